@@ -1,0 +1,64 @@
+"""An assistant agent: one way of answering, one candidate a turn.
+
+Several assistants answer the same user message in parallel; they differ in model, sampling, style,
+and in whether they get a hint. The hint holds only what the ledger has: the user's own words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agents.faults import assistant_faults, tidied
+from agents.prompt import Prompt, shipped
+from agents.transcript import Path, chat_messages
+from aloe.calls import CallLog
+from aloe.models import Message, Model
+from aloe.schema import AssistantNode, Disclosure, UserNode, derived_seed
+
+TRIES = 2
+"""Samples asked for while the model says nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistantAgent:
+    """Writes candidate replies under one name."""
+
+    name: str
+    model: Model
+    calls: CallLog
+    hinted: bool = False
+    style: str | None = None
+    """A wish about the manner of the reply; None for none."""
+    prompt: Prompt = field(default_factory=lambda: shipped("assistant"))
+    hint_prompt: Prompt = field(default_factory=lambda: shipped("hint"))
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user`, which follows `path`; `revealed` includes what `user` itself revealed.
+
+        Raises:
+            CallError: the call failed.
+        """
+        hint = " ".join(d.quote for d in revealed) if self.hinted and revealed else None
+        messages = self._messages(path, user, hint)
+        for attempt in range(TRIES):
+            async with self.calls.call(self.name, self.model, tree=tree, node=user.id) as call:
+                seed = derived_seed(self.name, tree, user.id, attempt)
+                reply = await call.ask(messages, seed=seed)
+                text = tidied(reply)
+                faults = assistant_faults(text, reply)
+                call.event.outcome = faults[0] if faults else "ok"
+                node = AssistantNode.of(
+                    user.id, text, agent=self.name, turn=user.turn, hint=hint, faults=faults
+                )
+                call.event.node = node.id
+            if text:
+                break
+        return node
+
+    def _messages(self, path: Path, user: UserNode, hint: str | None) -> list[Message]:
+        style = f" {self.style}" if self.style else ""
+        messages = self.prompt.render(style=style) + chat_messages(path)
+        if hint is None:
+            return [*messages, ("user", user.content)]
+        return messages + self.hint_prompt.render(message=user.content, disclosures=hint)

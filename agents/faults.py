@@ -1,0 +1,69 @@
+"""What can be seen to be wrong with a message without asking a model.
+
+Simulators fail in known ways: they speak as the assistant, narrate, repeat what was said, say
+nothing, or are cut off. Each is detected by a plain rule, so that a message can be asked for again
+with the reason counted, and a fault that stays is recorded on its node instead of passing as data.
+"""
+
+import re
+from collections.abc import Iterable
+
+from aloe.models import Reply
+from aloe.schema import Fault, sentences
+
+ECHO_SHARE = 0.7
+"""Share of a message's word trigrams found in one earlier message from which it is an echo."""
+
+_AS_ASSISTANT = re.compile(
+    r"\bas an? (?:\w+ )?(?:ai|language model)\b|\bI(?:'m| am) (?:just )?an? (?:ai|language model)\b"
+    r"|\bhow (?:can|may) I (?:help|assist) you\b|\bI(?:'m| am) here to (?:help|assist)\b",
+    re.IGNORECASE,
+)
+_NARRATION = re.compile(r"(?:^|\n)\s*\*[^*\n]+\*|\*[^*\n]+\*\s*(?:$|\n)|\*\w+(?: [^*\n]+)+\*")
+_LABEL = re.compile(r"^(?:user|me|person|message|assistant|reply)\s*:\s*", re.IGNORECASE)
+
+
+def tidied(reply: Reply) -> str:
+    """Return the reply without label or wrapping quotes, cut back to whole sentences if cut off."""
+    text = _LABEL.sub("", reply.text.strip()).strip()
+    if len(text) > 1 and text[0] == text[-1] == '"' and text.count('"') == 2:
+        text = text[1:-1].strip()
+    if reply.finish == "length":
+        whole = [piece for piece in sentences(text) if piece[-1] in ".!?"]
+        text = " ".join(whole) or text
+    return text
+
+
+def user_faults(text: str, reply: Reply, earlier: Iterable[str]) -> tuple[Fault, ...]:
+    """Return what is wrong with a simulated user's message, given all earlier messages."""
+    if not text:
+        return ("empty",)
+    faults: list[Fault] = []
+    if _AS_ASSISTANT.search(text):
+        faults.append("role_confusion")
+    if _NARRATION.search(text):
+        faults.append("narration")
+    if any(echoes(text, other) for other in earlier):
+        faults.append("echo")
+    if reply.finish == "length" and text[-1] not in ".!?":
+        faults.append("truncated")
+    return tuple(faults)
+
+
+def assistant_faults(text: str, reply: Reply) -> tuple[Fault, ...]:
+    """Return what is wrong with a candidate reply as training data."""
+    if not text:
+        return ("empty",)
+    return ("truncated",) if reply.finish == "length" else ()
+
+
+def echoes(text: str, other: str) -> bool:
+    """Whether most of `text` stands in `other`."""
+    mine, theirs = _trigrams(text), _trigrams(other)
+    return bool(mine) and len(mine & theirs) / len(mine) >= ECHO_SHARE
+
+
+def _trigrams(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.lower())
+    size = min(3, len(words))
+    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)} if words else set()

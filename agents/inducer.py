@@ -1,0 +1,62 @@
+"""The inducer: marks what the user has revealed, from the conversation alone.
+
+It never sees the persona, so it cannot leak it. It does not write notes of its own either: the
+message is split into sentences, the model marks which of them tell something about the user, and
+those sentences enter the ledger verbatim. Whatever the model answers, nothing that the user did
+not say can reach a hint.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.prompt import Prompt, shipped
+from aloe.calls import CallLog
+from aloe.models import Model
+from aloe.schema import Disclosure, UserNode, derived_seed, sentences
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inducer:
+    """Marks the sentences of a user message that reveal something about the user."""
+
+    model: Model
+    calls: CallLog
+    prompt: Prompt = field(default_factory=lambda: shipped("inducer"))
+
+    async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:
+        """Return what `user`, a message, reveals; nothing if the answer is unreadable."""
+        said = sentences(user.content)
+        numbered = "\n".join(f"{i}. {text}" for i, text in enumerate(said, 1))
+        async with self.calls.call("inducer", self.model, tree=tree, node=user.id) as call:
+            reply = await call.ask(
+                self.prompt.render(sentences=numbered),
+                seed=derived_seed("inducer", tree, user.id),
+                schema=_schema(len(said)),
+            )
+            marks = _marks(reply.text)
+            if marks is None:
+                call.event.outcome = "unreadable"
+        marked = marks or {}
+        return tuple(
+            Disclosure(quote=text) for i, text in enumerate(said, 1) if marked.get(str(i)) == "user"
+        )
+
+
+def _schema(count: int) -> dict[str, Any]:
+    keys = [str(number) for number in range(1, count + 1)]
+    return {
+        "type": "object",
+        "properties": {key: {"enum": ["user", "topic"]} for key in keys},
+        "required": keys,
+        "additionalProperties": False,
+    }
+
+
+def _marks(text: str) -> dict[str, Any] | None:
+    start, end = text.find("{"), text.rfind("}")
+    try:
+        marks = json.loads(text[start : end + 1])
+    except json.JSONDecodeError:
+        return None
+    return marks if isinstance(marks, dict) else None

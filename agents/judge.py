@@ -1,0 +1,156 @@
+"""The preference judge: which of two replies suits this user better.
+
+It sees the persona, the conversation so far and the user's message, and it sees both orders. Where
+the server gives log-probabilities, one token is enough: with l = ln P(A) - ln P(B), the margin for
+the first reply is (l in order first-second  -  l in order second-first) / 2, so that a constant
+liking for "A" cancels, and a margin below the threshold is an abstention. Tiny models say "A" in
+both orders nearly always; what is left after the average is what they know. Without
+log-probabilities the answer is parsed strictly: if the orders disagree, or one is unreadable, the
+judge abstains. Nothing is ever guessed.
+
+On position bias: Zheng et al. 2023 (arXiv 2306.05685), section 3.3.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agents.prompt import Prompt, shipped
+from agents.transcript import Path, as_text
+from aloe.calls import CallLog
+from aloe.models import Model, Reply
+from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derived_seed
+
+Order = Literal["first-second", "second-first"]
+ORDERS: tuple[Order, Order] = ("first-second", "second-first")
+
+_ANSWER = re.compile(r"\W*(?:(?:reply|answer)\b\W*)?(A|B|TIE)\W*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceJudge:
+    """Compares two sibling candidates for one persona."""
+
+    model: Model
+    calls: CallLog
+    min_margin: float
+    """Smallest absolute margin, in nats, that is a preference."""
+    prompt: Prompt = field(default_factory=lambda: shipped("judge"))
+
+    async def compare(
+        self,
+        persona: Persona,
+        tree: str,
+        path: Path,
+        user: UserNode,
+        first: AssistantNode,
+        second: AssistantNode,
+    ) -> Verdict:
+        """Compare two replies to `user`, which follows `path`.
+
+        Identical replies are a tie and empty ones an abstention, without any call.
+
+        Raises:
+            CallError: a call failed.
+        """
+        votes: tuple[Vote, ...] = ()
+        outcome: Outcome = "tie"
+        margin = None
+        if not (first.content and second.content):
+            outcome = "abstain"
+        elif first.content != second.content:
+            votes = tuple(
+                await asyncio.gather(
+                    *(self._vote(persona, tree, path, user, first, second, o) for o in ORDERS)
+                )
+            )
+            outcome, margin = decide(votes, self.min_margin)
+        return Verdict(
+            node=user.id,
+            first=first.id,
+            second=second.id,
+            votes=votes,
+            outcome=outcome,
+            margin=margin,
+        )
+
+    async def _vote(
+        self,
+        persona: Persona,
+        tree: str,
+        path: Path,
+        user: UserNode,
+        first: AssistantNode,
+        second: AssistantNode,
+        order: Order,
+    ) -> Vote:
+        a, b = (first, second) if order == "first-second" else (second, first)
+        messages = self.prompt.render(
+            persona=f"{persona.profile} {persona.personality}",
+            history=as_text(path),
+            message=user.content,
+            a=a.content,
+            b=b.content,
+        )
+        async with self.calls.call("judge", self.model, tree=tree, node=user.id) as call:
+            reply = await call.ask(
+                messages,
+                seed=derived_seed("judge", tree, first.id, second.id, order),
+                logprobs=True,
+                max_tokens=1 if self.model.config.logprobs else None,
+            )
+            vote = read_vote(reply, order, judge=self.model.name)
+            if vote.choice is None:
+                call.event.outcome = "unreadable"
+        return vote
+
+
+def read_vote(reply: Reply, order: Order, *, judge: str) -> Vote:
+    """Read one answer; `choice` is None if neither log-probabilities nor text say A, B or TIE."""
+    logprobs = _letters(reply.logprobs) if reply.logprobs else None
+    if logprobs:
+        letter = "A" if logprobs[0] > logprobs[1] else "B"
+    else:
+        match = _ANSWER.fullmatch(reply.text)
+        letter = match[1].upper() if match else ""
+    shown = order.split("-")
+    choices = {"A": shown[0], "B": shown[1], "TIE": "tie"}
+    return Vote.model_validate(
+        {
+            "judge": judge,
+            "order": order,
+            "raw": reply.text,
+            "logprobs": logprobs,
+            "choice": choices.get(letter),
+        }
+    )
+
+
+def _letters(logprobs: dict[str, float]) -> tuple[float, float] | None:
+    """Return ln P of A and of B; one that is not listed is at most as likely as the least listed.
+
+    That bound makes the margin smaller than it is, never larger. None if neither is listed.
+    """
+    if not logprobs.keys() & {"A", "B"}:
+        return None
+    floor = min(logprobs.values())
+    return logprobs.get("A", floor), logprobs.get("B", floor)
+
+
+def decide(votes: tuple[Vote, ...], min_margin: float) -> tuple[Outcome, float | None]:
+    """Turn the votes of both orders into an outcome and, with log-probabilities, a margin."""
+    if votes and all(vote.logprobs for vote in votes):
+        margin = sum(_log_odds_for_first(vote) for vote in votes) / len(votes)
+        if abs(margin) < min_margin:
+            return "abstain", margin
+        return ("first" if margin > 0 else "second"), margin
+    choices = {vote.choice for vote in votes}
+    choice = choices.pop() if len(choices) == 1 else None
+    return choice or "abstain", None
+
+
+def _log_odds_for_first(vote: Vote) -> float:
+    assert vote.logprobs is not None
+    a, b = vote.logprobs
+    return a - b if vote.order == "first-second" else b - a

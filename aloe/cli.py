@@ -1,0 +1,73 @@
+"""The command `aloe`: where all rooms meet.
+
+Each verb reads one artifact and writes the next. This file only lists the verbs and turns errors
+into one line and exit code 2; what a verb does stands in `aloe.commands`.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+import aloe
+from aloe.commands import doctor, export, personas, schema, simulate, trace
+from aloe.console import stderr
+from aloe.errors import EXIT_CODE, AloeError, ConfigError
+
+app = typer.Typer(
+    name="aloe",
+    help="Grow personas, simulate conversation trees with them, export training data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(personas.app, name="personas")
+app.command("simulate")(simulate.simulate)
+app.command("export")(export.export)
+app.command("trace")(trace.trace)
+app.command("doctor")(doctor.doctor)
+app.command("schema")(schema.schema)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    if version:
+        typer.echo(aloe.__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `aloe` script."""
+    os.environ.setdefault("ANONYMIZED_TELEMETRY", "false")
+    try:
+        check_packages()
+        app()
+    except AloeError as error:
+        stderr().print(f"aloe: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(EXIT_CODE)
+
+
+def check_packages() -> None:
+    """Make sure that the folders imported by plain names are this project's.
+
+    Raises:
+        ConfigError: another installed package shadows one of them.
+    """
+    home = Path(aloe.__file__).parent.parent
+    for room in ("agents", "graphs", "memory", "training", "benchmark"):
+        spec = importlib.util.find_spec(room)
+        if spec is None or spec.origin is None or Path(spec.origin).parent.parent != home:
+            found = spec.origin if spec else "nothing"
+            raise ConfigError(
+                f"the package '{room}' here is not aloe's (found {found}); "
+                "install aloe in a virtual environment of its own"
+            )
+
+
+if __name__ == "__main__":
+    main()

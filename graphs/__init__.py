@@ -1,0 +1,1 @@
+"""LangGraph state machines, and what drives many of them."""

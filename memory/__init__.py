@@ -1,0 +1,1 @@
+"""Personas, what was revealed, and where trees are kept: what outlives one call."""

@@ -1,0 +1,1 @@
+"""From trees to training rows, and from rows to trained models."""
