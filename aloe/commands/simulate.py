@@ -1,0 +1,218 @@
+"""`aloe simulate`: personas in, conversation trees out."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
+from aloe.console import Display, finish, show, stderr
+from aloe.errors import EXIT_CODE
+
+if TYPE_CHECKING:
+    from aloe.calls import CallLog, Event, Totals
+    from aloe.config import Config
+    from graphs.run import Progress
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def simulate(
+    personas: Annotated[
+        Path,
+        typer.Option("--personas", metavar="FILE", help="personas.jsonl from `personas grow`."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Run folder; resumed if it is.")
+    ],
+    trees: Annotated[int | None, typer.Option("--trees", help="How many trees.")] = None,
+    turns: Annotated[int | None, typer.Option("--turns", help="User messages on a path.")] = None,
+    expansion: Annotated[
+        str | None, typer.Option("--expansion", help="sample, preferred or both.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", help="Trees in flight at once.")
+    ] = None,
+    model: ModelName = None,
+    base_url: BaseUrl = None,
+    seed: Seed = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate conversation trees between persona users and assistants.
+
+    Writes DIR/config.toml, DIR/trees.jsonl and DIR/events.jsonl. The same command again goes on
+    where the last one stopped.
+
+    Example: `aloe simulate --personas personas.jsonl --trees 10 --turns 5 --out runs/first`
+    """
+    from aloe import config as settings
+    from aloe.models import check_reachable
+    from graphs.run import open_models
+    from memory.personas import read_personas
+    from memory.trees import RunFolder
+
+    resolved = settings.load(
+        config,
+        {
+            "seed": seed,
+            "simulation.trees": trees,
+            "simulation.turns": turns,
+            "simulation.expansion": expansion,
+            "simulation.concurrency": concurrency,
+        },
+    ).with_model(model, base_url)
+    pool = read_personas(personas)
+    folder = RunFolder(out)
+    folder.check(resolved)
+    models = open_models(resolved)
+    asyncio.run(check_reachable(list(models.values())))
+
+    with folder.writing(resolved), folder.events.open("a", encoding="utf-8") as events:
+        run = _Run(resolved, events, quiet=quiet)
+        try:
+            with run.display.running():
+                asyncio.run(run.simulate(pool, folder, models))
+        except KeyboardInterrupt:
+            stderr().print(f"stopped; run the same command again to go on in {out}")
+            raise typer.Exit(INTERRUPTED) from None
+    show(run.display.panel(), as_json=as_json)
+    finish({"out": str(out), **run.result()}, as_json=as_json)
+    if run.progress.failures:
+        reasons = sorted(set(run.progress.failures.values()))
+        stderr().print(
+            f"aloe: {len(run.progress.failures)} trees were set aside; the first reason: "
+            f"{reasons[0]}; run the same command again to retry them",
+            style="red",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(EXIT_CODE)
+
+
+class _Run:
+    """One simulation in this process: its call log, its progress, its display."""
+
+    def __init__(self, config: "Config", events: Any, *, quiet: bool) -> None:
+        from aloe.calls import CallLog
+        from graphs.run import Progress
+
+        self.config = config
+        self.progress = Progress(wanted=config.simulation.trees)
+        self.calls = CallLog(events, prices=config.prices, on_event=self._on_event)
+        self.display = RunDisplay(self.progress, self.calls, quiet=quiet)
+
+    async def simulate(self, personas: Any, folder: Any, models: Any) -> None:
+        from graphs.run import simulate as run
+
+        await run(
+            self.config, personas, folder, models, self.calls, self.progress, self.display.update
+        )
+
+    def _on_event(self, event: "Event") -> None:
+        self.display.newest = event
+        self.display.update()
+
+    def result(self) -> dict[str, Any]:
+        """Return the summary for machines."""
+        progress, totals, seconds = self.progress, self.calls.totals, self.display.seconds()
+        return {
+            "trees": progress.finished + progress.finished_before,
+            "trees_now": progress.finished,
+            "set_aside": len(progress.failures),
+            "seconds": round(seconds, 2),
+            "calls": totals.calls,
+            "replayed": totals.replayed,
+            "input_tokens": totals.input_tokens,
+            "cached_tokens": totals.cached_tokens,
+            "output_tokens": totals.output_tokens,
+            "tokens_per_second": round(totals.output_tokens / seconds, 1) if seconds else 0.0,
+            "cost": None if totals.unpriced else round(totals.cost, 6),
+            "verdicts": dict(progress.outcomes),
+            "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
+        }
+
+
+class RunDisplay(Display):
+    """The state of a simulation, live and at the end."""
+
+    def __init__(self, progress: "Progress", calls: "CallLog", *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self.newest: Event | None = None
+        self._progress = progress
+        self._calls = calls
+        self._started = time.monotonic()
+        self._ended: float | None = None
+
+    def seconds(self) -> float:
+        """Return the time since the start, or the length of the run once it is complete."""
+        progress = self._progress
+        done = progress.finished_before + progress.finished + len(progress.failures)
+        if self._ended is None and done >= progress.wanted and not progress.running:
+            self._ended = time.monotonic()
+        return (self._ended or time.monotonic()) - self._started
+
+    def line(self) -> str:
+        """Return the state in one line."""
+        p, t = self._progress, self._calls.totals
+        rate = t.output_tokens / max(self.seconds(), 1e-9)
+        return (
+            f"simulate: {p.finished_before + p.finished}/{p.wanted} trees, {p.running} running, "
+            f"{t.calls} calls, {t.output_tokens} tokens written, {rate:.0f} tokens/s"
+        )
+
+    def panel(self) -> RenderableType:
+        """Return bar, figures and the newest words."""
+        p, t = self._progress, self._calls.totals
+        done = p.finished_before + p.finished
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            "trees",
+            ProgressBar(total=p.wanted, completed=done, width=30),
+            f"{done}/{p.wanted}",
+            Text(f"{p.running} running" if p.running else ""),
+            Text(f"{len(p.failures)} set aside" if p.failures else "", style="red"),
+        )
+        parts: list[RenderableType] = [bar, _figures(p, t, self.seconds())]
+        if p.running and self.newest and self.newest.reply:
+            words = " ".join(self.newest.reply["text"].split())
+            parts.append(
+                Text.assemble(
+                    (f"{self.newest.role}: ", "bold"), words, overflow="ellipsis", no_wrap=True
+                )
+            )
+        return Group(*parts)
+
+
+def _figures(progress: "Progress", totals: "Totals", seconds: float) -> Table:
+    verdicts = progress.outcomes
+    preferred = verdicts["first"] + verdicts["second"]
+    faults = sum(n for (_, kind), n in totals.outcomes.items() if kind not in ("ok", "error"))
+    cached = totals.cached_tokens / totals.input_tokens if totals.input_tokens else 0.0
+    cost = "unknown" if totals.unpriced else f"${totals.cost:.4f}"
+    table = Table.grid(padding=(0, 2))
+    table.add_row(
+        f"{totals.calls} calls",
+        f"{totals.input_tokens} tokens read ({cached:.0%} from cache)",
+        f"{totals.output_tokens} written",
+        f"{seconds:.1f} s",
+        f"{totals.output_tokens / max(seconds, 1e-9):.0f} tokens/s",
+        f"cost {cost}",
+    )
+    table.add_row(
+        f"{progress.nodes} nodes",
+        f"verdicts: {preferred} preferred, {verdicts['tie']} tie, {verdicts['abstain']} abstain",
+        f"{faults} faulty replies",
+        f"{totals.errors} errors",
+        f"{totals.replayed} replayed" if totals.replayed else "",
+    )
+    return table

@@ -1,0 +1,151 @@
+"""Drive many trees: bounded concurrency, append as finished, resume, count what went wrong.
+
+One graph run per tree, never one graph over all personas: a graph's supersteps are barriers, and
+one failure would end them all. Workers draw from one plan, so the number in flight is the number
+of workers and memory does not depend on how many trees are asked for. A tree whose calls fail for
+good is set aside with its reason and the run goes on; a refused key or a missing model stops it.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from agents.assistant import AssistantAgent
+from agents.inducer import Inducer
+from agents.judge import PreferenceJudge
+from agents.user import UserAgent
+from aloe.calls import CallLog, read_events
+from aloe.config import Config
+from aloe.errors import AloeError, CallError
+from aloe.models import Model, open_model
+from aloe.schema import Persona, Tree, derived_seed
+from graphs.tree import SimulationContext, grow_tree
+from memory.trees import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A tree that is wanted."""
+
+    tree: str
+    persona: Persona
+    seed: int
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a run is; changed in place while it goes on."""
+
+    wanted: int
+    finished_before: int = 0
+    finished: int = 0
+    running: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    """Reason by tree set aside."""
+    nodes: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Verdicts by outcome, over the trees finished in this process."""
+
+    def add(self, tree: Tree) -> None:
+        """Count a finished tree."""
+        self.finished += 1
+        self.nodes += len(tree.nodes)
+        self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
+
+
+def plan(personas: Sequence[Persona], trees: int, seed: int) -> Iterator[Planned]:
+    """Yield `trees` trees, going round the personas; a persona's returns have other seeds."""
+    for index in range(trees):
+        persona = personas[index % len(personas)]
+        tree_seed = derived_seed(seed, persona.id, index // len(personas))
+        yield Planned(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
+
+
+def open_models(config: Config) -> dict[str, Model]:
+    """Build the model of every agent, by agent name.
+
+    Raises:
+        ConfigError: a model string is wrong or its key or package is missing.
+        ModelError: the embedded server cannot be started.
+    """
+    return {name: open_model(each) for name, each in config.models.by_role().items()}
+
+
+def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
+    """Build the agents that `config` describes."""
+    return SimulationContext(
+        user=UserAgent(model=models["user"], calls=calls, window=config.simulation.user_window),
+        inducer=Inducer(model=models["inducer"], calls=calls),
+        assistants=tuple(
+            AssistantAgent(
+                name=each.name,
+                model=models[each.name],
+                calls=calls,
+                hinted=each.hint,
+                style=each.style,
+            )
+            for each in config.models.assistants
+        ),
+        judge=PreferenceJudge(
+            model=models["judge"], calls=calls, min_margin=config.judge.min_margin
+        ),
+        config=config.simulation,
+    )
+
+
+async def simulate(
+    config: Config,
+    personas: Sequence[Persona],
+    folder: RunFolder,
+    models: dict[str, Model],
+    calls: CallLog,
+    progress: Progress,
+    on_change: Callable[[], None] = lambda: None,
+) -> None:
+    """Grow the trees that `folder` does not hold yet; the folder must be held for writing.
+
+    Args:
+        config: settings of the run.
+        personas: who is simulated, in order.
+        folder: where finished trees go.
+        models: by agent name, from `open_models`.
+        calls: the log that every call passes.
+        progress: counted up while the run goes on.
+        on_change: called whenever `progress` changed.
+
+    Raises:
+        ModelError: a model is refused or gone; what is finished is kept.
+        StoreError: the folder cannot be written any more; what is finished is kept.
+    """
+    wanted = list(plan(personas, config.simulation.trees, config.seed))
+    done = folder.finished()
+    todo = [each for each in wanted if each.tree not in done]
+    progress.finished_before = len(wanted) - len(todo)
+    unfinished = {each.tree for each in todo}
+    calls.remember([e for e in read_events(folder.events) if e["tree"] in unfinished])
+    context = make_context(config, models, calls)
+    names = {name: model.name for name, model in models.items()}
+    queue = iter(todo)
+
+    async def work() -> None:
+        for each in queue:
+            progress.running += 1
+            on_change()
+            try:
+                tree = await grow_tree(each.persona, each.seed, names, context)
+                folder.append(tree)
+                progress.add(tree)
+            except CallError as error:
+                progress.failures[each.tree] = str(error)
+            finally:
+                progress.running -= 1
+                on_change()
+
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(config.simulation.concurrency, len(todo))):
+                workers.create_task(work())
+    except* AloeError as group:
+        raise group.exceptions[0] from None
+    folder.sort([each.tree for each in wanted])

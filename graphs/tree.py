@@ -1,0 +1,263 @@
+"""The state machine that grows one conversation tree.
+
+Two graphs. `turn` is one exchange on one branch: the user speaks, the inducer marks what was
+revealed, all assistants answer in parallel, the judge compares their replies pair by pair. `tree`
+alternates between `expand`, which decides what is continued, and one `turn` for every branch to be
+continued, all branches in parallel:
+
+    tree:  START -> expand => turn x branches -> expand ... -> END
+    turn:  START -> user -> inducer => assistant x agents -> judge -> END
+
+A turn is a graph of its own so that the branches of a tree do not wait for each other between
+roles, and so that other graphs can use it. LangGraph keeps the results of parallel tasks in the
+order in which they were sent, so a tree does not depend on who answers first. Agents come in
+through the context, never through the state: the state is what the tree is made of.
+"""
+
+import operator
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import Annotated, Any
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import RetryPolicy, Send
+from typing_extensions import TypedDict
+
+from agents.assistant import AssistantAgent
+from agents.inducer import Inducer
+from agents.judge import PreferenceJudge
+from agents.user import UserAgent
+from aloe.config import SimulationConfig
+from aloe.errors import TransientCallError
+from aloe.schema import (
+    AssistantNode,
+    Disclosure,
+    Persona,
+    Tree,
+    UserNode,
+    Verdict,
+    derived_seed,
+)
+from graphs.expansion import frontier
+
+AnyNode = UserNode | AssistantNode
+
+RETRY = RetryPolicy(
+    retry_on=TransientCallError, max_attempts=4, initial_interval=0.5, max_interval=20.0
+)
+"""Only failures that often pass are tried again; jitter is LangGraph's default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationContext:
+    """What the nodes of both graphs work with."""
+
+    user: UserAgent
+    inducer: Inducer
+    assistants: tuple[AssistantAgent, ...]
+    judge: PreferenceJudge
+    config: SimulationConfig
+
+
+class TurnTask(TypedDict):
+    """What one exchange starts from."""
+
+    tree: str
+    persona: Persona
+    path: Sequence[AnyNode]
+    revealed: tuple[Disclosure, ...]
+
+
+class TurnState(TurnTask):
+    """One exchange in the making."""
+
+    user: UserNode
+    candidates: Annotated[list[AssistantNode], operator.add]
+    nodes: list[AnyNode]
+    verdicts: list[Verdict]
+
+
+class TurnResult(TypedDict):
+    """What one exchange adds to its tree."""
+
+    nodes: list[AnyNode]
+    verdicts: list[Verdict]
+
+
+class AssistantTask(TypedDict):
+    """One assistant's part of an exchange."""
+
+    agent: str
+    tree: str
+    path: Sequence[AnyNode]
+    user: UserNode
+    revealed: tuple[Disclosure, ...]
+
+
+class TreeInput(TypedDict):
+    """What a tree grows from."""
+
+    tree: str
+    persona: Persona
+
+
+class TreeState(TreeInput):
+    """A tree in the making."""
+
+    nodes: Annotated[list[AnyNode], operator.add]
+    verdicts: Annotated[list[Verdict], operator.add]
+    turn: int
+    frontier: list[str | None]
+
+
+Context = Runtime[SimulationContext]
+
+
+async def speak(state: TurnTask, runtime: Context) -> dict[str, Any]:
+    """Let the user write the next message."""
+    user = runtime.context.user
+    return {"user": await user.speak(state["persona"], state["tree"], state["path"])}
+
+
+async def induce(state: TurnState, runtime: Context) -> dict[str, Any]:
+    """Enter what the message reveals into the ledger."""
+    new = await runtime.context.inducer.induce(state["tree"], state["user"])
+    user = state["user"].model_copy(update={"revealed": new})
+    return {"user": user, "revealed": (*state["revealed"], *new)}
+
+
+def fan_out(state: TurnState, runtime: Context) -> list[Send]:
+    """Send the message to every assistant."""
+    return [
+        Send(
+            "assistant",
+            AssistantTask(
+                agent=agent.name,
+                tree=state["tree"],
+                path=state["path"],
+                user=state["user"],
+                revealed=state["revealed"],
+            ),
+        )
+        for agent in runtime.context.assistants
+    ]
+
+
+async def answer(state: AssistantTask, runtime: Context) -> dict[str, Any]:
+    """Let one assistant answer."""
+    agent = next(a for a in runtime.context.assistants if a.name == state["agent"])
+    node = await agent.reply(state["tree"], state["path"], state["user"], state["revealed"])
+    return {"candidates": [node]}
+
+
+async def judge(state: TurnState, runtime: Context) -> TurnResult:
+    """Compare the candidates pair by pair."""
+    verdicts = [
+        await runtime.context.judge.compare(
+            state["persona"], state["tree"], state["path"], state["user"], first, second
+        )
+        for first, second in combinations(state["candidates"], 2)
+    ]
+    return {"nodes": [state["user"], *state["candidates"]], "verdicts": verdicts}
+
+
+@cache
+def turn_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Return the graph of one exchange."""
+    graph = StateGraph(
+        TurnState, SimulationContext, input_schema=TurnTask, output_schema=TurnResult
+    )
+    graph.set_node_defaults(retry_policy=RETRY)
+    graph.add_node("user", speak, input_schema=TurnTask)
+    graph.add_node("inducer", induce)
+    graph.add_node("assistant", answer, input_schema=AssistantTask)
+    graph.add_node("judge", judge)
+    graph.add_edge(START, "user")
+    graph.add_edge("user", "inducer")
+    graph.add_conditional_edges("inducer", fan_out, ["assistant"])
+    graph.add_edge("assistant", "judge")
+    graph.add_edge("judge", END)
+    return graph.compile(name="turn")
+
+
+def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
+    """Choose what is continued: the opening first, then candidates of the turn just played."""
+    turn = state.get("turn", 0)
+    config = runtime.context.config
+    if turn == 0:
+        return {"turn": 1, "frontier": [None]}
+    if turn == config.turns:
+        return {"frontier": []}
+    chosen: list[str | None] = []
+    for user in (n for n in state["nodes"] if n.role == "user" and n.turn == turn):
+        siblings = [n for n in state["nodes"] if n.role == "assistant" and n.parent == user.id]
+        verdicts = [v for v in state["verdicts"] if v.node == user.id]
+        rng = random.Random(derived_seed("expand", state["tree"], user.id))
+        chosen += frontier(config, turn, siblings, verdicts, rng)
+    return {"turn": turn + 1, "frontier": chosen}
+
+
+def branch_out(state: TreeState) -> list[Send] | str:
+    """Send every branch of the frontier on, or end."""
+    if not state["frontier"]:
+        return END
+    by_id = {node.id: node for node in state["nodes"]}
+    return [Send("turn", _task(state, by_id, leaf)) for leaf in state["frontier"]]
+
+
+def _task(state: TreeState, by_id: dict[str, AnyNode], leaf: str | None) -> TurnTask:
+    path: list[AnyNode] = []
+    while leaf is not None:
+        path.append(by_id[leaf])
+        leaf = path[-1].parent
+    path.reverse()
+    revealed = tuple(d for node in path if node.role == "user" for d in node.revealed)
+    return TurnTask(tree=state["tree"], persona=state["persona"], path=path, revealed=revealed)
+
+
+@cache
+def tree_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Return the graph of a whole tree."""
+    graph = StateGraph(TreeState, SimulationContext, input_schema=TreeInput)
+    graph.add_node("expand", expand)
+    graph.add_node("turn", turn_graph())
+    graph.add_edge(START, "expand")
+    graph.add_conditional_edges("expand", branch_out, ["turn", END])
+    graph.add_edge("turn", "expand")
+    return graph.compile(name="tree")
+
+
+async def grow_tree(
+    persona: Persona, seed: int, models: dict[str, str], context: SimulationContext
+) -> Tree:
+    """Grow the tree of `persona` from `seed`.
+
+    Args:
+        persona: whom the user agent plays.
+        seed: distinguishes the trees of one persona.
+        models: model string of each agent, recorded in the tree.
+        context: agents and settings.
+
+    Raises:
+        ModelError: the run cannot go on.
+        CallError: a call failed for good; the tree is lost, others may pass.
+    """
+    tree = Tree.id_for(persona, seed)
+    state = await tree_graph().ainvoke(
+        TreeInput(tree=tree, persona=persona),
+        {"recursion_limit": 2 * context.config.turns + 3},
+        context=context,
+    )
+    return Tree(
+        id=tree,
+        persona=persona,
+        seed=seed,
+        models=models,
+        nodes=tuple(state["nodes"]),
+        verdicts=tuple(state["verdicts"]),
+    )

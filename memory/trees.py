@@ -1,0 +1,146 @@
+"""The run folder: settings, finished trees, call events; one writer, append only.
+
+`trees.jsonl` holds one finished tree a line, so what is there is done and what is not is to do:
+resuming is a set difference over ids. Lines are written whole and flushed; a torn last line, left
+by a kill, is cut off when the folder is opened for writing again. When a run is complete its lines
+are put in the order of the run's plan, so that equal runs are equal files whatever finished first.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from aloe import config as settings
+from aloe.config import Config
+from aloe.errors import ConfigError, InputError, StoreError
+from aloe.schema import SCHEMA_VERSION, Tree
+
+
+class RunFolder:
+    """A folder that holds one run.
+
+    Args:
+        path: the folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.trees = path / "trees.jsonl"
+        self.events = path / "events.jsonl"
+
+    def check(self, config: Config) -> None:
+        """Make sure that the folder can take this run, without changing anything.
+
+        Raises:
+            ConfigError: it holds a run with other settings.
+            StoreError: it is a file, or holds trees without settings.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path} is a file; name a folder")
+        if not self.config.exists():
+            if self.trees.exists():
+                raise StoreError(f"{self.path} holds trees but no config.toml; name another folder")
+            return
+        if changed := settings.differences(settings.load(self.config), config):
+            raise ConfigError(
+                f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
+                "name another folder, or go back to its settings"
+            )
+
+    @contextmanager
+    def writing(self, config: Config) -> Iterator[None]:
+        """Hold the folder for one writer and save the settings.
+
+        Raises:
+            StoreError: another process is writing, or the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written ({error.strerror})") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StoreError(f"{self.path} is in use by another aloe process") from None
+            replace_text(self.config, config.toml())
+            for file in (self.trees, self.events):
+                cut_torn_line(file)
+            yield
+
+    def append(self, tree: Tree) -> None:
+        """Add one finished tree.
+
+        Raises:
+            StoreError: the line could not be written (a full disk, say).
+        """
+        try:
+            with self.trees.open("a", encoding="utf-8") as file:
+                file.write(tree.model_dump_json() + "\n")
+        except OSError as error:
+            raise StoreError(
+                f"{self.trees} cannot be written ({error.strerror}); finished trees are kept, "
+                "the same command goes on from there"
+            ) from None
+
+    def finished(self) -> set[str]:
+        """Return the ids of the trees in the folder."""
+        return {json.loads(line)["id"] for line in _lines(self.trees)}
+
+    def sort(self, order: Sequence[str]) -> None:
+        """Put the lines into the order of the tree ids in `order`; unknown ids go last."""
+        rank = {tree: position for position, tree in enumerate(order)}
+        lines = {json.loads(line)["id"]: line for line in _lines(self.trees)}
+        ids = sorted(lines, key=lambda tree: rank.get(tree, len(rank)))
+        if ids != list(lines):
+            replace_text(self.trees, "".join(lines[tree] + "\n" for tree in ids))
+
+
+def read_trees(path: Path) -> Iterator[Tree]:
+    """Yield the trees of a run folder, or of a JSONL file, one at a time.
+
+    Raises:
+        InputError: there are none, or a line is broken (with its number).
+    """
+    file = path / "trees.jsonl" if path.is_dir() else path
+    if not file.exists():
+        raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
+    for number, line in enumerate(_lines(file), 1):
+        try:
+            yield Tree.model_validate_json(line)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"]))
+            text = f"not a tree of schema version {SCHEMA_VERSION}: {where}: {problem['msg']}"
+            raise InputError(file, text, line=number) from None
+
+
+def _lines(file: Path) -> Iterator[str]:
+    if file.exists():
+        with file.open(encoding="utf-8") as lines:
+            yield from (line.rstrip("\n") for line in lines if line.strip())
+
+
+def cut_torn_line(file: Path) -> None:
+    """Remove what follows the last newline of `file`, if anything does."""
+    if not file.exists():
+        return
+    with file.open("rb+") as data:
+        text = data.read()
+        whole = text.rfind(b"\n") + 1
+        if whole < len(text):
+            data.truncate(whole)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step: readers see the old file or the new, never a part."""
+    part = path.with_suffix(path.suffix + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105
