@@ -1,0 +1,311 @@
+"""Transformers models in this process: loading them, and talking to one as to any chat model.
+
+Training and `hf:` share one loader, so that what is tuned and what is served are the same weights.
+A model is a checkpoint folder, a LoRA adapter (put on the base that its config names), a GGUF file
+or the embedded model by name (both dequantised), or a name in the local hub cache. The hub itself
+is never asked unless HF_HUB_OFFLINE=0 says so.
+
+The chat class answers in OpenAI's shape, log-probabilities included, so that a judge or the
+benchmark cannot tell it from a server. One generation runs at a time: torch's random state belongs
+to the process, and a seed must mean the same thing whoever else is asking.
+"""
+
+# ruff: noqa: E402 - the hub reads its variables when it is first imported
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+for _variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_variable, "1")
+
+import torch
+import transformers
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import PrivateAttr
+
+from aloe.errors import ConfigError, ModelError
+from aloe.local import WEIGHTS, weights_path
+
+ADAPTER = "adapter_config.json"
+"""The file by which a folder is known as a LoRA adapter."""
+
+DEFAULT_MAX_TOKENS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A causal language model with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    base: str
+    """Model string of the base that an adapter sits on; the model's own without one."""
+
+
+def load_checkpoint(name: str, *, trainable: bool = False) -> Checkpoint:
+    """Load the model that `name` stands for, in fp32 on a CPU and in bf16 on a GPU.
+
+    Args:
+        name: folder, adapter folder, GGUF file, embedded model or cached hub name; a leading
+            `hf:` or `local:` is allowed.
+        trainable: whether the weights of an adapter may change.
+
+    Raises:
+        ConfigError: a needed package is missing, or an adapter does not fit its base.
+        ModelError: there is no such model here, or it cannot be read.
+    """
+    name = name.removeprefix("hf:").removeprefix("local:")
+    adapter = Path(name) / ADAPTER
+    base = adapter_base(Path(name)) if adapter.exists() else name
+    with _quiet():
+        model, tokenizer = _pretrained(base)
+        if adapter.exists():
+            tokenizer = _tokenizer(name) if _has_tokenizer(Path(name)) else tokenizer
+            model = _with_adapter(model, Path(name), trainable=trainable)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Checkpoint(model=model.to(device), tokenizer=tokenizer, base=base)
+
+
+def adapter_base(adapter: Path) -> str:
+    """Return the model string of the base that an adapter folder names."""
+    base = json.loads((adapter / ADAPTER).read_text())["base_model_name_or_path"]
+    return str(base).removeprefix("hf:").removeprefix("local:")
+
+
+def _pretrained(name: str) -> tuple[Any, Any]:
+    folder, options = _source(name)
+    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
+    except ImportError as error:
+        raise ConfigError(f"{name}: {_first_line(error)}; install aloe-align[train]") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{name} is no model that transformers can load here ({_first_line(error)})"
+        ) from None
+    if options:
+        del model.config.quantization_config  # the weights are plain now and save as such
+    return model, tokenizer
+
+
+def _source(name: str) -> tuple[str, dict[str, str]]:
+    """Return what `from_pretrained` needs to find `name`."""
+    if name in WEIGHTS or name.endswith(".gguf"):
+        path = weights_path(name)
+        return str(path.parent), {"gguf_file": path.name}
+    return str(Path(name).expanduser()) if Path(name).expanduser().exists() else name, {}
+
+
+def _tokenizer(name: str) -> Any:
+    return transformers.AutoTokenizer.from_pretrained(name)
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return (folder / "tokenizer_config.json").exists()
+
+
+def _with_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"{adapter} does not fit its base model {adapter_base(adapter)}: {_first_line(error)}"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep progress bars and advice of transformers off the screen while a model loads."""
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.utils.logging.set_verbosity_warning()
+
+
+@cache
+def _shared(name: str) -> tuple[Checkpoint, threading.Lock]:
+    """Load a model once in a process, whatever the number of roles that use it."""
+    checkpoint = load_checkpoint(name)
+    checkpoint.model.eval()
+    return checkpoint, threading.Lock()
+
+
+class HuggingFaceChat(BaseChatModel):
+    """A transformers model behind LangChain's interface; generation runs in a worker thread."""
+
+    name: str
+    temperature: float | None = None
+    """None: what the model's own generation settings say; 0 is greedy."""
+    top_p: float | None = None
+    max_tokens: int | None = None
+    frequency_penalty: float | None = None
+    """Taken off a token's logit for each time it was already written."""
+    _checkpoint: Checkpoint = PrivateAttr()
+    _lock: threading.Lock = PrivateAttr()
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        frequency_penalty: float | None = None,
+        **options: Any,
+    ) -> Self:
+        """Load a model; `options` are further fields of LangChain's base class.
+
+        Raises:
+            ConfigError: the model's tokenizer has no chat template.
+            ModelError: there is no such model here.
+        """
+        checkpoint, lock = _shared(name)
+        if not checkpoint.tokenizer.chat_template:
+            raise ConfigError(f"hf:{name} cannot chat: its tokenizer has no chat template")
+        chat = cls(
+            name=name,
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            frequency_penalty=frequency_penalty,
+            **options,
+        )
+        chat._checkpoint, chat._lock = checkpoint, lock
+        return chat
+
+    @property
+    def _llm_type(self) -> str:
+        return "huggingface"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        del run_manager
+        tokenizer, model = self._checkpoint.tokenizer, self._checkpoint.model
+        prompt = tokenizer.apply_chat_template(
+            convert_to_openai_messages(messages),
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+        ).to(model.device)
+        length = prompt["input_ids"].shape[1]
+        arguments = self._sampling(length, kwargs, stop)
+        top = kwargs.get("top_logprobs") or 0
+        wanted = bool(kwargs.get("logprobs"))
+        with self._lock, torch.inference_mode(), torch.random.fork_rng(enabled=True):
+            if (seed := kwargs.get("seed")) is not None:
+                torch.manual_seed(seed)
+            output = model.generate(
+                **prompt, **arguments, output_logits=wanted, return_dict_in_generate=True
+            )
+        return self._result(output, length, stop or [], top if wanted else None)
+
+    def _sampling(
+        self, prompt: int, given: dict[str, Any], stop: list[str] | None
+    ) -> dict[str, Any]:
+        """Return arguments of `generate`; what a call gives wins over the role's settings."""
+        settings = {
+            key: given.get(key, getattr(self, key))
+            for key in ("temperature", "top_p", "max_tokens", "frequency_penalty")
+        }
+        arguments: dict[str, Any] = {
+            "max_new_tokens": settings["max_tokens"] or DEFAULT_MAX_TOKENS,
+            "pad_token_id": self._checkpoint.tokenizer.pad_token_id
+            or self._checkpoint.tokenizer.eos_token_id,
+        }
+        if settings["temperature"] is not None:
+            arguments["do_sample"] = settings["temperature"] > 0
+        if settings["temperature"]:
+            arguments |= {"temperature": settings["temperature"], "top_k": 0}
+            arguments["top_p"] = settings["top_p"] or 1.0
+        if settings["frequency_penalty"]:
+            penalty = _frequency_penalty(settings["frequency_penalty"], prompt)
+            arguments["logits_processor"] = transformers.LogitsProcessorList([penalty])
+        if stop:
+            arguments |= {"stop_strings": stop, "tokenizer": self._checkpoint.tokenizer}
+        return arguments
+
+    def _result(self, output: Any, prompt: int, stop: list[str], top: int | None) -> ChatResult:
+        tokenizer = self._checkpoint.tokenizer
+        ids = output.sequences[0, prompt:].tolist()
+        text = tokenizer.decode(ids, skip_special_tokens=True)
+        cut = min((text.find(each) for each in stop if each in text), default=len(text))
+        ended = bool(ids) and ids[-1] in self._end_tokens()
+        metadata: dict[str, Any] = {
+            "model_name": self.name,
+            "finish_reason": "stop" if ended or cut < len(text) else "length",
+        }
+        if top is not None:
+            metadata["logprobs"] = {"content": _logprobs(tokenizer, output.logits, ids, top)}
+        message = AIMessage(
+            content=text[:cut],
+            response_metadata=metadata,
+            usage_metadata={
+                "input_tokens": prompt,
+                "output_tokens": len(ids),
+                "total_tokens": prompt + len(ids),
+            },
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _end_tokens(self) -> set[int]:
+        ends = self._checkpoint.model.generation_config.eos_token_id
+        return {
+            *(ends if isinstance(ends, list) else [ends]),
+            self._checkpoint.tokenizer.eos_token_id,
+        }
+
+
+def _frequency_penalty(penalty: float, prompt: int) -> Any:
+    """Return a logits processor that lowers each written token's logit once per occurrence."""
+
+    def lowered(ids: Any, scores: Any) -> Any:
+        written = ids[:, prompt:]
+        return scores.scatter_add(
+            1, written, torch.full_like(written, -1, dtype=scores.dtype) * penalty
+        )
+
+    return lowered
+
+
+def _logprobs(tokenizer: Any, logits: Any, ids: list[int], top: int) -> list[dict[str, Any]]:
+    """Return natural-log probabilities before temperature, as OpenAI's `logprobs.content`."""
+    content = []
+    for token, row in zip(ids, logits, strict=False):
+        scores = row[0].float().log_softmax(-1)
+        best = scores.topk(top)
+        content.append(
+            {
+                "token": tokenizer.decode([token]),
+                "logprob": scores[token].item(),
+                "top_logprobs": [
+                    {"token": tokenizer.decode([i]), "logprob": p}
+                    for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+                ],
+            }
+        )
+    return content

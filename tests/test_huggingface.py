@@ -1,0 +1,129 @@
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import tiny
+import torch
+
+from aloe.config import ModelConfig
+from aloe.errors import ConfigError, ModelError
+from aloe.models import Model, Reply, open_model
+
+pytestmark = pytest.mark.train
+
+QUESTION = [("system", "Be brief."), ("user", "Tell me about birds and bread.")]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return tiny.save(tmp_path_factory.mktemp("tiny"))
+
+
+def opened(checkpoint: Path, **settings: object) -> Model:
+    return open_model(ModelConfig(model=f"hf:{checkpoint}", **settings))
+
+
+def ask(model: Model, *, seed: int = 0, **wanted: object) -> Reply:
+    return asyncio.run(model.ask(QUESTION, model.arguments(seed=seed, **wanted)))
+
+
+def test_a_seed_decides_the_reply_and_another_changes_it(checkpoint: Path) -> None:
+    model = opened(checkpoint, temperature=1.0, max_tokens=12)
+    assert ask(model, seed=1) == ask(model, seed=1)
+    assert ask(model, seed=1).text != ask(model, seed=2).text
+
+
+def test_tokens_are_counted_and_a_cut_reply_says_so(checkpoint: Path) -> None:
+    reply = ask(opened(checkpoint, temperature=0.0), max_tokens=5)
+    ids = tiny.tokenizer().apply_chat_template(
+        [{"role": r, "content": c} for r, c in QUESTION], add_generation_prompt=True
+    )["input_ids"]
+    assert (reply.finish, reply.output_tokens, reply.input_tokens) == ("length", 5, len(ids))
+
+
+def test_an_end_token_is_a_stop(checkpoint: Path) -> None:
+    model = opened(checkpoint, temperature=0.0)
+    biased = model.chat._checkpoint.model
+    end = tiny.tokenizer().eos_token_id
+    hook = biased.lm_head.register_forward_hook(
+        lambda _m, _i, out: out.index_fill(-1, torch.tensor([end]), 1e4)
+    )
+    try:
+        reply = ask(model, max_tokens=5)
+    finally:
+        hook.remove()
+    assert (reply.finish, reply.output_tokens, reply.text) == ("stop", 1, "")
+
+
+def test_first_token_logprobs_are_the_models_own(checkpoint: Path) -> None:
+    model = opened(checkpoint, temperature=0.7)
+    reply = ask(model, max_tokens=1, logprobs=True)
+    tokenizer, bare = tiny.tokenizer(), tiny.model()
+    ids = tokenizer.apply_chat_template(
+        [{"role": r, "content": c} for r, c in QUESTION],
+        add_generation_prompt=True,
+        return_tensors="pt",
+    )["input_ids"]
+    with torch.inference_mode():
+        expected = bare(ids).logits[0, -1].log_softmax(-1)
+    best = expected.topk(20)
+    for token, logprob in zip(best.indices.tolist(), best.values.tolist(), strict=True):
+        text = tokenizer.decode([token]).strip()
+        assert reply.logprobs is not None
+        assert reply.logprobs[text] >= logprob - 1e-4
+    assert max(reply.logprobs.values()) == pytest.approx(best.values[0].item(), abs=1e-4)
+
+
+def test_frequency_penalty_keeps_words_from_coming_back(checkpoint: Path) -> None:
+    def distinct(penalty: float | None) -> int:
+        model = opened(checkpoint, temperature=0.0, max_tokens=24, frequency_penalty=penalty)
+        model.chat.name = "x"
+        reply = asyncio.run(model.chat.ainvoke(QUESTION, logprobs=True, top_logprobs=1))
+        return len({t["token"] for t in reply.response_metadata["logprobs"]["content"]})
+
+    assert distinct(2.0) > distinct(None)
+
+
+def test_stop_strings_end_the_reply(checkpoint: Path) -> None:
+    model = opened(checkpoint, temperature=0.0, max_tokens=12)
+    whole = model.chat.invoke(QUESTION).content
+    cut = model.chat.invoke(QUESTION, stop=[whole[3:5]])
+    assert cut.content == whole[: whole.find(whole[3:5])]
+    assert cut.response_metadata["finish_reason"] == "stop"
+
+
+def test_a_response_format_is_ignored(checkpoint: Path) -> None:
+    model = opened(checkpoint, temperature=0.0, max_tokens=4)
+    plain = ask(model)
+    assert ask(model, schema={"type": "object"}).text == plain.text
+
+
+def test_roles_share_one_set_of_weights(checkpoint: Path) -> None:
+    one, two = opened(checkpoint, temperature=0.0), opened(checkpoint, temperature=1.0)
+    assert one.chat._checkpoint.model is two.chat._checkpoint.model
+
+
+def test_generation_leaves_the_random_state_alone(checkpoint: Path) -> None:
+    model = opened(checkpoint, temperature=1.0, max_tokens=3)
+    torch.manual_seed(5)
+    before = torch.rand(1).item()
+    torch.manual_seed(5)
+    ask(model, seed=9)
+    assert math.isclose(torch.rand(1).item(), before)
+
+
+def test_no_model_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model that transformers can load"):
+        opened(tmp_path)
+
+
+def test_a_tokenizer_without_a_template_is_refused(tmp_path: Path) -> None:
+    tiny.save(tmp_path)
+    (tmp_path / "chat_template.jinja").unlink()
+    with pytest.raises(ConfigError, match="no chat template"):
+        opened(tmp_path)
