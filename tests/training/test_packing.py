@@ -1,0 +1,174 @@
+import random
+
+import pytest
+
+pytest.importorskip("torch")
+
+import tiny
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapes import SHAPES, caterpillar, grown
+from torch.nn import functional
+
+from training.attention import Ancestry, use_plain_attention, use_tree_attention
+from training.packing import Answer, Example, fill_rows, pack, packed_length
+from training.scores import _LogProbabilities, answer_log_probabilities, token_log_probabilities
+
+pytestmark = pytest.mark.train
+
+
+def flat(pairs: list[tuple[Answer, Answer]]) -> list[Answer]:
+    return [answer for pair in pairs for answer in pair]
+
+
+def alone(model, answer: Answer):
+    """Score one answer the plain way: its own sequence, one position before each token."""
+    logits = model(torch.tensor([answer.ids])).logits[0, answer.start - 1 : -1]
+    targets = torch.tensor(answer.ids[answer.start :])
+    return logits[torch.arange(len(targets)), targets] - logits.logsumexp(-1)
+
+
+def dpo(scores) -> torch.Tensor:
+    chosen, rejected = scores[0::2], scores[1::2]
+    return -functional.logsigmoid(0.5 * (chosen - rejected) + 0.1).mean()
+
+
+def gradient(model, loss) -> torch.Tensor:
+    model.zero_grad()
+    loss.backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
+def test_a_token_that_is_shared_is_stored_once():
+    pairs = caterpillar(5)
+    packed = pack(flat(pairs))
+    every_prefix = {a.ids[:n] for a in flat(pairs) for n in range(1, len(a.ids) + 1)}
+    assert len(packed.ids) == len(every_prefix) == packed_length(flat(pairs))
+    assert len(packed.ids) < sum(len(a.ids) for a in flat(pairs)) / 3
+
+
+@given(
+    st.lists(
+        st.lists(st.integers(0, 2), min_size=2, max_size=7).map(tuple), min_size=1, max_size=8
+    ),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=60)
+def test_ancestors_are_exactly_the_earlier_tokens_of_ones_own_sequence(sequences, rng):
+    answers = [Answer(ids=ids, start=rng.randint(1, len(ids) - 1)) for ids in sequences]
+    packed = pack(answers)
+    nodes = torch.arange(len(packed.ids))
+    seen = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < packed.end[None, :])
+    place = 0
+    for owner, answer in enumerate(answers):
+        mine = packed.owners == owner
+        assert packed.targets[mine].tolist() == list(answer.ids[answer.start :])
+        for offset, parent in enumerate(packed.parents[mine].tolist()):
+            ancestors = seen[parent].nonzero().squeeze(1)
+            assert packed.ids[ancestors].tolist() == list(answer.ids[: answer.start + offset])
+            assert packed.depth[ancestors].tolist() == list(range(answer.start + offset))
+        place += 1
+    assert place == packed.answers
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("block", [None, 16, 128], ids=["dense", "blocks of 16", "one block"])
+def test_scores_loss_and_gradient_equal_one_pair_at_a_time(shape, block):
+    answers = flat(SHAPES[shape])
+    plain, tree = tiny.model(), tiny.model()
+    use_tree_attention(tree)
+    expected = [alone(plain, answer) for answer in answers]
+    packed = pack(answers)
+    per_token = token_log_probabilities(tree, packed, block=block)
+    assert (per_token - torch.cat(expected)).abs().max() < 1e-4
+
+    loss, other = (
+        dpo(answer_log_probabilities(packed, per_token)),
+        dpo(torch.stack([each.sum() for each in expected])),
+    )
+    assert abs(loss.item() - other.item()) < 1e-5
+    ours, theirs = gradient(tree, loss), gradient(plain, other)
+    assert functional.cosine_similarity(ours, theirs, dim=0) > 0.9999
+    assert (ours - theirs).norm() / theirs.norm() < 1e-4
+
+
+def test_a_wrong_mask_would_be_noticed():
+    answers = flat(SHAPES["caterpillar"])
+    model = tiny.model()
+    expected = torch.cat([alone(model, answer) for answer in answers])
+    packed = pack(answers)
+    use_tree_attention(model)
+    object.__setattr__(packed, "end", torch.full_like(packed.end, len(packed.end)))  # all see all
+    assert (token_log_probabilities(model, packed) - expected).abs().max() > 0.1
+
+
+def test_blocks_read_only_the_keys_they_need():
+    ancestry = Ancestry(pack(flat(grown(5, candidates=4, continued=1))).end, block=16)
+    read = sum(block.bias.numel() for block in ancestry.blocks)
+    assert read < len(ancestry.end) ** 2 / 2
+    allowed = sum(int((block.bias == 0).sum()) for block in ancestry.blocks)
+    nodes = torch.arange(len(ancestry.end))
+    mask = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < ancestry.end[None, :])
+    assert allowed == int(mask.sum())
+
+
+def test_the_mask_for_flex_attention_is_the_same_rule():
+    from torch.nn.attention.flex_attention import create_mask
+
+    end = pack(flat(SHAPES["three trees in a row"])).end
+    ancestry = Ancestry(end)
+    size = len(end)
+    nodes = torch.arange(size)
+    expected = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < end[None, :])
+    assert torch.equal(
+        create_mask(ancestry.tiles.mask_mod, 1, 1, size, size, "cpu")[0, 0], expected
+    )
+
+
+def test_plain_attention_comes_back_after_training():
+    model, ids = tiny.model(), torch.tensor([[5, 6, 7, 8]])
+    before = model(ids).logits
+    use_tree_attention(model)
+    use_plain_attention(model)
+    assert torch.equal(model(ids).logits, before)
+
+
+def test_the_handwritten_gradient_is_the_true_one():
+    rng = torch.Generator().manual_seed(0)
+    table = torch.randn(5, 11, generator=rng, requires_grad=True)
+    rows, targets = torch.tensor([0, 0, 3, 4, 3]), torch.tensor([2, 7, 1, 1, 1])
+    pull = torch.randn(5, generator=rng)
+    (table.log_softmax(-1)[rows, targets] * pull).sum().backward()
+    expected, table.grad = table.grad, None
+    (_LogProbabilities.apply(table * 1.0, rows, targets) * pull).sum().backward()
+    assert torch.allclose(table.grad, expected, atol=1e-6)
+
+
+def test_rows_hold_whole_trees_up_to_the_budget():
+    trees = {
+        str(seed): [
+            Example(answers=pair, tree=str(seed))
+            for pair in grown(3, candidates=2, continued=1, seed=seed)
+        ]
+        for seed in range(6)
+    }
+    examples = [example for tree in trees.values() for example in tree]
+    random.Random(0).shuffle(examples)
+    sizes = {t: packed_length(a for e in tree for a in e.answers) for t, tree in trees.items()}
+    budget = max(sizes.values()) * 2
+    rows = fill_rows(examples, budget)
+    assert sorted(map(id, examples)) == sorted(id(e) for row in rows for e in row)
+    for row in rows:
+        assert {e.tree for e in row}.isdisjoint(e.tree for r in rows if r is not row for e in r)
+        assert packed_length(a for e in row for a in e.answers) <= budget
+    assert len(rows) < len(trees)
+
+
+def test_a_tree_beyond_the_budget_is_split_between_examples():
+    examples = [Example(answers=pair, tree="t") for pair in caterpillar(8)]
+    rows = fill_rows(examples, 60)
+    assert len(rows) > 1
+    assert sorted(map(id, examples)) == sorted(id(e) for row in rows for e in row)
+    for row in rows:
+        assert len(row) == 1 or packed_length(a for e in row for a in e.answers) <= 60
