@@ -21,13 +21,13 @@ PLAIN_INTERVAL = 10.0
 @cache
 def stdout() -> Console:
     """Return the console for results."""
-    return Console()
+    return Console(emoji=False)
 
 
 @cache
 def stderr() -> Console:
     """Return the console for progress and errors."""
-    return Console(stderr=True)
+    return Console(stderr=True, emoji=False)
 
 
 def show(renderable: RenderableType, *, as_json: bool = False) -> None:
@@ -38,7 +38,7 @@ def show(renderable: RenderableType, *, as_json: bool = False) -> None:
 def finish(result: Mapping[str, Any], *, as_json: bool) -> None:
     """End a verb: with `--json`, `result` is the last line on stdout."""
     if as_json:
-        print(json.dumps(result, ensure_ascii=False), flush=True)  # noqa: T201
+        print(json.dumps(result, ensure_ascii=False), flush=True)
 
 
 class Display:
@@ -73,7 +73,7 @@ class Display:
         else:
             self._printed = time.monotonic()
             yield
-            stderr().print(self.line(), highlight=False, soft_wrap=True)
+            stderr().print(self.line(), highlight=False, markup=False, soft_wrap=True)
 
     def update(self) -> None:
         """Say that something changed."""
@@ -81,4 +81,4 @@ class Display:
             return
         if time.monotonic() - self._printed >= PLAIN_INTERVAL:
             self._printed = time.monotonic()
-            stderr().print(self.line(), highlight=False, soft_wrap=True)
+            stderr().print(self.line(), highlight=False, markup=False, soft_wrap=True)

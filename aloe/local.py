@@ -89,5 +89,12 @@ def embedded_server(name: str) -> EmbeddedServer:
 
 
 def _threads() -> int:
-    """Return the number of cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return how many cores to use: those of this process that nobody keeps busy right now.
+
+    llama.cpp's threads wait for each other at every layer, so on a core shared with other work two
+    threads are several times slower than one.
+    """
+    cores = len(os.sched_getaffinity(0))
+    running = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0]
+    others = int(running) - 1
+    return max(1, cores - max(0, others))

@@ -16,7 +16,7 @@ from aloe.console import Display, finish, show, stderr
 from aloe.errors import EXIT_CODE
 
 if TYPE_CHECKING:
-    from aloe.calls import CallLog, Event, Totals
+    from aloe.calls import CallLog, Event
     from aloe.config import Config
     from graphs.run import Progress
 
@@ -84,7 +84,7 @@ def simulate(
         except KeyboardInterrupt:
             stderr().print(f"stopped; run the same command again to go on in {out}")
             raise typer.Exit(INTERRUPTED) from None
-    show(run.display.panel(), as_json=as_json)
+    show(run.display.figures(), as_json=as_json)
     finish({"out": str(out), **run.result()}, as_json=as_json)
     if run.progress.failures:
         reasons = sorted(set(run.progress.failures.values()))
@@ -172,7 +172,7 @@ class RunDisplay(Display):
 
     def panel(self) -> RenderableType:
         """Return bar, figures and the newest words."""
-        p, t = self._progress, self._calls.totals
+        p = self._progress
         done = p.finished_before + p.finished
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
@@ -182,37 +182,33 @@ class RunDisplay(Display):
             Text(f"{p.running} running" if p.running else ""),
             Text(f"{len(p.failures)} set aside" if p.failures else "", style="red"),
         )
-        parts: list[RenderableType] = [bar, _figures(p, t, self.seconds())]
+        parts: list[RenderableType] = [bar, self.figures()]
         if p.running and self.newest and self.newest.reply:
             words = " ".join(self.newest.reply["text"].split())
-            parts.append(
-                Text.assemble(
-                    (f"{self.newest.role}: ", "bold"), words, overflow="ellipsis", no_wrap=True
-                )
-            )
+            newest = Text.assemble((f"{self.newest.role}: ", "bold"), words)
+            newest.truncate(stderr().width, overflow="ellipsis")
+            parts.append(newest)
         return Group(*parts)
 
-
-def _figures(progress: "Progress", totals: "Totals", seconds: float) -> Table:
-    verdicts = progress.outcomes
-    preferred = verdicts["first"] + verdicts["second"]
-    faults = sum(n for (_, kind), n in totals.outcomes.items() if kind not in ("ok", "error"))
-    cached = totals.cached_tokens / totals.input_tokens if totals.input_tokens else 0.0
-    cost = "unknown" if totals.unpriced else f"${totals.cost:.4f}"
-    table = Table.grid(padding=(0, 2))
-    table.add_row(
-        f"{totals.calls} calls",
-        f"{totals.input_tokens} tokens read ({cached:.0%} from cache)",
-        f"{totals.output_tokens} written",
-        f"{seconds:.1f} s",
-        f"{totals.output_tokens / max(seconds, 1e-9):.0f} tokens/s",
-        f"cost {cost}",
-    )
-    table.add_row(
-        f"{progress.nodes} nodes",
-        f"verdicts: {preferred} preferred, {verdicts['tie']} tie, {verdicts['abstain']} abstain",
-        f"{faults} faulty replies",
-        f"{totals.errors} errors",
-        f"{totals.replayed} replayed" if totals.replayed else "",
-    )
-    return table
+    def figures(self) -> RenderableType:
+        """Return what the run cost and what came of it."""
+        p, t = self._progress, self._calls.totals
+        seconds = max(self.seconds(), 1e-9)
+        cached = t.cached_tokens / t.input_tokens if t.input_tokens else 0.0
+        faulty = sum(n for (_, kind), n in t.outcomes.items() if kind not in ("ok", "error"))
+        preferred = p.outcomes["first"] + p.outcomes["second"]
+        lines = {
+            "trees": f"{p.finished} grown now, {p.finished_before} there before, "
+            f"{len(p.failures)} set aside; {p.nodes} nodes",
+            "verdicts": f"{preferred} preferred, {p.outcomes['tie']} tie, "
+            f"{p.outcomes['abstain']} abstain",
+            "calls": f"{t.calls}, {faulty} with a faulty reply, {t.errors} failed"
+            + (f", {t.replayed} replayed" if t.replayed else ""),
+            "tokens": f"{t.input_tokens} read ({cached:.0%} from cache), {t.output_tokens} written",
+            "time": f"{seconds:.1f} s, {t.output_tokens / seconds:.0f} tokens/s",
+            "cost": "unknown (no price given)" if t.unpriced else f"${t.cost:.4f}",
+        }
+        grid = Table.grid(padding=(0, 2))
+        for name, text in lines.items():
+            grid.add_row(Text(name, "bold"), text)
+        return grid

@@ -54,13 +54,11 @@ def trace(
 
 def listing(trees: list["Tree"]) -> RenderableType:
     """Return one row a tree."""
-    table = Table(box=None, header_style="bold")
-    for name in ("tree", "persona"):
-        table.add_column(
-            name, no_wrap=True, overflow="ellipsis", ratio=3 if name == "persona" else 0
-        )
+    table = Table(box=None, header_style="bold", expand=True)
+    table.add_column("tree", no_wrap=True)
+    table.add_column("persona", no_wrap=True, overflow="ellipsis", ratio=1)
     for name in ("nodes", "turns", "preferred", "tie", "abstain", "faults"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for each in trees:
         outcomes = [verdict.outcome for verdict in each.verdicts]
         decided = sum(outcome in ("first", "second") for outcome in outcomes)
