@@ -28,6 +28,7 @@ FREE_ON_RESUME = (
     "personas.",
     "models.writer.",
     "prices.",
+    "training.",
 )
 """Settings that may differ when a run is taken up again: they cannot change any one tree."""
 
@@ -95,7 +96,7 @@ ROLE_DEFAULTS: dict[str, dict[str, Any]] = {
     "inducer": {"temperature": 0.0, "max_tokens": 80},
     "assistants": {"temperature": 0.8, "max_tokens": 160},
     "judge": {"temperature": 0.0, "max_tokens": 8},
-    "writer": {"temperature": 0.8, "top_p": 0.95, "max_tokens": 160},
+    "writer": {"temperature": 0.7, "top_p": 0.9, "frequency_penalty": 0.4, "max_tokens": 100},
 }
 """Sampling settings of each role where the settings leave them out."""
 
@@ -176,8 +177,41 @@ class PersonasConfig(Settings):
     """Cosine similarity at which two descriptions count as the same."""
     batch: int = Field(default=4, ge=1)
     """Writer calls in flight at once."""
-    patience: int = Field(default=40, ge=1)
-    """Candidates in a row with none accepted after which the pool counts as saturated."""
+    window: int = Field(default=60, ge=1)
+    """Candidates over which the acceptance rate is taken."""
+    min_acceptance: float = Field(default=0.05, ge=0, le=1)
+    """Acceptance rate over the window under which the pool counts as saturated."""
+    examples: int = Field(default=3, ge=0)
+    """Earlier descriptions shown to the writer with each brief."""
+    embedder: str = "minilm"
+    """What makes the vectors: `minilm` (in this process) or `openai:NAME[@BASE_URL]`."""
+    store: str | None = None
+    """URL of a Chroma server that several machines fill; None: a folder beside the pool."""
+
+
+class TrainingConfig(Settings):
+    """How a model is trained on trees."""
+
+    model: str = DEFAULT_MODEL
+    """The base: a folder, a GGUF file, an embedded model or a name in the local hub cache."""
+    lora: bool = True
+    """Whether low-rank adapters are trained instead of all weights."""
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    """Scale of the adapter: its output counts alpha/rank times."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    tree_packing: bool = True
+    """Whether SFT and DPO compute a shared prefix once; the others never do."""
+    row_tokens: int = Field(default=2048, ge=1)
+    """Tokens in one packed row, which is one micro-batch; memory grows with it."""
+    max_length: int | None = Field(default=None, ge=2)
+    """Longest conversation in tokens; a longer one is an error. None: the model's own limit."""
+    weighted: bool = False
+    """Whether DPO pairs count by the judge's agreement over the pairs sharing their prompt."""
+    reward: str | None = None
+    """What GRPO maximises: `MODULE:FUNCTION`, or the folder of a reward model."""
+    arguments: dict[str, Any] = {}
+    """Further arguments of TRL's config class for the method, as they are."""
 
 
 class Price(Settings):
@@ -195,6 +229,7 @@ class Config(Settings):
     personas: PersonasConfig = PersonasConfig()
     simulation: SimulationConfig = SimulationConfig()
     judge: JudgeConfig = JudgeConfig()
+    training: TrainingConfig = TrainingConfig()
     prices: dict[str, Price] = {}
     """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
     that is not listed is unknown, and shown so."""
@@ -237,9 +272,11 @@ def validated(kind: type[S], raw: Mapping[str, Any], *, source: str | Path) -> S
 
 def _suggestion(kind: type[Settings], key: str) -> str:
     known = list(_known_keys(kind))
-    near = difflib.get_close_matches(key, known, n=1) or difflib.get_close_matches(
-        key.rpartition(".")[2], [name.rpartition(".")[2] for name in known], n=1
-    )
+    by_last = {name.rpartition(".")[2]: name for name in reversed(known)}
+    near = difflib.get_close_matches(key, known, n=1) or [
+        by_last[name]
+        for name in difflib.get_close_matches(key.rpartition(".")[2], list(by_last), n=1)
+    ]
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
@@ -270,6 +307,8 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         target = raw
         for section in sections:
             target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise ConfigError(f"{path}: {section}: should be a section of settings")
         target[name] = value
     return validated(Config, raw, source=path or "command line")
 

@@ -1,0 +1,253 @@
+"""Growing the persona pool: one LangGraph state machine.
+
+    START -> expand => write x n -> validate -> gate -> admit -> END
+               ^                                          |
+               +--------- until target or saturation -----+
+
+A round asks for profiles and personalities apart, at points of the axes where the pool is thin;
+what passes the rules and the near-duplicate gate waits for a mate, and a pair that does not
+contradict itself is admitted as a persona. Rounds are barriers on purpose: the gate must decide
+candidates one after the other, and one round's texts are embedded together. Everything a round
+does derives from the seed and the candidates' numbers, never from which call came back first.
+"""
+
+import asyncio
+import operator
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, cast
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Overwrite, RetryPolicy, Send
+from typing_extensions import TypedDict
+
+from agents.writer import Writer
+from aloe.config import PersonasConfig
+from aloe.errors import CallError, TransientCallError
+from aloe.schema import Lineage, Persona, derived_seed
+from memory.axes import Kind, sample
+from memory.descriptions import Description, joined
+from memory.growth import GrowthLog, Outcome
+from memory.pairing import paired
+from memory.pool import KINDS, Fate, PersonaPool
+from memory.validation import Reason, reasons
+
+RETRY = RetryPolicy(
+    retry_on=TransientCallError, max_attempts=4, initial_interval=0.5, max_interval=20.0
+)
+"""Only failures that often pass are tried again."""
+
+EXAMPLES_STAY = 16
+"""Candidates that are shown the same examples."""
+
+Ended = Literal["target", "saturated"]
+
+
+class Task(TypedDict):
+    """One candidate to be written."""
+
+    number: int
+    kind: Kind
+
+
+class Draft(NamedTuple):
+    """One candidate, written."""
+
+    number: int
+    description: Description
+    problems: tuple[Reason, ...]
+
+
+class PoolState(TypedDict):
+    """What goes from node to node; a round overwrites all but `waiting`."""
+
+    tasks: list[Task]
+    drafts: Annotated[list[Draft], operator.add]
+    waiting: list[Description]
+    """Accepted by the gate and still without a mate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolContext:
+    """What the nodes work with."""
+
+    pool: PersonaPool
+    writer: Writer
+    seeds: dict[Kind, list[Description]]
+    log: GrowthLog
+    config: PersonasConfig
+    seed: int
+    progress: "Progress"
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a growth is; changed in place while it goes on."""
+
+    target: int
+    found: int
+    """Personas that were there at the start."""
+    size: int
+    on_change: Callable[[], None] = field(default=lambda: None, repr=False)
+    newest: Persona | None = None
+    contradictions: int = 0
+    """Rounds in which a profile found no personality that fits it."""
+
+
+def expand(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
+    """Plan a round: how many of each kind, numbered from where the log stands."""
+    context = runtime.context
+    missing = context.config.target - len(context.pool)
+    need = {k: missing - sum(d.kind == k for d in state["waiting"]) for k in KINDS}
+    kinds = _shared_out(need, context.config.batch)
+    first = context.log.next_number
+    tasks = [Task(number=first + i, kind=kind) for i, kind in enumerate(kinds)]
+    return {"tasks": tasks, "drafts": Overwrite([])}
+
+
+def _shared_out(need: dict[Kind, int], places: int) -> list[Kind]:
+    """Return a kind for each place, the kind that lacks most first; both where neither lacks."""
+    left = {kind: max(count, 0) for kind, count in need.items()}
+    if not any(left.values()):
+        left = dict.fromkeys(left, 1)
+    kinds: list[Kind] = []
+    for _ in range(max(places, 1)):
+        kind = max(left, key=lambda each: left[each])
+        kinds.append(kind)
+        left[kind] -= 1
+    return kinds
+
+
+def fan_out(state: PoolState) -> list[Send]:
+    """Send every task to a writer of its own."""
+    return [Send("write", task) for task in state["tasks"]]
+
+
+async def write(state: Task, runtime: Runtime[PoolContext]) -> dict[str, Any]:
+    """Write one candidate; a call that fails for good is a refused candidate."""
+    context, kind, number = runtime.context, state["kind"], state["number"]
+    rng = random.Random(derived_seed(context.seed, "candidate", kind, number))
+    axes = sample(kind, context.pool.cells, rng)
+    examples = _examples(context, kind, number)
+    try:
+        written = await context.writer.write(kind, axes, examples, rng.randrange(2**31))
+    except TransientCallError:
+        raise
+    except CallError:
+        lost = Description(kind=kind, text="", axes=axes, lineage=Lineage(origin="grown"))
+        return {"drafts": [Draft(number, lost, ("call_failed",))]}
+    return {"drafts": [Draft(number, written, ())]}
+
+
+def _examples(context: PoolContext, kind: Kind, number: int) -> list[Description]:
+    """Return seeds to show; they stay a while, so that a server's prefix cache holds."""
+    rng = random.Random(derived_seed(context.seed, "examples", kind, number // EXAMPLES_STAY))
+    seeds = context.seeds[kind]
+    return rng.sample(seeds, min(context.config.examples, len(seeds)))
+
+
+def validate(state: PoolState) -> dict[str, Any]:
+    """Find what is wrong with each candidate by itself."""
+    checked = [d._replace(problems=d.problems or reasons(d.description)) for d in state["drafts"]]
+    return {"drafts": Overwrite(checked)}
+
+
+async def gate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
+    """Keep near-copies out, and write down what became of every candidate of the round."""
+    context = runtime.context
+    outcomes = [
+        Outcome.of(d.number, d.description, d.problems) for d in state["drafts"] if d.problems
+    ]
+    waiting = list(state["waiting"])
+    for kind in KINDS:
+        sound = [d for d in state["drafts"] if not d.problems and d.description.kind == kind]
+        texts = [draft.description.text for draft in sound]
+        fates = await asyncio.to_thread(context.pool.gate, kind, texts) if texts else []
+        for draft, fate in zip(sound, fates, strict=True):
+            outcomes.append(_judged(draft, fate))
+            if fate.accepted:
+                similarity = fate.nearest.similarity if fate.nearest else None
+                waiting.append(draft.description.near(similarity))
+    context.log.write(sorted(outcomes, key=lambda outcome: outcome.number))
+    context.progress.on_change()
+    return {"waiting": waiting}
+
+
+def _judged(draft: Draft, fate: Fate) -> Outcome:
+    nearest = fate.nearest
+    given = draft.description.near(nearest.similarity if nearest else None)
+    outcome = Outcome.of(draft.number, given, () if fate.accepted else ("duplicate",))
+    return outcome.model_copy(update={"nearest": nearest.id if nearest else None})
+
+
+async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
+    """Join what fits together and put it into the pool."""
+    context = runtime.context
+    waiting = {kind: [d for d in state["waiting"] if d.kind == kind] for kind in KINDS}
+    rng = random.Random(derived_seed(context.seed, "pair", context.log.next_number))
+    pairs = paired(waiting["profile"], waiting["personality"], rng)
+    context.progress.contradictions += len(pairs) < min(map(len, waiting.values()))
+    pairs = pairs[: context.config.target - len(context.pool)]
+    personas = [joined(*pair) for pair in pairs]
+    await asyncio.to_thread(context.pool.admit, personas)
+    used = {id(description) for pair in pairs for description in pair}
+    progress = context.progress
+    progress.size = len(context.pool)
+    progress.newest = personas[-1] if personas else progress.newest
+    progress.on_change()
+    return {"waiting": [d for d in state["waiting"] if id(d) not in used]}
+
+
+def ended(context: PoolContext) -> Ended | None:
+    """Return why growth ends at this state of the pool, None if it goes on."""
+    if len(context.pool) >= context.config.target:
+        return "target"
+    acceptance = context.log.acceptance
+    if acceptance is not None and acceptance < context.config.min_acceptance:
+        return "saturated"
+    return None
+
+
+def again(_state: PoolState, runtime: Runtime[PoolContext]) -> str:
+    """Go on with another round, or end."""
+    return END if ended(runtime.context) else "expand"
+
+
+@cache
+def pool_graph() -> Any:
+    """Return the compiled state machine."""
+    return (
+        StateGraph(PoolState, context_schema=PoolContext)
+        .add_node("expand", expand)
+        .add_node("write", write, input_schema=Task, retry_policy=RETRY)
+        .add_node("validate", validate)
+        .add_node("gate", gate)
+        .add_node("admit", admit)
+        .add_edge(START, "expand")
+        .add_conditional_edges("expand", fan_out, ["write"])
+        .add_edge("write", "validate")
+        .add_edge("validate", "gate")
+        .add_edge("gate", "admit")
+        .add_conditional_edges("admit", again, ["expand", END])
+        .compile(name="pool")
+    )
+
+
+async def grow_pool(context: PoolContext) -> Ended:
+    """Grow the pool until it has its target size or brings no more that is new.
+
+    Raises:
+        ModelError: the writer's model is refused or gone.
+        TransientCallError: the writer's server failed in every try.
+        StoreError: the pool cannot be written.
+    """
+    if reason := ended(context):
+        return reason
+    start = PoolState(tasks=[], drafts=[], waiting=[])
+    # Every round admits, or fills the window in which growth counts as saturated: it does end.
+    unlimited = {"recursion_limit": 2**31 - 1}
+    await pool_graph().ainvoke(start, config=unlimited, context=context)
+    return cast(Ended, ended(context))

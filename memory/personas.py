@@ -1,0 +1,92 @@
+"""personas.jsonl: one persona a line, the artifact that every later step reads.
+
+A line written by hand may hold no more than `profile` and `personality`; ids and facts follow from
+them. Reading is strict and names the line, because a persona that was silently dropped or mended
+changes what is simulated. Gzip is read as it is, so that a large pool stays small on disk.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from pydantic import ValidationError
+
+from aloe.errors import InputError
+from aloe.schema import SCHEMA_VERSION, Persona
+
+SHIPPED = Path(__file__).parent / "pool" / "personas.jsonl.gz"
+"""The pool that comes with the program."""
+
+
+def read_personas(path: Path) -> list[Persona]:
+    """Return the personas in a JSONL file, plain or gzipped; blank lines are passed over.
+
+    Raises:
+        InputError: the file is missing, empty or no text, or a line is broken or a repetition.
+    """
+    found: dict[str, Persona] = {}
+    for number, line in numbered_lines(path):
+        persona = parsed(path, number, line)
+        if persona.id in found:
+            raise InputError(path, f"persona {persona.id} is there twice", line=number)
+        found[persona.id] = persona
+    if not found:
+        raise InputError(path, "there are no personas here; run `aloe personas grow` first")
+    return list(found.values())
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file, plain or gzipped, that are not blank, with their numbers.
+
+    Raises:
+        InputError: the file is missing or holds no UTF-8 text.
+    """
+    number = 0
+    try:
+        with _opened(path) as file:
+            for number, raw in enumerate(file, 1):
+                if line := raw.decode("utf-8-sig").strip():
+                    yield number, line
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise InputError(path, "the gzip data is broken", line=number + 1) from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(path, "is not UTF-8 text", line=number) from None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    return cast(IO[bytes], gzip.open(path)) if gzipped else path.open("rb")
+
+
+def parsed(path: Path, number: int, line: str) -> Persona:
+    """Return the persona that `line` holds.
+
+    Raises:
+        InputError: naming file, line and what is wrong.
+    """
+    try:
+        persona = Persona.model_validate_json(line)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise InputError(path, f"{key}: {problem['msg']}".lstrip(": "), line=number) from None
+    if persona.schema_version > SCHEMA_VERSION:
+        raise InputError(path, f"schema version {persona.schema_version} is newer", line=number)
+    if not persona.facts:
+        raise InputError(path, "the persona has no facts", line=number)
+    return persona
+
+
+def as_lines(personas: Iterable[Persona]) -> str:
+    """Return personas as JSONL text; what is empty or unknown is left out."""
+    return "".join(as_line(persona) for persona in personas)
+
+
+def as_line(persona: Persona) -> str:
+    """Return one persona as a line of JSON with its line break."""
+    return persona.model_dump_json(exclude_none=True) + "\n"

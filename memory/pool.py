@@ -1,0 +1,322 @@
+"""The persona pool: personas.jsonl, and beside it what is needed to keep near-copies out.
+
+    personas.jsonl      the truth: one admitted persona a line, appended and flushed
+    personas.pool/      follows it, and can be deleted: it is made again at the next start
+        chroma/         vectors of every profile and personality (not with a Chroma server)
+        growth.jsonl    the fate of every candidate, with the reason
+        events.jsonl    every model call
+        lock            held by the one process that may write
+
+A persona is admitted when its line is whole. Vectors are written after the line; so a kill at any
+moment leaves at most a torn last line, which is cut off, and a store that lags behind, which is
+brought level: ids are content hashes of the texts, so what is missing or left over is a set
+difference. Chroma's embedded store allows one writer, hence the lock; several machines use one
+Chroma server (`personas.store = "http://host:8000"`), each with a JSONL file of its own.
+
+Profiles and personalities are gated apart: no two users live the same life, and no two have the
+same temper in other words.
+"""
+
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from aloe.config import PersonasConfig
+from aloe.errors import ConfigError, InputError, StoreError
+from aloe.schema import Persona, digest
+from memory.axes import Cell, Kind, cells
+from memory.embedder import Embedder, Vectors
+from memory.index import DescriptionIndex, Neighbour
+from memory.personas import as_line, numbered_lines, parsed
+from memory.trees import cut_torn_line
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+ROUNDING = 1e-5
+"""Similarities this little under the threshold count as reaching it: a vector compared with
+others one by one and all at once differs in its last bits."""
+
+SYNC_BATCH = 256
+"""Descriptions embedded between two progress reports while a store is brought level."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What the gate says to one candidate."""
+
+    accepted: bool
+    nearest: Neighbour | None
+    """The most similar description: stored, or accepted just before; None for the very first."""
+
+
+class PoolFiles:
+    """The paths of a pool.
+
+    Args:
+        path: its personas.jsonl.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.personas = path
+        self.folder = path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".pool")
+        self.chroma = self.folder / "chroma"
+        self.growth = self.folder / "growth.jsonl"
+        self.events = self.folder / "events.jsonl"
+        self.lock = self.folder / "lock"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the pool for one process.
+
+        Raises:
+            StoreError: another process holds it, or the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = self.lock.open("a+")
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written ({error.strerror})") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.seek(0)
+                raise StoreError(
+                    f"{self.personas} is in use by process {lock.read().strip() or '?'}: an "
+                    "embedded store has one writer; wait for it, or set personas.store to the URL "
+                    "of a Chroma server"
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+
+class PersonaPool:
+    """An open pool; made by `open_pool`."""
+
+    def __init__(
+        self,
+        files: PoolFiles,
+        embedder: Embedder,
+        threshold: float,
+        indexes: Mapping[Kind, DescriptionIndex],
+    ) -> None:
+        self.files = files
+        self.embedder = embedder
+        self.threshold = threshold
+        self.indexes = indexes
+        self.ids: set[str] = set()
+        self.cells: Counter[Cell] = Counter()
+        """How many personas fall into each cell of the axes."""
+        self._held: dict[Kind, dict[str, Vectors]] = {kind: {} for kind in KINDS}
+
+    def __len__(self) -> int:
+        """Return the number of personas."""
+        return len(self.ids)
+
+    def gate(self, kind: Kind, texts: Sequence[str]) -> list[Fate]:
+        """Embed candidates and decide each, in order; those accepted are held until admitted.
+
+        A candidate is compared with the pool, with what is held, and with those before it in
+        `texts`: of two near-copies in one batch the first stays.
+        """
+        vectors = self.embedder.embed(texts)
+        stored = self.indexes[kind].nearest(vectors, self.threshold - ROUNDING)
+        fates = []
+        for text, vector, neighbour in zip(texts, vectors, stored, strict=True):
+            nearest = _nearer(neighbour, self._nearest_held(kind, vector))
+            accepted = nearest is None or nearest.similarity < self.threshold - ROUNDING
+            if accepted:
+                self._held[kind][digest(text)] = vector
+            fates.append(Fate(accepted=accepted, nearest=nearest))
+        return fates
+
+    def _nearest_held(self, kind: Kind, vector: Vectors) -> Neighbour | None:
+        held = self._held[kind]
+        if not held:
+            return None
+        similarities = np.stack(list(held.values())) @ vector
+        best = int(similarities.argmax())
+        return Neighbour(list(held)[best], float(similarities[best]))
+
+    def release(self, kind: Kind, text: str) -> None:
+        """Forget a candidate that was accepted but will not be admitted."""
+        self._held[kind].pop(digest(text), None)
+
+    def admit(self, personas: Sequence[Persona]) -> None:
+        """Add personas whose descriptions the gate has accepted: first the lines, then vectors.
+
+        Raises:
+            StoreError: a line could not be written; what was written before is kept.
+        """
+        for persona in personas:
+            self._append(persona)
+            self._count(persona)
+        for kind in KINDS:
+            ids = [digest(getattr(persona, kind)) for persona in personas]
+            held = self._held[kind]
+            self.indexes[kind].add({each: held.pop(each) for each in ids if each in held})
+
+    def _append(self, persona: Persona) -> None:
+        path = self.files.personas
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(as_line(persona))
+        except OSError as error:
+            cut_torn_line(path)
+            raise StoreError(
+                f"{path} cannot be written ({error.strerror}); its {len(self)} personas are "
+                "saved, and the same command goes on from there"
+            ) from None
+
+    def _count(self, persona: Persona) -> None:
+        self.ids.add(persona.id)
+        self.cells.update(cells(persona.axes))
+
+
+def _nearer(one: Neighbour | None, other: Neighbour | None) -> Neighbour | None:
+    given = [each for each in (one, other) if each]
+    return max(given, key=lambda each: each.similarity) if given else None
+
+
+@contextmanager
+def open_pool(
+    path: Path,
+    config: PersonasConfig,
+    embedder: Embedder,
+    *,
+    seeds: Mapping[Kind, Iterable[str]] | None = None,
+    on_embedded: Callable[[int, int], None] = lambda _done, _wanted: None,
+) -> Iterator[PersonaPool]:
+    """Open the pool at `path` (new or not) for writing, with its store brought level.
+
+    Args:
+        path: personas.jsonl.
+        config: threshold and store.
+        embedder: what makes the vectors.
+        seeds: texts that candidates may not repeat, though they are no part of the pool.
+        on_embedded: called with (done, wanted) while missing vectors are made.
+
+    Raises:
+        StoreError: another process writes, or the store was made with another embedder or
+            threshold.
+        InputError: a line of `path` is broken.
+    """
+    files = PoolFiles(path)
+    if path.is_dir() or path.suffix == ".gz":
+        raise StoreError(f"{path}: a pool grows in a plain file; name it FILE.jsonl")
+    with files.writing():
+        cut_torn_line(path)
+        dimensions = embedder.embed(["."]).shape[1]
+        indexes = _open_indexes(files, config, embedder, dimensions)
+        pool = PersonaPool(files, embedder, config.threshold, indexes)
+        wanted = {kind: {digest(t): t for t in (seeds or {}).get(kind, ())} for kind in KINDS}
+        for persona in _stored_personas(path):
+            pool._count(persona)
+            for kind in KINDS:
+                text = getattr(persona, kind)
+                wanted[kind][digest(text)] = text
+        _bring_level(pool, wanted, own=config.store is None, on_embedded=on_embedded)
+        yield pool
+
+
+def saved_size(path: Path) -> int:
+    """Return how many whole lines `path` holds, without reading what they say."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(line.endswith(b"\n") and not line.isspace() for line in file)
+
+
+def _stored_personas(path: Path) -> Iterator[Persona]:
+    if not path.exists():
+        return
+    seen: set[str] = set()
+    for number, line in numbered_lines(path):
+        persona = parsed(path, number, line)
+        if persona.id in seen:
+            raise InputError(path, f"persona {persona.id} is there twice", line=number)
+        seen.add(persona.id)
+        yield persona
+
+
+def _bring_level(
+    pool: PersonaPool,
+    wanted: Mapping[Kind, Mapping[str, str]],
+    *,
+    own: bool,
+    on_embedded: Callable[[int, int], None],
+) -> None:
+    """Make the store hold exactly `wanted`; a shared one keeps what others put there."""
+    stored = {kind: pool.indexes[kind].stored_ids() for kind in KINDS}
+    missing = {kind: [each for each in wanted[kind] if each not in stored[kind]] for kind in KINDS}
+    total, done = sum(map(len, missing.values())), 0
+    for kind in KINDS:
+        index = pool.indexes[kind]
+        if own:
+            index.remove(stored[kind] - wanted[kind].keys())
+        index.load(stored[kind] & wanted[kind].keys() if own else stored[kind])
+        for start in range(0, len(missing[kind]), SYNC_BATCH):
+            ids = missing[kind][start : start + SYNC_BATCH]
+            vectors = pool.embedder.embed([wanted[kind][each] for each in ids])
+            index.add(dict(zip(ids, vectors, strict=True)))
+            done += len(ids)
+            on_embedded(done, total)
+
+
+def _open_indexes(
+    files: PoolFiles, config: PersonasConfig, embedder: Embedder, dimensions: int
+) -> dict[Kind, DescriptionIndex]:
+    client = _client(files, config.store)
+    return {
+        kind: DescriptionIndex(
+            _collection(client, kind, config.threshold, embedder.name, files.folder), dimensions
+        )
+        for kind in KINDS
+    }
+
+
+def _client(files: PoolFiles, url: str | None) -> Any:
+    import chromadb
+    from chromadb.config import Settings
+
+    settings = Settings(anonymized_telemetry=False)
+    if url is None:
+        return chromadb.PersistentClient(path=str(files.chroma), settings=settings)
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"personas.store = '{url}' is not a URL such as http://host:8000")
+    ssl = parts.scheme == "https"
+    port = parts.port or (443 if ssl else 8000)
+    try:
+        return chromadb.HttpClient(host=parts.hostname, port=port, ssl=ssl, settings=settings)
+    except Exception as error:
+        raise StoreError(
+            f"no Chroma server answers at {url} ({type(error).__name__}); start one with "
+            "`chroma run`, or leave personas.store out"
+        ) from None
+
+
+def _collection(client: Any, kind: Kind, threshold: float, embedder: str, folder: Path) -> Any:
+    """Return the collection of `kind`, made if need be; never with Chroma's own embedder."""
+    made_with = {"embedder": embedder, "threshold": threshold}
+    collection = client.get_or_create_collection(
+        kind, embedding_function=None, metadata={"hnsw:space": "cosine", **made_with}
+    )
+    stored = collection.metadata or {}
+    for what, now in made_with.items():
+        if stored.get(what) != now:
+            raise StoreError(
+                f"{folder} was made with {what} {stored.get(what)}, now it is {now}; go back to "
+                f"that, name another --out, or delete {folder} to embed again"
+            )
+    return collection
