@@ -19,7 +19,10 @@ _AS_ASSISTANT = re.compile(
     r"|\bhow (?:can|may) I (?:help|assist) you\b|\bI(?:'m| am) here to (?:help|assist)\b",
     re.IGNORECASE,
 )
-_NARRATION = re.compile(r"(?:^|\n)\s*\*[^*\n]+\*|\*[^*\n]+\*\s*(?:$|\n)|\*\w+(?: [^*\n]+)+\*")
+# One asterisk hugging each end, so neither **bold** nor 2 * 3 * 4; a single emphasised word inside
+# a line is no stage direction.
+_SPAN = r"(?<![*\w])\*(?![*\s])[^*\n]*(?<!\s)\*(?![*\w])"
+_NARRATION = re.compile(rf"(?:^|\n)\s*{_SPAN}|{_SPAN}\s*(?:$|\n)|(?=\*[^\s*]+ ){_SPAN}")
 _LABEL = re.compile(r"^(?:user|me|person|message|assistant|reply)\s*:\s*", re.IGNORECASE)
 
 

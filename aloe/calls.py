@@ -104,8 +104,13 @@ class CallLog:
         self._journal: dict[str, dict[str, Any]] = {}
 
     def remember(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Answer calls from these earlier events instead of making them again."""
-        self._journal |= {line["key"]: line["reply"] for line in lines if line.get("reply")}
+        """Answer calls from these earlier events instead of making them again.
+
+        Where the model said nothing there is nothing to stand in: such a call is made again, so
+        that a tree which was set aside for it gets another chance.
+        """
+        replies = ((line["key"], line.get("reply")) for line in lines)
+        self._journal |= {key: reply for key, reply in replies if reply and reply["text"].strip()}
 
     @asynccontextmanager
     async def call(
@@ -183,7 +188,8 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # Not splitlines(): it also breaks at characters that may stand inside a reply.
+    for line in path.read_text(encoding="utf-8").split("\n"):
         try:
             events.append(json.loads(line))
         except json.JSONDecodeError:

@@ -18,6 +18,7 @@ another try; what the model says is passed on untouched.
 """
 
 import asyncio
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -111,7 +112,8 @@ def _reply(answer: AIMessage) -> Reply:
     cached = usage.get("input_token_details", {}).get("cache_read") or 0
     metadata = answer.response_metadata
     return Reply(
-        text=answer.text,
+        # Half a surrogate pair, which JSON can carry, could not be written to any file.
+        text=answer.text.encode("utf-8", "replace").decode(),
         finish=metadata.get("finish_reason") or "stop",
         input_tokens=usage["input_tokens"],
         cached_tokens=cached,
@@ -127,14 +129,17 @@ def _first_token_logprobs(raw: Any) -> dict[str, float] | None:
     found: dict[str, float] = {}
     for option in content[0]["top_logprobs"]:
         token = option["token"].strip()
-        found[token] = max(option["logprob"], found.get(token, float("-inf")))
-    return found
+        if math.isfinite(option["logprob"]):
+            found[token] = max(option["logprob"], found.get(token, float("-inf")))
+    return found or None
 
 
 def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:
     """Turn a provider's exception into ours; texts are cut short and cleared of keys."""
     status = getattr(error, "status_code", None)
-    about = f"{model.name}: {type(error).__name__}: {redacted(str(error))[:300]}"
+    own_key = os.environ.get(model.config.api_key_env or "") or None
+    text = str(error).replace(own_key, "***") if own_key else str(error)
+    about = f"{model.name}: {type(error).__name__}: {redacted(text)[:300]}"
     if status in (401, 403):
         variable = model.config.api_key_env or "OPENAI_API_KEY"
         return ModelError(f"{model.name}: the key was refused (HTTP {status}); check {variable}")

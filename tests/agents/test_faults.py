@@ -1,0 +1,109 @@
+import pytest
+
+from agents.faults import assistant_faults, echoes, tidied, user_faults
+from aloe.models import Reply
+
+
+def reply(text: str, finish: str = "stop") -> Reply:
+    return Reply(text=text, finish=finish, input_tokens=1, cached_tokens=0, output_tokens=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "finish", "text"),
+    [
+        ("  Hello. ", "stop", "Hello."),
+        ("User: Hello.", "stop", "Hello."),
+        ("me : Hello.", "stop", "Hello."),
+        ('"Hello."', "stop", "Hello."),
+        ('"Yes" or "no"', "stop", '"Yes" or "no"'),
+        ('"', "stop", '"'),
+        ("The user: a study", "stop", "The user: a study"),
+        ("One. Two. Thr", "length", "One. Two."),
+        ("Only a piece", "length", "Only a piece"),
+        ("One. Two. Thr", "stop", "One. Two. Thr"),
+        ("I *love* hiking, 2*3*4 miles", "stop", "I *love* hiking, 2*3*4 miles"),
+        ("*all*", "stop", "*all*"),
+        ("", "stop", ""),
+        ("Assistant:", "stop", ""),
+    ],
+)
+def test_tidied(said: str, finish: str, text: str) -> None:
+    assert tidied(reply(said, finish)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I *love* hiking.",
+        "I want **very short answers**, please.",
+        "**Really?** I do not think so.",
+        "It is 2*3*4 or 2 * 3 * 4.",
+        "Rate it ***** out of five.",
+        "- * first\n- * second",
+        "I help my mother. Can you help me?",
+        "I am an aide. My AI course is hard.",
+    ],
+)
+def test_what_people_write_has_no_fault(text: str) -> None:
+    assert user_faults(text, reply(text), []) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "empty"),
+        ("As an AI language model, I have no cats.", "role_confusion"),
+        ("As a helpful AI I can tell you.", "role_confusion"),
+        ("I'm an AI.", "role_confusion"),
+        ("Hi! How can I help you today?", "role_confusion"),
+        ("How may I assist you?", "role_confusion"),
+        ("*smiles* I like that.", "narration"),
+        ("I like that. *smiles*", "narration"),
+        ("I like that.\n*smiles*\nBye.", "narration"),
+        ("Well, *takes a deep breath* fine.", "narration"),
+        ("I keep bees behind my house.", "echo"),
+        ("And so I", "truncated"),
+    ],
+)
+def test_a_fault_of_a_user_is_seen(text: str, fault: str) -> None:
+    earlier = ["Hello.", "I keep bees behind my house. Do they sting?"]
+    finish = "length" if fault == "truncated" else "stop"
+    assert user_faults(text, reply(text, finish), earlier) == (fault,)
+
+
+def test_a_message_may_have_several_faults() -> None:
+    text = "*smiles* As an AI I have no"
+    assert user_faults(text, reply(text, "length"), [text]) == (
+        "role_confusion",
+        "narration",
+        "echo",
+        "truncated",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "faults"),
+    [
+        ("", "stop", ("empty",)),
+        ("Fine.", "length", ("truncated",)),
+        ("Fine.", "stop", ()),
+        ("How can I help you?", "stop", ()),
+    ],
+)
+def test_faults_of_an_assistant(text: str, finish: str, faults: tuple[str, ...]) -> None:
+    assert assistant_faults(text, reply(text, finish)) == faults
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "same"),
+    [
+        ("I like tea a lot.", "Well, i LIKE tea... a lot!", True),
+        ("I like tea a lot.", "I like coffee a lot.", False),
+        ("Yes", "Yes", True),
+        ("Yes", "Yes, do it now", False),
+        ("", "Yes", False),
+        ("...", "...", False),
+    ],
+)
+def test_echoes(text: str, other: str, same: bool) -> None:
+    assert echoes(text, other) == same

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from agents.prompt import FOLDER, parse, shipped
+from aloe.errors import ConfigError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "p.md"
+    path.write_text("## system\nBe {mood}.\n\n## user\n{a} and {a}\n## assistant\nok\n")
+    return path
+
+
+def test_a_file_is_a_list_of_messages(file: Path) -> None:
+    assert parse(file).messages == (
+        ("system", "Be {mood}."),
+        ("user", "{a} and {a}"),
+        ("assistant", "ok"),
+    )
+    assert parse(file).fields == {"mood", "a"}
+
+
+def test_fields_are_filled_in_once(file: Path) -> None:
+    messages = parse(file).render(mood="{a}", a="{mood} {0} \\1 {{x}}")
+    assert messages[0] == ("system", "Be {a}.")
+    assert messages[1] == ("user", "{mood} {0} \\1 {{x}} and {mood} {0} \\1 {{x}}")
+
+
+@pytest.mark.parametrize("values", [{}, {"mood": "x"}, {"mood": "x", "a": "y", "b": "z"}])
+def test_fields_that_do_not_match_name_the_file(file: Path, values: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"p\.md"):
+        parse(file).render(**values)
+
+
+def test_the_hash_follows_the_text(file: Path) -> None:
+    before = parse(file).sha
+    file.write_text(file.read_text() + "!")
+    assert parse(file).sha != before
+
+
+def test_a_file_without_a_message_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.md").write_text("hello")
+    with pytest.raises(ConfigError, match="heading"):
+        parse(tmp_path / "p.md")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        parse(tmp_path / "none.md")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.md")])
+def test_what_is_shipped_parses(name: str) -> None:
+    assert all(text for _, text in shipped(name).messages)

@@ -1,0 +1,176 @@
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import scripted_model
+from langchain_core.messages import AIMessage
+
+from aloe.calls import CallLog, Event, read_events
+from aloe.config import Price
+from aloe.errors import CallError, TransientCallError
+from aloe.models import Model, Reply
+
+CONTRACT = {"role", "model", "latency", "input_tokens", "output_tokens", "cost", "tree", "node"}
+"""What other tools rely on in every event, beside the outcome."""
+
+
+class Counting:
+    """A script that counts how often it is asked."""
+
+    def __init__(self, *replies: str | Exception) -> None:
+        self.replies = list(replies)
+        self.asked = 0
+
+    def __call__(self, _messages: Sequence[Any], _arguments: dict[str, Any]) -> str | AIMessage:
+        reply = self.replies[min(self.asked, len(self.replies) - 1)]
+        self.asked += 1
+        if isinstance(reply, Exception):
+            raise reply
+        return AIMessage(reply, response_metadata={"finish_reason": "length"})
+
+
+def ask(log: CallLog, model: Model, text: str = "Hello", *, seed: int = 1) -> Reply:
+    async def once() -> Reply:
+        async with log.call("user", model, tree="t1", node="n1") as call:
+            return await call.ask([("user", text)], seed=seed)
+
+    return asyncio.run(once())
+
+
+def test_one_line_a_call_with_what_was_agreed() -> None:
+    file = StringIO()
+    log = CallLog(file, prices={"test": Price(input=1.0, output=10.0)})
+    ask(log, scripted_model(Counting("two words")))
+    (line,) = file.getvalue().splitlines()
+    event = json.loads(line)
+    assert set(event) >= CONTRACT | {"outcome"}
+    assert (event["role"], event["model"], event["tree"], event["node"], event["outcome"]) == (
+        "user",
+        "scripted:test",
+        "t1",
+        "n1",
+        "ok",
+    )
+    assert (event["input_tokens"], event["output_tokens"]) == (1, 2)
+    assert event["cost"] == pytest.approx((1 * 1.0 + 2 * 10.0) / 1e6)
+    assert 0 < event["latency"] < 5
+    assert event["reply"]["text"] == "two words"
+
+
+def test_the_agent_says_what_became_of_the_answer() -> None:
+    file = StringIO()
+
+    async def once(log: CallLog) -> None:
+        async with log.call("user", scripted_model(Counting("x"))) as call:
+            await call.ask([("user", "Hello")], seed=1)
+            call.event.node, call.event.outcome = "new", "echo"
+
+    log = CallLog(file)
+    asyncio.run(once(log))
+    event = json.loads(file.getvalue())
+    assert (event["node"], event["outcome"]) == ("new", "echo")
+    assert log.totals.outcomes == {("user", "echo"): 1}
+
+
+@pytest.mark.parametrize(
+    ("model", "priced", "cost"),
+    [
+        ("openai:x", False, None),
+        ("openai:x", True, 2e-6),
+        ("local:x", False, 0.0),
+        ("community:x", False, None),
+    ],
+)
+def test_an_unknown_price_is_not_taken_for_none(
+    model: str, priced: bool, cost: float | None
+) -> None:
+    named = Model(**{**vars(scripted_model(Counting("x"))), "name": model})
+    events: list[Event] = []
+    prices = {"x": Price(input=1.0, output=1.0)} if priced else {}
+    log = CallLog(prices=prices, on_event=events.append)
+    ask(log, named)
+    assert events[0].cost == (None if cost is None else pytest.approx(cost))
+    assert log.totals.unpriced == (cost is None)
+
+
+def test_a_failed_call_is_logged_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "planted-key-123")
+    file = StringIO()
+    log = CallLog(file)
+    with pytest.raises(CallError):
+        ask(log, scripted_model(Counting(ValueError("bad key planted-key-123"))))
+    event = json.loads(file.getvalue())
+    assert (event["outcome"], event["reply"]) == ("error", None)
+    assert "bad key ***" in event["error"]
+    assert "planted" not in file.getvalue()
+    assert (log.totals.calls, log.totals.errors) == (1, 1)
+
+
+def test_an_answered_call_is_not_made_again() -> None:
+    file = StringIO()
+    first = Counting("the answer")
+    given = ask(CallLog(file), scripted_model(first))
+    second, again, events = Counting("another"), StringIO(), []
+    log = CallLog(again, on_event=events.append)
+    log.remember([json.loads(file.getvalue())])
+    assert ask(log, scripted_model(second)) == given
+    assert second.asked == 0
+    assert (again.getvalue(), events) == ("", [])
+    assert (log.totals.replayed, log.totals.calls) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 2}, {"text": "Hello!"}, {"settings": {"temperature": 0.5}}]
+)
+def test_another_call_is(change: dict[str, Any]) -> None:
+    file = StringIO()
+    ask(CallLog(file), scripted_model(Counting("the answer")))
+    second = Counting("another")
+    log = CallLog()
+    log.remember([json.loads(file.getvalue())])
+    settings = change.pop("settings", {})
+    assert ask(log, scripted_model(second, **settings), **change).text == "another"
+    assert second.asked == 1
+
+
+@pytest.mark.parametrize("reply", [TransientCallError("busy"), "", "  "])
+def test_what_gave_no_answer_is_asked_again(reply: str | Exception) -> None:
+    file = StringIO()
+    with suppress(CallError):
+        ask(CallLog(file), scripted_model(Counting(reply)))
+    log = CallLog()
+    log.remember([json.loads(file.getvalue())])
+    assert ask(log, scripted_model(Counting("now"))).text == "now"
+
+
+def test_a_cancelled_call_leaves_no_line() -> None:
+    file = StringIO()
+
+    async def cancelled() -> None:
+        async with CallLog(file).call("user", scripted_model()):
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled())
+    assert file.getvalue() == ""
+
+
+def test_a_torn_line_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"key": "a"}\n{"key": "b"}\n{"key": "c", "re', encoding="utf-8")
+    assert [event["key"] for event in read_events(path)] == ["a", "b"]
+    assert read_events(tmp_path / "none.jsonl") == []
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x1e", "\r", "\n"])
+def test_a_reply_with_any_line_break_in_it_is_one_line(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / "events.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        ask(CallLog(file), scripted_model(Counting(f"one{odd}two")))
+    (event,) = read_events(path)
+    assert event["reply"]["text"] == f"one{odd}two"

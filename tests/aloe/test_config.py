@@ -1,0 +1,139 @@
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aloe.config import Config, differences, load, validated
+from aloe.errors import ConfigError, InputError
+
+
+def config(**raw: Any) -> Config:
+    return validated(Config, raw, source="test")
+
+
+def test_defaults_need_nothing_but_the_installed_packages() -> None:
+    models = load(None).models
+    assert {each.model for each in [*models.by_role().values(), models.writer]} == {
+        "local:smollm2-135m"
+    }
+    assert [(each.name, each.hint) for each in models.assistants] == [
+        ("hinted", True),
+        ("plain", False),
+    ]
+
+
+def test_every_section_survives_the_round_trip_through_toml(tmp_path: Path) -> None:
+    models = {"assistants": [{"name": "x", "style": "Be brief."}, {"name": "y", "top_p": 0.5}]}
+    before = config(seed=3, models=models, simulation={"turns": 7}, personas={"seeds": "a/b"})
+    file = tmp_path / "config.toml"
+    file.write_text(before.toml(), encoding="utf-8")
+    assert load(file) == before
+    assert differences(before, load(file)) == []
+
+
+def test_a_bare_string_is_short_for_a_model_and_keeps_the_roles_defaults() -> None:
+    models = config(models={"judge": "openai:x", "assistants": [{"name": "a"}, {"name": "b"}]})
+    judge = models.models.judge
+    assert (judge.model, judge.temperature, judge.max_tokens) == ("openai:x", 0.0, 8)
+    assert models.models.assistants[0].max_tokens == 160
+
+
+def test_flags_win_over_the_file_and_none_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("seed = 4\n[simulation]\nturns = 5\n")
+    found = load(file, {"seed": None, "simulation.turns": 9, "simulation.trees": 2})
+    assert (found.seed, found.simulation.turns, found.simulation.trees) == (4, 9, 2)
+
+
+def test_one_model_for_every_role_keeps_the_rest() -> None:
+    before = config(models={"user": {"temperature": 0.1}})
+    after = before.with_model("openai:x", "http://127.0.0.1:1/v1")
+    roles = [*after.models.by_role().values(), after.models.writer]
+    assert {(each.model, each.base_url) for each in roles} == {
+        ("openai:x", "http://127.0.0.1:1/v1")
+    }
+    assert after.models.user.temperature == 0.1
+    assert before.with_model(None, None) is before
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"simulation": {"truns": 3}}, ["simulation.truns", "did you mean 'simulation.turns'?"]),
+        ({"sed": 3}, ["'sed'", "did you mean 'seed'?"]),
+        ({"turns": 3}, ["did you mean 'simulation.turns'?"]),
+        ({"models": {"jugde": "x"}}, ["models.jugde", "did you mean 'models.judge'?"]),
+        ({"models": {"judge": {"temprature": 1}}}, ["models.judge.temprature", "temperature"]),
+        ({"qqqqqq": 3}, ["unknown setting 'qqqqqq'"]),
+        ({"simulation": {"turns": 0}}, ["simulation.turns", "greater than or equal to 1"]),
+        ({"simulation": 3}, ["simulation"]),
+        ({"models": "gpt"}, ["models"]),
+        ({"models": {"user": 3}}, ["models.user"]),
+        ({"models": {"assistants": "x"}}, ["models.assistants"]),
+        ({"models": {"assistants": [{"name": "a"}]}}, ["at least two"]),
+        ({"models": {"assistants": [{"name": "a"}, {"name": "a"}]}}, ["different names"]),
+        ({"models": {"assistants": [{"name": "a"}, {"name": "judge"}]}}, ["another role"]),
+        ({"models": {"user": {"base_url": "http://me:secret@h/v1"}}}, ["api_key_env"]),
+        ({"models": {"user": "openai:x@http://me:secret@h/v1"}}, ["api_key_env"]),
+    ],
+)
+def test_what_does_not_fit_is_named(raw: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        config(**raw)
+    for word in ["test", *words]:
+        assert word in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_file_that_is_no_toml_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("seed = 1\nturns = = 2\n")
+    with pytest.raises(InputError, match=r"c\.toml.*line 2"):
+        load(file)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="TOML"):
+        load(file)
+    with pytest.raises(InputError, match="cannot be read"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_flag_into_a_section_that_is_no_section(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("simulation = 3\n")
+    with pytest.raises(ConfigError, match="simulation"):
+        load(file, {"simulation.turns": 2})
+
+
+@pytest.mark.parametrize(
+    "free",
+    [
+        {"simulation": {"trees": 9}},
+        {"simulation": {"concurrency": 1}},
+        {"personas": {"target": 5}},
+        {"models": {"writer": {"max_tokens": 5}}},
+        {"prices": {"x": {"input": 1, "output": 2}}},
+    ],
+)
+def test_what_cannot_change_a_tree_may_differ_on_resume(free: dict[str, Any]) -> None:
+    assert differences(config(), config(**free)) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "line"),
+    [
+        ({"seed": 1}, "seed: 0 there, 1 now"),
+        ({"simulation": {"turns": 4}}, "simulation.turns: 3 there, 4 now"),
+        ({"judge": {"min_margin": 1.0}}, "judge.min_margin: 0.05 there, 1.0 now"),
+        ({"models": {"user": "openai:x"}}, "models.user.model: 'local:smollm2-135m' there"),
+        ({"models": {"user": {"options": {"n": 2}}}}, "models.user.options.n: None there, 2 now"),
+    ],
+)
+def test_what_can_is_told(raw: dict[str, Any], line: str) -> None:
+    (found,) = differences(config(), config(**raw))
+    assert found.startswith(line)
+
+
+def test_the_example_is_valid() -> None:
+    file = Path(__file__).parents[2] / "examples/demo.toml"
+    assert load(file).seed == tomllib.loads(file.read_text())["seed"] == 7

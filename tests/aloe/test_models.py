@@ -1,0 +1,266 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from builders import SCRIPTED, scripted_model
+from langchain_core.messages import AIMessage
+from server import Answer, ChatServer, completion, failure
+
+from aloe.config import ModelConfig
+from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
+from aloe.models import Model, Reply, check_reachable, open_model, redacted
+
+HELLO = [("system", "Be kind."), ("user", "Hello")]
+
+
+def ask(model: Model, **wishes: Any) -> Reply:
+    return asyncio.run(model.ask(HELLO, model.arguments(seed=5, **wishes)))  # type: ignore[arg-type]
+
+
+def at(server: ChatServer, **settings: Any) -> Model:
+    return open_model(ModelConfig(model=server.model, **settings))
+
+
+def test_a_call_over_http_carries_what_was_asked_for(server: ChatServer) -> None:
+    server.behave = lambda _: completion("Hi!", cached=4)
+    model = at(server, temperature=0.3, top_p=0.8, max_tokens=9, frequency_penalty=0.1)
+    reply = ask(model, schema={"type": "object"})
+    assert reply == Reply(
+        text="Hi!", finish="stop", input_tokens=10, cached_tokens=4, output_tokens=5
+    )
+    (request,) = server.requests
+    assert request.path == "/v1/chat/completions"
+    body = request.body
+    assert body["messages"] == [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Hello"},
+    ]
+    assert (body["model"], body["seed"], body["temperature"]) == ("tiny", 5, 0.3)
+    assert (body["top_p"], body["frequency_penalty"]) == (0.8, 0.1)
+    assert body.get("max_tokens", body.get("max_completion_tokens")) == 9
+    assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    assert "logprobs" not in body
+    assert model.name == "openai:tiny"
+
+
+def test_a_wish_of_one_call_wins_over_the_settings(server: ChatServer) -> None:
+    ask(at(server, max_tokens=9), max_tokens=1)
+    body = server.requests[0].body
+    assert {body.get("max_tokens"), body.get("max_completion_tokens")} == {1, None}
+
+
+def test_log_probabilities_of_the_first_token(server: ChatServer) -> None:
+    top = [(" A", -0.1), ("A", -3.0), ("B", -2.5)]
+    server.behave = lambda _: completion("A", logprobs=top)
+    assert ask(at(server), logprobs=True).logprobs == {"A": -0.1, "B": -2.5}
+    assert server.requests[0].body["logprobs"] is True
+    assert server.requests[0].body["top_logprobs"] == 20
+    ask(at(server, logprobs=False), logprobs=True)
+    assert "logprobs" not in server.requests[1].body
+
+
+@pytest.mark.parametrize("odds", [float("-inf"), float("nan")])
+def test_a_log_probability_that_is_no_number_is_none(server: ChatServer, odds: float) -> None:
+    server.behave = lambda _: completion("A", logprobs=[("A", odds), ("B", -1.0)])
+    assert ask(at(server), logprobs=True).logprobs == {"B": -1.0}
+
+
+def test_without_log_probabilities_there_are_none(server: ChatServer) -> None:
+    server.behave = lambda _: completion("A")
+    assert ask(at(server), logprobs=True).logprobs is None
+
+
+def test_a_reply_cut_at_the_limit_says_so(server: ChatServer) -> None:
+    server.behave = lambda _: completion("I was", finish="length")
+    assert ask(at(server)).finish == "length"
+
+
+def test_a_refusal_or_nothing_is_an_empty_reply(server: ChatServer) -> None:
+    server.behave = lambda _: completion(None)
+    assert ask(at(server)).text == ""
+
+
+def test_half_a_character_does_not_pass(server: ChatServer) -> None:
+    server.behave = lambda _: completion("Hi \ud83d!")
+    assert ask(at(server)).text.encode("utf-8") == b"Hi ?!"
+
+
+FAILURES: list[tuple[str, Answer, type[AloeError], str]] = [
+    ("401", failure(401), ModelError, "check OPENAI_API_KEY"),
+    ("403", failure(403), ModelError, "refused"),
+    ("404", failure(404, "no model tiny"), ModelError, "check the model's name and base URL"),
+    ("400", failure(400, "context too long"), CallError, "context too long"),
+    ("408", failure(408), TransientCallError, "openai:tiny"),
+    ("429", failure(429, "slow down"), TransientCallError, "slow down"),
+    ("500", failure(500), TransientCallError, "openai:tiny"),
+    ("503", failure(503), TransientCallError, "openai:tiny"),
+    ("reset", Answer(body={"id": "x" * 4000}, reset=True), TransientCallError, "openai:tiny"),
+    ("no JSON", Answer(body=b"<html>"), CallError, "openai:tiny"),
+    ("no choices", Answer(body={**completion("x").body, "choices": []}), CallError, "openai:tiny"),
+    ("null", Answer(body={**completion("x").body, "choices": None}), CallError, "openai:tiny"),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"), [f[1:] for f in FAILURES], ids=[f[0] for f in FAILURES]
+)
+def test_failures_are_sorted(
+    server: ChatServer, answer: Answer, kind: type[AloeError], words: str
+) -> None:
+    server.behave = lambda _: answer
+    with pytest.raises(AloeError) as error:
+        ask(at(server))
+    assert type(error.value) is kind
+    assert words in str(error.value)
+    assert len(server.requests) == 1  # the client tries nothing again behind our back
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", None), (None, None)])
+def test_the_servers_wish_to_wait_is_kept(
+    server: ChatServer, header: str | None, seconds: float | None
+) -> None:
+    headers = {"Retry-After": header} if header else {}
+    server.behave = lambda _: failure(429, headers=headers)
+    with pytest.raises(TransientCallError) as error:
+        ask(at(server))
+    assert error.value.retry_after == seconds
+
+
+def test_a_slow_server_is_given_up(server: ChatServer) -> None:
+    server.behave = lambda _: Answer(body=completion("late").body, delay=1.0)
+    with pytest.raises(TransientCallError, match="Timeout"):
+        ask(at(server, timeout=0.1))
+
+
+def test_a_server_that_is_gone(server: ChatServer) -> None:
+    model = open_model(ModelConfig(model="openai:x@http://127.0.0.1:9/v1"))
+    with pytest.raises(TransientCallError):
+        ask(model)
+
+
+@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "MY_CREDENTIAL"])
+def test_a_key_goes_to_its_server_and_nowhere_else(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "abc-planted-123")
+    server.behave = lambda r: failure(400, f"bad {r.headers['authorization']}")
+    with pytest.raises(CallError) as error:
+        ask(at(server, api_key_env=variable))
+    assert server.requests[0].headers["authorization"] == "Bearer abc-planted-123"
+    assert "planted" not in str(error.value)
+    with pytest.raises(CallError):
+        ask(at(server))
+    assert "planted" not in server.requests[1].headers["authorization"]
+
+
+def test_texts_are_cleared_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "hunter2hunter2")
+    assert redacted("got hunter2hunter2 and sk-proj-abcdef123") == "got *** and ***"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"model": "gpt-4o-mini"}, ["unknown model 'gpt-4o-mini'", "openai:..."]),
+        ({"model": "opnai:gpt"}, ["unknown model", "openai:..."]),
+        ({"model": "openai:"}, ["unknown model"]),
+        ({"model": "openai:gpt-4o-mini"}, ["OPENAI_API_KEY", "local:smollm2-135m"]),
+        ({"model": "openai:x", "api_key_env": "NO_SUCH"}, ["NO_SUCH"]),
+        ({"model": "openai:x@http://h/v1", "options": {"top_p": "x"}}, ["openai:x", "top_p"]),
+        ({"model": "community:ChatNobody"}, ["ChatNobody"]),
+        ({"model": "scripted:no.such:reply"}, ["scripted:no.such:reply"]),
+        ({"model": "scripted:agents.scripted:none"}, ["cannot be found"]),
+        ({"model": "scripted:agents.scripted"}, ["cannot be found"]),
+        ({"model": "local:no-such-model"}, ["no-such-model", "smollm2-135m"]),
+    ],
+)
+def test_a_model_that_cannot_be_built_says_why(settings: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        open_model(ModelConfig(**settings))
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_bare_name_is_enough_with_a_base_url(server: ChatServer) -> None:
+    model = open_model(ModelConfig(model="Qwen/Qwen3:8b", base_url=server.url))
+    ask(model)
+    assert (model.name, server.requests[0].body["model"]) == (
+        "openai:Qwen/Qwen3:8b",
+        "Qwen/Qwen3:8b",
+    )
+
+
+def test_community_models_come_by_class_name() -> None:
+    model = open_model(
+        ModelConfig(model="community:FakeListChatModel", options={"responses": ["x"]})
+    )
+    assert not model.openai_compatible
+    assert model.arguments(seed=1, max_tokens=4, logprobs=True) == {}
+    assert ask(model).text == "x"
+
+
+def test_the_double_comes_through_the_same_door() -> None:
+    model = open_model(ModelConfig(model=SCRIPTED))
+    assert model.name == SCRIPTED
+    assert ask(model).text
+
+
+def test_a_script_can_set_everything() -> None:
+    said = AIMessage(
+        "A",
+        response_metadata={"finish_reason": "length"},
+        usage_metadata={
+            "input_tokens": 3,
+            "output_tokens": 1,
+            "total_tokens": 4,
+            "input_token_details": {"cache_read": 2},
+        },
+    )
+    assert ask(scripted_model(lambda _m, _a: said)) == Reply(
+        text="A", finish="length", input_tokens=3, cached_tokens=2, output_tokens=1
+    )
+
+
+def raising(error: Exception) -> Callable[..., str]:
+    def script(_messages: Any, _arguments: Any) -> str:
+        raise error
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TransientCallError("busy"), TransientCallError),
+        (ModelError("gone"), ModelError),
+        (ConnectionResetError("reset"), TransientCallError),
+        (ValueError("odd"), CallError),
+    ],
+)
+def test_a_script_can_fail(error: Exception, kind: type[Exception]) -> None:
+    with pytest.raises(AloeError) as raised:
+        ask(scripted_model(raising(error)))
+    assert type(raised.value) is kind
+
+
+def reach(model: Model) -> None:
+    asyncio.run(check_reachable([model, model]))
+
+
+def test_a_server_without_a_list_of_models_counts_as_reachable(server: ChatServer) -> None:
+    for status in (200, 404, 500):
+        server.models = Answer(status=status, body={"object": "list", "data": []})
+        reach(at(server))
+    reach(scripted_model())
+
+
+def test_a_server_that_refuses_the_key_does_not(server: ChatServer) -> None:
+    server.models = failure(401)
+    with pytest.raises(ModelError, match="refused"):
+        reach(at(server))
+
+
+def test_a_server_that_is_down_does_not() -> None:
+    with pytest.raises(ModelError, match=r"nothing answers at http://127\.0\.0\.1:9/v1"):
+        reach(open_model(ModelConfig(model="openai:x@http://127.0.0.1:9/v1")))

@@ -1,0 +1,46 @@
+"""What tests of the command line share: how a command ended, and waiting for a child process."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The last line on stdout, which `--json` promises to be JSON."""
+        found: dict[str, Any] = json.loads(self.out.splitlines()[-1])
+        return found
+
+    def is_one_line_about(self, *words: str) -> bool:
+        """Whether this is the end of a command that a person got wrong."""
+        lines = self.err.strip().splitlines()
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        assert self.code == 2, self.err
+        assert self.out == ""
+        for word in words:
+            assert word in self.err, self.err
+        return True
+
+
+RunAloe = Callable[..., Ran]
+StartAloe = Callable[..., "subprocess.Popen[str]"]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until `condition` holds; fail if it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)

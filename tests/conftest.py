@@ -1,0 +1,78 @@
+"""Fixtures that several rooms share; see `offline`, `server` and `builders` for what they give."""
+
+import offline  # noqa: F401, I001  (first: nothing may open a socket before it)
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from builders import persona_lines
+from command import Ran, RunAloe, StartAloe
+from hypothesis import settings
+from server import ChatServer, serving
+
+ROOT = Path(__file__).parent.parent
+
+settings.register_profile("steady", derandomize=True, database=None, deadline=None)
+settings.load_profile("steady")
+
+
+@pytest.fixture
+def personas_file(tmp_path: Path) -> Path:
+    path = tmp_path / "personas.jsonl"
+    path.write_text(persona_lines(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def aloe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunAloe:
+    """Run the command line in this process."""
+    from aloe.cli import main
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["aloe", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartAloe]:
+    """Start the command line in a child process, in `tmp_path` and off the network."""
+    children: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
+        code = "import offline; from aloe.cli import main; main()"
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        return child
+
+    yield run
+    for child in children:
+        if child.poll() is None:
+            child.send_signal(signal.SIGKILL)
+        child.communicate()

@@ -1,0 +1,177 @@
+"""An OpenAI-compatible server on loopback whose answers and misdeeds a test sets.
+
+By default it answers as `agents.scripted` does, so a whole simulation runs over real HTTP.
+"""
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from langchain_core.messages import AIMessage, convert_to_messages
+
+from agents.scripted import reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the server sends back, and how badly."""
+
+    status: int = 200
+    body: Any = None
+    """Sent as JSON; bytes are sent as they are."""
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    """Seconds before anything is sent."""
+    reset: bool = False
+    """Whether the connection breaks in the middle of the body."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a client asked."""
+
+    path: str
+    headers: dict[str, str]
+    """By name in lower case."""
+    body: dict[str, Any]
+
+
+Behaviour = Callable[[Request], Answer]
+
+
+def completion(
+    text: str | None,
+    *,
+    finish: str = "stop",
+    logprobs: list[tuple[str, float]] | None = None,
+    cached: int = 0,
+) -> Answer:
+    """Return one chat completion; `logprobs` are the likeliest first tokens."""
+    choice: dict[str, Any] = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": finish,
+    }
+    if logprobs is not None:
+        top = [{"token": t, "logprob": p, "bytes": None} for t, p in logprobs]
+        choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "total_tokens": 15,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
+    body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "usage": usage}
+    return Answer(body={**body, "choices": [choice]})
+
+
+def failure(status: int, message: str = "no", **given: Any) -> Answer:
+    """Return an error as OpenAI words it."""
+    return Answer(status=status, body={"error": {"message": message}}, **given)
+
+
+def scripted(request: Request) -> Answer:
+    """Answer as the shipped stand-in does."""
+    said = reply(convert_to_messages(request.body["messages"]), request.body)
+    if not isinstance(said, AIMessage):
+        return completion(said)
+    content = said.response_metadata["logprobs"]["content"]
+    top = [(each["token"], each["logprob"]) for each in content[0]["top_logprobs"]]
+    return completion(said.text, logprobs=top if request.body.get("logprobs") else None)
+
+
+@dataclass(kw_only=True)
+class ChatServer:
+    """A running server; set `behave` and `models` at any time."""
+
+    url: str
+    behave: Behaviour = scripted
+    models: Answer = field(default_factory=lambda: Answer(body={"object": "list", "data": []}))
+    """The answer to the list of models, which the program asks for before a run."""
+    keep_alive: bool = False
+    """Whether connections stay open for the next request, as real servers let them."""
+    requests: list[Request] = field(default_factory=list)
+    """Chat requests, in order of arrival."""
+
+    @property
+    def model(self) -> str:
+        """Model string of a model at this server."""
+        return f"openai:tiny@{self.url}"
+
+
+@contextmanager
+def serving() -> Iterator[ChatServer]:
+    """Run a server on a free loopback port."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    http.chat = ChatServer(url=f"http://127.0.0.1:{http.server_port}/v1")  # type: ignore[attr-defined]
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield http.chat  # type: ignore[attr-defined]
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+
+ThreadingHTTPServer.daemon_threads = True
+ThreadingHTTPServer.block_on_close = False
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._send(self._chat.models)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(path=self.path, headers=headers, body=body)
+        self._chat.requests.append(request)
+        self._send(self._chat.behave(request))
+
+    @property
+    def _chat(self) -> ChatServer:
+        return self.server.chat  # type: ignore[attr-defined,no-any-return]
+
+    def _send(self, answer: Answer) -> None:
+        time.sleep(answer.delay)
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        try:
+            self.send_response(answer.status)
+            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            if not self._chat.keep_alive:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            if answer.reset:
+                self.wfile.write(body[: len(body) // 2])
+                self.wfile.flush()
+                linger = struct.pack("ii", 1, 0)  # closing now sends a reset, not an end
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.close_connection = True
+                self.connection.close()
+            else:
+                self.wfile.write(body)
+        except OSError:
+            self.close_connection = True  # the client has gone
+
+    def handle(self) -> None:
+        with suppress(OSError, ValueError):  # the connection was reset, by us or by the client
+            super().handle()
+
+    def finish(self) -> None:
+        with suppress(OSError, ValueError):
+            super().finish()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
