@@ -11,7 +11,6 @@ judge abstains. Nothing is ever guessed.
 On position bias: Zheng et al. 2023 (arXiv 2306.05685), section 3.3.
 """
 
-import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -60,11 +59,9 @@ class PreferenceJudge:
         if not (first.content and second.content):
             outcome = "abstain"
         elif first.content != second.content:
-            votes = tuple(
-                await asyncio.gather(
-                    *(self._vote(persona, tree, path, user, first, second, o) for o in ORDERS)
-                )
-            )
+            # One after the other: the second finds their common opening in the server's cache.
+            asked = [await self._vote(persona, tree, path, user, first, second, o) for o in ORDERS]
+            votes = tuple(asked)
             outcome, margin = decide(votes, self.min_margin)
         return Verdict(
             node=user.id,

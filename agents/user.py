@@ -4,7 +4,8 @@ The manner of the persona is in force from the start; its facts come on the tabl
 order drawn from the tree's seed, and the simulator is only ever told facts that are on the table.
 So it cannot blurt out the rest, and what the user could have revealed by turn k is known exactly.
 For the user agent the roles are flipped: it writes as "assistant" in answer to the assistant's
-words. Its prompt only grows from turn to turn, so a server's prefix cache holds.
+words. Its prompt opens with what is the same for everybody and then only grows from turn to turn,
+so that a server's prefix cache holds across personas and turns.
 """
 
 import random
@@ -71,13 +72,16 @@ class UserAgent:
 
     def _messages(self, persona: Persona, tree: str, path: Path) -> list[Message]:
         facts = facts_in_order(persona, tree)
-        messages = self.prompt.render(personality=persona.personality)
+        *messages, (_, introduction) = self.prompt.render(personality=persona.personality)
         exchanges = len(path) // 2
         first = 0 if self.window is None else max(0, exchanges - self.window)
-        for turn in range(first, exchanges):
-            messages.append(("user", self._stimulus(path, facts, turn)))
-            messages.append(("assistant", path[2 * turn].content))
-        messages.append(("user", self._stimulus(path, facts, exchanges)))
+        for turn in range(first, exchanges + 1):
+            stimulus = self._stimulus(path, facts, turn)
+            if turn == first:
+                stimulus = f"{introduction}\n\n{stimulus}"
+            messages.append(("user", stimulus))
+            if turn < exchanges:
+                messages.append(("assistant", path[2 * turn].content))
         return messages
 
     @staticmethod
