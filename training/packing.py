@@ -79,9 +79,7 @@ def pack(answers: Sequence[Answer]) -> Packed:
         before = answer.ids
     for node in branch:
         end[node] = len(ids)
-    scored = [
-        (i, a, b) for i, path in enumerate(paths) for a, b in pairwise(path)
-    ]
+    scored = [(i, a, b) for i, path in enumerate(paths) for a, b in pairwise(path)]
     owners, parents, nodes = zip(*scored, strict=True)
     return Packed(
         ids=torch.tensor(ids),

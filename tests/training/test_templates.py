@@ -1,0 +1,142 @@
+from importlib.resources import files
+
+import pytest
+
+pytest.importorskip("torch")
+
+import tiny
+from transformers import PreTrainedTokenizerFast
+
+from aloe.errors import ConfigError
+from training.templates import ChatTokens
+
+pytestmark = pytest.mark.train
+
+CONVERSATION = [
+    {"role": "user", "content": "What should I bake?"},
+    {"role": "assistant", "content": "Bread, with rye."},
+    {"role": "user", "content": " And then? "},
+    {"role": "assistant", "content": "\n\nA cake."},
+    {"role": "user", "content": "Thanks!"},
+    {"role": "assistant", "content": "Any time, I like to help."},
+]
+
+SMOLLM2 = (
+    "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are kind.<|im_end|>\n' }}{% endif %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+MISTRAL = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}"
+    "{{ '[INST] ' + m['content'] + ' [/INST]' }}{% elif m['role'] == 'assistant' %}"
+    "{{ ' ' + m['content'] + eos_token }}{% else %}"
+    "{{ raise_exception('only user and assistant') }}{% endif %}{% endfor %}"
+)
+CLOSING = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|im_end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}"
+)
+ENDLESS = (
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
+
+
+def bundled(name: str) -> str:
+    return (files("trl") / "chat_templates" / f"{name}.jinja").read_text(encoding="utf-8")
+
+
+def tokenizer(template: str, marks: tuple[str, ...] = ()) -> PreTrainedTokenizerFast:
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tiny.tokenizer().backend_tokenizer,
+        bos_token="<s>" if "</s>" in marks else "<|begin_of_text|>",
+        eos_token="</s>" if "</s>" in marks else "<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=list(marks),
+    )
+    made.chat_template = template
+    return made
+
+
+CHATML = ("<|im_start|>", "<|im_end|>")
+LLAMA = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+
+FAMILIES = [
+    ("SmolLM2", SMOLLM2, CHATML, "<|im_end|>"),
+    ("Qwen2.5", "qwen2_5", CHATML, "<|im_end|>"),
+    ("Qwen3, without thinking", "qwen3_instruct_2507", CHATML, "<|im_end|>"),
+    ("Llama 3", "llama3", LLAMA, "<|eot_id|>"),
+    ("Llama 3.1", "llama3_1", LLAMA, "<|eot_id|>"),
+    ("Llama 3.2", "llama3_2", LLAMA, "<|eot_id|>"),
+    ("Mistral", MISTRAL, ("[INST]", "[/INST]", "</s>"), "</s>"),
+    ("Gemma", "gemma", ("<start_of_turn>", "<end_of_turn>"), "<end_of_turn>"),
+    ("tiny", tiny.CHATML, CHATML, "<|im_end|>"),
+]
+
+
+def template(source: str) -> str:
+    return source if "{" in source else bundled(source)
+
+
+@pytest.mark.parametrize(("family", "source", "marks", "end"), FAMILIES)
+def test_exactly_the_reply_and_its_end_are_learnt(family, source, marks, end):
+    made = tokenizer(template(source), marks)
+    chat = ChatTokens(made)
+    for turn in (1, 3, 5):
+        answer = chat.answer(CONVERSATION[:turn], CONVERSATION[turn]["content"])
+        learnt = made.decode(answer.ids[answer.start :])
+        assert learnt.strip() == CONVERSATION[turn]["content"].strip() + end
+        served = made.apply_chat_template(
+            [{**m, "content": m["content"].strip()} for m in CONVERSATION[:turn]],
+            add_generation_prompt=True,
+        )["input_ids"]
+        assert list(answer.ids[: answer.start]) == served
+        assert chat.prompt(CONVERSATION[:turn]) == answer.ids[: answer.start]
+
+
+@pytest.mark.parametrize("family", ["qwen2_5", "llama3", "gemma"])
+def test_trls_marked_templates_learn_the_same_tokens(family):
+    marks = next(marks for _, source, marks, _ in FAMILIES if source == family)
+    plain, marked = (
+        tokenizer(bundled(family), marks),
+        tokenizer(bundled(f"{family}_training"), marks),
+    )
+    stripped = [{**m, "content": m["content"].strip()} for m in CONVERSATION]
+    whole = marked.apply_chat_template(
+        stripped, return_assistant_tokens_mask=True, return_dict=True
+    )
+    theirs = [t for t, m in zip(whole["input_ids"], whole["assistant_masks"], strict=True) if m]
+    answers = [
+        ChatTokens(plain).answer(CONVERSATION[:t], CONVERSATION[t]["content"]) for t in (1, 3, 5)
+    ]
+    ours = [token for answer in answers for token in answer.ids[answer.start :]]
+    breaks = set(plain("\n", add_special_tokens=False)["input_ids"])  # TRL counts some of these
+    assert ours == [token for token in theirs if token not in breaks]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("qwen3", "differently once the conversation goes on"),
+        (CLOSING, "differently once the conversation goes on"),
+        (ENDLESS, "no special token ends a reply"),
+        ("{% for m in messages %}{{ m['content'] }}{% endfor %}?", "does not begin where"),
+    ],
+)
+def test_a_template_that_cannot_be_trained_on_is_refused_with_the_reason(source, reason):
+    with pytest.raises(ConfigError, match=reason):
+        ChatTokens(tokenizer(template(source), CHATML))
+
+
+def test_no_template_is_refused():
+    made = tokenizer(SMOLLM2)
+    made.chat_template = None
+    with pytest.raises(ConfigError, match="no chat template"):
+        ChatTokens(made)
+
+
+def test_a_role_that_the_template_does_not_know_is_refused():
+    chat = ChatTokens(tokenizer(MISTRAL, ("[INST]", "[/INST]", "</s>")))
+    with pytest.raises(ConfigError, match="only user and assistant"):
+        chat.answer([{"role": "system", "content": "x"}, *CONVERSATION[:1]], "y")

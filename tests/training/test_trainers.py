@@ -1,0 +1,188 @@
+"""The tree trainers against TRL's own, and against themselves cut differently."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import tiny
+import torch
+
+from aloe.config import TrainingConfig
+from training.arguments import training_arguments
+from training.dpo import TreeDpoTrainer, dpo_batch
+from training.packing import Example, fill_rows
+from training.sft import TreeSftTrainer, sft_batch
+from training.templates import ChatTokens
+
+pytestmark = pytest.mark.train
+
+# Nothing behind the end of a turn: TRL scores what a template writes there, and we do not.
+TEMPLATE = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def said(role: str, content: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": content}]
+
+
+def conversation(subject: str, turns: int = 3) -> list[dict]:
+    """Pairs of a caterpillar: the rejected reply goes on in every second turn."""
+    rows, history = [], []
+    for turn in range(turns):
+        prompt = history + said("user", f"Tell me about {subject}, part {turn}.")
+        chosen = said("assistant", f"I love {subject}! Number {turn} is my favourite.")
+        rejected = said("assistant", f"As a language model I have no view on {turn}.")
+        rows.append({"prompt": prompt, "chosen": chosen, "rejected": rejected})
+        history = prompt + (chosen if turn % 2 else rejected)
+    return rows
+
+
+ROWS = conversation("birds") + conversation("bread", 2)
+
+
+@pytest.fixture
+def tokenizer():
+    made = tiny.tokenizer()
+    before, made.chat_template = made.chat_template, TEMPLATE
+    yield made
+    made.chat_template = before
+
+
+def arguments(method: str, where: Path, *, packed: bool, **changes: object):
+    settings = TrainingConfig(
+        lora=False,
+        arguments={
+            "learning_rate": 1e-3,
+            "max_steps": 3,
+            "save_strategy": "no",
+            "lr_scheduler_type": "constant",
+            "gradient_accumulation_steps": 1,
+            **changes,
+        },
+    )
+    return training_arguments(method, settings, checkpoints=where, seed=0, packed=packed)
+
+
+def pairs(tokenizer) -> list[Example]:
+    chat = ChatTokens(tokenizer)
+    return [
+        Example(
+            answers=tuple(
+                chat.answer(r["prompt"], r[c][0]["content"]) for c in ("chosen", "rejected")
+            ),
+            tree=r["prompt"][0]["content"],
+        )
+        for r in ROWS
+    ]
+
+
+def replies(tokenizer) -> list[Example]:
+    return [Example(answers=e.answers[:1], tree=e.tree) for e in pairs(tokenizer)]
+
+
+def logged(trainer, name: str) -> list[float]:
+    return [entry[name] for entry in trainer.state.log_history if name in entry]
+
+
+def weights(model) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "hinge", "ipo"])
+def test_dpo_takes_the_steps_that_trls_trainer_takes(tokenizer, tmp_path, loss):
+    from datasets import Dataset
+    from trl import DPOTrainer
+
+    changes = {"beta": 0.4, "loss_type": [loss]}
+    flat = {"per_device_train_batch_size": len(ROWS), **changes}
+    stock = DPOTrainer(
+        model=tiny.model(),
+        args=arguments("dpo", tmp_path, packed=False, **flat),
+        train_dataset=Dataset.from_list(ROWS),
+        processing_class=tokenizer,
+    )
+    stock.train()
+    tree = TreeDpoTrainer(
+        rows=[dpo_batch(pairs(tokenizer))],
+        model=tiny.model(),
+        args=arguments("dpo", tmp_path, packed=True, **changes),
+    )
+    assert list(tree.note_reference()) == [1]
+    tree.train()
+    for name in ("loss", "rewards/margins", "rewards/chosen", "rewards/accuracies", "grad_norm"):
+        assert logged(tree, name) == pytest.approx(logged(stock, name), abs=2e-4), name
+    start, ours, theirs = (weights(m) for m in (tiny.model(), tree.model, stock.model))
+    assert torch.cosine_similarity(ours - start, theirs - start, dim=0) > 0.999
+
+
+def test_sft_takes_the_steps_that_trls_trainer_takes(tokenizer, tmp_path):
+    from datasets import Dataset
+    from trl import SFTTrainer
+
+    rows = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in ROWS]
+    stock = SFTTrainer(
+        model=tiny.model(),
+        args=arguments("sft", tmp_path, packed=False, per_device_train_batch_size=len(rows)),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+    )
+    stock.train()
+    tree = TreeSftTrainer(
+        rows=[sft_batch(replies(tokenizer))],
+        model=tiny.model(),
+        args=arguments("sft", tmp_path, packed=True),
+    )
+    tree.train()
+    assert logged(tree, "loss") == pytest.approx(logged(stock, "loss"), abs=1e-4)
+    start, ours, theirs = (weights(m) for m in (tiny.model(), tree.model, stock.model))
+    assert torch.cosine_similarity(ours - start, theirs - start, dim=0) > 0.999
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_how_rows_are_cut_changes_no_step(tokenizer, tmp_path, method):
+    def trained(budget: int) -> torch.Tensor:
+        examples = replies(tokenizer) if method == "sft" else pairs(tokenizer)
+        rows = fill_rows(examples, budget)
+        batch, kind = (
+            (sft_batch, TreeSftTrainer) if method == "sft" else (dpo_batch, TreeDpoTrainer)
+        )
+        given = {"gradient_accumulation_steps": len(rows), "max_steps": 1, "optim": "sgd"}
+        trainer = kind(
+            rows=[batch(row) for row in rows],
+            model=tiny.model(),
+            args=arguments(method, tmp_path, packed=True, **given),
+        )
+        if method == "dpo":
+            assert len(list(trainer.note_reference())) == len(rows)
+        trainer.train()
+        return weights(trainer.model) - weights(tiny.model()), len(rows)
+
+    (whole, one), (cut, several) = trained(10_000), trained(40)
+    assert (one, several > 2) == (1, True)
+    assert (whole - cut).norm() / whole.norm() < 1e-3
+
+
+def test_a_weight_counts_a_pair_that_many_times(tokenizer, tmp_path):
+    def gradient(examples: list[Example], *, weighted: bool) -> torch.Tensor:
+        trainer = TreeDpoTrainer(
+            rows=[dpo_batch(examples)],
+            model=tiny.model(),
+            args=arguments("dpo", tmp_path, packed=True, max_steps=1, optim="sgd"),
+            weighted=weighted,
+        )
+        list(trainer.note_reference())
+        trainer.train()
+        return weights(trainer.model) - weights(tiny.model())
+
+    two = pairs(tokenizer)[:2]
+    double = [
+        Example(answers=two[0].answers, tree="t", weight=4 / 3),
+        Example(answers=two[1].answers, tree="t", weight=2 / 3),
+    ]
+    repeated = gradient([two[0], *two], weighted=False)
+    assert torch.allclose(gradient(double, weighted=True), repeated, atol=1e-7)
+    assert not torch.allclose(gradient(double, weighted=False), repeated, atol=1e-6)

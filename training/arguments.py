@@ -1,0 +1,147 @@
+"""Arguments of a training: our defaults under what the settings say, checked against TRL.
+
+Whatever TRL's config class for a method knows can be set under `[training.arguments]`. The tree
+trainers read fewer: transformers' own arguments and what their loss needs. An argument that would
+be ignored is an error, as is one that nobody knows, since a training that silently runs with other
+settings than were asked for is the most expensive mistake there is.
+"""
+
+import dataclasses
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from aloe.config import TrainingConfig
+from aloe.errors import ConfigError
+from training.dataset import Method
+
+LEARNING_RATE: dict[Method, tuple[float, float]] = {
+    "sft": (2e-4, 2e-5),
+    "dpo": (5e-5, 1e-6),
+    "kto": (5e-5, 1e-6),
+    "reward": (1e-4, 1e-5),
+    "grpo": (1e-5, 1e-6),
+}
+"""With adapters, and with all weights."""
+
+_OWN: dict[Method, dict[str, Any]] = {
+    "sft": {"max_length": None},
+    "dpo": {"max_length": None, "precompute_ref_log_probs": True},
+    "kto": {"max_length": None},
+    "reward": {"max_length": None},
+    "grpo": {"beta": 0.0, "num_generations": 4, "max_completion_length": 64},
+}
+"""What we change of TRL's defaults: its length limits cut or drop late turns without a word."""
+
+_READ_BY_TREES = {"beta", "loss_type"}
+_SET_BY_PACKING = ("per_device_train_batch_size", "group_by_length", "train_sampling_strategy")
+
+
+def config_class(method: Method) -> Any:
+    """Return TRL's config class for a method."""
+    import trl
+
+    names = {"sft": "SFT", "dpo": "DPO", "kto": "KTO", "reward": "Reward", "grpo": "GRPO"}
+    return getattr(trl, f"{names[method]}Config")
+
+
+def training_arguments(
+    method: Method,
+    settings: TrainingConfig,
+    *,
+    checkpoints: Path,
+    seed: int,
+    packed: bool,
+    report_to: str = "none",
+) -> Any:
+    """Build TRL's config object for one training.
+
+    Raises:
+        ConfigError: an argument is unknown, would be ignored, or has a value that does not fit.
+    """
+    kind = config_class(method)
+    given = dict(settings.arguments)
+    _check_names(given, kind, packed=packed)
+    if isinstance(given.get("loss_type"), str) and method == "dpo":
+        given["loss_type"] = [given["loss_type"]]
+    defaults = {
+        **_common(packed=packed),
+        **_own(method, packed=packed),
+        "learning_rate": LEARNING_RATE[method][0 if settings.lora else 1],
+        "output_dir": str(checkpoints),
+        "seed": seed,
+        "report_to": report_to,
+    }
+    try:
+        return kind(**{**defaults, **given})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"training.arguments: {str(error).splitlines()[0]}") from None
+
+
+def _common(*, packed: bool) -> dict[str, Any]:
+    on_cpu = not torch.cuda.is_available()
+    return {
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": 4 if packed else 8,
+        "logging_steps": 1,
+        "save_steps": 20,
+        "save_total_limit": 2,
+        "disable_tqdm": True,
+        "remove_unused_columns": not packed,
+        "activation_checkpointing": not on_cpu,
+        "dataloader_pin_memory": not on_cpu,
+        "use_cpu": on_cpu,
+        "bf16": not on_cpu,
+    }
+
+
+def _own(method: Method, *, packed: bool) -> dict[str, Any]:
+    own = _OWN[method]
+    if packed:
+        return {key: value for key, value in own.items() if key in _READ_BY_TREES}
+    if method == "grpo":
+        return {**own, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    return own
+
+
+def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
+    known = {field.name for field in dataclasses.fields(kind)}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise ConfigError(f"training.arguments: {kind.__name__} has no '{name}'{hint}")
+    if not packed:
+        return
+    for name in _SET_BY_PACKING:
+        if name in given:
+            raise ConfigError(
+                f"training.arguments: with tree packing one row is one batch; set "
+                f"training.row_tokens instead of '{name}'"
+            )
+    own = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
+    for name in given:
+        if name not in own | _READ_BY_TREES:
+            raise ConfigError(
+                f"training.arguments: tree packing does not know '{name}'; leave it out, "
+                "or train with --no-tree-packing"
+            )
+    from training.dpo import LOSSES
+
+    losses = given.get("loss_type", [])
+    for loss in [losses] if isinstance(losses, str) else losses:
+        if kind.__name__ == "DPOConfig" and loss not in LOSSES:
+            raise ConfigError(
+                f"training.arguments: tree packing has the losses {', '.join(LOSSES)}, not "
+                f"'{loss}'; train with --no-tree-packing"
+            )
+
+
+def is_main_process() -> bool:
+    """Return whether this process writes files; with several GPUs only the first does."""
+    return int(os.environ.get("RANK", "0")) == 0

@@ -1,0 +1,100 @@
+"""The model card: what a trained model is, written from its record and from nothing else.
+
+It stands as README.md in the model's folder, in the form that model hubs read. What is not known
+(whether the judge was audited, say) is said to be unknown.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from memory.trees import replace_text
+from training.record import Record
+
+METHODS = {
+    "sft": "supervised fine-tuning on the preferred reply of every turn",
+    "dpo": "direct preference optimisation on sibling replies",
+    "kto": "Kahneman-Tversky optimisation on single replies marked good or bad",
+    "reward": "reward modelling on pairs of replies",
+    "grpo": "group-relative policy optimisation",
+}
+
+CURVE = 8
+"""Points of the curve that the card shows."""
+
+
+def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str, float]]) -> None:
+    """Write README.md into the model folder `out`."""
+    settings = record["settings"]
+    parts = [
+        _front_matter(record, settings),
+        f"# {out.name}\n",
+        f"{settings['model']} after {METHODS[record['method']]}, with "
+        f"{'LoRA adapters' if settings['lora'] else 'all weights trained'}.\n",
+        "## Intended use\n",
+        "Research on chat models that find out, while talking, how one user likes to be answered. "
+        "Trained on simulated conversations with simulated users: it has learnt what a judge model "
+        "preferred, which is not what people prefer, and inherits every limit of its base model. "
+        "Not for decisions about people.\n",
+        "## Data\n",
+        f"{record['rows']} rows, content hash `{record['data_hash']}`. {_passport(data)}\n",
+        "## Training\n",
+        _table(_facts(record)),
+        "### Curve\n",
+        _curve(history),
+        "### Settings\n",
+        "```json\n" + json.dumps(settings, indent=2) + "\n```\n",
+    ]
+    replace_text(out / "README.md", "\n".join(parts))
+
+
+def _front_matter(record: Record, settings: dict[str, Any]) -> str:
+    library = "peft" if settings["lora"] else "transformers"
+    return (
+        f"---\nlibrary_name: {library}\nbase_model: {settings['model']}\n"
+        f"tags: [aloe, {record['method']}, preference-alignment]\n---\n"
+    )
+
+
+def _passport(data: Path) -> str:
+    """Return what the run folder knows about its judge."""
+    file = data / "passport.json" if data.is_dir() else data.parent / "passport.json"
+    if not file.exists():
+        return "No judge passport came with the data: how good its labels are is unknown."
+    passport = json.loads(file.read_text(encoding="utf-8"))
+    known = {key: value for key, value in passport.items() if not isinstance(value, dict | list)}
+    return "Judge passport:\n\n" + _table(known)
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
+    facts: dict[str, Any] = {
+        "started from": record["start"],
+        "seed": record["seed"],
+        "optimizer steps": record["steps"],
+        "loss, first to last": f"{record['first_loss']:.4g} to {record['last']['loss']:.4g}",
+        "seconds": record["seconds"],
+        "peak memory, GiB": record["peak_gib"],
+    }
+    if saved:
+        facts["tokens a pass"] = f"{record['tokens']} ({saved:.1f}x fewer than one row an answer)"
+    return {**facts, **record["versions"]}
+
+
+def _table(values: dict[str, Any]) -> str:
+    lines = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _curve(history: Sequence[dict[str, float]]) -> str:
+    entries = [entry for entry in history if "loss" in entry]
+    chosen = entries[:: max(1, -(-len(entries) // CURVE))]
+    margin = any("rewards/margins" in entry for entry in chosen)
+    head = ["step", "loss", *(["reward margin"] if margin else [])]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for entry in chosen:
+        cells = [f"{entry['step']}", f"{entry['loss']:.4f}"]
+        cells += [f"{entry.get('rewards/margins', float('nan')):.4f}"] if margin else []
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,53 @@
+"""Curves of a training: a line of blocks for the terminal, a PNG where matplotlib is installed."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+CURVES = {
+    "sft": ("loss",),
+    "dpo": ("loss", "rewards/margins"),
+    "kto": ("loss", "rewards/margins"),
+    "reward": ("loss", "margin"),
+    "grpo": ("reward",),
+}
+"""What is worth watching, by method."""
+
+
+def series(history: Sequence[dict[str, float]], name: str) -> list[float]:
+    """Return the logged values of one figure."""
+    return [float(entry[name]) for entry in history if name in entry]
+
+
+def sparkline(values: Sequence[float], width: int = 40) -> str:
+    """Return `values` as blocks between their least and greatest, newest last."""
+    if not values:
+        return ""
+    step = max(1, -(-len(values) // width))
+    means = [_mean(values[i : i + step]) for i in range(0, len(values), step)]
+    low, high = min(means), max(means)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((value - low) * scale)] for value in means)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def draw_curves(file: Path, method: str, history: Sequence[dict[str, float]]) -> bool:
+    """Draw the curves of a training as PNG; returns whether matplotlib was there to do it."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return False
+    from matplotlib.figure import Figure
+
+    names = [name for name in CURVES[method] if series(history, name)]
+    figure = Figure(figsize=(4.5 * len(names), 3.2), layout="constrained")
+    for place, name in enumerate(names, 1):
+        axes = figure.add_subplot(1, len(names), place)
+        points = [(e["step"], e[name]) for e in history if name in e]
+        axes.plot([step for step, _ in points], [value for _, value in points])
+        axes.set(xlabel="optimizer step", ylabel=name, title=f"{method}: {name}")
+    figure.savefig(file, dpi=150)
+    return True

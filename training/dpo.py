@@ -1,0 +1,98 @@
+"""Direct preference optimisation on packed trees.
+
+The loss of a pair is TRL's, on log-probabilities summed over the reply: sigmoid (Rafailov et al.
+2023), hinge (SLiC) or IPO. The reference is the model
+as training starts, whatever it is made of (a base, or the adapter that SFT left); its
+log-probabilities are computed once, before the first step, so that no second model is kept.
+
+Pairs may be weighted (see `training.dataset`); weights have mean 1, so a weighted loss is on the
+same scale as a plain one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.nn.functional import logsigmoid
+
+from training.packing import Example, Packed
+from training.scores import answer_log_probabilities, token_log_probabilities
+from training.trainer import Batch, TreeTrainer, batch_of, packed_of
+
+Tensor = Any
+
+
+def dpo_batch(examples: Sequence[Example]) -> Batch:
+    """Return one row; its items are the pairs, chosen before rejected."""
+    batch = batch_of(examples)
+    return {**batch, "labels": torch.zeros(len(examples), dtype=torch.long)}
+
+
+def _sigmoid(logits: Tensor, beta: float) -> Tensor:
+    return -logsigmoid(beta * logits)
+
+
+def _hinge(logits: Tensor, beta: float) -> Tensor:
+    return torch.relu(1 - beta * logits)
+
+
+def _ipo(logits: Tensor, beta: float) -> Tensor:
+    return (logits - 1 / (2 * beta)) ** 2
+
+
+LOSSES: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "sigmoid": _sigmoid,
+    "hinge": _hinge,
+    "ipo": _ipo,
+}
+"""By TRL's name: from log-ratio differences (chosen minus rejected, nats) to losses."""
+
+
+class TreeDpoTrainer(TreeTrainer):
+    """Prefers the chosen replies in the rows.
+
+    Args:
+        args: a `trl.DPOConfig`; `beta` and `loss_type` are read from it.
+        weighted: whether pairs count by their weight.
+        given: further arguments of `TreeTrainer`.
+    """
+
+    def __init__(self, *, args: Any, weighted: bool = False, **given: Any) -> None:
+        super().__init__(args=args, **given)
+        self._loss = LOSSES[args.loss_type[0]]
+        self._per_token = args.loss_type[0] == "ipo"
+        self._weighted = weighted
+
+    def note_reference(self) -> Iterator[int]:
+        """Score every row with the model as it is; yields the number of rows done so far."""
+        self.model.to(self.args.device)
+        self.model.eval()
+        for done, row in enumerate(self.train_dataset, 1):
+            packed = packed_of(self._prepare_inputs(row))
+            with torch.no_grad():
+                scores = token_log_probabilities(self.model, packed)
+            row["reference"] = answer_log_probabilities(packed, scores).cpu()
+            yield done
+        self.model.train()
+
+    def row_loss(self, batch: Batch, packed: Packed, log_probabilities: Tensor) -> Tensor:
+        """Return the preference loss of all pairs."""
+        rewards = answer_log_probabilities(packed, log_probabilities) - batch["reference"]
+        chosen, rejected = rewards[0::2], rewards[1::2]
+        beta = self.args.beta
+        losses = self._loss(self._difference(packed, rewards), beta)
+        self.measure(
+            **{
+                "rewards/chosen": beta * chosen,
+                "rewards/rejected": beta * rejected,
+                "rewards/margins": beta * (chosen - rejected),
+                "rewards/accuracies": chosen > rejected,
+            }
+        )
+        return (losses * batch["weights"]).sum() if self._weighted else losses.sum()
+
+    def _difference(self, packed: Packed, rewards: Tensor) -> Tensor:
+        """Return chosen minus rejected; IPO compares means over a reply's tokens, not sums."""
+        if self._per_token:
+            rewards = rewards / torch.bincount(packed.owners, minlength=packed.answers)
+        return rewards[0::2] - rewards[1::2]

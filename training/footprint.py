@@ -1,0 +1,64 @@
+"""How much memory a training will take, told before it starts.
+
+An estimate from the shapes alone: weights, gradients and Adam's two moments of what is trained, the
+activations that a Llama-like layer keeps for its backward pass, and the table of logits. It errs on
+the high side by design, and is compared with what is free; a machine that starts to swap, or an
+out-of-memory kill after an hour, costs more than a wrong refusal that says what to change.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aloe.errors import ConfigError
+
+GIB = 2**30
+
+
+def estimated_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool) -> int:
+    """Return the peak memory of one step, in bytes.
+
+    Args:
+        model: the model, adapters included.
+        tokens: nodes in the largest row.
+        scored: nodes in it whose logits are needed.
+        checkpointing: whether activations are recomputed layer by layer.
+    """
+    config = model.config
+    item = next(model.parameters()).element_size()
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    wide = getattr(config, "intermediate_size", 4 * config.hidden_size)
+    layer = tokens * (14 * config.hidden_size + 5 * wide) * item
+    inputs = tokens * config.hidden_size * item * config.num_hidden_layers
+    activations = inputs + layer if checkpointing else layer * config.num_hidden_layers
+    logits = 2 * scored * config.vocab_size * 4
+    return int(weights + 12 * trained + activations + logits)
+
+
+def free_bytes() -> int:
+    """Return the memory that is free on the GPU, or on the machine if there is none."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/meminfo does not say how much memory is available")
+
+
+def check_fits(needed: int, free: int, *, lora: bool, checkpointing: bool) -> None:
+    """Make sure that a training fits.
+
+    Raises:
+        ConfigError: it does not; names what would make it smaller.
+    """
+    if needed <= free:
+        return
+    ways = ["a smaller training.row_tokens"]
+    ways += [] if checkpointing else ["activation_checkpointing = true under [training.arguments]"]
+    ways += [] if lora else ["LoRA instead of --full"]
+    raise ConfigError(
+        f"this training needs about {needed / GIB:.1f} GiB and {free / GIB:.1f} are free; "
+        f"it takes less with {', '.join(ways)}"
+    )

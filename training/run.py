@@ -1,0 +1,275 @@
+"""One training from start to finish: rows in, a model folder out.
+
+The order is that of the mistakes it catches: data, folder, arguments, model, template, lengths,
+memory, and only then the first step. A loss or gradient that is not a number stops the training
+before it reaches the weights, so the last checkpoint is always a good one.
+"""
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aloe.config import TrainingConfig
+from aloe.errors import ConfigError, InputError, ModelError
+from training.dataset import COLUMNS, Method, Row, data_hash, read_rows
+from training.record import ModelFolder, Record, versions
+
+if TYPE_CHECKING:
+    from training.packing import Example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be trained."""
+
+    method: Method
+    settings: TrainingConfig
+    data: Path
+    out: Path
+    start: str
+    """Model string or checkpoint folder that training starts from."""
+    seed: int = 0
+    report_to: str = "none"
+
+    @property
+    def packed(self) -> bool:
+        """Whether trees are packed; only SFT and DPO can be."""
+        return self.settings.tree_packing and self.method in ("sft", "dpo")
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Where a training is."""
+
+    method: Method
+    phase: str = "reading"
+    step: int = 0
+    steps: int = 0
+    """0 until known."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One entry for each log, as the trainer makes it."""
+    tokens: int = 0
+    """Tokens that one pass over the data computes."""
+    flat_tokens: int = 0
+    """Tokens it would compute with one sequence an answer; 0 if not packed."""
+
+
+Watch = Callable[[Progress], None]
+
+
+def train(plan: Plan, watch: Watch) -> Record:
+    """Train a model and return its record.
+
+    Raises:
+        AloeError: something is wrong with the data, the folder, the settings or the model.
+    """
+    progress = Progress(method=plan.method)
+    watch(progress)
+    rows = read_rows(plan.data, plan.method)
+    folder = ModelFolder(plan.out)
+    record = _record(plan, rows)
+    if done := folder.check(record):
+        return done
+    from training.arguments import is_main_process, training_arguments
+
+    arguments = training_arguments(
+        plan.method,
+        plan.settings,
+        checkpoints=folder.checkpoints,
+        seed=plan.seed,
+        packed=plan.packed,
+        report_to=plan.report_to,
+    )
+    started = time.monotonic()
+    trainer, tokenizer = _trainer(plan, rows, arguments, progress, watch)
+    checkpoint = folder.newest_checkpoint()
+    if is_main_process():
+        folder.begin(record)
+    _watch_steps(trainer, progress, watch)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    progress.phase = "saving"
+    watch(progress)
+    _save(trainer, tokenizer, plan.out)
+    results = _results(progress, trainer.state, time.monotonic() - started)
+    if not is_main_process():
+        return {**record, **results}
+    from training.card import write_card
+    from training.curves import draw_curves
+
+    write_card(plan.out, plan.data, {**record, **results}, trainer.state.log_history)
+    draw_curves(plan.out / "curves.png", plan.method, trainer.state.log_history)
+    return folder.finish(record, results)
+
+
+def _record(plan: Plan, rows: Sequence[Row]) -> Record:
+    return {
+        "method": plan.method,
+        "start": plan.start,
+        "rows": len(rows),
+        "data_hash": data_hash(rows),
+        "seed": plan.seed,
+        "settings": plan.settings.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def _trainer(
+    plan: Plan, rows: list[Row], arguments: Any, progress: Progress, watch: Watch
+) -> tuple[Any, Any]:
+    """Return a trainer that is ready for its first step, and the tokenizer."""
+    if not plan.packed:
+        from training.stock import stock_trainer
+
+        progress.phase = "preparing"
+        watch(progress)
+        return stock_trainer(plan, rows, arguments)
+    from training.start import starting_model
+
+    progress.phase = "loading"
+    watch(progress)
+    start = starting_model(plan.start, plan.settings)
+    examples = packed_examples(plan, rows, start.tokenizer, start.model.config)
+    trainer = _tree_trainer(plan, examples, start.model, arguments)
+    _count_tokens(examples, trainer, progress)
+    _check_memory(plan, trainer)
+    if plan.method == "dpo":
+        progress.phase, progress.steps = "reference", len(trainer.train_dataset)
+        for progress.step in trainer.note_reference():
+            watch(progress)
+    return trainer, start.tokenizer
+
+
+def packed_examples(
+    plan: Plan, rows: Sequence[Row], tokenizer: Any, config: Any
+) -> list["Example"]:
+    """Return the rows as token ids.
+
+    Raises:
+        InputError: a conversation is longer than the limit.
+        ConfigError: the template or the model's attention cannot be trained on.
+    """
+    from training.packing import Example
+    from training.templates import ChatTokens
+
+    chat = ChatTokens(tokenizer)
+    limit = plan.settings.max_length or config.max_position_embeddings
+    examples = []
+    for number, row in enumerate(rows, 1):
+        columns = [column for column in COLUMNS[plan.method] if column != "prompt"]
+        replies = [row[column][-1]["content"] for column in columns]  # type: ignore[literal-required]
+        answers = tuple(chat.answer(row["prompt"], reply) for reply in replies)
+        longest = max(len(answer.ids) for answer in answers)
+        if longest > limit:
+            raise InputError(
+                plan.data,
+                f"row {number} has {longest} tokens and the limit is {limit}; raise "
+                "training.max_length, or leave out long conversations",
+            )
+        examples.append(Example(answers=answers, tree=row["tree"], weight=row["weight"]))
+    _check_window(config, max(len(a.ids) for e in examples for a in e.answers))
+    return examples
+
+
+def _check_window(config: Any, longest: int) -> None:
+    window = getattr(config, "sliding_window", None)
+    layers = getattr(config, "layer_types", None) or []
+    if window and "sliding_attention" in layers and longest > window:
+        raise ConfigError(
+            f"the model looks back {window} tokens in some layers and the data has conversations "
+            f"of {longest}; train with --no-tree-packing"
+        )
+
+
+def _tree_trainer(plan: Plan, examples: list["Example"], model: Any, arguments: Any) -> Any:
+    from training.dpo import TreeDpoTrainer, dpo_batch
+    from training.packing import fill_rows
+    from training.sft import TreeSftTrainer, sft_batch
+
+    filled = fill_rows(examples, plan.settings.row_tokens)
+    if plan.method == "sft":
+        batches = [sft_batch(row) for row in filled]
+        return TreeSftTrainer(rows=batches, model=model, args=arguments)
+    return TreeDpoTrainer(
+        rows=[dpo_batch(row) for row in filled],
+        model=model,
+        args=arguments,
+        weighted=plan.settings.weighted,
+    )
+
+
+def _count_tokens(examples: list["Example"], trainer: Any, progress: Progress) -> None:
+    progress.tokens = sum(len(row["ids"]) for row in trainer.train_dataset)
+    progress.flat_tokens = sum(len(a.ids) for example in examples for a in example.answers)
+
+
+def _check_memory(plan: Plan, trainer: Any) -> None:
+    from training.footprint import check_fits, estimated_bytes, free_bytes
+
+    checkpointing = trainer.args.activation_checkpointing
+    needed = estimated_bytes(
+        trainer.model,
+        tokens=max(len(row["ids"]) for row in trainer.train_dataset),
+        scored=max(len(row["parents"]) for row in trainer.train_dataset),
+        checkpointing=checkpointing,
+    )
+    check_fits(needed, free_bytes(), lora=plan.settings.lora, checkpointing=checkpointing)
+
+
+def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
+    import torch
+    import transformers
+
+    class Watcher(transformers.TrainerCallback):
+        """Tells the display, and stops before a step that would spoil the weights."""
+
+        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            progress.phase, progress.step, progress.steps = "training", 0, state.max_steps
+            progress.history = [dict(entry) for entry in state.log_history]
+
+        def on_pre_optimizer_step(
+            self, _args: Any, state: Any, _control: Any, **given: Any
+        ) -> None:
+            gradients = [p.grad for p in given["model"].parameters() if p.grad is not None]
+            if gradients and not torch.stack([g.abs().max() for g in gradients]).isfinite().all():
+                raise ModelError(
+                    f"the gradient stopped being a number at step {state.global_step + 1}; the "
+                    "last checkpoint is good; lower learning_rate, or look at the newest rows"
+                )
+
+        def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            progress.step = state.global_step
+            watch(progress)
+
+        def on_log(self, _args: Any, _state: Any, _control: Any, **given: Any) -> None:
+            progress.history.append(dict(given["logs"]))
+            watch(progress)
+
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.add_callback(Watcher())
+
+
+def _save(trainer: Any, tokenizer: Any, out: Path) -> None:
+    from training.attention import use_plain_attention
+
+    use_plain_attention(trainer.accelerator.unwrap_model(trainer.model))
+    trainer.save_model(str(out))
+    tokenizer.save_pretrained(str(out))
+
+
+def _results(progress: Progress, state: Any, seconds: float) -> Record:
+    losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
+    last: dict[str, float] = next(
+        (e for e in reversed(state.log_history) if "loss" in e), {"loss": float("nan")}
+    )
+    return {
+        "steps": state.global_step,
+        "tokens": progress.tokens,
+        "flat_tokens": progress.flat_tokens,
+        "first_loss": losses[0],
+        "last": {key: last[key] for key in sorted(last) if key not in ("epoch", "step")},
+        "seconds": round(seconds, 1),
+        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+    }

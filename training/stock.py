@@ -1,0 +1,68 @@
+"""TRL's own trainers, for what tree packing does not cover: KTO, reward models, GRPO.
+
+They are also what `--no-tree-packing` gives for SFT and DPO, and the oracle that the tree trainers
+are tested against. Nothing of TRL is changed but its length limits.
+"""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aloe.errors import ConfigError
+from training.dataset import COLUMNS, Row
+from training.start import starting_model
+from training.templates import ChatTokens
+
+if TYPE_CHECKING:
+    from training.run import Plan
+
+TRAINERS = {
+    "sft": "SFTTrainer",
+    "dpo": "DPOTrainer",
+    "kto": "KTOTrainer",
+    "reward": "RewardTrainer",
+    "grpo": "GRPOTrainer",
+}
+
+
+def stock_trainer(plan: "Plan", rows: Sequence[Row], arguments: Any) -> tuple[Any, Any]:
+    """Return TRL's trainer for a method, ready to train, and the tokenizer.
+
+    Raises:
+        ConfigError: an argument or a setting does not fit the method.
+    """
+    import trl
+    from datasets import Dataset
+
+    if plan.settings.weighted:
+        raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
+    extra = {"reward_funcs": _reward(plan.settings.reward)} if plan.method == "grpo" else {}
+    start = starting_model(plan.start, plan.settings)
+    ChatTokens(start.tokenizer)
+    columns = COLUMNS[plan.method]
+    data = Dataset.from_list([{column: row[column] for column in columns} for row in rows])  # type: ignore[literal-required]
+    try:
+        trainer = getattr(trl, TRAINERS[plan.method])(
+            model=start.model,
+            args=arguments,
+            train_dataset=data,
+            processing_class=start.tokenizer,
+            **extra,
+        )
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"TRL refuses this training: {str(error).splitlines()[0]}") from None
+    return trainer, start.tokenizer
+
+
+def _reward(reward: str | None) -> Any:
+    """Return what GRPO maximises: a function, or the path of a reward model for TRL to load."""
+    if not reward:
+        raise ConfigError("grpo needs --reward: MODULE:FUNCTION, or the folder of a reward model")
+    if Path(reward).is_dir():
+        return reward
+    module, _, name = reward.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"there is no reward {reward}: {error}") from None

@@ -1,0 +1,84 @@
+"""The training loop over packed rows: transformers' Trainer with another batch and another loss.
+
+One packed row is one micro-batch; everything else (optimizer, schedule, accumulation, checkpoints,
+several GPUs, loggers) is the Trainer's own. A subclass says what the loss of a row is, summed over
+its items, and how many items it has; the sum over an optimizer step is divided by the items of that
+step, so that rows of unequal size weigh as they should and accumulation changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
+
+import torch
+import transformers
+
+from training.attention import use_tree_attention
+from training.packing import Example, Packed, pack
+from training.scores import token_log_probabilities
+
+Tensor = Any
+Batch = dict[str, Any]
+
+_PACKED = ("ids", "depth", "end", "parents", "targets", "owners")
+
+
+def batch_of(examples: Sequence[Example]) -> Batch:
+    """Return one packed row as tensors; `labels` has one entry for each item of the loss."""
+    packed = pack([answer for example in examples for answer in example.answers])
+    weights = torch.tensor([example.weight for example in examples])
+    return {name: getattr(packed, name) for name in _PACKED} | {"weights": weights}
+
+
+def packed_of(batch: Batch) -> Packed:
+    """Return the packed row that a batch holds."""
+    tensors = {name: batch[name] for name in _PACKED}
+    return Packed(**tensors, answers=int(batch["owners"].max()) + 1)
+
+
+class TreeTrainer(transformers.Trainer):
+    """Trains on packed rows; subclasses give `row_loss`.
+
+    Args:
+        rows: what `batch_of` makes, with `labels`.
+        given: further arguments of transformers' Trainer.
+    """
+
+    def __init__(self, *, rows: list[Batch], **given: Any) -> None:
+        super().__init__(train_dataset=rows, data_collator=itemgetter(0), **given)
+        self.model_accepts_loss_kwargs = True  # so that items are counted over a whole step
+        self._loss_shifts_labels = False
+        self.measured: dict[str, list[float]] = defaultdict(list)
+        use_tree_attention(self.model)
+
+    def row_loss(self, batch: Batch, packed: Packed, log_probabilities: Tensor) -> Tensor:
+        """Return the loss of one row, summed over its items."""
+        raise NotImplementedError
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Return the row's share of the mean loss over the items of the optimizer step."""
+        packed = packed_of(inputs)
+        total = self.row_loss(inputs, packed, token_log_probabilities(model, packed))
+        items = num_items_in_batch if num_items_in_batch is not None else len(inputs["labels"])
+        loss = total / items
+        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+            loss = loss * self.accelerator.num_processes  # gradients are averaged over these
+        return (loss, {}) if return_outputs else loss
+
+    def measure(self, **values: Tensor) -> None:
+        """Note figures of one item each, to be averaged in the next log entry."""
+        for name, value in values.items():
+            self.measured[name] += value.detach().float().flatten().tolist()
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, together with the means of what was measured since the last time."""
+        means = {name: sum(values) / len(values) for name, values in self.measured.items()}
+        self.measured.clear()
+        super().log({**logs, **means}, start_time)
