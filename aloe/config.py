@@ -173,8 +173,9 @@ class PersonasConfig(Settings):
     """Personas wanted in the pool."""
     seeds: Path | None = None
     """Folder with profiles.jsonl and personalities.jsonl; None: the seeds shipped."""
-    threshold: float = Field(default=0.85, gt=0, le=1)
-    """Cosine similarity at which two descriptions count as the same."""
+    threshold: float = Field(default=0.75, gt=0, le=1)
+    """Cosine similarity at which two descriptions count as the same; it belongs to the embedder,
+    and `aloe personas calibrate` says what it costs either way."""
     batch: int = Field(default=4, ge=1)
     """Writer calls in flight at once."""
     window: int = Field(default=60, ge=1)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from aloe.schema import sentences
 from memory.axes import Kind
+from memory.contradictions import contradictions, persons, stated_ages
 from memory.descriptions import Description
 
 Reason = Literal[
@@ -78,11 +79,6 @@ _EVERYDAY = frozenset((
     "what", "when", "which", "who", "with", "without", "work", "you", "your",
 ))  # fmt: skip
 _FILLERS = {"i", "m", "am", "my", "a", "an", "the", "in", "of", "and", "is"}
-_AGE = re.compile(
-    r"\bI(?: am|'m| turned| just turned)(?: now| already| only)? (\d{2})\b(?! ?(?:hours|km|%))"
-    r"|\b(\d{2})(?: years?[ -]old| years of age)"
-)
-_OPENING = re.compile(r"(I|My|We|Our|He|His|She|Her|They|Their)\b")
 
 
 def reasons(description: Description) -> tuple[Reason, ...]:
@@ -104,7 +100,7 @@ def reasons(description: Description) -> tuple[Reason, ...]:
         ),
         "language": not english(text),
         "pronouns": len(persons(text)) > 1,
-        "contradiction": len(stated_ages(text)) > 1,
+        "contradiction": bool(contradictions(text)),
         "off_brief": off_brief(description),
         "public_figure": bool(_PUBLIC_FIGURES.search(text)),
         "personality_in_profile": kind == "profile" and bool(_TEMPER.search(text)),
@@ -132,27 +128,6 @@ def english(text: str) -> bool:
     foreign = sum(ord(letter) > 0x24F for letter in letters)
     everyday = sum(word in _EVERYDAY for word in words)
     return bool(words) and foreign <= 0.05 * len(letters) and everyday >= ENGLISH_SHARE * len(words)
-
-
-def persons(text: str) -> frozenset[str]:
-    """Return who the sentences are about: of `I`, `he`, `she`, `they`.
-
-    A text in the first person may well speak of others, so there only `I` counts.
-    """
-    openings = {match[1] for piece in sentences(text) if (match := _OPENING.match(piece))}
-    groups = {
-        "I": {"I", "My", "We", "Our"},
-        "he": {"He", "His"},
-        "she": {"She", "Her"},
-        "they": {"They", "Their"},
-    }
-    found = frozenset(who for who, words in groups.items() if words & openings)
-    return frozenset({"I"}) if "I" in found else found
-
-
-def stated_ages(text: str) -> frozenset[int]:
-    """Return the ages that the person gives as theirs."""
-    return frozenset(int(one or two) for one, two in _AGE.findall(text))
 
 
 def off_brief(description: Description) -> bool:

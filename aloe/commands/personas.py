@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from graphs.pool import Ended, PoolContext, Progress
     from memory.growth import GrowthLog
 
+COMPOSED_BATCH = 64
+"""Candidates of one round where no model limits it."""
+
 INTERRUPTED = 130
 """Exit code of a shell for Ctrl-C."""
 
@@ -44,6 +47,9 @@ def grow(
         typer.Option("--seeds", metavar="DIR", help="profiles.jsonl and personalities.jsonl."),
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Writer calls in flight.")] = None,
+    compose: Annotated[
+        bool, typer.Option("--compose", help="Put shipped sentences together; no model.")
+    ] = False,
     model: ModelName = None,
     base_url: BaseUrl = None,
     seed: Seed = None,
@@ -66,10 +72,10 @@ def grow(
             "seed": seed,
             "personas.target": target,
             "personas.seeds": seeds,
-            "personas.batch": batch,
+            "personas.batch": batch or (COMPOSED_BATCH if compose else None),
         },
     ).with_model(model, base_url)
-    growth = _Growth(resolved, out, quiet=quiet)
+    growth = _Growth(resolved, out, compose=compose, quiet=quiet)
     try:
         growth.run()
     except KeyboardInterrupt:
@@ -82,9 +88,10 @@ def grow(
 class _Growth:
     """One growth in this process: pool, writer, log and display."""
 
-    def __init__(self, config: "Config", out: Path, *, quiet: bool) -> None:
+    def __init__(self, config: "Config", out: Path, *, compose: bool, quiet: bool) -> None:
         self.config = config
         self.out = out
+        self.compose = compose
         self.quiet = quiet
         self.ended = "target"
         self.display: GrowthDisplay | None = None
@@ -105,7 +112,7 @@ class _Growth:
 
         personas = self.config.personas
         embedder = open_embedder(personas.embedder)
-        model = open_model(self.config.models.writer)
+        model = None if self.compose else open_model(self.config.models.writer)
         files = PoolFiles(self.out)
         texts = {kind: [seed.text for seed in given] for kind, given in seeds.items()}
         opened = open_pool(self.out, personas, embedder, seeds=texts, on_embedded=self._level)
@@ -116,10 +123,11 @@ class _Growth:
         if not self.quiet and wanted > 1000:
             stderr().print(f"embedding what the store lacks: {done}/{wanted}", highlight=False)
 
-    def _grow(self, pool: Any, model: Any, seeds: Any, events: Any) -> None:
-        from agents.writer import PersonaWriter
+    def _grow(self, pool: Any, model: "Model | None", seeds: Any, events: Any) -> None:
+        from agents.writer import PersonaWriter, Writer
         from aloe.calls import CallLog
         from graphs.pool import PoolContext, Progress
+        from memory.composition import Composer
         from memory.growth import GrowthLog
 
         personas = self.config.personas
@@ -128,9 +136,10 @@ class _Growth:
         calls = CallLog(events, prices=self.config.prices, on_event=self._on_event)
         self.display = GrowthDisplay(progress, log, calls, quiet=self.quiet)
         progress.on_change = self.display.update
+        writer: Writer = PersonaWriter(model=model, calls=calls) if model else Composer()
         context = PoolContext(
             pool=pool,
-            writer=PersonaWriter(model=model, calls=calls),
+            writer=writer,
             seeds=seeds,
             log=log,
             config=personas,
@@ -166,11 +175,12 @@ class _Growth:
         return found | (self.display.result() if self.display else {"personas_now": 0, "calls": 0})
 
 
-async def _reach_and_grow(model: "Model", context: "PoolContext") -> "Ended":
+async def _reach_and_grow(model: "Model | None", context: "PoolContext") -> "Ended":
     from aloe.models import check_reachable
     from graphs.pool import grow_pool
 
-    await check_reachable([model])
+    if model:
+        await check_reachable([model])
     return await grow_pool(context)
 
 

@@ -1,0 +1,137 @@
+"""What one person cannot claim at once, as far as the words show it.
+
+Two texts that are fine by themselves can make an impossible person: she in one and he in the
+other, two ages, "I live alone" and "my wife decides", someone who never learned to drive and
+drives a bus. Claims that exclude each other are written down as pairs of patterns. That finds what
+a pattern can find and no more; it costs no call.
+"""
+
+import re
+
+from aloe.schema import sentences
+
+_AGE = re.compile(
+    r"\bI(?: am|'m| turned| just turned)(?: now| already| only)? (\d{2})\b(?! ?(?:hours|km|%))"
+    r"|\b(\d{2})(?: years?[ -]old| years of age)"
+)
+_OPENING = re.compile(r"(I|My|We|Our|He|His|She|Her|They|Their)\b")
+
+_LIKE = r"\b(?:like|love|enjoy|want|prefer) (?:\w+ )?"
+_DISLIKE = r"\b(?:hate|dislike|detest|skip|lose patience with) (?:\w+ )?"
+
+_CLAIMS: dict[str, tuple[str, str]] = {
+    "household": (
+        r"\bI live (?:alone|by myself|on my own)\b",
+        r"\bI (?:live|share) .*\bwith (?:my|two|three|four|five|six)\b",
+    ),
+    "marriage": (
+        r"\bI (?:have )?never (?:been )?married\b|\bI am single\b",
+        r"\bmy (?:wife|husband)\b",
+    ),
+    "children": (
+        r"\bI have no (?:children|kids)\b|\bI am childless\b",
+        r"\bmy (?:son|daughter|children|kids|grand\w+)\b",
+    ),
+    "work": (
+        r"\bI (?:am|have been) (?:unemployed|out of work)\b|\bI (?:am )?retired\b",
+        r"\bI work (?:as|at|for|in)\b|\bmy boss\b",
+    ),
+    "driving": (
+        r"\bI never learned to drive\b|\bdriving test\b",
+        r"\bI (?:drive|haul|deliver)\b|\bsell my car\b",
+    ),
+    "walking": (
+        r"\bI use a wheelchair\b|\bI have used a wheelchair\b",
+        r"\bI (?:run|walk|climb|dance|patrol|ride|race|lift) |\bon foot\b|\bmarathon\b"
+        r"|\bfire crew\b|\btower crane\b|\bsquash\b",
+    ),
+    "schooling": (
+        r"\bI left school at\b|\bI never went to school\b",
+        r"\blast year of school\b|\bdegree\b|\bthesis\b|\bI (?:teach|taught|tutor)\b"
+        r"|\bsurgeon\b|\bdental\b|\bclinic\b|\bwhat to study\b|\barchitects\b|\bexam results\b",
+    ),
+    "swimming": (r"\bI cannot swim\b", r"\bI (?:swim|dive)\b|\bto swim\b"),
+    "the sea": (
+        r"\bI have never seen the sea\b",
+        r"\bseaw\w+|\bat sea\b|\bship'?s?\b|\bfishing\b|\bharbour\b|\bport\b|\blagoon\b"
+        r"|\bisland\b|\bcoast\b|\bferr(?:y|ies)\b|\bpier\b|\bshrimp\b",
+    ),
+    "upbringing": (
+        r"\bI was raised in an orphanage\b",
+        r"\bmy (?:parents|grandmother|twin|mother|father|aunts|sister|brother|cousin)\b",
+    ),
+    "study": (
+        r"\bI cannot decide what to study\b",
+        r"\bdegree\b|\bthesis\b|\bI am training to be\b|\bapprentice\b",
+    ),
+    "wage": (
+        r"\bI have been looking for paid work\b|\bearn no wage\b|\buntil my pension\b|\bretire",
+        r"\bmy boss\b|\bpromotion\b|\bleave my job\b|\bmy salary\b",
+    ),
+    "sleep": (r"\bI get up four times a night\b", r"\bI sleep like\b"),
+    "alphabet": (r"\bcannot read music\b", r"\bchoir|\baccordion\b|\bcello\b|\bviolin\b|\bpiano\b"),
+    "smoking": (r"\bI (?:have )?never smoked?\b", r"\bI smoke\b"),
+    "alcohol": (
+        r"\bI (?:do not|don't|never) drink\b",
+        r"\bI (?:brew|drink) (?:\w+ )?(?:beer|wine|whisky)\b",
+    ),
+    "meat": (
+        r"\bI am (?:a )?vegetarian\b|\bI eat no meat\b",
+        r"\bI (?:eat|grill|hunt|butcher) (?:\w+ )?(?:meat|beef|pork|deer)\b",
+    ),
+    "reading": (
+        r"\bI (?:cannot|can't|never learned to) read\b",
+        r"\bI read (?:novels|books|newspapers|every)\b",
+    ),
+    "speech": (
+        r"\bI (?:cannot|can't) speak\b|\bI am mute\b",
+        r"\bI talk (?:loudly|without)\b|\bI shout\b",
+    ),
+    "patience": (
+        r"\bI am patient\b|\bI never lose patience\b",
+        r"\bI am impatient\b|\bI lose patience\b",
+    ),
+    "long answers": (_LIKE + r"long (?:answers|replies)", _DISLIKE + r"long (?:answers|replies)"),
+    "lists": (_LIKE + r"(?:lists|bullet)", _DISLIKE + r"(?:lists|bullet)"),
+    "emoji": (_LIKE + r"emoji", _DISLIKE + r"emoji"),
+    "jokes": (_LIKE + r"(?:jokes|humou?r)", _DISLIKE + r"(?:jokes|humou?r)"),
+}
+"""By topic, two claims of which one person can make only one."""
+
+_PATTERNS = {
+    topic: tuple(re.compile(claim, re.IGNORECASE) for claim in claims)
+    for topic, claims in _CLAIMS.items()
+}
+
+
+def contradictions(text: str) -> tuple[str, ...]:
+    """Return the topics on which a text, of one person, contradicts itself."""
+    found = [
+        topic
+        for topic, patterns in _PATTERNS.items()
+        if all(pattern.search(text) for pattern in patterns)
+    ]
+    if len(stated_ages(text)) > 1:
+        found.append("age")
+    return tuple(found)
+
+
+def persons(text: str) -> frozenset[str]:
+    """Return who the sentences are about: of `I`, `he`, `she`, `they`.
+
+    A text in the first person may well speak of others, so there only `I` counts.
+    """
+    openings = {match[1] for piece in sentences(text) if (match := _OPENING.match(piece))}
+    groups = {
+        "I": {"I", "My", "We", "Our"},
+        "he": {"He", "His"},
+        "she": {"She", "Her"},
+        "they": {"They", "Their"},
+    }
+    found = frozenset(who for who, words in groups.items() if words & openings)
+    return frozenset({"I"}) if "I" in found else found
+
+
+def stated_ages(text: str) -> frozenset[int]:
+    """Return the ages that the person gives as theirs."""
+    return frozenset(int(one or two) for one, two in _AGE.findall(text))
