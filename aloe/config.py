@@ -12,7 +12,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 import tomli_w
@@ -109,6 +109,8 @@ class ModelsConfig(Settings):
     assistants: tuple[AssistantConfig, ...]
     """At least two, with different names."""
     judge: ModelConfig
+    panel: tuple[ModelConfig, ...] = ()
+    """Further judges that vote beside `judge`; empty for a single judge."""
     writer: ModelConfig
 
     @model_validator(mode="before")
@@ -121,6 +123,8 @@ class ModelsConfig(Settings):
         assistants = raw.get("assistants", pair)
         if isinstance(assistants, list | tuple):
             filled["assistants"] = [_model(each, "assistants") for each in assistants]
+        if isinstance(panel := raw.get("panel"), list | tuple):
+            filled["panel"] = [_model(each, "judge") for each in panel]
         return {**raw, **filled}
 
     @model_validator(mode="after")
@@ -130,14 +134,19 @@ class ModelsConfig(Settings):
             raise ValueError("at least two assistants are needed: the judge compares them")
         if len(set(names)) < len(names):
             raise ValueError(f"assistants need different names, got {', '.join(names)}")
-        if ROLE_DEFAULTS.keys() & set(names):
+        if (ROLE_DEFAULTS.keys() | self.judges().keys()) & set(names):
             raise ValueError("an assistant cannot be named after another role")
         return self
 
     def by_role(self) -> dict[str, ModelConfig]:
         """Return every model in use under the name of its agent."""
         named = {a.name: a for a in self.assistants}
-        return {"user": self.user, "inducer": self.inducer, **named, "judge": self.judge}
+        return {"user": self.user, "inducer": self.inducer, **named, **self.judges()}
+
+    def judges(self) -> dict[str, ModelConfig]:
+        """Return every judge that votes under its name: `judge`, `judge2` and so on."""
+        further = {f"judge{number}": each for number, each in enumerate(self.panel, 2)}
+        return {"judge": self.judge, **further}
 
 
 class SimulationConfig(Settings):
@@ -159,11 +168,19 @@ class SimulationConfig(Settings):
     """Trees in flight at once."""
 
 
+Criterion = Literal["style", "content", "humanness", "no_mind_reading"]
+"""What a judge can be asked about instead of the reply as a whole."""
+
+
 class JudgeConfig(Settings):
     """How two replies are compared."""
 
     min_margin: float = Field(default=0.05, ge=0)
     """Smallest absolute log-odds, averaged over both orders, that counts as a preference."""
+    criteria: dict[Criterion, Annotated[float, Field(gt=0)]] = {}
+    """Weight of each criterion to be asked about on its own; empty: one question for all."""
+    passport: Path | None = None
+    """What `aloe judge audit` wrote about this very judge; gives verdicts a confidence."""
 
 
 class PersonasConfig(Settings):
@@ -173,7 +190,7 @@ class PersonasConfig(Settings):
     """Personas wanted in the pool."""
     seeds: Path | None = None
     """Folder with profiles.jsonl and personalities.jsonl; None: the seeds shipped."""
-    threshold: float = Field(default=0.75, gt=0, le=1)
+    threshold: float = Field(default=0.71, gt=0, le=1)
     """Cosine similarity at which two descriptions count as the same; it belongs to the embedder,
     and `aloe personas calibrate` says what it costs either way."""
     batch: int = Field(default=4, ge=1)
@@ -236,12 +253,16 @@ class Config(Settings):
     that is not listed is unknown, and shown so."""
 
     def with_model(self, model: str | None, base_url: str | None) -> Self:
-        """Return a copy in which every role uses `model` at `base_url`, None keeping its own."""
+        """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
+
+        A panel is dismissed: one model in all its seats would only repeat itself.
+        """
         change = {"model": model, "base_url": base_url}
         change = {key: value for key, value in change.items() if value is not None}
         if not change:
             return self
         raw = self.model_dump()
+        raw["models"]["panel"] = []
         for role in ("user", "inducer", "judge", "writer"):
             raw["models"][role] |= change
         for assistant in raw["models"]["assistants"]:

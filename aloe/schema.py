@@ -92,6 +92,9 @@ class Persona(Record):
     axes: dict[str, str | int] = {}
     """Coordinates used to steer coverage, such as age or region; empty where unknown."""
     lineage: dict[Literal["profile", "personality"], Lineage] = {}
+    preferences: dict[str, str] = {}
+    """Wanted value by dimension, of a persona whose wishes a program can check (see
+    `memory.verifiable`); empty of any other."""
 
     @classmethod
     def of(cls, profile: str, personality: str, **given: Any) -> Self:
@@ -106,7 +109,7 @@ class Persona(Record):
             return value
         profile, personality = value.get("profile"), value.get("personality")
         if not (isinstance(profile, str) and isinstance(personality, str)):
-            return value
+            return {"id": "", "facts": (), **value}  # so that the error is about the texts
         facts = [Fact.of("fact", text) for text in sentences(profile)]
         facts += [Fact.of("trait", text) for text in sentences(personality)]
         return {"id": digest(profile, personality), "facts": tuple(facts), **value}
@@ -180,6 +183,8 @@ class Vote(Record):
 
     judge: str
     """Model string."""
+    criterion: str | None = None
+    """What was asked about; None for the reply as a whole."""
     order: Literal["first-second", "second-first"]
     """Which candidate was shown as A, then which as B."""
     raw: str
@@ -203,7 +208,10 @@ class Verdict(Record):
     """`tie`: equally good. `abstain`: the votes do not allow a label."""
     margin: float | None = None
     """Log-odds for `first`, averaged over both orders so that position bias cancels; None
-    where the votes are parsed text."""
+    where the votes are parsed text or several judges'."""
+    confidence: float | None = None
+    """Probability within 0.5..1 that the preferred reply is the better one, by the judge's
+    passport; None without a passport or a preference."""
 
     @property
     def preferred(self) -> str | None:

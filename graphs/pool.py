@@ -28,11 +28,11 @@ from agents.writer import Writer
 from aloe.config import PersonasConfig
 from aloe.errors import CallError, TransientCallError
 from aloe.schema import Lineage, Persona, derived_seed
-from memory.axes import Kind, sample
+from memory.axes import KINDS, Kind, sample
 from memory.descriptions import Description, joined
 from memory.growth import GrowthLog, Outcome
 from memory.pairing import paired
-from memory.pool import KINDS, Fate, PersonaPool
+from memory.pool import Fate, PersonaPool
 from memory.validation import Reason, reasons
 
 RETRY = RetryPolicy(

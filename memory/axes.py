@@ -12,10 +12,11 @@ Axes are what was asked for. Only an age is checked against the text, and correc
 import random
 from collections import Counter
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal["profile", "personality"]
 """The two descriptions that make a persona."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Axes = dict[str, str | int]
 Cell = tuple[str, str]

@@ -89,4 +89,5 @@ def as_lines(personas: Iterable[Persona]) -> str:
 
 def as_line(persona: Persona) -> str:
     """Return one persona as a line of JSON with its line break."""
-    return persona.model_dump_json(exclude_none=True) + "\n"
+    empty = {name for name in ("axes", "lineage", "preferences") if not getattr(persona, name)}
+    return persona.model_dump_json(exclude_none=True, exclude=empty) + "\n"

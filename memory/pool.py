@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -32,13 +32,11 @@ import numpy as np
 from aloe.config import PersonasConfig
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.schema import Persona, digest
-from memory.axes import Cell, Kind, cells
+from memory.axes import KINDS, Cell, Kind, cells
 from memory.embedder import Embedder, Vectors
 from memory.index import DescriptionIndex, Neighbour
 from memory.personas import as_line, numbered_lines, parsed
 from memory.trees import cut_torn_line
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 ROUNDING = 1e-5
 """Similarities this little under the threshold count as reaching it: a vector compared with
