@@ -288,13 +288,17 @@ async def check_reachable(models: Sequence[Model]) -> None:
             since not every compatible server has that list.
     """
     from langchain_openai import ChatOpenAI
-    from openai import APIConnectionError
+    from openai import APIConnectionError, DefaultAsyncHttpxClient
 
     chats = [(m, m.chat) for m in models if isinstance(m.chat, ChatOpenAI)]
     servers = {(c.openai_api_base, m.config.api_key_env): (m, c) for m, c in chats}
     for model, chat in servers.values():
+        # A client of its own: a connection that this one left open would be bound to this event
+        # loop and break the first call in the next.
+        own = chat.root_async_client.copy(http_client=DefaultAsyncHttpxClient())
         try:
-            await asyncio.wait_for(chat.root_async_client.models.list(), REACH_TIMEOUT)
+            async with own:
+                await asyncio.wait_for(own.models.list(), REACH_TIMEOUT)
         except (APIConnectionError, TimeoutError):
             where = chat.openai_api_base or "api.openai.com"
             raise ModelError(

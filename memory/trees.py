@@ -19,6 +19,7 @@ from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.schema import SCHEMA_VERSION, Tree
+from memory.personas import numbered_lines
 
 
 class RunFolder:
@@ -91,16 +92,29 @@ class RunFolder:
             ) from None
 
     def finished(self) -> set[str]:
-        """Return the ids of the trees in the folder."""
-        return {json.loads(line)["id"] for line in _lines(self.trees)}
+        """Return the ids of the trees in the folder.
+
+        Raises:
+            InputError: a line is broken (with its number).
+        """
+        return set(self._lines_by_id())
 
     def sort(self, order: Sequence[str]) -> None:
         """Put the lines into the order of the tree ids in `order`; unknown ids go last."""
         rank = {tree: position for position, tree in enumerate(order)}
-        lines = {json.loads(line)["id"]: line for line in _lines(self.trees)}
+        lines = self._lines_by_id()
         ids = sorted(lines, key=lambda tree: rank.get(tree, len(rank)))
         if ids != list(lines):
             replace_text(self.trees, "".join(lines[tree] + "\n" for tree in ids))
+
+    def _lines_by_id(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for number, line in _lines(self.trees):
+            try:
+                found[json.loads(line)["id"]] = line
+            except (ValueError, TypeError, KeyError):
+                raise InputError(self.trees, "not a tree", line=number) from None
+        return found
 
 
 def read_trees(path: Path) -> Iterator[Tree]:
@@ -112,7 +126,7 @@ def read_trees(path: Path) -> Iterator[Tree]:
     file = path / "trees.jsonl" if path.is_dir() else path
     if not file.exists():
         raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
-    for number, line in enumerate(_lines(file), 1):
+    for number, line in _lines(file):
         try:
             yield Tree.model_validate_json(line)
         except ValidationError as error:
@@ -122,10 +136,8 @@ def read_trees(path: Path) -> Iterator[Tree]:
             raise InputError(file, text, line=number) from None
 
 
-def _lines(file: Path) -> Iterator[str]:
-    if file.exists():
-        with file.open(encoding="utf-8") as lines:
-            yield from (line.rstrip("\n") for line in lines if line.strip())
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    return numbered_lines(file) if file.exists() else iter(())
 
 
 def cut_torn_line(file: Path) -> None:

@@ -39,12 +39,14 @@ def doctor(
     resolved = settings.load(config, {"seed": seed}).with_model(model, base_url)
     checks = [*_installation(), _attempt("embedder", _embedder)]
     used = [*resolved.models.by_role().values(), resolved.models.writer]
-    for each in {(m.model, m.base_url): m for m in used}.values():
-        ask = partial(_model, each, talk=talk, seed=resolved.seed)
-        checks.append(_attempt(f"model {each.model}", ask))
+    # One event loop for all: models at one server share its open connections.
+    with asyncio.Runner() as loop:
+        for each in {(m.model, m.base_url): m for m in used}.values():
+            ask = partial(_model, each, loop, talk=talk, seed=resolved.seed)
+            checks.append(_attempt(f"model {each.model}", ask))
     table = Table(box=None, show_header=False)
     for what, well, found in checks:
-        table.add_row("[green]ok[/]" if well else "[red]no[/]", what, escape(found))
+        table.add_row("[green]ok[/]" if well else "[red]no[/]", escape(what), escape(found))
     show(table, as_json=as_json)
     ok = all(well for _, well, _ in checks)
     finish({"ok": ok, "checks": [list(check) for check in checks]}, as_json=as_json)
@@ -79,7 +81,7 @@ def _embedder() -> str:
     return f"all-MiniLM-L6-v2, {vectors.shape[1]} dimensions"
 
 
-def _model(config: ModelConfig, *, talk: bool, seed: int) -> str:
+def _model(config: ModelConfig, loop: asyncio.Runner, *, talk: bool, seed: int) -> str:
     from aloe.models import check_reachable, open_model
 
     model = open_model(config)
@@ -93,4 +95,4 @@ def _model(config: ModelConfig, *, talk: bool, seed: int) -> str:
         letters = "with" if reply.logprobs else "without"
         return f"answers {reply.text!r} ({letters} log-probabilities)"
 
-    return asyncio.run(ask())
+    return loop.run(ask())

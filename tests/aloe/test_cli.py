@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import RunAloe, StartAloe
+
+import aloe as package
+
+ROOT = Path(package.__file__).parent.parent
+VERBS = ("simulate", "export", "trace", "doctor", "schema", "personas grow")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_shows_an_example(aloe: RunAloe, verb: str) -> None:
+    ran = aloe(*verb.split(), "--help")
+    assert ran.code == 0
+    assert f"aloe {verb} " in " ".join(ran.out.split())
+    assert "Example:" in ran.out
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "schema"])
+def test_every_verb_takes_what_all_take(aloe: RunAloe, verb: str) -> None:
+    text = aloe(*verb.split(), "--help").out
+    for option in ("--config", "--json", "--seed"):
+        assert option in text
+
+
+def test_without_a_verb_there_is_help(aloe: RunAloe) -> None:
+    assert all(verb.split()[0] in aloe("--help").out for verb in VERBS)
+    assert aloe("--version").out.strip() == package.__version__
+    assert aloe("nonsense").code == 2
+
+
+def test_it_is_a_module_too() -> None:
+    command = [sys.executable, "-m", "aloe", "--version"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == package.__version__
+
+
+def test_another_package_of_the_same_name_is_told_in_one_line(
+    start: StartAloe, tmp_path: Path
+) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "__init__.py").touch()
+    child = start(
+        "doctor", PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "tests")])
+    )
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "'agents'" in err
+    assert "virtual environment" in err

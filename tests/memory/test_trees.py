@@ -1,0 +1,143 @@
+import json
+from pathlib import Path
+
+import pytest
+from builders import PERSONAS, config, grow
+
+from aloe.errors import ConfigError, InputError, StoreError
+from aloe.schema import Tree
+from memory.trees import RunFolder, cut_torn_line, read_trees, replace_text
+
+SETTINGS = config(turns=1)
+TREES = [grow(SETTINGS, persona=persona) for persona in PERSONAS[:3]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "deep" / "run")
+
+
+def fill(folder: RunFolder, trees: list[Tree] = TREES) -> None:
+    with folder.writing(SETTINGS):
+        for tree in trees:
+            folder.append(tree)
+
+
+def test_what_is_appended_is_read_again(folder: RunFolder) -> None:
+    fill(folder)
+    assert list(read_trees(folder.path)) == list(read_trees(folder.trees)) == TREES
+    assert folder.finished() == {tree.id for tree in TREES}
+    assert len(folder.trees.read_text().splitlines()) == 3
+
+
+def test_checking_changes_nothing(folder: RunFolder) -> None:
+    folder.check(SETTINGS)
+    assert not folder.path.exists()
+
+
+def test_another_runs_settings_are_refused_with_the_difference(folder: RunFolder) -> None:
+    fill(folder)
+    folder.check(config(turns=1, trees=50, concurrency=1))
+    with pytest.raises(ConfigError, match=r"simulation\.turns: 1 there, 2 now"):
+        folder.check(config(turns=2))
+
+
+def test_a_file_or_trees_without_settings_are_refused(folder: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="name a folder"):
+        RunFolder(tmp_path / "file").check(SETTINGS)
+    fill(folder)
+    folder.config.unlink()
+    with pytest.raises(StoreError, match=r"no config\.toml"):
+        folder.check(SETTINGS)
+
+
+def test_a_folder_has_one_writer(folder: RunFolder) -> None:
+    with (
+        folder.writing(SETTINGS),
+        pytest.raises(StoreError, match="in use"),
+        RunFolder(folder.path).writing(SETTINGS),
+    ):
+        pass
+    fill(folder)  # free again
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StoreError, match="cannot be written"),
+        RunFolder(tmp_path / "file" / "run").writing(SETTINGS),
+    ):
+        pass
+
+
+def test_a_torn_line_is_cut_off_before_the_next_is_written(folder: RunFolder) -> None:
+    fill(folder, TREES[:2])
+    for file in (folder.trees, folder.events):
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write('{"id": "torn", "no')
+    fill(folder, TREES[2:])
+    assert list(read_trees(folder.path)) == TREES
+    assert folder.events.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("a\n", "a\n"), ("a\nb", "a\n"), ("ab", ""), ("\n\n", "\n\n")]
+)
+def test_cutting(tmp_path: Path, before: str, after: str) -> None:
+    file = tmp_path / "f"
+    file.write_text(before)
+    cut_torn_line(file)
+    assert file.read_text() == after
+    cut_torn_line(tmp_path / "none")
+
+
+def test_lines_are_put_in_the_order_of_the_plan(folder: RunFolder) -> None:
+    fill(folder, TREES[::-1])
+    folder.sort([tree.id for tree in TREES[:2]])
+    assert list(read_trees(folder.path)) == TREES
+    before = folder.trees.stat().st_ino
+    folder.sort([tree.id for tree in TREES])
+    assert folder.trees.stat().st_ino == before  # what is in order is not written again
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "{}", "null", '"x"', json.dumps({**json.loads(TREES[0].model_dump_json()), "x": 1})],
+)
+def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "trees.jsonl"
+    file.write_text(f"{TREES[0].model_dump_json()}\n\n{line}\n")
+    with pytest.raises(InputError, match=r"trees\.jsonl:3: "):
+        list(read_trees(tmp_path))
+
+
+def test_a_broken_line_in_a_run_folder_stops_the_run(folder: RunFolder) -> None:
+    fill(folder)
+    folder.trees.write_text("{\n" + folder.trees.read_text())
+    with pytest.raises(InputError, match=r"trees\.jsonl:1: "):
+        folder.finished()
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "trees.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        list(read_trees(tmp_path))
+
+
+def test_no_trees_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="aloe simulate"):
+        list(read_trees(tmp_path))
+
+
+def test_a_text_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "a" / "b.jsonl"
+    replace_text(file, "one\n")
+    replace_text(file, "two\n")
+    assert file.read_text() == "two\n"
+    assert list(file.parent.iterdir()) == [file]
+    (tmp_path / "c").mkdir()
+    for target in (tmp_path / "c", file / "d"):
+        with pytest.raises(StoreError, match="cannot be written"):
+            replace_text(target, "x")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "c"}
