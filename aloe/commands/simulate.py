@@ -74,16 +74,17 @@ def simulate(
     folder = RunFolder(out)
     folder.check(resolved)
     models = open_models(resolved)
-    asyncio.run(check_reachable(list(models.values())))
-
-    with folder.writing(resolved), folder.events.open("a", encoding="utf-8") as events:
-        run = _Run(resolved, events, quiet=quiet)
-        try:
-            with run.display.running():
-                asyncio.run(run.simulate(pool, folder, models))
-        except KeyboardInterrupt:
-            stderr().print(f"stopped; run the same command again to go on in {out}")
-            raise typer.Exit(INTERRUPTED) from None
+    # One loop for both: a client's connections belong to the loop that opened them.
+    with asyncio.Runner() as loop:
+        loop.run(check_reachable(list(models.values())))
+        with folder.writing(resolved), folder.events.open("a", encoding="utf-8") as events:
+            run = _Run(resolved, events, quiet=quiet)
+            try:
+                with run.display.running():
+                    loop.run(run.simulate(pool, folder, models))
+            except KeyboardInterrupt:
+                stderr().print(f"stopped; run the same command again to go on in {out}")
+                raise typer.Exit(INTERRUPTED) from None
     show(run.display.figures(), as_json=as_json)
     finish({"out": str(out), **run.result()}, as_json=as_json)
     if run.progress.failures:
