@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 import aloe
-from aloe.commands import doctor, export, personas, schema, simulate, trace
+from aloe.commands import doctor, export, personas, rejudge, schema, simulate, trace, train
 from aloe.console import stderr
 from aloe.errors import EXIT_CODE, AloeError, ConfigError
 
@@ -26,10 +26,12 @@ app = typer.Typer(
 )
 app.add_typer(personas.app, name="personas")
 app.command("simulate")(simulate.simulate)
+app.command("rejudge")(rejudge.rejudge)
 app.command("export")(export.export)
 app.command("trace")(trace.trace)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
+app.add_typer(train.app, name="train")
 
 
 @app.callback(invoke_without_command=True)

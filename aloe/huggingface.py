@@ -52,13 +52,14 @@ class Checkpoint:
     """Model string of the base that an adapter sits on; the model's own without one."""
 
 
-def load_checkpoint(name: str, *, trainable: bool = False) -> Checkpoint:
+def load_checkpoint(name: str, *, trainable: bool = False, scoring: bool = False) -> Checkpoint:
     """Load the model that `name` stands for, in fp32 on a CPU and in bf16 on a GPU.
 
     Args:
         name: folder, adapter folder, GGUF file, embedded model or cached hub name; a leading
             `hf:` or `local:` is allowed.
         trainable: whether the weights of an adapter may change.
+        scoring: whether the model gives one score for a conversation instead of the next token.
 
     Raises:
         ConfigError: a needed package is missing, or an adapter does not fit its base.
@@ -68,7 +69,7 @@ def load_checkpoint(name: str, *, trainable: bool = False) -> Checkpoint:
     adapter = Path(name) / ADAPTER
     base = adapter_base(Path(name)) if adapter.exists() else name
     with _quiet():
-        model, tokenizer = _pretrained(base)
+        model, tokenizer = _pretrained(base, scoring=scoring)
         if adapter.exists():
             tokenizer = _tokenizer(name) if _has_tokenizer(Path(name)) else tokenizer
             model = _with_adapter(model, Path(name), trainable=trainable)
@@ -82,24 +83,31 @@ def adapter_base(adapter: Path) -> str:
     return str(base).removeprefix("hf:").removeprefix("local:")
 
 
-def _pretrained(name: str) -> tuple[Any, Any]:
+def _pretrained(name: str, *, scoring: bool) -> tuple[Any, Any]:
     folder, options = _source(name)
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
+        if scoring:
+            kind, options = (
+                transformers.AutoModelForSequenceClassification,
+                options | {"num_labels": 1},
+            )
+        else:
+            kind = transformers.AutoModelForCausalLM
+        model = kind.from_pretrained(folder, dtype=dtype, **options)
     except ImportError as error:
         raise ConfigError(f"{name}: {_first_line(error)}; install aloe-align[train]") from None
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{name} is no model that transformers can load here ({_first_line(error)})"
         ) from None
-    if options:
+    if "gguf_file" in options:
         del model.config.quantization_config  # the weights are plain now and save as such
     return model, tokenizer
 
 
-def _source(name: str) -> tuple[str, dict[str, str]]:
+def _source(name: str) -> tuple[str, dict[str, Any]]:
     """Return what `from_pretrained` needs to find `name`."""
     if name in WEIGHTS or name.endswith(".gguf"):
         path = weights_path(name)

@@ -31,11 +31,18 @@ LEARNING_RATE: dict[Method, tuple[float, float]] = {
 _OWN: dict[Method, dict[str, Any]] = {
     "sft": {"max_length": None},
     "dpo": {"max_length": None, "precompute_ref_log_probs": True},
-    "kto": {"max_length": None},
+    "kto": {"max_length": None, "per_device_train_batch_size": 4},
     "reward": {"max_length": None},
-    "grpo": {"beta": 0.0, "num_generations": 4, "max_completion_length": 64},
+    "grpo": {
+        "beta": 0.0,
+        "num_generations": 4,
+        "max_completion_length": 64,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 2,
+    },
 }
-"""What we change of TRL's defaults: its length limits cut or drop late turns without a word."""
+"""What we change of TRL's defaults: its length limits cut or drop late turns without a word, KTO
+needs other replies in the same batch, and GRPO a group of them."""
 
 _READ_BY_TREES = {"beta", "loss_type"}
 _SET_BY_PACKING = ("per_device_train_batch_size", "group_by_length", "train_sampling_strategy")
@@ -102,11 +109,7 @@ def _common(*, packed: bool) -> dict[str, Any]:
 
 def _own(method: Method, *, packed: bool) -> dict[str, Any]:
     own = _OWN[method]
-    if packed:
-        return {key: value for key, value in own.items() if key in _READ_BY_TREES}
-    if method == "grpo":
-        return {**own, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
-    return own
+    return {key: own[key] for key in own.keys() & _READ_BY_TREES} if packed else own
 
 
 def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:

@@ -19,6 +19,7 @@ from training.record import ModelFolder, Record, versions
 
 if TYPE_CHECKING:
     from training.packing import Example
+    from training.trainer import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,9 @@ def _trainer(
     plan: Plan, rows: list[Row], arguments: Any, progress: Progress, watch: Watch
 ) -> tuple[Any, Any]:
     """Return a trainer that is ready for its first step, and the tokenizer."""
+    import transformers
+
+    transformers.set_seed(plan.seed)  # an adapter begins with random numbers
     if not plan.packed:
         from training.stock import stock_trainer
 
@@ -132,9 +136,11 @@ def _trainer(
     watch(progress)
     start = starting_model(plan.start, plan.settings)
     examples = packed_examples(plan, rows, start.tokenizer, start.model.config)
-    trainer = _tree_trainer(plan, examples, start.model, arguments)
-    _count_tokens(examples, trainer, progress)
-    _check_memory(plan, trainer)
+    batches = _batches(plan, examples)
+    progress.tokens = sum(len(batch["ids"]) for batch in batches)
+    progress.flat_tokens = sum(len(a.ids) for example in examples for a in example.answers)
+    _check_memory(plan, start.model, batches, checkpointing=arguments.activation_checkpointing)
+    trainer = _tree_trainer(plan, batches, start.model, arguments)
     if plan.method == "dpo":
         progress.phase, progress.steps = "reference", len(trainer.train_dataset)
         for progress.step in trainer.note_reference():
@@ -183,39 +189,36 @@ def _check_window(config: Any, longest: int) -> None:
         )
 
 
-def _tree_trainer(plan: Plan, examples: list["Example"], model: Any, arguments: Any) -> Any:
-    from training.dpo import TreeDpoTrainer, dpo_batch
+def _batches(plan: Plan, examples: list["Example"]) -> list["Batch"]:
+    from training.dpo import dpo_batch
     from training.packing import fill_rows
-    from training.sft import TreeSftTrainer, sft_batch
+    from training.sft import sft_batch
 
-    filled = fill_rows(examples, plan.settings.row_tokens)
-    if plan.method == "sft":
-        batches = [sft_batch(row) for row in filled]
-        return TreeSftTrainer(rows=batches, model=model, args=arguments)
-    return TreeDpoTrainer(
-        rows=[dpo_batch(row) for row in filled],
-        model=model,
-        args=arguments,
-        weighted=plan.settings.weighted,
-    )
+    batch = sft_batch if plan.method == "sft" else dpo_batch
+    return [batch(row) for row in fill_rows(examples, plan.settings.row_tokens)]
 
 
-def _count_tokens(examples: list["Example"], trainer: Any, progress: Progress) -> None:
-    progress.tokens = sum(len(row["ids"]) for row in trainer.train_dataset)
-    progress.flat_tokens = sum(len(a.ids) for example in examples for a in example.answers)
+def _check_memory(plan: Plan, model: Any, batches: list["Batch"], *, checkpointing: bool) -> None:
+    from training import footprint
 
-
-def _check_memory(plan: Plan, trainer: Any) -> None:
-    from training.footprint import check_fits, estimated_bytes, free_bytes
-
-    checkpointing = trainer.args.activation_checkpointing
-    needed = estimated_bytes(
-        trainer.model,
-        tokens=max(len(row["ids"]) for row in trainer.train_dataset),
-        scored=max(len(row["parents"]) for row in trainer.train_dataset),
+    needed = footprint.estimated_bytes(
+        model,
+        tokens=max(len(batch["ids"]) for batch in batches),
+        scored=max(len(batch["parents"]) for batch in batches),
         checkpointing=checkpointing,
     )
-    check_fits(needed, free_bytes(), lora=plan.settings.lora, checkpointing=checkpointing)
+    free = footprint.free_bytes()
+    footprint.check_fits(needed, free, lora=plan.settings.lora, checkpointing=checkpointing)
+
+
+def _tree_trainer(plan: Plan, batches: list["Batch"], model: Any, arguments: Any) -> Any:
+    from training.dpo import TreeDpoTrainer
+    from training.sft import TreeSftTrainer
+
+    if plan.method == "sft":
+        return TreeSftTrainer(rows=batches, model=model, args=arguments)
+    weighted = plan.settings.weighted
+    return TreeDpoTrainer(rows=batches, model=model, args=arguments, weighted=weighted)
 
 
 def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:

@@ -12,17 +12,22 @@ from aloe.errors import ConfigError
 from aloe.huggingface import ADAPTER, Checkpoint, adapter_base, load_checkpoint
 
 
-def starting_model(start: str, settings: TrainingConfig) -> Checkpoint:
+def starting_model(start: str, settings: TrainingConfig, *, scoring: bool = False) -> Checkpoint:
     """Load what training starts from, ready to be trained.
+
+    Args:
+        start: model string or checkpoint folder.
+        settings: what is trained of it.
+        scoring: whether it is to be a reward model.
 
     Raises:
         ConfigError: the adapter sits on another base than the settings name.
         ModelError: there is no such model here.
     """
-    loaded = load_checkpoint(start, trainable=True)
+    loaded = load_checkpoint(start, trainable=True, scoring=scoring)
     model, adapted = loaded.model, is_adapter(start)
     if settings.lora and not adapted:
-        model = _with_lora(model, loaded.base, settings)
+        model = _with_lora(model, loaded.base, settings, scoring=scoring)
     elif not settings.lora:
         model = model.merge_and_unload() if adapted else model
         model.requires_grad_(True)
@@ -54,7 +59,7 @@ def _plain(model: str) -> str:
     return str(Path(name).resolve()) if Path(name).exists() else name
 
 
-def _with_lora(model: Any, base: str, settings: TrainingConfig) -> Any:
+def _with_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool) -> Any:
     from peft import LoraConfig, get_peft_model
 
     adapter = LoraConfig(
@@ -62,7 +67,8 @@ def _with_lora(model: Any, base: str, settings: TrainingConfig) -> Any:
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules="all-linear",
-        task_type="CAUSAL_LM",
+        task_type="SEQ_CLS" if scoring else "CAUSAL_LM",
+        modules_to_save=["score"] if scoring else None,
     )
     adapted = get_peft_model(model, adapter)
     adapted.peft_config["default"].base_model_name_or_path = _plain(base)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
+from aloe.huggingface import load_checkpoint
 from training.dataset import COLUMNS, Row
-from training.start import starting_model
+from training.start import is_adapter, starting_model
 from training.templates import ChatTokens
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def stock_trainer(plan: "Plan", rows: Sequence[Row], arguments: Any) -> tuple[An
 
     if plan.settings.weighted:
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
-    extra = {"reward_funcs": _reward(plan.settings.reward)} if plan.method == "grpo" else {}
-    start = starting_model(plan.start, plan.settings)
+    extra = _reward(plan.settings.reward) if plan.method == "grpo" else {}
+    start = starting_model(plan.start, plan.settings, scoring=plan.method == "reward")
     ChatTokens(start.tokenizer)
     columns = COLUMNS[plan.method]
     data = Dataset.from_list([{column: row[column] for column in columns} for row in rows])  # type: ignore[literal-required]
@@ -55,14 +56,16 @@ def stock_trainer(plan: "Plan", rows: Sequence[Row], arguments: Any) -> tuple[An
     return trainer, start.tokenizer
 
 
-def _reward(reward: str | None) -> Any:
-    """Return what GRPO maximises: a function, or the path of a reward model for TRL to load."""
+def _reward(reward: str | None) -> dict[str, Any]:
+    """Return what GRPO maximises: a function, or a reward model with its tokenizer."""
     if not reward:
         raise ConfigError("grpo needs --reward: MODULE:FUNCTION, or the folder of a reward model")
     if Path(reward).is_dir():
-        return reward
+        judge = load_checkpoint(reward, scoring=True)
+        model = judge.model.merge_and_unload() if is_adapter(reward) else judge.model
+        return {"reward_funcs": model, "reward_processing_classes": judge.tokenizer}
     module, _, name = reward.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        return {"reward_funcs": getattr(importlib.import_module(module), name)}
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"there is no reward {reward}: {error}") from None

@@ -146,11 +146,36 @@ def kto(
     _run("kto", settings, data, out, begin, report_to, as_json=as_json, quiet=quiet)
 
 
+@app.command("reward")
+def reward(
+    data: Data,
+    out: Out,
+    model: Base = None,
+    full: Full = False,
+    epochs: Epochs = None,
+    max_steps: MaxSteps = None,
+    learning_rate: Rate = None,
+    report_to: ReportTo = "none",
+    seed: Seed = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a reward model: one score for a conversation (TRL's RewardTrainer).
+
+    Example: `aloe train reward --data runs/first --out runs/first/models/reward`
+    """
+    settings = _settings(config, seed, model, full, None, epochs, max_steps, learning_rate)
+    _check_start(settings.training.model, model)
+    begin = settings.training.model
+    _run("reward", settings, data, out, begin, report_to, as_json=as_json, quiet=quiet)
+
+
 @app.command("grpo")
 def grpo(
     data: Data,
     out: Out,
-    reward: Annotated[
+    reward_of: Annotated[
         str | None,
         typer.Option(
             "--reward", metavar="STR", help="MODULE:FUNCTION, or a reward model's folder."
@@ -173,7 +198,7 @@ def grpo(
     Example: `aloe train grpo --data runs/first --reward mine:brevity --out runs/first/models/grpo`
     """
     settings = _settings(
-        config, seed, model, full, None, epochs, max_steps, learning_rate, reward=reward
+        config, seed, model, full, None, epochs, max_steps, learning_rate, reward=reward_of
     )
     begin = str(start) if start else settings.training.model
     _check_start(begin, model)

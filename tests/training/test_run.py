@@ -1,0 +1,258 @@
+"""Training as a person runs it: from a run folder to a model that answers."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import builders
+import tiny
+import torch
+
+from aloe.config import ModelConfig
+from aloe.huggingface import load_checkpoint
+from aloe.models import open_model
+from training.dpo import TreeDpoTrainer
+from training.sft import TreeSftTrainer
+
+pytestmark = pytest.mark.train
+
+QUICK = ("--learning-rate", "1e-3", "--max-steps", "4", "--quiet", "--json")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run folder with two small trees."""
+    folder = tmp_path_factory.mktemp("run")
+    settings = builders.config(turns=3, expansion="both")
+    trees = [builders.grow(settings, persona=p) for p in builders.PERSONAS[:2]]
+    (folder / "trees.jsonl").write_text("".join(t.model_dump_json() + "\n" for t in trees))
+    return folder
+
+
+def rows_file(where: Path, *rows: dict) -> Path:
+    file = where / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def pair(**changes: object) -> dict:
+    return {
+        "prompt": [{"role": "user", "content": "Birds?"}],
+        "chosen": [{"role": "assistant", "content": "Yes!"}],
+        "rejected": [{"role": "assistant", "content": "No."}],
+        **changes,
+    }
+
+
+def result(ran) -> dict:
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out.splitlines()[-1])
+
+
+def adapter(folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def same(one: dict, two: dict) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_sft_then_dpo_then_talking_to_the_result(aloe, base, run, tmp_path):
+    models = tmp_path / "models"
+    first = result(
+        aloe("train", "sft", "--data", run, "--model", base, "--out", models / "sft", *QUICK)
+    )
+    assert first["last"]["loss"] < first["first_loss"]
+    assert first["flat_tokens"] > 1.8 * first["tokens"] > 0
+    second = result(
+        aloe("train", "dpo", "--data", run, "--model", base, "--out", models / "dpo", *QUICK)
+    )
+    assert second["start"] == str(models / "sft")
+    assert second["first_loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert second["last"]["loss"] < 0.69
+    assert second["last"]["rewards/margins"] > 0
+    assert not same(adapter(models / "sft"), adapter(models / "dpo"))
+    assert load_checkpoint(str(models / "dpo")).base == str(base)
+
+    chat = open_model(ModelConfig(model=f"hf:{models / 'dpo'}", temperature=0.0, max_tokens=4))
+    assert chat.chat.invoke("Hello").response_metadata["finish_reason"] in ("stop", "length")
+
+    card = (models / "dpo" / "README.md").read_text()
+    for fact in (second["data_hash"], "Intended use", "judge passport", "reward margin", "2.13"):
+        assert fact in card
+    again = aloe("train", "dpo", "--data", run, "--model", base, "--out", models / "dpo", *QUICK)
+    assert result(again)["seconds"] == second["seconds"]  # nothing was done twice
+
+
+def test_all_weights_can_be_trained(aloe, base, run, tmp_path):
+    out = tmp_path / "full"
+    done = result(
+        aloe("train", "sft", "--data", run, "--model", base, "--out", out, "--full", *QUICK)
+    )
+    assert done["last"]["loss"] < done["first_loss"]
+    assert (out / "model.safetensors").exists()
+    assert open_model(ModelConfig(model=f"hf:{out}")).chat.invoke("Hi").usage_metadata
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "reward"])
+def test_trls_own_trainers_run_from_a_run_folder(aloe, base, run, tmp_path, method):
+    more = {"sft": ["--no-tree-packing"], "dpo": ["--no-tree-packing", "--from-base"]}
+    quick = ("--learning-rate", "1e-3", "--max-steps", "2", "--quiet", "--json")
+    ran = aloe("train", method, "--data", run, "--model", base, "--out", tmp_path / method,
+               *more.get(method, []), *quick)  # fmt: skip
+    done = result(ran)
+    assert done["steps"] == 2
+    changed = [
+        value.abs().max() for key, value in adapter(tmp_path / method).items() if "_B" in key
+    ]
+    assert max(changed) > 0
+
+
+def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(start, aloe, base, run, tmp_path):
+    config = tmp_path / "slow.toml"
+    config.write_text("[training]\nrow_tokens = 300\n[training.arguments]\nsave_steps = 2\n"
+                      "save_total_limit = 9\n")  # fmt: skip
+    arguments = ("train", "sft", "--data", run, "--model", base, "--config", config,
+                 "--max-steps", "14", "--learning-rate", "1e-3", "--json", "--quiet")  # fmt: skip
+    whole = result(aloe(*arguments, "--out", tmp_path / "whole"))
+
+    child = start(*arguments, "--out", tmp_path / "killed", OMP_NUM_THREADS="1")
+    marker = tmp_path / "killed" / "checkpoints" / "checkpoint-2" / "trainer_state.json"
+    while child.poll() is None and not marker.exists():
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    torn = tmp_path / "killed" / "checkpoints" / "checkpoint-13"
+    torn.mkdir(exist_ok=True)
+    (torn / "trainer_state.json").write_text("{")
+
+    done = result(aloe(*arguments, "--out", tmp_path / "killed"))
+    assert done["steps"] == whole["steps"] == 14
+    assert done["first_loss"] == whole["first_loss"]
+    assert done["last"]["loss"] == pytest.approx(whole["last"]["loss"], abs=1e-5)
+    assert not torn.exists()
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(
+    aloe, base, run, tmp_path, monkeypatch
+):
+    calls = []
+    true_loss = TreeSftTrainer.row_loss
+
+    def spoilt(self, *given):
+        calls.append(1)
+        return true_loss(self, *given) * (float("nan") if len(calls) == 3 else 1.0)
+
+    monkeypatch.setattr(TreeSftTrainer, "row_loss", spoilt)
+    config = tmp_path / "c.toml"
+    config.write_text("[training.arguments]\nsave_steps = 1\n")
+    out = tmp_path / "out"
+    ran = aloe(
+        "train", "sft", "--data", run, "--model", base, "--out", out, "--config", config, *QUICK
+    )
+    assert ran.code == 2
+    assert "at step 3" in ran.err
+    assert sorted(c.name for c in (out / "checkpoints").iterdir()) == [
+        "checkpoint-1",
+        "checkpoint-2",
+    ]
+    kept = adapter(out / "checkpoints" / "checkpoint-2")
+    assert all(value.isfinite().all() for value in kept.values())
+    assert not (out / "adapter_model.safetensors").exists()
+
+
+BAD_ROWS = {
+    "no 'rejected'": {k: v for k, v in pair().items() if k != "rejected"},
+    "identical": pair(rejected=[{"role": "assistant", "content": " Yes! "}]),
+    "'prompt' is empty": pair(prompt=[]),
+    "'chosen' is empty": pair(chosen=[{"role": "assistant", "content": " "}]),
+    "must end with a user message": pair(prompt=[{"role": "system", "content": "x"}]),
+    "schema version 7": pair(schema_version=7),
+    "not a list of messages": pair(prompt="Birds?"),
+}
+
+
+@pytest.mark.parametrize("problem", BAD_ROWS)
+def test_a_bad_row_is_named_before_anything_is_written(aloe, base, tmp_path, problem):
+    data = rows_file(tmp_path, pair(), BAD_ROWS[problem])
+    ran = aloe("train", "dpo", "--data", data, "--model", base, "--from-base", "--out",
+               tmp_path / "out", *QUICK)  # fmt: skip
+    assert ran.code == 2
+    assert f"{data}:2: " in ran.err
+    assert problem in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def refused(aloe, tmp_path: Path, base: object, *more: object, data: Path | None = None) -> str:
+    data = data or rows_file(tmp_path, pair())
+    out = tmp_path / "out" / "dpo"
+    ran = aloe("train", "dpo", "--data", data, "--model", base, "--out", out, *more, "--quiet")
+    assert ran.code == 2
+    assert not out.exists()
+    assert len(ran.err.splitlines()) == 1
+    return ran.err
+
+
+def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, monkeypatch):
+    def with_settings(text: str) -> tuple[str, ...]:
+        file = tmp_path / "settings.toml"
+        file.write_text(text)
+        return ("--from-base", "--config", str(file))
+
+    assert "--from-base" in refused(aloe, tmp_path, base)
+    assert "contradict" in refused(aloe, tmp_path, base, "--from-base", "--start", base)
+    assert "no model" in refused(aloe, tmp_path, tmp_path / "none", "--from-base")
+    limit = with_settings("[training]\nmax_length = 10\n")
+    assert "limit is 10" in refused(aloe, tmp_path, base, *limit)
+    typo = with_settings("[training.arguments]\nlearning_rat = 1\n")
+    assert "did you mean 'learning_rate'" in refused(aloe, tmp_path, base, *typo)
+    ignored = with_settings("[training.arguments]\nsync_ref_model = true\n")
+    assert "--no-tree-packing" in refused(aloe, tmp_path, base, *ignored)
+    rare = with_settings('[training.arguments]\nloss_type = "apo_zero"\n')
+    assert "sigmoid, hinge, ipo" in refused(aloe, tmp_path, base, *rare)
+    monkeypatch.setattr("training.footprint.free_bytes", lambda: 1000)
+    assert "a smaller training.row_tokens" in refused(aloe, tmp_path, base, "--from-base")
+
+
+def test_an_adapter_of_another_base_is_refused(aloe, base, run, tmp_path):
+    result(aloe("train", "sft", "--data", run, "--model", base, "--out", tmp_path / "sft",
+                "--max-steps", "1", "--quiet", "--json"))  # fmt: skip
+    other = tiny.save(tmp_path / "other", seed=1)
+    assert "is an adapter for" in refused(aloe, tmp_path, other, "--start", tmp_path / "sft")
+
+
+def test_a_folder_of_another_training_is_left_alone(aloe, base, run, tmp_path):
+    given = ("train", "sft", "--data", run, "--model", base, "--out", tmp_path / "m", "--quiet")
+    assert aloe(*given, "--max-steps", "1").code == 0
+    before = {f: f.read_bytes() for f in (tmp_path / "m").rglob("*") if f.is_file()}
+    ran = aloe(*given, "--max-steps", "2")
+    assert (ran.code, "holds another training" in ran.err) == (2, True)
+    assert {f: f.read_bytes() for f in (tmp_path / "m").rglob("*") if f.is_file()} == before
+
+
+def test_weights_reach_the_loss(aloe, base, run, tmp_path, monkeypatch):
+    seen = []
+    true_loss = TreeDpoTrainer.row_loss
+
+    def noted(self, batch, *given):
+        seen.append((self._weighted, batch["weights"]))
+        return true_loss(self, batch, *given)
+
+    monkeypatch.setattr(TreeDpoTrainer, "row_loss", noted)
+    result(aloe("train", "dpo", "--data", run, "--model", base, "--from-base", "--weighted",
+                "--out", tmp_path / "w", "--max-steps", "1", "--quiet", "--json"))  # fmt: skip
+    assert all(weighted for weighted, _ in seen)
+    assert torch.cat([w for _, w in seen]).mean() == pytest.approx(1.0)
