@@ -85,7 +85,15 @@ def embedded_server(name: str) -> EmbeddedServer:
         server = xllamacpp.Server(params)
     except Exception as error:
         raise ModelError(f"local:{name}: llama.cpp cannot serve {path}: {error}") from None
+    _bypass_proxy()
     return EmbeddedServer(f"{server.listening_address}/v1", key, server)
+
+
+def _bypass_proxy() -> None:
+    """Let this process reach its own server where a proxy is set for everything else."""
+    spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (spared, "127.0.0.1")))
 
 
 def _threads() -> int:

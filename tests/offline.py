@@ -1,7 +1,6 @@
 """Keeps every test off the network: importing this makes any socket that leaves the machine raise.
 
-Child processes import it too, before the program (see `conftest.child`). The environment is
-cleared of keys and proxies, so that what a developer has set cannot change a test.
+Child processes import it too, before the program (see `conftest.start`).
 """
 
 import ipaddress
@@ -17,10 +16,6 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_OFFLINE": "1",
 }
-for _name in list(os.environ):
-    if _name.lower().endswith("_proxy") or _name.startswith("OPENAI_"):
-        del os.environ[_name]
-
 
 class OffNetworkError(RuntimeError):
     """A test tried to leave the machine."""
