@@ -17,6 +17,7 @@ os.environ |= {
     "TRANSFORMERS_OFFLINE": "1",
 }
 
+
 class OffNetworkError(RuntimeError):
     """A test tried to leave the machine."""
 

@@ -95,7 +95,7 @@ def test_the_window_limits_what_it_rereads(window: int | None, seen: set[int]) -
     speak(script, [*first, *second], window=window)
     said = [message.text for message in script.prompts[0]]
     assert {turn for turn in (1, 2) if f"Question {turn}?" in said} == seen
-    assert said[-1].startswith("Answer 2.")
+    assert "Answer 2." in said[-1]
 
 
 def test_a_faulty_message_is_asked_for_again() -> None:
@@ -129,4 +129,5 @@ def test_a_persona_with_braces_breaks_nothing() -> None:
     script = Seen("Fine.")
     agent = UserAgent(model=scripted_model(script), calls=CallLog())
     asyncio.run(agent.speak(odd, "t", []))
-    assert "I say {message} and {0} and %s." in script.prompts[0][0].text
+    asked = "\n".join(message.text for message in script.prompts[0])
+    assert "I say {message} and {0} and %s." in asked
