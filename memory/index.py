@@ -152,11 +152,18 @@ class DescriptionIndex:
         """Return the ids that the collection holds."""
         return set(self._collection.get(include=[])["ids"])
 
+    def stored(self, ids: Iterable[str] | None = None) -> Iterator[tuple[str, Vectors]]:
+        """Yield the stored vectors of `ids`, or all of them, with their ids."""
+        for page in _pages(list(self.stored_ids() if ids is None else ids)):
+            got = self._collection.get(ids=page, include=["embeddings"])
+            rows = np.asarray(got["embeddings"], dtype=np.float32)
+            yield from zip(got["ids"], rows, strict=True)
+
     def load(self, ids: Iterable[str]) -> None:
         """Read the vectors of `ids`, all of them stored, into memory."""
         for page in _pages(list(ids)):
-            got = self._collection.get(ids=page, include=["embeddings"])
-            self.scan.add(got["ids"], np.asarray(got["embeddings"], dtype=np.float32))
+            got = dict(self.stored(page))
+            self.scan.add(list(got), np.stack(list(got.values())))
 
     def add(self, vectors: Mapping[str, Vectors]) -> None:
         """Store vectors by id."""

@@ -82,12 +82,18 @@ def parsed(path: Path, number: int, line: str) -> Persona:
     return persona
 
 
-def as_lines(personas: Iterable[Persona]) -> str:
-    """Return personas as JSONL text; what is empty or unknown is left out."""
-    return "".join(as_line(persona) for persona in personas)
+DERIVED = {"id", "facts"}
+"""What follows from the two texts and may be left out of a line."""
 
 
-def as_line(persona: Persona) -> str:
-    """Return one persona as a line of JSON with its line break."""
-    empty = {name for name in ("axes", "lineage", "preferences") if not getattr(persona, name)}
-    return persona.model_dump_json(exclude_none=True, exclude=empty) + "\n"
+def as_lines(personas: Iterable[Persona], *, derived: bool = True) -> str:
+    """Return personas as JSONL text; `derived` says whether to write what follows from the rest."""
+    return "".join(as_line(persona, derived=derived) for persona in personas)
+
+
+def as_line(persona: Persona, *, derived: bool = True) -> str:
+    """Return one persona as a line of JSON with its line break; what is empty is left out."""
+    left_out = {name for name in ("axes", "lineage", "preferences") if not getattr(persona, name)}
+    if not derived:
+        left_out |= DERIVED
+    return persona.model_dump_json(exclude_none=True, exclude=left_out) + "\n"

@@ -146,9 +146,10 @@ class PersonaPool:
         best = int(similarities.argmax())
         return Neighbour(list(held)[best], float(similarities[best]))
 
-    def release(self, kind: Kind, text: str) -> None:
-        """Forget a candidate that was accepted but will not be admitted."""
-        self._held[kind].pop(digest(text), None)
+    def hold(self, kind: Kind, texts: Sequence[str]) -> None:
+        """Embed texts that are to be admitted whatever they are near to."""
+        vectors = self.embedder.embed(texts)
+        self._held[kind] |= {digest(t): v for t, v in zip(texts, vectors, strict=True)}
 
     def admit(self, personas: Sequence[Persona]) -> None:
         """Add personas whose descriptions the gate has accepted: first the lines, then vectors.
@@ -233,6 +234,26 @@ def saved_size(path: Path) -> int:
         return 0
     with path.open("rb") as file:
         return sum(line.endswith(b"\n") and not line.isspace() for line in file)
+
+
+def stored_vectors(path: Path, embedder: str) -> dict[Kind, dict[str, Vectors]]:
+    """Return the vectors kept beside a pool, by text id; none if another embedder made them.
+
+    Raises:
+        StoreError: another process is writing the pool.
+    """
+    files = PoolFiles(path)
+    found: dict[Kind, dict[str, Vectors]] = {kind: {} for kind in KINDS}
+    if not files.chroma.exists():
+        return found
+    with files.writing():
+        client = _client(files, None)
+        for collection in client.list_collections():
+            if collection.name not in KINDS or collection.metadata.get("embedder") != embedder:
+                continue
+            index = DescriptionIndex(collection, 0)
+            found[collection.name] = dict(index.stored())
+    return found
 
 
 def _stored_personas(path: Path) -> Iterator[Persona]:

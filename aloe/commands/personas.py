@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from aloe.commands import persona_files, persona_reports
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.console import Display, finish, show, stderr
 
@@ -83,6 +84,15 @@ def grow(
         raise typer.Exit(INTERRUPTED) from None
     show(growth.summary(), as_json=as_json)
     finish(growth.result(), as_json=as_json)
+
+
+app.command("show")(persona_reports.show_personas)
+app.command("stats")(persona_reports.stats)
+app.command("check")(persona_reports.check)
+app.command("calibrate")(persona_reports.calibrate)
+app.command("split")(persona_files.split)
+app.command("export")(persona_files.export)
+app.command("import")(persona_files.import_files)
 
 
 class _Growth:

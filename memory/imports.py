@@ -1,0 +1,116 @@
+"""Personas from other people's files.
+
+Read are the files of the original ALOE data (`profile.jsonl`, `personality.jsonl`: one JSON string
+a line, one of which holds two strings glued together), PersonaHub-style JSONL (`{"persona": ...}`),
+our own lines, and CSV with a header. A file is about personalities if its name or its columns say
+so, else about profiles. Texts are taken as they are, third person or first; numbering and glue are
+the only things mended. A line that cannot be read is an error that names it, or is set aside.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from aloe.errors import InputError
+from aloe.schema import Lineage, Persona
+from memory.axes import Kind
+from memory.descriptions import Description, joined
+from memory.pairing import conflicts
+from memory.personas import numbered_lines
+
+TEXT_KEYS: Mapping[Kind, tuple[str, ...]] = {
+    "profile": ("profile", "persona", "description", "text"),
+    "personality": ("personality", "personalities"),
+}
+"""Names under which a text may stand in an object or a CSV column."""
+
+OnBad = Callable[[InputError], None]
+"""Called with the error of each line that cannot be read; may raise it."""
+
+Texts = dict[Kind, str]
+
+
+def read_foreign(path: Path, on_bad: OnBad) -> Iterator[Texts]:
+    """Yield what the lines of a file hold: a profile, a personality, or both.
+
+    Raises:
+        InputError: the file cannot be read, or `on_bad` raises.
+    """
+    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path, on_bad)
+    for number, row in rows:
+        texts = _texts(row, _kind_by_name(path))
+        if texts:
+            yield texts
+        else:
+            known = ", ".join(name for names in TEXT_KEYS.values() for name in names)
+            on_bad(InputError(path, f"holds no text; known names are {known}", line=number))
+
+
+def _kind_by_name(path: Path) -> Kind:
+    return "personality" if "personalit" in path.name.lower() else "profile"
+
+
+def _json_rows(path: Path, on_bad: OnBad) -> Iterator[tuple[int, Any]]:
+    """Yield every JSON value of every line: most lines hold one, a glued line holds more."""
+    decoder = json.JSONDecoder()
+    for number, line in numbered_lines(path):
+        rest = line.strip()
+        while rest:
+            try:
+                value, end = decoder.raw_decode(rest)
+            except json.JSONDecodeError as error:
+                on_bad(InputError(path, f"is not JSON: {error.msg}", line=number))
+                break
+            yield number, value
+            rest = rest[end:].strip()
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    lines = [line for _, line in numbered_lines(path)]
+    reader = csv.DictReader(lines)
+    names = {name for each in TEXT_KEYS.values() for name in each}
+    if not names & {(field or "").strip().lower() for field in reader.fieldnames or ()}:
+        raise InputError(path, f"the CSV header needs one of {', '.join(sorted(names))}", line=1)
+    for row in reader:
+        yield reader.line_num, {(k or "").strip().lower(): v for k, v in row.items()}
+
+
+def _texts(row: Any, kind: Kind) -> Texts:
+    if isinstance(row, str):
+        return {kind: row.strip()} if row.strip() else {}
+    if not isinstance(row, dict):
+        return {}
+    found: Texts = {}
+    for each, names in TEXT_KEYS.items():
+        values = [row[name] for name in names if isinstance(row.get(name), str)]
+        if values and values[0].strip():
+            found[each] = values[0].strip()
+    return found
+
+
+def described(texts: Texts) -> dict[Kind, Description]:
+    """Return texts as imported descriptions."""
+    origin = Lineage(origin="imported")
+    return {
+        kind: Description(kind=kind, text=text, axes={}, lineage=origin)
+        for kind, text in texts.items()
+    }
+
+
+def matched(
+    profiles: list[Description], personalities: list[Description]
+) -> Iterator[tuple[Persona, tuple[Description, Description]]]:
+    """Join every profile with a personality that does not contradict it, all used about equally.
+
+    A profile that contradicts every personality is left out.
+    """
+    order = cycle(personalities)
+    for profile in profiles:
+        for _ in personalities:
+            personality = next(order)
+            if not conflicts(profile.text, personality.text):
+                yield joined(profile, personality), (profile, personality)
+                break
