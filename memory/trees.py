@@ -157,10 +157,15 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` in one step, as `replace_text` does."""
     part = path.with_suffix(path.suffix + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(data)
         os.replace(part, path)  # noqa: PTH105
     except OSError as error:
         with suppress(OSError):

@@ -5,17 +5,21 @@ conversation as it happened on that branch, no hints and no instructions of ours
 reply the judge preferred at that point, which need not be the one that the conversation continued
 with; the history always is. A comparison without a label (a tie or an abstention), an empty reply
 and a reply cut off at the token limit give no row; how many were left out, and why, is counted.
+
+Every row also says where it comes from (tree, persona, turn, margin, lengths). `plain` takes those
+columns away again, so that an export holds nothing a trainer would have to drop.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from aloe.schema import AssistantNode, Tree, Verdict
+from aloe.schema import AssistantNode, Tree, UserNode, Verdict
 
-Format = Literal["sft", "dpo"]
+Format = Literal["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"]
 
 
 class ChatMessage(TypedDict):
@@ -25,54 +29,190 @@ class ChatMessage(TypedDict):
     content: str
 
 
-class SftRow(TypedDict):
-    """A row for TRL's SFTTrainer: loss on the completion only."""
-
-    prompt: list[ChatMessage]
-    completion: list[ChatMessage]
-
-
-class DpoRow(TypedDict):
-    """A row for TRL's DPOTrainer."""
-
-    prompt: list[ChatMessage]
-    chosen: list[ChatMessage]
-    rejected: list[ChatMessage]
-
+Row = dict[str, Any]
+"""Columns of one row; which ones, each function's docstring says."""
 
 Skipped = Counter[str]
 """Comparisons that gave no row, by reason."""
 
 
-def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[SftRow]:
-    """Yield one row for each user message whose best reply is known.
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a row comes from: the columns that every row has beside its trainer's."""
 
-    With more than two candidates the best is the one that wins every comparison it is in.
+    tree: str
+    persona: str
+    turn: int
+    """1 for the opening message."""
+    margin: float | None = None
+    """Absolute log-odds of the comparison; None where votes are text, or without comparison."""
+    confidence: float | None = None
+    """Share of the votes that agree with the outcome; None without a comparison."""
+    length_difference: int | None = None
+    """Characters of the chosen minus those of the rejected reply; None without a comparison."""
+
+
+def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield prompt and completion for each user message whose best reply is known.
+
+    With more than two candidates the best is the one that is never beaten, if it is the only one.
     """
-    for user in (node for node in tree.nodes if node.role == "user"):
-        verdicts = list(tree.verdicts_on(user.id))
-        labelled = [v for v in verdicts if _usable(tree, v, skipped)]
-        beaten = {verdict.rejected for verdict in labelled}
-        best = {v.preferred for v in labelled if v.preferred} - beaten
+    for user in _user_nodes(tree):
+        won, lost = _won_and_lost(tree, user, skipped)
+        best = won - lost
         if len(best) == 1:
-            yield {"prompt": _prompt(tree, user.id), "completion": _answer(tree, best.pop())}
+            row = {"prompt": _prompt(tree, user.id), "completion": _answer(tree, best.pop())}
+            yield _full(row, _origin(tree, user))
 
 
-def dpo_rows(tree: Tree, skipped: Skipped) -> Iterator[DpoRow]:
-    """Yield one row for each comparison with a preference."""
+def dpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield prompt, chosen and rejected for each comparison with a preference."""
     for verdict in tree.verdicts:
         if _usable(tree, verdict, skipped) and verdict.preferred and verdict.rejected:
-            yield {
+            row = {
                 "prompt": _prompt(tree, verdict.node),
                 "chosen": _answer(tree, verdict.preferred),
                 "rejected": _answer(tree, verdict.rejected),
             }
+            yield _full(row, _pair_origin(tree, verdict, verdict.preferred, verdict.rejected))
 
 
-ROWS: dict[Format, Callable[[Tree, Skipped], Iterator[SftRow] | Iterator[DpoRow]]] = {
+def reward_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield DPO rows with the margin that TRL's RewardTrainer takes; 0 where none is known."""
+    for row in dpo_rows(tree, skipped):
+        yield {**row, "margin": row["margin"] or 0.0}
+
+
+def kto_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield prompt, completion and label: true for a reply that only won, false if only beaten."""
+    for user in _user_nodes(tree):
+        won, lost = _won_and_lost(tree, user, skipped)
+        for node in tree.children(user.id):
+            if node.id in won ^ lost:
+                answer = _answer(tree, node.id)
+                row = {"prompt": _prompt(tree, user.id), "completion": answer}
+                yield _full({**row, "label": node.id in won}, _origin(tree, user))
+
+
+def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield prompt, completion and reward, the share in [0, 1] of its comparisons a reply won."""
+    for user in _user_nodes(tree):
+        verdicts = [v for v in tree.verdicts_on(user.id) if _usable(tree, v, skipped)]
+        for node in tree.children(user.id):
+            mine = [v.preferred == node.id for v in verdicts if node.id in (v.first, v.second)]
+            if mine:
+                answer = _answer(tree, node.id)
+                row = {"prompt": _prompt(tree, user.id), "completion": answer}
+                yield _full({**row, "reward": sum(mine) / len(mine)}, _origin(tree, user))
+
+
+def grpo_rows(tree: Tree, _skipped: Skipped) -> Iterator[Row]:
+    """Yield each user message as prompt, with persona texts and what was revealed by then."""
+    for user in _user_nodes(tree):
+        row = {
+            "prompt": _prompt(tree, user.id),
+            "profile": tree.persona.profile,
+            "personality": tree.persona.personality,
+            "revealed": [disclosure.quote for disclosure in tree.revealed(user.id)],
+        }
+        yield _full(row, _origin(tree, user))
+
+
+def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield one row for each path, in the layout of the paper's conversations.jsonl.
+
+    A row has `conversations`: for each turn the user's message, the preferred and the rejected
+    reply, and which of them the conversation went on with (empty at the end). A path ends before
+    the first turn without a preference; the paper's layout has no place for one.
+    """
+    leaves = [user for user in _user_nodes(tree) if not _continued(tree, user)]
+    for leaf in leaves:
+        turns = []
+        for user in (node for node in tree.path(leaf.id) if isinstance(node, UserNode)):
+            verdicts = (v for v in tree.verdicts_on(user.id) if _usable(tree, v, skipped))
+            verdict = next(verdicts, None)
+            if verdict is None or not (verdict.preferred and verdict.rejected):
+                break
+            turns.append(_aloe_turn(tree, user, verdict.preferred, verdict.rejected, leaf.id))
+        if turns:
+            yield _full({"conversations": turns}, _origin(tree, leaf))
+
+
+ROWS: dict[Format, Callable[[Tree, Skipped], Iterator[Row]]] = {
     "sft": sft_rows,
     "dpo": dpo_rows,
+    "kto": kto_rows,
+    "grpo": grpo_rows,
+    "rm": reward_rows,
+    "step": step_rows,
+    "aloe": aloe_rows,
 }
+
+
+COLUMNS: dict[Format, tuple[str, ...]] = {
+    "sft": ("prompt", "completion"),
+    "dpo": ("prompt", "chosen", "rejected"),
+    "kto": ("prompt", "completion", "label"),
+    "grpo": ("prompt", "profile", "personality", "revealed"),
+    "rm": ("prompt", "chosen", "rejected", "margin"),
+    "step": ("prompt", "completion", "reward"),
+    "aloe": ("conversations",),
+}
+"""What a trainer reads of each format."""
+
+
+def plain(row: Row, row_format: Format) -> Row:
+    """Return the row with its trainer's columns only."""
+    return {column: row[column] for column in COLUMNS[row_format]}
+
+
+def _full(row: Row, origin: Origin) -> Row:
+    return {**asdict(origin), **row}
+
+
+def _user_nodes(tree: Tree) -> list[UserNode]:
+    return [node for node in tree.nodes if isinstance(node, UserNode)]
+
+
+def _won_and_lost(tree: Tree, user: UserNode, skipped: Skipped) -> tuple[set[str], set[str]]:
+    usable = [v for v in tree.verdicts_on(user.id) if _usable(tree, v, skipped)]
+    won = {verdict.preferred for verdict in usable if verdict.preferred}
+    return won, {verdict.rejected for verdict in usable if verdict.rejected}
+
+
+def _continued(tree: Tree, user: UserNode) -> bool:
+    return any(tree.children(reply.id) for reply in tree.children(user.id))
+
+
+def _aloe_turn(tree: Tree, user: UserNode, preferred: str, rejected: str, leaf: str) -> Row:
+    path = {node.id for node in tree.path(leaf)}
+    chosen = {"preferred": preferred in path, "rejected": rejected in path}
+    return {
+        "user": user.content,
+        "assistant": {
+            "preferred": tree.by_id[preferred].content,
+            "rejected": tree.by_id[rejected].content,
+        },
+        "chosen": next((name for name, taken in chosen.items() if taken), ""),
+        "inferred_profile": [disclosure.quote for disclosure in tree.revealed(user.id)],
+    }
+
+
+def _origin(tree: Tree, user: UserNode) -> Origin:
+    return Origin(tree=tree.id, persona=tree.persona.id, turn=user.turn)
+
+
+def _pair_origin(tree: Tree, verdict: Verdict, preferred: str, rejected: str) -> Origin:
+    chosen, beaten = tree.by_id[preferred], tree.by_id[rejected]
+    agreeing = sum(vote.choice == verdict.outcome for vote in verdict.votes)
+    return Origin(
+        tree=tree.id,
+        persona=tree.persona.id,
+        turn=chosen.turn,
+        margin=None if verdict.margin is None else abs(verdict.margin),
+        confidence=agreeing / len(verdict.votes) if verdict.votes else None,
+        length_difference=len(chosen.content) - len(beaten.content),
+    )
 
 
 def _usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:

@@ -1,15 +1,18 @@
 """`aloe export`: trees in, training rows out."""
 
-import json
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aloe.commands.options import ConfigFile, Json, Seed
 from aloe.console import finish, show
+from aloe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from training.export import Row
 
 
 class RowFormat(StrEnum):
@@ -17,12 +20,44 @@ class RowFormat(StrEnum):
 
     sft = "sft"
     dpo = "dpo"
+    kto = "kto"
+    grpo = "grpo"
+    rm = "rm"
+    step = "step"
+    aloe = "aloe"
+
+
+FILE_TYPES = (".jsonl", ".parquet")
 
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
     row_format: Annotated[RowFormat, typer.Option("--format", help="Which trainer's rows.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="File to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="PATH", help="FILE.jsonl, FILE.parquet, or a folder with a card."
+        ),
+    ],
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Add tree, persona, turn, margin, confidence, length.")
+    ] = False,
+    min_margin: Annotated[
+        float, typer.Option("--min-margin", min=0, help="Leave out pairs with a smaller margin.")
+    ] = 0.0,
+    test_share: Annotated[
+        float, typer.Option("--test-share", min=0, max=1, help="Personas held out (folder only).")
+    ] = 0.0,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option("--tokenizer", metavar="DIR", help="Count tokens with this tokenizer."),
+    ] = None,
+    max_length: Annotated[
+        int, typer.Option("--max-length", min=1, help="The trainer's limit; TRL's DPO has 1024.")
+    ] = 1024,
+    licence: Annotated[
+        str, typer.Option("--licence", help="Licence of the data, for the card.")
+    ] = "other",
     config: ConfigFile = None,
     seed: Seed = None,
     as_json: Json = False,
@@ -36,18 +71,67 @@ def export(
     Example: `aloe export runs/first --format dpo --out dpo.jsonl`
     """
     from aloe import config as settings
-    from memory.trees import read_trees, replace_text
-    from training.export import ROWS, Skipped
+    from memory.trees import read_trees
+    from training.export import ROWS, Skipped, plain
+    from training.release import dataset_card, split_of, write_folder, write_rows
 
     del seed
     settings.load(config)
+    is_file = out.suffix in FILE_TYPES
+    if is_file and test_share:
+        raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
+    if not is_file and out.is_file():
+        raise ConfigError(f"{out} is a file; name a folder, or a file ending in .jsonl or .parquet")
+    trees = list(read_trees(run))
     skipped: Skipped = Counter()
-    rows = [row for tree in read_trees(run) for row in ROWS[row_format.value](tree, skipped)]
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    replace_text(out, text)
+    found = [row for tree in trees for row in ROWS[row_format.value](tree, skipped)]
+    full = [row for row in found if (row["margin"] or 0.0) >= min_margin]
+    if len(full) < len(found):
+        skipped["below the margin"] = len(found) - len(full)
+
+    def shown(row: "Row") -> "Row":
+        return row if columns else plain(row, row_format.value)
+
+    result: dict[str, Any] = {"out": str(out), "rows": len(full), "left_out": dict(skipped)}
+    if is_file:
+        write_rows(out, [shown(row) for row in full])
+    else:
+        sides = [(split_of(row["persona"], test_share), row) for row in full]
+        passport = (run if run.is_dir() else run.parent) / "passport.json"
+        card = dataset_card(
+            trees,
+            {"train": _on("train", sides), "test": _on("test", sides)},
+            skipped,
+            row_format.value,
+            passport=passport.read_text(encoding="utf-8") if passport.exists() else None,
+            licence=licence,
+        )
+        result["splits"] = write_folder(out, ((s, shown(row)) for s, row in sides), card)
     left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
     show(
-        f"{out}: {len(rows)} {row_format.value} rows; left out: {left_out or 'none'}",
+        f"{out}: {len(full)} {row_format.value} rows; left out: {left_out or 'none'}",
         as_json=as_json,
     )
-    finish({"out": str(out), "rows": len(rows), "left_out": dict(skipped)}, as_json=as_json)
+    if tokenizer:
+        result["preflight"] = _preflight(full, tokenizer, max_length, as_json=as_json)
+    finish(result, as_json=as_json)
+
+
+def _on(side: str, sides: list[tuple[Any, "Row"]]) -> list["Row"]:
+    return [row for split, row in sides if split == side]
+
+
+def _preflight(
+    rows: list["Row"], tokenizer: Path, max_length: int, *, as_json: bool
+) -> dict[str, int]:
+    from dataclasses import asdict
+
+    from training.preflight import preflight, token_counter
+
+    found = preflight(rows, token_counter(tokenizer), max_length)
+    show(
+        f"longest row {found.longest} tokens; at max_length {max_length} a trainer would cut "
+        f"{found.cut} rows and drop {found.dropped}",
+        as_json=as_json,
+    )
+    return asdict(found)

@@ -8,7 +8,7 @@ from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 
 from agents.prompt import FOLDER, shipped
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
-from training.export import ROWS, Skipped, dpo_rows, sft_rows
+from training.export import ROWS, Skipped, dpo_rows, plain, sft_rows
 
 
 def tree(*nodes: UserNode | AssistantNode, verdicts: tuple[Verdict, ...] = ()) -> Tree:
@@ -26,7 +26,7 @@ def verdict(first: AssistantNode, second: AssistantNode, outcome: Outcome) -> Ve
 
 def rows(kind: Literal["sft", "dpo"], of: Tree) -> tuple[list[dict[str, Any]], Skipped]:
     skipped: Skipped = Counter()
-    return [dict(row) for row in ROWS[kind](of, skipped)], skipped
+    return [plain(row, kind) for row in ROWS[kind](of, skipped)], skipped
 
 
 OPENING = user("Hello")

@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+
+import pytest
+from builders import config, grow
+
+from aloe.errors import StoreError
+from aloe.schema import Tree
+from training.export import COLUMNS, ROWS, Format, Row, Skipped, plain
+from training.preflight import Preflight, preflight
+from training.release import dataset_card, split_of, write_folder, write_rows
+
+
+@pytest.fixture(scope="module")
+def grown() -> Tree:
+    return grow(config(turns=3, expansion="both"))
+
+
+@pytest.mark.parametrize("kind", list(ROWS))
+def test_every_format_has_its_trainers_columns(kind: Format, grown: Tree) -> None:
+    rows = list(ROWS[kind](grown, Skipped()))
+    assert rows
+    for row in rows:
+        assert tuple(plain(row, kind)) == COLUMNS[kind]
+        assert (row["tree"], row["persona"]) == (grown.id, grown.persona.id)
+
+
+def test_kto_labels_are_what_the_pairs_say(grown: Tree) -> None:
+    pairs = list(ROWS["dpo"](grown, Skipped()))
+    good = {(str(row["prompt"]), str(row["chosen"])) for row in pairs}
+    bad = {(str(row["prompt"]), str(row["rejected"])) for row in pairs}
+    for row in ROWS["kto"](grown, Skipped()):
+        key = str(row["prompt"]), str(row["completion"])
+        assert key in (good if row["label"] else bad)
+
+
+def test_paper_layout_follows_the_path(grown: Tree) -> None:
+    paths = [row["conversations"] for row in ROWS["aloe"](grown, Skipped())]
+    assert {len(turns) for turns in paths} == {3}
+    for turns in paths:
+        assert turns[-1]["chosen"] == ""
+        assert all(turn["chosen"] in ("preferred", "rejected") for turn in turns[:-1])
+
+
+def test_margin_confidence_and_length_come_with_a_pair(grown: Tree) -> None:
+    by_node = {verdict.node: verdict for verdict in grown.verdicts}
+    users = {str(row["prompt"]): row for row in ROWS["dpo"](grown, Skipped())}
+    for node, verdict in by_node.items():
+        prompt = [{"role": n.role, "content": n.content} for n in grown.path(node)]
+        row = users.get(str(prompt))
+        if row is None:
+            assert verdict.preferred is None
+            continue
+        assert row["margin"] == abs(verdict.margin or 0)
+        assert row["length_difference"] == len(row["chosen"][0]["content"]) - len(
+            row["rejected"][0]["content"]
+        )
+        assert 0.5 <= row["confidence"] <= 1
+
+
+def test_a_persona_keeps_its_side_and_the_share_is_met() -> None:
+    sides = {str(i): split_of(str(i), 0.3) for i in range(2000)}
+    assert sides == {name: split_of(name, 0.3) for name in sides}
+    assert 0.25 < list(sides.values()).count("test") / 2000 < 0.35
+    assert {split_of(name, 0.0) for name in sides} == {"train"}
+    assert {split_of(name, 1.0) for name in sides} == {"test"}
+    assert all(split_of(name, 0.5) == "test" for name, side in sides.items() if side == "test")
+
+
+def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: Tree) -> None:
+    skipped = Skipped({"abstain": 3})
+    rows = list(ROWS["dpo"](grown, skipped))
+    card = dataset_card(
+        [grown], {"train": rows, "test": []}, skipped, "dpo", passport=None, licence="cc0-1.0"
+    )
+    counts = write_folder(tmp_path / "d", [("train", row) for row in rows], card)
+    assert counts == {"train": len(rows), "test": 0}
+    assert not (tmp_path / "d" / "test.jsonl").exists()
+    lines = (tmp_path / "d" / "train.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == rows
+    text = (tmp_path / "d" / "README.md").read_text()
+    assert f"| train | {len(rows)} | 1 |" in text
+    assert "license: cc0-1.0" in text
+    assert "3 abstain" in text
+    assert "path: test.jsonl" not in text
+
+
+@pytest.mark.train
+def test_parquet_holds_the_same_rows(tmp_path: Path, grown: Tree) -> None:
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    rows = [plain(row, "dpo") for row in ROWS["dpo"](grown, Skipped())]
+    write_rows(tmp_path / "rows.parquet", rows)
+    assert pyarrow.read_table(tmp_path / "rows.parquet").to_pylist() == rows
+
+
+def test_rows_for_an_impossible_place_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_rows(tmp_path / "file" / "rows.jsonl", [])
+
+
+def row(prompt: int, answer: int) -> Row:
+    def words(role: str, count: int) -> list[dict[str, str]]:
+        return [{"role": role, "content": "word " * count}]
+
+    return {"prompt": words("user", prompt), "completion": words("assistant", answer)}
+
+
+def test_preflight_counts_what_would_be_cut_and_dropped() -> None:
+    def count(messages: object) -> int:
+        assert isinstance(messages, list)
+        return sum(len(m["content"].split()) for m in messages)
+
+    rows = [row(5, 5), row(5, 6), row(10, 1), row(9, 1), row(30, 1)]
+    assert preflight(rows, count, 10) == Preflight(rows=5, longest=31, cut=1, dropped=2)
+    assert preflight([], count, 10) == Preflight(rows=0, longest=0, cut=0, dropped=0)

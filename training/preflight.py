@@ -1,0 +1,69 @@
+"""What a trainer with a length limit would do to rows, counted before it does it.
+
+TRL's DPOTrainer cuts at 1,024 tokens unless told otherwise and drops, without a word, rows whose
+prompt alone reaches the limit: those are the late turns, the ones in which the model has learnt
+something about the user. So rows are counted with the target's own tokenizer and chat template.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aloe.errors import ConfigError
+from training.export import Row
+
+Count = Callable[[Sequence[dict[str, str]]], int]
+"""Returns the number of tokens of a list of messages."""
+
+ANSWERS = ("completion", "chosen", "rejected")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """What would happen to rows under a limit."""
+
+    rows: int
+    longest: int
+    """Tokens of the longest prompt with its answer."""
+    cut: int
+    """Rows longer than the limit, which lose tokens."""
+    dropped: int
+    """Rows whose prompt alone reaches the limit; not among `cut`."""
+
+
+def preflight(rows: Iterable[Row], count: Count, max_length: int) -> Preflight:
+    """Count what a trainer with `max_length` tokens would cut or drop."""
+    total = longest = cut = dropped = 0
+    for row in rows:
+        prompt = row["prompt"]
+        lengths = [count([*prompt, *row[name]]) for name in ANSWERS if name in row]
+        length = max(lengths, default=count(prompt))
+        total += 1
+        longest = max(longest, length)
+        if count(prompt) >= max_length:
+            dropped += 1
+        elif length > max_length:
+            cut += 1
+    return Preflight(rows=total, longest=longest, cut=cut, dropped=dropped)
+
+
+def token_counter(tokenizer: Path) -> Count:
+    """Return a counter with the tokenizer and chat template in a folder.
+
+    Raises:
+        ConfigError: transformers is missing, or the folder holds no tokenizer with a template.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "--tokenizer needs transformers: pip install 'aloe-align[train]'"
+        ) from None
+    try:
+        loaded: Any = AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{tokenizer} holds no tokenizer: {error}") from None
+    if not loaded.chat_template:
+        raise ConfigError(f"the tokenizer in {tokenizer} has no chat template")
+    return lambda messages: len(loaded.apply_chat_template(list(messages), return_dict=False))

@@ -1,0 +1,134 @@
+"""A dataset folder to hand on: rows by split, and a card that says what they are.
+
+The layout is the one that `datasets.load_dataset(FOLDER)` reads: one file a split and a README.md
+whose front matter names them. A persona is on one side of the split only, and so is everything
+anyone said to it: the side follows from the hash of the persona's id, so it stays the same when
+trees are added. The card states counts, sources, and the judge's passport where the run has one.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+from aloe.errors import ConfigError, StoreError
+from aloe.schema import Tree, digest
+from memory.trees import replace_bytes, replace_text
+from training.export import Format, Row
+
+Split = Literal["train", "test"]
+
+
+def split_of(persona: str, test_share: float) -> Split:
+    """Return the side of the persona with this id; `test_share` in [0, 1] is expected on `test`."""
+    return "test" if int(digest("split", persona), 16) / 16**16 < test_share else "train"
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows as JSONL, or as Parquet if the name ends so, in one step.
+
+    Raises:
+        ConfigError: Parquet is wanted and pyarrow is missing.
+        StoreError: the file cannot be written.
+    """
+    if path.suffix != ".parquet":
+        replace_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        return
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise ConfigError("Parquet needs pyarrow: pip install 'aloe-align[train]'") from None
+    data = BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), data)
+    replace_bytes(path, data.getvalue())
+
+
+def write_folder(out: Path, rows: Iterable[tuple[Split, Row]], card: str) -> dict[Split, int]:
+    """Write one file a split and the card; return the number of rows by split.
+
+    Raises:
+        StoreError: the folder holds other things than a dataset, or cannot be written.
+    """
+    held_there = {file.name for file in out.iterdir()} if out.is_dir() else set()
+    if strange := held_there - {"README.md", "train.jsonl", "test.jsonl"}:
+        raise StoreError(f"{out} holds {min(strange)}, so it is no dataset; name another folder")
+    by_split: dict[Split, list[Row]] = {"train": [], "test": []}
+    for split, row in rows:
+        by_split[split].append(row)
+    for split, held in by_split.items():
+        if held:
+            write_rows(out / f"{split}.jsonl", held)
+    replace_text(out / "README.md", card)
+    return {split: len(held) for split, held in by_split.items()}
+
+
+def dataset_card(
+    trees: Sequence[Tree],
+    rows: Mapping[Split, Sequence[Row]],
+    skipped: Counter[str],
+    row_format: Format,
+    *,
+    passport: str | None,
+    licence: str,
+) -> str:
+    """Return the card as Markdown with the front matter of the Hub.
+
+    Args:
+        trees: what the rows were made from.
+        rows: full rows (with their origin) by split.
+        skipped: comparisons left out, by reason.
+        row_format: which trainer's rows.
+        passport: the judge's passport as JSON text; None if the run has none.
+        licence: identifier for the front matter.
+    """
+    files = "".join(
+        f"      - {{split: {split}, path: {split}.jsonl}}\n" for split in rows if rows[split]
+    )
+    prompts = [row.get("prompt", ()) for held in rows.values() for row in held]
+    lengths = [sum(len(message["content"]) for message in prompt) for prompt in prompts]
+    models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.models.items())
+    personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
+    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
+    judged = f"```json\n{passport.strip()}\n```" if passport else "The run has no judge passport."
+    return f"""---
+license: {licence}
+task_categories: [text-generation]
+tags: [preference, personalization, multi-turn, synthetic]
+configs:
+  - config_name: default
+    data_files:
+{files}---
+
+# {row_format} rows from simulated conversations
+
+Made with aloe from {len(trees)} conversation trees. Users, assistants and judge are language
+models; no human took part, and no label here is a human's.
+
+| split | rows | personas |
+|---|---|---|
+{"".join(f"| {split} | {len(held)} | {personas[split]} |{chr(10)}" for split, held in rows.items())}
+No persona is in both splits. Left out: {left_out or "nothing"}.
+
+## Models
+
+{"".join(f"- {name} ({count} trees){chr(10)}" for name, count in sorted(models.items()))}
+## Judge
+
+{judged}
+
+## Prompt length
+
+{_histogram(lengths)}
+"""
+
+
+def _histogram(lengths: Sequence[int], width: int = 500) -> str:
+    """Return a Markdown table of lengths in bins of `width` characters."""
+    if not any(lengths):
+        return "These rows have no prompts."
+    bins = Counter(length // width for length in lengths)
+    lines = [f"| {b * width}-{b * width + width - 1} | {bins[b]} |" for b in range(max(bins) + 1)]
+    return "\n".join(["| characters | rows |", "|---|---|", *lines])
