@@ -8,7 +8,6 @@ words. Its prompt opens with what is the same for everybody and then only grows 
 so that a server's prefix cache holds across personas and turns.
 """
 
-import random
 from dataclasses import dataclass, field
 
 from agents.faults import tidied, user_faults
@@ -18,19 +17,13 @@ from aloe.calls import CallLog
 from aloe.errors import CallError
 from aloe.models import Message, Model
 from aloe.schema import Fact, Persona, UserNode, derived_seed
+from memory.ledger import facts_in_order
 
 TRIES = 3
 """Samples asked for until one is without fault."""
 
 NOTE = "Note:"
 """Opens a fact in the prompt; where the model goes on with a note of its own, it is cut off."""
-
-
-def facts_in_order(persona: Persona, tree: str) -> list[Fact]:
-    """Return the persona's facts of life in the order in which this tree reveals them."""
-    facts = [fact for fact in persona.facts if fact.kind == "fact"]
-    random.Random(derived_seed("facts", tree)).shuffle(facts)
-    return facts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,11 +120,29 @@ class Disclosure(Record):
 
     quote: str
     """Verbatim span of the user's message: nothing the user did not say can enter here."""
+    kind: Literal["revealed", "contradicted", "invented"] | None = None
+    """What a check against the persona found, after the fact; no agent is told. None: not checked.
+    `invented`: the persona has no such statement."""
+    fact: str | None = None
+    """Id of the statement that is revealed or contradicted; None if invented or not checked."""
+
+
+class Consistency(Record):
+    """How well a user's message fits the persona: cosine similarities in [-1, 1]."""
+
+    on_table: float
+    """To the nearest statement that the user may have brought up by this turn."""
+    hidden: float | None = None
+    """To the nearest statement still to come; None if there is none left."""
 
 
 Fault = Literal["empty", "role_confusion", "narration", "echo", "truncated"]
 """What a simulator got wrong: nothing said; spoke as the assistant; stage directions;
 repeated an earlier message; cut at the token limit."""
+
+SPOILING: frozenset[Fault] = frozenset({"role_confusion", "echo"})
+"""Faults of a user that spoil the conversation below them: what answers such a message answers
+nobody. The others are blemishes."""
 
 
 class UserNode(Record):
@@ -141,6 +159,10 @@ class UserNode(Record):
     """Name of the agent that wrote it."""
     revealed: tuple[Disclosure, ...] = ()
     """What this message newly revealed; the state so far is `Tree.revealed`."""
+    stated: tuple[str, ...] = ()
+    """Ids of the persona's statements that the check finds in this message, marked or not."""
+    consistency: Consistency | None = None
+    """How well the message fits the persona; None if not checked."""
     faults: tuple[Fault, ...] = ()
     """What is wrong with this message and could not be repaired; empty is good."""
 
@@ -167,6 +189,8 @@ class AssistantNode(Record):
     """What the agent was told about the user, all of it from the ledger; None without a hint."""
     faults: tuple[Fault, ...] = ()
     """`empty` or `truncated`: such a reply is kept but never exported."""
+    mind_reading: tuple[str, ...] = ()
+    """Ids of the persona's facts that the reply uses before they were told on its path."""
 
     @classmethod
     def of(cls, parent: str, content: str, *, agent: str, **given: Any) -> Self:
