@@ -8,16 +8,21 @@ both orders nearly always; what is left after the average is what they know. Wit
 log-probabilities the answer is parsed strictly: if the orders disagree, or one is unreadable, the
 judge abstains. Nothing is ever guessed.
 
+One question covers all that matters. Settings can put several criteria in its place, each asked on
+its own: then margins are averaged by weight, and of parsed answers the majority by weight counts.
+
 On position bias: Zheng et al. 2023 (arXiv 2306.05685), section 3.3.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from agents.prompt import Prompt, shipped
 from agents.transcript import Path, as_text
 from aloe.calls import CallLog
+from aloe.config import Criterion
 from aloe.models import Model, Reply
 from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derived_seed
 
@@ -27,15 +32,50 @@ ORDERS: tuple[Order, Order] = ("first-second", "second-first")
 _ANSWER = re.compile(r"\W*(?:(?:reply|answer)\b\W*)?(A|B|TIE)\W*", re.IGNORECASE)
 
 
+class Judge(Protocol):
+    """What compares two sibling candidates: a model, a panel of them, or a rule."""
+
+    async def compare(
+        self,
+        persona: Persona,
+        tree: str,
+        path: Path,
+        user: UserNode,
+        first: AssistantNode,
+        second: AssistantNode,
+    ) -> Verdict:
+        """Compare two replies to `user`, which follows `path`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a judge is asked about two replies."""
+
+    prompt: Prompt
+    criterion: str | None = None
+    """None for the question about the whole."""
+    weight: float = 1.0
+
+    @classmethod
+    def about(cls, weights: Mapping[Criterion, float]) -> "tuple[Question, ...]":
+        """Return a question for each criterion, or the one about the whole if there are none."""
+        if not weights:
+            return (cls(prompt=shipped("judge")),)
+        return tuple(
+            cls(prompt=shipped(f"judge_{name}"), criterion=name, weight=weight)
+            for name, weight in weights.items()
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class PreferenceJudge:
-    """Compares two sibling candidates for one persona."""
+    """Asks a model."""
 
     model: Model
     calls: CallLog
     min_margin: float
     """Smallest absolute margin, in nats, that is a preference."""
-    prompt: Prompt = field(default_factory=lambda: shipped("judge"))
+    questions: tuple[Question, ...] = field(default_factory=lambda: Question.about({}))
 
     async def compare(
         self,
@@ -60,9 +100,14 @@ class PreferenceJudge:
             outcome = "abstain"
         elif first.content != second.content:
             # One after the other: the second finds their common opening in the server's cache.
-            asked = [await self._vote(persona, tree, path, user, first, second, o) for o in ORDERS]
+            asked = [
+                await self._vote(question, persona, tree, path, user, first, second, order)
+                for question in self.questions
+                for order in ORDERS
+            ]
             votes = tuple(asked)
-            outcome, margin = decide(votes, self.min_margin)
+            weights = {question.criterion: question.weight for question in self.questions}
+            outcome, margin = decide(votes, self.min_margin, weights)
         return Verdict(
             node=user.id,
             first=first.id,
@@ -74,6 +119,7 @@ class PreferenceJudge:
 
     async def _vote(
         self,
+        question: Question,
         persona: Persona,
         tree: str,
         path: Path,
@@ -83,7 +129,7 @@ class PreferenceJudge:
         order: Order,
     ) -> Vote:
         a, b = (first, second) if order == "first-second" else (second, first)
-        messages = self.prompt.render(
+        messages = question.prompt.render(
             persona=f"{persona.profile} {persona.personality}",
             history=as_text(path),
             message=user.content,
@@ -97,13 +143,13 @@ class PreferenceJudge:
                 logprobs=True,
                 max_tokens=1 if self.model.config.logprobs else None,
             )
-            vote = read_vote(reply, order, judge=self.model.name)
+            vote = read_vote(reply, order, judge=self.model.name, criterion=question.criterion)
             if vote.choice is None:
                 call.event.outcome = "unreadable"
         return vote
 
 
-def read_vote(reply: Reply, order: Order, *, judge: str) -> Vote:
+def read_vote(reply: Reply, order: Order, *, judge: str, criterion: str | None = None) -> Vote:
     """Read one answer; `choice` is None if neither log-probabilities nor text say A, B or TIE."""
     logprobs = _letters(reply.logprobs) if reply.logprobs else None
     if logprobs:
@@ -116,6 +162,7 @@ def read_vote(reply: Reply, order: Order, *, judge: str) -> Vote:
     return Vote.model_validate(
         {
             "judge": judge,
+            "criterion": criterion,
             "order": order,
             "raw": reply.text,
             "logprobs": logprobs,
@@ -135,16 +182,38 @@ def _letters(logprobs: dict[str, float]) -> tuple[float, float] | None:
     return logprobs.get("A", floor), logprobs.get("B", floor)
 
 
-def decide(votes: tuple[Vote, ...], min_margin: float) -> tuple[Outcome, float | None]:
-    """Turn the votes of both orders into an outcome and, with log-probabilities, a margin."""
+def decide(
+    votes: tuple[Vote, ...], min_margin: float, weights: Mapping[str | None, float] | None = None
+) -> tuple[Outcome, float | None]:
+    """Turn one judge's votes into an outcome and, with log-probabilities, a margin.
+
+    Args:
+        votes: both orders of every criterion.
+        min_margin: smallest absolute margin that is a preference.
+        weights: by criterion; None if they count alike.
+    """
+    weight = [weights[vote.criterion] if weights else 1.0 for vote in votes]
     if votes and all(vote.logprobs for vote in votes):
-        margin = sum(_log_odds_for_first(vote) for vote in votes) / len(votes)
+        odds = (w * _log_odds_for_first(vote) for vote, w in zip(votes, weight, strict=True))
+        margin = sum(odds) / sum(weight)
         if abs(margin) < min_margin:
             return "abstain", margin
         return ("first" if margin > 0 else "second"), margin
-    choices = {vote.choice for vote in votes}
-    choice = choices.pop() if len(choices) == 1 else None
-    return choice or "abstain", None
+    by_criterion: dict[str | None, tuple[set[Outcome | None], float]] = {}
+    for vote, w in zip(votes, weight, strict=True):
+        by_criterion.setdefault(vote.criterion, (set(), w))[0].add(vote.choice)
+    agreed = ((c.pop() if len(c) == 1 else None, w) for c, w in by_criterion.values())
+    return majority((choice or "abstain", w) for choice, w in agreed), None
+
+
+def majority(outcomes: Iterable[tuple[Outcome, float]]) -> Outcome:
+    """Return the outcome that holds more than half the weight of those that did not abstain."""
+    weight: dict[Outcome, float] = {}
+    for outcome, w in outcomes:
+        if outcome != "abstain":
+            weight[outcome] = weight.get(outcome, 0.0) + w
+    best = max(weight, key=lambda outcome: weight[outcome], default=None)
+    return best if best and 2 * weight[best] > sum(weight.values()) else "abstain"
 
 
 def _log_odds_for_first(vote: Vote) -> float:

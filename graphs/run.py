@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer
-from agents.judge import PreferenceJudge
+from agents.panel import make_judge
 from agents.user import UserAgent
 from aloe.calls import CallLog, read_events
 from aloe.config import Config
@@ -87,9 +87,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
             )
             for each in config.models.assistants
         ),
-        judge=PreferenceJudge(
-            model=models["judge"], calls=calls, min_margin=config.judge.min_margin
-        ),
+        judge=make_judge(config, models, calls),
         config=config.simulation,
     )
 

@@ -30,7 +30,7 @@ from typing_extensions import TypedDict
 
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer
-from agents.judge import PreferenceJudge
+from agents.judge import Judge
 from agents.user import UserAgent
 from aloe.config import SimulationConfig
 from aloe.errors import TransientCallError
@@ -60,7 +60,7 @@ class SimulationContext:
     user: UserAgent
     inducer: Inducer
     assistants: tuple[AssistantAgent, ...]
-    judge: PreferenceJudge
+    judge: Judge
     config: SimulationConfig
 
 

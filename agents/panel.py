@@ -1,0 +1,138 @@
+"""The judge that the settings describe: one model, or several that vote, calibrated or not.
+
+Judges err in different ways, and a family of models tends to like its own words; a panel of
+different families is worth more than a large judge asked twice (Verga et al. 2024, arXiv
+2404.18796). Every member is asked in both orders and decides on its own; the majority of those
+that decided counts, and where there is none the panel abstains. All votes are kept. Margins of
+different models are on different scales, so a panel has none.
+
+A passport belongs to one judge: it is refused if models, prompts, criteria or threshold differ.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agents.judge import Judge, PreferenceJudge, Question, majority
+from agents.transcript import Path
+from aloe.calls import CallLog
+from aloe.config import Config
+from aloe.errors import ConfigError
+from aloe.models import Model
+from aloe.passport import JudgeIdentity, Passport, read_passport
+from aloe.schema import AssistantNode, Persona, UserNode, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Lets several judges vote."""
+
+    members: tuple[Judge, ...]
+
+    async def compare(
+        self,
+        persona: Persona,
+        tree: str,
+        path: Path,
+        user: UserNode,
+        first: AssistantNode,
+        second: AssistantNode,
+    ) -> Verdict:
+        """Return the majority's verdict with everybody's votes.
+
+        Raises:
+            CallError: a member's call failed.
+        """
+        verdicts = [
+            await member.compare(persona, tree, path, user, first, second)
+            for member in self.members
+        ]
+        return Verdict(
+            node=user.id,
+            first=first.id,
+            second=second.id,
+            votes=tuple(vote for verdict in verdicts for vote in verdict.votes),
+            outcome=majority((verdict.outcome, 1.0) for verdict in verdicts),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibratedJudge:
+    """Adds to another judge's verdicts how likely they are right."""
+
+    judge: Judge
+    passport: Passport
+
+    async def compare(
+        self,
+        persona: Persona,
+        tree: str,
+        path: Path,
+        user: UserNode,
+        first: AssistantNode,
+        second: AssistantNode,
+    ) -> Verdict:
+        """Return the judge's verdict with its confidence.
+
+        Raises:
+            CallError: a call failed.
+        """
+        verdict = await self.judge.compare(persona, tree, path, user, first, second)
+        return verdict.model_copy(update={"confidence": self.passport.confidence(verdict)})
+
+
+def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> Judge:
+    """Build the judge that `config` describes.
+
+    Args:
+        config: settings of the run.
+        models: by agent name; those of `config.models.judges()` are used.
+        calls: the log that every call passes.
+
+    Raises:
+        InputError: the passport cannot be read.
+        ConfigError: the passport is another judge's.
+    """
+    members = tuple(
+        PreferenceJudge(
+            model=models[name],
+            calls=calls,
+            min_margin=config.judge.min_margin,
+            questions=Question.about(config.judge.criteria),
+        )
+        for name in config.models.judges()
+    )
+    judge: Judge = Panel(members=members) if len(members) > 1 else members[0]
+    if passport := read_own_passport(config):
+        return CalibratedJudge(judge=judge, passport=passport)
+    return judge
+
+
+def identity(config: Config) -> JudgeIdentity:
+    """Return what makes the judge of `config` the judge it is."""
+    questions = Question.about(config.judge.criteria)
+    return JudgeIdentity(
+        models=tuple(each.model.partition("@http")[0] for each in config.models.judges().values()),
+        prompts={question.prompt.path.stem: question.prompt.sha for question in questions},
+        criteria=dict(config.judge.criteria),
+        min_margin=config.judge.min_margin,
+    )
+
+
+def read_own_passport(config: Config) -> Passport | None:
+    """Return the passport of the judge that `config` describes; None if it names none.
+
+    Raises:
+        InputError: it cannot be read.
+        ConfigError: it is another judge's.
+    """
+    if config.judge.passport is None:
+        return None
+    passport = read_passport(config.judge.passport)
+    own = identity(config).model_dump()
+    differ = [key for key, value in passport.judge.model_dump().items() if own[key] != value]
+    if differ:
+        raise ConfigError(
+            f"{config.judge.passport} is another judge's passport ({', '.join(differ)} differ); "
+            "run `aloe judge audit` with this run's settings"
+        )
+    return passport

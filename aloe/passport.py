@@ -1,0 +1,144 @@
+"""The judge passport: what a judge is known to get right and wrong, as a file beside its labels.
+
+A label is worth what its judge is worth. The passport holds how a judge did on pairs whose better
+reply is known: how often it is right, how often the mere order of the replies turns it, whether it
+likes the first place, length or its own words, and how often it cannot be read. It travels with
+the run and with every dataset made from it, and turns a verdict's margin into a confidence.
+
+Calibration has one number. Swapping two replies must turn a confidence p into 1 - p, which leaves
+a logistic curve no intercept: P(the preferred reply is better) = 1 / (1 + exp(-slope * |margin|)),
+0.5 without any margin. A slope is never negative: the worst judge is one whose margins say nothing.
+"""
+
+from math import exp
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from aloe.errors import InputError
+from aloe.schema import Record, Verdict, digest
+
+PASSPORT_VERSION = 1
+
+
+class Share(Record):
+    """A share of `count` cases with its 95% interval."""
+
+    value: float | None
+    """Within 0..1; None where there are no cases."""
+    low: float
+    high: float
+    count: int
+
+
+class Effect(Record):
+    """A difference of two shares, within -1..1, with its 95% interval."""
+
+    value: float | None
+    """0 is no effect; None where there are no cases."""
+    low: float
+    high: float
+    count: int
+
+
+class Threshold(Record):
+    """What a smallest margin would do to the labels."""
+
+    min_margin: float
+    """In nats; smaller margins would be abstentions."""
+    coverage: float
+    """Share of the pairs that would get a label."""
+    accuracy: float | None
+    """Share of those labels that would be right; None if there are none."""
+
+
+class JudgeIdentity(Record):
+    """What makes a judge: change any of it and the passport is another judge's."""
+
+    models: tuple[str, ...]
+    """Model string of each judge that votes."""
+    prompts: dict[str, str]
+    """Content hash of each prompt in use, by its name."""
+    criteria: dict[str, float]
+    """Weight of each criterion; empty for the single question."""
+    min_margin: float
+    """Smallest margin that is a preference, in nats."""
+
+    @property
+    def id(self) -> str:
+        """Content hash."""
+        return digest(self.model_dump(mode="json"))
+
+
+class Passport(Record):
+    """How one judge did on the gold pairs."""
+
+    passport_version: int = PASSPORT_VERSION
+    judge: JudgeIdentity
+    gold: str
+    """Content hash of the gold pairs it was asked about."""
+    pairs: int
+    """How many pairs it was asked about."""
+    outcomes: dict[str, int]
+    """Pairs by what became of them: right, wrong, tie, abstain."""
+    accuracy: Share
+    """Right among the pairs that it decided."""
+    coverage: Share
+    """Decided among all pairs."""
+    by_kind: dict[str, Share]
+    """`accuracy` by kind of pair."""
+    persona_swap: Share
+    """Mirrored pairs (same replies, other persona, other label) with both labels right, among
+    those with both decided; a judge that does not read the persona gets none."""
+    flips: Share
+    """Pairs in which the two orders, each alone, choose different replies."""
+    first_slot: Share
+    """Readable votes for the reply that was shown first; 0.5 is no position bias."""
+    unreadable: Share
+    """Votes that could not be read."""
+    length_effect: Effect
+    """How much more often the longer reply is chosen than it is the better one."""
+    self_preference: Effect | None = None
+    """How much more often the better reply loses to the judge's own than to the worse reply of
+    the pair; None if it was not asked to write any."""
+    kappa: float | None
+    """Cohen's, against the labels; an abstention agrees with none."""
+    alpha: float | None
+    """Krippendorff's, against the labels; an abstention counts as missing."""
+    slope: float | None = Field(ge=0)
+    """Of the calibration, per nat; None for a judge without margins."""
+    brier: float | None
+    """Mean squared error of the confidences, out of sample; 0.25 is a coin's."""
+    thresholds: tuple[Threshold, ...] = ()
+    """Accuracy and coverage at rising margins; empty for a judge without margins."""
+
+    def json_text(self) -> str:
+        """Return the passport as a file holds it."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    def confidence(self, verdict: Verdict) -> float | None:
+        """Return the probability, within 0.5..1, that the preferred reply is the better one.
+
+        None without a preference. Without margins it is the judge's accuracy, whatever the pair.
+        """
+        if verdict.preferred is None:
+            return None
+        if verdict.margin is None or self.slope is None:
+            return max(0.5, self.accuracy.value or 0.5)
+        return 1 / (1 + exp(-self.slope * abs(verdict.margin)))
+
+
+def read_passport(path: Path) -> Passport:
+    """Read a passport.
+
+    Raises:
+        InputError: the file is missing or is no passport.
+    """
+    try:
+        return Passport.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise InputError(path, f"not a judge passport: {where}: {problem['msg']}") from None

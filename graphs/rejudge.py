@@ -1,0 +1,97 @@
+"""Judge stored trees again, with another judge, criterion or threshold; nothing is regenerated.
+
+What was said stays as it is, so whatever changes is the judge's doing. Trees are driven as in
+`graphs.run`: workers draw from one list, a finished tree is appended at once, and a tree whose
+calls fail for good is set aside while the run goes on.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from agents.panel import make_judge
+from aloe.calls import CallLog, read_events
+from aloe.config import Config
+from aloe.errors import AloeError, CallError
+from aloe.models import Model
+from aloe.schema import Outcome, Tree, Verdict
+from graphs.judging import comparisons_of, judge_one
+from graphs.run import Progress
+from memory.trees import RunFolder
+
+Flips = Counter[tuple[Outcome, Outcome]]
+"""Comparisons by (old outcome, new outcome)."""
+
+
+async def rejudge(
+    config: Config,
+    trees: Sequence[Tree],
+    folder: RunFolder,
+    models: Mapping[str, Model],
+    calls: CallLog,
+    progress: Progress,
+    on_change: Callable[[], None] = lambda: None,
+) -> None:
+    """Judge the trees that `folder` does not hold yet; the folder must be held for writing.
+
+    Args:
+        config: settings of the new run.
+        trees: what is judged again.
+        folder: where judged trees go.
+        models: those of the judges, by agent name.
+        calls: the log that every call passes.
+        progress: counted up while the run goes on.
+        on_change: called whenever `progress` changed.
+
+    Raises:
+        ModelError: a model is refused or gone; what is finished is kept.
+        StoreError: the folder cannot be written any more; what is finished is kept.
+    """
+    done = folder.finished()
+    todo = [tree for tree in trees if tree.id not in done]
+    progress.finished_before = len(trees) - len(todo)
+    unfinished = {tree.id for tree in todo}
+    calls.remember([e for e in read_events(folder.events) if e["tree"] in unfinished])
+    judge = make_judge(config, models, calls)
+    names = {name: model.name for name, model in models.items()}
+    queue = iter(todo)
+
+    async def work() -> None:
+        for tree in queue:
+            progress.running += 1
+            on_change()
+            try:
+                verdicts = [await judge_one(each, judge) for each in comparisons_of(tree)]
+                judged = with_verdicts(tree, verdicts, names)
+                folder.append(judged)
+                progress.add(judged)
+            except CallError as error:
+                progress.failures[tree.id] = str(error)
+            finally:
+                progress.running -= 1
+                on_change()
+
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(config.simulation.concurrency, len(todo))):
+                workers.create_task(work())
+    except* AloeError as group:
+        raise group.exceptions[0] from None
+    folder.sort([tree.id for tree in trees])
+
+
+def with_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:
+    """Return `tree` with these verdicts, and these judges in place of its own."""
+    others = {name: model for name, model in tree.models.items() if not name.startswith("judge")}
+    return tree.model_copy(update={"verdicts": tuple(verdicts), "models": {**others, **judges}})
+
+
+def flips(before: Sequence[Tree], after: Sequence[Tree]) -> Flips:
+    """Count how the outcomes of `before` changed in `after`, over the trees that both hold."""
+    new = {tree.id: tree for tree in after}
+    return Counter(pair for tree in before if tree.id in new for pair in _outcomes(tree, new))
+
+
+def _outcomes(tree: Tree, new: Mapping[str, Tree]) -> Iterator[tuple[Outcome, Outcome]]:
+    verdicts = {(v.first, v.second): v.outcome for v in new[tree.id].verdicts}
+    return ((v.outcome, verdicts[v.first, v.second]) for v in tree.verdicts)

@@ -1,0 +1,222 @@
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from builders import PERSONAS, SCRIPTED, assistant, config, scripted_model, user
+from langchain_core.messages import AIMessage
+
+from agents.judge import PreferenceJudge, Question, majority
+from agents.panel import CalibratedJudge, Panel, identity, make_judge, read_own_passport
+from agents.prompt import shipped
+from aloe.calls import CallLog
+from aloe.config import Config, Criterion, validated
+from aloe.errors import ConfigError, InputError
+from aloe.passport import Passport
+from aloe.schema import Verdict
+from benchmark.agreement import wilson
+
+OPENING = user("I hate lists. What is tea?")
+GOOD = assistant("A plant, dried.", OPENING, agent="good")
+BAD = assistant("- a leaf\n- a drink", OPENING, agent="bad")
+
+Script = Callable[..., Any]
+
+
+def judge(script: Script, *, min_margin: float = 0.1, **weights: float) -> PreferenceJudge:
+    return PreferenceJudge(
+        model=scripted_model(script),
+        calls=CallLog(),
+        min_margin=min_margin,
+        questions=Question.about(weights),  # type: ignore[arg-type]
+    )
+
+
+def ask(asked: Any) -> Verdict:
+    found: Verdict = asyncio.run(asked.compare(PERSONAS[0], "t", [], OPENING, GOOD, BAD))
+    return found
+
+
+def good(messages: Any, _arguments: Any = None) -> str:
+    return "A" if f"[A] {GOOD.content}" in messages[-1].text else "B"
+
+
+def bad(messages: Any, _arguments: Any = None) -> str:
+    return "B" if good(messages) == "A" else "A"
+
+
+def always_a(_messages: Any, _arguments: Any) -> str:
+    return "A"
+
+
+def tie(_messages: Any, _arguments: Any) -> str:
+    return "TIE"
+
+
+@pytest.mark.parametrize(
+    ("members", "outcome"),
+    [
+        ([good, good, bad], "first"),
+        ([bad, good, bad], "second"),
+        ([good, bad], "abstain"),
+        ([good, always_a, always_a], "first"),
+        ([always_a, always_a], "abstain"),
+        ([good, bad, tie], "abstain"),
+        ([tie, tie, bad], "tie"),
+    ],
+)
+def test_the_majority_of_those_who_decided_counts(members: list[Script], outcome: str) -> None:
+    verdict = ask(Panel(members=tuple(judge(member) for member in members)))
+    assert (verdict.outcome, verdict.margin) == (outcome, None)
+    assert len(verdict.votes) == 2 * len(members)
+
+
+def test_a_panel_asks_nobody_about_identical_replies() -> None:
+    panel = Panel(members=(judge(good), judge(bad)))
+    twin = assistant(GOOD.content, OPENING, agent="bad")
+    verdict = asyncio.run(panel.compare(PERSONAS[0], "t", [], OPENING, GOOD, twin))
+    assert (verdict.outcome, verdict.votes) == ("tie", ())
+
+
+def test_weight_decides_and_half_is_no_majority() -> None:
+    assert majority([("first", 1.0), ("second", 2.5)]) == "second"
+    assert majority([("first", 1.0), ("second", 1.0)]) == "abstain"
+    assert majority([("abstain", 9.0), ("first", 1.0)]) == "first"
+    assert majority([]) == "abstain"
+
+
+def by_criterion(**answers: Script) -> Script:
+    """Answer each criterion's question as its own script does."""
+
+    def script(messages: Any, arguments: Any) -> Any:
+        for name, answer in answers.items():
+            if messages[0].text == shipped(f"judge_{name}").messages[0][1]:
+                return answer(messages, arguments)
+        raise AssertionError("another question")
+
+    return script
+
+
+def test_every_criterion_is_asked_on_its_own_and_weighed() -> None:
+    script = by_criterion(style=good, content=bad)
+    for weights, outcome in (((3.0, 1.0), "first"), ((1.0, 3.0), "second"), ((1, 1), "abstain")):
+        verdict = ask(judge(script, style=weights[0], content=weights[1]))
+        assert verdict.outcome == outcome
+        assert [vote.criterion for vote in verdict.votes] == [
+            "style",
+            "style",
+            "content",
+            "content",
+        ]
+
+
+def liking(margin: float) -> Script:
+    def script(messages: Any, _arguments: Any) -> AIMessage:
+        l = margin if good(messages) == "A" else -margin  # noqa: E741
+        top = [{"token": t, "logprob": p, "bytes": None} for t, p in (("A", -1.0), ("B", -1.0 - l))]
+        content = [{"token": "A", "logprob": -1.0, "top_logprobs": top}]
+        return AIMessage("A", response_metadata={"logprobs": {"content": content}})
+
+    return script
+
+
+def test_margins_of_criteria_are_averaged_by_weight() -> None:
+    script = by_criterion(style=liking(1.0), content=liking(-0.5))
+    assert ask(judge(script, style=1, content=1)).margin == pytest.approx(0.25)
+    assert ask(judge(script, style=1, content=3)).margin == pytest.approx(-0.125)
+    assert ask(judge(script, style=1, content=2)).outcome == "abstain"
+
+
+@pytest.mark.parametrize("name", get_args(Criterion))
+def test_every_criterion_has_a_prompt_of_its_own_that_takes_what_a_judge_gives(name: str) -> None:
+    prompt = shipped(f"judge_{name}")
+    assert prompt.fields == shipped("judge").fields
+    assert prompt.sha != shipped("judge").sha
+
+
+def passport(settings: Config, **given: Any) -> Passport:
+    nothing = wilson(0, 0)
+    shares = dict.fromkeys(
+        ("accuracy", "coverage", "persona_swap", "flips", "first_slot", "unreadable"), nothing
+    )
+    effect = {"value": None, "low": -1.0, "high": 1.0, "count": 0}
+    return Passport.model_validate(
+        {
+            "judge": identity(settings),
+            "gold": "x",
+            "pairs": 0,
+            "outcomes": {},
+            "by_kind": {},
+            "length_effect": effect,
+            "kappa": None,
+            "alpha": None,
+            "slope": 2.0,
+            "brier": None,
+            **shares,
+            **given,
+        }
+    )
+
+
+def with_passport(path: Path, settings: Config, **given: Any) -> Config:
+    path.write_text(passport(settings, **given).model_dump_json())
+    raw = settings.model_dump()
+    raw["judge"]["passport"] = path
+    return validated(Config, raw, source="test")
+
+
+def test_a_passport_gives_confidence_to_preferences_alone(tmp_path: Path) -> None:
+    settings = with_passport(tmp_path / "p.json", config())
+    built = make_judge(settings, {"judge": scripted_model(liking(0.5))}, CallLog())
+    assert isinstance(built, CalibratedJudge)
+    assert ask(built).confidence == pytest.approx(0.7310586)
+    flat = make_judge(settings, {"judge": scripted_model(liking(0.0))}, CallLog())
+    assert (ask(flat).outcome, ask(flat).confidence) == ("abstain", None)
+
+
+def test_without_margins_confidence_is_accuracy_and_never_under_one_half(tmp_path: Path) -> None:
+    for right, expected in ((8, 0.8), (2, 0.5)):
+        settings = with_passport(tmp_path / "p.json", config(), accuracy=wilson(right, 10))
+        built = make_judge(settings, {"judge": scripted_model(good)}, CallLog())
+        assert ask(built).confidence == pytest.approx(expected)
+
+
+def test_without_a_passport_there_is_no_confidence() -> None:
+    built = make_judge(config(), {"judge": scripted_model(liking(0.5))}, CallLog())
+    assert ask(built).confidence is None
+
+
+def test_another_judges_passport_is_refused(tmp_path: Path) -> None:
+    settings = with_passport(tmp_path / "p.json", config("scripted:agents.scripted:other"))
+    raw = config().model_dump()
+    raw["judge"]["passport"] = settings.judge.passport
+    with pytest.raises(ConfigError, match=r"another judge's passport \(models differ\)"):
+        read_own_passport(validated(Config, raw, source="test"))
+
+
+@pytest.mark.parametrize("text", ["{", '{"pairs": 3}', None])
+def test_a_broken_passport_is_one_clear_error(tmp_path: Path, text: str | None) -> None:
+    raw = config().model_dump()
+    raw["judge"]["passport"] = tmp_path / "p.json"
+    if text is not None:
+        (tmp_path / "p.json").write_text(text)
+    with pytest.raises(InputError, match=r"p\.json"):
+        read_own_passport(validated(Config, raw, source="test"))
+
+
+def test_settings_name_a_panel_and_criteria() -> None:
+    raw = config().model_dump()
+    raw["models"]["panel"] = ["openai:x", {"model": "openai:y", "temperature": 0.5}]
+    raw["judge"]["criteria"] = {"style": 2}
+    settings = validated(Config, raw, source="test")
+    judges = settings.models.judges()
+    assert [each.model for each in judges.values()] == [SCRIPTED, "openai:x", "openai:y"]
+    assert judges["judge2"].max_tokens == 8
+    assert settings.models.by_role().keys() >= {"judge", "judge2", "judge3"}
+    built = make_judge(settings, dict.fromkeys(judges, scripted_model(good)), CallLog())
+    assert [vote.criterion for vote in ask(built).votes] == ["style"] * 6
+    assert settings.with_model("openai:z", None).models.panel == ()
+    raw["judge"]["criteria"] = {"beauty": 1}
+    with pytest.raises(ConfigError, match=r"judge\.criteria\.beauty"):
+        validated(Config, raw, source="test")

@@ -1,0 +1,68 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
+
+labels = st.sampled_from(["first", "second", "tie"])
+
+
+@pytest.mark.parametrize(
+    ("hits", "total", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (81, 263, 0.2553, 0.3662)],
+)  # fmt: skip
+def test_wilson_as_in_the_literature(hits: int, total: int, low: float, high: float) -> None:
+    share = wilson(hits, total)
+    assert share.value == hits / total
+    assert (share.low, share.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+
+
+def test_no_case_says_nothing() -> None:
+    share = wilson(0, 0)
+    assert (share.value, share.low, share.high) == (None, 0.0, 1.0)
+    with pytest.raises(ValueError, match="3 of 2"):
+        wilson(3, 2)
+
+
+def test_kappa_of_a_known_table() -> None:
+    pairs = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
+    assert cohen_kappa(pairs) == pytest.approx(0.4)
+
+
+def test_alpha_of_a_known_table() -> None:
+    # Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, nominal example C.
+    a = [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None]
+    b = [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3]
+    c = [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None]
+    d = [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None]
+    assert krippendorff_alpha(list(zip(a, b, c, d, strict=True))) == pytest.approx(0.743, abs=5e-4)
+
+
+@given(st.lists(labels, min_size=2))
+def test_full_agreement_is_one_or_undefined(said: list[str]) -> None:
+    kappa = cohen_kappa([(each, each) for each in said])
+    alpha = krippendorff_alpha([(each, each) for each in said])
+    expected = 1.0 if len(set(said)) > 1 else None
+    assert kappa == alpha == (expected and pytest.approx(expected))
+
+
+@given(st.lists(st.tuples(labels, labels), min_size=1))
+def test_nobody_agrees_more_than_fully_and_the_raters_can_swap(
+    pairs: list[tuple[str, str]],
+) -> None:
+    kappa = cohen_kappa(pairs)
+    assert kappa is None or kappa <= 1
+    mirrored = cohen_kappa([(b, a) for a, b in pairs])
+    assert mirrored == (kappa if kappa is None else pytest.approx(kappa))
+
+
+def test_the_same_answer_to_everything_agrees_no_better_than_chance() -> None:
+    pairs = [("first", "first"), ("second", "first")] * 10
+    assert cohen_kappa(pairs) == pytest.approx(0)
+    assert krippendorff_alpha(pairs) == pytest.approx(-0.3, abs=0.05)
+
+
+def test_a_missing_rating_is_no_disagreement() -> None:
+    pairs = [("a", "a"), ("b", "b"), ("a", None), ("b", None)]
+    assert krippendorff_alpha(pairs) == pytest.approx(1)
+    assert krippendorff_alpha([("a", None)]) is None

@@ -1,0 +1,197 @@
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from builders import SCRIPTED
+from command import RunAloe, StartAloe, wait_for
+from server import ChatServer
+
+from aloe.config import load
+from aloe.schema import Tree
+from memory.trees import read_trees
+
+CONTRARY = """
+from agents.scripted import reply as fair
+from langchain_core.messages import AIMessage
+
+def reply(messages, arguments):
+    answer = fair(messages, arguments)
+    content = answer.response_metadata["logprobs"]["content"]
+    a, b = content[0]["top_logprobs"]
+    a["logprob"], b["logprob"] = b["logprob"], a["logprob"]
+    return answer
+
+def silent(messages, arguments):
+    return "I cannot say."
+"""
+
+
+@pytest.fixture
+def run(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    (tmp_path / "contrary.py").write_text(CONTRARY)
+    monkeypatch.syspath_prepend(tmp_path)
+    ran = aloe(
+        "simulate", "--personas", personas_file, "--trees", 4, "--turns", 3, "--out",
+        tmp_path / "run", "--model", SCRIPTED, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    return tmp_path / "run"
+
+
+def said(tree: Tree) -> object:
+    return tree.id, tree.persona, tree.seed, tree.nodes
+
+
+def test_the_same_judge_says_the_same(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    ran = aloe("rejudge", run, "--judge", SCRIPTED, "--out", tmp_path / "new", "--json")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "new/trees.jsonl").read_bytes() == (run / "trees.jsonl").read_bytes()
+    assert ran.result["comparisons"] == ran.result["same"] > 0
+    assert ran.result["kappa"] in (None, 1)  # None: all outcomes are alike, nothing to measure
+    assert ran.result["turned"] == 0
+
+
+def test_another_judge_flips_labels_and_nothing_else(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new"
+    ran = aloe("rejudge", run, "--judge", "scripted:contrary:reply", "--out", new, "--json")
+    assert ran.code == 0, ran.err
+    old_trees, new_trees = list(read_trees(run)), list(read_trees(new))
+    assert [said(tree) for tree in new_trees] == [said(tree) for tree in old_trees]
+    turned = {"first": "second", "second": "first", "abstain": "abstain", "tie": "tie"}
+    for old, judged in zip(old_trees, new_trees, strict=True):
+        assert [v.outcome for v in judged.verdicts] == [turned[v.outcome] for v in old.verdicts]
+        assert judged.models == old.models | {"judge": "scripted:contrary:reply"}
+    assert ran.result["turned"] == ran.result["decided_in_both"] > 0
+    assert ran.result["kappa_decided"] <= 0
+    assert sum(ran.result["flips"].values()) == ran.result["comparisons"]
+    saved = load(new / "config.toml")
+    assert saved.models.judge.model == "scripted:contrary:reply"
+    assert saved.models.user.model == SCRIPTED
+    events = [json.loads(line) for line in (new / "events.jsonl").read_text().splitlines()]
+    assert {event["role"] for event in events} == {"judge"}
+    assert len(events) == ran.result["calls"]
+
+
+def test_a_table_shows_the_flips(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    ran = aloe("rejudge", run, "--judge", "scripted:contrary:silent", "--out", new, "--quiet")
+    assert (ran.code, ran.err) == (0, "")
+    rows = [line.split() for line in ran.out.splitlines()]
+    (first,) = (row for row in rows if row[:1] == ["first"] and len(row) == 5)
+    assert int(first[4]) > 0  # what was "first" is an abstention now
+    assert first[1:4] == ["0", "0", "0"]
+    assert "preferences turned round" in ran.out
+
+
+def test_the_judge_section_of_a_file_counts(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    file, new = tmp_path / "judge.toml", tmp_path / "new"
+    file.write_text(
+        f'seed = 99\n[models]\njudge = "{SCRIPTED}"\npanel = ["scripted:contrary:reply"]\n'
+        "[judge]\nmin_margin = 0.0\ncriteria = {style = 1.0, content = 2.0}\n"
+    )
+    ran = aloe("rejudge", run, "--config", file, "--out", new, "--json")
+    assert ran.code == 0, ran.err
+    saved = load(new / "config.toml")
+    assert saved.seed == load(run / "config.toml").seed
+    assert saved.judge.criteria == {"style": 1.0, "content": 2.0}
+    judged = [v for tree in read_trees(new) for v in tree.verdicts if v.votes]
+    assert {len(verdict.votes) for verdict in judged} == {8}
+    assert {v.outcome for v in judged} == {"abstain"}  # one against one
+    assert all(tree.models["judge2"] == "scripted:contrary:reply" for tree in read_trees(new))
+
+
+def test_done_again_it_does_nothing_and_another_judge_needs_another_folder(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    command = ["rejudge", run, "--out", tmp_path / "new", "--json"]
+    first = aloe(*command, "--judge", SCRIPTED)
+    again = aloe(*command, "--judge", SCRIPTED)
+    assert (first.result["trees_now"], again.result["trees_now"], again.result["trees"]) == (
+        4,
+        0,
+        4,
+    )
+    assert (again.result["calls"], again.result["same"]) == (0, first.result["same"])
+    other = aloe(*command, "--judge", "scripted:contrary:reply")
+    assert other.is_one_line_about("other settings", "models.judge.model")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "new"], ["--judge STR"]),
+        (["--out", "run", "--judge", SCRIPTED], ["another folder"]),
+        (["--out", "new", "--judge", "nobody:x"], ["unknown model"]),
+        (["--out", "new", "--config", "none.toml"], ["none.toml"]),
+    ],
+)
+def test_bad_input_is_one_line(
+    aloe: RunAloe, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], words: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert aloe("rejudge", "run", *arguments).is_one_line_about(*words)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_that_is_not_there(aloe: RunAloe, tmp_path: Path) -> None:
+    ran = aloe("rejudge", tmp_path / "x", "--judge", SCRIPTED, "--out", tmp_path / "new")
+    assert ran.is_one_line_about("there are no trees here")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_bare_file_of_trees_can_be_judged(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    ran = aloe("rejudge", run / "trees.jsonl", "--judge", SCRIPTED, "--out", new, "--json")
+    assert ran.code == 0, ran.err
+    assert (new / "trees.jsonl").read_bytes() == (run / "trees.jsonl").read_bytes()
+
+
+def test_killed_and_taken_up_again(
+    aloe: RunAloe, start: StartAloe, run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom agents.scripted import reply as fast\n"
+        "def reply(messages, arguments):\n"
+        "    time.sleep(0.02)\n    return fast(messages, arguments)\n"
+    )
+    command = [
+        "rejudge", run, "--judge", "scripted:slow:reply", "--concurrency", 1, "--json", "--out",
+    ]  # fmt: skip
+    child = start(*command, tmp_path / "killed")
+    trees = tmp_path / "killed/trees.jsonl"
+    wait_for(lambda: trees.exists() and trees.read_bytes().count(b"\n") >= 1)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    finished = trees.read_bytes().count(b"\n")
+    assert finished < 4
+    again, whole = aloe(*command, tmp_path / "killed"), aloe(*command, tmp_path / "whole")
+    assert again.result["trees_now"] == 4 - finished
+    assert trees.read_bytes() == (tmp_path / "whole/trees.jsonl").read_bytes()
+    assert again.result["calls"] < whole.result["calls"]
+
+
+def test_a_tree_whose_calls_fail_is_set_aside(
+    aloe: RunAloe, server: ChatServer, run: Path, tmp_path: Path
+) -> None:
+    from builders import PERSONAS
+    from server import failure, scripted
+
+    def behave(request: object) -> object:
+        broken = PERSONAS[3].personality in str(request)
+        return failure(400, "too long") if broken else scripted(request)  # type: ignore[arg-type]
+
+    server.behave = behave  # type: ignore[assignment]
+    command = ["rejudge", run, "--judge", server.model, "--out", tmp_path / "new", "--json"]
+    ran = aloe(*command)
+    assert ran.code == 2
+    assert "1 trees were set aside" in ran.err
+    assert (ran.result["trees_now"], ran.result["set_aside"]) == (3, 1)
+    server.behave = scripted
+    assert aloe(*command).result["trees_now"] == 1
