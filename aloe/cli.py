@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 import aloe
-from aloe.commands import doctor, export, personas, rejudge, schema, simulate, trace, train
+from aloe.commands import bench, doctor, export, personas, rejudge, schema, simulate, trace, train
 from aloe.console import stderr
 from aloe.errors import EXIT_CODE, AloeError, ConfigError
 
@@ -32,6 +32,7 @@ app.command("trace")(trace.trace)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
 app.add_typer(train.app, name="train")
+app.add_typer(bench.app, name="bench")
 
 
 @app.callback(invoke_without_command=True)
