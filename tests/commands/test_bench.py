@@ -3,7 +3,7 @@ import json
 import pytest
 from command import RunAloe
 
-VANILLA = "62.16 68.92 70.27 74.32 72.97 74.32 75.68 78.38 77.03 79.73".split()
+VANILLA = ["62.16", "68.92", "70.27", "74.32", "72.97", "74.32", "75.68", "78.38", "77.03", "79.73"]
 
 
 def test_metrics_of_a_published_row(aloe: RunAloe) -> None:
