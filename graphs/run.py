@@ -21,6 +21,7 @@ from aloe.errors import AloeError, CallError
 from aloe.models import Model, open_model
 from aloe.schema import Persona, Tree, derived_seed
 from graphs.tree import SimulationContext, grow_tree
+from memory.ledger import Tally, default_ledger
 from memory.trees import RunFolder
 
 
@@ -46,12 +47,15 @@ class Progress:
     nodes: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     """Verdicts by outcome, over the trees finished in this process."""
+    ledger: Tally = field(default_factory=Tally)
+    """What the check of the ledger found in them."""
 
     def add(self, tree: Tree) -> None:
         """Count a finished tree."""
         self.finished += 1
         self.nodes += len(tree.nodes)
         self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
+        self.ledger.add(tree)
 
 
 def plan(personas: Sequence[Persona], trees: int, seed: int) -> Iterator[Planned]:
@@ -88,6 +92,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
             for each in config.models.assistants
         ),
         judge=make_judge(config, models, calls),
+        ledger=default_ledger(),
         config=config.simulation,
     )
 

@@ -1,12 +1,13 @@
 """The state machine that grows one conversation tree.
 
 Two graphs. `turn` is one exchange on one branch: the user speaks, the inducer marks what was
-revealed, all assistants answer in parallel, the judge compares their replies pair by pair. `tree`
-alternates between `expand`, which decides what is continued, and one `turn` for every branch to be
-continued, all branches in parallel:
+revealed, all assistants answer in parallel, the judge compares their replies pair by pair, and the
+ledger is checked against the persona, too late for any agent to learn from it. `tree` alternates
+between `expand`, which decides what is continued, and one `turn` for every branch to be continued,
+all branches in parallel:
 
     tree:  START -> expand => turn x branches -> expand ... -> END
-    turn:  START -> user -> inducer => assistant x agents -> judge -> END
+    turn:  START -> user -> inducer => assistant x agents -> judge -> check -> END
 
 A turn is a graph of its own so that the branches of a tree do not wait for each other between
 roles, and so that other graphs can use it. LangGraph keeps the results of parallel tasks in the
@@ -14,6 +15,7 @@ order in which they were sent, so a tree does not depend on who answers first. A
 through the context, never through the state: the state is what the tree is made of.
 """
 
+import asyncio
 import operator
 import random
 from collections.abc import Sequence
@@ -44,6 +46,7 @@ from aloe.schema import (
     derived_seed,
 )
 from graphs.expansion import frontier
+from memory.ledger import Ledger
 
 AnyNode = UserNode | AssistantNode
 
@@ -51,6 +54,9 @@ RETRY = RetryPolicy(
     retry_on=TransientCallError, max_attempts=4, initial_interval=0.5, max_interval=20.0
 )
 """Only failures that often pass are tried again; jitter is LangGraph's default."""
+
+STEPS_OF_A_TURN = 8
+"""More than the nodes of a turn: its graph runs under the recursion limit of the tree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,7 @@ class SimulationContext:
     inducer: Inducer
     assistants: tuple[AssistantAgent, ...]
     judge: Judge
+    ledger: Ledger
     config: SimulationConfig
 
 
@@ -166,6 +173,19 @@ async def judge(state: TurnState, runtime: Context) -> TurnResult:
     return {"nodes": [state["user"], *state["candidates"]], "verdicts": verdicts}
 
 
+async def check(state: TurnState, runtime: Context) -> dict[str, Any]:
+    """Hold what was said against the persona."""
+    user, replies = await asyncio.to_thread(
+        runtime.context.ledger.check,
+        state["persona"],
+        state["tree"],
+        state["path"],
+        state["user"],
+        state["candidates"],
+    )
+    return {"nodes": [user, *replies]}
+
+
 @cache
 def turn_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     """Return the graph of one exchange."""
@@ -177,11 +197,13 @@ def turn_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     graph.add_node("inducer", induce)
     graph.add_node("assistant", answer, input_schema=AssistantTask)
     graph.add_node("judge", judge)
+    graph.add_node("check", check)
     graph.add_edge(START, "user")
     graph.add_edge("user", "inducer")
     graph.add_conditional_edges("inducer", fan_out, ["assistant"])
     graph.add_edge("assistant", "judge")
-    graph.add_edge("judge", END)
+    graph.add_edge("judge", "check")
+    graph.add_edge("check", END)
     return graph.compile(name="turn")
 
 
@@ -250,7 +272,7 @@ async def grow_tree(
     tree = Tree.id_for(persona, seed)
     state = await tree_graph().ainvoke(
         TreeInput(tree=tree, persona=persona),
-        {"recursion_limit": 2 * context.config.turns + 3},
+        {"recursion_limit": STEPS_OF_A_TURN + 2 * context.config.turns},
         context=context,
     )
     return Tree(

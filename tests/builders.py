@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any
 
 from agents.scripted import reply
@@ -73,10 +74,11 @@ def grow(
     seed: int = 1,
     model: Model | None = None,
     calls: CallLog | None = None,
+    **parts: Any,
 ) -> Tree:
-    """Grow one tree in memory."""
+    """Grow one tree in memory; `parts` replace what the context would hold."""
     played = models(settings, model or scripted_model())
-    context = make_context(settings, played, calls or CallLog())
+    context = replace(make_context(settings, played, calls or CallLog()), **parts)
     names = {name: each.name for name, each in played.items()}
     return asyncio.run(grow_tree(persona, seed, names, context))
 

@@ -220,10 +220,19 @@ def _usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:
         skipped[verdict.outcome] += 1
         return False
     pair = tree.by_id[verdict.first], tree.by_id[verdict.second]
-    faults = [node.faults[0] for node in pair if isinstance(node, AssistantNode) and node.faults]
+    faults: list[str] = [
+        node.faults[0] for node in pair if isinstance(node, AssistantNode) and node.faults
+    ]
+    faults += ["mind-reading"] * _reads_minds(tree, verdict.preferred)
     if faults:
         skipped[f"{faults[0]} reply"] += 1
     return not faults
+
+
+def _reads_minds(tree: Tree, node: str) -> bool:
+    """Whether a reply uses what its user had not told: never to be preferred, good to reject."""
+    reply = tree.by_id[node]
+    return isinstance(reply, AssistantNode) and bool(reply.mind_reading)
 
 
 def _prompt(tree: Tree, user: str) -> list[ChatMessage]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aloe.calls import CallLog, Event
     from aloe.config import Config
     from graphs.run import Progress
+    from memory.ledger import Tally
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -139,6 +140,7 @@ class _Run:
             "tokens_per_second": round(totals.output_tokens / seconds, 1) if seconds else 0.0,
             "cost": None if totals.unpriced else round(totals.cost, 6),
             "verdicts": dict(progress.outcomes),
+            "ledger": progress.ledger.summary(),
             "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
         }
 
@@ -203,6 +205,7 @@ class RunDisplay(Display):
             f"{len(p.failures)} set aside; {p.nodes} nodes",
             "verdicts": f"{preferred} preferred, {p.outcomes['tie']} tie, "
             f"{p.outcomes['abstain']} abstain",
+            "ledger": _ledger(p.ledger),
             "calls": f"{t.calls}, {faulty} with a faulty reply, {t.errors} failed"
             + (f", {t.replayed} replayed" if t.replayed else ""),
             "tokens": f"{t.input_tokens} read ({cached:.0%} from cache), {t.output_tokens} written",
@@ -213,3 +216,11 @@ class RunDisplay(Display):
         for name, text in lines.items():
             grid.add_row(Text(name, "bold"), text)
         return grid
+
+
+def _ledger(tally: "Tally") -> str:
+    """Return how well the inducer marked what the user told, as the check sees it."""
+    shares = (("recall", tally.recall), ("precision", tally.precision))
+    figures = [f"{name} {'-' if share is None else f'{share:.0%}'}" for name, share in shares]
+    figures += [f"{tally.kinds[kind]} {kind}" for kind in ("revealed", "contradicted", "invented")]
+    return ", ".join(figures) + f"; {tally.mind_reading} of {tally.replies} replies read minds"

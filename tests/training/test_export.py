@@ -77,6 +77,21 @@ def test_a_cut_reply_is_left_out_on_either_side(kind: Literal["sft", "dpo"], win
     assert (found, skipped) == ([], {"truncated reply": 1})
 
 
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_a_reply_that_reads_minds_is_never_preferred(kind: Literal["sft", "dpo"]) -> None:
+    knowing = GOOD.model_copy(update={"mind_reading": (PERSONAS[0].facts[0].id,)})
+    found, skipped = rows(
+        kind, tree(OPENING, knowing, BAD, verdicts=(verdict(knowing, BAD, "first"),))
+    )
+    assert found == []
+    assert skipped == {"mind-reading reply": 1}
+    found, skipped = rows(
+        kind, tree(OPENING, knowing, BAD, verdicts=(verdict(knowing, BAD, "second"),))
+    )
+    assert len(found) == 1
+    assert not skipped
+
+
 def test_of_three_only_one_that_nobody_beats_is_imitated() -> None:
     third = assistant("Third.", OPENING, agent="c")
     clear = (verdict(GOOD, BAD, "first"), verdict(GOOD, third, "first"), verdict(BAD, third, "tie"))
@@ -85,6 +100,11 @@ def test_of_three_only_one_that_nobody_beats_is_imitated() -> None:
     assert skipped == {"tie": 1}
     pairs, _ = rows("dpo", tree(OPENING, GOOD, BAD, third, verdicts=clear))
     assert [row["rejected"][0]["content"] for row in pairs] == ["Bad.", "Third."]
+    chain = (
+        verdict(GOOD, BAD, "first"), verdict(BAD, third, "first"), verdict(GOOD, third, "first"),
+    )  # fmt: skip
+    found, _ = rows("sft", tree(OPENING, GOOD, BAD, third, verdicts=chain))
+    assert [row["completion"][0]["content"] for row in found] == ["Good."]
     cycle = (
         verdict(GOOD, BAD, "first"), verdict(BAD, third, "first"), verdict(third, GOOD, "first"),
     )  # fmt: skip

@@ -1,0 +1,184 @@
+"""The check of the ledger: what a sentence says about the persona, and who reads minds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from builders import PERSONAS, assistant, config, grow, scripted_model, user
+from disclosures import HELD_OUT, SENTENCES
+from disclosures import PERSONAS as LABELLED
+from langchain_core.messages import AIMessage, BaseMessage
+
+from agents.scripted import reply
+from aloe.schema import Disclosure, Persona, UserNode
+from memory.ledger import Tally, default_ledger, facts_in_order, mind_reading
+from memory.words import content_words, denies, names, numbers, of_oneself
+
+PERSONA = PERSONAS[0]
+"""34, mends bicycles in Porto, a son called Rui, swims a lot."""
+
+
+def checked(persona: Persona, text: str, **given: Any) -> UserNode:
+    given = {"revealed": (Disclosure(quote=text),), **given}
+    return default_ledger().check(persona, "t", [], user(text, **given), [])[0]
+
+
+def labelled_right(rows: Sequence[tuple[str, str, str, str]]) -> int:
+    right = 0
+    for name, text, kind, about in rows:
+        persona = Persona.of(*LABELLED[name])
+        (found,) = checked(persona, text).revealed
+        statement = next((f.text for f in persona.facts if f.id == found.fact), "")
+        right += (found.kind, statement) == (kind, about)
+    return right
+
+
+def test_the_thresholds_fit_the_sentences_they_were_set_on() -> None:
+    assert (labelled_right(SENTENCES), len(SENTENCES)) == (63, 64)
+
+
+def test_the_thresholds_fit_other_sentences_too() -> None:
+    assert (labelled_right(HELD_OUT), len(HELD_OUT)) == (26, 28)
+
+
+def test_what_a_message_states_is_found_whether_marked_or_not() -> None:
+    node = checked(PERSONA, "I swim a lot. What now? I'm 34.", revealed=())
+    assert node.revealed == ()
+    ids = {fact.text: fact.id for fact in PERSONA.facts}
+    assert node.stated == (ids["I swim a lot."], ids["I am 34 years old."])
+
+
+def test_findings_do_not_depend_on_what_else_is_checked() -> None:
+    text = "I fix bikes in Porto and swim a lot."
+    alone = checked(PERSONA, text)
+    path = [user("Hello.", turn=1)]
+    again, _ = default_ledger().check(PERSONA, "t", path, alone, [assistant("Hm.", alone)] * 3)
+    assert again == alone
+
+
+def test_consistency_tells_what_is_on_the_table_from_what_is_not() -> None:
+    first, second, *_ = facts_in_order(PERSONA, "t")
+    on = checked(PERSONA, first.text).consistency
+    assert on is not None
+    assert on.on_table == 1.0
+    assert on.hidden is not None
+    assert on.hidden < on.on_table
+    ahead = checked(PERSONA, second.text).consistency
+    assert ahead is not None
+    assert ahead.hidden == 1.0
+    last = checked(PERSONA, second.text, turn=9).consistency
+    assert last is not None
+    assert (last.on_table, last.hidden) == (1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "uses"),
+    [
+        ("Porto has good trains.", ["I mend bicycles in Porto."]),
+        ("Take Rui with you, he will like it.", ["I have a son called Rui."]),
+        ("At 34 years you can still start.", ["I am 34 years old."]),
+        ("You who mend bicycles know how.", ["I mend bicycles in Porto."]),
+        ("You mend things and have bicycles at hand.", ["I mend bicycles in Porto."]),
+        ("Heat it to 34 degrees.", []),
+        ("A bicycle would help.", []),
+        ("Try to swim.", []),
+        ("Ask your son.", []),
+        ("Plain answers are best, in short.", []),
+        ("You could mend it. Sell the bicycles after that.", []),
+        ("", []),
+    ],
+)
+def test_a_reply_that_uses_an_untold_fact_reads_minds(text: str, uses: list[str]) -> None:
+    path = [checked(PERSONA, "Hello. What should I do?")]
+    by_id = {fact.id: fact.text for fact in PERSONA.facts}
+    assert [by_id[fact] for fact in mind_reading(text, PERSONA, path)] == uses
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["I mend bicycles in Porto.", "Do you know Porto and its bicycles to mend?"],
+)
+def test_what_was_told_or_said_may_be_used(told: str) -> None:
+    path = [checked(PERSONA, told)]
+    assert mind_reading("You mend bicycles in Porto, so start small.", PERSONA, path) == ()
+
+
+def test_telling_it_later_does_not_help() -> None:
+    path = [checked(PERSONA, "Hello there.")]
+    reply_to_it = "Take Rui along."
+    _, (flagged,) = default_ledger().check(
+        PERSONA, "t", [], path[0], [assistant(reply_to_it, path[0])]
+    )
+    assert len(flagged.mind_reading) == 1
+    later = checked(PERSONA, "My son Rui is here.", parent=flagged.id, turn=2)
+    assert mind_reading(reply_to_it, PERSONA, [*path, flagged, later]) == ()
+
+
+def test_no_agent_is_told_what_the_check_found() -> None:
+    prompts: list[list[str]] = []
+
+    def watched(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        prompts.append([message.text for message in messages])
+        return reply(messages, arguments)
+
+    class Unchecked:
+        def check(self, _p: Any, _t: Any, _path: Any, user: Any, replies: Any) -> Any:
+            return user, list(replies)
+
+    settings = config(turns=3, both_turns=1)
+    tree = grow(settings, model=scripted_model(watched))
+    assert any(node.role == "user" and node.stated for node in tree.nodes)
+    with_check, prompts = sorted(prompts), []
+    grow(settings, model=scripted_model(watched), ledger=Unchecked())
+    assert sorted(prompts) == with_check
+
+
+def test_the_scripted_run_is_all_right() -> None:
+    tally = Tally()
+    for seed, persona in enumerate(PERSONAS):
+        tally.add(grow(config(turns=3), persona=persona, seed=seed))
+    assert (tally.recall, tally.precision) == (1.0, 1.0)
+    summary = tally.summary()
+    assert (summary["revealed"], summary["contradicted"], summary["invented"]) == (12, 0, 0)
+    assert summary["mind_reading"] == 0
+    assert len(summary["consistency"]) == 3
+    assert min(summary["consistency"]) > 0.5
+
+
+def test_recall_and_precision_count_what_the_inducer_misses_and_makes_up() -> None:
+    tree = grow(config(turns=1))
+    _, *replies = tree.nodes
+    text = "I swim a lot. I am 34 years old. I collect stamps."
+    marks = tuple(Disclosure(quote=q) for q in ("I swim a lot.", "I collect stamps."))
+    node = checked(PERSONA, text, revealed=marks)
+    tally = Tally()
+    tally.add(tree.model_copy(update={"nodes": (node, *replies)}))
+    assert (tally.recall, tally.precision) == (0.5, 0.5)
+    empty = Tally().summary()
+    assert (empty["recall"], empty["precision"], empty["consistency"]) == (None, None, [])
+
+
+def test_old_lines_have_no_check_and_count_for_nothing() -> None:
+    tally = Tally()
+    unchecked = user("I swim a lot.", revealed=(Disclosure(quote="I swim a lot."),))
+    tree = grow(config(turns=1)).model_copy(update={"nodes": (unchecked,)})
+    tally.add(tree)
+    assert (tally.marked, tally.recall, tally.precision) == (0, None, None)
+
+
+def test_words_names_numbers_and_denial() -> None:
+    assert content_words("I mended the Bicycles, mending is hard") == {"mend", "bicycl", "hard"}
+    assert names("Porto is far. I saw Rui in May. I live in New York.") == {"Rui", "New", "York"}
+    assert numbers("I have three cats, 2 dogs and 1 fish") == {3, 2, 1}
+    assert denies("I can't")
+    assert denies("I never do")
+    assert not denies("I know nowhere better")
+    assert of_oneself("I swim.")
+    assert of_oneself("Swimming is my life.")
+    assert not of_oneself("Do I swim?")
+    assert not of_oneself("You swim.")
+
+
+def test_the_order_of_facts_is_the_trees() -> None:
+    orders = {tuple(f.id for f in facts_in_order(PERSONA, str(n))) for n in range(20)}
+    assert len(orders) > 5
