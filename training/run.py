@@ -7,6 +7,7 @@ before it reaches the weights, so the last checkpoint is always a good one.
 
 import resource
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,10 +91,13 @@ def train(plan: Plan, watch: Watch) -> Record:
     if is_main_process():
         folder.begin(record)
     _watch_steps(trainer, progress, watch)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    progress.phase = "saving"
-    watch(progress)
-    _save(trainer, tokenizer, plan.out)
+    with warnings.catch_warnings():
+        # The base may be a GGUF file: peft finds no config there to compare vocabularies with.
+        warnings.filterwarnings("ignore", "Could not find a config file")
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        progress.phase = "saving"
+        watch(progress)
+        _save(trainer, tokenizer, plan)
     results = _results(progress, trainer.state, time.monotonic() - started)
     if not is_main_process():
         return {**record, **results}
@@ -254,12 +258,20 @@ def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
     trainer.add_callback(Watcher())
 
 
-def _save(trainer: Any, tokenizer: Any, out: Path) -> None:
+def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
+    """Write the model, and the file that `local:` serves where the base is a GGUF file."""
+    from aloe.huggingface import adapter_base
+    from training.arguments import is_main_process
     from training.attention import use_plain_attention
+    from training.gguf import is_gguf, write_adapter
 
     use_plain_attention(trainer.accelerator.unwrap_model(trainer.model))
-    trainer.save_model(str(out))
-    tokenizer.save_pretrained(str(out))
+    trainer.save_model(str(plan.out))
+    if not is_main_process():
+        return
+    tokenizer.save_pretrained(str(plan.out))
+    if plan.settings.lora and plan.method != "reward" and is_gguf(adapter_base(plan.out)):
+        write_adapter(plan.out)
 
 
 def _results(progress: Progress, state: Any, seconds: float) -> Record:

@@ -205,6 +205,24 @@ def grpo(
     _run("grpo", settings, data, out, begin, report_to, as_json=as_json, quiet=quiet)
 
 
+@app.command("merge")
+def merge(
+    adapter: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a trained adapter.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to make.")],
+    as_json: Json = False,
+) -> None:
+    """Put an adapter into its base: one plain model for hf:, vLLM and local:.
+
+    Example: `aloe train merge runs/first/models/dpo --out runs/first/models/merged`
+    """
+    _need_train_extra()
+    from training.merge import merge as merged
+
+    files = [str(file) for file in merged(adapter, out)]
+    show(f"{out}: {', '.join(files)}", as_json=as_json)
+    finish({"out": str(out), "files": files}, as_json=as_json)
+
+
 def _settings(
     config: Path | None,
     seed: int | None,

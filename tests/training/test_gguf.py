@@ -1,0 +1,150 @@
+"""What llama.cpp says of a trained model, against what transformers says of it."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from aloe.config import ModelConfig
+from aloe.models import open_model
+from training import gguf as written
+from training.merge import merge
+
+pytestmark = pytest.mark.train
+
+QUESTION = [("user", "Which birds sing at night, and why?")]
+
+
+class Small:
+    """A two-layer Llama with SmolLM2's tokenizer, as a GGUF file and adapters on it."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+        torch.manual_seed(0)
+        source = written.weights_path("smollm2-135m")
+        config = LlamaConfig(
+            vocab_size=49152, hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+            rope_theta=100000.0, tie_word_embeddings=True, initializer_range=0.2,
+        )  # fmt: skip
+        self.model = LlamaForCausalLM(config).half().float()
+        self.tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        self.folder = folder
+        self.base = folder / "base.gguf"
+
+    def write(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sizes = {
+            "llama.block_count": 2, "llama.context_length": 512, "llama.embedding_length": 64,
+            "llama.feed_forward_length": 96, "llama.attention.head_count": 4,
+            "llama.attention.head_count_kv": 2, "llama.rope.dimension_count": 16,
+        }  # fmt: skip
+        true_metadata, true_order = written._metadata, written._reordering
+        monkeypatch.setattr(
+            written, "_metadata",
+            lambda reader: ((k, sizes.get(k, v), t, e) for k, v, t, e in true_metadata(reader)),
+        )  # fmt: skip
+        monkeypatch.setattr(written, "_reordering", lambda _: order)
+
+        def order(part: str, tensor):
+            heads = {"attn_q": 4, "attn_k": 2}.get(part.rpartition(".")[2])
+            return written.interleaved(tensor, heads) if heads else tensor
+
+        written.write_model(self.model, "smollm2-135m", self.folder).rename(self.base)
+        monkeypatch.setattr(written, "_metadata", true_metadata)
+        monkeypatch.setattr(written, "_reordering", true_order)
+
+    def adapter(self, out: Path) -> Path:
+        from aloe.config import TrainingConfig
+        from training.start import _with_lora
+
+        model = _with_lora(
+            copy.deepcopy(self.model),
+            str(self.base),
+            TrainingConfig(rank=4, alpha=8),
+            scoring=False,
+        )
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.1)
+        model.save_pretrained(out, save_embedding_layers=False)
+        self.tokenizer.save_pretrained(out)
+        written.write_adapter(out)
+        return out
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    made = Small(tmp_path_factory.mktemp("gguf"))
+    with pytest.MonkeyPatch.context() as patch:
+        made.write(patch)
+    return made
+
+
+@pytest.fixture(scope="module")
+def adapter(small: Small) -> Path:
+    return small.adapter(small.folder / "adapter")
+
+
+def first_tokens(model: str, **options: object) -> dict[str, float]:
+    opened = open_model(ModelConfig(model=model, temperature=0.0, max_tokens=1, options=options))
+    answer = opened.chat.invoke(QUESTION, **opened.arguments(seed=0, logprobs=True))
+    first = answer.response_metadata["logprobs"]["content"][0]["top_logprobs"]
+    return {option["token"]: option["logprob"] for option in first}
+
+
+def gap(one: dict[str, float], two: dict[str, float]) -> float:
+    shared = one.keys() & two.keys()
+    assert len(shared) > 12
+    return max(abs(one[token] - two[token]) for token in shared)
+
+
+def test_an_adapter_says_the_same_served_and_in_process(small, adapter):
+    served, here = first_tokens(f"local:{adapter}"), first_tokens(f"hf:{adapter}")
+    assert gap(served, here) < 1e-2
+    base = first_tokens(f"local:{small.base}")
+    assert len(base.keys() & served.keys()) < 12 or gap(base, served) > 0.1
+
+
+def test_a_request_can_switch_the_adapter_off(small, adapter):
+    off = first_tokens(f"local:{adapter}", extra_body={"lora": [{"id": 0, "scale": 0.0}]})
+    assert gap(off, first_tokens(f"local:{small.base}")) < 1e-4
+
+
+def test_without_reordering_the_parity_test_would_fail(small, adapter, tmp_path, monkeypatch):
+    monkeypatch.setattr(written, "interleaved", lambda tensor, _heads: tensor)
+    for file in adapter.glob("adapter_*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    written.write_adapter(tmp_path)
+    served, here = first_tokens(f"local:{tmp_path}"), first_tokens(f"hf:{adapter}")
+    assert len(served.keys() & here.keys()) < 12 or gap(served, here) > 0.05
+
+
+def test_a_merged_model_says_the_same_in_every_form(adapter, tmp_path):
+    files = merge(adapter, tmp_path / "merged")
+    assert [file.name for file in files] == ["model.gguf", "model.safetensors"]
+    here = first_tokens(f"hf:{adapter}")
+    assert gap(first_tokens(f"hf:{tmp_path / 'merged'}"), here) < 1e-4
+    assert gap(first_tokens(f"local:{tmp_path / 'merged'}"), here) < 1e-2
+
+
+def test_what_cannot_be_merged_is_refused(aloe, adapter, tmp_path):
+    assert "is no adapter" in aloe("train", "merge", tmp_path, "--out", tmp_path / "x").err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    assert "not empty" in aloe("train", "merge", adapter, "--out", tmp_path / "full").err
+
+
+def test_a_folder_that_llama_cpp_cannot_serve_says_what_can(tmp_path):
+    from aloe.errors import ConfigError
+
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "x"}))
+    with pytest.raises(ConfigError, match=f"hf:{tmp_path}"):
+        open_model(ModelConfig(model=f"local:{tmp_path}"))
+    with pytest.raises(ConfigError, match="no GGUF file"):
+        written.write_adapter(tmp_path)

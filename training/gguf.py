@@ -1,0 +1,176 @@
+"""From trained weights to GGUF, so that the embedded llama.cpp server can serve them.
+
+An adapter becomes a small file that the server loads beside its base; a merged model becomes a
+whole one that takes settings and tokenizer from the GGUF file its base came from. One trap: for
+Llama-like models GGUF stores the rows of the query and key projections in another order (the two
+halves of a rotary pair interleaved), for weights and for the output side of an adapter alike.
+Without that the model still talks fluently, only wrongly; a test compares log-probabilities.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from aloe.errors import ConfigError
+from aloe.huggingface import ADAPTER, adapter_base
+from aloe.local import ADAPTER_GGUF, MODEL_GGUF, WEIGHTS, weights_path
+
+Array = Any
+
+LAYER_NAMES = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+"""What GGUF calls the parts of a layer."""
+
+OUTER_NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+
+ARCHITECTURES = ("llama", "qwen2")
+"""GGUF architectures whose parts have these names; only llama reorders queries and keys."""
+
+
+def is_gguf(base: str) -> bool:
+    """Return whether a base model is a GGUF file here."""
+    return base in WEIGHTS or base.endswith(".gguf")
+
+
+def write_adapter(folder: Path) -> Path:
+    """Write the adapter in `folder` as a GGUF file beside it.
+
+    Raises:
+        ConfigError: its base is no GGUF file, or of an architecture not covered.
+    """
+    import gguf
+    from safetensors.numpy import load_file
+
+    reader = _base_reader(adapter_base(folder))
+    settings = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+    out = folder / ADAPTER_GGUF
+    writer = gguf.GGUFWriter(out, _architecture(reader))
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(settings["lora_alpha"]))
+    reordered = _reordering(reader)
+    for name, tensor in load_file(folder / "adapter_model.safetensors").items():
+        module, side = _parsed(name)
+        part = gguf_name(module)
+        value = reordered(part, tensor) if side == "b" else tensor
+        writer.add_tensor(f"{part}.weight.lora_{side}", value.astype("float32"))
+    _close(writer)
+    return out
+
+
+def write_model(model: Any, base: str, folder: Path) -> Path:
+    """Write the weights of a plain model as F16, with settings and tokenizer of its `base`.
+
+    Raises:
+        ConfigError: the base is no GGUF file, or of an architecture not covered.
+    """
+    import gguf
+
+    reader = _base_reader(base)
+    out = folder / MODEL_GGUF
+    writer = gguf.GGUFWriter(out, _architecture(reader))
+    for key, value, kind, element in _metadata(reader):
+        writer.add_key_value(key, value, kind, element)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    reordered = _reordering(reader)
+    tied = bool(getattr(model.config, "tie_word_embeddings", False))
+    for name, tensor in model.state_dict().items():
+        if tied and name == "lm_head.weight":
+            continue
+        module, _, leaf = name.rpartition(".")
+        part = gguf_name(module)
+        value = reordered(part, tensor.detach().float().cpu().numpy())
+        writer.add_tensor(
+            f"{part}.{leaf}", value.astype("float16" if value.ndim > 1 else "float32")
+        )
+    _close(writer)
+    return out
+
+
+def gguf_name(module: str) -> str:
+    """Return what GGUF calls a module of a transformers model.
+
+    Raises:
+        ConfigError: it has no name there.
+    """
+    if found := re.fullmatch(r"model\.layers\.(\d+)\.(.+)", module):
+        number, part = found.groups()
+        if part in LAYER_NAMES:
+            return f"blk.{number}.{LAYER_NAMES[part]}"
+    if module in OUTER_NAMES:
+        return OUTER_NAMES[module]
+    raise ConfigError(f"{module} has no place in a GGUF file; serve this model with hf:DIR")
+
+
+def _parsed(name: str) -> tuple[str, str]:
+    """Return module and side (a or b) of an adapter's tensor."""
+    found = re.fullmatch(r"base_model\.model\.(.+)\.lora_([AB])\.weight", name)
+    if not found:
+        raise ConfigError(f"{name} has no place in a GGUF file; serve this model with hf:DIR")
+    return found[1], found[2].lower()
+
+
+def _base_reader(base: str) -> Any:
+    import gguf
+
+    if not is_gguf(base):
+        raise ConfigError(f"{base} is no GGUF file; serve what is trained on it with hf:DIR")
+    return gguf.GGUFReader(weights_path(base))
+
+
+def _architecture(reader: Any) -> str:
+    architecture = str(reader.fields["general.architecture"].contents())
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(
+            f"GGUF files of architecture {architecture} are not written here; serve with hf:DIR"
+        )
+    return architecture
+
+
+def _reordering(reader: Any) -> Callable[[str, Array], Array]:
+    """Return what puts the rows of queries and keys into GGUF's order, and leaves all others."""
+    architecture = _architecture(reader)
+    heads = int(reader.fields[f"{architecture}.attention.head_count"].contents())
+    key_heads = int(reader.fields[f"{architecture}.attention.head_count_kv"].contents())
+    by_part = {"attn_q": heads, "attn_k": key_heads} if architecture == "llama" else {}
+
+    def reordered(part: str, tensor: Array) -> Array:
+        count = by_part.get(part.rpartition(".")[2])
+        return interleaved(tensor, count) if count else tensor
+
+    return reordered
+
+
+def interleaved(tensor: Array, heads: int) -> Array:
+    """Return the rows with each head's two rotary halves interleaved."""
+    halves = tensor.reshape(heads, 2, len(tensor) // heads // 2, *tensor.shape[1:])
+    return halves.swapaxes(1, 2).reshape(tensor.shape)
+
+
+def _metadata(reader: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Yield key, value, type and element type of what a merged model keeps of its base's file."""
+    import gguf
+
+    own = ("GGUF.", "general.architecture", "general.file_type", "general.quantization_version")
+    for key, field in reader.fields.items():
+        if not key.startswith(own):
+            element = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+            yield key, field.contents(), field.types[0], element
+
+
+def _close(writer: Any) -> None:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

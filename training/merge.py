@@ -1,0 +1,36 @@
+"""Put an adapter into the weights of its base: one plain model, served anywhere.
+
+The result is a transformers checkpoint, and a GGUF file beside it where the base was one, so that
+`hf:`, vLLM and `local:` can all serve it.
+"""
+
+from pathlib import Path
+
+from aloe.errors import ConfigError, StoreError
+from aloe.huggingface import ADAPTER, load_checkpoint
+from training.gguf import is_gguf, write_model
+
+
+def merge(adapter: Path, out: Path) -> list[Path]:
+    """Merge the adapter folder into a new folder; returns the weight files written.
+
+    Raises:
+        ConfigError: it is no adapter, or does not fit its base.
+        StoreError: `out` holds something already.
+    """
+    if not (adapter / ADAPTER).is_file():
+        raise ConfigError(f"{adapter} is no adapter: it has no {ADAPTER}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StoreError(f"{out} is not empty; name another folder")
+    loaded = load_checkpoint(str(adapter))
+    model = loaded.model.merge_and_unload()
+    part = out.with_name(f"{out.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(part)
+    loaded.tokenizer.save_pretrained(part)
+    if is_gguf(loaded.base):
+        write_model(model, loaded.base, part)
+    if out.exists():
+        out.rmdir()
+    part.rename(out)
+    return sorted([*out.glob("*.safetensors"), *out.glob("*.gguf")])
