@@ -16,11 +16,21 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from aloe.errors import ConfigError, InputError
 
 DEFAULT_MODEL = "local:smollm2-135m"
+
+EXPANSION_NAMES = ("sample", "preferred", "both", "beam", "disagreement")
+"""Policies that come with the program; see `graphs.expansion`."""
 
 FREE_ON_RESUME = (
     "simulation.trees",
@@ -66,12 +76,18 @@ class ModelConfig(Settings):
     """Further keyword arguments for the LangChain class, as they are."""
 
     @model_validator(mode="after")
-    def _no_credentials_in_urls(self) -> Self:
+    def _no_secrets(self) -> Self:
         for text in (self.base_url, self.model.partition("@")[2]):
             parts = urlsplit(text or "")
             if parts.username or parts.password:
                 raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
+        if secret := next((name for name in self.options if _names_a_secret(name)), None):
+            raise ValueError(f"options must not hold '{secret}'; settings are written to disk")
         return self
+
+
+def _names_a_secret(option: str) -> bool:
+    return bool({"key", "token", "secret", "password"} & set(option.lower().split("_")))
 
 
 def _model(raw: Any, role: str) -> Any:
@@ -156,9 +172,16 @@ class SimulationConfig(Settings):
     """How many trees; with more trees than personas, personas return with another seed."""
     turns: int = Field(default=3, ge=1)
     """User messages on every path."""
-    expansion: Literal["sample", "preferred", "both"] = "sample"
+    expansion: str = "sample"
     """Which candidates are continued. `sample`: one at random (the paper). `preferred`: the
-    judge's choice, one at random where it has none. `both`: all of them."""
+    judge's choice, one at random where it has none. `both`: all of them. `beam`: the best of a
+    turn over all branches. `disagreement`: all where the judge is divided, else one at random.
+    `MODULE:FUNCTION`: a policy of your own (see `graphs.expansion.Expansion`)."""
+    beam_width: int = Field(default=2, ge=1)
+    """Candidates that `beam` continues a turn."""
+    node_budget: int | None = Field(default=None, ge=3)
+    """Most nodes of a tree; None for no limit. Branches are dropped so that those that stay reach
+    the last turn; one path goes on as long as an exchange fits."""
     both_turns: int = Field(default=0, ge=0)
     """Number of first turns at which all candidates are continued, whatever `expansion` says."""
     user_window: int | None = Field(default=None, ge=0)
@@ -166,6 +189,14 @@ class SimulationConfig(Settings):
     thread in long prompts."""
     concurrency: int = Field(default=8, ge=1)
     """Trees in flight at once."""
+
+    @field_validator("expansion")
+    @classmethod
+    def _expansion_is_known(cls, name: str) -> str:
+        if name not in EXPANSION_NAMES and ":" not in name:
+            known = ", ".join(EXPANSION_NAMES)
+            raise ValueError(f"'{name}' is none of {known}, MODULE:FUNCTION")
+        return name
 
 
 Criterion = Literal["style", "content", "humanness", "no_mind_reading"]

@@ -120,16 +120,21 @@ class RunFolder:
 def read_trees(path: Path) -> Iterator[Tree]:
     """Yield the trees of a run folder, or of a JSONL file, one at a time.
 
+    A torn last line, left by a kill, is passed over; the next run cuts it off.
+
     Raises:
         InputError: there are none, or a line is broken (with its number).
     """
     file = path / "trees.jsonl" if path.is_dir() else path
     if not file.exists():
         raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
-    for number, line in _lines(file):
+    lines = _lines(file)
+    for number, line in lines:
         try:
             yield Tree.model_validate_json(line)
         except ValidationError as error:
+            if not _ends_whole(file) and next(lines, None) is None:
+                return
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"]))
             text = f"not a tree of schema version {SCHEMA_VERSION}: {where}: {problem['msg']}"
@@ -138,6 +143,12 @@ def read_trees(path: Path) -> Iterator[Tree]:
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     return numbered_lines(file) if file.exists() else iter(())
+
+
+def _ends_whole(file: Path) -> bool:
+    with file.open("rb") as data:
+        data.seek(-1, os.SEEK_END)
+        return data.read() == b"\n"
 
 
 def cut_torn_line(file: Path) -> None:

@@ -75,6 +75,7 @@ def test_one_model_for_every_role_keeps_the_rest() -> None:
         ({"models": {"assistants": [{"name": "a"}, {"name": "a"}]}}, ["different names"]),
         ({"models": {"assistants": [{"name": "a"}, {"name": "judge"}]}}, ["another role"]),
         ({"models": {"user": {"base_url": "http://me:secret@h/v1"}}}, ["api_key_env"]),
+        ({"models": {"user": {"options": {"openai_api_key": "sk-1"}}}}, ["openai_api_key"]),
         ({"models": {"user": "openai:x@http://me:secret@h/v1"}}, ["api_key_env"]),
     ],
 )

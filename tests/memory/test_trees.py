@@ -92,6 +92,17 @@ def test_cutting(tmp_path: Path, before: str, after: str) -> None:
     cut_torn_line(tmp_path / "none")
 
 
+def test_a_torn_last_line_is_passed_over_by_readers(folder: RunFolder) -> None:
+    fill(folder)
+    with folder.trees.open("a") as lines:
+        lines.write('{"id": "torn", "no')
+    assert list(read_trees(folder.path)) == TREES
+    with folder.trees.open("a") as lines:
+        lines.write("\n")
+    with pytest.raises(InputError, match="trees.jsonl:4"):
+        list(read_trees(folder.path))
+
+
 def test_lines_are_put_in_the_order_of_the_plan(folder: RunFolder) -> None:
     fill(folder, TREES[::-1])
     folder.sort([tree.id for tree in TREES[:2]])
