@@ -99,7 +99,7 @@ def test_a_torn_last_line_is_passed_over_by_readers(folder: RunFolder) -> None:
     assert list(read_trees(folder.path)) == TREES
     with folder.trees.open("a") as lines:
         lines.write("\n")
-    with pytest.raises(InputError, match="trees.jsonl:4"):
+    with pytest.raises(InputError, match=r"trees\.jsonl:4"):
         list(read_trees(folder.path))
 
 
