@@ -1,14 +1,39 @@
-"""Which candidates of a turn are continued: the policy that gives a tree its shape."""
+"""Which candidates of a turn are continued: the policy that gives a tree its shape.
 
+A policy sees one set of siblings at a time and returns the ids of those that go on. It is chosen by
+name, or comes from outside as `MODULE:FUNCTION`; anything of type `Expansion` will do. `beam` alone
+looks at a whole turn, because it compares siblings of different branches.
+
+A node budget cuts branches, never turns: as many go on as can still reach the last turn, and which
+ones is drawn from the tree's seed, so that no policy is bent towards some kind of reply. All of it
+depends on the tree alone, so who answers first changes nothing.
+"""
+
+import importlib
 import random
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import mean
 
 from aloe.config import SimulationConfig
-from aloe.schema import AssistantNode, Verdict
+from aloe.errors import ConfigError
+from aloe.schema import AssistantNode, Verdict, derived_seed
 
 Expansion = Callable[[Sequence[AssistantNode], Sequence[Verdict], random.Random], list[str]]
 """Takes the siblings that can be continued, the verdicts on them and a random source of its own,
 and returns the ids of those to continue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Siblings:
+    """The answers to one user message."""
+
+    user: str
+    candidates: Sequence[AssistantNode]
+    verdicts: Sequence[Verdict]
 
 
 def sample(
@@ -22,10 +47,7 @@ def preferred(
     candidates: Sequence[AssistantNode], verdicts: Sequence[Verdict], rng: random.Random
 ) -> list[str]:
     """Continue the candidate with the most wins, one at random among equals."""
-    wins = {candidate.id: 0 for candidate in candidates}
-    for verdict in verdicts:
-        if verdict.preferred in wins:
-            wins[verdict.preferred] += 1
+    wins = {each.id: sum(v.preferred == each.id for v in verdicts) for each in candidates}
     best = max(wins.values())
     return [rng.choice([node for node, won in wins.items() if won == best])]
 
@@ -37,19 +59,134 @@ def both(
     return [candidate.id for candidate in candidates]
 
 
-EXPANSIONS: dict[str, Expansion] = {"sample": sample, "preferred": preferred, "both": both}
+def disagreement(
+    candidates: Sequence[AssistantNode], verdicts: Sequence[Verdict], rng: random.Random
+) -> list[str]:
+    """Continue all candidates that the judge is divided about, one at random if there are none.
+
+    Divided means that it abstains, or that its votes differ.
+    """
+    divided = {
+        node
+        for verdict in verdicts
+        if verdict.outcome == "abstain" or len({vote.choice for vote in verdict.votes}) > 1
+        for node in (verdict.first, verdict.second)
+    }
+    chosen = [each.id for each in candidates if each.id in divided]
+    return chosen or sample(candidates, verdicts, rng)
+
+
+EXPANSIONS: dict[str, Expansion] = {
+    "sample": sample,
+    "preferred": preferred,
+    "both": both,
+    "disagreement": disagreement,
+}
+
+
+@cache
+def expansion_named(name: str) -> Expansion:
+    """Return the policy of one set of siblings that `name` names.
+
+    Raises:
+        ConfigError: `MODULE:FUNCTION` cannot be found.
+    """
+    if name in EXPANSIONS:
+        return EXPANSIONS[name]
+    module, _, function = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        found: Expansion = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"expansion '{name}' cannot be found ({error})") from None
+    return found
+
+
+def check_expansion(config: SimulationConfig) -> None:
+    """Make sure that the policy of `config` can be found.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if config.expansion != "beam":
+        expansion_named(config.expansion)
 
 
 def frontier(
     config: SimulationConfig,
+    tree: str,
     turn: int,
-    candidates: Sequence[AssistantNode],
-    verdicts: Sequence[Verdict],
-    rng: random.Random,
+    level: Sequence[Siblings],
+    nodes: int,
 ) -> list[str]:
-    """Return which of the siblings of `turn` are continued; empty replies never are."""
-    usable = [candidate for candidate in candidates if candidate.content]
-    if not usable:
-        return []
-    name = "both" if turn <= config.both_turns else config.expansion
-    return EXPANSIONS[name](usable, verdicts, rng)
+    """Return which candidates of `turn` are continued; empty replies never are.
+
+    Args:
+        config: names the policy and the budget.
+        tree: id of the tree, from which all chances derive.
+        turn: the turn just played, from 1.
+        level: all sets of siblings of that turn.
+        nodes: size of the tree so far.
+
+    Raises:
+        ConfigError: a policy from outside names a node that cannot be continued.
+    """
+    width = max((len(siblings.candidates) for siblings in level), default=0)
+    usable = [
+        Siblings(
+            user=each.user,
+            candidates=[c for c in each.candidates if c.content],
+            verdicts=each.verdicts,
+        )
+        for each in level
+    ]
+    usable = [each for each in usable if each.candidates]
+    if config.expansion == "beam" and turn > config.both_turns:
+        chosen = beam(usable, config.beam_width, random.Random(derived_seed("beam", tree, turn)))
+    else:
+        name = "both" if turn <= config.both_turns else config.expansion
+        chosen = [node for each in usable for node in _chosen(name, tree, each)]
+    return _within_budget(config, tree, turn, chosen, nodes, width)
+
+
+def _chosen(name: str, tree: str, siblings: Siblings) -> list[str]:
+    rng = random.Random(derived_seed("expand", tree, siblings.user))
+    chosen = expansion_named(name)(siblings.candidates, siblings.verdicts, rng)
+    known = [candidate.id for candidate in siblings.candidates]
+    if not set(chosen) <= set(known):
+        raise ConfigError(f"expansion '{name}' returned a node that is not among the candidates")
+    return [node for node in known if node in chosen]
+
+
+def beam(level: Sequence[Siblings], width: int, rng: random.Random) -> list[str]:
+    """Continue the `width` best candidates of a turn, whatever branch they are on.
+
+    Best is who wins most of its comparisons; then by mean margin, then by chance.
+    """
+    found = [(c.id, siblings.verdicts) for siblings in level for c in siblings.candidates]
+    chance = {node: rng.random() for node, _ in found}
+    ranked = sorted(found, key=lambda pair: (*_score(*pair), chance[pair[0]]), reverse=True)
+    best = {node for node, _ in ranked[:width]}
+    return [node for node, _ in found if node in best]
+
+
+def _score(node: str, verdicts: Sequence[Verdict]) -> tuple[float, float]:
+    """Return wins less losses over the comparisons of `node`, and its mean margin."""
+    mine = [verdict for verdict in verdicts if node in (verdict.first, verdict.second)]
+    margins = [v.margin if v.first == node else -v.margin for v in mine if v.margin is not None]
+    balance = [(v.preferred == node) - (v.rejected == node) for v in mine]
+    return mean(balance or [0]), mean(margins or [0.0])
+
+
+def _within_budget(
+    config: SimulationConfig, tree: str, turn: int, chosen: list[str], nodes: int, width: int
+) -> list[str]:
+    """Return as many of `chosen` as can reach the last turn within the budget, at least one."""
+    if config.node_budget is None or not chosen:
+        return chosen
+    left, exchange = config.node_budget - nodes, 1 + width
+    room = max(left // (exchange * (config.turns - turn)), int(left >= exchange))
+    rng = random.Random(derived_seed("budget", tree, turn))
+    kept = set(rng.sample(chosen, min(room, len(chosen))))
+    return [node for node in chosen if node in kept]

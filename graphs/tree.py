@@ -17,7 +17,6 @@ through the context, never through the state: the state is what the tree is made
 
 import asyncio
 import operator
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -43,9 +42,8 @@ from aloe.schema import (
     Tree,
     UserNode,
     Verdict,
-    derived_seed,
 )
-from graphs.expansion import frontier
+from graphs.expansion import Siblings, frontier
 from memory.ledger import Ledger
 
 AnyNode = UserNode | AssistantNode
@@ -215,12 +213,17 @@ def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
         return {"turn": 1, "frontier": [None]}
     if turn == config.turns:
         return {"frontier": []}
-    chosen: list[str | None] = []
-    for user in (n for n in state["nodes"] if n.role == "user" and n.turn == turn):
-        siblings = [n for n in state["nodes"] if n.role == "assistant" and n.parent == user.id]
-        verdicts = [v for v in state["verdicts"] if v.node == user.id]
-        rng = random.Random(derived_seed("expand", state["tree"], user.id))
-        chosen += frontier(config, turn, siblings, verdicts, rng)
+    nodes, verdicts = state["nodes"], state["verdicts"]
+    level = [
+        Siblings(
+            user=user.id,
+            candidates=[n for n in nodes if isinstance(n, AssistantNode) and n.parent == user.id],
+            verdicts=[v for v in verdicts if v.node == user.id],
+        )
+        for user in nodes
+        if user.role == "user" and user.turn == turn
+    ]
+    chosen = frontier(config, state["tree"], turn, level, len(nodes))
     return {"turn": turn + 1, "frontier": chosen}
 
 

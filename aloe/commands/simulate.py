@@ -36,7 +36,12 @@ def simulate(
     trees: Annotated[int | None, typer.Option("--trees", help="How many trees.")] = None,
     turns: Annotated[int | None, typer.Option("--turns", help="User messages on a path.")] = None,
     expansion: Annotated[
-        str | None, typer.Option("--expansion", help="sample, preferred or both.")
+        str | None,
+        typer.Option(
+            "--expansion",
+            metavar="STR",
+            help="sample, preferred, both, beam, disagreement or MODULE:FUNCTION.",
+        ),
     ] = None,
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Trees in flight at once.")
@@ -57,6 +62,7 @@ def simulate(
     """
     from aloe import config as settings
     from aloe.models import check_reachable
+    from graphs.expansion import check_expansion
     from graphs.run import open_models
     from memory.personas import read_personas
     from memory.trees import RunFolder
@@ -74,6 +80,7 @@ def simulate(
     pool = read_personas(personas)
     folder = RunFolder(out)
     folder.check(resolved)
+    check_expansion(resolved.simulation)
     models = open_models(resolved)
     # One loop for both: a client's connections belong to the loop that opened them.
     with asyncio.Runner() as loop:

@@ -1,12 +1,15 @@
 import random
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import assistant, user
 
-from aloe.config import SimulationConfig
-from aloe.schema import AssistantNode, Verdict
-from graphs.expansion import EXPANSIONS, frontier
+from aloe.config import EXPANSION_NAMES, SimulationConfig
+from aloe.errors import ConfigError
+from aloe.schema import AssistantNode, Verdict, Vote
+from graphs.expansion import Siblings, beam, frontier
 
 OPENING = user("Hello")
 A, B, C = (assistant(f"Reply {name}", OPENING, agent=name) for name in "abc")
@@ -30,13 +33,13 @@ def continued(
     verdicts: Sequence[Verdict] = (),
     *,
     turn: int = 1,
-    both_turns: int = 0,
+    **settings: Any,
 ) -> set[tuple[str, ...]]:
-    """Return every frontier that some seed gives."""
-    config = SimulationConfig.model_validate({"expansion": name, "both_turns": both_turns})
+    """Return every frontier that some tree gives."""
+    config = SimulationConfig.model_validate({"expansion": name, "turns": 5, **settings})
+    level = [Siblings(user=OPENING.id, candidates=candidates, verdicts=verdicts)]
     return {
-        tuple(frontier(config, turn, candidates, verdicts, random.Random(seed)))
-        for seed in range(40)
+        tuple(frontier(config, str(tree), turn, level, 1 + len(candidates))) for tree in range(60)
     }
 
 
@@ -67,7 +70,77 @@ def test_the_first_turns_may_continue_all() -> None:
     assert len(continued("sample", [A, B], turn=3, both_turns=2)) == 2
 
 
-@pytest.mark.parametrize("name", EXPANSIONS)
+@pytest.mark.parametrize("name", EXPANSION_NAMES)
 def test_empty_replies_are_never_continued(name: str) -> None:
     assert continued(name, [EMPTY, B]) == {(B.id,)}
     assert continued(name, [EMPTY]) == {()}
+
+
+def abstains(first: AssistantNode, second: AssistantNode) -> Verdict:
+    return beats(first, second).model_copy(update={"outcome": "abstain"})
+
+
+def votes(*choices: str) -> tuple[Vote, ...]:
+    raw = {"judge": "j", "order": "first-second", "raw": "A"}
+    return tuple(Vote.model_validate({**raw, "choice": choice}) for choice in choices)
+
+
+def test_disagreement_continues_what_the_judge_is_divided_about() -> None:
+    assert continued("disagreement", [A, B], [abstains(A, B)]) == {(A.id, B.id)}
+    assert continued("disagreement", [A, B], [beats(A, B)]) == {(A.id,), (B.id,)}
+    split = beats(A, B).model_copy(update={"votes": votes("first", "second")})
+    assert continued("disagreement", [A, B], [split]) == {(A.id, B.id)}
+    agreed = beats(A, B).model_copy(update={"votes": votes("first", "first")})
+    assert continued("disagreement", [A, B], [agreed]) == {(A.id,), (B.id,)}
+    of_three = [beats(A, B), abstains(A, C), beats(B, C)]
+    assert continued("disagreement", [A, B, C], of_three) == {(A.id, C.id)}
+
+
+def test_beam_takes_the_best_of_the_turn_whatever_their_branch() -> None:
+    other = user("Elsewhere")
+    d, e = (assistant(f"Reply {name}", other, agent=name) for name in "de")
+    strong = beats(d, e).model_copy(update={"node": other.id, "margin": 2.0})
+    weak = beats(A, B).model_copy(update={"margin": 0.5})
+    level = [
+        Siblings(user=OPENING.id, candidates=[A, B], verdicts=[weak]),
+        Siblings(user=other.id, candidates=[d, e], verdicts=[strong]),
+    ]
+    assert beam(level, 1, random.Random(0)) == [d.id]
+    assert beam(level, 2, random.Random(0)) == [A.id, d.id]
+    assert beam(level, 3, random.Random(0)) == [A.id, B.id, d.id]
+    assert beam(level, 9, random.Random(0)) == [A.id, B.id, d.id, e.id]
+
+
+def test_beam_of_one_branch_draws_among_equals() -> None:
+    assert len(continued("beam", [A, B, C], [], beam_width=2)) == 3
+    assert continued("beam", [A, B, C], [beats(C, A), beats(C, B)], beam_width=1) == {(C.id,)}
+
+
+def test_a_budget_keeps_as_many_branches_as_can_reach_the_end() -> None:
+    # 5 turns of 1 + 3 nodes; one is played, so a path to the end costs 4 * 4 more
+    assert {len(each) for each in continued("both", [A, B, C], node_budget=4 + 47)} == {2}
+    assert {len(each) for each in continued("both", [A, B, C], node_budget=4 + 48)} == {3}
+    assert continued("both", [A, B, C], node_budget=4 + 16) == {(A.id,), (B.id,), (C.id,)}
+    assert {len(each) for each in continued("both", [A, B, C], node_budget=4 + 4)} == {1}
+    assert continued("both", [A, B, C], node_budget=4 + 3) == {()}
+
+
+OWN = """
+def last(candidates, verdicts, rng):
+    return [candidates[-1].id]
+
+
+def wrong(candidates, verdicts, rng):
+    return ["nobody"]
+"""
+
+
+def test_a_policy_may_come_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_policy.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    assert continued("own_policy:last", [A, B, C]) == {(C.id,)}
+    with pytest.raises(ConfigError, match="not among the candidates"):
+        continued("own_policy:wrong", [A, B])
+    for missing in ("own_policy:none", "no_such_module:last"):
+        with pytest.raises(ConfigError, match="cannot be found"):
+            continued(missing, [A, B])

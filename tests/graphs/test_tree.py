@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from agents.scripted import reply
 from aloe.calls import CallLog, Event
-from aloe.config import Config
+from aloe.config import EXPANSION_NAMES, Config
 from aloe.errors import CallError, ModelError, TransientCallError
 from aloe.schema import AssistantNode, Tree, UserNode, digest
 from graphs.tree import turn_graph
@@ -42,12 +42,14 @@ def worlds(draw: st.DrawFn) -> tuple[Config, int]:
     """Return any settings of a small tree, and how many assistants it has."""
     assistants = draw(st.integers(2, 4))
     turns = draw(st.integers(1, 3 if assistants < 4 else 2))
-    expansion = draw(st.sampled_from(["sample", "preferred", "both"]))
+    expansion = draw(st.sampled_from(EXPANSION_NAMES))
     found = config(
         assistants=assistants,
         turns=turns,
         expansion=expansion,
         both_turns=draw(st.integers(0, 2)),
+        beam_width=draw(st.integers(1, 3)),
+        node_budget=draw(st.none() | st.integers(5, 40)),
         user_window=draw(st.sampled_from([None, 0, 1])),
     )
     return found, assistants
@@ -139,7 +141,10 @@ def test_every_tree_is_well_formed(world: tuple[Config, int], seed: int) -> None
     check_shape(tree, settings.simulation.turns, assistants)
     check_hints(tree)
     check_rows(tree)
-    assert max(node.turn for node in tree.nodes) == settings.simulation.turns
+    budget, turns = settings.simulation.node_budget, settings.simulation.turns
+    assert budget is None or len(tree.nodes) <= max(budget, 1 + assistants)
+    if budget is None or budget >= turns * (1 + assistants):
+        assert max(node.turn for node in tree.nodes) == turns
 
 
 @settings(max_examples=40)
@@ -164,6 +169,11 @@ def test_whatever_the_models_say(world: tuple[Config, int], seed: int) -> None:
         ({"turns": 3, "expansion": "both"}, [1, 2, 4]),
         ({"turns": 3, "both_turns": 1}, [1, 2, 2]),
         ({"turns": 1, "expansion": "both"}, [1]),
+        ({"turns": 4, "expansion": "beam"}, [1, 2, 2, 2]),
+        ({"turns": 3, "expansion": "beam", "beam_width": 3, "assistants": 3}, [1, 3, 3]),
+        ({"turns": 3, "expansion": "both", "assistants": 4}, [1, 4, 16]),
+        ({"turns": 3, "expansion": "both", "node_budget": 15}, [1, 2, 2]),
+        ({"turns": 3, "expansion": "both", "node_budget": 14}, [1, 1, 2]),
     ],
 )
 def test_the_expansion_gives_the_shape(simulation: dict[str, Any], users: list[int]) -> None:
@@ -178,8 +188,9 @@ def test_preferred_continues_what_the_judge_prefers() -> None:
     assert continued <= {verdict.preferred for verdict in tree.verdicts}
 
 
-def test_a_tree_does_not_depend_on_who_answers_first() -> None:
-    settings = config(turns=3, assistants=3, expansion="both")
+@pytest.mark.parametrize("expansion", EXPANSION_NAMES)
+def test_a_tree_does_not_depend_on_who_answers_first(expansion: str) -> None:
+    settings = config(turns=3, assistants=3, expansion=expansion, both_turns=1, node_budget=30)
     steady = grow(settings).model_dump_json()
     jittery = scripted_model()
     for _ in range(2):
