@@ -1,9 +1,9 @@
 """Training rows, from wherever they are: a run folder, a dataset folder, a JSONL file.
 
 Every source gives the same rows: TRL's conversational columns, the tree that a row belongs to and
-the weight of a comparison. From a run folder the tree is known; from a bare JSONL file it is taken
-to be what opens with the same messages, which is all that packing needs. Everything that could
-spoil a training is looked for here, before a model is loaded, and named with file and line.
+the weight of a comparison. An export says which tree a row is from; in a bare JSONL file rows that
+open with the same messages are taken to be one tree, which is all that packing needs. Everything
+that could spoil a training is looked for here, before a model is loaded, and named with its line.
 
 The weight of a comparison is how sure the judge was (the share of votes for the outcome) divided
 by how many comparisons share its prompt: K candidates give K(K-1)/2 pairs on one prompt, and should
@@ -12,16 +12,16 @@ not count that much more than two.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
 from aloe.errors import InputError
-from aloe.schema import SCHEMA_VERSION, Tree, Verdict, digest
+from aloe.schema import SCHEMA_VERSION, digest
 from memory.trees import read_trees
-from training.export import ChatMessage, Skipped, dpo_rows, sft_rows
+from training.export import COLUMNS, ROWS, ChatMessage, Format, Skipped
 
 Method = Literal["sft", "dpo", "kto", "reward", "grpo"]
 
@@ -38,25 +38,27 @@ class Row(TypedDict, total=False):
     """Rows of one tree share prefixes."""
     weight: float
     """Mean 1 over the data."""
+    extra: dict[str, Any]
+    """Further columns that TRL's trainer takes, such as a margin or what GRPO's reward reads."""
 
 
-COLUMNS: dict[Method, tuple[str, ...]] = {
-    "sft": ("prompt", "completion"),
-    "dpo": ("prompt", "chosen", "rejected"),
-    "reward": ("prompt", "chosen", "rejected"),
-    "kto": ("prompt", "completion", "label"),
-    "grpo": ("prompt",),
+FORMAT: dict[Method, Format] = {
+    "sft": "sft",
+    "dpo": "dpo",
+    "kto": "kto",
+    "reward": "rm",
+    "grpo": "grpo",
 }
-"""What a row of each method must have."""
+"""The export that each method reads."""
 
-FILES: dict[Method, tuple[str, ...]] = {
-    "sft": ("sft",),
-    "dpo": ("dpo",),
-    "reward": ("reward", "rm", "dpo"),
-    "kto": ("kto",),
-    "grpo": ("grpo",),
+ANSWERS: dict[Method, tuple[str, ...]] = {
+    "sft": ("completion",),
+    "dpo": ("chosen", "rejected"),
+    "kto": ("completion",),
+    "reward": ("chosen", "rejected"),
+    "grpo": (),
 }
-"""File names looked for in a dataset folder, without `.jsonl`."""
+"""Columns with a reply, by method."""
 
 
 def read_rows(data: Path, method: Method) -> list[Row]:
@@ -70,8 +72,10 @@ def read_rows(data: Path, method: Method) -> list[Row]:
     rows = list(_from_trees(file, method) if trees else _from_jsonl(file, method))
     if not rows:
         raise InputError(file, f"holds no rows to train {method} on")
-    mean = sum(row["weight"] for row in rows) / len(rows)
-    return [{**row, "weight": row["weight"] / mean} for row in rows]
+    sharing = Counter(digest(row["prompt"]) for row in rows)
+    weights = [row["weight"] / sharing[digest(row["prompt"])] for row in rows]
+    scale = len(rows) / sum(weights)
+    return [{**row, "weight": w * scale} for row, w in zip(rows, weights, strict=True)]
 
 
 def data_hash(rows: Sequence[Row]) -> str:
@@ -84,11 +88,16 @@ def _file(data: Path, method: Method) -> Path:
         raise InputError(data, "does not exist")
     if data.is_file():
         return data
-    names = [f"{stem}{suffix}" for stem in FILES[method] for suffix in (".jsonl", "/train.jsonl")]
-    for name in ("trees.jsonl", *names, "train.jsonl"):
+    names = (
+        "trees.jsonl",
+        f"{FORMAT[method]}.jsonl",
+        "train.jsonl",
+        f"{FORMAT[method]}/train.jsonl",
+    )
+    for name in names:
         if (data / name).is_file():
             return data / name
-    raise InputError(data, f"holds neither trees.jsonl nor {names[0]}; name a file")
+    raise InputError(data, f"holds none of {', '.join(names)}; name a file")
 
 
 def _holds_trees(file: Path) -> bool:
@@ -129,31 +138,41 @@ def _checked(raw: Any, method: Method, file: Path, line: int) -> Row:
     if method == "sft" and "messages" in raw and "prompt" not in raw:
         messages = raw["messages"]
         raw = {**raw, "prompt": messages[:-1], "completion": messages[-1:]}
-    row: Row = {"tree": "", "weight": 1.0}
-    for column in COLUMNS[method]:
-        if column not in raw:
-            raise refuse(f"has no '{column}', which {method} needs")
-        row[column] = raw[column]  # type: ignore[literal-required]
-    if problem := _problem(row):
+    if problem := _problem(raw, method):
         raise refuse(problem)
-    row["tree"] = str(raw.get("tree") or digest(_opening(row["prompt"])))
-    row["weight"] = float(raw.get("weight") or 1.0)
-    return row
+    return _row(raw, method)
 
 
-def _problem(row: Row) -> str | None:
+def _needed(method: Method) -> tuple[str, ...]:
+    return ("prompt", *ANSWERS[method], *(("label",) if method == "kto" else ()))
+
+
+def _row(raw: dict[str, Any], method: Method) -> Row:
+    needed = _needed(method)
+    extra = [c for c in COLUMNS[FORMAT[method]] if c not in needed and c in raw]
+    row: Any = {column: raw[column] for column in needed}
+    row["tree"] = str(raw.get("tree") or digest(_opening(raw["prompt"])))
+    row["weight"] = float(raw.get("confidence") or 1.0)
+    row["extra"] = {column: raw[column] for column in extra}
+    checked: Row = row
+    return checked
+
+
+def _problem(raw: dict[str, Any], method: Method) -> str | None:
     """Return what makes a row unusable, None if nothing does."""
-    for column in ("prompt", "completion", "chosen", "rejected"):
-        messages: Any = row.get(column, [{"role": "assistant", "content": "-"}])
-        if not _are_messages(messages):
+    for column in _needed(method):
+        if column not in raw:
+            return f"has no '{column}', which {method} needs"
+    for column in ("prompt", *ANSWERS[method]):
+        if not _are_messages(raw[column]):
             return f"'{column}' is not a list of messages with role and content"
-        if not messages or not messages[-1]["content"].strip():
+        if not raw[column] or not raw[column][-1]["content"].strip():
             return f"'{column}' is empty"
-    if row["prompt"][-1]["role"] != "user":
+    if raw["prompt"][-1]["role"] != "user":
         return "'prompt' must end with a user message"
-    if "chosen" in row and _text(row["chosen"]) == _text(row["rejected"]):
+    if "chosen" in ANSWERS[method] and _text(raw["chosen"]) == _text(raw["rejected"]):
         return "'chosen' and 'rejected' are identical: there is nothing to prefer"
-    if not isinstance(row.get("label", True), bool):
+    if method == "kto" and not isinstance(raw["label"], bool):
         return "'label' is neither true nor false"
     return None
 
@@ -181,54 +200,6 @@ def _from_trees(file: Path, method: Method) -> Iterator[Row]:
         if tree.schema_version != SCHEMA_VERSION:
             problem = f"is of schema version {tree.schema_version}, not {SCHEMA_VERSION}"
             raise InputError(file, problem, line=number)
-        for row in TREE_ROWS[method](tree, skipped):
-            if not _problem(row):  # identical after stripping, say
-                yield {**row, "tree": tree.id}
-
-
-def _sft(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    for row in sft_rows(tree, skipped):
-        yield {"prompt": row["prompt"], "completion": row["completion"], "weight": 1.0}
-
-
-def _pairs(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    shared = Counter(verdict.node for verdict in tree.verdicts if verdict.preferred)
-    for verdict in tree.verdicts:
-        alone = tree.model_copy(update={"verdicts": (verdict,)})
-        for row in dpo_rows(alone, skipped):
-            yield {
-                "prompt": row["prompt"],
-                "chosen": row["chosen"],
-                "rejected": row["rejected"],
-                "weight": agreement(verdict) / shared[verdict.node],
-            }
-
-
-def agreement(verdict: Verdict) -> float:
-    """Return the share of votes that say what the verdict says; 1 where no vote was needed."""
-    votes = [vote.choice for vote in verdict.votes]
-    return sum(choice == verdict.outcome for choice in votes) / len(votes) if votes else 1.0
-
-
-def _unpaired(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    for row in _pairs(tree, skipped):
-        for column, label in (("chosen", True), ("rejected", False)):
-            answer = row["chosen"] if column == "chosen" else row["rejected"]
-            yield {"prompt": row["prompt"], "completion": answer, "label": label, "weight": 1.0}
-
-
-def _prompts(tree: Tree, _skipped: Skipped) -> Iterator[Row]:
-    for node in tree.nodes:
-        if node.role == "user":
-            path = tree.path(node.id)
-            prompt: list[ChatMessage] = [{"role": n.role, "content": n.content} for n in path]
-            yield {"prompt": prompt, "weight": 1.0}
-
-
-TREE_ROWS: dict[Method, Callable[[Tree, Skipped], Iterator[Row]]] = {
-    "sft": _sft,
-    "dpo": _pairs,
-    "reward": _pairs,
-    "kto": _unpaired,
-    "grpo": _prompts,
-}
+        for row in ROWS[FORMAT[method]](tree, skipped):
+            if not _problem(row, method):  # replies that differ in blanks only, say
+                yield _row(row, method)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError, InputError, ModelError
-from training.dataset import COLUMNS, Method, Row, data_hash, read_rows
+from training.dataset import ANSWERS, Method, Row, data_hash, read_rows
 from training.record import ModelFolder, Record, versions
 
 if TYPE_CHECKING:
@@ -168,8 +168,7 @@ def packed_examples(
     limit = plan.settings.max_length or config.max_position_embeddings
     examples = []
     for number, row in enumerate(rows, 1):
-        columns = [column for column in COLUMNS[plan.method] if column != "prompt"]
-        replies = [row[column][-1]["content"] for column in columns]  # type: ignore[literal-required]
+        replies = [row[column][-1]["content"] for column in ANSWERS[plan.method]]  # type: ignore[literal-required]
         answers = tuple(chat.answer(row["prompt"], reply) for reply in replies)
         longest = max(len(answer.ids) for answer in answers)
         if longest > limit:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
 from aloe.huggingface import load_checkpoint
-from training.dataset import COLUMNS, Row
+from training.dataset import Row
 from training.start import is_adapter, starting_model
 from training.templates import ChatTokens
 
@@ -41,8 +41,7 @@ def stock_trainer(plan: "Plan", rows: Sequence[Row], arguments: Any) -> tuple[An
     extra = _reward(plan.settings.reward) if plan.method == "grpo" else {}
     start = starting_model(plan.start, plan.settings, scoring=plan.method == "reward")
     ChatTokens(start.tokenizer)
-    columns = COLUMNS[plan.method]
-    data = Dataset.from_list([{column: row[column] for column in columns} for row in rows])  # type: ignore[literal-required]
+    data = Dataset.from_list([_columns(row) for row in rows])
     try:
         trainer = getattr(trl, TRAINERS[plan.method])(
             model=start.model,
@@ -54,6 +53,12 @@ def stock_trainer(plan: "Plan", rows: Sequence[Row], arguments: Any) -> tuple[An
     except (ValueError, TypeError) as error:
         raise ConfigError(f"TRL refuses this training: {str(error).splitlines()[0]}") from None
     return trainer, start.tokenizer
+
+
+def _columns(row: Row) -> dict[str, Any]:
+    """Return what TRL's trainer takes of a row."""
+    own = ("tree", "weight", "extra")
+    return {key: value for key, value in row.items() if key not in own} | row["extra"]
 
 
 def _reward(reward: str | None) -> dict[str, Any]:
