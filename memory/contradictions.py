@@ -42,7 +42,7 @@ _CLAIMS: dict[str, tuple[str, str]] = {
     ),
     "walking": (
         r"\bI use a wheelchair\b|\bI have used a wheelchair\b",
-        r"\bI (?:run|walk|climb|dance|patrol|ride|race|lift) |\bon foot\b|\bmarathon\b"
+        r"\bI (?:run up|walk|climb|dance|patrol|ride|race|lift) |\bon foot\b|\bmarathon\b"
         r"|\bfire crew\b|\btower crane\b|\bsquash\b",
     ),
     "schooling": (

@@ -16,7 +16,7 @@ from aloe.errors import StoreError
 from aloe.schema import Record
 from memory.axes import Axes, Kind
 from memory.descriptions import Description
-from memory.trees import cut_torn_line
+from memory.personas import cut_torn_line
 
 
 class Outcome(Record):

@@ -6,6 +6,7 @@ changes what is simulated. Gzip is read as it is, so that a large pool stays sma
 """
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from pydantic import ValidationError
 
 from aloe.errors import InputError
 from aloe.schema import SCHEMA_VERSION, Persona
+
+TAIL = 65536
+"""Bytes read at a time in search of the last line break."""
 
 SHIPPED = Path(__file__).parent / "pool" / "personas.jsonl.gz"
 """The pool that comes with the program."""
@@ -80,6 +84,24 @@ def parsed(path: Path, number: int, line: str) -> Persona:
     if not persona.facts:
         raise InputError(path, "the persona has no facts", line=number)
     return persona
+
+
+def cut_torn_line(path: Path) -> None:
+    """Remove what follows the last newline of `path`, if anything does; reads only the end."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        position = end = file.seek(0, os.SEEK_END)
+        while position:
+            start = max(0, position - TAIL)
+            file.seek(start)
+            newline = file.read(position - start).rfind(b"\n")
+            if newline >= 0:
+                position = start + newline + 1
+                break
+            position = start
+        if position < end:
+            file.truncate(position)
 
 
 DERIVED = {"id", "facts"}

@@ -35,8 +35,7 @@ from aloe.schema import Persona, digest
 from memory.axes import KINDS, Cell, Kind, cells
 from memory.embedder import Embedder, Vectors
 from memory.index import DescriptionIndex, Neighbour
-from memory.personas import as_line, numbered_lines, parsed
-from memory.trees import cut_torn_line
+from memory.personas import as_line, cut_torn_line, numbered_lines, parsed
 
 ROUNDING = 1e-5
 """Similarities this little under the threshold count as reaching it: a vector compared with
@@ -213,10 +212,13 @@ def open_pool(
     files = PoolFiles(path)
     if path.is_dir() or path.suffix == ".gz":
         raise StoreError(f"{path}: a pool grows in a plain file; name it FILE.jsonl")
-    with files.writing():
+    with files.writing(), _client(files, config.store) as client:
         cut_torn_line(path)
         dimensions = embedder.embed(["."]).shape[1]
-        indexes = _open_indexes(files, config, embedder, dimensions)
+        indexes: dict[Kind, DescriptionIndex] = {
+            kind: DescriptionIndex(_collection(client, kind, config, embedder, files), dimensions)
+            for kind in KINDS
+        }
         pool = PersonaPool(files, embedder, config.threshold, indexes)
         wanted = {kind: {digest(t): t for t in (seeds or {}).get(kind, ())} for kind in KINDS}
         for persona in _stored_personas(path):
@@ -246,8 +248,7 @@ def stored_vectors(path: Path, embedder: str) -> dict[Kind, dict[str, Vectors]]:
     found: dict[Kind, dict[str, Vectors]] = {kind: {} for kind in KINDS}
     if not files.chroma.exists():
         return found
-    with files.writing():
-        client = _client(files, None)
+    with files.writing(), _client(files, None) as client:
         for collection in client.list_collections():
             if collection.name not in KINDS or collection.metadata.get("embedder") != embedder:
                 continue
@@ -292,19 +293,20 @@ def _bring_level(
             on_embedded(done, total)
 
 
-def _open_indexes(
-    files: PoolFiles, config: PersonasConfig, embedder: Embedder, dimensions: int
-) -> dict[Kind, DescriptionIndex]:
-    client = _client(files, config.store)
-    return {
-        kind: DescriptionIndex(
-            _collection(client, kind, config.threshold, embedder.name, files.folder), dimensions
-        )
-        for kind in KINDS
-    }
+@contextmanager
+def _client(files: PoolFiles, url: str | None) -> Iterator[Any]:
+    client = _connected(files, url)
+    try:
+        yield client
+    finally:
+        client.close()
+        if url:
+            # Closing a client leaves its two HTTP connections open.
+            for each in (client, client._admin_client):
+                each._server._session.close()
 
 
-def _client(files: PoolFiles, url: str | None) -> Any:
+def _connected(files: PoolFiles, url: str | None) -> Any:
     import chromadb
     from chromadb.config import Settings
 
@@ -325,17 +327,20 @@ def _client(files: PoolFiles, url: str | None) -> Any:
         ) from None
 
 
-def _collection(client: Any, kind: Kind, threshold: float, embedder: str, folder: Path) -> Any:
+def _collection(
+    client: Any, kind: Kind, config: PersonasConfig, embedder: Embedder, files: PoolFiles
+) -> Any:
     """Return the collection of `kind`, made if need be; never with Chroma's own embedder."""
-    made_with = {"embedder": embedder, "threshold": threshold}
+    made_with = {"embedder": embedder.name, "threshold": config.threshold}
     collection = client.get_or_create_collection(
         kind, embedding_function=None, metadata={"hnsw:space": "cosine", **made_with}
     )
     stored = collection.metadata or {}
+    where = config.store or files.folder
     for what, now in made_with.items():
         if stored.get(what) != now:
             raise StoreError(
-                f"{folder} was made with {what} {stored.get(what)}, now it is {now}; go back to "
-                f"that, name another --out, or delete {folder} to embed again"
+                f"{where} was made with {what} {stored.get(what)}, now it is {now}; go back to "
+                "that, name another --out, or delete it to embed again"
             )
     return collection

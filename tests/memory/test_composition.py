@@ -1,0 +1,46 @@
+import random
+from collections import Counter
+
+import pytest
+
+from memory.axes import KINDS, TEMPERS, Kind, sample
+from memory.composition import compose, parts
+from memory.validation import reasons
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nearly_all_of_it_is_sound(kind: Kind) -> None:
+    rng = random.Random(5)
+    made = [compose(kind, sample(kind, Counter(), rng), seed) for seed in range(600)]
+    bad = Counter(reason for each in made for reason in reasons(each))
+    assert bad.keys() <= {"contradiction", "repetition"}, bad
+    assert bad.total() < 30
+
+
+def test_the_same_seed_gives_the_same_text() -> None:
+    axes = sample("profile", Counter(), random.Random(3))
+    assert compose("profile", axes, 1) == compose("profile", axes, 1)
+    assert compose("profile", axes, 1).text != compose("profile", axes, 2).text
+
+
+def test_axes_say_what_was_composed() -> None:
+    rng = random.Random(9)
+    for seed in range(300):
+        asked = sample("profile", Counter(), rng)
+        made = compose("profile", asked, seed)
+        assert made.axes["age"] == asked["age"]
+        assert any(str(n) in made.text for n in (made.axes["age"], int(made.axes["age"]) + 1))
+        work = next(row for row in parts("work") if row[6] in made.text)
+        assert made.axes["means"] == work[2]
+        assert int(work[3]) <= int(made.axes["age"]) <= int(work[4])
+
+
+def test_nobody_fishes_far_from_water() -> None:
+    axes = {"age": 30, "region": "Central Asia", "place": "village", "means": "poor"}
+    texts = [compose("profile", {**axes, "expertise": "expert: x"}, s).text for s in range(200)]
+    assert not any("nets" in text or "shrimp" in text or "seaweed" in text for text in texts)
+
+
+def test_every_temper_has_a_sentence() -> None:
+    written = {(row[0], row[1]) for row in parts("tempers")}
+    assert written == {(valence, word) for valence, words in TEMPERS.items() for word in words}

@@ -1,0 +1,101 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+
+from aloe.errors import ConfigError, ModelError
+from memory.embedder import MiniLmEmbedder, open_embedder
+
+
+@pytest.fixture(scope="module")
+def minilm() -> MiniLmEmbedder:
+    return MiniLmEmbedder()
+
+
+def test_minilm_gives_unit_vectors_in_order(minilm: MiniLmEmbedder) -> None:
+    texts = ["I am 30.", "I keep bees in a village in Crete and sell honey.", "I am 30."]
+    found = minilm.embed(texts)
+    assert found.shape == (3, 384)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(found[0], found[2], atol=1e-6)
+    assert found[0] @ found[1] < 0.9
+
+
+def test_minilm_knows_meaning_and_not_case(minilm: MiniLmEmbedder) -> None:
+    cat, mat, stocks, shout = minilm.embed(
+        [
+            "The cat sits on the mat.",
+            "A cat is sitting on a rug.",
+            "Share prices fell sharply today.",
+            "THE CAT SITS ON THE MAT.",
+        ]
+    )
+    assert cat @ mat > 0.7
+    assert cat @ stocks < 0.2
+    np.testing.assert_allclose(cat, shout, atol=1e-6)
+
+
+def test_a_vector_does_not_depend_on_its_neighbours(minilm: MiniLmEmbedder) -> None:
+    texts = [f"I have {n} goats and {n * n} hens." * (n % 4 + 1) for n in range(9)]
+    together = minilm.embed(texts)
+    alone = np.concatenate([minilm.embed([text]) for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_long_text_is_cut_not_refused(minilm: MiniLmEmbedder) -> None:
+    assert minilm.embed(["word " * 2000]).shape == (1, 384)
+
+
+@pytest.mark.parametrize("name", ["mini", "openai:", "scripted:bags:Nothing", "scripted:nowhere:X"])
+def test_an_unknown_embedder_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match=name.split(":")[-1] or "openai"):
+        open_embedder(name)
+
+
+class _Endpoint(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        rows = [
+            {"index": i, "embedding": [float(len(text)), 1.0], "object": "embedding"}
+            for i, text in enumerate(asked["input"])
+        ]
+        body = json.dumps({"data": rows, "model": "m", "object": "list", "usage": {}}).encode()
+        self.send_response(200 if asked["model"] == "good" else 500)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), _Endpoint)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_endpoint_can_take_its_place(endpoint: str) -> None:
+    embedder = open_embedder(f"openai:good@{endpoint}")
+    assert embedder.name == "openai:good"
+    found = embedder.embed(["aaa", "b"])
+    np.testing.assert_allclose(found[0], np.array([3, 1]) / np.sqrt(10), atol=1e-5)
+
+
+def test_a_dead_endpoint_is_one_clear_error() -> None:
+    embedder = open_embedder("openai:good@http://127.0.0.1:9/v1")
+    with pytest.raises(ModelError, match="embedder openai:good"):
+        embedder.embed(["a"])
+
+
+def test_openais_own_endpoint_needs_a_key() -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        open_embedder("openai:text-embedding-3-small")

@@ -1,0 +1,45 @@
+import random
+
+import pytest
+
+from aloe.schema import Lineage
+from memory.axes import Kind
+from memory.descriptions import Description
+from memory.pairing import conflicts, paired
+
+LIFE = "I am 30. I live alone in Crete. I never learned to drive."
+
+
+def described(kind: Kind, text: str) -> Description:
+    return Description(kind=kind, text=text, axes={}, lineage=Lineage(origin="seed"))
+
+
+@pytest.mark.parametrize(
+    ("profile", "personality", "topics"),
+    [
+        (LIFE, "I like lists.", ()),
+        (LIFE, "I ask my wife first. I like lists.", ()),
+        ("I have never been married. I sail.", "I ask my wife first.", ("marriage",)),
+        ("He is 40. He sails.", "She talks fast. She jokes.", ("pronouns",)),
+        ("She is 40. She sails.", "She talks fast. She jokes.", ()),
+        ("He is 40. He sails.", "Talks fast. Jokes a lot.", ()),
+        ("I am 40. I sail.", "He talks fast.", ("pronouns",)),
+        (LIFE, "I like lists. I hate lists.", ("lists",)),
+        (LIFE, "I talk as I drive a bus and I drive fast.", ("driving",)),
+        ("I am 30. I sail.", "I turned 50 and tire easily.", ("age",)),
+    ],
+)
+def test_contradictions_are_named(profile: str, personality: str, topics: tuple[str, ...]) -> None:
+    assert conflicts(profile, personality) == topics
+
+
+def test_pairs_use_each_text_once_and_never_contradict() -> None:
+    profiles = [described("profile", f"He is {age}. He sails.") for age in range(20, 26)]
+    profiles += [described("profile", f"She is {age}. She sails.") for age in range(20, 26)]
+    tempers = [
+        described("personality", f"{who} talks of {n}.") for who in ("He", "She") for n in "abcd"
+    ]
+    pairs = paired(profiles, tempers, random.Random(1))
+    assert len(pairs) == 8
+    assert len({p.text for p, _ in pairs}) == len({t.text for _, t in pairs}) == 8
+    assert all(p.text.split()[0] == t.text.split()[0] for p, t in pairs)

@@ -1,0 +1,74 @@
+import gzip
+from pathlib import Path
+
+import pytest
+
+from aloe.errors import InputError
+from aloe.schema import Persona
+from memory.personas import SHIPPED, as_lines, cut_torn_line, read_personas
+
+ANNA = Persona.of("I am 30. I keep bees.", "I want short replies.", axes={"age": 30})
+BERT = Persona.of("I am 61. I repair clocks.", "I like jokes.")
+
+
+def test_lines_come_back_plain_and_gzipped(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "a.jsonl.gz"
+    plain.write_text(as_lines([ANNA, BERT]) + "\n")
+    packed.write_bytes(gzip.compress(as_lines([ANNA, BERT], derived=False).encode()))
+    assert read_personas(plain) == read_personas(packed) == [ANNA, BERT]
+    assert b'"facts"' not in gzip.decompress(packed.read_bytes())
+
+
+def test_two_texts_are_enough(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"profile": "I am 30. I sail.", "personality": "I shout."}\n')
+    (found,) = read_personas(path)
+    assert [fact.text for fact in found.facts] == ["I am 30.", "I sail.", "I shout."]
+    assert [fact.kind for fact in found.facts] == ["fact", "fact", "trait"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no personas here"),
+        ("{broken\n", r"a\.jsonl:1"),
+        ('{"profile": "I am 30.", "personality": "", "age": 3}\n', r"a\.jsonl:1: age"),
+        ('\n{"profile": "", "personality": ""}\n', r"a\.jsonl:2: the persona has no facts"),
+        (as_lines([ANNA, BERT, ANNA]), r"a\.jsonl:3: persona \w+ is there twice"),
+        (as_lines([ANNA]).replace('"schema_version":1', '"schema_version":99'), "99 is newer"),
+    ],
+)
+def test_what_is_broken_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_personas(path)
+
+
+def test_other_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_personas(tmp_path / "missing.jsonl")
+    (tmp_path / "latin.jsonl").write_bytes(as_lines([ANNA]).encode() + b"\xff\xfe\n")
+    with pytest.raises(InputError, match=r"latin\.jsonl:2: is not UTF-8"):
+        read_personas(tmp_path / "latin.jsonl")
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(as_lines([ANNA]).encode())[:-9])
+    with pytest.raises(InputError, match="gzip"):
+        read_personas(tmp_path / "cut.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("a\nb", "a\n"), ("a\n", "a\n"), ("ab", ""), ("", "")]
+)
+def test_a_torn_line_is_cut(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / "a"
+    path.write_text("x" * 70_000 + "\n" + before if before != "ab" else before)
+    cut_torn_line(path)
+    assert path.read_text().removeprefix("x" * 70_000 + "\n") == after
+
+
+def test_the_shipped_pool_is_large_and_of_one_piece() -> None:
+    pool = read_personas(SHIPPED)
+    assert len(pool) >= 3310
+    assert len({p.profile for p in pool}) == len({p.personality for p in pool}) == len(pool)
+    assert {origin.origin for p in pool for origin in p.lineage.values()} == {"composed"}
+    assert SHIPPED.stat().st_size < 1_000_000
