@@ -165,6 +165,10 @@ class ModelsConfig(Settings):
         return {"judge": self.judge, **further}
 
 
+Mood = Literal["curt", "chatty", "contradictory", "typos"]
+"""A way of writing that a simulated user can have on top of the persona's; see `agents.mood`."""
+
+
 class SimulationConfig(Settings):
     """How conversation trees grow."""
 
@@ -184,6 +188,10 @@ class SimulationConfig(Settings):
     the last turn; one path goes on as long as an exchange fits."""
     both_turns: int = Field(default=0, ge=0)
     """Number of first turns at which all candidates are continued, whatever `expansion` says."""
+    moods: tuple[Mood, ...] = ()
+    """Moods of users, one drawn for each tree; empty: everybody writes as the persona does."""
+    stop_when_done: bool = False
+    """Whether a branch ends early, at a farewell or when its user has nothing left to tell."""
     user_window: int | None = Field(default=None, ge=0)
     """Past exchanges that the simulated user rereads; None for all. Very small models lose the
     thread in long prompts."""

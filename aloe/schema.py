@@ -165,6 +165,8 @@ class UserNode(Record):
     """How well the message fits the persona; None if not checked."""
     faults: tuple[Fault, ...] = ()
     """What is wrong with this message and could not be repaired; empty is good."""
+    repaired: tuple[Fault, ...] = ()
+    """What was wrong with earlier drafts of this message, which were asked for again."""
 
     @classmethod
     def of(cls, parent: str | None, content: str, *, tree: str, **given: Any) -> Self:
@@ -261,6 +263,8 @@ class Tree(Record):
     nodes: tuple[Node, ...]
     """Parents stand before their children."""
     verdicts: tuple[Verdict, ...]
+    mood: str | None = None
+    """How the user of this tree writes, beside the persona's manner; None for nothing special."""
 
     @staticmethod
     def id_for(persona: Persona, seed: int) -> str:
@@ -294,6 +298,11 @@ class Tree(Record):
         """Return what the user had revealed when `node` was written, oldest first."""
         path = self.path(node)
         return tuple(d for each in path if isinstance(each, UserNode) for d in each.revealed)
+
+    def spoiled(self, node: str) -> bool:
+        """Whether the simulated user spoiled the conversation that `node` ends (see `SPOILING`)."""
+        path = self.path(node)
+        return any(isinstance(each, UserNode) and SPOILING & set(each.faults) for each in path)
 
     def verdicts_on(self, user_node: str) -> Iterator[Verdict]:
         """Yield the verdicts that compare children of `user_node`."""

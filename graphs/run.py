@@ -19,7 +19,7 @@ from aloe.calls import CallLog, read_events
 from aloe.config import Config
 from aloe.errors import AloeError, CallError
 from aloe.models import Model, open_model
-from aloe.schema import Persona, Tree, derived_seed
+from aloe.schema import SPOILING, Persona, Tree, derived_seed
 from graphs.tree import SimulationContext, grow_tree
 from memory.ledger import Tally, default_ledger
 from memory.trees import RunFolder
@@ -49,6 +49,8 @@ class Progress:
     """Verdicts by outcome, over the trees finished in this process."""
     ledger: Tally = field(default_factory=Tally)
     """What the check of the ledger found in them."""
+    severity: Counter[str] = field(default_factory=Counter)
+    """User messages in them that were `repaired`, stayed `blemished` or `spoiled` what follows."""
 
     def add(self, tree: Tree) -> None:
         """Count a finished tree."""
@@ -56,6 +58,16 @@ class Progress:
         self.nodes += len(tree.nodes)
         self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
         self.ledger.add(tree)
+        self.severity.update(_severities(tree))
+
+
+def _severities(tree: Tree) -> Iterator[str]:
+    """Yield how bad it is, for each user message in which the simulator erred."""
+    for node in tree.nodes:
+        if node.role == "user" and node.faults:
+            yield "spoiled" if SPOILING & set(node.faults) else "blemished"
+        elif node.role == "user" and node.repaired:
+            yield "repaired"
 
 
 def plan(personas: Sequence[Persona], trees: int, seed: int) -> Iterator[Planned]:
@@ -79,7 +91,12 @@ def open_models(config: Config) -> dict[str, Model]:
 def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
     """Build the agents that `config` describes."""
     return SimulationContext(
-        user=UserAgent(model=models["user"], calls=calls, window=config.simulation.user_window),
+        user=UserAgent(
+            model=models["user"],
+            calls=calls,
+            window=config.simulation.user_window,
+            moods=config.simulation.moods,
+        ),
         inducer=Inducer(model=models["inducer"], calls=calls),
         assistants=tuple(
             AssistantAgent(

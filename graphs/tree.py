@@ -32,6 +32,7 @@ from typing_extensions import TypedDict
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer
 from agents.judge import Judge
+from agents.mood import mood_of
 from agents.user import UserAgent
 from aloe.config import SimulationConfig
 from aloe.errors import TransientCallError
@@ -221,10 +222,14 @@ def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
             verdicts=[v for v in verdicts if v.node == user.id],
         )
         for user in nodes
-        if user.role == "user" and user.turn == turn
+        if user.role == "user" and user.turn == turn and not _done(state, user, runtime.context)
     ]
     chosen = frontier(config, state["tree"], turn, level, len(nodes))
     return {"turn": turn + 1, "frontier": chosen}
+
+
+def _done(state: TreeState, user: UserNode, context: SimulationContext) -> bool:
+    return context.config.stop_when_done and context.user.done(state["persona"], user)
 
 
 def branch_out(state: TreeState) -> list[Send] | str:
@@ -285,4 +290,5 @@ async def grow_tree(
         models=models,
         nodes=tuple(state["nodes"]),
         verdicts=tuple(state["verdicts"]),
+        mood=mood_of(context.config.moods, tree),
     )

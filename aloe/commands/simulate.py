@@ -148,6 +148,7 @@ class _Run:
             "cost": None if totals.unpriced else round(totals.cost, 6),
             "verdicts": dict(progress.outcomes),
             "ledger": progress.ledger.summary(),
+            "user_faults": dict(progress.severity),
             "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
         }
 
@@ -213,6 +214,10 @@ class RunDisplay(Display):
             "verdicts": f"{preferred} preferred, {p.outcomes['tie']} tie, "
             f"{p.outcomes['abstain']} abstain",
             "ledger": _ledger(p.ledger),
+            "user": ", ".join(
+                f"{p.severity[kind]} messages {kind}"
+                for kind in ("repaired", "blemished", "spoiled")
+            ),
             "calls": f"{t.calls}, {faulty} with a faulty reply, {t.errors} failed"
             + (f", {t.replayed} replayed" if t.replayed else ""),
             "tokens": f"{t.input_tokens} read ({cached:.0%} from cache), {t.output_tokens} written",

@@ -106,14 +106,15 @@ def test_a_tree_survives_the_disk() -> None:
     tree = grow(config(turns=2))
     assert Tree.model_validate_json(tree.model_dump_json()) == tree
     with pytest.raises(ValidationError):
-        Tree.model_validate({**json.loads(tree.model_dump_json()), "mood": "good"})
+        Tree.model_validate({**json.loads(tree.model_dump_json()), "weather": "good"})
 
 
 def test_the_published_schema_names_what_a_line_holds() -> None:
     schema = json_schema("tree")
     line = json.loads(grow(config(turns=1)).model_dump_json())
     assert set(schema["properties"]) == set(line)
-    assert {"id", "schema_version", "persona", "seed", "models", "nodes", "verdicts"} == set(line)
+    fields = {"id", "schema_version", "persona", "seed", "models", "nodes", "verdicts", "mood"}
+    assert fields == set(line)
     for node in line["nodes"]:
         name = "UserNode" if node["role"] == "user" else "AssistantNode"
         assert {"id", "parent", "role", "content", "turn"} <= set(node)

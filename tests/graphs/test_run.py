@@ -145,3 +145,24 @@ def test_every_call_of_a_run_is_an_event(tmp_path: Path) -> None:
 def test_a_model_for_every_agent() -> None:
     settings = config(assistants=3)
     assert list(open_models(settings)) == ["user", "inducer", "a0", "a1", "a2", "judge"]
+
+
+def test_how_badly_the_simulator_erred_is_counted(tmp_path: Path) -> None:
+    asked = 0
+
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        nonlocal asked
+        if not messages[0].text.startswith("You write the messages"):
+            return reply(messages, arguments)
+        asked += 1
+        bad = {1: "", 3: "*nods* Fine.", 4: "*nods* Yes.", 5: "*nods* No."}
+        return bad.get(asked, "As an AI I cannot say." if asked > 5 else "I keep bees.")
+
+    progress, _ = run(config(trees=1, turns=3), tmp_path, scripted_model(script))
+    assert progress.severity == {"repaired": 1, "blemished": 1, "spoiled": 1}
+    (tree,) = read_trees(tmp_path)
+    first, second, third = (node for node in tree.nodes if node.role == "user")
+    assert first.repaired == ("empty",)
+    assert not tree.spoiled(second.id)
+    assert tree.spoiled(third.id)
+    assert all(tree.spoiled(node.id) == (node.turn == 3) for node in tree.nodes)

@@ -1,0 +1,50 @@
+"""Moods and styles of simulated users, drawn for each tree from its seed.
+
+People are not all tidy writers who agree with themselves. `curt` and `chatty` are a sentence in
+the user's prompt; `contradictory` and `typos` are rules, because small models do neither when told
+to. A contradictory user takes back, at every second turn, what the turn before told; the ledger's
+check finds that as contradicted. A user with typos swaps two neighbouring letters in about one
+long word of six, so nearly everything stays readable, and numbers and names keep their first
+letter.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+
+from aloe.config import Mood
+from aloe.schema import derived_seed
+
+MANNERS: dict[Mood, str] = {
+    "curt": "The person writes as few words as possible.",
+    "chatty": "The person likes to chat and strays from the point.",
+}
+"""Sentences added to the manner of the persona."""
+
+TYPO_SHARE = 1 / 6
+"""Share of the words of five letters and more that get a typo."""
+
+
+def mood_of(moods: Sequence[Mood], tree: str) -> Mood | None:
+    """Return the mood of the user in `tree`, None if there are none to choose from."""
+    return random.Random(derived_seed("mood", tree)).choice(moods) if moods else None
+
+
+def taken_back(statement: str) -> str:
+    """Return a sentence that denies `statement`."""
+    opening = statement if re.match(r"I\b", statement) else statement[0].lower() + statement[1:]
+    return f"It is not true that {opening}"
+
+
+def with_typos(text: str, seed: int) -> str:
+    """Return `text` with neighbouring letters swapped inside some of its longer words."""
+    rng = random.Random(seed)
+
+    def spoilt(match: re.Match[str]) -> str:
+        word = match[0]
+        if rng.random() >= TYPO_SHARE:
+            return word
+        at = rng.randrange(1, len(word) - 2)
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+    return re.sub(r"[^\W\d_]{5,}", spoilt, text)
