@@ -104,10 +104,9 @@ def _messages(
 def _joined(reply: Reply) -> str:
     """Return the reply's first facts as one text, without marks and without repetitions."""
     kept: list[str] = []
-    for piece in sentences(tidied(reply)):
-        fact = _MARK.sub("", piece).strip()
-        if fact and fact[-1] not in ".!?\"'":
-            fact += "."
-        if fact and not repeats((*kept, fact)):
-            kept.append(fact)
+    unmarked = "\n".join(_MARK.sub("", line) for line in tidied(reply).splitlines())
+    for fact in sentences(unmarked):
+        whole = fact if fact[-1] in ".!?\"'" else f"{fact}."
+        if not repeats((*kept, whole)):
+            kept.append(whole)
     return " ".join(kept[:FACTS])

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,7 +98,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         part.write_bytes(data)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise StoreError(f"{path} cannot be written ({error.strerror})") from None
 
 
@@ -141,7 +143,8 @@ def split(
     if empty:
         raise ConfigError(
             f"no persona is left for {' and '.join(empty)}: at similarity {limit} the largest "
-            f"cluster holds {done.largest} of {len(personas)}; raise --threshold"
+            f"cluster holds {done.largest} of {len(personas)} and {len(done.refused)} are too "
+            "close to training; raise --threshold"
         )
     for part, rows in done.rows.items():
         lines = as_lines(personas[row] for row in rows)
@@ -264,7 +267,10 @@ def _read(
 def _new(
     pool: "PersonaPool", kind: "Kind", given: "list[Description]", *, keep_near: bool
 ) -> "tuple[list[Description], int]":
-    """Return the descriptions that the gate lets in, and how many it does not."""
+    """Return the descriptions that can be used, and how many the gate refuses.
+
+    A personality that the pool knows word by word can be used again; a life cannot.
+    """
     if not given:
         return [], 0
     texts = [description.text for description in given]
@@ -272,11 +278,11 @@ def _new(
         pool.hold(kind, texts)
         return given, 0
     fates = pool.gate(kind, texts)
-    kept = [
-        description.near(fate.nearest.similarity if fate.nearest else None)
-        for description, fate in zip(given, fates, strict=True)
-        if fate.accepted
-    ]
+    kept = []
+    for description, fate in zip(given, fates, strict=True):
+        known = fate.nearest is not None and fate.nearest.id == description.id
+        if fate.accepted or (known and kind == "personality"):
+            kept.append(description.near(fate.nearest.similarity if fate.nearest else None))
     return kept, len(given) - len(kept)
 
 

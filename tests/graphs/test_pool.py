@@ -1,0 +1,222 @@
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from bags import BagOfWords
+
+from agents.writer import Writer
+from aloe.config import PersonasConfig
+from aloe.errors import CallError, ModelError, TransientCallError
+from aloe.schema import Lineage, Persona, digest
+from graphs import pool as graph
+from graphs.pool import PoolContext, Progress, grow_pool
+from memory.axes import MIX, Axes, Kind
+from memory.composition import Composer
+from memory.descriptions import Description, read_seeds
+from memory.growth import GrowthLog, read_growth
+from memory.personas import read_personas
+from memory.pool import PoolFiles, open_pool
+from memory.report import coverage, duplicates, vectors_of
+
+
+def grow(
+    path: Path, writer: Writer, *, seed: int = 0, threshold: float = 0.8, **settings: object
+) -> tuple[str, GrowthLog]:
+    config = PersonasConfig.model_validate({"threshold": threshold, "batch": 8, **settings})
+    seeds = read_seeds(None)
+    texts = {kind: [each.text for each in given] for kind, given in seeds.items()}
+    with open_pool(path, config, BagOfWords(), seeds=texts) as pool:
+        log = GrowthLog(PoolFiles(path).growth, config.window)
+        context = PoolContext(
+            pool=pool,
+            writer=writer,
+            seeds=seeds,
+            log=log,
+            config=config,
+            seed=seed,
+            progress=Progress(target=config.target, found=len(pool), size=len(pool)),
+        )
+        return asyncio.run(grow_pool(context)), log
+
+
+class Fixed:
+    """Writes what it is told, by kind; the texts come round again."""
+
+    def __init__(self, texts: dict[Kind, Sequence[str]]) -> None:
+        self.texts = texts
+        self.calls: Counter[Kind] = Counter()
+
+    async def write(
+        self, kind: Kind, axes: Axes, examples: Sequence[Description], seed: int
+    ) -> Description:
+        text = self.texts[kind][self.calls[kind] % len(self.texts[kind])]
+        self.calls[kind] += 1
+        return Description(kind=kind, text=text, axes={}, lineage=Lineage(origin="grown"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "personas.jsonl"
+
+
+def test_a_pool_grows_to_its_target_and_holds_no_near_copies(path: Path) -> None:
+    ended, log = grow(path, Composer(), target=40)
+    people = read_personas(path)
+    assert (ended, len(people)) == ("target", 40)
+    assert len({p.profile for p in people}) == len({p.personality for p in people}) == 40
+    assert duplicates(people, vectors_of(people, BagOfWords(), {}), 0.8) == []
+    assert log.accepted >= 80
+    nearest = [origin.nearest for p in people for origin in p.lineage.values()]
+    assert all(near is not None and near < 0.8 for near in nearest)
+
+
+def test_the_same_seed_grows_the_same_pool(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.jsonl" for n in "abc"]
+    for path, seed in zip(paths, (1, 1, 2), strict=True):
+        grow(path, Composer(), seed=seed, target=12)
+    one, same, other = (path.read_text() for path in paths)
+    assert one == same != other
+
+
+def test_growing_on_adds_and_changes_nothing(path: Path) -> None:
+    grow(path, Composer(), target=10)
+    before = path.read_text()
+    numbers = {o.number for o in read_growth(PoolFiles(path).growth)}
+    ended, _ = grow(path, Composer(), target=25)
+    assert path.read_text().startswith(before)
+    assert (ended, len(read_personas(path))) == ("target", 25)
+    outcomes = list(read_growth(PoolFiles(path).growth))
+    assert len({o.number for o in outcomes}) == len(outcomes) > len(numbers)
+    ended, _ = grow(path, Composer(), target=25)
+    assert (ended, len(read_personas(path))) == ("target", 25)
+
+
+def test_a_writer_that_repeats_itself_saturates_the_pool(path: Path) -> None:
+    writer = Fixed(
+        {
+            "profile": ["I am 30. I keep bees in Crete. I want to sell honey in the city."],
+            "personality": ["I like short replies. I talk in scraps and never in long sentences."],
+        }
+    )
+    ended, log = grow(path, writer, target=5, window=20, min_acceptance=0.2)
+    assert ended == "saturated"
+    assert len(read_personas(path)) == 1
+    assert log.refusals["duplicate"] >= 15
+
+
+def test_unsound_candidates_never_reach_the_gate(path: Path) -> None:
+    good = Composer()
+
+    class Sloppy(Composer):
+        async def write(
+            self, kind: Kind, axes: Axes, examples: Sequence[Description], seed: int
+        ) -> Description:
+            made = await good.write(kind, axes, examples, seed)
+            spoiled = "Sure, here is one. " + made.text if seed % 3 == 0 else made.text
+            return Description(kind=kind, text=spoiled, axes=made.axes, lineage=made.lineage)
+
+    _, log = grow(path, Sloppy(), target=10)
+    assert log.refusals["preamble"] > 3
+    assert not any("Sure" in p.profile + p.personality for p in read_personas(path))
+    refused = [o for o in read_growth(PoolFiles(path).growth) if "preamble" in o.reasons]
+    assert all(o.text and o.similarity is None for o in refused)
+
+
+def test_pairs_that_contradict_each_other_are_not_joined(path: Path) -> None:
+    single = "I have never been married."
+    boats = [f"I am {n}. {single} I own boat {n * 'x'}." for n in range(20, 60)]
+    birds = [f"I talk like a {n * 'y'} bird. I shout {n * 'z'} now and then." for n in range(3, 30)]
+    wife = "I ask my wife before I answer. I talk a lot about food."
+    grow(path, Fixed({"profile": boats, "personality": [wife, *birds]}), target=6, threshold=0.97)
+    assert len(read_personas(path)) == 6
+    assert not any("wife" in p.personality for p in read_personas(path))
+
+
+def test_a_call_that_fails_for_good_costs_one_candidate(
+    path: Path,
+) -> None:
+    class Failing(Composer):
+        calls = 0
+
+        async def write(
+            self, kind: Kind, axes: Axes, examples: Sequence[Description], seed: int
+        ) -> Description:
+            Failing.calls += 1
+            if Failing.calls % 4 == 0:
+                raise CallError("no")
+            return await super().write(kind, axes, examples, seed)
+
+    ended, log = grow(path, Failing(), target=6)
+    assert ended == "target"
+    assert log.refusals["call_failed"] >= 2
+
+
+def test_a_call_that_fails_in_passing_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = graph.RETRY._replace(initial_interval=0.001, jitter=False)
+    monkeypatch.setattr(graph, "RETRY", quick)
+    graph.pool_graph.cache_clear()
+
+    class Flaky(Composer):
+        failed: ClassVar[Counter[int]] = Counter()
+
+        async def write(
+            self, kind: Kind, axes: Axes, examples: Sequence[Description], seed: int
+        ) -> Description:
+            Flaky.failed[seed] += 1
+            if Flaky.failed[seed] < 3:
+                raise TransientCallError("busy")
+            return await super().write(kind, axes, examples, seed)
+
+    ended, log = grow(path, Flaky(), target=4)
+    graph.pool_graph.cache_clear()
+    assert ended == "target"
+    assert log.refusals["call_failed"] == 0
+    assert min(Flaky.failed.values()) == 3
+
+
+def test_a_refused_key_stops_the_growth_and_keeps_what_there_is(path: Path) -> None:
+    class Dying(Composer):
+        calls = 0
+
+        async def write(
+            self, kind: Kind, axes: Axes, examples: Sequence[Description], seed: int
+        ) -> Description:
+            Dying.calls += 1
+            if Dying.calls > 30:
+                raise ModelError("the key was refused")
+            return await super().write(kind, axes, examples, seed)
+
+    with pytest.raises(ModelError, match="the key was refused"):
+        grow(path, Dying(), target=50)
+    assert 5 < len(read_personas(path)) < 50
+
+
+def test_growth_fills_what_is_thin(path: Path) -> None:
+    """A pool of nothing but young people is filled up with older ones."""
+    young = [
+        Persona.of(f"I am 20. I own ship {n * 'q'}.", f"I say {n * 'w'}.", axes={"age": 20})
+        for n in range(1, 31)
+    ]
+    path.write_text("".join(p.model_dump_json() + "\n" for p in young))
+    grow(path, Composer(), target=130)
+    shares = {
+        value: share for axis, value, _, share, _ in coverage(read_personas(path)) if axis == "age"
+    }
+    assert shares["16-24"] == pytest.approx(30 / 130, abs=0.03)
+    for band in ("25-39", "40-59", "60-74"):
+        assert shares[band] > MIX["profile"]["age"][band] * 0.8
+
+
+def test_every_fact_is_kept_with_its_id(path: Path) -> None:
+    grow(path, Composer(), target=3)
+    for persona in read_personas(path):
+        assert [fact.id for fact in persona.facts] == [digest(fact.text) for fact in persona.facts]
+        assert (
+            " ".join(fact.text for fact in persona.facts)
+            == f"{persona.profile} {persona.personality}"
+        )
