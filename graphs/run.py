@@ -8,7 +8,7 @@ good is set aside with its reason and the run goes on; a refused key or a missin
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agents.assistant import AssistantAgent
@@ -17,7 +17,7 @@ from agents.panel import make_judge
 from agents.user import UserAgent
 from aloe.calls import CallLog, read_events
 from aloe.config import Config
-from aloe.errors import AloeError, CallError
+from aloe.errors import AloeError, CallError, ConfigError
 from aloe.models import Model, open_model
 from aloe.schema import SPOILING, Persona, Tree, derived_seed
 from graphs.tree import SimulationContext, grow_tree
@@ -32,6 +32,8 @@ class Planned:
     tree: str
     persona: Persona
     seed: int
+    start: Tree | None = None
+    """The tree as far as it is there; None for one that is new."""
 
 
 @dataclass(kw_only=True)
@@ -139,6 +141,34 @@ async def simulate(
         StoreError: the folder cannot be written any more; what is finished is kept.
     """
     wanted = list(plan(personas, config.simulation.trees, config.seed))
+    await grow_all(wanted, config, folder, models, calls, progress, on_change)
+
+
+def further(trees: Iterable[Tree], models: dict[str, Model]) -> list[Planned]:
+    """Return a plan that grows finished trees further.
+
+    Raises:
+        ConfigError: they were grown with other models.
+    """
+    names = {name: model.name for name, model in models.items()}
+    found = []
+    for tree in trees:
+        if tree.models != names:
+            raise ConfigError(f"tree {tree.id} was grown with other models; go back to those")
+        found.append(Planned(tree=tree.id, persona=tree.persona, seed=tree.seed, start=tree))
+    return found
+
+
+async def grow_all(
+    wanted: Sequence[Planned],
+    config: Config,
+    folder: RunFolder,
+    models: dict[str, Model],
+    calls: CallLog,
+    progress: Progress,
+    on_change: Callable[[], None] = lambda: None,
+) -> None:
+    """Grow those of the trees in `wanted` that `folder` does not hold yet; see `simulate`."""
     done = folder.finished()
     todo = [each for each in wanted if each.tree not in done]
     progress.finished_before = len(wanted) - len(todo)
@@ -153,7 +183,7 @@ async def simulate(
             progress.running += 1
             on_change()
             try:
-                tree = await grow_tree(each.persona, each.seed, names, context)
+                tree = await grow_tree(each.persona, each.seed, names, context, each.start)
                 folder.append(tree)
                 progress.add(tree)
             except CallError as error:

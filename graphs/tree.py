@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -110,14 +110,20 @@ class TreeInput(TypedDict):
 
     tree: str
     persona: Persona
+    turn: NotRequired[int]
+    """Turns that are there already; left out of a new tree, like the rest."""
+    nodes: NotRequired[Annotated[list[AnyNode], operator.add]]
+    verdicts: NotRequired[Annotated[list[Verdict], operator.add]]
 
 
-class TreeState(TreeInput):
+class TreeState(TypedDict):
     """A tree in the making."""
 
+    tree: str
+    persona: Persona
+    turn: int
     nodes: Annotated[list[AnyNode], operator.add]
     verdicts: Annotated[list[Verdict], operator.add]
-    turn: int
     frontier: list[str | None]
 
 
@@ -212,7 +218,7 @@ def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
     config = runtime.context.config
     if turn == 0:
         return {"turn": 1, "frontier": [None]}
-    if turn == config.turns:
+    if turn >= config.turns:
         return {"frontier": []}
     nodes, verdicts = state["nodes"], state["verdicts"]
     level = [
@@ -262,8 +268,24 @@ def tree_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     return graph.compile(name="tree")
 
 
+def _input(tree: str, persona: Persona, start: Tree | None) -> TreeInput:
+    if start is None:
+        return TreeInput(tree=tree, persona=persona)
+    return TreeInput(
+        tree=tree,
+        persona=persona,
+        turn=max(node.turn for node in start.nodes),
+        nodes=list(start.nodes),
+        verdicts=list(start.verdicts),
+    )
+
+
 async def grow_tree(
-    persona: Persona, seed: int, models: dict[str, str], context: SimulationContext
+    persona: Persona,
+    seed: int,
+    models: dict[str, str],
+    context: SimulationContext,
+    start: Tree | None = None,
 ) -> Tree:
     """Grow the tree of `persona` from `seed`.
 
@@ -272,6 +294,7 @@ async def grow_tree(
         seed: distinguishes the trees of one persona.
         models: model string of each agent, recorded in the tree.
         context: agents and settings.
+        start: the same tree with fewer turns, which are kept; None to begin at the opening.
 
     Raises:
         ModelError: the run cannot go on.
@@ -279,7 +302,7 @@ async def grow_tree(
     """
     tree = Tree.id_for(persona, seed)
     state = await tree_graph().ainvoke(
-        TreeInput(tree=tree, persona=persona),
+        _input(tree, persona, start),
         {"recursion_limit": STEPS_OF_A_TURN + 2 * context.config.turns},
         context=context,
     )

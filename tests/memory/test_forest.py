@@ -1,0 +1,108 @@
+"""Cutting and merging: whatever is done, what is left is a tree."""
+
+import random
+
+import pytest
+from builders import PERSONAS, assistant, config, grow, user
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aloe.config import EXPANSION_NAMES
+from aloe.errors import ConfigError
+from aloe.schema import Tree, UserNode, Verdict
+from memory.forest import all_pruned, merged, pruned
+
+WIDE = grow(config(turns=3, expansion="both"))
+
+
+def well_formed(tree: Tree) -> bool:
+    seen: set[str] = set()
+    for node in tree.nodes:
+        assert node.parent is None or node.parent in seen
+        assert node.id not in seen
+        seen.add(node.id)
+    for verdict in tree.verdicts:
+        parents = {tree.by_id[each].parent for each in (verdict.first, verdict.second)}
+        assert parents == {verdict.node}
+    pairs = [frozenset((v.first, v.second)) for v in tree.verdicts]
+    return len(pairs) == len(set(pairs))
+
+
+def without(tree: Tree, cut: set[str]) -> Tree:
+    """Return `tree` without the user nodes in `cut` and what is below them."""
+    kept: dict[str, bool] = {}
+    for node in tree.nodes:
+        kept[node.id] = (node.parent is None or kept[node.parent]) and node.id not in cut
+    nodes = tuple(node for node in tree.nodes if kept[node.id])
+    verdicts = tuple(v for v in tree.verdicts if kept[v.first] and kept[v.second])
+    fields = {name: getattr(tree, name) for name in Tree.model_fields}
+    return Tree(**fields | {"nodes": nodes, "verdicts": verdicts})
+
+
+@settings(max_examples=40)
+@given(chance=st.randoms(use_true_random=False))
+def test_parts_of_a_tree_merge_into_it(chance: random.Random) -> None:
+    later = [node.id for node in WIDE.nodes if isinstance(node, UserNode) and node.parent]
+    parts = [without(WIDE, set(chance.sample(later, chance.randrange(len(later))))) for _ in "abc"]
+    (whole,) = merged([*parts, WIDE])
+    assert well_formed(whole)
+    assert {node.id: node for node in whole.nodes} == {node.id: node for node in WIDE.nodes}
+    assert {v.model_dump_json() for v in whole.verdicts} == {
+        v.model_dump_json() for v in WIDE.verdicts
+    }
+    (again,) = merged([whole, *parts])
+    assert again == whole
+
+
+@settings(max_examples=10)
+@given(expansion=st.sampled_from(EXPANSION_NAMES), turns=st.integers(1, 4))
+def test_a_pruned_tree_is_the_shorter_tree(expansion: str, turns: int) -> None:
+    tree = grow(config(turns=3, expansion=expansion))
+    left = pruned(tree, turns=turns)
+    assert left is not None
+    assert well_formed(left)
+    assert left == grow(config(turns=min(turns, 3), expansion=expansion))
+    assert merged([left, tree]) == [tree]
+
+
+def spoilt_at(turn: int) -> Tree:
+    opening = user("Hello", faults=("echo",) if turn == 1 else ("narration",))
+    a, b = (assistant(name, opening, agent=name) for name in "ab")
+    below = user("More", a.id, turn=2, faults=("role_confusion",) if turn == 2 else ())
+    c, d = (assistant(name, below, agent=name) for name in "cd")
+    verdicts = tuple(
+        Verdict(node=up.id, first=x.id, second=y.id, votes=(), outcome="tie")
+        for up, x, y in ((opening, a, b), (below, c, d))
+    )
+    return Tree(
+        id=f"t{turn}", persona=PERSONAS[0], seed=0, models={}, nodes=(opening, a, b, below, c, d),
+        verdicts=verdicts,
+    )  # fmt: skip
+
+
+def test_what_the_simulator_spoiled_is_cut_and_blemishes_stay() -> None:
+    first, second, third = (spoilt_at(turn) for turn in (1, 2, 3))
+    left = list(all_pruned([first, second, third], turns=None, spoiled=True))
+    assert [tree.id for tree in left] == ["t2", "t3"]
+    assert (len(left[0].nodes), len(left[0].verdicts)) == (3, 1)
+    assert left[1] == third
+    assert list(all_pruned([first], turns=None, spoiled=False)) == [first]
+
+
+def test_a_node_that_two_trees_hold_is_the_firsts() -> None:
+    tree = spoilt_at(3)
+    other = tree.model_copy(
+        update={"verdicts": tuple(v.model_copy(update={"outcome": "first"}) for v in tree.verdicts)}
+    )
+    assert merged([tree, other]) == [tree]
+    assert merged([other, tree]) == [other]
+
+
+def test_other_models_do_not_mix() -> None:
+    tree = spoilt_at(3)
+    mine = tree.model_copy(update={"models": {"a": "x", "b": "y"}})
+    theirs = tree.model_copy(update={"models": {"a": "z"}})
+    with pytest.raises(ConfigError, match="'a' is x in one run and z in another"):
+        merged([mine, theirs])
+    (both,) = merged([mine, tree.model_copy(update={"models": {"c": "z"}})])
+    assert both.models == {"a": "x", "b": "y", "c": "z"}
