@@ -11,8 +11,8 @@ Everything that talks to a model takes a `Model`, and every `Model` wraps a Lang
     community:ChatOllama            any chat class of langchain-community, arguments in `options`
     scripted:MODULE:FUNCTION        a Python function in place of a model, for tests
 
-The embedded model, a vLLM server and OpenAI share one code path (ChatOpenAI), so what works on a
-laptop works on a cluster, and the tests' double goes through the same door as all of them.
+The embedded model and a vLLM server share one code path, so what works on a laptop works on a
+cluster, and the tests' double goes through the same door as all of them.
 Failures are sorted here into those that stop the run, those that cost one call, and those worth
 another try; what the model says is passed on untouched.
 """
@@ -21,12 +21,13 @@ import asyncio
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from pydantic import SecretStr
 
 from aloe.config import ModelConfig
 from aloe.errors import CallError, ConfigError, ModelError, TransientCallError
@@ -147,13 +148,14 @@ def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:
         return ModelError(f"{about}; check the model's name and base URL")
     names = {kind.__name__ for kind in type(error).__mro__}
     passing = {"APIConnectionError", "TimeoutError", "TransportError", "ConnectionError"}
+    passing |= {"ClientConnectionError", "ClientPayloadError"}
     if status in (408, 409, 429) or (status or 0) >= 500 or names & passing:
         return TransientCallError(about, retry_after=_retry_after(error))
     return CallError(about)
 
 
 def _retry_after(error: Exception) -> float | None:
-    headers = getattr(getattr(error, "response", None), "headers", {})
+    headers = getattr(getattr(error, "response", error), "headers", {})
     try:
         return float(headers.get("retry-after", ""))
     except ValueError:
@@ -201,11 +203,24 @@ def _sampling(config: ModelConfig) -> dict[str, Any]:
 def _openai(
     config: ModelConfig, name: str, base_url: str | None, api_key: str | None = None
 ) -> tuple[BaseChatModel, bool]:
+    """Build ChatOpenAI, or for a server that is asked for nothing special the lean `HttpChat`."""
+    key = api_key or _api_key(config, base_url)
+    if base_url and not config.options:
+        from aloe.http_chat import HttpChat
+
+        sampling = _sampling(config)
+        return HttpChat(
+            model_name=name,
+            base_url=base_url,
+            api_key=SecretStr(key),
+            timeout=config.timeout,
+            sampling=sampling,
+        ), True
     from langchain_openai import ChatOpenAI
 
     arguments = {
         "model": name,
-        "api_key": api_key or _api_key(config, base_url),
+        "api_key": key,
         "base_url": base_url,
         "timeout": config.timeout,
         "max_retries": 0,
@@ -287,23 +302,34 @@ async def check_reachable(models: Sequence[Model]) -> None:
         ModelError: nothing answers, or the key is refused. Any other answer counts as reachable,
             since not every compatible server has that list.
     """
-    from langchain_openai import ChatOpenAI
-    from openai import APIConnectionError, DefaultAsyncHttpxClient
+    from aiohttp import ClientError, InvalidURL
 
-    chats = [(m, m.chat) for m in models if isinstance(m.chat, ChatOpenAI)]
-    servers = {(c.openai_api_base, m.config.api_key_env): (m, c) for m, c in chats}
-    for model, chat in servers.values():
-        # A client of its own: a connection that this one left open would be bound to this event
-        # loop and break the first call in the next.
-        own = chat.root_async_client.copy(http_client=DefaultAsyncHttpxClient())
+    from aloe.http_chat import HttpChat, HttpStatusError
+
+    servers = {
+        (url, m.config.api_key_env): (m, url, key) for m in models for url, key in _server(m)
+    }
+    for model, url, key in servers.values():
+        chat = HttpChat(model_name="", base_url=url, api_key=key, timeout=REACH_TIMEOUT)
         try:
-            async with own:
-                await asyncio.wait_for(own.models.list(), REACH_TIMEOUT)
-        except (APIConnectionError, TimeoutError):
-            where = chat.openai_api_base or "api.openai.com"
-            raise ModelError(
-                f"{model.name}: nothing answers at {where}; start the server or correct the URL"
-            ) from None
-        except Exception as error:
-            if getattr(error, "status_code", None) in (401, 403):
+            await chat.request("GET", "/models")
+        except HttpStatusError as error:
+            if error.status_code in (401, 403):
                 raise _sorted_failure(model, error) from None
+        except (OSError, TimeoutError, InvalidURL):
+            raise ModelError(
+                f"{model.name}: nothing answers at {url}; start the server or correct the URL"
+            ) from None
+        except (ClientError, ValueError):
+            continue
+
+
+def _server(model: Model) -> Iterator[tuple[str, SecretStr]]:
+    """Yield URL and key of the OpenAI-compatible server behind `model`, if there is one."""
+    chat = model.chat
+    if model.config.model.startswith(("scripted:", "hf:", "community:")):
+        return
+    url = getattr(chat, "base_url", None) or getattr(chat, "openai_api_base", None)
+    key = getattr(chat, "api_key", None) or getattr(chat, "openai_api_key", None)
+    if isinstance(key, SecretStr):
+        yield url or "https://api.openai.com/v1", key

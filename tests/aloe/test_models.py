@@ -18,8 +18,29 @@ def ask(model: Model, **wishes: Any) -> Reply:
     return asyncio.run(model.ask(HELLO, model.arguments(seed=5, **wishes)))  # type: ignore[arg-type]
 
 
+CLIENTS: dict[str, dict[str, Any]] = {"HttpChat": {}, "ChatOpenAI": {"disable_streaming": True}}
+"""Options with which the door opens each client: the lean one is for a server without any."""
+
+
+@pytest.fixture(params=CLIENTS.values(), ids=CLIENTS)
+def options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return dict(request.param)
+
+
+@pytest.fixture
+def server(server: ChatServer, options: dict[str, Any]) -> ChatServer:
+    server.options = options  # type: ignore[attr-defined]
+    return server
+
+
 def at(server: ChatServer, **settings: Any) -> Model:
-    return open_model(ModelConfig(model=server.model, **settings))
+    options = server.options  # type: ignore[attr-defined]
+    return open_model(ModelConfig(model=server.model, options=options, **settings))
+
+
+def test_the_lean_client_is_for_servers_without_options(server: ChatServer) -> None:
+    kind = "ChatOpenAI" if server.options else "HttpChat"  # type: ignore[attr-defined]
+    assert type(at(server).chat).__name__ == kind
 
 
 def test_a_call_over_http_carries_what_was_asked_for(server: ChatServer) -> None:
