@@ -302,7 +302,7 @@ async def check_reachable(models: Sequence[Model]) -> None:
         ModelError: nothing answers, or the key is refused. Any other answer counts as reachable,
             since not every compatible server has that list.
     """
-    from aiohttp import ClientError, InvalidURL
+    from aiohttp import ClientError, InvalidURL, NonHttpUrlClientError
 
     from aloe.http_chat import HttpChat, HttpStatusError
 
@@ -316,7 +316,7 @@ async def check_reachable(models: Sequence[Model]) -> None:
         except HttpStatusError as error:
             if error.status_code in (401, 403):
                 raise _sorted_failure(model, error) from None
-        except (OSError, TimeoutError, InvalidURL):
+        except (OSError, TimeoutError, InvalidURL, NonHttpUrlClientError):
             raise ModelError(
                 f"{model.name}: nothing answers at {url}; start the server or correct the URL"
             ) from None
