@@ -8,7 +8,6 @@ settings than were asked for is the most expensive mistake there is.
 
 import dataclasses
 import difflib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,9 @@ def training_arguments(
 
 def _common(*, packed: bool) -> dict[str, Any]:
     on_cpu = not torch.cuda.is_available()
+    kept = {"remove_unused_columns": False} if packed else {}
     return {
+        **kept,
         "num_train_epochs": 1,
         "per_device_train_batch_size": 1,
         "gradient_accumulation_steps": 4 if packed else 8,
@@ -99,11 +100,11 @@ def _common(*, packed: bool) -> dict[str, Any]:
         "save_steps": 20,
         "save_total_limit": 2,
         "disable_tqdm": True,
-        "remove_unused_columns": not packed,
         "activation_checkpointing": not on_cpu,
         "dataloader_pin_memory": not on_cpu,
         "use_cpu": on_cpu,
         "bf16": not on_cpu,
+        "ddp_find_unused_parameters": False,
     }
 
 
@@ -143,8 +144,3 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
                 f"training.arguments: tree packing has the losses {', '.join(LOSSES)}, not "
                 f"'{loss}'; train with --no-tree-packing"
             )
-
-
-def is_main_process() -> bool:
-    """Return whether this process writes files; with several GPUs only the first does."""
-    return int(os.environ.get("RANK", "0")) == 0

@@ -5,6 +5,7 @@ memory, and only then the first step. A loss or gradient that is not a number st
 before it reaches the weights, so the last checkpoint is always a good one.
 """
 
+import os
 import resource
 import time
 import warnings
@@ -75,7 +76,7 @@ def train(plan: Plan, watch: Watch) -> Record:
     record = _record(plan, rows)
     if done := folder.check(record):
         return done
-    from training.arguments import is_main_process, training_arguments
+    from training.arguments import training_arguments
 
     arguments = training_arguments(
         plan.method,
@@ -260,7 +261,6 @@ def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
 def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
     """Write the model, and the file that `local:` serves where the base is a GGUF file."""
     from aloe.huggingface import adapter_base
-    from training.arguments import is_main_process
     from training.attention import use_plain_attention
     from training.gguf import is_gguf, write_adapter
 
@@ -287,3 +287,8 @@ def _results(progress: Progress, state: Any, seconds: float) -> Record:
         "seconds": round(seconds, 1),
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
     }
+
+
+def is_main_process() -> bool:
+    """Return whether this process writes files; with several GPUs only the first does."""
+    return int(os.environ.get("RANK", "0")) == 0

@@ -293,7 +293,7 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from training.run import Plan, Progress, train
+    from training.run import Plan, Progress, is_main_process, train
 
     plan = Plan(
         method=method,
@@ -304,13 +304,16 @@ def _run(
         seed=settings.seed,
         report_to=report_to,
     )
-    display = _TrainingDisplay(Progress(method=method), quiet=quiet)
+    main = is_main_process()
+    display = _TrainingDisplay(Progress(method=method), quiet=quiet or not main)
     try:
         with display.running():
             record = train(plan, display.follow)
     except KeyboardInterrupt:
         stderr().print(f"stopped; run the same command again to go on in {out}")
         raise typer.Exit(INTERRUPTED) from None
+    if not main:
+        return
     show(_summary(out, record), as_json=as_json)
     finish({"out": str(out), **record}, as_json=as_json)
 

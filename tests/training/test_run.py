@@ -1,7 +1,10 @@
 """Training as a person runs it: from a run folder to a model that answers."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import torch
 from aloe.config import ModelConfig
 from aloe.huggingface import load_checkpoint
 from aloe.models import open_model
+from training.curves import draw_curves, sparkline
 from training.dpo import TreeDpoTrainer
 from training.sft import TreeSftTrainer
 
@@ -256,3 +260,63 @@ def test_weights_reach_the_loss(aloe, base, run, tmp_path, monkeypatch):
                 "--out", tmp_path / "w", "--max-steps", "1", "--quiet", "--json"))  # fmt: skip
     assert all(weighted for weighted, _ in seen)
     assert torch.cat([w for _, w in seen]).mean() == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_grpo_raises_a_reward_that_a_program_gives(aloe, base, run, tmp_path):
+    config = tmp_path / "grpo.toml"
+    config.write_text(
+        "[training.arguments]\nnum_generations = 8\nper_device_train_batch_size = 16\n"
+        "gradient_accumulation_steps = 1\nmax_completion_length = 12\n"
+        'lr_scheduler_type = "constant"\n'
+    )
+    ran = aloe("train", "grpo", "--data", run, "--model", base, "--out", tmp_path / "grpo",
+               "--reward", "rewards:little_e", "--config", config, "--full", "--max-steps", "14",
+               "--learning-rate", "2e-2", "--quiet", "--json")  # fmt: skip
+    assert result(ran)["steps"] == 14
+    state = tmp_path / "grpo" / "checkpoints" / "checkpoint-14" / "trainer_state.json"
+    rewards = [e["reward"] for e in json.loads(state.read_text())["log_history"] if "reward" in e]
+    assert sum(rewards[-4:]) > 2 * sum(rewards[:4])
+
+
+def test_grpo_without_a_reward_says_what_is_missing(aloe, base, run, tmp_path):
+    given = ("train", "grpo", "--data", run, "--model", base, "--out", tmp_path / "g", "--quiet")
+    assert "needs --reward" in aloe(*given).err
+    assert "there is no reward" in aloe(*given, "--reward", "nowhere:nothing").err
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(aloe, base, run, tmp_path):
+    def settings(accumulation: int) -> Path:
+        file = tmp_path / f"{accumulation}.toml"
+        text = f"gradient_accumulation_steps = {accumulation}\nsave_steps = 3\n"
+        file.write_text(f"[training]\nrow_tokens = 400\n[training.arguments]\n{text}")
+        return file
+
+    common = ("train", "dpo", "--from-base", "--data", str(run), "--model", str(base), *QUICK)
+    result(aloe(*common, "--max-steps", "3", "--config", settings(2), "--out", tmp_path / "one"))
+    two = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "aloe",
+           *common, "--max-steps", "3", "--config", str(settings(1)), "--out",
+           str(tmp_path / "two")]  # fmt: skip
+    subprocess.run(
+        two,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=240,
+    )
+    one, both = adapter(tmp_path / "one"), adapter(tmp_path / "two")
+    assert max((one[key] - both[key]).abs().max() for key in one) < 1e-4
+
+
+def test_curves_are_drawn_where_matplotlib_is(tmp_path):
+    pytest.importorskip("matplotlib")
+    history = [{"step": i, "loss": 1 / (i + 1), "rewards/margins": i} for i in range(9)]
+    assert draw_curves(tmp_path / "curves.png", "dpo", history)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_line_of_blocks_rises_with_the_values():
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([1.0] * 3) == "▁▁▁"
+    assert len(sparkline(list(range(1000)), width=40)) == 40

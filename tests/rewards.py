@@ -1,0 +1,10 @@
+"""Rewards that a program can check, for GRPO."""
+
+from typing import Any
+
+
+def little_e(completions: list[list[dict[str, str]]], **columns: Any) -> list[float]:
+    """Reward the share of the letter e, for prompts whose persona is known."""
+    assert all(columns["profile"])
+    texts = [completion[0]["content"] for completion in completions]
+    return [text.count("e") / max(1, len(text)) for text in texts]
