@@ -12,7 +12,18 @@ from pathlib import Path
 import typer
 
 import aloe
-from aloe.commands import bench, doctor, export, personas, rejudge, schema, simulate, trace, train
+from aloe.commands import (
+    bench,
+    doctor,
+    export,
+    judge,
+    personas,
+    rejudge,
+    schema,
+    simulate,
+    trace,
+    train,
+)
 from aloe.console import stderr
 from aloe.errors import EXIT_CODE, AloeError, ConfigError
 
@@ -27,6 +38,7 @@ app = typer.Typer(
 app.add_typer(personas.app, name="personas")
 app.command("simulate")(simulate.simulate)
 app.command("rejudge")(rejudge.rejudge)
+app.add_typer(judge.app, name="judge")
 app.command("export")(export.export)
 app.command("trace")(trace.trace)
 app.command("doctor")(doctor.doctor)

@@ -308,6 +308,16 @@ class Config(Settings):
             assistant |= change
         return validated(type(self), raw, source="--model/--base-url")
 
+    def with_judge(self, model: str | None, base_url: str | None) -> Self:
+        """Return a copy judged by `model` alone, at `base_url`; None keeps what is there."""
+        raw = self.model_dump()
+        if model:
+            raw["models"]["judge"] |= {"model": model, "base_url": None, "api_key_env": None}
+            raw["models"]["panel"] = []
+        if base_url:
+            raw["models"]["judge"]["base_url"] = base_url
+        return validated(type(self), raw, source="command line")
+
     def toml(self) -> str:
         """Return the settings as TOML; keys whose value is None are left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))

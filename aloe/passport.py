@@ -87,9 +87,9 @@ class Passport(Record):
     """Decided among all pairs."""
     by_kind: dict[str, Share]
     """`accuracy` by kind of pair."""
-    persona_swap: Share
-    """Mirrored pairs (same replies, other persona, other label) with both labels right, among
-    those with both decided; a judge that does not read the persona gets none."""
+    mirrored: Share
+    """Mirrored couples (same replies, other persona or history, labels turned round) with both
+    labels right, among those with both decided; a judge that does not read who asks gets none."""
     flips: Share
     """Pairs in which the two orders, each alone, choose different replies."""
     first_slot: Share

@@ -107,14 +107,10 @@ def _settings(
     raw["judge"] = new.judge.model_dump()
     raw["prices"] |= {name: price.model_dump() for name, price in new.prices.items()}
     raw["models"] |= {"judge": new.models.judge.model_dump(), "panel": new.models.panel}
-    if judge:
-        raw["models"]["judge"] |= {"model": judge, "base_url": None, "api_key_env": None}
-        raw["models"]["panel"] = []
-    if base_url:
-        raw["models"]["judge"]["base_url"] = base_url
     if concurrency:
         raw["simulation"]["concurrency"] = concurrency
-    return settings.validated(settings.Config, raw, source=config or "command line")
+    merged = settings.validated(settings.Config, raw, source=config or stored)
+    return merged.with_judge(judge, base_url)
 
 
 class _Rejudging:

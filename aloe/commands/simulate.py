@@ -69,11 +69,12 @@ def simulate(
 
     Example: `aloe simulate --personas personas.jsonl --trees 10 --turns 5 --out runs/first`
     """
+    from agents.panel import read_own_passport
     from aloe import config as settings
     from aloe.models import check_reachable
     from graphs.expansion import check_expansion
     from graphs.run import open_models
-    from memory.trees import RunFolder
+    from memory.trees import RunFolder, replace_text
 
     given: dict[str, object] = {
         "--personas": personas,
@@ -97,6 +98,7 @@ def simulate(
     pool = _pool(personas) if personas else []
     folder = RunFolder(out)
     folder.check(resolved)
+    passport = read_own_passport(resolved)
     check_expansion(resolved.simulation)
     models = open_models(resolved)
     wanted = _wanted(resolved, pool, extend, models)
@@ -104,6 +106,8 @@ def simulate(
     with asyncio.Runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with folder.writing(resolved), folder.events.open("a", encoding="utf-8") as events:
+            if passport:
+                replace_text(out / "passport.json", passport.json_text())
             run = _Run(resolved, events, wanted=len(wanted), quiet=quiet)
             try:
                 with run.display.running():

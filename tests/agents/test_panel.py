@@ -138,7 +138,7 @@ def test_every_criterion_has_a_prompt_of_its_own_that_takes_what_a_judge_gives(n
 def passport(settings: Config, **given: Any) -> Passport:
     nothing = wilson(0, 0)
     shares = dict.fromkeys(
-        ("accuracy", "coverage", "persona_swap", "flips", "first_slot", "unreadable"), nothing
+        ("accuracy", "coverage", "mirrored", "flips", "first_slot", "unreadable"), nothing
     )
     effect = {"value": None, "low": -1.0, "high": 1.0, "count": 0}
     return Passport.model_validate(

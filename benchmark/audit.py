@@ -1,0 +1,105 @@
+"""Ask a judge about the gold pairs, and let it try its taste on its own words.
+
+For self-preference the judge's model answers some of the messages itself, knowing nothing of the
+persona; so does the worse reply of a pair in its way. If the judge lets its own reply beat the
+better one more often than it lets the worse one, on the same pairs, it favours its own words (or
+they are better than the worse reply: a first look, not a proof).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agents.panel import identity, make_judge
+from agents.transcript import chat_messages
+from aloe.calls import CallLog
+from aloe.config import Config
+from aloe.errors import AloeError
+from aloe.models import Model
+from aloe.passport import Passport
+from aloe.schema import Verdict, derived_seed
+from benchmark.gold_pairs import GoldPair, some
+from benchmark.passport import Judged, issue
+from graphs.judging import judge_one
+
+OWN_TOKENS = 80
+"""Longest reply, in tokens, that the judge writes itself."""
+
+
+@dataclass(kw_only=True)
+class AuditProgress:
+    """How far an audit is; changed in place while it goes on."""
+
+    wanted: int
+    done: int = 0
+    right: int = 0
+    decided: int = 0
+
+    def add(self, judged: Judged) -> None:
+        """Count a pair."""
+        self.done += 1
+        self.right += judged.outcome == "right"
+        self.decided += judged.decided
+
+
+async def audit(
+    config: Config,
+    pairs: Sequence[GoldPair],
+    models: Mapping[str, Model],
+    calls: CallLog,
+    progress: AuditProgress,
+    *,
+    own: int,
+    on_change: Callable[[], None] = lambda: None,
+) -> Passport:
+    """Return the passport of the judge that `config` describes.
+
+    Args:
+        config: settings; a passport that they name is not looked at.
+        pairs: what the judge is asked.
+        models: those of the judges, by agent name.
+        calls: the log that every call passes.
+        progress: counted up while the audit goes on.
+        own: pairs for which the judge also writes a reply; 0 for none.
+        on_change: called whenever `progress` changed.
+
+    Raises:
+        ModelError: a model is refused or gone.
+        CallError: a call failed for good.
+    """
+    plain = config.model_copy(update={"judge": config.judge.model_copy(update={"passport": None})})
+    judge = make_judge(plain, models, calls)
+    with_own = {pair.id for pair in some(pairs, own)}
+    judged: dict[str, Judged] = {}
+    queue = iter(pairs)
+
+    async def own_verdict(pair: GoldPair) -> Verdict | None:
+        if pair.id not in with_own or not (text := await _answer(pair, models["judge"], calls)):
+            return None
+        return await judge_one(pair.compared(pair.better, text), judge)
+
+    async def work() -> None:
+        for pair in queue:
+            verdict = await judge_one(pair.comparison, judge)
+            judged[pair.id] = Judged(pair=pair, verdict=verdict, own=await own_verdict(pair))
+            progress.add(judged[pair.id])
+            on_change()
+
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(config.simulation.concurrency, len(pairs))):
+                workers.create_task(work())
+    except* AloeError as group:
+        raise group.exceptions[0] from None
+    return issue(identity(plain), [judged[pair.id] for pair in pairs])
+
+
+async def _answer(pair: GoldPair, model: Model, calls: CallLog) -> str:
+    """Let the judge's model answer as any assistant would; empty if it says nothing."""
+    comparison = pair.comparison
+    messages = chat_messages([*comparison["path"], comparison["user"]])
+    async with calls.call("judge's own reply", model, tree=pair.id) as call:
+        seed = derived_seed("own", pair.id)
+        reply = await call.ask(messages, seed=seed, max_tokens=OWN_TOKENS)
+        call.event.outcome = "ok" if reply.text.strip() else "empty"
+    return reply.text.strip()

@@ -1,0 +1,236 @@
+"""From a judge's answers on gold pairs to its passport: pure functions.
+
+What is measured, and why it is not one number: a judge that is right 70% of the time because it
+likes long replies teaches a model to ramble. So besides accuracy stand the known ways to be right
+or wrong for the wrong reason: the order of the replies (Wang et al. 2023, arXiv 2305.17926), length
+(Dubois et al. 2024, arXiv 2404.04475), one's own words (Panickssery et al. 2024, arXiv 2404.13076).
+Mirrored pairs, which share both replies, tell whether the persona was read at all.
+
+Intervals of shares are Wilson's and take pairs as independent. Mirror images are not: to a judge
+with a taste of its own they answer in opposite ways, which makes the true interval of its accuracy
+narrower than the one given. Intervals of effects resample whole mirror groups.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import exp
+
+from aloe.passport import Effect, JudgeIdentity, Passport, Share, Threshold
+from aloe.schema import Verdict, Vote, digest
+from benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
+from benchmark.gold_pairs import GoldPair, gold_hash
+
+DRAWS = 2000
+FOLDS = 10
+STEPS = 10
+"""Parts into which thresholds divide the pairs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One gold pair with what the judge made of it."""
+
+    pair: GoldPair
+    verdict: Verdict
+    own: Verdict | None = None
+    """The better reply (first) against the judge's own; None if it was not asked for one."""
+
+    @property
+    def outcome(self) -> str:
+        """`right`, `wrong`, `tie` or `abstain`."""
+        if self.verdict.preferred is None:
+            return self.verdict.outcome
+        return "right" if self.verdict.outcome == self.label else "wrong"
+
+    @property
+    def decided(self) -> bool:
+        """Whether the judge preferred one of the two."""
+        return self.verdict.preferred is not None
+
+    @property
+    def label(self) -> str:
+        """The outcome that would be right."""
+        return "first" if self.pair.better_is_first else "second"
+
+    @property
+    def margin(self) -> float | None:
+        """Margin in favour of the better reply, in nats; None if the verdict has none."""
+        if self.verdict.margin is None:
+            return None
+        return self.verdict.margin if self.pair.better_is_first else -self.verdict.margin
+
+
+def issue(judge: JudgeIdentity, judged: Sequence[Judged]) -> Passport:
+    """Return the passport of the judge that gave these verdicts."""
+    outcomes = Counter(each.outcome for each in judged)
+    votes = [vote for each in judged for vote in each.verdict.votes]
+    margins = [(each.pair.group, m) for each in judged if (m := each.margin) is not None]
+    decided = [each for each in judged if each.decided]
+    return Passport(
+        judge=judge,
+        gold=gold_hash(each.pair for each in judged),
+        pairs=len(judged),
+        outcomes=dict(sorted(outcomes.items())),
+        accuracy=_accuracy(judged),
+        coverage=wilson(len(decided), len(judged)),
+        by_kind=_by_kind(judged),
+        mirrored=_mirrored(judged),
+        flips=_share(a.choice != b.choice for a, b in _both_orders(judged)),
+        first_slot=_share(vote.choice == _shown_first(vote) for vote in votes if _chose(vote)),
+        unreadable=_share(vote.choice is None for vote in votes),
+        length_effect=_effect(judged, _length),
+        self_preference=_effect(judged, _own) if any(each.own for each in judged) else None,
+        kappa=cohen_kappa([(each.label, each.verdict.outcome) for each in judged]),
+        alpha=krippendorff_alpha([(each.label, _rating(each)) for each in judged]),
+        slope=slope([m for _, m in margins]) if margins else None,
+        brier=brier(margins) if margins else None,
+        thresholds=tuple(thresholds([m for _, m in margins], len(judged))),
+    )
+
+
+def _accuracy(judged: Sequence[Judged]) -> Share:
+    return _share(each.outcome == "right" for each in judged if each.decided)
+
+
+def _by_kind(judged: Sequence[Judged]) -> dict[str, Share]:
+    kinds: dict[str, list[Judged]] = {}
+    for each in judged:
+        kinds.setdefault(each.pair.kind, []).append(each)
+    return {kind: _accuracy(some) for kind, some in sorted(kinds.items())}
+
+
+def _mirrored(judged: Sequence[Judged]) -> Share:
+    groups: dict[str, list[Judged]] = {}
+    for each in judged:
+        if each.pair.mirror:
+            groups.setdefault(each.pair.mirror, []).append(each)
+    both = [group for group in groups.values() if len(group) > 1 and all(j.decided for j in group)]
+    return _share(all(j.outcome == "right" for j in group) for group in both)
+
+
+def _share(hits: Iterator[bool]) -> Share:
+    found = list(hits)
+    return wilson(sum(found), len(found))
+
+
+def _chose(vote: Vote) -> bool:
+    return vote.choice in ("first", "second")
+
+
+def _shown_first(vote: Vote) -> str:
+    return vote.order.split("-")[0]
+
+
+def _both_orders(judged: Sequence[Judged]) -> Iterator[tuple[Vote, Vote]]:
+    """Yield the two votes of each judge and criterion on a pair, where both chose."""
+    for each in judged:
+        asked: dict[tuple[str, str | None, int], list[Vote]] = {}
+        seen: Counter[tuple[str, str | None, str]] = Counter()
+        for vote in each.verdict.votes:
+            # Two judges of a panel may have the same name.
+            seen[vote.judge, vote.criterion, vote.order] += 1
+            number = seen[vote.judge, vote.criterion, vote.order]
+            asked.setdefault((vote.judge, vote.criterion, number), []).append(vote)
+        for pair in asked.values():
+            if len(pair) == 2 and all(map(_chose, pair)):
+                yield pair[0], pair[1]
+
+
+def _rating(judged: Judged) -> str | None:
+    outcome = judged.verdict.outcome
+    return None if outcome == "abstain" else outcome
+
+
+def _length(judged: Judged) -> float | None:
+    """Return by how much the longer reply is liked more than it should be: -1, 0 or 1."""
+    pair = judged.pair
+    if not judged.decided or len(pair.better) == len(pair.worse):
+        return None
+    better_is_longer = len(pair.better) > len(pair.worse)
+    return float((judged.outcome == "right") == better_is_longer) - float(better_is_longer)
+
+
+def _own(judged: Judged) -> float | None:
+    """Return by how much the judge's own reply beats the better one more than the worse does."""
+    if judged.own is None or judged.own.preferred is None or not judged.decided:
+        return None
+    return float(judged.own.outcome == "second") - float(judged.outcome == "wrong")
+
+
+def _effect(judged: Sequence[Judged], value: Callable[[Judged], float | None]) -> Effect:
+    groups: dict[str, list[float]] = {}
+    for each in judged:
+        if (v := value(each)) is not None:
+            groups.setdefault(each.pair.group, []).append(v)
+    if not groups:
+        return Effect(value=None, low=-1.0, high=1.0, count=0)
+    clusters = list(groups.values())
+    rng = random.Random(0)
+    draws = sorted(_mean(rng.choices(clusters, k=len(clusters))) for _ in range(DRAWS))
+    return Effect(
+        value=_mean(clusters),
+        low=draws[round(0.025 * (DRAWS - 1))],
+        high=draws[round(0.975 * (DRAWS - 1))],
+        count=sum(map(len, clusters)),
+    )
+
+
+def _mean(clusters: Sequence[Sequence[float]]) -> float:
+    return sum(map(sum, clusters)) / sum(map(len, clusters))
+
+
+def slope(margins: Sequence[float]) -> float:
+    """Fit P(right) = 1 / (1 + exp(-slope * |margin|)) to margins in favour of the better reply.
+
+    Targets are drawn in from 0 and 1 as Platt (1999) does, so that a judge without a mistake gets a
+    finite slope. The log-likelihood is concave, so its gradient has one zero, found by bisection;
+    if that lies below 0, the slope is 0.
+    """
+    target = (len(margins) + 1) / (len(margins) + 2)
+
+    def gradient(k: float) -> float:
+        return sum(m * (target - _logistic(k * m)) for m in margins)
+
+    if gradient(0.0) <= 0:
+        return 0.0
+    low, high = 0.0, 1.0
+    while gradient(high) > 0:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if gradient(middle) > 0 else (low, middle)
+    return (low + high) / 2
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + exp(-x)) if x >= 0 else 1 - 1 / (1 + exp(x))
+
+
+def brier(margins: Sequence[tuple[str, float]]) -> float:
+    """Return the mean squared error of confidences, each from a slope fitted without its group.
+
+    Args:
+        margins: group and margin in favour of the better reply.
+    """
+    folds: list[list[float]] = [[] for _ in range(FOLDS)]
+    for group, margin in margins:
+        folds[int(digest("fold", group), 16) % FOLDS].append(margin)
+    errors = []
+    for held_out in folds:
+        fitted = slope([m for fold in folds if fold is not held_out for m in fold])
+        errors += [(_logistic(fitted * abs(m)) - float(m > 0)) ** 2 for m in held_out]
+    return sum(errors) / len(errors)
+
+
+def thresholds(margins: Sequence[float], pairs: int) -> Iterator[Threshold]:
+    """Yield accuracy and coverage at margins that divide the pairs into `STEPS` equal parts."""
+    sizes = sorted(map(abs, margins))
+    for least in sorted({sizes[len(sizes) * step // STEPS] for step in range(STEPS) if sizes}):
+        kept = [m for m in margins if abs(m) >= least and m != 0]
+        yield Threshold(
+            min_margin=least,
+            coverage=len(kept) / pairs,
+            accuracy=sum(m > 0 for m in kept) / len(kept) if kept else None,
+        )
