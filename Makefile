@@ -48,3 +48,7 @@ $(VENV)/.tests: $(VENV)/.program
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info
+
+.PHONY: bench-training
+bench-training: $(VENV)/.tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmark.bench_training

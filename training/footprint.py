@@ -59,6 +59,6 @@ def check_fits(needed: int, free: int, *, lora: bool, checkpointing: bool) -> No
     ways += [] if checkpointing else ["activation_checkpointing = true under [training.arguments]"]
     ways += [] if lora else ["LoRA instead of --full"]
     raise ConfigError(
-        f"a step needs about {needed / GIB:.1f} GiB beside the weights and {free / GIB:.1f} are free; "
+        f"a step needs about {needed / GIB:.1f} GiB beside the weights, {free / GIB:.1f} are free; "
         f"it takes less with {', '.join(ways)}"
     )
