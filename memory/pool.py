@@ -37,9 +37,9 @@ from memory.embedder import Embedder, Vectors
 from memory.index import DescriptionIndex, Neighbour
 from memory.personas import as_line, cut_torn_line, numbered_lines, parsed
 
-ROUNDING = 1e-5
-"""Similarities this little under the threshold count as reaching it: a vector compared with
-others one by one and all at once differs in its last bits."""
+ROUNDING = 1e-4
+"""Similarities this little under the threshold count as reaching it: stored vectors are rounded,
+and no later check, however it computes, may find a pair that the gate let through."""
 
 SYNC_BATCH = 256
 """Descriptions embedded between two progress reports while a store is brought level."""
@@ -220,13 +220,15 @@ def open_pool(
             for kind in KINDS
         }
         pool = PersonaPool(files, embedder, config.threshold, indexes)
-        wanted = {kind: {digest(t): t for t in (seeds or {}).get(kind, ())} for kind in KINDS}
+        texts = _Texts(path, seeds or {})
+        wanted: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
+        for kind, text in texts.of_seeds():
+            wanted[kind].add(digest(text))
         for persona in _stored_personas(path):
             pool._count(persona)
             for kind in KINDS:
-                text = getattr(persona, kind)
-                wanted[kind][digest(text)] = text
-        _bring_level(pool, wanted, own=config.store is None, on_embedded=on_embedded)
+                wanted[kind].add(digest(getattr(persona, kind)))
+        _bring_level(pool, wanted, texts, own=config.store is None, on_embedded=on_embedded)
         yield pool
 
 
@@ -269,28 +271,58 @@ def _stored_personas(path: Path) -> Iterator[Persona]:
         yield persona
 
 
+@dataclass(frozen=True)
+class _Texts:
+    """The texts that a store should hold, read again when needed: a large pool fits no memory."""
+
+    path: Path
+    seeds: Mapping[Kind, Iterable[str]]
+
+    def of_seeds(self) -> Iterator[tuple[Kind, str]]:
+        return ((kind, text) for kind, texts in self.seeds.items() for text in texts)
+
+    def __iter__(self) -> Iterator[tuple[Kind, str]]:
+        yield from self.of_seeds()
+        for persona in _stored_personas(self.path):
+            yield from ((kind, getattr(persona, kind)) for kind in KINDS)
+
+
 def _bring_level(
     pool: PersonaPool,
-    wanted: Mapping[Kind, Mapping[str, str]],
+    wanted: Mapping[Kind, set[str]],
+    texts: _Texts,
     *,
     own: bool,
     on_embedded: Callable[[int, int], None],
 ) -> None:
-    """Make the store hold exactly `wanted`; a shared one keeps what others put there."""
-    stored = {kind: pool.indexes[kind].stored_ids() for kind in KINDS}
-    missing = {kind: [each for each in wanted[kind] if each not in stored[kind]] for kind in KINDS}
-    total, done = sum(map(len, missing.values())), 0
+    """Make the store hold exactly what is wanted; a shared one keeps what others put there."""
+    missing: dict[Kind, set[str]] = {}
     for kind in KINDS:
         index = pool.indexes[kind]
+        stored = index.stored_ids()
+        missing[kind] = wanted[kind] - stored
         if own:
-            index.remove(stored[kind] - wanted[kind].keys())
-        index.load(stored[kind] & wanted[kind].keys() if own else stored[kind])
-        for start in range(0, len(missing[kind]), SYNC_BATCH):
-            ids = missing[kind][start : start + SYNC_BATCH]
-            vectors = pool.embedder.embed([wanted[kind][each] for each in ids])
-            index.add(dict(zip(ids, vectors, strict=True)))
-            done += len(ids)
-            on_embedded(done, total)
+            index.remove(stored - wanted[kind])
+        index.load(stored & wanted[kind] if own else stored)
+    total = sum(map(len, missing.values()))
+    waiting: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
+    for kind, text in texts if total else ():
+        if (each := digest(text)) in missing[kind]:
+            missing[kind].remove(each)
+            waiting[kind][each] = text
+        if len(waiting[kind]) == SYNC_BATCH:
+            _embed(pool, kind, waiting[kind])
+            on_embedded(total - sum(map(len, missing.values())), total)
+    for kind in KINDS:
+        _embed(pool, kind, waiting[kind])
+
+
+def _embed(pool: PersonaPool, kind: Kind, waiting: dict[str, str]) -> None:
+    """Store the vectors of the texts in `waiting`, and empty it."""
+    if waiting:
+        vectors = pool.embedder.embed(list(waiting.values()))
+        pool.indexes[kind].add(dict(zip(waiting, vectors, strict=True)))
+        waiting.clear()
 
 
 @contextmanager

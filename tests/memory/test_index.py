@@ -8,10 +8,14 @@ from memory.index import HEAD, DescriptionIndex, ExactScan
 
 
 def clustered(count: int, seed: int) -> Vectors:
-    """Vectors in a narrow cone around few centres, as sentence embeddings are."""
+    """Vectors in a narrow cone around few centres, as sentence embeddings are.
+
+    They are rounded as the scan rounds them, so that brute force must give the same answers.
+    """
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(12, 384))
-    return unit(centres[rng.integers(12, size=count)] + rng.normal(size=(count, 384)) * 0.8 + 0.3)
+    rows = unit(centres[rng.integers(12, size=count)] + rng.normal(size=(count, 384)) * 0.8 + 0.3)
+    return rows.astype(np.float16).astype(np.float32)
 
 
 @pytest.mark.parametrize("count", [1, HEAD - 1, HEAD, 700, 5000])
