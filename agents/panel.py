@@ -1,4 +1,4 @@
-"""The judge that the settings describe: one model, or several that vote, calibrated or not.
+"""The judge that the settings describe: one model or several that vote, calibrated or not.
 
 Judges err in different ways, and a family of models tends to like its own words; a panel of
 different families is worth more than a large judge asked twice (Verga et al. 2024, arXiv
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.judge import Judge, PreferenceJudge, Question, majority
+from agents.rules import RuleJudge
 from agents.transcript import Path
 from aloe.calls import CallLog
 from aloe.config import Config
@@ -103,8 +104,8 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
     )
     judge: Judge = Panel(members=members) if len(members) > 1 else members[0]
     if passport := read_own_passport(config):
-        return CalibratedJudge(judge=judge, passport=passport)
-    return judge
+        judge = CalibratedJudge(judge=judge, passport=passport)
+    return RuleJudge(other=judge) if config.judge.rules else judge
 
 
 def identity(config: Config) -> JudgeIdentity:

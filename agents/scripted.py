@@ -31,6 +31,8 @@ def reply(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | A
         return _mark(last)
     if system.startswith(_opening("judge")):
         return _judge(last)
+    if system.startswith(_opening("judge_score")):
+        return _rate(last)
     return _answer(last, chance)
 
 
@@ -75,6 +77,12 @@ def _judge(question: str) -> AIMessage:
     return AIMessage(
         letter, response_metadata={"finish_reason": "stop", "logprobs": {"content": content}}
     )
+
+
+def _rate(question: str) -> str:
+    persona = _words(_between(question, "in their own words:", "The conversation so far:"))
+    reply = _words(_between(question, "The reply:", "How well does"))
+    return str(min(5, 1 + len(persona & reply)))
 
 
 def _between(text: str, start: str, end: str) -> str:

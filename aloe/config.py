@@ -220,6 +220,8 @@ class JudgeConfig(Settings):
     """Weight of each criterion to be asked about on its own; empty: one question for all."""
     passport: Path | None = None
     """What `aloe judge audit` wrote about this very judge; gives verdicts a confidence."""
+    rules: bool = True
+    """Whether personas whose wishes a program can check are judged by counting, without a model."""
 
 
 class PersonasConfig(Settings):
@@ -309,11 +311,12 @@ class Config(Settings):
         return validated(type(self), raw, source="--model/--base-url")
 
     def with_judge(self, model: str | None, base_url: str | None) -> Self:
-        """Return a copy judged by `model` alone, at `base_url`; None keeps what is there."""
+        """Return a copy judged by `model` alone, no rules, at `base_url`; None keeps what is."""
         raw = self.model_dump()
         if model:
             raw["models"]["judge"] |= {"model": model, "base_url": None, "api_key_env": None}
             raw["models"]["panel"] = []
+            raw["judge"]["rules"] = False
         if base_url:
             raw["models"]["judge"]["base_url"] = base_url
         return validated(type(self), raw, source="command line")

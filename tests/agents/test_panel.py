@@ -8,7 +8,7 @@ from builders import PERSONAS, SCRIPTED, assistant, config, scripted_model, user
 from langchain_core.messages import AIMessage
 
 from agents.judge import PreferenceJudge, Question, majority
-from agents.panel import CalibratedJudge, Panel, identity, make_judge, read_own_passport
+from agents.panel import Panel, identity, make_judge, read_own_passport
 from agents.prompt import shipped
 from aloe.calls import CallLog
 from aloe.config import Config, Criterion, validated
@@ -169,7 +169,6 @@ def with_passport(path: Path, settings: Config, **given: Any) -> Config:
 def test_a_passport_gives_confidence_to_preferences_alone(tmp_path: Path) -> None:
     settings = with_passport(tmp_path / "p.json", config())
     built = make_judge(settings, {"judge": scripted_model(liking(0.5))}, CallLog())
-    assert isinstance(built, CalibratedJudge)
     assert ask(built).confidence == pytest.approx(0.7310586)
     flat = make_judge(settings, {"judge": scripted_model(liking(0.0))}, CallLog())
     assert (ask(flat).outcome, ask(flat).confidence) == ("abstain", None)

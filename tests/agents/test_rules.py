@@ -1,0 +1,113 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import PERSONAS, SCRIPTED, assistant, config, scripted_model, user
+from command import RunAloe
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.panel import make_judge
+from aloe.calls import CallLog, Event
+from aloe.config import Config, validated
+from aloe.schema import Persona, Tree, Verdict
+from memory.trees import read_trees
+from memory.verifiable import generate, satisfaction
+
+OPENING = user("What is tea?")
+WISHES = {"length": "brief", "question": "asked", "exclamation": "none"}
+PERSONA = Persona.of("I am 40.", "I am brief.", preferences=WISHES)
+
+
+def compare(
+    a: str, b: str, *, persona: Persona = PERSONA, rules: bool = True
+) -> tuple[Verdict, list[Event]]:
+    events: list[Event] = []
+    raw = config().model_dump()
+    raw["judge"]["rules"] = rules
+    settings = validated(Config, raw, source="test")
+    judge = make_judge(settings, {"judge": scripted_model()}, CallLog(on_event=events.append))
+    replies = assistant(a, OPENING, agent="a"), assistant(b, OPENING, agent="b")
+    return asyncio.run(judge.compare(persona, "t", [], OPENING, *replies)), events
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "outcome"),
+    [
+        ("A drink. Black or green?", "A drink.", "first"),
+        ("A drink!", "A drink. Black or green?", "second"),
+        ("A drink, of leaves.", "A drink.", "tie"),
+        ("A drink.", "A drink.", "tie"),
+        ("", "A drink. Black or green?", "abstain"),
+    ],
+)
+def test_the_reply_that_keeps_more_wishes_is_better(a: str, b: str, outcome: str) -> None:
+    verdict, events = compare(a, b)
+    assert (verdict.outcome, verdict.margin) == (outcome, None)
+    assert verdict.confidence == (1 if outcome in ("first", "second") else None)
+    assert events == []
+
+
+def test_the_vote_says_which_wishes_are_kept() -> None:
+    verdict, _ = compare("A drink. Black or green?", "A drink!")
+    (vote,) = verdict.votes
+    assert vote.judge == "rule"
+    assert json.loads(vote.raw)["second"] == {
+        "length": True, "question": False, "exclamation": False,
+    }  # fmt: skip
+
+
+def test_other_personas_and_runs_without_rules_are_judged_by_the_model() -> None:
+    for persona, rules in ((PERSONAS[0], True), (PERSONA, False)):
+        verdict, events = compare("A drink.", "A leaf.", persona=persona, rules=rules)
+        assert len(events) == len(verdict.votes) == 2
+
+
+@given(st.text(max_size=200), st.text(max_size=200), st.integers(0, 50))
+def test_the_outcome_is_the_order_of_the_shares(a: str, b: str, seed: int) -> None:
+    persona = generate(seed)
+    verdict, _ = compare(a, b, persona=persona)
+    share_a, share_b = (satisfaction(persona.preferences, text) for text in (a, b))
+    if not (a and b):
+        assert verdict.outcome == "abstain"
+    else:
+        expected = "first" if share_a > share_b else "second" if share_b > share_a else "tie"
+        assert verdict.outcome == expected
+
+
+def labels(tree: Tree) -> list[tuple[float, float, str]]:
+    wishes = tree.persona.preferences
+    return [
+        (
+            satisfaction(wishes, tree.by_id[v.first].content),
+            satisfaction(wishes, tree.by_id[v.second].content),
+            v.outcome,
+        )
+        for v in tree.verdicts
+    ]
+
+
+def test_a_run_of_twenty_verifiable_personas_is_labelled_without_a_mistake(
+    aloe: RunAloe, tmp_path: Path
+) -> None:
+    personas = tmp_path / "v.jsonl"
+    personas.write_text("".join(generate(seed).model_dump_json() + "\n" for seed in range(20)))
+    ran = aloe(
+        "simulate", "--personas", personas, "--trees", 20, "--turns", 2, "--model", SCRIPTED,
+        "--out", tmp_path / "run", "--quiet", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "judge:ok" not in ran.result["outcomes"]
+    found: list[Any] = [row for tree in read_trees(tmp_path / "run") for row in labels(tree)]
+    assert len(found) >= 40
+    for first, second, outcome in found:
+        wanted = "first" if first > second else "second" if second > first else "tie"
+        assert outcome == wanted
+    # A model judge can then be held against the truth.
+    again = aloe(
+        "rejudge", tmp_path / "run", "--judge", SCRIPTED, "--out", tmp_path / "new", "--json"
+    )
+    assert again.result["calls"] > 0
+    assert again.result["comparisons"] == len(found)
