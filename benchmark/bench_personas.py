@@ -85,13 +85,13 @@ def mixtures(real: Vectors, count: int) -> Vectors:
 
 
 def filled(pool: PersonaPool, size: int) -> None:
-    """Put the first `size` vectors into the store of both kinds."""
-    for kind in KINDS:
-        index = pool.indexes[kind]
-        for start in range(0, size, 2000):
-            numbers = range(start, min(start + 2000, size))
-            rows = pool.embedder.embed([str(n) for n in numbers])
-            index.add({digest(str(n)): row for n, row in zip(numbers, rows, strict=True)})
+    """Put the first `size` vectors into the store of profiles."""
+    for start in range(0, size, 2000):
+        numbers = range(start, min(start + 2000, size))
+        rows = pool.embedder.embed([str(n) for n in numbers])
+        pool.indexes["profile"].add(
+            {digest(str(n)): row for n, row in zip(numbers, rows, strict=True)}
+        )
 
 
 def one_round(pool: PersonaPool, numbers: Sequence[int]) -> float:
@@ -190,7 +190,8 @@ def hold(path: str, vectors: str, size: str) -> None:
     clock = time.perf_counter()
     with open_pool(Path(path), config, Numbered()) as pool:
         opened = time.perf_counter() - clock
-        pool.gate("profile", [f"I am number {n}." for n in range(BATCH)])
+        for kind in KINDS:
+            pool.gate(kind, [f"I am number {n}." for n in range(BATCH)])
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
             json.dumps({"personas": int(size), "peak_mib": round(peak), "open_s": round(opened, 1)})

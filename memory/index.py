@@ -139,7 +139,9 @@ class ExactScan:
             upper = self._full(slice(top, min(top + BLOCK, count)))
             for left in range(top, count, BLOCK):
                 block = upper @ self._full(slice(left, min(left + BLOCK, count))).T
-                near = np.triu(block, 1 if left == top else 0) >= threshold
+                near = block >= threshold
+                if left == top:
+                    near = np.triu(near, 1)
                 for i, j in zip(*np.nonzero(near), strict=True):
                     yield self.ids[top + i], self.ids[left + j], float(block[i, j])
 
