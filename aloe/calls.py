@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -136,7 +136,7 @@ class CallLog:
         event.cost = self._cost(event)
         self.totals.add(event)
         if self._file:
-            self._file.write(json.dumps(asdict(event), ensure_ascii=False) + "\n")
+            self._file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
             self._file.flush()
         self._on_event(event)
 
@@ -164,9 +164,8 @@ class Call:
             CallError: this call failed.
         """
         arguments = self._model.arguments(**wishes)
-        sampling = self._model.config.model_dump(mode="json")
         event = self.event
-        event.key = digest(sampling, list(messages), wishes)
+        event.key = digest(self._model.fingerprint, list(messages), wishes)
         if event.key in self._journal:
             self.replayed = True
             return Reply(**self._journal[event.key])
@@ -179,7 +178,7 @@ class Call:
         event.input_tokens = reply.input_tokens
         event.cached_tokens = reply.cached_tokens
         event.output_tokens = reply.output_tokens
-        event.reply = asdict(reply)
+        event.reply = vars(reply)
         return reply
 
 

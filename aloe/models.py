@@ -23,6 +23,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
@@ -31,6 +32,7 @@ from pydantic import SecretStr
 
 from aloe.config import ModelConfig
 from aloe.errors import CallError, ConfigError, ModelError, TransientCallError
+from aloe.schema import digest
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and text, as LangChain and every chat API take them."""
@@ -68,6 +70,11 @@ class Model:
     chat: BaseChatModel
     openai_compatible: bool
     """Whether seed, log-probabilities and JSON schemas can be asked for."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content hash of the settings: what two calls must share to be the same call."""
+        return digest(self.config.model_dump(mode="json"))
 
     def arguments(
         self,

@@ -36,6 +36,7 @@ from agents.user import UserAgent
 from aloe import config as settings
 from aloe.calls import CallLog
 from aloe.config import Config
+from aloe.loop import runner
 from aloe.models import Message, Model
 from aloe.schema import (
     AssistantNode,
@@ -281,7 +282,8 @@ def measure(variant: str, url: str, trees: int, turns: int) -> Measured:
         if variant == "floor":
             calls, digest = asyncio.run(run_floor(config, personas, url))
         else:
-            calls, digest = asyncio.run(run_aloe(config, personas, folder))
+            with runner() as loop:
+                calls, digest = loop.run(run_aloe(config, personas, folder))
         wall, cpu = time.perf_counter() - clock, time.process_time() - cpu
         written = (
             sum(f.stat().st_size for f in folder.path.glob("*")) if folder.path.exists() else 0

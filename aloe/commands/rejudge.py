@@ -1,6 +1,5 @@
 """`aloe rejudge`: the same trees, another judge."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,6 +45,7 @@ def rejudge(
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
     from agents.panel import read_own_passport
+    from aloe.loop import runner
     from aloe.models import check_reachable, open_model
     from graphs.rejudge import flips
     from memory.trees import RunFolder, read_trees, replace_text
@@ -62,7 +62,7 @@ def rejudge(
     folder.check(resolved)
     models = {name: open_model(each) for name, each in resolved.models.judges().items()}
     # One loop for both: a client's connections belong to the loop that opened them.
-    with asyncio.Runner() as loop:
+    with runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with folder.writing(resolved), folder.events.open("a", encoding="utf-8") as events:
             if passport:

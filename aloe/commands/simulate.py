@@ -1,6 +1,5 @@
 """`aloe simulate`: personas in, conversation trees out."""
 
-import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,6 +70,7 @@ def simulate(
     """
     from agents.panel import read_own_passport
     from aloe import config as settings
+    from aloe.loop import runner
     from aloe.models import check_reachable
     from graphs.expansion import check_expansion
     from graphs.run import open_models
@@ -103,7 +103,7 @@ def simulate(
     models = open_models(resolved)
     wanted = _wanted(resolved, pool, extend, models)
     # One loop for both: a client's connections belong to the loop that opened them.
-    with asyncio.Runner() as loop:
+    with runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with folder.writing(resolved), folder.events.open("a", encoding="utf-8") as events:
             if passport:
