@@ -52,3 +52,11 @@ clean:
 .PHONY: bench-training
 bench-training: $(VENV)/.tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmark.bench_training
+
+.PHONY: bench-personas
+bench-personas: $(VENV)/.program
+	$(BIN)/python -m benchmark.bench_personas
+
+.PHONY: bench-simulate
+bench-simulate: $(VENV)/.program
+	$(BIN)/python -m benchmark.bench_simulate
