@@ -14,9 +14,11 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from aloe.errors import InputError
 from aloe.schema import Lineage, Persona
-from memory.axes import Kind
+from memory.axes import KINDS, Kind
 from memory.descriptions import Description, joined
 from memory.pairing import conflicts
 from memory.personas import numbered_lines
@@ -33,8 +35,8 @@ OnBad = Callable[[InputError], None]
 Texts = dict[Kind, str]
 
 
-def read_foreign(path: Path, on_bad: OnBad) -> Iterator[Texts]:
-    """Yield what the lines of a file hold: a profile, a personality, or both.
+def read_foreign(path: Path, on_bad: OnBad) -> Iterator[Texts | Persona]:
+    """Yield what the lines of a file hold: one text by its kind, or a whole persona.
 
     Raises:
         InputError: the file cannot be read, or `on_bad` raises.
@@ -42,7 +44,9 @@ def read_foreign(path: Path, on_bad: OnBad) -> Iterator[Texts]:
     rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path, on_bad)
     for number, row in rows:
         texts = _texts(row, _kind_by_name(path))
-        if texts:
+        if len(texts) == len(KINDS):
+            yield _persona(row, texts)
+        elif texts:
             yield texts
         else:
             known = ", ".join(name for names in TEXT_KEYS.values() for name in names)
@@ -89,6 +93,15 @@ def _texts(row: Any, kind: Kind) -> Texts:
         if values and values[0].strip():
             found[each] = values[0].strip()
     return found
+
+
+def _persona(row: dict[str, Any], texts: Texts) -> Persona:
+    """Return a line of ours with all it says, any other with its two texts."""
+    try:
+        return Persona.model_validate(row)
+    except ValidationError:
+        origin = Lineage(origin="imported")
+        return Persona.of(**texts, lineage=dict.fromkeys(KINDS, origin))
 
 
 def described(texts: Texts) -> dict[Kind, Description]:

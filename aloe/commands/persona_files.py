@@ -239,8 +239,9 @@ def import_files(
 
 def _read(
     files: Sequence[Path], bad: list[str], *, skip_bad: bool
-) -> "tuple[dict[Kind, list[Description]], list[dict[Kind, Description]]]":
-    """Return single profiles and personalities by kind, and rows that hold both."""
+) -> "tuple[dict[Kind, list[Description]], list[Persona]]":
+    """Return single profiles and personalities by kind, and whole personas."""
+    from aloe.schema import Persona
     from memory.axes import KINDS
     from memory.imports import described, read_foreign
 
@@ -250,15 +251,14 @@ def _read(
         bad.append(str(error))
 
     loose: dict[Kind, list[Description]] = {kind: [] for kind in KINDS}
-    whole: list[dict[Kind, Description]] = []
+    whole: list[Persona] = []
     for file in files:
-        for texts in read_foreign(file, on_bad):
-            found = described(texts)
-            if len(found) == len(KINDS):
+        for found in read_foreign(file, on_bad):
+            if isinstance(found, Persona):
                 whole.append(found)
-            else:
-                for kind, description in found.items():
-                    loose[kind].append(description)
+                continue
+            for kind, description in described(found).items():
+                loose[kind].append(description)
     if not loose["profile"] and not whole:
         raise InputError(files[0], "there are no profiles in the files given")
     return loose, whole
@@ -287,20 +287,18 @@ def _new(
 
 
 def _new_wholes(
-    pool: "PersonaPool", whole: "list[dict[Kind, Description]]", *, keep_near: bool
+    pool: "PersonaPool", whole: "list[Persona]", *, keep_near: bool
 ) -> "tuple[list[Persona], int]":
-    """Return rows with both texts as personas: the profile must be new, the temper may return."""
-    from memory.descriptions import joined
+    """Return the personas whose profile is new, and how many are not; a temper may return."""
+    from memory.imports import described
 
-    kept, refused = _new(pool, "profile", [row["profile"] for row in whole], keep_near=keep_near)
-    new = {description.text: description for description in kept}
-    rows = [row for row in whole if row["profile"].text in new]
-    if rows:
-        pool.hold("personality", sorted({row["personality"].text for row in rows}))
-    personas = {
-        p.id: p for row in rows if (p := joined(new[row["profile"].text], row["personality"]))
-    }
-    return [p for each, p in personas.items() if each not in pool.ids], refused
+    profiles = [described({"profile": persona.profile})["profile"] for persona in whole]
+    kept, refused = _new(pool, "profile", profiles, keep_near=keep_near)
+    new = {description.text for description in kept}
+    chosen = {p.id: p for p in whole if p.profile in new and p.id not in pool.ids}
+    if chosen:
+        pool.hold("personality", sorted({p.personality for p in chosen.values()}))
+    return list(chosen.values()), refused
 
 
 def _seed_tempers(pool: "PersonaPool") -> "list[Description]":

@@ -3,10 +3,12 @@ from pathlib import Path
 import pytest
 
 from aloe.errors import InputError
+from aloe.schema import Persona
 from memory.imports import Texts, described, matched, read_foreign
+from memory.verifiable import generate
 
 
-def read(path: Path) -> tuple[list[Texts], list[str]]:
+def read(path: Path) -> tuple[list[Texts | Persona], list[str]]:
     bad: list[str] = []
     return list(read_foreign(path, lambda error: bad.append(str(error)))), bad
 
@@ -15,11 +17,11 @@ def test_strings_glued_together_are_two(tmp_path: Path) -> None:
     path = tmp_path / "profile.jsonl"
     path.write_text('"He is 30."\n"She is 40.""They are 50."\n\n"He is 60."\n')
     texts, bad = read(path)
-    assert [each["profile"] for each in texts] == [
-        "He is 30.",
-        "She is 40.",
-        "They are 50.",
-        "He is 60.",
+    assert texts == [
+        {"profile": "He is 30."},
+        {"profile": "She is 40."},
+        {"profile": "They are 50."},
+        {"profile": "He is 60."},
     ]
     assert not bad
 
@@ -36,10 +38,18 @@ def test_hub_lines_and_csv(tmp_path: Path) -> None:
     assert read(hub)[0] == [{"profile": "A nurse in Leeds"}, {"profile": "A vet"}]
     table = tmp_path / "p.csv"
     table.write_text('Profile,Personality,x\n"I am 30, a vet.",I shout.,1\nI sail.,,2\n')
-    assert read(table)[0] == [
-        {"profile": "I am 30, a vet.", "personality": "I shout."},
-        {"profile": "I sail."},
-    ]
+    whole, part = read(table)[0]
+    assert isinstance(whole, Persona)
+    assert (whole.profile, whole.personality) == ("I am 30, a vet.", "I shout.")
+    assert whole.lineage["profile"].origin == "imported"
+    assert part == {"profile": "I sail."}
+
+
+def test_our_own_lines_lose_nothing(tmp_path: Path) -> None:
+    ours = generate(4)
+    path = tmp_path / "personas.jsonl"
+    path.write_text(ours.model_dump_json(exclude_none=True) + "\n")
+    assert read(path)[0] == [ours]
 
 
 @pytest.mark.parametrize(
