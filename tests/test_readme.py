@@ -1,0 +1,39 @@
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from command import RunAloe
+
+from aloe import config as settings
+from aloe.config import Config
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_its_settings_are_settings() -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        settings.validated(Config, tomllib.loads(block), source="README.md")
+
+
+@pytest.mark.parametrize(
+    "example", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.stem
+)
+def test_shipped_settings_load(example: Path) -> None:
+    settings.load(example)
+
+
+def test_its_verbs_are_verbs(aloe: RunAloe) -> None:
+    named = set(re.findall(r"^\| `aloe ([a-z ]+)`", README, re.MULTILINE))
+    assert len(named) > 8
+    for verb in named:
+        assert aloe(*verb.split(), "--help").code == 0, verb
+
+
+def test_its_tree_of_folders_is_there() -> None:
+    rooms = re.findall(r"^([a-z]+)/ {2,}", README, re.MULTILINE)
+    assert {"aloe", "memory", "agents", "graphs", "training", "benchmark"} <= set(rooms)
+    assert all((ROOT / room).is_dir() for room in rooms)
