@@ -110,6 +110,7 @@ def _pretrained(name: str, *, scoring: bool) -> tuple[Any, Source]:
         # The weights are plain now, and save as such.
         del model.config.quantization_config
         model.hf_quantizer = None
+        model.is_quantized = False
     return model, (folder, options)
 
 

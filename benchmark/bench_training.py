@@ -184,7 +184,7 @@ def _arguments(method: Any, micro_batches: int, *, packed: bool = True) -> Any:
     return training_arguments(
         method,
         settings,
-        checkpoints=Path(os.devnull).parent / "shm" / "bench",
+        checkpoints=Path(gettempdir()) / "aloe-bench",
         seed=0,
         packed=packed,
     )
