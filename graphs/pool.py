@@ -93,8 +93,6 @@ class Progress:
     size: int
     on_change: Callable[[], None] = field(default=lambda: None, repr=False)
     newest: Persona | None = None
-    contradictions: int = 0
-    """Rounds in which a profile found no personality that fits it."""
 
 
 def expand(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
@@ -189,7 +187,6 @@ async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
     waiting = {kind: [d for d in state["waiting"] if d.kind == kind] for kind in KINDS}
     rng = random.Random(derived_seed(context.seed, "pair", context.log.next_number))
     pairs = paired(waiting["profile"], waiting["personality"], rng)
-    context.progress.contradictions += len(pairs) < min(map(len, waiting.values()))
     pairs = pairs[: context.config.target - len(context.pool)]
     personas = [joined(*pair) for pair in pairs]
     await asyncio.to_thread(context.pool.admit, personas)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aloe.calls import CallLog, Event
     from aloe.config import Config
     from aloe.models import Model
-    from graphs.pool import Ended, PoolContext, Progress
+    from graphs.pool import Progress
     from memory.growth import GrowthLog
 
 COMPOSED_BATCH = 64
@@ -116,13 +116,15 @@ class _Growth:
         if self.size >= self.config.personas.target:
             return
         seeds = read_seeds(self.config.personas.seeds)
-        from aloe.models import open_model
+        from aloe.models import check_reachable, open_model
         from memory.embedder import open_embedder
         from memory.pool import open_pool
 
         personas = self.config.personas
         embedder = open_embedder(personas.embedder)
         model = None if self.compose else open_model(self.config.models.writer)
+        if model:
+            asyncio.run(check_reachable([model]))
         files = PoolFiles(self.out)
         texts = {kind: [seed.text for seed in given] for kind, given in seeds.items()}
         opened = open_pool(self.out, personas, embedder, seeds=texts, on_embedded=self._level)
@@ -136,7 +138,7 @@ class _Growth:
     def _grow(self, pool: Any, model: "Model | None", seeds: Any, events: Any) -> None:
         from agents.writer import PersonaWriter, Writer
         from aloe.calls import CallLog
-        from graphs.pool import PoolContext, Progress
+        from graphs.pool import PoolContext, Progress, grow_pool
         from memory.composition import Composer
         from memory.growth import GrowthLog
 
@@ -158,7 +160,7 @@ class _Growth:
         )
         try:
             with self.display.running():
-                self.ended = asyncio.run(_reach_and_grow(model, context))
+                self.ended = asyncio.run(grow_pool(context))
         finally:
             self.size = len(pool)
 
@@ -183,15 +185,6 @@ class _Growth:
         """Return the summary for machines."""
         found = {"out": str(self.out), "personas": self.size, "ended": self.ended}
         return found | (self.display.result() if self.display else {"personas_now": 0, "calls": 0})
-
-
-async def _reach_and_grow(model: "Model | None", context: "PoolContext") -> "Ended":
-    from aloe.models import check_reachable
-    from graphs.pool import grow_pool
-
-    if model:
-        await check_reachable([model])
-    return await grow_pool(context)
 
 
 class GrowthDisplay(Display):

@@ -92,7 +92,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     out = tmp_path / "personas.jsonl"
     assert aloe("personas", "grow", "--out", out, *arguments).is_one_line_about(*words)
-    assert not out.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_threshold_is_refused(pool: Path, settings: Path, aloe: RunAloe) -> None:
