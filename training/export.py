@@ -204,15 +204,21 @@ def _origin(tree: Tree, user: UserNode) -> Origin:
 
 def _pair_origin(tree: Tree, verdict: Verdict, preferred: str, rejected: str) -> Origin:
     chosen, beaten = tree.by_id[preferred], tree.by_id[rejected]
-    agreeing = sum(vote.choice == verdict.outcome for vote in verdict.votes)
     return Origin(
         tree=tree.id,
         persona=tree.persona.id,
         turn=chosen.turn,
         margin=None if verdict.margin is None else abs(verdict.margin),
-        confidence=agreeing / len(verdict.votes) if verdict.votes else None,
+        confidence=_confidence(verdict),
         length_difference=len(chosen.content) - len(beaten.content),
     )
+
+
+def _confidence(verdict: Verdict) -> float | None:
+    """Return the confidence by the judge's passport or, without one, the share of its votes."""
+    if verdict.confidence is not None or not verdict.votes:
+        return verdict.confidence
+    return sum(vote.choice == verdict.outcome for vote in verdict.votes) / len(verdict.votes)
 
 
 def _usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:

@@ -55,6 +55,15 @@ def export(
     max_length: Annotated[
         int, typer.Option("--max-length", min=1, help="The trainer's limit; TRL's DPO has 1024.")
     ] = 1024,
+    least_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            "--require-judge-accuracy",
+            min=0,
+            max=1,
+            help="Refuse if the run's judge passport shows less, or there is none.",
+        ),
+    ] = None,
     licence: Annotated[
         str, typer.Option("--licence", help="Licence of the data, for the card.")
     ] = "other",
@@ -83,6 +92,9 @@ def export(
     if not is_file and out.is_file():
         raise ConfigError(f"{out} is a file; name a folder, or a file ending in .jsonl or .parquet")
     trees = list(read_trees(run))
+    passport = (run if run.is_dir() else run.parent) / "passport.json"
+    if least_accuracy is not None:
+        _check_judge(passport, least_accuracy)
     skipped: Skipped = Counter()
     found = [row for tree in trees for row in ROWS[row_format.value](tree, skipped)]
     full = [row for row in found if (row["margin"] or 0.0) >= min_margin]
@@ -97,7 +109,6 @@ def export(
         write_rows(out, [shown(row) for row in full])
     else:
         sides = [(split_of(row["persona"], test_share), row) for row in full]
-        passport = (run if run.is_dir() else run.parent) / "passport.json"
         card = dataset_card(
             trees,
             {"train": _on("train", sides), "test": _on("test", sides)},
@@ -115,6 +126,23 @@ def export(
     if tokenizer:
         result["preflight"] = _preflight(full, tokenizer, max_length, as_json=as_json)
     finish(result, as_json=as_json)
+
+
+def _check_judge(passport: Path, least: float) -> None:
+    """Make sure that the run's judge is known to be good enough."""
+    from aloe.passport import read_passport
+
+    if not passport.exists():
+        raise ConfigError(
+            f"{passport} does not exist, so the judge's accuracy is unknown; run `aloe judge "
+            "audit`, name the passport in [judge], and judge the trees again with `aloe rejudge`"
+        )
+    accuracy = read_passport(passport).accuracy
+    if (accuracy.value or 0.0) < least:
+        raise ConfigError(
+            f"the judge is right on {accuracy.value or 0.0:.0%} of the gold pairs that it decides "
+            f"({passport}), and {least:.0%} are required; judge again with another: `aloe rejudge`"
+        )
 
 
 def _on(side: str, sides: list[tuple[Any, "Row"]]) -> list["Row"]:

@@ -149,6 +149,28 @@ def test_a_passport_travels_with_the_run_and_gives_confidence(
     assert not Path("x").exists()
 
 
+def test_labels_of_a_judge_that_is_not_good_enough_are_not_exported(
+    aloe: RunAloe, personas_file: Path
+) -> None:
+    assert aloe("judge", "audit", "--model", SCRIPTED, "--limit", 40, "--quiet").code == 0
+    Path("c.toml").write_text('[judge]\npassport = "passport.json"\n')
+    simulate = [
+        "simulate", "--personas", personas_file, "--model", SCRIPTED, "--trees", 2, "--turns", 2,
+        "--quiet", "--out",
+    ]  # fmt: skip
+    assert aloe(*simulate, "known", "--config", "c.toml").code == 0
+    assert aloe(*simulate, "unknown").code == 0
+    export = ["export", "--format", "dpo", "--columns", "--out", "rows.jsonl"]
+    for run, words in (("known", "0.95"), ("unknown", "0.1")):
+        ran = aloe(*export, run, "--require-judge-accuracy", words)
+        assert ran.is_one_line_about("judge", "aloe rejudge")
+        assert not Path("rows.jsonl").exists()
+    assert aloe(*export, "known", "--require-judge-accuracy", "0.1").code == 0
+    trees = lines("known/trees.jsonl")
+    expected = {v["confidence"] for tree in trees for v in tree["verdicts"] if v["confidence"]}
+    assert {row["confidence"] for row in lines("rows.jsonl")} == expected != set()
+
+
 def test_pairs_of_ones_own(aloe: RunAloe) -> None:
     pairs = SHIPPED.read_text(encoding="utf-8").splitlines(keepends=True)
     Path("own.jsonl").write_text("".join(pairs[:10]), encoding="utf-8")
