@@ -16,6 +16,7 @@ from aloe.commands import (
     bench,
     doctor,
     export,
+    graph,
     judge,
     personas,
     rejudge,
@@ -23,6 +24,7 @@ from aloe.commands import (
     simulate,
     trace,
     train,
+    trees,
 )
 from aloe.console import stderr
 from aloe.errors import EXIT_CODE, AloeError, ConfigError
@@ -43,6 +45,8 @@ app.command("export")(export.export)
 app.command("trace")(trace.trace)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
+app.add_typer(trees.app, name="trees")
+app.command("graph")(graph.graph)
 app.add_typer(train.app, name="train")
 app.add_typer(bench.app, name="bench")
 

@@ -1,0 +1,85 @@
+"""`aloe trees`: put trees together or cut them back."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aloe.commands.options import ConfigFile, Json, Seed
+from aloe.console import finish, show
+from aloe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aloe.schema import Tree
+
+app = typer.Typer(help="Merge or prune conversation trees.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="File to write.")]
+
+
+@app.command("merge")
+def merge(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Run folders, or trees.jsonl files.")
+    ],
+    out: Out,
+    config: ConfigFile = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Put the trees of several runs into one file; trees of one id become one tree.
+
+    Where two runs disagree about a node or a comparison, the run named first is kept. Nothing is
+    drawn at random, so --seed changes nothing here.
+
+    Example: `aloe trees merge runs/monday runs/tuesday --out week.jsonl`
+    """
+    from aloe import config as settings
+    from memory.forest import merged
+    from memory.trees import read_trees
+
+    del seed
+    settings.load(config)
+    _write(merged(tree for run in runs for tree in read_trees(run)), out, as_json=as_json)
+
+
+@app.command("prune")
+def prune(
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
+    out: Out,
+    turns: Annotated[
+        int | None, typer.Option("--turns", min=1, help="Keep no more turns than these.")
+    ] = None,
+    spoiled: Annotated[
+        bool, typer.Option("--spoiled", help="Cut where the simulated user spoiled the rest.")
+    ] = False,
+    config: ConfigFile = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Cut subtrees off; the run itself stays as it is.
+
+    Nothing is drawn at random, so --seed changes nothing here.
+
+    Example: `aloe trees prune runs/first --spoiled --out clean.jsonl`
+    """
+    from aloe import config as settings
+    from memory.forest import all_pruned
+    from memory.trees import read_trees
+
+    del seed
+    settings.load(config)
+    if turns is None and not spoiled:
+        raise ConfigError("say what to cut: --turns N, --spoiled or both")
+    _write(all_pruned(read_trees(run), turns=turns, spoiled=spoiled), out, as_json=as_json)
+
+
+def _write(trees: Iterable["Tree"], out: Path, *, as_json: bool) -> None:
+    from memory.trees import replace_text
+
+    found = list(trees)
+    replace_text(out, "".join(tree.model_dump_json() + "\n" for tree in found))
+    nodes = sum(len(tree.nodes) for tree in found)
+    show(f"{out}: {len(found)} trees, {nodes} nodes", as_json=as_json)
+    finish({"out": str(out), "trees": len(found), "nodes": nodes}, as_json=as_json)

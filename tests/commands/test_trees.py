@@ -1,0 +1,99 @@
+"""`aloe trees` and `aloe simulate --extend`: trees cut, merged and grown further."""
+
+from pathlib import Path
+
+import pytest
+from builders import SCRIPTED
+from command import RunAloe
+
+from aloe.calls import read_events
+from memory.trees import read_trees
+
+
+def simulate(
+    aloe: RunAloe, personas: Path, out: Path, turns: int, *more: object
+) -> dict[str, object]:
+    ran = aloe(
+        "simulate", "--personas", personas, "--out", out, "--model", SCRIPTED, "--trees", 3,
+        "--turns", turns, "--json", *more,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    return ran.result
+
+
+@pytest.mark.parametrize("expansion", ["sample", "both", "beam", "disagreement"])
+def test_extended_trees_are_those_grown_at_once_and_no_call_is_repeated(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path, expansion: str
+) -> None:
+    whole, short, long = (tmp_path / name for name in ("whole", "short", "long"))
+    simulate(aloe, personas_file, whole, 4, "--expansion", expansion)
+    simulate(aloe, personas_file, short, 2, "--expansion", expansion)
+    before = {path.name: path.read_bytes() for path in short.iterdir()}
+    command = ["simulate", "--extend", short, "--turns", 4, "--out", long, "--json"]
+    ran = aloe(*command)
+    assert ran.code == 0, ran.err
+    assert ran.result["trees_now"] == 3
+    for name in ("trees.jsonl", "config.toml"):
+        assert (long / name).read_bytes() == (whole / name).read_bytes()
+    keys = [{e["key"] for e in read_events(run / "events.jsonl")} for run in (short, long, whole)]
+    assert keys[0].isdisjoint(keys[1])
+    assert keys[0] | keys[1] == keys[2]
+    assert {path.name: path.read_bytes() for path in short.iterdir()} == before
+    again = aloe(*command).result
+    assert (again["trees_now"], again["calls"], again["trees"]) == (0, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], ["--personas FILE", "--extend"]),
+        (["--extend", "run", "--turns", "2"], ["has 2 turns already", "--turns"]),
+        (["--extend", "run", "--turns", "3", "--seed", "1"], ["leave out --seed"]),
+        (["--extend", "run", "--model", SCRIPTED, "--trees", "2"], ["--trees, --model"]),
+        (["--extend", "none", "--turns", "3"], ["none", "cannot be read"]),
+    ],
+)
+def test_what_cannot_be_extended(
+    aloe: RunAloe,
+    personas_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    simulate(aloe, personas_file, tmp_path / "run", 2)
+    assert aloe("simulate", "--out", "new", *flags).is_one_line_about(*words)
+    assert not (tmp_path / "new").exists()
+    same = aloe("simulate", "--extend", "run", "--turns", 3, "--out", tmp_path / "run")
+    assert same.is_one_line_about("name another folder")
+
+
+def test_trees_of_another_model_are_not_extended(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path
+) -> None:
+    simulate(aloe, personas_file, tmp_path / "run", 1)
+    config = tmp_path / "run" / "config.toml"
+    (tmp_path / "other.py").write_text("from agents.scripted import reply\n")
+    config.write_text(config.read_text().replace(SCRIPTED, "scripted:builders:reply"))
+    ran = aloe("simulate", "--extend", tmp_path / "run", "--turns", 2, "--out", tmp_path / "new")
+    assert ran.is_one_line_about("grown with other models")
+
+
+def test_prune_and_merge(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> None:
+    simulate(aloe, personas_file, tmp_path / "run", 3, "--expansion", "both")
+    short, whole = tmp_path / "short.jsonl", tmp_path / "whole.jsonl"
+    ran = aloe("trees", "prune", tmp_path / "run", "--turns", 2, "--out", short, "--json")
+    assert ran.result == {"out": str(short), "trees": 3, "nodes": 3 * (3 + 6)}
+    assert {node.turn for tree in read_trees(short) for node in tree.nodes} == {1, 2}
+    ran = aloe("trees", "merge", short, tmp_path / "run", "--out", whole, "--json")
+    assert ran.result["trees"] == 3
+    assert whole.read_bytes() == (tmp_path / "run" / "trees.jsonl").read_bytes()
+
+
+def test_pruning_nothing_is_an_error(aloe: RunAloe, tmp_path: Path) -> None:
+    ran = aloe("trees", "prune", tmp_path, "--out", tmp_path / "x.jsonl")
+    assert ran.is_one_line_about("--turns N, --spoiled or both")
+    ran = aloe("trees", "merge", tmp_path, "--out", tmp_path / "x.jsonl")
+    assert ran.is_one_line_about("there are no trees here")
+    assert not (tmp_path / "x.jsonl").exists()
