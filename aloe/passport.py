@@ -30,6 +30,13 @@ class Share(Record):
     high: float
     count: int
 
+    @property
+    def text(self) -> str:
+        """Value, interval and number of cases as a person reads them."""
+        if self.value is None:
+            return "no cases"
+        return f"{self.value:.0%} ({self.low:.0%} to {self.high:.0%}) of {self.count}"
+
 
 class Effect(Record):
     """A difference of two shares, within -1..1, with its 95% interval."""
@@ -39,6 +46,13 @@ class Effect(Record):
     low: float
     high: float
     count: int
+
+    @property
+    def text(self) -> str:
+        """Value, interval and number of cases as a person reads them."""
+        if self.value is None:
+            return "no cases"
+        return f"{self.value:+.0%} ({self.low:+.0%} to {self.high:+.0%}) of {self.count}"
 
 
 class Threshold(Record):
@@ -111,6 +125,24 @@ class Passport(Record):
     """Mean squared error of the confidences, out of sample; 0.25 is a coin's."""
     thresholds: tuple[Threshold, ...] = ()
     """Accuracy and coverage at rising margins; empty for a judge without margins."""
+
+    def summary(self) -> dict[str, str]:
+        """Return the figures that a reader of a card needs, as text, by name."""
+        shares: dict[str, Share | Effect] = {
+            "accuracy where it decides": self.accuracy,
+            "decided": self.coverage,
+            "mirrored couples both right": self.mirrored,
+            "flips with the order": self.flips,
+            "votes for the first shown": self.first_slot,
+            "unreadable votes": self.unreadable,
+            "liking for length": self.length_effect,
+        }
+        return {
+            "judge": " + ".join(self.judge.models),
+            "gold pairs": str(self.pairs),
+            **{name: share.text for name, share in shares.items()},
+            "kappa with the labels": "-" if self.kappa is None else f"{self.kappa:.2f}",
+        }
 
     def json_text(self) -> str:
         """Return the passport as a file holds it."""

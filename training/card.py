@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aloe.passport import read_passport
 from memory.trees import replace_text
 from training.record import Record
 
@@ -62,9 +63,7 @@ def _passport(data: Path) -> str:
     file = data / "passport.json" if data.is_dir() else data.parent / "passport.json"
     if not file.exists():
         return "No judge passport came with the data: how good its labels are is unknown."
-    passport = json.loads(file.read_text(encoding="utf-8"))
-    known = {key: value for key, value in passport.items() if not isinstance(value, dict | list)}
-    return "Judge passport:\n\n" + _table(known)
+    return "Judge passport:\n\n" + _table(read_passport(file).summary())
 
 
 def _facts(record: Record) -> dict[str, Any]:
