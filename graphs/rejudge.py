@@ -6,18 +6,19 @@ calls fail for good is set aside while the run goes on.
 """
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agents.panel import make_judge
 from aloe.calls import CallLog, read_events
 from aloe.config import Config
-from aloe.errors import AloeError, CallError
+from aloe.errors import AloeError, CallError, StoreError
 from aloe.models import Model
 from aloe.schema import Outcome, Tree, Verdict
 from graphs.judging import comparisons_of, judge_one
 from graphs.run import Progress
-from memory.trees import RunFolder
+from memory.trees import RunFolder, read_trees
 
 Flips = Counter[tuple[Outcome, Outcome]]
 """Comparisons by (old outcome, new outcome)."""
@@ -80,9 +81,25 @@ async def rejudge(
     folder.sort([tree.id for tree in trees])
 
 
+def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
+    """Make sure that what `folder` holds already are judgements of these very trees.
+
+    Raises:
+        StoreError: it holds others under the same ids.
+    """
+    given = {tree.id: tree for tree in trees}
+    for held in read_trees(folder.path) if folder.trees.exists() else ():
+        tree = given.get(held.id)
+        if tree is None or held.nodes != tree.nodes:
+            raise StoreError(
+                f"{folder.path} holds judgements of other trees (tree {held.id}); "
+                "name another folder"
+            )
+
+
 def with_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:
     """Return `tree` with these verdicts, and these judges in place of its own."""
-    others = {name: model for name, model in tree.models.items() if not name.startswith("judge")}
+    others = {n: model for n, model in tree.models.items() if not re.fullmatch(r"judge\d*", n)}
     return tree.model_copy(update={"verdicts": tuple(verdicts), "models": {**others, **judges}})
 
 

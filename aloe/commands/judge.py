@@ -1,6 +1,5 @@
 """`aloe judge audit`: gold pairs in, a judge passport out."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +68,7 @@ def audit(
     Example: `aloe judge audit --model openai:gpt-4o-mini --out passport.json`
     """
     from aloe.calls import CallLog, read_events
+    from aloe.loop import runner
     from aloe.models import check_reachable, open_model
     from benchmark.audit import AuditProgress
     from benchmark.audit import audit as ask
@@ -82,7 +82,7 @@ def audit(
     models = {name: open_model(each) for name, each in resolved.models.judges().items()}
     progress = AuditProgress(wanted=len(pairs))
     # One loop for both: a client's connections belong to the loop that opened them.
-    with asyncio.Runner() as loop:
+    with runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with _events(out) as file:
             calls = CallLog(file, prices=resolved.prices)

@@ -47,7 +47,7 @@ def rejudge(
     from agents.panel import read_own_passport
     from aloe.loop import runner
     from aloe.models import check_reachable, open_model
-    from graphs.rejudge import flips
+    from graphs.rejudge import check_same, flips
     from memory.trees import RunFolder, read_trees, replace_text
 
     del seed
@@ -60,6 +60,7 @@ def rejudge(
     passport = read_own_passport(resolved)
     folder = RunFolder(out)
     folder.check(resolved)
+    check_same(trees, folder)
     models = {name: open_model(each) for name, each in resolved.models.judges().items()}
     # One loop for both: a client's connections belong to the loop that opened them.
     with runner() as loop:

@@ -122,6 +122,22 @@ def test_done_again_it_does_nothing_and_another_judge_needs_another_folder(
     assert other.is_one_line_about("other settings", "models.judge.model")
 
 
+def test_judgements_of_other_trees_are_not_mixed_in(
+    aloe: RunAloe, run: Path, personas_file: Path, tmp_path: Path
+) -> None:
+    new, longer = tmp_path / "new", tmp_path / "longer"
+    assert aloe("rejudge", run, "--judge", SCRIPTED, "--out", new, "--quiet").code == 0
+    before = (new / "trees.jsonl").read_bytes()
+    aloe(
+        "simulate", "--personas", personas_file, "--trees", 4, "--turns", 1, "--out", longer,
+        "--model", SCRIPTED, "--quiet",
+    )  # fmt: skip
+    (longer / "config.toml").write_bytes((run / "config.toml").read_bytes())
+    ran = aloe("rejudge", longer, "--judge", SCRIPTED, "--out", new)
+    assert ran.is_one_line_about("other trees", "another folder")
+    assert (new / "trees.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
