@@ -1,5 +1,6 @@
 """The check of the ledger: what a sentence says about the persona, and who reads minds."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from agents.scripted import reply
 from aloe.schema import Disclosure, Persona, UserNode
 from memory.ledger import Tally, default_ledger, facts_in_order, mind_reading
 from memory.words import content_words, denies, names, numbers, of_oneself
+from training.export import dpo_rows
 
 PERSONA = PERSONAS[0]
 """34, mends bicycles in Porto, a son called Rui, swims a lot."""
@@ -182,3 +184,23 @@ def test_words_names_numbers_and_denial() -> None:
 def test_the_order_of_facts_is_the_trees() -> None:
     orders = {tuple(f.id for f in facts_in_order(PERSONA, str(n))) for n in range(20)}
     assert len(orders) > 5
+
+
+def test_no_row_prefers_a_reply_that_uses_what_was_not_told() -> None:
+    def knowing(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        if not messages[0].text.startswith("You are a helpful"):
+            return reply(messages, arguments)
+        secrets = ("Take Rui along.", "Porto is fine for it.", "Start small.", "You swim, I guess.")
+        return secrets[arguments["seed"] % 4]
+
+    flagged = rows = 0
+    for seed in range(20):
+        tree = grow(config(turns=3, both_turns=1), seed=seed, model=scripted_model(knowing))
+        flagged += sum(bool(n.mind_reading) for n in tree.nodes if n.role == "assistant")
+        for row in dpo_rows(tree, Counter()):
+            told = " ".join(message["content"] for message in row["prompt"])
+            chosen = row["chosen"][0]["content"]
+            rows += 1
+            assert all(name in told for name in ("Rui", "Porto") if name in chosen)
+    assert flagged > 0
+    assert rows > 0
