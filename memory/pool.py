@@ -41,6 +41,10 @@ ROUNDING = 1e-4
 """Similarities this little under the threshold count as reaching it: stored vectors are rounded,
 and no later check, however it computes, may find a pair that the gate let through."""
 
+STORE_EVERY = 256
+"""A write to Chroma waits for the disk whatever its size, so vectors go there in lots. Those still
+held are compared all the same, and after a kill they are made again."""
+
 SYNC_BATCH = 256
 """Descriptions embedded between two progress reports while a store is brought level."""
 
@@ -114,7 +118,10 @@ class PersonaPool:
         self.ids: set[str] = set()
         self.cells: Counter[Cell] = Counter()
         """How many personas fall into each cell of the axes."""
+        self.store_every = STORE_EVERY
+        """Admitted personas after which their vectors are stored."""
         self._held: dict[Kind, dict[str, Vectors]] = {kind: {} for kind in KINDS}
+        self._unstored: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
 
     def __len__(self) -> int:
         """Return the number of personas."""
@@ -128,22 +135,18 @@ class PersonaPool:
         """
         vectors = self.embedder.embed(texts)
         stored = self.indexes[kind].nearest(vectors, self.threshold - ROUNDING)
+        held = _nearest_of(self._held[kind], vectors)
+        fresh: dict[str, Vectors] = {}
         fates = []
-        for text, vector, neighbour in zip(texts, vectors, stored, strict=True):
-            nearest = _nearer(neighbour, self._nearest_held(kind, vector))
+        for row, (text, vector) in enumerate(zip(texts, vectors, strict=True)):
+            (new,) = _nearest_of(fresh, vector[None])
+            nearest = _nearest(stored[row], held[row], new)
             accepted = nearest is None or nearest.similarity < self.threshold - ROUNDING
             if accepted:
-                self._held[kind][digest(text)] = vector
+                fresh[digest(text)] = vector
             fates.append(Fate(accepted=accepted, nearest=nearest))
+        self._held[kind] |= fresh
         return fates
-
-    def _nearest_held(self, kind: Kind, vector: Vectors) -> Neighbour | None:
-        held = self._held[kind]
-        if not held:
-            return None
-        similarities = np.stack(list(held.values())) @ vector
-        best = int(similarities.argmax())
-        return Neighbour(list(held)[best], float(similarities[best]))
 
     def hold(self, kind: Kind, texts: Sequence[str]) -> None:
         """Embed texts that are to be admitted whatever they are near to."""
@@ -151,7 +154,7 @@ class PersonaPool:
         self._held[kind] |= {digest(t): v for t, v in zip(texts, vectors, strict=True)}
 
     def admit(self, personas: Sequence[Persona]) -> None:
-        """Add personas whose descriptions the gate has accepted: first the lines, then vectors.
+        """Add personas whose descriptions the gate has accepted; vectors are stored in lots.
 
         Raises:
             StoreError: a line could not be written; what was written before is kept.
@@ -159,10 +162,28 @@ class PersonaPool:
         for persona in personas:
             self._append(persona)
             self._count(persona)
-        for kind in KINDS:
-            ids = [digest(getattr(persona, kind)) for persona in personas]
+            for kind in KINDS:
+                self._unstored[kind].append(digest(getattr(persona, kind)))
+        if len(self._unstored["profile"]) >= self.store_every:
+            self.store()
+
+    def store(self) -> None:
+        """Hand the vectors of admitted personas to the store.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        for kind, ids in self._unstored.items():
             held = self._held[kind]
-            self.indexes[kind].add({each: held.pop(each) for each in ids if each in held})
+            try:
+                self.indexes[kind].add({each: held.pop(each) for each in ids if each in held})
+            except Exception as error:
+                raise StoreError(
+                    f"{self.files.folder} cannot be written ({type(error).__name__}); the "
+                    f"{len(self)} personas are saved, and their vectors are made again at the next "
+                    "start"
+                ) from None
+            ids.clear()
 
     def _append(self, persona: Persona) -> None:
         path = self.files.personas
@@ -181,8 +202,18 @@ class PersonaPool:
         self.cells.update(cells(persona.axes))
 
 
-def _nearer(one: Neighbour | None, other: Neighbour | None) -> Neighbour | None:
-    given = [each for each in (one, other) if each]
+def _nearest_of(known: Mapping[str, Vectors], vectors: Vectors) -> list[Neighbour | None]:
+    """Return for each vector the nearest of `known`; None if there are none."""
+    if not known:
+        return [None] * len(vectors)
+    ids = list(known)
+    similarities = vectors @ np.stack([known[each] for each in ids]).T
+    best = similarities.argmax(axis=1)
+    return [Neighbour(ids[i], float(row[i])) for i, row in zip(best, similarities, strict=True)]
+
+
+def _nearest(*neighbours: Neighbour | None) -> Neighbour | None:
+    given = [each for each in neighbours if each]
     return max(given, key=lambda each: each.similarity) if given else None
 
 
@@ -229,7 +260,10 @@ def open_pool(
             for kind in KINDS:
                 wanted[kind].add(digest(getattr(persona, kind)))
         _bring_level(pool, wanted, texts, own=config.store is None, on_embedded=on_embedded)
+        if config.store:
+            pool.store_every = 1
         yield pool
+        pool.store()
 
 
 def saved_size(path: Path) -> int:
