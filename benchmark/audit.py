@@ -6,7 +6,6 @@ better one more often than it lets the worse one, on the same pairs, it favours 
 they are better than the worse reply: a first look, not a proof).
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +13,13 @@ from agents.panel import identity, make_judge
 from agents.transcript import chat_messages
 from aloe.calls import CallLog
 from aloe.config import Config
-from aloe.errors import AloeError
 from aloe.models import Model
 from aloe.passport import Passport
 from aloe.schema import Verdict, derived_seed
 from benchmark.gold_pairs import GoldPair, some
 from benchmark.passport import Judged, issue
 from graphs.judging import judge_one
+from graphs.workers import work_through
 
 OWN_TOKENS = 80
 """Longest reply, in tokens, that the judge writes itself."""
@@ -71,26 +70,19 @@ async def audit(
     judge = make_judge(plain, models, calls)
     with_own = {pair.id for pair in some(pairs, own)}
     judged: dict[str, Judged] = {}
-    queue = iter(pairs)
 
     async def own_verdict(pair: GoldPair) -> Verdict | None:
         if pair.id not in with_own or not (text := await _answer(pair, models["judge"], calls)):
             return None
         return await judge_one(pair.compared(pair.better, text), judge)
 
-    async def work() -> None:
-        for pair in queue:
-            verdict = await judge_one(pair.comparison, judge)
-            judged[pair.id] = Judged(pair=pair, verdict=verdict, own=await own_verdict(pair))
-            progress.add(judged[pair.id])
-            on_change()
+    async def work(pair: GoldPair) -> None:
+        verdict = await judge_one(pair.comparison, judge)
+        judged[pair.id] = Judged(pair=pair, verdict=verdict, own=await own_verdict(pair))
+        progress.add(judged[pair.id])
+        on_change()
 
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(config.simulation.concurrency, len(pairs))):
-                workers.create_task(work())
-    except* AloeError as group:
-        raise group.exceptions[0] from None
+    await work_through(pairs, min(config.simulation.concurrency, len(pairs)), work)
     return issue(identity(plain), [judged[pair.id] for pair in pairs])
 
 

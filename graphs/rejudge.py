@@ -1,23 +1,21 @@
 """Judge stored trees again, with another judge, criterion or threshold; nothing is regenerated.
 
-What was said stays as it is, so whatever changes is the judge's doing. Trees are driven as in
-`graphs.run`: workers draw from one list, a finished tree is appended at once, and a tree whose
-calls fail for good is set aside while the run goes on.
+What was said stays as it is, so whatever changes is the judge's doing. Trees are finished as in
+`graphs.run`, resumable and with failures set aside.
 """
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agents.panel import make_judge
-from aloe.calls import CallLog, read_events
+from aloe.calls import CallLog
 from aloe.config import Config
-from aloe.errors import AloeError, CallError, StoreError
+from aloe.errors import StoreError
 from aloe.models import Model
 from aloe.schema import Outcome, Tree, Verdict
 from graphs.judging import comparisons_of, judge_one
-from graphs.run import Progress
+from graphs.run import Progress, finish_trees
 from memory.trees import RunFolder, read_trees
 
 Flips = Counter[tuple[Outcome, Outcome]]
@@ -48,37 +46,17 @@ async def rejudge(
         ModelError: a model is refused or gone; what is finished is kept.
         StoreError: the folder cannot be written any more; what is finished is kept.
     """
-    done = folder.finished()
-    todo = [tree for tree in trees if tree.id not in done]
-    progress.finished_before = len(trees) - len(todo)
-    unfinished = {tree.id for tree in todo}
-    calls.remember([e for e in read_events(folder.events) if e["tree"] in unfinished])
     judge = make_judge(config, models, calls)
     names = {name: model.name for name, model in models.items()}
-    queue = iter(todo)
 
-    async def work() -> None:
-        for tree in queue:
-            progress.running += 1
-            on_change()
-            try:
-                verdicts = [await judge_one(each, judge) for each in comparisons_of(tree)]
-                judged = with_verdicts(tree, verdicts, names)
-                folder.append(judged)
-                progress.add(judged)
-            except CallError as error:
-                progress.failures[tree.id] = str(error)
-            finally:
-                progress.running -= 1
-                on_change()
+    async def judged(tree: Tree) -> Tree:
+        return with_verdicts(
+            tree, [await judge_one(each, judge) for each in comparisons_of(tree)], names
+        )
 
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(config.simulation.concurrency, len(todo))):
-                workers.create_task(work())
-    except* AloeError as group:
-        raise group.exceptions[0] from None
-    folder.sort([tree.id for tree in trees])
+    by_id = {tree.id: tree for tree in trees}
+    width = config.simulation.concurrency
+    await finish_trees(by_id, judged, folder, calls, progress, on_change, width=width)
 
 
 def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:

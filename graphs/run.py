@@ -6,10 +6,10 @@ of workers and memory does not depend on how many trees are asked for. A tree wh
 good is set aside with its reason and the run goes on; a refused key or a missing model stops it.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer
@@ -17,12 +17,15 @@ from agents.panel import make_judge
 from agents.user import UserAgent
 from aloe.calls import CallLog, read_events
 from aloe.config import Config
-from aloe.errors import AloeError, CallError, ConfigError
+from aloe.errors import CallError, ConfigError
 from aloe.models import Model, open_model
 from aloe.schema import SPOILING, Persona, Tree, derived_seed
 from graphs.tree import SimulationContext, grow_tree
+from graphs.workers import work_through
 from memory.ledger import Tally, default_ledger
 from memory.trees import RunFolder
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,33 +172,54 @@ async def grow_all(
     on_change: Callable[[], None] = lambda: None,
 ) -> None:
     """Grow those of the trees in `wanted` that `folder` does not hold yet; see `simulate`."""
-    done = folder.finished()
-    todo = [each for each in wanted if each.tree not in done]
-    progress.finished_before = len(wanted) - len(todo)
-    unfinished = {each.tree for each in todo}
-    calls.remember([e for e in read_events(folder.events) if e["tree"] in unfinished])
     context = make_context(config, models, calls)
     names = {name: model.name for name, model in models.items()}
-    queue = iter(todo)
 
-    async def work() -> None:
-        for each in queue:
-            progress.running += 1
+    async def grow(each: Planned) -> Tree:
+        return await grow_tree(each.persona, each.seed, names, context, each.start)
+
+    by_id = {each.tree: each for each in wanted}
+    width = config.simulation.concurrency
+    await finish_trees(by_id, grow, folder, calls, progress, on_change, width=width)
+
+
+async def finish_trees(
+    wanted: Mapping[str, T],
+    make: Callable[[T], Awaitable[Tree]],
+    folder: RunFolder,
+    calls: CallLog,
+    progress: Progress,
+    on_change: Callable[[], None],
+    *,
+    width: int,
+) -> None:
+    """Make those of the trees in `wanted`, by id, that `folder` does not hold yet.
+
+    A finished tree is appended at once. One whose calls fail for good is set aside. Calls that an
+    interrupted run had answered are not made again.
+
+    Raises:
+        ModelError: a model is refused or gone; what is finished is kept.
+        StoreError: the folder cannot be written any more; what is finished is kept.
+    """
+    done = folder.finished()
+    todo = {tree: each for tree, each in wanted.items() if tree not in done}
+    progress.finished_before = len(wanted) - len(todo)
+    calls.remember([event for event in read_events(folder.events) if event["tree"] in todo])
+
+    async def work(item: tuple[str, T]) -> None:
+        tree, each = item
+        progress.running += 1
+        on_change()
+        try:
+            made = await make(each)
+            folder.append(made)
+            progress.add(made)
+        except CallError as error:
+            progress.failures[tree] = str(error)
+        finally:
+            progress.running -= 1
             on_change()
-            try:
-                tree = await grow_tree(each.persona, each.seed, names, context, each.start)
-                folder.append(tree)
-                progress.add(tree)
-            except CallError as error:
-                progress.failures[each.tree] = str(error)
-            finally:
-                progress.running -= 1
-                on_change()
 
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(config.simulation.concurrency, len(todo))):
-                workers.create_task(work())
-    except* AloeError as group:
-        raise group.exceptions[0] from None
-    folder.sort([each.tree for each in wanted])
+    await work_through(todo.items(), min(width, len(todo)), work)
+    folder.sort(list(wanted))

@@ -1,0 +1,35 @@
+"""Work through a list, so many items at once.
+
+Workers draw from one iterator, so the number in flight is the number of workers, and memory does
+not depend on how long the list is. Nothing waits for a slower neighbour.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from aloe.errors import AloeError
+
+T = TypeVar("T")
+
+
+async def work_through(
+    items: Iterable[T], width: int, work: Callable[[T], Awaitable[None]]
+) -> None:
+    """Do `work` on every item, at most `width` at once.
+
+    Raises:
+        AloeError: the first one that `work` raises; what is in flight is cancelled.
+    """
+    queue = iter(items)
+
+    async def worker() -> None:
+        for item in queue:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(width):
+                group.create_task(worker())
+    except* AloeError as errors:
+        raise errors.exceptions[0] from None
