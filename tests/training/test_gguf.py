@@ -111,6 +111,21 @@ def test_an_adapter_says_the_same_served_and_in_process(small, adapter):
     assert len(base.keys() & served.keys()) < 12 or gap(base, served) > 0.1
 
 
+def test_training_on_a_gguf_base_leaves_what_local_serves(aloe, small, tmp_path):
+    pair = {
+        "prompt": [{"role": "user", "content": "Birds?"}],
+        "chosen": [{"role": "assistant", "content": "Owls, above all the small ones."}],
+        "rejected": [{"role": "assistant", "content": "No."}],
+    }
+    (tmp_path / "rows.jsonl").write_text(json.dumps(pair) + "\n")
+    ran = aloe("train", "dpo", "--from-base", "--data", tmp_path / "rows.jsonl", "--model",
+               small.base, "--out", tmp_path / "dpo", "--max-steps", "2", "--learning-rate", "1e-3",
+               "--quiet")  # fmt: skip
+    assert ran.code == 0, ran.err
+    served, here = (first_tokens(f"{kind}:{tmp_path / 'dpo'}") for kind in ("local", "hf"))
+    assert gap(served, here) < 5e-2  # the wrong order of rows gives more than 1
+
+
 def test_a_request_can_switch_the_adapter_off(small, adapter):
     off = first_tokens(f"local:{adapter}", extra_body={"lora": [{"id": 0, "scale": 0.0}]})
     assert gap(off, first_tokens(f"local:{small.base}")) < 1e-4
