@@ -113,10 +113,14 @@ class Work(NamedTuple):
     sentence: str
 
 
+@cache
+def _works() -> tuple[Work, ...]:
+    return tuple(Work(*row) for row in parts("work"))
+
+
 def _work(axes: Axes, age: int, place: str, waterside: bool, rng: random.Random) -> Work:
     """Return a work that fits age and place, and means and expertise if there is a choice."""
-    rows = [Work(*row) for row in parts("work")]
-    rows = [row for row in rows if int(row.youngest) <= age <= int(row.oldest)]
+    rows = [row for row in _works() if int(row.youngest) <= age <= int(row.oldest)]
     rows = [row for row in rows if place in row.places and (waterside or "w" not in row.places)]
     level = str(axes["expertise"]).partition(":")[0]
     rich = [row for row in rows if row.means == axes["means"]]

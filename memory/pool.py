@@ -45,7 +45,7 @@ STORE_EVERY = 256
 """A write to Chroma waits for the disk whatever its size, so vectors go there in lots. Those still
 held are compared all the same, and after a kill they are made again."""
 
-SYNC_BATCH = 256
+SYNC_BATCH = 1024
 """Descriptions embedded between two progress reports while a store is brought level."""
 
 
