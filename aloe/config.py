@@ -195,6 +195,9 @@ class SimulationConfig(Settings):
     user_window: int | None = Field(default=None, ge=0)
     """Past exchanges that the simulated user rereads; None for all. Very small models lose the
     thread in long prompts."""
+    check_ledger: bool = True
+    """Whether what was said is held against the persona: recall and precision of the inducer,
+    drift, and mind-reading, which then is never exported. About 30 ms of CPU a turn."""
     concurrency: int = Field(default=8, ge=1)
     """Trees in flight at once."""
 

@@ -8,8 +8,8 @@ each in a process of its own, taking turns, against the bundled load server:
   stock  the same with ChatOpenAI in place of the lean client
 
 The digest of the transcripts is compared, so all did the same work. The check of the ledger is
-left out of all three: it is an embedding of every user sentence, not orchestration, and its cost is
-measured beside them. Wall times are medians over the rounds; machines are noisy, so read ratios.
+off: it embeds every user sentence, which is no orchestration and would hide it. Wall times are
+medians over the rounds; machines are noisy, so read ratios.
 """
 
 import argparse
@@ -51,7 +51,6 @@ from aloe.schema import (
 from graphs.expansion import Siblings, frontier
 from graphs.run import Planned, Progress, make_context, open_models, plan
 from graphs.tree import SimulationContext, grow_tree
-from memory.ledger import Ledger
 from memory.personas import SHIPPED, read_personas
 from memory.trees import RunFolder
 
@@ -85,16 +84,6 @@ class OneOrderJudge(PreferenceJudge):
         )
 
 
-class NoCheck:
-    """Stands where the check of the ledger stands, and lets everything pass."""
-
-    def check(
-        self, _persona: Persona, _tree: str, _path: Any, user: UserNode, replies: Any
-    ) -> tuple[UserNode, Any]:
-        """Return what came in."""
-        return user, replies
-
-
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """One run of one variant."""
@@ -120,7 +109,12 @@ def make_settings(url: str, variant: str, trees: int, turns: int) -> Config:
         Config,
         {
             "models": {**models, "assistants": assistants},
-            "simulation": {"trees": trees, "turns": turns, "concurrency": trees},
+            "simulation": {
+                "trees": trees,
+                "turns": turns,
+                "concurrency": trees,
+                "check_ledger": False,
+            },
         },
         source="benchmark",
     )
@@ -149,7 +143,7 @@ async def run_aloe(config: Config, personas: list[Persona], folder: RunFolder) -
 def _context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
     made = make_context(config, models, calls)
     judge = OneOrderJudge(model=models["judge"], calls=calls, min_margin=config.judge.min_margin)
-    return replace(made, judge=judge, ledger=cast(Ledger, NoCheck()))
+    return replace(made, judge=judge)
 
 
 class Floor:

@@ -179,7 +179,9 @@ async def judge(state: TurnState, runtime: Context) -> TurnResult:
 
 
 async def check(state: TurnState, runtime: Context) -> dict[str, Any]:
-    """Hold what was said against the persona."""
+    """Hold what was said against the persona, if settings want it."""
+    if not runtime.context.config.check_ledger:
+        return {"nodes": [state["user"], *state["candidates"]]}
     user, replies = await asyncio.to_thread(
         runtime.context.ledger.check,
         state["persona"],

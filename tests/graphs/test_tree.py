@@ -182,6 +182,21 @@ def test_the_expansion_gives_the_shape(simulation: dict[str, Any], users: list[i
     assert [turns[turn] for turn in sorted(turns)] == users
 
 
+def test_the_check_of_the_ledger_changes_nothing_that_is_said() -> None:
+    checked = grow(config(turns=3))
+    unchecked = grow(config(turns=3, check_ledger=False))
+    assert [node.content for node in checked.nodes] == [node.content for node in unchecked.nodes]
+    assert checked.verdicts == unchecked.verdicts
+    users = [node for node in checked.nodes if node.role == "user"]
+    assert all(d.kind for node in users for d in node.revealed)
+    others = [node for node in unchecked.nodes if node.role == "user"]
+    assert [d.kind for node in others for d in node.revealed] == [None] * sum(
+        len(node.revealed) for node in others
+    )
+    assert any(node.revealed for node in others)
+    assert all(node.consistency is None for node in others)
+
+
 def test_preferred_continues_what_the_judge_prefers() -> None:
     tree = grow(config(turns=3, expansion="preferred"))
     continued = {node.parent for node in tree.nodes if node.role == "user" and node.parent}
