@@ -8,6 +8,7 @@ settings than were asked for is the most expensive mistake there is.
 
 import dataclasses
 import difflib
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ def training_arguments(
         ConfigError: an argument is unknown, would be ignored, or has a value that does not fit.
     """
     kind = config_class(method)
+    if report_to != "none" and importlib.util.find_spec(report_to) is None:
+        raise ConfigError(f"--report-to {report_to}: the package {report_to} is not installed")
     given = dict(settings.arguments)
     _check_names(given, kind, packed=packed)
     if isinstance(given.get("loss_type"), str) and method == "dpo":

@@ -217,6 +217,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
         return ("--from-base", "--config", str(file))
 
     assert "--from-base" in refused(aloe, tmp_path, base)
+    assert "not installed" in refused(aloe, tmp_path, base, "--from-base", "--report-to", "nolog")
     assert "contradict" in refused(aloe, tmp_path, base, "--from-base", "--start", base)
     assert "no model" in refused(aloe, tmp_path, tmp_path / "none", "--from-base")
     limit = with_settings("[training]\nmax_length = 10\n")
