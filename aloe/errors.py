@@ -16,6 +16,9 @@ from pathlib import Path
 
 EXIT_CODE = 2
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 
 class AloeError(Exception):
     """Base of every error meant for a person; its text says what was wrong and what to do."""

@@ -5,10 +5,7 @@ uses it exercises the real path: prompts, parsing, retries, call log. `MODULE` i
 working folder too.
 """
 
-import importlib
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -16,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from aloe.errors import ConfigError
+from aloe.named import named
 
 Script = Callable[[Sequence[BaseMessage], dict[str, Any]], str | AIMessage]
 """Takes the messages and the call's arguments (seed, logprobs, response_format ...), returns the
@@ -68,11 +65,5 @@ def named_script(name: str) -> Script:
     Raises:
         ConfigError: there is no such module or function.
     """
-    module_name, _, function = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    try:
-        script: Script = getattr(importlib.import_module(module_name), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"scripted:{name} cannot be found ({error})") from None
+    script: Script = named(name, f"scripted:{name} cannot be found")
     return script

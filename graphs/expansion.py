@@ -9,17 +9,15 @@ ones is drawn from the tree's seed, so that no policy is bent towards some kind 
 depends on the tree alone, so who answers first changes nothing.
 """
 
-import importlib
 import random
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from statistics import mean
 
 from aloe.config import SimulationConfig
 from aloe.errors import ConfigError
+from aloe.named import named
 from aloe.schema import AssistantNode, Verdict, derived_seed
 
 Expansion = Callable[[Sequence[AssistantNode], Sequence[Verdict], random.Random], list[str]]
@@ -93,13 +91,7 @@ def expansion_named(name: str) -> Expansion:
     """
     if name in EXPANSIONS:
         return EXPANSIONS[name]
-    module, _, function = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    try:
-        found: Expansion = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"expansion '{name}' cannot be found ({error})") from None
+    found: Expansion = named(name, f"expansion '{name}' cannot be found")
     return found
 
 

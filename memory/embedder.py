@@ -11,7 +11,6 @@ remembers it (see `memory.pool`).
 """
 
 import gzip
-import importlib
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aloe.errors import ConfigError, ModelError
+from aloe.named import named
 
 Vectors = npt.NDArray[np.float32]
 """One row a text, each of length 1."""
@@ -180,9 +180,5 @@ def open_embedder(name: str) -> Embedder:
 
 
 def _scripted(name: str) -> Embedder:
-    module, _, kind = name.partition(":")
-    try:
-        embedder: Embedder = getattr(importlib.import_module(module), kind)()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"scripted:{name} cannot be found ({error})") from None
+    embedder: Embedder = named(name, f"scripted:{name} cannot be found")()
     return embedder

@@ -4,13 +4,13 @@ They are also what `--no-tree-packing` gives for SFT and DPO, and the oracle tha
 are tested against. Nothing of TRL is changed but its length limits.
 """
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
 from aloe.huggingface import load_checkpoint
+from aloe.named import named
 from training.dataset import Row
 from training.start import is_adapter, starting_model
 from training.templates import ChatTokens
@@ -69,8 +69,4 @@ def _reward(reward: str | None) -> dict[str, Any]:
         judge = load_checkpoint(reward, scoring=True)
         model = judge.model.merge_and_unload() if is_adapter(reward) else judge.model
         return {"reward_funcs": model, "reward_processing_classes": judge.tokenizer}
-    module, _, name = reward.partition(":")
-    try:
-        return {"reward_funcs": getattr(importlib.import_module(module), name)}
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"there is no reward {reward}: {error}") from None
+    return {"reward_funcs": named(reward, f"there is no reward {reward}")}

@@ -12,9 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from aloe.commands.options import ConfigFile, Json, Quiet, Seed
-from aloe.commands.simulate import INTERRUPTED
 from aloe.console import Display, finish, show, stderr
-from aloe.errors import StoreError
+from aloe.errors import INTERRUPTED, StoreError
 
 if TYPE_CHECKING:
     from aloe.calls import CallLog

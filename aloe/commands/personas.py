@@ -18,6 +18,7 @@ from rich.text import Text
 from aloe.commands import persona_files, persona_reports
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.console import Display, finish, show, stderr
+from aloe.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from aloe.calls import CallLog, Event
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 COMPOSED_BATCH = 64
 """Candidates of one round where no model limits it."""
-
-INTERRUPTED = 130
-"""Exit code of a shell for Ctrl-C."""
 
 app = typer.Typer(
     help="Grow, check, split and share pools of persona users.",

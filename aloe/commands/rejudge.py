@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from aloe.commands.options import BaseUrl, ConfigFile, Json, Quiet, Seed
-from aloe.commands.simulate import INTERRUPTED, RunDisplay
+from aloe.commands.simulate import RunDisplay
 from aloe.console import finish, show, stderr
-from aloe.errors import EXIT_CODE, ConfigError
+from aloe.errors import EXIT_CODE, INTERRUPTED, ConfigError
 
 if TYPE_CHECKING:
     from aloe.config import Config

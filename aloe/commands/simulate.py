@@ -12,7 +12,7 @@ from rich.text import Text
 
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.console import Display, finish, show, stderr
-from aloe.errors import EXIT_CODE, ConfigError
+from aloe.errors import EXIT_CODE, INTERRUPTED, ConfigError
 
 if TYPE_CHECKING:
     from aloe.calls import CallLog, Event
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from aloe.schema import Persona
     from graphs.run import Planned, Progress
     from memory.ledger import Tally
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 def simulate(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from aloe.commands.options import ConfigFile, Json, Quiet, Seed
 from aloe.console import Display, finish, show, stderr
-from aloe.errors import ConfigError
+from aloe.errors import INTERRUPTED, ConfigError
 
 if TYPE_CHECKING:
     from aloe.config import Config
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from training.run import Progress
 
 app = typer.Typer(help="Train a model on trees or rows.", no_args_is_help=True)
-
-INTERRUPTED = 130
 
 Data = Annotated[
     Path,
