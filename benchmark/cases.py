@@ -1,0 +1,283 @@
+"""The cases of the benchmark: who is played, for how long, and with what in the way.
+
+A case is one user and one dialogue still to be held. Users are crossed on purpose: the same life
+turns up with several tempers and the same temper in several lives, so that what belongs to a life,
+to a temper and to their meeting can be told apart, and intervals can be taken over both. The
+shipped suites therefore hold lives and tempers once (`profiles.jsonl`, `personalities.jsonl`) and
+name them in one line a case, with the reason why the case is in. Everything else is read as well:
+cases written out in full, personas, and the files of the original ALOE data.
+"""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from aloe.config import Mood
+from aloe.errors import ConfigError, InputError
+from aloe.schema import Fact, Persona, Record, digest, sentences
+from memory.imports import read_foreign
+from memory.personas import numbered_lines
+from memory.verifiable import wish
+
+SUITES_FOLDER = Path(__file__).parent / "suites"
+
+SUITES: Mapping[str, str] = {
+    "aloe-100": "100 crossed users over ten turns: the main figure",
+    "verifiable": "wishes that a program can check: no model judges",
+    "extended": "personas out of format: prose, bullets, third person, broken English, terse",
+    "flip": "temper and wishes change at turn 6: does the model notice?",
+    "flip-verifiable": "the same with wishes that a program can check",
+    "long": "24 turns with something new to learn to the end",
+    "noisy": "users with typos, users who are curt, users who contradict themselves",
+    "none": "turns where a personal touch is wrong: facts, neutral texts, other people's business",
+}
+"""What each shipped suite is for."""
+
+TURNS = 10
+"""Turns of a case that says nothing else."""
+ALOE_PERSONALITIES = 5
+"""Personalities that the original evaluation crosses with every profile: the first of its seven."""
+
+
+class Flip(Record):
+    """A change of mind in the middle of a dialogue."""
+
+    turn: int = Field(ge=2)
+    """First turn, counted from 1, at which the user is the other persona."""
+    persona: Persona
+    """The same life with another temper and other wishes."""
+    note: str
+    """What the user is to say about it at that turn, in the first person."""
+
+
+class Probe(Record):
+    """A message that asks for something in which the user's person has no place."""
+
+    message: str
+    """Sent as it stands; no model writes it."""
+    kind: Literal["fact", "neutral", "other", "wrong"]
+    """`fact`: a question with one answer. `neutral`: a text for the public. `other`: something for
+    somebody else. `wrong`: the user is mistaken and wants to hear otherwise."""
+    accept: tuple[str, ...] = ()
+    """A right reply contains one of these, whatever the case; empty if nothing short settles it."""
+
+
+class Case(Record):
+    """One user to be played, and how."""
+
+    id: str
+    """Content hash of all that is played."""
+    suite: str
+    persona: Persona
+    why: str
+    """The reason why the case is in its suite."""
+    profile: str
+    """Label of the life: cases that share it are one cluster."""
+    personality: str
+    """Label of the temper: cases that share it are one cluster."""
+    turns: int = Field(default=TURNS, ge=1)
+    mood: Mood | None = None
+    """How the user writes on top of the persona's manner."""
+    flip: Flip | None = None
+    probes: dict[int, Probe] = Field(default={})
+    """Fixed messages by turn, counted from 1; the user agent writes the other turns."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_id(cls, value: Any) -> Any:
+        """Let a line written by hand leave out the id."""
+        if not isinstance(value, dict) or "id" in value:
+            return value
+        return {"id": "", **value}
+
+    @model_validator(mode="after")
+    def _fill_id(self) -> Self:
+        if self.id:
+            return self
+        played = self.model_dump(mode="json", exclude={"id", "why", "profile", "personality"})
+        return self.model_copy(update={"id": digest("case", played)})
+
+    def persona_at(self, turn: int) -> Persona:
+        """Return whom the user is at `turn`, counted from 1: whom replies to that turn must fit."""
+        return self.flip.persona if self.flip and turn >= self.flip.turn else self.persona
+
+
+def load_cases(name: str) -> list[Case]:
+    """Return the cases of a shipped suite or of a file.
+
+    A file holds one JSON object a line: a case written out, or a persona, which then is a case of
+    the usual length. Of the original ALOE data give the file of profiles; the file of personalities
+    is looked for beside it, under the same name with `personality` for `profile`, and its first
+    five are crossed with every profile, as the original evaluation does.
+
+    Args:
+        name: a name in `SUITES`, or a path.
+
+    Raises:
+        ConfigError: there is neither a suite nor a file of that name.
+        InputError: the file is empty, or a line is broken or a repetition.
+    """
+    if name in SUITES:
+        return _distinct(SUITES_FOLDER / f"{name}.jsonl", _shipped(name))
+    path = Path(name)
+    if not path.is_file():
+        near = difflib.get_close_matches(name, SUITES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; suites are {', '.join(SUITES)}"
+        raise ConfigError(f"{name}: there is neither a suite nor a file of this name{hint}")
+    return _distinct(path, _from_file(path))
+
+
+def _distinct(path: Path, cases: Iterator[tuple[int | None, Case]]) -> list[Case]:
+    found: dict[str, Case] = {}
+    for number, case in cases:
+        if case.id in found:
+            raise InputError(path, f"case {case.id} is there twice", line=number)
+        found[case.id] = case
+    if not found:
+        raise InputError(path, "there are no cases here")
+    return list(found.values())
+
+
+class _Life(Record):
+    """A line of profiles.jsonl or personalities.jsonl."""
+
+    key: str
+    text: str = ""
+    """Empty where the preferences say it all."""
+    axes: dict[str, str | int] = Field(default={})
+    facts: tuple[str, ...] = ()
+    """The atomic statements of a text whose sentences are none; empty: its sentences."""
+    preferences: dict[str, str] = Field(default={})
+    """Wishes that a program can check, by dimension; the text states them."""
+
+
+class _Turn(Record):
+    """What a line of a suite says of the moment a user changes."""
+
+    turn: int
+    personality: str
+    note: str
+
+
+class _Line(Record):
+    """A line of a suite: a case by the names of its parts."""
+
+    profile: str
+    personality: str
+    why: str
+    turns: int = TURNS
+    mood: Mood | None = None
+    flip: _Turn | None = None
+    probes: dict[int, Probe] = Field(default={})
+
+
+def _shipped(name: str) -> Iterator[tuple[int, Case]]:
+    lives, tempers = _table("profiles"), _table("personalities")
+    path = SUITES_FOLDER / f"{name}.jsonl"
+    for number, text in numbered_lines(path):
+        line = _Line.model_validate_json(text)
+        life = lives[line.profile]
+        flip = line.flip and Flip(
+            turn=line.flip.turn,
+            persona=_persona(life, tempers[line.flip.personality]),
+            note=line.flip.note,
+        )
+        yield (
+            number,
+            Case.model_validate(
+                {
+                    **line.model_dump(),
+                    "suite": name,
+                    "persona": _persona(life, tempers[line.personality]),
+                    "flip": flip,
+                }
+            ),
+        )
+
+
+def _table(name: str) -> dict[str, _Life]:
+    path = SUITES_FOLDER / f"{name}.jsonl"
+    rows = [_Life.model_validate_json(line) for _, line in numbered_lines(path)]
+    return {row.key: row for row in rows}
+
+
+def _persona(life: _Life, temper: _Life) -> Persona:
+    wishes = [wish(*each).trait for each in temper.preferences.items()]
+    personality = temper.text or " ".join(wishes)
+    facts = [Fact.of("fact", text) for text in life.facts or sentences(life.text)]
+    facts += [Fact.of("trait", text) for text in temper.facts or sentences(personality)]
+    return Persona.of(
+        life.text,
+        personality,
+        facts=tuple(facts),
+        axes={**life.axes, **temper.axes},
+        preferences=temper.preferences,
+    )
+
+
+def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
+    first = next(numbered_lines(path), (0, ""))[1]
+    if _is_case(first):
+        yield from _written_out(path)
+        return
+
+    lives: list[str] = []
+    for each in read_foreign(path, _refuse):
+        if isinstance(each, Persona):
+            yield None, _case(path, each)
+        elif "profile" in each:
+            lives.append(each["profile"])
+        else:
+            raise InputError(path, "holds personalities only; give the file of profiles")
+    if lives:
+        tempers = _tempers_beside(path)
+        for life in lives:
+            yield from ((None, _case(path, Persona.of(life, temper))) for temper in tempers)
+
+
+def _is_case(line: str) -> bool:
+    try:
+        raw = json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return isinstance(raw, dict) and "persona" in raw and "suite" in raw
+
+
+def _written_out(path: Path) -> Iterator[tuple[int, Case]]:
+    for number, line in numbered_lines(path):
+        try:
+            yield number, Case.model_validate_json(line)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, problem["loc"]))
+            raise InputError(path, f"{key}: {problem['msg']}".lstrip(": "), line=number) from None
+
+
+def _refuse(error: InputError) -> None:
+    raise error
+
+
+def _tempers_beside(path: Path) -> list[str]:
+    beside = path.with_name(path.name.replace("profile", "personality"))
+    if beside == path or not beside.is_file():
+        name = "personality.jsonl" if beside == path else beside.name
+        raise InputError(path, f"holds profiles only; put their personalities beside it as {name}")
+    texts = (each for each in read_foreign(beside, _refuse) if isinstance(each, dict))
+    found = [each["personality"] for each in texts if "personality" in each]
+    return found[:ALOE_PERSONALITIES]
+
+
+def _case(path: Path, persona: Persona) -> Case:
+    return Case.model_validate(
+        {
+            "suite": path.name.partition(".")[0],
+            "persona": persona,
+            "why": f"given in {path.name}",
+            "profile": digest(persona.profile),
+            "personality": digest(persona.personality),
+        }
+    )
