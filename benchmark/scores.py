@@ -1,0 +1,135 @@
+"""What a bench run found about each reply: the one table that everything else is computed from.
+
+One line for each reply of the candidate, with all that was asked about it: how every judge rated it
+for its own user and for a swapped one, and what programs found in it. A rating that is not there
+carries the reason why, and nothing is put in its place. The words themselves stand in trees.jsonl:
+`dialogue` is the tree's id, `user` and `reply` are node ids.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from aloe.errors import InputError, StoreError
+from aloe.schema import Fault, Record
+from memory.personas import numbered_lines
+
+Shown = Literal["own", "swapped"]
+"""Whose persona the judge saw: the user's, or another case's."""
+
+Missing = Literal["user", "candidate", "judge", "unreadable", "spoiled"]
+"""Why there is no rating. `user`, `candidate`, `judge`: that model's call failed for good.
+`unreadable`: the judge answered, but with no level. `spoiled`: the simulated user had stopped being
+one by then (see `aloe.schema.SPOILING`)."""
+
+
+class Score(Record):
+    """What one judge made of one reply, for one persona."""
+
+    judge: str
+    """Model string, or `rule`."""
+    shown: Shown
+    value: float | None
+    """1..5 from a model, 0..1 (share of the wishes kept) by rule; None if missing."""
+    missing: Missing | None = None
+    raw: str = ""
+    """What the judge answered, untouched; empty if it was not asked."""
+    mass: float | None = None
+    """Probability that the answer begins with a level; None for parsed text and for rules."""
+
+
+class Recall(Record):
+    """What a candidate wrote when asked, after the last turn, what it had been told."""
+
+    answer: str
+    """Id of the answer's node; its parent is the question."""
+    listed: int
+    """Sentences in the answer."""
+    right: int
+    """Of these, the ones that say what the user had stated."""
+    found: int
+    """Different statements of the user among them."""
+    stated: int
+    """Different statements that the user had made."""
+
+
+class ReplyScores(Record):
+    """One reply, or the place where one is missing."""
+
+    suite: str
+    case: str
+    """Id of the case."""
+    profile: str
+    """Cluster of the case: cases of one profile share it."""
+    personality: str
+    """The other cluster of the case."""
+    control: str
+    """Condition: `candidate`, or the name of a control."""
+    seed: int = Field(ge=0)
+    """Number of the repetition, from 0."""
+    turn: int = Field(ge=1)
+    dialogue: str
+    """Id of the tree in trees.jsonl."""
+    user: str | None = None
+    """Id of the user's message; None if the dialogue has failed."""
+    reply: str | None = None
+    """Id of the reply; None if the dialogue has failed."""
+    scores: tuple[Score, ...]
+    """One for each judge and persona shown."""
+    words: int = 0
+    """Length of the reply."""
+    stated: tuple[str, ...] = ()
+    """Ids of the persona's statements that the user had made by this turn."""
+    used: tuple[str, ...] = ()
+    """Of these, the ones that the reply takes up."""
+    mind_reading: tuple[str, ...] = ()
+    """Ids of the facts that the reply uses although nobody had told them."""
+    parroting: bool = False
+    """Whether the reply mostly repeats the user's words."""
+    personal: bool | None = None
+    """Of a probe, where personalising would be wrong: whether the reply does it. None elsewhere."""
+    right: bool | None = None
+    """Of a probe with a known answer: whether the reply has it. None elsewhere."""
+    recall: Recall | None = None
+    """On the last turn: what the candidate could say about its user when asked afterwards."""
+    user_faults: tuple[Fault, ...] = ()
+    """What is wrong with the user's message."""
+    empty: bool = False
+    """Whether the candidate said nothing: the lowest level by definition, no judge is asked."""
+
+    def of(self, shown: Shown) -> list[Score]:
+        """Return the scores for one of the two personas, in the order of the judges."""
+        return [score for score in self.scores if score.shown == shown]
+
+
+def write_scores(path: Path, rows: Iterable[ReplyScores]) -> None:
+    """Add rows to a file of scores, whole lines at once.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    lines = "".join(row.model_dump_json() + "\n" for row in rows)
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(lines)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
+
+
+def read_scores(path: Path) -> Iterator[ReplyScores]:
+    """Yield the rows of a file of scores.
+
+    Raises:
+        InputError: the file is missing, or a line is broken (with its number).
+    """
+    if not path.exists():
+        raise InputError(path, "there are no scores here; run `aloe bench run --out DIR` first")
+    for number, line in numbered_lines(path):
+        try:
+            yield ReplyScores.model_validate_json(line)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"]))
+            raise InputError(path, f"not a score: {where}: {problem['msg']}", line=number) from None
