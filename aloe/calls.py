@@ -5,6 +5,10 @@ written when the call closes, whatever happened. Because a line holds the reply 
 everything that went into the call, the same file is the journal: a run that was killed reads it
 again, and calls that were answered are not made twice. The sampling seed is part of the key and is
 different for every call of a run, so one reply never stands in for two samples.
+
+What was sent is kept as well, each message once a tree: a line names its messages and spells out
+those that no earlier line of the tree did, so that a talk does not stand there again with each of
+its turns. `aloe.exchange` puts the two together.
 """
 
 import asyncio
@@ -20,6 +24,9 @@ from typing import Any, TextIO
 from aloe.config import Price
 from aloe.models import Message, Model, Reply
 from aloe.schema import digest
+
+SPELLED = 8192
+"""Messages remembered as written; when there are more, some will stand in the file twice."""
 
 
 @dataclass(kw_only=True)
@@ -46,6 +53,12 @@ class Event:
     """US dollars; None if the model's price is not known."""
     key: str = ""
     """Hash of model, messages and arguments."""
+    prompt: list[str] = field(default_factory=list)
+    """Ids of the messages that were sent, in order."""
+    texts: dict[str, Message] = field(default_factory=dict)
+    """Role and text by id, of the messages that no earlier line of the tree spells out."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """What was sent beside the messages and the sampling settings of the role."""
     reply: dict[str, Any] | None = None
     """The answer as it came; None if the call failed."""
     error: str | None = None
@@ -102,6 +115,7 @@ class CallLog:
         self._prices = prices or {}
         self._on_event = on_event
         self._journal: dict[str, dict[str, Any]] = {}
+        self._spelled: dict[tuple[str | None, str, str], str] = {}
 
     def remember(self, lines: Sequence[dict[str, Any]]) -> None:
         """Answer calls from these earlier events instead of making them again.
@@ -134,11 +148,24 @@ class CallLog:
             return
         event = call.event
         event.cost = self._cost(event)
+        self._spell(event, call.messages)
         self.totals.add(event)
         if self._file:
             self._file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
             self._file.flush()
         self._on_event(event)
+
+    def _spell(self, event: Event, messages: Sequence[Message]) -> None:
+        """Name the messages in `event`, and spell out those that are new to the tree."""
+        if len(self._spelled) > SPELLED:
+            self._spelled.clear()
+        for role, text in messages:
+            place = (event.tree, role, text)
+            name = self._spelled.get(place)
+            if name is None:
+                name = self._spelled[place] = digest(role, text)
+                event.texts[name] = (role, text)
+            event.prompt.append(name)
 
     def _cost(self, event: Event) -> float | None:
         provider, _, name = event.model.partition(":")
@@ -153,6 +180,7 @@ class Call:
     def __init__(self, journal: dict[str, dict[str, Any]], model: Model, event: Event) -> None:
         self.event = event
         self.replayed = False
+        self.messages: Sequence[Message] = ()
         self._journal = journal
         self._model = model
 
@@ -169,6 +197,7 @@ class Call:
         if event.key in self._journal:
             self.replayed = True
             return Reply(**self._journal[event.key])
+        self.messages, event.arguments = messages, arguments
         event.started = time.time()
         clock = time.perf_counter()
         try:

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage
 from aloe.calls import CallLog, Event, read_events
 from aloe.config import Price
 from aloe.errors import CallError, TransientCallError
+from aloe.exchange import exchanges
 from aloe.models import Model, Reply
 
 CONTRACT = {"role", "model", "latency", "input_tokens", "output_tokens", "cost", "tree", "node"}
@@ -174,3 +175,35 @@ def test_a_reply_with_any_line_break_in_it_is_one_line(tmp_path: Path, odd: str)
         ask(CallLog(file), scripted_model(Counting(f"one{odd}two")))
     (event,) = read_events(path)
     assert event["reply"]["text"] == f"one{odd}two"
+
+
+def test_a_message_is_spelled_out_once_a_tree(tmp_path: Path) -> None:
+    path, long = tmp_path / "events.jsonl", "a long system prompt"
+    talk = [("system", long), ("user", "Hello"), ("assistant", "Hi"), ("user", "How so?")]
+
+    async def once(log: CallLog, tree: str, until: int) -> None:
+        async with log.call("user", scripted_model(Counting("x")), tree=tree) as call:
+            await call.ask(talk[:until], seed=until, max_tokens=7)  # type: ignore[arg-type]
+
+    with path.open("w") as file:
+        log = CallLog(file)
+        for tree, until in (("t1", 2), ("t1", 4), ("t2", 2)):
+            asyncio.run(once(log, tree, until))
+    assert path.read_text().count(long) == 2
+    first, second = exchanges(path, "t1")
+    assert list(first.messages) == talk[:2]
+    assert list(second.messages) == talk
+    assert second.event["arguments"] == {"seed": 4, "max_tokens": 7}
+    assert [each.messages for each in exchanges(path, "t2")] == [tuple(talk[:2])]
+    assert len(exchanges(path)) == 3
+
+
+def test_what_was_sent_is_kept_of_a_failed_call_and_unknown_of_an_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with path.open("w") as file, suppress(CallError):
+        ask(CallLog(file), scripted_model(Counting(CallError("no"))), "Why?")
+    with path.open("a") as file:
+        file.write('{"tree": "t1", "reply": null}\n{"tree": "t1", "torn')
+    failed, old = exchanges(path, "t1")
+    assert (failed.messages, failed.text) == ((("user", "Why?"),), "")
+    assert old.messages == ()

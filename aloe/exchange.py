@@ -1,0 +1,64 @@
+"""What passed between an agent and its model: an event with its messages put in their place.
+
+Events name the messages that were sent and spell each out once a tree (see `aloe.calls`); read one
+after the other, the lines of a tree hold all of it. Runs from before that was recorded have no
+messages, which is said and not guessed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aloe.models import Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One model call with what was sent."""
+
+    event: Mapping[str, Any]
+    """The line of events.jsonl; see `aloe.calls.Event`."""
+    messages: tuple[Message, ...]
+    """Exactly what was sent, in order; empty if the log does not hold it."""
+
+    @property
+    def text(self) -> str:
+        """What the model answered; empty if the call failed."""
+        reply = self.event.get("reply")
+        return reply["text"] if reply else ""
+
+
+def exchanges(path: Path, tree: str | None = None) -> list[Exchange]:
+    """Return the calls in an events file, of one tree or of all, in the order they ended."""
+    return list(read_exchanges(event for event in _events(path, tree or "")))
+
+
+def read_exchanges(events: Iterator[Mapping[str, Any]]) -> Iterator[Exchange]:
+    """Yield each event with its messages; `events` must hold the earlier ones of its tree."""
+    texts: dict[str, Message] = {}
+    for event in events:
+        texts |= {name: (role, text) for name, (role, text) in event.get("texts", {}).items()}
+        names = event.get("prompt", [])
+        known = tuple(texts[name] for name in names if name in texts)
+        yield Exchange(event=event, messages=known if len(known) == len(names) else ())
+
+
+def _events(path: Path, tree: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the events of `tree`; most other lines are passed over unread."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            if tree in line and (event := _parsed(line)) and tree in ("", event["tree"]):
+                yield event
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """Return the event in `line`; None for a torn line, left by a kill."""
+    try:
+        event = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return event if isinstance(event, dict) and "tree" in event else None
