@@ -39,6 +39,7 @@ FREE_ON_RESUME = (
     "models.writer.",
     "prices.",
     "training.",
+    "benchmark.",
 )
 """Settings that may differ when a run is taken up again: they cannot change any one tree."""
 
@@ -114,6 +115,7 @@ ROLE_DEFAULTS: dict[str, dict[str, Any]] = {
     "judge": {"temperature": 0.0, "max_tokens": 8},
     "writer": {"temperature": 0.7, "top_p": 0.9, "frequency_penalty": 0.4, "max_tokens": 100},
 }
+CANDIDATE_DEFAULTS: dict[str, Any] = {"temperature": 0.7, "max_tokens": 300}
 """Sampling settings of each role where the settings leave them out."""
 
 
@@ -276,6 +278,33 @@ class TrainingConfig(Settings):
     """Further arguments of TRL's config class for the method, as they are."""
 
 
+Condition = Literal["candidate", "floor", "ceiling", "no-history", "concise", "shuffled"]
+"""What a benchmarked model works under; see `agents.candidate`."""
+
+
+class BenchmarkConfig(Settings):
+    """What is benchmarked; the simulated user and the judges are those of `models`."""
+
+    candidate: ModelConfig = Field(
+        default_factory=lambda: ModelConfig.model_validate(CANDIDATE_DEFAULTS)
+    )
+    """The model under test."""
+    condition: Condition = "candidate"
+    """`candidate`: it gets the conversation and nothing else. The others are controls."""
+    cases: str = "aloe-100"
+    """A suite (see `aloe bench list`), or a file of cases."""
+    seeds: int = Field(default=3, ge=1)
+    """Dialogues held for each case."""
+    limit: int | None = Field(default=None, ge=1)
+    """Most cases; None for all. The same few are taken every time."""
+
+    @field_validator("candidate", mode="before")
+    @classmethod
+    def _fill_in(cls, raw: Any) -> Any:
+        given = {"model": raw} if isinstance(raw, str) else raw
+        return {**CANDIDATE_DEFAULTS, **given} if isinstance(given, dict) else given
+
+
 class Price(Settings):
     """What a model costs, in US dollars per million tokens."""
 
@@ -292,6 +321,7 @@ class Config(Settings):
     simulation: SimulationConfig = SimulationConfig()
     judge: JudgeConfig = JudgeConfig()
     training: TrainingConfig = TrainingConfig()
+    benchmark: BenchmarkConfig = BenchmarkConfig()
     prices: dict[str, Price] = {}
     """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
     that is not listed is unknown, and shown so."""
