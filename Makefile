@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+STUDIO := .venv-studio
 PIP    := $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO   := --config examples/demo.toml
 RUN    := runs/demo
@@ -26,7 +27,7 @@ lint: $(VENV)/.tests
 types: $(VENV)/.tests
 	$(BIN)/mypy
 
-tests: $(VENV)/.tests
+tests: $(VENV)/.tests $(STUDIO)/.done
 	$(BIN)/pytest --cov --cov-report=term
 
 $(BIN)/python:
@@ -46,8 +47,23 @@ $(VENV)/.tests: $(VENV)/.program
 	$(PIP) -e ".[dev,train]"
 	@touch $@
 
+.PHONY: studio
+studio: $(STUDIO)/.done
+	$(STUDIO)/bin/langgraph dev --no-browser --no-reload
+
+# The server of `langgraph dev` needs an older protobuf than we do. Its environment holds only what
+# differs; the rest is found in $(VENV).
+$(STUDIO)/.done: constraints-studio.txt | $(VENV)/.tests
+	@echo "installing langgraph dev into $(STUDIO) (half a minute, once)"
+	$(BIN)/python -m venv --clear $(STUDIO)
+	$(STUDIO)/bin/python -c 'import sys, sysconfig; print("import site; site.addsitedir(%r)" % sys.argv[1], \
+	  file=open(sysconfig.get_path("purelib") + "/borrowed.pth", "w"))' \
+	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(STUDIO)/bin/pip install -qq --disable-pip-version-check -c constraints-studio.txt 'langgraph-cli[inmem]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) runs build dist *.egg-info
+	rm -rf $(VENV) $(STUDIO) runs build dist *.egg-info
 
 .PHONY: bench-training
 bench-training: $(VENV)/.tests
