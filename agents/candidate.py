@@ -1,0 +1,95 @@
+"""The model under test, and the conditions under which it answers.
+
+A candidate gets the conversation and nothing else: no persona, no hint, no instruction, as a
+deployed model would. Each control changes one thing about that, and says what a figure of the
+candidate is worth. `floor` is another model, one that was not tuned. `ceiling` is told who the
+user is. `shuffled` is told that the user is somebody else, so it personalises for the wrong one.
+`no-history` sees the last message only, for the user's messages alone get more telling. `concise`
+is told to be brief, because a short and friendly reply is liked whoever reads it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.faults import assistant_faults, tidied
+from agents.prompt import shipped
+from agents.transcript import Path, chat_messages
+from aloe.calls import CallLog
+from aloe.config import Condition
+from aloe.models import Message, Model
+from aloe.schema import AssistantNode, Persona, UserNode, derived_seed
+
+TRIES = 2
+"""Samples asked for while the model says nothing."""
+
+NAME = "candidate"
+"""What nodes and events call it, whatever the condition: dialogues under two conditions differ
+only where the model answers differently."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What one condition means."""
+
+    about: str
+    """What it shows, for people."""
+    told: Literal["own", "swapped"] | None = None
+    """Whose persona it is told; None for nobody's."""
+    history: bool = True
+    """Whether it sees what was said before the last message."""
+    concise: bool = False
+    """Whether it is told to be brief."""
+
+
+CONDITIONS: Mapping[Condition, Terms] = {
+    "candidate": Terms(about="the model under test"),
+    "floor": Terms(about="another model, untuned: what comes for free"),
+    "ceiling": Terms(about="told who the user is: what can be reached", told="own"),
+    "no-history": Terms(about="sees the last message only: what the messages give", history=False),
+    "concise": Terms(about="told to be brief: what brevity alone gives", concise=True),
+    "shuffled": Terms(about="told of somebody else: must not gain", told="swapped"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateAgent:
+    """Answers under the terms of one condition."""
+
+    model: Model
+    calls: CallLog
+    terms: Terms = CONDITIONS["candidate"]
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, told: Persona | None = None
+    ) -> AssistantNode:
+        """Answer `user`, which follows `path`; empty if the model says nothing in `TRIES` samples.
+
+        Args:
+            tree: dialogue that the call is for.
+            path: what was said before.
+            user: the message to answer.
+            told: persona that the terms let it know; None if they do not.
+
+        Raises:
+            CallError: the call failed.
+        """
+        messages = self._messages(path, user, told)
+        for attempt in range(TRIES):
+            async with self.calls.call(NAME, self.model, tree=tree, node=user.id) as call:
+                reply = await call.ask(messages, seed=derived_seed(NAME, tree, user.id, attempt))
+                text = tidied(reply)
+                faults = assistant_faults(text, reply)
+                call.event.outcome = faults[0] if faults else "ok"
+                node = AssistantNode.of(user.id, text, agent=NAME, turn=user.turn, faults=faults)
+                call.event.node = node.id
+            if text:
+                break
+        return node
+
+    def _messages(self, path: Path, user: UserNode, told: Persona | None) -> list[Message]:
+        shown = chat_messages([*path, user] if self.terms.history else [user])
+        if told:
+            persona = f"{told.profile} {told.personality}"
+            return [*shipped("candidate_told").render(persona=persona), *shown]
+        return [*shipped("candidate_concise").render(), *shown] if self.terms.concise else shown

@@ -1,0 +1,183 @@
+"""The state machine of one benchmark dialogue: no branches, one candidate, nothing judged yet.
+
+    START -> user -> candidate -> user ... -> check -> END
+
+The user may be a model, a rule, or for single turns a message that the case prescribes. Who the
+user is may change on the way, so a dialogue names a persona for every turn. What was said is held
+against the persona at the end, so that no agent hears of it. Judging is another step: it has other
+models, and a dialogue that a judge failed on is not held again.
+"""
+
+import asyncio
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Annotated, Any, Protocol
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
+
+from agents.candidate import CandidateAgent
+from agents.rule_user import RuleUser
+from agents.transcript import Path
+from agents.user import UserAgent
+from aloe.config import Mood
+from aloe.schema import AssistantNode, Persona, Tree, UserNode
+from graphs.tree import RETRY
+from memory.ledger import Ledger
+
+PRESCRIBED = "case"
+"""What nodes call the author of a message that the case prescribes."""
+
+AnyNode = UserNode | AssistantNode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialogue:
+    """A dialogue to be held."""
+
+    id: str
+    seed: int
+    """Number of the repetition, from 0."""
+    personas: tuple[Persona, ...]
+    """Who the user is, at each turn."""
+    told: tuple[Persona, ...] = ()
+    """Whom the candidate is told that the user is, at each turn; empty: it is told nothing."""
+    prescribed: Mapping[int, str] = field(default_factory=dict)
+    """Messages that stand as they are, by turn, counted from 1."""
+    mood: Mood | None = None
+
+    @property
+    def turns(self) -> int:
+        """User messages."""
+        return len(self.personas)
+
+
+class Speaker(Protocol):
+    """Writes the messages of a user."""
+
+    async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
+        """Write the message that follows `path`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialogueContext:
+    """What the nodes work with."""
+
+    user: UserAgent
+    candidate: CandidateAgent
+    ledger: Ledger
+
+    def speaker(self, dialogue: Dialogue, persona: Persona) -> Speaker:
+        """Return who plays the user: a rule where a program can check the wishes."""
+        if persona.preferences:
+            return RuleUser()
+        return replace(self.user, moods=(dialogue.mood,) if dialogue.mood else ())
+
+
+class DialogueInput(TypedDict):
+    """What the graph starts from."""
+
+    dialogue: Dialogue
+
+
+class DialogueState(DialogueInput):
+    """A dialogue under way."""
+
+    said: Annotated[list[AnyNode], operator.add]
+    nodes: list[AnyNode]
+
+
+Context = Runtime[DialogueContext]
+
+
+async def speak(state: DialogueState, runtime: Context) -> dict[str, Any]:
+    """Let the user write the next message."""
+    dialogue, path = state["dialogue"], state.get("said", [])
+    turn = len(path) // 2 + 1
+    persona = dialogue.personas[turn - 1]
+    if (text := dialogue.prescribed.get(turn)) is not None:
+        parent = path[-1].id if path else None
+        node = UserNode.of(parent, text, tree=dialogue.id, turn=turn, agent=PRESCRIBED)
+    else:
+        speaker = runtime.context.speaker(dialogue, persona)
+        node = await speaker.speak(persona, dialogue.id, path)
+    return {"said": [node]}
+
+
+async def answer(state: DialogueState, runtime: Context) -> dict[str, Any]:
+    """Let the candidate answer."""
+    dialogue, (*path, user) = state["dialogue"], state["said"]
+    assert isinstance(user, UserNode)
+    told = dialogue.told[user.turn - 1] if dialogue.told else None
+    return {"said": [await runtime.context.candidate.reply(dialogue.id, path, user, told)]}
+
+
+def go_on(state: DialogueState) -> str:
+    """Go to the next turn, or to the check after the last."""
+    return "user" if len(state["said"]) < 2 * state["dialogue"].turns else "check"
+
+
+async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
+    """Hold all that was said against the persona."""
+    ledger = runtime.context.ledger
+    return {"nodes": await asyncio.to_thread(checked, state["dialogue"], state["said"], ledger)}
+
+
+def checked(dialogue: Dialogue, said: Sequence[AnyNode], ledger: Ledger) -> list[AnyNode]:
+    """Return the nodes with what the check finds, each held against who the user then was."""
+    found: list[AnyNode] = []
+    for user, reply in zip(said[::2], said[1::2], strict=True):
+        assert isinstance(user, UserNode)
+        assert isinstance(reply, AssistantNode)
+        persona = dialogue.personas[user.turn - 1]
+        message, replies = ledger.check(persona, dialogue.id, found, user, [reply])
+        found += [message, *replies]
+    return found
+
+
+@cache
+def dialogue_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Return the graph."""
+    graph = StateGraph(DialogueState, DialogueContext, input_schema=DialogueInput)
+    graph.set_node_defaults(retry_policy=RETRY)
+    graph.add_node("user", speak)
+    graph.add_node("candidate", answer)
+    graph.add_node("check", check)
+    graph.add_edge(START, "user")
+    graph.add_edge("user", "candidate")
+    graph.add_conditional_edges("candidate", go_on, ["user", "check"])
+    graph.add_edge("check", END)
+    return graph.compile(name="dialogue")
+
+
+async def hold(dialogue: Dialogue, models: dict[str, str], context: DialogueContext) -> Tree:
+    """Hold a dialogue; it is a tree of a single path.
+
+    Args:
+        dialogue: what is to be held.
+        models: model string of each agent, recorded in the tree.
+        context: the agents.
+
+    Raises:
+        ModelError: the run cannot go on.
+        CallError: a call failed for good; the dialogue is lost, others may pass.
+    """
+    state = await dialogue_graph().ainvoke(
+        DialogueInput(dialogue=dialogue),
+        {"recursion_limit": 2 * dialogue.turns + 3},
+        context=context,
+    )
+    return Tree(
+        id=dialogue.id,
+        persona=dialogue.personas[0],
+        seed=dialogue.seed,
+        models=models,
+        nodes=tuple(state["nodes"]),
+        verdicts=(),
+        mood=dialogue.mood,
+    )
