@@ -7,8 +7,8 @@ import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from aloe.commands.dashboard import RunDisplay
 from aloe.commands.options import BaseUrl, ConfigFile, Json, Quiet, Seed
-from aloe.commands.simulate import RunDisplay
 from aloe.console import finish, show, stderr
 from aloe.errors import EXIT_CODE, INTERRUPTED, ConfigError
 
@@ -123,8 +123,10 @@ class _Rejudging:
 
         self.config = config
         self.progress = Progress(wanted=trees)
-        self.calls = CallLog(events, prices=config.prices, on_event=lambda _: self.display.update())
-        self.display = _RejudgeDisplay(self.progress, self.calls, quiet=quiet)
+        self.calls = CallLog(
+            events, prices=config.prices, on_event=lambda event: self.display.follow(event)
+        )
+        self.display = RunDisplay(self.progress, self.calls, quiet=quiet, name="rejudge")
 
     async def run(self, trees: Any, folder: Any, models: Any) -> None:
         from graphs.rejudge import rejudge
@@ -146,13 +148,6 @@ class _Rejudging:
             "cost": None if totals.unpriced else round(totals.cost, 6),
             "unreadable": totals.outcomes["judge", "unreadable"],
         }
-
-
-class _RejudgeDisplay(RunDisplay):
-    """The same picture under another name."""
-
-    def line(self) -> str:
-        return super().line().replace("simulate:", "rejudge:", 1)
 
 
 def _figures(counts: "Flips") -> dict[str, Any]:

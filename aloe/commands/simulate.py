@@ -1,26 +1,20 @@
 """`aloe simulate`: personas in, conversation trees out."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
+from aloe.commands.dashboard import RunDisplay
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
-from aloe.console import Display, finish, show, stderr
+from aloe.console import finish, show, stderr
 from aloe.errors import EXIT_CODE, INTERRUPTED, ConfigError
 
 if TYPE_CHECKING:
-    from aloe.calls import CallLog, Event
     from aloe.config import Config
     from aloe.models import Model
     from aloe.schema import Persona
-    from graphs.run import Planned, Progress
-    from memory.ledger import Tally
+    from graphs.run import Planned
 
 
 def simulate(
@@ -170,7 +164,9 @@ class _Run:
 
         self.config = config
         self.progress = Progress(wanted=wanted)
-        self.calls = CallLog(events, prices=config.prices, on_event=self._on_event)
+        self.calls = CallLog(
+            events, prices=config.prices, on_event=lambda event: self.display.follow(event)
+        )
         self.display = RunDisplay(self.progress, self.calls, quiet=quiet)
 
     async def grow(self, wanted: list["Planned"], folder: Any, models: Any) -> None:
@@ -179,10 +175,6 @@ class _Run:
         await grow_all(
             wanted, self.config, folder, models, self.calls, self.progress, self.display.update
         )
-
-    def _on_event(self, event: "Event") -> None:
-        self.display.newest = event
-        self.display.update()
 
     def result(self) -> dict[str, Any]:
         """Return the summary for machines."""
@@ -204,88 +196,3 @@ class _Run:
             "user_faults": dict(progress.severity),
             "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
         }
-
-
-class RunDisplay(Display):
-    """The state of a simulation, live and at the end."""
-
-    def __init__(self, progress: "Progress", calls: "CallLog", *, quiet: bool) -> None:
-        super().__init__(quiet=quiet)
-        self.newest: Event | None = None
-        self._progress = progress
-        self._calls = calls
-        self._started = time.monotonic()
-        self._ended: float | None = None
-
-    def seconds(self) -> float:
-        """Return the time since the start, or the length of the run once it is complete."""
-        progress = self._progress
-        done = progress.finished_before + progress.finished + len(progress.failures)
-        if self._ended is None and done >= progress.wanted and not progress.running:
-            self._ended = time.monotonic()
-        return (self._ended or time.monotonic()) - self._started
-
-    def line(self) -> str:
-        """Return the state in one line."""
-        p, t = self._progress, self._calls.totals
-        rate = t.output_tokens / max(self.seconds(), 1e-9)
-        return (
-            f"simulate: {p.finished_before + p.finished}/{p.wanted} trees, {p.running} running, "
-            f"{t.calls} calls, {t.output_tokens} tokens written, {rate:.0f} tokens/s"
-        )
-
-    def panel(self) -> RenderableType:
-        """Return bar, figures and the newest words."""
-        p = self._progress
-        done = p.finished_before + p.finished
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(
-            "trees",
-            ProgressBar(total=p.wanted, completed=done, width=30),
-            f"{done}/{p.wanted}",
-            Text(f"{p.running} running" if p.running else ""),
-            Text(f"{len(p.failures)} set aside" if p.failures else "", style="red"),
-        )
-        parts: list[RenderableType] = [bar, self.figures()]
-        if p.running and self.newest and self.newest.reply:
-            words = " ".join(self.newest.reply["text"].split())
-            newest = Text.assemble((f"{self.newest.role}: ", "bold"), words)
-            newest.truncate(stderr().width, overflow="ellipsis")
-            parts.append(newest)
-        return Group(*parts)
-
-    def figures(self) -> RenderableType:
-        """Return what the run cost and what came of it."""
-        p, t = self._progress, self._calls.totals
-        seconds = max(self.seconds(), 1e-9)
-        cached = t.cached_tokens / t.input_tokens if t.input_tokens else 0.0
-        faulty = sum(n for (_, kind), n in t.outcomes.items() if kind not in ("ok", "error"))
-        preferred = p.outcomes["first"] + p.outcomes["second"]
-        lines = {
-            "trees": f"{p.finished} grown now, {p.finished_before} there before, "
-            f"{len(p.failures)} set aside; {p.nodes} nodes",
-            "verdicts": f"{preferred} preferred, {p.outcomes['tie']} tie, "
-            f"{p.outcomes['abstain']} abstain",
-            "ledger": _ledger(p.ledger),
-            "user": ", ".join(
-                f"{p.severity[kind]} messages {kind}"
-                for kind in ("repaired", "blemished", "spoiled")
-            ),
-            "calls": f"{t.calls}, {faulty} with a faulty reply, {t.errors} failed"
-            + (f", {t.replayed} replayed" if t.replayed else ""),
-            "tokens": f"{t.input_tokens} read ({cached:.0%} from cache), {t.output_tokens} written",
-            "time": f"{seconds:.1f} s, {t.output_tokens / seconds:.0f} tokens/s",
-            "cost": "unknown (no price given)" if t.unpriced else f"${t.cost:.4f}",
-        }
-        grid = Table.grid(padding=(0, 2))
-        for name, text in lines.items():
-            grid.add_row(Text(name, "bold"), text)
-        return grid
-
-
-def _ledger(tally: "Tally") -> str:
-    """Return how well the inducer marked what the user told, as the check sees it."""
-    shares = (("recall", tally.recall), ("precision", tally.precision))
-    figures = [f"{name} {'-' if share is None else f'{share:.0%}'}" for name, share in shares]
-    figures += [f"{tally.kinds[kind]} {kind}" for kind in ("revealed", "contradicted", "invented")]
-    return ", ".join(figures) + f"; {tally.mind_reading} of {tally.replies} replies read minds"

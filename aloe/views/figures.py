@@ -1,0 +1,103 @@
+"""What a run is spending, in a few lines that every live display shares.
+
+Rates are taken over the last seconds while a run goes on, since that is what a person who changes
+something on the server wants to see, and over the whole of it at the end.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from aloe.calls import CallLog, Totals
+
+WINDOW = 20.0
+"""Seconds over which a rate is taken while a run goes on."""
+
+
+class Pace:
+    """Calls and written tokens a second."""
+
+    def __init__(self, totals: "Totals") -> None:
+        self._totals = totals
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._samples = deque([(self._started, totals.calls, totals.output_tokens)])
+
+    def end(self) -> None:
+        """Stop the clock: from now on rates are those of the whole run."""
+        self._ended = self._ended or time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start, or the length of the run once it has ended."""
+        return (self._ended or time.monotonic()) - self._started
+
+    def rates(self) -> tuple[float, float]:
+        """Return calls and written tokens per second."""
+        now, totals = time.monotonic(), self._totals
+        if self._ended:
+            span = max(self.seconds, 1e-9)
+            return totals.calls / span, totals.output_tokens / span
+        if now - self._samples[-1][0] > 0.5:
+            self._samples.append((now, totals.calls, totals.output_tokens))
+        while len(self._samples) > 2 and now - self._samples[1][0] > WINDOW:
+            self._samples.popleft()
+        then, calls, tokens = self._samples[0]
+        span = max(now - then, 1e-9)
+        return (totals.calls - calls) / span, (totals.output_tokens - tokens) / span
+
+    def to_go(self, done: int, wanted: int) -> float | None:
+        """Return the seconds to the end if the rest takes as long as what is done; None if unknown.
+
+        Args:
+            done: how many were done since the start.
+            wanted: how many are wanted in all of them.
+        """
+        return self.seconds / done * (wanted - done) if 0 < done < wanted else None
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as a person says it: `42 s`, `3 min`, `2 h 10 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = ceil(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def spending(calls: "CallLog", pace: Pace) -> dict[str, str]:
+    """Return calls, tokens, cost and what went wrong, each in one line, by name."""
+    t = calls.totals
+    per_second, tokens_per_second = pace.rates()
+    cached = t.cached_tokens / t.input_tokens if t.input_tokens else 0.0
+    lines = {
+        "calls": f"{t.calls:,}, {per_second:.1f}/s"
+        + (f", {t.replayed:,} replayed" if t.replayed else ""),
+        "tokens": f"{t.input_tokens:,} read ({cached:.0%} from cache), "
+        f"{t.output_tokens:,} written, {tokens_per_second:.0f}/s",
+        "cost": "unknown (no price given)" if t.unpriced else f"${t.cost:.4f}",
+        "time": f"{pace.seconds:.1f} s",
+    }
+    if troubles := ", ".join(_troubles(t)):
+        lines["trouble"] = troubles
+    return lines
+
+
+def _troubles(totals: "Totals") -> Iterator[str]:
+    """Yield what went wrong, by role and kind, the most frequent first."""
+    for (role, kind), count in totals.outcomes.most_common():
+        if kind != "ok":
+            yield f"{role} {kind} {count:,}"
+
+
+def grid(lines: Mapping[str, str]) -> Table:
+    """Return names and texts in two columns."""
+    table = Table.grid(padding=(0, 2))
+    for name, text in lines.items():
+        table.add_row(Text(name, "bold"), Text(text, "red" if name == "trouble" else ""))
+    return table
