@@ -4,9 +4,14 @@ A file is a list of messages, each under a heading `## system`, `## user` or `##
 examples for the model are written as the turns they are. `{field}` is replaced once and only once,
 so a persona text with braces in it cannot break or inject anything. A field that the file names
 and the caller lacks, or the other way round, is an error that names the file.
+
+Settings can put a file of the user's own in the place of any shipped one (`[prompts]`); it has to
+use the same fields, which is checked before the first call.
 """
 
+import difflib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +28,8 @@ FOLDER = Path(__file__).parent / "prompts"
 class Prompt:
     """A parsed prompt file."""
 
+    name: str
+    """What settings and passports call it, whichever file it comes from."""
     path: Path
     messages: tuple[Message, ...]
     sha: str
@@ -49,25 +56,78 @@ _FIELD = re.compile(r"\{([a-z_]+)\}")
 _HEADING = re.compile(r"^## (system|user|assistant)\s*$", re.MULTILINE)
 
 
-def parse(path: Path) -> Prompt:
-    """Read a prompt file.
+def parse(path: Path, name: str | None = None) -> Prompt:
+    """Read a prompt file; `name` is what it is called, None: as the file is.
 
     Raises:
         ConfigError: the file is missing or has no message.
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: prompt cannot be read ({error.strerror})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: prompt cannot be read ({reason})") from None
+    return parse_text(text, path, name or path.stem)
+
+
+def parse_text(text: str, path: Path, name: str) -> Prompt:
+    """Return the prompt in `text`, which stands in `path`.
+
+    Raises:
+        ConfigError: it has no message.
+    """
     pieces = _HEADING.split(text)
     if len(pieces) < 3:
         raise ConfigError(f"{path}: a prompt needs a '## system' or '## user' heading")
     pairs = zip(pieces[1::2], pieces[2::2], strict=True)
     messages = tuple(cast(Message, (role, body.strip())) for role, body in pairs)
-    return Prompt(path=path, messages=messages, sha=digest(text))
+    return Prompt(name=name, path=path, messages=messages, sha=digest(text))
 
 
 @cache
 def shipped(name: str) -> Prompt:
     """Return the prompt `name` that comes with the program."""
     return parse(FOLDER / f"{name}.md")
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the prompts that come with the program."""
+    return sorted(path.stem for path in FOLDER.glob("*.md"))
+
+
+def chosen(name: str, own: Mapping[str, Path]) -> Prompt:
+    """Return the prompt `name`: from the file that `own` gives for it, else the shipped one.
+
+    Raises:
+        ConfigError: the file cannot be read, or its fields are not those of the shipped prompt.
+    """
+    return replaced(shipped(name), own)
+
+
+def replaced(prompt: Prompt, own: Mapping[str, Path]) -> Prompt:
+    """Return `prompt`, or what stands in its place in `own`; see `chosen`."""
+    if prompt.name not in own:
+        return prompt
+    other = parse(own[prompt.name], prompt.name)
+    if unknown := sorted(other.fields - prompt.fields):
+        fields = ", ".join(f"{{{field}}}" for field in sorted(prompt.fields)) or "none"
+        raise ConfigError(
+            f"{other.path}: unknown field {{{unknown[0]}}}; the prompt '{prompt.name}' has {fields}"
+        )
+    if missing := sorted(prompt.fields - other.fields):
+        raise ConfigError(f"{other.path}: the field {{{missing[0]}}} is missing")
+    return other
+
+
+def check_names(own: Iterable[str], known: Iterable[str]) -> None:
+    """Make sure that settings replace only prompts that there are.
+
+    Raises:
+        ConfigError: a name in `own` is not among `known`.
+    """
+    names = sorted(known)
+    for name in own:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(names)}"
+            raise ConfigError(f"prompts.{name}: there is no such prompt; {hint}")

@@ -12,12 +12,13 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
 import tomli_w
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -26,6 +27,7 @@ from pydantic import (
 )
 
 from aloe.errors import ConfigError, InputError
+from aloe.named import entry_points
 
 DEFAULT_MODEL = "local:smollm2-135m"
 
@@ -91,10 +93,10 @@ def _names_a_secret(option: str) -> bool:
     return bool({"key", "token", "secret", "password"} & set(option.lower().split("_")))
 
 
-def _model(raw: Any, role: str) -> Any:
+def _model(raw: Any, defaults: Mapping[str, Any]) -> Any:
     """Return settings of one model with the role's defaults under them; a string is a model."""
     given = {"model": raw} if isinstance(raw, str) else raw
-    return {**ROLE_DEFAULTS[role], **given} if isinstance(given, dict) else given
+    return {**defaults, **given} if isinstance(given, dict) else given
 
 
 class AssistantConfig(ModelConfig):
@@ -137,12 +139,14 @@ class ModelsConfig(Settings):
         if not isinstance(raw, dict):
             return raw
         pair = [{"name": "hinted", "hint": True}, {"name": "plain"}]
-        filled = {role: _model(raw.get(role, {}), role) for role in ROLE_DEFAULTS}
+        filled = {role: _model(raw.get(role, {}), ROLE_DEFAULTS[role]) for role in ROLE_DEFAULTS}
         assistants = raw.get("assistants", pair)
         if isinstance(assistants, list | tuple):
-            filled["assistants"] = [_model(each, "assistants") for each in assistants]
+            filled["assistants"] = [
+                _model(each, ROLE_DEFAULTS["assistants"]) for each in assistants
+            ]
         if isinstance(panel := raw.get("panel"), list | tuple):
-            filled["panel"] = [_model(each, "judge") for each in panel]
+            filled["panel"] = [_model(each, ROLE_DEFAULTS["judge"]) for each in panel]
         return {**raw, **filled}
 
     @model_validator(mode="after")
@@ -165,6 +169,68 @@ class ModelsConfig(Settings):
         """Return every judge that votes under its name: `judge`, `judge2` and so on."""
         further = {f"judge{number}": each for number, each in enumerate(self.panel, 2)}
         return {"judge": self.judge, **further}
+
+
+Stage = Literal["user", "inducer", "assistant", "judge"]
+"""A step of an exchange, in this order."""
+
+Place = Literal[
+    "before user", "after user", "after inducer", "after assistant", "after judge",
+    "among assistants",
+]  # fmt: skip
+"""Where a role of the user's own works; `before X` is the same as `after` what X follows."""
+
+OWN_ROLE_DEFAULTS: dict[str, Any] = {"temperature": 0.0, "max_tokens": 160}
+"""Sampling settings of a role of the user's own where the settings leave them out."""
+
+
+class RoleConfig(Settings):
+    """A role of the user's own (see `agents.roles`); other keys are arguments of the role."""
+
+    model_config = ConfigDict(extra="allow")
+
+    use: str
+    """`MODULE:NAME`, or the name of an installed entry point of the group `aloe.roles`."""
+    before: Stage | None = None
+    after: Stage | None = None
+    among: Literal["assistants"] | None = None
+    """Where it works; at most one of the three. None of them: where the role itself says."""
+    model: Annotated[ModelConfig, BeforeValidator(lambda raw: _model(raw, OWN_ROLE_DEFAULTS))] = (
+        ModelConfig(**OWN_ROLE_DEFAULTS)
+    )
+    """What it asks; opened only if it has a prompt."""
+
+    @model_validator(mode="after")
+    def _is_in_one_place(self) -> Self:
+        if sum(bool(each) for each in (self.before, self.after, self.among)) > 1:
+            raise ValueError("give one of before, after and among")
+        if secret := next(filter(_names_a_secret, self.arguments), None):
+            raise ValueError(f"a role must not be given '{secret}'; settings are written to disk")
+        return self
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the role is made with: the keys that are not settings of ours."""
+        return self.model_extra or {}
+
+    @property
+    def place(self) -> Place | None:
+        """Where settings put it; None: where the role itself says."""
+        return place_of(before=self.before, after=self.after, among=self.among)
+
+
+def place_of(
+    *, before: Stage | None = None, after: Stage | None = None, among: str | None = None
+) -> Place | None:
+    """Return the place that one of the three names; None if none is given."""
+    if among:
+        return "among assistants"
+    if before == "user":
+        return "before user"
+    if before:
+        stages = get_args(Stage)
+        after = stages[stages.index(before) - 1]
+    return cast(Place, f"after {after}") if after else None
 
 
 Mood = Literal["curt", "chatty", "contradictory", "typos"]
@@ -206,8 +272,11 @@ class SimulationConfig(Settings):
     @field_validator("expansion")
     @classmethod
     def _expansion_is_known(cls, name: str) -> str:
-        if name not in EXPANSION_NAMES and ":" not in name:
-            known = ", ".join(EXPANSION_NAMES)
+        if name in EXPANSION_NAMES or ":" in name:
+            return name
+        installed = [point.name for point in entry_points("expansions")]
+        if name not in installed:
+            known = ", ".join([*EXPANSION_NAMES, *installed])
             raise ValueError(f"'{name}' is none of {known}, MODULE:FUNCTION")
         return name
 
@@ -227,6 +296,11 @@ class JudgeConfig(Settings):
     """What `aloe judge audit` wrote about this very judge; gives verdicts a confidence."""
     rules: bool = True
     """Whether personas whose wishes a program can check are judged by counting, without a model."""
+    use: str | None = None
+    """A judge of your own in place of the model: `MODULE:NAME` or an entry point of `aloe.judges`
+    (see `agents.roles`)."""
+    options: dict[str, Any] = {}
+    """Arguments of the judge that `use` names."""
 
 
 class PersonasConfig(Settings):
@@ -310,6 +384,37 @@ class Price(Settings):
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    """For input tokens from the server's prefix cache; None: the same as `input`."""
+
+
+class LimitsConfig(Settings):
+    """How a server is spared; every server, known by its base URL, has these limits of its own."""
+
+    concurrency: int | None = Field(default=None, ge=1)
+    """Most calls at once; None: as many as the run has, fewer once the server shows strain."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """None: what the server says in its headers, if it does."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """Tokens read and written; None: what the server says in its headers, if it does."""
+    slow: float | None = Field(default=None, gt=0)
+    """Seconds after which an answer is a sign of strain; None: half of the model's timeout."""
+    tries: int = Field(default=5, ge=1)
+    """How often a call is made that fails by itself; waiting for the server does not count."""
+    backoff: float = Field(default=0.5, gt=0)
+    """Seconds before the second try, doubled with each further one up to 30, less up to half."""
+    patience: float = Field(default=300.0, gt=0)
+    """Seconds for which a server may be gone, or ask us to wait, before the run stops."""
+
+
+class BudgetConfig(Settings):
+    """What a run folder may cost in all, earlier parts of its run included; None for no limit."""
+
+    max_cost: float | None = Field(default=None, ge=0)
+    """US dollars; every model in use needs a price."""
+    max_calls: int | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=0)
+    """Tokens read and written."""
 
 
 class Config(Settings):
@@ -322,9 +427,20 @@ class Config(Settings):
     judge: JudgeConfig = JudgeConfig()
     training: TrainingConfig = TrainingConfig()
     benchmark: BenchmarkConfig = BenchmarkConfig()
+    roles: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], RoleConfig] = {}
+    """Roles of your own by name; they work in this order where they share a place."""
+    prompts: dict[str, Path] = {}
+    """Files of your own in place of shipped prompts, or of a role's, by the prompt's name."""
     prices: dict[str, Price] = {}
     """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
     that is not listed is unknown, and shown so."""
+
+    @model_validator(mode="after")
+    def _roles_have_names_of_their_own(self) -> Self:
+        taken = {*ROLE_DEFAULTS, *self.models.by_role()}
+        if twice := next((name for name in self.roles if name in taken), None):
+            raise ValueError(f"a role cannot be called '{twice}': another agent is")
+        return self
 
     def with_model(self, model: str | None, base_url: str | None) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
@@ -341,6 +457,8 @@ class Config(Settings):
             raw["models"][role] |= change
         for assistant in raw["models"]["assistants"]:
             assistant |= change
+        for role in raw["roles"].values():
+            role["model"] |= change
         return validated(type(self), raw, source="--model/--base-url")
 
     def with_judge(self, model: str | None, base_url: str | None) -> Self:
@@ -349,7 +467,7 @@ class Config(Settings):
         if model:
             raw["models"]["judge"] |= {"model": model, "base_url": None, "api_key_env": None}
             raw["models"]["panel"] = []
-            raw["judge"]["rules"] = False
+            raw["judge"] |= {"rules": False, "use": None, "options": {}}
         if base_url:
             raw["models"]["judge"]["base_url"] = base_url
         return validated(type(self), raw, source="command line")

@@ -1,22 +1,35 @@
-"""Things of the user's own, named in settings as `MODULE:NAME`.
+"""Things of the user's own, named in settings or on the command line.
 
-The working folder is looked in as well as what is installed, so a file beside the settings is
-enough to bring a policy, a reward, an embedder or a scripted model of one's own.
+`MODULE:NAME` is looked up in the working folder as well as in what is installed, so a file beside
+the settings is enough to bring a role, a policy, a judge or a reward of one's own. A package that
+is installed can offer the same under a short name: an entry point of the group `aloe.KIND`.
 """
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from aloe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Kind = Literal["roles", "expansions", "judges", "validators", "exporters", "metrics"]
+"""What can be brought; each is an entry-point group named `aloe.KIND`."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+ROOMS = ("aloe", "memory", "agents", "graphs", "training", "benchmark")
 
 
 def named(name: str, problem: str) -> Any:
     """Import what `name`, `MODULE:NAME`, names; `problem` opens the error if it cannot be.
 
     Raises:
-        ConfigError: there is no such module, or nothing of that name in it.
+        ConfigError: there is no such module, it fails when imported (with file and line), or
+            nothing of that name is in it.
     """
     module, _, attribute = name.partition(":")
     if str(Path.cwd()) not in sys.path:
@@ -25,3 +38,45 @@ def named(name: str, problem: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{problem} ({error})") from None
+    except Exception as error:
+        raise ConfigError(f"{problem} ({described(error)})") from None
+
+
+def extension(kind: Kind, name: str) -> Any:
+    """Return what `name` names: `MODULE:NAME`, or the name of an installed entry point.
+
+    Raises:
+        ConfigError: it cannot be found or imported.
+    """
+    if ":" in name:
+        return named(name, f"{kind[:-1]} '{name}' cannot be found")
+    found = {point.name: point for point in entry_points(kind)}
+    if name not in found:
+        known = ", ".join([*sorted(found), "MODULE:NAME"])
+        raise ConfigError(f"{kind[:-1]} '{name}' cannot be found; name one of {known}")
+    return named(found[name].value, f"{kind[:-1]} '{name}' cannot be found")
+
+
+def entry_points(kind: Kind) -> "tuple[EntryPoint, ...]":
+    """Return what installed packages offer of a kind."""
+    from importlib import metadata
+
+    return tuple(metadata.entry_points(group=f"aloe.{kind}"))
+
+
+def described(error: BaseException) -> str:
+    """Return what went wrong, after the file and line of the user's own where it did, if any."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {text}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno]
+    last = next((frame for frame in reversed(frames) if _own(frame.filename)), None)
+    return f"{last.filename}:{last.lineno}: {text}" if last else text
+
+
+def _own(filename: str) -> bool:
+    """Whether a file is neither this program's nor Python's nor an installed package's."""
+    home = Path(__file__).parent.parent
+    others = [sys.base_prefix, *(f"{home / room}/" for room in ROOMS)]
+    own = not filename.startswith(("<", *others))
+    return own and "site-packages" not in filename

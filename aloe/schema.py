@@ -17,11 +17,15 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 SCHEMA_VERSION = 1
 
 Outcome = Literal["first", "second", "tie", "abstain"]
+
+Notes = Annotated[dict[str, JsonValue], Field(exclude_if=lambda notes: not notes)]
+"""What roles of the user's own noted, by name of the role; left out of the file if there is
+nothing, so trees grown without such roles look as if there were none."""
 
 
 def digest(*parts: object) -> str:
@@ -167,6 +171,7 @@ class UserNode(Record):
     """What is wrong with this message and could not be repaired; empty is good."""
     repaired: tuple[Fault, ...] = ()
     """What was wrong with earlier drafts of this message, which were asked for again."""
+    notes: Notes = {}
 
     @classmethod
     def of(cls, parent: str | None, content: str, *, tree: str, **given: Any) -> Self:
@@ -193,6 +198,7 @@ class AssistantNode(Record):
     """`empty` or `truncated`: such a reply is kept but never exported."""
     mind_reading: tuple[str, ...] = ()
     """Ids of the persona's facts that the reply uses before they were told on its path."""
+    notes: Notes = {}
 
     @classmethod
     def of(cls, parent: str, content: str, *, agent: str, **given: Any) -> Self:

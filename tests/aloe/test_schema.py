@@ -118,5 +118,5 @@ def test_the_published_schema_names_what_a_line_holds() -> None:
     for node in line["nodes"]:
         name = "UserNode" if node["role"] == "user" else "AssistantNode"
         assert {"id", "parent", "role", "content", "turn"} <= set(node)
-        assert set(node) == set(schema["$defs"][name]["properties"])
+        assert {*node, "notes"} == set(schema["$defs"][name]["properties"])
     assert set(json_schema("persona")["properties"]) == set(Persona.model_fields)
