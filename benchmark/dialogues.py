@@ -1,0 +1,80 @@
+"""From cases to the dialogues that are to be held.
+
+A dialogue's id depends on case and repetition only. All that the simulated user draws at random
+follows from the id, so every model and every control meets the same users with the same facts in
+the same order, and differences between them can be taken case by case and seed by seed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from agents.candidate import CONDITIONS
+from aloe.config import Condition
+from aloe.schema import Persona, digest
+from benchmark.cases import Case
+from graphs.dialogue import Dialogue
+
+RECALL = (
+    "Before we stop: write down everything I have told you about myself, as I would say it, one "
+    'short sentence each, starting with "I" or "My". Nothing else, and nothing I did not say.'
+)
+"""Asked after the last turn; first person, because the ledger's check compares such sentences."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A dialogue that is wanted, and what it is wanted for."""
+
+    case: Case
+    stand_in: Case | None
+    """Whose user every reply is rated for as well; None if the suite has nobody suitable."""
+    dialogue: Dialogue
+
+    def shown(self, turn: int) -> dict[str, Persona]:
+        """Return the personas for which the reply of `turn` is rated, by `Score.shown`."""
+        found = {"own": self.case.persona_at(turn)}
+        if self.stand_in:
+            found["swapped"] = self.stand_in.persona_at(turn)
+        return found
+
+
+def plan(
+    cases: Iterable[Case], stand_ins: Mapping[str, Case], seeds: int, condition: Condition
+) -> list[Planned]:
+    """Return the dialogues of all cases, the first repetition of all before the second of any."""
+    cases = list(cases)
+    return [
+        planned
+        for seed in range(seeds)
+        for case in cases
+        if (planned := _planned(case, stand_ins.get(case.id), seed, condition))
+    ]
+
+
+def _planned(case: Case, stand_in: Case | None, seed: int, condition: Condition) -> Planned | None:
+    """Return one dialogue; None if its condition needs a stand-in and there is none."""
+    turns = range(1, case.turns + 1)
+    personas = tuple(case.persona_at(turn) for turn in turns)
+    told: tuple[Persona, ...] = ()
+    if (whose := CONDITIONS[condition].told) == "own":
+        told = personas
+    elif whose == "swapped":
+        if stand_in is None:
+            return None
+        told = tuple(stand_in.persona_at(turn) for turn in turns)
+    dialogue = Dialogue(
+        id=digest("dialogue", case.id, seed),
+        seed=seed,
+        personas=(*personas, personas[-1]),
+        told=(*told, told[-1]) if told else (),
+        prescribed=_prescribed(case),
+        mood=case.mood,
+    )
+    return Planned(case=case, stand_in=stand_in, dialogue=dialogue)
+
+
+def _prescribed(case: Case) -> dict[int, str]:
+    found = {turn: probe.message for turn, probe in case.probes.items()}
+    if case.flip and not case.flip.persona.preferences:  # else a rule says it
+        found[case.flip.turn] = case.flip.note
+    return {**found, case.turns + 1: RECALL}

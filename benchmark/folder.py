@@ -1,0 +1,116 @@
+"""A bench folder: the candidate's run, and one folder like it inside for each control.
+
+    DIR/  config.toml  cases.jsonl  trees.jsonl  scores.jsonl  events.jsonl  result.json
+    DIR/ceiling/  config.toml  trees.jsonl  scores.jsonl  events.jsonl
+
+So a control is resumed, read and compared like any run, and a control that was forgotten can be
+added later. `result.json` holds what was computed from all of them.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from aloe import config as settings
+from aloe.config import Condition, Config
+from aloe.errors import ConfigError, InputError
+from aloe.schema import Tree
+from benchmark.cases import Case
+from benchmark.scores import ReplyScores, read_scores
+from memory.personas import numbered_lines
+from memory.trees import read_trees, replace_text
+
+CONFIG, CASES, SCORES, RESULT = "config.toml", "cases.jsonl", "scores.jsonl", "result.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A bench folder, read."""
+
+    path: Path
+
+    @cached_property
+    def conditions(self) -> dict[Condition, Path]:
+        """Folders by condition, the candidate's first."""
+        inner = sorted(each.parent for each in self.path.glob(f"*/{SCORES}"))
+        found = {settings.load(each / CONFIG).benchmark.condition: each for each in inner}
+        own = settings.load(self.path / CONFIG).benchmark.condition
+        return {own: self.path, **found}
+
+    @cached_property
+    def config(self) -> Config:
+        """Settings of the folder itself."""
+        return settings.load(self.path / CONFIG)
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """The cases that were played."""
+        return [Case.model_validate_json(line) for _, line in numbered_lines(self.path / CASES)]
+
+    def rows(self, condition: Condition = "candidate") -> list[ReplyScores]:
+        """Return the scores of one condition."""
+        return list(read_scores(self.conditions[condition] / SCORES))
+
+    def trees(self, condition: Condition = "candidate") -> Iterator[Tree]:
+        """Yield the dialogues of one condition."""
+        return read_trees(self.conditions[condition])
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """What was computed (see `benchmark.results.results`).
+
+        Raises:
+            InputError: it is not there, or broken.
+        """
+        path = self.path / RESULT
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise InputError(path, "is not there; the run has not come to its end") from None
+        except ValueError as error:
+            raise InputError(path, f"is not JSON: {error}") from None
+        return found
+
+
+def read_bench(path: Path) -> Bench:
+    """Return the bench folder at `path`.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not (path / SCORES).is_file() or not (path / CONFIG).is_file():
+        raise InputError(path, "holds no finished benchmark; run `aloe bench run --out DIR` first")
+    return Bench(path=path)
+
+
+def check_same(path: Path, config: Config) -> None:
+    """Make sure that a folder was made with the same candidate, condition and cases.
+
+    Raises:
+        ConfigError: it was not.
+    """
+    if not (path / CONFIG).exists():
+        return
+    old, new = settings.load(path / CONFIG).benchmark, config.benchmark
+    for name in ("candidate", "condition", "cases"):
+        if (there := getattr(old, name)) != (now := getattr(new, name)):
+            raise ConfigError(
+                f"{path} holds a benchmark with another {name} "
+                f"({_short(there)} there, {_short(now)} now); name another folder"
+            )
+
+
+def _short(value: Any) -> str:
+    return str(getattr(value, "model", value))
+
+
+def write_cases(path: Path, cases: list[Case]) -> None:
+    """Write the cases that are played.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    replace_text(path / CASES, "".join(case.model_dump_json() + "\n" for case in cases))

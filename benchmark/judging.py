@@ -1,0 +1,157 @@
+"""Rate every reply of a dialogue: by each judge, for its own user and for another.
+
+A rating that cannot be had is a missing cell with its reason, never a number. Two things are not
+missing. A candidate that says nothing gets the lowest level, which the scale defines as "does not
+answer", or kept wishes of 0. And a user whose wishes a program can check is judged by it alone.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import get_args
+
+from agents.rating import LEVELS, PointwiseJudge
+from agents.rules import RULE
+from aloe.errors import CallError
+from aloe.schema import AssistantNode, Persona, Tree, UserNode
+from benchmark.dialogues import Planned
+from benchmark.reading import parroting, personal, recall, right, used
+from benchmark.scores import Missing, ReplyScores, Score, Shown
+from memory.ledger import Ledger
+from memory.verifiable import kept, satisfaction
+
+RETRIED: frozenset[Missing] = frozenset({"user", "candidate", "judge"})
+"""Reasons that may pass: the same command again tries these cells anew."""
+
+
+async def judge_dialogue(
+    planned: Planned,
+    tree: Tree,
+    judges: Sequence[PointwiseJudge],
+    ledger: Ledger,
+    condition: str,
+) -> list[ReplyScores]:
+    """Return the rows of a finished dialogue, one a turn.
+
+    Raises:
+        ModelError: a judge is refused or gone.
+    """
+    case, found = planned.case, []
+    stated: dict[str, None] = {}
+    for turn in range(1, case.turns + 1):
+        user, reply = tree.nodes[2 * turn - 2 : 2 * turn]
+        assert isinstance(user, UserNode)
+        assert isinstance(reply, AssistantNode)
+        persona, probe = case.persona_at(turn), case.probes.get(turn)
+        stated |= dict.fromkeys(user.stated)
+        last = turn == case.turns
+        row = _row(planned, condition, turn).model_copy(
+            update={
+                "user": user.id,
+                "reply": reply.id,
+                "scores": tuple(await _scores(planned, tree, user, reply, judges)),
+                "words": len(reply.content.split()),
+                "stated": tuple(stated),
+                "used": used(reply.content, persona, tuple(stated)),
+                "mind_reading": reply.mind_reading,
+                "parroting": parroting(reply.content, user.content),
+                "personal": personal(reply.content, probe, persona) if probe else None,
+                "right": right(reply.content, probe) if probe else None,
+                "recall": recall(tree, persona, ledger) if last else None,
+                "user_faults": user.faults,
+                "empty": not reply.content,
+            }
+        )
+        found.append(row)
+    return found
+
+
+def missing_dialogue(
+    planned: Planned, judges: Sequence[str], condition: str, reason: Missing
+) -> list[ReplyScores]:
+    """Return the rows of a dialogue that could not be held."""
+    return [
+        _row(planned, condition, turn).model_copy(
+            update={
+                "scores": tuple(
+                    Score(judge=judge, shown=shown, value=None, missing=reason)
+                    for shown, persona in _shown(planned, turn)
+                    for judge in ([RULE] if persona.preferences else judges)
+                )
+            }
+        )
+        for turn in range(1, planned.case.turns + 1)
+    ]
+
+
+def _row(planned: Planned, condition: str, turn: int) -> ReplyScores:
+    case = planned.case
+    return ReplyScores(
+        suite=case.suite,
+        case=case.id,
+        profile=case.profile,
+        personality=case.personality,
+        control=condition,
+        seed=planned.dialogue.seed,
+        turn=turn,
+        dialogue=planned.dialogue.id,
+        scores=(),
+    )
+
+
+def _shown(planned: Planned, turn: int) -> list[tuple[Shown, Persona]]:
+    personas = planned.shown(turn)
+    return [(shown, personas[shown]) for shown in get_args(Shown) if shown in personas]
+
+
+async def _scores(
+    planned: Planned,
+    tree: Tree,
+    user: UserNode,
+    reply: AssistantNode,
+    judges: Sequence[PointwiseJudge],
+) -> list[Score]:
+    found = []
+    spoiled = tree.spoiled(user.id)
+    for shown, persona in _shown(planned, user.turn):
+        if persona.preferences:
+            found.append(_by_rule(shown, persona, reply.content))
+            continue
+        for judge in judges:
+            if spoiled:
+                score = Score(judge=judge.model.name, shown=shown, value=None, missing="spoiled")
+            elif not reply.content:
+                score = Score(judge=judge.model.name, shown=shown, value=float(LEVELS[0]))
+            else:
+                score = await _rated(shown, persona, tree, user, reply, judge)
+            found.append(score)
+    return found
+
+
+def _by_rule(shown: Shown, persona: Persona, text: str) -> Score:
+    wishes = persona.preferences
+    value, raw = satisfaction(wishes, text), json.dumps(kept(wishes, text))
+    return Score(judge=RULE, shown=shown, value=value, raw=raw)
+
+
+async def _rated(
+    shown: Shown,
+    persona: Persona,
+    tree: Tree,
+    user: UserNode,
+    reply: AssistantNode,
+    judge: PointwiseJudge,
+) -> Score:
+    name = judge.model.name
+    try:
+        rating = await judge.rate(persona, tree.id, tree.path(user.id)[:-1], user, reply)
+    except CallError:
+        return Score(judge=name, shown=shown, value=None, missing="judge")
+    missing: Missing | None = "unreadable" if rating.value is None else None
+    return Score(
+        judge=name,
+        shown=shown,
+        value=rating.value,
+        missing=missing,
+        raw=rating.raw,
+        mass=rating.mass,
+    )

@@ -1,0 +1,145 @@
+"""Hold the dialogues of a benchmark and have them judged, on the engine of the simulation.
+
+Two steps, each of which can be stopped at any time and taken up again: dialogues are finished like
+trees, then every finished one is judged. Rows are added dialogue by dialogue as they come in, and
+put in the order of the plan at the end, with a row for every reply that should be there: what
+failed for good is in the table with its reason.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agents.candidate import CONDITIONS, CandidateAgent
+from agents.rating import PointwiseJudge
+from agents.user import UserAgent
+from aloe.calls import CallLog, Event, read_events
+from aloe.config import Config
+from aloe.models import Model
+from aloe.schema import Tree
+from benchmark.dialogues import Planned
+from benchmark.folder import SCORES
+from benchmark.judging import RETRIED, judge_dialogue, missing_dialogue
+from benchmark.scores import Missing, ReplyScores, read_scores, write_scores
+from graphs.dialogue import DialogueContext, hold
+from graphs.run import Progress, finish_trees
+from graphs.workers import work_through
+from memory.embedder import MiniLmEmbedder
+from memory.ledger import Ledger
+from memory.remembering import RememberingEmbedder
+from memory.trees import RunFolder, cut_torn_line, read_trees, replace_text
+
+
+@dataclass(kw_only=True)
+class BenchProgress:
+    """How far a condition is; changed in place while it goes on."""
+
+    dialogues: Progress
+    judged: int = 0
+    missing: int = 0
+    """Ratings that are missing, over the dialogues judged now."""
+    last_role: dict[str, str] = field(default_factory=dict)
+    """Agent that called last, by dialogue: the one that failed, if the dialogue did."""
+
+    def on_event(self, event: Event) -> None:
+        """Note who called."""
+        if event.tree:
+            self.last_role[event.tree] = event.role
+
+
+def bench_ledger() -> Ledger:
+    """Return a check that embeds every sentence of a run once."""
+    return Ledger(RememberingEmbedder(MiniLmEmbedder()))
+
+
+async def run_condition(
+    config: Config,
+    planned: Sequence[Planned],
+    folder: RunFolder,
+    models: Mapping[str, Model],
+    calls: CallLog,
+    progress: BenchProgress,
+    ledger: Ledger,
+    on_change: Callable[[], None] = lambda: None,
+) -> list[ReplyScores]:
+    """Finish what `folder` does not hold yet, and return one row for each reply, in plan order.
+
+    Args:
+        config: settings; the folder must be held for writing under them.
+        planned: the dialogues wanted.
+        folder: where dialogues and scores go.
+        models: by agent name: `user`, `candidate`, and those of `config.models.judges()`.
+        calls: the log that every call passes.
+        progress: counted up while the run goes on.
+        ledger: checks what was said.
+        on_change: called whenever `progress` changed.
+
+    Raises:
+        ModelError: a model is refused or gone; what is finished is kept.
+        StoreError: the folder cannot be written any more; what is finished is kept.
+    """
+    wanted = {each.dialogue.id: each for each in planned}
+    condition, width = config.benchmark.condition, config.simulation.concurrency
+    context = DialogueContext(
+        user=UserAgent(model=models["user"], calls=calls, window=config.simulation.user_window),
+        candidate=CandidateAgent(
+            model=models["candidate"], calls=calls, terms=CONDITIONS[condition]
+        ),
+        ledger=ledger,
+    )
+    names = {name: models[name].name for name in ("user", "candidate")}
+
+    async def make(each: Planned) -> Tree:
+        return await hold(each.dialogue, names, context)
+
+    await finish_trees(wanted, make, folder, calls, progress.dialogues, on_change, width=width)
+    judges = [PointwiseJudge(model=models[name], calls=calls) for name in config.models.judges()]
+    held = {tree.id: tree for tree in _trees(folder) if tree.id in wanted}
+    path = folder.path / SCORES
+    rows = _finished_rows(folder, wanted)
+    progress.judged = len(rows)
+    todo = [tree for id_, tree in held.items() if id_ not in rows]
+    open_ids = {tree.id for tree in todo}
+    calls.remember([event for event in read_events(folder.events) if event["tree"] in open_ids])
+
+    async def judge(tree: Tree) -> None:
+        found = await judge_dialogue(wanted[tree.id], tree, judges, ledger, condition)
+        write_scores(path, found)
+        rows[tree.id] = found
+        progress.judged += 1
+        progress.missing += sum(score.value is None for row in found for score in row.scores)
+        on_change()
+
+    await work_through(todo, min(width, len(todo)), judge)
+    for id_ in wanted.keys() - held.keys():
+        reason = _reason(progress.last_role.get(id_))
+        judges_ = [judge.model.name for judge in judges]
+        rows[id_] = missing_dialogue(wanted[id_], judges_, condition, reason)
+    ordered = [row for id_ in wanted for row in rows[id_]]
+    replace_text(path, "".join(row.model_dump_json() + "\n" for row in ordered))
+    return ordered
+
+
+def _trees(folder: RunFolder) -> list[Tree]:
+    return list(read_trees(folder.path)) if folder.trees.exists() else []
+
+
+def _finished_rows(
+    folder: RunFolder, wanted: Mapping[str, Planned]
+) -> dict[str, list[ReplyScores]]:
+    """Return the rows of the dialogues that need no more judging, by dialogue."""
+    path = folder.path / SCORES
+    cut_torn_line(path)
+    found: dict[str, list[ReplyScores]] = {}
+    for row in read_scores(path) if path.exists() else ():
+        found.setdefault(row.dialogue, []).append(row)
+    return {
+        id_: rows
+        for id_, rows in found.items()
+        if id_ in wanted
+        and len(rows) == wanted[id_].case.turns
+        and not any(score.missing in RETRIED for row in rows for score in row.scores)
+    }
+
+
+def _reason(role: str | None) -> Missing:
+    return "candidate" if role == "candidate" else "user"

@@ -1,0 +1,40 @@
+"""Who stands in for whom: the other user for whom every reply is rated as well.
+
+A generic good answer suits everybody. So each reply is also rated as if it had been written to
+another case's user, and what remains of the rating is personal. The other user has another life
+and another temper, every case stands in for exactly one, and who stands in for whom follows from
+the suite alone: a part of the suite, another seed or another model does not change it.
+"""
+
+from collections.abc import Sequence
+
+from benchmark.cases import Case
+
+
+def stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
+    """Return the case whose user stands in for each case's, by id; those without one are left out.
+
+    Args:
+        cases: a whole suite, in its order.
+    """
+    owner: dict[int, int] = {}
+
+    def give(case: int, asked: set[int]) -> bool:
+        """Find `case` a stand-in, moving others to their next choice if need be (Kuhn 1955)."""
+        for step in range(1, len(cases)):
+            other = (case + len(cases) // 2 + step) % len(cases)
+            if other in asked or not _differ(cases[case], cases[other]):
+                continue
+            asked.add(other)
+            if other not in owner or give(owner[other], asked):
+                owner[other] = case
+                return True
+        return False
+
+    for case in range(len(cases)):
+        give(case, set())
+    return {cases[case].id: cases[other] for other, case in owner.items()}
+
+
+def _differ(case: Case, other: Case) -> bool:
+    return case.profile != other.profile and case.personality != other.personality
