@@ -5,11 +5,15 @@ by luck alone. Cohen's kappa (1960) takes that out for two raters who rated ever
 Krippendorff's alpha (2004, nominal data) does so for any number of raters and lets ratings be
 missing, so that an abstention need not count as an opinion. Both are 1 in full agreement and 0 at
 chance, and None where chance would already give full agreement: there is then nothing to measure.
+For levels there is the intraclass correlation: how much of the spread of ratings is the replies'.
 """
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
 
 from aloe.passport import Share
 
@@ -63,6 +67,36 @@ def krippendorff_alpha(units: Sequence[Sequence[Hashable | None]]) -> float | No
         return None
     disagreeing = sum(_unequal_pairs(unit) / (unit.total() - 1) for unit in rated) / count
     return 1 - disagreeing / (_unequal_pairs(totals) / (count * (count - 1)))
+
+
+def intraclass_correlation(ratings: npt.ArrayLike) -> tuple[float, float] | None:
+    """Return ICC(2,1) and ICC(2,k): absolute agreement of one rater, and of the mean of all.
+
+    Items and raters are both taken as samples, so a rater who is stricter than the others lowers
+    it (Shrout & Fleiss, Psychological Bulletin 86, 1979).
+
+    Args:
+        ratings: Shape (items, raters); items with a NaN do not count.
+
+    Returns:
+        The two, each 1 or less; None with fewer than two raters or items, or if all ratings are
+        equal.
+    """
+    table = np.asarray(ratings, dtype=np.float64)
+    table = table[~np.isnan(table).any(axis=1)]
+    items, raters = table.shape
+    if items < 2 or raters < 2 or np.ptp(table) == 0:
+        return None
+    mean = table.mean()
+    between = raters * ((table.mean(axis=1) - mean) ** 2).sum() / (items - 1)
+    across = items * ((table.mean(axis=0) - mean) ** 2).sum() / (raters - 1)
+    rest = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + mean
+    error = (rest**2).sum() / ((items - 1) * (raters - 1))
+    single = between + (raters - 1) * error + raters * (across - error) / items
+    mean_of_all = between + (across - error) / items
+    if single <= 0 or mean_of_all <= 0:
+        return None
+    return float((between - error) / single), float((between - error) / mean_of_all)
 
 
 def _unequal_pairs(ratings: Counter[Hashable]) -> int:

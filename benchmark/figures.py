@@ -1,0 +1,206 @@
+"""Numbers with their intervals, from the rows of one suite under one condition.
+
+Every row of the arrays here is one dialogue. A dialogue counts as often as its profile was drawn
+times as often as its personality was (see `benchmark.statistics`), so repetitions with other seeds
+are repetitions and not more users. A cell is the mean over the judges, and missing if one judge's
+rating is: judges differ in strictness, so the others alone would be another scale.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from aloe.schema import Record
+from benchmark.metrics import Array, alignment_levels, improvement_rate, normalised_improvement_rate
+from benchmark.scores import ReplyScores, Shown
+from benchmark.statistics import Statistic, cluster_bootstrap
+
+DRAWS = 2000
+
+
+class Figure(Record):
+    """A number with its 95% interval."""
+
+    value: float | None
+    """None where it is undefined."""
+    low: float | None = None
+    """None, like `high`, where there is nothing to resample or too little is defined."""
+    high: float | None = None
+    count: int = Field(ge=0)
+    """Cells, replies or dialogues that it rests on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The dialogues of one suite under one condition, as arrays."""
+
+    dialogues: tuple[tuple[str, int], ...]
+    """Case and seed of each."""
+    profiles: tuple[str, ...]
+    personalities: tuple[str, ...]
+    judges: tuple[str, ...]
+    by_judge: dict[Shown, Array]
+    """Shape (dialogues, turns, judges); NaN where missing."""
+    rows: tuple[tuple[ReplyScores, ...], ...]
+    """The replies of each dialogue, by turn."""
+    seed: int
+
+    def cells(self, shown: Shown) -> Array:
+        """Return the mean over the judges, shape (dialogues, turns); NaN if one is missing."""
+        mean: Array = self.by_judge[shown].mean(axis=2)
+        return mean
+
+    @property
+    def gain(self) -> Array:
+        """Own minus swapped, shape (dialogues, turns)."""
+        return self.cells("own") - self.cells("swapped")
+
+    def each(self, name: str) -> Array:
+        """Return a number of every reply, shape (dialogues, turns); NaN where it is None."""
+        turns = self.by_judge["own"].shape[1]
+        found = np.full((len(self.rows), turns), np.nan)
+        for row, replies in enumerate(self.rows):
+            for reply in replies:
+                value = getattr(reply, name) if reply.reply else None
+                size = len(value) if isinstance(value, tuple) else value
+                found[row, reply.turn - 1] = np.nan if size is None else float(size)
+        return found
+
+    def figure(self, statistic: Statistic, table: Array | None = None) -> Figure:
+        """Return a statistic of `table` with its interval.
+
+        Args:
+            statistic: see `benchmark.statistics.Statistic`.
+            table: shape (dialogues, turns); the cells for the own persona if not given.
+        """
+        cells = self.cells("own") if table is None else table
+        count = int(np.count_nonzero(~np.isnan(cells)))
+        if not len(cells):
+            return Figure(value=None, count=0)
+        plain = statistic(cells, np.ones(len(cells)))
+        if np.isnan(plain):
+            return Figure(value=None, count=count)
+        try:
+            found = cluster_bootstrap(
+                cells, self.profiles, self.personalities, statistic, draws=DRAWS, seed=self.seed
+            )
+        except ValueError:  # one cluster only, or mostly undefined
+            return Figure(value=plain, count=count)
+        return Figure(value=found.estimate, low=found.low, high=found.high, count=count)
+
+    def ratio(self, hits: Array, of: Array) -> Figure:
+        """Return sum of `hits` over sum of `of` (each one number a dialogue) with its interval."""
+
+        def share(_: Array, weights: Array) -> float:
+            total = float(weights @ of)
+            return float(weights @ hits) / total if total else float("nan")
+
+        return self.figure(share, of[:, None]).model_copy(update={"count": int(of.sum())})
+
+    def rate(self, name: str) -> Figure:
+        """Return the share of the replies in which `name` holds."""
+        found = self.each(name)
+        known = ~np.isnan(found)
+        return self.ratio((found > 0).sum(axis=1), known.sum(axis=1))
+
+
+def sample(rows: Sequence[ReplyScores], seed: int) -> Sample:
+    """Arrange the rows of one suite under one condition.
+
+    Args:
+        rows: in any order, complete dialogues.
+        seed: of the bootstrap.
+    """
+    found: dict[tuple[str, int], list[ReplyScores]] = {}
+    for row in rows:
+        found.setdefault((row.case, row.seed), []).append(row)
+    dialogues = {key: sorted(each, key=lambda r: r.turn) for key, each in sorted(found.items())}
+    judges = tuple(sorted({score.judge for row in rows for score in row.scores}))
+    shape = (len(dialogues), max((row.turn for row in rows), default=0), len(judges))
+    tables: dict[Shown, Array] = {
+        "own": np.full(shape, np.nan),
+        "swapped": np.full(shape, np.nan),
+    }
+    for number, replies in enumerate(dialogues.values()):
+        for reply in replies:
+            for score in reply.scores:
+                if score.value is not None:
+                    place = number, reply.turn - 1, judges.index(score.judge)
+                    tables[score.shown][place] = score.value
+    return Sample(
+        dialogues=tuple(dialogues),
+        profiles=tuple(replies[0].profile for replies in dialogues.values()),
+        personalities=tuple(replies[0].personality for replies in dialogues.values()),
+        judges=judges,
+        by_judge=tables,
+        rows=tuple(tuple(replies) for replies in dialogues.values()),
+        seed=seed,
+    )
+
+
+def level_at(turn: int) -> Statistic:
+    """Return AL at `turn`, counted from 1, as a statistic."""
+
+    def level(table: Array, weights: Array) -> float:
+        return float(alignment_levels(table[:, turn - 1 : turn], weights)[0])
+
+    return level
+
+
+def normalised_slope(table: Array, weights: Array) -> float:
+    """N-IR as a statistic; NaN if fewer than two turns have a level."""
+    levels = alignment_levels(table, weights)
+    if np.count_nonzero(~np.isnan(levels)) < 2:
+        return float("nan")
+    return normalised_improvement_rate(levels)
+
+
+def explained(table: Array, weights: Array) -> float:
+    """R2 of the line through AL(k) as a statistic; NaN for a flat or short series."""
+    levels = alignment_levels(table, weights)
+    if np.count_nonzero(~np.isnan(levels)) < 2:
+        return float("nan")
+    r2 = improvement_rate(levels).r2
+    return float("nan") if r2 is None else r2
+
+
+def length_terms(cells: Array, words: Array) -> tuple[Statistic, Statistic]:
+    """Return two statistics: what a doubled length is worth, and IR at equal length.
+
+    Scores are regressed on the turn and on log2 of the words, within dialogues, so what a dialogue
+    is like as a whole explains nothing. Both are NaN where the lengths or turns do not vary.
+
+    Args:
+        cells: shape (dialogues, turns), in judge units; NaN where missing.
+        words: the same shape.
+    """
+    known = ~np.isnan(cells) & ~np.isnan(words)
+    turn = np.broadcast_to(np.arange(1.0, cells.shape[1] + 1), cells.shape)
+    terms = [turn, np.log2(np.maximum(np.nan_to_num(words), 1.0)), np.nan_to_num(cells)]
+    turns, lengths, scores = (_within(each, known) for each in terms)
+    squares = np.stack(
+        [(a * b).sum(axis=1) for a, b in ((turns, turns), (turns, lengths), (lengths, lengths))]
+    )
+    products = np.stack([(a * scores).sum(axis=1) for a in (turns, lengths)])
+
+    def solved(weights: Array) -> Array:
+        tt, tl, ll = squares @ weights
+        t, x = products @ weights
+        determinant = tt * ll - tl * tl
+        if determinant <= 1e-9 * max(tt * ll, 1e-12):
+            return np.full(2, np.nan)
+        found: Array = np.array([ll * t - tl * x, tt * x - tl * t]) / determinant
+        return found
+
+    return (lambda _, weights: float(solved(weights)[1]), lambda _, w: float(solved(w)[0]))
+
+
+def _within(table: Array, known: npt.NDArray[np.bool_]) -> Array:
+    """Return what deviates from each dialogue's own mean; 0 where not known."""
+    counts = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    mean = np.where(known, table, 0.0).sum(axis=1, keepdims=True) / counts
+    deviation: Array = np.where(known, table - mean, 0.0)
+    return deviation

@@ -1,0 +1,205 @@
+"""All numbers of a benchmark, from its rows: what result.json holds.
+
+Primary is the gain: how much better replies suit the user they were written for than somebody
+else. The levels of the paper stand beside it for comparison, and what may explain them away stands
+below: length, parroting, mind-reading, the simulated user's faults, ratings that are missing.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from aloe.schema import SPOILING, Record
+from benchmark.agreement import intraclass_correlation
+from benchmark.figures import (
+    Figure,
+    Sample,
+    explained,
+    length_terms,
+    level_at,
+    normalised_slope,
+    sample,
+)
+from benchmark.metrics import Array
+from benchmark.scores import ReplyScores
+from benchmark.statistics import average_level, level_slope
+
+MOST_MISSING = 0.05
+"""Share of missing ratings above which a run is incomplete."""
+
+
+class Agreement(Record):
+    """How far the judges agree about the same replies."""
+
+    judges: dict[str, float | None]
+    """Mean rating for the own persona by judge, over the replies that all judges rated."""
+    gains: dict[str, float | None]
+    """The gain by judge: judges may differ in level and agree about who gains."""
+    single: float | None
+    """ICC(2,1): of one judge; None for a single judge."""
+    average: float | None
+    """ICC(2,k): of the mean of all."""
+
+
+class SuiteResult(Record):
+    """The numbers of one suite under one condition."""
+
+    scale: tuple[float, float]
+    """Lowest and highest level that a judge can give."""
+    cases: int
+    dialogues: int
+    curves: dict[str, tuple[Figure, ...]]
+    """AL(k) by turn: `own`, `swapped`, `gain`."""
+    figures: dict[str, Figure]
+    """By name; see docs/benchmark.md."""
+    ratings: int
+    """Ratings that there should be."""
+    missing: dict[str, int]
+    """Ratings that are missing, by reason."""
+    incomplete: bool
+    """Whether more than `MOST_MISSING` of them are."""
+    user_faults: dict[str, int]
+    """The simulated user's messages by fault."""
+    spoiled_cases: int
+    """Cases with a dialogue that the simulated user spoiled."""
+    empty: int
+    """Replies in which the candidate said nothing."""
+    agreement: Agreement
+    by_seed: tuple[float | None, ...]
+    """The gain (the level, where nobody stands in) of each repetition."""
+
+
+def results(rows: Iterable[ReplyScores], seed: int) -> dict[str, dict[str, SuiteResult]]:
+    """Return the numbers by suite and condition.
+
+    Args:
+        rows: of all conditions.
+        seed: of the bootstrap.
+    """
+    found: dict[tuple[str, str], list[ReplyScores]] = {}
+    for row in rows:
+        found.setdefault((row.suite, row.control), []).append(row)
+    table: dict[str, dict[str, SuiteResult]] = {}
+    for (suite, condition), each in found.items():
+        table.setdefault(suite, {})[condition] = suite_result(each, seed)
+    return table
+
+
+def suite_result(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
+    """Return the numbers of one suite under one condition."""
+    data = sample(rows, seed)
+    scores = [score for row in rows for score in row.scores]
+    missing = Counter(score.missing for score in scores if score.missing)
+    own, gain = data.cells("own"), data.gain
+    turns = range(1, own.shape[1] + 1)
+    tables = {"own": own, "swapped": data.cells("swapped"), "gain": gain}
+    faults = Counter(fault for row in rows for fault in row.user_faults)
+    return SuiteResult(
+        scale=(0.0, 1.0) if data.judges == ("rule",) else (1.0, 5.0),
+        cases=len({row.case for row in rows}),
+        dialogues=len(data.dialogues),
+        curves={
+            name: tuple(data.figure(level_at(turn), table) for turn in turns)
+            for name, table in tables.items()
+        },
+        figures=_figures(data, own, gain),
+        ratings=len(scores),
+        missing={str(reason): count for reason, count in missing.items()},
+        incomplete=missing.total() > MOST_MISSING * len(scores),
+        user_faults=dict(faults),
+        spoiled_cases=len({row.case for row in rows if SPOILING & set(row.user_faults)}),
+        empty=sum(row.empty for row in rows),
+        agreement=agreement(data),
+        by_seed=_by_seed(data, own, gain),
+    )
+
+
+def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
+    length, at_equal_length = length_terms(own, data.each("words"))
+    per_dialogue = {name: _recalls(data, name) for name in ("listed", "right", "found", "stated")}
+    figures = {
+        "gain": data.figure(average_level, gain),
+        "gain_ir": data.figure(level_slope, gain),
+        "al_mean": data.figure(average_level, own),
+        "swapped_mean": data.figure(average_level, data.cells("swapped")),
+        "ir": data.figure(level_slope, own),
+        "n_ir": data.figure(normalised_slope, own),
+        "r2": data.figure(explained, own),
+        "words": data.figure(average_level, data.each("words")),
+        "length_effect": data.figure(length, own),
+        "ir_at_equal_length": data.figure(at_equal_length, own),
+        "recall": data.ratio(per_dialogue["found"], per_dialogue["stated"]),
+        "precision": data.ratio(per_dialogue["right"], per_dialogue["listed"]),
+        "f1": _f1(data, per_dialogue),
+        "taking_up": data.rate("used"),
+        "mind_reading": data.rate("mind_reading"),
+        "parroting": data.rate("parroting"),
+        "over_personalisation": data.rate("personal"),
+        "probes_right": data.rate("right"),
+        "spoiled": _spoiled(data),
+    }
+    return {name: figure for name, figure in figures.items() if figure.count}
+
+
+def _recalls(data: Sample, name: str) -> Array:
+    last = (row[-1].recall for row in data.rows)
+    return np.array([getattr(each, name) if each else 0 for each in last], dtype=np.float64)
+
+
+def _f1(data: Sample, counts: Mapping[str, Array]) -> Figure:
+    def f1(_: Array, weights: Array) -> float:
+        found, stated = weights @ counts["found"], weights @ counts["stated"]
+        right, listed = weights @ counts["right"], weights @ counts["listed"]
+        if not stated or not listed:
+            return float("nan")
+        recall, precision = found / stated, right / listed
+        total = recall + precision
+        return float(2 * recall * precision / total) if total else 0.0
+
+    whole = data.figure(f1, counts["stated"][:, None])
+    return whole.model_copy(update={"count": int(counts["stated"].sum())})
+
+
+def _spoiled(data: Sample) -> Figure:
+    """Return the share of the dialogues that the simulated user spoiled."""
+    held = [[row for row in rows if row.reply] for rows in data.rows]
+    hits = [any(SPOILING & set(row.user_faults) for row in rows) for rows in held]
+    return data.ratio(
+        np.array(hits, dtype=np.float64), np.array([bool(rows) for rows in held]) * 1.0
+    )
+
+
+def agreement(data: Sample) -> Agreement:
+    """Return how far the judges agree."""
+    own = data.by_judge["own"].reshape(-1, len(data.judges))
+    swapped = data.by_judge["swapped"].reshape(own.shape)
+    both = intraclass_correlation(own)
+    rated = own[~np.isnan(own).any(axis=1)]
+    gains = (own - swapped)[~np.isnan(own - swapped).any(axis=1)]
+    return Agreement(
+        judges=dict(zip(data.judges, _means(rated, len(data.judges)), strict=True)),
+        gains=dict(zip(data.judges, _means(gains, len(data.judges)), strict=True)),
+        single=both[0] if both else None,
+        average=both[1] if both else None,
+    )
+
+
+def _means(table: Array, columns: int) -> list[float | None]:
+    return [float(each) for each in table.mean(axis=0)] if len(table) else [None] * columns
+
+
+def _by_seed(data: Sample, own: Array, gain: Array) -> tuple[float | None, ...]:
+    table = own if np.isnan(gain).all() else gain
+    seeds = np.array([seed for _, seed in data.dialogues])
+    levels = [average_level(table, (seeds == seed) * 1.0) for seed in np.unique(seeds)]
+    return tuple(None if np.isnan(level) else level for level in levels)
+
+
+def document(table: Mapping[str, Mapping[str, SuiteResult]]) -> dict[str, Any]:
+    """Return the numbers as result.json holds them."""
+    return {
+        suite: {name: result.model_dump(mode="json") for name, result in by_condition.items()}
+        for suite, by_condition in table.items()
+    }
