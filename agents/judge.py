@@ -17,7 +17,7 @@ On position bias: Zheng et al. 2023 (arXiv 2306.05685), section 3.3.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from agents.prompt import Prompt, shipped
 from agents.transcript import Path, as_text
@@ -32,19 +32,36 @@ ORDERS: tuple[Order, Order] = ("first-second", "second-first")
 _ANSWER = re.compile(r"\W*(?:(?:reply|answer)\b\W*)?(A|B|TIE)\W*", re.IGNORECASE)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two replies to one message, as a judge is asked about them."""
+
+    persona: Persona
+    tree: str
+    path: Path
+    """What was said before `user`."""
+    user: UserNode
+    first: AssistantNode
+    second: AssistantNode
+
+    @property
+    def settled(self) -> Outcome | None:
+        """The outcome if no judge is needed: identical replies tie, empty ones are not compared."""
+        if not (self.first.content and self.second.content):
+            return "abstain"
+        return "tie" if self.first.content == self.second.content else None
+
+    def verdict(self, outcome: Outcome, votes: tuple[Vote, ...] = (), **given: Any) -> Verdict:
+        """Return what a judge found."""
+        pair = {"node": self.user.id, "first": self.first.id, "second": self.second.id}
+        return Verdict(**pair, outcome=outcome, votes=votes, **given)
+
+
 class Judge(Protocol):
     """What compares two sibling candidates: a model, a panel of them, or a rule."""
 
-    async def compare(
-        self,
-        persona: Persona,
-        tree: str,
-        path: Path,
-        user: UserNode,
-        first: AssistantNode,
-        second: AssistantNode,
-    ) -> Verdict:
-        """Compare two replies to `user`, which follows `path`."""
+    async def compare(self, asked: Comparison) -> Verdict:
+        """Say which of the two replies is better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,69 +94,40 @@ class PreferenceJudge:
     """Smallest absolute margin, in nats, that is a preference."""
     questions: tuple[Question, ...] = field(default_factory=lambda: Question.about({}))
 
-    async def compare(
-        self,
-        persona: Persona,
-        tree: str,
-        path: Path,
-        user: UserNode,
-        first: AssistantNode,
-        second: AssistantNode,
-    ) -> Verdict:
-        """Compare two replies to `user`, which follows `path`.
-
-        Identical replies are a tie and empty ones an abstention, without any call.
+    async def compare(self, asked: Comparison) -> Verdict:
+        """Ask about both orders; nothing if the outcome is settled.
 
         Raises:
             CallError: a call failed.
         """
-        votes: tuple[Vote, ...] = ()
-        outcome: Outcome = "tie"
-        margin = None
-        if not (first.content and second.content):
-            outcome = "abstain"
-        elif first.content != second.content:
-            # One after the other: the second finds their common opening in the server's cache.
-            asked = [
-                await self._vote(question, persona, tree, path, user, first, second, order)
-                for question in self.questions
-                for order in ORDERS
-            ]
-            votes = tuple(asked)
-            weights = {question.criterion: question.weight for question in self.questions}
-            outcome, margin = decide(votes, self.min_margin, weights)
-        return Verdict(
-            node=user.id,
-            first=first.id,
-            second=second.id,
-            votes=votes,
-            outcome=outcome,
-            margin=margin,
-        )
+        if asked.settled:
+            return asked.verdict(asked.settled)
+        # One after the other: the second finds their common opening in the server's cache.
+        votes = [
+            await self._vote(question, asked, order)
+            for question in self.questions
+            for order in ORDERS
+        ]
+        weights = {question.criterion: question.weight for question in self.questions}
+        outcome, margin = decide(tuple(votes), self.min_margin, weights)
+        return asked.verdict(outcome, tuple(votes), margin=margin)
 
-    async def _vote(
-        self,
-        question: Question,
-        persona: Persona,
-        tree: str,
-        path: Path,
-        user: UserNode,
-        first: AssistantNode,
-        second: AssistantNode,
-        order: Order,
-    ) -> Vote:
+    async def _vote(self, question: Question, asked: Comparison, order: Order) -> Vote:
+        first, second, persona = asked.first, asked.second, asked.persona
         a, b = (first, second) if order == "first-second" else (second, first)
         messages = question.prompt.render(
             persona=f"{persona.profile} {persona.personality}",
-            history=as_text(path),
-            message=user.content,
+            history=as_text(asked.path),
+            message=asked.user.content,
             a=a.content,
             b=b.content,
         )
-        async with self.calls.call("judge", self.model, tree=tree, node=user.id) as call:
+        async with self.calls.call(
+            "judge", self.model, tree=asked.tree, node=asked.user.id
+        ) as call:
             reply = await call.ask(
                 messages,
-                seed=derived_seed("judge", tree, first.id, second.id, order),
+                seed=derived_seed("judge", asked.tree, first.id, second.id, order),
                 logprobs=True,
                 max_tokens=1 if self.model.config.logprobs else None,
             )

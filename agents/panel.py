@@ -12,15 +12,14 @@ A passport belongs to one judge: it is refused if models, prompts, criteria or t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agents.judge import Judge, PreferenceJudge, Question, majority
+from agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
 from agents.rules import RuleJudge
-from agents.transcript import Path
 from aloe.calls import CallLog
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.models import Model
 from aloe.passport import JudgeIdentity, Passport, read_passport
-from aloe.schema import AssistantNode, Persona, UserNode, Verdict
+from aloe.schema import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,31 +28,15 @@ class Panel:
 
     members: tuple[Judge, ...]
 
-    async def compare(
-        self,
-        persona: Persona,
-        tree: str,
-        path: Path,
-        user: UserNode,
-        first: AssistantNode,
-        second: AssistantNode,
-    ) -> Verdict:
+    async def compare(self, asked: Comparison) -> Verdict:
         """Return the majority's verdict with everybody's votes.
 
         Raises:
             CallError: a member's call failed.
         """
-        verdicts = [
-            await member.compare(persona, tree, path, user, first, second)
-            for member in self.members
-        ]
-        return Verdict(
-            node=user.id,
-            first=first.id,
-            second=second.id,
-            votes=tuple(vote for verdict in verdicts for vote in verdict.votes),
-            outcome=majority((verdict.outcome, 1.0) for verdict in verdicts),
-        )
+        verdicts = [await member.compare(asked) for member in self.members]
+        votes = tuple(vote for verdict in verdicts for vote in verdict.votes)
+        return asked.verdict(majority((verdict.outcome, 1.0) for verdict in verdicts), votes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,21 +46,13 @@ class CalibratedJudge:
     judge: Judge
     passport: Passport
 
-    async def compare(
-        self,
-        persona: Persona,
-        tree: str,
-        path: Path,
-        user: UserNode,
-        first: AssistantNode,
-        second: AssistantNode,
-    ) -> Verdict:
+    async def compare(self, asked: Comparison) -> Verdict:
         """Return the judge's verdict with its confidence.
 
         Raises:
             CallError: a call failed.
         """
-        verdict = await self.judge.compare(persona, tree, path, user, first, second)
+        verdict = await self.judge.compare(asked)
         return verdict.model_copy(update={"confidence": self.passport.confidence(verdict)})
 
 

@@ -9,10 +9,10 @@ model, and compare.
 
 import json
 from dataclasses import dataclass
+from typing import Literal
 
-from agents.judge import Judge
-from agents.transcript import Path
-from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote
+from agents.judge import Comparison, Judge
+from aloe.schema import Verdict, Vote
 from memory.verifiable import kept, satisfaction
 
 RULE = "rule"
@@ -25,46 +25,22 @@ class RuleJudge:
 
     other: Judge
 
-    async def compare(
-        self,
-        persona: Persona,
-        tree: str,
-        path: Path,
-        user: UserNode,
-        first: AssistantNode,
-        second: AssistantNode,
-    ) -> Verdict:
-        """Compare two replies to `user`; identical ones tie, empty ones are not compared.
+    async def compare(self, asked: Comparison) -> Verdict:
+        """Count; nothing if the outcome is settled.
 
         Raises:
             CallError: a call of the other judge failed.
         """
-        if not persona.preferences:
-            return await self.other.compare(persona, tree, path, user, first, second)
-        votes: tuple[Vote, ...] = ()
-        outcome: Outcome = "tie"
-        if not (first.content and second.content):
-            outcome = "abstain"
-        elif first.content != second.content:
-            votes = (_vote(persona, first, second),)
-            outcome = votes[0].choice or "abstain"
-        return Verdict(
-            node=user.id,
-            first=first.id,
-            second=second.id,
-            votes=votes,
-            outcome=outcome,
-            confidence=1.0 if outcome in ("first", "second") else None,
+        wishes = asked.persona.preferences
+        if not wishes:
+            return await self.other.compare(asked)
+        if asked.settled:
+            return asked.verdict(asked.settled)
+        texts = {"first": asked.first.content, "second": asked.second.content}
+        found = json.dumps({name: kept(wishes, text) for name, text in texts.items()})
+        a, b = (satisfaction(wishes, text) for text in texts.values())
+        choice: Literal["first", "second", "tie"] = (
+            "tie" if a == b else "first" if a > b else "second"
         )
-
-
-def _vote(persona: Persona, first: AssistantNode, second: AssistantNode) -> Vote:
-    wishes = persona.preferences
-    a, b = satisfaction(wishes, first.content), satisfaction(wishes, second.content)
-    found = {"first": kept(wishes, first.content), "second": kept(wishes, second.content)}
-    return Vote(
-        judge=RULE,
-        order="first-second",
-        raw=json.dumps(found),
-        choice="first" if a > b else "second" if b > a else "tie",
-    )
+        vote = Vote(judge=RULE, order="first-second", raw=found, choice=choice)
+        return asked.verdict(choice, (vote,), confidence=None if choice == "tie" else 1.0)

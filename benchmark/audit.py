@@ -89,7 +89,7 @@ async def audit(
 async def _answer(pair: GoldPair, model: Model, calls: CallLog) -> str:
     """Let the judge's model answer as any assistant would; empty if it says nothing."""
     comparison = pair.comparison
-    messages = chat_messages([*comparison["path"], comparison["user"]])
+    messages = chat_messages([*comparison.path, comparison.user])
     async with calls.call("judge's own reply", model, tree=pair.id) as call:
         seed = derived_seed("own", pair.id)
         reply = await call.ask(messages, seed=seed, max_tokens=OWN_TOKENS)

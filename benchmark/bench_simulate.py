@@ -31,7 +31,7 @@ import aiohttp
 
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer, _marks, _schema
-from agents.judge import PreferenceJudge, decide
+from agents.judge import Comparison, PreferenceJudge, decide
 from agents.user import UserAgent
 from aloe import config as settings
 from aloe.calls import CallLog
@@ -60,28 +60,11 @@ Nodes = list[UserNode | AssistantNode]
 class OneOrderJudge(PreferenceJudge):
     """Asks in one order only, as the comparison wants it."""
 
-    async def compare(
-        self,
-        persona: Persona,
-        tree: str,
-        path: Sequence[UserNode | AssistantNode],
-        user: UserNode,
-        first: AssistantNode,
-        second: AssistantNode,
-    ) -> Verdict:
+    async def compare(self, asked: Comparison) -> Verdict:
         """Compare two replies in the order in which they come."""
-        vote = await self._vote(
-            self.questions[0], persona, tree, path, user, first, second, "first-second"
-        )
+        vote = await self._vote(self.questions[0], asked, "first-second")
         outcome, margin = decide((vote,), self.min_margin, {None: 1.0})
-        return Verdict(
-            node=user.id,
-            first=first.id,
-            second=second.id,
-            votes=(vote,),
-            outcome=outcome,
-            margin=margin,
-        )
+        return asked.verdict(outcome, (vote,), margin=margin)
 
 
 @dataclass(frozen=True, kw_only=True)

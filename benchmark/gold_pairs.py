@@ -14,9 +14,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from agents.judge import Comparison
 from aloe.errors import InputError
 from aloe.schema import AssistantNode, Persona, Record, UserNode, digest
-from graphs.judging import Comparison
 from memory.personas import numbered_lines
 
 SHIPPED = Path(__file__).parent / "gold" / "pairs.jsonl"

@@ -17,21 +17,15 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from agents.judge import Judge
-from agents.transcript import Path
-from aloe.schema import AssistantNode, Persona, Tree, UserNode, Verdict
+from agents.judge import Comparison, Judge
+from aloe.schema import AssistantNode, Tree, UserNode, Verdict
 from graphs.tree import RETRY
 
 
-class Comparison(TypedDict):
-    """Two replies to one message, as a judge is asked about them."""
+class Asked(TypedDict):
+    """What is judged."""
 
-    persona: Persona
-    tree: str
-    path: Path
-    user: UserNode
-    first: AssistantNode
-    second: AssistantNode
+    asked: Comparison
 
 
 class Judged(TypedDict):
@@ -40,7 +34,7 @@ class Judged(TypedDict):
     verdict: Verdict
 
 
-class JudgingState(Comparison, Judged):
+class JudgingState(Asked, Judged):
     """A comparison on its way to a verdict."""
 
 
@@ -51,16 +45,16 @@ class JudgingContext:
     judge: Judge
 
 
-async def _judge(state: Comparison, runtime: Runtime[JudgingContext]) -> Judged:
-    return {"verdict": await runtime.context.judge.compare(**state)}
+async def _judge(state: Asked, runtime: Runtime[JudgingContext]) -> Judged:
+    return {"verdict": await runtime.context.judge.compare(state["asked"])}
 
 
 @cache
 def judging_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     """Return the graph."""
-    graph = StateGraph(JudgingState, JudgingContext, input_schema=Comparison, output_schema=Judged)
+    graph = StateGraph(JudgingState, JudgingContext, input_schema=Asked, output_schema=Judged)
     graph.set_node_defaults(retry_policy=RETRY)
-    graph.add_node("judge", _judge, input_schema=Comparison)
+    graph.add_node("judge", _judge, input_schema=Asked)
     graph.add_edge(START, "judge")
     graph.add_edge("judge", END)
     return graph.compile(name="judging")
@@ -73,7 +67,9 @@ async def judge_one(comparison: Comparison, judge: Judge) -> Verdict:
         ModelError: the judge's model is refused or gone.
         CallError: a call failed for good.
     """
-    state = await judging_graph().ainvoke(comparison, context=JudgingContext(judge=judge))
+    state = await judging_graph().ainvoke(
+        {"asked": comparison}, context=JudgingContext(judge=judge)
+    )
     verdict: Verdict = state["verdict"]
     return verdict
 

@@ -31,7 +31,7 @@ from typing_extensions import TypedDict
 
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer
-from agents.judge import Judge
+from agents.judge import Comparison, Judge
 from agents.mood import mood_of
 from agents.user import UserAgent
 from aloe.config import SimulationConfig
@@ -171,7 +171,14 @@ async def judge(state: TurnState, runtime: Context) -> TurnResult:
     """Compare the candidates pair by pair."""
     verdicts = [
         await runtime.context.judge.compare(
-            state["persona"], state["tree"], state["path"], state["user"], first, second
+            Comparison(
+                persona=state["persona"],
+                tree=state["tree"],
+                path=state["path"],
+                user=state["user"],
+                first=first,
+                second=second,
+            )
         )
         for first, second in combinations(state["candidates"], 2)
     ]

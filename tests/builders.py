@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from agents.judge import Comparison
 from agents.scripted import reply
 from aloe.calls import CallLog
 from aloe.config import Config, ModelConfig, validated
@@ -97,3 +98,16 @@ def user(text: str, parent: str | None = None, *, turn: int = 1, **given: Any) -
 
 def assistant(text: str, parent: Node, *, agent: str = "a0", **given: Any) -> AssistantNode:
     return AssistantNode.of(parent.id, text, agent=agent, turn=parent.turn, **given)
+
+
+def comparison(
+    asked: UserNode,
+    first: AssistantNode,
+    second: AssistantNode,
+    *,
+    persona: Persona = PERSONAS[0],
+) -> Comparison:
+    """Return two replies to an opening message as a judge is asked about them."""
+    return Comparison(
+        persona=persona, tree="t", path=[], user=asked, first=first, second=second
+    )  # fmt: skip

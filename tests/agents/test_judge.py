@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from builders import PERSONAS, assistant, scripted_model, user
+from builders import PERSONAS, assistant, comparison, scripted_model, user
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
@@ -39,7 +39,7 @@ def compare(
         calls=CallLog(on_event=events.append),
         min_margin=min_margin,
     )
-    verdict = asyncio.run(judge.compare(PERSONAS[0], "t", [], OPENING, first, second))
+    verdict = asyncio.run(judge.compare(comparison(OPENING, first, second)))
     return verdict, events
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from builders import PERSONAS, SCRIPTED, assistant, config, scripted_model, user
+from builders import SCRIPTED, assistant, comparison, config, scripted_model, user
 from langchain_core.messages import AIMessage
 
 from agents.judge import PreferenceJudge, Question, majority
@@ -34,7 +34,7 @@ def judge(script: Script, *, min_margin: float = 0.1, **weights: float) -> Prefe
 
 
 def ask(asked: Any) -> Verdict:
-    found: Verdict = asyncio.run(asked.compare(PERSONAS[0], "t", [], OPENING, GOOD, BAD))
+    found: Verdict = asyncio.run(asked.compare(comparison(OPENING, GOOD, BAD)))
     return found
 
 
@@ -75,7 +75,7 @@ def test_the_majority_of_those_who_decided_counts(members: list[Script], outcome
 def test_a_panel_asks_nobody_about_identical_replies() -> None:
     panel = Panel(members=(judge(good), judge(bad)))
     twin = assistant(GOOD.content, OPENING, agent="bad")
-    verdict = asyncio.run(panel.compare(PERSONAS[0], "t", [], OPENING, GOOD, twin))
+    verdict = asyncio.run(panel.compare(comparison(OPENING, GOOD, twin)))
     assert (verdict.outcome, verdict.votes) == ("tie", ())
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import PERSONAS, SCRIPTED, assistant, config, scripted_model, user
+from builders import PERSONAS, SCRIPTED, assistant, comparison, config, scripted_model, user
 from command import RunAloe
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +30,7 @@ def compare(
     settings = validated(Config, raw, source="test")
     judge = make_judge(settings, {"judge": scripted_model()}, CallLog(on_event=events.append))
     replies = assistant(a, OPENING, agent="a"), assistant(b, OPENING, agent="b")
-    return asyncio.run(judge.compare(persona, "t", [], OPENING, *replies)), events
+    return asyncio.run(judge.compare(comparison(OPENING, *replies, persona=persona))), events
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,9 @@ def judged(
         choice = {"A": order.split("-")[0], "B": order.split("-")[1], "T": "tie"}.get(letter)
         votes.append({"judge": "j", "order": order, "raw": letter, "choice": choice})
     raw = {
-        "node": comparison["user"].id,
-        "first": comparison["first"].id,
-        "second": comparison["second"].id,
+        "node": comparison.user.id,
+        "first": comparison.first.id,
+        "second": comparison.second.id,
         "votes": votes,
         "outcome": said,
         "margin": margin if margin is None or pair.better_is_first else -margin,
