@@ -4,7 +4,12 @@ Agents open a call, ask, and say what became of the answer (which node, which ou
 written when the call closes, whatever happened. Because a line holds the reply under a key made of
 everything that went into the call, the same file is the journal: a run that was killed reads it
 again, and calls that were answered are not made twice. The sampling seed is part of the key and is
-different for every call of a run, so one reply never stands in for two samples.
+different for every call of a run, and a line answers one call only, so one reply never stands in
+for two samples.
+
+A call that fails in passing is made again here, at the door, and every attempt has its line: what
+an agent has asked before it stays asked. How long that goes on is the limiter's and the budget's
+business (`aloe.limits`, `aloe.budget`).
 
 What was sent is kept as well, each message once a tree: a line names its messages and spells out
 those that no earlier line of the tree did, so that a talk does not stand there again with each of
@@ -15,13 +20,15 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from aloe.budget import Budget
 from aloe.config import Price
+from aloe.errors import CallError, StoreError, TransientCallError
 from aloe.models import Message, Model, Reply
 from aloe.schema import digest
 
@@ -52,7 +59,9 @@ class Event:
     cost: float | None = None
     """US dollars; None if the model's price is not known."""
     key: str = ""
-    """Hash of model, messages and arguments."""
+    """Hash of role, model, messages and arguments, the sampling seed among them."""
+    carried: bool = False
+    """Whether the line comes from another run, so that nothing was spent on it in this one."""
     prompt: list[str] = field(default_factory=list)
     """Ids of the messages that were sent, in order."""
     texts: dict[str, Message] = field(default_factory=dict)
@@ -101,6 +110,7 @@ class CallLog:
         file: open events file, written line by line; None keeps no record.
         prices: US dollars per million tokens by model name.
         on_event: called with each finished event, for a live display.
+        budget: what may be spent; None for no limit.
     """
 
     def __init__(
@@ -109,50 +119,77 @@ class CallLog:
         *,
         prices: Mapping[str, Price] | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
+        budget: Budget | None = None,
     ) -> None:
         self.totals = Totals()
+        self.budget = budget or Budget()
         self._file = file
         self._prices = prices or {}
         self._on_event = on_event
-        self._journal: dict[str, dict[str, Any]] = {}
+        self._journal: dict[str, list[dict[str, Any]]] = {}
         self._spelled: dict[tuple[str | None, str, str], str] = {}
 
-    def remember(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Answer calls from these earlier events instead of making them again.
+    def remember(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Answer calls from these earlier events instead of making them again, each line once.
 
         Where the model said nothing there is nothing to stand in: such a call is made again, so
-        that a tree which was set aside for it gets another chance.
+        that a tree which was set aside for it gets another chance. A line that was carried over
+        from another run stands for its call whatever it says.
         """
-        replies = ((line["key"], line.get("reply")) for line in lines)
-        self._journal |= {key: reply for key, reply in replies if reply and reply["text"].strip()}
+        for line in lines:
+            reply = line.get("reply")
+            if reply and (line.get("carried") or reply["text"].strip()):
+                self._journal.setdefault(line["key"], []).append(reply)
+
+    def recall(self, key: str) -> Reply | None:
+        """Return an answer that was remembered for a call, and forget it."""
+        replies = self._journal.get(key)
+        if not replies:
+            return None
+        self.totals.replayed += 1
+        return Reply(**replies.pop(0))
 
     @asynccontextmanager
     async def call(
         self, role: str, model: Model, *, tree: str | None = None, node: str | None = None
     ) -> AsyncIterator["Call"]:
         """Open one call; its event is written on leaving, also when the call failed."""
-        call = Call(self._journal, model, Event(role=role, model=model.name, tree=tree, node=node))
+        call = Call(self, model, Event(role=role, model=model.name, tree=tree, node=node))
         try:
             yield call
         except asyncio.CancelledError:
+            call.drop()
             raise
         except BaseException as error:
-            call.event.outcome, call.event.error = "error", str(error)
-            self._write(call)
+            call.close(error)
             raise
-        self._write(call)
+        call.close()
 
-    def _write(self, call: "Call") -> None:
-        if call.replayed:
-            self.totals.replayed += 1
-            return
-        event = call.event
-        event.cost = self._cost(event)
-        self._spell(event, call.messages)
+    def take(self, event: Event, messages: Sequence[Message] = ()) -> None:
+        """Enter one finished call: count it, price it, write its line.
+
+        Args:
+            event: the call; one that another process made has its price and its messages already.
+            messages: what was sent.
+
+        Raises:
+            StoreError: the line cannot be written (a full disk, say).
+        """
+        if event.cost is None:
+            event.cost = self._cost(event)
+        if messages:
+            self._spell(event, messages)
         self.totals.add(event)
+        self.budget.spent.add(event.input_tokens + event.output_tokens, event.cost)
         if self._file:
-            self._file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
-            self._file.flush()
+            try:
+                self._file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise StoreError(
+                    f"the log of calls cannot be written ({error.strerror}); what is finished is "
+                    "kept: make room, then run the same command again"
+                ) from None
         self._on_event(event)
 
     def _spell(self, event: Event, messages: Sequence[Message]) -> None:
@@ -170,56 +207,129 @@ class CallLog:
     def _cost(self, event: Event) -> float | None:
         provider, _, name = event.model.partition(":")
         if price := self._prices.get(name):
-            return (event.input_tokens * price.input + event.output_tokens * price.output) / 1e6
+            cached = price.input if price.cached is None else price.cached
+            read = event.input_tokens - event.cached_tokens
+            wrote = event.output_tokens * price.output
+            return (read * price.input + event.cached_tokens * cached + wrote) / 1e6
         return None if provider in ("openai", "community") else 0.0
 
 
 class Call:
     """One call in the making: ask it, then set `event.node` and `event.outcome`."""
 
-    def __init__(self, journal: dict[str, dict[str, Any]], model: Model, event: Event) -> None:
+    def __init__(self, log: CallLog, model: Model, event: Event) -> None:
         self.event = event
-        self.replayed = False
-        self.messages: Sequence[Message] = ()
-        self._journal = journal
+        self._log = log
         self._model = model
+        self._messages: Sequence[Message] = ()
+        self._made = False
 
     async def ask(self, messages: Sequence[Message], **wishes: Any) -> Reply:
         """Ask the model, or the journal; `wishes` are those of `Model.arguments`.
 
+        What fails in passing is tried again: `limits.tries` times where the call may be to blame,
+        and for `limits.patience` seconds where its server is.
+
         Raises:
             ModelError: the run cannot go on.
+            BudgetError: the run may not go on.
             CallError: this call failed.
         """
-        arguments = self._model.arguments(**wishes)
-        event = self.event
-        event.key = digest(self._model.fingerprint, list(messages), wishes)
-        if event.key in self._journal:
-            self.replayed = True
-            return Reply(**self._journal[event.key])
-        self.messages, event.arguments = messages, arguments
-        event.started = time.time()
-        clock = time.perf_counter()
+        event, limiter = self.event, self._model.limiter
+        event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
+        if (known := self._log.recall(event.key)) is not None:
+            return known
+        self._messages, event.arguments = messages, self._model.arguments(**wishes)
+        begun = time.monotonic()
+        failures, own_failures = 0, 0
+        while True:
+            try:
+                return await self._attempt()
+            except TransientCallError as error:
+                failures += 1
+                own_failures += error.cause in ("slow", "fault")
+                waited = time.monotonic() - begun
+                if own_failures >= limiter.config.tries or waited > limiter.config.patience:
+                    raise
+                self._fail(error)
+                if error.cause != "down" and not error.retry_after:  # for those we stand in line
+                    await asyncio.sleep(limiter.backoff(failures))
+
+    async def _attempt(self) -> Reply:
+        """Ask the model once, when its server and the budget allow it."""
+        event, model, limiter = self.event, self._model, self._model.limiter
+        visit = await limiter.enter()
+        clock = None
         try:
-            reply = await self._model.ask(messages, arguments)
+            await self._log.budget.admit()
+            self._made = True
+            event.started, clock = time.time(), time.perf_counter()
+            reply = await model.ask(self._messages, event.arguments)
+        except TransientCallError as error:
+            limiter.failed(visit, error, event.key)
+            raise
+        except CallError:
+            limiter.answered(visit, None, model.config.timeout)
+            raise
+        except BaseException:
+            limiter.left(visit)
+            raise
         finally:
-            event.latency = round(time.perf_counter() - clock, 4)
+            if clock is not None:
+                event.latency = round(time.perf_counter() - clock, 4)
+        limiter.answered(visit, reply.input_tokens + reply.output_tokens, model.config.timeout)
         event.input_tokens = reply.input_tokens
         event.cached_tokens = reply.cached_tokens
         event.output_tokens = reply.output_tokens
         event.reply = vars(reply)
         return reply
 
+    def _fail(self, error: TransientCallError) -> None:
+        """Write down an attempt that another one follows."""
+        fresh = replace(self.event, prompt=[], texts={})
+        self.close(error)
+        self.event = fresh
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Write the call down, if it was made."""
+        if not self._made:
+            return
+        if error is not None:
+            self.event.outcome, self.event.error = "error", str(error)
+        try:
+            self._log.take(self.event, self._messages)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """End the call without a line, as when it was cancelled."""
+        if self._made:
+            self._made = False
+            self._log.budget.settle()
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[TextIO]:
+    """Open an events file for further lines; what could not be written has been reported then."""
+    file = path.open("a", encoding="utf-8")
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
+
 
 def read_events(path: Path) -> list[dict[str, Any]]:
     """Return the events in `path`; a torn last line, left by a kill, is passed over."""
+    return list(iter_events(path))
+
+
+def iter_events(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events in `path` one by one, as `read_events` does."""
     if not path.exists():
-        return []
-    events = []
-    # Not splitlines(): it also breaks at characters that may stand inside a reply.
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            events.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return events
+        return
+    # Lines of a file opened in text mode would also end at a bare carriage return.
+    with path.open("rb") as file:
+        for line in file:
+            with suppress(json.JSONDecodeError, UnicodeDecodeError):
+                yield json.loads(line)

@@ -5,16 +5,22 @@
     ├── InputError       a file given by the user cannot be read (names file and line)
     ├── StoreError       a run folder or a store cannot be written or belongs to another run
     ├── ModelError       a model cannot be built or reached, or refuses us: the run stops
+    ├── BudgetError      what the run may cost is spent: the run stops, with exit code 3
     └── CallError        one call failed: its tree is set aside, the run goes on
-        └── TransientCallError   worth another try (timeout, 429, 5xx, broken connection)
+        ├── TransientCallError   worth another try (timeout, 429, 5xx, broken connection)
+        └── RoleError    a role of the user's own failed (names role, tree, file and line)
 
 The command line prints any of them as one line on stderr and exits with code 2. What a model
 *says* is never an error: an unusable reply is data, counted where it appears.
 """
 
 from pathlib import Path
+from typing import Literal
 
 EXIT_CODE = 2
+
+BUDGET_SPENT = 3
+"""Exit code of a run that stopped at its budget."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -44,13 +50,29 @@ class ModelError(AloeError):
     """A model cannot be built, found or used, and trying again would not help."""
 
 
+class BudgetError(AloeError):
+    """The budget of the run is spent; what is finished is kept."""
+
+
 class CallError(AloeError):
     """One call to a model failed; others may pass."""
+
+
+Cause = Literal["busy", "down", "slow", "fault"]
+"""What a passing failure says about its server. `busy`: it wants fewer calls. `down`: nobody is
+there, or a gateway says so. `slow`: no answer in time. `fault`: anything else that may pass."""
 
 
 class TransientCallError(CallError):
     """A call failed in a way that often passes; `retry_after` is the server's wish in seconds."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, cause: Cause = "fault"
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.cause = cause
+
+
+class RoleError(CallError):
+    """A role of the user's own failed or returned what does not fit; its tree is set aside."""

@@ -9,7 +9,7 @@ stays with ChatOpenAI, and the same tests hold for both.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -25,6 +25,9 @@ ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECTIONS = 1024
 """Most connections to one server; how many are used is the run's concurrency."""
+
+RATES = "x-ratelimit-limit-requests"
+"""The header by which a server is known that states its caps a minute."""
 
 
 class HttpStatusError(Exception):
@@ -67,19 +70,42 @@ class HttpChat(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
+        if stop:
+            kwargs["stop"] = stop
+        message = await self.complete([(ROLES[m.type], m.text) for m in messages], kwargs)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def complete(
+        self, messages: Sequence[tuple[str, str]], arguments: Mapping[str, Any]
+    ) -> AIMessage:
+        """Answer pairs of role and text, without what LangChain does around a call.
+
+        Its callbacks, its conversion of messages and its copies cost more than the request itself.
+
+        Raises:
+            HttpStatusError, aiohttp.ClientError, TimeoutError, ValueError: as `exchange`, and if
+                the answer holds no message.
+        """
         body = {
             "model": self.model_name,
-            "messages": [{"role": ROLES[m.type], "content": m.text} for m in messages],
+            "messages": [{"role": role, "content": text} for role, text in messages],
             **self.sampling,
-            **kwargs,
+            **arguments,
         }
-        if stop:
-            body["stop"] = stop
-        answer = await self.request("POST", "/chat/completions", body)
-        return ChatResult(generations=[ChatGeneration(message=_message(answer))])
+        answer, headers = await self.exchange("POST", "/chat/completions", body)
+        message = _message(answer)
+        if RATES in headers:
+            message.response_metadata["headers"] = headers
+        return message
 
     async def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send one request and return the JSON of its answer.
+        """Send one request and return the JSON of its answer; it raises what `exchange` does."""
+        return (await self.exchange(method, path, body))[0]
+
+    async def exchange(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> tuple[Any, Mapping[str, str]]:
+        """Send one request and return the JSON of its answer, and its headers.
 
         Raises:
             HttpStatusError: the status is not 200.
@@ -94,7 +120,7 @@ class HttpChat(BaseChatModel):
             text = await response.read()
             if response.status != 200:
                 raise HttpStatusError(response, _reason(text))
-        return json.loads(text)
+        return json.loads(text), response.headers
 
 
 _Keeper = AsyncGenerator[aiohttp.ClientSession, None]

@@ -21,17 +21,22 @@ import asyncio
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
-from aloe.config import ModelConfig
-from aloe.errors import CallError, ConfigError, ModelError, TransientCallError
+from aloe.config import LimitsConfig, ModelConfig
+from aloe.errors import CallError, Cause, ConfigError, ModelError, TransientCallError
+from aloe.limits import Limiter, duration, limiter_of
 from aloe.schema import digest
 
 Message = tuple[Literal["system", "user", "assistant"], str]
@@ -70,11 +75,18 @@ class Model:
     chat: BaseChatModel
     openai_compatible: bool
     """Whether seed, log-probabilities and JSON schemas can be asked for."""
+    limiter: Limiter = field(default_factory=Limiter)
+    """What lets calls to its server in; models at one server share it."""
 
     @cached_property
     def fingerprint(self) -> str:
         """Content hash of the settings: what two calls must share to be the same call."""
-        return digest(self.config.model_dump(mode="json"))
+        return digest(self.config.model_dump(mode="json", exclude={"timeout", "api_key_env"}))
+
+    @cached_property
+    def key(self) -> str | None:
+        """The API key of its server, which must not be written anywhere; None without one."""
+        return os.environ.get(self.config.api_key_env or "OPENAI_API_KEY")
 
     def arguments(
         self,
@@ -105,23 +117,45 @@ class Model:
             CallError: this one call failed; TransientCallError if another try may pass.
         """
         try:
-            answer = await asyncio.wait_for(
-                self.chat.ainvoke(list(messages), **arguments), self.config.timeout
-            )
+            answer = await self._answer(messages, arguments)
         except (ModelError, CallError):
             raise
         except Exception as error:
             raise _sorted_failure(self, error) from None
-        return _reply(answer)
+        if headers := answer.response_metadata.get("headers"):
+            self.limiter.heard(headers)
+        return _reply(answer, self.key)
+
+    async def _answer(self, messages: Sequence[Message], arguments: dict[str, Any]) -> AIMessage:
+        """Take the shortest way to the model that passes by nobody who listens."""
+        from aloe.http_chat import HttpChat
+
+        if isinstance(self.chat, HttpChat) and not _listened_to():
+            return await self.chat.complete(messages, arguments)
+        answer = self.chat.ainvoke(list(messages), **arguments)
+        return await asyncio.wait_for(answer, self.config.timeout)
 
 
-def _reply(answer: AIMessage) -> Reply:
+def _listened_to() -> bool:
+    """Whether a tracer or callback may follow this call: the graph around it knows.
+
+    A graph's callbacks are those it was invoked with and the tracers that the environment sets.
+    """
+    config = var_child_runnable_config.get()
+    callbacks = config.get("callbacks") if config else None
+    return not isinstance(callbacks, BaseCallbackManager) or bool(callbacks.handlers)
+
+
+def _reply(answer: AIMessage, key: str | None) -> Reply:
+    text = str(answer.text)
+    if key and key in text:  # a server that echoes what it was sent
+        text = text.replace(key, "***")
     usage = answer.usage_metadata or {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
     cached = usage.get("input_token_details", {}).get("cache_read") or 0
     metadata = answer.response_metadata
     return Reply(
         # Half a surrogate pair, which JSON can carry, could not be written to any file.
-        text=answer.text.encode("utf-8", "replace").decode(),
+        text=text.encode("utf-8", "replace").decode(),
         finish=metadata.get("finish_reason") or "stop",
         input_tokens=usage["input_tokens"],
         cached_tokens=cached,
@@ -145,28 +179,54 @@ def _first_token_logprobs(raw: Any) -> dict[str, float] | None:
 def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:
     """Turn a provider's exception into ours; texts are cut short and cleared of keys."""
     status = getattr(error, "status_code", None)
-    own_key = os.environ.get(model.config.api_key_env or "") or None
-    text = str(error).replace(own_key, "***") if own_key else str(error)
+    text = str(error).replace(model.key, "***") if model.key else str(error)
     about = f"{model.name}: {type(error).__name__}: {redacted(text)[:300]}"
     if status in (401, 403):
         variable = model.config.api_key_env or "OPENAI_API_KEY"
         return ModelError(f"{model.name}: the key was refused (HTTP {status}); check {variable}")
     if status == 404:
         return ModelError(f"{about}; check the model's name and base URL")
-    names = {kind.__name__ for kind in type(error).__mro__}
-    passing = {"APIConnectionError", "TimeoutError", "TransportError", "ConnectionError"}
-    passing |= {"ClientConnectionError", "ClientPayloadError"}
-    if status in (408, 409, 429) or (status or 0) >= 500 or names & passing:
-        return TransientCallError(about, retry_after=_retry_after(error))
+    if status == 429 and re.search("insufficient_quota|exceeded your current quota", text):
+        return ModelError(f"{about}; the provider gives nothing more until it is paid")
+    if cause := _cause(error, status):
+        headers = getattr(getattr(error, "response", error), "headers", None) or {}
+        return TransientCallError(about, retry_after=_retry_after(headers), cause=cause)
     return CallError(about)
 
 
-def _retry_after(error: Exception) -> float | None:
-    headers = getattr(getattr(error, "response", error), "headers", {})
+def _cause(error: Exception, status: int | None) -> Cause | None:
+    """Return what the failure says about the server; None if another try would not help."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if status == 429:
+        return "busy"
+    if status in (502, 503, 504) or names & {"ClientConnectorError", "ConnectionRefusedError"}:
+        return "down"
+    if names & {"TimeoutError", "APITimeoutError"}:
+        return "slow"
+    passing = {"APIConnectionError", "TransportError", "ConnectionError"}
+    passing |= {"ClientConnectionError", "ClientPayloadError"}
+    if status in (408, 409) or (status or 0) >= 500 or names & passing:
+        return "fault"
+    return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds a server asks us to wait, given as such, as a date, or by its caps."""
+    milliseconds = duration(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    wish = headers.get("retry-after", "")
+    if (seconds := duration(wish)) is not None:
+        return seconds
     try:
-        return float(headers.get("retry-after", ""))
+        until = parsedate_to_datetime(wish).timestamp()
     except ValueError:
         return None
+    try:  # by the server's clock where it gives one: ours may be wrong
+        now = parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except ValueError:
+        now = time.time()
+    return max(0.0, until - now)
 
 
 def redacted(text: str) -> str:
@@ -177,14 +237,51 @@ def redacted(text: str) -> str:
     return re.sub(r"\b(sk|pk|key)-[\w*-]{6,}", "***", text)
 
 
-def open_model(config: ModelConfig) -> Model:
+def open_model(
+    config: ModelConfig, limits: LimitsConfig | None = None, *, share: float = 1.0
+) -> Model:
     """Build the model that `config` names.
+
+    Args:
+        config: settings of the model.
+        limits: how its server is spared; None for the defaults.
+        share: part of those limits that this process may use.
 
     Raises:
         ConfigError: the string names no provider or class, an argument does not fit, a key is
             missing, or a package is not installed.
         ModelError: the embedded server cannot be started.
     """
+    provider, name, url = _parsed(config)
+    chat, openai_compatible = PROVIDERS[provider](config, name, url)
+    server = _base_url(chat) if provider in ("openai", "local") else f"{provider}:{name}"
+    return Model(
+        name=f"{provider}:{name}",
+        config=config,
+        chat=chat,
+        openai_compatible=openai_compatible,
+        limiter=limiter_of(server, limits or LimitsConfig(), share),
+    )
+
+
+def closed_model(config: ModelConfig, reason: str) -> Model:
+    """Return a stand-in for the model that `config` names: asking it is the error `reason`.
+
+    Raises:
+        ConfigError: the string names no provider.
+    """
+    from aloe.scripted import ScriptedChat
+
+    def refuse(*_: object) -> str:
+        raise ModelError(reason)
+
+    provider, name, _ = _parsed(config)
+    chat = ScriptedChat(script=refuse)
+    return Model(name=f"{provider}:{name}", config=config, chat=chat, openai_compatible=True)
+
+
+def _parsed(config: ModelConfig) -> tuple[str, str, str | None]:
+    """Return provider, name and base URL of a model string."""
     provider, _, rest = config.model.partition(":")
     if provider not in PROVIDERS and config.base_url:
         provider, rest = "openai", config.model
@@ -192,13 +289,7 @@ def open_model(config: ModelConfig) -> Model:
         known = ", ".join(f"{name}:..." for name in PROVIDERS)
         raise ConfigError(f"unknown model '{config.model}'; a model string is one of {known}")
     name, _, url = rest.rpartition("@") if "@http" in rest else (rest, "", "")
-    chat, openai_compatible = PROVIDERS[provider](config, name, config.base_url or url or None)
-    return Model(
-        name=f"{provider}:{name}",
-        config=config,
-        chat=chat,
-        openai_compatible=openai_compatible,
-    )
+    return provider, name, config.base_url or url or None
 
 
 def _sampling(config: ModelConfig) -> dict[str, Any]:
@@ -231,6 +322,7 @@ def _openai(
         "base_url": base_url,
         "timeout": config.timeout,
         "max_retries": 0,
+        "include_response_headers": True,
         **_sampling(config),
         **config.options,
     }
@@ -336,7 +428,11 @@ def _server(model: Model) -> Iterator[tuple[str, SecretStr]]:
     chat = model.chat
     if model.config.model.startswith(("scripted:", "hf:", "community:")):
         return
-    url = getattr(chat, "base_url", None) or getattr(chat, "openai_api_base", None)
     key = getattr(chat, "api_key", None) or getattr(chat, "openai_api_key", None)
     if isinstance(key, SecretStr):
-        yield url or "https://api.openai.com/v1", key
+        yield _base_url(chat), key
+
+
+def _base_url(chat: BaseChatModel) -> str:
+    given = getattr(chat, "base_url", None) or getattr(chat, "openai_api_base", None)
+    return str(given or "https://api.openai.com/v1")

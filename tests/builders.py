@@ -8,7 +8,8 @@ from typing import Any
 from agents.judge import Comparison
 from agents.scripted import reply
 from aloe.calls import CallLog
-from aloe.config import Config, ModelConfig, validated
+from aloe.config import Config, LimitsConfig, ModelConfig, validated
+from aloe.limits import Limiter
 from aloe.models import Model
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
 from aloe.scripted import Script, ScriptedChat
@@ -60,6 +61,7 @@ def scripted_model(script: Script = reply, **settings: Any) -> Model:
         config=ModelConfig(model="scripted:test:script", **settings),
         chat=ScriptedChat(script=script),
         openai_compatible=True,
+        limiter=Limiter(config=LimitsConfig(backoff=0.01)),
     )
 
 

@@ -1,0 +1,109 @@
+"""What a run may cost, and how it stops when that is spent.
+
+The budget belongs to the run folder: what earlier parts of the run spent counts, so the same
+command with the same cap never spends more than the cap. Calls are let through at the door; when
+the next one could go over, it waits for those in flight, whose answers are kept, and only then
+ends the run. Calls in flight are taken to cost what calls have cost on average, so the number of
+calls is kept exactly, tokens and money about as closely as one call can be foreseen.
+
+Worker processes spend what the process that holds the folder allows: it counts their events in
+its own budget, and closes theirs when that is spent.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aloe.config import BudgetConfig
+from aloe.errors import BudgetError
+
+
+@dataclass(kw_only=True)
+class Spent:
+    """What calls cost."""
+
+    calls: int = 0
+    tokens: int = 0
+    """Read and written."""
+    cost: float = 0.0
+    """US dollars, over the calls whose price is known."""
+
+    @classmethod
+    def before(cls, lines: Iterable[dict[str, Any]]) -> "Spent":
+        """Return what the calls of these earlier events cost."""
+        spent = cls()
+        for line in lines:
+            if not line.get("carried"):
+                tokens = line["input_tokens"] + line["output_tokens"]
+                spent.add(tokens, line["cost"])
+        return spent
+
+    def add(self, tokens: int, cost: float | None) -> None:
+        """Count one call."""
+        self.calls += 1
+        self.tokens += tokens
+        self.cost += cost or 0.0
+
+
+class Budget:
+    """The budget of one run.
+
+    Args:
+        limits: its caps.
+        spent: what earlier parts of the run cost; counted up from there.
+    """
+
+    def __init__(self, limits: BudgetConfig | None = None, spent: Spent | None = None) -> None:
+        self.limits = limits or BudgetConfig()
+        self.spent = spent or Spent()
+        self._closed: str | None = None
+        self._in_flight = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def reached(self) -> str | None:
+        """Say which cap is reached; None while there is something left."""
+        return self._closed or self._over(0)
+
+    def close(self, reason: str) -> None:
+        """Let no more calls through."""
+        self._closed = reason
+        self._wake()
+
+    async def admit(self) -> None:
+        """Let one call through; it ends in `settle` or `release`.
+
+        Raises:
+            BudgetError: the budget is spent, and every call that was in flight has ended.
+        """
+        while reason := self._closed or self._over(self._in_flight):
+            if self._in_flight == 0:
+                raise BudgetError(reason)
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            await change
+        self._in_flight += 1
+
+    def settle(self) -> None:
+        """End a call that was let through, whatever became of it."""
+        self._in_flight -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        for change in self._waiting:
+            if not change.done():
+                change.set_result(None)
+        self._waiting.clear()
+
+    def _over(self, ahead: int) -> str | None:
+        """Say which cap one more call would break, with `ahead` calls that are not counted yet."""
+        limits, spent = self.limits, self.spent
+        share = 1 + ahead / max(spent.calls, 1)
+        if limits.max_calls is not None and spent.calls + ahead >= limits.max_calls:
+            return f"{spent.calls} of {limits.max_calls} calls are made"
+        if limits.max_tokens is not None and spent.tokens * share >= limits.max_tokens:
+            return f"{spent.tokens} of {limits.max_tokens} tokens are spent"
+        if limits.max_cost is not None and spent.cost * share >= limits.max_cost:
+            return f"${spent.cost:.4f} of ${limits.max_cost:.4f} are spent"
+        return None
