@@ -50,6 +50,8 @@ class SuiteResult(Record):
     """Lowest and highest level that a judge can give."""
     cases: int
     dialogues: int
+    clusters: int
+    """Profiles or personalities, whichever are fewer: what the intervals rest on."""
     curves: dict[str, tuple[Figure, ...]]
     """AL(k) by turn: `own`, `swapped`, `gain`."""
     figures: dict[str, Figure]
@@ -100,6 +102,7 @@ def suite_result(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
         scale=(0.0, 1.0) if data.judges == ("rule",) else (1.0, 5.0),
         cases=len({row.case for row in rows}),
         dialogues=len(data.dialogues),
+        clusters=min(len(set(data.profiles)), len(set(data.personalities))),
         curves={
             name: tuple(data.figure(level_at(turn), table) for turn in turns)
             for name, table in tables.items()

@@ -1,0 +1,184 @@
+"""Is one model better than another? Paired case by case and seed by seed, and corrected.
+
+Both models met the same users with the same facts in the same order, so only cells that both have
+are looked at, and the bootstrap draws the same users for both. Whoever looks at many differences
+finds some by luck: p-values are adjusted over every line of the table (Holm 1979).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from aloe.errors import ConfigError
+from aloe.schema import Record
+from benchmark.figures import DRAWS, Figure, Sample, sample
+from benchmark.folder import Bench
+from benchmark.metrics import Array
+from benchmark.scores import ReplyScores
+from benchmark.statistics import (
+    Statistic,
+    average_level,
+    holm,
+    level_slope,
+    paired_difference,
+)
+
+METRICS: dict[str, str] = {
+    "gain": "own minus swapped, averaged over the turns",
+    "gain_ir": "its slope",
+    "al_mean": "AL, averaged over the turns",
+    "ir": "its slope",
+    "al_at_equal_length": "AL, had both replies been as long",
+}
+"""What is compared, the primary metric first."""
+
+
+class Comparison(Record):
+    """One line of the table: by how much `other` exceeds `base`."""
+
+    suite: str
+    metric: str
+    base: str
+    other: str
+    difference: Figure
+    """`count`: the dialogues that both have."""
+    p_value: float | None
+    """Two-sided; None where there is nothing to resample."""
+    p_holm: float | None
+    """Adjusted for all lines of the table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """The rows of one bench folder."""
+
+    name: str
+    rows: Sequence[ReplyScores]
+    seed: int = 0
+
+
+def compare(sides: Sequence[Side]) -> list[Comparison]:
+    """Compare every side with the first one, suite by suite.
+
+    Raises:
+        ConfigError: a side has no dialogue in common with the first.
+    """
+    base, *others = sides
+    found = [line for other in others for line in _lines(base, other)]
+    tested = [line for line in found if line.p_value is not None]
+    p_values = np.array([line.p_value for line in tested], dtype=np.float64)
+    adjusted = holm(p_values).tolist() if tested else []
+    by_line = dict(zip(map(id, tested), adjusted, strict=True))
+    return [line.model_copy(update={"p_holm": by_line.get(id(line))}) for line in found]
+
+
+def _lines(base: Side, other: Side) -> list[Comparison]:
+    common = _keys(base.rows) & _keys(other.rows)
+    if not common:
+        raise ConfigError(f"{other.name} and {base.name} have no case and seed in common")
+    lines = []
+    for suite, metric in product(sorted({suite for suite, *_ in common}), METRICS):
+        a, b = (
+            sample([r for r in side.rows if r.suite == suite and _key(r) in common], base.seed)
+            for side in (other, base)
+        )
+        figure, p_value = _difference(metric, a, b)
+        lines.append(
+            Comparison(
+                suite=suite,
+                metric=metric,
+                base=base.name,
+                other=other.name,
+                difference=figure,
+                p_value=p_value,
+                p_holm=None,
+            )
+        )
+    return lines
+
+
+def _key(row: ReplyScores) -> tuple[str, str, int]:
+    return row.suite, row.case, row.seed
+
+
+def _keys(rows: Sequence[ReplyScores]) -> set[tuple[str, str, int]]:
+    return {_key(row) for row in rows}
+
+
+def _difference(metric: str, a: Sample, b: Sample) -> tuple[Figure, float | None]:
+    left, right = (side.gain if metric.startswith("gain") else side.cells("own") for side in (a, b))
+    statistic: Statistic = level_slope if metric.endswith("ir") else average_level
+    if metric == "al_at_equal_length":
+        left, right, statistic = _adjusted(left, right, a.each("words"), b.each("words"))
+    none = Figure(value=None, count=len(a.dialogues))
+    try:
+        found = paired_difference(
+            left, right, a.profiles, a.personalities, statistic, draws=DRAWS, seed=a.seed
+        )
+    except ValueError:  # one cluster only, or undefined
+        plain = _plain(left, right, statistic)
+        return none.model_copy(update={"value": plain}), None
+    interval = found.interval
+    return (
+        Figure(
+            value=interval.estimate, low=interval.low, high=interval.high, count=len(a.dialogues)
+        ),
+        found.p_value,
+    )
+
+
+def _plain(left: Array, right: Array, statistic: Statistic) -> float | None:
+    missing = np.isnan(left) | np.isnan(right)
+    ones = np.ones(len(left))
+    values = [statistic(np.where(missing, np.nan, each), ones) for each in (left, right)]
+    difference = values[0] - values[1]
+    return None if np.isnan(difference) else difference
+
+
+def _adjusted(
+    left: Array, right: Array, left_words: Array, right_words: Array
+) -> tuple[Array, Array, Statistic]:
+    """Return the differences as one table against zeros, and a statistic that levels length.
+
+    The difference in score is regressed on the difference in log2 of the length over all cells;
+    what the line gives where the lengths are equal is the difference that length does not explain.
+    """
+    longer = np.log2(np.maximum(left_words, 1.0)) - np.log2(np.maximum(right_words, 1.0))
+    score = left - right
+    known = ~np.isnan(score) & ~np.isnan(longer)
+    x, y = np.where(known, longer, 0.0), np.where(known, score, 0.0)
+    sums = np.stack([known.sum(axis=1), x.sum(axis=1), y.sum(axis=1)]).astype(np.float64)
+    products = np.stack([(x * x).sum(axis=1), (x * y).sum(axis=1)])
+
+    def intercept(table: Array, weights: Array) -> float:
+        if not np.nan_to_num(table).any():
+            return 0.0
+        count, sum_x, sum_y = sums @ weights
+        if not count:
+            return float("nan")
+        xx, xy = products @ weights
+        spread = xx - sum_x * sum_x / count
+        slope = (xy - sum_x * sum_y / count) / spread if spread > 1e-9 * count else 0.0
+        return float((sum_y - slope * sum_x) / count)
+
+    return score, np.zeros_like(score), intercept
+
+
+def caveats(sides: Sequence[tuple[str, Bench]]) -> list[str]:
+    """Return what makes the folders hard to compare: other users, judges, cases."""
+    (base, first), *others = sides
+    found = []
+    for name, bench in others:
+        for what, there, here in (
+            ("simulated user", first.config.models.user, bench.config.models.user),
+            ("judges", first.config.models.judges(), bench.config.models.judges()),
+            ("cases", first.config.benchmark.cases, bench.config.benchmark.cases),
+        ):
+            if there != here:
+                found.append(f"{base} and {name} have other {what}: differences are theirs as well")
+    for name, bench in sides:
+        if not bench.result["complete"]:
+            found.append(f"{name} is incomplete: more than 5% of its ratings are missing")
+    return found

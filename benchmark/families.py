@@ -1,0 +1,43 @@
+"""Which models should not judge which: a judge likes its own words and those of its kin.
+
+A model rates text higher that it finds likely (Panickssery et al. 2024, arXiv 2404.13076), and a
+judge that also plays the user knows what it meant to hear. Neither can be corrected afterwards, so
+it is said before anything is spent, and again beside the numbers.
+"""
+
+import re
+from pathlib import Path
+
+from aloe.config import Config
+
+
+def family(model: str) -> str | None:
+    """Return the family in a model string, such as `gpt`; None for folders and scripts.
+
+    It is the first word of the name, which is how makers name their families.
+    """
+    provider, _, name = model.partition(":")
+    name = name.partition("@http")[0]
+    if provider in ("scripted", "community") or Path(name).expanduser().exists():
+        return None
+    found = re.match(r"[a-z]+", name.rpartition("/")[2].lower())
+    return found[0] if found else None
+
+
+def warnings(config: Config) -> list[str]:
+    """Return what is wrong with who judges whom, one sentence each; empty if nothing is."""
+    user, candidate = config.models.user.model, config.benchmark.candidate.model
+    judges = [each.model for each in config.models.judges().values()]
+    found = []
+    for judge in judges:
+        if judge == user:
+            found.append(f"{judge} judges and plays the user: it knows what it meant to hear")
+        if judge == candidate:
+            found.append(f"{judge} judges itself: its own words are what it likes best")
+        elif family(judge) and family(judge) == family(candidate):
+            found.append(f"{judge} judges a model of its own family ({family(judge)})")
+    if len({family(judge) or judge for judge in judges}) < 2:
+        found.append(
+            "all judges are of one family: their shared taste cannot be told from the truth"
+        )
+    return found

@@ -1,0 +1,164 @@
+"""What a run will cost, and what it could show at best, before anything is spent.
+
+The number of calls is exact as long as nothing is asked twice. Tokens are an estimate from what is
+written below. What could be shown needs a guess of how much users differ, or an earlier run that
+knows: a difference smaller than the minimum detectable one will most likely not be found, so a run
+that is to find it needs more users, not more seeds.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aloe.config import Condition, Config, ModelConfig
+from benchmark.dialogues import Planned
+from benchmark.results import SuiteResult
+from benchmark.statistics import minimum_detectable_difference
+
+MESSAGE_TOKENS, REPLY_TOKENS = 30, 120
+"""What a message of the user and a reply of the candidate are taken to have."""
+PERSONA_TOKENS = 150
+USER_PROMPT_TOKENS, JUDGE_PROMPT_TOKENS = 280, 180
+"""The fixed parts of the prompts."""
+JUDGE_REPLY_TOKENS = 2
+
+PRIOR_SPREAD = 0.15
+"""Standard deviation of the gain between users, as a share of the judge's scale, where no earlier
+run says better: 0.6 levels from 1 to 5."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a run is going to need."""
+
+    dialogues: int
+    calls: dict[str, int]
+    """By agent."""
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    """US dollars; None if a price is not known."""
+    detectable: dict[str, float]
+    """By suite: the smallest true gain that is found with a probability of 80%."""
+    clusters: dict[str, int]
+    """By suite: profiles or personalities, whichever are fewer."""
+    prior: str
+    """Where the spread between users comes from."""
+
+
+def forecast(
+    config: Config,
+    planned: Mapping[Condition, Sequence[Planned]],
+    floor: ModelConfig | None = None,
+    earlier: Mapping[str, SuiteResult] | None = None,
+) -> Forecast:
+    """Return what the dialogues in `planned` need.
+
+    Args:
+        config: settings of the candidate's run.
+        planned: dialogues by condition.
+        floor: model of the condition `floor`.
+        earlier: what an earlier run found about its candidate, by suite.
+    """
+    needs: Counter[tuple[str, str, str]] = Counter()
+    judges = config.models.judges()
+    for condition, dialogues in planned.items():
+        candidate = floor if condition == "floor" and floor else config.benchmark.candidate
+        for each in dialogues:
+            _add(needs, "candidate", candidate, *_candidate(each))
+            if each.case.persona.preferences:
+                continue
+            _add(needs, "user", config.models.user, *_user(each))
+            for judge, model in judges.items():
+                _add(needs, judge, model, *_judge(each))
+    suites: dict[str, list[Planned]] = {}
+    for each in next(iter(planned.values()), []):
+        suites.setdefault(each.case.suite, []).append(each)
+    clusters = {suite: _clusters(each) for suite, each in suites.items()}
+    return Forecast(
+        dialogues=sum(map(len, planned.values())),
+        calls={
+            role: sum(n for (who, _, kind), n in needs.items() if who == role and kind == "calls")
+            for role in dict.fromkeys(who for who, _, _ in needs)
+        },
+        input_tokens=sum(n for (*_, kind), n in needs.items() if kind == "input"),
+        output_tokens=sum(n for (*_, kind), n in needs.items() if kind == "output"),
+        cost=_cost(config, needs),
+        detectable={
+            suite: _detectable(each, clusters[suite], (earlier or {}).get(suite))
+            for suite, each in suites.items()
+            if clusters[suite] > 1
+        },
+        clusters=clusters,
+        prior="an earlier run"
+        if earlier
+        else f"an assumed spread between users of {PRIOR_SPREAD:.0%} of the scale",
+    )
+
+
+def _add(
+    needs: Counter[tuple[str, str, str]],
+    role: str,
+    model: ModelConfig,
+    calls: int,
+    read: int,
+    written: int,
+) -> None:
+    for kind, count in (("calls", calls), ("input", read), ("output", written)):
+        needs[role, model.model, kind] += count
+
+
+def _history(turns: int) -> int:
+    """Return the tokens of all that was said before each of the turns, summed over them."""
+    return (MESSAGE_TOKENS + REPLY_TOKENS) * turns * (turns - 1) // 2
+
+
+def _candidate(planned: Planned) -> tuple[int, int, int]:
+    turns = planned.dialogue.turns
+    told = PERSONA_TOKENS if planned.dialogue.told else 0
+    read = _history(turns) + turns * (MESSAGE_TOKENS + told)
+    return turns, read, turns * REPLY_TOKENS
+
+
+def _user(planned: Planned) -> tuple[int, int, int]:
+    turns = planned.dialogue.turns - len(planned.dialogue.prescribed)
+    read = _history(turns) + turns * (USER_PROMPT_TOKENS + MESSAGE_TOKENS)
+    return turns, read, turns * MESSAGE_TOKENS
+
+
+def _judge(planned: Planned) -> tuple[int, int, int]:
+    turns, shown = planned.case.turns, 2 if planned.stand_in else 1
+    fixed = JUDGE_PROMPT_TOKENS + PERSONA_TOKENS + MESSAGE_TOKENS + REPLY_TOKENS
+    return (
+        turns * shown,
+        shown * (_history(turns) + turns * fixed),
+        turns * shown * JUDGE_REPLY_TOKENS,
+    )
+
+
+def _cost(config: Config, needs: Mapping[tuple[str, str, str], int]) -> float | None:
+    total = 0.0
+    for (_, model, kind), count in needs.items():
+        provider, _, rest = model.partition(":")
+        price = config.prices.get(rest.partition("@http")[0])
+        if price is None and provider in ("openai", "community"):
+            return None
+        if price and kind != "calls":
+            total += count * (price.input if kind == "input" else price.output) / 1e6
+    return total
+
+
+def _clusters(planned: Sequence[Planned]) -> int:
+    counts = [
+        len({getattr(each.case, name) for each in planned}) for name in ("profile", "personality")
+    ]
+    return min(counts) if min(counts) > 1 else max(counts)
+
+
+def _detectable(planned: Sequence[Planned], clusters: int, earlier: SuiteResult | None) -> float:
+    if earlier and (gain := earlier.figures.get("gain")) and gain.low is not None:
+        assert gain.high is not None
+        error = (gain.high - gain.low) / (2 * 1.96) * (earlier.clusters / clusters) ** 0.5
+        return minimum_detectable_difference(error * clusters**0.5, clusters)
+    scale = 1.0 if planned[0].case.persona.preferences else 4.0
+    return minimum_detectable_difference(PRIOR_SPREAD * scale, clusters)
