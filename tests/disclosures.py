@@ -206,7 +206,7 @@ SENTENCES: list[tuple[str, str, str, str]] = [
     ("twins", "I'm off duty now.", "invented", ""),
     (
         "twins",
-        "I've lived in various cities, but one of my favorite places to visit is Dinant.",
+        "I've lived in various cities, but one of my favorite places to visit is Bruges.",
         "invented",
         "",
     ),

@@ -7,6 +7,7 @@ import pytest
 
 from aloe.errors import InputError
 from aloe.schema import digest, sentences
+from benchmark.agreement import cohen_kappa
 from benchmark.gold_pairs import SHIPPED, GoldPair, gold_hash, read_gold, some
 from memory.descriptions import read_seeds
 
@@ -157,11 +158,11 @@ def test_the_hash_of_a_set_ignores_order_and_sees_every_pair() -> None:
 def test_a_comparison_holds_the_conversation_as_it_was() -> None:
     pair = next(pair for pair in PAIRS if pair.history)
     found = pair.comparison
-    assert [node.content for node in found["path"]] == list(pair.history)
-    assert [node.role for node in found["path"]] == ["user", "assistant"]
-    assert (found["user"].content, found["user"].turn) == (pair.message, 2)
-    assert found["user"].parent == found["path"][-1].id
-    placed = (found["first"].content, found["second"].content)
+    assert [node.content for node in found.path] == list(pair.history)
+    assert [node.role for node in found.path] == ["user", "assistant"]
+    assert (found.user.content, found.user.turn) == (pair.message, 2)
+    assert found.user.parent == found.path[-1].id
+    placed = (found.first.content, found.second.content)
     better_first = placed == (pair.better, pair.worse)
     assert better_first == pair.better_is_first
     assert set(placed) == {pair.better, pair.worse}
@@ -188,3 +189,17 @@ def test_no_pairs_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_text("\n")
     with pytest.raises(InputError, match="no gold pairs"):
         read_gold(tmp_path / "p.jsonl")
+
+
+def test_the_second_reading_agrees_as_the_datasheet_says() -> None:
+    lines = (SHIPPED.parent / "second_reading.tsv").read_text().splitlines()[1:]
+    chosen = dict(line.split("\t") for line in lines)
+    assert list(chosen) == [pair.id for pair in PAIRS]
+    labels = [
+        (pair.better_is_first, pair.better_is_first == (chosen[pair.id] == "better"))
+        for pair in PAIRS
+    ]
+    assert sum(a == b for a, b in labels) == 223
+    kappa = cohen_kappa(labels)
+    assert kappa is not None
+    assert round(kappa, 2) == 0.99
