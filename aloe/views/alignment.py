@@ -1,0 +1,193 @@
+"""Benchmark numbers as text: a table, and the curve over the turns with its band.
+
+Everything is drawn with characters and no colour carries meaning, so it reads the same on a
+terminal, in a log and in a mail. A curve stands on its side: one line a turn, so ten turns or
+thirty fit any width.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from benchmark.compare import Comparison
+    from benchmark.figures import Figure
+    from benchmark.results import SuiteResult
+
+SHARES = frozenset({
+    "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",
+    "probes_right", "spoiled",
+})  # fmt: skip
+"""Figures that are shares, shown in percent."""
+
+LABELS = {
+    "gain": "gain: AL own - swapped",
+    "gain_ir": "  its slope, per turn",
+    "al_mean": "average AL",
+    "swapped_mean": "  for a swapped persona",
+    "ir": "IR: slope of AL, per turn",
+    "n_ir": "N-IR",
+    "r2": "R2 (and N-R2, the same)",
+    "words": "words per reply",
+    "length_effect": "  AL per doubled length",
+    "ir_at_equal_length": "  IR at equal length",
+    "recall": "persona recall",
+    "precision": "persona precision",
+    "f1": "persona F1",
+    "taking_up": "replies taking up a fact",
+    "mind_reading": "replies reading minds",
+    "parroting": "replies parroting",
+    "over_personalisation": "over-personalised probes",
+    "probes_right": "probes answered right",
+    "spoiled": "dialogues user spoiled",
+}
+"""What the figures are called, in the order of the table."""
+
+
+def suite_view(name: str, by_condition: "dict[str, SuiteResult]", width: int) -> RenderableType:
+    """Return all there is to say about one suite, within `width` columns."""
+    main = next(iter(by_condition.values()))
+    parts: list[RenderableType] = [_headline(name, main), "", figures_table(main)]
+    if len(by_condition) > 1:
+        parts += ["", conditions_table(by_condition)]
+    if any(figure.value is not None for figure in main.curves["own"]):
+        parts += ["", curve(main, width)]
+    return Group(*parts)
+
+
+def _headline(name: str, result: "SuiteResult") -> Text:
+    missing = sum(result.missing.values())
+    low, high = result.scale
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(result.missing.items()))
+    text = Text()
+    text.append(f"{name}", "bold")
+    text.append(
+        f"  {result.cases} cases, {result.dialogues} dialogues, levels {low:g} to {high:g}\n"
+        f"missing: {missing} of {result.ratings} ratings" + (f" ({reasons})" if reasons else "")
+    )
+    if result.incomplete:
+        text.append("\nINCOMPLETE: more than 5% of the ratings are missing", "bold red")
+    agreement = result.agreement
+    if agreement.single is not None:
+        levels = ", ".join(f"{judge} {number(v)}" for judge, v in agreement.judges.items())
+        text.append(
+            f"\njudges agree at ICC {agreement.single:.2f} one by one, "
+            f"{number(agreement.average)} as a mean ({levels})"
+        )
+    if len(result.by_seed) > 1:
+        text.append(f"\nby seed: {', '.join(map(number, result.by_seed))}")
+    if result.spoiled_cases or result.empty:
+        text.append(
+            f"\nthe simulated user spoiled {result.spoiled_cases} cases; "
+            f"{result.empty} replies were empty"
+        )
+    return text
+
+
+def figures_table(result: "SuiteResult") -> Table:
+    """Return every figure with its interval."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("95% interval", justify="right", no_wrap=True)
+    table.add_column("of", justify="right", no_wrap=True)
+    for name, label in LABELS.items():
+        if figure := result.figures.get(name):
+            share = name in SHARES
+            table.add_row(
+                label,
+                number(figure.value, share=share),
+                interval(figure, share=share),
+                f"{figure.count}",
+                style="bold" if name == "gain" else "",
+            )
+    return table
+
+
+def conditions_table(by_condition: "dict[str, SuiteResult]") -> Table:
+    """Return candidate and controls, one line each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("condition", no_wrap=True)
+    for name in ("gain", "average AL", "IR"):
+        table.add_column(name, justify="right")
+    for condition, result in by_condition.items():
+        cells = [result.figures.get(name) for name in ("gain", "al_mean", "ir")]
+        table.add_row(
+            condition, *(f"{number(f.value)} [{interval(f)}]" if f else "-" for f in cells)
+        )
+    return table
+
+
+def curve(result: "SuiteResult", width: int) -> Table:
+    """Return AL(k) for the own persona with its band, and for a swapped one, one line a turn."""
+    own, swapped = result.curves["own"], result.curves["swapped"]
+    ends = [v for f in (*own, *swapped) for v in (f.low, f.high, f.value) if v is not None]
+    low, high = min(ends), max(ends)
+    room = max(20, min(60, width - 22))
+    span = (high - low) or 1.0
+
+    def place(value: float) -> int:
+        return round((value - low) / span * (room - 1))
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("turn", justify="right", no_wrap=True)
+    ends_line = f"{low:.2f}".ljust(room - len(f"{high:.2f}")) + f"{high:.2f}"
+    table.add_column(ends_line, no_wrap=True)
+    table.add_column("AL", justify="right", no_wrap=True)
+    for turn, (mine, theirs) in enumerate(zip(own, swapped, strict=True), 1):
+        cells = [" "] * room
+        if mine.low is not None and mine.high is not None:
+            for at in range(place(mine.low), place(mine.high) + 1):
+                cells[at] = "─"
+        if theirs.value is not None:
+            cells[place(theirs.value)] = "○"
+        if mine.value is not None:
+            cells[place(mine.value)] = "●"
+        table.add_row(f"{turn}", "".join(cells), number(mine.value))
+    table.caption = "● AL(k), ─ its 95% band, ○ AL(k) for a swapped persona"
+    table.caption_justify = "left"
+    return table
+
+
+def comparison_table(lines: "Sequence[Comparison]") -> Table:
+    """Return every difference with its interval and p-values."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("difference")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("95% interval", justify="right", no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("Holm", justify="right", no_wrap=True)
+    names = {**LABELS, "al_at_equal_length": "AL at equal length"}
+    group = ("", "")
+    for line in lines:
+        if group != (line.other, line.suite):
+            group = line.other, line.suite
+            table.add_row(Text(f"{line.other} - {line.base}, {line.suite}", "bold"))
+        found = line.difference
+        p_values = ("-" if p is None else f"{p:.3f}" for p in (line.p_value, line.p_holm))
+        table.add_row(
+            f"  {names[line.metric].strip()}", f"{_signed(found.value)}", interval(found), *p_values
+        )
+    return table
+
+
+def number(value: float | None, *, share: bool = False) -> str:
+    """Return a figure as text; `-` where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:.1%}" if share else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"
+
+
+def interval(figure: "Figure", *, share: bool = False) -> str:
+    """Return the ends of an interval as text; `-` where there is none."""
+    if figure.low is None:
+        return "-"
+    return f"{number(figure.low, share=share)} to {number(figure.high, share=share)}"
