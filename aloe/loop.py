@@ -9,7 +9,6 @@ by default costs a sixth of the time and finds next to nothing.
 import asyncio
 import gc
 
-
 COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of the garbage collector's three generations."""
 
