@@ -6,6 +6,7 @@ and in whether they get a hint. The hint holds only what the ledger has: the use
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from agents.faults import assistant_faults, tidied
 from agents.prompt import Prompt, shipped
@@ -16,6 +17,19 @@ from aloe.schema import AssistantNode, Disclosure, UserNode, derived_seed
 
 TRIES = 2
 """Samples asked for while the model says nothing."""
+
+
+class Assistant(Protocol):
+    """What writes candidate replies under one name: a model, or a role of the user's own."""
+
+    @property
+    def name(self) -> str:
+        """Recorded on every node that it writes."""
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user`, which follows `path`; `revealed` includes what `user` itself revealed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,10 @@ On position bias: Zheng et al. 2023 (arXiv 2306.05685), section 3.3.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any, Literal, Protocol
 
-from agents.prompt import Prompt, shipped
+from agents.prompt import Prompt, chosen
 from agents.transcript import Path, as_text
 from aloe.calls import CallLog
 from aloe.config import Criterion
@@ -74,12 +75,23 @@ class Question:
     weight: float = 1.0
 
     @classmethod
-    def about(cls, weights: Mapping[Criterion, float]) -> "tuple[Question, ...]":
-        """Return a question for each criterion, or the one about the whole if there are none."""
+    def about(
+        cls, weights: Mapping[Criterion, float], prompts: Mapping[str, FilePath] | None = None
+    ) -> "tuple[Question, ...]":
+        """Return a question for each criterion, or the one about the whole if there are none.
+
+        Args:
+            weights: by criterion.
+            prompts: files in place of shipped prompts, by name.
+
+        Raises:
+            ConfigError: such a file cannot be used.
+        """
+        own = prompts or {}
         if not weights:
-            return (cls(prompt=shipped("judge")),)
+            return (cls(prompt=chosen("judge", own)),)
         return tuple(
-            cls(prompt=shipped(f"judge_{name}"), criterion=name, weight=weight)
+            cls(prompt=chosen(f"judge_{name}", own), criterion=name, weight=weight)
             for name, weight in weights.items()
         )
 

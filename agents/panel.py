@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
+from agents.registry import OwnJudge, find_judge, judges_in_use
 from agents.rules import RuleJudge
 from aloe.calls import CallLog
 from aloe.config import Config
@@ -61,34 +62,53 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
 
     Args:
         config: settings of the run.
-        models: by agent name; those of `config.models.judges()` are used.
+        models: by agent name; those of `agents.registry.judges_in_use` are used.
         calls: the log that every call passes.
 
     Raises:
         InputError: the passport cannot be read.
-        ConfigError: the passport is another judge's.
+        ConfigError: the passport is another judge's, or a judge or prompt of the user's own cannot
+            be used.
     """
-    members = tuple(
-        PreferenceJudge(
-            model=models[name],
+    if own := find_judge(config):
+        judge: Judge = OwnJudge(
+            use=own.use,
+            play=own.made(),
+            prompt=own.prompt,
+            model=models.get("judge"),
             calls=calls,
             min_margin=config.judge.min_margin,
-            questions=Question.about(config.judge.criteria),
         )
-        for name in config.models.judges()
-    )
-    judge: Judge = Panel(members=members) if len(members) > 1 else members[0]
+    else:
+        judge = _models(config, models, calls)
     if passport := read_own_passport(config):
         judge = CalibratedJudge(judge=judge, passport=passport)
     return RuleJudge(other=judge) if config.judge.rules else judge
 
 
+def _models(config: Config, models: Mapping[str, Model], calls: CallLog) -> Judge:
+    """Return the judge that asks one model, or a panel of several."""
+    members = tuple(
+        PreferenceJudge(
+            model=models[name],
+            calls=calls,
+            min_margin=config.judge.min_margin,
+            questions=Question.about(config.judge.criteria, config.prompts),
+        )
+        for name in config.models.judges()
+    )
+    return Panel(members=members) if len(members) > 1 else members[0]
+
+
 def identity(config: Config) -> JudgeIdentity:
     """Return what makes the judge of `config` the judge it is."""
-    questions = Question.about(config.judge.criteria)
+    own = find_judge(config)
+    models = tuple(each.model.partition("@http")[0] for each in judges_in_use(config).values())
+    questions = Question.about(config.judge.criteria, config.prompts)
+    prompts = [own.prompt] if own else [question.prompt for question in questions]
     return JudgeIdentity(
-        models=tuple(each.model.partition("@http")[0] for each in config.models.judges().values()),
-        prompts={question.prompt.path.stem: question.prompt.sha for question in questions},
+        models=(own.use, *models) if own else models,
+        prompts={prompt.name: prompt.sha for prompt in prompts if prompt},
         criteria=dict(config.judge.criteria),
         min_margin=config.judge.min_margin,
     )

@@ -59,7 +59,7 @@ async def audit(
         models: those of the judges, by agent name.
         calls: the log that every call passes.
         progress: counted up while the audit goes on.
-        own: pairs for which the judge also writes a reply; 0 for none.
+        own: pairs for which the judge, if it is a model, also writes a reply; 0 for none.
         on_change: called whenever `progress` changed.
 
     Raises:
@@ -68,7 +68,7 @@ async def audit(
     """
     plain = config.model_copy(update={"judge": config.judge.model_copy(update={"passport": None})})
     judge = make_judge(plain, models, calls)
-    with_own = {pair.id for pair in some(pairs, own)}
+    with_own = {pair.id for pair in some(pairs, own if "judge" in models else 0)}
     judged: dict[str, Judged] = {}
 
     async def own_verdict(pair: GoldPair) -> Verdict | None:

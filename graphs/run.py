@@ -9,14 +9,17 @@ good is set aside with its reason and the run goes on; a refused key or a missin
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer
 from agents.panel import make_judge
+from agents.prompt import chosen
+from agents.registry import RoleAssistant, make_roles, models_in_use
 from agents.user import UserAgent
 from aloe.calls import CallLog, read_events
-from aloe.config import Config
+from aloe.config import AssistantConfig, Config
 from aloe.errors import CallError, ConfigError
 from aloe.models import Model, open_model
 from aloe.schema import SPOILING, Persona, Tree, derived_seed
@@ -87,35 +90,52 @@ def open_models(config: Config) -> dict[str, Model]:
     """Build the model of every agent, by agent name.
 
     Raises:
-        ConfigError: a model string is wrong or its key or package is missing.
+        ConfigError: a model string is wrong or its key or package is missing, or a role of the
+            user's own cannot be used.
         ModelError: the embedded server cannot be started.
     """
-    return {name: open_model(each) for name, each in config.models.by_role().items()}
+    return {name: open_model(each) for name, each in models_in_use(config).items()}
 
 
 def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
-    """Build the agents that `config` describes."""
+    """Build the agents that `config` describes.
+
+    Raises:
+        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+    """
+    own = config.prompts
+    roles = make_roles(config, models, calls)
     return SimulationContext(
         user=UserAgent(
             model=models["user"],
             calls=calls,
+            prompt=chosen("user", own),
             window=config.simulation.user_window,
             moods=config.simulation.moods,
         ),
-        inducer=Inducer(model=models["inducer"], calls=calls),
-        assistants=tuple(
-            AssistantAgent(
-                name=each.name,
-                model=models[each.name],
-                calls=calls,
-                hinted=each.hint,
-                style=each.style,
-            )
-            for each in config.models.assistants
+        inducer=Inducer(model=models["inducer"], calls=calls, prompt=chosen("inducer", own)),
+        assistants=(
+            *(_assistant(each, models, calls, own) for each in config.models.assistants),
+            *(RoleAssistant(agent=role) for role in roles if role.place == "among assistants"),
         ),
         judge=make_judge(config, models, calls),
         ledger=default_ledger(),
         config=config.simulation,
+        roles=tuple(role for role in roles if role.place != "among assistants"),
+    )
+
+
+def _assistant(
+    each: AssistantConfig, models: dict[str, Model], calls: CallLog, own: Mapping[str, Path]
+) -> AssistantAgent:
+    return AssistantAgent(
+        name=each.name,
+        model=models[each.name],
+        calls=calls,
+        hinted=each.hint,
+        style=each.style,
+        prompt=chosen("assistant", own),
+        hint_prompt=chosen("hint", own),
     )
 
 

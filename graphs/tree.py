@@ -4,7 +4,8 @@ Two graphs. `turn` is one exchange on one branch: the user speaks, the inducer m
 revealed, all assistants answer in parallel, the judge compares their replies pair by pair, and the
 ledger is checked against the persona, too late for any agent to learn from it. `tree` alternates
 between `expand`, which decides what is continued, and one `turn` for every branch to be continued,
-all branches in parallel:
+all branches in parallel. Roles of the user's own (`agents.roles`) get nodes between these, where
+settings have any; without them the graph is the one drawn here:
 
     tree:  START -> expand => turn x branches -> expand ... -> END
     turn:  START -> user -> inducer => assistant x agents -> judge -> check -> END
@@ -17,24 +18,27 @@ through the context, never through the state: the state is what the tree is made
 
 import asyncio
 import operator
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired, TypeVar, cast, get_args
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import RetryPolicy, Send
+from langgraph.types import Overwrite, RetryPolicy, Send
+from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from agents.assistant import AssistantAgent
+from agents.assistant import Assistant
 from agents.inducer import Inducer
 from agents.judge import Comparison, Judge
 from agents.mood import mood_of
+from agents.registry import RoleAgent, noted, reworded
+from agents.roles import Exchange, Update
 from agents.user import UserAgent
-from aloe.config import SimulationConfig
+from aloe.config import Place, SimulationConfig
 from aloe.errors import TransientCallError
 from aloe.schema import (
     AssistantNode,
@@ -48,13 +52,14 @@ from graphs.expansion import Siblings, frontier
 from memory.ledger import Ledger
 
 AnyNode = UserNode | AssistantNode
+N = TypeVar("N", UserNode, AssistantNode)
 
 RETRY = RetryPolicy(
     retry_on=TransientCallError, max_attempts=4, initial_interval=0.5, max_interval=20.0
 )
 """Only failures that often pass are tried again; jitter is LangGraph's default."""
 
-STEPS_OF_A_TURN = 8
+STEPS_OF_A_TURN = 14
 """More than the nodes of a turn: its graph runs under the recursion limit of the tree."""
 
 
@@ -64,10 +69,17 @@ class SimulationContext:
 
     user: UserAgent
     inducer: Inducer
-    assistants: tuple[AssistantAgent, ...]
+    assistants: tuple[Assistant, ...]
     judge: Judge
     ledger: Ledger
     config: SimulationConfig
+    roles: tuple[RoleAgent, ...] = ()
+    """Roles of the user's own beside the assistants; see `agents.roles`."""
+
+    @property
+    def places(self) -> frozenset[Place]:
+        """Where in a turn they work."""
+        return frozenset(role.place for role in self.roles)
 
 
 class TurnTask(TypedDict):
@@ -86,6 +98,17 @@ class TurnState(TurnTask):
     candidates: Annotated[list[AssistantNode], operator.add]
     nodes: list[AnyNode]
     verdicts: list[Verdict]
+
+
+class NotedTask(TurnTask):
+    """A task on which roles have worked before the user speaks."""
+
+    notes: dict[str, JsonValue]
+    """What they noted, until there is a message to note it on."""
+
+
+class TurnWithRoles(TurnState, NotedTask):
+    """One exchange in the making, roles of the user's own among its agents."""
 
 
 class TurnResult(TypedDict):
@@ -134,6 +157,12 @@ async def speak(state: TurnTask, runtime: Context) -> dict[str, Any]:
     """Let the user write the next message."""
     user = runtime.context.user
     return {"user": await user.speak(state["persona"], state["tree"], state["path"])}
+
+
+async def speak_with_notes(state: NotedTask, runtime: Context) -> dict[str, Any]:
+    """Let the user write the next message, and note on it what roles noted before."""
+    user: UserNode = (await speak(state, runtime))["user"]
+    return {"user": user.model_copy(update={"notes": state["notes"]})}
 
 
 async def induce(state: TurnState, runtime: Context) -> dict[str, Any]:
@@ -200,25 +229,95 @@ async def check(state: TurnState, runtime: Context) -> dict[str, Any]:
     return {"nodes": [user, *replies]}
 
 
-@cache
-def turn_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
-    """Return the graph of one exchange."""
-    graph = StateGraph(
-        TurnState, SimulationContext, input_schema=TurnTask, output_schema=TurnResult
+def _hook(place: Place) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """Return the node of the roles at one place: each sees what those before it changed."""
+
+    async def play(state: TurnWithRoles, runtime: Context) -> dict[str, Any]:
+        now = state.copy()
+        for role in runtime.context.roles:
+            if role.place == place:
+                update = await role.update(_seen(now))
+                now.update(_applied(now, role.name, update))  # type: ignore[typeddict-item]
+        changed = {key: value for key, value in now.items() if value is not state.get(key)}
+        if "candidates" in changed:
+            changed["candidates"] = Overwrite(now["candidates"])
+        return changed
+
+    return play
+
+
+def _seen(state: TurnWithRoles) -> Exchange:
+    return Exchange(
+        tree=state["tree"],
+        path=state["path"],
+        played=state["persona"],
+        said=state.get("user"),
+        revealed=state["revealed"],
+        candidates=tuple(state.get("candidates", ())),
+        verdicts=tuple(state.get("verdicts", ())),
     )
+
+
+def _applied(state: Mapping[str, Any], name: str, update: Update) -> dict[str, Any]:
+    """Return what an update of the role `name` changes in the state."""
+    if "user" not in state:
+        notes = noted(state.get("notes", {}), name, update.note)
+        return {"notes": notes, "persona": update.persona or state["persona"]}
+    user = state["user"]
+    if update.text:
+        user = reworded(user, update.text, state["tree"])
+    own = {**update.notes} if update.note is None else {**update.notes, user.id: update.note}
+    changed: dict[str, Any] = {"user": _with_note(user, name, own)}
+    if candidates := state.get("candidates"):
+        changed["candidates"] = [_with_note(node, name, own) for node in candidates]
+    return changed
+
+
+def _with_note(node: N, name: str, notes: Mapping[str, Any]) -> N:
+    """Return `node` with its note among `notes`, which go by node id."""
+    if node.id not in notes:
+        return node
+    return node.model_copy(update={"notes": noted(node.notes, name, notes[node.id])})
+
+
+@cache
+def turn_graph(places: frozenset[Place] = frozenset()) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Return the graph of one exchange, with a node for each of the `places` where roles work."""
+    schema = TurnWithRoles if places else TurnState
+    graph = StateGraph(schema, SimulationContext, input_schema=TurnTask, output_schema=TurnResult)
     graph.set_node_defaults(retry_policy=RETRY)
-    graph.add_node("user", speak, input_schema=TurnTask)
+    if "before user" in places:
+        graph.add_node("user", speak_with_notes, input_schema=NotedTask)
+    else:
+        graph.add_node("user", speak, input_schema=TurnTask)
     graph.add_node("inducer", induce)
     graph.add_node("assistant", answer, input_schema=AssistantTask)
     graph.add_node("judge", judge)
     graph.add_node("check", check)
-    graph.add_edge(START, "user")
-    graph.add_edge("user", "inducer")
-    graph.add_conditional_edges("inducer", fan_out, ["assistant"])
-    graph.add_edge("assistant", "judge")
-    graph.add_edge("judge", "check")
-    graph.add_edge("check", END)
+    before = _chain(graph, places, START, ("before user", "user", "after user", "inducer",
+                                           "after inducer"))  # fmt: skip
+    graph.add_conditional_edges(before, fan_out, ["assistant"])
+    after = _chain(graph, places, "assistant", ("after assistant", "judge", "after judge", "check"))
+    graph.add_edge(after, END)
     return graph.compile(name="turn")
+
+
+def _chain(
+    graph: StateGraph[Any, Any, Any, Any],
+    places: frozenset[Place],
+    last: str,
+    steps: Sequence[str],
+) -> str:
+    """Add an edge from each step to the next, leaving out places without roles; return the last."""
+    for step in steps:
+        if step in get_args(Place):
+            place = cast(Place, step)
+            if place not in places:
+                continue
+            graph.add_node(place, _hook(place))
+        graph.add_edge(last, step)
+        last = step
+    return last
 
 
 def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
@@ -266,11 +365,11 @@ def _task(state: TreeState, by_id: dict[str, AnyNode], leaf: str | None) -> Turn
 
 
 @cache
-def tree_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
-    """Return the graph of a whole tree."""
+def tree_graph(places: frozenset[Place] = frozenset()) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Return the graph of a whole tree; `places` as in `turn_graph`."""
     graph = StateGraph(TreeState, SimulationContext, input_schema=TreeInput)
     graph.add_node("expand", expand)
-    graph.add_node("turn", turn_graph())
+    graph.add_node("turn", turn_graph(places))
     graph.add_edge(START, "expand")
     graph.add_conditional_edges("expand", branch_out, ["turn", END])
     graph.add_edge("turn", "expand")
@@ -310,7 +409,7 @@ async def grow_tree(
         CallError: a call failed for good; the tree is lost, others may pass.
     """
     tree = Tree.id_for(persona, seed)
-    state = await tree_graph().ainvoke(
+    state = await tree_graph(context.places).ainvoke(
         _input(tree, persona, start),
         {"recursion_limit": STEPS_OF_A_TURN + 2 * context.config.turns},
         context=context,

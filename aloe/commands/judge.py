@@ -66,6 +66,7 @@ def audit(
 
     Example: `aloe judge audit --model openai:gpt-4o-mini --out passport.json`
     """
+    from agents.registry import judges_in_use
     from aloe.calls import CallLog, read_events
     from aloe.loop import runner
     from aloe.models import check_reachable, open_model
@@ -78,7 +79,7 @@ def audit(
     resolved = _settings(config, model, base_url, concurrency)
     pairs = read_gold(gold or SHIPPED)
     pairs = some(pairs, limit) if limit else pairs
-    models = {name: open_model(each) for name, each in resolved.models.judges().items()}
+    models = {name: open_model(each) for name, each in judges_in_use(resolved).items()}
     progress = AuditProgress(wanted=len(pairs))
     # One loop for both: a client's connections belong to the loop that opened them.
     with runner() as loop:

@@ -45,6 +45,7 @@ def rejudge(
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
     from agents.panel import read_own_passport
+    from agents.registry import judges_in_use
     from aloe.loop import runner
     from aloe.models import check_reachable, open_model
     from graphs.rejudge import check_same, flips
@@ -61,7 +62,7 @@ def rejudge(
     folder = RunFolder(out)
     folder.check(resolved)
     check_same(trees, folder)
-    models = {name: open_model(each) for name, each in resolved.models.judges().items()}
+    models = {name: open_model(each) for name, each in judges_in_use(resolved).items()}
     # One loop for both: a client's connections belong to the loop that opened them.
     with runner() as loop:
         loop.run(check_reachable(list(models.values())))

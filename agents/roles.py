@@ -1,0 +1,172 @@
+"""Roles of the user's own: agents that join a simulation from outside this program.
+
+A role is a class or a function in the user's own file, named in settings:
+
+    [roles.safety]
+    use = "my_roles:SafetyCritic"     # MODULE:NAME, or an entry point of the group aloe.roles
+    after = "assistant"               # or before = STAGE, or among = "assistants"
+    threshold = 3                     # any other key is an argument of the role
+
+It is called once an exchange with what there is to see (`Exchange`) and with its model
+(`RoleModel`). It returns what it found, which is stored on the user's message under its name, or an
+`Update`, which can also change what goes on:
+
+    before user       whom the user plays in this exchange
+    after user        what the user says; after inducer: the same, without being marked as revealed
+    among assistants  a reply of its own; it is not told the persona, so it cannot leak it
+    after assistant   nothing, it only notes: a reply, once written, is data
+    after judge       nothing, it only notes: labels are the judge's
+
+A judge of the user's own (`[judge] use`) is made in the same way; it is called with a `Comparison`
+and returns its margin for the first reply. How either is found and kept in bounds stands in
+`agents.registry`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agents.faults import tidied
+from agents.prompt import Prompt
+from agents.transcript import Path
+from aloe.calls import CallLog
+from aloe.errors import ConfigError
+from aloe.models import Model, Reply
+from aloe.schema import AssistantNode, Disclosure, Persona, UserNode, Verdict, derived_seed
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What a role sees of an exchange: as much as there is at its place."""
+
+    tree: str
+    """Id of the tree."""
+    path: Path
+    """The conversation before this exchange, from the opening message down."""
+    played: Persona | None = None
+    """`persona`, or None where it must not be known."""
+    said: UserNode | None = None
+    """`user`, or None where nothing is said yet."""
+    revealed: tuple[Disclosure, ...] = ()
+    """What the user has told about themselves on this path, as far as the inducer marked it."""
+    candidates: tuple[AssistantNode, ...] = ()
+    """The replies to choose from, in the order of the assistants."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What the judge said about them."""
+
+    @property
+    def persona(self) -> Persona:
+        """Whom the user agent plays.
+
+        Raises:
+            LookupError: the role is among the assistants.
+        """
+        if self.played is None:
+            raise LookupError("a role among the assistants is not told the persona")
+        return self.played
+
+    @property
+    def user(self) -> UserNode:
+        """The user's message.
+
+        Raises:
+            LookupError: the role works before the user speaks.
+        """
+        if self.said is None:
+            raise LookupError("the user has not spoken yet")
+        return self.said
+
+    @property
+    def turn(self) -> int:
+        """Number of the exchange on its path, from 1."""
+        return len(self.path) // 2 + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What a role adds and changes."""
+
+    note: object = None
+    """Stored with the user's message, among the assistants with the reply that the role wrote: a
+    pydantic model or anything else that can be JSON. None: no note."""
+    notes: Mapping[str, object] = field(default_factory=dict)
+    """The same by node id, for the candidates."""
+    text: str | None = None
+    """What the user says instead; among the assistants: the reply. None: no change."""
+    persona: Persona | None = None
+    """Before the user speaks: whom the user plays, and the judge speaks for, in this exchange."""
+
+
+@dataclass(kw_only=True)
+class RoleModel:
+    """The model of a role behind the role's prompt; every call is an event of the run."""
+
+    name: str
+    """Of the role."""
+    prompt: Prompt | None
+    model: Model | None
+    """None, like the prompt, of a role that asks nobody."""
+    calls: CallLog
+    tree: str
+    about: str | None
+    """Id of the node that a call is about if the role does not say; None at the very start."""
+    asked: int = 0
+    """Calls so far in this exchange, so that no two of them share a seed."""
+
+    async def ask(self, node: UserNode | AssistantNode | None = None, /, **fields: object) -> str:
+        """Fill in the prompt, ask, and return the answer without label and wrapping quotes.
+
+        Args:
+            node: what the call is about, for the log; None: the user's message.
+            fields: values of exactly the fields that the prompt names.
+
+        Raises:
+            ConfigError: the role has no prompt, or the fields are not those of the prompt.
+            CallError: the call failed.
+        """
+        return await self._ask(node, fields, lambda reply: tidied(reply) or None) or ""
+
+    async def read(
+        self, kind: type[M], node: UserNode | AssistantNode | None = None, /, **fields: object
+    ) -> M | None:
+        """Ask for JSON in the shape of `kind`; None, and counted, if the answer is none.
+
+        Raises:
+            ConfigError: the role has no prompt, or the fields are not those of the prompt.
+            CallError: the call failed.
+        """
+        return await self._ask(node, fields, lambda reply: _read(kind, reply), kind)
+
+    async def _ask(
+        self,
+        node: UserNode | AssistantNode | None,
+        fields: Mapping[str, object],
+        read: Callable[[Reply], T | None],
+        kind: type[BaseModel] | None = None,
+    ) -> T | None:
+        if self.prompt is None or self.model is None:
+            raise ConfigError(f"role '{self.name}' asks its model but names no prompt")
+        messages = self.prompt.render(**{name: str(value) for name, value in fields.items()})
+        about = node.id if node else self.about
+        seed = derived_seed("role", self.name, self.tree, about, self.asked)
+        self.asked += 1
+        async with self.calls.call(self.name, self.model, tree=self.tree, node=about) as call:
+            schema = kind.model_json_schema() if kind else None
+            reply = await call.ask(messages, seed=seed, schema=schema)
+            found = read(reply)
+            if found is None:
+                call.event.outcome = "unreadable" if kind else "empty"
+        return found
+
+
+def _read(kind: type[M], reply: Reply) -> M | None:
+    start, end = reply.text.find("{"), reply.text.rfind("}")
+    try:
+        return kind.model_validate_json(reply.text[start : end + 1])
+    except ValidationError:
+        return None
