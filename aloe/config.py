@@ -9,6 +9,7 @@ Secrets have no place here: settings hold the *name* of the environment variable
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,11 +38,16 @@ EXPANSION_NAMES = ("sample", "preferred", "both", "beam", "disagreement")
 FREE_ON_RESUME = (
     "simulation.trees",
     "simulation.concurrency",
+    "simulation.workers",
+    "simulation.engine",
+    "simulation.ray_address",
     "personas.",
     "models.writer.",
     "prices.",
     "training.",
     "benchmark.",
+    "limits.",
+    "budget.",
 )
 """Settings that may differ when a run is taken up again: they cannot change any one tree."""
 
@@ -82,15 +88,24 @@ class ModelConfig(Settings):
     def _no_secrets(self) -> Self:
         for text in (self.base_url, self.model.partition("@")[2]):
             parts = urlsplit(text or "")
-            if parts.username or parts.password:
+            if parts.username or parts.password or parts.query:
                 raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
-        if secret := next((name for name in self.options if _names_a_secret(name)), None):
+        if secret := next(filter(_names_a_secret, _names(self.options)), None):
             raise ValueError(f"options must not hold '{secret}'; settings are written to disk")
         return self
 
 
 def _names_a_secret(option: str) -> bool:
-    return bool({"key", "token", "secret", "password"} & set(option.lower().split("_")))
+    secrets = {"key", "token", "secret", "password", "authorization"}
+    return bool(secrets & set(re.split(r"[-_]", option.lower())))
+
+
+def _names(options: Any) -> Iterator[str]:
+    """Yield the names of options, of headers and the like within them too."""
+    if isinstance(options, dict):
+        for name, value in options.items():
+            yield str(name)
+            yield from _names(value)
 
 
 def _model(raw: Any, defaults: Mapping[str, Any]) -> Any:
@@ -268,6 +283,13 @@ class SimulationConfig(Settings):
     drift, and mind-reading, which then is never exported. About 30 ms of CPU a turn."""
     concurrency: int = Field(default=8, ge=1)
     """Trees in flight at once."""
+    workers: int | None = Field(default=None, ge=1)
+    """Processes that grow trees. None: one for every 64 trees in flight, but no more than cores,
+    and only one where a model lives in this process or a budget is to be kept to the call."""
+    engine: Literal["local", "ray"] = "local"
+    """Where the workers are: processes of this machine, or the machines of a Ray cluster."""
+    ray_address: str | None = None
+    """The cluster: `auto` or HOST:PORT. None: a Ray of its own on this machine, for this run."""
 
     @field_validator("expansion")
     @classmethod
@@ -285,6 +307,10 @@ Criterion = Literal["style", "content", "humanness", "no_mind_reading"]
 """What a judge can be asked about instead of the reply as a whole."""
 
 
+Schedule = Literal["round_robin", "tournament"]
+"""Which of more than two candidates are compared; see `agents.schedule`."""
+
+
 class JudgeConfig(Settings):
     """How two replies are compared."""
 
@@ -296,6 +322,9 @@ class JudgeConfig(Settings):
     """What `aloe judge audit` wrote about this very judge; gives verdicts a confidence."""
     rules: bool = True
     """Whether personas whose wishes a program can check are judged by counting, without a model."""
+    schedule: Schedule = "round_robin"
+    """With more than two candidates: `round_robin` compares every pair, `tournament` only those
+    whose order earlier verdicts do not imply."""
     use: str | None = None
     """A judge of your own in place of the model: `MODULE:NAME` or an entry point of `aloe.judges`
     (see `agents.roles`)."""
@@ -427,6 +456,8 @@ class Config(Settings):
     judge: JudgeConfig = JudgeConfig()
     training: TrainingConfig = TrainingConfig()
     benchmark: BenchmarkConfig = BenchmarkConfig()
+    limits: LimitsConfig = LimitsConfig()
+    budget: BudgetConfig = BudgetConfig()
     roles: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], RoleConfig] = {}
     """Roles of your own by name; they work in this order where they share a place."""
     prompts: dict[str, Path] = {}
