@@ -30,9 +30,17 @@ def stderr() -> Console:
     return Console(stderr=True, emoji=False)
 
 
-def show(renderable: RenderableType, *, as_json: bool = False) -> None:
-    """Show a result to a person: on stdout, or on stderr if stdout is to end in JSON."""
-    (stderr() if as_json else stdout()).print(renderable)
+def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:
+    """Show a result to a person: on stdout, or on stderr if stdout is to end in JSON.
+
+    Args:
+        renderable: what to show.
+        as_json: whether stdout is to end in JSON.
+        lines: whether it is a list of lines, to be cut at a terminal's edge and whole in a pipe,
+            where other programs read them.
+    """
+    console = stderr() if as_json else stdout()
+    console.print(renderable, soft_wrap=lines and not console.is_terminal)
 
 
 def finish(result: Mapping[str, Any], *, as_json: bool) -> None:

@@ -76,6 +76,17 @@ class RunFolder:
                 cut_torn_line(file)
             yield
 
+    def busy(self) -> bool:
+        """Whether a process is writing to the folder now."""
+        try:
+            with (self.path / ".lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def append(self, tree: Tree) -> None:
         """Add one finished tree.
 

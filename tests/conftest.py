@@ -14,6 +14,7 @@ from builders import persona_lines
 from command import Ran, RunAloe, StartAloe
 from hypothesis import settings
 from server import ChatServer, serving
+from snapshots import snapshot  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,6 +24,12 @@ for name in list(os.environ):  # what a developer has set must not change a test
 
 settings.register_profile("steady", derandomize=True, database=None, deadline=None)
 settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-snapshots", action="store_true", help="Write the pictures in tests/snapshots."
+    )
 
 
 @pytest.fixture

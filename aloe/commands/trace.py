@@ -1,21 +1,26 @@
 """`aloe trace`: see what the agents did."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree as Drawing
 
 from aloe.commands.options import ConfigFile, Json, Seed
-from aloe.console import finish, show
-from aloe.errors import InputError
+from aloe.console import finish, show, stderr
+from aloe.errors import INTERRUPTED, ConfigError, InputError
 
 if TYPE_CHECKING:
-    from aloe.schema import AssistantNode, Tree, UserNode, Verdict
+    from aloe.exchange import Exchange
+    from aloe.schema import AssistantNode, Tree, UserNode
+
+    AnyNode = UserNode | AssistantNode
+
+LAST = 10
+"""Calls of the past that `--follow` begins with."""
 
 
 def trace(
@@ -24,118 +29,223 @@ def trace(
         str | None, typer.Option("--tree", metavar="ID", help="Draw this one; a prefix is enough.")
     ] = None,
     first: Annotated[bool, typer.Option("--first", help="Draw the first tree.")] = False,
+    node: Annotated[
+        str | None, typer.Option("--node", metavar="ID", help="Show all calls for one message.")
+    ] = None,
+    diff: Annotated[
+        str | None,
+        typer.Option("--diff", metavar="ID", help="Compare a reply, or a message's, side by side."),
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="List the calls of one agent.")
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", metavar="TEXT", help="Only what holds this text.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show long messages to their end.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Watch the calls of a running simulation.")
+    ] = False,
+    tui: Annotated[bool, typer.Option("--tui", help="Browse with the arrow keys.")] = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Save the picture as well.")
+    ] = None,
     config: ConfigFile = None,
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """List the trees of a run, or draw one of them.
+    """List the trees of a run, draw one of them, or show one message with all its calls.
+
+    Ids stand in the list and in the drawings; the first digits are enough.
 
     Example: `aloe trace runs/first --tree 3fa9`
     """
     from aloe import config as settings
-    from memory.trees import read_trees
 
     del seed
     settings.load(config)
-    trees = list(read_trees(run))
-    if tree or first:
-        found = [each for each in trees if each.id.startswith(tree or "")][: 1 if first else None]
-        if not found:
-            raise InputError(run, f"no tree whose id starts with '{tree}'; `aloe trace` lists them")
-        if len(found) > 1:
-            raise InputError(run, f"{len(found)} trees start with '{tree}'; give more of the id")
-        show(drawing(found[0]), as_json=as_json)
-        finish(found[0].model_dump(mode="json"), as_json=as_json)
+    if node and diff:
+        raise ConfigError("--node and --diff show one thing each; give one of them")
+    trace = _Trace(run=run, wanted=tree, first=first, agent=agent, search=search, full=full)
+    if follow:
+        trace.follow(as_json=as_json)
         return
-    show(listing(trees), as_json=as_json)
-    rows = [{"id": t.id, "persona": t.persona.id, "nodes": len(t.nodes)} for t in trees]
-    finish({"trees": rows}, as_json=as_json)
+    if tui:
+        trace.browse()
+        return
+    picture, result = trace.picture(node, diff)
+    show(picture, as_json=as_json, lines=agent is not None and not node)
+    if svg:
+        from aloe.views.picture import save_svg
+
+        save_svg(picture, svg, title="aloe trace")
+    finish(result, as_json=as_json)
 
 
-def listing(trees: list["Tree"]) -> RenderableType:
-    """Return one row a tree."""
-    table = Table(box=None, header_style="bold", expand=True)
-    table.add_column("tree", no_wrap=True)
-    table.add_column("persona", no_wrap=True, overflow="ellipsis", ratio=1)
-    for name in ("nodes", "turns", "preferred", "tie", "abstain", "faults"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in trees:
-        outcomes = [verdict.outcome for verdict in each.verdicts]
-        decided = sum(outcome in ("first", "second") for outcome in outcomes)
-        table.add_row(
-            each.id,
-            escape(each.persona.profile),
-            str(len(each.nodes)),
-            str(max((node.turn for node in each.nodes), default=0)),
-            str(decided),
-            str(outcomes.count("tie")),
-            str(outcomes.count("abstain")),
-            str(sum(len(node.faults) for node in each.nodes)),
+@dataclass(frozen=True, kw_only=True)
+class _Trace:
+    """What was asked for, and what the folder has of it."""
+
+    run: Path
+    wanted: str | None
+    first: bool
+    agent: str | None
+    search: str | None
+    full: bool
+
+    @property
+    def events(self) -> Path:
+        return (self.run if self.run.is_dir() else self.run.parent) / "events.jsonl"
+
+    @cached_property
+    def trees(self) -> "list[Tree]":
+        """The trees of the run; of those with the same id, as after `trees merge`, all."""
+        from memory.trees import read_trees
+
+        return list(read_trees(self.run))
+
+    def picture(self, node: str | None, diff: str | None) -> tuple[RenderableType, dict[str, Any]]:
+        """Return what to show, for a person and for a machine."""
+        if node is not None:
+            return self._node(*self._find(node))
+        if diff is not None:
+            return self._diff(*self._find(diff))
+        if self.agent:
+            return self._calls()
+        if self.wanted or self.first:
+            return self._drawing(self._tree())
+        return self._listing()
+
+    def _tree(self) -> "Tree":
+        found = [each for each in self.trees if each.id.startswith(self.wanted or "")]
+        if not found:
+            reason = f"no tree whose id starts with '{self.wanted}'; `aloe trace` lists them"
+            raise InputError(self.run, reason)
+        if len(found) > 1 and not self.first:
+            reason = f"{len(found)} trees start with '{self.wanted}'; give more of the id"
+            raise InputError(self.run, reason)
+        return found[0]
+
+    def _find(self, start: str) -> "tuple[Tree, AnyNode]":
+        """Return the message whose id starts so."""
+        trees = [self._tree()] if self.wanted or self.first else self.trees
+        found = {n.id: (t, n) for t in trees for n in t.nodes if n.id.startswith(start)}
+        if not found:
+            raise InputError(self.run, f"no message whose id starts with '{start}'")
+        if len(found) > 1:
+            reason = f"{len(found)} messages start with '{start}'; give more of the id, or --tree"
+            raise InputError(self.run, reason)
+        return next(iter(found.values()))
+
+    def _exchanges(self, tree: str | None) -> "list[Exchange]":
+        from aloe.exchange import exchanges
+        from aloe.views.calls import matches
+
+        found = exchanges(self.events, tree)
+        return [each for each in found if matches(each, self.agent, self.search)]
+
+    def _node(self, tree: "Tree", node: "AnyNode") -> tuple[RenderableType, dict[str, Any]]:
+        from aloe.views.node import calls_about, node_view
+
+        calls = calls_about(node, self._exchanges(tree.id))
+        result = {"node": node.model_dump(mode="json"), "calls": [_plain(each) for each in calls]}
+        return node_view(tree, node, calls), result
+
+    def _diff(self, tree: "Tree", node: "AnyNode") -> tuple[RenderableType, dict[str, Any]]:
+        from aloe.views.siblings import Siblings
+
+        user = tree.by_id[node.parent] if node.role == "assistant" else node
+        assert user.role == "user"
+        replies = [each for each in tree.children(user.id) if each.role == "assistant"]
+        if len(replies) < 2:
+            raise InputError(self.run, f"message {user.id} has no two replies to compare")
+        verdicts = [verdict.model_dump(mode="json") for verdict in tree.verdicts_on(user.id)]
+        result = {"nodes": [each.model_dump(mode="json") for each in replies]}
+        return Siblings(tree, user, replies), {**result, "verdicts": verdicts}
+
+    def _calls(self) -> tuple[RenderableType, dict[str, Any]]:
+        from aloe.views.calls import call_line
+
+        calls = self._exchanges(self._tree().id if self.wanted or self.first else None)
+        if not calls:
+            known = ", ".join(sorted({name for tree in self.trees for name in tree.models}))
+            raise InputError(self.events, f"no such call of '{self.agent}'; agents here: {known}")
+        lines = [call_line(each) for each in calls]
+        return Group(*lines), {"calls": [_plain(each) for each in calls]}
+
+    def _drawing(self, tree: "Tree") -> tuple[RenderableType, dict[str, Any]]:
+        from aloe.calls import read_events
+        from aloe.views.account import accounts
+        from aloe.views.tree import Drawer
+
+        events = [event for event in read_events(self.events) if event["tree"] == tree.id]
+        drawer = Drawer(
+            tree=tree,
+            account=accounts(events, lambda event: event["tree"]).get(tree.id),
+            took=accounts(events, lambda event: event["node"]),
+            search=self.search,
+            full=self.full,
         )
-    return table
+        return drawer.drawing(), tree.model_dump(mode="json")
+
+    def _listing(self) -> tuple[RenderableType, dict[str, Any]]:
+        from aloe.calls import read_events
+        from aloe.views.account import accounts
+        from aloe.views.search import hits
+        from aloe.views.table import TreeTable
+
+        events = read_events(self.events)
+        hit = {each.id: hits(each, self.search) for each in self.trees} if self.search else None
+        shown = [each for each in self.trees if hit is None or hit[each.id]]
+        if not shown:
+            raise InputError(self.run, f"no tree holds '{self.search}'")
+        table = TreeTable(shown, accounts(events, lambda event: event["tree"]))
+        parts: list[RenderableType] = [table]
+        if hit:
+            parts += ["", *(line for each in shown for line in hit[each.id])]
+        parts += _missing(events, {each.id for each in self.trees})
+        return Group(*parts), {"trees": [row.result() for row in table.rows]}
+
+    def follow(self, *, as_json: bool) -> None:
+        """Print calls as they end, until nobody works on the folder any more."""
+        from aloe.commands.follow import new_exchanges
+        from aloe.views.calls import call_line, matches
+        from memory.trees import RunFolder
+
+        if not self.run.is_dir():
+            raise InputError(self.run, "there is no run folder here to follow")
+        seen = 0
+        try:
+            for each in new_exchanges(RunFolder(self.run), last=LAST):
+                of_tree = (each.event["tree"] or "").startswith(self.wanted or "")
+                if of_tree and matches(each, self.agent, self.search):
+                    seen += 1
+                    show(call_line(each), as_json=as_json, lines=True)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        stderr().print(f"nobody is working on {self.run}", style="dim", highlight=False)
+        finish({"calls": seen}, as_json=as_json)
+
+    def browse(self) -> None:
+        """Open the browser."""
+        from aloe.views.browser import browse
+
+        browse([self._tree()] if self.wanted or self.first else self.trees, self.events)
 
 
-def drawing(tree: "Tree") -> RenderableType:
-    """Return the tree: continued replies bright, the judge's margins as bars."""
-    root = Drawing(Text(f"tree {tree.id}", style="bold"), guide_style="dim")
-    for opening in tree.children(None):
-        _grow(root, tree, opening)
-    persona = Text.assemble(
-        ("profile      ", "bold"), tree.persona.profile, "\n",
-        ("personality  ", "bold"), tree.persona.personality,
-    )  # fmt: skip
-    key = Text("▶ continued   ★ preferred   = tie   ? judge abstains   ⚠ fault   ◆ revealed", "dim")
-    return Group(persona, root, key)
+def _plain(exchange: "Exchange") -> dict[str, Any]:
+    """Return a call as JSON, with its messages in place of their names."""
+    event = {k: v for k, v in exchange.event.items() if k not in ("prompt", "texts")}
+    return {**event, "messages": exchange.messages}
 
 
-def _grow(branch: Drawing, tree: "Tree", node: "UserNode | AssistantNode") -> None:
-    label = _user(node) if node.role == "user" else _assistant(tree, node)
-    below = branch.add(label)
-    for child in tree.children(node.id):
-        _grow(below, tree, child)
-
-
-def _user(node: "UserNode") -> Text:
-    text = Text.assemble((f"{node.turn} user ", "bold cyan"), node.content)
-    for disclosure in node.revealed:
-        text.append(f"\n◆ {disclosure.quote}", "magenta")
-    return _with_faults(text, node)
-
-
-def _assistant(tree: "Tree", node: "AssistantNode") -> Text:
-    continued = bool(tree.children(node.id))
-    verdicts = [v for v in tree.verdicts_on(node.parent) if node.id in (v.first, v.second)]
-    marks = "".join(["▶" if continued else " ", _mark(node, verdicts)])
-    text = Text(style="" if continued else "dim")
-    text.append(f"{marks} {node.agent} ", "bold green" if continued else "green")
-    if bar := _bar(node, verdicts):
-        text.append(bar + " ", "yellow")
-    text.append(node.content or "(empty)")
-    return _with_faults(text, node)
-
-
-def _mark(node: "AssistantNode", verdicts: list["Verdict"]) -> str:
-    if any(verdict.preferred == node.id for verdict in verdicts):
-        return "★"
-    outcomes = {verdict.outcome for verdict in verdicts}
-    return "?" if "abstain" in outcomes else "=" if "tie" in outcomes else " "
-
-
-def _bar(node: "AssistantNode", verdicts: list["Verdict"]) -> str:
-    """Return the mean margin in this node's favour as a number and up to five blocks."""
-    margins = [
-        verdict.margin if verdict.first == node.id else -verdict.margin
-        for verdict in verdicts
-        if verdict.margin is not None
-    ]
-    if not margins:
-        return ""
-    mean = sum(margins) / len(margins)
-    blocks = min(5, round(abs(mean) / 0.2))
-    return f"{mean:+.2f}{'▮' * blocks if mean > 0 else '▯' * blocks}"
-
-
-def _with_faults(text: Text, node: "UserNode | AssistantNode") -> Text:
-    if node.faults:
-        text.append(f"  ⚠ {', '.join(node.faults)}", "red")
-    return text
+def _missing(events: list[dict[str, Any]], known: set[str]) -> list[Text]:
+    """Return a line about the trees that have calls and are not finished."""
+    last = {event["tree"]: event for event in events if event["tree"] not in {None, *known}}
+    if not last:
+        return []
+    lines = [Text(f"not finished or set aside: {len(last)} trees", "dim")]
+    for tree, event in list(last.items())[:LAST]:
+        why = event["error"] or f"{event['role']} {event['outcome']}"
+        lines.append(Text(f"  {tree}  last call: {why}", "dim", no_wrap=True, overflow="ellipsis"))
+    return lines

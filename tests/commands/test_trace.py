@@ -1,11 +1,15 @@
+import json
+import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from builders import PERSONAS, assistant, config, grow, user
-from command import RunAloe
+from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
+from command import RunAloe, StartAloe
+from sample_tree import CALLS
 
 from aloe.schema import Disclosure, Tree, Verdict
-from memory.trees import RunFolder
+from memory.trees import RunFolder, read_trees
 
 SETTINGS = config(turns=2, both_turns=1)
 TREES = [grow(SETTINGS, persona=persona) for persona in PERSONAS[:2]]
@@ -20,6 +24,14 @@ def folder(path: Path, trees: list[Tree]) -> Path:
 
 
 @pytest.fixture
+def simulated(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> Path:
+    out = tmp_path / "simulated"
+    given = ("--personas", personas_file, "--trees", 1, "--turns", 2, "--model", SCRIPTED)
+    assert aloe("simulate", *given, "--out", out, "--quiet").code == 0
+    return out
+
+
+@pytest.fixture
 def run(tmp_path: Path) -> Path:
     return folder(tmp_path / "run", TREES)
 
@@ -28,8 +40,8 @@ def test_the_list_has_a_row_a_tree(aloe: RunAloe, run: Path) -> None:
     ran = aloe("trace", run, "--json")
     assert ran.code == 0
     assert [row["id"] for row in ran.result["trees"]] == [tree.id for tree in TREES]
-    assert all(tree.id in ran.err for tree in TREES)
-    assert all(tree.id in aloe("trace", run).out for tree in TREES)
+    assert all(tree.id[:6] in ran.err for tree in TREES)
+    assert all(tree.id[:6] in aloe("trace", run).out for tree in TREES)
 
 
 def test_one_tree_is_drawn_whole(aloe: RunAloe, run: Path) -> None:
@@ -37,7 +49,7 @@ def test_one_tree_is_drawn_whole(aloe: RunAloe, run: Path) -> None:
     flat = " ".join(ran.out.replace("│", " ").split())
     for node in TREES[1].nodes:
         assert " ".join(node.content.split())[:20] in flat
-    assert flat.count("▶ a0") + flat.count("▶★ a0") == 1  # of the opening's two, both go on
+    assert "2 ways to go on" in flat  # of the opening's two, both go on
     assert "★" in flat
     assert "◆" in flat
     assert TREES[0].persona.profile[:20] not in flat
@@ -64,8 +76,111 @@ def test_every_mark(aloe: RunAloe, tmp_path: Path) -> None:
         assert mark in ran.out
 
 
+def test_one_message_with_all_that_was_sent_for_it(aloe: RunAloe, simulated: Path) -> None:
+    (tree,) = read_trees(simulated)
+    reply = next(node for node in tree.nodes if node.role == "assistant")
+    ran = aloe("trace", simulated, "--node", reply.id, "--json")
+    assert ran.code == 0
+    calls = ran.result["calls"]
+    assert {call["role"] for call in calls} == {reply.agent, "judge"}
+    written = next(call for call in calls if call["role"] == reply.agent)
+    assert written["messages"][-1][0] == "user"
+    assert tree.by_id[reply.parent].content in written["messages"][-1][1]
+    assert "prompt" not in written
+    assert ran.result["node"]["id"] == reply.id
+    told = aloe("trace", simulated, "--node", reply.id, "--agent", "judge").out
+    assert f"{reply.agent} →" not in told
+    assert "judge →" in told
+
+
+def test_siblings_side_by_side(aloe: RunAloe, run: Path) -> None:
+    opening, first, second = TREES[0].nodes[:3]
+    ran = aloe("trace", run, "--diff", opening.id, "--json")
+    assert [node["id"] for node in ran.result["nodes"]] == [first.id, second.id]
+    assert first.id[:6] in ran.err
+    assert aloe("trace", run, "--diff", second.id).out == aloe("trace", run, "--diff", first.id).out
+
+
+def test_calls_of_one_agent(aloe: RunAloe, simulated: Path) -> None:
+    ran = aloe("trace", simulated, "--agent", "inducer", "--json")
+    assert {call["role"] for call in ran.result["calls"]} == {"inducer"}
+    assert len(ran.err.splitlines()) == len(ran.result["calls"])  # a line each, also in a pipe
+    first = aloe("trace", simulated, "--first", "--agent", "inducer", "--json")
+    assert first.result == ran.result
+    assert aloe("trace", simulated, "--agent", "nobody").is_one_line_about("inducer", "judge")
+
+
+def test_search(aloe: RunAloe, run: Path) -> None:
+    ran = aloe("trace", run, "--search", "LEEDS", "--json")
+    assert [row["id"] for row in ran.result["trees"]] == [TREES[1].id]
+    assert "persona" in ran.err
+    assert aloe("trace", run, "--search", "no such words").is_one_line_about("no such words")
+
+
+def test_follow_shows_what_was_and_ends_when_nobody_works(aloe: RunAloe, simulated: Path) -> None:
+    ran = aloe("trace", simulated, "--follow", "--agent", "judge", "--json")
+    assert ran.code == 0
+    shown = [line for line in ran.err.splitlines() if " judge " in line]
+    assert len(shown) == ran.result["calls"] > 0
+    assert "nobody is working" in ran.err
+    assert aloe("trace", simulated / "trees.jsonl", "--follow").is_one_line_about("no run folder")
+
+
+def test_follow_sees_calls_as_they_come(start: StartAloe, aloe: RunAloe, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "live")
+    line = json.dumps({**CALLS[0].event, "texts": {}, "prompt": []}) + "\n"
+    with folder.writing(SETTINGS):
+        watcher = start("trace", folder.path, "--follow", COLUMNS="200")
+        assert watcher.stdout is not None
+        folder.events.write_text(line)
+        assert "hinted" in watcher.stdout.readline()
+        with folder.events.open("a") as file:
+            file.write(line[:20])  # half a line is waited for
+            file.flush()
+            time.sleep(0.5)
+            file.write(line[20:])
+        assert "hinted" in watcher.stdout.readline()
+    out, err = watcher.communicate(timeout=20)
+    assert (watcher.returncode, out) == (0, "")
+    assert "nobody is working" in err
+
+
+def test_trees_that_are_not_there_are_named(aloe: RunAloe, run: Path) -> None:
+    event = {**CALLS[2].event, "tree": "feedfeedfeedfeed"}
+    (run / "events.jsonl").write_text(json.dumps(event) + "\n")
+    out = aloe("trace", run).out
+    assert "feedfeedfeedfeed" in out
+    assert "HTTP 500" in out
+
+
+def test_a_picture_asks_nobody_for_anything(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures" / "tree.svg"
+    assert aloe("trace", run, "--first", "--svg", path).code == 0
+    svg = ElementTree.parse(path).getroot()
+    assert svg.tag.endswith("svg")
+    text = path.read_text()
+    assert TREES[0].id in text
+    assert "url(http" not in text
+    assert "@font-face" not in text
+    (tmp_path / "file").write_text("")
+    assert aloe("trace", run, "--svg", tmp_path / "file/x.svg").code == 2
+
+
+@pytest.mark.parametrize("columns", ["50", "80", "160"])
+def test_no_line_is_wider_than_the_terminal(
+    aloe: RunAloe, run: Path, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for arguments in ((), ("--first",), ("--diff", TREES[0].nodes[0].id), ("--search", "a")):
+        lines = aloe("trace", run, *arguments).out.splitlines()
+        assert max(map(len, lines)) <= int(columns)
+
+
 def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     assert aloe("trace", tmp_path / "none").is_one_line_about("aloe simulate")
     assert aloe("trace", run, "--tree", "zzz").is_one_line_about("zzz", "lists them")
     twice = folder(tmp_path / "twice", [TREES[0], TREES[0]])
     assert aloe("trace", twice, "--tree", TREES[0].id[:2]).is_one_line_about("more of the id")
+    assert aloe("trace", run, "--node", "zzz").is_one_line_about("no message", "zzz")
+    assert aloe("trace", run, "--node", "").is_one_line_about("messages start with")
+    assert aloe("trace", run, "--node", "a", "--diff", "b").is_one_line_about("one of them")

@@ -1,0 +1,53 @@
+"""What calls took, added up: for a node, a tree or a run."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(kw_only=True)
+class Account:
+    """Sums over some calls."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    """Time spent waiting for models; calls in parallel count each."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    """US dollars."""
+    unpriced: int = 0
+    """Calls whose price is not known."""
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Count one call."""
+        self.calls += 1
+        self.seconds += event["latency"]
+        self.input_tokens += event["input_tokens"]
+        self.output_tokens += event["output_tokens"]
+        self.cost += event["cost"] or 0.0
+        self.unpriced += event["cost"] is None
+
+    @property
+    def money(self) -> str:
+        """The cost as a person reads it."""
+        return "unknown" if self.unpriced else f"${self.cost:.4f}"
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        return (
+            f"{self.calls:,} calls, {self.seconds:.1f} s of models, {self.input_tokens:,} tokens "
+            f"read, {self.output_tokens:,} written, cost {self.money}"
+        )
+
+
+def accounts(
+    events: Iterable[Mapping[str, Any]], by: Callable[[Mapping[str, Any]], str | None]
+) -> dict[str, Account]:
+    """Return the sums of `events` under what `by` says of each; None is left out."""
+    found: dict[str, Account] = {}
+    for event in events:
+        if (name := by(event)) is not None:
+            found.setdefault(name, Account()).add(event)
+    return found

@@ -1,0 +1,93 @@
+"""What a node is in its tree, in signs that need no colour.
+
+The same signs stand in the drawing, in the browser and on the page, so that one legend serves all.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import tanh
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aloe.schema import AssistantNode, Tree, UserNode, Verdict
+
+    AnyNode = UserNode | AssistantNode
+
+LEGEND = (
+    "▶ continued   ★ preferred   = tie   ? judge abstains   ⚠ fault   "
+    "◆ revealed   ◇ used before it was told"
+)
+
+CELLS = 5
+"""Width of a bar; a full one is certainty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What the judge thinks of a reply beside its siblings."""
+
+    text: str
+    """Mean log-odds in its favour, such as `+0.12`, or votes for it, such as `2/2`."""
+    share: float
+    """How sure it is, within -1..1; negative is against the reply."""
+
+    @property
+    def bar(self) -> str:
+        """The share as up to `CELLS` blocks: solid in favour, hollow against."""
+        cells = round(abs(self.share) * CELLS)
+        return ("▮" if self.share > 0 else "▯") * cells
+
+
+def verdicts_about(tree: "Tree", node: "AssistantNode") -> "list[Verdict]":
+    """Return the comparisons in which `node` took part."""
+    return [v for v in tree.verdicts_on(node.parent) if node.id in (v.first, v.second)]
+
+
+def preference(tree: "Tree", node: "AssistantNode") -> str:
+    """Return `★`, `=`, `?` or a blank."""
+    verdicts = verdicts_about(tree, node)
+    if any(verdict.preferred == node.id for verdict in verdicts):
+        return "★"
+    outcomes = {verdict.outcome for verdict in verdicts}
+    return "?" if "abstain" in outcomes else "=" if "tie" in outcomes else " "
+
+
+def score(tree: "Tree", node: "AssistantNode") -> Score | None:
+    """Return what the judge thinks of `node`; None if nobody was asked.
+
+    Log-odds m are drawn as tanh(m/2), which is P(better) - P(worse).
+    """
+    verdicts = verdicts_about(tree, node)
+    margins = [
+        v.margin if v.first == node.id else -v.margin for v in verdicts if v.margin is not None
+    ]
+    if margins:
+        mean = sum(margins) / len(margins)
+        return Score(text=f"{mean:+.2f}", share=tanh(mean / 2))
+    votes = [vote.choice == _side(verdict, node) for verdict, vote in _readable(verdicts)]
+    if not votes:
+        return None
+    return Score(text=f"{sum(votes)}/{len(votes)}", share=2 * sum(votes) / len(votes) - 1)
+
+
+def _side(verdict: "Verdict", node: "AssistantNode") -> str:
+    return "first" if verdict.first == node.id else "second"
+
+
+def _readable(verdicts: "Iterable[Verdict]") -> "Iterator[tuple[Verdict, Any]]":
+    return ((v, vote) for v in verdicts for vote in v.votes if vote.choice is not None)
+
+
+def short(ids: Iterable[str], least: int = 4) -> int:
+    """Return how many digits, at least `least`, tell all of `ids` apart."""
+    known = set(ids)
+    length = least
+    while length < 16 and len({each[:length] for each in known}) < len(known):
+        length += 1
+    return length
+
+
+def notes(node: "AnyNode") -> dict[str, Any]:
+    """Return what roles of the user's own noted on `node`, by role."""
+    found: dict[str, Any] = getattr(node, "notes", {})
+    return found

@@ -1,0 +1,146 @@
+"""Everything about one message: what was sent for it, what came back, how it was judged."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from aloe.views.marks import notes, preference, verdicts_about
+from aloe.views.tree import fact_text
+
+if TYPE_CHECKING:
+    from aloe.exchange import Exchange
+    from aloe.schema import AssistantNode, Tree, UserNode, Verdict, Vote
+
+    AnyNode = UserNode | AssistantNode
+
+
+def calls_about(node: "AnyNode", exchanges: "Sequence[Exchange]") -> "list[Exchange]":
+    """Return the calls that wrote, read or judged `node`.
+
+    A judge's calls are logged under the user's message; of a reply they are those that it was
+    shown to.
+    """
+    found = []
+    for each in exchanges:
+        shown = any(node.content in text for _, text in each.messages) and bool(node.content)
+        of_judge = each.event["node"] == node.parent and each.event["role"].startswith("judge")
+        if each.event["node"] == node.id or (node.role == "assistant" and of_judge and shown):
+            found.append(each)
+    return found
+
+
+def node_view(tree: "Tree", node: "AnyNode", exchanges: "Sequence[Exchange]") -> RenderableType:
+    """Return the node, the comparisons it took part in, and its calls in full."""
+    if node.role == "user":
+        verdicts = list(tree.verdicts_on(node.id))
+    else:
+        verdicts = verdicts_about(tree, node)
+    parts: list[RenderableType] = [_facts(tree, node), Padding(Text(node.content), (1, 0, 1, 2))]
+    parts += [part for verdict in verdicts for part in verdict_view(tree, verdict)]
+    for exchange in exchanges:
+        parts += [Text(), call_view(exchange)]
+    if not exchanges:
+        parts.append(Text("no call for it is recorded here", "dim"))
+    return Group(*parts)
+
+
+def _facts(tree: "Tree", node: "AnyNode") -> Table:
+    lines = {
+        "message": f"{node.id}, turn {node.turn}, written by {node.agent}",
+        "tree": f"{tree.id}, answers {node.parent}" if node.parent else f"{tree.id}, opens it",
+        "faults": ", ".join(node.faults),
+        **{name: str(value) for name, value in notes(node).items()},
+    }
+    if node.role == "user":
+        lines["told"] = "\n".join(f"◆ {each.quote}" for each in node.revealed)
+        lines["repaired"] = ", ".join(node.repaired)
+    else:
+        meaning = {"★": "preferred", "=": "a tie", "?": "the judge abstains"}
+        lines["judged"] = meaning.get(preference(tree, node), "")
+        lines["continued"] = "yes" if tree.children(node.id) else "no"
+        lines["hint"] = node.hint or ""
+        lines["too soon"] = "\n".join(f"◇ {fact_text(tree, f)}" for f in node.mind_reading)
+    return _pairs(lines)
+
+
+def _pairs(lines: dict[str, str]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in lines.items():
+        if text:
+            grid.add_row(name, Text(text))
+    return grid
+
+
+def verdict_view(tree: "Tree", verdict: "Verdict") -> Iterator[RenderableType]:
+    """Yield a comparison and its votes, one a line."""
+    agents = {
+        side: f"{tree.by_id[reply].agent} {reply[:6]}"
+        for side, reply in (("first", verdict.first), ("second", verdict.second))
+    }
+    outcome = agents.get(verdict.outcome, verdict.outcome)
+    said = f"{agents['first']} against {agents['second']}: {outcome}"
+    said += "" if verdict.margin is None else f", margin {verdict.margin:+.3f} for the first"
+    said += "" if verdict.confidence is None else f", {verdict.confidence:.0%} sure"
+    yield Text(said, "bold")
+    for vote in verdict.votes:
+        yield Padding(Text(_vote(vote, agents)), (0, 0, 0, 2))
+    if not verdict.votes:
+        yield Text("  no judge was needed: the replies are identical, or one is empty", "dim")
+
+
+def _vote(vote: "Vote", agents: dict[str, str]) -> str:
+    shown = vote.order.split("-")
+    words = f"A = {agents[shown[0]]}, B = {agents[shown[1]]}: "
+    words += f"said {vote.raw!r}, read as {agents.get(vote.choice or '', vote.choice or 'nothing')}"
+    if vote.logprobs:
+        words += ", ln P(A) {:.3f}, ln P(B) {:.3f}".format(*vote.logprobs)
+    return words + (f", about {vote.criterion}" if vote.criterion else "") + f" ({vote.judge})"
+
+
+def call_view(exchange: "Exchange") -> RenderableType:
+    """Return one call: its figures, what was sent word for word, and what came back."""
+    event = exchange.event
+    parts: list[RenderableType] = [
+        Rule(Text(f"{event['role']} → {event['model']}: {event['outcome']}", "bold"), align="left"),
+        Text(_figures(exchange), "dim"),
+    ]
+    for role, text in exchange.messages:
+        parts += [Text(role, "cyan"), Padding(Text(text), (0, 0, 0, 2))]
+    if not exchange.messages:
+        parts.append(Text("what was sent is not recorded in this log", "dim"))
+    if event["error"]:
+        parts += [Text("failed", "bold red"), Padding(Text(event["error"]), (0, 0, 0, 2))]
+    else:
+        parts += [Text("answer", "bold green"), Padding(Text(exchange.text), (0, 0, 0, 2))]
+        parts += [Text(line, "dim") for line in _first_token(exchange)]
+    return Group(*parts)
+
+
+def _figures(exchange: "Exchange") -> str:
+    event = exchange.event
+    start = datetime.fromtimestamp(event["started"]).astimezone()
+    cost = "unknown cost" if event["cost"] is None else f"${event['cost']:.6f}"
+    finish = (event["reply"] or {}).get("finish", "-")
+    sent = json.dumps(event.get("arguments", {}), ensure_ascii=False)
+    return (
+        f"{start:%H:%M:%S}, {event['latency']:.2f} s, {event['input_tokens']} tokens read "
+        f"({event['cached_tokens']} from cache), {event['output_tokens']} written, {cost}, "
+        f"finish {finish}, key {event['key']}\n{sent}"
+    )
+
+
+def _first_token(exchange: "Exchange") -> Iterator[str]:
+    """Yield the likeliest first tokens, where the server gave any."""
+    found = (exchange.event["reply"] or {}).get("logprobs") or {}
+    best = sorted(found.items(), key=lambda each: -each[1])[:5]
+    if best:
+        yield "first token: " + ", ".join(f"{token!r} {value:.2f}" for token, value in best)

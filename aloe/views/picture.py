@@ -1,0 +1,34 @@
+"""A picture of what a terminal would show, as one SVG file that asks nobody for anything."""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.terminal_theme import MONOKAI
+
+from aloe.errors import StoreError
+
+WIDTH = 100
+"""Columns of the terminal in the picture."""
+
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+
+
+def save_svg(picture: RenderableType, path: Path, *, title: str) -> None:
+    """Write `picture` to `path`.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    console = Console(
+        record=True, width=WIDTH, file=StringIO(), emoji=False, color_system="truecolor"
+    )
+    console.print(picture)
+    svg = console.export_svg(title=title, theme=MONOKAI, unique_id="aloe")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # rich names fonts on a server of others; a reader's own will do.
+        path.write_text(_FONTS.sub("", svg), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror})") from None

@@ -1,0 +1,76 @@
+"""Replies to one message side by side, or one under the other where there is no room."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from aloe.views.marks import preference, score
+from aloe.views.node import verdict_view
+from aloe.views.tree import fact_text
+
+if TYPE_CHECKING:
+    from aloe.schema import AssistantNode, Tree, UserNode
+
+COLUMN = 34
+"""Characters a reply needs to stand beside another."""
+
+
+class Siblings:
+    """The replies to `user`, what tells them apart, and how they were compared."""
+
+    def __init__(self, tree: "Tree", user: "UserNode", replies: "list[AssistantNode]") -> None:
+        self._tree = tree
+        self._user = user
+        self._replies = replies
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text.assemble((f"{self._user.turn} user ", "bold cyan"), self._user.content)
+        for told in self._user.revealed:
+            yield Text(f"◆ {told.quote}", "magenta")
+        yield Text()
+        beside = options.max_width >= COLUMN * len(self._replies)
+        yield self._columns() if beside else Group(*self._stack())
+        shown = {reply.id for reply in self._replies}
+        for verdict in self._tree.verdicts_on(self._user.id):
+            if {verdict.first, verdict.second} <= shown:
+                yield from verdict_view(self._tree, verdict)
+
+    def _columns(self) -> Table:
+        table = Table(box=None, expand=True, padding=(0, 2, 0, 0), show_header=False)
+        for _ in self._replies:
+            table.add_column(ratio=1)
+        table.add_row(*map(self._head, self._replies))
+        table.add_row(*map(self._words, self._replies))
+        return table
+
+    def _stack(self) -> list[RenderableType]:
+        return [part for r in self._replies for part in (self._head(r), self._words(r), Text())]
+
+    def _head(self, reply: "AssistantNode") -> Text:
+        found = score(self._tree, reply)
+        continued = "▶" if self._tree.children(reply.id) else " "
+        text = Text(f"{continued}{preference(self._tree, reply)} {reply.agent} ", "bold green")
+        text.append(reply.id[:6], "dim")
+        if found:
+            text.append(f" {found.text} {found.bar}", "green" if found.share > 0 else "red")
+        return text
+
+    def _words(self, reply: "AssistantNode") -> Text:
+        """Return the reply; words that no sibling has are bold."""
+        others = {w for each in self._replies if each != reply for w in each.content.split()}
+        text = Text()
+        for index, word in enumerate(reply.content.split(" ")):
+            own = others and not set(word.split()) <= others
+            text.append((" " if index else "") + word, "bold" if own else "")
+        if not reply.content:
+            text.append("(empty)", "dim")
+        text.append(f"\n{len(reply.content.split())} words", "dim")
+        if reply.hint:
+            text.append(f"\nhint: {reply.hint}", "magenta")
+        for fact in reply.mind_reading:
+            text.append(f"\n◇ {fact_text(self._tree, fact)}", "red")
+        if reply.faults:
+            text.append(f"\n⚠ {', '.join(reply.faults)}", "red")
+        return text

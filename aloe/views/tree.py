@@ -1,0 +1,240 @@
+"""One conversation tree as a drawing.
+
+A talk of ten turns nested message by message would be twenty levels deep, which no terminal has
+room for. So what follows without a choice stays on one level, turn under turn, and only where
+several replies are continued does the drawing branch. On a wide terminal marks, scores and words
+stand in columns; on a narrow one the words get a line, and the width, of their own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree as Branches
+
+from aloe.views.account import Account
+from aloe.views.marks import CELLS, LEGEND, notes, preference, score, short
+
+if TYPE_CHECKING:
+    from aloe.schema import AssistantNode, Tree, UserNode
+
+    AnyNode = UserNode | AssistantNode
+
+NARROW = 72
+"""Columns under which a message stands below its marks instead of beside them."""
+WIDE = 110
+"""Columns from which what a message took is shown beside it."""
+SHOWN = 400
+"""Characters of a message that are shown unless all are asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One message with what is known about it."""
+
+    turn: Text
+    who: Text
+    score: Text
+    body: Text
+    took: Text
+
+    @property
+    def head(self) -> Text:
+        """All but the words."""
+        return Text(" ").join(part for part in (self.turn, self.who, self.score) if part.plain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawer:
+    """Draws one tree.
+
+    Args:
+        tree: the tree.
+        account: what all its calls took; None if not known.
+        took: the same by node; empty if not known.
+        search: what to mark in the words; None for nothing.
+        full: whether long messages are shown to their end.
+    """
+
+    tree: "Tree"
+    account: Account | None
+    took: Mapping[str, Account]
+    search: str | None = None
+    full: bool = False
+
+    def drawing(self) -> RenderableType:
+        """Return head, branches and legend."""
+        root = Branches(Text(f"tree {self.tree.id}", "bold"), guide_style="dim")
+        for opening in self.tree.children(None):
+            root.add(self.branch(opening))
+        for branch in root.children:
+            self._fork(branch)
+        return Group(head(self.tree, self.account), root, Text(LEGEND, "dim"))
+
+    def branch(self, start: "AnyNode") -> "Level":
+        """Return what follows `start` up to where the talk branches."""
+        lines: list[Line] = []
+        after = self.tree.by_id[start.parent] if start.parent else None
+        follow: list[AnyNode] = [start]
+        while len(follow) == 1:
+            (node,) = follow
+            lines.append(self.line(node))
+            replies = [n for n in self.tree.children(node.id) if n.role == "assistant"]
+            lines += map(self.line, replies)
+            follow = [n for n in self.tree.children(node.id) if n.role == "user"]
+            follow += [after for reply in replies for after in self.tree.children(reply.id)]
+        title = Text(f"after {after.agent} {after.id[: self.digits]}" if after else "", "dim")
+        return Level(title=title, lines=tuple(lines), follow=tuple(follow))
+
+    def _fork(self, branch: Branches) -> None:
+        level = branch.label
+        assert isinstance(level, Level)
+        for node in level.follow:
+            self._fork(branch.add(self.branch(node)))
+
+    @cached_property
+    def digits(self) -> int:
+        """How many digits of an id tell the nodes apart."""
+        return short(node.id for node in self.tree.nodes)
+
+    def line(self, node: "AnyNode") -> Line:
+        """Return the line of one message."""
+        return self._user(node) if node.role == "user" else self._assistant(node)
+
+    def _user(self, node: "UserNode") -> Line:
+        body = self._words(node, "")
+        for told in node.revealed:
+            kind = f" ({told.kind})" if told.kind not in (None, "revealed") else ""
+            body.append(f"\n◆ {told.quote}{kind}", "magenta")
+        if node.repaired:
+            body.append(f"\nrepaired: {', '.join(node.repaired)}", "dim")
+        style = "bold cyan"
+        return self._line(node, Text(str(node.turn), style), Text(node.agent, style), body)
+
+    def _assistant(self, node: "AssistantNode") -> Line:
+        continued = bool(self.tree.children(node.id))
+        marks = ("▶" if continued else " ") + preference(self.tree, node)
+        who = Text(f"{marks} {node.agent}", "bold green" if continued else "green dim")
+        body = self._words(node, "" if continued else "dim")
+        for fact in node.mind_reading:
+            body.append(f"\n◇ {fact_text(self.tree, fact)}", "red")
+        return self._line(node, Text(), who, body)
+
+    def _line(self, node: "AnyNode", turn: Text, who: Text, body: Text) -> Line:
+        if node.faults:
+            body.append(f"\n⚠ {', '.join(node.faults)}", "red")
+        for name, value in notes(node).items():
+            body.append(f"\n{name}: {value}", "blue")
+        if self.search:
+            body.highlight_words([self.search], "reverse bold", case_sensitive=False)
+        who = Text.assemble(who, (f" {node.id[: self.digits]}", "dim"))
+        return Line(turn=turn, who=who, score=self._score(node), body=body, took=self._took(node))
+
+    def _took(self, node: "AnyNode") -> Text:
+        account = self.took.get(node.id)
+        text = f"{account.seconds:.1f} s {account.output_tokens} tok" if account else ""
+        return Text(text, "dim")
+
+    def _score(self, node: "AnyNode") -> Text:
+        found = score(self.tree, node) if node.role == "assistant" else None
+        if found is None:
+            return Text()
+        style = "green" if found.share > 0 else "red" if found.share < 0 else "dim"
+        return Text(f"{found.text} {found.bar}".rstrip(), style)
+
+    def _words(self, node: "AnyNode", style: str) -> Text:
+        words = node.content or "(empty)"
+        if len(words) > SHOWN and not self.full:
+            words = words[:SHOWN].rstrip() + f" … ({len(words) - SHOWN:,} characters more)"
+        return Text(words, style)
+
+
+@dataclass(frozen=True)
+class Level:
+    """Messages that follow each other without a choice, and what follows them."""
+
+    title: Text
+    """Which reply it goes on from; empty at the opening."""
+    lines: tuple[Line, ...]
+    follow: "tuple[AnyNode, ...]"
+    """Where the talk goes on; several if it branches, none if it ends."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        if self.title:
+            yield self.title
+        yield self._columns(width >= WIDE) if width >= NARROW else Group(*self._stack())
+        if len(self.follow) > 1:
+            yield Text(f"{len(self.follow)} ways to go on:", "dim")
+
+    def _columns(self, with_took: bool) -> Table:
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column(justify="right", no_wrap=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True, min_width=5 + 1 + CELLS)
+        grid.add_column(ratio=1)
+        if with_took:
+            grid.add_column(no_wrap=True, justify="right")
+        for line in self.lines:
+            cells = [line.turn, line.who, line.score, line.body]
+            grid.add_row(*cells, *([line.took] if with_took else []))
+        return grid
+
+    def _stack(self) -> Iterator[RenderableType]:
+        for line in self.lines:
+            yield line.head
+            yield Padding(line.body, (0, 0, 0, 2))
+
+
+def fact_text(tree: "Tree", fact: str) -> str:
+    """Return the statement of the persona whose id is `fact`."""
+    return next((each.text for each in tree.persona.facts if each.id == fact), fact)
+
+
+def head(tree: "Tree", account: Account | None = None) -> RenderableType:
+    """Return who the persona is and what came of the tree."""
+    persona = tree.persona
+    lines = {"profile": persona.profile, "personality": persona.personality}
+    if persona.preferences:
+        lines["wishes"] = ", ".join(f"{name} {want}" for name, want in persona.preferences.items())
+    if tree.mood:
+        lines["mood"] = tree.mood
+    lines["models"] = _models(tree)
+    lines["tree"] = _sums(tree)
+    if account:
+        lines["spent"] = account.text
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in lines.items():
+        grid.add_row(name, Text(text))
+    return grid
+
+
+def _models(tree: "Tree") -> str:
+    agents: dict[str, list[str]] = {}
+    for agent, model in tree.models.items():
+        agents.setdefault(model, []).append(agent)
+    return "; ".join(f"{model} ({', '.join(names)})" for model, names in agents.items())
+
+
+def _sums(tree: "Tree") -> str:
+    outcomes = [verdict.outcome for verdict in tree.verdicts]
+    decided = sum(verdict.preferred is not None for verdict in tree.verdicts)
+    ends = sum(n.role == "user" and not _goes_on(tree, n) for n in tree.nodes)
+    quotes = sum(len(node.revealed) for node in tree.nodes if node.role == "user")
+    turns = max((node.turn for node in tree.nodes), default=0)
+    return (
+        f"{turns} turns, {len(tree.nodes)} messages, {ends} paths, {quotes} things told; "
+        f"{decided} of {len(outcomes)} comparisons decided, {outcomes.count('tie')} tie, "
+        f"{outcomes.count('abstain')} abstain"
+    )
+
+
+def _goes_on(tree: "Tree", user: "UserNode") -> bool:
+    return any(tree.children(reply.id) for reply in tree.children(user.id))
