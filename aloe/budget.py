@@ -11,7 +11,7 @@ its own budget, and closes theirs when that is spent.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +30,17 @@ class Spent:
     """US dollars, over the calls whose price is known."""
 
     @classmethod
-    def before(cls, lines: Iterable[dict[str, Any]]) -> "Spent":
+    def before(cls, lines: Iterable[Mapping[str, Any]]) -> "Spent":
         """Return what the calls of these earlier events cost."""
         spent = cls()
         for line in lines:
-            if not line.get("carried"):
-                tokens = line["input_tokens"] + line["output_tokens"]
-                spent.add(tokens, line["cost"])
+            spent.add_earlier(line)
         return spent
+
+    def add_earlier(self, line: Mapping[str, Any]) -> None:
+        """Count a call of an earlier part of the run, as its event tells it."""
+        if not line.get("carried"):
+            self.add(line["input_tokens"] + line["output_tokens"], line["cost"])
 
     def add(self, tokens: int, cost: float | None) -> None:
         """Count one call."""

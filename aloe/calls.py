@@ -7,9 +7,9 @@ again, and calls that were answered are not made twice. The sampling seed is par
 different for every call of a run, and a line answers one call only, so one reply never stands in
 for two samples.
 
-A call that fails in passing is made again here, at the door, and every attempt has its line: what
-an agent has asked before it stays asked. How long that goes on is the limiter's and the budget's
-business (`aloe.limits`, `aloe.budget`).
+A call that fails in passing is made again here, at the door, and every attempt has its line. How
+long that goes on is the limiter's and the budget's business (`aloe.limits`, `aloe.budget`). Should
+a graph run a node again after all, the calls that the node had answered before are not repeated.
 
 What was sent is kept as well, each message once a tree: a line names its messages and spells out
 those that no earlier line of the tree did, so that a talk does not stand there again with each of
@@ -19,7 +19,7 @@ its turns. `aloe.exchange` puts the two together.
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -29,8 +29,12 @@ from typing import Any, TextIO
 from aloe.budget import Budget
 from aloe.config import Price
 from aloe.errors import CallError, StoreError, TransientCallError
+from aloe.limits import Limiter
 from aloe.models import Message, Model, Reply
 from aloe.schema import digest
+
+KEPT = 8192
+"""Answers kept in case that their node is run again."""
 
 SPELLED = 8192
 """Messages remembered as written; when there are more, some will stand in the file twice."""
@@ -126,7 +130,11 @@ class CallLog:
         self._file = file
         self._prices = prices or {}
         self._on_event = on_event
+        self.limiters: set[Limiter] = set()
+        """Those of the servers that were called."""
         self._journal: dict[str, list[dict[str, Any]]] = {}
+        self._failed: dict[str, str] = {}
+        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._spelled: dict[tuple[str | None, str, str], str] = {}
 
     def remember(self, lines: Iterable[dict[str, Any]]) -> None:
@@ -134,20 +142,34 @@ class CallLog:
 
         Where the model said nothing there is nothing to stand in: such a call is made again, so
         that a tree which was set aside for it gets another chance. A line that was carried over
-        from another run stands for its call whatever it says.
+        from another run stands for its call whatever came of it.
         """
         for line in lines:
-            reply = line.get("reply")
-            if reply and (line.get("carried") or reply["text"].strip()):
+            reply, carried = line.get("reply"), line.get("carried")
+            if reply and (carried or reply["text"].strip()):
                 self._journal.setdefault(line["key"], []).append(reply)
+            elif carried and not reply:
+                self._failed[line["key"]] = line["error"]
 
     def recall(self, key: str) -> Reply | None:
-        """Return an answer that was remembered for a call, and forget it."""
-        replies = self._journal.get(key)
-        if not replies:
+        """Return what is known to answer a call; None if it has to be made.
+
+        Raises:
+            CallError: it failed in the run that it was carried over from.
+        """
+        if replies := self._journal.get(key):
+            self._keep(key, replies.pop(0))
+        elif key not in self._kept:
+            if key in self._failed:
+                raise CallError(self._failed[key])
             return None
         self.totals.replayed += 1
-        return Reply(**replies.pop(0))
+        return Reply(**self._kept[key])
+
+    def _keep(self, key: str, reply: dict[str, Any]) -> None:
+        self._kept[key] = reply
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
 
     @asynccontextmanager
     async def call(
@@ -179,6 +201,8 @@ class CallLog:
             event.cost = self._cost(event)
         if messages:
             self._spell(event, messages)
+        if event.reply:
+            self._keep(event.key, event.reply)
         self.totals.add(event)
         self.budget.spent.add(event.input_tokens + event.output_tokens, event.cost)
         if self._file:
@@ -239,6 +263,7 @@ class Call:
         event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
         if (known := self._log.recall(event.key)) is not None:
             return known
+        self._log.limiters.add(limiter)
         self._messages, event.arguments = messages, self._model.arguments(**wishes)
         begun = time.monotonic()
         failures, own_failures = 0, 0
