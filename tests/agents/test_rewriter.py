@@ -1,0 +1,63 @@
+import random
+
+import pytest
+
+from agents.rewriter import EDITS, REACHABLE, rewrite, stated
+from memory.verifiable import DIMENSIONS, generate, kept, next_words, satisfaction
+
+REPLIES = (
+    "Hey there! It's great that you don't mind. Have you tried walking? Walk 20 minutes.\n\n"
+    "For example, you might sit. Thanks! The next step is rest. Sorry. **Bold** words 😊",
+    "Gardening is a wonderful hobby. You can plant tomatoes in spring and water them daily.",
+    "- Start small.\n- Ask a neighbour.\n- Perhaps wait a week.",
+    "You could ask the neighbours for help with the roof. " * 9,
+)
+
+
+def mixes(count: int) -> list[dict[str, str]]:
+    rng = random.Random(5)
+    dimensions = sorted(REACHABLE)
+    return [
+        {name: rng.choice(DIMENSIONS[name]).value for name in rng.sample(dimensions, 6)}
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+def test_nearly_every_mix_of_reachable_wishes_is_kept(reply: str) -> None:
+    wanted = mixes(300)
+    met = [satisfaction(each, rewrite(reply, each, seed)) for seed, each in enumerate(wanted)]
+    assert sum(met) / len(met) > 0.97
+    before = [satisfaction(each, reply) for each in wanted]
+    assert all(after >= share for after, share in zip(met, before, strict=True))
+
+
+@pytest.mark.parametrize(("name", "value"), [each for each in EDITS if each[0] != "length"])
+def test_one_wish_alone_is_kept(name: str, value: str) -> None:
+    other = next(each.value for each in DIMENSIONS[name] if each.value != value)
+    breaking = rewrite(REPLIES[1], {name: other}, 1)
+    assert kept({name: value}, rewrite(breaking, {name: value}, 2)) == {name: True}
+
+
+def test_a_reply_that_keeps_all_wishes_is_left_alone() -> None:
+    assert rewrite(REPLIES[1], {"emoji": "none", "question": "none"}, 1) == REPLIES[1]
+
+
+def test_the_same_seed_gives_the_same_words_and_others_vary() -> None:
+    wanted = {"question": "asked"}
+    written = [rewrite(REPLIES[1], wanted, seed) for seed in range(9)]
+    assert written == [rewrite(REPLIES[1], wanted, seed) for seed in range(9)]
+    assert len(set(written)) > 1
+
+
+def test_an_empty_reply_stays_empty() -> None:
+    assert rewrite("", {"emoji": "some"}, 1) == ""
+
+
+def test_only_what_the_user_stated_is_known_and_the_latest_counts() -> None:
+    persona = generate(3, wishes=3)
+    said = next_words(persona, [], None)
+    assert stated([f"I keep three hens. {said} What now?"]).items() <= persona.preferences.items()
+    assert len(stated([said])) == 1
+    assert stated(["I want no emoji.", "An emoji would have been nice."]) == {"emoji": "some"}
+    assert stated(["I keep three hens."]) == {}
