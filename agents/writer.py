@@ -8,12 +8,13 @@ again are left out. Whether the result is any good is for `memory.validation` to
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from agents.faults import tidied
-from agents.prompt import Prompt, shipped
+from agents.prompt import Prompt, chosen
 from aloe.calls import CallLog
 from aloe.models import Message, Model, Reply
 from aloe.schema import Lineage, derived_seed, sentences
@@ -59,6 +60,8 @@ class PersonaWriter:
 
     model: Model
     calls: CallLog
+    prompts: Mapping[str, Path] = field(default_factory=dict)
+    """Files in place of shipped prompts, by name."""
 
     async def write(
         self, kind: Kind, axes: Axes, examples: Sequence[Description], seed: int
@@ -69,7 +72,7 @@ class PersonaWriter:
             ModelError: the run cannot go on.
             CallError: the call failed.
         """
-        prompt = shipped(f"writer_{kind}")
+        prompt = chosen(f"writer_{kind}", self.prompts)
         async with self.calls.call("writer", self.model) as call:
             asked = derived_seed("writer", seed)
             reply = await call.ask(_messages(prompt, kind, axes, examples), seed=asked)
@@ -107,6 +110,6 @@ def _joined(reply: Reply) -> str:
     unmarked = "\n".join(_MARK.sub("", line) for line in tidied(reply).splitlines())
     for fact in sentences(unmarked):
         whole = fact if fact[-1] in ".!?\"'" else f"{fact}."
-        if not repeats((*kept, whole)):
+        if not repeats(whole, kept):
             kept.append(whole)
     return " ".join(kept[:FACTS])

@@ -14,7 +14,6 @@ The embedder is the default one; its vectors, not its speed, are replaced in the
 """
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -234,6 +233,7 @@ def measure_growth(target: int, folder: Path) -> dict[str, Any]:
     """Grow a pool with the scripted writer and return where the time went."""
     from agents.writer import PersonaWriter
     from aloe.calls import CallLog
+    from aloe.loop import runner
     from aloe.models import open_model
     from graphs.pool import PoolContext, Progress, grow_pool
     from memory.descriptions import read_seeds
@@ -262,7 +262,8 @@ def measure_growth(target: int, folder: Path) -> dict[str, Any]:
         )
         embedder.seconds = 0.0
         clock = time.perf_counter()
-        ended = asyncio.run(grow_pool(context))
+        with runner() as loop:
+            ended = loop.run(grow_pool(context))
         seconds = time.perf_counter() - clock
         return {
             "personas": len(pool),

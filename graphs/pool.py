@@ -1,33 +1,34 @@
 """Growing the persona pool: one LangGraph state machine.
 
-    START -> expand => write x n -> validate -> gate -> admit -> END
-               ^                                          |
-               +--------- until target or saturation -----+
+    START -> expand -> write -> validate -> gate -> admit -> END
+               ^                                      |
+               +------ until target or saturation ----+
 
 A round asks for profiles and personalities apart, at points of the axes where the pool is thin;
 what passes the rules and the near-duplicate gate waits for a mate, and a pair that does not
 contradict itself is admitted as a persona. Rounds are barriers on purpose: the gate must decide
 candidates one after the other, and one round's texts are embedded together. Everything a round
-does derives from the seed and the candidates' numbers, never from which call came back first.
+does derives from the seed and the candidates' numbers, never from which call came back first. The
+calls of a round are in flight together inside one node: a task of the graph for each would cost
+more than the gate does.
 """
 
 import asyncio
-import operator
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Overwrite, RetryPolicy, Send
 from typing_extensions import TypedDict
 
 from agents.writer import Writer
 from aloe.config import PersonasConfig
 from aloe.errors import CallError, TransientCallError
 from aloe.schema import Lineage, Persona, derived_seed
+from graphs.workers import work_through
 from memory.axes import KINDS, Kind, sample
 from memory.descriptions import Description, joined
 from memory.growth import GrowthLog, Outcome
@@ -35,18 +36,13 @@ from memory.pairing import paired
 from memory.pool import Fate, PersonaPool
 from memory.validation import Reason, reasons
 
-RETRY = RetryPolicy(
-    retry_on=TransientCallError, max_attempts=4, initial_interval=0.5, max_interval=20.0
-)
-"""Only failures that often pass are tried again."""
-
 EXAMPLES_STAY = 16
 """Candidates that are shown the same examples."""
 
 Ended = Literal["target", "saturated"]
 
 
-class Task(TypedDict):
+class Task(NamedTuple):
     """One candidate to be written."""
 
     number: int
@@ -65,7 +61,7 @@ class PoolState(TypedDict):
     """What goes from node to node; a round overwrites all but `waiting`."""
 
     tasks: list[Task]
-    drafts: Annotated[list[Draft], operator.add]
+    drafts: list[Draft]
     waiting: list[Description]
     """Accepted by the gate and still without a mate."""
 
@@ -102,8 +98,7 @@ def expand(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
     need = {k: missing - sum(d.kind == k for d in state["waiting"]) for k in KINDS}
     kinds = _shared_out(need, context.config.batch)
     first = context.log.next_number
-    tasks = [Task(number=first + i, kind=kind) for i, kind in enumerate(kinds)]
-    return {"tasks": tasks, "drafts": Overwrite([])}
+    return {"tasks": [Task(first + i, kind) for i, kind in enumerate(kinds)]}
 
 
 def _shared_out(need: dict[Kind, int], places: int) -> list[Kind]:
@@ -119,14 +114,19 @@ def _shared_out(need: dict[Kind, int], places: int) -> list[Kind]:
     return kinds
 
 
-def fan_out(state: PoolState) -> list[Send]:
-    """Send every task to a writer of its own."""
-    return [Send("write", task) for task in state["tasks"]]
+async def write(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
+    """Write all candidates of the round at once."""
+    tasks, drafts = state["tasks"], dict[int, Draft]()
+
+    async def one(task: Task) -> None:
+        drafts[task.number] = await _draft(runtime.context, *task)
+
+    await work_through(tasks, len(tasks), one)
+    return {"drafts": [drafts[task.number] for task in tasks]}
 
 
-async def write(state: Task, runtime: Runtime[PoolContext]) -> dict[str, Any]:
+async def _draft(context: PoolContext, number: int, kind: Kind) -> Draft:
     """Write one candidate; a call that fails for good is a refused candidate."""
-    context, kind, number = runtime.context, state["kind"], state["number"]
     rng = random.Random(derived_seed(context.seed, "candidate", kind, number))
     axes = sample(kind, context.pool.cells, rng)
     examples = _examples(context, kind, number)
@@ -136,8 +136,8 @@ async def write(state: Task, runtime: Runtime[PoolContext]) -> dict[str, Any]:
         raise
     except CallError:
         lost = Description(kind=kind, text="", axes=axes, lineage=Lineage(origin="grown"))
-        return {"drafts": [Draft(number, lost, ("call_failed",))]}
-    return {"drafts": [Draft(number, written, ())]}
+        return Draft(number, lost, ("call_failed",))
+    return Draft(number, written, ())
 
 
 def _examples(context: PoolContext, kind: Kind, number: int) -> list[Description]:
@@ -150,7 +150,7 @@ def _examples(context: PoolContext, kind: Kind, number: int) -> list[Description
 def validate(state: PoolState) -> dict[str, Any]:
     """Find what is wrong with each candidate by itself."""
     checked = [d._replace(problems=d.problems or reasons(d.description)) for d in state["drafts"]]
-    return {"drafts": Overwrite(checked)}
+    return {"drafts": checked}
 
 
 async def gate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
@@ -219,12 +219,12 @@ def pool_graph() -> Any:
     return (
         StateGraph(PoolState, context_schema=PoolContext)
         .add_node("expand", expand)
-        .add_node("write", write, input_schema=Task, retry_policy=RETRY)
+        .add_node("write", write)
         .add_node("validate", validate)
         .add_node("gate", gate)
         .add_node("admit", admit)
         .add_edge(START, "expand")
-        .add_conditional_edges("expand", fan_out, ["write"])
+        .add_edge("expand", "write")
         .add_edge("write", "validate")
         .add_edge("validate", "gate")
         .add_edge("gate", "admit")

@@ -7,6 +7,7 @@ a pattern can find and no more; it costs no call.
 """
 
 import re
+from functools import lru_cache
 
 from aloe.schema import sentences
 
@@ -104,18 +105,25 @@ _PATTERNS = {
 }
 
 
-def contradictions(text: str) -> tuple[str, ...]:
-    """Return the topics on which a text, of one person, contradicts itself."""
+def contradictions(*texts: str) -> tuple[str, ...]:
+    """Return the topics on which texts, all of one person, contradict themselves or each other."""
     found = [
         topic
-        for topic, patterns in _PATTERNS.items()
-        if all(pattern.search(text) for pattern in patterns)
+        for topic in _CLAIMS
+        if all(any(_claims(text, topic, side) for text in texts) for side in (0, 1))
     ]
-    if len(stated_ages(text)) > 1:
+    if len(frozenset[int]().union(*map(stated_ages, texts))) > 1:
         found.append("age")
     return tuple(found)
 
 
+@lru_cache(maxsize=2**18)
+def _claims(text: str, topic: str, side: int) -> bool:
+    """Whether a text makes one of a topic's claims; a description is held against many others."""
+    return bool(_PATTERNS[topic][side].search(text))
+
+
+@lru_cache(maxsize=8192)
 def persons(text: str) -> frozenset[str]:
     """Return who the sentences are about: of `I`, `he`, `she`, `they`.
 
@@ -132,6 +140,7 @@ def persons(text: str) -> frozenset[str]:
     return frozenset({"I"}) if "I" in found else found
 
 
+@lru_cache(maxsize=8192)
 def stated_ages(text: str) -> frozenset[int]:
     """Return the ages that the person gives as theirs."""
     return frozenset(int(one or two) for one, two in _AGE.findall(text))

@@ -7,6 +7,7 @@ checked and gated apart, and become a persona only when two of them are joined.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,7 +35,7 @@ class Description:
     """Coordinates asked for or, of a seed, given by its author."""
     lineage: Lineage
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Content hash of the text."""
         return digest(self.text)

@@ -113,13 +113,16 @@ class ExactScan:
             return [self._best(vector, np.arange(len(self.ids)), threshold) for vector in vectors]
         count = len(self.ids)
         heads, tails = self._rotation.head(vectors)
-        found: list[Neighbour | None] = []
-        for vector, head, tail in zip(vectors, heads, tails, strict=True):
-            bound = self._heads[:count] @ head
-            bound += self._tails[:count] * tail
-            left = np.flatnonzero(bound >= threshold - SLACK)
-            found.append(self._best(vector, left, threshold))
-        return found
+        left = np.empty((len(vectors), count), dtype=bool)
+        for start in range(0, count, PAGE):
+            part = slice(start, min(start + PAGE, count))
+            bound = heads @ self._heads[part].T
+            bound += tails[:, None] * self._tails[part]
+            np.greater_equal(bound, threshold - SLACK, out=left[:, part])
+        return [
+            self._best(vector, np.flatnonzero(rows), threshold)
+            for vector, rows in zip(vectors, left, strict=True)
+        ]
 
     def _best(
         self, vector: Vectors, candidates: npt.NDArray[np.intp], threshold: float
@@ -193,8 +196,8 @@ class DescriptionIndex:
         Exact wherever a description of similarity >= `threshold` exists among the rows known
         here; below that the nearest is Chroma's answer, which may be the second nearest.
         """
-        if not len(vectors) or not self._collection.count():
-            return [None] * len(vectors)
+        if not len(vectors):
+            return []
         got = self._collection.query(query_embeddings=vectors, n_results=1, include=["distances"])
         found = [
             Neighbour(ids[0], 1.0 - float(distances[0])) if ids else None

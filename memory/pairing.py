@@ -13,7 +13,7 @@ from memory.descriptions import Description
 
 def conflicts(profile: str, personality: str) -> tuple[str, ...]:
     """Return what a persona of these two texts would contradict itself about."""
-    found = contradictions(f"{profile} {personality}")
+    found = contradictions(profile, personality)
     who = [persons(each) for each in (profile, personality)]
     if all(who) and len(who[0] | who[1]) > 1:
         found = (*found, "pronouns")

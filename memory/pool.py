@@ -136,16 +136,17 @@ class PersonaPool:
         vectors = self.embedder.embed(texts)
         stored = self.indexes[kind].nearest(vectors, self.threshold - ROUNDING)
         held = _nearest_of(self._held[kind], vectors)
-        fresh: dict[str, Vectors] = {}
+        among = vectors @ vectors.T
+        fresh: dict[int, str] = {}
         fates = []
-        for row, (text, vector) in enumerate(zip(texts, vectors, strict=True)):
-            (new,) = _nearest_of(fresh, vector[None])
-            nearest = _nearest(stored[row], held[row], new)
+        for row, text in enumerate(texts):
+            new = (Neighbour(each, float(among[row, other])) for other, each in fresh.items())
+            nearest = _nearest(stored[row], held[row], *new)
             accepted = nearest is None or nearest.similarity < self.threshold - ROUNDING
             if accepted:
-                fresh[digest(text)] = vector
+                fresh[row] = digest(text)
             fates.append(Fate(accepted=accepted, nearest=nearest))
-        self._held[kind] |= fresh
+        self._held[kind] |= {each: vectors[row] for row, each in fresh.items()}
         return fates
 
     def hold(self, kind: Kind, texts: Sequence[str]) -> None:

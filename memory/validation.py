@@ -7,6 +7,8 @@ writer can be judged by what it gets wrong. No rule needs a model.
 """
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from aloe.schema import sentences
@@ -94,7 +96,7 @@ def reasons(description: Description) -> tuple[Reason, ...]:
         "too_many_facts": len(pieces) > FACTS[kind][1],
         "too_short": len(text.split()) < WORDS[kind][0],
         "too_long": len(text.split()) > WORDS[kind][1],
-        "repetition": repeats(pieces),
+        "repetition": any(repeats(piece, pieces[:i]) for i, piece in enumerate(pieces)),
         "not_a_statement": any(
             piece[-1] not in '.!"' or len(piece.split()) < 2 for piece in pieces
         ),
@@ -109,16 +111,17 @@ def reasons(description: Description) -> tuple[Reason, ...]:
     return tuple(reason for reason, wrong in found.items() if wrong)  # type: ignore[misc]
 
 
-def repeats(pieces: tuple[str, ...]) -> bool:
-    """Whether two sentences say nearly the same words."""
-    bags = [
-        frozenset(re.findall(r"\w+", piece.lower())) - {"i", "my", "a", "the"} for piece in pieces
-    ]
+def repeats(piece: str, earlier: Sequence[str]) -> bool:
+    """Whether a sentence says nearly the same words as one of the earlier."""
+    bag = _bag(piece)
     return any(
-        len(one & other) >= 0.75 * max(min(len(one), len(other)), 1)
-        for i, one in enumerate(bags)
-        for other in bags[:i]
+        len(bag & other) >= 0.75 * max(min(len(bag), len(other)), 1) for other in map(_bag, earlier)
     )
+
+
+@lru_cache(maxsize=8192)
+def _bag(piece: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", piece.lower())) - {"i", "my", "a", "the"}
 
 
 def english(text: str) -> bool:

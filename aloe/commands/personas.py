@@ -136,6 +136,7 @@ class _Growth:
     def _grow(self, pool: Any, model: "Model | None", seeds: Any, events: Any) -> None:
         from agents.writer import PersonaWriter, Writer
         from aloe.calls import CallLog
+        from aloe.loop import runner
         from graphs.pool import PoolContext, Progress, grow_pool
         from memory.composition import Composer
         from memory.growth import GrowthLog
@@ -146,7 +147,11 @@ class _Growth:
         calls = CallLog(events, prices=self.config.prices, on_event=self._on_event)
         self.display = GrowthDisplay(progress, log, calls, quiet=self.quiet)
         progress.on_change = self.display.update
-        writer: Writer = PersonaWriter(model=model, calls=calls) if model else Composer()
+        writer: Writer = (
+            PersonaWriter(model=model, calls=calls, prompts=self.config.prompts)
+            if model
+            else Composer()
+        )
         context = PoolContext(
             pool=pool,
             writer=writer,
@@ -157,8 +162,8 @@ class _Growth:
             progress=progress,
         )
         try:
-            with self.display.running():
-                self.ended = asyncio.run(grow_pool(context))
+            with self.display.running(), runner() as loop:
+                self.ended = loop.run(grow_pool(context))
         finally:
             self.size = len(pool)
 
