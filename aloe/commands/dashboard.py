@@ -1,6 +1,7 @@
 """The live picture of a simulation, or of another run over trees."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -13,6 +14,7 @@ from aloe.views.figures import Pace, duration, grid, spending
 
 if TYPE_CHECKING:
     from aloe.calls import CallLog, Event
+    from aloe.limits import Limiter
     from graphs.run import Progress
     from memory.ledger import Tally
 
@@ -39,6 +41,7 @@ class RunDisplay(Display):
         super().__init__(quiet=quiet)
         self.name = name
         self.newest = NewestExchange()
+        self.limiters: Sequence[Limiter] = ()
         self._progress = progress
         self._calls = calls
         self._pace = Pace(calls.totals)
@@ -107,7 +110,16 @@ class RunDisplay(Display):
                 for kind in ("repaired", "blemished", "spoiled")
             ),
         }
-        return grid(lines | spending(self._calls, self._pace))
+        lines |= spending(self._calls, self._pace)
+        if self._progress.running and (held := self._held_back()):
+            lines["limits"] = held
+        return grid(lines)
+
+    def _held_back(self) -> str:
+        """Return what holds calls back at this moment, by server."""
+        from aloe.limits import in_force
+
+        return "; ".join(in_force(self.limiters))
 
 
 class NewestExchange:

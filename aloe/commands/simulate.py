@@ -8,13 +8,25 @@ import typer
 from aloe.commands.dashboard import RunDisplay
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.console import finish, show, stderr
-from aloe.errors import EXIT_CODE, INTERRUPTED, ConfigError
+from aloe.errors import (
+    BUDGET_SPENT,
+    EXIT_CODE,
+    INTERRUPTED,
+    BudgetError,
+    ConfigError,
+    InputError,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aloe.config import Config
+    from aloe.earlier import Earlier
+    from aloe.forecast import Forecast
     from aloe.models import Model
     from aloe.schema import Persona
     from graphs.run import Planned
+    from memory.trees import RunFolder
 
 
 def simulate(
@@ -44,6 +56,33 @@ def simulate(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Trees in flight at once.")
     ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", metavar="DOLLARS", help="Stop when so much is spent."),
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option("--max-calls", help="Stop after so many calls.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", help="Stop after so many tokens, both ways.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="FILE", help="Keep all answers in FILE.")
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay", metavar="FILE", help="Take all answers from FILE; no server is asked."
+        ),
+    ] = None,
+    fork: Annotated[
+        Path | None,
+        typer.Option(
+            "--fork",
+            metavar="NEWDIR",
+            help="Run in NEWDIR, using again what answers of --out still fit.",
+        ),
+    ] = None,
     model: ModelName = None,
     base_url: BaseUrl = None,
     seed: Seed = None,
@@ -56,13 +95,19 @@ def simulate(
     Writes DIR/config.toml, DIR/trees.jsonl and DIR/events.jsonl. The same command again goes on
     where the last one stopped. With `--extend` the trees and settings of a finished run are taken
     over, no call of it is repeated, and only --turns, --concurrency and the expansion may change.
+    A run that stops at --max-cost, --max-calls or --max-tokens, which count what the folder has
+    cost in all, ends with exit code 3 and goes on with a higher cap.
 
     Example: `aloe simulate --personas personas.jsonl --trees 10 --turns 5 --out runs/first`
     """
     from agents.panel import read_own_passport
+    from agents.registry import prompts_of
     from aloe import config as settings
+    from aloe.calls import appending
+    from aloe.earlier import Earlier
     from aloe.loop import runner
     from aloe.models import check_reachable
+    from aloe.recording import record as record_calls
     from graphs.expansion import check_expansion
     from graphs.run import open_models
     from memory.trees import RunFolder, replace_text
@@ -76,6 +121,7 @@ def simulate(
         "--base-url": base_url,
     }
     _check_source(given, extend, out)
+    _check_fork(out, fork, given={"--extend": extend, "--replay": replay})
     resolved = settings.load(
         extend / "config.toml" if extend else config,
         {
@@ -84,41 +130,69 @@ def simulate(
             "simulation.turns": turns,
             "simulation.expansion": expansion,
             "simulation.concurrency": concurrency,
+            "budget.max_cost": max_cost,
+            "budget.max_calls": max_calls,
+            "budget.max_tokens": max_tokens,
         },
     ).with_model(model, base_url)
     pool = _pool(personas) if personas else []
-    folder = RunFolder(out)
-    folder.check(resolved)
+    folder = RunFolder(fork or out)
+    prompts = prompts_of(resolved)
+    folder.check(resolved, prompts)
     passport = read_own_passport(resolved)
     check_expansion(resolved.simulation)
-    models = open_models(resolved)
+    models = _closed_models(resolved, replay) if replay else open_models(resolved)
     wanted = _wanted(resolved, pool, extend, models)
+    earlier = Earlier.of(folder.events)
+    _check_same_trees(folder, wanted, pool, resolved, earlier)
+    _check_prices(resolved, models)
+    _check_place(record)
     # One loop for both: a client's connections belong to the loop that opened them.
     with runner() as loop:
-        loop.run(check_reachable(list(models.values())))
-        with folder.writing(resolved), folder.events.open("a", encoding="utf-8") as events:
-            if passport:
-                replace_text(out / "passport.json", passport.json_text())
-            run = _Run(resolved, events, wanted=len(wanted), quiet=quiet)
-            try:
-                with run.display.running():
-                    loop.run(run.grow(wanted, folder, models))
-            except KeyboardInterrupt:
-                stderr().print(f"stopped; run the same command again to go on in {out}")
-                raise typer.Exit(INTERRUPTED) from None
+        if not replay:
+            loop.run(check_reachable(list(models.values())))
+        with folder.writing(resolved, prompts):
+            if not folder.events.exists():
+                _carry_over(folder, replay=replay, fork=RunFolder(out) if fork else None)
+            with appending(folder.events) as events:
+                if passport:
+                    replace_text(folder.path / "passport.json", passport.json_text())
+                run = _Run(resolved, events, earlier, wanted=len(wanted), quiet=quiet)
+                if not quiet:
+                    say(run.forecast(wanted, folder).line())
+                try:
+                    with run.display.running():
+                        loop.run(run.grow(wanted, folder, models))
+                except BudgetError as error:
+                    run.stopped = str(error)
+                except KeyboardInterrupt:
+                    say(f"stopped; run the same command again to go on in {folder.path}")
+                    raise typer.Exit(INTERRUPTED) from None
+                finally:
+                    if record:
+                        record_calls(folder.events, record)
     show(run.display.figures(), as_json=as_json)
-    finish({"out": str(out), **run.result()}, as_json=as_json)
+    finish({"out": str(folder.path), **run.result()}, as_json=as_json)
+    if run.stopped:
+        say(
+            f"stopped at the budget: {run.stopped}; what is finished is kept, the same command "
+            "with a higher cap goes on",
+            style="red",
+        )
+        raise typer.Exit(BUDGET_SPENT)
     if run.progress.failures:
         reasons = sorted(set(run.progress.failures.values()))
-        stderr().print(
+        say(
             f"aloe: {len(run.progress.failures)} trees were set aside; the first reason: "
             f"{reasons[0]}; run the same command again to retry them",
             style="red",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
         raise typer.Exit(EXIT_CODE)
+
+
+def say(text: str, *, style: str | None = None) -> None:
+    """Say one line to a person."""
+    stderr().print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _check_source(given: dict[str, object], extend: Path | None, out: Path) -> None:
@@ -131,6 +205,91 @@ def _check_source(given: dict[str, object], extend: Path | None, out: Path) -> N
         raise ConfigError(f"--extend takes that over from {extend}; leave out {', '.join(extra)}")
     if extend.resolve() == out.resolve():
         raise ConfigError("--extend leaves the finished run as it is; name another folder as --out")
+
+
+def _check_fork(out: Path, fork: Path | None, given: dict[str, Path | None]) -> None:
+    """Make sure that there is something to fork, and somewhere to put it."""
+    if fork is None:
+        return
+    if extra := [name for name, value in given.items() if value is not None]:
+        raise ConfigError(f"--fork starts from --out; leave out {', '.join(extra)}")
+    if not (out / "config.toml").exists():
+        raise ConfigError(f"{out} holds no run to fork; name it as --out, the new one as --fork")
+    if fork.resolve() == out.resolve():
+        raise ConfigError("--fork leaves the run in --out as it is; name another folder")
+
+
+def _closed_models(config: "Config", recording: Path) -> dict[str, "Model"]:
+    """Return stand-ins for the models of a run whose answers are all in `recording`."""
+    from agents.registry import models_in_use
+    from aloe.models import closed_model
+
+    if not recording.is_file():
+        raise InputError(recording, "there is no such recording")
+    reason = (
+        f"{recording} holds no answer to a call that this run makes; replay it with the personas, "
+        "settings and number of trees that it was recorded with"
+    )
+    return {name: closed_model(each, reason) for name, each in models_in_use(config).items()}
+
+
+def _check_same_trees(
+    folder: "RunFolder",
+    wanted: list["Planned"],
+    pool: list["Persona"],
+    config: "Config",
+    earlier: "Earlier",
+) -> None:
+    """Make sure that what the folder holds was begun from the same personas."""
+    from aloe.config import load
+    from graphs.run import plan
+
+    there = earlier.trees | folder.finished()
+    known = {each.tree for each in wanted}
+    if pool and there - known:  # of a run for more trees, perhaps
+        before = load(folder.config).simulation.trees
+        known |= {each.tree for each in plan(pool, before, config.seed)}
+    if strangers := sorted(there - known):
+        raise ConfigError(
+            f"{folder.path} holds {len(strangers)} trees that do not come from these personas "
+            f"({strangers[0]} is the first); name the file it was begun with, or another folder"
+        )
+
+
+def _check_prices(config: "Config", models: dict[str, "Model"]) -> None:
+    """Make sure that a cap in dollars can be kept."""
+    if config.budget.max_cost is None:
+        return
+    for model in models.values():
+        provider, _, name = model.name.partition(":")
+        if provider in ("openai", "community") and name not in config.prices:
+            raise ConfigError(
+                f'a cap in dollars needs the price of {model.name}: add [prices."{name}"] with '
+                "input and output, in dollars per million tokens, to the settings"
+            )
+
+
+def _check_place(record: Path | None) -> None:
+    """Make sure before a run that there is a folder for its recording."""
+    if record and not record.resolve().parent.is_dir():
+        raise ConfigError(f"{record} cannot be written: there is no such folder")
+
+
+def _carry_over(folder: "RunFolder", *, replay: Path | None, fork: "RunFolder | None") -> None:
+    """Put answers of another run where this one looks for its own."""
+    from aloe.recording import carry
+
+    if replay:
+        carry(replay, folder.events)
+    elif fork and fork.events.exists():
+        finished = fork.finished()
+
+        def stands(line: "Mapping[str, Any]") -> bool:
+            """Whether a call need not be made: what failed or was empty gets another chance."""
+            reply = line["reply"]
+            return bool(reply and (reply["text"].strip() or line["tree"] in finished))
+
+        carry(fork.events, folder.events, stands)
 
 
 def _pool(personas: Path) -> list["Persona"]:
@@ -158,23 +317,45 @@ def _wanted(
 class _Run:
     """One simulation in this process: its call log, its progress, its display."""
 
-    def __init__(self, config: "Config", events: Any, *, wanted: int, quiet: bool) -> None:
+    def __init__(
+        self, config: "Config", events: Any, earlier: "Earlier", *, wanted: int, quiet: bool
+    ) -> None:
+        from aloe.budget import Budget
         from aloe.calls import CallLog
         from graphs.run import Progress
 
         self.config = config
+        self.earlier = earlier
+        self.stopped: str | None = None
+        """Which cap of the budget ended the run; None if none did."""
         self.progress = Progress(wanted=wanted)
         self.calls = CallLog(
-            events, prices=config.prices, on_event=lambda event: self.display.follow(event)
+            events,
+            prices=config.prices,
+            on_event=lambda event: self.display.follow(event),
+            budget=Budget(config.budget, earlier.spent),
         )
         self.display = RunDisplay(self.progress, self.calls, quiet=quiet)
 
     async def grow(self, wanted: list["Planned"], folder: Any, models: Any) -> None:
         from graphs.run import grow_all
 
+        self.display.limiters = [model.limiter for model in models.values()]
         await grow_all(
             wanted, self.config, folder, models, self.calls, self.progress, self.display.update
         )
+
+    def forecast(self, wanted: list["Planned"], folder: "RunFolder") -> "Forecast":
+        """Return what the trees that are not there yet will take."""
+        from aloe.forecast import forecast
+
+        done = folder.finished()
+        todo = [each for each in wanted if each.tree not in done]
+        starts = [each.start for each in todo if each.start]
+        there = min((max(node.turn for node in tree.nodes) for tree in starts), default=0)
+        personas = [each.persona for each in todo]
+        usage = self.earlier.usage
+        return forecast(self.config, personas, len(todo), usage, turns_there=there)
 
     def result(self) -> dict[str, Any]:
         """Return the summary for machines."""
@@ -191,6 +372,8 @@ class _Run:
             "output_tokens": totals.output_tokens,
             "tokens_per_second": round(totals.output_tokens / seconds, 1) if seconds else 0.0,
             "cost": None if totals.unpriced else round(totals.cost, 6),
+            "spent": vars(self.calls.budget.spent),
+            "stopped": self.stopped,
             "verdicts": dict(progress.outcomes),
             "ledger": progress.ledger.summary(),
             "user_faults": dict(progress.severity),

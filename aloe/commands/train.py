@@ -1,5 +1,6 @@
 """`aloe train`: rows in, a model out."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from aloe.commands.options import ConfigFile, Json, Quiet, Seed
 from aloe.console import Display, finish, show, stderr
 from aloe.errors import INTERRUPTED, ConfigError
+from aloe.views.figures import duration
 
 if TYPE_CHECKING:
     from aloe.config import Config
@@ -322,16 +324,30 @@ class _TrainingDisplay(Display):
     def __init__(self, progress: "Progress", *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
         self.progress = progress
+        self._began: tuple[float, int] | None = None
 
     def follow(self, progress: "Progress") -> None:
+        """Take notice of how far the training is."""
         self.progress = progress
+        if self._began is None and progress.step:
+            self._began = time.monotonic(), progress.step
         self.update()
+
+    def to_go(self) -> str:
+        """Say how long the rest takes at the pace so far; empty if that is not known."""
+        p = self.progress
+        if self._began is None or not p.steps or not self._began[1] < p.step < p.steps:
+            return ""
+        started, step = self._began
+        seconds = (time.monotonic() - started) / (p.step - step) * (p.steps - p.step)
+        return f"about {duration(seconds)} to go"
 
     def line(self) -> str:
         """Return phase, step and newest figures in one line."""
         p = self.progress
         newest = p.history[-1] if p.history else {}
         figures = [f"{name} {value:.4g}" for name, value in newest.items() if name in self._names()]
+        figures += filter(None, [self.to_go()])
         return ", ".join([f"train {p.method}: {p.phase} {p.step}/{p.steps or '?'}", *figures])
 
     def panel(self) -> RenderableType:
@@ -342,7 +358,7 @@ class _TrainingDisplay(Display):
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             p.phase, ProgressBar(total=p.steps or None, completed=p.step, width=30),
-            f"{p.step}/{p.steps or '?'}",
+            f"{p.step}/{p.steps or '?'}", self.to_go(),
         )  # fmt: skip
         curves = Table.grid(padding=(0, 1))
         for name in self._names():

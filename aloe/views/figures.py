@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from aloe.budget import Budget
     from aloe.calls import CallLog, Totals
 
 WINDOW = 20.0
@@ -83,9 +84,22 @@ def spending(calls: "CallLog", pace: Pace) -> dict[str, str]:
         "cost": "unknown (no price given)" if t.unpriced else f"${t.cost:.4f}",
         "time": f"{pace.seconds:.1f} s",
     }
+    if caps := ", ".join(_caps(calls.budget)):
+        lines["budget"] = caps
     if troubles := ", ".join(_troubles(t)):
         lines["trouble"] = troubles
     return lines
+
+
+def _caps(budget: "Budget") -> Iterator[str]:
+    """Yield what is spent of each cap, earlier parts of the run included."""
+    limits, spent = budget.limits, budget.spent
+    if limits.max_calls is not None:
+        yield f"{spent.calls:,} of {limits.max_calls:,} calls"
+    if limits.max_tokens is not None:
+        yield f"{spent.tokens:,} of {limits.max_tokens:,} tokens"
+    if limits.max_cost is not None:
+        yield f"${spent.cost:.4f} of ${limits.max_cost:.2f}"
 
 
 def _troubles(totals: "Totals") -> Iterator[str]:
