@@ -9,11 +9,11 @@ is told to be brief, because a short and friendly reply is liked whoever reads i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from agents.faults import assistant_faults, tidied
-from agents.prompt import shipped
+from agents.prompt import Prompt, shipped
 from agents.transcript import Path, chat_messages
 from aloe.calls import CallLog
 from aloe.config import Condition
@@ -59,6 +59,8 @@ class CandidateAgent:
     model: Model
     calls: CallLog
     terms: Terms = CONDITIONS["candidate"]
+    told_prompt: Prompt = field(default_factory=lambda: shipped("candidate_told"))
+    concise_prompt: Prompt = field(default_factory=lambda: shipped("candidate_concise"))
 
     async def reply(
         self, tree: str, path: Path, user: UserNode, told: Persona | None = None
@@ -91,5 +93,5 @@ class CandidateAgent:
         shown = chat_messages([*path, user] if self.terms.history else [user])
         if told:
             persona = f"{told.profile} {told.personality}"
-            return [*shipped("candidate_told").render(persona=persona), *shown]
-        return [*shipped("candidate_concise").render(), *shown] if self.terms.concise else shown
+            return [*self.told_prompt.render(persona=persona), *shown]
+        return [*self.concise_prompt.render(), *shown] if self.terms.concise else shown

@@ -11,11 +11,12 @@ from itertools import product
 
 import numpy as np
 
+from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Record
 from benchmark.figures import DRAWS, Figure, Sample, sample
-from benchmark.folder import Bench
 from benchmark.metrics import Array
+from benchmark.results import incomplete
 from benchmark.scores import ReplyScores
 from benchmark.statistics import (
     Statistic,
@@ -166,19 +167,20 @@ def _adjusted(
     return score, np.zeros_like(score), intercept
 
 
-def caveats(sides: Sequence[tuple[str, Bench]]) -> list[str]:
-    """Return what makes the folders hard to compare: other users, judges, cases."""
-    (base, first), *others = sides
+def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
+    """Return what makes the sides hard to compare with the first: other users, judges, cases."""
     found = []
-    for name, bench in others:
+    for side, config in zip(sides[1:], configs[1:], strict=True):
         for what, there, here in (
-            ("simulated user", first.config.models.user, bench.config.models.user),
-            ("judges", first.config.models.judges(), bench.config.models.judges()),
-            ("cases", first.config.benchmark.cases, bench.config.benchmark.cases),
+            ("simulated user", configs[0].models.user, config.models.user),
+            ("judges", configs[0].models.judges(), config.models.judges()),
+            ("cases", configs[0].benchmark.cases, config.benchmark.cases),
         ):
             if there != here:
-                found.append(f"{base} and {name} have other {what}: differences are theirs as well")
-    for name, bench in sides:
-        if not bench.result["complete"]:
-            found.append(f"{name} is incomplete: more than 5% of its ratings are missing")
+                found.append(
+                    f"{sides[0].name} and {side.name} have other {what}: what differs may be theirs"
+                )
+    for side in sides:
+        if incomplete(side.rows):
+            found.append(f"{side.name} is incomplete: more than 5% of its ratings are missing")
     return found

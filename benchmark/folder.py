@@ -54,6 +54,11 @@ class Bench:
         """Return the scores of one condition."""
         return list(read_scores(self.conditions[condition] / SCORES))
 
+    @property
+    def own_rows(self) -> list[ReplyScores]:
+        """The scores of the folder itself, whatever its condition."""
+        return list(read_scores(self.path / SCORES))
+
     def trees(self, condition: Condition = "candidate") -> Iterator[Tree]:
         """Yield the dialogues of one condition."""
         return read_trees(self.conditions[condition])

@@ -110,13 +110,19 @@ def suite_result(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
         figures=_figures(data, own, gain),
         ratings=len(scores),
         missing={str(reason): count for reason, count in missing.items()},
-        incomplete=missing.total() > MOST_MISSING * len(scores),
+        incomplete=incomplete(rows),
         user_faults=dict(faults),
         spoiled_cases=len({row.case for row in rows if SPOILING & set(row.user_faults)}),
         empty=sum(row.empty for row in rows),
         agreement=agreement(data),
         by_seed=_by_seed(data, own, gain),
     )
+
+
+def incomplete(rows: Iterable[ReplyScores]) -> bool:
+    """Whether more than `MOST_MISSING` of the ratings that there should be are missing."""
+    scores = [score for row in rows for score in row.scores]
+    return sum(score.value is None for score in scores) > MOST_MISSING * len(scores)
 
 
 def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:

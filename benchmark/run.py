@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.candidate import CONDITIONS, CandidateAgent
+from agents.prompt import chosen
 from agents.rating import PointwiseJudge
 from agents.user import UserAgent
-from aloe.calls import CallLog, Event, read_events
+from aloe.calls import CallLog, Event, iter_events
 from aloe.config import Config
 from aloe.models import Model
 from aloe.schema import Tree
@@ -79,10 +80,20 @@ async def run_condition(
     """
     wanted = {each.dialogue.id: each for each in planned}
     condition, width = config.benchmark.condition, config.simulation.concurrency
+    own = config.prompts
     context = DialogueContext(
-        user=UserAgent(model=models["user"], calls=calls, window=config.simulation.user_window),
+        user=UserAgent(
+            model=models["user"],
+            calls=calls,
+            prompt=chosen("user", own),
+            window=config.simulation.user_window,
+        ),
         candidate=CandidateAgent(
-            model=models["candidate"], calls=calls, terms=CONDITIONS[condition]
+            model=models["candidate"],
+            calls=calls,
+            terms=CONDITIONS[condition],
+            told_prompt=chosen("candidate_told", own),
+            concise_prompt=chosen("candidate_concise", own),
         ),
         ledger=ledger,
     )
@@ -92,14 +103,21 @@ async def run_condition(
         return await hold(each.dialogue, names, context)
 
     await finish_trees(wanted, make, folder, calls, progress.dialogues, on_change, width=width)
-    judges = [PointwiseJudge(model=models[name], calls=calls) for name in config.models.judges()]
+    judges = [
+        PointwiseJudge(model=models[name], calls=calls, prompt=chosen("judge_score", own))
+        for name in config.models.judges()
+    ]
     held = {tree.id: tree for tree in _trees(folder) if tree.id in wanted}
     path = folder.path / SCORES
     rows = _finished_rows(folder, wanted)
     progress.judged = len(rows)
     todo = [tree for id_, tree in held.items() if id_ not in rows]
     open_ids = {tree.id for tree in todo}
-    calls.remember([event for event in read_events(folder.events) if event["tree"] in open_ids])
+    calls.remember(
+        event
+        for event in iter_events(folder.events)
+        if event["role"] == "judge" and event["tree"] in open_ids
+    )
 
     async def judge(tree: Tree) -> None:
         found = await judge_dialogue(wanted[tree.id], tree, judges, ledger, condition)

@@ -26,6 +26,7 @@ from agents.transcript import Path
 from agents.user import UserAgent
 from aloe.config import Mood
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
+from graphs.tree import RETRY
 from memory.ledger import Ledger
 
 PRESCRIBED = "case"
@@ -143,6 +144,7 @@ def checked(dialogue: Dialogue, said: Sequence[AnyNode], ledger: Ledger) -> list
 def dialogue_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     """Return the graph."""
     graph = StateGraph(DialogueState, DialogueContext, input_schema=DialogueInput)
+    graph.set_node_defaults(retry_policy=RETRY)
     graph.add_node("user", speak)
     graph.add_node("candidate", answer)
     graph.add_node("check", check)

@@ -1,10 +1,14 @@
 """`aloe bench`: measure how alignment grows during a talk."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
+from aloe.commands import bench_run
 from aloe.commands.options import Json
 from aloe.console import finish, show
 from aloe.errors import ConfigError
@@ -14,11 +18,65 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
+app.command("run")(bench_run.run)
 
 
-@app.callback()
-def _bench() -> None:
-    """Keep `metrics` a verb of its own while it is the only one."""
+@app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Bench folders; the first is the base.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Compare bench folders with the first one, paired case by case and seed by seed.
+
+    Also takes the folder of a control, such as DIR/ceiling. P-values are adjusted for all lines.
+
+    Example: `aloe bench compare runs/base runs/tuned`
+    """
+    from aloe.views.alignment import comparison_table
+    from benchmark.compare import Side, caveats
+    from benchmark.compare import compare as compared
+    from benchmark.folder import read_bench
+
+    if len(folders) < 2:
+        raise ConfigError("name two bench folders or more, the one to compare with first")
+    benches = [(str(path), read_bench(path)) for path in folders]
+    sides = [
+        Side(name=name, rows=bench.own_rows, seed=bench.config.seed) for name, bench in benches
+    ]
+    lines, warnings = compared(sides), caveats(benches)
+    cautions = [Text(f"warning: {text}", "yellow") for text in warnings]
+    show(Group(*cautions, comparison_table(lines)), as_json=as_json)
+    finish(
+        {"comparisons": [line.model_dump(mode="json") for line in lines], "warnings": warnings},
+        as_json=as_json,
+    )
+
+
+@app.command("list")
+def list_suites(as_json: Json = False) -> None:
+    """List the suites that come with the program, and what each is for.
+
+    Example: `aloe bench list`
+    """
+    from benchmark.cases import SUITES, load_cases
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("suite", no_wrap=True)
+    for name in ("cases", "turns"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("what it is for")
+    found = []
+    for name, purpose in SUITES.items():
+        cases = load_cases(name)
+        turns = sorted({case.turns for case in cases})
+        found.append({"suite": name, "cases": len(cases), "turns": turns, "purpose": purpose})
+        table.add_row(
+            name, f"{len(cases)}", "-".join(map(str, turns[:1] + turns[1:][-1:])), purpose
+        )
+    show(table, as_json=as_json)
+    finish({"suites": found}, as_json=as_json)
 
 
 @app.command()

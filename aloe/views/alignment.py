@@ -113,13 +113,22 @@ def conditions_table(by_condition: "dict[str, SuiteResult]") -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("condition", no_wrap=True)
     for name in ("gain", "average AL", "IR"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for condition, result in by_condition.items():
         cells = [result.figures.get(name) for name in ("gain", "al_mean", "ir")]
-        table.add_row(
-            condition, *(f"{number(f.value)} [{interval(f)}]" if f else "-" for f in cells)
-        )
+        table.add_row(condition, *(_compact(figure) for figure in cells))
     return table
+
+
+def _compact(figure: "Figure | None") -> str:
+    """Return a figure with its interval in few characters."""
+    if figure is None or figure.value is None:
+        return "-"
+    texts = [
+        f"{value:.2f}" for value in (figure.value, figure.low, figure.high) if value is not None
+    ]
+    texts = ["0.00" if text == "-0.00" else text for text in texts]
+    return texts[0] + (f" [{texts[1]}, {texts[2]}]" if len(texts) == 3 else "")
 
 
 def curve(result: "SuiteResult", width: int) -> Table:
@@ -179,7 +188,8 @@ def number(value: float | None, *, share: bool = False) -> str:
     """Return a figure as text; `-` where there is none."""
     if value is None:
         return "-"
-    return f"{value:.1%}" if share else f"{value:.3f}"
+    text = f"{value:.1%}" if share else f"{value:.3f}"
+    return text.removeprefix("-") if float(text.rstrip("%")) == 0 else text
 
 
 def _signed(value: float | None) -> str:
