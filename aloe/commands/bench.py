@@ -41,11 +41,11 @@ def compare(
 
     if len(folders) < 2:
         raise ConfigError("name two bench folders or more, the one to compare with first")
-    benches = [(str(path), read_bench(path)) for path in folders]
+    benches = [read_bench(path) for path in folders]
     sides = [
-        Side(name=name, rows=bench.own_rows, seed=bench.config.seed) for name, bench in benches
+        Side(name=str(each.path), rows=each.own_rows, seed=each.config.seed) for each in benches
     ]
-    lines, warnings = compared(sides), caveats(benches)
+    lines, warnings = compared(sides), caveats(sides, [each.config for each in benches])
     cautions = [Text(f"warning: {text}", "yellow") for text in warnings]
     show(Group(*cautions, comparison_table(lines)), as_json=as_json)
     finish(
