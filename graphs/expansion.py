@@ -18,6 +18,7 @@ from statistics import mean
 from aloe.config import SimulationConfig
 from aloe.errors import ConfigError
 from aloe.named import named
+from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Verdict, derived_seed
 
 Expansion = Callable[[Sequence[AssistantNode], Sequence[Verdict], random.Random], list[str]]
@@ -44,8 +45,9 @@ def sample(
 def preferred(
     candidates: Sequence[AssistantNode], verdicts: Sequence[Verdict], rng: random.Random
 ) -> list[str]:
-    """Continue the candidate with the most wins, one at random among equals."""
-    wins = {each.id: sum(v.preferred == each.id for v in verdicts) for each in candidates}
+    """Continue the candidate that beats most others, one at random among equals."""
+    order = beaten(verdicts)
+    wins = {each.id: len(order.get(each.id, ())) for each in candidates}
     best = max(wins.values())
     return [rng.choice([node for node, won in wins.items() if won == best])]
 
@@ -164,10 +166,12 @@ def beam(level: Sequence[Siblings], width: int, rng: random.Random) -> list[str]
 
 
 def _score(node: str, verdicts: Sequence[Verdict]) -> tuple[float, float]:
-    """Return wins less losses over the comparisons of `node`, and its mean margin."""
+    """Return wins less losses of `node` against its siblings, and its mean margin."""
+    order = beaten(verdicts)
+    won = order.get(node, set())
+    balance = [(other in won) - (node in order[other]) for other in order if other != node]
     mine = [verdict for verdict in verdicts if node in (verdict.first, verdict.second)]
     margins = [v.margin if v.first == node else -v.margin for v in mine if v.margin is not None]
-    balance = [(v.preferred == node) - (v.rejected == node) for v in mine]
     return mean(balance or [0]), mean(margins or [0.0])
 
 

@@ -7,7 +7,6 @@ failures that often pass. Each comparison is a run of its own, so that one that 
 takes no other with it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,6 +17,8 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from agents.judge import Comparison, Judge
+from agents.schedule import compare_all
+from aloe.config import Schedule
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict
 from graphs.tree import RETRY
 
@@ -74,18 +75,27 @@ async def judge_one(comparison: Comparison, judge: Judge) -> Verdict:
     return verdict
 
 
-def comparisons_of(tree: Tree) -> list[Comparison]:
-    """Return what was compared in `tree`, in the order of its verdicts."""
-    return [_comparison(tree, verdict) for verdict in tree.verdicts]
+async def judge_tree(tree: Tree, judge: Judge, schedule: Schedule) -> list[Verdict]:
+    """Return the verdicts on all replies in `tree`, as if it had grown under this judge.
+
+    Raises:
+        ModelError: the judge's model is refused or gone.
+        CallError: a call failed for good.
+    """
+    users = [node for node in tree.nodes if isinstance(node, UserNode)]
+    return [each for user in users for each in await _judge_replies(tree, user, judge, schedule)]
 
 
-def _comparison(tree: Tree, verdict: Verdict) -> Comparison:
-    path: Sequence[UserNode | AssistantNode]
-    *path, user = tree.path(verdict.node)
-    first, second = tree.by_id[verdict.first], tree.by_id[verdict.second]
-    assert isinstance(user, UserNode)
-    assert isinstance(first, AssistantNode)
-    assert isinstance(second, AssistantNode)
-    return Comparison(
-        persona=tree.persona, tree=tree.id, path=path, user=user, first=first, second=second
-    )
+async def _judge_replies(
+    tree: Tree, user: UserNode, judge: Judge, schedule: Schedule
+) -> list[Verdict]:
+    *path, _ = tree.path(user.id)
+    replies = [node for node in tree.children(user.id) if isinstance(node, AssistantNode)]
+
+    async def compare(first: AssistantNode, second: AssistantNode) -> Verdict:
+        comparison = Comparison(
+            persona=tree.persona, tree=tree.id, path=path, user=user, first=first, second=second
+        )
+        return await judge_one(comparison, judge)
+
+    return await compare_all(replies, compare, schedule)

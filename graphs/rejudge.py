@@ -14,7 +14,7 @@ from aloe.config import Config
 from aloe.errors import StoreError
 from aloe.models import Model
 from aloe.schema import Outcome, Tree, Verdict
-from graphs.judging import comparisons_of, judge_one
+from graphs.judging import judge_tree
 from graphs.run import Progress, finish_trees
 from memory.trees import RunFolder, read_trees
 
@@ -50,9 +50,7 @@ async def rejudge(
     names = {name: model.name for name, model in models.items()}
 
     async def judged(tree: Tree) -> Tree:
-        return with_verdicts(
-            tree, [await judge_one(each, judge) for each in comparisons_of(tree)], names
-        )
+        return with_verdicts(tree, await judge_tree(tree, judge, config.judge.schedule), names)
 
     by_id = {tree.id: tree for tree in trees}
     width = config.simulation.concurrency
@@ -82,11 +80,16 @@ def with_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, 
 
 
 def flips(before: Sequence[Tree], after: Sequence[Tree]) -> Flips:
-    """Count how the outcomes of `before` changed in `after`, over the trees that both hold."""
+    """Count how the outcomes of `before` changed in `after`, over the pairs that both compared."""
     new = {tree.id: tree for tree in after}
     return Counter(pair for tree in before if tree.id in new for pair in _outcomes(tree, new))
 
 
 def _outcomes(tree: Tree, new: Mapping[str, Tree]) -> Iterator[tuple[Outcome, Outcome]]:
-    verdicts = {(v.first, v.second): v.outcome for v in new[tree.id].verdicts}
-    return ((v.outcome, verdicts[v.first, v.second]) for v in tree.verdicts)
+    after = {frozenset((v.first, v.second)): v for v in new[tree.id].verdicts}
+    for before in tree.verdicts:
+        if verdict := after.get(frozenset((before.first, before.second))):
+            swapped: dict[Outcome, Outcome] = {"first": "second", "second": "first"}
+            same_way = verdict.first == before.first
+            outcome = verdict.outcome
+            yield before.outcome, outcome if same_way else swapped.get(outcome, outcome)

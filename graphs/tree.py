@@ -1,7 +1,7 @@
 """The state machine that grows one conversation tree.
 
 Two graphs. `turn` is one exchange on one branch: the user speaks, the inducer marks what was
-revealed, all assistants answer in parallel, the judge compares their replies pair by pair, and the
+revealed, all assistants answer in parallel, the judge compares their replies, and the
 ledger is checked against the persona, too late for any agent to learn from it. `tree` alternates
 between `expand`, which decides what is continued, and one `turn` for every branch to be continued,
 all branches in parallel. Roles of the user's own (`agents.roles`) get nodes between these, where
@@ -21,7 +21,6 @@ import operator
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
 from typing import Annotated, Any, NotRequired, TypeVar, cast, get_args
 
 from langgraph.graph import END, START, StateGraph
@@ -37,8 +36,9 @@ from agents.judge import Comparison, Judge
 from agents.mood import mood_of
 from agents.registry import RoleAgent, noted, reworded
 from agents.roles import Exchange, Update
+from agents.schedule import compare_all
 from agents.user import UserAgent
-from aloe.config import Place, SimulationConfig
+from aloe.config import Place, Schedule, SimulationConfig
 from aloe.errors import TransientCallError
 from aloe.schema import (
     AssistantNode,
@@ -55,7 +55,7 @@ AnyNode = UserNode | AssistantNode
 N = TypeVar("N", UserNode, AssistantNode)
 
 RETRY = RetryPolicy(
-    retry_on=TransientCallError, max_attempts=4, initial_interval=0.5, max_interval=20.0
+    retry_on=TransientCallError, max_attempts=2, initial_interval=0.5, max_interval=20.0
 )
 """Only failures that often pass are tried again; jitter is LangGraph's default."""
 
@@ -73,6 +73,8 @@ class SimulationContext:
     judge: Judge
     ledger: Ledger
     config: SimulationConfig
+    schedule: Schedule = "round_robin"
+    """Which of more than two candidates are compared."""
     roles: tuple[RoleAgent, ...] = ()
     """Roles of the user's own beside the assistants; see `agents.roles`."""
 
@@ -197,9 +199,11 @@ async def answer(state: AssistantTask, runtime: Context) -> dict[str, Any]:
 
 
 async def judge(state: TurnState, runtime: Context) -> TurnResult:
-    """Compare the candidates pair by pair."""
-    verdicts = [
-        await runtime.context.judge.compare(
+    """Compare the candidates with each other."""
+    context, candidates = runtime.context, state["candidates"]
+
+    async def compare(first: AssistantNode, second: AssistantNode) -> Verdict:
+        return await context.judge.compare(
             Comparison(
                 persona=state["persona"],
                 tree=state["tree"],
@@ -209,9 +213,9 @@ async def judge(state: TurnState, runtime: Context) -> TurnResult:
                 second=second,
             )
         )
-        for first, second in combinations(state["candidates"], 2)
-    ]
-    return {"nodes": [state["user"], *state["candidates"]], "verdicts": verdicts}
+
+    verdicts = await compare_all(candidates, compare, context.schedule)
+    return {"nodes": [state["user"], *candidates], "verdicts": verdicts}
 
 
 async def check(state: TurnState, runtime: Context) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict
 
 Format = Literal["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"]
@@ -55,7 +56,7 @@ class Origin:
 def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield prompt and completion for each user message whose best reply is known.
 
-    With more than two candidates the best is the one that is never beaten, if it is the only one.
+    With more than two candidates it is the only one that beats another and is never beaten.
     """
     for user in _user_nodes(tree):
         won, lost = _won_and_lost(tree, user, skipped)
@@ -66,7 +67,11 @@ def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 
 
 def dpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    """Yield prompt, chosen and rejected for each comparison with a preference."""
+    """Yield prompt, chosen and rejected for each comparison with a preference.
+
+    Pairs that were never compared give no row, even where the ranking orders them: a label is a
+    verdict, not a conclusion.
+    """
     for verdict in tree.verdicts:
         if _usable(tree, verdict, skipped) and verdict.preferred and verdict.rejected:
             row = {
@@ -95,15 +100,27 @@ def kto_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 
 
 def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    """Yield prompt, completion and reward, the share in [0, 1] of its comparisons a reply won."""
+    """Yield prompt, completion and reward, the share in [0, 1] of siblings that a reply beats.
+
+    Only siblings that it beats or is beaten by are counted. Those it was not compared with count
+    where a chain of verdicts ranks them (`aloe.ranking`), so that rewards of a tournament mean the
+    same as those of a round robin.
+    """
     for user in _user_nodes(tree):
-        verdicts = [v for v in tree.verdicts_on(user.id) if _usable(tree, v, skipped)]
+        verdicts = list(tree.verdicts_on(user.id))
+        for verdict in verdicts:
+            _usable(tree, verdict, skipped)
+        order = {
+            node: {other for other in others if not _flaw(tree, node, other)}
+            for node, others in beaten(verdicts).items()
+        }
         for node in tree.children(user.id):
-            mine = [v.preferred == node.id for v in verdicts if node.id in (v.first, v.second)]
-            if mine:
+            won = len(order.get(node.id, ()))
+            lost = sum(node.id in others for others in order.values())
+            if won + lost:
                 answer = _answer(tree, node.id)
                 row = {"prompt": _prompt(tree, user.id), "completion": answer}
-                yield _full({**row, "reward": sum(mine) / len(mine)}, _origin(tree, user))
+                yield _full({**row, "reward": won / (won + lost)}, _origin(tree, user))
 
 
 def grpo_rows(tree: Tree, _skipped: Skipped) -> Iterator[Row]:
@@ -222,17 +239,23 @@ def _confidence(verdict: Verdict) -> float | None:
 
 
 def _usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:
-    if verdict.preferred is None:
+    """Whether a verdict gives a label; counts it if not."""
+    if not (verdict.preferred and verdict.rejected):
         skipped[verdict.outcome] += 1
         return False
-    pair = tree.by_id[verdict.first], tree.by_id[verdict.second]
-    faults: list[str] = [
-        node.faults[0] for node in pair if isinstance(node, AssistantNode) and node.faults
-    ]
-    faults += ["mind-reading"] * _reads_minds(tree, verdict.preferred)
+    flaw = _flaw(tree, verdict.preferred, verdict.rejected)
+    if flaw:
+        skipped[f"{flaw} reply"] += 1
+    return flaw is None
+
+
+def _flaw(tree: Tree, preferred: str, rejected: str) -> str | None:
+    """Return what forbids to teach that one reply is better than another, None if nothing does."""
+    pair = (tree.by_id[preferred], tree.by_id[rejected])
+    faults = [node.faults[0] for node in pair if isinstance(node, AssistantNode) and node.faults]
     if faults:
-        skipped[f"{faults[0]} reply"] += 1
-    return not faults
+        return faults[0]
+    return "mind-reading" if _reads_minds(tree, preferred) else None
 
 
 def _reads_minds(tree: Tree, node: str) -> bool:

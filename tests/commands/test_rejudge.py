@@ -211,3 +211,43 @@ def test_a_tree_whose_calls_fail_is_set_aside(
     assert (ran.result["trees_now"], ran.result["set_aside"]) == (3, 1)
     server.behave = scripted
     assert aloe(*command).result["trees_now"] == 1
+
+
+FOUR = f"""
+[models]
+user = "{SCRIPTED}"
+inducer = "{SCRIPTED}"
+judge = "{SCRIPTED}"
+assistants = [
+    {{ name = "a", model = "{SCRIPTED}", hint = true }},
+    {{ name = "b", model = "{SCRIPTED}" }},
+    {{ name = "c", model = "{SCRIPTED}", style = "Be curt." }},
+    {{ name = "d", model = "{SCRIPTED}", style = "Ask back." }},
+]
+[judge]
+min_margin = 0.0
+"""
+
+
+def test_pairs_that_a_tournament_spared_are_compared_when_all_are_wanted(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "all.toml").write_text(FOUR)
+    (tmp_path / "few.toml").write_text(FOUR + 'schedule = "tournament"\n')
+    ran = aloe(
+        "simulate", "--personas", personas_file, "--trees", 3, "--turns", 2, "--out",
+        tmp_path / "few", "--config", tmp_path / "few.toml", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    few = sum(ran.result["verdicts"].values())
+    again = aloe(
+        "rejudge", tmp_path / "few", "--config", tmp_path / "all.toml", "--out", tmp_path / "all",
+        "--json",
+    )  # fmt: skip
+    assert again.code == 0, again.err
+    assert again.result["comparisons"] == again.result["same"] == few < 3 * 2 * 6
+    assert [len(tree.verdicts) for tree in read_trees(tmp_path / "all")] == [2 * 6] * 3
+    rows = aloe(
+        "export", tmp_path / "few", "--format", "dpo", "--out", tmp_path / "d.jsonl", "--json"
+    )
+    assert rows.result["rows"] + sum(rows.result["left_out"].values()) == few

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from builders import PERSONAS, JitteryChat, config, grow, models, scripted_model
@@ -14,8 +14,9 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from agents.scripted import reply
 from aloe.calls import CallLog, Event
-from aloe.config import EXPANSION_NAMES, Config
+from aloe.config import EXPANSION_NAMES, Config, Schedule
 from aloe.errors import CallError, ModelError, TransientCallError
+from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Tree, UserNode, digest
 from graphs.tree import turn_graph
 from training.export import Skipped, dpo_rows, sft_rows
@@ -52,11 +53,14 @@ def worlds(draw: st.DrawFn) -> tuple[Config, int]:
         node_budget=draw(st.none() | st.integers(5, 40)),
         user_window=draw(st.sampled_from([None, 0, 1])),
     )
-    return found, assistants
+    schedule = draw(st.sampled_from(get_args(Schedule)))
+    judge = found.judge.model_copy(update={"schedule": schedule})
+    return found.model_copy(update={"judge": judge}), assistants
 
 
-def check_shape(tree: Tree, turns: int, assistants: int) -> None:
+def check_shape(tree: Tree, settings: Config, assistants: int) -> None:
     """Check what every tree promises, walking by `parent` alone."""
+    turns, schedule = settings.simulation.turns, settings.judge.schedule
     seen: dict[str, UserNode | AssistantNode] = {}
     for node in tree.nodes:
         parent = seen.get(node.parent or "")
@@ -83,7 +87,12 @@ def check_shape(tree: Tree, turns: int, assistants: int) -> None:
         children = [node.id for node in tree.nodes if node.parent == user.id]
         assert len(children) == assistants
         expected.update((user.id, a, b) for a, b in combinations(children, 2))
-    assert pairs == expected
+    if schedule == "round_robin":
+        assert pairs == expected
+    assert pairs <= expected
+    for user, a, b in expected - pairs:
+        order = beaten(tree.verdicts_on(user))
+        assert (b in order[a]) != (a in order[b]), "a pair was spared although nothing orders it"
 
 
 def check_hints(tree: Tree) -> None:
@@ -138,7 +147,7 @@ def path_texts(tree: Tree, node: str | None) -> list[tuple[str, str]]:
 def test_every_tree_is_well_formed(world: tuple[Config, int], seed: int) -> None:
     settings, assistants = world
     tree = grow(settings, seed=seed)
-    check_shape(tree, settings.simulation.turns, assistants)
+    check_shape(tree, settings, assistants)
     check_hints(tree)
     check_rows(tree)
     budget, turns = settings.simulation.node_budget, settings.simulation.turns
@@ -155,7 +164,7 @@ def test_whatever_the_models_say(world: tuple[Config, int], seed: int) -> None:
         tree = grow(settings, seed=seed, model=scripted_model(odd))
     except CallError:  # a user that stays silent costs its tree, and nothing else may
         return
-    check_shape(tree, settings.simulation.turns, assistants)
+    check_shape(tree, settings, assistants)
     check_hints(tree)
     check_rows(tree)
     assert Tree.model_validate_json(tree.model_dump_json()) == tree

@@ -1,0 +1,69 @@
+"""Which candidates of a turn are compared, when there are more than two.
+
+`round_robin` compares every pair. `tournament` inserts one candidate after the other into the
+ranking so far and asks only what the verdicts do not imply yet, the most telling comparison first;
+among candidates in line that is binary insertion. If every comparison brings a preference, 4
+candidates take 5 comparisons at most instead of 6, 5 take 8 (10), 6 take 11 (15), 8 take 17 (28);
+the least possible are 5, 7, 10 and 16.
+
+The ranking stays sound: two candidates are left uncompared only if a chain of preferences already
+says which is better. Ties and abstentions imply nothing, so they cost further comparisons, up to
+the full round robin, rather than a guess. What is lost is redundancy: a judge that goes in circles
+cannot be caught at it, because the comparison that would close a circle is the one that is spared.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import combinations
+
+from aloe.config import Schedule
+from aloe.ranking import Beaten, beaten
+from aloe.schema import AssistantNode, Verdict
+
+Compare = Callable[[AssistantNode, AssistantNode], Awaitable[Verdict]]
+Pair = tuple[AssistantNode, AssistantNode]
+
+
+async def compare_all(
+    candidates: Sequence[AssistantNode], compare: Compare, schedule: Schedule
+) -> list[Verdict]:
+    """Compare candidates until they are ranked as far as the judge can tell.
+
+    Args:
+        candidates: the replies to one message.
+        compare: asks the judge about two of them.
+        schedule: `round_robin` or `tournament`.
+
+    Raises:
+        CallError: a call of the judge failed.
+    """
+    if schedule == "round_robin":
+        return [await compare(*pair) for pair in combinations(candidates, 2)]
+    verdicts: list[Verdict] = []
+    for count in range(2, len(candidates) + 1):
+        while pair := _most_telling(candidates[:count], verdicts):
+            verdicts.append(await compare(*pair))
+    return verdicts
+
+
+def _most_telling(candidates: Sequence[AssistantNode], verdicts: Sequence[Verdict]) -> Pair | None:
+    """Return the pair whose verdict settles most, None if all pairs of the last are settled."""
+    *ranked, new = candidates
+    order = beaten(verdicts)
+    asked = {frozenset((verdict.first, verdict.second)) for verdict in verdicts}
+    unsettled = {
+        other.id
+        for other in ranked
+        if frozenset((other.id, new.id)) not in asked and not _related(order, other.id, new.id)
+    }
+
+    def least_settled(other: AssistantNode) -> int:
+        above = {node for node in order if other.id in order[node]}
+        below = order.get(other.id, set())
+        return min(len(unsettled & above), len(unsettled & below))
+
+    pivots = [other for other in ranked if other.id in unsettled]
+    return (max(pivots, key=least_settled), new) if pivots else None
+
+
+def _related(order: Beaten, one: str, other: str) -> bool:
+    return other in order.get(one, ()) or one in order.get(other, ())
