@@ -69,11 +69,8 @@ class Found:
             ConfigError: it cannot be made with its arguments.
         """
         try:
-            if inspect.isclass(self.target):
-                made = self.target(**self.arguments)
-            else:
-                inspect.signature(self.target).bind(None, None, **self.arguments)
-                made = partial(self.target, **self.arguments)
+            is_class = inspect.isclass(self.target)
+            made = (self.target if is_class else partial(self.target))(**self.arguments)
         except AloeError:
             raise
         except Exception as error:
@@ -95,6 +92,11 @@ def find(
     target = extension(kind, use)
     if not callable(target):
         raise ConfigError(f"'{use}' is neither a class nor a function")
+    given = () if inspect.isclass(target) else (None, None)
+    try:
+        inspect.signature(target).bind(*given, **arguments)
+    except TypeError as error:
+        raise ConfigError(f"'{use}' does not take what settings give it: {error}") from None
     prompt = _prompt(target, name)
     return Found(
         name=name,
@@ -178,17 +180,22 @@ def check_prompts(config: Config, roles: Sequence[Role]) -> None:
 
 
 def prompts_of(config: Config) -> dict[str, str]:
-    """Return the content hash of every prompt that a run of `config` can use, by name.
+    """Return the content hash of every prompt of a simulation, by name.
 
     Raises:
         ConfigError: a prompt, or what names one, cannot be used.
     """
     roles = find_roles(config)
     check_prompts(config, roles)
-    prompts = {name: chosen(name, config.prompts) for name in shipped_names()}
-    own = [role.found for role in roles] + [judge for judge in [find_judge(config)] if judge]
-    prompts |= {found.name: found.prompt for found in own if found.prompt}
-    return {name: prompt.sha for name, prompt in prompts.items()}
+    names = ["user", "inducer", "assistant", "hint"]
+    own = [role.found for role in roles]
+    if judge := find_judge(config):
+        own.append(judge)
+    else:
+        names += [f"judge_{name}" for name in config.judge.criteria] or ["judge"]
+    prompts = [chosen(name, config.prompts) for name in names]
+    prompts += [found.prompt for found in own if found.prompt]
+    return {prompt.name: prompt.sha for prompt in prompts}
 
 
 def judges_in_use(config: Config) -> dict[str, ModelConfig]:
@@ -418,7 +425,7 @@ class OwnJudge:
         except (ValueError, TypeError):
             raise RoleError(
                 f"role 'judge' failed in tree {asked.tree}: {_defined(self.play)}: "
-                f"a judge returns a number or None, not {margin!r}"
+                f"a judge returns a number or None, not {str(margin)[:60]!r}"
             ) from None
         side: Outcome = "first" if (margin or 0.0) > 0 else "second"
         decided = margin is not None and abs(margin) >= self.min_margin

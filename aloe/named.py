@@ -39,7 +39,7 @@ def named(name: str, problem: str) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{problem} ({error})") from None
     except Exception as error:
-        raise ConfigError(f"{problem} ({described(error)})") from None
+        raise ConfigError(f"{problem}: its module fails ({described(error)})") from None
 
 
 def extension(kind: Kind, name: str) -> Any:
@@ -52,8 +52,11 @@ def extension(kind: Kind, name: str) -> Any:
         return named(name, f"{kind[:-1]} '{name}' cannot be found")
     found = {point.name: point for point in entry_points(kind)}
     if name not in found:
-        known = ", ".join([*sorted(found), "MODULE:NAME"])
-        raise ConfigError(f"{kind[:-1]} '{name}' cannot be found; name one of {known}")
+        known = f"there are {', '.join(sorted(found))}; " if found else ""
+        raise ConfigError(
+            f"{kind[:-1]} '{name}' is offered by no installed package; {known}"
+            "something in a file of your own is named MODULE:NAME"
+        )
     return named(found[name].value, f"{kind[:-1]} '{name}' cannot be found")
 
 

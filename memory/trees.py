@@ -9,7 +9,7 @@ are put in the order of the run's plan, so that equal runs are equal files whate
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,12 +34,17 @@ class RunFolder:
         self.config = path / "config.toml"
         self.trees = path / "trees.jsonl"
         self.events = path / "events.jsonl"
+        self.prompts = path / "prompts.json"
 
-    def check(self, config: Config) -> None:
+    def check(self, config: Config, prompts: Mapping[str, str] | None = None) -> None:
         """Make sure that the folder can take this run, without changing anything.
 
+        Args:
+            config: settings of the run.
+            prompts: content hash of every prompt by name; None: not to be compared.
+
         Raises:
-            ConfigError: it holds a run with other settings.
+            ConfigError: it holds a run with other settings or prompts.
             StoreError: it is a file, or holds trees without settings.
         """
         if self.path.exists() and not self.path.is_dir():
@@ -53,10 +58,17 @@ class RunFolder:
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
                 "name another folder, or go back to its settings"
             )
+        if prompts is not None and self.prompts.exists():
+            held = json.loads(self.prompts.read_text(encoding="utf-8"))
+            if changed := [name for name in prompts if held.get(name) != prompts[name]]:
+                raise ConfigError(
+                    f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
+                    "name another folder, or go back to its prompts"
+                )
 
     @contextmanager
-    def writing(self, config: Config) -> Iterator[None]:
-        """Hold the folder for one writer and save the settings.
+    def writing(self, config: Config, prompts: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Hold the folder for one writer and save the settings and, if given, the prompts' hashes.
 
         Raises:
             StoreError: another process is writing, or the folder cannot be written.
@@ -72,6 +84,8 @@ class RunFolder:
             except OSError:
                 raise StoreError(f"{self.path} is in use by another aloe process") from None
             replace_text(self.config, config.toml())
+            if prompts is not None:
+                replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
             for file in (self.trees, self.events):
                 cut_torn_line(file)
             yield
@@ -103,7 +117,7 @@ class RunFolder:
             ) from None
 
     def finished(self) -> set[str]:
-        """Return the ids of the trees in the folder.
+        """Return the ids of the trees in the folder; a torn last line is passed over.
 
         Raises:
             InputError: a line is broken (with its number).
@@ -120,10 +134,13 @@ class RunFolder:
 
     def _lines_by_id(self) -> dict[str, str]:
         found: dict[str, str] = {}
-        for number, line in _lines(self.trees):
+        lines = _lines(self.trees)
+        for number, line in lines:
             try:
                 found[json.loads(line)["id"]] = line
             except (ValueError, TypeError, KeyError):
+                if not _ends_whole(self.trees) and next(lines, None) is None:
+                    break
                 raise InputError(self.trees, "not a tree", line=number) from None
         return found
 
