@@ -10,6 +10,7 @@ cases written out in full, personas, and the files of the original ALOE data.
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -63,7 +64,13 @@ class Probe(Record):
     """`fact`: a question with one answer. `neutral`: a text for the public. `other`: something for
     somebody else. `wrong`: the user is mistaken and wants to hear otherwise."""
     accept: tuple[str, ...] = ()
-    """A right reply contains one of these, whatever the case; empty if nothing short settles it."""
+    """A right reply contains one of these as whole words, in any case; empty if nothing short
+    settles it."""
+
+    def answered(self, reply: str) -> bool | None:
+        """Return whether `reply` holds what a right one must; None if nothing short settles it."""
+        words = (rf"(?<!\w){re.escape(each)}(?!\w)" for each in self.accept)
+        return any(re.search(each, reply, re.IGNORECASE) for each in words) if self.accept else None
 
 
 class Case(Record):
@@ -262,7 +269,8 @@ def _refuse(error: InputError) -> None:
 
 
 def _tempers_beside(path: Path) -> list[str]:
-    beside = path.with_name(path.name.replace("profile", "personality"))
+    name = path.name.replace("profiles", "personalities").replace("profile", "personality")
+    beside = path.with_name(name)
     if beside == path or not beside.is_file():
         name = "personality.jsonl" if beside == path else beside.name
         raise InputError(path, f"holds profiles only; put their personalities beside it as {name}")
