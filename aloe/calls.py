@@ -34,7 +34,7 @@ from aloe.models import Message, Model, Reply
 from aloe.schema import digest
 
 KEPT = 8192
-"""Answers kept in case that their node is run again."""
+"""Answers kept in case that a call of their tree fails and its node is run again."""
 
 SPELLED = 8192
 """Messages remembered as written; when there are more, some will stand in the file twice."""
@@ -134,6 +134,7 @@ class CallLog:
         """Those of the servers that were called."""
         self._journal: dict[str, list[dict[str, Any]]] = {}
         self._failed: dict[str, str] = {}
+        self._failing: set[str | None] = set()
         self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._spelled: dict[tuple[str | None, str, str], str] = {}
 
@@ -151,20 +152,23 @@ class CallLog:
             elif carried and not reply:
                 self._failed[line["key"]] = line["error"]
 
-    def recall(self, key: str) -> Reply | None:
+    def recall(self, key: str, tree: str | None = None) -> Reply | None:
         """Return what is known to answer a call; None if it has to be made.
 
         Raises:
             CallError: it failed in the run that it was carried over from.
         """
         if replies := self._journal.get(key):
-            self._keep(key, replies.pop(0))
-        elif key not in self._kept:
-            if key in self._failed:
-                raise CallError(self._failed[key])
+            reply = replies.pop(0)
+            self._keep(key, reply)
+        elif tree in self._failing and key in self._kept:
+            reply = self._kept[key]
+        elif key in self._failed:
+            raise CallError(self._failed[key])
+        else:
             return None
         self.totals.replayed += 1
-        return Reply(**self._kept[key])
+        return Reply(**reply)
 
     def _keep(self, key: str, reply: dict[str, Any]) -> None:
         self._kept[key] = reply
@@ -203,6 +207,8 @@ class CallLog:
             self._spell(event, messages)
         if event.reply:
             self._keep(event.key, event.reply)
+        elif event.tree:
+            self._failing.add(event.tree)
         self.totals.add(event)
         self.budget.spent.add(event.input_tokens + event.output_tokens, event.cost)
         if self._file:
@@ -261,7 +267,7 @@ class Call:
         """
         event, limiter = self.event, self._model.limiter
         event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
-        if (known := self._log.recall(event.key)) is not None:
+        if (known := self._log.recall(event.key, event.tree)) is not None:
             return known
         self._log.limiters.add(limiter)
         self._messages, event.arguments = messages, self._model.arguments(**wishes)

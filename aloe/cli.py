@@ -27,7 +27,7 @@ from aloe.commands import (
     trees,
 )
 from aloe.console import stderr
-from aloe.errors import EXIT_CODE, AloeError, ConfigError
+from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError, ConfigError
 
 app = typer.Typer(
     name="aloe",
@@ -68,7 +68,7 @@ def main() -> None:
         app()
     except AloeError as error:
         stderr().print(f"aloe: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(EXIT_CODE)
+        sys.exit(BUDGET_SPENT if isinstance(error, BudgetError) else EXIT_CODE)
 
 
 def check_packages() -> None:

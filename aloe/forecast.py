@@ -28,6 +28,10 @@ OVERHEAD, SPEED = 0.3, 50.0
 """Seconds before a model begins, and tokens a second after that, where none were measured."""
 
 
+Means = tuple[float, float, float]
+"""Tokens read, tokens written and seconds of one call."""
+
+
 @dataclass(kw_only=True)
 class Usage:
     """What calls of one role took."""
@@ -91,6 +95,8 @@ def forecast(
     personas: Sequence[Persona],
     trees: int,
     measured: Mapping[str, Usage] | None = None,
+    *,
+    turns_there: int = 0,
 ) -> Forecast:
     """Return what it takes to grow `trees` trees.
 
@@ -99,10 +105,13 @@ def forecast(
         personas: those of the trees.
         trees: how many are still to be grown.
         measured: what calls of each role have taken so far.
+        turns_there: turns that the trees have already.
     """
-    known = {role: usage for role, usage in (measured or {}).items() if usage.calls}
-    least, most = (_estimate(config, personas, trees, known, level) for level in (0, 1))
-    return Forecast(least=least, most=most, measured=known.keys() >= config.models.by_role().keys())
+    means = {role: _means(usage) for role, usage in (measured or {}).items() if usage.calls}
+    if "judge" in means:  # all judges of a panel are one role in the events
+        means |= dict.fromkeys(config.models.judges(), means["judge"])
+    least, most = (_estimate(config, personas, trees, means, turns_there, at) for at in (0, 1))
+    return Forecast(least=least, most=most, measured=means.keys() >= config.models.by_role().keys())
 
 
 def exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple[int, int]]:
@@ -134,15 +143,16 @@ def _estimate(
     config: Config,
     personas: Sequence[Persona],
     trees: int,
-    measured: Mapping[str, Usage],
-    level: int,
+    means: Mapping[str, Means],
+    turns_there: int,
+    at: int,
 ) -> Estimate:
     usage: defaultdict[str, Usage] = defaultdict(Usage)
-    for turn, numbers in enumerate(exchanges(config.simulation, len(config.models.assistants))):
+    levels = exchanges(config.simulation, len(config.models.assistants))
+    for turn, numbers in list(enumerate(levels))[turns_there:]:
         for role, each, calls in _calls(config, personas):
-            guess = _guess(config, personas, role, each, turn)
-            took = _means(measured[role]) if role in measured else guess
-            usage[role].add(numbers[level] * calls * trees, *took)
+            took = means.get(role) or _guess(config, personas, role, each, turn)
+            usage[role].add(numbers[at] * calls * trees, *took)
     by_role = config.models.by_role() | {name: r.model for name, r in config.roles.items()}
     costs = [_cost(by_role[role], used, config.prices) for role, used in usage.items()]
     return Estimate(
@@ -173,8 +183,8 @@ def _calls(config: Config, personas: Sequence[Persona]) -> Iterator[tuple[str, M
 
 def _guess(
     config: Config, personas: Sequence[Persona], role: str, model: ModelConfig, turn: int
-) -> tuple[float, float, float]:
-    """Return tokens read, tokens written and seconds of a call at `turn`, from 0."""
+) -> Means:
+    """Return what a call takes at `turn`, from 0."""
     user = _reply(config.models.user)
     answer = fmean(_reply(each) for each in config.models.assistants)
     history = turn * (user + answer)
@@ -193,7 +203,7 @@ def _reply(model: ModelConfig) -> float:
     return LENGTH * (model.max_tokens or 256)
 
 
-def _means(usage: Usage) -> tuple[float, float, float]:
+def _means(usage: Usage) -> Means:
     n = usage.calls
     return usage.input_tokens / n, usage.output_tokens / n, usage.seconds / n
 

@@ -1,0 +1,31 @@
+"""What the earlier parts of a run left in its events file, read once before it goes on."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aloe.budget import Spent
+from aloe.calls import iter_events
+from aloe.forecast import Usage
+
+
+@dataclass(kw_only=True)
+class Earlier:
+    """The earlier parts of a run."""
+
+    spent: Spent = field(default_factory=Spent)
+    usage: defaultdict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
+    """What calls took, by role."""
+    trees: set[str] = field(default_factory=set)
+    """Ids of the trees for which calls were made."""
+
+    @classmethod
+    def of(cls, events: Path) -> "Earlier":
+        """Read an events file; one that is not there yet says nothing."""
+        earlier = cls()
+        for line in iter_events(events):
+            earlier.spent.add_earlier(line)
+            earlier.usage[line["role"]].add_earlier(line)
+            if line["tree"]:
+                earlier.trees.add(line["tree"])
+        return earlier
