@@ -10,8 +10,8 @@ import importlib.util
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +81,32 @@ def _model_files(name: str) -> tuple[Path, Path | None]:
     return weights_path(settings["base_model_name_or_path"]), adapter
 
 
-@cache
+_running: dict[str, EmbeddedServer] = {}
+
+
 def embedded_server(name: str) -> EmbeddedServer:
-    """Start the server of an embedded model, once in a process.
+    """Return the server of an embedded model, started once in a process.
 
     Raises:
         ConfigError: the model's file is not there.
         ModelError: llama.cpp cannot load the file.
     """
+    if name not in _running:
+        _running[name] = _started(name)
+    return _running[name]
+
+
+def lent_servers() -> dict[str, EmbeddedServer]:
+    """Return the servers of this process, by model, as another process can use them."""
+    return {name: replace(server, handle=None) for name, server in _running.items()}
+
+
+def borrow_servers(servers: Mapping[str, EmbeddedServer]) -> None:
+    """Use the servers of another process in place of own ones."""
+    _running.update(servers)
+
+
+def _started(name: str) -> EmbeddedServer:
     path, adapter = _model_files(name)
     import xllamacpp
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer
@@ -18,7 +18,7 @@ from agents.panel import make_judge
 from agents.prompt import chosen
 from agents.registry import RoleAssistant, make_roles, models_in_use
 from agents.user import UserAgent
-from aloe.calls import CallLog, read_events
+from aloe.calls import CallLog, iter_events
 from aloe.config import AssistantConfig, Config
 from aloe.errors import CallError, ConfigError
 from aloe.models import Model, open_model
@@ -86,15 +86,22 @@ def plan(personas: Sequence[Persona], trees: int, seed: int) -> Iterator[Planned
         yield Planned(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
 
 
-def open_models(config: Config) -> dict[str, Model]:
+def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
     """Build the model of every agent, by agent name.
+
+    Args:
+        config: settings of the run.
+        share: part of the limits of a server that this process may use.
 
     Raises:
         ConfigError: a model string is wrong or its key or package is missing, or a role of the
             user's own cannot be used.
         ModelError: the embedded server cannot be started.
     """
-    return {name: open_model(each) for name, each in models_in_use(config).items()}
+    return {
+        name: open_model(each, config.limits, share=share)
+        for name, each in models_in_use(config).items()
+    }
 
 
 def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
@@ -121,6 +128,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
         judge=make_judge(config, models, calls),
         ledger=default_ledger(),
         config=config.simulation,
+        schedule=config.judge.schedule,
         roles=tuple(role for role in roles if role.place != "among assistants"),
     )
 
@@ -192,22 +200,39 @@ async def grow_all(
     on_change: Callable[[], None] = lambda: None,
 ) -> None:
     """Grow those of the trees in `wanted` that `folder` does not hold yet; see `simulate`."""
+    from graphs.engine import open_engine  # which is made of what is here
+
+    by_id = {each.tree: each for each in wanted}
+    width = config.simulation.concurrency
+    async with open_engine(config, models, calls, trees=len(wanted)) as engine:
+        await finish_trees(by_id, engine.grow, folder, engine, progress, on_change, width=width)
+
+
+def growing(
+    config: Config, models: dict[str, Model], calls: CallLog
+) -> Callable[[Planned], Awaitable[Tree]]:
+    """Return what grows one tree in this process."""
     context = make_context(config, models, calls)
     names = {name: model.name for name, model in models.items()}
 
     async def grow(each: Planned) -> Tree:
         return await grow_tree(each.persona, each.seed, names, context, each.start)
 
-    by_id = {each.tree: each for each in wanted}
-    width = config.simulation.concurrency
-    await finish_trees(by_id, grow, folder, calls, progress, on_change, width=width)
+    return grow
+
+
+class Rememberer(Protocol):
+    """What answers calls from earlier events, such as a `CallLog`."""
+
+    def remember(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Take earlier events."""
 
 
 async def finish_trees(
     wanted: Mapping[str, T],
     make: Callable[[T], Awaitable[Tree]],
     folder: RunFolder,
-    calls: CallLog,
+    calls: Rememberer,
     progress: Progress,
     on_change: Callable[[], None],
     *,
@@ -225,7 +250,7 @@ async def finish_trees(
     done = folder.finished()
     todo = {tree: each for tree, each in wanted.items() if tree not in done}
     progress.finished_before = len(wanted) - len(todo)
-    calls.remember([event for event in read_events(folder.events) if event["tree"] in todo])
+    calls.remember(event for event in iter_events(folder.events) if event["tree"] in todo)
 
     async def work(item: tuple[str, T]) -> None:
         tree, each = item

@@ -1,0 +1,146 @@
+"""Workers on the machines of a Ray cluster.
+
+Each worker is a Ray actor that grows many trees at once, placed wherever the cluster has a core
+for it. Ray starts it, finds out when it or its machine dies, and finds a place for the next one;
+which trees it had is known here, so they are handed out again with what was answered for them.
+Reports are fetched in lots, one request of Ray for all that came up meanwhile.
+
+Without an address a Ray is started on this machine for the run alone: on the loopback interface,
+with neither dashboard nor usage statistics.
+"""
+
+import asyncio
+import os
+from collections import deque
+from typing import Any, Self
+
+from aloe.errors import AloeError, ConfigError
+from graphs.crew import WorkerLostError
+from graphs.worker import Failed, Job, Order, Report, Setup, Worker
+
+WAIT = 0.1
+"""Longest that a report stays at its worker, in seconds."""
+
+OBJECT_STORE = 100_000_000
+"""Bytes of shared memory that a Ray of one's own keeps for messages; they are small."""
+
+
+class Actor:
+    """A worker as Ray runs it: orders come in by `put`, reports are fetched by `take`."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._reports: list[Report] = []
+        self._news = asyncio.Event()
+        self._worker: Worker | AloeError
+        try:
+            self._worker = Worker(setup, self._report)
+        except AloeError as error:
+            self._worker = error
+
+    def _report(self, report: Report) -> None:
+        self._reports.append(report)
+        self._news.set()
+
+    async def put(self, order: Order) -> None:
+        """Take an order."""
+        if isinstance(self._worker, Worker):
+            self._worker.take(order)
+        elif isinstance(order, Job):
+            error = self._worker
+            self._report(Failed(tree=order.planned.tree, error=type(error), reason=str(error)))
+
+    async def take(self) -> list[Report]:
+        """Wait for reports and return all there are."""
+        await self._news.wait()
+        await asyncio.sleep(WAIT)
+        self._news.clear()
+        reports, self._reports = self._reports, []
+        return reports
+
+
+class ActorLink:
+    """A worker on the cluster; a `graphs.crew.Link`.
+
+    Args:
+        actor: handle of its actor.
+    """
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+        self._received: deque[Report] = deque()
+
+    def send(self, order: Order) -> None:
+        """Tell the worker something; lost if it is dead."""
+        self._actor.put.remote(order)
+
+    async def receive(self) -> Report:
+        """Wait for the worker's next report."""
+        from ray.exceptions import RayError
+
+        while not self._received:
+            try:
+                self._received.extend(await self._actor.take.remote())
+            except RayError as error:
+                raise WorkerLostError(str(error).partition("\n")[0]) from None
+        return self._received.popleft()
+
+    async def close(self) -> None:
+        """End the worker."""
+        import ray
+
+        ray.kill(self._actor)
+
+
+class RayCluster:
+    """A connection to Ray; leaving it as a context ends it, and a Ray that it started.
+
+    Args:
+        setup: what workers are made from.
+        size: number of workers.
+
+    Raises:
+        ConfigError: Ray is not installed, or there is none at the address.
+    """
+
+    def __init__(self, setup: Setup, size: int) -> None:
+        self._setup = setup
+        self._size = size
+
+    def __enter__(self) -> Self:
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise ConfigError("--engine ray needs Ray: pip install 'aloe-align[ray]'") from None
+        address = self._setup.config.simulation.ray_address
+        own = {
+            "num_cpus": self._size,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+            "object_store_memory": OBJECT_STORE,
+        }
+        try:
+            ray.init(
+                address=address or "local",
+                logging_level="ERROR",
+                log_to_driver=False,
+                **({} if address else own),
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0]
+            where = f"at {address}" if address else "on this machine"
+            raise ConfigError(f"there is no Ray {where}: {reason}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import ray
+
+        ray.shutdown()
+
+    def open_link(self) -> ActorLink:
+        """Start one worker."""
+        import ray
+
+        # put and take of one worker go side by side
+        kind = ray.remote(num_cpus=1, max_concurrency=1000)(Actor)
+        return ActorLink(kind.remote(self._setup))

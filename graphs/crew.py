@@ -1,0 +1,182 @@
+"""Several workers that grow trees as one.
+
+The crew lives in the process that holds the run folder. It hands each tree to the worker with the
+fewest, enters the calls that workers report into the run's own log, and so keeps progress, budget
+and journal in one place. A worker that dies is replaced and its trees are handed out again with
+all that was answered for them, so nothing that arrived here is asked twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from aloe.calls import CallLog, Event
+from aloe.errors import AloeError, BudgetError, CallError, ModelError
+from aloe.schema import Tree
+from graphs.run import Planned
+from graphs.worker import Close, Grown, Job, Order, Report
+
+LIVES = 3
+"""Deaths without a finished tree in between after which a worker, or a tree, is given up."""
+
+
+class WorkerLostError(Exception):
+    """A worker died; its text says how."""
+
+
+class Link(Protocol):
+    """One worker, as the process that holds the run folder sees it."""
+
+    def send(self, order: Order) -> None:
+        """Tell the worker something; lost if it is dead."""
+
+    async def receive(self) -> Report:
+        """Wait for the worker's next report.
+
+        Raises:
+            WorkerLostError: it is dead, and all that it reported has been received.
+        """
+
+    async def close(self) -> None:
+        """End the worker."""
+
+
+@dataclass(kw_only=True)
+class Post:
+    """A place for a worker."""
+
+    link: Link
+    trees: dict[str, "asyncio.Future[Tree]"] = field(default_factory=dict)
+    """What its worker grows now."""
+    deaths: int = 0
+    """Since a worker here last finished a tree."""
+
+
+class Crew:
+    """Workers as one, started when there is a tree to grow; leaving it as a context ends them.
+
+    Args:
+        open_link: starts one worker.
+        size: number of workers.
+        calls: the log of the run.
+    """
+
+    def __init__(self, open_link: Callable[[], Link], size: int, calls: CallLog) -> None:
+        self._open_link = open_link
+        self._size = size
+        self._calls = calls
+        self._posts: list[Post] = []
+        self._listeners: list[asyncio.Task[None]] = []
+        self._answered: dict[str, list[dict[str, Any]]] = {}
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for listener in self._listeners:
+            listener.cancel()
+        await asyncio.gather(*self._listeners, return_exceptions=True)
+        await asyncio.gather(*(post.link.close() for post in self._posts))
+
+    def remember(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Keep earlier events for whoever grows their trees."""
+        for line in lines:
+            self._answered.setdefault(line["tree"], []).append(line)
+
+    async def grow(self, planned: Planned) -> Tree:
+        """Have one worker grow a tree.
+
+        Raises:
+            ModelError: a model is refused or gone, or workers keep dying.
+            BudgetError: the budget is spent, and all that was in flight has ended.
+            CallError: a call failed for good, or every worker that tried died.
+        """
+        if not self._posts:
+            self._start()
+        for _ in range(LIVES):
+            post = min(self._posts, key=lambda post: len(post.trees))
+            post.trees[planned.tree] = asyncio.get_running_loop().create_future()
+            post.link.send(Job(planned=planned, events=self._answered.get(planned.tree, ())))
+            try:
+                tree = await post.trees[planned.tree]
+            except WorkerLostError as error:
+                lost = error
+            except BudgetError:
+                await self._quiet()
+                raise
+            else:
+                self._answered.pop(planned.tree, None)
+                return tree
+        raise CallError(f"{LIVES} workers died over it; the last one: {lost}")
+
+    def _start(self) -> None:
+        self._posts = [Post(link=self._open_link()) for _ in range(self._size)]
+        loop = asyncio.get_running_loop()
+        self._listeners = [loop.create_task(self._listen(post)) for post in self._posts]
+
+    async def _quiet(self) -> None:
+        """Wait until no worker has anything in flight."""
+        while waiting := [each for post in self._posts for each in post.trees.values()]:
+            await asyncio.wait(waiting)
+
+    async def _listen(self, post: Post) -> None:
+        while True:
+            try:
+                self._enter(post, await post.link.receive())
+            except WorkerLostError as error:
+                await post.link.close()
+                post.deaths += 1
+                if post.deaths >= LIVES:
+                    problem = f"workers die without finishing anything; the last one: {error}"
+                    return self._fail(ModelError(problem))
+                post.link = self._open_link()
+                if self._closed:
+                    post.link.send(Close(reason=self._calls.budget.reached or "closed"))
+                for future in _taken(post):
+                    future.set_exception(error)
+            except AloeError as error:  # such as a full disk
+                return self._fail(error)
+
+    def _enter(self, post: Post, report: Report) -> None:
+        if isinstance(report, Event):
+            if report.reply and report.tree:
+                self._answered.setdefault(report.tree, []).append(vars(report))
+            self._calls.take(report)
+            self._close_if_spent()
+        elif isinstance(report, Grown):
+            post.deaths = 0
+            _end(post, report.tree.id, report.tree)
+        else:
+            kind = report.error if issubclass(report.error, AloeError) else RuntimeError
+            _end(post, report.tree, kind(report.reason))
+
+    def _close_if_spent(self) -> None:
+        if not self._closed and (reason := self._calls.budget.reached):
+            self._closed = True
+            for post in self._posts:
+                post.link.send(Close(reason=reason))
+
+    def _fail(self, error: AloeError) -> None:
+        """End the run: no tree can be finished any more."""
+        for post in self._posts:
+            for future in _taken(post):
+                future.set_exception(error)
+
+
+def _taken(post: Post) -> "list[asyncio.Future[Tree]]":
+    """Take away all trees of a post, and return what waits for them."""
+    waiting = [future for future in post.trees.values() if not future.done()]
+    post.trees.clear()
+    return waiting
+
+
+def _end(post: Post, tree: str, result: Tree | Exception) -> None:
+    future = post.trees.pop(tree, None)
+    if future is None or future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,108 @@
+"""What grows trees: this process, processes beside it, or a Ray cluster; all look the same.
+
+One process is enough until its core is: a turn costs a few milliseconds of CPU, so some hundred
+calls a second fit. More workers cost start-up time and memory, and are taken where they pay.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from aloe.calls import CallLog
+from aloe.config import Config
+from aloe.errors import ConfigError
+from aloe.local import lent_servers
+from aloe.models import Model
+from aloe.schema import Tree
+from graphs.crew import Crew
+from graphs.run import Planned, growing
+from graphs.worker import Setup
+
+TREES_EACH = 64
+"""Trees in flight that one worker is taken for, where settings do not say."""
+
+
+class Engine(Protocol):
+    """What grows trees."""
+
+    async def grow(self, planned: Planned) -> Tree:
+        """Grow one tree; any number may be asked for at once.
+
+        Raises:
+            ModelError: the run cannot go on.
+            BudgetError: the run may not go on.
+            CallError: a call failed for good; the tree is lost, others may pass.
+        """
+
+    def remember(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Answer calls from these earlier events instead of making them again."""
+
+
+class Here:
+    """Grows trees in this process."""
+
+    def __init__(self, config: Config, models: dict[str, Model], calls: CallLog) -> None:
+        self._grow = growing(config, models, calls)
+        self._calls = calls
+
+    async def grow(self, planned: Planned) -> Tree:
+        """Grow one tree."""
+        return await self._grow(planned)
+
+    def remember(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Answer calls from these earlier events instead of making them again."""
+        self._calls.remember(lines)
+
+
+@asynccontextmanager
+async def open_engine(
+    config: Config, models: dict[str, Model], calls: CallLog, *, trees: int
+) -> AsyncIterator[Engine]:
+    """Start the engine that `config` names for so many trees, and stop it on leaving.
+
+    Raises:
+        ConfigError: the settings do not go together, or Ray is not installed or not there.
+    """
+    size = workers(config, trees, calls)
+    setup = Setup(config=config, share=1 / size, servers=lent_servers())
+    if config.simulation.engine == "ray":
+        from graphs.cluster import RayCluster
+
+        _check_reachable_from_elsewhere(models)
+        with RayCluster(setup, size) as cluster:
+            async with Crew(cluster.open_link, size, calls) as crew:
+                yield crew
+    elif size > 1:
+        from graphs.processes import ProcessLink
+
+        async with Crew(lambda: ProcessLink(setup), size, calls) as crew:
+            yield crew
+    else:
+        yield Here(config, models, calls)
+
+
+def workers(config: Config, trees: int, calls: CallLog) -> int:
+    """Return how many workers grow `trees` trees: what settings say, or what pays."""
+    settings = config.simulation
+    in_flight = min(trees, settings.concurrency)
+    if settings.workers:
+        return max(1, min(settings.workers, in_flight))
+    wanted = -(-in_flight // TREES_EACH)
+    if settings.engine == "ray":
+        return max(1, wanted)
+    capped = any(cap is not None for cap in vars(calls.budget.limits).values())
+    served = all(each.model.startswith("openai:") for each in config.models.by_role().values())
+    if capped or not served:
+        return 1
+    return max(1, min(wanted, len(os.sched_getaffinity(0))))
+
+
+def _check_reachable_from_elsewhere(models: dict[str, Model]) -> None:
+    """Make sure that no model lives in this process, where a cluster's machines cannot reach it."""
+    for name, model in models.items():
+        if model.config.model.startswith(("local:", "hf:")):
+            raise ConfigError(
+                f"{name}: {model.config.model} lives in one process; --engine ray needs models at "
+                f"a server that every machine can reach, such as openai:NAME@http://HOST:8000/v1"
+            )

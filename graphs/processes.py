@@ -1,0 +1,159 @@
+"""Workers in processes of this machine, spoken to through pipes.
+
+A worker is started anew, not forked: the process that holds the folder may have threads (a model
+server, a display) that would not survive that. It ends when its standard input does, so there is
+none left over when the other side is killed, and it is in a session of its own, so Ctrl-C reaches
+only the process that can stop in good order. Messages are pickled: both ends are the same program.
+"""
+
+import asyncio
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from typing import Any
+
+from aloe.errors import AloeError
+from graphs.crew import WorkerLostError
+from graphs.worker import Failed, Order, Report, Setup, Worker
+
+PATIENCE = 5.0
+"""Seconds a worker has to end by itself."""
+
+_LENGTH = struct.Struct(">Q")
+
+
+class ProcessLink:
+    """A worker process; a `graphs.crew.Link`.
+
+    Args:
+        setup: what the worker is made from.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        here, there = os.pipe(), os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "graphs.processes"],
+            stdin=there[0],
+            stdout=here[1],
+            start_new_session=True,
+        )
+        os.close(there[0])
+        os.close(here[1])
+        self._ends = here[0], there[1]
+        self._unsent = [packed(setup)]
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.WriteTransport | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the process id."""
+        return self._process.pid
+
+    def send(self, order: Order) -> None:
+        """Tell the worker something; lost if it is dead."""
+        if self._writer is None:
+            self._unsent.append(packed(order))
+        elif not self._writer.is_closing():
+            self._writer.write(packed(order))
+
+    async def receive(self) -> Report:
+        """Wait for the worker's next report."""
+        if self._reader is None:
+            self._reader = await reading(self._ends[0])
+            self._writer = await writing(self._ends[1])
+            self._writer.writelines(self._unsent)
+        try:
+            report: Report = await unpacked(self._reader)
+        except (asyncio.IncompleteReadError, OSError):
+            code = await asyncio.to_thread(self._process.wait)
+            raise WorkerLostError(f"process {self.pid} ended with code {code}") from None
+        return report
+
+    async def close(self) -> None:
+        """End the worker."""
+        if self._writer is None:
+            for end in self._ends:
+                os.close(end)
+        else:
+            self._writer.abort()
+        try:
+            await asyncio.to_thread(self._process.wait, PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+
+
+def packed(message: object) -> bytes:
+    """Return a message as bytes, its length before it."""
+    data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    return _LENGTH.pack(len(data)) + data
+
+
+async def unpacked(reader: asyncio.StreamReader) -> Any:
+    """Return the next message.
+
+    Raises:
+        asyncio.IncompleteReadError: the other side has gone.
+    """
+    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    return pickle.loads(await reader.readexactly(length))
+
+
+async def reading(end: int) -> asyncio.StreamReader:
+    """Return a reader of one end of a pipe."""
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: protocol, os.fdopen(end, "rb", 0))
+    return reader
+
+
+async def writing(end: int) -> asyncio.WriteTransport:
+    """Return a writer to one end of a pipe."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(end, "wb", 0))
+    return transport
+
+
+async def work(orders: int, reports: int) -> None:
+    """Be a worker until the other side has gone."""
+    reader, writer = await reading(orders), await writing(reports)
+    setup: Setup = await unpacked(reader)
+    try:
+        worker = Worker(setup, lambda report: writer.write(packed(report)))
+    except AloeError as error:
+        return await refuse(reader, writer, error)
+    while True:
+        worker.take(await unpacked(reader))
+
+
+async def refuse(
+    reader: asyncio.StreamReader, writer: asyncio.WriteTransport, error: AloeError
+) -> None:
+    """Answer every job with the reason why this worker cannot work."""
+    while True:
+        order: Order = await unpacked(reader)
+        if planned := getattr(order, "planned", None):
+            writer.write(packed(Failed(tree=planned.tree, error=type(error), reason=str(error))))
+
+
+def main() -> None:
+    """Run a worker; its pipes are standard input and output."""
+    from aloe.loop import runner
+
+    # What libraries print must not get between the messages.
+    reports = os.dup(1)
+    os.dup2(2, 1)
+    orders = os.dup(0)
+    with runner() as loop:
+        try:
+            loop.run(work(orders, reports))
+        except (asyncio.IncompleteReadError, OSError):
+            os._exit(0)  # calls and threads that are still busy have nobody to work for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""A worker: grows trees for a run folder that another process holds.
+
+Only the process that holds the folder writes to it, so a worker has no files. It takes jobs and
+gives back what became of them; every finished call goes up at once, so that what is answered is on
+disk a moment later and counts towards the budget of the whole run. How messages travel is not its
+business: through pipes (`graphs.processes`) or through Ray (`graphs.cluster`).
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aloe.calls import CallLog, Event
+from aloe.config import Config
+from aloe.errors import AloeError
+from aloe.local import EmbeddedServer, borrow_servers
+from aloe.schema import Tree
+from graphs.run import Planned, growing, open_models
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a worker is made from."""
+
+    config: Config
+    share: float
+    """Part of the limits of a server that it may use."""
+    servers: Mapping[str, EmbeddedServer] = field(default_factory=dict, repr=False)
+    """Embedded servers of the process that started it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A tree to grow, with the events of calls that were answered for it before."""
+
+    planned: Planned
+    events: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Close:
+    """Make no further calls: the budget is spent."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    """A finished tree."""
+
+    tree: Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A tree that could not be finished."""
+
+    tree: str
+    error: type[Exception]
+    reason: str
+
+
+Order = Job | Close
+"""What a worker is told."""
+
+Report = Event | Grown | Failed
+"""What a worker tells."""
+
+
+class Worker:
+    """Grows trees, as many at once as it is told to.
+
+    Args:
+        setup: what it is made from.
+        report: called with every report, in order.
+
+    Raises:
+        ConfigError, ModelError: a model cannot be built in this process.
+    """
+
+    def __init__(self, setup: Setup, report: Callable[[Report], None]) -> None:
+        borrow_servers(setup.servers)
+        self._report = report
+        self._calls = CallLog(prices=setup.config.prices, on_event=report)
+        models = open_models(setup.config, share=setup.share)
+        self._grow = growing(setup.config, models, self._calls)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, order: Order) -> None:
+        """Begin what is ordered."""
+        if isinstance(order, Close):
+            self._calls.budget.close(order.reason)
+            return
+        self._calls.remember(order.events)
+        task = asyncio.get_running_loop().create_task(self._finish(order.planned))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, planned: Planned) -> None:
+        try:
+            self._report(Grown(tree=await self._grow(planned)))
+        except AloeError as error:
+            self._report(Failed(tree=planned.tree, error=type(error), reason=str(error)))
+        except Exception:
+            self._report(Failed(tree=planned.tree, error=Exception, reason=traceback.format_exc()))
