@@ -1,8 +1,9 @@
 """What can be seen to be wrong with a message without asking a model.
 
 Simulators fail in known ways: they speak as the assistant, narrate, repeat what was said, say
-nothing, or are cut off. Each is detected by a plain rule, so that a message can be asked for again
-with the reason counted, and a fault that stays is recorded on its node instead of passing as data.
+nothing, talk at length, or are cut off. Each is detected by a plain rule, so that a message can be
+asked for again with the reason counted, and a fault that stays is recorded on its node instead of
+passing as data.
 """
 
 import re
@@ -37,8 +38,17 @@ def tidied(reply: Reply) -> str:
     return text
 
 
-def user_faults(text: str, reply: Reply, earlier: Iterable[str]) -> tuple[Fault, ...]:
-    """Return what is wrong with a simulated user's message, given all earlier messages."""
+def user_faults(
+    text: str, reply: Reply, earlier: Iterable[str], *, most_words: int
+) -> tuple[Fault, ...]:
+    """Return what is wrong with a simulated user's message, given all earlier messages.
+
+    Args:
+        text: the message, tidied.
+        reply: what it was made from.
+        earlier: all messages of the path, the assistant's too.
+        most_words: a message with more is over-long.
+    """
     if not text:
         return ("empty",)
     faults: list[Fault] = []
@@ -48,6 +58,8 @@ def user_faults(text: str, reply: Reply, earlier: Iterable[str]) -> tuple[Fault,
         faults.append("narration")
     if any(echoes(text, other) for other in earlier):
         faults.append("echo")
+    if len(text.split()) > most_words:
+        faults.append("over_long")
     if reply.finish == "length" and text[-1] not in ".!?":
         faults.append("truncated")
     return tuple(faults)

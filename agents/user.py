@@ -34,6 +34,7 @@ REASONS: dict[Fault, str] = {
     "role_confusion": "(That was the assistant speaking. Write as the person.)",
     "narration": "(No stage directions: write only what the person types.)",
     "echo": "(That was said before. Write something new.)",
+    "over_long": "(That was too long. Write two short sentences.)",
     "truncated": "(That was too long. Write one short sentence.)",
 }
 """What the user is told when asked again; it stands late, so that a prefix cache still holds."""
@@ -54,6 +55,8 @@ class UserAgent:
     prompt: Prompt = field(default_factory=lambda: shipped("user"))
     window: int | None = None
     """Past exchanges that it rereads; None for all."""
+    most_words: int = 60
+    """A message with more words is over-long."""
     moods: tuple[Mood, ...] = ()
     """What the mood of a tree is drawn from; empty for none."""
 
@@ -73,7 +76,9 @@ class UserAgent:
                 seed = derived_seed("user", tree, parent, attempt)
                 reply = await call.ask(messages, seed=seed)
                 text = self._as_written(tidied(reply).partition(NOTE)[0].strip(), tree, seed)
-                faults = user_faults(text, reply, (node.content for node in path))
+                faults = user_faults(
+                    text, reply, (node.content for node in path), most_words=self.most_words
+                )
                 call.event.outcome = faults[0] if faults else "ok"
                 node = UserNode.of(parent, text, tree=tree, turn=turn, faults=faults)
                 call.event.node = node.id

@@ -278,6 +278,8 @@ class SimulationConfig(Settings):
     user_window: int | None = Field(default=None, ge=0)
     """Past exchanges that the simulated user rereads; None for all. Very small models lose the
     thread in long prompts."""
+    user_words: int = Field(default=60, ge=1)
+    """Most words of a user's message; a longer one is asked for again."""
     check_ledger: bool = True
     """Whether what was said is held against the persona: recall and precision of the inducer,
     drift, and mind-reading, which then is never exported. About 30 ms of CPU a turn."""

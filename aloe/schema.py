@@ -140,9 +140,9 @@ class Consistency(Record):
     """To the nearest statement still to come; None if there is none left."""
 
 
-Fault = Literal["empty", "role_confusion", "narration", "echo", "truncated"]
+Fault = Literal["empty", "role_confusion", "narration", "echo", "over_long", "truncated"]
 """What a simulator got wrong: nothing said; spoke as the assistant; stage directions;
-repeated an earlier message; cut at the token limit."""
+repeated an earlier message; more words than a user writes; cut at the token limit."""
 
 SPOILING: frozenset[Fault] = frozenset({"role_confusion", "echo"})
 """Faults of a user that spoil the conversation below them: what answers such a message answers

@@ -45,7 +45,7 @@ def test_tidied(said: str, finish: str, text: str) -> None:
     ],
 )
 def test_what_people_write_has_no_fault(text: str) -> None:
-    assert user_faults(text, reply(text), []) == ()
+    assert user_faults(text, reply(text), [], most_words=20) == ()
 
 
 @pytest.mark.parametrize(
@@ -62,21 +62,23 @@ def test_what_people_write_has_no_fault(text: str) -> None:
         ("I like that.\n*smiles*\nBye.", "narration"),
         ("Well, *takes a deep breath* fine.", "narration"),
         ("I keep bees behind my house.", "echo"),
+        ("I like tea. " * 7, "over_long"),
         ("And so I", "truncated"),
     ],
 )
 def test_a_fault_of_a_user_is_seen(text: str, fault: str) -> None:
     earlier = ["Hello.", "I keep bees behind my house. Do they sting?"]
     finish = "length" if fault == "truncated" else "stop"
-    assert user_faults(text, reply(text, finish), earlier) == (fault,)
+    assert user_faults(text, reply(text, finish), earlier, most_words=20) == (fault,)
 
 
 def test_a_message_may_have_several_faults() -> None:
-    text = "*smiles* As an AI I have no"
-    assert user_faults(text, reply(text, "length"), [text]) == (
+    text = "*smiles* As an AI I have no idea of"
+    assert user_faults(text, reply(text, "length"), [text], most_words=8) == (
         "role_confusion",
         "narration",
         "echo",
+        "over_long",
         "truncated",
     )
 
