@@ -34,7 +34,7 @@ def compare(
 
     Example: `aloe bench compare runs/base runs/tuned`
     """
-    from aloe.views.alignment import comparison_table
+    from aloe.views.alignment import comparison_view
     from benchmark.compare import Side, caveats
     from benchmark.compare import compare as compared
     from benchmark.folder import read_bench
@@ -47,7 +47,7 @@ def compare(
     ]
     lines, warnings = compared(sides), caveats(sides, [each.config for each in benches])
     cautions = [Text(f"warning: {text}", "yellow") for text in warnings]
-    show(Group(*cautions, comparison_table(lines)), as_json=as_json)
+    show(Group(*cautions, comparison_view(lines)), as_json=as_json)
     finish(
         {"comparisons": [line.model_dump(mode="json") for line in lines], "warnings": warnings},
         as_json=as_json,

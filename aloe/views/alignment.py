@@ -90,18 +90,14 @@ def _headline(name: str, result: "SuiteResult") -> Text:
 
 def figures_table(result: "SuiteResult") -> Table:
     """Return every figure with its interval."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("figure", no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("95% interval", justify="right", no_wrap=True)
-    table.add_column("of", justify="right", no_wrap=True)
+    table = _table("figure", "value", "95% interval", "of")
     for name, label in LABELS.items():
         if figure := result.figures.get(name):
-            share = name in SHARES
+            form = "{:.1%}" if name in SHARES else "{:.3f}"
             table.add_row(
                 label,
-                number(figure.value, share=share),
-                interval(figure, share=share),
+                number(figure.value, form),
+                interval(figure, form),
                 f"{figure.count}",
                 style="bold" if name == "gain" else "",
             )
@@ -110,10 +106,7 @@ def figures_table(result: "SuiteResult") -> Table:
 
 def conditions_table(by_condition: "dict[str, SuiteResult]") -> Table:
     """Return candidate and controls, one line each."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("condition", no_wrap=True)
-    for name in ("gain", "average AL", "IR"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = _table("condition", "gain", "average AL", "IR")
     for condition, result in by_condition.items():
         cells = [result.figures.get(name) for name in ("gain", "al_mean", "ir")]
         table.add_row(condition, *(_compact(figure) for figure in cells))
@@ -124,11 +117,10 @@ def _compact(figure: "Figure | None") -> str:
     """Return a figure with its interval in few characters."""
     if figure is None or figure.value is None:
         return "-"
-    texts = [
-        f"{value:.2f}" for value in (figure.value, figure.low, figure.high) if value is not None
-    ]
-    texts = ["0.00" if text == "-0.00" else text for text in texts]
-    return texts[0] + (f" [{texts[1]}, {texts[2]}]" if len(texts) == 3 else "")
+    text = number(figure.value, "{:.2f}")
+    if figure.low is None:
+        return text
+    return f"{text} [{number(figure.low, '{:.2f}')}, {number(figure.high, '{:.2f}')}]"
 
 
 def curve(result: "SuiteResult", width: int) -> Table:
@@ -162,42 +154,53 @@ def curve(result: "SuiteResult", width: int) -> Table:
     return table
 
 
-def comparison_table(lines: "Sequence[Comparison]") -> Table:
-    """Return every difference with its interval and p-values."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("difference")
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("95% interval", justify="right", no_wrap=True)
-    table.add_column("p", justify="right", no_wrap=True)
-    table.add_column("Holm", justify="right", no_wrap=True)
-    names = {**LABELS, "al_at_equal_length": "AL at equal length"}
-    group = ("", "")
+def comparison_view(lines: "Sequence[Comparison]") -> RenderableType:
+    """Return every difference with its interval and p-values, one table for each pair and suite."""
+    groups: dict[tuple[str, str, str], list[Comparison]] = {}
     for line in lines:
-        if group != (line.other, line.suite):
-            group = line.other, line.suite
-            table.add_row(Text(f"{line.other} - {line.base}, {line.suite}", "bold"))
+        groups.setdefault((line.suite, line.other, line.base), []).append(line)
+    parts: list[RenderableType] = []
+    for (suite, other, base), each in groups.items():
+        parts += ["", Text.assemble((suite, "bold"), f"  {other} minus {base}"), _differences(each)]
+    return Group(*parts)
+
+
+def _differences(lines: "Sequence[Comparison]") -> Table:
+    table = _table("difference", "value", "95% interval", "of", "p", "Holm")
+    names = {**LABELS, "al_at_equal_length": "  AL at equal length"}
+    for line in lines:
         found = line.difference
         p_values = ("-" if p is None else f"{p:.3f}" for p in (line.p_value, line.p_holm))
+        style = "bold" if line.metric == "gain" else ""
         table.add_row(
-            f"  {names[line.metric].strip()}", f"{_signed(found.value)}", interval(found), *p_values
+            names[line.metric],
+            number(found.value, "{:+.3f}"),
+            interval(found, "{:+.3f}"),
+            f"{found.count}",
+            *p_values,
+            style=style,
         )
     return table
 
 
-def number(value: float | None, *, share: bool = False) -> str:
-    """Return a figure as text; `-` where there is none."""
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def number(value: float | None, form: str = "{:.3f}") -> str:
+    """Return a figure as text; `-` where there is none, and no sign before a zero."""
     if value is None:
         return "-"
-    text = f"{value:.1%}" if share else f"{value:.3f}"
-    return text.removeprefix("-") if float(text.rstrip("%")) == 0 else text
+    text = form.format(value)
+    return text.lstrip("+-") if float(text.rstrip("%")) == 0 else text
 
 
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.3f}"
-
-
-def interval(figure: "Figure", *, share: bool = False) -> str:
+def interval(figure: "Figure", form: str = "{:.3f}") -> str:
     """Return the ends of an interval as text; `-` where there is none."""
     if figure.low is None:
         return "-"
-    return f"{number(figure.low, share=share)} to {number(figure.high, share=share)}"
+    return f"{number(figure.low, form)} to {number(figure.high, form)}"
