@@ -1,0 +1,114 @@
+"""Simulations from Python: what `aloe simulate` does, in one call that returns the trees.
+
+`simulate` works in a script and in a notebook, where a loop is running already: there it runs in a
+thread with a loop of its own. Code that is asynchronous itself awaits `simulate_async`. Both keep a
+run folder like the command line's, in `out` or, without it, in a folder that goes when they return.
+"""
+
+import asyncio
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from agents.registry import prompts_of
+from aloe.calls import CallLog, appending
+from aloe.config import Config, load
+from aloe.errors import CallError
+from aloe.models import check_reachable
+from aloe.schema import Persona, Tree
+from graphs.expansion import check_expansion
+from graphs.run import Progress, grow_all, open_models, plan
+from memory.personas import read_personas
+from memory.trees import RunFolder, read_trees
+
+
+def simulate(
+    personas: Sequence[Persona] | str | Path,
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    **simulation: Any,
+) -> list[Tree]:
+    """Grow conversation trees and return them.
+
+    Args:
+        personas: whom the users play, or a personas.jsonl.
+        model: model string for every role; None: what the settings say.
+        base_url: server of that model.
+        config: settings, a TOML file; None: defaults.
+        settings: values over those of `config`, by dotted key, such as `{"roles.safety": {...}}`.
+        out: run folder, which is resumed if it is there; None keeps no record.
+        simulation: values of `[simulation]`, such as `turns=5` or `expansion="both"`; `trees` is
+            one for each persona if it is left out here and in `config`.
+
+    Raises:
+        ConfigError: a setting, a model or a role cannot be used.
+        InputError: a file cannot be read.
+        ModelError: a model cannot be reached or refuses; with `out`, what is finished is kept.
+        CallError: every tree was set aside; if only some were, a warning says why.
+    """
+    work = simulate_async(
+        personas,
+        model=model,
+        base_url=base_url,
+        config=config,
+        settings=settings,
+        out=out,
+        **simulation,
+    )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+async def simulate_async(
+    personas: Sequence[Persona] | str | Path,
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    **simulation: Any,
+) -> list[Tree]:
+    """Do what `simulate` does, to be awaited."""
+    whom = read_personas(Path(personas)) if isinstance(personas, str | Path) else list(personas)
+    if config is None:
+        simulation.setdefault("trees", len(whom))
+    changes = {f"simulation.{name}": value for name, value in simulation.items()}
+    resolved = load(Path(config) if config else None, {**(settings or {}), **changes})
+    resolved = resolved.with_model(model, base_url)
+    if out is not None:
+        return await _run(resolved, whom, RunFolder(Path(out)))
+    with tempfile.TemporaryDirectory() as folder:
+        return await _run(resolved, whom, RunFolder(Path(folder)))
+
+
+async def _run(config: Config, personas: Sequence[Persona], folder: RunFolder) -> list[Tree]:
+    prompts = prompts_of(config)
+    folder.check(config, prompts)
+    check_expansion(config.simulation)
+    models = open_models(config)
+    await check_reachable(list(models.values()))
+    wanted = list(plan(personas, config.simulation.trees, config.seed))
+    progress = Progress(wanted=len(wanted))
+    with folder.writing(config, prompts), appending(folder.events) as events:
+        calls = CallLog(events, prices=config.prices)
+        await grow_all(wanted, config, folder, models, calls, progress)
+    if reason := next(iter(progress.failures.values()), None):
+        if not folder.trees.exists():
+            raise CallError(reason)
+        warnings.warn(
+            f"{len(progress.failures)} trees were set aside; the first reason: {reason}",
+            stacklevel=3,
+        )
+    return list(read_trees(folder.path))
