@@ -293,6 +293,12 @@ class SimulationConfig(Settings):
     ray_address: str | None = None
     """The cluster: `auto` or HOST:PORT. None: a Ray of its own on this machine, for this run."""
 
+    @model_validator(mode="after")
+    def _address_is_of_ray(self) -> Self:
+        if self.ray_address and self.engine != "ray":
+            raise ValueError('ray_address is for engine = "ray" (--engine ray)')
+        return self
+
     @field_validator("expansion")
     @classmethod
     def _expansion_is_known(cls, name: str) -> str:

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aloe.commands.dashboard import RunDisplay
+from aloe.commands.dashboard import RunDisplay, end
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.console import finish, show, stderr
 from aloe.errors import (
     BUDGET_SPENT,
-    EXIT_CODE,
     INTERRUPTED,
     BudgetError,
     ConfigError,
@@ -55,6 +54,22 @@ def simulate(
     ] = None,
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Trees in flight at once.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Processes; default: one for every 64 trees in flight."),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", metavar="local|ray", help="Where the workers are."),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            metavar="STR",
+            help="Ray cluster, auto or HOST:PORT; default: a Ray of this machine for this run.",
+        ),
     ] = None,
     max_cost: Annotated[
         float | None,
@@ -130,6 +145,10 @@ def simulate(
             "simulation.turns": turns,
             "simulation.expansion": expansion,
             "simulation.concurrency": concurrency,
+            # What is replayed is asked of nobody, so there is nothing to spread.
+            "simulation.workers": 1 if replay else workers,
+            "simulation.engine": "local" if replay else engine,
+            "simulation.ray_address": ray_address,
             "budget.max_cost": max_cost,
             "budget.max_calls": max_calls,
             "budget.max_tokens": max_tokens,
@@ -180,14 +199,7 @@ def simulate(
             style="red",
         )
         raise typer.Exit(BUDGET_SPENT)
-    if run.progress.failures:
-        reasons = sorted(set(run.progress.failures.values()))
-        say(
-            f"aloe: {len(run.progress.failures)} trees were set aside; the first reason: "
-            f"{reasons[0]}; run the same command again to retry them",
-            style="red",
-        )
-        raise typer.Exit(EXIT_CODE)
+    end(run.progress)
 
 
 def say(text: str, *, style: str | None = None) -> None:
@@ -244,7 +256,7 @@ def _check_same_trees(
     from aloe.config import load
     from graphs.run import plan
 
-    there = earlier.trees | folder.finished()
+    there = earlier.trees.keys() | folder.finished()
     known = {each.tree for each in wanted}
     if pool and there - known:  # of a run for more trees, perhaps
         before = load(folder.config).simulation.trees
@@ -355,7 +367,10 @@ class _Run:
         there = min((max(node.turn for node in tree.nodes) for tree in starts), default=0)
         personas = [each.persona for each in todo]
         usage = self.earlier.usage
-        return forecast(self.config, personas, len(todo), usage, turns_there=there)
+        answered = sum(self.earlier.trees[each.tree] for each in todo)
+        return forecast(
+            self.config, personas, len(todo), usage, turns_there=there, answered=answered
+        )
 
     def result(self) -> dict[str, Any]:
         """Return the summary for machines."""
