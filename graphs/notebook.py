@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.registry import prompts_of
-from aloe.calls import CallLog, appending
+from aloe.budget import Budget, Spent
+from aloe.calls import CallLog, appending, iter_events
 from aloe.config import Config, load
 from aloe.errors import CallError
 from aloe.models import check_reachable
@@ -51,6 +52,7 @@ def simulate(
         ConfigError: a setting, a model or a role cannot be used.
         InputError: a file cannot be read.
         ModelError: a model cannot be reached or refuses; with `out`, what is finished is kept.
+        BudgetError: the budget in the settings is spent; the same.
         CallError: every tree was set aside; if only some were, a warning says why.
     """
     work = simulate_async(
@@ -102,7 +104,8 @@ async def _run(config: Config, personas: Sequence[Persona], folder: RunFolder) -
     wanted = list(plan(personas, config.simulation.trees, config.seed))
     progress = Progress(wanted=len(wanted))
     with folder.writing(config, prompts), appending(folder.events) as events:
-        calls = CallLog(events, prices=config.prices)
+        budget = Budget(config.budget, Spent.before(iter_events(folder.events)))
+        calls = CallLog(events, prices=config.prices, budget=budget)
         await grow_all(wanted, config, folder, models, calls, progress)
     if reason := next(iter(progress.failures.values()), None):
         if not folder.trees.exists():
