@@ -9,9 +9,10 @@ are put in the order of the run's plan, so that equal runs are equal files whate
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -20,6 +21,9 @@ from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.schema import SCHEMA_VERSION, Tree
 from memory.personas import numbered_lines
+
+BLOCK = 1 << 20
+"""Bytes read at once from the end of a file."""
 
 
 class RunFolder:
@@ -122,27 +126,42 @@ class RunFolder:
         Raises:
             InputError: a line is broken (with its number).
         """
-        return set(self._lines_by_id())
+        return set(self._places())
 
     def sort(self, order: Sequence[str]) -> None:
-        """Put the lines into the order of the tree ids in `order`; unknown ids go last."""
-        rank = {tree: position for position, tree in enumerate(order)}
-        lines = self._lines_by_id()
-        ids = sorted(lines, key=lambda tree: rank.get(tree, len(rank)))
-        if ids != list(lines):
-            replace_text(self.trees, "".join(lines[tree] + "\n" for tree in ids))
+        """Put the lines into the order of the tree ids in `order`; unknown ids go last.
 
-    def _lines_by_id(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        lines = _lines(self.trees)
-        for number, line in lines:
-            try:
-                found[json.loads(line)["id"]] = line
-            except (ValueError, TypeError, KeyError):
-                if not _ends_whole(self.trees) and next(lines, None) is None:
-                    break
-                raise InputError(self.trees, "not a tree", line=number) from None
+        Lines are copied one by one, so memory does not grow with the file.
+        """
+        rank = {tree: position for position, tree in enumerate(order)}
+        places = self._places()
+        ids = sorted(places, key=lambda tree: rank.get(tree, len(rank)))
+        if ids != list(places):
+            with self.trees.open("rb") as file:
+                replace_chunks(self.trees, (_line_at(file, places[tree]) for tree in ids))
+
+    def _places(self) -> dict[str, int]:
+        """Return where the line of each tree begins, in bytes."""
+        found: dict[str, int] = {}
+        if not self.trees.exists():
+            return found
+        start = 0
+        with self.trees.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    if line.strip():
+                        found[json.loads(line)["id"]] = start
+                except (ValueError, TypeError, KeyError):
+                    if not line.endswith(b"\n"):
+                        break
+                    raise InputError(self.trees, "not a tree", line=number) from None
+                start += len(line)
         return found
+
+
+def _line_at(file: BinaryIO, start: int) -> bytes:
+    file.seek(start)
+    return file.readline().rstrip(b"\n") + b"\n"
 
 
 def read_trees(path: Path) -> Iterator[Tree]:
@@ -184,9 +203,14 @@ def cut_torn_line(file: Path) -> None:
     if not file.exists():
         return
     with file.open("rb+") as data:
-        text = data.read()
-        whole = text.rfind(b"\n") + 1
-        if whole < len(text):
+        end = start = data.seek(0, os.SEEK_END)
+        whole = 0
+        while start and not whole:
+            start = max(0, start - BLOCK)
+            data.seek(start)
+            found = data.read(BLOCK).rfind(b"\n")
+            whole = start + found + 1 if found >= 0 else 0
+        if whole < end:
             data.truncate(whole)
 
 
@@ -201,10 +225,16 @@ def replace_text(path: Path, text: str) -> None:
 
 def replace_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` in one step, as `replace_text` does."""
+    replace_chunks(path, [data])
+
+
+def replace_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write `chunks` to `path` in one step, as `replace_text` does."""
     part = path.with_suffix(path.suffix + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
+        with part.open("wb") as file:
+            file.writelines(chunks)
         os.replace(part, path)  # noqa: PTH105
     except OSError as error:
         with suppress(OSError):

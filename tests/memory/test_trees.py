@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,28 @@ def test_a_text_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="cannot be written"):
             replace_text(target, "x")
     assert {path.name for path in tmp_path.iterdir()} == {"a", "c"}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_however_long_a_torn_line_is_it_is_found(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.trees.BLOCK", size)
+    file = tmp_path / "lines"
+    for text, whole in (("a\nbcdef", "a\n"), ("abcdef", ""), ("ab\n\n", "ab\n\n"), ("", "")):
+        file.write_text(text)
+        cut_torn_line(file)
+        assert file.read_text() == whole
+
+
+def test_sorting_takes_memory_for_the_ids_only(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    lines = [json.dumps({"id": str(i), "text": "x" * 100_000}) + "\n" for i in range(100)]
+    folder.trees.write_text("".join(reversed(lines)))
+    tracemalloc.start()
+    folder.sort([str(i) for i in range(100)])
+    assert len(folder.finished()) == 100
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert folder.trees.read_text() == "".join(lines)
+    assert peak < 2_000_000, "a tenth of the file at most"
