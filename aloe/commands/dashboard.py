@@ -4,12 +4,14 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display, stderr
+from aloe.errors import EXIT_CODE
 from aloe.views.figures import Pace, duration, grid, spending
 
 if TYPE_CHECKING:
@@ -23,6 +25,20 @@ HOLD = 2.0
 
 WATCHED = 64
 """Conversations whose newest exchange is kept."""
+
+
+def end(progress: "Progress") -> None:
+    """Say what was set aside, if anything, and end the command accordingly."""
+    if failures := progress.failures:
+        stderr().print(
+            f"aloe: {len(failures)} trees were set aside; the first reason: "
+            f"{min(failures.values())}; run the same command again to retry them",
+            style="red",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(EXIT_CODE)
 
 
 class RunDisplay(Display):

@@ -7,10 +7,10 @@ import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from aloe.commands.dashboard import RunDisplay
+from aloe.commands.dashboard import RunDisplay, end
 from aloe.commands.options import BaseUrl, ConfigFile, Json, Quiet, Seed
 from aloe.console import finish, show, stderr
-from aloe.errors import EXIT_CODE, INTERRUPTED, ConfigError
+from aloe.errors import INTERRUPTED, ConfigError
 
 if TYPE_CHECKING:
     from aloe.config import Config
@@ -80,16 +80,7 @@ def rejudge(
     result = {"out": str(out), **rejudging.result(), **_figures(counts)}
     show(Group(rejudging.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
     finish(result, as_json=as_json)
-    if failures := rejudging.progress.failures:
-        stderr().print(
-            f"aloe: {len(failures)} trees were set aside; the first reason: "
-            f"{min(failures.values())}; run the same command again to retry them",
-            style="red",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-        raise typer.Exit(EXIT_CODE)
+    end(rejudging.progress)
 
 
 def _settings(
