@@ -1,6 +1,6 @@
 """What the earlier parts of a run left in its events file, read once before it goes on."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,8 @@ class Earlier:
     spent: Spent = field(default_factory=Spent)
     usage: defaultdict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     """What calls took, by role."""
-    trees: set[str] = field(default_factory=set)
-    """Ids of the trees for which calls were made."""
+    trees: Counter[str] = field(default_factory=Counter)
+    """Calls that were answered, by the id of their tree."""
 
     @classmethod
     def of(cls, events: Path) -> "Earlier":
@@ -27,5 +27,5 @@ class Earlier:
             earlier.spent.add_earlier(line)
             earlier.usage[line["role"]].add_earlier(line)
             if line["tree"]:
-                earlier.trees.add(line["tree"])
+                earlier.trees[line["tree"]] += bool(line["reply"])
         return earlier

@@ -12,7 +12,8 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
-from aloe.config import Config, ModelConfig, Price, SimulationConfig
+from aloe.budget import Spent
+from aloe.config import BudgetConfig, Config, ModelConfig, Price, SimulationConfig
 from aloe.schema import Persona
 
 CHARACTERS = 4
@@ -65,6 +66,17 @@ class Estimate:
     """US dollars; None if a price is not known."""
     seconds: float
 
+    def without(self, calls: int) -> "Estimate":
+        """Return what is left when so many of the calls are made."""
+        left = 1 - min(calls / self.calls, 1) if self.calls else 0
+        return Estimate(
+            calls=round(self.calls * left),
+            input_tokens=round(self.input_tokens * left),
+            output_tokens=round(self.output_tokens * left),
+            cost=None if self.cost is None else self.cost * left,
+            seconds=self.seconds * left,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
@@ -74,6 +86,15 @@ class Forecast:
     most: Estimate
     measured: bool
     """Whether the cost of a call comes from earlier calls of the run."""
+
+    def exceeds(self, budget: BudgetConfig, spent: Spent) -> bool:
+        """Whether the run will come to the end of its budget before its own."""
+        least = self.least
+        return (
+            _over(budget.max_calls, spent.calls + least.calls)
+            or _over(budget.max_tokens, spent.tokens + least.input_tokens + least.output_tokens)
+            or _over(budget.max_cost, spent.cost + (least.cost or 0.0))
+        )
 
     def line(self) -> str:
         """Return it as a sentence for a person."""
@@ -97,6 +118,7 @@ def forecast(
     measured: Mapping[str, Usage] | None = None,
     *,
     turns_there: int = 0,
+    answered: int = 0,
 ) -> Forecast:
     """Return what it takes to grow `trees` trees.
 
@@ -106,11 +128,13 @@ def forecast(
         trees: how many are still to be grown.
         measured: what calls of each role have taken so far.
         turns_there: turns that the trees have already.
+        answered: calls for them that need not be made again.
     """
     means = {role: _means(usage) for role, usage in (measured or {}).items() if usage.calls}
     if "judge" in means:  # all judges of a panel are one role in the events
         means |= dict.fromkeys(config.models.judges(), means["judge"])
-    least, most = (_estimate(config, personas, trees, means, turns_there, at) for at in (0, 1))
+    whole = (_estimate(config, personas, trees, means, turns_there, at) for at in (0, 1))
+    least, most = (estimate.without(answered) for estimate in whole)
     return Forecast(least=least, most=most, measured=means.keys() >= config.models.by_role().keys())
 
 
@@ -228,6 +252,10 @@ def _seconds(config: Config, trees: int, usage: Mapping[str, Usage]) -> float:
         tokens = sum(u.input_tokens + u.output_tokens for u in usage.values())
         seconds = max(seconds, 60 * tokens / cap)
     return seconds
+
+
+def _over(cap: float | None, amount: float) -> bool:
+    return cap is not None and amount > cap
 
 
 def _span(low: float, high: float, text: Callable[[float], str]) -> str:

@@ -92,7 +92,7 @@ class Limiter:
         self._most = max(1.0, (self.config.concurrency or math.inf) * share)
         self._width = self._most
         self._safe = 0.0
-        self._cut_at = self._answered_at = -math.inf
+        self._cut_at, self._answered_at = -math.inf, 0.0
         self._requests = Pace(_scaled(self.config.requests_per_minute, share))
         self._tokens = Pace(_scaled(self.config.tokens_per_minute, share))
         self._mean_tokens = 0.0
