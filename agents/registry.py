@@ -8,7 +8,8 @@ names the role, the tree and the line of the user's file, and sets that tree asi
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
@@ -277,7 +278,7 @@ class RoleAgent:
             tree=exchange.tree,
             about=about.id if about else None,
         )
-        returned = await called(self.name, exchange.tree, self.play, exchange, model)
+        returned = await called(f"role '{self.name}'", exchange.tree, self.play, exchange, model)
         update = returned if isinstance(returned, Update) else Update(note=returned)
         try:
             return self._checked(update, exchange)
@@ -305,23 +306,34 @@ class RoleAgent:
         )
 
 
-async def called(name: str, tree: str, play: Callable[..., Any], *given: object) -> Any:
+async def called(what: str, tree: str, play: Callable[..., Any], *given: object) -> Any:
     """Call what a user wrote, async or not, and let nothing but our own errors out.
 
     Raises:
         RoleError: it failed (names role, tree, file and line).
         AloeError: a call to a model failed, or the run has to stop.
     """
-    try:
+    with guarded(what, tree):
         returned = play(*given)
         return await returned if inspect.isawaitable(returned) else returned
+
+
+@contextmanager
+def guarded(what: str, tree: str) -> Iterator[None]:
+    """Turn what goes wrong in the user's own code into an error that costs no more than a tree.
+
+    Raises:
+        RoleError: it failed (names `what`, tree, file and line).
+        AloeError: a call to a model failed, or the run has to stop.
+    """
+    try:
+        yield
     except AloeError as error:
         if not isinstance(error, ConfigError):
             raise
-        problem: Exception = error
+        raise RoleError(f"{what} failed in tree {tree}: {described(error)}") from error
     except Exception as error:
-        problem = error
-    raise RoleError(f"role '{name}' failed in tree {tree}: {described(problem)}") from problem
+        raise RoleError(f"{what} failed in tree {tree}: {described(error)}") from error
 
 
 def as_json(value: object) -> JsonValue:
@@ -419,12 +431,12 @@ class OwnJudge:
             tree=asked.tree,
             about=asked.user.id,
         )
-        margin = await called("judge", asked.tree, self.play, asked, model)
+        margin = await called(f"judge '{self.use}'", asked.tree, self.play, asked, model)
         try:
             margin = None if margin is None or not isfinite(margin) else float(margin)
         except (ValueError, TypeError):
             raise RoleError(
-                f"role 'judge' failed in tree {asked.tree}: {_defined(self.play)}: "
+                f"judge '{self.use}' failed in tree {asked.tree}: {_defined(self.play)}: "
                 f"a judge returns a number or None, not {str(margin)[:60]!r}"
             ) from None
         side: Outcome = "first" if (margin or 0.0) > 0 else "second"

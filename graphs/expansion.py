@@ -1,8 +1,9 @@
 """Which candidates of a turn are continued: the policy that gives a tree its shape.
 
 A policy sees one set of siblings at a time and returns the ids of those that go on. It is chosen by
-name, or comes from outside as `MODULE:FUNCTION`; anything of type `Expansion` will do. `beam` alone
-looks at a whole turn, because it compares siblings of different branches.
+name, or comes from outside as `MODULE:FUNCTION` or an entry point of the group `aloe.expansions`;
+anything of type `Expansion` will do. `beam` alone looks at a whole turn, because it compares
+siblings of different branches.
 
 A node budget cuts branches, never turns: as many go on as can still reach the last turn, and which
 ones is drawn from the tree's seed, so that no policy is bent towards some kind of reply. All of it
@@ -15,9 +16,10 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import mean
 
+from agents.registry import guarded
 from aloe.config import SimulationConfig
-from aloe.errors import ConfigError
-from aloe.named import named
+from aloe.errors import RoleError
+from aloe.named import extension
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Verdict, derived_seed
 
@@ -89,11 +91,11 @@ def expansion_named(name: str) -> Expansion:
     """Return the policy of one set of siblings that `name` names.
 
     Raises:
-        ConfigError: `MODULE:FUNCTION` cannot be found.
+        ConfigError: `MODULE:FUNCTION` or the entry point cannot be found.
     """
     if name in EXPANSIONS:
         return EXPANSIONS[name]
-    found: Expansion = named(name, f"expansion '{name}' cannot be found")
+    found: Expansion = extension("expansions", name)
     return found
 
 
@@ -124,7 +126,7 @@ def frontier(
         nodes: size of the tree so far.
 
     Raises:
-        ConfigError: a policy from outside names a node that cannot be continued.
+        RoleError: a policy from outside fails, or names a node that cannot be continued.
     """
     width = max((len(siblings.candidates) for siblings in level), default=0)
     usable = [
@@ -146,10 +148,14 @@ def frontier(
 
 def _chosen(name: str, tree: str, siblings: Siblings) -> list[str]:
     rng = random.Random(derived_seed("expand", tree, siblings.user))
-    chosen = expansion_named(name)(siblings.candidates, siblings.verdicts, rng)
+    policy = expansion_named(name)
+    with guarded(f"expansion '{name}'", tree):
+        chosen = set(policy(siblings.candidates, siblings.verdicts, rng))
     known = [candidate.id for candidate in siblings.candidates]
-    if not set(chosen) <= set(known):
-        raise ConfigError(f"expansion '{name}' returned a node that is not among the candidates")
+    if not chosen <= set(known):
+        raise RoleError(
+            f"expansion '{name}' returned a node that is not among the candidates in tree {tree}"
+        )
     return [node for node in known if node in chosen]
 
 

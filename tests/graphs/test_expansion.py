@@ -7,7 +7,7 @@ import pytest
 from builders import assistant, user
 
 from aloe.config import EXPANSION_NAMES, SimulationConfig
-from aloe.errors import ConfigError
+from aloe.errors import ConfigError, RoleError
 from aloe.schema import AssistantNode, Verdict, Vote
 from graphs.expansion import Siblings, beam, frontier
 
@@ -132,6 +132,10 @@ def last(candidates, verdicts, rng):
 
 def wrong(candidates, verdicts, rng):
     return ["nobody"]
+
+
+def broken(candidates, verdicts, rng):
+    return [1 / 0]
 """
 
 
@@ -139,8 +143,10 @@ def test_a_policy_may_come_from_outside(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "own_policy.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     assert continued("own_policy:last", [A, B, C]) == {(C.id,)}
-    with pytest.raises(ConfigError, match="not among the candidates"):
+    with pytest.raises(RoleError, match="not among the candidates"):
         continued("own_policy:wrong", [A, B])
+    with pytest.raises(RoleError, match=r"own_policy\.py:11: ZeroDivisionError"):
+        continued("own_policy:broken", [A, B])
     for missing in ("own_policy:none", "no_such_module:last"):
         with pytest.raises(ConfigError, match="cannot be found"):
             continued(missing, [A, B])
