@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from io import StringIO
@@ -12,7 +13,7 @@ from langchain_core.messages import AIMessage
 
 from aloe.calls import CallLog, Event, read_events
 from aloe.config import Price
-from aloe.errors import CallError, TransientCallError
+from aloe.errors import CallError, Cause, StoreError, TransientCallError
 from aloe.exchange import exchanges
 from aloe.models import Model, Reply
 
@@ -207,3 +208,110 @@ def test_what_was_sent_is_kept_of_a_failed_call_and_unknown_of_an_old_one(tmp_pa
     failed, old = exchanges(path, "t1")
     assert (failed.messages, failed.text) == ((("user", "Why?"),), "")
     assert old.messages == ()
+
+
+# Trying again at the door.
+
+
+def test_a_passing_failure_is_tried_again_and_every_attempt_has_its_line() -> None:
+    file, script = StringIO(), Counting(TransientCallError("busy"), TransientCallError("b"), "yes")
+    log = CallLog(file)
+    assert ask(log, scripted_model(script)).text == "yes"
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [line["outcome"] for line in lines] == ["error", "error", "ok"]
+    assert [line["error"] for line in lines] == ["busy", "b", None]
+    assert len({line["key"] for line in lines}) == 1
+    assert (log.totals.calls, log.totals.errors, log.budget.spent.calls) == (3, 2, 3)
+
+
+@pytest.mark.parametrize(("cause", "asked"), [("fault", 5), ("slow", 5)])
+def test_it_is_not_tried_for_ever(cause: Cause, asked: int) -> None:
+    script = Counting(TransientCallError("no", cause=cause))
+    with pytest.raises(TransientCallError):
+        ask(CallLog(), scripted_model(script))
+    assert script.asked == asked
+
+
+@pytest.mark.parametrize("cause", ["busy", "down"])
+def test_what_the_server_is_to_blame_for_does_not_count(cause: Cause) -> None:
+    troubles = [TransientCallError("no", cause=cause)] * 6
+    script = Counting(*troubles, "yes")
+    assert ask(CallLog(), scripted_model(script)).text == "yes"
+    assert script.asked == 7
+
+
+def test_a_wish_to_wait_is_obeyed() -> None:
+    script = Counting(TransientCallError("no", retry_after=0.3, cause="busy"), "yes")
+    clock = time.perf_counter()
+    ask(CallLog(), scripted_model(script))
+    assert 0.3 <= time.perf_counter() - clock < 2.0
+
+
+def test_a_node_that_is_run_again_repeats_none_of_its_answered_calls() -> None:
+    script = Counting("first", *[TransientCallError("no")] * 5, "second")
+    model, log = scripted_model(script), CallLog()
+    assert ask(log, model, "one").text == "first"
+    with pytest.raises(TransientCallError):
+        ask(log, model, "two")
+    assert ask(log, model, "one").text == "first"
+    assert ask(log, model, "two").text == "second"
+    assert script.asked == 7
+
+
+def test_a_line_answers_one_call_only() -> None:
+    file = StringIO()
+    ask(CallLog(file), scripted_model(Counting("then")))
+    log = CallLog()
+    log.remember([json.loads(file.getvalue())])
+    model = scripted_model(Counting("now"))
+    assert [ask(log, model).text for _ in range(2)] == ["then", "now"]
+
+
+def test_a_carried_line_stands_whatever_came_of_it() -> None:
+    file = StringIO()
+    ask(CallLog(file), scripted_model(Counting(" ")), "silent")
+    with suppress(CallError):
+        ask(CallLog(file), scripted_model(Counting(ValueError("odd"))), "failing")
+    log, model = CallLog(), scripted_model(Counting("now"))
+    log.remember([{**json.loads(line), "carried": True} for line in file.getvalue().splitlines()])
+    assert ask(log, model, "silent").text == " "
+    with pytest.raises(CallError, match="odd"):
+        ask(log, model, "failing")
+    assert ask(log, model, "another").text == "now"
+
+
+def test_the_role_is_part_of_what_a_call_is() -> None:
+    file = StringIO()
+    log, model = CallLog(file), scripted_model(Counting("x"))
+
+    async def both() -> None:
+        for role in ("user", "judge"):
+            async with log.call(role, model, tree="t1") as call:
+                await call.ask([("user", "Hello")], seed=1)
+
+    asyncio.run(both())
+    assert len({json.loads(line)["key"] for line in file.getvalue().splitlines()}) == 2
+
+
+def test_cached_tokens_can_have_a_price_of_their_own() -> None:
+    usage = {
+        "input_tokens": 100, "output_tokens": 10, "total_tokens": 110,
+        "input_token_details": {"cache_read": 60},
+    }  # fmt: skip
+    model = scripted_model(lambda _m, _a: AIMessage("x", usage_metadata=usage))  # type: ignore[arg-type]
+    price = Price(input=10.0, output=1.0, cached=1.0)
+    log = CallLog(prices={"test": price})
+    ask(log, model)
+    assert log.totals.cost == pytest.approx((40 * 10 + 60 * 1 + 10 * 1) / 1e6)
+
+
+class FullDisk(StringIO):
+    """Stands for a file on a disk without room."""
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_is_said_in_one_line() -> None:
+    with pytest.raises(StoreError, match="No space left on device"):
+        ask(CallLog(FullDisk()), scripted_model(Counting("x")))

@@ -1,0 +1,101 @@
+from typing import Any
+
+import pytest
+from builders import PERSONAS, config, grow
+
+from aloe.budget import Spent
+from aloe.calls import CallLog
+from aloe.config import BudgetConfig, Config, Price, SimulationConfig, validated
+from aloe.earlier import Earlier
+from aloe.forecast import Usage, exchanges, forecast
+
+
+@pytest.mark.parametrize(
+    ("settings", "levels"),
+    [
+        ({"turns": 3}, [(1, 1)] * 3),
+        ({"turns": 3, "expansion": "both"}, [(1, 1), (2, 2), (4, 4)]),
+        ({"turns": 4, "both_turns": 2}, [(1, 1), (2, 2), (4, 4), (4, 4)]),
+        ({"turns": 4, "expansion": "beam", "beam_width": 3}, [(1, 1), (2, 2), (3, 3), (3, 3)]),
+        ({"turns": 3, "expansion": "disagreement"}, [(1, 1), (1, 2), (1, 4)]),
+        ({"turns": 3, "expansion": "my:own"}, [(1, 1), (1, 2), (1, 4)]),
+        ({"turns": 3, "expansion": "both", "node_budget": 9}, [(1, 1), (1, 1), (1, 1)]),
+    ],
+)
+def test_exchanges_follow_from_the_policy(
+    settings: dict[str, Any], levels: list[tuple[int, int]]
+) -> None:
+    assert exchanges(SimulationConfig(**settings), 2) == levels
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"turns": 3},
+        {"turns": 3, "expansion": "both"},
+        {"turns": 3, "both_turns": 1, "assistants": 3},
+        {"turns": 4, "expansion": "beam"},
+        {"turns": 4, "expansion": "both", "node_budget": 21},
+        {"turns": 4, "expansion": "disagreement"},
+    ],
+)
+def test_it_foresees_the_calls_that_are_made(settings: dict[str, Any]) -> None:
+    own = config(**settings)
+    log = CallLog()
+    grow(own, calls=log)
+    ahead = forecast(own, PERSONAS[:1], 1)
+    assert ahead.least.calls <= log.totals.calls <= ahead.most.calls
+    if settings.get("expansion") != "disagreement":
+        assert ahead.least == ahead.most
+
+
+def test_the_run_of_the_paper() -> None:
+    """3,310 personas, ten turns; user, inducer, two assistants, and a judge of both orders."""
+    ahead = forecast(config(turns=10), PERSONAS, 3310)
+    assert ahead.least.calls == 3310 * 10 * 6
+    assert "198,600 calls" in ahead.line()
+    assert "a guess from the settings" in ahead.line()
+
+
+def hosted(**more: Any) -> Config:
+    raw = config("openai:m", turns=2).model_dump() | more
+    return validated(Config, raw, source="test")
+
+
+def test_money_comes_from_the_price_table() -> None:
+    assert forecast(hosted(), PERSONAS, 4).least.cost is None
+    assert "unknown cost" in forecast(hosted(), PERSONAS, 4).line()
+    priced = forecast(hosted(prices={"m": Price(input=1.0, output=10.0)}), PERSONAS, 4).least
+    expected = (priced.input_tokens * 1.0 + priced.output_tokens * 10.0) / 1e6
+    assert priced.cost == pytest.approx(expected, rel=1e-3)
+    assert forecast(config(turns=2), PERSONAS, 4).least.cost == 0.0
+
+
+def test_calls_of_the_run_say_what_a_call_takes() -> None:
+    roles = ("user", "inducer", "a0", "a1", "judge")
+    measured = {role: Usage(calls=2, input_tokens=20, output_tokens=4, seconds=2) for role in roles}
+    ahead = forecast(config(turns=2, concurrency=2), PERSONAS, 4, measured)
+    assert (ahead.least.calls, ahead.least.input_tokens, ahead.least.output_tokens) == (48, 480, 96)
+    assert ahead.least.seconds == 4 * 2 * 5 / 2  # one of the two assistants waits for nobody
+    assert "at the rates of this run so far" in ahead.line()
+    half = forecast(config(turns=2), PERSONAS, 4, measured, answered=24).least
+    assert (half.calls, half.input_tokens) == (24, 240)
+    further = forecast(config(turns=2), PERSONAS, 4, measured, turns_there=1).least
+    assert further.calls == 24
+
+
+def test_a_cap_a_minute_makes_it_longer() -> None:
+    slow = hosted(limits={"requests_per_minute": 1})
+    assert forecast(slow, PERSONAS, 4).least.seconds == 48 * 60
+
+
+def test_it_sees_the_end_of_the_budget_coming() -> None:
+    ahead = forecast(config(turns=2), PERSONAS, 4)
+    assert ahead.exceeds(BudgetConfig(max_calls=47), Spent())
+    assert not ahead.exceeds(BudgetConfig(max_calls=48), Spent())
+    assert ahead.exceeds(BudgetConfig(max_calls=48), Spent(calls=1))
+    assert ahead.exceeds(BudgetConfig(max_tokens=10), Spent())
+
+
+def test_earlier_parts_of_a_run_that_has_not_begun(tmp_path: Any) -> None:
+    assert Earlier.of(tmp_path / "events.jsonl") == Earlier()
