@@ -10,11 +10,13 @@ are turned so that their first few coordinates carry most of their length, and b
 so only the rows whose bound reaches the threshold are compared in full. A turn changes no cosine,
 whatever it was fitted on; the fit only decides how few rows are left.
 
-With a server that several machines fill, the scan covers the rows this process knows of.
+On a server that several machines fill, a writer stores first, then reads what came in meanwhile and
+scans that too (see `DescriptionIndex.claim`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +28,10 @@ HEAD = 64
 """Coordinates in the first, cheap comparison."""
 FITTED_ON = 2048
 """Rows that the turn is fitted on; until there are `HEAD` of them the scan compares in full."""
-PAGE = 4096
-"""Rows that go to or come from Chroma in one piece."""
+PAGE = 1024
+"""Rows that go to or come from Chroma in one piece: on the way they are lists of Python floats."""
+TAIL = 256
+"""Rows that are read in one piece in search of those that other writers have stored."""
 BLOCK = 1024
 """Rows on each side of one piece of an all-pairs comparison."""
 SLACK = 1e-3
@@ -155,38 +159,100 @@ class DescriptionIndex:
     Args:
         collection: the Chroma collection that keeps them.
         dimensions: length of a vector.
+        writer: name of this process on a store that others fill too; None on a store of our own.
     """
 
-    def __init__(self, collection: Any, dimensions: int) -> None:
+    def __init__(self, collection: Any, dimensions: int, writer: str | None = None) -> None:
         self.scan = ExactScan(dimensions)
+        self._known: set[str] = set()
         self._collection = collection
+        self._writer = writer
 
-    def stored_ids(self) -> set[str]:
-        """Return the ids that the collection holds."""
-        return set(self._collection.get(include=[])["ids"])
+    def stored(self) -> Iterator[tuple[list[str], Vectors]]:
+        """Yield ids and vectors of all that is stored, in pages, oldest first."""
+        for start in count(0, PAGE):
+            ids, rows = self._rows(start, PAGE)
+            if not ids:
+                return
+            yield ids, rows
 
-    def stored(self, ids: Iterable[str] | None = None) -> Iterator[tuple[str, Vectors]]:
-        """Yield the stored vectors of `ids`, or all of them, with their ids."""
-        for page in _pages(list(self.stored_ids() if ids is None else ids)):
-            got = self._collection.get(ids=page, include=["embeddings"])
-            rows = np.asarray(got["embeddings"], dtype=np.float32)
-            yield from zip(got["ids"], rows, strict=True)
+    def _rows(self, start: int, limit: int | None = None) -> tuple[list[str], Vectors]:
+        got = self._collection.get(include=["embeddings"], offset=start, limit=limit)
+        return got["ids"], np.asarray(got["embeddings"], dtype=np.float32)
 
-    def load(self, ids: Iterable[str]) -> None:
-        """Read the vectors of `ids`, all of them stored, into memory."""
-        for page in _pages(list(ids)):
-            got = dict(self.stored(page))
-            self.scan.add(list(got), np.stack(list(got.values())))
+    def load(self, wanted: Set[str] | None) -> set[str]:
+        """Read stored vectors into memory, the `wanted` or all; return the ids of all stored."""
+        found: set[str] = set()
+        for ids, rows in self.stored():
+            found.update(ids)
+            keep = [i for i, each in enumerate(ids) if wanted is None or each in wanted]
+            self._remember([ids[i] for i in keep], rows[keep])
+        return found
+
+    def _remember(self, ids: Sequence[str], rows: Vectors) -> None:
+        new = [i for i, each in enumerate(ids) if each not in self._known]
+        if new:
+            self.scan.add([ids[i] for i in new], rows[new])
+            self._known.update(ids[i] for i in new)
 
     def add(self, vectors: Mapping[str, Vectors]) -> None:
-        """Store vectors by id."""
-        for page in _pages(list(vectors)):
+        """Store vectors by id, whatever they are near to."""
+        for page in _pages([each for each in vectors if each not in self._known]):
             rows = np.stack([vectors[each] for each in page])
             self._collection.upsert(ids=page, embeddings=rows)
-            self.scan.add(page, rows)
+            if self._writer:
+                self._catch_up()
+            self._remember(page, rows)
+
+    def claim(self, vectors: Mapping[str, Vectors], threshold: float) -> dict[str, Neighbour]:
+        """Store vectors, and withdraw those near to what other writers have stored meanwhile.
+
+        Everyone writes first and looks afterwards. So of two near-copies that two writers store in
+        the same moment, whoever wrote later sees the other's; if both see each other, both
+        withdraw.
+
+        Returns:
+            For each id that is not stored now, what stands in its way.
+        """
+        ids, rows = list(vectors), np.stack(list(vectors.values()))
+        # Chroma's `add` leaves what is there already, so the first writer of an id keeps it.
+        mark = [{"writer": self._writer} for _ in ids]
+        self._collection.add(ids=ids, embeddings=rows, metadatas=mark)
+        self._catch_up(mine=vectors.keys())
+        got = self._collection.get(ids=ids, include=["metadatas"])
+        writers = dict(zip(got["ids"], got["metadatas"], strict=True))
+        lost = {
+            each: Neighbour(each, 1.0)
+            for each in ids
+            if (writers.get(each) or {}).get("writer") != self._writer
+        }
+        near = dict(zip(ids, self.scan.at_least(rows, threshold), strict=True))
+        late = {each: found for each, found in near.items() if found and each not in lost}
+        self.remove(late)
+        kept = [i for i, each in enumerate(ids) if each not in lost and each not in late]
+        self._remember([ids[i] for i in kept], rows[kept])
+        return lost | late
+
+    def _catch_up(self, mine: Collection[str] = ()) -> None:
+        """Read what others have stored since the last look; `mine` is not for the scan yet.
+
+        Chroma gives rows in the order in which they came, so they are read from the end until one
+        is known. A row that is deleted meanwhile moves others towards the start, never past it.
+        """
+        start = self._collection.count()
+        limit = None
+        while start:
+            start = max(0, start - TAIL)
+            ids, rows = self._rows(start, limit)
+            known = bool(ids) and ids[0] in self._known
+            new = [i for i, each in enumerate(ids) if each not in mine]
+            self._remember([ids[i] for i in new], rows[new])
+            if known:
+                return
+            limit = TAIL
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Delete vectors from the collection, before any are loaded."""
+        """Delete vectors from the collection; the scan keeps those that it has seen."""
         for page in _pages(list(ids)):
             self._collection.delete(ids=page)
 

@@ -19,9 +19,10 @@ same temper in other words.
 
 import fcntl
 import os
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,18 +111,24 @@ class PersonaPool:
         embedder: Embedder,
         threshold: float,
         indexes: Mapping[Kind, DescriptionIndex],
+        *,
+        server: str | None = None,
     ) -> None:
         self.files = files
         self.embedder = embedder
         self.threshold = threshold
         self.indexes = indexes
+        self.server = server
+        """URL of the store if other processes fill it too."""
         self.ids: set[str] = set()
         self.cells: Counter[Cell] = Counter()
         """How many personas fall into each cell of the axes."""
-        self.store_every = STORE_EVERY
+        self.store_every = 1 if server else STORE_EVERY
         """Admitted personas after which their vectors are stored."""
         self._held: dict[Kind, dict[str, Vectors]] = {kind: {} for kind in KINDS}
         self._unstored: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
+        self._claimed: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
+        """On a shared store: what is stored and not admitted yet."""
 
     def __len__(self) -> int:
         """Return the number of personas."""
@@ -134,20 +141,35 @@ class PersonaPool:
         `texts`: of two near-copies in one batch the first stays.
         """
         vectors = self.embedder.embed(texts)
-        stored = self.indexes[kind].nearest(vectors, self.threshold - ROUNDING)
+        with self._saying_what_is_saved():
+            stored = self.indexes[kind].nearest(vectors, self.threshold - ROUNDING)
         held = _nearest_of(self._held[kind], vectors)
         among = vectors @ vectors.T
         fresh: dict[int, str] = {}
         fates = []
         for row, text in enumerate(texts):
-            new = (Neighbour(each, float(among[row, other])) for other, each in fresh.items())
-            nearest = _nearest(stored[row], held[row], *new)
+            before = (Neighbour(each, float(among[row, at])) for at, each in fresh.items())
+            nearest = _nearest(stored[row], held[row], *before)
             accepted = nearest is None or nearest.similarity < self.threshold - ROUNDING
             if accepted:
                 fresh[row] = digest(text)
             fates.append(Fate(accepted=accepted, nearest=nearest))
-        self._held[kind] |= {each: vectors[row] for row, each in fresh.items()}
+        new = {each: vectors[row] for row, each in fresh.items()}
+        if self.server and new:
+            lost = self._claim(kind, new)
+            for row, each in fresh.items():
+                if each in lost:
+                    fates[row] = Fate(accepted=False, nearest=lost[each])
+        else:
+            self._held[kind] |= new
         return fates
+
+    def _claim(self, kind: Kind, vectors: Mapping[str, Vectors]) -> dict[str, Neighbour]:
+        """Store what the gate accepts at once, so that other machines see it."""
+        with self._saying_what_is_saved():
+            lost = self.indexes[kind].claim(vectors, self.threshold - ROUNDING)
+        self._claimed[kind] |= vectors.keys() - lost.keys()
+        return lost
 
     def hold(self, kind: Kind, texts: Sequence[str]) -> None:
         """Embed texts that are to be admitted whatever they are near to."""
@@ -176,15 +198,29 @@ class PersonaPool:
         """
         for kind, ids in self._unstored.items():
             held = self._held[kind]
-            try:
+            with self._saying_what_is_saved():
                 self.indexes[kind].add({each: held.pop(each) for each in ids if each in held})
-            except Exception as error:
-                raise StoreError(
-                    f"{self.files.folder} cannot be written ({type(error).__name__}); the "
-                    f"{len(self)} personas are saved, and their vectors are made again at the next "
-                    "start"
-                ) from None
+            self._claimed[kind].difference_update(ids)
             ids.clear()
+
+    def withdraw(self) -> None:
+        """Give up what was claimed on a server and not admitted, if the server is still there."""
+        for kind, ids in self._claimed.items():
+            with suppress(Exception):
+                self.indexes[kind].remove(ids - set(self._unstored[kind]))
+            ids.clear()
+
+    @contextmanager
+    def _saying_what_is_saved(self) -> Iterator[None]:
+        """Turn whatever Chroma raises (a full disk, a server that is gone) into one clear error."""
+        try:
+            yield
+        except Exception as error:
+            raise StoreError(
+                f"{self.server or self.files.folder} cannot be used ({type(error).__name__}); the "
+                f"{len(self)} personas are saved, and their vectors are made again at the next "
+                "start"
+            ) from None
 
     def _append(self, persona: Persona) -> None:
         path = self.files.personas
@@ -247,11 +283,14 @@ def open_pool(
     with files.writing(), _client(files, config.store) as client:
         cut_torn_line(path)
         dimensions = embedder.embed(["."]).shape[1]
+        writer = uuid.uuid4().hex if config.store else None
         indexes: dict[Kind, DescriptionIndex] = {
-            kind: DescriptionIndex(_collection(client, kind, config, embedder, files), dimensions)
+            kind: DescriptionIndex(
+                _collection(client, kind, config, embedder, files), dimensions, writer
+            )
             for kind in KINDS
         }
-        pool = PersonaPool(files, embedder, config.threshold, indexes)
+        pool = PersonaPool(files, embedder, config.threshold, indexes, server=config.store)
         texts = _Texts(path, seeds or {})
         wanted: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
         for kind, text in texts.of_seeds():
@@ -260,10 +299,11 @@ def open_pool(
             pool._count(persona)
             for kind in KINDS:
                 wanted[kind].add(digest(getattr(persona, kind)))
-        _bring_level(pool, wanted, texts, own=config.store is None, on_embedded=on_embedded)
-        if config.store:
-            pool.store_every = 1
-        yield pool
+        _bring_level(pool, wanted, texts, on_embedded=on_embedded)
+        try:
+            yield pool
+        finally:
+            pool.withdraw()
         pool.store()
 
 
@@ -290,7 +330,8 @@ def stored_vectors(path: Path, embedder: str) -> dict[Kind, dict[str, Vectors]]:
             if collection.name not in KINDS or collection.metadata.get("embedder") != embedder:
                 continue
             index = DescriptionIndex(collection, 0)
-            found[collection.name] = dict(index.stored())
+            for ids, rows in index.stored():
+                found[collection.name].update(zip(ids, rows, strict=True))
     return found
 
 
@@ -327,18 +368,16 @@ def _bring_level(
     wanted: Mapping[Kind, set[str]],
     texts: _Texts,
     *,
-    own: bool,
     on_embedded: Callable[[int, int], None],
 ) -> None:
     """Make the store hold exactly what is wanted; a shared one keeps what others put there."""
     missing: dict[Kind, set[str]] = {}
     for kind in KINDS:
         index = pool.indexes[kind]
-        stored = index.stored_ids()
+        stored = index.load(None if pool.server else wanted[kind])
         missing[kind] = wanted[kind] - stored
-        if own:
+        if not pool.server:
             index.remove(stored - wanted[kind])
-        index.load(stored & wanted[kind] if own else stored)
     total = sum(map(len, missing.values()))
     waiting: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
     for kind, text in texts if total else ():

@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from bags import BagOfWords, OtherBag
 
 from aloe.config import PersonasConfig
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.schema import Persona, digest
+from memory.axes import KINDS
 from memory.personas import read_personas
 from memory.pool import PersonaPool, PoolFiles, open_pool, saved_size, stored_vectors
 
@@ -212,6 +215,90 @@ def test_two_pools_share_one_chroma_server(tmp_path: Path, chroma_server: str) -
     with open_pool(one, config, BagOfWords()) as first:
         assert first.ids == {ANNA.id}
         assert not first.gate("profile", [BERT.profile])[0].accepted
+
+
+def test_a_near_copy_stored_between_question_and_answer_is_seen(
+    tmp_path: Path, chroma_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = PersonasConfig(threshold=0.8, store=chroma_server)
+    with (
+        open_pool(tmp_path / "one.jsonl", config, BagOfWords()) as first,
+        open_pool(tmp_path / "other.jsonl", config, BagOfWords()) as second,
+    ):
+        index = first.indexes["profile"]
+        search = index.nearest
+
+        def late(*given: Any) -> Any:
+            found = search(*given)
+            fates = second.gate("profile", [BERT.profile, CARO.profile])
+            assert [fate.accepted for fate in fates] == [True, True]
+            return found
+
+        monkeypatch.setattr(index, "nearest", late)
+        near, same, new = first.gate(
+            "profile", [BERT.profile + " Indeed.", CARO.profile, ANNA.profile]
+        )
+        assert (near.accepted, same.accepted, new.accepted) == (False, False, True)
+        assert near.nearest is not None
+        assert near.nearest.id == digest(BERT.profile)
+    # Neither admitted anything, so nothing is left in anybody's way.
+    with open_pool(tmp_path / "third.jsonl", config, BagOfWords()) as third:
+        assert third.gate("profile", [BERT.profile])[0].accepted
+
+
+GROWER = """
+import sys
+from pathlib import Path
+from bags import BagOfWords
+from aloe.config import PersonasConfig
+from aloe.schema import Persona
+from memory.pool import open_pool
+
+path, store, said = sys.argv[1:]
+config = PersonasConfig(threshold=0.8, store=store)
+with open_pool(Path(path), config, BagOfWords()) as pool:
+    print("open", flush=True)
+    sys.stdin.readline()
+    for n in range(30):
+        life = f"I mend boat{n} in port{n} with rope{n} and sing song{n} {said}."
+        temper = f"I hum tune{n} and want word{n} and hate joke{n} {said}."
+        if all([pool.gate("profile", [life])[0].accepted,
+                pool.gate("personality", [temper])[0].accepted]):
+            pool.admit([Persona.of(life, temper)])
+"""
+
+
+def test_two_processes_on_one_server_admit_no_near_copies(
+    tmp_path: Path, chroma_server: str
+) -> None:
+    paths = [tmp_path / "one.jsonl", tmp_path / "other.jsonl"]
+    rooms = Path(__file__).parents[1]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", GROWER, str(path), chroma_server, said],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{rooms.parent}{os.pathsep}{rooms}"},
+        )
+        for path, said in zip(paths, ("loudly", "softly"), strict=True)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "open\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        child.communicate(timeout=120)
+        assert child.returncode == 0
+    people = [person for path in paths if path.exists() for person in read_personas(path)]
+    assert 1 <= len(people) <= 30
+    for kind in KINDS:
+        texts = sorted({getattr(person, kind) for person in people})
+        vectors = BagOfWords().embed(texts)
+        assert np.triu(vectors @ vectors.T, 1).max() < 0.8, kind
 
 
 def test_a_missing_server_is_one_clear_error(path: Path) -> None:
