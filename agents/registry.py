@@ -70,8 +70,10 @@ class Found:
             ConfigError: it cannot be made with its arguments.
         """
         try:
-            is_class = inspect.isclass(self.target)
-            made = (self.target if is_class else partial(self.target))(**self.arguments)
+            if inspect.isclass(self.target):
+                made = self.target(**self.arguments)
+            else:
+                made = partial(self.target, **self.arguments)
         except AloeError:
             raise
         except Exception as error:

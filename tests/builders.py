@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from agents.judge import Comparison
+from agents.registry import models_in_use
 from agents.scripted import reply
 from aloe.calls import CallLog
 from aloe.config import Config, LimitsConfig, ModelConfig, validated
@@ -67,7 +68,7 @@ def scripted_model(script: Script = reply, **settings: Any) -> Model:
 
 def models(settings: Config, model: Model) -> dict[str, Model]:
     """Return `model` in every role of `settings`."""
-    return dict.fromkeys(settings.models.by_role(), model)
+    return dict.fromkeys(models_in_use(settings), model)
 
 
 def grow(

@@ -1,0 +1,423 @@
+"""Roles, judges and prompts of the user's own, in trees grown in memory."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import PERSONAS, config, grow, scripted_model
+from langchain_core.messages import AIMessage, BaseMessage
+
+from agents.prompt import FOLDER
+from agents.registry import prompts_of
+from agents.scripted import reply
+from aloe.calls import CallLog, Event
+from aloe.config import Config, validated
+from aloe.errors import CallError, ConfigError, RoleError
+from aloe.schema import AssistantNode, Tree, UserNode
+from graphs.tree import turn_graph
+
+OWN = '''
+from pydantic import BaseModel
+from agents.roles import Update
+from aloe.schema import Persona
+
+
+class Risk(BaseModel):
+    level: int
+
+
+class Critic:
+    after = "assistant"
+    prompt = """
+## system
+You rate risk.
+## user
+{reply}"""
+
+    def __init__(self, least=0):
+        self.least = least
+
+    async def __call__(self, exchange, model):
+        read = [await model.read(Risk, each, reply=each.content) for each in exchange.candidates]
+        kept = [risk and risk if risk and risk.level >= self.least else None for risk in read]
+        return Update(notes={e.id: r for e, r in zip(exchange.candidates, kept)})
+
+
+def seen(exchange, model):
+    return {
+        "turn": exchange.turn,
+        "path": len(exchange.path),
+        "said": exchange.said is not None,
+        "revealed": len(exchange.revealed),
+        "candidates": len(exchange.candidates),
+        "verdicts": len(exchange.verdicts),
+    }
+
+
+def joins(exchange, model, words="And I want tea."):
+    return Update(text=f"{exchange.user.content} {words}", note="joined")
+
+
+def other(exchange, model):
+    return Update(persona=Persona.of("I am 90. I keep owls.", "I whisper."), note="swapped")
+
+
+async def parrot(exchange, model):
+    return Update(text=exchange.user.content.upper(), note=[1, 2.5, None])
+
+
+def peeks(exchange, model):
+    return Update(text=exchange.persona.profile)
+
+
+def silent(exchange, model):
+    return None
+
+
+def early(exchange, model):
+    return exchange.user.content
+
+
+def breaks(exchange, model):
+    if exchange.turn == 2:
+        raise KeyError("gone")
+
+
+def asks_nobody(exchange, model):
+    return model.ask(reply="x")
+
+
+def strange(exchange, model):
+    return Update(notes={"nobody": 1})
+
+
+def rewrites(exchange, model):
+    return Update(text="better")
+
+
+def unwritable(exchange, model):
+    return object()
+
+
+class Misprompted(Critic):
+    async def __call__(self, exchange, model):
+        return await model.ask(answer="x")
+
+
+def longer(asked, model):
+    return len(asked.first.content) - len(asked.second.content)
+
+
+def no_margin(asked, model):
+    return None if asked.user.turn == 1 else float("nan")
+
+
+def no_number(asked, model):
+    return "the first"
+
+
+class Asks:
+    prompt = "asks.md"
+
+    async def __call__(self, asked, model):
+        return {"A": 1.0, "B": -1.0}.get(await model.ask(a=asked.first.content))
+'''
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a module in the working folder that holds `OWN`."""
+    name = f"own_roles_{abs(hash(tmp_path))}"
+    (tmp_path / f"{name}.py").write_text(OWN, encoding="utf-8")
+    (tmp_path / "asks.md").write_text("## user\nYou rate risk. {a}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return name
+
+
+def answers(
+    text: str,
+) -> Callable[[Sequence[BaseMessage], dict[str, Any]], str | AIMessage]:
+    """Return a script that gives `text` to roles of the user's own and else does its part."""
+
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        return text if "You rate risk." in messages[0].text else reply(messages, arguments)
+
+    return script
+
+
+def settings(changes: dict[str, Any], **simulation: Any) -> Config:
+    raw = config(**simulation).model_dump()
+    return validated(Config, {**raw, **changes}, source="test")
+
+
+def grown(
+    own: str, use: str, /, answer: str = "", calls: CallLog | None = None, **role: Any
+) -> Tree:
+    """Return a tree of two turns with one role, `OWN`'s `use`."""
+    changes = {"roles": {"mine": {"use": f"{own}:{use}", **role}}}
+    found = settings(changes, turns=2)
+    return grow(found, model=scripted_model(answers(answer)), calls=calls)
+
+
+def users(tree: Tree) -> list[UserNode]:
+    return [node for node in tree.nodes if isinstance(node, UserNode)]
+
+
+def replies(tree: Tree) -> list[AssistantNode]:
+    return [node for node in tree.nodes if isinstance(node, AssistantNode)]
+
+
+SEEN = {
+    "before user": {"said": False, "revealed": 0, "candidates": 0, "verdicts": 0},
+    "after user": {"said": True, "revealed": 0, "candidates": 0, "verdicts": 0},
+    "after inducer": {"said": True, "revealed": 1, "candidates": 0, "verdicts": 0},
+    "after assistant": {"said": True, "revealed": 1, "candidates": 2, "verdicts": 0},
+    "after judge": {"said": True, "revealed": 1, "candidates": 2, "verdicts": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("hook", "place"),
+    [
+        ({"before": "user"}, "before user"),
+        ({"after": "user"}, "after user"),
+        ({"before": "inducer"}, "after user"),
+        ({"after": "inducer"}, "after inducer"),
+        ({"before": "assistant"}, "after inducer"),
+        ({"before": "judge"}, "after assistant"),
+        ({"after": "judge"}, "after judge"),
+    ],
+)
+def test_a_role_sees_what_there_is_at_its_place(own: str, hook: dict[str, str], place: str) -> None:
+    tree = grown(own, "seen", **hook)
+    plain = grow(config(turns=2))
+    first, second = (node.notes["mine"] for node in users(tree))
+    assert first == {"turn": 1, "path": 0, **SEEN[place]}
+    assert isinstance(second, dict)
+    assert (second["turn"], second["path"]) == (2, 2)
+    assert [n.model_copy(update={"notes": {}}) for n in tree.nodes] == list(plain.nodes)
+    assert tree.verdicts == plain.verdicts
+    assert Tree.model_validate_json(tree.model_dump_json()) == tree
+
+
+def test_a_tree_without_roles_says_nothing_of_them() -> None:
+    assert '"notes"' not in grow(config(turns=2)).model_dump_json()
+    assert set(turn_graph().nodes) == set(turn_graph(frozenset()).nodes)
+    places = {"before user", "after judge"}
+    with_roles = turn_graph(frozenset(places))  # type: ignore[arg-type]
+    assert set(with_roles.nodes) - set(turn_graph().nodes) == places
+
+
+def test_a_critic_notes_what_its_model_answers_on_each_reply(own: str) -> None:
+    events: list[Event] = []
+    tree = grown(own, "Critic", '{"level": 2}', CallLog(on_event=events.append))
+    assert [node.notes for node in replies(tree)] == [{"mine": {"level": 2}}] * 4
+    mine = [event for event in events if event.role == "mine"]
+    assert [event.node for event in mine] == [node.id for node in replies(tree)]
+    assert {event.tree for event in mine} == {tree.id}
+    assert len({event.key for event in mine}) == 4
+    none = grown(own, "Critic", '{"level": 2}', least=3)
+    assert [node.notes for node in replies(none)] == [{}] * 4
+
+
+def test_an_unreadable_answer_is_counted_and_leaves_no_note(own: str) -> None:
+    events: list[Event] = []
+    tree = grown(own, "Critic", "quite safe", CallLog(on_event=events.append))
+    assert [node.notes for node in replies(tree)] == [{}] * 4
+    assert [e.outcome for e in events if e.role == "mine"] == ["unreadable"] * 4
+
+
+def test_a_second_speaker_joins_without_entering_the_ledger(own: str) -> None:
+    tree = grown(own, "joins", after="inducer", words="I am rich.")
+    for node in users(tree):
+        assert node.content.endswith(" I am rich.")
+        assert node.notes == {"mine": "joined"}
+        assert all("rich" not in each.quote for each in node.revealed)
+        assert node.revealed
+    marked = grown(own, "joins", after="user", words="I am rich.")
+    assert all("I am rich." in [d.quote for d in node.revealed] for node in users(marked))
+
+
+def test_a_role_may_say_whom_the_user_plays(own: str) -> None:
+    tree = grown(own, "other", before="user")
+    assert tree.persona == PERSONAS[0]
+    assert {node.content.split(".")[0] for node in users(tree)} == {"I am 90", "I keep owls"}
+    assert [node.notes for node in users(tree)] == [{"mine": "swapped"}] * 2
+
+
+def test_a_role_among_the_assistants_writes_a_candidate(own: str) -> None:
+    tree = grown(own, "parrot", among="assistants")
+    for user in users(tree):
+        written = [node for node in replies(tree) if node.parent == user.id]
+        assert [node.agent for node in written] == ["a0", "a1", "mine"]
+        assert written[-1].content == user.content.upper()
+        assert written[-1].notes == {"mine": [1, 2.5, None]}
+    assert len(tree.verdicts) == 6
+
+
+def test_a_role_that_writes_nothing_has_written_an_empty_reply(own: str) -> None:
+    tree = grown(own, "silent", among="assistants")
+    assert [node.faults for node in replies(tree) if node.agent == "mine"] == [("empty",)] * 2
+
+
+@pytest.mark.parametrize(
+    ("use", "hook", "problem"),
+    [
+        ("breaks", {"after": "user"}, r"own_roles_\d+\.py:\d+: KeyError: 'gone'"),
+        ("peeks", {"among": "assistants"}, r"\.py:\d+: LookupError: .* is not told the persona"),
+        ("early", {"before": "user"}, r"\.py:\d+: LookupError: the user has not spoken"),
+        ("asks_nobody", {"after": "user"}, "names no prompt"),
+        ("Misprompted", {"after": "judge"}, r"\.py: fields do not match: answer, reply"),
+        ("strange", {"after": "judge"}, "notes on 'nobody', which is no message"),
+        ("rewrites", {"after": "judge"}, "'text' means nothing after judge, only note, notes"),
+        ("other", {"after": "user"}, "'persona' means nothing after user"),
+        ("unwritable", {"after": "user"}, r"\.py:\d+: Unable to serialize unknown type"),
+    ],
+)
+def test_what_goes_wrong_names_role_tree_and_line(
+    own: str, use: str, hook: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(RoleError, match=problem) as caught:
+        grown(own, use, **hook)
+    assert "role 'mine'" in str(caught.value)
+    assert Tree.id_for(PERSONAS[0], 1) in str(caught.value)
+
+
+def test_a_failing_model_is_no_fault_of_the_role(own: str) -> None:
+    def refuse(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        if "You rate risk." in messages[0].text:
+            raise CallError("context too long")
+        return reply(messages, arguments)
+
+    found = settings({"roles": {"mine": {"use": f"{own}:Critic"}}}, turns=1)
+    with pytest.raises(CallError, match=r"^context too long"):
+        grow(found, model=scripted_model(refuse))
+
+
+@pytest.mark.parametrize(
+    ("role", "problem"),
+    [
+        ({"use": "{own}:seen"}, "has to say where it works"),
+        ({"use": "{own}:none", "after": "user"}, "has no attribute 'none'"),
+        ({"use": "no_such_module:x", "after": "user"}, "No module named"),
+        ({"use": "nobody", "after": "user"}, "offered by no installed package"),
+        ({"use": "{own}:OWN", "after": "user"}, "has no attribute"),
+        ({"use": "{own}:Critic", "leest": 3}, "unexpected keyword argument 'leest'"),
+        ({"use": "{own}:joins", "after": "user", "wrds": ""}, "argument 'wrds'"),
+    ],
+)
+def test_a_role_that_cannot_be_used_is_found_before_anything_runs(
+    own: str, role: dict[str, str], problem: str
+) -> None:
+    made = {key: value.format(own=own) if key == "use" else value for key, value in role.items()}
+    with pytest.raises(ConfigError, match=problem):
+        prompts_of(settings({"roles": {"mine": made}}))
+
+
+@pytest.mark.parametrize(
+    ("roles", "problem"),
+    [
+        ({"mine": {"use": "m:x", "after": "usr"}}, "roles.mine.after"),
+        ({"mine": {"use": "m:x", "after": "user", "among": "assistants"}}, "give one of"),
+        ({"judge": {"use": "m:x"}}, "cannot be called 'judge'"),
+        ({"a0": {"use": "m:x"}}, "cannot be called 'a0'"),
+        ({"My role": {"use": "m:x"}}, "should match pattern"),
+        ({"mine": {"use": "m:x", "api_key": "k"}}, "must not be given 'api_key'"),
+    ],
+)
+def test_settings_of_roles_are_checked(roles: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        settings({"roles": roles})
+
+
+def test_a_module_that_fails_names_its_line(tmp_path: Path, own: str) -> None:
+    for text, problem in (("x = (", "1: SyntaxError"), ("\nx = 1 / 0", "2: ZeroDivisionError")):
+        name = f"{own}_{problem[0]}"
+        (tmp_path / f"{name}.py").write_text(text)
+        with pytest.raises(ConfigError, match=rf"{name}\.py:{problem}"):
+            prompts_of(settings({"roles": {"mine": {"use": f"{name}:x", "after": "user"}}}))
+
+
+def test_a_judge_of_ones_own_returns_a_margin(own: str) -> None:
+    tree = grow(settings({"judge": {"use": f"{own}:longer", "min_margin": 5}}, turns=2))
+    for verdict in tree.verdicts:
+        first, second = tree.by_id[verdict.first], tree.by_id[verdict.second]
+        assert verdict.margin == len(first.content) - len(second.content)
+        assert verdict.outcome == ("first" if verdict.margin > 0 else "second")
+        assert [vote.judge for vote in verdict.votes] == [f"{own}:longer"]
+    close = grow(settings({"judge": {"use": f"{own}:longer", "min_margin": 500}}, turns=2))
+    assert {verdict.outcome for verdict in close.verdicts} == {"abstain"}
+    none = grow(settings({"judge": {"use": f"{own}:no_margin"}}, turns=2))
+    assert {(v.outcome, v.margin) for v in none.verdicts} == {("abstain", None)}
+    with pytest.raises(RoleError, match="returns a number or None, not 'the first'"):
+        grow(settings({"judge": {"use": f"{own}:no_number"}}, turns=1))
+
+
+def test_a_judge_of_ones_own_may_ask_a_model(own: str) -> None:
+    events: list[Event] = []
+    log = CallLog(on_event=events.append)
+    found = settings({"judge": {"use": f"{own}:Asks"}}, turns=1)
+    (verdict,) = grow(found, model=scripted_model(answers("B")), calls=log).verdicts
+    assert (verdict.outcome, verdict.margin) == ("second", -1.0)
+    assert [e.outcome for e in events if e.role == "judge"] == ["ok"]
+
+
+def test_a_prompt_of_ones_own_is_sent_and_recorded(own: str, tmp_path: Path) -> None:
+    for name in ("user", "inducer", "assistant", "hint", "judge"):
+        text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+        (tmp_path / "own.md").write_text(f"{text}\nIn the manner of {name}.", encoding="utf-8")
+        sent: list[str] = []
+
+        def watched(
+            messages: Sequence[BaseMessage], arguments: dict[str, Any], sent: list[str] = sent
+        ) -> str | AIMessage:
+            sent.extend(message.text for message in messages)
+            return reply(messages, arguments)
+
+        changed = settings({"prompts": {name: "own.md"}}, turns=1)
+        grow(changed, model=scripted_model(watched))
+        assert any(f"In the manner of {name}." in text for text in sent), name
+        before, after = prompts_of(config(turns=1)), prompts_of(changed)
+        assert {each for each in before if before[each] != after[each]} == {name}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        (
+            "judge",
+            "## user\n{mesage}",
+            r"own\.md: unknown field \{mesage\}; .* 'judge' has",
+        ),
+        ("judge", "## user\n{a} {b} {persona}", r"own\.md: the field \{history\} is missing"),
+        ("judge", "hello", r"own\.md: a prompt needs"),
+        ("juge", "## user\n", "prompts.juge: .* did you mean 'judge'"),
+        (
+            "mine",
+            "## user\n{answer}",
+            r"own\.md: .* \{answer\}; .* 'mine' has \{reply\}",
+        ),
+    ],
+)
+def test_a_prompt_that_does_not_fit_is_refused(
+    own: str, tmp_path: Path, name: str, text: str, problem: str
+) -> None:
+    (tmp_path / "own.md").write_text(text, encoding="utf-8")
+    roles = {"mine": {"use": f"{own}:Critic"}}
+    with pytest.raises(ConfigError, match=problem):
+        prompts_of(settings({"prompts": {name: "own.md"}, "roles": roles}))
+
+
+def test_a_role_s_own_prompt_can_be_replaced(own: str, tmp_path: Path) -> None:
+    (tmp_path / "own.md").write_text("## user\nYou rate risk. {reply}", encoding="utf-8")
+    roles = {"mine": {"use": f"{own}:Critic"}}
+    plain, changed = (
+        settings({"roles": roles, "prompts": prompts}, turns=1)
+        for prompts in ({}, {"mine": "own.md"})
+    )
+    assert prompts_of(plain)["mine"] != prompts_of(changed)["mine"]
+    tree = grow(changed, model=scripted_model(answers('{"level": 1}')))
+    assert [node.notes for node in replies(tree)] == [{"mine": {"level": 1}}] * 2
