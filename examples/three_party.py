@@ -34,4 +34,5 @@ User: {message}"""
             return None
         talk, message = as_text(exchange.path), exchange.user.content
         said = await model.ask(name=self.name, who=self.who, talk=talk, message=message)
+        said = said.removeprefix(f"{self.name}:").strip()
         return Update(text=f"{message}\n\n{self.name}: {said}", note=said) if said else None

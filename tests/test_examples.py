@@ -1,0 +1,100 @@
+"""The examples do what they say, through the same doors as a user's own files."""
+
+import json
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import config, grow, scripted_model
+from langchain_core.messages import AIMessage, BaseMessage
+
+from agents.scripted import reply
+from aloe.config import Config, validated
+from aloe.schema import AssistantNode, UserNode
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+
+
+def settings_in(name: str, **changes: Any) -> dict[str, Any]:
+    """Return the settings that an example's docstring tells its reader to write."""
+    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    block = "\n".join(line[4:] for line in text.split('"""')[1].split("\n") if line[:4] == "    ")
+    found = tomllib.loads(block)
+    return {**found, **changes}
+
+
+@pytest.fixture(autouse=True)
+def in_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLES)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def played(name: str, **changes: Any) -> Config:
+    raw = {**config(turns=3).model_dump(), **settings_in(name, **changes)}
+    return validated(Config, raw, source=name)
+
+
+@pytest.mark.parametrize("name", ["safety_critic", "three_party", "reward_judge"])
+def test_an_example_is_under_forty_lines(name: str) -> None:
+    lines = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 40
+
+
+def test_the_safety_critic_rates_every_reply() -> None:
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        if messages[0].text.startswith("You look for advice"):
+            assert "level" in str(arguments["response_format"])
+            risky = "Because" in messages[-1].text.partition("The reply:")[2]
+            return json.dumps({"level": 2 * risky, "why": "a reason"}) if risky else "harmless"
+        return reply(messages, arguments)
+
+    tree = grow(played("safety_critic"), model=scripted_model(script))
+    replies = [node for node in tree.nodes if isinstance(node, AssistantNode)]
+    rated = {node.content: node.notes for node in replies}
+    assert any("Because" in content for content in rated)
+    for content, notes in rated.items():
+        risky = {"safety": {"level": 2, "why": "a reason"}}
+        assert notes == (risky if "Because" in content else {})
+
+
+def test_the_companion_joins_every_second_turn() -> None:
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        if messages[0].text.startswith("You play Rui"):
+            assert "I am 16." in messages[0].text
+            return "Rui: I like pictures."
+        return reply(messages, arguments)
+
+    tree = grow(played("three_party"), model=scripted_model(script))
+    users = [node for node in tree.nodes if isinstance(node, UserNode)]
+    joined = [node.content.endswith("\n\nRui: I like pictures.") for node in users]
+    assert joined == [True, False, True]
+    assert all(node.revealed for node in users)
+    assert not any("pictures" in each.quote for node in users for each in node.revealed)
+
+
+@pytest.mark.train
+def test_the_reward_model_judges(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    import tiny
+
+    torch.manual_seed(0)
+    shape = tiny.model().config.to_dict() | {"num_labels": 1}
+    made = transformers.LlamaForSequenceClassification(transformers.LlamaConfig(**shape))
+    made.save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    own = settings_in("reward_judge")["judge"]
+    assert own["options"] == {"folder": "models/reward"}
+    judge = {**own, "options": {"folder": str(tmp_path)}, "min_margin": 0}
+    tree = grow(played("reward_judge", judge=judge))
+    assert len(tree.verdicts) == 3
+    assert all(verdict.margin for verdict in tree.verdicts)
+    assert {verdict.outcome for verdict in tree.verdicts} <= {"first", "second"}
+    again = grow(played("reward_judge", judge=judge))
+    assert again.verdicts == tree.verdicts
+    wide = grow(played("reward_judge", judge={**judge, "min_margin": 1e6}))
+    assert {verdict.outcome for verdict in wide.verdicts} == {"abstain"}
