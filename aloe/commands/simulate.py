@@ -177,8 +177,10 @@ def simulate(
                 if passport:
                     replace_text(folder.path / "passport.json", passport.json_text())
                 run = _Run(resolved, events, earlier, wanted=len(wanted), quiet=quiet)
-                if not quiet:
-                    say(run.forecast(wanted, folder).line())
+                if fork and not quiet:
+                    _say_what_changed(RunFolder(out), resolved)
+                if not quiet and not replay:
+                    _say_forecast(run, wanted, folder)
                 try:
                     with run.display.running():
                         loop.run(run.grow(wanted, folder, models))
@@ -205,6 +207,22 @@ def simulate(
 def say(text: str, *, style: str | None = None) -> None:
     """Say one line to a person."""
     stderr().print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_what_changed(forked: "RunFolder", config: "Config") -> None:
+    """Tell a fork from what it is forked from."""
+    from aloe.config import differences, load
+
+    changed = "; ".join(differences(load(forked.config), config)) or "no setting differs"
+    say(f"fork of {forked.path}: {changed}")
+
+
+def _say_forecast(run: "_Run", wanted: list["Planned"], folder: "RunFolder") -> None:
+    """Tell what the run will take, and whether its budget allows that."""
+    forecast = run.forecast(wanted, folder)
+    say(forecast.line())
+    if forecast.exceeds(run.config.budget, run.earlier.spent):
+        say("the budget will end the run before that", style="yellow")
 
 
 def _check_source(given: dict[str, object], extend: Path | None, out: Path) -> None:
