@@ -138,21 +138,27 @@ def grpo_rows(tree: Tree, _skipped: Skipped) -> Iterator[Row]:
 def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield one row for each path, in the layout of the paper's conversations.jsonl.
 
-    A row has `conversations`: for each turn the user's message, the preferred and the rejected
-    reply, and which of them the conversation went on with (empty at the end). A path ends before
-    the first turn without a preference; the paper's layout has no place for one.
+    A row has `profile`, `personality` and `conversations`: for each turn the user's message, the
+    preferred and the rejected reply, which of them the conversation went on with (`preferred` at
+    its end), and what of profile and personality was revealed by then. A path ends before the first
+    turn whose continued reply has no preference with another; the layout has no place for one.
     """
+    labels = {
+        user.id: [v for v in tree.verdicts_on(user.id) if _usable(tree, v, skipped)]
+        for user in _user_nodes(tree)
+    }
     leaves = [user for user in _user_nodes(tree) if not _continued(tree, user)]
+    seen: list[list[Row]] = []
     for leaf in leaves:
-        turns = []
-        for user in (node for node in tree.path(leaf.id) if isinstance(node, UserNode)):
-            verdicts = (v for v in tree.verdicts_on(user.id) if _usable(tree, v, skipped))
-            verdict = next(verdicts, None)
-            if verdict is None or not (verdict.preferred and verdict.rejected):
-                break
-            turns.append(_aloe_turn(tree, user, verdict.preferred, verdict.rejected, leaf.id))
-        if turns:
-            yield _full({"conversations": turns}, _origin(tree, leaf))
+        turns = list(_aloe_turns(tree, leaf, labels))
+        if turns and turns not in seen:
+            seen.append(turns)
+            persona = {
+                "profile": tree.persona.profile,
+                "personality": tree.persona.personality,
+            }
+            origin = Origin(tree=tree.id, persona=tree.persona.id, turn=len(turns))
+            yield _full({**persona, "conversations": turns}, origin)
 
 
 ROWS: dict[Format, Callable[[Tree, Skipped], Iterator[Row]]] = {
@@ -173,7 +179,7 @@ COLUMNS: dict[Format, tuple[str, ...]] = {
     "grpo": ("prompt", "profile", "personality", "revealed"),
     "rm": ("prompt", "chosen", "rejected", "margin"),
     "step": ("prompt", "completion", "reward"),
-    "aloe": ("conversations",),
+    "aloe": ("profile", "personality", "conversations"),
 }
 """What a trainer reads of each format."""
 
@@ -201,18 +207,34 @@ def _continued(tree: Tree, user: UserNode) -> bool:
     return any(tree.children(reply.id) for reply in tree.children(user.id))
 
 
-def _aloe_turn(tree: Tree, user: UserNode, preferred: str, rejected: str, leaf: str) -> Row:
-    path = {node.id for node in tree.path(leaf)}
-    chosen = {"preferred": preferred in path, "rejected": rejected in path}
-    return {
-        "user": user.content,
-        "assistant": {
-            "preferred": tree.by_id[preferred].content,
-            "rejected": tree.by_id[rejected].content,
-        },
-        "chosen": next((name for name, taken in chosen.items() if taken), ""),
-        "inferred_profile": [disclosure.quote for disclosure in tree.revealed(user.id)],
-    }
+def _aloe_turns(tree: Tree, leaf: UserNode, labels: dict[str, list[Verdict]]) -> Iterator[Row]:
+    path = tree.path(leaf.id)
+    for user in (node for node in path if isinstance(node, UserNode)):
+        on = next((node.id for node in path if node.parent == user.id), None)
+        fitting = (v for v in labels[user.id] if on in (None, v.first, v.second))
+        verdict = next(fitting, None)
+        if verdict is None or not (verdict.preferred and verdict.rejected):
+            return
+        yield {
+            "user": user.content,
+            "assistant": {
+                "preferred": tree.by_id[verdict.preferred].content,
+                "rejected": tree.by_id[verdict.rejected].content,
+            },
+            "chosen": "rejected" if on == verdict.rejected else "preferred",
+            "inferred_profile": _inferred(tree, user, "fact"),
+            "inferred_personality": _inferred(tree, user, "trait"),
+        }
+
+
+def _inferred(tree: Tree, user: UserNode, kind: str) -> str:
+    """Return what the user told by then of one kind, `None` for nothing, as the paper's data does.
+
+    What the check of the ledger did not link to a trait counts as a fact.
+    """
+    traits = {fact.id for fact in tree.persona.facts if fact.kind == "trait"}
+    told = (d for d in tree.revealed(user.id) if (d.fact in traits) == (kind == "trait"))
+    return " ".join(disclosure.quote for disclosure in told) or "None"
 
 
 def _origin(tree: Tree, user: UserNode) -> Origin:

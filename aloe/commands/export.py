@@ -91,6 +91,8 @@ def export(
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
     if not is_file and out.is_file():
         raise ConfigError(f"{out} is a file; name a folder, or a file ending in .jsonl or .parquet")
+    if tokenizer and row_format is RowFormat.aloe:
+        raise ConfigError("the aloe format has no prompts to count; leave out --tokenizer")
     trees = list(read_trees(run))
     passport = (run if run.is_dir() else run.parent) / "passport.json"
     if least_accuracy is not None:

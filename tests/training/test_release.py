@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,14 @@ def test_paper_layout_follows_the_path(grown: Tree) -> None:
     paths = [row["conversations"] for row in ROWS["aloe"](grown, Skipped())]
     assert {len(turns) for turns in paths} == {3}
     for turns in paths:
-        assert turns[-1]["chosen"] == ""
-        assert all(turn["chosen"] in ("preferred", "rejected") for turn in turns[:-1])
+        assert turns[-1]["chosen"] == "preferred"
+        for turn, following in pairwise(turns):
+            reply = turn["assistant"][turn["chosen"]]
+            assert any(
+                grown.by_id[node.parent or ""].content == reply
+                for node in grown.nodes
+                if node.role == "user" and node.content == following["user"] and node.parent
+            )
 
 
 def test_margin_confidence_and_length_come_with_a_pair(grown: Tree) -> None:
