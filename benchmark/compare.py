@@ -14,7 +14,7 @@ import numpy as np
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Record
-from benchmark.figures import DRAWS, Figure, Sample, sample
+from benchmark.figures import DRAWS, Figure, Sample, divided, sample
 from benchmark.metrics import Array
 from benchmark.results import incomplete
 from benchmark.scores import ReplyScores
@@ -132,9 +132,9 @@ def _difference(metric: str, a: Sample, b: Sample) -> tuple[Figure, float | None
 
 def _plain(left: Array, right: Array, statistic: Statistic) -> float | None:
     missing = np.isnan(left) | np.isnan(right)
-    ones = np.ones(len(left))
-    values = [statistic(np.where(missing, np.nan, each), ones) for each in (left, right)]
-    difference = values[0] - values[1]
+    ones = np.ones((1, len(left)))
+    a, b = (statistic(np.where(missing, np.nan, each), ones)[0] for each in (left, right))
+    difference = float(a - b)
     return None if np.isnan(difference) else difference
 
 
@@ -153,16 +153,14 @@ def _adjusted(
     sums = np.stack([known.sum(axis=1), x.sum(axis=1), y.sum(axis=1)]).astype(np.float64)
     products = np.stack([(x * x).sum(axis=1), (x * y).sum(axis=1)])
 
-    def intercept(table: Array, weights: Array) -> float:
+    def intercept(table: Array, weights: Array) -> Array:
         if not np.nan_to_num(table).any():
-            return 0.0
-        count, sum_x, sum_y = sums @ weights
-        if not count:
-            return float("nan")
-        xx, xy = products @ weights
-        spread = xx - sum_x * sum_x / count
-        slope = (xy - sum_x * sum_y / count) / spread if spread > 1e-9 * count else 0.0
-        return float((sum_y - slope * sum_x) / count)
+            return np.zeros(len(weights))
+        count, sum_x, sum_y = sums @ weights.T
+        xx, xy = products @ weights.T
+        spread = xx - divided(sum_x * sum_x, count)
+        slope = divided(xy - divided(sum_x * sum_y, count), spread * (spread > 1e-9 * count))
+        return divided(sum_y - np.nan_to_num(slope) * sum_x, count)
 
     return score, np.zeros_like(score), intercept
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from aloe.schema import Record
-from benchmark.metrics import Array, alignment_levels, improvement_rate, normalised_improvement_rate
+from benchmark.metrics import Array
 from benchmark.scores import ReplyScores, Shown
-from benchmark.statistics import Statistic, cluster_bootstrap
+from benchmark.statistics import Statistic, cluster_bootstrap, levels, lines
 
 DRAWS = 2000
 
@@ -69,18 +69,21 @@ class Sample:
                 found[row, reply.turn - 1] = np.nan if size is None else float(size)
         return found
 
-    def figure(self, statistic: Statistic, table: Array | None = None) -> Figure:
+    def figure(
+        self, statistic: Statistic, table: Array | None = None, *, share: bool = False
+    ) -> Figure:
         """Return a statistic of `table` with its interval.
 
         Args:
             statistic: see `benchmark.statistics.Statistic`.
             table: shape (dialogues, turns); the cells for the own persona if not given.
+            share: whether it cannot leave 0..1, nor can its interval.
         """
         cells = self.cells("own") if table is None else table
         count = int(np.count_nonzero(~np.isnan(cells)))
         if not len(cells):
             return Figure(value=None, count=0)
-        plain = statistic(cells, np.ones(len(cells)))
+        plain = float(statistic(cells, np.ones((1, len(cells))))[0])
         if np.isnan(plain):
             return Figure(value=None, count=count)
         try:
@@ -89,16 +92,20 @@ class Sample:
             )
         except ValueError:  # one cluster only, or mostly undefined
             return Figure(value=plain, count=count)
-        return Figure(value=found.estimate, low=found.low, high=found.high, count=count)
+        low, high = (found.low, found.high)
+        if share:
+            low, high = max(low, 0.0), min(high, 1.0)
+        return Figure(value=found.estimate, low=low, high=high, count=count)
 
     def ratio(self, hits: Array, of: Array) -> Figure:
         """Return sum of `hits` over sum of `of` (each one number a dialogue) with its interval."""
 
-        def share(_: Array, weights: Array) -> float:
-            total = float(weights @ of)
-            return float(weights @ hits) / total if total else float("nan")
+        def share(_: Array, weights: Array) -> Array:
+            return divided(weights @ hits, weights @ of)
 
-        return self.figure(share, of[:, None]).model_copy(update={"count": int(of.sum())})
+        return self.figure(share, of[:, None], share=True).model_copy(
+            update={"count": int(of.sum())}
+        )
 
     def rate(self, name: str) -> Figure:
         """Return the share of the replies in which `name` holds."""
@@ -141,30 +148,26 @@ def sample(rows: Sequence[ReplyScores], seed: int) -> Sample:
     )
 
 
+def divided(a: Array, b: Array) -> Array:
+    """Return a / b; NaN where b is 0."""
+    found: Array = np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b != 0)
+    return found
+
+
 def level_at(turn: int) -> Statistic:
     """Return AL at `turn`, counted from 1, as a statistic."""
-
-    def level(table: Array, weights: Array) -> float:
-        return float(alignment_levels(table[:, turn - 1 : turn], weights)[0])
-
-    return level
+    return lambda table, weights: levels(table[:, turn - 1 : turn], weights)[:, 0]
 
 
-def normalised_slope(table: Array, weights: Array) -> float:
-    """N-IR as a statistic; NaN if fewer than two turns have a level."""
-    levels = alignment_levels(table, weights)
-    if np.count_nonzero(~np.isnan(levels)) < 2:
-        return float("nan")
-    return normalised_improvement_rate(levels)
+def normalised_slope(table: Array, weights: Array) -> Array:
+    """N-IR as a statistic: the slope of AL stretched onto 0..1, 0 where it is flat."""
+    fit = lines(table, weights)
+    return np.where(fit.spread > 0, divided(fit.slope, fit.spread), fit.slope)
 
 
-def explained(table: Array, weights: Array) -> float:
+def explained(table: Array, weights: Array) -> Array:
     """R2 of the line through AL(k) as a statistic; NaN for a flat or short series."""
-    levels = alignment_levels(table, weights)
-    if np.count_nonzero(~np.isnan(levels)) < 2:
-        return float("nan")
-    r2 = improvement_rate(levels).r2
-    return float("nan") if r2 is None else r2
+    return lines(table, weights).r2
 
 
 def length_terms(cells: Array, words: Array) -> tuple[Statistic, Statistic]:
@@ -186,16 +189,14 @@ def length_terms(cells: Array, words: Array) -> tuple[Statistic, Statistic]:
     )
     products = np.stack([(a * scores).sum(axis=1) for a in (turns, lengths)])
 
-    def solved(weights: Array) -> Array:
-        tt, tl, ll = squares @ weights
-        t, x = products @ weights
+    def solved(weights: Array) -> tuple[Array, Array]:
+        tt, tl, ll = squares @ weights.T
+        t, x = products @ weights.T
         determinant = tt * ll - tl * tl
-        if determinant <= 1e-9 * max(tt * ll, 1e-12):
-            return np.full(2, np.nan)
-        found: Array = np.array([ll * t - tl * x, tt * x - tl * t]) / determinant
-        return found
+        known = np.where(determinant > 1e-9 * np.maximum(tt * ll, 1e-12), determinant, 0.0)
+        return divided(ll * t - tl * x, known), divided(tt * x - tl * t, known)
 
-    return (lambda _, weights: float(solved(weights)[1]), lambda _, w: float(solved(w)[0]))
+    return (lambda _, weights: solved(weights)[1], lambda _, weights: solved(weights)[0])
 
 
 def _within(table: Array, known: npt.NDArray[np.bool_]) -> Array:

@@ -16,6 +16,7 @@ from benchmark.agreement import intraclass_correlation
 from benchmark.figures import (
     Figure,
     Sample,
+    divided,
     explained,
     length_terms,
     level_at,
@@ -135,7 +136,7 @@ def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
         "swapped_mean": data.figure(average_level, data.cells("swapped")),
         "ir": data.figure(level_slope, own),
         "n_ir": data.figure(normalised_slope, own),
-        "r2": data.figure(explained, own),
+        "r2": data.figure(explained, own, share=True),
         "words": data.figure(average_level, data.each("words")),
         "length_effect": data.figure(length, own),
         "ir_at_equal_length": data.figure(at_equal_length, own),
@@ -158,16 +159,15 @@ def _recalls(data: Sample, name: str) -> Array:
 
 
 def _f1(data: Sample, counts: Mapping[str, Array]) -> Figure:
-    def f1(_: Array, weights: Array) -> float:
-        found, stated = weights @ counts["found"], weights @ counts["stated"]
-        right, listed = weights @ counts["right"], weights @ counts["listed"]
-        if not stated or not listed:
-            return float("nan")
-        recall, precision = found / stated, right / listed
+    def f1(_: Array, weights: Array) -> Array:
+        recall, precision = (
+            divided(weights @ counts[hits], weights @ counts[of])
+            for hits, of in (("found", "stated"), ("right", "listed"))
+        )
         total = recall + precision
-        return float(2 * recall * precision / total) if total else 0.0
+        return np.where(total == 0, 0.0, divided(2 * recall * precision, total))
 
-    whole = data.figure(f1, counts["stated"][:, None])
+    whole = data.figure(f1, counts["stated"][:, None], share=True)
     return whole.model_copy(update={"count": int(counts["stated"].sum())})
 
 
@@ -202,8 +202,8 @@ def _means(table: Array, columns: int) -> list[float | None]:
 def _by_seed(data: Sample, own: Array, gain: Array) -> tuple[float | None, ...]:
     table = own if np.isnan(gain).all() else gain
     seeds = np.array([seed for _, seed in data.dialogues])
-    levels = [average_level(table, (seeds == seed) * 1.0) for seed in np.unique(seeds)]
-    return tuple(None if np.isnan(level) else level for level in levels)
+    levels = average_level(table, (np.unique(seeds)[:, None] == seeds) * 1.0)
+    return tuple(None if np.isnan(level) else level for level in levels.tolist())
 
 
 def document(table: Mapping[str, Mapping[str, SuiteResult]]) -> dict[str, Any]:
