@@ -196,10 +196,12 @@ def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:
 
 def _cause(error: Exception, status: int | None) -> Cause | None:
     """Return what the failure says about the server; None if another try would not help."""
-    names = {kind.__name__ for kind in type(error).__mro__}
+    kinds = (*type(error).__mro__, type(error.__cause__))  # openai wraps what httpx raised
+    names = {kind.__name__ for kind in kinds}
     if status == 429:
         return "busy"
-    if status in (502, 503, 504) or names & {"ClientConnectorError", "ConnectionRefusedError"}:
+    away = {"ClientConnectorError", "ConnectionRefusedError", "ConnectError"}
+    if status in (502, 503, 504) or names & away:
         return "down"
     if names & {"TimeoutError", "APITimeoutError"}:
         return "slow"

@@ -77,6 +77,9 @@ def test_one_model_for_every_role_keeps_the_rest() -> None:
         ({"models": {"user": {"base_url": "http://me:secret@h/v1"}}}, ["api_key_env"]),
         ({"models": {"user": {"options": {"openai_api_key": "sk-1"}}}}, ["openai_api_key"]),
         ({"models": {"user": "openai:x@http://me:secret@h/v1"}}, ["api_key_env"]),
+        ({"models": {"user": "openai:x@http://h/v1?api_key=secret"}}, ["api_key_env"]),
+        ({"models": {"user": {"options": {"h": {"Authorization": "secret"}}}}}, ["Authorization"]),
+        ({"models": {"user": {"options": {"h": {"X-Api-Key": "secret"}}}}}, ["X-Api-Key"]),
     ],
 )
 def test_what_does_not_fit_is_named(raw: dict[str, Any], words: list[str]) -> None:

@@ -9,7 +9,8 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
-from aloe.models import Model, Reply, check_reachable, open_model, redacted
+from aloe.models import Model, Reply, check_reachable, closed_model, open_model, redacted
+from aloe.models import _retry_after as retry_after
 
 HELLO = [("system", "Be kind."), ("user", "Hello")]
 
@@ -137,6 +138,54 @@ def test_failures_are_sorted(
     assert len(server.requests) == 1  # the client tries nothing again behind our back
 
 
+def test_a_date_is_read_by_the_servers_own_clock() -> None:
+    date, later = "Wed, 01 Jan 2020 00:00:00 GMT", "Wed, 01 Jan 2020 00:00:09 GMT"
+    assert retry_after({"retry-after": later, "date": date}) == 9.0
+    assert retry_after({"retry-after": date, "date": later}) == 0.0
+    assert retry_after({"retry-after": date}) == 0.0
+    assert retry_after({"retry-after-ms": "250", "retry-after": "1"}) == 0.25
+
+
+CAUSES = {
+    429: "busy", 502: "down", 503: "down", 504: "down", 500: "fault", 408: "fault", 409: "fault"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("status", CAUSES)
+def test_a_passing_failure_says_what_it_means_for_the_server(
+    server: ChatServer, status: int
+) -> None:
+    server.behave = lambda _: failure(status)
+    with pytest.raises(TransientCallError) as error:
+        ask(at(server))
+    assert error.value.cause == CAUSES[status]
+
+
+def test_nobody_there_and_no_answer_are_told_apart(server: ChatServer) -> None:
+    server.behave = lambda _: Answer(body=completion("late").body, delay=1.0)
+    with pytest.raises(TransientCallError) as error:
+        ask(at(server, timeout=0.1))
+    assert error.value.cause == "slow"
+    gone = ModelConfig(model="openai:x@http://127.0.0.1:9/v1", options=server.options)  # type: ignore[attr-defined]
+    with pytest.raises(TransientCallError) as error:
+        ask(open_model(gone))
+    assert error.value.cause == "down"
+
+
+def test_a_quota_that_is_used_up_is_not_tried_again(server: ChatServer) -> None:
+    server.behave = lambda _: failure(429, "You exceeded your current quota, please check")
+    with pytest.raises(ModelError, match="paid"):
+        ask(at(server))
+
+
+def test_caps_in_the_headers_reach_the_limiter(server: ChatServer) -> None:
+    caps = {"x-ratelimit-limit-requests": "500", "x-ratelimit-limit-tokens": "9000"}
+    server.behave = lambda _: Answer(body=completion("Hi").body, headers=caps)
+    model = at(server)
+    ask(model)
+    assert model.limiter.in_force() == "500 requests/min, 9000 tokens/min"
+
+
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", None), (None, None)])
 def test_the_servers_wish_to_wait_is_kept(
     server: ChatServer, header: str | None, seconds: float | None
@@ -173,6 +222,8 @@ def test_a_key_goes_to_its_server_and_nowhere_else(
     with pytest.raises(CallError):
         ask(at(server))
     assert "planted" not in server.requests[1].headers["authorization"]
+    server.behave = lambda r: completion(f"You sent {r.headers['authorization']}")
+    assert ask(at(server, api_key_env=variable)).text == "You sent Bearer ***"
 
 
 def test_texts_are_cleared_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,6 +276,13 @@ def test_the_double_comes_through_the_same_door() -> None:
     model = open_model(ModelConfig(model=SCRIPTED))
     assert model.name == SCRIPTED
     assert ask(model).text
+
+
+def test_a_closed_model_only_says_why() -> None:
+    model = closed_model(ModelConfig(model="openai:x@http://h/v1", api_key_env="NONE"), "no more")
+    assert model.name == "openai:x"
+    with pytest.raises(ModelError, match="no more"):
+        ask(model)
 
 
 def test_a_script_can_set_everything() -> None:

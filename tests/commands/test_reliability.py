@@ -1,0 +1,482 @@
+"""Nothing lost: what goes wrong around a simulation, over real HTTP; see docs/reliability.md."""
+
+import email.utils
+import json
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import PERSONAS, SCRIPTED, persona_lines
+from command import Ran, RunAloe
+from server import Answer, ChatServer, Request, completion, failure, scripted
+
+from aloe.schema import Persona
+from memory.trees import read_trees
+
+SETTINGS = """
+[limits]
+backoff = 0.02
+patience = {patience}
+[models]
+user = {{ timeout = {timeout} }}
+inducer = {{ timeout = {timeout} }}
+judge = {{ timeout = {timeout} }}
+assistants = [
+    {{ name = "x", hint = true, timeout = {timeout} }},
+    {{ name = "y", timeout = {timeout} }},
+]
+"""
+
+Simulate = Callable[..., Ran]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def simulate(
+    aloe: RunAloe, server: ChatServer, personas_file: Path, tmp_path: Path, out: Path
+) -> Simulate:
+    """Run two trees of one turn against the server."""
+
+    def run(*more: object, trees: int = 2, timeout: float = 5.0, patience: float = 300.0) -> Ran:
+        file = tmp_path / "settings.toml"
+        file.write_text(SETTINGS.format(timeout=timeout, patience=patience))
+        given = ["--personas", personas_file, "--config", file, "--model", server.model]
+        given += ["--trees", trees, "--turns", 1, "--json", "--quiet"]
+        return aloe("simulate", *given, *([] if "--out" in more else ["--out", out]), *more)
+
+    return run
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+def troubled(*troubles: Answer) -> Callable[[Request], Answer]:
+    """Answer well after these, each of which comes for another call."""
+    left = list(troubles)
+
+    def behave(request: Request) -> Answer:
+        return left.pop(0) if left else scripted(request)
+
+    return behave
+
+
+# What passes: the run comes to the same trees as one without trouble.
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        failure(429, headers={"Retry-After": "0.2"}),
+        failure(429),
+        failure(500),
+        failure(502),
+        failure(503),
+        failure(503, headers={"Retry-After": "0.2"}),
+        Answer(body=completion("late").body, delay=0.8),
+        Answer(body=completion("x" * 500).body, reset=True),
+    ],
+    ids=["429-wait", "429", "500", "502", "503", "503-wait", "timeout", "reset"],
+)
+def test_what_passes_leaves_no_trace_in_the_trees(
+    simulate: Simulate, server: ChatServer, tmp_path: Path, out: Path, trouble: Answer
+) -> None:
+    timeout = 0.4 if trouble.delay else 5.0
+    server.behave = troubled(*[trouble] * 4)
+    ran = simulate(timeout=timeout)
+    assert ran.code == 0, ran.err
+    assert [event["outcome"] for event in events(out)].count("error") == 4
+    assert simulate("--out", tmp_path / "calm", timeout=timeout).code == 0
+    assert (out / "trees.jsonl").read_bytes() == (tmp_path / "calm" / "trees.jsonl").read_bytes()
+
+
+def test_a_date_to_wait_for_is_waited_for(simulate: Simulate, server: ChatServer) -> None:
+    date = email.utils.formatdate(time.time() + 2, usegmt=True)  # dates are whole seconds
+    server.behave = troubled(failure(429, headers={"Retry-After": date}))
+    clock = time.monotonic()
+    assert simulate(trees=1).code == 0
+    assert 0.9 <= time.monotonic() - clock < 30
+
+
+def test_caps_in_the_providers_headers_are_kept(simulate: Simulate, server: ChatServer) -> None:
+    times: list[float] = []
+
+    def behave(request: Request) -> Answer:
+        times.append(time.monotonic())
+        said = scripted(request)
+        return Answer(body=said.body, headers={"x-ratelimit-limit-requests": "1200"})
+
+    server.behave = behave
+    assert simulate().code == 0
+    assert times[-1] - times[1] >= (len(times) - 2) * 0.05 * 0.9  # 1200 a minute are 20 a second
+
+
+# What does not pass.
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (Answer(body=b"<html>not JSON</html>"), "JSON"),
+        (Answer(body={**completion("x").body, "choices": []}), "holds no message"),
+        (failure(400, "maximum context length is 512 tokens"), "context length"),
+        (failure(500, "this prompt crashes me"), "crashes"),
+        (completion(""), "said nothing"),
+    ],
+    ids=["no-json", "no-choices", "context", "poison", "silence"],
+)
+def test_a_persona_for_whom_it_never_works_costs_its_tree_alone(
+    simulate: Simulate, server: ChatServer, out: Path, trouble: Answer, words: str
+) -> None:
+    unlucky = PERSONAS[1].personality
+    server.behave = lambda r: trouble if unlucky in str(r.body) else scripted(r)
+    ran = simulate(trees=4)
+    assert ran.code == 2
+    assert (ran.result["trees"], ran.result["set_aside"]) == (3, 1)
+    assert words in ran.err
+    assert "Traceback" not in ran.err
+    assert [tree.persona for tree in read_trees(out)] == [PERSONAS[i] for i in (0, 2, 3)]
+    server.behave = scripted
+    assert simulate(trees=4).result["trees"] == 4
+
+
+def test_garbage_and_cut_replies_are_data(simulate: Simulate, server: ChatServer) -> None:
+    def behave(request: Request) -> Answer:
+        system = request.body["messages"][0]["content"]
+        if system.startswith("You compare"):
+            return completion("¯\\_(ツ)_/¯")
+        return (
+            completion("I was goi", finish="length") if "helpful" in system else scripted(request)
+        )
+
+    server.behave = behave
+    ran = simulate()
+    assert ran.code == 0, ran.err
+    assert ran.result["outcomes"]["y:truncated"] == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (failure(401), "check OPENAI_API_KEY"),
+        (failure(403), "check OPENAI_API_KEY"),
+        (failure(404, "no such model"), "check the model's name"),
+        (failure(429, "You exceeded your current quota, please check your plan"), "paid"),
+    ],
+    ids=["401", "403", "404", "quota"],
+)
+def test_a_refusal_stops_the_run_at_once(
+    simulate: Simulate, server: ChatServer, trouble: Answer, words: str
+) -> None:
+    server.behave = lambda _: trouble
+    ran = simulate(trees=4)
+    assert ran.is_one_line_about(words)
+    assert len(server.requests) <= 4  # the first call of each tree
+    server.behave = scripted
+    assert simulate(trees=4).result["trees"] == 4
+
+
+def test_a_server_that_stays_away_stops_the_run_which_goes_on_later(
+    simulate: Simulate, server: ChatServer, out: Path
+) -> None:
+    server.behave = lambda r: scripted(r) if len(server.requests) <= 10 else failure(503)
+    ran = simulate(trees=4, patience=1.0)
+    assert ran.is_one_line_about("has answered no call for", "run the same command again")
+    answered = [event for event in events(out) if event["reply"]]
+    assert len(answered) == 10
+    asked = len(server.requests)
+    assert asked < 10 + 8 + 12  # all that were under way, then single probes
+    server.behave = scripted
+    ran = simulate(trees=4)
+    assert ran.result["trees"] == 4
+    assert len(server.requests) - asked == 4 * 6 - 10
+
+
+def test_a_server_that_comes_back_is_waited_for(simulate: Simulate, server: ChatServer) -> None:
+    gone: list[float] = []
+
+    def behave(request: Request) -> Answer:
+        if len(server.requests) > 8 and not gone:
+            gone.append(time.monotonic())
+        away = gone and time.monotonic() - gone[0] < 1.0
+        return failure(502) if away else scripted(request)
+
+    server.behave = behave
+    ran = simulate(trees=4)
+    assert (ran.code, ran.result["trees"], ran.result["set_aside"]) == (0, 4, 0), ran.err
+
+
+# Budgets.
+
+
+@pytest.mark.parametrize("flag", ["--max-calls", "--max-tokens", "--max-cost"])
+def test_a_run_stops_at_its_budget_and_goes_on_with_more(
+    simulate: Simulate, server: ChatServer, tmp_path: Path, out: Path, flag: str
+) -> None:
+    a_call = {"--max-calls": 1, "--max-tokens": 15, "--max-cost": 15e-3}[flag]
+
+    def run(calls: int) -> Ran:
+        more = tmp_path / "priced.toml"
+        settings = SETTINGS.format(timeout=5.0, patience=300.0)
+        more.write_text(f"{settings}\n[prices.tiny]\ninput = 1000\noutput = 1000\n")
+        return simulate(flag, calls * a_call, "--config", more, trees=3)
+
+    first = run(8)
+    assert first.code == 3
+    assert first.result["stopped"] in first.err
+    assert "higher cap" in first.err
+    made = len(server.requests)
+    assert first.result["calls"] == made
+    assert made == 8 if flag == "--max-calls" else 8 <= made <= 11
+    assert [bool(event["reply"]) for event in events(out)] == [True] * made
+    assert run(8).result["calls"] == 0  # what was spent before counts
+    assert len(server.requests) == made
+    last = run(100)
+    assert (last.code, last.result["trees"], last.result["stopped"]) == (0, 3, None)
+    assert len(server.requests) == 3 * 6
+    assert last.result["spent"]["calls"] == 3 * 6
+
+
+def test_a_cap_in_dollars_needs_prices(simulate: Simulate, out: Path) -> None:
+    ran = simulate("--max-cost", 1)
+    assert ran.is_one_line_about("openai:tiny", '[prices."tiny"]')
+    assert not out.exists()
+
+
+def test_the_forecast_comes_first(aloe: RunAloe, personas_file: Path, out: Path) -> None:
+    ran = aloe(
+        "simulate", "--personas", personas_file, "--model", SCRIPTED, "--trees", 2, "--turns", 2,
+        "--out", out, "--max-calls", 23,
+    )  # fmt: skip
+    assert ran.code == 3
+    assert ran.err.startswith("forecast: 24 calls, ")
+    assert "the budget will end the run before that" in ran.err
+
+
+# Record, replay, fork.
+
+
+def test_a_whole_run_is_replayed_without_a_server(
+    simulate: Simulate, server: ChatServer, tmp_path: Path, out: Path
+) -> None:
+    unlucky = PERSONAS[1].personality
+    refused = failure(400, "too long")
+    server.behave = lambda r: refused if unlucky in str(r.body) else scripted(r)
+    file, again = tmp_path / "calls.jsonl", tmp_path / "again"
+    assert simulate("--record", file, trees=3).result["set_aside"] == 1
+    asked = len(server.requests)
+    server.models = failure(401)
+    server.behave = lambda _: failure(401)
+    ran = simulate("--replay", file, "--out", again, trees=3)
+    assert (ran.result["trees"], ran.result["set_aside"], ran.result["calls"]) == (2, 1, 0), ran.err
+    assert "too long" in ran.err
+    assert ran.result["spent"]["calls"] == 0
+    assert len(server.requests) == asked
+    assert (again / "trees.jsonl").read_bytes() == (out / "trees.jsonl").read_bytes()
+    assert {event["carried"] for event in events(again)} == {True}
+
+
+def test_a_recording_of_a_run_in_parts_is_whole(
+    simulate: Simulate, tmp_path: Path, out: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    assert simulate("--record", file, "--max-calls", 7).code == 3
+    assert len(file.read_text().splitlines()) == 7
+    assert simulate("--record", file).code == 0
+    assert simulate("--replay", file, "--out", tmp_path / "again").code == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ["--seed", 1], ["--trees", 4], ["--turns", 2], ["--model", "openai:other"],
+        ["--base-url", "http://127.0.0.1:9/v1"],
+    ],
+    ids=lambda change: str(change[0]),
+)  # fmt: skip
+def test_what_was_not_recorded_is_missed(
+    simulate: Simulate, server: ChatServer, tmp_path: Path, change: list[object]
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    assert simulate("--record", file).code == 0
+    asked = len(server.requests)
+    ran = simulate("--replay", file, "--out", tmp_path / "again", *change)
+    assert ran.is_one_line_about("calls.jsonl holds no answer to a call that this run makes")
+    assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", '{"key": 1}\n'])
+def test_what_is_no_recording(simulate: Simulate, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "calls.jsonl"
+    if text:
+        file.write_text(text)
+    assert simulate("--replay", file).is_one_line_about("calls.jsonl")
+
+
+def test_a_changed_run_is_refused_and_forked(
+    simulate: Simulate, server: ChatServer, tmp_path: Path, out: Path
+) -> None:
+    assert simulate().code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    asked = len(server.requests)
+    assert simulate("--turns", 2).is_one_line_about("simulation.turns: 1 there, 2 now")
+    fork, whole = tmp_path / "fork", tmp_path / "whole"
+    assert simulate("--turns", 2, "--fork", fork).code == 0
+    assert len(server.requests) - asked == 2 * 6  # the second turn of both trees
+    assert simulate("--turns", 2, "--out", whole).code == 0
+    assert (fork / "trees.jsonl").read_bytes() == (whole / "trees.jsonl").read_bytes()
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    asked = len(server.requests)
+    assert simulate("--turns", 2, "--fork", fork).result["trees_now"] == 0
+    assert len(server.requests) == asked
+
+
+def test_a_fork_gives_what_failed_another_chance(
+    simulate: Simulate, server: ChatServer, tmp_path: Path
+) -> None:
+    server.behave = lambda r: (
+        failure(400) if PERSONAS[1].personality in str(r.body) else scripted(r)
+    )
+    assert simulate().code == 2
+    asked = len(server.requests)
+    server.behave = scripted
+    assert simulate("--fork", tmp_path / "fork").result["trees"] == 2
+    assert len(server.requests) - asked == 6
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--fork", "run"], "another folder"),
+        (["--fork", "x", "--out", "none"], "holds no run to fork"),
+        (["--fork", "x", "--replay", "y"], "leave out --replay"),
+        (["--replay", "none.jsonl"], "there is no such recording"),
+        (["--record", "no/such/folder.jsonl"], "there is no such folder"),
+    ],
+)
+def test_wrong_flags(
+    simulate: Simulate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert simulate().code == 0
+    assert simulate(*flags).is_one_line_about(words)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_personas_in_the_same_folder_are_noticed(
+    simulate: Simulate, server: ChatServer, personas_file: Path, out: Path, finished: bool
+) -> None:
+    if not finished:
+        server.behave = troubled(completion("Hello, I am new here."), failure(401), failure(401))
+    simulate()
+    before = (out / "events.jsonl").read_bytes()
+    others = [Persona.of(f"I am {age} years old.", "I am kind.") for age in (20, 30)]
+    personas_file.write_text(persona_lines(others))
+    assert simulate().is_one_line_about("do not come from these personas", "name the file")
+    personas_file.write_text(persona_lines(PERSONAS + others))
+    server.behave = scripted
+    assert simulate(trees=1).code == 0  # fewer or more trees of the same personas are fine
+    assert simulate(trees=4).code == 0
+    assert (out / "events.jsonl").read_bytes().startswith(before)
+
+
+# Keys, clocks, disks.
+
+
+def test_a_planted_key_is_nowhere(
+    simulate: Simulate,
+    aloe: RunAloe,
+    server: ChatServer,
+    tmp_path: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not even where the server echoes it, in errors and in what the model says."""
+    key = "open+sesame/123=="
+    monkeypatch.setenv("MY_CREDENTIAL", key)
+    role = 'timeout = 5.0, api_key_env = "MY_CREDENTIAL"'
+    settings = tmp_path / "keyed.toml"
+    text = SETTINGS.format(timeout=5.0, patience=9.0)
+    settings.write_text(text.replace("timeout = 5.0", role))
+
+    def behave(request: Request) -> Answer:
+        sent = request.headers["authorization"]
+        assert sent == f"Bearer {key}"
+        if len(server.requests) in (1, 5):
+            return failure(500 if len(server.requests) == 1 else 400, f"bad header {sent}")
+        system = request.body["messages"][0]["content"]
+        return completion(f"You sent {sent}.") if "helpful" in system else scripted(request)
+
+    server.behave = behave
+    ran = simulate("--config", settings, "--record", tmp_path / "calls.jsonl", trees=3)
+    assert ran.code == 2
+    assert "bad header" in ran.err
+    traced = aloe("trace", out, "--first")
+    assert "You sent Bearer ***." in (out / "trees.jsonl").read_text()
+    for path in (*out.rglob("*"), tmp_path / "calls.jsonl"):
+        assert "sesame" not in path.read_text(), path
+    assert "sesame" not in ran.out + ran.err + traced.out + traced.err
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    simulate: Simulate, server: ChatServer, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, jumps = time.time, [0]
+
+    def jumping() -> float:
+        jumps[0] += 1
+        return real() + (86400.0 if jumps[0] % 2 else -86400.0)
+
+    monkeypatch.setattr(time, "time", jumping)
+    server.behave = troubled(failure(429, headers={"Retry-After": "0.1"}), failure(500))
+    ran = simulate()
+    assert ran.code == 0, ran.err
+    assert jumps[0] > 10
+    assert all(0 <= event["latency"] < 5 for event in events(out))
+    assert 0 <= ran.result["seconds"] < 30
+
+
+@pytest.mark.parametrize("room", [1000, 12_000, 25_000])
+def test_a_full_disk_is_said_in_one_line_and_nothing_is_lost(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path, out: Path, room: int
+) -> None:
+    """No file can grow over `room` bytes, as on a disk that is full."""
+    command = [
+        "simulate", "--personas", personas_file, "--model", SCRIPTED, "--trees", 4, "--turns", 2,
+        "--quiet", "--json", "--out",
+    ]  # fmt: skip
+    with files_up_to(room):
+        ran = aloe(*command, out)
+    assert ran.is_one_line_about("cannot be written", "File too large")
+    assert aloe(*command, out).result["trees"] == 4
+    assert aloe(*command, tmp_path / "whole").code == 0
+    assert (out / "trees.jsonl").read_bytes() == (tmp_path / "whole" / "trees.jsonl").read_bytes()
+    keys = [event["key"] for event in events(out)]
+    assert len(keys) == len(set(keys))
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """Let no file of this process grow over `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_folder_that_cannot_be_made(simulate: Simulate) -> None:
+    assert simulate("--out", "/proc/aloe-run").is_one_line_about("cannot be written")
