@@ -63,6 +63,11 @@ class Found:
     arguments: Mapping[str, Any]
     prompt: Prompt | None
 
+    @property
+    def about(self) -> str:
+        """What its author says of it."""
+        return inspect.getdoc(self.target) or "(it has no docstring)"
+
     def made(self) -> Callable[..., Any]:
         """Return what is called in each exchange.
 
@@ -85,9 +90,20 @@ class Found:
 
 
 def find(
-    kind: Kind, name: str, use: str, arguments: Mapping[str, Any], prompts: Mapping[str, Path]
+    kind: Kind,
+    name: str,
+    use: str,
+    arguments: Mapping[str, Any] | None,
+    prompts: Mapping[str, Path],
 ) -> Found:
     """Import what `use` names and read its prompt.
+
+    Args:
+        kind: what it is to be.
+        name: what settings call it.
+        use: `MODULE:NAME` or the name of an entry point.
+        arguments: what it will be made with; None: it is only looked at.
+        prompts: files in place of prompts, by name.
 
     Raises:
         ConfigError: it cannot be imported or called, or its prompt cannot be used.
@@ -97,15 +113,16 @@ def find(
         raise ConfigError(f"'{use}' is neither a class nor a function")
     given = () if inspect.isclass(target) else (None, None)
     try:
-        inspect.signature(target).bind(*given, **arguments)
-    except TypeError as error:
+        if arguments is not None:
+            inspect.signature(target).bind(*given, **arguments)
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"'{use}' does not take what settings give it: {error}") from None
     prompt = _prompt(target, name)
     return Found(
         name=name,
         use=use,
         target=target,
-        arguments=arguments,
+        arguments=arguments or {},
         prompt=replaced(prompt, prompts) if prompt else None,
     )
 

@@ -18,8 +18,10 @@ from aloe.commands import (
     export,
     graph,
     judge,
+    label,
     personas,
     rejudge,
+    roles,
     schema,
     simulate,
     trace,
@@ -43,12 +45,14 @@ app.command("rejudge")(rejudge.rejudge)
 app.add_typer(judge.app, name="judge")
 app.command("export")(export.export)
 app.command("trace")(trace.trace)
+app.command("label")(label.label)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
 app.add_typer(trees.app, name="trees")
 app.command("graph")(graph.graph)
 app.add_typer(train.app, name="train")
 app.add_typer(bench.app, name="bench")
+app.add_typer(roles.app, name="roles")
 
 
 @app.callback(invoke_without_command=True)
