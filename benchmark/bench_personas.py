@@ -163,9 +163,9 @@ def measure_gate(sizes: Sequence[int], vectors: Path, folder: Path) -> list[dict
         for turn in range(WARM + ROUNDS):
             first = max(sizes) + turn * BATCH
             for size, pool in pools.items():
-                spent = one_round(pool, range(first, first + BATCH))
+                milliseconds = one_round(pool, range(first, first + BATCH))
                 if turn >= WARM:
-                    times[size].append(spent)
+                    times[size].append(milliseconds)
     rows = []
     for size, spent in times.items():
         decide, store = zip(*spent, strict=True)
@@ -266,8 +266,8 @@ def markdown(found: dict[str, Any]) -> str:
         "## The gate, beside the embedding",
         "",
         "Neighbours from Chroma, the exact scan, the decision, and storing the accepted. Batches",
-        f"of {BATCH}, medians of {ROUNDS}. Candidates are profiles of the shipped pool, the same at",
-        "every size and nearly all new; the pool is the other profiles and, above their number,",
+        f"of {BATCH}, medians of {ROUNDS}. Candidates are profiles of the shipped pool, the same",
+        "at every size and nearly all new; the pool is the other profiles and, above their number,",
         "mixtures of three of them with noise.",
         "",
         "| personas | decide, ms | keep, ms | both, ms (quartiles) |",

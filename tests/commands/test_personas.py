@@ -250,6 +250,14 @@ def test_the_shipped_pool_is_there_without_a_file(tmp_path: Path, aloe: RunAloe)
     assert len(read_personas(tmp_path / "p.jsonl")) == 7
 
 
+@pytest.mark.slow
+def test_the_shipped_pool_holds_no_near_copies(aloe: RunAloe) -> None:
+    ran = aloe("personas", "check", "--json")
+    assert (ran.code, ran.result["pairs"], ran.result["contradictory"]) == (0, [], {})
+    assert ran.result["unsound"] == {}
+    assert ran.result["personas"] >= 3310
+
+
 def test_calibrating(aloe: RunAloe) -> None:
     ran = aloe("personas", "calibrate", "--json")
     assert ran.result["threshold"] == ran.result["set"]
