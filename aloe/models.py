@@ -196,8 +196,11 @@ def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:
 
 def _cause(error: Exception, status: int | None) -> Cause | None:
     """Return what the failure says about the server; None if another try would not help."""
-    kinds = (*type(error).__mro__, type(error.__cause__))  # openai wraps what httpx raised
-    names = {kind.__name__ for kind in kinds}
+    names: set[str] = set()
+    inner: BaseException | None = error
+    while inner is not None:  # LangChain wraps what openai wraps of what its client raised
+        names |= {kind.__name__ for kind in type(inner).__mro__}
+        inner = inner.__cause__
     if status == 429:
         return "busy"
     away = {"ClientConnectorError", "ConnectionRefusedError", "ConnectError"}
