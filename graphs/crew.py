@@ -15,10 +15,10 @@ from aloe.calls import CallLog, Event
 from aloe.errors import AloeError, BudgetError, CallError, ModelError
 from aloe.schema import Tree
 from graphs.run import Planned
-from graphs.worker import Close, Grown, Job, Order, Report
+from graphs.worker import Close, Failed, Grown, Job, Order, Ready, Report
 
 LIVES = 3
-"""Deaths without a finished tree in between after which a worker, or a tree, is given up."""
+"""Workers in a row that may die before they are ready, or without an answer for one tree."""
 
 
 class WorkerLostError(Exception):
@@ -50,7 +50,7 @@ class Post:
     trees: dict[str, "asyncio.Future[Tree]"] = field(default_factory=dict)
     """What its worker grows now."""
     deaths: int = 0
-    """Since a worker here last finished a tree."""
+    """Since a worker here was last ready."""
 
 
 class Crew:
@@ -95,14 +95,18 @@ class Crew:
         """
         if not self._posts:
             self._start()
-        for _ in range(LIVES):
+        in_vain = 0
+        while in_vain < LIVES:
             post = min(self._posts, key=lambda post: len(post.trees))
             post.trees[planned.tree] = asyncio.get_running_loop().create_future()
-            post.link.send(Job(planned=planned, events=self._answered.get(planned.tree, ())))
+            known = list(self._answered.get(planned.tree, ()))
+            post.link.send(Job(planned=planned, events=known))
             try:
                 tree = await post.trees[planned.tree]
             except WorkerLostError as error:
                 lost = error
+                came = len(self._answered.get(planned.tree, ())) > len(known)
+                in_vain = 0 if came else in_vain + 1  # others may have killed it
             except BudgetError:
                 await self._quiet()
                 raise
@@ -129,8 +133,9 @@ class Crew:
                 await post.link.close()
                 post.deaths += 1
                 if post.deaths >= LIVES:
-                    problem = f"workers die without finishing anything; the last one: {error}"
-                    return self._fail(ModelError(problem))
+                    return self._fail(
+                        ModelError(f"no worker can be started; the last one: {error}")
+                    )
                 post.link = self._open_link()
                 if self._closed:
                     post.link.send(Close(reason=self._calls.budget.reached or "closed"))
@@ -145,12 +150,11 @@ class Crew:
                 self._answered.setdefault(report.tree, []).append(vars(report))
             self._calls.take(report)
             self._close_if_spent()
-        elif isinstance(report, Grown):
+        elif isinstance(report, Ready):
             post.deaths = 0
-            _end(post, report.tree.id, report.tree)
         else:
-            kind = report.error if issubclass(report.error, AloeError) else RuntimeError
-            _end(post, report.tree, kind(report.reason))
+            self._calls.totals.replayed += report.replayed
+            _end(post, report)
 
     def _close_if_spent(self) -> None:
         if not self._closed and (reason := self._calls.budget.reached):
@@ -172,11 +176,13 @@ def _taken(post: Post) -> "list[asyncio.Future[Tree]]":
     return waiting
 
 
-def _end(post: Post, tree: str, result: Tree | Exception) -> None:
+def _end(post: Post, report: Grown | Failed) -> None:
+    tree = report.tree.id if isinstance(report, Grown) else report.tree
     future = post.trees.pop(tree, None)
     if future is None or future.done():
         return
-    if isinstance(result, Exception):
-        future.set_exception(result)
+    if isinstance(report, Grown):
+        future.set_result(report.tree)
     else:
-        future.set_result(result)
+        kind = report.error if issubclass(report.error, AloeError) else RuntimeError
+        future.set_exception(kind(report.reason))

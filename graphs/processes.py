@@ -45,6 +45,7 @@ class ProcessLink:
         self._ends = here[0], there[1]
         self._unsent = [packed(setup)]
         self._reader: asyncio.StreamReader | None = None
+        self._incoming: asyncio.ReadTransport | None = None
         self._writer: asyncio.WriteTransport | None = None
 
     @property
@@ -62,7 +63,7 @@ class ProcessLink:
     async def receive(self) -> Report:
         """Wait for the worker's next report."""
         if self._reader is None:
-            self._reader = await reading(self._ends[0])
+            self._reader, self._incoming = await reading(self._ends[0])
             self._writer = await writing(self._ends[1])
             self._writer.writelines(self._unsent)
         try:
@@ -74,11 +75,12 @@ class ProcessLink:
 
     async def close(self) -> None:
         """End the worker."""
-        if self._writer is None:
+        if self._writer and self._incoming:
+            self._writer.abort()
+            self._incoming.close()
+        else:
             for end in self._ends:
                 os.close(end)
-        else:
-            self._writer.abort()
         try:
             await asyncio.to_thread(self._process.wait, PATIENCE)
         except subprocess.TimeoutExpired:
@@ -102,13 +104,13 @@ async def unpacked(reader: asyncio.StreamReader) -> Any:
     return pickle.loads(await reader.readexactly(length))
 
 
-async def reading(end: int) -> asyncio.StreamReader:
+async def reading(end: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
     """Return a reader of one end of a pipe."""
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
     loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: protocol, os.fdopen(end, "rb", 0))
-    return reader
+    transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(end, "rb", 0))
+    return reader, transport
 
 
 async def writing(end: int) -> asyncio.WriteTransport:
@@ -120,7 +122,7 @@ async def writing(end: int) -> asyncio.WriteTransport:
 
 async def work(orders: int, reports: int) -> None:
     """Be a worker until the other side has gone."""
-    reader, writer = await reading(orders), await writing(reports)
+    (reader, _), writer = await reading(orders), await writing(reports)
     setup: Setup = await unpacked(reader)
     try:
         worker = Worker(setup, lambda report: writer.write(packed(report)))

@@ -47,10 +47,17 @@ class Close:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ready:
+    """The worker is made and takes jobs."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Grown:
     """A finished tree."""
 
     tree: Tree
+    replayed: int
+    """Calls that the worker answered from earlier events since it last said so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +67,14 @@ class Failed:
     tree: str
     error: type[Exception]
     reason: str
+    replayed: int = 0
+    """As in `Grown`."""
 
 
 Order = Job | Close
 """What a worker is told."""
 
-Report = Event | Grown | Failed
+Report = Ready | Event | Grown | Failed
 """What a worker tells."""
 
 
@@ -87,6 +96,7 @@ class Worker:
         models = open_models(setup.config, share=setup.share)
         self._grow = growing(setup.config, models, self._calls)
         self._tasks: set[asyncio.Task[None]] = set()
+        report(Ready())
 
     def take(self, order: Order) -> None:
         """Begin what is ordered."""
@@ -100,8 +110,18 @@ class Worker:
 
     async def _finish(self, planned: Planned) -> None:
         try:
-            self._report(Grown(tree=await self._grow(planned)))
+            tree = await self._grow(planned)
+            self._report(Grown(tree=tree, replayed=self._replayed()))
         except AloeError as error:
-            self._report(Failed(tree=planned.tree, error=type(error), reason=str(error)))
+            self._fail(planned, type(error), str(error))
         except Exception:
-            self._report(Failed(tree=planned.tree, error=Exception, reason=traceback.format_exc()))
+            self._fail(planned, Exception, traceback.format_exc())
+
+    def _fail(self, planned: Planned, error: type[Exception], reason: str) -> None:
+        replayed = self._replayed()
+        self._report(Failed(tree=planned.tree, error=error, reason=reason, replayed=replayed))
+
+    def _replayed(self) -> int:
+        """Return what `Grown.replayed` wants to know."""
+        count, self._calls.totals.replayed = self._calls.totals.replayed, 0
+        return count
