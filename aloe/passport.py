@@ -84,6 +84,22 @@ class JudgeIdentity(Record):
         return digest(self.model_dump(mode="json"))
 
 
+class PeopleAgreement(Record):
+    """How the judge's verdicts compare with what people said about the same pairs, blind."""
+
+    raters: int
+    labels: int
+    """Labels given, skips not counted; a pair counts once for each of its raters."""
+    agreement: Share
+    """Same reply preferred, among labels where both the person and the judge prefer one."""
+    kappa: float | None
+    """Cohen's, over all labels; an abstention of the judge agrees with none."""
+    alpha: float | None
+    """Krippendorff's, judge and people together; an abstention counts as missing."""
+    between: float | None
+    """Krippendorff's among the people alone; None with a single one."""
+
+
 class Passport(Record):
     """How one judge did on the gold pairs."""
 
@@ -125,6 +141,8 @@ class Passport(Record):
     """Mean squared error of the confidences, out of sample; 0.25 is a coin's."""
     thresholds: tuple[Threshold, ...] = ()
     """Accuracy and coverage at rising margins; empty for a judge without margins."""
+    people: PeopleAgreement | None = None
+    """Agreement with people on pairs of the run beside it; None if nobody labelled any."""
 
     def summary(self) -> dict[str, str]:
         """Return the figures that a reader of a card needs, as text, by name."""
@@ -142,6 +160,7 @@ class Passport(Record):
             "gold pairs": str(self.pairs),
             **{name: share.text for name, share in shares.items()},
             "kappa with the labels": "-" if self.kappa is None else f"{self.kappa:.2f}",
+            **({"agrees with people": self.people.agreement.text} if self.people else {}),
         }
 
     def json_text(self) -> str:

@@ -1,0 +1,92 @@
+"""Which comparisons people are asked about, and how their answers compare with the judge's.
+
+A plain sample of a run would be nearly all opening turns and nearly all easy preferences. So pairs
+are drawn from strata, turn by what the judge made of it, one from each in turn, in an order that
+depends on nothing but the pairs. Agreement is then about the pairs that were asked, and is given
+by turn as well; it is no estimate of the share of right labels in the whole run.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from aloe.labels import Label, pair_id
+from aloe.passport import PeopleAgreement, Share
+from aloe.schema import Tree, Verdict, digest
+from benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A comparison that a person can be asked about."""
+
+    tree: Tree
+    verdict: Verdict
+
+    @property
+    def id(self) -> str:
+        """Content hash."""
+        return pair_id(self.tree.id, self.verdict)
+
+    @property
+    def turn(self) -> int:
+        """Turn of the replies."""
+        return self.tree.by_id[self.verdict.node].turn
+
+    @property
+    def stratum(self) -> tuple[str, int]:
+        """What the judge made of it, and the turn."""
+        decided = self.verdict.preferred is not None
+        return ("preferred" if decided else self.verdict.outcome), self.turn
+
+
+def pairs(trees: Iterable[Tree]) -> Iterator[Pair]:
+    """Yield the comparisons of replies that say something and differ."""
+    for tree in trees:
+        for verdict in tree.verdicts:
+            first, second = (tree.by_id[each].content for each in (verdict.first, verdict.second))
+            if first and second and first != second:
+                yield Pair(tree=tree, verdict=verdict)
+
+
+def sampled(found: Iterable[Pair], count: int, seed: int) -> list[Pair]:
+    """Return up to `count` pairs, one from each stratum in turn."""
+    strata: dict[tuple[str, int], list[Pair]] = {}
+    for pair in sorted(found, key=lambda each: digest("label", seed, each.id)):
+        strata.setdefault(pair.stratum, []).append(pair)
+    rounds = zip_longest(*(strata[key] for key in sorted(strata)))
+    return [pair for each in rounds for pair in each if pair is not None][:count]
+
+
+def compare(labels: Sequence[Label], verdicts: Mapping[str, Verdict]) -> PeopleAgreement:
+    """Return how `labels` and the judge's verdicts agree; `verdicts` are by `pair_id`."""
+    given = [label for label in labels if label.answer != "skip" and label.pair in verdicts]
+    both = [(label.answer, verdicts[label.pair].outcome) for label in given]
+    decided = [(a, b) for a, b in both if {a, b} <= {"first", "second"}]
+    units: dict[str, list[str | None]] = {}
+    for label in given:
+        units.setdefault(label.pair, []).append(label.answer)
+    judged = {pair: verdicts[pair].outcome for pair in units}
+    with_judge = [
+        [None if judged[pair] == "abstain" else judged[pair], *said] for pair, said in units.items()
+    ]
+    raters = {label.rater for label in given}
+    return PeopleAgreement(
+        raters=len(raters),
+        labels=len(given),
+        agreement=wilson(sum(a == b for a, b in decided), len(decided)),
+        kappa=cohen_kappa(both),
+        alpha=krippendorff_alpha(with_judge),
+        between=krippendorff_alpha(list(units.values())) if len(raters) > 1 else None,
+    )
+
+
+def by_turn(labels: Sequence[Label], pairs: Iterable[Pair]) -> dict[int, Share]:
+    """Return the agreement at each turn, where both the person and the judge prefer a reply."""
+    known = {pair.id: pair for pair in pairs}
+    hits: dict[int, list[bool]] = {}
+    for label in labels:
+        pair = known.get(label.pair)
+        if pair and label.answer in ("first", "second") and pair.verdict.preferred:
+            hits.setdefault(pair.turn, []).append(label.answer == pair.verdict.outcome)
+    return {turn: wilson(sum(found), len(found)) for turn, found in sorted(hits.items())}

@@ -1,0 +1,96 @@
+from collections import Counter
+
+import pytest
+from builders import PERSONAS, config, grow
+from sample_tree import TREE
+
+from aloe.labels import Answer, Label
+from aloe.schema import Tree, Verdict
+from benchmark.labelling import Pair, by_turn, compare, pairs, sampled
+
+TREES = [grow(config(turns=3, both_turns=2), persona=persona, seed=3) for persona in PERSONAS]
+PAIRS = list(pairs(TREES))
+
+
+def label(pair: Pair, answer: Answer, *, rater: str = "me") -> Label:
+    verdict = pair.verdict
+    return Label(
+        pair=pair.id,
+        tree=pair.tree.id,
+        node=verdict.node,
+        first=verdict.first,
+        second=verdict.second,
+        rater=rater,
+        answer=answer,
+        shown="first-second",
+        seconds=1.0,
+    )
+
+
+def with_outcome(pair: Pair, outcome: str) -> Pair:
+    verdict = Verdict.model_validate({**pair.verdict.model_dump(), "outcome": outcome})
+    return Pair(tree=pair.tree, verdict=verdict)
+
+
+def test_only_replies_that_say_something_and_differ() -> None:
+    found = list(pairs([TREE]))
+    assert [pair.verdict for pair in found] == list(
+        TREE.verdicts[:2]
+    )  # one reply of the third is empty
+    same = Tree.model_validate(TREE.model_dump())
+    first = same.verdicts[0].model_copy(update={"second": same.verdicts[0].first})
+    again = Tree.model_validate({**TREE.model_dump(), "verdicts": (first,)})
+    assert list(pairs([again])) == []
+
+
+def test_every_stratum_is_asked_alike() -> None:
+    counts = Counter(pair.stratum for pair in PAIRS)
+    chosen = sampled(PAIRS, 3 * len(counts), seed=0)
+    found = Counter(pair.stratum for pair in chosen)
+    assert set(found) == set(counts)
+    small = min(counts.values())
+    assert all(found[stratum] >= min(small, 3) for stratum in counts)
+    assert len({pair.id for pair in chosen}) == len(chosen)
+
+
+def test_the_sample_depends_on_the_pairs_and_the_seed_alone() -> None:
+    chosen = [pair.id for pair in sampled(PAIRS, 6, seed=0)]
+    assert [pair.id for pair in sampled(reversed(PAIRS), 6, seed=0)] == chosen
+    assert [pair.id for pair in sampled(PAIRS, 9, seed=0)][:6] == chosen  # more: the same and more
+    assert [pair.id for pair in sampled(PAIRS, 6, seed=1)] != chosen
+    assert len(sampled(PAIRS, 10_000, seed=0)) == len(PAIRS)
+
+
+def test_agreement() -> None:
+    outcomes = ("first", "second", "first", "tie", "abstain")
+    asked = [with_outcome(pair, outcome) for pair, outcome in zip(PAIRS, outcomes, strict=False)]
+    verdicts = {pair.id: pair.verdict for pair in asked}
+    answers: tuple[Answer, ...] = ("first", "second", "second", "tie", "first")
+    given = [label(pair, answer) for pair, answer in zip(asked, answers, strict=True)]
+    given.append(label(asked[0], "skip", rater="you"))
+    found = compare(given, verdicts)
+    assert (found.raters, found.labels) == (1, 5)
+    assert (found.agreement.value, found.agreement.count) == (pytest.approx(2 / 3), 3)
+    assert found.kappa == pytest.approx((3 / 5 - 7 / 25) / (1 - 7 / 25))
+    assert found.between is None
+    assert sum(share.count for share in by_turn(given, asked).values()) == 3
+
+
+def test_people_among_themselves() -> None:
+    asked = [with_outcome(pair, "first") for pair in PAIRS[:4]]
+    verdicts = {pair.id: pair.verdict for pair in asked}
+    answers: tuple[Answer, ...] = ("first", "second", "first", "second")
+    given = [
+        label(pair, answer, rater=rater)
+        for rater in ("me", "you")
+        for pair, answer in zip(asked, answers, strict=True)
+    ]
+    found = compare(given, verdicts)
+    assert (found.raters, found.labels, found.between) == (2, 8, 1.0)
+    assert found.agreement.value == 0.5
+    assert (found.alpha or 9) < 0.5
+
+
+def test_labels_of_other_pairs_do_not_count() -> None:
+    assert compare([label(PAIRS[0], "first")], {}).labels == 0
+    assert by_turn([label(PAIRS[0], "first")], []) == {}
