@@ -87,6 +87,7 @@ async def run_condition(
             calls=calls,
             prompt=chosen("user", own),
             window=config.simulation.user_window,
+            most_words=config.simulation.user_words,
         ),
         candidate=CandidateAgent(
             model=models["candidate"],

@@ -21,7 +21,7 @@ def stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
 
     def give(case: int, asked: set[int]) -> bool:
         """Find `case` a stand-in, moving others to their next choice if need be (Kuhn 1955)."""
-        for step in range(1, len(cases)):
+        for step in range(len(cases)):
             other = (case + len(cases) // 2 + step) % len(cases)
             if other in asked or not _differ(cases[case], cases[other]):
                 continue

@@ -1,8 +1,16 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
+from benchmark.agreement import (
+    cohen_kappa,
+    intraclass_correlation,
+    krippendorff_alpha,
+    wilson,
+)
+
+NAN = float("nan")
 
 labels = st.sampled_from(["first", "second", "tie"])
 
@@ -66,3 +74,25 @@ def test_a_missing_rating_is_no_disagreement() -> None:
     pairs = [("a", "a"), ("b", "b"), ("a", None), ("b", None)]
     assert krippendorff_alpha(pairs) == pytest.approx(1)
     assert krippendorff_alpha([("a", None)]) is None
+
+
+def test_intraclass_correlation_as_in_the_literature() -> None:
+    # Shrout & Fleiss (1979), table 2: four judges rate six targets.
+    ratings = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    single, average = intraclass_correlation(ratings) or (None, None)
+    assert (single, average) == (pytest.approx(0.29, abs=5e-3), pytest.approx(0.62, abs=5e-3))
+    with_gap = [*ratings, [NAN, 1, 2, 3]]
+    assert intraclass_correlation(with_gap) == (single, average)
+
+
+def test_a_stricter_rater_agrees_less_and_an_equal_one_fully() -> None:
+    ratings = np.arange(12.0)[:, None] / 3
+    assert intraclass_correlation(np.hstack([ratings, ratings])) == pytest.approx((1, 1))
+    single, _ = intraclass_correlation(np.hstack([ratings, ratings - 2])) or (None, None)
+    assert single is not None
+    assert single < 0.6
+
+
+@pytest.mark.parametrize("ratings", [[[1.0], [2.0]], [[1.0, 2.0]], [[3.0, 3.0], [3.0, 3.0]]])
+def test_too_few_ratings_agree_neither_way(ratings: list[list[float]]) -> None:
+    assert intraclass_correlation(ratings) is None

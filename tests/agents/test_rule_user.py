@@ -1,0 +1,42 @@
+import asyncio
+
+from builders import assistant
+from learners import WISHES, cases
+
+from agents.rule_user import RuleUser
+from memory.verifiable import demonstration, revealed, wish
+
+PERSONA = cases()[0].persona
+
+
+def speak(path):
+    return asyncio.run(RuleUser().speak(PERSONA, "t", path))
+
+
+def test_opens_with_a_fact_and_the_first_wish() -> None:
+    node = speak([])
+    assert node.parent is None
+    assert (node.turn, node.agent) == (1, "rule")
+    assert any(fact.text in node.content for fact in PERSONA.facts if fact.kind == "fact")
+    assert wish("emoji", "some").trait in node.content
+    assert node.content.endswith("?")
+
+
+def test_voices_one_more_wish_a_turn_to_who_learns() -> None:
+    path = []
+    for turn in range(1, len(WISHES) + 1):
+        message = speak(path)
+        said = [node.content for node in path[::2]] + [message.content]
+        learnt = revealed(PERSONA, said)
+        assert len(learnt) == turn
+        path += [message, assistant(demonstration(learnt), message)]
+    assert speak(path).content == speak(path).content  # nothing is left to say but the question
+
+
+def test_insists_on_what_is_broken_again() -> None:
+    path = []
+    for _ in range(12):
+        message = speak(path)
+        path += [message, assistant(demonstration({}), message)]
+    assert len(revealed(PERSONA, [node.content for node in path[::2]])) == len(WISHES)
+    assert wish("emoji", "some").remark in path[-2].content

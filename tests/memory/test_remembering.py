@@ -1,0 +1,24 @@
+import numpy as np
+from bags import BagOfWords
+
+from memory.remembering import RememberingEmbedder
+
+
+class Counting(BagOfWords):
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def embed(self, texts):
+        self.asked += texts
+        return super().embed(texts)
+
+
+def test_every_text_is_embedded_once() -> None:
+    inner = Counting()
+    embedder = RememberingEmbedder(inner)
+    first = embedder.embed(["a b", "c", "a b"])
+    second = embedder.embed(["c", "d", "a b"])
+    assert inner.asked == ["a b", "c", "d"]
+    np.testing.assert_array_equal(first[[1, 0]], second[[0, 2]])
+    np.testing.assert_array_equal(first, Counting().embed(["a b", "c", "a b"]))
+    assert embedder.name == inner.name
