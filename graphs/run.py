@@ -118,6 +118,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
             calls=calls,
             prompt=chosen("user", own),
             window=config.simulation.user_window,
+            most_words=config.simulation.user_words,
             moods=config.simulation.moods,
         ),
         inducer=Inducer(model=models["inducer"], calls=calls, prompt=chosen("inducer", own)),
