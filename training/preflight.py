@@ -60,6 +60,8 @@ def token_counter(tokenizer: Path) -> Count:
         raise ConfigError(
             "--tokenizer needs transformers: pip install 'aloe-align[train]'"
         ) from None
+    if not tokenizer.is_dir():
+        raise ConfigError(f"{tokenizer} is no folder; give one with a tokenizer's files")
     try:
         loaded: Any = AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
     except (OSError, ValueError) as error:

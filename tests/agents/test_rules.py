@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agents.panel import make_judge
 from aloe.calls import CallLog, Event
 from aloe.config import Config, validated
-from aloe.schema import Persona, Tree, Verdict
+from aloe.schema import AssistantNode, Persona, Tree, Verdict
 from memory.trees import read_trees
 from memory.verifiable import generate, satisfaction
 
@@ -105,9 +105,27 @@ def test_a_run_of_twenty_verifiable_personas_is_labelled_without_a_mistake(
     for first, second, outcome in found:
         wanted = "first" if first > second else "second" if second > first else "tie"
         assert outcome == wanted
+    _check_exports(aloe, tmp_path / "run")
     # A model judge can then be held against the truth.
     again = aloe(
         "rejudge", tmp_path / "run", "--judge", SCRIPTED, "--out", tmp_path / "new", "--json"
     )
     assert again.result["calls"] > 0
     assert again.result["comparisons"] == len(found)
+
+
+def _check_exports(aloe: RunAloe, run: Path) -> None:
+    """Check that every exported label is the truth, and that nobody was told what was not said."""
+    personas = {tree.persona.id: tree.persona for tree in read_trees(run)}
+    ran = aloe("export", run, "--format", "dpo", "--columns", "--out", run / "dpo.jsonl", "--json")
+    assert ran.result["rows"] > 0
+    for line in (run / "dpo.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        wishes = personas[row["persona"]].preferences
+        chosen, rejected = (row[name][0]["content"] for name in ("chosen", "rejected"))
+        assert satisfaction(wishes, chosen) > satisfaction(wishes, rejected)
+        assert row["confidence"] == 1
+    for tree in read_trees(run):
+        for node in tree.nodes:
+            if isinstance(node, AssistantNode) and node.hint:
+                assert node.hint == " ".join(told.quote for told in tree.revealed(node.id))

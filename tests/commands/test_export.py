@@ -1,11 +1,12 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from builders import PERSONAS, config, grow
 from command import RunAloe
 
-from memory.trees import RunFolder
+from memory.trees import RunFolder, read_trees
 
 
 @pytest.fixture
@@ -58,3 +59,130 @@ def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     assert aloe("export", run, *flags).is_one_line_about("trees.jsonl:3:")
     assert not out.exists()
     assert aloe("export", run, "--format", "ppo", "--out", out).code == 2
+
+
+def test_a_tokenizer_that_is_none_stops_before_anything_is_written(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    flags = ["--out", out, "--tokenizer", tmp_path / "none"]
+    assert aloe("export", run, "--format", "sft", *flags).is_one_line_about("is no folder")
+    assert aloe("export", run, "--format", "aloe", *flags).is_one_line_about("no prompts")
+    assert not out.exists()
+
+
+@pytest.mark.train
+def test_a_trainers_limit_is_checked_with_its_own_tokenizer(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("transformers")
+    import tiny
+
+    tiny.tokenizer().save_pretrained(tmp_path / "tokens")
+    found = []
+    for limit in (10_000, 100, 1):
+        ran = aloe(
+            "export", run, "--format", "dpo", "--out", tmp_path / "rows.jsonl", "--json",
+            "--tokenizer", tmp_path / "tokens", "--max-length", limit,
+        )  # fmt: skip
+        assert ran.code == 0, ran.err
+        found.append(ran.result["preflight"])
+    assert [each["rows"] for each in found] == [6] * 3
+    assert (found[0]["cut"], found[0]["dropped"]) == (0, 0)
+    assert found[1]["longest"] == found[0]["longest"] > 100
+    assert found[1]["cut"] + found[1]["dropped"] > 0
+    assert (found[2]["cut"], found[2]["dropped"]) == (0, 6)
+
+
+def test_nobody_is_on_both_sides_of_a_split(aloe: RunAloe, tmp_path: Path) -> None:
+    settings = config(turns=2)
+    folder = RunFolder(tmp_path / "many")
+    with folder.writing(settings):
+        for persona in PERSONAS:
+            for seed in (1, 2):
+                folder.append(grow(settings, persona=persona, seed=seed))
+    ran = aloe(
+        "export", folder.path, "--format", "dpo", "--out", tmp_path / "set", "--columns",
+        "--test-share", 0.5, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    sides = {}
+    for side in ("train", "test"):
+        lines = (tmp_path / "set" / f"{side}.jsonl").read_text().splitlines()
+        sides[side] = [json.loads(line) for line in lines]
+        assert len(lines) == ran.result["splits"][side] > 0
+    for column in ("persona", "tree"):
+        train, test = ({row[column] for row in rows} for rows in sides.values())
+        assert not train & test
+
+
+OWN_EXPORTER = """
+def openings(tree, skipped):
+    opening = tree.nodes[0]
+    if len(opening.content) > 1000:
+        skipped["too long"] += 1
+    yield {"text": opening.content, "who": tree.persona.id}
+
+
+def breaks(tree, skipped):
+    yield {"text": tree.nodes[99].content}
+"""
+
+
+def noted_run(tmp_path: Path) -> Path:
+    """Write a run in which a role noted something on every other message."""
+    tree = grow(config(turns=2))
+    nodes = [
+        node.model_copy(update={"notes": {"safety": {"level": i}}} if i % 2 else {})
+        for i, node in enumerate(tree.nodes)
+    ]
+    file = tmp_path / "noted.jsonl"
+    file.write_text(tree.model_copy(update={"nodes": tuple(nodes)}).model_dump_json() + "\n")
+    return file
+
+
+def test_what_a_role_noted_is_exported_when_asked(tmp_path: Path, aloe: RunAloe) -> None:
+    run, out = noted_run(tmp_path), tmp_path / "rows.jsonl"
+    (tree,) = read_trees(run)
+    level = {node.content: node.notes.get("safety") for node in tree.nodes}
+    assert aloe("export", run, "--format", "dpo", "--with", "safety", "--out", out).code == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert rows
+    for row in rows:
+        assert set(row) == {"prompt", "chosen", "rejected", "safety"}
+        said = {"user": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]}
+        assert row["safety"] == {part: level[text[-1]["content"]] for part, text in said.items()}
+    for kind, parts in (("sft", ["user", "completion"]), ("grpo", ["user"]), ("aloe", [])):
+        assert aloe("export", run, "--format", kind, "--with", "safety", "--out", out).code == 0
+        assert list(json.loads(out.read_text().splitlines()[0])["safety"]) == parts
+    parquet = aloe("export", run, "--format", "dpo", "--with", "safety", "--out", tmp_path / "x")
+    assert parquet.code == 0
+    plain = aloe("export", run, "--format", "dpo", "--columns", "--out", out)
+    assert plain.code == 0
+    assert "nodes" not in json.loads(out.read_text().splitlines()[0])
+    unknown = aloe("export", run, "--format", "dpo", "--with", "saftey", "--out", out)
+    assert unknown.is_one_line_about("--with saftey", "there are safety")
+    taken = aloe("export", run, "--format", "dpo", "--with", "prompt", "--out", out)
+    assert taken.is_one_line_about("rename the role")
+
+
+def test_an_exporter_of_ones_own(
+    tmp_path: Path, aloe: RunAloe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "own_exporter.py").write_text(OWN_EXPORTER)
+    run, out = noted_run(tmp_path), tmp_path / "rows.jsonl"
+    (tree,) = read_trees(run)
+    export = ("export", run, "--out", out, "--format")
+    assert aloe(*export, "own_exporter:openings").code == 0
+    row = {"text": tree.nodes[0].content, "who": tree.persona.id}
+    assert json.loads(out.read_text()) == row
+    assert aloe(*export, "own_exporter:openings", "--columns").code == 0
+    assert json.loads(out.read_text()).items() >= {**row, "tree": tree.id}.items()
+    split = aloe("export", run, "--out", "folder", "--format", "own_exporter:openings", "--json")
+    assert split.result["splits"]["train"] == 1
+    broken = aloe(*export, "own_exporter:breaks")
+    assert broken.is_one_line_about("own_exporter.py:10: IndexError", tree.id)
+    assert aloe(*export, "own_exporter:no").is_one_line_about("has no attribute 'no'")
+    assert aloe(*export, "csv").is_one_line_about("'csv' is none of sft, dpo")
