@@ -11,8 +11,8 @@ columns away again, so that an export holds nothing a trainer would have to drop
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
@@ -37,6 +37,10 @@ Skipped = Counter[str]
 """Comparisons that gave no row, by reason."""
 
 
+Rows = Callable[[Tree, Skipped], Iterable[Row]]
+"""An exporter: takes a finished tree, yields rows, and counts what gave none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where a row comes from: the columns that every row has beside its trainer's."""
@@ -44,13 +48,15 @@ class Origin:
     tree: str
     persona: str
     turn: int
-    """1 for the opening message."""
+    """1 for the opening message; 0 where the exporter is the user's own."""
     margin: float | None = None
     """Absolute log-odds of the comparison; None where votes are text, or without comparison."""
     confidence: float | None = None
     """Share of the votes that agree with the outcome; None without a comparison."""
     length_difference: int | None = None
     """Characters of the chosen minus those of the rejected reply; None without a comparison."""
+    nodes: dict[str, str] = field(default_factory=dict)
+    """Ids of the messages it is about, by what they are in the row; never exported."""
 
 
 def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
@@ -62,8 +68,9 @@ def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         won, lost = _won_and_lost(tree, user, skipped)
         best = won - lost
         if len(best) == 1:
-            row = {"prompt": _prompt(tree, user.id), "completion": _answer(tree, best.pop())}
-            yield _full(row, _origin(tree, user))
+            reply = best.pop()
+            row = {"prompt": _prompt(tree, user.id), "completion": _answer(tree, reply)}
+            yield _full(row, _origin(tree, user, reply))
 
 
 def dpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
@@ -96,7 +103,7 @@ def kto_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
             if node.id in won ^ lost:
                 answer = _answer(tree, node.id)
                 row = {"prompt": _prompt(tree, user.id), "completion": answer}
-                yield _full({**row, "label": node.id in won}, _origin(tree, user))
+                yield _full({**row, "label": node.id in won}, _origin(tree, user, node.id))
 
 
 def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
@@ -120,7 +127,7 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
             if won + lost:
                 answer = _answer(tree, node.id)
                 row = {"prompt": _prompt(tree, user.id), "completion": answer}
-                yield _full({**row, "reward": won / (won + lost)}, _origin(tree, user))
+                yield _full({**row, "reward": won / (won + lost)}, _origin(tree, user, node.id))
 
 
 def grpo_rows(tree: Tree, _skipped: Skipped) -> Iterator[Row]:
@@ -161,7 +168,7 @@ def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
             yield _full({**persona, "conversations": turns}, origin)
 
 
-ROWS: dict[Format, Callable[[Tree, Skipped], Iterator[Row]]] = {
+ROWS: dict[Format, Rows] = {
     "sft": sft_rows,
     "dpo": dpo_rows,
     "kto": kto_rows,
@@ -172,7 +179,7 @@ ROWS: dict[Format, Callable[[Tree, Skipped], Iterator[Row]]] = {
 }
 
 
-COLUMNS: dict[Format, tuple[str, ...]] = {
+COLUMNS: dict[str, tuple[str, ...]] = {
     "sft": ("prompt", "completion"),
     "dpo": ("prompt", "chosen", "rejected"),
     "kto": ("prompt", "completion", "label"),
@@ -184,9 +191,41 @@ COLUMNS: dict[Format, tuple[str, ...]] = {
 """What a trainer reads of each format."""
 
 
-def plain(row: Row, row_format: Format) -> Row:
-    """Return the row with its trainer's columns only."""
-    return {column: row[column] for column in COLUMNS[row_format]}
+OWN_COLUMNS = "columns"
+"""Key under which a row of the user's own exporter names the columns that are its own."""
+
+
+def plain(row: Row, row_format: str) -> Row:
+    """Return the row with its trainer's columns only, or those of the user's own exporter."""
+    return {column: row[column] for column in COLUMNS.get(row_format) or row[OWN_COLUMNS]}
+
+
+def whole(row: Row) -> Row:
+    """Return the row with the columns that say where it comes from."""
+    return {key: value for key, value in row.items() if key not in ("nodes", OWN_COLUMNS)}
+
+
+def own_rows(make: Rows) -> Rows:
+    """Return an exporter of the user's own as one like ours: its rows say where they come from."""
+
+    def rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+        origin = asdict(Origin(tree=tree.id, persona=tree.persona.id, turn=0))
+        for row in make(tree, skipped):
+            yield {**origin, **row, OWN_COLUMNS: tuple(row)}
+
+    return rows
+
+
+def noted(tree: Tree, row: Row, roles: Iterable[str]) -> Row:
+    """Return what roles of the user's own noted on the messages of a row: a column for each role.
+
+    A column holds the notes by what the message is in the row (`user`, `chosen` and so on), None
+    where there is none.
+    """
+    return {
+        role: {part: tree.by_id[node].notes.get(role) for part, node in row["nodes"].items()}
+        for role in roles
+    }
 
 
 def _full(row: Row, origin: Origin) -> Row:
@@ -237,8 +276,9 @@ def _inferred(tree: Tree, user: UserNode, kind: str) -> str:
     return " ".join(disclosure.quote for disclosure in told) or "None"
 
 
-def _origin(tree: Tree, user: UserNode) -> Origin:
-    return Origin(tree=tree.id, persona=tree.persona.id, turn=user.turn)
+def _origin(tree: Tree, user: UserNode, reply: str | None = None) -> Origin:
+    nodes = {"user": user.id} | ({"completion": reply} if reply else {})
+    return Origin(tree=tree.id, persona=tree.persona.id, turn=user.turn, nodes=nodes)
 
 
 def _pair_origin(tree: Tree, verdict: Verdict, preferred: str, rejected: str) -> Origin:
@@ -250,6 +290,7 @@ def _pair_origin(tree: Tree, verdict: Verdict, preferred: str, rejected: str) ->
         margin=None if verdict.margin is None else abs(verdict.margin),
         confidence=_confidence(verdict),
         length_difference=len(chosen.content) - len(beaten.content),
+        nodes={"user": verdict.node, "chosen": preferred, "rejected": rejected},
     )
 
 

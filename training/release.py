@@ -16,7 +16,7 @@ from typing import Literal
 from aloe.errors import ConfigError, StoreError
 from aloe.schema import Tree, digest
 from memory.trees import replace_bytes, replace_text
-from training.export import Format, Row
+from training.export import Row
 
 Split = Literal["train", "test"]
 
@@ -69,7 +69,7 @@ def dataset_card(
     trees: Sequence[Tree],
     rows: Mapping[Split, Sequence[Row]],
     skipped: Counter[str],
-    row_format: Format,
+    row_format: str,
     *,
     passport: str | None,
     licence: str,

@@ -1,7 +1,6 @@
 """`aloe export`: trees in, training rows out."""
 
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,27 +11,30 @@ from aloe.console import finish, show
 from aloe.errors import ConfigError
 
 if TYPE_CHECKING:
-    from training.export import Row
+    from collections.abc import Iterator
+
+    from aloe.schema import Tree
+    from training.export import Row, Rows, Skipped
+    from training.preflight import Count
 
 
-class RowFormat(StrEnum):
-    """Which trainer the rows are for."""
-
-    sft = "sft"
-    dpo = "dpo"
-    kto = "kto"
-    grpo = "grpo"
-    rm = "rm"
-    step = "step"
-    aloe = "aloe"
-
+FORMATS = ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe")
+"""Those of `training.export`, which is not loaded to show them."""
 
 FILE_TYPES = (".jsonl", ".parquet")
 
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
-    row_format: Annotated[RowFormat, typer.Option("--format", help="Which trainer's rows.")],
+    row_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="|".join(FORMATS),
+            help="Which trainer's rows; or MODULE:FUNCTION, an exporter of your own.",
+            autocompletion=lambda: list(FORMATS),
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option(
@@ -42,6 +44,10 @@ def export(
     columns: Annotated[
         bool, typer.Option("--columns", help="Add tree, persona, turn, margin, confidence, length.")
     ] = False,
+    roles: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="ROLE", help="Add what this role of your own noted."),
+    ] = None,
     min_margin: Annotated[
         float, typer.Option("--min-margin", min=0, help="Leave out pairs with a smaller margin.")
     ] = 0.0,
@@ -81,7 +87,8 @@ def export(
     """
     from aloe import config as settings
     from memory.trees import read_trees
-    from training.export import ROWS, Skipped, plain
+    from training.export import Skipped, noted, plain, whole
+    from training.preflight import token_counter
     from training.release import dataset_card, split_of, write_folder, write_rows
 
     del seed
@@ -91,20 +98,27 @@ def export(
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
     if not is_file and out.is_file():
         raise ConfigError(f"{out} is a file; name a folder, or a file ending in .jsonl or .parquet")
-    if tokenizer and row_format is RowFormat.aloe:
+    if tokenizer and row_format == "aloe":
         raise ConfigError("the aloe format has no prompts to count; leave out --tokenizer")
+    count = token_counter(tokenizer) if tokenizer else None
+    rows_of = _exporter(row_format)
     trees = list(read_trees(run))
+    _check_notes(trees, roles or [])
     passport = (run if run.is_dir() else run.parent) / "passport.json"
     if least_accuracy is not None:
         _check_judge(passport, least_accuracy)
     skipped: Skipped = Counter()
-    found = [row for tree in trees for row in ROWS[row_format.value](tree, skipped)]
+    found = [
+        {**row, **noted(tree, row, roles or [])} for tree in trees for row in rows_of(tree, skipped)
+    ]
     full = [row for row in found if (row["margin"] or 0.0) >= min_margin]
     if len(full) < len(found):
         skipped["below the margin"] = len(found) - len(full)
 
     def shown(row: "Row") -> "Row":
-        return row if columns else plain(row, row_format.value)
+        if columns:
+            return whole(row)
+        return {**plain(row, row_format), **{role: row[role] for role in roles or []}}
 
     result: dict[str, Any] = {"out": str(out), "rows": len(full), "left_out": dict(skipped)}
     if is_file:
@@ -115,19 +129,56 @@ def export(
             trees,
             {"train": _on("train", sides), "test": _on("test", sides)},
             skipped,
-            row_format.value,
+            row_format,
             passport=passport.read_text(encoding="utf-8") if passport.exists() else None,
             licence=licence,
         )
         result["splits"] = write_folder(out, ((s, shown(row)) for s, row in sides), card)
     left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
     show(
-        f"{out}: {len(full)} {row_format.value} rows; left out: {left_out or 'none'}",
+        f"{out}: {len(full)} {row_format} rows; left out: {left_out or 'none'}",
         as_json=as_json,
     )
-    if tokenizer:
-        result["preflight"] = _preflight(full, tokenizer, max_length, as_json=as_json)
+    if count:
+        result["preflight"] = _preflight(full, count, max_length, as_json=as_json)
     finish(result, as_json=as_json)
+
+
+def _exporter(name: str) -> "Rows":
+    """Return what makes the rows: one of ours, or the user's own."""
+    from aloe.named import described, entry_points, extension
+    from training.export import ROWS, own_rows
+
+    if ours := {str(key): rows for key, rows in ROWS.items()}.get(name):
+        return ours
+    installed = [point.name for point in entry_points("exporters")]
+    if ":" not in name and name not in installed:
+        known = ", ".join([*FORMATS, *installed])
+        raise ConfigError(f"--format: '{name}' is none of {known}, MODULE:FUNCTION")
+    make = own_rows(extension("exporters", name))
+
+    def rows(tree: "Tree", skipped: "Skipped") -> "Iterator[Row]":
+        try:
+            yield from make(tree, skipped)
+        except Exception as error:
+            problem = f"exporter '{name}' failed at tree {tree.id}"
+            raise ConfigError(f"{problem}: {described(error)}") from None
+
+    return rows
+
+
+def _check_notes(trees: "list[Tree]", roles: list[str]) -> None:
+    """Make sure that somebody noted what is asked for, and that the columns are free."""
+    from training.export import COLUMNS, Origin
+
+    known = sorted({role for tree in trees for node in tree.nodes for role in node.notes})
+    taken = {*Origin.__dataclass_fields__, *(name for names in COLUMNS.values() for name in names)}
+    for role in roles:
+        if role in taken:
+            raise ConfigError(f"--with {role}: rows have a column of that name; rename the role")
+        if role not in known:
+            there = ", ".join(known) or "none at all"
+            raise ConfigError(f"--with {role}: no message has notes of it; there are {there}")
 
 
 def _check_judge(passport: Path, least: float) -> None:
@@ -152,13 +203,13 @@ def _on(side: str, sides: list[tuple[Any, "Row"]]) -> list["Row"]:
 
 
 def _preflight(
-    rows: list["Row"], tokenizer: Path, max_length: int, *, as_json: bool
+    rows: list["Row"], count: "Count", max_length: int, *, as_json: bool
 ) -> dict[str, int]:
     from dataclasses import asdict
 
-    from training.preflight import preflight, token_counter
+    from training.preflight import preflight
 
-    found = preflight(rows, token_counter(tokenizer), max_length)
+    found = preflight(rows, count, max_length)
     show(
         f"longest row {found.longest} tokens; at max_length {max_length} a trainer would cut "
         f"{found.cut} rows and drop {found.dropped}",

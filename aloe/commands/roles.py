@@ -117,9 +117,9 @@ def _about(name: str, config: Path | None) -> "tuple[dict[str, Any], Prompt | No
     resolved = settings.load(config)
     for role in find_roles(resolved):
         if role.found.name == name:
-            facts = {"role": name, "place": role.place, "use": role.found.use}
-            given = resolved.roles[name].arguments
-            facts |= {"arguments": given} if given else {}
+            facts: dict[str, Any] = {"role": name, "place": role.place, "use": role.found.use}
+            if given := resolved.roles[name].arguments:
+                facts["arguments"] = given
             return {**facts, "about": role.found.about}, role.found.prompt
     names = shipped_names()
     if name in names:
