@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from aloe.commands.options import ConfigFile, Json, Seed
-from aloe.console import finish, show, stderr
+from aloe.console import finish, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -228,9 +228,15 @@ class _Trace:
 
     def browse(self) -> None:
         """Open the browser."""
-        from aloe.views.browser import browse
-
-        browse([self._tree()] if self.wanted or self.first else self.trees, self.events)
+        if not stdout().is_terminal:
+            raise ConfigError("--tui needs a terminal; without it the output can go anywhere")
+        try:
+            from aloe.views.browser import Browser
+        except ModuleNotFoundError as error:
+            reason = f"--tui needs {error.name}: pip install 'aloe-align[tui]'"
+            raise ConfigError(reason) from None
+        trees = [self._tree()] if self.wanted or self.first else self.trees
+        Browser(trees, self.events).run()
 
 
 def _plain(exchange: "Exchange") -> dict[str, Any]:
