@@ -79,7 +79,8 @@ def audit(
     resolved = _settings(config, model, base_url, concurrency)
     pairs = read_gold(gold or SHIPPED)
     pairs = some(pairs, limit) if limit else pairs
-    models = {name: open_model(each) for name, each in judges_in_use(resolved).items()}
+    judges = judges_in_use(resolved)
+    models = {name: open_model(each, resolved.limits) for name, each in judges.items()}
     progress = AuditProgress(wanted=len(pairs))
     # One loop for both: a client's connections belong to the loop that opened them.
     with runner() as loop:

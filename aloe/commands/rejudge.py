@@ -46,6 +46,7 @@ def rejudge(
     """
     from agents.panel import read_own_passport
     from agents.registry import judges_in_use
+    from aloe.calls import appending
     from aloe.loop import runner
     from aloe.models import check_reachable, open_model
     from graphs.rejudge import check_same, flips
@@ -62,11 +63,12 @@ def rejudge(
     folder = RunFolder(out)
     folder.check(resolved)
     check_same(trees, folder)
-    models = {name: open_model(each) for name, each in judges_in_use(resolved).items()}
+    judges = judges_in_use(resolved)
+    models = {name: open_model(each, resolved.limits) for name, each in judges.items()}
     # One loop for both: a client's connections belong to the loop that opened them.
     with runner() as loop:
         loop.run(check_reachable(list(models.values())))
-        with folder.writing(resolved), folder.events.open("a", encoding="utf-8") as events:
+        with folder.writing(resolved), appending(folder.events) as events:
             if passport:
                 replace_text(out / "passport.json", passport.json_text())
             rejudging = _Rejudging(resolved, events, len(trees), quiet=quiet)
