@@ -362,6 +362,9 @@ class PersonasConfig(Settings):
     """What makes the vectors: `minilm` (in this process) or `openai:NAME[@BASE_URL]`."""
     store: str | None = None
     """URL of a Chroma server that several machines fill; None: a folder beside the pool."""
+    validators: tuple[str, ...] = ()
+    """Rules of your own: `MODULE:FUNCTION` or entry points of `aloe.validators`. Each gets a
+    description (see `memory.descriptions`) and returns why to refuse it, None if it may stay."""
 
 
 class TrainingConfig(Settings):

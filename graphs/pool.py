@@ -15,7 +15,7 @@ more than the gate does.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, NamedTuple, cast
@@ -34,7 +34,7 @@ from memory.descriptions import Description, joined
 from memory.growth import GrowthLog, Outcome
 from memory.pairing import paired
 from memory.pool import Fate, PersonaPool
-from memory.validation import Reason, reasons
+from memory.validation import Validator, own_reasons, reasons
 
 EXAMPLES_STAY = 16
 """Candidates that are shown the same examples."""
@@ -54,7 +54,8 @@ class Draft(NamedTuple):
 
     number: int
     description: Description
-    problems: tuple[Reason, ...]
+    problems: tuple[str, ...]
+    """Each a `memory.validation.Reason`, or what a rule of the user's own says."""
 
 
 class PoolState(TypedDict):
@@ -77,6 +78,8 @@ class PoolContext:
     config: PersonasConfig
     seed: int
     progress: "Progress"
+    validators: Mapping[str, Validator] = field(default_factory=dict)
+    """Rules of the user's own by name."""
 
 
 @dataclass(kw_only=True)
@@ -147,10 +150,15 @@ def _examples(context: PoolContext, kind: Kind, number: int) -> list[Description
     return rng.sample(seeds, min(context.config.examples, len(seeds)))
 
 
-def validate(state: PoolState) -> dict[str, Any]:
-    """Find what is wrong with each candidate by itself."""
-    checked = [d._replace(problems=d.problems or reasons(d.description)) for d in state["drafts"]]
-    return {"drafts": checked}
+def validate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
+    """Find what is wrong with each candidate by itself; the user's own rules see sound ones."""
+    rules = runtime.context.validators
+
+    def problems(draft: Draft) -> tuple[str, ...]:
+        given = draft.description
+        return draft.problems or reasons(given) or own_reasons(given, rules)
+
+    return {"drafts": [draft._replace(problems=problems(draft)) for draft in state["drafts"]]}
 
 
 async def gate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:

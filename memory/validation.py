@@ -7,10 +7,12 @@ writer can be judged by what it gets wrong. No rule needs a model.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
+from aloe.errors import ConfigError
+from aloe.named import described
 from aloe.schema import sentences
 from memory.axes import Kind
 from memory.contradictions import contradictions, persons, stated_ages
@@ -109,6 +111,25 @@ def reasons(description: Description) -> tuple[Reason, ...]:
         "life_in_personality": kind == "personality" and bool(_LIFE.search(text)),
     }
     return tuple(reason for reason, wrong in found.items() if wrong)  # type: ignore[misc]
+
+
+Validator = Callable[[Description], str | None]
+"""A rule of the user's own: returns why a description is refused, None if it may stay."""
+
+
+def own_reasons(description: Description, validators: Mapping[str, Validator]) -> tuple[str, ...]:
+    """Return why rules of the user's own, by name, refuse a description.
+
+    Raises:
+        ConfigError: one of them fails (with file and line).
+    """
+    found = []
+    for name, validator in validators.items():
+        try:
+            found.append(validator(description))
+        except Exception as error:
+            raise ConfigError(f"validator '{name}' failed: {described(error)}") from None
+    return tuple(str(reason) for reason in found if reason)
 
 
 def repeats(piece: str, earlier: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from aloe.commands import bench_run
+from aloe.commands import bench_report, bench_run
 from aloe.commands.options import Json
 from aloe.console import finish, show
 from aloe.errors import ConfigError
@@ -19,6 +19,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("run")(bench_run.run)
+app.command("report")(bench_report.report)
 
 
 @app.command()
@@ -52,6 +53,54 @@ def compare(
         {"comparisons": [line.model_dump(mode="json") for line in lines], "warnings": warnings},
         as_json=as_json,
     )
+
+
+@app.command()
+def measure(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A bench folder.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="METRIC...", help="MODULE:FUNCTION, or an installed metric."),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Measure something of your own in a finished bench, with its intervals.
+
+    A metric is a function of one reply's scores and its dialogue that returns a number or None.
+
+    Example: `aloe bench measure runs/bench my_metrics:asks_back`
+    """
+    from benchmark.folder import read_bench
+    from benchmark.own_metric import measured
+
+    bench = read_bench(folder)
+    found = {name: measured(bench, name) for name in names}
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("metric", "suite", "condition"):
+        table.add_column(column, overflow="fold")
+    for column in ("mean", "95% interval", "replies"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, by_suite in found.items():
+        for suite, by_condition in by_suite.items():
+            for condition, figure in by_condition.items():
+                ends = [each for each in (figure.low, figure.high) if each is not None]
+                table.add_row(
+                    name,
+                    suite,
+                    condition,
+                    "undefined" if figure.value is None else f"{figure.value:.3f}",
+                    " .. ".join(f"{end:.3f}" for end in ends) or "-",
+                    str(figure.count),
+                )
+    show(table, as_json=as_json)
+    dumped = {
+        name: {
+            suite: {condition: figure.model_dump() for condition, figure in each.items()}
+            for suite, each in by_suite.items()
+        }
+        for name, by_suite in found.items()
+    }
+    finish({"metrics": dumped}, as_json=as_json)
 
 
 @app.command("list")

@@ -21,11 +21,14 @@ from aloe.console import Display, finish, show, stderr
 from aloe.errors import INTERRUPTED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aloe.calls import CallLog, Event
     from aloe.config import Config
     from aloe.models import Model
     from graphs.pool import Progress
     from memory.growth import GrowthLog
+    from memory.validation import Validator
 
 COMPOSED_BATCH = 64
 """Candidates of one round where no model limits it."""
@@ -64,6 +67,7 @@ def grow(
     Example: `aloe personas grow --target 100 --out personas.jsonl`
     """
     from aloe import config as settings
+    from aloe.named import extension
 
     resolved = settings.load(
         config,
@@ -74,7 +78,8 @@ def grow(
             "personas.batch": batch or (COMPOSED_BATCH if compose else None),
         },
     ).with_model(model, base_url)
-    growth = _Growth(resolved, out, compose=compose, quiet=quiet)
+    validators = {name: extension("validators", name) for name in resolved.personas.validators}
+    growth = _Growth(resolved, out, validators, compose=compose, quiet=quiet)
     try:
         growth.run()
     except KeyboardInterrupt:
@@ -96,9 +101,18 @@ app.command("import")(persona_files.import_files)
 class _Growth:
     """One growth in this process: pool, writer, log and display."""
 
-    def __init__(self, config: "Config", out: Path, *, compose: bool, quiet: bool) -> None:
+    def __init__(
+        self,
+        config: "Config",
+        out: Path,
+        validators: "Mapping[str, Validator]",
+        *,
+        compose: bool,
+        quiet: bool,
+    ) -> None:
         self.config = config
         self.out = out
+        self.validators = validators
         self.compose = compose
         self.quiet = quiet
         self.ended = "target"
@@ -114,19 +128,21 @@ class _Growth:
         if self.size >= self.config.personas.target:
             return
         seeds = read_seeds(self.config.personas.seeds)
+        from aloe.calls import appending
         from aloe.models import check_reachable, open_model
         from memory.embedder import open_embedder
         from memory.pool import open_pool
 
         personas = self.config.personas
         embedder = open_embedder(personas.embedder)
-        model = None if self.compose else open_model(self.config.models.writer)
+        writer = self.config.models.writer
+        model = None if self.compose else open_model(writer, self.config.limits)
         if model:
             asyncio.run(check_reachable([model]))
         files = PoolFiles(self.out)
         texts = {kind: [seed.text for seed in given] for kind, given in seeds.items()}
         opened = open_pool(self.out, personas, embedder, seeds=texts, on_embedded=self._level)
-        with opened as pool, files.events.open("a", encoding="utf-8") as events:
+        with opened as pool, appending(files.events) as events:
             self._grow(pool, model, seeds, events)
 
     def _level(self, done: int, wanted: int) -> None:
@@ -160,6 +176,7 @@ class _Growth:
             config=personas,
             seed=self.config.seed,
             progress=progress,
+            validators=self.validators,
         )
         try:
             with self.display.running(), runner() as loop:

@@ -8,7 +8,7 @@ from bags import BagOfWords
 
 from agents.writer import Writer
 from aloe.config import PersonasConfig
-from aloe.errors import AloeError, CallError, ModelError, TransientCallError
+from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
 from aloe.schema import Lineage, Persona, digest
 from graphs.pool import PoolContext, Progress, grow_pool
 from memory.axes import MIX, Axes, Kind
@@ -18,6 +18,7 @@ from memory.growth import GrowthLog, read_growth
 from memory.personas import read_personas
 from memory.pool import PoolFiles, open_pool
 from memory.report import coverage, duplicates, vectors_of
+from memory.validation import own_reasons
 
 
 def grow(
@@ -196,3 +197,38 @@ def test_every_fact_is_kept_with_its_id(path: Path) -> None:
             " ".join(fact.text for fact in persona.facts)
             == f"{persona.profile} {persona.personality}"
         )
+
+
+def test_rules_of_ones_own_refuse_what_ours_let_through(path: Path) -> None:
+    seen: list[Description] = []
+
+    def no_tea(description: Description) -> str | None:
+        seen.append(description)
+        return (
+            "drinks_tea" if description.kind == "profile" and " the " in description.text else None
+        )
+
+    config = PersonasConfig(target=6, threshold=0.8, batch=8)
+    seeds = read_seeds(None)
+    texts = {kind: [each.text for each in given] for kind, given in seeds.items()}
+    with open_pool(path, config, BagOfWords(), seeds=texts) as pool:
+        log = GrowthLog(PoolFiles(path).growth, config.window)
+        context = PoolContext(
+            pool=pool,
+            writer=Composer(),
+            seeds=seeds,
+            log=log,
+            config=config,
+            seed=0,
+            progress=Progress(target=6, found=0, size=0),
+            validators={"own:no_tea": no_tea},
+        )
+        assert asyncio.run(grow_pool(context)) == "target"
+    assert not any(" the " in persona.profile for persona in read_personas(path))
+    refused = [o for o in read_growth(PoolFiles(path).growth) if "drinks_tea" in o.reasons]
+    assert refused
+    assert all(o.reasons == ("drinks_tea",) and " the " in (o.text or "") for o in refused)
+    with pytest.raises(
+        ConfigError, match=r"validator 'mine' failed: .*test_pool\.py:\d+: KeyError"
+    ):
+        own_reasons(seen[0], {"mine": lambda _: {}["x"]})
