@@ -1,0 +1,33 @@
+from builders import PERSONAS, assistant, user
+
+from aloe.schema import AssistantNode, Outcome, Tree, Verdict
+from graphs.rejudge import flips
+
+OPENING = user("Hello")
+A, B, C = (assistant(f"Reply {name}", OPENING, agent=name) for name in "abc")
+
+
+def tree(*judged: tuple[AssistantNode, AssistantNode, Outcome]) -> Tree:
+    verdicts = tuple(
+        Verdict(node=OPENING.id, first=one.id, second=other.id, votes=(), outcome=outcome)
+        for one, other, outcome in judged
+    )
+    return Tree(
+        id="t", persona=PERSONAS[0], seed=0, models={}, nodes=(OPENING, A, B, C), verdicts=verdicts
+    )  # fmt: skip
+
+
+def test_a_pair_that_stands_the_other_way_round_is_the_same_pair() -> None:
+    before = tree((A, B, "first"), (A, C, "second"), (B, C, "tie"))
+    after = tree((B, A, "second"), (C, A, "second"), (C, B, "abstain"))
+    assert flips([before], [after]) == {
+        ("first", "first"): 1,
+        ("second", "first"): 1,
+        ("tie", "abstain"): 1,
+    }
+
+
+def test_pairs_that_only_one_judge_compared_are_not_counted() -> None:
+    before = tree((A, B, "first"), (A, C, "first"))
+    assert flips([before], [tree((A, B, "second"), (B, C, "first"))]) == {("first", "second"): 1}
+    assert flips([before], []) == {}
