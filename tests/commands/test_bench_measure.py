@@ -1,0 +1,54 @@
+import sys
+from pathlib import Path
+
+import pytest
+from command import RunAloe
+
+from benchmark.cases import load_cases
+from benchmark.folder import read_bench
+
+S = "scripted:agents.scripted:reply"
+
+METRICS = """
+def words(row, tree):
+    return len(tree.by_id[row.reply].content.split())
+
+
+def asks(row, tree):
+    return tree.by_id[row.reply].content.endswith("?") if row.turn > 1 else None
+
+
+def breaks(row, tree):
+    return tree.weather
+"""
+
+
+def test_a_metric_of_ones_own_gets_its_interval(
+    tmp_path: Path, aloe: RunAloe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "own_metrics.py").write_text(METRICS)
+    cases = [
+        case.model_copy(update={"turns": 2}).model_dump_json(exclude={"id"}) + "\n"
+        for case in load_cases("aloe-100")[:21:7]
+    ]
+    (tmp_path / "cases.jsonl").write_text("".join(cases), encoding="utf-8")
+    models = ["--model", S, "--user", S, "--judge", S]
+    ran = aloe("bench", "run", *models, "--cases", "cases.jsonl", "--seeds", 1, "--out", "b")
+    assert ran.code == 0, ran.err
+    measure = ("bench", "measure", "b")
+    found = aloe(*measure, "own_metrics:words", "own_metrics:asks", "--json").result["metrics"]
+    bench = read_bench(tmp_path / "b")
+    (suite,) = {row.suite for row in bench.own_rows}
+    words = found["own_metrics:words"][suite]["candidate"]
+    assert words["value"] == pytest.approx(sum(r.words for r in bench.own_rows) / 6)
+    assert words["low"] <= words["value"] <= words["high"]
+    assert words["count"] == 6
+    assert found["own_metrics:asks"][suite]["candidate"]["count"] == 3
+    broken = aloe(*measure, "own_metrics:breaks")
+    assert broken.is_one_line_about("own_metrics.py:11: AttributeError", "turn 1")
+    assert aloe(*measure, "own_metrics:none").is_one_line_about("has no attribute 'none'")
+    assert aloe("bench", "measure", tmp_path, "x:y").is_one_line_about(
+        "holds no finished benchmark"
+    )
