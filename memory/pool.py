@@ -22,7 +22,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from aloe.config import PersonasConfig
-from aloe.errors import ConfigError, InputError, StoreError
+from aloe.errors import AloeError, ConfigError, InputError, StoreError
 from aloe.schema import Persona, digest
 from memory.axes import KINDS, Cell, Kind, cells
 from memory.embedder import Embedder, Vectors
@@ -45,6 +45,11 @@ and no later check, however it computes, may find a pair that the gate let throu
 STORE_EVERY = 256
 """A write to Chroma waits for the disk whatever its size, so vectors go there in lots. Those still
 held are compared all the same, and after a kill they are made again."""
+
+_REMEDY = (
+    "the personas are in their own file and untouched; make room, start the server, or delete the "
+    "folder: it is made again"
+)
 
 SYNC_BATCH = 1024
 """Descriptions embedded between two progress reports while a store is brought level."""
@@ -210,17 +215,11 @@ class PersonaPool:
                 self.indexes[kind].remove(ids - set(self._unstored[kind]))
             ids.clear()
 
-    @contextmanager
-    def _saying_what_is_saved(self) -> Iterator[None]:
-        """Turn whatever Chroma raises (a full disk, a server that is gone) into one clear error."""
-        try:
-            yield
-        except Exception as error:
-            raise StoreError(
-                f"{self.server or self.files.folder} cannot be used ({type(error).__name__}); the "
-                f"{len(self)} personas are saved, and their vectors are made again at the next "
-                "start"
-            ) from None
+    def _saying_what_is_saved(self) -> AbstractContextManager[None]:
+        return _clearly(
+            self.server or self.files.folder,
+            f"the {len(self)} personas are saved, and the same command goes on from there",
+        )
 
     def _append(self, persona: Persona) -> None:
         path = self.files.personas
@@ -237,6 +236,23 @@ class PersonaPool:
     def _count(self, persona: Persona) -> None:
         self.ids.add(persona.id)
         self.cells.update(cells(persona.axes))
+
+
+@contextmanager
+def _clearly(store: str | Path, then: str) -> Iterator[None]:
+    """Turn what Chroma raises (a full disk, a broken file, a server that is gone) into one error.
+
+    Args:
+        store: folder or URL.
+        then: what is saved and what can be done.
+    """
+    try:
+        yield
+    except AloeError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise StoreError(f"{store} cannot be used ({said}); {then}") from None
 
 
 def _nearest_of(known: Mapping[str, Vectors], vectors: Vectors) -> list[Neighbour | None]:
@@ -284,12 +300,13 @@ def open_pool(
         cut_torn_line(path)
         dimensions = embedder.embed(["."]).shape[1]
         writer = uuid.uuid4().hex if config.store else None
-        indexes: dict[Kind, DescriptionIndex] = {
-            kind: DescriptionIndex(
-                _collection(client, kind, config, embedder, files), dimensions, writer
-            )
-            for kind in KINDS
-        }
+        with _clearly(config.store or files.folder, _REMEDY):
+            indexes: dict[Kind, DescriptionIndex] = {
+                kind: DescriptionIndex(
+                    _collection(client, kind, config, embedder, files), dimensions, writer
+                )
+                for kind in KINDS
+            }
         pool = PersonaPool(files, embedder, config.threshold, indexes, server=config.store)
         texts = _Texts(path, seeds or {})
         wanted: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
@@ -299,7 +316,8 @@ def open_pool(
             pool._count(persona)
             for kind in KINDS:
                 wanted[kind].add(digest(getattr(persona, kind)))
-        _bring_level(pool, wanted, texts, on_embedded=on_embedded)
+        with _clearly(config.store or files.folder, _REMEDY):
+            _bring_level(pool, wanted, texts, on_embedded=on_embedded)
         try:
             yield pool
         finally:
@@ -325,7 +343,7 @@ def stored_vectors(path: Path, embedder: str) -> dict[Kind, dict[str, Vectors]]:
     found: dict[Kind, dict[str, Vectors]] = {kind: {} for kind in KINDS}
     if not files.chroma.exists():
         return found
-    with files.writing(), _client(files, None) as client:
+    with files.writing(), _clearly(files.folder, _REMEDY), _client(files, None) as client:
         for collection in client.list_collections():
             if collection.name not in KINDS or collection.metadata.get("embedder") != embedder:
                 continue
@@ -418,7 +436,8 @@ def _connected(files: PoolFiles, url: str | None) -> Any:
 
     settings = Settings(anonymized_telemetry=False)
     if url is None:
-        return chromadb.PersistentClient(path=str(files.chroma), settings=settings)
+        with _clearly(files.folder, _REMEDY):
+            return chromadb.PersistentClient(path=str(files.chroma), settings=settings)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"personas.store = '{url}' is not a URL such as http://host:8000")

@@ -168,6 +168,30 @@ def test_a_full_disk_keeps_what_was_saved(path: Path) -> None:
     assert read_personas(path) == [ANNA]
 
 
+def test_a_broken_store_is_one_clear_error(path: Path) -> None:
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        admit(pool, ANNA)
+    (PoolFiles(path).chroma / "chroma.sqlite3").write_bytes(b"not a database")
+    with (
+        pytest.raises(StoreError, match=r"cannot be used .*not a database.* delete the folder"),
+        open_pool(path, CONFIG, BagOfWords()),
+    ):
+        pass
+    assert read_personas(path) == [ANNA]
+
+
+def test_a_store_that_fails_says_what_is_saved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any) -> None:
+        raise OSError("the server hung up")
+
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        admit(pool, ANNA)
+        monkeypatch.setattr(pool.indexes["profile"], "nearest", gone)
+        with pytest.raises(StoreError, match=r"cannot be used \(the server hung up\); the 1 "):
+            pool.gate("profile", [BERT.profile])
+    assert read_personas(path) == [ANNA]
+
+
 def test_a_gzipped_pool_is_not_grown(tmp_path: Path) -> None:
     with (
         pytest.raises(StoreError, match="plain file"),
@@ -291,7 +315,7 @@ def test_two_processes_on_one_server_admit_no_near_copies(
         child.stdin.write("go\n")
         child.stdin.flush()
     for child in children:
-        child.communicate(timeout=120)
+        child.communicate(timeout=300)
         assert child.returncode == 0
     people = [person for path in paths if path.exists() for person in read_personas(path)]
     assert 1 <= len(people) <= 30
