@@ -44,7 +44,7 @@ $(VENV)/.program: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.tests: $(VENV)/.program
 	@echo "installing what the tests need, torch included (some minutes, once)"
-	$(PIP) -e ".[dev,train]"
+	$(PIP) -e ".[dev,train,plots]"
 	@touch $@
 
 .PHONY: studio

@@ -1,0 +1,140 @@
+"""The model-card snippet: a bench run in one page of Markdown, with all that repeating it takes.
+
+Whoever copies a number copies what it depends on: the simulator, the judges, the cases and prompts
+by hash, the seeds, what is missing and what warns against it. It is written from the folder alone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aloe.passport import Passport
+from aloe.views.alignment import LABELS, SHARES
+from benchmark.figures import Figure
+from benchmark.folder import Bench
+from benchmark.results import SuiteResult
+
+UNKNOWN_JUDGE = (
+    "No judge passport came with the run: how far its judges can be trusted is unknown "
+    "(`aloe judge audit`)."
+)
+
+
+def suites(bench: Bench) -> dict[str, dict[str, SuiteResult]]:
+    """Return the numbers of a bench by suite and condition."""
+    return {
+        suite: {name: SuiteResult.model_validate(each) for name, each in by_condition.items()}
+        for suite, by_condition in bench.result["suites"].items()
+    }
+
+
+def shown(name: str, figure: Figure | None) -> str:
+    """Return a figure with its interval as a person reads it; a dash where there is none."""
+    if figure is None or figure.value is None:
+        return "-"
+    unit = "{:.1%}" if name in SHARES else "{:.2f}" if name == "words" else "{:.3f}"
+    value = unit.format(figure.value)
+    if figure.low is None or figure.high is None:
+        return f"{value} (no interval)"
+    return f"{value} ({unit.format(figure.low)} to {unit.format(figure.high)})"
+
+
+def figure_rows(by_condition: dict[str, SuiteResult]) -> list[list[str]]:
+    """Return the table of figures: a label, then one cell a condition."""
+    names = [
+        name for name in LABELS if any(name in result.figures for result in by_condition.values())
+    ]
+    return [
+        [
+            LABELS[name].strip(),
+            *(shown(name, result.figures.get(name)) for result in by_condition.values()),
+        ]
+        for name in names
+    ]
+
+
+def repeating(bench: Bench) -> dict[str, str]:
+    """Return what a run depends on, by name, so that it can be repeated."""
+    result: dict[str, Any] = bench.result
+    spent = result["spent"]
+    cost = "unknown (no price given)" if spent["cost"] is None else f"${spent['cost']:.2f}"
+    packages = result.get("packages", {})
+    return {
+        "aloe": result["version"],
+        **{f"{name} (condition)": each["model"] for name, each in result["conditions"].items()},
+        "user simulator": result["user"],
+        "judges": ", ".join(result["judges"]),
+        "cases": f"{result['cases']}, {len(bench.cases)} played, hash {result['cases_hash']}",
+        "repetitions": f"{result['seeds']}, from seed {result['seed']}",
+        **{f"prompt {name}": sha for name, sha in result["prompts"].items()},
+        **packages,
+        "calls": f"{spent['calls']:,}",
+        "tokens": f"{spent['input_tokens']:,} read, {spent['output_tokens']:,} written",
+        "cost": cost,
+        "again with": f"aloe bench run --config {bench.path}/config.toml --out NEW",
+    }
+
+
+def missing(result: SuiteResult) -> str:
+    """Return how many ratings are missing, and why, as a person reads it."""
+    count = sum(result.missing.values())
+    reasons = ", ".join(f"{number} {reason}" for reason, number in result.missing.items())
+    return f"{count} of {result.ratings}" + (f" ({reasons})" if reasons else "")
+
+
+def card(bench: Bench, passports: Sequence[Passport]) -> str:
+    """Return the snippet.
+
+    Args:
+        bench: a finished bench.
+        passports: of its judges, as far as there are any.
+
+    Raises:
+        InputError: the bench has no result yet.
+    """
+    result = bench.result
+    model = next(iter(result["conditions"].values()))["model"]
+    parts = [f"## ALOE benchmark: {_plain(model)}\n"]
+    if not result["complete"]:
+        parts.append("**Incomplete**: more than 5% of the ratings are missing.\n")
+    parts += [f"- Warning: {_plain(text)}" for text in result["warnings"]]
+    for suite, by_condition in suites(bench).items():
+        parts += [f"\n### {_plain(suite)}\n", _suite(by_condition)]
+    parts.append("\n### Judges\n")
+    for passport in passports:
+        parts.append(_table(["", "", *()], [list(each) for each in passport.summary().items()]))
+    if not passports:
+        parts.append(UNKNOWN_JUDGE + "\n")
+    rows = [[name, f"`{value}`"] for name, value in repeating(bench).items()]
+    parts += ["\n### To repeat it\n", _table(["", ""], rows)]
+    return "\n".join(parts)
+
+
+def _suite(by_condition: dict[str, SuiteResult]) -> str:
+    main = next(iter(by_condition.values()))
+    low, high = main.scale
+    about = (
+        f"{main.cases} cases, {main.dialogues} dialogues, levels {low:g} to {high:g}; 95% "
+        f"intervals from {main.clusters} clusters (profiles x personalities); missing ratings: "
+        f"{missing(main)}.\n"
+    )
+    curve = [
+        [str(turn), *(shown("al_mean", result.curves["own"][turn - 1]) for result in [main])]
+        for turn in range(1, len(main.curves["own"]) + 1)
+    ]
+    return "\n".join(
+        [
+            about,
+            _table(["", *by_condition], figure_rows(by_condition)),
+            _table(["k", "AL(k)"], curve),
+        ]
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(_plain(cell) for cell in line) + " |\n" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Return text that does not break a table and is no markup."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

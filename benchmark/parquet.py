@@ -1,0 +1,50 @@
+"""The scores as one flat Parquet table, for data frames: one row for each rating.
+
+`scores.jsonl` stays the truth; this is the same, unfolded. pyarrow comes with the extra `parquet`
+and with `train`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmark.folder import Bench
+
+COLUMNS: dict[str, str] = {
+    "suite": "text", "condition": "text", "case": "text", "profile": "text", "personality": "text",
+    "seed": "number", "turn": "number", "judge": "text", "shown": "text", "value": "level",
+    "missing": "text", "raw": "text", "mass": "level", "words": "number", "stated": "texts",
+    "used": "texts", "mind_reading": "texts", "parroting": "yes", "personal": "yes",
+    "right": "yes", "empty": "yes", "user_faults": "texts", "dialogue": "text", "user": "text",
+    "reply": "text",
+}  # fmt: skip
+"""Name and kind of every column; `value` and `mass` are null where a rating is missing."""
+
+
+def write_parquet(bench: Bench, path: Path) -> None:
+    """Write the scores of all conditions.
+
+    Raises:
+        InputError: a line of the scores is broken.
+        ImportError: pyarrow is not installed.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    kinds = {
+        "text": pyarrow.string(),
+        "texts": pyarrow.list_(pyarrow.string()),
+        "number": pyarrow.int32(),
+        "level": pyarrow.float64(),
+        "yes": pyarrow.bool_(),
+    }
+    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
+    parquet.write_table(pyarrow.Table.from_pylist(list(_ratings(bench)), schema), path)
+
+
+def _ratings(bench: Bench) -> Iterator[dict[str, Any]]:
+    for condition in bench.conditions:
+        for row in bench.rows(condition):
+            shared = row.model_dump(exclude={"scores", "recall", "control"})
+            for score in row.scores:
+                yield {**shared, "condition": condition, **score.model_dump()}
