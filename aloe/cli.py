@@ -21,6 +21,7 @@ from aloe.commands import (
     label,
     personas,
     rejudge,
+    report,
     roles,
     schema,
     simulate,
@@ -45,6 +46,7 @@ app.command("rejudge")(rejudge.rejudge)
 app.add_typer(judge.app, name="judge")
 app.command("export")(export.export)
 app.command("trace")(trace.trace)
+app.command("report")(report.report)
 app.command("label")(label.label)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
