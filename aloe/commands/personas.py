@@ -4,7 +4,6 @@ Only what a person sees and types is here; growing is `graphs.pool`, everything 
 itself is `memory`. Heavy packages are imported when a verb runs, so that `--help` is instant.
 """
 
-import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -138,6 +137,8 @@ class _Growth:
         writer = self.config.models.writer
         model = None if self.compose else open_model(writer, self.config.limits)
         if model:
+            import asyncio
+
             asyncio.run(check_reachable([model]))
         files = PoolFiles(self.out)
         texts = {kind: [seed.text for seed in given] for kind, given in seeds.items()}
