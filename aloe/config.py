@@ -286,7 +286,7 @@ class SimulationConfig(Settings):
     concurrency: int = Field(default=8, ge=1)
     """Trees in flight at once."""
     workers: int | None = Field(default=None, ge=1)
-    """Processes that grow trees. None: one for every 64 trees in flight, but no more than cores,
+    """Processes that grow trees. None: one for every 128 trees in flight, but no more than cores,
     and only one where a model lives in this process or a budget is to be kept to the call."""
     engine: Literal["local", "ray"] = "local"
     """Where the workers are: processes of this machine, or the machines of a Ray cluster."""
@@ -419,6 +419,18 @@ class BenchmarkConfig(Settings):
         return {**CANDIDATE_DEFAULTS, **given} if isinstance(given, dict) else given
 
 
+class TelemetryConfig(Settings):
+    """What other programs are told of the calls; see `aloe.telemetry`."""
+
+    spans: bool = False
+    """Whether each call is sent as an OpenTelemetry span (needs the otel extra); where to, says
+    the environment, as OTEL_EXPORTER_OTLP_ENDPOINT."""
+    content: bool = False
+    """Whether the spans hold what was said."""
+    langsmith: bool = False
+    """Whether LangChain may send what it does to LangSmith, as its own variables say."""
+
+
 class Price(Settings):
     """What a model costs, in US dollars per million tokens."""
 
@@ -466,6 +478,7 @@ class Config(Settings):
     simulation: SimulationConfig = SimulationConfig()
     judge: JudgeConfig = JudgeConfig()
     training: TrainingConfig = TrainingConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
     benchmark: BenchmarkConfig = BenchmarkConfig()
     limits: LimitsConfig = LimitsConfig()
     budget: BudgetConfig = BudgetConfig()

@@ -1,344 +1,364 @@
 """What a simulation costs beside the model: `make bench-simulate`.
 
-Three ways of the same 5-call turn (user, inducer, two assistants in parallel, judge in one order),
-each in a process of its own, taking turns, against the bundled load server:
+The same 5-call turn (user, inducer, two assistants in parallel, judge in one order) in four ways,
+taking turns, each in a process of its own against the bundled load server:
 
-  floor  the agents' own prompts sent by bare asyncio + aiohttp, no LangGraph, no LangChain, no log
-  aloe   the program as it is: LangGraph, lean client, call log and run folder on disk
-  stock  the same with ChatOpenAI in place of the lean client
+  floor    the agents' own prompts sent by bare asyncio + aiohttp (`benchmark.floor`)
+  aloe     the program as it is, one process: LangGraph, lean client, call log, run folder on disk
+  workers  the same with two worker processes; starting them is part of the time
+  stock    as `aloe`, with ChatOpenAI in place of the lean client
 
-The digest of the transcripts is compared, so all did the same work. The check of the ledger is
-off: it embeds every user sentence, which is no orchestration and would hide it. Wall times are
-medians over the rounds; machines are noisy, so read ratios.
+The digest of the transcripts is compared, so all did the same work. Then 1,000 and 10,000 trees
+without latency, for what memory does; then a few trees on the embedded model, bare and as they
+are, for tokens per second and the share of prompts that its cache served.
+
+The check of the ledger is off: it embeds every user sentence, which is no orchestration and would
+hide it. Wall times are medians over the rounds; machines are noisy, so read ratios. The page is
+written when all is done.
 """
 
 import argparse
 import asyncio
-import hashlib
 import json
+import os
+import platform
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import aiohttp
-
-from agents.assistant import AssistantAgent
-from agents.inducer import Inducer, _marks, _schema
-from agents.judge import Comparison, PreferenceJudge, decide
-from agents.user import UserAgent
 from aloe import config as settings
-from aloe.calls import CallLog
+from aloe.calls import CallLog, appending
 from aloe.config import Config
 from aloe.loop import runner
-from aloe.models import Message, Model
-from aloe.schema import (
-    AssistantNode,
-    Disclosure,
-    Persona,
-    Tree,
-    UserNode,
-    Verdict,
-    derived_seed,
-    sentences,
-)
-from graphs.expansion import Siblings, frontier
-from graphs.run import Planned, Progress, make_context, open_models, plan
-from graphs.tree import SimulationContext, grow_tree
-from memory.personas import SHIPPED, read_personas
-from memory.trees import RunFolder
+from benchmark.floor import ONE_ORDER, combined, digest_of, run_floor
+from benchmark.load_server import ceiling
+from graphs.run import Progress, open_models, plan, simulate
+from memory.personas import SHIPPED, as_line, read_personas
+from memory.trees import RunFolder, read_trees, replace_text
 
-Nodes = list[UserNode | AssistantNode]
+PAGE = Path(__file__).parent.parent / "docs" / "performance" / "simulate.md"
+VARIANTS = ("floor", "aloe", "workers", "stock")
+LABELS = {
+    "floor": "floor: bare asyncio + aiohttp",
+    "aloe": "aloe, one process",
+    "workers": "aloe, two worker processes",
+    "stock": "aloe with ChatOpenAI",
+}
+EMBEDDED = "local:smollm2-135m"
+SAMPLE = 0.5
+"""Seconds between two looks at a child's memory."""
 
 
-class OneOrderJudge(PreferenceJudge):
-    """Asks in one order only, as the comparison wants it."""
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One run of one variant."""
 
-    async def compare(self, asked: Comparison) -> Verdict:
-        """Compare two replies in the order in which they come."""
-        vote = await self._vote(self.questions[0], asked, "first-second")
-        outcome, margin = decide((vote,), self.min_margin, {None: 1.0})
-        return asked.verdict(outcome, (vote,), margin=margin)
+    variant: str
+    model: str
+    trees: int
+    turns: int
+    in_flight: int
+    personas: str
+    """File with the personas, as many as are needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One run of one variant."""
+    """What a run took."""
 
     wall: float
-    cpu_per_call: float
-    """Milliseconds of user and system time, of this process."""
-    rss: float
-    """Peak resident memory in MB."""
-    disk_per_tree: float
+    """Seconds."""
+    cpu: float
+    """Milliseconds of user and system time for each call, worker processes included."""
+    disk: float
     """KB in the run folder for each tree; 0 without one."""
     calls: int
+    read: int
+    """Tokens of prompts."""
+    cached: int
+    """Of these, those that the server had in its cache."""
+    wrote: int
     digest: str
+    resident: float = 0.0
+    """Peak MB of all its processes, shared pages counted once (PSS)."""
+    rss: float = 0.0
+    """Peak MB of all its processes, shared pages counted in each (RSS)."""
 
 
-def make_settings(url: str, variant: str, trees: int, turns: int) -> Config:
+def make_settings(task: Task) -> Config:
     """Return the settings of the comparison."""
-    options = {"disable_streaming": True} if variant == "stock" else {}
-    model = {"model": f"openai:m@{url}", "options": options}
+    options = {"disable_streaming": True} if task.variant == "stock" else {}
+    model = {"model": task.model, "options": options}
     assistants = [{"name": "hinted", "hint": True, **model}, {"name": "plain", **model}]
     models = dict.fromkeys(("user", "inducer", "judge", "writer"), model)
-    return settings.validated(
-        Config,
-        {
-            "models": {**models, "assistants": assistants},
-            "simulation": {
-                "trees": trees,
-                "turns": turns,
-                "concurrency": trees,
-                "check_ledger": False,
-            },
-        },
-        source="benchmark",
-    )
+    simulation = {
+        "trees": task.trees,
+        "turns": task.turns,
+        "concurrency": task.in_flight,
+        "check_ledger": False,
+        "workers": 2 if task.variant == "workers" else 1,
+    }
+    raw = {
+        "models": {**models, "assistants": assistants},
+        "simulation": simulation,
+        "judge": {"use": ONE_ORDER, "rules": False},
+    }
+    return settings.validated(Config, raw, source="benchmark")
 
 
-async def run_aloe(config: Config, personas: list[Persona], folder: RunFolder) -> tuple[int, str]:
-    """Run the program's own path; return calls and digest."""
-    models = open_models(config)
-    with folder.writing(config), folder.events.open("a", encoding="utf-8") as events:
-        calls = CallLog(events)
-        context = _context(config, models, calls)
-        names = {name: model.name for name, model in models.items()}
-        progress = Progress(wanted=config.simulation.trees)
-        digests: dict[str, str] = {}
-
-        async def grow(each: Planned) -> None:
-            tree = await grow_tree(each.persona, each.seed, names, context)
-            folder.append(tree)
-            progress.add(tree)
-            digests[tree.id] = _digest(list(tree.nodes))
-
-        await asyncio.gather(*(grow(each) for each in plan(personas, config.simulation.trees, 0)))
-    return calls.totals.calls, _combined(digests)
-
-
-def _context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
-    made = make_context(config, models, calls)
-    judge = OneOrderJudge(model=models["judge"], calls=calls, min_margin=config.judge.min_margin)
-    return replace(made, judge=judge)
-
-
-class Floor:
-    """The same conversations with nothing between the prompts and the socket."""
-
-    def __init__(self, config: Config, url: str, session: aiohttp.ClientSession) -> None:
-        self.calls = 0
-        self._config, self._url, self._session = config, url, session
-        models = open_models(config)
-        made = _context(config, models, CallLog())
-        self._user: UserAgent = made.user
-        self._inducer: Inducer = made.inducer
-        self._assistants: tuple[AssistantAgent, ...] = made.assistants
-        self._judge = cast(PreferenceJudge, made.judge)
-
-    async def post(self, role: str, messages: Sequence[Message], **arguments: Any) -> Any:
-        """Send one request; return its first choice."""
-        self.calls += 1
-        model = self._config.models.by_role()[role]
-        sampling = {"temperature": model.temperature, "max_tokens": model.max_tokens}
-        body = {
-            "model": "m",
-            "messages": [{"role": r, "content": text} for r, text in messages],
-            **sampling,
-            **arguments,
-        }
-        async with self._session.post(f"{self._url}/chat/completions", json=body) as response:
-            return (await response.json())["choices"][0]
-
-    async def converse(self, each: Planned) -> str:
-        """Play one tree; return the digest of its nodes."""
-        tree, persona = Tree.id_for(each.persona, each.seed), each.persona
-        path: Nodes = []
-        nodes: Nodes = []
-        revealed: list[Disclosure] = []
-        for turn in range(1, self._config.simulation.turns + 1):
-            parent = path[-1].id if path else None
-            seed = derived_seed("user", tree, parent, 0)
-            asked = self._user._messages(persona, tree, path, None)
-            said = (await self.post("user", asked, seed=seed))["message"]["content"]
-            user = UserNode.of(parent, said, tree=tree, turn=turn)
-            revealed += await self._induce(tree, user)
-            candidates = await asyncio.gather(
-                *(self._answer(agent, tree, path, user, revealed) for agent in self._assistants)
-            )
-            verdict = await self._compare(persona, tree, path, user, candidates)
-            nodes += [user, *candidates]
-            level = [Siblings(user=user.id, candidates=list(candidates), verdicts=[verdict])]
-            chosen = frontier(self._config.simulation, tree, turn, level, len(nodes))
-            path += [user, next(c for c in candidates if c.id == chosen[0])]
-        return _digest(nodes)
-
-    async def _induce(self, tree: str, user: UserNode) -> list[Disclosure]:
-        said = sentences(user.content)
-        numbered = "\n".join(f"{i}. {text}" for i, text in enumerate(said, 1))
-        shape = {"name": "answer", "schema": _schema(len(said))}
-        choice = await self.post(
-            "inducer",
-            self._inducer.prompt.render(sentences=numbered),
-            seed=derived_seed("inducer", tree, user.id),
-            response_format={"type": "json_schema", "json_schema": shape},
-        )
-        marks = _marks(choice["message"]["content"]) or {}
-        return [Disclosure(quote=t) for i, t in enumerate(said, 1) if marks.get(str(i)) == "user"]
-
-    async def _answer(
-        self,
-        agent: AssistantAgent,
-        tree: str,
-        path: Nodes,
-        user: UserNode,
-        revealed: Sequence[Disclosure],
-    ) -> AssistantNode:
-        hint = " ".join(d.quote for d in revealed) if agent.hinted and revealed else None
-        seed = derived_seed(agent.name, tree, user.id, 0)
-        choice = await self.post(agent.name, agent._messages(path, user, hint), seed=seed)
-        text = choice["message"]["content"]
-        return AssistantNode.of(user.id, text, agent=agent.name, turn=user.turn, hint=hint)
-
-    async def _compare(
-        self,
-        persona: Persona,
-        tree: str,
-        path: Nodes,
-        user: UserNode,
-        candidates: Sequence[AssistantNode],
-    ) -> Verdict:
-        from agents.transcript import as_text
-
-        first, second = candidates
-        messages = self._judge.questions[0].prompt.render(
-            persona=f"{persona.profile} {persona.personality}",
-            history=as_text(path),
-            message=user.content,
-            a=first.content,
-            b=second.content,
-        )
-        seed = derived_seed("judge", tree, first.id, second.id, "first-second")
-        await self.post("judge", messages, seed=seed, logprobs=True, top_logprobs=20)
-        return Verdict(node=user.id, first=first.id, second=second.id, votes=(), outcome="tie")
-
-
-async def run_floor(config: Config, personas: list[Persona], url: str) -> tuple[int, str]:
-    """Run the floor; return calls and digest."""
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        floor = Floor(config, url, session)
-        todo = list(plan(personas, config.simulation.trees, 0))
-        digests = await asyncio.gather(*(floor.converse(each) for each in todo))
-    by_tree = {Tree.id_for(e.persona, e.seed): d for e, d in zip(todo, digests, strict=True)}
-    return floor.calls, _combined(by_tree)
-
-
-def _digest(nodes: Nodes) -> str:
-    said = [(node.role, node.content) for node in nodes]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
-
-def _combined(by_tree: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(sorted(by_tree.items())).encode()).hexdigest()[:12]
-
-
-def measure(variant: str, url: str, trees: int, turns: int) -> Measured:
+def measure(task: Task) -> Measured:
     """Run one variant in this process."""
-    personas = read_personas(SHIPPED)[:trees]
-    config = make_settings(url, variant, trees, turns)
+    config, personas = make_settings(task), read_personas(Path(task.personas))
+    models = open_models(config)  # starts an embedded server, whose loading is not measured
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place) / "run")
-        cpu, clock = time.process_time(), time.perf_counter()
-        if variant == "floor":
-            calls, digest = asyncio.run(run_floor(config, personas, url))
+        clock, cpu = time.perf_counter(), _cpu()
+        if task.variant == "floor":
+            todo = list(plan(personas, task.trees, config.seed))
+            floor, digest = asyncio.run(run_floor(config, todo))
+            calls, read, cached, wrote = floor.calls, floor.read, floor.cached, floor.wrote
         else:
-            with runner() as loop:
-                calls, digest = loop.run(run_aloe(config, personas, folder))
-        wall, cpu = time.perf_counter() - clock, time.process_time() - cpu
-        written = (
-            sum(f.stat().st_size for f in folder.path.glob("*")) if folder.path.exists() else 0
-        )
+            progress = Progress(wanted=task.trees)
+            with runner() as loop, folder.writing(config), appending(folder.events) as events:
+                log = CallLog(events)
+                loop.run(simulate(config, personas, folder, models, log, progress))
+            total = log.totals
+            calls, read, cached = total.calls, total.input_tokens, total.cached_tokens
+            wrote = total.output_tokens
+        wall, cpu = time.perf_counter() - clock, _cpu() - cpu
+        if task.variant != "floor":
+            trees = read_trees(folder.path)
+            digest = combined({tree.id: digest_of(tree.nodes) for tree in trees})
+        disk = sum(file.stat().st_size for file in Path(place).rglob("*.*"))
     return Measured(
         wall=round(wall, 2),
-        cpu_per_call=round(1000 * cpu / calls, 2),
-        rss=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0),
-        disk_per_tree=round(written / 1000 / trees, 1),
+        cpu=round(1000 * cpu / calls, 3),
+        disk=round(disk / 1000 / task.trees, 1),
         calls=calls,
+        read=read,
+        cached=cached,
+        wrote=wrote,
         digest=digest,
     )
 
 
-def compare(variants: Sequence[str], rounds: int, latency: float, trees: int, turns: int) -> str:
-    """Run all variants in turn and return a Markdown table of medians."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "benchmark.load_server", "--latency", str(latency)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdout is not None
-    url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
-    found: dict[str, list[Measured]] = {variant: [] for variant in variants}
-    try:
-        for _ in range(rounds):
-            for variant in variants:
-                found[variant].append(_in_child(variant, url, trees, turns))
-                print(variant, found[variant][-1], file=sys.stderr, flush=True)
-    finally:
-        server.terminate()
-        server.wait()
-    return _table(found, latency, trees, turns)
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def _in_child(variant: str, url: str, trees: int, turns: int) -> Measured:
-    command = [sys.executable, "-m", "benchmark.bench_simulate", "--variant", variant, "--url", url]
-    sizes = ["--trees", str(trees), "--turns", str(turns)]
-    done = subprocess.run([*command, *sizes], check=True, capture_output=True, text=True)
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+def in_child(task: Task) -> Measured:
+    """Run one variant in a process of its own, and watch its memory."""
+    command = [sys.executable, "-m", "benchmark.bench_simulate", "--task", json.dumps(asdict(task))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        resident = rss = 0.0
+        while child.poll() is None:
+            sizes = [_memory(pid) for pid in (child.pid, *_children(child.pid))]
+            resident = max(resident, sum(size[0] for size in sizes))
+            rss = max(rss, sum(size[1] for size in sizes))
+            time.sleep(SAMPLE)
+        assert child.stdout is not None
+        said = child.stdout.read()
+    if child.returncode:
+        raise SystemExit(f"{task.variant} failed")
+    found = json.loads(said.splitlines()[-1])
+    measured = Measured(**{**found, "resident": round(resident), "rss": round(rss)})
+    print(task.variant, measured, file=sys.stderr, flush=True)
+    return measured
 
 
-def _table(found: dict[str, list[Measured]], latency: float, trees: int, turns: int) -> str:
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _memory(pid: int) -> tuple[float, float]:
+    """Return PSS and RSS of a process in MB; 0 of one that has ended."""
+    found = {"Pss": 0.0, "Rss": 0.0}
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            name, _, rest = line.partition(":")
+            if name in found:
+                found[name] = int(rest.split()[0]) / 1024
+    return found["Pss"], found["Rss"]
+
+
+@contextmanager
+def load_server(latency: float) -> Iterator[str]:
+    """Run the load server in a process of its own; yield its base URL."""
+    command = [sys.executable, "-m", "benchmark.load_server", "--latency", str(latency)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
+        finally:
+            server.terminate()
+
+
+def compare(given: argparse.Namespace, personas: str) -> str:
+    """Run all variants in turn; return a section of the page."""
+    trees, turns, latency = given.trees, given.turns, given.latency
+    found: dict[str, list[Measured]] = {variant: [] for variant in VARIANTS}
+    with load_server(0.0) as url:
+        most = _ceiling(url)
+    with load_server(latency) as url:
+        for _ in range(given.rounds):
+            for variant in VARIANTS:
+                task = Task(
+                    variant=variant,
+                    model=f"openai:m@{url}",
+                    trees=trees,
+                    turns=turns,
+                    in_flight=trees,
+                    personas=personas,
+                )
+                found[variant].append(in_child(task))
     digests = {each.digest for runs in found.values() for each in runs}
-    floor = statistics.median(each.wall for each in found["floor"])
+    if len(digests) > 1:
+        raise SystemExit(f"transcripts differ: {found}")
+    floor = _median(found["floor"], "wall")
     lines = [
-        f"{trees} trees in flight, {turns} turns, {latency * 1000:.0f} ms latency; "
-        f"ideal {4 * turns * latency:.1f} s; digests {'equal' if len(digests) == 1 else 'DIFFER'}.",
+        f"{trees} trees in flight, {turns} turns, {latency * 1000:.0f} ms latency, "
+        f"{found['floor'][0].calls} calls; the latency alone adds up to "
+        f"{4 * turns * latency:.1f} s. Medians of {given.rounds} rounds. All transcripts have the "
+        f"digest {digests.pop()}. The load server's own ceiling, asked by a bare client over 128 "
+        f"connections, is {most:,.0f} calls a second; the floor asks "
+        f"{found['floor'][0].calls / floor:,.0f}.",
         "",
-        "| | wall s | x floor | CPU ms/call | peak MB | disk KB/tree | calls | rounds |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | wall s | x floor | CPU ms/call | resident MB | RSS MB | disk KB/tree |",
+        "|---|---|---|---|---|---|---|",
     ]
     for variant, runs in found.items():
-        wall = statistics.median(each.wall for each in runs)
-        cpu = statistics.median(each.cpu_per_call for each in runs)
-        last = runs[-1]
+        wall = _median(runs, "wall")
         lines.append(
-            f"| {variant} | {wall:.1f} | {wall / floor:.2f} | {cpu:.2f} | {last.rss:.0f} | "
-            f"{last.disk_per_tree:.0f} | {last.calls} | {len(runs)} |"
+            f"| {LABELS[variant]} | {wall:.1f} | {wall / floor:.2f} | {_median(runs, 'cpu'):.2f} | "
+            f"{_median(runs, 'resident'):.0f} | {_median(runs, 'rss'):.0f} | "
+            f"{_median(runs, 'disk'):.0f} |"
+        )
+    lines += [
+        "",
+        "Resident is the peak over all processes of a variant, shared pages counted once (PSS); "
+        "RSS counts them in each process.",
+    ]
+    return "\n".join(lines)
+
+
+def _ceiling(url: str) -> float:
+    with runner() as loop:
+        return loop.run(ceiling(url, connections=128, seconds=3.0))
+
+
+def _median(runs: Sequence[Measured], name: str) -> float:
+    return float(statistics.median(getattr(each, name) for each in runs))
+
+
+def stream(given: argparse.Namespace, personas: str) -> str:
+    """Grow many trees and many more; return a section of the page."""
+    lines = [
+        "Trees of one turn without latency, 128 in flight, one process: what memory does as trees "
+        "stream through.",
+        "",
+        "| trees | calls | wall s | trees/s | resident MB | disk KB/tree |",
+        "|---|---|---|---|---|---|",
+    ]
+    for trees in (given.stream // 10, given.stream):
+        with load_server(0.0) as url:
+            task = Task(
+                variant="aloe",
+                model=f"openai:m@{url}",
+                trees=trees,
+                turns=1,
+                in_flight=128,
+                personas=personas,
+            )
+            run = in_child(task)
+        lines.append(
+            f"| {trees:,} | {run.calls:,} | {run.wall:.1f} | {trees / run.wall:.0f} | "
+            f"{run.resident:.0f} | {run.disk:.1f} |"
         )
     return "\n".join(lines)
 
 
+def embedded(given: argparse.Namespace, personas: str) -> str:
+    """Run on the embedded model, bare and as it is; return a section of the page."""
+    found: dict[str, list[Measured]] = {"floor": [], "aloe": []}
+    for _ in range(given.embedded):
+        for variant, runs in found.items():
+            task = Task(
+                variant=variant, model=EMBEDDED, trees=4, turns=4, in_flight=4, personas=personas
+            )
+            runs.append(in_child(task))
+    rates = {
+        variant: statistics.median(run.wrote / run.wall for run in runs)
+        for variant, runs in found.items()
+    }
+    lines = [
+        "Four trees of four turns on the embedded 135M model, four at once, each way with a server "
+        f"of its own; median of {given.embedded}. The simulation asks again where a user or an "
+        "assistant said nothing of use, so its calls are a few more.",
+        "",
+        "| | calls | wall s | tokens written/s | of the bare client | prompts from cache |",
+        "|---|---|---|---|---|---|",
+    ]
+    for variant, label in (("floor", "bare client"), ("aloe", "simulation")):
+        runs = found[variant]
+        cached = sum(run.cached for run in runs) / sum(run.read for run in runs)
+        lines.append(
+            f"| {label} | {runs[-1].calls} | {_median(runs, 'wall'):.1f} | {rates[variant]:.1f} | "
+            f"{rates[variant] / rates['floor']:.0%} | {cached:.0%} |"
+        )
+    return "\n".join(lines)
+
+
+def page(sections: dict[str, str]) -> str:
+    """Return the page."""
+    machine = f"{len(os.sched_getaffinity(0))} cores ({platform.machine()}), " + (
+        f"Python {platform.python_version()}"
+    )
+    head = (
+        "# What a simulation costs beside the model\n\n"
+        f"`make bench-simulate` made this page on {machine}. Five calls a turn: user, inducer, two "
+        "assistants in parallel, judge in one order. Each way runs in processes of its own; call "
+        "log and run folder are written as in any run, and the check of the ledger (30 ms of CPU a "
+        "turn) is off.\n\n"
+    )
+    return head + "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items()) + "\n"
+
+
 def main() -> None:
-    """Run the comparison, or one variant for it."""
+    """Run everything and write the page, or one variant for it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--variant", choices=("floor", "aloe", "stock"))
-    parser.add_argument("--url")
+    parser.add_argument("--task", help=argparse.SUPPRESS)
     parser.add_argument("--trees", type=int, default=128)
     parser.add_argument("--turns", type=int, default=10)
-    parser.add_argument("--latency", type=float, default=0.2)
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--stream", type=int, default=10_000, help="trees, and a tenth of them")
+    parser.add_argument("--embedded", type=int, default=1, help="rounds; 0 leaves it out")
+    parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args()
-    if given.variant:
-        print(json.dumps(vars(measure(given.variant, given.url, given.trees, given.turns))))
-    else:
-        variants = ("floor", "aloe", "stock")
-        print(compare(variants, given.rounds, given.latency, given.trees, given.turns))
+    if given.task:
+        print(json.dumps(asdict(measure(Task(**json.loads(given.task))))))
+        return
+    with tempfile.TemporaryDirectory() as place:
+        personas = Path(place) / "personas.jsonl"
+        chosen = read_personas(SHIPPED)[: given.trees]
+        personas.write_text("".join(map(as_line, chosen)), encoding="utf-8")
+        sections = {"Four ways": compare(given, str(personas))}
+        if given.stream:
+            sections["Many trees"] = stream(given, str(personas))
+        if given.embedded:
+            sections["The embedded model"] = embedded(given, str(personas))
+    replace_text(given.out, page(sections))
+    print(given.out)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,11 @@ the benchmark states its own ceiling. Run as: python -m benchmark.load_server --
 import argparse
 import asyncio
 import json
+import time
 import zlib
-from typing import Any
+from typing import Any, cast
+
+from aloe.loop import runner
 
 WORDS = ("river", "bread", "ladder", "music", "winter", "garden", "engine", "letter", "market")
 
@@ -54,8 +57,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole request in the buffer."""
@@ -87,7 +89,37 @@ async def serve(latency: float) -> None:
     await server.serve_forever()
 
 
+async def ceiling(url: str, *, connections: int, seconds: float) -> float:
+    """Return how many calls a second the server at `url` answers to a client that does nothing.
+
+    Args:
+        url: base URL of the server.
+        connections: connections that ask without a pause.
+        seconds: how long.
+    """
+    host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
+    message = {"role": "user", "content": "word " * 400}
+    body = json.dumps({"model": "m", "messages": [message], "seed": 1}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}"
+    request, answered = head.encode() + b"\r\n\r\n" + body, 0
+    end = time.perf_counter() + seconds
+
+    async def ask() -> None:
+        nonlocal answered
+        reader, writer = await asyncio.open_connection(host, int(port))
+        while time.perf_counter() < end:
+            writer.write(request)
+            found = (await reader.readuntil(b"\r\n\r\n")).lower().partition(b"content-length:")
+            await reader.readexactly(int(found[2].split(b"\r\n")[0]))
+            answered += 1
+        writer.close()
+
+    await asyncio.gather(*(ask() for _ in range(connections)))
+    return answered / seconds
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds before an answer")
-    asyncio.run(serve(parser.parse_args().latency))
+    with runner() as loop:
+        loop.run(serve(parser.parse_args().latency))

@@ -107,16 +107,17 @@ class RayCluster:
         self._size = size
 
     def __enter__(self) -> Self:
+        address = self._setup.config.simulation.ray_address
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        if not address:
+            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # by any name: loopback only
         try:
             import ray
         except ModuleNotFoundError:
             raise ConfigError("--engine ray needs Ray: pip install 'aloe-align[ray]'") from None
-        address = self._setup.config.simulation.ray_address
         own = {
             "num_cpus": self._size,
             "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
             "object_store_memory": OBJECT_STORE,
         }
         try:

@@ -57,7 +57,7 @@ def simulate(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", help="Processes; default: one for every 64 trees in flight."),
+        typer.Option("--workers", help="Processes; default: one for every 128 trees in flight."),
     ] = None,
     engine: Annotated[
         str | None,

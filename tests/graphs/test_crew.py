@@ -192,14 +192,14 @@ def test_a_fault_of_the_program_is_not_hidden(
 @pytest.mark.parametrize(
     ("model", "simulation", "budget", "expected"),
     [
-        ("openai:m@http://h/v1", {"concurrency": 64}, {}, 1),
-        ("openai:m@http://h/v1", {"concurrency": 128}, {}, 2),
+        ("openai:m@http://h/v1", {"concurrency": 128}, {}, 1),
+        ("openai:m@http://h/v1", {"concurrency": 129}, {}, 2),
         ("openai:m@http://h/v1", {"concurrency": 10_000}, {}, 3),
-        ("openai:m@http://h/v1", {"concurrency": 128}, {"max_calls": 5}, 1),
-        ("local:smollm2-135m", {"concurrency": 128}, {}, 1),
+        ("openai:m@http://h/v1", {"concurrency": 256}, {"max_calls": 5}, 1),
+        ("local:smollm2-135m", {"concurrency": 256}, {}, 1),
         ("local:smollm2-135m", {"concurrency": 128, "workers": 2}, {}, 2),
         ("openai:m@http://h/v1", {"concurrency": 3, "workers": 9}, {}, 3),
-        ("openai:m@http://h/v1", {"concurrency": 1000, "engine": "ray"}, {}, 16),
+        ("openai:m@http://h/v1", {"concurrency": 1000, "engine": "ray"}, {}, 8),
     ],
 )
 def test_how_many_workers_are_taken(
