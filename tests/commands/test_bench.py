@@ -1,7 +1,16 @@
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
-from command import RunAloe
+from command import Ran, RunAloe, StartAloe, wait_for
+from learners import cases
+from server import Answer, ChatServer, Request, completion, failure, scripted
+
+from benchmark.cases import SUITES, load_cases
+from benchmark.folder import read_bench
 
 VANILLA = ["62.16", "68.92", "70.27", "74.32", "72.97", "74.32", "75.68", "78.38", "77.03", "79.73"]
 
@@ -23,3 +32,302 @@ def test_a_flat_row_has_no_r2(aloe: RunAloe) -> None:
 def test_one_turn_is_too_short(aloe: RunAloe) -> None:
     assert aloe("bench", "metrics", "3.5").is_one_line_about("2")
     assert aloe("bench", "metrics", "three").code == 2
+
+
+S = "scripted:agents.scripted:reply"
+LEARN, IGNORE = "scripted:learners:learn", "scripted:learners:ignore"
+
+
+def run(aloe: RunAloe, out: Path, *arguments: object, model: str = S) -> Ran:
+    return aloe("bench", "run", "--model", model, "--out", out, *arguments, "--json", "--quiet")
+
+
+@pytest.fixture
+def taught(tmp_path: Path) -> Path:
+    """Nine users with ten wishes each that a program can check."""
+    path = tmp_path / "taught.jsonl"
+    path.write_text("".join(case.model_dump_json() + "\n" for case in cases()), encoding="utf-8")
+    return path
+
+
+def asked(tmp_path: Path, count: int = 3, turns: int = 2) -> Path:
+    """A file of cases that need a user and a judge, short ones."""
+    lines = [
+        case.model_copy(update={"turns": turns}).model_dump_json(exclude={"id"}) + "\n"
+        for case in load_cases("aloe-100")[: 7 * count : 7]
+    ]
+    path = tmp_path / "asked.jsonl"
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def test_who_learns_one_wish_a_turn_has_the_exact_slope(
+    aloe: RunAloe, taught: Path, tmp_path: Path
+) -> None:
+    ran = run(aloe, tmp_path / "run", "--cases", taught, "--seeds", 2, model=LEARN)
+    assert ran.code == 0
+    found = ran.result["figures"]["taught"]["candidate"]
+    assert found["ir"]["value"] == pytest.approx(0.1, abs=1e-12)
+    assert (found["ir"]["low"], found["ir"]["high"]) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert found["al_mean"]["value"] == pytest.approx(0.55)
+    assert found["r2"]["value"] == pytest.approx(1)
+    assert found["n_ir"]["value"] == pytest.approx(1 / 9)
+    levels = np.arange(1, 11) / 10
+    bench = read_bench(tmp_path / "run")
+    for rows in np.array_split(bench.own_rows, 18):
+        np.testing.assert_allclose([row.of("own")[0].value for row in rows], levels)
+
+
+def test_who_ignores_the_user_has_intervals_that_cover_zero(aloe: RunAloe, tmp_path: Path) -> None:
+    found = {}
+    for name, model in (("ignore", IGNORE), ("learn", LEARN)):
+        ran = run(aloe, tmp_path / name, "--cases", "verifiable", "--limit", 16, "--seeds", 1, model=model)
+        found[name] = ran.result["figures"]["verifiable"]["candidate"]
+    for figure in ("ir", "gain", "gain_ir"):
+        assert found["ignore"][figure]["low"] <= 0 <= found["ignore"][figure]["high"]
+        assert found["learn"][figure]["low"] > 0
+    ran = aloe("bench", "compare", tmp_path / "ignore", tmp_path / "learn", "--json")
+    gain = ran.result["comparisons"][0]
+    assert (gain["metric"], gain["difference"]["count"]) == ("gain", 16)
+    assert gain["difference"]["value"] == pytest.approx(
+        found["learn"]["gain"]["value"] - found["ignore"]["gain"]["value"]
+    )
+    assert gain["p_value"] <= gain["p_holm"] < 0.05
+
+
+def test_a_run_is_written_down_whole(aloe: RunAloe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S, "--seeds", 2]
+    ran = run(aloe, out, *arguments, "--control", "ceiling", "--control", f"floor={S}")
+    assert ran.code == 0, ran.err
+    bench = read_bench(out)
+    assert list(bench.conditions) == ["candidate", "ceiling", "floor"]
+    assert len(bench.cases) == 3
+    for condition in bench.conditions:
+        rows = bench.rows(condition)
+        assert [row.turn for row in rows] == [1, 2] * 6
+        assert {row.control for row in rows} == {condition}
+        trees = {tree.id: tree for tree in bench.trees(condition)}
+        for row in rows:
+            assert trees[row.dialogue].by_id[row.reply].content
+            assert [(s.judge, s.shown) for s in row.scores] == [(S, "own"), (S, "swapped")]
+            assert all(score.raw == f"{score.value:g}" for score in row.scores)
+        assert all(row.recall for row in rows[1::2])
+    result = bench.result
+    assert result["complete"]
+    assert result["conditions"]["floor"]["model"] == S
+    assert set(result["prompts"]) >= {"user", "judge_score"}
+    assert result["spent"]["calls"] == ran.result["spent"]["calls"] > 0
+    assert len(result["warnings"]) == 3
+    for name in ("ceiling", "floor"):
+        one = aloe("bench", "compare", out, out / name, "--json")
+        assert len(one.result["comparisons"]) == 5
+
+
+def test_the_same_command_again_makes_no_call(aloe: RunAloe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S, "--seeds", 1]
+    first = run(aloe, out, *arguments)
+    files = ("scores.jsonl", "trees.jsonl", "result.json", "events.jsonl")
+    before = [(out / name).read_bytes() for name in files]
+    assert run(aloe, out, *arguments).result == first.result
+    assert [(out / name).read_bytes() for name in files] == before
+    more = run(aloe, out, *arguments, "--control", "concise", "--seeds", 2)
+    assert more.result["spent"]["calls"] > first.result["spent"]["calls"]
+    grown = (out / "trees.jsonl").read_bytes()
+    assert grown.startswith(before[1])
+
+
+def test_another_candidate_needs_another_folder(
+    aloe: RunAloe, taught: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    run(aloe, out, "--cases", taught, "--limit", 2, "--seeds", 1)
+    before = (out / "scores.jsonl").read_bytes()
+    ran = run(aloe, out, "--cases", taught, "--limit", 2, "--seeds", 1, model=LEARN)
+    assert ran.code == 2
+    assert "another candidate" in ran.err
+    assert (out / "scores.jsonl").read_bytes() == before
+
+
+def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
+    aloe: RunAloe, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    ran = run(aloe, out, "--dry-run", "--user", "openai:a-1", "--judge", "openai:b-1")
+    ahead = ran.result["forecast"]
+    assert ran.code == 0
+    assert ahead["dialogues"] == 300
+    assert ahead["calls"] == {"candidate": 3300, "user": 3000, "judge": 6000}
+    assert ahead["cost"] is None
+    assert 0 < ahead["detectable"]["aloe-100"] < 4
+    assert "can be detected" in ran.err
+    assert not out.exists()
+
+
+class Moody:
+    """A judge that fails or mumbles every so often."""
+
+    def __init__(self) -> None:
+        self.failing: Callable[[Request], Answer | None] = lambda _: None
+
+    def __call__(self, request: Request) -> Answer:
+        return self.failing(request) or scripted(request)
+
+
+def rating(request: Request) -> bool:
+    return "rate one reply" in request.body["messages"][0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "retried"),
+    [(completion("No idea."), "unreadable", False), (failure(400), "judge", True)],
+)
+def test_a_rating_that_cannot_be_had_is_missing_with_its_reason(
+    aloe: RunAloe,
+    tmp_path: Path,
+    server: ChatServer,
+    answer: Answer,
+    reason: str,
+    retried: bool,
+) -> None:
+    moody = Moody()
+    server.behave = moody
+    seen: list[int] = []
+
+    def every_fifth(request: Request) -> Answer | None:
+        seen.append(1) if rating(request) else None
+        return answer if rating(request) and len(seen) % 5 == 1 else None
+
+    moody.failing = every_fifth
+    judge, out = f"openai:m@{server.url}", tmp_path / "run"
+    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", judge, "--seeds", 1]
+    ran = run(aloe, out, *arguments)
+    assert ran.code == 2
+    assert not ran.result["complete"]
+    rows = read_bench(out).own_rows
+    missing = [score for row in rows for score in row.scores if score.value is None]
+    assert {score.missing for score in missing} == {reason}
+    assert len(missing) == 3
+    moody.failing = lambda _: None
+    calls = len(server.requests)
+    again = run(aloe, out, *arguments)
+    assert again.code == (0 if retried else 2)
+    assert len(server.requests) - calls <= 4 + 1  # what had failed, and the list of models
+
+
+def test_a_user_that_says_nothing_is_a_missing_dialogue(
+    aloe: RunAloe, tmp_path: Path, server: ChatServer
+) -> None:
+    server.behave = lambda _: completion(" ")
+    arguments = ["--cases", asked(tmp_path), "--judge", S, "--seeds", 1]
+    ran = run(aloe, tmp_path / "run", "--user", f"openai:m@{server.url}", *arguments)
+    assert ran.code == 2
+    assert "3 dialogues were set aside" in ran.err
+    rows = read_bench(tmp_path / "run").own_rows
+    assert len(rows) == 6
+    assert {score.missing for row in rows for score in row.scores} == {"user"}
+    assert ran.result["figures"]["aloe-100"]["candidate"] == {}
+
+
+def test_a_candidate_that_fails_is_named(aloe: RunAloe, tmp_path: Path, server: ChatServer) -> None:
+    server.behave = lambda _: failure(400, "too long")
+    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S, "--seeds", 1]
+    ran = run(aloe, tmp_path / "run", *arguments, model=f"openai:m@{server.url}")
+    rows = read_bench(tmp_path / "run").own_rows
+    assert {score.missing for row in rows for score in row.scores} == {"candidate"}
+    assert "too long" in ran.err
+
+
+def test_an_empty_reply_has_the_lowest_level(
+    aloe: RunAloe, tmp_path: Path, server: ChatServer
+) -> None:
+    server.behave = lambda _: completion("")
+    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S, "--seeds", 1]
+    ran = run(aloe, tmp_path / "run", *arguments, model=f"openai:m@{server.url}")
+    assert ran.code == 0
+    rows = read_bench(tmp_path / "run").own_rows
+    assert all(row.empty for row in rows)
+    assert {score.value for row in rows for score in row.scores} == {1.0}
+
+
+def test_a_spent_budget_stops_the_run_and_a_higher_one_goes_on(
+    aloe: RunAloe, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S, "--seeds", 1]
+    ran = run(aloe, out, *arguments, "--max-calls", 20)
+    assert ran.code == 3
+    events = (out / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(events) == 20
+    assert run(aloe, out, *arguments, "--max-calls", 20).code == 3
+    assert run(aloe, out, *arguments, "--max-calls", 1000).code == 0
+    whole = tmp_path / "whole"
+    run(aloe, whole, *arguments)
+    for name in ("scores.jsonl", "trees.jsonl"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_killed_run_goes_on_where_it_was(
+    aloe: RunAloe, start: StartAloe, tmp_path: Path, server: ChatServer
+) -> None:
+    def slow(request: Request) -> Answer:
+        return replace(scripted(request), delay=0.01)
+
+    server.behave = slow
+    model, out = f"openai:m@{server.url}", tmp_path / "run"
+    roles = ["--user", model, "--judge", model, "--seeds", 1, "--concurrency", 2]
+    arguments = ["--cases", asked(tmp_path), *roles]
+    child = start("bench", "run", "--model", model, "--out", out, *arguments)
+    wait_for(lambda: len(server.requests) > 22)
+    child.kill()
+    child.wait()
+    answered = len((out / "events.jsonl").read_text(encoding="utf-8").split("\n")) - 1
+    before = len(server.requests)
+    assert run(aloe, out, *arguments, model=model).code == 0
+    after = len(server.requests) - before
+    whole = tmp_path / "whole"
+    assert run(aloe, whole, *arguments, model=model).code == 0
+    assert after <= len(server.requests) - before - after - answered + 1
+    for name in ("scores.jsonl", "trees.jsonl"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--control", "cieling"], ["did you mean ceiling"]),
+        (["--control", "floor"], ["floor=MODEL"]),
+        (["--control", "ceiling=x"], ["no other takes one"]),
+        (["--judge", "openai:a", "--judge", "openai:a"], ["named twice"]),
+        (["--cases", "verifiabel"], ["did you mean verifiable"]),
+        (["--prior", "nowhere"], ["nowhere", "no finished benchmark"]),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    aloe: RunAloe, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    ran = aloe("bench", "run", "--model", S, "--out", tmp_path / "run", *arguments)
+    assert ran.is_one_line_about(*words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_has_to_be_named(aloe: RunAloe, tmp_path: Path) -> None:
+    assert aloe("bench", "run", "--out", tmp_path / "run").is_one_line_about("--model")
+
+
+def test_compare_wants_two_folders_with_something_in_common(
+    aloe: RunAloe, taught: Path, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    run(aloe, one, "--cases", taught, "--limit", 2, "--seeds", 1)
+    run(aloe, other, "--cases", "verifiable", "--limit", 2, "--seeds", 1)
+    assert aloe("bench", "compare", one).is_one_line_about("two bench folders")
+    assert aloe("bench", "compare", one, other).is_one_line_about("in common")
+    assert aloe("bench", "compare", one, tmp_path).is_one_line_about("no finished benchmark")
+
+
+def test_the_list_names_every_suite(aloe: RunAloe) -> None:
+    ran = aloe("bench", "list", "--json")
+    assert {each["suite"] for each in ran.result["suites"]} == set(SUITES)
+    assert "aloe-100" in ran.err

@@ -1,0 +1,138 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+from bags import BagOfWords
+from builders import PERSONAS, scripted_model
+from learners import cases
+
+from agents.candidate import CONDITIONS, CandidateAgent
+from agents.scripted import reply as scripted_reply
+from agents.user import UserAgent
+from aloe.calls import CallLog
+from aloe.errors import CallError
+from aloe.schema import Tree
+from benchmark.cases import Case, Flip, Probe
+from benchmark.dialogues import RECALL, plan
+from benchmark.swaps import stand_ins
+from graphs.dialogue import DialogueContext, hold
+from memory.ledger import Ledger
+
+
+def context(script=scripted_reply, condition: str = "candidate") -> DialogueContext:
+    calls = CallLog()
+    return DialogueContext(
+        user=UserAgent(model=scripted_model(), calls=calls),
+        candidate=CandidateAgent(
+            model=scripted_model(script), calls=calls, terms=CONDITIONS[condition]
+        ),
+        ledger=Ledger(BagOfWords()),
+    )
+
+
+def case(**given) -> Case:
+    raw = {
+        "suite": "s",
+        "persona": PERSONAS[0],
+        "why": "test",
+        "profile": "p",
+        "personality": "q",
+        "turns": 4,
+    }
+    return Case.model_validate(raw | given)
+
+
+def held(each: Case, seed: int = 0, agents: DialogueContext | None = None) -> Tree:
+    (planned,) = plan([each], {}, 1, "candidate")
+    dialogue = replace(planned.dialogue, seed=seed)
+    return asyncio.run(hold(dialogue, {"user": "u", "candidate": "c"}, agents or context()))
+
+
+def test_a_dialogue_is_one_path_with_the_question_at_its_end() -> None:
+    tree = held(case())
+    assert [node.role for node in tree.nodes] == ["user", "assistant"] * 5
+    assert [node.turn for node in tree.nodes] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    for before, node in zip(tree.nodes, tree.nodes[1:], strict=False):
+        assert node.parent == before.id
+    assert tree.nodes[-2].content == RECALL
+    assert [node.agent for node in tree.nodes[::2]] == ["user"] * 4 + ["case"]
+    assert tree.verdicts == ()
+    assert tree.persona == PERSONAS[0]
+
+
+def test_what_was_said_is_checked_against_the_persona() -> None:
+    tree = held(case())
+    facts = {fact.id for fact in PERSONAS[0].facts}
+    stated = [fact for node in tree.nodes[:8:2] for fact in node.stated]
+    assert len(set(stated)) == 4
+    assert set(stated) <= facts
+    assert all(node.consistency for node in tree.nodes[:8:2])
+
+
+def test_every_model_and_control_meets_the_same_user() -> None:
+    openings = {
+        held(case(), agents=context(script)).nodes[0].content
+        for script in (scripted_reply, lambda *_: "No.", lambda *_: "Yes.")
+    }
+    assert len(openings) == 1
+    dialogues = [plan([case()], {case().id: case()}, 2, name) for name in CONDITIONS]
+    assert len({tuple(each.dialogue.id for each in planned) for planned in dialogues}) == 1
+    assert len({each.dialogue.id for each in dialogues[0]}) == 2
+
+
+def test_prescribed_messages_stand_as_they_are() -> None:
+    probe = Probe(message="What is 7 times 12?", kind="fact", accept=("84",))
+    tree = held(case(probes={2: probe}))
+    assert tree.nodes[2].content == probe.message
+    assert tree.nodes[2].agent == "case"
+    assert tree.nodes[4].agent == "user"
+
+
+def test_a_user_who_changes_says_so_and_is_another_from_then_on() -> None:
+    seen = []
+
+    def spy(messages, arguments):
+        seen.append(" ".join(message.text for message in messages))
+        return scripted_reply(messages, arguments)
+
+    other = PERSONAS[1].model_copy(update={"profile": PERSONAS[0].profile})
+    flip = Flip(turn=3, persona=other, note="From now on I want every step.")
+    each = case(flip=flip)
+    agents = replace(context(), user=UserAgent(model=scripted_model(spy), calls=CallLog()))
+    tree = held(each, agents=agents)
+    assert tree.nodes[4].content == flip.note
+    manners = [[who.personality in text for who in (PERSONAS[0], other)] for text in seen]
+    assert manners == [[True, False], [True, False], [False, True]]  # turns 1, 2 and 4
+    assert [each.persona_at(turn) for turn in (1, 2, 3, 4)] == [PERSONAS[0]] * 2 + [other] * 2
+
+
+def test_rules_play_whose_wishes_a_program_can_check() -> None:
+    agents = context(lambda *_: "So be it.")
+    tree = held(cases()[0], agents=agents)
+    assert {node.agent for node in tree.nodes[:20:2]} == {"rule"}
+    assert agents.candidate.calls.totals.calls == 11  # and none of a user
+
+
+def test_moods_are_those_of_the_case() -> None:
+    tree = held(case(mood="contradictory"))
+    assert tree.mood == "contradictory"
+    assert "not true" in " ".join(node.content for node in tree.nodes[::2])
+    assert held(case()).mood is None
+
+
+def test_who_is_told_is_told_the_right_persona() -> None:
+    whole = cases()
+    swaps = stand_ins(whole)
+    for condition, expected in (("ceiling", whole[0]), ("shuffled", swaps[whole[0].id])):
+        dialogue = plan(whole, swaps, 1, condition)[0].dialogue
+        assert {persona.id for persona in dialogue.told} == {expected.persona.id}
+        assert len(dialogue.told) == dialogue.turns == 11
+    assert plan(whole, {}, 1, "shuffled") == []
+
+
+def test_a_candidate_that_fails_for_good_costs_its_dialogue() -> None:
+    def broken(messages, arguments):
+        raise CallError("the context is too long")
+
+    with pytest.raises(CallError, match="too long"):
+        held(case(), agents=context(broken))
