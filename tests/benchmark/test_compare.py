@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from rows import table
+
+from aloe.config import Config, validated
+from aloe.errors import ConfigError
+from benchmark.compare import METRICS, Side, caveats, compare
+from benchmark.scores import ReplyScores
+from benchmark.statistics import holm
+
+NAN = float("nan")
+RNG = np.random.default_rng(7)
+OWN = RNG.normal(3, 0.5, (20, 10))
+SWAPPED = RNG.normal(3, 0.5, (20, 10))
+
+
+def side(name: str, rows: list[ReplyScores]) -> Side:
+    return Side(name=name, rows=rows)
+
+
+def by_metric(base: Side, *others: Side):
+    return {(line.other, line.metric): line for line in compare([base, *others])}
+
+
+def test_a_difference_is_taken_cell_by_cell() -> None:
+    base = side("base", table(OWN, SWAPPED))
+    better = side("better", table(OWN + 0.3 + 0.02 * np.arange(10), SWAPPED))
+    found = by_metric(base, better)
+    assert found["better", "ir"].difference.value == pytest.approx(0.02)
+    assert found["better", "gain"].difference.value == pytest.approx(0.39)
+    assert found["better", "gain"].difference.low == pytest.approx(0.39)
+    assert found["better", "gain"].p_value < 0.002
+    assert [line.metric for line in found.values()] == list(METRICS)
+
+
+def test_no_difference_is_certain_of_none() -> None:
+    base = side("base", table(OWN, SWAPPED))
+    for line in compare([base, side("same", table(OWN, SWAPPED))]):
+        assert line.difference.value == 0
+        assert line.p_value == line.p_holm == 1
+
+
+def test_only_what_both_have_counts() -> None:
+    holes = OWN + 1
+    holes[:5, 3] = NAN
+    rows = table(holes, SWAPPED)
+    fewer = [each for each in rows if each.case != "c19"]
+    found = by_metric(side("base", table(OWN, SWAPPED)), side("fewer", fewer))
+    assert found["fewer", "al_mean"].difference.value == pytest.approx(1)
+    assert found["fewer", "al_mean"].difference.count == 19
+
+
+def test_p_values_are_adjusted_over_the_whole_table() -> None:
+    noisy = [side(f"n{i}", table(OWN + RNG.normal(0.1, 0.5, OWN.shape), SWAPPED)) for i in range(3)]
+    lines = compare([side("base", table(OWN, SWAPPED)), *noisy])
+    assert len(lines) == 3 * len(METRICS)
+    expected = holm([line.p_value for line in lines])
+    np.testing.assert_allclose([line.p_holm for line in lines], expected)
+
+
+def test_length_is_levelled() -> None:
+    rng = np.random.default_rng(3)
+    words, longer = rng.integers(20, 40, OWN.shape), rng.integers(20, 120, OWN.shape)
+    effect = 0.5 * (np.log2(longer) - np.log2(words))
+    rows = [table(OWN), table(OWN + 0.2 + effect)]
+    for each, lengths in zip(rows, (words, longer), strict=True):
+        each[:] = [
+            row.model_copy(update={"words": int(lengths[int(row.case[1:]), row.turn - 1])})
+            for row in each
+        ]
+    found = by_metric(side("base", rows[0]), side("long", rows[1]))
+    assert found["long", "al_at_equal_length"].difference.value == pytest.approx(0.2)
+    assert found["long", "al_mean"].difference.value > 0.5
+    assert found["long", "gain"].difference.value is None
+    assert found["long", "gain"].p_holm is None
+
+
+def test_nothing_in_common_is_refused() -> None:
+    with pytest.raises(ConfigError, match="other and base have no case and seed in common"):
+        compare([side("base", table(OWN)), side("other", table(OWN, suite="t"))])
+
+
+def test_what_else_differs_is_said() -> None:
+    def config(**models: object) -> Config:
+        return validated(Config, {"models": models}, source="test")
+
+    rows = table(OWN)
+    sides = [side("a", rows), side("b", rows)]
+    assert caveats(sides, [config(), config()]) == []
+    (other,) = caveats(sides, [config(), config(user="openai:x")])
+    assert "simulated user" in other
+    (judges,) = caveats(sides, [config(), config(panel=["openai:x"])])
+    assert "judges" in judges
+    broken = side("c", table(np.where(OWN > 3, NAN, OWN)))
+    assert "c is incomplete" in caveats([sides[0], broken], [config(), config()])[0]

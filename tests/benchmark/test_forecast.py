@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from learners import cases
+from rows import table
+
+from aloe.config import Config, validated
+from benchmark.cases import load_cases
+from benchmark.dialogues import plan
+from benchmark.forecast import forecast
+from benchmark.results import suite_result
+from benchmark.swaps import stand_ins
+
+SUITE = load_cases("aloe-100")
+SWAPS = stand_ins(SUITE)
+
+
+def config(**given: object) -> Config:
+    roles = {"user": "openai:u", "judge": "openai:j", "panel": ["openai:k"]}
+    raw = {"models": roles, "benchmark": {"candidate": "openai:c"}, **given}
+    return validated(Config, raw, source="test")
+
+
+def test_calls_are_counted_exactly() -> None:
+    planned = {name: plan(SUITE, SWAPS, 3, name) for name in ("candidate", "ceiling")}
+    ahead = forecast(config(), planned)
+    assert ahead.dialogues == 600
+    assert ahead.calls == {"candidate": 6600, "user": 6000, "judge": 12000, "judge2": 12000}
+
+
+def test_rules_cost_nothing() -> None:
+    ahead = forecast(config(), {"candidate": plan(cases(), stand_ins(cases()), 1, "candidate")})
+    assert ahead.calls == {"candidate": 99}
+
+
+def test_cost_follows_the_prices_and_is_unknown_without_them() -> None:
+    planned = {"candidate": plan(SUITE[:1], SWAPS, 1, "candidate")}
+    assert forecast(config(), planned).cost is None
+    prices = {name: {"input": 1.0, "output": 1.0} for name in "ucjk"}
+    ahead = forecast(config(prices=prices), planned)
+    assert ahead.cost == pytest.approx((ahead.input_tokens + ahead.output_tokens) / 1e6)
+    dearer = {**prices, "c": {"input": 1.0, "output": 3.0}}
+    more = forecast(config(prices=dearer), planned).cost
+    assert more == pytest.approx(ahead.cost + 2 * 11 * 120 / 1e6)
+
+
+def test_more_users_detect_less_and_more_seeds_do_not() -> None:
+    few, many, again = (
+        forecast(config(), {"candidate": plan(SUITE[:limit], SWAPS, seeds, "candidate")})
+        for limit, seeds in ((20, 1), (100, 1), (20, 5))
+    )
+    assert many.detectable["aloe-100"] < few.detectable["aloe-100"] == again.detectable["aloe-100"]
+    assert many.clusters["aloe-100"] == 20
+    assert "assumed" in many.prior
+
+
+def test_an_earlier_run_knows_better() -> None:
+    planned = {"candidate": plan(SUITE, SWAPS, 1, "candidate")}
+    levels = np.random.default_rng(1).normal(3, 0.01, (12, 10))
+    earlier = {"aloe-100": suite_result(table(levels, levels - 1), 0)}
+    ahead = forecast(config(), planned, earlier=earlier)
+    assert ahead.prior == "an earlier run"
+    assert ahead.detectable["aloe-100"] < 0.05
