@@ -76,3 +76,7 @@ bench-personas: $(VENV)/.program
 .PHONY: bench-simulate
 bench-simulate: $(VENV)/.program
 	$(BIN)/python -m benchmark.bench_simulate
+
+.PHONY: bench-cli
+bench-cli: $(VENV)/.program
+	$(BIN)/python -m benchmark.bench_cli

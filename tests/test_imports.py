@@ -30,6 +30,7 @@ FORBIDDEN = {
 }
 
 HEAVY = [
+    "asyncio",
     "chromadb",
     "datasets",
     "langchain_community",
@@ -38,6 +39,7 @@ HEAVY = [
     "numpy",
     "onnxruntime",
     "openai",
+    "pydantic",
     "torch",
     "transformers",
     "trl",

@@ -1,12 +1,10 @@
 """`aloe doctor`: is everything here that a run needs?"""
 
-import asyncio
-import importlib.metadata
 import os
 import platform
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -14,9 +12,13 @@ from rich.table import Table
 
 import aloe
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Seed
-from aloe.config import ModelConfig
 from aloe.console import finish, show
 from aloe.errors import EXIT_CODE, AloeError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from aloe.config import ModelConfig
 
 Check = tuple[str, bool, str]
 """What was checked, whether it is well, and what was found or what to do."""
@@ -34,6 +36,8 @@ def doctor(
 
     Example: `aloe doctor --model openai:gpt-4o-mini`
     """
+    import asyncio
+
     from aloe import config as settings
 
     resolved = settings.load(config, {"seed": seed}).with_model(model, base_url)
@@ -55,6 +59,8 @@ def doctor(
 
 
 def _installation() -> Iterator[Check]:
+    import importlib.metadata
+
     yield "aloe", True, f"{aloe.__version__} on Python {platform.python_version()}"
     yield "processor", True, f"{len(os.sched_getaffinity(0))} cores"
     for package in ("langgraph", "langchain-openai", "langchain-community", "chromadb", "rich"):
@@ -81,7 +87,7 @@ def _embedder() -> str:
     return f"all-MiniLM-L6-v2, {vectors.shape[1]} dimensions"
 
 
-def _model(config: ModelConfig, loop: asyncio.Runner, *, talk: bool, seed: int) -> str:
+def _model(config: "ModelConfig", loop: "asyncio.Runner", *, talk: bool, seed: int) -> str:
     from aloe.models import check_reachable, open_model
 
     model = open_model(config)
