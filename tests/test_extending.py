@@ -1,0 +1,86 @@
+"""What docs/extending.md shows can be run as it stands there."""
+
+import re
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from builders import config, grow, scripted_model
+from langchain_core.messages import AIMessage, BaseMessage
+
+from agents.registry import prompts_of
+from agents.scripted import reply
+from aloe.config import Config, validated
+
+TEXT = (Path(__file__).parent.parent / "docs/extending.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+SETTINGS = [
+    tomllib.loads(block)
+    for block in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    if "[project" not in block
+]
+
+
+@pytest.fixture(autouse=True)
+def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put what the page shows where it says."""
+    source = "\n\n".join(block for block in PYTHON if "simulate(" not in block)
+    for name in ("my_roles", "my_judges", "my_policies", "my_rules", "my_rows", "my_metrics"):
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    text = (Path(prompt_file())).read_text(encoding="utf-8")
+    (tmp_path / "my_judge.md").write_text(text + "\nBe fair.", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def prompt_file() -> Path:
+    from agents.prompt import FOLDER
+
+    return FOLDER / "judge.md"
+
+
+def script(messages: list[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+    if messages[0].text.startswith("Answer with JSON"):
+        return '{"friendly": true}'
+    return reply(messages, arguments)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda each: next(iter(each)))
+def test_the_settings_on_the_page_grow_a_tree(settings: dict[str, Any]) -> None:
+    raw = config(turns=2).model_dump()
+    for section, values in settings.items():
+        raw[section] = {**raw[section], **values}
+    resolved = validated(Config, raw, source="docs")
+    assert prompts_of(resolved)
+    tree = grow(resolved, model=scripted_model(script))  # type: ignore[arg-type]
+    roles = {name for node in tree.nodes for name in node.notes}
+    assert roles == set(settings.get("roles", ()))
+
+
+def test_the_functions_on_the_page_do_what_they_say() -> None:
+    from aloe.named import extension
+
+    tree = grow(config(turns=2))
+    (row,) = extension("exporters", "my_rows:openings")(tree, Counter())
+    assert row["text"] == tree.nodes[0].content
+    told = SimpleNamespace(text="I walk my dog.")
+    assert extension("validators", "my_rules:no_pets")(told) == "pets"
+    user, *replies = tree.nodes[:3]
+    asks = extension("metrics", "my_metrics:asks_back")
+    assert not asks(SimpleNamespace(reply=replies[0].id), tree)
+    ids = extension("expansions", "my_policies:first_two")(replies, [], None)
+    assert ids == [node.id for node in replies]
+    exchange = SimpleNamespace(candidates=replies, user=user)
+    update = extension("roles", "my_roles:longest")(exchange, None)
+    assert list(update.notes.values()) == ["longest"]
+
+
+def test_the_lines_of_python_on_the_page_run(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = (block for block in PYTHON if "simulate(" in block)
+    exec(compile(block, "docs/extending.md", "exec"), {})
+    assert capsys.readouterr().out.strip()
