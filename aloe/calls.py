@@ -129,7 +129,7 @@ class CallLog:
         self.budget = budget or Budget()
         self._file = file
         self._prices = prices or {}
-        self._on_event = on_event
+        self._listeners = [on_event]
         self.limiters: set[Limiter] = set()
         """Those of the servers that were called."""
         self._journal: dict[str, list[dict[str, Any]]] = {}
@@ -137,6 +137,10 @@ class CallLog:
         self._failing: set[str | None] = set()
         self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._spelled: dict[tuple[str | None, str, str], str] = {}
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with each finished event from now on as well."""
+        self._listeners.append(listener)
 
     def remember(self, lines: Iterable[dict[str, Any]]) -> None:
         """Answer calls from these earlier events instead of making them again, each line once.
@@ -220,7 +224,8 @@ class CallLog:
                     f"the log of calls cannot be written ({error.strerror}); what is finished is "
                     "kept: make room, then run the same command again"
                 ) from None
-        self._on_event(event)
+        for listener in self._listeners:
+            listener(event)
 
     def _spell(self, event: Event, messages: Sequence[Message]) -> None:
         """Name the messages in `event`, and spell out those that are new to the tree."""
@@ -363,4 +368,6 @@ def iter_events(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for line in file:
             with suppress(json.JSONDecodeError, UnicodeDecodeError):
-                yield json.loads(line)
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    yield event

@@ -17,7 +17,7 @@ class Earlier:
     usage: defaultdict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     """What calls took, by role."""
     trees: Counter[str] = field(default_factory=Counter)
-    """Calls that were answered, by the id of their tree."""
+    """Calls that were answered, by the id of their tree; those of another run do not count."""
 
     @classmethod
     def of(cls, events: Path) -> "Earlier":
@@ -26,6 +26,6 @@ class Earlier:
         for line in iter_events(events):
             earlier.spent.add_earlier(line)
             earlier.usage[line["role"]].add_earlier(line)
-            if line["tree"]:
+            if line["tree"] and not line.get("carried"):
                 earlier.trees[line["tree"]] += bool(line["reply"])
         return earlier

@@ -339,6 +339,15 @@ def test_a_changed_run_is_refused_and_forked(
     assert len(server.requests) == asked
 
 
+def test_a_fork_may_have_other_personas(
+    simulate: Simulate, personas_file: Path, tmp_path: Path
+) -> None:
+    assert simulate().code == 0
+    personas_file.write_text(persona_lines(PERSONAS[2:]))
+    assert simulate("--fork", tmp_path / "fork").result["trees"] == 2
+    assert simulate("--fork", tmp_path / "fork").result["trees_now"] == 0
+
+
 def test_a_fork_gives_what_failed_another_chance(
     simulate: Simulate, server: ChatServer, tmp_path: Path
 ) -> None:
