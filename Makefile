@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STUDIO := .venv-studio
+INSPECT := .venv-inspect
 PIP    := $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO   := --config examples/demo.toml
 RUN    := runs/demo
@@ -51,19 +52,24 @@ $(VENV)/.tests: $(VENV)/.program
 studio: $(STUDIO)/.done
 	$(STUDIO)/bin/langgraph dev --no-browser --no-reload
 
-# The server of `langgraph dev` needs an older protobuf than we do. Its environment holds only what
-# differs; the rest is found in $(VENV).
-$(STUDIO)/.done: constraints-studio.txt | $(VENV)/.tests
-	@echo "installing langgraph dev into $(STUDIO) (half a minute, once)"
-	$(BIN)/python -m venv --clear $(STUDIO)
-	$(STUDIO)/bin/python -c 'import sys, sysconfig; print("import site; site.addsitedir(%r)" % sys.argv[1], \
+.PHONY: inspect
+inspect: $(INSPECT)/.done
+
+# The server of `langgraph dev` needs an older protobuf than we do, and Inspect an older fsspec. Such
+# an environment holds only what differs; the rest is found in $(VENV).
+$(STUDIO)/.done: WANTED := langgraph-cli[inmem]
+$(INSPECT)/.done: WANTED := inspect-ai
+.venv-%/.done: constraints-%.txt | $(VENV)/.tests
+	@echo "installing $(WANTED) into .venv-$* (half a minute, once)"
+	$(BIN)/python -m venv --clear .venv-$*
+	.venv-$*/bin/python -c 'import sys, sysconfig; print("import site; site.addsitedir(%r)" % sys.argv[1], \
 	  file=open(sysconfig.get_path("purelib") + "/borrowed.pth", "w"))' \
 	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-	$(STUDIO)/bin/pip install -qq --disable-pip-version-check -c constraints-studio.txt 'langgraph-cli[inmem]'
+	.venv-$*/bin/pip install -qq --disable-pip-version-check -c $< '$(WANTED)'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(STUDIO) runs build dist *.egg-info
+	rm -rf $(VENV) $(STUDIO) $(INSPECT) runs build dist *.egg-info
 
 .PHONY: bench-training
 bench-training: $(VENV)/.tests

@@ -1,0 +1,232 @@
+"""The suites as an Inspect AI task, for those who have its log viewer and its providers.
+
+    make inspect     # once: an environment of its own, for Inspect wants older packages
+    .venv-inspect/bin/inspect eval benchmark/inspect_task.py --model openai/gpt-4o-mini \
+        -T suite=aloe-100 -T user=openai:gpt-4o-mini -T judge=openai:gpt-4o -T seeds=3
+
+Inspect's model is the candidate; whatever else speaks or judges is named by our model strings. The
+solver holds the very dialogue that `aloe bench run` holds, the scorer is the same code, and the
+metric computes the same numbers from the same rows, so they agree to the last digit. Repetitions
+are samples of their own (`-T seeds=3`): Inspect's epochs would repeat a dialogue with its seed.
+"""
+
+from typing import Any
+
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import (
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
+    GenerateConfig,
+    get_model,
+)
+from inspect_ai.scorer import SampleScore, Score, Target, metric, scorer
+from inspect_ai.solver import Generate, TaskState, solver
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+)
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+from agents.candidate import NAME, CandidateAgent
+from agents.rating import PointwiseJudge
+from agents.user import UserAgent
+from aloe.calls import CallLog, Event
+from aloe.config import Config, ModelConfig
+from aloe.errors import CallError
+from aloe.models import Model, closed_model, open_model
+from aloe.schema import Tree
+from benchmark.cases import load_cases
+from benchmark.dialogues import Planned, plan
+from benchmark.judging import judge_dialogue, missing_dialogue
+from benchmark.results import suite_result
+from benchmark.run import bench_ledger
+from benchmark.scores import Missing, ReplyScores
+from benchmark.swaps import stand_ins
+from graphs.dialogue import DialogueContext, hold
+from memory.ledger import Ledger
+
+PATIENCE = 3600.0
+"""Seconds that a call may take: Inspect has its own timeouts and retries."""
+
+MESSAGES = {"system": ChatMessageSystem, "human": ChatMessageUser, "ai": ChatMessageAssistant}
+
+
+class InspectChat(BaseChatModel):
+    """Inspect's model of the running task, as the rest of the program knows models."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "inspect"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise NotImplementedError("Inspect's models answer asynchronously only")
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> ChatResult:
+        asked = [MESSAGES[message.type](content=message.text) for message in messages]
+        output = await get_model().generate(asked, config=GenerateConfig(**kwargs))
+        finish = "length" if output.stop_reason == "max_tokens" else "stop"
+        answer = AIMessage(output.completion, response_metadata={"finish_reason": finish})
+        if usage := output.usage:
+            answer.usage_metadata = {
+                "input_tokens": usage.input_tokens,
+                "output_tokens": usage.output_tokens,
+                "total_tokens": usage.total_tokens,
+            }
+        return ChatResult(generations=[ChatGeneration(message=answer)])
+
+
+@task
+def aloe(
+    suite: str = "aloe-100",
+    user: str | None = None,
+    judge: str | None = None,
+    seeds: int = 1,
+    seed: int = 0,
+) -> Task:
+    """Return the benchmark as a task.
+
+    Args:
+        suite: a shipped suite, or a file of cases.
+        user: model string of the simulated user; the default of the settings if not given.
+        judge: model strings of the judges, separated by commas.
+        seeds: dialogues for each case.
+        seed: of the bootstrap.
+    """
+    cases = load_cases(suite)
+    planned = {each.dialogue.id: each for each in plan(cases, stand_ins(cases), seeds, "candidate")}
+    by_rule = all(case.persona.preferences for case in cases)
+    models = Config().models
+    names = judge.split(",") if judge else [models.judge.model]
+    ledger = bench_ledger()
+    return Task(
+        dataset=MemoryDataset(
+            [
+                Sample(
+                    id=each.dialogue.id,
+                    input=f"{each.case.profile} x {each.case.personality}",
+                    metadata={
+                        "case": each.case.id,
+                        "why": each.case.why,
+                        "seed": each.dialogue.seed,
+                    },
+                )
+                for each in planned.values()
+            ],
+            name=suite,
+        ),
+        solver=dialogue(planned, _opened(user or models.user.model, closed=by_rule), ledger),
+        scorer=alignment(
+            planned, [_opened(name.strip(), closed=by_rule) for name in names], ledger, seed
+        ),
+    )
+
+
+def _opened(name: str, *, closed: bool) -> Model:
+    config = ModelConfig(model=name)
+    return closed_model(config, "rules play and judge") if closed else open_model(config)
+
+
+@solver
+def dialogue(planned: dict[str, Planned], user: Model, ledger: Ledger) -> Any:
+    """Hold the dialogue of a sample with Inspect's model as the candidate."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001
+        roles: list[str] = []
+
+        def heard(event: Event) -> None:
+            roles.append(event.role)
+
+        calls = CallLog(on_event=heard)
+        settings = Config().simulation
+        context = DialogueContext(
+            user=UserAgent(
+                model=user,
+                calls=calls,
+                window=settings.user_window,
+                most_words=settings.user_words,
+            ),
+            candidate=CandidateAgent(model=_candidate(), calls=calls),
+            ledger=ledger,
+        )
+        names = {"user": user.name, NAME: str(get_model())}
+        try:
+            tree = await hold(planned[str(state.sample_id)].dialogue, names, context)
+        except CallError as error:
+            state.metadata["failed"] = str(error)
+            state.metadata["failed_role"] = roles[-1] if roles else "user"
+            return state
+        kinds = {"user": ChatMessageUser, "assistant": ChatMessageAssistant}
+        state.messages = [kinds[node.role](content=node.content) for node in tree.nodes]
+        state.metadata["tree"] = tree.model_dump(mode="json")
+        return state
+
+    return solve
+
+
+def _candidate() -> Model:
+    config = ModelConfig(model=f"inspect:{get_model()}", timeout=PATIENCE)
+    return Model(name=config.model, config=config, chat=InspectChat(), openai_compatible=True)
+
+
+@metric(scores="unreduced")
+def figures(seed: int = 0) -> Any:
+    """Compute the numbers of `aloe bench run`, with intervals, from the rows of all samples."""
+
+    def compute(scores: list[SampleScore]) -> dict[str, float]:
+        kept = [(score.score.metadata or {}).get("rows", []) for score in scores]
+        rows = [ReplyScores.model_validate(row) for each in kept for row in each]
+        found = {"missing": float(sum(s.value is None for row in rows for s in row.scores))}
+        for name, figure in suite_result(rows, seed).figures.items():
+            edges = {"": figure.value, "_low": figure.low, "_high": figure.high}
+            found |= {f"{name}{end}": v for end, v in edges.items() if v is not None}
+        return found
+
+    return compute
+
+
+def alignment(planned: dict[str, Planned], judges: list[Model], ledger: Ledger, seed: int) -> Any:
+    """Rate every reply of a dialogue, as `aloe bench run` does."""
+
+    @scorer(metrics=[figures(seed)], name="alignment")
+    def rated() -> Any:
+        async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
+            wanted = planned[str(state.sample_id)]
+            if "tree" in state.metadata:
+                tree = Tree.model_validate(state.metadata["tree"])
+                asked = [PointwiseJudge(model=judge, calls=CallLog()) for judge in judges]
+                rows = await judge_dialogue(wanted, tree, asked, ledger, "candidate")
+            else:
+                reason: Missing = "candidate" if state.metadata["failed_role"] == NAME else "user"
+                names = [judge.name for judge in judges]
+                rows = missing_dialogue(wanted, names, "candidate", reason)
+            return Score(
+                value=_mean(rows),
+                explanation=state.metadata.get("failed"),
+                metadata={"rows": [row.model_dump(mode="json") for row in rows]},
+            )
+
+        return score
+
+    return rated()
+
+
+def _mean(rows: list[ReplyScores]) -> float | str:
+    """Return the mean level; a word where there is none, so that Inspect keeps the sample."""
+    values = [s.value for row in rows for s in row.of("own") if s.value is not None]
+    return sum(values) / len(values) if values else "missing"
