@@ -31,6 +31,7 @@ from aloe.commands import (
 )
 from aloe.console import stderr
 from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError, ConfigError
+from aloe.telemetry import silence_langsmith
 
 app = typer.Typer(
     name="aloe",
@@ -69,6 +70,7 @@ def _version(
 def main() -> None:
     """Run the command line; the entry point of the `aloe` script."""
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "false")
+    silence_langsmith()
     try:
         check_packages()
         app()

@@ -342,6 +342,7 @@ class _Benching:
     ) -> None:
         """Hold and judge the dialogues of one condition."""
         from aloe.calls import CallLog
+        from aloe.telemetry import traced
         from benchmark.run import BenchProgress, run_condition
         from graphs.run import Progress
 
@@ -354,7 +355,7 @@ class _Benching:
         calls = CallLog(events, prices=config.prices, budget=self.budget, on_event=on_event)
         name = config.benchmark.condition
         display = _BenchDisplay(name, progress, calls, quiet=self.quiet)
-        with display.running():
+        with display.running(), traced(config.telemetry, calls):
             rows = loop.run(
                 run_condition(
                     config,

@@ -70,6 +70,7 @@ def audit(
     from aloe.calls import CallLog, read_events
     from aloe.loop import runner
     from aloe.models import check_reachable, open_model
+    from aloe.telemetry import traced
     from benchmark.audit import AuditProgress
     from benchmark.audit import audit as ask
     from benchmark.gold_pairs import SHIPPED, read_gold, some
@@ -90,7 +91,7 @@ def audit(
             calls.remember(read_events(Path(file.name)))
             display = _AuditDisplay(progress, calls, quiet=quiet)
             try:
-                with display.running():
+                with display.running(), traced(resolved.telemetry, calls):
                     work = ask(
                         resolved, pairs, models, calls, progress, own=own, on_change=display.update
                     )

@@ -49,6 +49,7 @@ def rejudge(
     from aloe.calls import appending
     from aloe.loop import runner
     from aloe.models import check_reachable, open_model
+    from aloe.telemetry import traced
     from graphs.rejudge import check_same, flips
     from memory.trees import RunFolder, read_trees, replace_text
 
@@ -73,7 +74,7 @@ def rejudge(
                 replace_text(out / "passport.json", passport.json_text())
             rejudging = _Rejudging(resolved, events, len(trees), quiet=quiet)
             try:
-                with rejudging.display.running():
+                with rejudging.display.running(), traced(resolved.telemetry, rejudging.calls):
                     loop.run(rejudging.run(trees, folder, models))
             except KeyboardInterrupt:
                 stderr().print(f"stopped; run the same command again to go on in {out}")

@@ -123,6 +123,7 @@ def simulate(
     from aloe.loop import runner
     from aloe.models import check_reachable
     from aloe.recording import record as record_calls
+    from aloe.telemetry import traced
     from graphs.expansion import check_expansion
     from graphs.run import open_models
     from memory.trees import RunFolder, replace_text
@@ -182,7 +183,7 @@ def simulate(
                 if not quiet and not replay:
                     _say_forecast(run, wanted, folder)
                 try:
-                    with run.display.running():
+                    with run.display.running(), traced(resolved.telemetry, run.calls):
                         loop.run(run.grow(wanted, folder, models))
                 except BudgetError as error:
                     run.stopped = str(error)
