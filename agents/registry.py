@@ -132,7 +132,10 @@ def _prompt(target: Any, name: str) -> Prompt | None:
     named = getattr(target, "prompt", None)
     if named is None:
         return None
-    home = Path(inspect.getfile(target))
+    try:
+        home = Path(inspect.getfile(target))
+    except (OSError, TypeError):  # written in a notebook
+        home = Path("notebook")
     if "\n" in str(named):
         return parse_text(str(named), home, name)
     return parse(home.parent / named, name)
