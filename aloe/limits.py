@@ -198,7 +198,7 @@ class Limiter:
         if self._down:
             parts.append("gone, probing")
         elif (wait := self._not_before - monotonic()) > 0:
-            parts.append(f"pausing {wait:.0f} s")
+            parts.append(f"pausing {math.ceil(wait)} s")
         return ", ".join(parts) or None
 
     def backoff(self, failures: int) -> float:
