@@ -83,6 +83,10 @@ bench-personas: $(VENV)/.program
 bench-simulate: $(VENV)/.program
 	$(BIN)/python -m benchmark.bench_simulate
 
+.PHONY: bench-bench
+bench-bench: $(VENV)/.program
+	$(BIN)/python -m benchmark.bench_bench
+
 .PHONY: bench-cli
 bench-cli: $(VENV)/.program
 	$(BIN)/python -m benchmark.bench_cli

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from aloe.commands.options import ConfigFile, Json, Quiet, Seed
 from aloe.console import Display, finish, show, stderr, stdout
-from aloe.errors import EXIT_CODE, INTERRUPTED, ConfigError
+from aloe.errors import EXIT_CODE, INTERRUPTED, BudgetError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,6 +154,11 @@ def run(
                     if name == "candidate":
                         write_cases(out, chosen)
                     benching.hold(loop, each, planned[name], folder, events)
+        except BudgetError as error:
+            raise BudgetError(
+                f"{error}; what is answered is kept: raise the cap and run the same command again "
+                f"to go on in {out}"
+            ) from None
         except KeyboardInterrupt:
             stderr().print(f"stopped; run the same command again to go on in {out}")
             raise typer.Exit(INTERRUPTED) from None

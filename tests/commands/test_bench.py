@@ -258,6 +258,7 @@ def test_a_spent_budget_stops_the_run_and_a_higher_one_goes_on(
     arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S, "--seeds", 1]
     ran = run(aloe, out, *arguments, "--max-calls", 20)
     assert ran.code == 3
+    assert "raise the cap" in ran.err
     events = (out / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(events) == 20
     assert run(aloe, out, *arguments, "--max-calls", 20).code == 3
