@@ -131,12 +131,16 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 
 
 def grpo_rows(tree: Tree, _skipped: Skipped) -> Iterator[Row]:
-    """Yield each user message as prompt, with persona texts and what was revealed by then."""
+    """Yield each user message as prompt, with the persona and what was revealed by then.
+
+    `preferences` are the wishes that a program can check, as pairs of dimension and value.
+    """
     for user in _user_nodes(tree):
         row = {
             "prompt": _prompt(tree, user.id),
             "profile": tree.persona.profile,
             "personality": tree.persona.personality,
+            "preferences": [list(pair) for pair in tree.persona.preferences.items()],
             "revealed": [disclosure.quote for disclosure in tree.revealed(user.id)],
         }
         yield _full(row, _origin(tree, user))
@@ -183,7 +187,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "sft": ("prompt", "completion"),
     "dpo": ("prompt", "chosen", "rejected"),
     "kto": ("prompt", "completion", "label"),
-    "grpo": ("prompt", "profile", "personality", "revealed"),
+    "grpo": ("prompt", "profile", "personality", "preferences", "revealed"),
     "rm": ("prompt", "chosen", "rejected", "margin"),
     "step": ("prompt", "completion", "reward"),
     "aloe": ("profile", "personality", "conversations"),
