@@ -387,7 +387,11 @@ class TrainingConfig(Settings):
     weighted: bool = False
     """Whether DPO pairs count by the judge's agreement over the pairs sharing their prompt."""
     reward: str | None = None
-    """What GRPO maximises: `MODULE:FUNCTION`, or the folder of a reward model."""
+    """What GRPO maximises: `rules` (wishes that a program can check), `judge` (the model of that
+    role rates), `MODULE:FUNCTION`, or the folder of a reward model."""
+    horizon: int = Field(default=0, ge=0)
+    """Turns that GRPO plays out with the simulated user after each reply; the reward is the mean
+    over the reply and these."""
     arguments: dict[str, Any] = {}
     """Further arguments of TRL's config class for the method, as they are."""
 
