@@ -13,7 +13,8 @@ settings have any; without them the graph is the one drawn here:
 A turn is a graph of its own so that the branches of a tree do not wait for each other between
 roles, and so that other graphs can use it. LangGraph keeps the results of parallel tasks in the
 order in which they were sent, so a tree does not depend on who answers first. Agents come in
-through the context, never through the state: the state is what the tree is made of.
+through the context, never through the state: the state is what the tree is made of. All nodes and
+branches are coroutines, also those that wait for nothing: LangGraph sends others through a thread.
 """
 
 import asyncio
@@ -174,7 +175,7 @@ async def induce(state: TurnState, runtime: Context) -> dict[str, Any]:
     return {"user": user, "revealed": (*state["revealed"], *new)}
 
 
-def fan_out(state: TurnState, runtime: Context) -> list[Send]:
+async def fan_out(state: TurnState, runtime: Context) -> list[Send]:
     """Send the message to every assistant."""
     return [
         Send(
@@ -324,7 +325,7 @@ def _chain(
     return last
 
 
-def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
+async def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
     """Choose what is continued: the opening first, then candidates of the turn just played."""
     turn = state.get("turn", 0)
     config = runtime.context.config
@@ -350,7 +351,7 @@ def _done(state: TreeState, user: UserNode, context: SimulationContext) -> bool:
     return context.config.stop_when_done and context.user.done(state["persona"], user)
 
 
-def branch_out(state: TreeState) -> list[Send] | str:
+async def branch_out(state: TreeState) -> list[Send] | str:
     """Send every branch of the frontier on, or end."""
     if not state["frontier"]:
         return END
