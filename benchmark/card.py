@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from aloe.passport import Passport
-from aloe.views.alignment import LABELS, SHARES
 from benchmark.figures import Figure
 from benchmark.folder import Bench
 from benchmark.results import SuiteResult
+from benchmark.tables import LABELS, SHARES
 
 UNKNOWN_JUDGE = (
     "No judge passport came with the run: how far its judges can be trusted is unknown "

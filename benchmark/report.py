@@ -37,7 +37,6 @@ from aloe.page import (
 )
 from aloe.passport import Passport
 from aloe.schema import Tree
-from aloe.views.alignment import LABELS
 from benchmark.card import (
     UNKNOWN_JUDGE,
     card,
@@ -54,6 +53,7 @@ from benchmark.parquet import write_parquet
 from benchmark.plots import write_plots
 from benchmark.results import SuiteResult
 from benchmark.scores import ReplyScores, Shown
+from benchmark.tables import LABELS
 from graphs.dialogue import PRESCRIBED
 from memory.trees import replace_text
 
@@ -340,7 +340,19 @@ def _turn(row: ReplyScores, tree: Tree | None, judges: Mapping[str, int]) -> dic
         "used": row.used,
         "mind": row.mind_reading,
         "n": _notes(row),
+        "after": _afterwards(row, tree),
     }
+
+
+def _afterwards(row: ReplyScores, tree: Tree | None) -> dict[str, str] | None:
+    """Return what the candidate was asked after the last turn, and what came of it."""
+    answer = tree.by_id.get(row.recall.answer) if tree and row.recall else None
+    if tree is None or row.recall is None or answer is None or answer.parent is None:
+        return None
+    found = f"{row.recall.found} of {row.recall.stated} statements recalled, "
+    found += f"{row.recall.right} of {row.recall.listed} sentences right"
+    question = tree.by_id[answer.parent].content
+    return {"question": question, "answer": answer.content, "found": found}
 
 
 def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
@@ -352,8 +364,4 @@ def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
         ("answers the probe wrongly", True): row.right is False,
         ("answers the probe rightly", False): row.right,
     }
-    notes = [note for note, true in said.items() if true]
-    if row.recall:
-        asked = f"asked afterwards: {row.recall.found} of {row.recall.stated} facts recalled"
-        notes.append((asked, False))
-    return notes
+    return [note for note, true in said.items() if true]

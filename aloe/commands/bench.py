@@ -35,10 +35,10 @@ def compare(
 
     Example: `aloe bench compare runs/base runs/tuned`
     """
-    from aloe.views.alignment import comparison_view
     from benchmark.compare import Side, caveats
     from benchmark.compare import compare as compared
     from benchmark.folder import read_bench
+    from benchmark.tables import comparison_view
 
     if len(folders) < 2:
         raise ConfigError("name two bench folders or more, the one to compare with first")

@@ -493,7 +493,7 @@ def _write(out: Path, document: Mapping[str, Any]) -> None:
 
 
 def _view(by_suite: "dict[str, dict[str, SuiteResult]]", *, as_json: bool) -> RenderableType:
-    from aloe.views.alignment import suite_view
+    from benchmark.tables import suite_view
 
     width = (stderr() if as_json else stdout()).width
     return Group(*(suite_view(name, each, width) for name, each in by_suite.items()))

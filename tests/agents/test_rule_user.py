@@ -30,7 +30,9 @@ def test_voices_one_more_wish_a_turn_to_who_learns() -> None:
         learnt = revealed(PERSONA, said)
         assert len(learnt) == turn
         path += [message, assistant(demonstration(learnt), message)]
-    assert speak(path).content == speak(path).content  # nothing is left to say but the question
+    wishes = [wish(name, value) for name, value in WISHES.items()]
+    last = speak(path).content
+    assert not any(each.trait in last or each.remark in last for each in wishes)
 
 
 def test_insists_on_what_is_broken_again() -> None:

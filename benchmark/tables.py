@@ -6,17 +6,15 @@ thirty fit any width.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from benchmark.compare import Comparison
-    from benchmark.figures import Figure
-    from benchmark.results import SuiteResult
+from benchmark.compare import Comparison
+from benchmark.figures import Figure
+from benchmark.results import SuiteResult
 
 SHARES = frozenset({
     "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",
@@ -48,7 +46,7 @@ LABELS = {
 """What the figures are called, in the order of the table."""
 
 
-def suite_view(name: str, by_condition: "dict[str, SuiteResult]", width: int) -> RenderableType:
+def suite_view(name: str, by_condition: dict[str, SuiteResult], width: int) -> RenderableType:
     """Return all there is to say about one suite, within `width` columns."""
     main = next(iter(by_condition.values()))
     parts: list[RenderableType] = [_headline(name, main), "", figures_table(main)]
@@ -59,7 +57,7 @@ def suite_view(name: str, by_condition: "dict[str, SuiteResult]", width: int) ->
     return Group(*parts)
 
 
-def _headline(name: str, result: "SuiteResult") -> Text:
+def _headline(name: str, result: SuiteResult) -> Text:
     missing = sum(result.missing.values())
     low, high = result.scale
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(result.missing.items()))
@@ -88,7 +86,7 @@ def _headline(name: str, result: "SuiteResult") -> Text:
     return text
 
 
-def figures_table(result: "SuiteResult") -> Table:
+def figures_table(result: SuiteResult) -> Table:
     """Return every figure with its interval."""
     table = _table("figure", "value", "95% interval", "of")
     for name, label in LABELS.items():
@@ -104,7 +102,7 @@ def figures_table(result: "SuiteResult") -> Table:
     return table
 
 
-def conditions_table(by_condition: "dict[str, SuiteResult]") -> Table:
+def conditions_table(by_condition: dict[str, SuiteResult]) -> Table:
     """Return candidate and controls, one line each."""
     table = _table("condition", "gain", "average AL", "IR")
     for condition, result in by_condition.items():
@@ -113,7 +111,7 @@ def conditions_table(by_condition: "dict[str, SuiteResult]") -> Table:
     return table
 
 
-def _compact(figure: "Figure | None") -> str:
+def _compact(figure: Figure | None) -> str:
     """Return a figure with its interval in few characters."""
     if figure is None or figure.value is None:
         return "-"
@@ -123,7 +121,7 @@ def _compact(figure: "Figure | None") -> str:
     return f"{text} [{number(figure.low, '{:.2f}')}, {number(figure.high, '{:.2f}')}]"
 
 
-def curve(result: "SuiteResult", width: int) -> Table:
+def curve(result: SuiteResult, width: int) -> Table:
     """Return AL(k) for the own persona with its band, and for a swapped one, one line a turn."""
     own, swapped = result.curves["own"], result.curves["swapped"]
     ends = [v for f in (*own, *swapped) for v in (f.low, f.high, f.value) if v is not None]
@@ -154,7 +152,7 @@ def curve(result: "SuiteResult", width: int) -> Table:
     return table
 
 
-def comparison_view(lines: "Sequence[Comparison]") -> RenderableType:
+def comparison_view(lines: Sequence[Comparison]) -> RenderableType:
     """Return every difference with its interval and p-values, one table for each pair and suite."""
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
     for line in lines:
@@ -165,7 +163,7 @@ def comparison_view(lines: "Sequence[Comparison]") -> RenderableType:
     return Group(*parts)
 
 
-def _differences(lines: "Sequence[Comparison]") -> Table:
+def _differences(lines: Sequence[Comparison]) -> Table:
     table = _table("difference", "value", "95% interval", "of", "p", "Holm")
     names = {**LABELS, "al_at_equal_length": "  AL at equal length"}
     for line in lines:
@@ -199,7 +197,7 @@ def number(value: float | None, form: str = "{:.3f}") -> str:
     return text.lstrip("+-") if float(text.rstrip("%")) == 0 else text
 
 
-def interval(figure: "Figure", form: str = "{:.3f}") -> str:
+def interval(figure: Figure, form: str = "{:.3f}") -> str:
     """Return the ends of an interval as text; `-` where there is none."""
     if figure.low is None:
         return "-"
