@@ -20,8 +20,8 @@ Html = NewType("Html", str)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """No request leaves the page, whatever stands in it."""
 
-WIDTH, HEIGHT = 480, 280
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 48
+WIDTH, HEIGHT = 480, 296
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 28, 48
 """Margins of a chart, in its own units."""
 TICKS = 5
 """About as many lines across a chart."""
@@ -265,7 +265,7 @@ def _grid(scale: _Scale, ticks: Sequence[float], x_label: str, y_label: str) -> 
             )
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(tag("text", escaped(x_label), x=middle, y=HEIGHT - 6, text_anchor="middle"))
-    parts.append(tag("text", escaped(y_label), x=LEFT + 4, y=TOP + 6))
+    parts.append(tag("text", escaped(y_label), x=2, y=14))
     return joined(*parts)
 
 

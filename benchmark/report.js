@@ -16,6 +16,9 @@ function turn(fold, one) {
   for (const id of one.mind) marks.push(["not told: " + (facts[id] || id), true]);
   for (const [words, fault] of one.n) marks.push([words, fault]);
   fold.append(message("assistant", one.r, one.w + " words", marks));
+  if (!one.after) return;
+  fold.append(message("user", one.after.question, "asked afterwards"));
+  fold.append(message("assistant", one.after.answer, "", [[one.after.found, false]]));
 }
 lazily("details.case", (fold) => {
   for (const [number, dialogue] of (dialogues[fold.dataset.case] || []).entries()) {

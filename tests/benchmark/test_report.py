@@ -1,0 +1,190 @@
+"""The report of a bench: a page, a card, a table, plots; all from a folder and nothing else."""
+
+import importlib.util
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromium import dom, needs_chromium
+from command import RunAloe
+
+from benchmark.cases import load_cases
+from benchmark.folder import Bench, read_bench
+from benchmark.report import html, write_report
+
+S = "scripted:agents.scripted:reply"
+EVIL = "I say <script>document.title='owned'</script> & </script> a lot."
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bench of three cases, one with an evil persona, with a control."""
+    from aloe.cli import main
+
+    lines = []
+    for number, case in enumerate(load_cases("aloe-100")[::33][:3]):
+        raw = json.loads(case.model_dump_json(exclude={"id"}))
+        texts = {kind: raw["persona"][kind] for kind in ("profile", "personality")}
+        if number == 1:
+            texts["profile"] = f"{EVIL} {texts['profile']}"
+        lines.append(json.dumps(raw | {"persona": texts, "turns": 3}) + "\n")
+    cases = tmp_path_factory.mktemp("cases") / "cases.jsonl"
+    cases.write_text("".join(lines), encoding="utf-8")
+    out = tmp_path_factory.mktemp("made") / "bench"
+    given = ("--user", S, "--judge", S, "--cases", cases, "--control", "ceiling", "--seeds", "2")
+    with pytest.MonkeyPatch.context() as patched:
+        line = ("aloe", "bench", "run", "--model", S, *given, "--out", out, "--quiet")
+        patched.setattr(sys, "argv", [str(word) for word in line])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == 0
+    return out
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy to work on."""
+    return Path(shutil.copytree(made, tmp_path / "bench"))
+
+
+@pytest.fixture
+def bench(folder: Path) -> Bench:
+    return read_bench(folder)
+
+
+def embedded(page: str, name: str) -> Any:
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_verb_writes_all_files(aloe: RunAloe, folder: Path) -> None:
+    ran = aloe("bench", "report", folder, "--json")
+    assert ran.code == 0, ran.err
+    written = {Path(path).relative_to(folder).as_posix() for path in ran.result["written"]}
+    assert {"report.html", "card.md"} <= written
+    assert all((folder / path).stat().st_size > 500 for path in written)
+    assert (ran.result["lacking"] == []) == (len(written) == 5)
+
+
+def test_the_page_is_one_file_that_says_what_the_result_says(bench: Bench) -> None:
+    page = html(bench)
+    assert "<link" not in page
+    assert "src=" not in page
+    assert "owned'</script>" not in page
+    (by_condition,) = bench.result["suites"].values()
+    for result in by_condition.values():
+        figure = result["figures"]["al_mean"]
+        text = "{value:.3f} ({low:.3f} to {high:.3f})".format(**figure)
+        assert f">{text}<" in page
+    for caution in bench.result["warnings"]:
+        assert caution in page
+    assert "no judge passport" in page.lower()
+
+
+def test_every_dialogue_and_rating_is_in_the_page(bench: Bench) -> None:
+    dialogues = embedded(html(bench), "dialogues")
+    assert len(dialogues) == 3
+    held = [each for dialogues_of_case in dialogues.values() for each in dialogues_of_case]
+    assert len(held) == 3 * 2 * 2  # cases, conditions, repetitions
+    trees = [tree for name in bench.conditions for tree in bench.trees(name)]
+    said = {node.content for tree in trees for node in tree.nodes}
+    turns = [one for each in held for one in each["turns"]]
+    after = [one["after"][key] for one in turns if one["after"] for key in ("question", "answer")]
+    assert len(after) == 12 * 2
+    assert {one[key] for one in turns for key in ("u", "r")} | {*after} == said
+    ratings = [score for each in held for one in each["turns"] for score in one["s"]]
+    assert len(ratings) == 12 * 3 * 2  # dialogues, turns, own and swapped
+
+
+def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
+    rows = bench.own_rows
+    first = rows[0].scores[0].model_copy(update={"value": None, "missing": "unreadable"})
+    rows[0] = rows[0].model_copy(update={"scores": (first, *rows[0].scores[1:])})
+    (bench.path / "scores.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in rows))
+    page = html(bench)
+    assert ", 1 missing" in page
+    (turn,) = [
+        one
+        for each in embedded(page, "dialogues").values()
+        for dialogue in each
+        for one in dialogue["turns"]
+        if any(score[2] is None for score in one["s"])
+    ]
+    assert turn["s"][0][2:4] == [None, "unreadable"]
+
+
+def test_a_dialogue_that_failed_is_said_to_have_failed(bench: Bench) -> None:
+    rows = [row.model_copy(update={"user": None, "reply": None}) for row in bench.own_rows]
+    (bench.path / "scores.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in rows))
+    assert "the dialogue failed before this message" in html(bench)
+
+
+@needs_chromium
+def test_a_browser_shows_a_case_and_runs_nothing_that_a_persona_says(
+    bench: Bench, tmp_path: Path
+) -> None:
+    opener = "<script>for (const f of document.querySelectorAll('.case')) f.open = true;</script>"
+    path = tmp_path / "page.html"
+    path.write_text(html(bench).replace("</body>", opener + "</body>"), encoding="utf-8")
+    found = dom(path, profile=tmp_path / "profile")
+    assert "<title>ALOE benchmark: " in found
+    assert "<svg" in found
+    assert found.count('class="message user"') == 12 * (3 + 1)
+    assert "&lt;script&gt;document.title" in found
+    assert re.search(r"<span>own [1-5]</span><span>swapped [1-5]</span>", found)
+
+
+def test_the_card_holds_what_repeating_takes(bench: Bench) -> None:
+    write_report(bench)
+    card = (bench.path / "card.md").read_text(encoding="utf-8")
+    result = bench.result
+    for needed in (
+        result["version"], result["cases_hash"], *result["prompts"].values(), S,
+        "2, from seed 0", "AL(k)", "95%",
+    ):  # fmt: skip
+        assert needed in card
+    assert "| --- |" in card
+
+
+def test_the_table_is_the_scores(bench: Bench) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_report(bench)
+    table = parquet.read_table(bench.path / "scores.parquet").to_pylist()
+    rows = [row for name in bench.conditions for row in bench.rows(name)]
+    assert [line["value"] for line in table] == [s.value for row in rows for s in row.scores]
+    assert {line["condition"] for line in table} == {"candidate", "ceiling"}
+    assert {line["shown"] for line in table} == {"own", "swapped"}
+
+
+def test_plots_are_the_same_from_the_same_numbers(bench: Bench) -> None:
+    pytest.importorskip("matplotlib")
+    write_report(bench)
+    picture = bench.path / "plots" / "aloe-100.svg"
+    before = picture.read_bytes()
+    write_report(bench)
+    assert picture.read_bytes() == before
+    assert picture.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_lacking_is_named(
+    aloe: RunAloe, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    lacking = {"pyarrow", "matplotlib"}
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *a: None if name in lacking else real(name, *a)
+    )
+    ran = aloe("bench", "report", folder)
+    assert ran.code == 0
+    assert "pip install 'aloe-align[plots]'" in ran.err
+    assert "pip install 'aloe-align[parquet]'" in ran.err
+    assert not (folder / "scores.parquet").exists()
+
+
+def test_what_is_no_bench_is_refused_in_one_line(aloe: RunAloe, tmp_path: Path) -> None:
+    assert aloe("bench", "report", tmp_path).is_one_line_about("aloe bench run")
