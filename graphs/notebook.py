@@ -55,21 +55,13 @@ def simulate(
         BudgetError: the budget in the settings is spent; the same.
         CallError: every tree was set aside; if only some were, a warning says why.
     """
-    work = simulate_async(
-        personas,
-        model=model,
-        base_url=base_url,
-        config=config,
-        settings=settings,
-        out=out,
-        **simulation,
-    )
+    work = _grown(personas, model, base_url, config, settings, out, simulation)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _told(*asyncio.run(work))
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        return _told(*thread.submit(asyncio.run, work).result())
 
 
 async def simulate_async(
@@ -83,10 +75,32 @@ async def simulate_async(
     **simulation: Any,
 ) -> list[Tree]:
     """Do what `simulate` does, to be awaited."""
+    return _told(*await _grown(personas, model, base_url, config, settings, out, simulation))
+
+
+def _told(trees: list[Tree], progress: Progress) -> list[Tree]:
+    """Return the trees, and say in the caller's caller what became of the others."""
+    if reason := next(iter(progress.failures.values()), None):
+        if not trees:
+            raise CallError(reason)
+        set_aside = f"{len(progress.failures)} of {progress.wanted} trees were set aside"
+        warnings.warn(f"{set_aside}; the first reason: {reason}", stacklevel=3)
+    return trees
+
+
+async def _grown(
+    personas: Sequence[Persona] | str | Path,
+    model: str | None,
+    base_url: str | None,
+    config: str | Path | None,
+    settings: Mapping[str, Any] | None,
+    out: str | Path | None,
+    simulation: Mapping[str, Any],
+) -> tuple[list[Tree], Progress]:
+    """Return the trees of a run and how it went; the arguments are those of `simulate`."""
     whom = read_personas(Path(personas)) if isinstance(personas, str | Path) else list(personas)
-    if config is None:
-        simulation.setdefault("trees", len(whom))
-    changes = {f"simulation.{name}": value for name, value in simulation.items()}
+    trees = {} if config else {"trees": len(whom)}
+    changes = {f"simulation.{name}": value for name, value in {**trees, **simulation}.items()}
     resolved = load(Path(config) if config else None, {**(settings or {}), **changes})
     resolved = resolved.with_model(model, base_url)
     if out is not None:
@@ -95,7 +109,9 @@ async def simulate_async(
         return await _run(resolved, whom, RunFolder(Path(folder)))
 
 
-async def _run(config: Config, personas: Sequence[Persona], folder: RunFolder) -> list[Tree]:
+async def _run(
+    config: Config, personas: Sequence[Persona], folder: RunFolder
+) -> tuple[list[Tree], Progress]:
     prompts = prompts_of(config)
     folder.check(config, prompts)
     check_expansion(config.simulation)
@@ -107,11 +123,4 @@ async def _run(config: Config, personas: Sequence[Persona], folder: RunFolder) -
         budget = Budget(config.budget, Spent.before(iter_events(folder.events)))
         calls = CallLog(events, prices=config.prices, budget=budget)
         await grow_all(wanted, config, folder, models, calls, progress)
-    if reason := next(iter(progress.failures.values()), None):
-        if not folder.trees.exists():
-            raise CallError(reason)
-        warnings.warn(
-            f"{len(progress.failures)} trees were set aside; the first reason: {reason}",
-            stacklevel=3,
-        )
-    return list(read_trees(folder.path))
+    return list(read_trees(folder.path)) if folder.trees.exists() else [], progress
