@@ -6,8 +6,11 @@ what `memory.verifiable.next_words` says: the first wish that was just broken, e
 said. No model is called, and two candidates that answer alike hear the same.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from agents.transcript import Path
-from aloe.schema import Persona, UserNode
+from aloe.schema import Persona, UserNode, derived_seed
 from memory.ledger import facts_in_order
 from memory.verifiable import next_words
 
@@ -17,23 +20,46 @@ NAME = "rule"
 QUESTIONS = (
     "What should I do today?",
     "What would you try first?",
-    "How do I go on from there?",
-    "What else is worth a thought?",
+    "What makes a good breakfast?",
+    "How do I get more sleep?",
+    "What could I give a friend?",
+    "Where would you spend a free day?",
+    "How do I tidy a full cupboard?",
+    "What is a good habit to begin with?",
+    "How do I make a room warmer?",
+    "What can I learn in a month?",
+    "How do I write a good letter?",
+    "What helps on a bad day?",
+    "How do I save a little money?",
+    "What should I cook tonight?",
+    "How do I get on with my neighbours?",
+    "What is worth repairing?",
+    "How do I plan a short trip?",
+    "What could I plant this season?",
+    "How do I stop putting things off?",
+    "What is a good way to move more?",
 )
+"""What a message ends with, unless others are given. The proof trains on others, so that these
+stay new to the models that it tests."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class RuleUser:
     """Writes the messages of a verifiable persona."""
+
+    questions: Sequence[str] = QUESTIONS
+    """Asked in turn, from a place that the tree decides."""
 
     async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
         """Write the user message that follows `path` (empty: the opening message)."""
         turn = len(path) // 2 + 1
         facts = facts_in_order(persona, tree)
         texts = [node.content for node in path[::2]]
+        first = derived_seed("question", tree)
         parts = [
             facts[turn - 1].text if turn <= len(facts) else "",
             next_words(persona, texts, path[-1].content if path else None),
-            QUESTIONS[(turn - 1) % len(QUESTIONS)],
+            self.questions[(first + turn - 1) % len(self.questions)],
         ]
         return UserNode.of(
             path[-1].id if path else None,
@@ -42,3 +68,8 @@ class RuleUser:
             turn=turn,
             agent=NAME,
         )
+
+    def done(self, persona: Persona, user: UserNode) -> bool:
+        """Whether there is nothing left to tell."""
+        told = sum(fact.kind == "fact" for fact in persona.facts)
+        return user.turn >= max(told, len(persona.preferences))

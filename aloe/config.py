@@ -46,6 +46,7 @@ FREE_ON_RESUME = (
     "prices.",
     "training.",
     "benchmark.",
+    "proof.",
     "limits.",
     "budget.",
 )
@@ -423,6 +424,36 @@ class BenchmarkConfig(Settings):
         return {**CANDIDATE_DEFAULTS, **given} if isinstance(given, dict) else given
 
 
+class ProofConfig(Settings):
+    """How the proof is made (`aloe proof`; see docs/proof.md)."""
+
+    train: int = Field(default=200, ge=1)
+    validation: int = Field(default=16, ge=2)
+    test: int = Field(default=24, ge=2)
+    """Personas on each side."""
+    wishes: int = Field(default=4, ge=2)
+    """Wishes of each persona that a program can check."""
+    reserved: float = Field(default=0.12, gt=0, lt=1)
+    """Share of the pairs of wishes that only test personas have."""
+    rewriter: str | None = "plain"
+    """Assistant whose replies a rule rewrites into one more candidate; None: no such candidate."""
+    served: str = "local:{folder}"
+    """Model string of a trained model; `{folder}` and `{name}` are filled in."""
+    sft: dict[str, Any] = {}
+    dpo: dict[str, Any] = {}
+    rl: dict[str, Any] = {}
+    """Arguments of each training, over those in `training.arguments`."""
+    rl_method: Literal["rejection", "grpo"] = "rejection"
+    """`rejection`: the SFT model writes the candidates of new trees and learns from the best of
+    them, one round. `grpo`: TRL's GRPO with the rule as its reward."""
+    rl_trees: int = Field(default=40, ge=1)
+    """Trees of the rejection round."""
+    ablation_trees: tuple[int, ...] = (25, 50, 100)
+    """Numbers of trees on the way to all of them: the scaling curve."""
+    ablation_turns: tuple[int, ...] = (1, 3)
+    """Turns of which rows are kept."""
+
+
 class TelemetryConfig(Settings):
     """What other programs are told of the calls; see `aloe.telemetry`."""
 
@@ -482,6 +513,7 @@ class Config(Settings):
     simulation: SimulationConfig = SimulationConfig()
     judge: JudgeConfig = JudgeConfig()
     training: TrainingConfig = TrainingConfig()
+    proof: ProofConfig = ProofConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     benchmark: BenchmarkConfig = BenchmarkConfig()
     limits: LimitsConfig = LimitsConfig()

@@ -1,0 +1,134 @@
+"""Who is trained on, who is selected on, and who is tested on.
+
+Two things are kept apart. Lives: personas whose profiles are near-copies form a cluster, and a
+cluster goes to one side as a whole. Wishes: some pairs of wishes are reserved for the test. Nobody
+in training or validation has both wishes of a reserved pair, and everybody in the test has, so a
+model that has merely learnt which wishes go together cannot do well there.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, count, islice
+from typing import Literal
+
+from agents.rewriter import REACHABLE
+from aloe.config import ProofConfig
+from aloe.errors import ConfigError
+from aloe.schema import Persona, derived_seed, digest
+from benchmark.cases import Case
+from memory.embedder import Embedder
+from memory.splitting import close_pairs, clusters
+from memory.verifiable import DIMENSIONS, generate
+
+Part = Literal["train", "validation", "test"]
+
+Wanted = tuple[str, str]
+"""A wish: dimension and value."""
+Pair = frozenset[Wanted]
+
+SPARE = 4
+"""Personas drawn for each one needed: many fit neither side, or come in the wrong cluster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """The personas of a proof."""
+
+    parts: Mapping[Part, tuple[Persona, ...]]
+    clusters: Mapping[str, str]
+    """Label of the life by persona id; lives that share it are near-copies."""
+    reserved: frozenset[Pair]
+    """Pairs of wishes that only test personas have."""
+
+    def cases(self, part: Part, turns: int) -> list[Case]:
+        """Return one benchmark case for each persona of a part."""
+        return [
+            Case.model_validate(
+                {
+                    "suite": f"proof-{part}",
+                    "persona": persona,
+                    "why": f"held out for {part}",
+                    "profile": self.clusters[persona.id],
+                    "personality": digest(sorted(persona.preferences.items())),
+                    "turns": turns,
+                }
+            )
+            for persona in self.parts[part]
+        ]
+
+
+def people(config: ProofConfig, seed: int, threshold: float, embedder: Embedder) -> People:
+    """Draw and split the personas.
+
+    Args:
+        config: how many, and of how many wishes.
+        seed: the same seed gives the same people.
+        threshold: cosine similarity from which two lives are near-copies.
+        embedder: what makes the vectors.
+
+    Raises:
+        ConfigError: too few can be found that fit.
+    """
+    rng = random.Random(derived_seed("proof", seed))
+    reserved = reserved_pairs(config.reserved, rng)
+    needed: dict[Part, int] = {
+        "test": config.test,
+        "validation": config.validation,
+        "train": config.train,
+    }
+    drawn = list(islice(candidates(config.wishes, seed), SPARE * sum(needed.values())))
+    vectors = embedder.embed([persona.profile for persona in drawn])
+    groups = clusters(len(drawn), close_pairs({"profile": vectors}, threshold))
+    rng.shuffle(groups)
+    parts: dict[Part, list[Persona]] = {part: [] for part in needed}
+    labels: dict[str, str] = {}
+    for number, group in enumerate(groups):
+        members = [drawn[row] for row in group]
+        for part, chosen in parts.items():
+            fitting = [p for p in members if holds(p, reserved) == (part == "test")]
+            room = needed[part] - len(chosen)
+            if fitting and room:
+                chosen += fitting[:room]
+                labels |= {persona.id: f"life {number}" for persona in fitting[:room]}
+                break
+    for part, chosen in parts.items():
+        if len(chosen) < needed[part]:
+            raise ConfigError(
+                f"proof.{part} asks for {needed[part]} personas and only {len(chosen)} fit; ask "
+                "for fewer, or change proof.reserved or proof.wishes"
+            )
+    return People(
+        parts={part: tuple(chosen) for part, chosen in parts.items()},
+        clusters=labels,
+        reserved=reserved,
+    )
+
+
+def candidates(wishes: int, seed: int) -> Iterator[Persona]:
+    """Yield personas without end, no two with the same wishes, all of which edits can serve."""
+    seen: set[Pair] = set()
+    for number in count():
+        persona = generate(derived_seed("proof", seed, number), wishes=wishes)
+        wanted = frozenset(persona.preferences.items())
+        if persona.preferences.keys() <= REACHABLE and wanted not in seen:
+            seen.add(wanted)
+            yield persona
+
+
+def reserved_pairs(share: float, rng: random.Random) -> frozenset[Pair]:
+    """Return that share of all pairs of wishes of different dimensions."""
+    wishes = [(name, each.value) for name in sorted(REACHABLE) for each in DIMENSIONS[name]]
+    pairs = [frozenset(two) for two in combinations(wishes, 2) if two[0][0] != two[1][0]]
+    return frozenset(rng.sample(pairs, round(share * len(pairs))))
+
+
+def holds(persona: Persona, pairs: frozenset[Pair]) -> bool:
+    """Whether a persona has both wishes of one of the `pairs`."""
+    return any(frozenset(two) in pairs for two in combinations(persona.preferences.items(), 2))
+
+
+def leaks(train: Sequence[Persona], test: Sequence[Persona]) -> list[str]:
+    """Return the ids of test personas whose wishes a training persona has as well, all of them."""
+    known = {frozenset(persona.preferences.items()) for persona in train}
+    return [each.id for each in test if frozenset(each.preferences.items()) in known]
