@@ -33,7 +33,7 @@ from aloe.limits import Limiter
 from aloe.models import Message, Model, Reply
 from aloe.schema import digest
 
-KEPT = 8192
+KEPT = 4096
 """Answers kept in case that a call of their tree fails and its node is run again."""
 
 SPELLED = 8192
