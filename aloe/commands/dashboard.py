@@ -1,7 +1,6 @@
 """The live picture of a simulation, or of another run over trees."""
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,7 +15,6 @@ from aloe.views.figures import Pace, duration, grid, spending
 
 if TYPE_CHECKING:
     from aloe.calls import CallLog, Event
-    from aloe.limits import Limiter
     from graphs.run import Progress
     from memory.ledger import Tally
 
@@ -57,7 +55,6 @@ class RunDisplay(Display):
         super().__init__(quiet=quiet)
         self.name = name
         self.newest = NewestExchange()
-        self.limiters: Sequence[Limiter] = ()
         self._progress = progress
         self._calls = calls
         self._pace = Pace(calls.totals)
@@ -126,16 +123,7 @@ class RunDisplay(Display):
                 for kind in ("repaired", "blemished", "spoiled")
             ),
         }
-        lines |= spending(self._calls, self._pace)
-        if self._progress.running and (held := self._held_back()):
-            lines["limits"] = held
-        return grid(lines)
-
-    def _held_back(self) -> str:
-        """Return what holds calls back at this moment, by server."""
-        from aloe.limits import in_force
-
-        return "; ".join(in_force(self.limiters))
+        return grid(lines | spending(self._calls, self._pace))
 
 
 class NewestExchange:

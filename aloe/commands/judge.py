@@ -14,6 +14,7 @@ from rich.text import Text
 from aloe.commands.options import ConfigFile, Json, Quiet, Seed
 from aloe.console import Display, finish, show, stderr
 from aloe.errors import INTERRUPTED, StoreError
+from aloe.views.figures import Pace, grid, spending
 
 if TYPE_CHECKING:
     from aloe.calls import CallLog
@@ -136,6 +137,7 @@ class _AuditDisplay(Display):
         super().__init__(quiet=quiet)
         self._progress = progress
         self._calls = calls
+        self._pace = Pace(calls.totals)
 
     def line(self) -> str:
         """Return the state in one line."""
@@ -149,7 +151,7 @@ class _AuditDisplay(Display):
         """Return a bar and the line."""
         p = self._progress
         bar = ProgressBar(total=p.wanted, completed=p.done, width=30)
-        return Group(bar, Text(self.line()))
+        return Group(bar, Text(self.line()), grid(spending(self._calls, self._pace)))
 
 
 def table(passport: "Passport") -> RenderableType:

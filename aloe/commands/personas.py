@@ -4,7 +4,6 @@ Only what a person sees and types is here; growing is `graphs.pool`, everything 
 itself is `memory`. Heavy packages are imported when a verb runs, so that `--help` is instant.
 """
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from aloe.commands import persona_files, persona_reports
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.console import Display, finish, show, stderr
 from aloe.errors import INTERRUPTED
+from aloe.views.figures import Pace, duration, grid, spending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,48 +220,45 @@ class GrowthDisplay(Display):
         self._calls = calls
         self._judged_before = log.judged
         self._accepted_before = log.accepted
-        self._started = time.monotonic()
-        self._ended: float | None = None
+        self._pace = Pace(calls.totals)
 
     def seconds(self) -> float:
         """Return the time since the start, or the length of the growth once it has its target."""
-        if self._ended is None and self._progress.size >= self._progress.target:
-            self._ended = time.monotonic()
-        return (self._ended or time.monotonic()) - self._started
+        if self._progress.size >= self._progress.target:
+            self._pace.end()
+        return self._pace.seconds
 
-    def eta(self) -> float | None:
-        """Return the seconds to the target at the pace so far; None before the first persona."""
+    def to_go(self) -> str:
+        """Say how long the rest takes at the pace so far; empty if that is not known."""
         p = self._progress
-        if p.size == p.found:
-            return None
-        return self.seconds() / (p.size - p.found) * (p.target - p.size)
+        left = self._pace.to_go(p.size - p.found, p.target - p.found)
+        return f"about {duration(left)} to go" if left else ""
 
     def line(self) -> str:
         """Return the state in one line."""
         p, judged, accepted = self._progress, *self._judged()
-        eta = self.eta()
-        return (
+        told = (
             f"personas: {p.size}/{p.target}, {accepted} of {judged} candidates accepted, "
             f"{self._calls.totals.output_tokens} tokens written, {self.seconds():.0f} s"
-            + (f", about {eta:.0f} s to go" if eta else "")
         )
+        return ", ".join(filter(None, [told, self.to_go()]))
 
     def panel(self) -> RenderableType:
         """Return bar, acceptance, reasons of refusal, figures and the newest persona."""
         p, judged, accepted = self._progress, *self._judged()
-        eta = self.eta()
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             "personas",
             ProgressBar(total=p.target, completed=p.size, width=30),
             f"{p.size}/{p.target}",
-            f"about {eta:.0f} s to go" if eta else "",
+            self.to_go(),
         )
         parts: list[RenderableType] = [bar, _acceptance(self._log, judged, accepted)]
         if self._log.refusals:
             reasons = ", ".join(f"{why} {n}" for why, n in self._log.refusals.most_common(6))
             parts.append(Text(f"refused: {reasons}"))
-        parts.append(_figures(self._calls, self.seconds()))
+        self.seconds()  # stops the clock of a growth that has its target
+        parts.append(grid(spending(self._calls, self._pace)))
         if p.newest:
             words = f"{p.newest.profile} {p.newest.personality}"
             parts.append(Text(words, style="italic", overflow="ellipsis", no_wrap=True))
@@ -297,19 +294,3 @@ def _acceptance(log: "GrowthLog", judged: int, accepted: int) -> Text:
     groups = [fates[i : i + 8] for i in range(0, len(fates), 8)]
     bars = "".join("▁▂▃▄▅▆▇█"[round(7 * sum(group) / len(group))] for group in groups)
     return Text(f"accepted {accepted} of {judged} candidates ({share:.0%})  {bars}")
-
-
-def _figures(calls: "CallLog", seconds: float) -> Table:
-    totals = calls.totals
-    cost = "unknown" if totals.unpriced else f"${totals.cost:.4f}"
-    table = Table.grid(padding=(0, 2))
-    table.add_row(
-        f"{totals.calls} calls",
-        f"{totals.input_tokens} tokens read",
-        f"{totals.output_tokens} written",
-        f"{seconds:.1f} s",
-        f"{totals.output_tokens / max(seconds, 1e-9):.0f} tokens/s",
-        f"cost {cost}",
-        f"{totals.errors} errors" if totals.errors else "",
-    )
-    return table

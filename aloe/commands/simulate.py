@@ -186,7 +186,7 @@ def simulate(
                     with run.display.running(), traced(resolved.telemetry, run.calls):
                         loop.run(run.grow(wanted, folder, models))
                 except BudgetError as error:
-                    run.stopped = str(error)
+                    run.stopped = run.calls.budget.reached or str(error)
                 except KeyboardInterrupt:
                     say(f"stopped; run the same command again to go on in {folder.path}")
                     raise typer.Exit(INTERRUPTED) from None
@@ -371,7 +371,6 @@ class _Run:
     async def grow(self, wanted: list["Planned"], folder: Any, models: Any) -> None:
         from graphs.run import grow_all
 
-        self.display.limiters = [model.limiter for model in models.values()]
         await grow_all(
             wanted, self.config, folder, models, self.calls, self.progress, self.display.update
         )

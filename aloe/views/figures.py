@@ -35,6 +35,11 @@ class Pace:
         self._ended = self._ended or time.monotonic()
 
     @property
+    def ended(self) -> bool:
+        """Whether the clock was stopped."""
+        return self._ended is not None
+
+    @property
     def seconds(self) -> float:
         """Seconds since the start, or the length of the run once it has ended."""
         return (self._ended or time.monotonic()) - self._started
@@ -73,6 +78,8 @@ def duration(seconds: float) -> str:
 
 def spending(calls: "CallLog", pace: Pace) -> dict[str, str]:
     """Return calls, tokens, cost and what went wrong, each in one line, by name."""
+    from aloe.limits import in_force
+
     t = calls.totals
     per_second, tokens_per_second = pace.rates()
     cached = t.cached_tokens / t.input_tokens if t.input_tokens else 0.0
@@ -86,6 +93,8 @@ def spending(calls: "CallLog", pace: Pace) -> dict[str, str]:
     }
     if caps := ", ".join(_caps(calls.budget)):
         lines["budget"] = caps
+    if not pace.ended and (held := "; ".join(in_force(calls.limiters))):
+        lines["limits"] = held
     if troubles := ", ".join(_troubles(t)):
         lines["trouble"] = troubles
     return lines

@@ -94,10 +94,12 @@ def test_trouble_is_named_by_role_and_kind() -> None:
 
 def test_what_holds_calls_back_is_shown_while_it_works() -> None:
     shown = display(Progress(wanted=2, running=1))
-    limiter = Limiter()
+    limiter = Limiter(server="http://host")
     limiter.in_force = lambda: "24 at once"  # type: ignore[method-assign]
-    shown.limiters = [limiter]
-    assert "24 at once" in drawn(shown.figures(), 100)
+    shown._calls.limiters.add(limiter)
+    assert "http://host: 24 at once" in drawn(shown.figures(), 100)
+    shown._pace.end()
+    assert "24 at once" not in drawn(shown.figures(), 100)
 
 
 def test_the_newest_exchange_stays_long_enough_to_be_read(still: Any) -> None:
