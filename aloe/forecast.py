@@ -174,7 +174,7 @@ def _estimate(
     usage: defaultdict[str, Usage] = defaultdict(Usage)
     levels = exchanges(config.simulation, len(config.models.assistants))
     for turn, numbers in list(enumerate(levels))[turns_there:]:
-        for role, each, calls in _calls(config, personas):
+        for role, each, calls in _calls(config, personas, at):
             took = means.get(role) or _guess(config, personas, role, each, turn)
             usage[role].add(numbers[at] * calls * trees, *took)
     by_role = config.models.by_role() | {name: r.model for name, r in config.roles.items()}
@@ -188,14 +188,21 @@ def _estimate(
     )
 
 
-def _calls(config: Config, personas: Sequence[Persona]) -> Iterator[tuple[str, ModelConfig, float]]:
-    """Yield every role with its model and its mean number of calls in one exchange."""
+def _calls(
+    config: Config, personas: Sequence[Persona], at: int
+) -> Iterator[tuple[str, ModelConfig, float]]:
+    """Yield every role with its model and its mean number of calls in one exchange.
+
+    A tournament asks for no more than what it needs, at least a chain of all candidates.
+    """
     assistants = config.models.assistants
     yield "user", config.models.user, 1
     yield "inducer", config.models.inducer, 1
     for assistant in assistants:
         yield assistant.name, assistant, 1
-    pairs = len(assistants) * (len(assistants) - 1) / 2
+    chain = len(assistants) - 1
+    tournament = config.judge.schedule == "tournament" and at == 0
+    pairs = chain if tournament else chain * len(assistants) / 2
     questions = max(1, len(config.judge.criteria))
     ruled = fmean(bool(p.preferences) for p in personas) if personas and config.judge.rules else 0
     if not config.judge.use:

@@ -179,6 +179,11 @@ class Limiter:
             self._refuse(f"asks to wait {seconds:.0f} s")
         self._not_before = max(self._not_before, monotonic() + seconds)
 
+    @property
+    def gave_up(self) -> bool:
+        """Whether the server was gone for longer than our patience."""
+        return self._refusal is not None
+
     def heard(self, headers: Mapping[str, str]) -> None:
         """Take caps and what is left of them from the headers of an answer."""
         for kind, pace in (("requests", self._requests), ("tokens", self._tokens)):
@@ -265,10 +270,13 @@ _limiters: WeakValueDictionary[tuple[str, LimitsConfig, float], Limiter] = WeakV
 
 
 def limiter_of(server: str, config: LimitsConfig, share: float = 1.0) -> Limiter:
-    """Return the limiter that all models at `server` share, for as long as one of them lives."""
+    """Return the limiter that all models at `server` share, for as long as one of them lives.
+
+    One that has given its server up is of the past: who asks anew wants to try anew.
+    """
     key = server, config, share
     found = _limiters.get(key)
-    if found is None:
+    if found is None or found.gave_up:
         found = _limiters[key] = Limiter(server, config, share=share)
     return found
 

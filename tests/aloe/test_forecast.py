@@ -49,6 +49,16 @@ def test_it_foresees_the_calls_that_are_made(settings: dict[str, Any]) -> None:
         assert ahead.least == ahead.most
 
 
+def test_a_tournament_asks_for_less() -> None:
+    raw = config(turns=2, assistants=4).model_dump()
+    own = validated(Config, {**raw, "judge": {"schedule": "tournament"}}, source="test")
+    log = CallLog()
+    grow(own, calls=log)
+    ahead = forecast(own, PERSONAS[:1], 1)
+    assert ahead.least.calls == 2 * (6 + 2 * 3) <= log.totals.calls
+    assert log.totals.calls <= ahead.most.calls == 2 * (6 + 2 * 6)
+
+
 def test_the_run_of_the_paper() -> None:
     """3,310 personas, ten turns; user, inducer, two assistants, and a judge of both orders."""
     ahead = forecast(config(turns=10), PERSONAS, 3310)

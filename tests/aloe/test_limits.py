@@ -279,6 +279,8 @@ def test_models_at_one_server_share_a_limiter_while_one_of_them_lives() -> None:
     assert first is same
     assert limiter_of("http://b", config) is not first
     assert in_force([first, same, Limiter("c")]) == ["http://a: 2 at once"]
+    first.pause(7200.0)
+    assert limiter_of("http://a", config) is not first  # a run that is taken up tries anew
 
 
 @pytest.mark.parametrize(
