@@ -90,3 +90,9 @@ bench-bench: $(VENV)/.program
 .PHONY: bench-cli
 bench-cli: $(VENV)/.program
 	$(BIN)/python -m benchmark.bench_cli
+
+# The pictures of the README, from a run of the demo.
+.PHONY: pictures
+pictures: demo
+	$(BIN)/aloe trace $(RUN) --svg docs/pictures/trees.svg
+	$(BIN)/aloe trace $(RUN) --first --svg docs/pictures/tree.svg

@@ -5,7 +5,7 @@ from io import StringIO
 from pathlib import Path
 
 from rich.console import Console, RenderableType
-from rich.terminal_theme import MONOKAI
+from rich.terminal_theme import SVG_EXPORT_THEME
 
 from aloe.errors import StoreError
 
@@ -25,7 +25,7 @@ def save_svg(picture: RenderableType, path: Path, *, title: str) -> None:
         record=True, width=WIDTH, file=StringIO(), emoji=False, color_system="truecolor"
     )
     console.print(picture)
-    svg = console.export_svg(title=title, theme=MONOKAI, unique_id="aloe")
+    svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="aloe")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # rich names fonts on a server of others; a reader's own will do.
