@@ -108,7 +108,7 @@ def make_settings(task: Task) -> Config:
     raw = {
         "models": {**models, "assistants": assistants},
         "simulation": simulation,
-        "judge": {"use": ONE_ORDER, "rules": False},
+        "judge": {"rules": False, **({} if task.model == EMBEDDED else {"use": ONE_ORDER})},
     }
     return settings.validated(Config, raw, source="benchmark")
 
@@ -293,7 +293,7 @@ def embedded(given: argparse.Namespace, personas: str) -> str:
     for _ in range(given.embedded):
         for variant, runs in found.items():
             task = Task(
-                variant=variant, model=EMBEDDED, trees=4, turns=4, in_flight=4, personas=personas
+                variant=variant, model=EMBEDDED, trees=4, turns=6, in_flight=4, personas=personas
             )
             runs.append(in_child(task))
     rates = {
@@ -301,9 +301,9 @@ def embedded(given: argparse.Namespace, personas: str) -> str:
         for variant, runs in found.items()
     }
     lines = [
-        "Four trees of four turns on the embedded 135M model, four at once, each way with a server "
-        f"of its own; median of {given.embedded}. The simulation asks again where a user or an "
-        "assistant said nothing of use, so its calls are a few more.",
+        "Four trees of six turns on the embedded 135M model, four at once, the judge in both "
+        f"orders, each way with a server of its own; median of {given.embedded}. The simulation "
+        "asks again where a user or an assistant said nothing of use, so its calls are a few more.",
         "",
         "| | calls | wall s | tokens written/s | of the bare client | prompts from cache |",
         "|---|---|---|---|---|---|",

@@ -1,7 +1,8 @@
 """The floor that `make bench-simulate` measures against: the same calls and nothing around them.
 
 The agents' own prompts go out through bare asyncio and aiohttp: no LangGraph, no LangChain, no log,
-no files. The judge asks in one order only, in the floor and in what is measured against it.
+no files. At the load server the judge asks in one order only, here and in what is measured against
+it.
 """
 
 import asyncio
@@ -13,11 +14,12 @@ from typing import Any, cast
 import aiohttp
 
 from agents.assistant import AssistantAgent
-from agents.inducer import _marks, _schema
+from agents.inducer import Inducer, _marks, _schema
 from agents.judge import Comparison, PreferenceJudge
 from agents.prompt import FOLDER, shipped
 from agents.roles import RoleModel
 from agents.transcript import as_text
+from agents.user import UserAgent
 from aloe.calls import CallLog
 from aloe.config import Config
 from aloe.local import embedded_server
@@ -62,7 +64,8 @@ class Floor:
         self.calls = self.read = self.cached = self.wrote = 0
         self._config, self._session = config, session
         made = make_context(config, open_models(config), CallLog())
-        self._user, self._inducer = made.user, made.inducer
+        self._user = cast(UserAgent, made.user)
+        self._inducer = cast(Inducer, made.inducer)
         self._assistants = cast(tuple[AssistantAgent, ...], made.assistants)
         self._judge = shipped("judge")
         provider, _, rest = config.models.user.model.partition(":")
@@ -154,16 +157,20 @@ class Floor:
         candidates: Sequence[AssistantNode],
     ) -> None:
         first, second = candidates
-        messages = self._judge.render(
-            persona=f"{persona.profile} {persona.personality}",
-            history=as_text(path),
-            message=user.content,
-            a=first.content,
-            b=second.content,
-        )
-        seed = derived_seed("judge", tree, first.id, second.id, "first-second")
-        wishes = {"logprobs": True, "top_logprobs": 20, "max_tokens": 1}
-        await self.post("judge", messages, seed=seed, **wishes)
+        one = self._config.judge.use == ONE_ORDER
+        for order, a, b in (("first-second", first, second), ("second-first", second, first)):
+            if one and order != "first-second":
+                return
+            messages = self._judge.render(
+                persona=f"{persona.profile} {persona.personality}",
+                history=as_text(path),
+                message=user.content,
+                a=a.content,
+                b=b.content,
+            )
+            seed = derived_seed("judge", tree, first.id, second.id, order)
+            wishes = {"logprobs": True, "top_logprobs": 20, "max_tokens": 1}
+            await self.post("judge", messages, seed=seed, **wishes)
 
 
 async def run_floor(config: Config, todo: Sequence[Planned]) -> tuple[Floor, str]:
