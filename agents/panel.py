@@ -107,7 +107,7 @@ def identity(config: Config) -> JudgeIdentity:
     questions = Question.about(config.judge.criteria, config.prompts)
     prompts = [own.prompt] if own else [question.prompt for question in questions]
     return JudgeIdentity(
-        models=(own.use, *models) if own else models,
+        models=(own.identity, *models) if own else models,
         prompts={prompt.name: prompt.sha for prompt in prompts if prompt},
         criteria=dict(config.judge.criteria),
         min_margin=config.judge.min_margin,

@@ -64,6 +64,12 @@ class Found:
     prompt: Prompt | None
 
     @property
+    def identity(self) -> str:
+        """What it is and what it is made with: two that differ in either are not the same."""
+        given = json.dumps(self.arguments, sort_keys=True, default=str) if self.arguments else ""
+        return f"{self.use} {given}".strip()
+
+    @property
     def about(self) -> str:
         """What its author says of it."""
         return inspect.getdoc(self.target) or "(it has no docstring)"

@@ -18,7 +18,7 @@ from aloe.errors import EXIT_CODE, AloeError
 if TYPE_CHECKING:
     import asyncio
 
-    from aloe.config import ModelConfig
+    from aloe.config import Config, ModelConfig
 
 Check = tuple[str, bool, str]
 """What was checked, whether it is well, and what was found or what to do."""
@@ -42,7 +42,9 @@ def doctor(
 
     resolved = settings.load(config, {"seed": seed}).with_model(model, base_url)
     checks = [*_installation(), _attempt("embedder", _embedder)]
+    checks.append(_attempt("roles and prompts", partial(_own, resolved)))
     used = [*resolved.models.by_role().values(), resolved.models.writer]
+    used += [role.model for role in resolved.roles.values()]
     # One event loop for all: models at one server share its open connections.
     with asyncio.Runner() as loop:
         for each in {(m.model, m.base_url): m for m in used}.values():
@@ -78,6 +80,13 @@ def _attempt(what: str, check: Callable[[], str]) -> Check:
         return what, True, check()
     except AloeError as error:
         return what, False, str(error)
+
+
+def _own(config: "Config") -> str:
+    from agents.registry import prompts_of
+
+    prompts_of(config)
+    return f"{len(config.roles)} roles and {len(config.prompts)} prompts of your own"
 
 
 def _embedder() -> str:

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders import config
 from command import RunAloe, StartAloe
 
 from agents.prompt import FOLDER, parse, shipped
+from aloe.errors import ConfigError
 from aloe.named import entry_points, extension
 from memory.trees import read_trees
 
@@ -195,5 +197,8 @@ def test_an_installed_package_offers_roles_by_name(
     monkeypatch.syspath_prepend(tmp_path)
     assert [point.name for point in entry_points("expansions")] == ["last"]
     assert extension("roles", "size").__name__ == "counts"
+    assert config(expansion="last").simulation.expansion == "last"
+    with pytest.raises(ConfigError, match=r"'first' is none of sample, .*, last, MODULE:FUNCTION"):
+        config(expansion="first")
     assert "Counts what each" in aloe("roles", "show", "size").out
     assert "installed: size (offered_roles:counts) in aloe.roles" in aloe("roles", "list").out

@@ -9,6 +9,7 @@ import pytest
 from builders import PERSONAS, config, grow, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
+from agents.panel import identity
 from agents.prompt import FOLDER
 from agents.registry import prompts_of
 from agents.scripted import reply
@@ -108,6 +109,10 @@ class Misprompted(Critic):
 
 def longer(asked, model):
     return len(asked.first.content) - len(asked.second.content)
+
+
+def weighted(asked, model, by=0):
+    return by
 
 
 def no_margin(asked, model):
@@ -354,6 +359,21 @@ def test_a_judge_of_ones_own_returns_a_margin(own: str) -> None:
     assert {(v.outcome, v.margin) for v in none.verdicts} == {("abstain", None)}
     with pytest.raises(RoleError, match="returns a number or None, not 'the first'"):
         grow(settings({"judge": {"use": f"{own}:no_number"}}, turns=1))
+
+
+def test_a_judge_of_ones_own_is_another_judge_with_other_arguments(own: str) -> None:
+    judges = [
+        settings({"judge": {"use": f"{own}:{use}", "options": options}})
+        for use, options in (
+            ("longer", {}),
+            ("Asks", {}),
+            ("weighted", {"by": 1}),
+            ("weighted", {}),
+        )
+    ]
+    identities = [identity(judge) for judge in judges]
+    assert len({each.models for each in identities}) == 4
+    assert [set(each.prompts) for each in identities] == [set(), {"judge"}, set(), set()]
 
 
 def test_a_judge_of_ones_own_may_ask_a_model(own: str) -> None:
