@@ -22,7 +22,7 @@ import operator
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, NotRequired, TypeVar, cast, get_args
+from typing import Annotated, Any, NotRequired, Protocol, TypeVar, cast, get_args
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -32,13 +32,12 @@ from pydantic import JsonValue
 from typing_extensions import TypedDict
 
 from agents.assistant import Assistant
-from agents.inducer import Inducer
 from agents.judge import Comparison, Judge
 from agents.mood import mood_of
 from agents.registry import RoleAgent, noted, reworded
 from agents.roles import Exchange, Update
 from agents.schedule import compare_all
-from agents.user import UserAgent
+from agents.transcript import Path
 from aloe.config import Place, Schedule, SimulationConfig
 from aloe.errors import TransientCallError
 from aloe.schema import (
@@ -64,12 +63,29 @@ STEPS_OF_A_TURN = 14
 """More than the nodes of a turn: its graph runs under the recursion limit of the tree."""
 
 
+class User(Protocol):
+    """Writes the user's messages: a model (`UserAgent`), or a rule."""
+
+    async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
+        """Write the user message that follows `path`."""
+
+    def done(self, persona: Persona, user: UserNode) -> bool:
+        """Whether the conversation has come to its end."""
+
+
+class Marker(Protocol):
+    """Marks what a message reveals: a model (`Inducer`), or a rule."""
+
+    async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:
+        """Return what `user`, a message, reveals."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SimulationContext:
     """What the nodes of both graphs work with."""
 
-    user: UserAgent
-    inducer: Inducer
+    user: User
+    inducer: Marker
     assistants: tuple[Assistant, ...]
     judge: Judge
     ledger: Ledger

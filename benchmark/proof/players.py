@@ -1,0 +1,102 @@
+"""The players of the proof's trees that are no models.
+
+Who plays the user, and what of it enters the ledger, must not cost what the proof is about: with
+two cores every call is one reply less to learn from. So the user speaks by rule, the inducer marks
+all that is not a question of the bank, and the rewriter edits a reply that another assistant writes
+anyway, so it costs no call at all.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as File
+
+from agents.assistant import Assistant
+from agents.rewriter import rewrite, stated
+from agents.transcript import Path
+from aloe.schema import AssistantNode, Disclosure, UserNode, derived_seed, sentences
+
+REWRITER = "rewriter"
+"""What nodes call it; its replies are counted apart."""
+
+
+def training_questions() -> tuple[str, ...]:
+    """Return the questions that training users ask; no benchmark asks them."""
+    text = (File(__file__).parent / "questions.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleMarker:
+    """Marks every sentence but the question at the end: with a rule user all of them are facts."""
+
+    questions: frozenset[str]
+
+    async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:  # noqa: ARG002
+        """Return what `user`, a message, reveals."""
+        said = sentences(user.content)
+        return tuple(Disclosure(quote=text) for text in said if text not in self.questions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedOnce:
+    """An assistant whose reply two others read: it is asked once for each message."""
+
+    source: Assistant
+    _asked: dict[str, "asyncio.Task[AssistantNode]"] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Recorded on every node that it writes."""
+        return self.source.name
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user`, or wait for the answer that is on its way.
+
+        Raises:
+            CallError: the call failed; the next time it is made anew.
+        """
+        if user.id not in self._asked:
+            answer = self.source.reply(tree, path, user, revealed)
+            self._asked[user.id] = asyncio.ensure_future(answer)
+        try:
+            return await self._asked[user.id]
+        except BaseException:
+            self._asked.pop(user.id, None)
+            raise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewriter:
+    """Edits another assistant's reply until it keeps the wishes that the user has stated.
+
+    It reads the messages and nothing of the persona, so it serves no wish before it was stated.
+    """
+
+    source: Assistant
+    name: str = REWRITER
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user` with an edited reply; empty if there is nothing to edit.
+
+        Raises:
+            CallError: the call of the other assistant failed.
+        """
+        written = await self.source.reply(tree, path, user, revealed)
+        wishes = stated([node.content for node in [*path[::2], user]])
+        seed = derived_seed(REWRITER, tree, user.id)
+        text = rewrite(_whole(written), wishes, seed)
+        faults = () if text else ("empty",)
+        return AssistantNode.of(user.id, text, agent=self.name, turn=user.turn, faults=faults)
+
+
+def _whole(written: AssistantNode) -> str:
+    """Return the sentences of a reply that came to their end; all that was cut off is left out."""
+    if "truncated" not in written.faults:
+        return written.content
+    whole = [piece for piece in sentences(written.content) if piece[-1] in ".!?"]
+    return " ".join(whole)

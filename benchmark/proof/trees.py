@@ -1,0 +1,89 @@
+"""The proof's trees: the graph of every simulation, with rules as user, inducer and one assistant.
+
+Rules judge as well, so the only calls are those of the assistants: two a turn where a plain and a
+hinted one answer, whatever the number of candidates.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from agents.assistant import Assistant
+from agents.rule_user import RuleUser
+from aloe.calls import CallLog
+from aloe.config import Config
+from aloe.errors import ConfigError
+from aloe.models import Model, closed_model, open_model
+from aloe.schema import Persona, Tree
+from benchmark.proof.players import AskedOnce, Rewriter, RuleMarker, training_questions
+from graphs.run import Planned, Progress, finish_trees, make_context, plan
+from graphs.tree import SimulationContext, grow_tree
+from memory.trees import RunFolder
+
+def open_assistants(config: Config) -> dict[str, Model]:
+    """Build the models of the assistants; the other roles get stand-ins that must not be asked.
+
+    Raises:
+        ConfigError: a model string is wrong or its key or package is missing.
+        ModelError: the embedded server cannot be started.
+    """
+    reason = "a persona without checkable wishes is among the personas of the proof"
+    asked = {each.name for each in config.models.assistants}
+    return {
+        name: open_model(each, config.limits) if name in asked else closed_model(each, reason)
+        for name, each in config.models.by_role().items()
+    }
+
+
+def proof_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
+    """Build the agents.
+
+    Raises:
+        ConfigError: the rewriter is to edit the replies of an assistant that is not there.
+    """
+    context = make_context(config, models, calls)
+    questions = training_questions()
+    return replace(
+        context,
+        user=RuleUser(questions=questions),
+        inducer=RuleMarker(questions=frozenset(questions)),
+        assistants=_with_rewriter(context, config.proof.rewriter),
+    )
+
+
+def _with_rewriter(context: SimulationContext, edited: str | None) -> tuple[Assistant, ...]:
+    if edited is None:
+        return context.assistants
+    names = [each.name for each in context.assistants]
+    if edited not in names:
+        raise ConfigError(
+            f"proof.rewriter: there is no assistant '{edited}'; there are {', '.join(names)}"
+        )
+    shared = AskedOnce(source=context.assistants[names.index(edited)])
+    others = (shared if each.name == edited else each for each in context.assistants)
+    return (*others, Rewriter(source=shared))
+
+
+async def grow(
+    config: Config,
+    personas: Sequence[Persona],
+    folder: RunFolder,
+    models: dict[str, Model],
+    calls: CallLog,
+    progress: Progress,
+    on_change: Callable[[], None] = lambda: None,
+) -> None:
+    """Grow the trees that `folder` does not hold yet; the folder must be held for writing.
+
+    Raises:
+        ModelError: a model is refused or gone; what is finished is kept.
+        StoreError: the folder cannot be written any more; what is finished is kept.
+    """
+    context = proof_context(config, models, calls)
+    names = {each.name: models[each.name].name for each in config.models.assistants}
+
+    async def make(each: Planned) -> Tree:
+        return await grow_tree(each.persona, each.seed, names, context)
+
+    wanted = {each.tree: each for each in plan(personas, config.simulation.trees, config.seed)}
+    width = config.simulation.concurrency
+    await finish_trees(wanted, make, folder, calls, progress, on_change, width=width)
