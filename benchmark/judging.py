@@ -14,8 +14,9 @@ from agents.rules import RULE
 from aloe.errors import CallError
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
 from benchmark.dialogues import Planned
-from benchmark.reading import parroting, personal, recall, right, used
+from benchmark.reading import leaked, parroting, personal, recall, right, used
 from benchmark.scores import Missing, ReplyScores, Score, Shown
+from graphs.dialogue import PRESCRIBED
 from memory.ledger import Ledger
 from memory.verifiable import kept, satisfaction
 
@@ -58,11 +59,19 @@ async def judge_dialogue(
                 "right": right(reply.content, probe) if probe else None,
                 "recall": recall(tree, persona, ledger) if last else None,
                 "user_faults": user.faults,
+                "leaked": leaked(persona, user, tree.id),
+                "on_table": _on_table(user),
                 "empty": not reply.content,
             }
         )
         found.append(row)
     return found
+
+
+def _on_table(user: UserNode) -> float | None:
+    if user.agent == PRESCRIBED or user.consistency is None:
+        return None
+    return user.consistency.on_table
 
 
 def missing_dialogue(

@@ -13,7 +13,7 @@ from agents.faults import echoes
 from aloe.schema import Disclosure, Fact, Persona, Tree, UserNode, sentences
 from benchmark.cases import Probe
 from benchmark.scores import Recall
-from memory.ledger import Ledger
+from memory.ledger import Ledger, facts_in_order
 from memory.words import content_words, names, numbers
 
 SHARE = 0.5
@@ -63,6 +63,12 @@ def right(reply: str, probe: Probe) -> bool | None:
     return any(
         re.search(rf"(?<!\w){re.escape(each.casefold())}(?!\w)", said) for each in probe.accept
     )
+
+
+def leaked(persona: Persona, user: UserNode, tree: str) -> tuple[str, ...]:
+    """Return the ids of facts of life that `user` states before it was told them."""
+    hidden = {fact.id for fact in facts_in_order(persona, tree)[user.turn :]}
+    return tuple(fact for fact in user.stated if fact in hidden)
 
 
 def recall(tree: Tree, persona: Persona, ledger: Ledger) -> Recall:

@@ -149,6 +149,8 @@ def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
         "over_personalisation": data.rate("personal"),
         "probes_right": data.rate("right"),
         "spoiled": _spoiled(data),
+        "user_leaks": data.rate("leaked"),
+        "user_drift": data.figure(level_slope, data.each("on_table")),
     }
     return {name: figure for name, figure in figures.items() if figure.count}
 

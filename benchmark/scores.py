@@ -96,6 +96,10 @@ class ReplyScores(Record):
     """On the last turn: what the candidate could say about its user when asked afterwards."""
     user_faults: tuple[Fault, ...] = ()
     """What is wrong with the user's message."""
+    leaked: tuple[str, ...] = ()
+    """Ids of the facts in the user's message that were not yet its turn to be told."""
+    on_table: float | None = None
+    """How near the user's message is to what it may talk of, a cosine; None if prescribed."""
     empty: bool = False
     """Whether the candidate said nothing: the lowest level by definition, no judge is asked."""
 

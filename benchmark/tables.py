@@ -18,7 +18,7 @@ from benchmark.results import SuiteResult
 
 SHARES = frozenset({
     "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",
-    "probes_right", "spoiled",
+    "probes_right", "spoiled", "user_leaks",
 })  # fmt: skip
 """Figures that are shares, shown in percent."""
 
@@ -42,6 +42,8 @@ LABELS = {
     "over_personalisation": "over-personalised probes",
     "probes_right": "probes answered right",
     "spoiled": "dialogues user spoiled",
+    "user_leaks": "messages user leaked in",
+    "user_drift": "user's drift, per turn",
 }
 """What the figures are called, in the order of the table."""
 

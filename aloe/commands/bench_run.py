@@ -99,8 +99,7 @@ def run(
     Example: `aloe bench run --model openai:NAME@http://127.0.0.1:8000/v1 --user openai:gpt-4o-mini
     --judge openai:A --judge openai:B --control ceiling --out runs/bench`
     """
-    from aloe.budget import Budget
-    from aloe.calls import iter_events
+    from aloe.budget import Budget, Spent
     from aloe.loop import runner
     from benchmark.dialogues import plan
     from benchmark.families import warnings
@@ -144,7 +143,7 @@ def run(
     if dry_run:
         finish({"forecast": vars(ahead), "warnings": cautions}, as_json=as_json)
         return
-    budget = Budget(resolved.budget, _spent(folders.values(), iter_events))
+    budget = Budget(resolved.budget, Spent.before(_events(out)))
     benching = _Benching(budget=budget, quiet=quiet)
     with runner() as loop:
         try:
@@ -162,6 +161,7 @@ def run(
         except KeyboardInterrupt:
             stderr().print(f"stopped; run the same command again to go on in {out}")
             raise typer.Exit(INTERRUPTED) from None
+    benching.rows += _earlier_controls(out, configs, planned["candidate"])
     document, by_suite = _document(resolved, configs, chosen, benching.rows, cautions, out)
     _write(out, document)
     show(_view(by_suite, as_json=as_json), as_json=as_json)
@@ -255,12 +255,29 @@ def _earlier(bench: Any) -> "dict[str, SuiteResult]":
     }
 
 
-def _spent(folders: Any, iter_events: Any) -> Any:
-    from aloe.budget import Spent
+def _earlier_controls(
+    out: Path, configs: "dict[Condition, Config]", planned: "Sequence[Planned]"
+) -> "list[ReplyScores]":
+    """Return the scores of controls that an earlier command made; adds them to `configs`."""
+    from aloe import config as settings
+    from benchmark.folder import CONFIG, read_bench
 
-    return Spent.before(
-        event for folder in folders for event in iter_events(folder / "events.jsonl")
-    )
+    dialogues = {each.dialogue.id for each in planned}
+    found: list[ReplyScores] = []
+    bench = read_bench(out)
+    for name, path in bench.conditions.items():
+        if name not in configs:
+            configs[name] = settings.load(path / CONFIG)
+            found += [row for row in bench.rows(name) if row.dialogue in dialogues]
+    return found
+
+
+def _events(out: Path) -> "Iterator[dict[str, Any]]":
+    """Yield every call that was made for a bench folder, its controls included."""
+    from aloe.calls import iter_events
+
+    for path in (out / "events.jsonl", *sorted(out.glob("*/events.jsonl"))):
+        yield from iter_events(path)
 
 
 def _forecast_view(ahead: "Forecast", cautions: Sequence[str]) -> RenderableType:
@@ -461,18 +478,15 @@ def _document(
         "seed": config.seed,
         "prompts": {name: chosen(name, config.prompts).sha for name in prompts},
         "warnings": list(cautions),
-        "spent": _spending(out, configs),
+        "spent": _spending(out),
     }
     return {**made, "suites": document(by_suite)}, by_suite
 
 
-def _spending(out: Path, configs: "Mapping[Condition, Config]") -> dict[str, Any]:
+def _spending(out: Path) -> dict[str, Any]:
     """Return calls, tokens and cost of all conditions, earlier parts of the run included."""
-    from aloe.calls import iter_events
-
-    folders = [out if name == "candidate" else out / name for name in configs]
     totals: dict[str, Any] = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost": 0.0}
-    for event in (event for folder in folders for event in iter_events(folder / "events.jsonl")):
+    for event in _events(out):
         totals["calls"] += 1
         totals["input_tokens"] += event["input_tokens"]
         totals["output_tokens"] += event["output_tokens"]

@@ -3,9 +3,9 @@ from builders import assistant, user
 
 from aloe.schema import Persona, Tree
 from benchmark.cases import Probe
-from benchmark.reading import parroting, personal, recall, right, takes_up, used
+from benchmark.reading import leaked, parroting, personal, recall, right, takes_up, used
 from memory.embedder import MiniLmEmbedder
-from memory.ledger import Ledger
+from memory.ledger import Ledger, facts_in_order
 
 PERSONA = Persona.of(
     "I mend bicycles in Porto. I am 34 years old. I have a son called Rui.", "I want short answers."
@@ -57,6 +57,14 @@ def test_a_right_answer_is_a_whole_word() -> None:
     assert right("It is 184.", probe) is False
     assert right("", probe) is False
     assert right("84", Probe(message="Write a poem.", kind="neutral")) is None
+
+
+def test_a_fact_before_its_turn_is_leaked() -> None:
+    first, second, third = (fact.id for fact in facts_in_order(PERSONA, "t"))
+    message = user("...", stated=(first, third, PERSONA.facts[-1].id))
+    assert leaked(PERSONA, message, "t") == (third,)
+    later = message.model_copy(update={"turn": 3, "stated": (first, second, third)})
+    assert leaked(PERSONA, later, "t") == ()
 
 
 def tree_of(answer: str, stated: tuple[str, ...]) -> Tree:

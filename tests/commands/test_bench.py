@@ -81,7 +81,9 @@ def test_who_learns_one_wish_a_turn_has_the_exact_slope(
 def test_who_ignores_the_user_has_intervals_that_cover_zero(aloe: RunAloe, tmp_path: Path) -> None:
     found = {}
     for name, model in (("ignore", IGNORE), ("learn", LEARN)):
-        ran = run(aloe, tmp_path / name, "--cases", "verifiable", "--limit", 16, "--seeds", 1, model=model)
+        ran = run(
+            aloe, tmp_path / name, "--cases", "verifiable", "--limit", 16, "--seeds", 1, model=model
+        )
         found[name] = ran.result["figures"]["verifiable"]["candidate"]
     for figure in ("ir", "gain", "gain_ir"):
         assert found["ignore"][figure]["low"] <= 0 <= found["ignore"][figure]["high"]
@@ -136,6 +138,8 @@ def test_the_same_command_again_makes_no_call(aloe: RunAloe, tmp_path: Path) -> 
     assert more.result["spent"]["calls"] > first.result["spent"]["calls"]
     grown = (out / "trees.jsonl").read_bytes()
     assert grown.startswith(before[1])
+    kept = run(aloe, out, *arguments, "--seeds", 2).result  # the control is still there
+    assert kept["figures"] == more.result["figures"]
 
 
 def test_another_candidate_needs_another_folder(
