@@ -6,11 +6,13 @@ It stands as README.md in the model's folder, in the form that model hubs read. 
 
 import json
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
 from typing import Any
 
 from aloe.passport import read_passport
 from memory.trees import replace_text
+from training.curves import CURVES, first_and_last
 from training.record import Record
 
 METHODS = {
@@ -43,7 +45,7 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
         "## Training\n",
         _table(_facts(record)),
         "### Curve\n",
-        _curve(history),
+        _curve(history, record["method"]),
         "### Settings\n",
         "```json\n" + json.dumps(settings, indent=2) + "\n```\n",
     ]
@@ -68,17 +70,18 @@ def _passport(data: Path) -> str:
 
 def _facts(record: Record) -> dict[str, Any]:
     saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
+    name, first, last = first_and_last(record)
     facts: dict[str, Any] = {
         "started from": record["start"],
         "seed": record["seed"],
         "optimizer steps": record["steps"],
-        "loss, first to last": f"{record['first_loss']:.4g} to {record['last']['loss']:.4g}",
+        f"{name}, first to last": f"{first:.4g} to {last:.4g}",
         "seconds": record["seconds"],
         "peak memory, GiB": record["peak_gib"],
     }
     if saved:
         facts["tokens a pass"] = f"{record['tokens']} ({saved:.1f}x fewer than one row an answer)"
-    return {**facts, **record["versions"]}
+    return {**facts, **record.get("agents", {}), **record["versions"]}
 
 
 def _table(values: dict[str, Any]) -> str:
@@ -86,14 +89,12 @@ def _table(values: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _curve(history: Sequence[dict[str, float]]) -> str:
+def _curve(history: Sequence[dict[str, float]], method: str) -> str:
     entries = [entry for entry in history if "loss" in entry]
     chosen = entries[:: max(1, -(-len(entries) // CURVE))]
-    margin = any("rewards/margins" in entry for entry in chosen)
-    head = ["step", "loss", *(["reward margin"] if margin else [])]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    names = [name for name in CURVES[method] if any(name in entry for entry in chosen)]
+    lines = ["| " + " | ".join(["step", *names]) + " |", "|" + "---|" * (len(names) + 1)]
     for entry in chosen:
-        cells = [f"{entry['step']}", f"{entry['loss']:.4f}"]
-        cells += [f"{entry.get('rewards/margins', float('nan')):.4f}"] if margin else []
+        cells = [f"{entry['step']}", *(f"{entry.get(name, nan):.4f}" for name in names)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

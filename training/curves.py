@@ -1,8 +1,10 @@
 """Curves of a training: a line of blocks for the terminal, a PNG where matplotlib is installed."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
+from typing import Any
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -19,6 +21,27 @@ CURVES = {
 def series(history: Sequence[dict[str, float]], name: str) -> list[float]:
     """Return the logged values of one figure."""
     return [float(entry[name]) for entry in history if name in entry]
+
+
+def ends(history: Sequence[dict[str, float]], name: str) -> tuple[float, float] | None:
+    """Return the means of a figure over the first and the last quarter of a training.
+
+    None if it was never logged as a number. What is sampled anew at each step, such as a reward,
+    says little in a single entry.
+    """
+    values = [value for value in series(history, name) if not isnan(value)]
+    quarter = max(1, len(values) // 4)
+    return (_mean(values[:quarter]), _mean(values[-quarter:])) if values else None
+
+
+def first_and_last(record: Mapping[str, Any]) -> tuple[str, float, float]:
+    """Return what a record says about learning: name of a figure, where it began, where it ended.
+
+    That is the loss but for GRPO, whose loss means nothing: there it is `ends` of the reward.
+    """
+    if reward := record.get("reward"):
+        return ("reward", reward[0], reward[1])
+    return ("loss", record["first_loss"], record["last"]["loss"])
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:

@@ -21,6 +21,7 @@ from training.record import ModelFolder, Record, versions
 
 if TYPE_CHECKING:
     from training.packing import Example
+    from training.reward import Agents, Cast
     from training.trainer import Batch
 
 
@@ -63,17 +64,25 @@ class Progress:
 Watch = Callable[[Progress], None]
 
 
-def train(plan: Plan, watch: Watch) -> Record:
+def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     """Train a model and return its record.
+
+    Args:
+        plan: what is to be trained.
+        watch: called with how far it is, often.
+        cast: makes the agents that reward and answer in GRPO; None for none.
 
     Raises:
         AloeError: something is wrong with the data, the folder, the settings or the model.
     """
+    from training.reward import Agents
+
     progress = Progress(method=plan.method)
     watch(progress)
     rows = read_rows(plan.data, plan.method)
     folder = ModelFolder(plan.out)
-    record = _record(plan, rows)
+    agents = cast(rows) if cast else Agents()
+    record = _record(plan, rows, agents)
     if done := folder.check(record):
         return done
     from training.arguments import training_arguments
@@ -87,7 +96,7 @@ def train(plan: Plan, watch: Watch) -> Record:
         report_to=plan.report_to,
     )
     started = time.monotonic()
-    trainer, tokenizer = _trainer(plan, rows, arguments, progress, watch)
+    trainer, tokenizer = _trainer(plan, rows, arguments, agents, progress, watch)
     checkpoint = folder.newest_checkpoint()
     if is_main_process():
         folder.begin(record)
@@ -99,7 +108,10 @@ def train(plan: Plan, watch: Watch) -> Record:
         progress.phase = "saving"
         watch(progress)
         _save(trainer, tokenizer, plan)
-    results = _results(progress, trainer.state, time.monotonic() - started)
+    results = {
+        **_results(progress, trainer.state, time.monotonic() - started),
+        **agents.spent(),
+    }
     if not is_main_process():
         return {**record, **results}
     from training.card import write_card
@@ -110,8 +122,9 @@ def train(plan: Plan, watch: Watch) -> Record:
     return folder.finish(record, results)
 
 
-def _record(plan: Plan, rows: Sequence[Row]) -> Record:
+def _record(plan: Plan, rows: Sequence[Row], agents: "Agents") -> Record:
     return {
+        **({"agents": dict(agents.about)} if agents.about else {}),
         "method": plan.method,
         "start": plan.start,
         "rows": len(rows),
@@ -123,7 +136,12 @@ def _record(plan: Plan, rows: Sequence[Row]) -> Record:
 
 
 def _trainer(
-    plan: Plan, rows: list[Row], arguments: Any, progress: Progress, watch: Watch
+    plan: Plan,
+    rows: list[Row],
+    arguments: Any,
+    agents: "Agents",
+    progress: Progress,
+    watch: Watch,
 ) -> tuple[Any, Any]:
     """Return a trainer that is ready for its first step, and the tokenizer."""
     import transformers
@@ -134,7 +152,7 @@ def _trainer(
 
         progress.phase = "preparing"
         watch(progress)
-        return stock_trainer(plan, rows, arguments)
+        return stock_trainer(plan, rows, arguments, agents)
     from training.start import starting_model
 
     progress.phase = "loading"
@@ -274,15 +292,19 @@ def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
 
 
 def _results(progress: Progress, state: Any, seconds: float) -> Record:
+    from training.curves import ends
+
     losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
     last: dict[str, float] = next(
         (e for e in reversed(state.log_history) if "loss" in e), {"loss": float("nan")}
     )
+    reward = ends(state.log_history, "reward") if progress.method == "grpo" else None
     return {
         "steps": state.global_step,
         "tokens": progress.tokens,
         "flat_tokens": progress.flat_tokens,
         "first_loss": losses[0],
+        **({"reward": reward} if reward else {}),
         "last": {key: last[key] for key in sorted(last) if key not in ("epoch", "step")},
         "seconds": round(seconds, 1),
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),

@@ -5,14 +5,13 @@ are tested against. Nothing of TRL is changed but its length limits.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
-from aloe.huggingface import load_checkpoint
-from aloe.named import named
-from training.dataset import Row
-from training.start import is_adapter, starting_model
+from training.dataset import Method, Row
+from training.reward import Agents, LookAhead, policy_of, reward_of
+from training.start import starting_model
 from training.templates import ChatTokens
 
 if TYPE_CHECKING:
@@ -27,7 +26,9 @@ TRAINERS = {
 }
 
 
-def stock_trainer(plan: "Plan", rows: Sequence[Row], arguments: Any) -> tuple[Any, Any]:
+def stock_trainer(
+    plan: "Plan", rows: Sequence[Row], arguments: Any, agents: Agents
+) -> tuple[Any, Any]:
     """Return TRL's trainer for a method, ready to train, and the tokenizer.
 
     Raises:
@@ -38,35 +39,29 @@ def stock_trainer(plan: "Plan", rows: Sequence[Row], arguments: Any) -> tuple[An
 
     if plan.settings.weighted:
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
-    extra = _reward(plan.settings.reward) if plan.method == "grpo" else {}
+    reward = reward_of(plan.settings.reward, agents) if plan.method == "grpo" else None
     start = starting_model(plan.start, plan.settings, scoring=plan.method == "reward")
     ChatTokens(start.tokenizer)
-    data = Dataset.from_list([_columns(row) for row in rows])
+    if reward and agents.speak:
+        decode = partial(start.tokenizer.decode, skip_special_tokens=True)
+        reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
+    data = Dataset.from_list([_columns(row, plan.method) for row in rows])
     try:
         trainer = getattr(trl, TRAINERS[plan.method])(
             model=start.model,
             args=arguments,
             train_dataset=data,
             processing_class=start.tokenizer,
-            **extra,
+            **({"reward_funcs": reward} if reward else {}),
         )
     except (ValueError, TypeError) as error:
         raise ConfigError(f"TRL refuses this training: {str(error).splitlines()[0]}") from None
+    if isinstance(reward, LookAhead):
+        reward.policy = policy_of(trainer)
     return trainer, start.tokenizer
 
 
-def _columns(row: Row) -> dict[str, Any]:
-    """Return what TRL's trainer takes of a row."""
-    own = ("tree", "weight", "extra")
+def _columns(row: Row, method: Method) -> dict[str, Any]:
+    """Return what TRL's trainer takes of a row; a reward may also ask for the tree."""
+    own = ("weight", "extra") if method == "grpo" else ("tree", "weight", "extra")
     return {key: value for key, value in row.items() if key not in own} | row["extra"]
-
-
-def _reward(reward: str | None) -> dict[str, Any]:
-    """Return what GRPO maximises: a function, or a reward model with its tokenizer."""
-    if not reward:
-        raise ConfigError("grpo needs --reward: MODULE:FUNCTION, or the folder of a reward model")
-    if Path(reward).is_dir():
-        judge = load_checkpoint(reward, scoring=True)
-        model = judge.model.merge_and_unload() if is_adapter(reward) else judge.model
-        return {"reward_funcs": model, "reward_processing_classes": judge.tokenizer}
-    return {"reward_funcs": named(reward, f"there is no reward {reward}")}

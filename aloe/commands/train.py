@@ -1,6 +1,9 @@
 """`aloe train`: rows in, a model out."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,66 +24,95 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Train a model on trees or rows.", no_args_is_help=True)
 
-Data = Annotated[
-    Path,
-    typer.Option("--data", metavar="PATH", help="Run folder, dataset folder or JSONL of rows."),
-]
-Out = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="Model folder; resumed if it is one.")
-]
-Base = Annotated[
-    str | None,
-    typer.Option("--model", metavar="STR", help="Base: a folder, GGUF file or embedded model."),
-]
 Start = Annotated[
     Path | None,
     typer.Option("--start", metavar="DIR", help="Checkpoint to go on from, such as SFT's."),
 ]
-Full = Annotated[bool, typer.Option("--full", help="Train all weights instead of adapters.")]
 Packing = Annotated[
     bool | None,
     typer.Option("--tree-packing/--no-tree-packing", help="Compute shared prefixes once."),
 ]
-Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the data.")]
-MaxSteps = Annotated[int | None, typer.Option("--max-steps", help="Optimizer steps; wins.")]
-Rate = Annotated[float | None, typer.Option("--learning-rate", help="Peak learning rate.")]
-ReportTo = Annotated[
-    str, typer.Option("--report-to", help="trackio, wandb or tensorboard, if installed.")
-]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every method takes; each field is a flag."""
+
+    data: Annotated[
+        Path,
+        typer.Option("--data", metavar="PATH", help="Run folder, dataset folder or JSONL of rows."),
+    ]
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Model folder; resumed if it is one.")
+    ]
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="STR", help="Base: a folder, GGUF file or embedded model."),
+    ] = None
+    full: Annotated[bool, typer.Option("--full", help="Train all weights instead of adapters.")] = (
+        False
+    )
+    epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the data.")] = None
+    max_steps: Annotated[int | None, typer.Option("--max-steps", help="Optimizer steps; wins.")] = (
+        None
+    )
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help="Peak learning rate.")
+    ] = None
+    report_to: Annotated[
+        str, typer.Option("--report-to", help="trackio, wandb or tensorboard, if installed.")
+    ] = "none"
+    seed: Seed = None
+    config: ConfigFile = None
+    as_json: Json = False
+    quiet: Quiet = False
+
+    def settings(self, **own: Any) -> "Config":
+        """Return the settings: file, then flags; `own` are further ones of `[training]`."""
+        from aloe import config as settings
+
+        flags = {
+            "model": self.model,
+            "lora": False if self.full else None,
+            "arguments.num_train_epochs": self.epochs,
+            "arguments.max_steps": self.max_steps,
+            "arguments.learning_rate": self.learning_rate,
+            **own,
+        }
+        named = {f"training.{name}": value for name, value in flags.items()}
+        return settings.load(self.config, {"seed": self.seed, **named})
+
+
+def _with_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the flags of `Options`, which reach it as its first argument."""
+    own = list(signature(verb).parameters.values())[1:]
+
+    def command(**given: Any) -> None:
+        mine = {each.name: given.pop(each.name) for each in own}
+        verb(Options(**given), **mine)
+
+    data, out, *shared = signature(Options).parameters.values()
+    flags = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (data, out, *own, *shared)]
+    command.__doc__ = verb.__doc__
+    command.__annotations__ = {each.name: each.annotation for each in flags}
+    command.__signature__ = Signature(flags)  # type: ignore[attr-defined]
+    return command
 
 
 @app.command("sft")
-def sft(
-    data: Data,
-    out: Out,
-    model: Base = None,
-    start: Start = None,
-    full: Full = False,
-    tree_packing: Packing = None,
-    epochs: Epochs = None,
-    max_steps: MaxSteps = None,
-    learning_rate: Rate = None,
-    report_to: ReportTo = "none",
-    seed: Seed = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+@_with_options
+def sft(options: Options, start: Start = None, tree_packing: Packing = None) -> None:
     """Imitate the preferred reply of every turn.
 
     Example: `aloe train sft --data runs/first --out runs/first/models/sft`
     """
-    settings = _settings(config, seed, model, full, tree_packing, epochs, max_steps, learning_rate)
-    begin = str(start) if start else settings.training.model
-    _check_start(begin, model)
-    _run("sft", settings, data, out, begin, report_to, as_json=as_json, quiet=quiet)
+    _train("sft", options, options.settings(tree_packing=tree_packing), start)
 
 
 @app.command("dpo")
+@_with_options
 def dpo(
-    data: Data,
-    out: Out,
-    model: Base = None,
+    options: Options,
     start: Start = None,
     from_base: Annotated[
         bool, typer.Option("--from-base", help="Start from the base, without SFT before.")
@@ -89,120 +121,59 @@ def dpo(
         bool | None,
         typer.Option("--weighted/--unweighted", help="Count pairs by the judge's agreement."),
     ] = None,
-    full: Full = False,
     tree_packing: Packing = None,
-    epochs: Epochs = None,
-    max_steps: MaxSteps = None,
-    learning_rate: Rate = None,
-    report_to: ReportTo = "none",
-    seed: Seed = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Prefer the better reply of each pair; starts from the SFT model beside --out.
 
     Example: `aloe train dpo --data runs/first --out runs/first/models/dpo`
     """
-    settings = _settings(
-        config,
-        seed,
-        model,
-        full,
-        tree_packing,
-        epochs,
-        max_steps,
-        learning_rate,
-        weighted=weighted,
-    )
-    begin = _after_sft(out, start, settings.training.model, from_base=from_base)
-    _check_start(begin, model)
-    _run("dpo", settings, data, out, begin, report_to, as_json=as_json, quiet=quiet)
+    settings = options.settings(tree_packing=tree_packing, weighted=weighted)
+    _train("dpo", options, settings, _after_sft(options.out, start, from_base=from_base))
 
 
 @app.command("kto")
-def kto(
-    data: Data,
-    out: Out,
-    model: Base = None,
-    start: Start = None,
-    full: Full = False,
-    epochs: Epochs = None,
-    max_steps: MaxSteps = None,
-    learning_rate: Rate = None,
-    report_to: ReportTo = "none",
-    seed: Seed = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+@_with_options
+def kto(options: Options, start: Start = None) -> None:
     """Learn from single replies marked good or bad (TRL's KTO).
 
     Example: `aloe train kto --data runs/first --out runs/first/models/kto`
     """
-    settings = _settings(config, seed, model, full, None, epochs, max_steps, learning_rate)
-    begin = str(start) if start else settings.training.model
-    _check_start(begin, model)
-    _run("kto", settings, data, out, begin, report_to, as_json=as_json, quiet=quiet)
+    _train("kto", options, options.settings(), start)
 
 
 @app.command("reward")
-def reward(
-    data: Data,
-    out: Out,
-    model: Base = None,
-    full: Full = False,
-    epochs: Epochs = None,
-    max_steps: MaxSteps = None,
-    learning_rate: Rate = None,
-    report_to: ReportTo = "none",
-    seed: Seed = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+@_with_options
+def reward(options: Options) -> None:
     """Train a reward model: one score for a conversation (TRL's RewardTrainer).
 
     Example: `aloe train reward --data runs/first --out runs/first/models/reward`
     """
-    settings = _settings(config, seed, model, full, None, epochs, max_steps, learning_rate)
-    _check_start(settings.training.model, model)
-    begin = settings.training.model
-    _run("reward", settings, data, out, begin, report_to, as_json=as_json, quiet=quiet)
+    _train("reward", options, options.settings(), None)
 
 
 @app.command("grpo")
+@_with_options
 def grpo(
-    data: Data,
-    out: Out,
+    options: Options,
     reward_of: Annotated[
         str | None,
         typer.Option(
-            "--reward", metavar="STR", help="MODULE:FUNCTION, or a reward model's folder."
+            "--reward",
+            metavar="STR",
+            help="rules, judge, MODULE:FUNCTION, or a reward model's folder.",
         ),
     ] = None,
-    model: Base = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option("--horizon", min=0, help="Turns played out with the user before rewarding."),
+    ] = None,
     start: Start = None,
-    full: Full = False,
-    epochs: Epochs = None,
-    max_steps: MaxSteps = None,
-    learning_rate: Rate = None,
-    report_to: ReportTo = "none",
-    seed: Seed = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Sample replies to every user message and reinforce what is rewarded (TRL's GRPO).
 
-    Example: `aloe train grpo --data runs/first --reward mine:brevity --out runs/first/models/grpo`
+    Example: `aloe train grpo --data runs/first --reward judge --out runs/first/models/grpo`
     """
-    settings = _settings(
-        config, seed, model, full, None, epochs, max_steps, learning_rate, reward=reward_of
-    )
-    begin = str(start) if start else settings.training.model
-    _check_start(begin, model)
-    _run("grpo", settings, data, out, begin, report_to, as_json=as_json, quiet=quiet)
+    _train("grpo", options, options.settings(reward=reward_of, horizon=horizon), start)
 
 
 @app.command("merge")
@@ -223,54 +194,18 @@ def merge(
     finish({"out": str(out), "files": files}, as_json=as_json)
 
 
-def _settings(
-    config: Path | None,
-    seed: int | None,
-    model: str | None,
-    full: bool,
-    tree_packing: bool | None,
-    epochs: float | None,
-    max_steps: int | None,
-    learning_rate: float | None,
-    **more: Any,
-) -> "Config":
-    from aloe import config as settings
-
-    return settings.load(
-        config,
-        {
-            "seed": seed,
-            "training.model": model,
-            "training.lora": False if full else None,
-            "training.tree_packing": tree_packing,
-            "training.arguments.num_train_epochs": epochs,
-            "training.arguments.max_steps": max_steps,
-            "training.arguments.learning_rate": learning_rate,
-            **{f"training.{key}": value for key, value in more.items()},
-        },
-    )
-
-
-def _after_sft(out: Path, start: Path | None, model: str, *, from_base: bool) -> str:
-    """Return what DPO starts from: what was named, the base if told so, else SFT's model."""
+def _after_sft(out: Path, start: Path | None, *, from_base: bool) -> Path | None:
+    """Return the checkpoint that DPO starts from: as named, else SFT's; None for the base."""
     if start and from_base:
         raise ConfigError("--start and --from-base contradict each other; give one of them")
     if start or from_base:
-        return str(start) if start else model
+        return start
     if (beside := out.parent / "sft" / "training.json").exists():
-        return str(beside.parent)
+        return beside.parent
     raise ConfigError(
         f"DPO starts from an SFT model and there is none at {beside.parent}; run `aloe train sft` "
         "first, name one with --start DIR, or say --from-base"
     )
-
-
-def _check_start(start: str, model: str | None) -> None:
-    _need_train_extra()
-    if model:
-        from training.start import check_base
-
-        check_base(start, model)
 
 
 def _need_train_extra() -> None:
@@ -282,40 +217,36 @@ def _need_train_extra() -> None:
         raise ConfigError(f"training needs {missing[0]}: pip install 'aloe-align[train]'")
 
 
-def _run(
-    method: "Method",
-    settings: "Config",
-    data: Path,
-    out: Path,
-    start: str,
-    report_to: str,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def _train(method: "Method", options: Options, settings: "Config", start: Path | None) -> None:
+    """Train, from the checkpoint `start` or else from the base."""
+    _need_train_extra()
+    from aloe.commands.cast import casting
     from training.run import Plan, Progress, is_main_process, train
+    from training.start import check_base
 
     plan = Plan(
         method=method,
         settings=settings.training,
-        data=data,
-        out=out,
-        start=start,
+        data=options.data,
+        out=options.out,
+        start=str(start or settings.training.model),
         seed=settings.seed,
-        report_to=report_to,
+        report_to=options.report_to,
     )
+    if options.model:
+        check_base(plan.start, options.model)
     main = is_main_process()
-    display = _TrainingDisplay(Progress(method=method), quiet=quiet or not main)
+    display = _TrainingDisplay(Progress(method=method), quiet=options.quiet or not main)
     try:
-        with display.running():
-            record = train(plan, display.follow)
+        with casting(settings, options.data) as cast, display.running():
+            record = train(plan, display.follow, cast if method == "grpo" else None)
     except KeyboardInterrupt:
-        stderr().print(f"stopped; run the same command again to go on in {out}")
+        stderr().print(f"stopped; run the same command again to go on in {options.out}")
         raise typer.Exit(INTERRUPTED) from None
     if not main:
         return
-    show(_summary(out, record), as_json=as_json)
-    finish({"out": str(out), **record}, as_json=as_json)
+    show(_summary(options.out, record), as_json=options.as_json)
+    finish({"out": str(options.out), **record}, as_json=options.as_json)
 
 
 class _TrainingDisplay(Display):
@@ -373,9 +304,12 @@ class _TrainingDisplay(Display):
 
 
 def _summary(out: Path, record: dict[str, Any]) -> str:
+    from training.curves import first_and_last
+
     saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
     packed = f", {saved:.1f}x fewer tokens by tree packing" if saved else ""
+    name, first, last = first_and_last(record)
     return (
-        f"{out}: {record['method']} on {record['rows']} rows, {record['steps']} steps, loss "
-        f"{record['first_loss']:.4g} to {record['last']['loss']:.4g}{packed}"
+        f"{out}: {record['method']} on {record['rows']} rows, {record['steps']} steps, {name} "
+        f"{first:.4g} to {last:.4g}{packed}"
     )

@@ -94,7 +94,7 @@ def test_sft_then_dpo_then_talking_to_the_result(aloe, base, run, tmp_path):
     assert chat.chat.invoke("Hello").response_metadata["finish_reason"] in ("stop", "length")
 
     card = (models / "dpo" / "README.md").read_text()
-    for fact in (second["data_hash"], "Intended use", "judge passport", "reward margin", "2.13"):
+    for fact in (second["data_hash"], "Intended use", "judge passport", "rewards/margins", "2.13"):
         assert fact in card
     again = aloe("train", "dpo", "--data", run, "--model", base, "--out", models / "dpo", *QUICK)
     assert result(again)["seconds"] == second["seconds"]  # nothing was done twice

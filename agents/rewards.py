@@ -1,0 +1,170 @@
+"""What a trainer asks of the agents: how good replies are, and what their users say next.
+
+Reinforcement learning works on batches of plain conversations, agents on one tree at a time. The
+functions here take what TRL's reward functions take (lists of prompts and completions, and a list
+for each further column of `aloe export --format grpo`) and hand each conversation, with the
+persona that its row carries, to the agents that also play and judge simulations. So what is
+reinforced is what the trees were judged by, and no second prompt exists.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from agents.rating import LEVELS, PointwiseJudge
+from agents.rule_user import RuleUser
+from agents.user import UserAgent
+from aloe.errors import CallError, ConfigError
+from aloe.schema import AssistantNode, Persona, UserNode
+from memory.verifiable import DIMENSIONS, satisfaction
+
+Conversation = Sequence[Mapping[str, str]]
+"""Messages with `role` and `content`, user and assistant by turns."""
+
+T = TypeVar("T")
+Wait = Callable[[Coroutine[Any, Any, list[T]]], list[T]]
+"""Runs a coroutine to its end, always in the same loop."""
+
+POLICY = "policy"
+"""What nodes call the model under training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """A conversation as the agents know it."""
+
+    persona: Persona
+    tree: str
+    path: tuple[UserNode | AssistantNode, ...]
+
+
+def talks(conversations: Sequence[Conversation], columns: Mapping[str, Any]) -> list[Talk]:
+    """Return the conversations of a batch, each with the persona in its row's columns."""
+    found = []
+    for index, messages in enumerate(conversations):
+        row = {name: columns[name][index] for name in ("profile", "personality", "tree")}
+        wishes = columns.get("preferences")
+        persona = Persona.of(
+            row["profile"], row["personality"], preferences=dict(wishes[index]) if wishes else {}
+        )
+        found.append(Talk(persona=persona, tree=row["tree"], path=_path(messages, row["tree"])))
+    return found
+
+
+def _path(messages: Conversation, tree: str) -> tuple[UserNode | AssistantNode, ...]:
+    path: list[UserNode | AssistantNode] = []
+    for message in messages:
+        parent, text = path[-1].id if path else None, message["content"].strip()
+        turn = len(path) // 2 + 1
+        if message["role"] == "user":
+            path.append(UserNode.of(parent, text, tree=tree, turn=turn))
+        elif message["role"] == "assistant" and parent:
+            path.append(AssistantNode.of(parent, text, agent=POLICY, turn=turn))
+    return tuple(path)
+
+
+def check_columns(row: Mapping[str, Any], *, by_rule: bool) -> None:
+    """Make sure that a row carries what the agents need to know.
+
+    Args:
+        row: the columns of one row.
+        by_rule: whether its wishes must be such that a program can check them.
+
+    Raises:
+        ConfigError: something is missing or unknown.
+    """
+    for name in ("profile", "personality"):
+        if not (isinstance(row.get(name), str) and row[name].strip()):
+            raise ConfigError(f"has no '{name}'; export it with `aloe export --format grpo`")
+    wishes = row.get("preferences") or []
+    try:
+        known = all(value in {w.value for w in DIMENSIONS[name]} for name, value in wishes)
+    except (KeyError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise ConfigError("'preferences' are not pairs of a dimension and its value")
+    if by_rule and not wishes:
+        raise ConfigError(
+            "has a persona without wishes that a program can check; reward it with a judge"
+        )
+
+
+def rules(
+    *, completions: Sequence[Conversation], preferences: Sequence[Any], **_columns: Any
+) -> list[float]:
+    """Return for each completion the share of its user's wishes that it keeps, in [0, 1]."""
+    return [
+        satisfaction(dict(wishes), completion[-1]["content"])
+        for completion, wishes in zip(completions, preferences, strict=True)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeReward:
+    """Rates completions with the pointwise judge; all calls of a batch are in flight at once."""
+
+    judge: PointwiseJudge
+    wait: Wait[float | None]
+
+    __name__ = "judge"
+
+    def __call__(
+        self,
+        *,
+        prompts: Sequence[Conversation],
+        completions: Sequence[Conversation],
+        **columns: Any,
+    ) -> list[float | None]:
+        """Return a reward in [0, 1] for each completion; None where the judge gave no rating.
+
+        An empty completion gets 0 without a call.
+
+        Raises:
+            ModelError: the judge cannot be asked at all.
+        """
+        whole = [[*prompt, *reply] for prompt, reply in zip(prompts, completions, strict=True)]
+        return self.wait(_together(self._rate, talks(whole, columns)))
+
+    async def _rate(self, talk: Talk) -> float | None:
+        *before, user, reply = talk.path
+        assert isinstance(user, UserNode)
+        assert isinstance(reply, AssistantNode)
+        if not reply.content:
+            return 0.0
+        try:
+            rating = await self.judge.rate(talk.persona, talk.tree, before, user, reply)
+        except CallError:
+            return None
+        return None if rating.value is None else (rating.value - 1) / (len(LEVELS) - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Users:
+    """Writes the next user message of each conversation."""
+
+    model: UserAgent | None
+    """Plays the users whose wishes no program can check; None if there are none."""
+    wait: Wait[str | None]
+
+    def __call__(self, conversations: Sequence[Conversation], **columns: Any) -> list[str | None]:
+        """Return what the users say now; None where one stays silent or a call failed.
+
+        Raises:
+            ModelError: the model cannot be asked at all.
+        """
+        return self.wait(_together(self._speak, talks(conversations, columns)))
+
+    async def _speak(self, talk: Talk) -> str | None:
+        user = self.model if self.model and not talk.persona.preferences else RuleUser()
+        try:
+            node = await user.speak(talk.persona, talk.tree, talk.path)
+        except CallError:
+            return None
+        return node.content or None
+
+
+async def _together(
+    ask: Callable[[Talk], Coroutine[Any, Any, T]], asked: Sequence[Talk]
+) -> list[T]:
+    return list(await asyncio.gather(*map(ask, asked)))

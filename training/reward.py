@@ -1,0 +1,182 @@
+"""What GRPO maximises.
+
+Every reward is a function with TRL's signature: lists of prompts and completions and a list for
+each further column of the rows, and a number for each completion, or None where there is none to
+be had (TRL then learns nothing from that completion). `rules` and `judge` are made of agents, which
+this room knows nothing of, so they are handed in; a reward model and a function of the user's own
+are found here.
+
+With a horizon the reward of a reply is what comes of it: the user answers, the model under
+training answers again, and the mean over the reply and the `horizon` replies after it counts
+(CollabLLM, Wu et al. 2025, arXiv 2502.00640, looks ahead so with rewards of whole conversations).
+Credit is given turn by turn: the replies that are compared in a group answer the same message,
+each plays its own future, and only the tokens of that one reply are reinforced, not those of the
+turns after it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from aloe.errors import ConfigError
+from aloe.named import named
+from training.dataset import Row
+from training.export import ChatMessage
+
+Messages = Sequence[ChatMessage]
+Reward = Callable[..., Sequence[float | None]]
+"""TRL's reward function, called with keywords only."""
+Speak = Callable[..., Sequence[str | None]]
+"""From conversations and the columns of their rows to what the users say next, None for nothing."""
+Policy = Callable[[Sequence[Messages]], Sequence[list[int]]]
+"""From conversations to the token ids of one reply each."""
+
+READY = ("rules", "judge")
+"""Rewards by name: wishes that a program can check, and a model that rates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agents:
+    """What simulated users and judges contribute to a training."""
+
+    reward: Reward | None = None
+    """A ready reward; None where the settings name none."""
+    speak: Speak | None = None
+    """The users; None without a horizon."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """Who they are, for the record."""
+    spent: Callable[[], dict[str, Any]] = dict
+    """What their calls have come to so far."""
+
+
+Cast = Callable[[Sequence[Row]], Agents]
+"""Makes the agents that the rows need; raises InputError where a row does not say enough."""
+
+
+def reward_of(name: str | None, agents: Agents) -> Reward:
+    """Return what `training.reward` names.
+
+    Raises:
+        ConfigError: nothing, or something that cannot be found.
+    """
+    if agents.reward is not None:
+        return agents.reward
+    if not name:
+        raise ConfigError(
+            "grpo needs --reward: rules, judge, MODULE:FUNCTION, or the folder of a reward model"
+        )
+    if Path(name).is_dir():
+        return RewardModel(name)
+    if ":" not in name:
+        raise ConfigError(
+            f"there is no reward {name}: it is neither {' nor '.join(READY)}, no folder, and not "
+            "MODULE:FUNCTION"
+        )
+    found: Reward = named(name, f"there is no reward {name}")
+    return found
+
+
+class RewardModel:
+    """The score that a model of `aloe train reward` gives a conversation with its reply.
+
+    Args:
+        folder: of the reward model.
+    """
+
+    __name__ = "reward_model"
+
+    def __init__(self, folder: str) -> None:
+        from aloe.huggingface import load_checkpoint
+
+        loaded = load_checkpoint(folder, scoring=True)
+        self._model, self._tokenizer = loaded.model.eval(), loaded.tokenizer
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._model.config.pad_token_id = self._tokenizer.pad_token_id
+
+    def __call__(
+        self, *, prompts: Sequence[Messages], completions: Sequence[Messages], **_columns: Any
+    ) -> list[float]:
+        """Return a score for each completion, any number."""
+        import torch
+
+        batch = self._tokenizer.apply_chat_template(
+            [[*prompt, *reply] for prompt, reply in zip(prompts, completions, strict=True)],
+            padding=True,
+            tokenizer_kwargs={"padding_side": "right"},
+            return_tensors="pt",
+            return_dict=True,
+        ).to(self._model.device)
+        with torch.inference_mode():
+            scores: list[float] = self._model(**batch).logits[:, 0].float().tolist()
+        return scores
+
+
+class LookAhead:
+    """A reward over several turns; `policy` must be set before the first call.
+
+    Args:
+        reward: of one reply.
+        speak: the users.
+        horizon: replies after the first that count as well.
+        decode: from token ids to text.
+    """
+
+    def __init__(
+        self, reward: Reward, speak: Speak, horizon: int, decode: Callable[[list[int]], str]
+    ) -> None:
+        if iscoroutinefunction(reward):
+            raise ConfigError("with a horizon a reward is a plain function, not an async one")
+        self._reward, self._speak = reward, speak
+        self._horizon, self._decode = horizon, decode
+        self.policy: Policy | None = None
+        self.__name__ = getattr(reward, "__name__", type(reward).__name__)
+
+    def __call__(
+        self, *, prompts: Sequence[Messages], completions: Sequence[Messages], **columns: Any
+    ) -> list[float | None]:
+        """Return the mean reward of each completion and the replies that follow it.
+
+        A turn without a reward is left out of the mean. Where a user falls silent the talk is over
+        and what was gained by then counts; the model is asked all the same, since with a sharded
+        model every process has to generate equally often.
+        """
+        assert self.policy is not None
+        gained: list[list[float]] = [[] for _ in prompts]
+        going_on = [True] * len(prompts)
+        for turn in range(self._horizon + 1):
+            rewards = self._reward(prompts=prompts, completions=completions, **columns)
+            for each, reward, on in zip(gained, rewards, going_on, strict=True):
+                if on and reward is not None:
+                    each.append(float(reward))
+            if turn == self._horizon:
+                break
+            said = [[*p, *c] for p, c in zip(prompts, completions, strict=True)]
+            words = self._speak(said, **columns)
+            going_on = [on and bool(text) for on, text in zip(going_on, words, strict=True)]
+            prompts = [
+                [*talk, {"role": "user", "content": text}] if text else prompt
+                for talk, text, prompt in zip(said, words, prompts, strict=True)
+            ]
+            ids = self.policy(prompts)
+            completions = [[{"role": "assistant", "content": self._decode(each)}] for each in ids]
+            columns |= {"completion_ids": ids}
+        return [fmean(each) if each else None for each in gained]
+
+
+def policy_of(trainer: Any) -> Policy:
+    """Return the model that a `trl.GRPOTrainer` trains, sampled as the trainer samples it.
+
+    TRL has no public way to ask for another turn; these two methods are what it uses itself, be it
+    transformers or vLLM that generates.
+    """
+
+    def reply(conversations: Sequence[Messages]) -> Sequence[list[int]]:
+        ids, images, fields = trainer._tokenize_prompts([list(each) for each in conversations])
+        replies: list[list[int]] = trainer._generate_single_turn(ids, images, fields, 1)[0]
+        return replies
+
+    return reply
