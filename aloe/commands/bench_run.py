@@ -106,6 +106,7 @@ def run(
     from benchmark.folder import check_same, read_bench, write_cases
     from benchmark.forecast import forecast
     from benchmark.swaps import stand_ins
+    from memory.trees import RunFolder
 
     resolved = _settings(
         config,
@@ -134,6 +135,7 @@ def run(
     folders = {name: out if name == "candidate" else out / name for name in configs}
     for name, each in configs.items():
         check_same(folders[name], each)
+        RunFolder(folders[name]).check(each)
     earlier = _earlier(read_bench(prior)) if prior else None
     floor = configs["floor"].benchmark.candidate if "floor" in configs else None
     ahead = forecast(resolved, planned, floor, earlier)
@@ -322,6 +324,7 @@ class _Benching:
             configs: settings by condition.
             by_rule: whether neither a user nor a judge is a model.
         """
+        from aloe.commands.simulate import check_prices
         from aloe.models import check_reachable, closed_model, open_model
         from benchmark.run import bench_ledger
 
@@ -340,7 +343,9 @@ class _Benching:
             if key not in by_config:
                 by_config[key] = open_model(candidate, first.limits)
             self.models[name] = {**shared, "candidate": by_config[key]}
-        loop.run(check_reachable([*shared.values(), *by_config.values()]))
+        every = [*shared.values(), *by_config.values()]
+        check_prices(first, every)
+        loop.run(check_reachable(every))
         self._ledger = bench_ledger()
 
     @contextmanager
@@ -350,7 +355,6 @@ class _Benching:
         from memory.trees import RunFolder
 
         folder = RunFolder(path)
-        folder.check(config)
         with folder.writing(config), appending(folder.events) as events:
             yield folder, events
 
@@ -454,6 +458,8 @@ def _document(
     out: Path,
 ) -> "tuple[dict[str, Any], dict[str, dict[str, SuiteResult]]]":
     """Return result.json, and the numbers in it by suite and condition."""
+    import platform
+
     import aloe
     from agents.candidate import CONDITIONS
     from agents.prompt import chosen
@@ -464,6 +470,8 @@ def _document(
     prompts = ("user", "judge_score", "candidate_told", "candidate_concise")
     made = {
         "version": aloe.__version__,
+        "python": platform.python_version(),
+        "packages": _packages(),
         "primary": "gain",
         "complete": not any(r.incomplete for each in by_suite.values() for r in each.values()),
         "conditions": {
@@ -481,6 +489,19 @@ def _document(
         "spent": _spending(out),
     }
     return {**made, "suites": document(by_suite)}, by_suite
+
+
+def _packages() -> dict[str, str]:
+    """Return the versions of what the numbers may depend on, as far as it is installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("langgraph", "langchain-core", "pydantic", "numpy", "torch", "transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def _spending(out: Path) -> dict[str, Any]:

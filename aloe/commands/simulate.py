@@ -17,7 +17,7 @@ from aloe.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from aloe.config import Config
     from aloe.earlier import Earlier
@@ -165,7 +165,7 @@ def simulate(
     wanted = _wanted(resolved, pool, extend, models)
     earlier = Earlier.of(folder.events)
     _check_same_trees(folder, wanted, pool, resolved, earlier)
-    _check_prices(resolved, models)
+    check_prices(resolved, models.values())
     _check_place(record)
     # One loop for both: a client's connections belong to the loop that opened them.
     with runner() as loop:
@@ -287,11 +287,15 @@ def _check_same_trees(
         )
 
 
-def _check_prices(config: "Config", models: dict[str, "Model"]) -> None:
-    """Make sure that a cap in dollars can be kept."""
+def check_prices(config: "Config", models: "Iterable[Model]") -> None:
+    """Make sure that a cap in dollars can be kept.
+
+    Raises:
+        ConfigError: there is such a cap, and a model has no price.
+    """
     if config.budget.max_cost is None:
         return
-    for model in models.values():
+    for model in models:
         provider, _, name = model.name.partition(":")
         if provider in ("openai", "community") and name not in config.prices:
             raise ConfigError(

@@ -118,6 +118,7 @@ def test_a_run_is_written_down_whole(aloe: RunAloe, tmp_path: Path) -> None:
     result = bench.result
     assert result["complete"]
     assert result["conditions"]["floor"]["model"] == S
+    assert result["packages"]["numpy"]
     assert set(result["prompts"]) >= {"user", "judge_score"}
     assert result["spent"]["calls"] == ran.result["spent"]["calls"] > 0
     assert len(result["warnings"]) == 3
@@ -315,6 +316,14 @@ def test_what_is_wrong_is_said_in_one_line(
     ran = aloe("bench", "run", "--model", S, "--out", tmp_path / "run", *arguments)
     assert ran.is_one_line_about(*words)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_cap_in_dollars_needs_prices(aloe: RunAloe, tmp_path: Path, server: ChatServer) -> None:
+    user, out = f"openai:m@{server.url}", tmp_path / "run"
+    ran = run(aloe, out, "--user", user, "--judge", S, "--max-cost", 1)
+    assert ran.code == 2
+    assert "needs the price of openai:m" in ran.err
+    assert not out.exists()
 
 
 def test_a_model_has_to_be_named(aloe: RunAloe, tmp_path: Path) -> None:
