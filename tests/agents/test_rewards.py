@@ -1,0 +1,115 @@
+"""What a trainer is told by rules, by a judge and by users, on batches as TRL hands them over."""
+
+import asyncio
+from typing import Any
+
+import builders
+import pytest
+
+from agents.rating import PointwiseJudge
+from agents.rewards import JudgeReward, Users, check_columns, rules, talks
+from agents.user import UserAgent
+from aloe.calls import CallLog
+from aloe.errors import CallError, ConfigError, ModelError
+from memory.verifiable import wish
+
+BRIEF = wish("length", "brief")
+COLUMNS: dict[str, Any] = {
+    "profile": ["I mend nets. I have a boat.", "I sell tea."],
+    "personality": [BRIEF.trait, "I am shy."],
+    "preferences": [[["length", "brief"]], []],
+    "tree": ["t1", "t2"],
+    "revealed": [[], []],
+    "completion_ids": [[1], [2]],
+    "log_metric": print,
+}
+PROMPTS = [[{"role": "user", "content": text}] for text in ("Hello.", "Good day.")]
+
+
+def replies(*texts: str) -> list[list[dict[str, str]]]:
+    return [[{"role": "assistant", "content": text}] for text in texts]
+
+
+def judge(script: Any) -> JudgeReward:
+    model = builders.scripted_model(script)
+    return JudgeReward(judge=PointwiseJudge(model=model, calls=CallLog()), wait=asyncio.run)
+
+
+def test_rules_count_the_wishes_kept() -> None:
+    wishes = [[["length", "brief"], ["question", "asked"]]] * 3
+    said = replies("And you?", "Yes.", " ")
+    assert rules(completions=said, preferences=wishes, tree=["t"] * 3) == [1.0, 0.5, 0.0]
+
+
+def test_the_judge_rates_from_nought_to_one_and_keeps_quiet_about_what_it_cannot_read() -> None:
+    asked = []
+
+    def script(messages: Any, _: Any) -> str:
+        asked.append(messages[-1].text)
+        return "4" if "fine" in asked[-1] else "who knows"
+
+    reward = judge(script)
+    found = reward(prompts=PROMPTS, completions=replies("All is fine.", "Hm."), **COLUMNS)
+    assert found == [0.75, None]
+    assert "I mend nets." in asked[0]
+    assert "Hello." in asked[0]
+    assert "I am shy." in asked[1]
+    assert reward(prompts=PROMPTS, completions=replies("", " "), **COLUMNS) == [0.0, 0.0]
+    assert len(asked) == 2
+    assert reward.__name__ == "judge"
+
+
+def test_a_failed_call_is_no_reward_and_a_dead_model_is_an_error() -> None:
+    def failing(error: Exception) -> JudgeReward:
+        def script(*_: Any) -> str:
+            raise error
+
+        return judge(script)
+
+    given = {"prompts": PROMPTS, "completions": replies("a", "b"), **COLUMNS}
+    assert failing(CallError("lost"))(**given) == [None, None]
+    with pytest.raises(ModelError, match="gone"):
+        failing(ModelError("gone"))(**given)
+
+
+def test_users_answer_by_rule_where_wishes_can_be_checked_and_by_model_elsewhere() -> None:
+    user = UserAgent(model=builders.scripted_model(), calls=CallLog())
+    said = [
+        [*prompt, *reply]
+        for prompt, reply in zip(PROMPTS, replies("x " * 80, "Well."), strict=True)
+    ]
+    by_rule, by_model = Users(model=user, wait=asyncio.run)(said, **COLUMNS)
+    assert BRIEF.remark in (by_rule or "")
+    assert by_model
+    alone = Users(model=None, wait=asyncio.run)(said[:1], **COLUMNS)
+    assert alone == [by_rule]
+
+
+def test_a_conversation_becomes_the_path_that_agents_know() -> None:
+    system = {"role": "system", "content": "Be kind."}
+    turns = [system, *PROMPTS[0], *replies(" Hi. ")[0], {"role": "user", "content": "Bye."}]
+    (talk, *_) = talks([turns], COLUMNS)
+    assert [(node.role, node.content, node.turn) for node in talk.path] == [
+        ("user", "Hello.", 1),
+        ("assistant", "Hi.", 1),
+        ("user", "Bye.", 2),
+    ]
+    assert talk.path[1].parent == talk.path[0].id
+    assert talk.persona.preferences == {"length": "brief"}
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"personality": "I am shy."}, "no 'profile'"),
+        ({"profile": "I sell tea.", "personality": " "}, "no 'personality'"),
+        ({"preferences": [["length", "endless"]]}, "not pairs"),
+        ({"preferences": [["colour", "blue"]]}, "not pairs"),
+        ({"preferences": ["length"]}, "not pairs"),
+        ({}, "a judge"),
+    ],
+)
+def test_a_row_that_says_too_little_is_named(row: dict[str, Any], problem: str) -> None:
+    whole = row if "personality" in row else {"profile": "A.", "personality": "B.", **row}
+    with pytest.raises(ConfigError, match=problem):
+        check_columns(whole, by_rule=True)

@@ -1,0 +1,100 @@
+"""What a reply is worth: by name, by a reward model, and with the turns that follow from it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import tiny
+import torch
+
+from aloe.errors import ConfigError
+from training.reward import Agents, LookAhead, RewardModel, reward_of
+
+pytestmark = pytest.mark.train
+
+
+def said(role: str, text: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": text}]
+
+
+def test_what_comes_after_a_reply_counts_as_much_as_the_reply() -> None:
+    talked: list[list[str]] = []
+
+    def length(*, completions: Any, completion_ids: Any, **_: Any) -> list[float]:
+        assert [len(ids) for ids in completion_ids] == [len(c[0]["content"]) for c in completions]
+        return [float(len(completion[0]["content"])) for completion in completions]
+
+    def speak(conversations: Any, **columns: Any) -> list[str]:
+        assert columns["tree"] == ["t1", "t2"]
+        return [f"u{len(conversation)}" for conversation in conversations]
+
+    def policy(conversations: Any) -> list[list[int]]:
+        talked.append([" ".join(m["content"] for m in talk) for talk in conversations])
+        return [[7] * len(talk) for talk in conversations]
+
+    reward = LookAhead(length, speak, 2, lambda ids: "x" * len(ids))
+    reward.policy = policy
+    found = reward(
+        prompts=[said("user", "a"), said("user", "b")],
+        completions=[said("assistant", "k"), said("assistant", "llll")],
+        completion_ids=[[1], [1] * 4],
+        tree=["t1", "t2"],
+    )
+    assert found == [(1 + 3 + 5) / 3, (4 + 3 + 5) / 3]
+    assert talked == [["a k u2", "b llll u2"], ["a k u2 xxx u4", "b llll u2 xxx u4"]]
+    assert reward.__name__ == "length"
+
+
+def test_a_talk_ends_where_its_user_falls_silent() -> None:
+    rewards = iter([[1.0, None, None], [3.0, 0.5, None], [5.0, 9.0, None]])
+    words = iter([["go on", "go on", "go on"], ["go on", None, "go on"]])
+    asked = []
+
+    def policy(conversations: Any) -> list[list[int]]:
+        asked.append(len(conversations))
+        return [[1]] * len(conversations)
+
+    reward = LookAhead(lambda **_: next(rewards), lambda *_, **__: next(words), 2, str)
+    reward.policy = policy
+    opening = [said("user", "a")] * 3
+    assert reward(prompts=opening, completions=opening) == [3.0, 0.5, None]
+    assert asked == [3, 3]
+
+
+def test_a_reward_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match="needs --reward"):
+        reward_of(None, Agents())
+    with pytest.raises(ConfigError, match="there is no reward rule: it is neither rules nor judge"):
+        reward_of("rule", Agents())
+    with pytest.raises(ConfigError, match="there is no reward nowhere:nothing"):
+        reward_of("nowhere:nothing", Agents())
+
+    async def later(**_: Any) -> list[float]:
+        return []
+
+    with pytest.raises(ConfigError, match="not an async one"):
+        LookAhead(later, lambda *_, **__: [], 1, str)
+
+
+def test_a_reward_model_scores_each_conversation_as_if_it_were_alone(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    torch.manual_seed(0)
+    config = tiny.model().config.to_dict() | {"num_labels": 1}
+    LlamaForSequenceClassification(LlamaConfig.from_dict(config)).save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    reward = RewardModel(str(tmp_path))
+    prompts = [said("user", "Birds?"), said("user", "Tell me more about sailing, please.")]
+    replies = [said("assistant", "Yes!"), said("assistant", "The garden needs rain.")]
+    together = reward(prompts=prompts, completions=replies, tree=["a", "b"])
+    alone = [
+        reward(prompts=[prompt], completions=[reply])[0]
+        for prompt, reply in zip(prompts, replies, strict=True)
+    ]
+    assert together == pytest.approx(alone, abs=1e-5)
+    assert abs(together[0] - together[1]) > 1e-3
+    swapped = reward(prompts=prompts, completions=replies[::-1])
+    assert abs(swapped[0] - together[0]) > 1e-3
