@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
-from agents.registry import OwnJudge, find_judge, judges_in_use
+from agents.own_judge import OwnJudge
+from agents.registry import find_judge, judges_in_use
 from agents.rules import RuleJudge
 from aloe.calls import CallLog
 from aloe.config import Config

@@ -19,7 +19,7 @@ It is called once an exchange with what there is to see (`Exchange`) and with it
 
 A judge of the user's own (`[judge] use`) is made in the same way; it is called with a `Comparison`
 and returns its margin for the first reply. How either is found and kept in bounds stands in
-`agents.registry`.
+`agents.registry` and `agents.role_agent`.
 """
 
 from collections.abc import Callable, Mapping

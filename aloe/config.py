@@ -91,9 +91,13 @@ class ModelConfig(Settings):
             parts = urlsplit(text or "")
             if parts.username or parts.password or parts.query:
                 raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
-        if secret := next(filter(_names_a_secret, _names(self.options)), None):
-            raise ValueError(f"options must not hold '{secret}'; settings are written to disk")
+        _refuse_secrets("options", self.options)
         return self
+
+
+def _refuse_secrets(where: str, options: Mapping[str, Any]) -> None:
+    if secret := next(filter(_names_a_secret, _names(options)), None):
+        raise ValueError(f"{where} must not hold '{secret}'; settings are written to disk")
 
 
 def _names_a_secret(option: str) -> bool:
@@ -220,8 +224,7 @@ class RoleConfig(Settings):
     def _is_in_one_place(self) -> Self:
         if sum(bool(each) for each in (self.before, self.after, self.among)) > 1:
             raise ValueError("give one of before, after and among")
-        if secret := next(filter(_names_a_secret, self.arguments), None):
-            raise ValueError(f"a role must not be given '{secret}'; settings are written to disk")
+        _refuse_secrets("a role", self.arguments)
         return self
 
     @property
@@ -340,6 +343,11 @@ class JudgeConfig(Settings):
     options: dict[str, Any] = {}
     """Arguments of the judge that `use` names."""
 
+    @model_validator(mode="after")
+    def _no_secrets(self) -> Self:
+        _refuse_secrets("options", self.options)
+        return self
+
 
 class PersonasConfig(Settings):
     """How the persona pool grows."""
@@ -431,6 +439,8 @@ class ProofConfig(Settings):
     validation: int = Field(default=16, ge=2)
     test: int = Field(default=24, ge=2)
     """Personas on each side."""
+    dialogue_turns: int = Field(default=6, ge=2)
+    """User messages of a dialogue in validation and test."""
     wishes: int = Field(default=4, ge=2)
     """Wishes of each persona that a program can check."""
     reserved: float = Field(default=0.12, gt=0, lt=1)
@@ -448,6 +458,8 @@ class ProofConfig(Settings):
     them, one round. `grpo`: TRL's GRPO with the rule as its reward."""
     rl_trees: int = Field(default=40, ge=1)
     """Trees of the rejection round."""
+    rl_candidates: int = Field(default=3, ge=2)
+    """Replies that the SFT model writes in each turn of them."""
     ablation_trees: tuple[int, ...] = (25, 50, 100)
     """Numbers of trees on the way to all of them: the scaling curve."""
     ablation_turns: tuple[int, ...] = (1, 3)

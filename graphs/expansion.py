@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import mean
 
-from agents.registry import guarded
+from agents.guard import guarded
 from aloe.config import SimulationConfig
 from aloe.errors import RoleError
 from aloe.named import extension

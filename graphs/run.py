@@ -16,7 +16,8 @@ from agents.assistant import AssistantAgent
 from agents.inducer import Inducer
 from agents.panel import make_judge
 from agents.prompt import chosen
-from agents.registry import RoleAssistant, make_roles, models_in_use
+from agents.registry import models_in_use
+from agents.role_agent import RoleAssistant, make_roles
 from agents.user import UserAgent
 from aloe.calls import CallLog, iter_events
 from aloe.config import AssistantConfig, Config

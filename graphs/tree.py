@@ -34,7 +34,7 @@ from typing_extensions import TypedDict
 from agents.assistant import Assistant
 from agents.judge import Comparison, Judge
 from agents.mood import mood_of
-from agents.registry import RoleAgent, noted, reworded
+from agents.role_agent import RoleAgent, noted, reworded
 from agents.roles import Exchange, Update
 from agents.schedule import compare_all
 from agents.transcript import Path

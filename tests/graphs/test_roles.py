@@ -115,6 +115,10 @@ def weighted(asked, model, by=0):
     return by
 
 
+def equal(asked, model):
+    return 0
+
+
 def no_margin(asked, model):
     return None if asked.user.turn == 1 else float("nan")
 
@@ -330,7 +334,7 @@ def test_a_role_that_cannot_be_used_is_found_before_anything_runs(
         ({"judge": {"use": "m:x"}}, "cannot be called 'judge'"),
         ({"a0": {"use": "m:x"}}, "cannot be called 'a0'"),
         ({"My role": {"use": "m:x"}}, "should match pattern"),
-        ({"mine": {"use": "m:x", "api_key": "k"}}, "must not be given 'api_key'"),
+        ({"mine": {"use": "m:x", "api_key": "k"}}, "must not hold 'api_key'"),
     ],
 )
 def test_settings_of_roles_are_checked(roles: dict[str, Any], problem: str) -> None:
@@ -357,6 +361,8 @@ def test_a_judge_of_ones_own_returns_a_margin(own: str) -> None:
     assert {verdict.outcome for verdict in close.verdicts} == {"abstain"}
     none = grow(settings({"judge": {"use": f"{own}:no_margin"}}, turns=2))
     assert {(v.outcome, v.margin) for v in none.verdicts} == {("abstain", None)}
+    equal = grow(settings({"judge": {"use": f"{own}:equal", "min_margin": 0}}, turns=2))
+    assert {(v.outcome, v.votes[0].choice) for v in equal.verdicts} == {("tie", "tie")}
     with pytest.raises(RoleError, match="returns a number or None, not 'the first'"):
         grow(settings({"judge": {"use": f"{own}:no_number"}}, turns=1))
 

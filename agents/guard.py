@@ -1,0 +1,49 @@
+"""Calls into code of the user's own: what goes wrong there costs a tree and never the run."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from aloe.errors import AloeError, ConfigError, RoleError
+from aloe.named import described
+
+
+async def called(what: str, tree: str, play: Callable[..., Any], *given: object) -> Any:
+    """Call what a user wrote, async or not, and let nothing but our own errors out.
+
+    Raises:
+        RoleError: it failed (names role, tree, file and line).
+        AloeError: a call to a model failed, or the run has to stop.
+    """
+    with guarded(what, tree):
+        returned = play(*given)
+        return await returned if inspect.isawaitable(returned) else returned
+
+
+@contextmanager
+def guarded(what: str, tree: str) -> Iterator[None]:
+    """Turn what goes wrong in the user's own code into an error that costs no more than a tree.
+
+    Raises:
+        RoleError: it failed (names `what`, tree, file and line).
+        AloeError: a call to a model failed, or the run has to stop.
+    """
+    try:
+        yield
+    except AloeError as error:
+        if not isinstance(error, ConfigError):
+            raise
+        raise RoleError(f"{what} failed in tree {tree}: {described(error)}") from error
+    except Exception as error:
+        raise RoleError(f"{what} failed in tree {tree}: {described(error)}") from error
+
+
+def defined_in(play: Callable[..., Any]) -> str:
+    """Return file and line where the user wrote what is called."""
+    target = play.func if isinstance(play, partial) else type(play)
+    try:
+        return f"{inspect.getfile(target)}:{inspect.getsourcelines(target)[1]}"
+    except (OSError, TypeError):
+        return str(target)

@@ -1,0 +1,174 @@
+"""Roles of the user's own at work: called in each exchange, what they return checked at once.
+
+What does not fit its place is an error that names the role, the tree and where the role stands, so
+nothing of it reaches a tree.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from agents.guard import called, defined_in
+from agents.prompt import Prompt
+from agents.registry import find_roles
+from agents.roles import Exchange, RoleModel, Update
+from agents.transcript import Path
+from aloe.calls import CallLog
+from aloe.config import Config, Place
+from aloe.errors import RoleError
+from aloe.models import Model
+from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
+
+ALLOWED: dict[Place, frozenset[str]] = {
+    "before user": frozenset({"note", "persona"}),
+    "after user": frozenset({"note", "text"}),
+    "after inducer": frozenset({"note", "text"}),
+    "after assistant": frozenset({"note", "notes"}),
+    "after judge": frozenset({"note", "notes"}),
+    "among assistants": frozenset({"note", "text"}),
+}
+"""What an update may hold at each place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleAgent:
+    """A role at work: called in each exchange, what it returns checked."""
+
+    name: str
+    place: Place
+    play: Callable[..., Any]
+    prompt: Prompt | None
+    model: Model | None
+    calls: CallLog
+
+    async def update(self, exchange: Exchange) -> Update:
+        """Let the role see the exchange and return what it adds, notes as JSON.
+
+        Raises:
+            RoleError: it failed, or what it returned does not fit its place.
+            CallError: a call of it failed.
+        """
+        about = exchange.said or (exchange.path[-1] if exchange.path else None)
+        model = RoleModel(
+            name=self.name,
+            prompt=self.prompt,
+            model=self.model,
+            calls=self.calls,
+            tree=exchange.tree,
+            about=about.id if about else None,
+        )
+        returned = await called(f"role '{self.name}'", exchange.tree, self.play, exchange, model)
+        update = returned if isinstance(returned, Update) else Update(note=returned)
+        try:
+            return self._checked(update, exchange)
+        except (ValueError, TypeError) as error:
+            problem = f"role '{self.name}' returned what does not fit in tree {exchange.tree}"
+            raise RoleError(f"{problem}: {defined_in(self.play)}: {error}") from None
+
+    def _checked(self, update: Update, exchange: Exchange) -> Update:
+        held = {key for key, value in vars(update).items() if value is not None and key != "notes"}
+        held |= {"notes"} if update.notes else set()
+        if extra := sorted(held - ALLOWED[self.place]):
+            allowed = ", ".join(sorted(ALLOWED[self.place]))
+            raise ValueError(f"'{extra[0]}' means nothing {self.place}, only {allowed}")
+        known = {node.id for node in (exchange.said, *exchange.candidates) if node}
+        if strange := [node for node in update.notes if node not in known]:
+            raise ValueError(f"notes on '{strange[0]}', which is no message of this exchange")
+        if update.text is not None and not isinstance(update.text, str):
+            raise ValueError(f"text has to be a string, not {type(update.text).__name__}")
+        if update.persona is not None and not isinstance(update.persona, Persona):
+            raise ValueError(f"persona has to be a Persona, not {type(update.persona).__name__}")
+        return replace(
+            update,
+            note=as_json(update.note),
+            notes={node: as_json(note) for node, note in update.notes.items()},
+            text=None if update.text is None else _writable(update.text).strip(),
+        )
+
+
+def as_json(value: object) -> JsonValue:
+    """Return `value`, a pydantic model or anything plain, as JSON has it; NaN becomes null.
+
+    Raises:
+        ValueError: it cannot be JSON.
+    """
+    found: JsonValue = json.loads(to_json(value, inf_nan_mode="null"))
+    return found
+
+
+def _writable(text: str) -> str:
+    """Return `text` without half surrogate pairs, which no file takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleAssistant:
+    """A role among the assistants: writes one candidate in each exchange."""
+
+    agent: RoleAgent
+
+    @property
+    def name(self) -> str:
+        """Recorded on every node that it writes."""
+        return self.agent.name
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user`, which follows `path`, as `AssistantAgent.reply` does.
+
+        Raises:
+            CallError: the role or a call of it failed.
+        """
+        exchange = Exchange(tree=tree, path=path, said=user, revealed=tuple(revealed))
+        update = await self.agent.update(exchange)
+        return AssistantNode.of(
+            user.id,
+            update.text or "",
+            agent=self.name,
+            turn=user.turn,
+            faults=() if update.text else ("empty",),
+            notes=noted({}, self.name, update.note),
+        )
+
+
+def reworded(user: UserNode, text: str, tree: str) -> UserNode:
+    """Return `user` saying `text`; what it revealed stays as long as the text still holds it."""
+    kept = user.model_dump(exclude={"id", "parent", "role", "content", "revealed"})
+    kept["revealed"] = tuple(each for each in user.revealed if each.quote in text)
+    return UserNode.of(user.parent, text, tree=tree, **kept)
+
+
+def noted(notes: dict[str, JsonValue], name: str, note: Any) -> dict[str, JsonValue]:
+    """Return `notes` with the note of a role, None for none."""
+    return notes if note is None else {**notes, name: note}
+
+
+def make_roles(
+    config: Config, models: Mapping[str, Model], calls: CallLog
+) -> tuple[RoleAgent, ...]:
+    """Make the roles that settings name.
+
+    Args:
+        config: settings of the run.
+        models: by agent name; a role with a prompt needs its own.
+        calls: the log that every call passes.
+
+    Raises:
+        ConfigError: one cannot be used or made.
+    """
+    return tuple(
+        RoleAgent(
+            name=role.found.name,
+            place=role.place,
+            play=role.found.made(),
+            prompt=role.found.prompt,
+            model=models.get(role.found.name),
+            calls=calls,
+        )
+        for role in find_roles(config)
+    )
