@@ -40,7 +40,10 @@ def trace(
         str | None, typer.Option("--agent", metavar="NAME", help="List the calls of one agent.")
     ] = None,
     search: Annotated[
-        str | None, typer.Option("--search", metavar="TEXT", help="Only what holds this text.")
+        str | None,
+        typer.Option(
+            "--search", metavar="TEXT", help="Only what holds this text; a drawing marks it."
+        ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Show long messages to their end.")] = False,
     follow: Annotated[

@@ -47,7 +47,7 @@ def node_view(tree: "Tree", node: "AnyNode", exchanges: "Sequence[Exchange]") ->
     for exchange in exchanges:
         parts += [Text(), call_view(exchange)]
     if not exchanges:
-        parts.append(Text("no call for it is recorded here", "dim"))
+        parts.append(Text("no such call is recorded here", "dim"))
     return Group(*parts)
 
 

@@ -89,7 +89,8 @@ class Drawer:
             follow = [n for n in self.tree.children(node.id) if n.role == "user"]
             follow += [after for reply in replies for after in self.tree.children(reply.id)]
         title = Text(f"after {after.agent} {after.id[: self.digits]}" if after else "", "dim")
-        return Level(title=title, lines=tuple(lines), follow=tuple(follow))
+        scored = bool(self.tree.verdicts)
+        return Level(title=title, lines=tuple(lines), follow=tuple(follow), scored=scored)
 
     def _fork(self, branch: Branches) -> None:
         level = branch.label
@@ -163,6 +164,8 @@ class Level:
     lines: tuple[Line, ...]
     follow: "tuple[AnyNode, ...]"
     """Where the talk goes on; several if it branches, none if it ends."""
+    scored: bool
+    """Whether there is a column for scores."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width
@@ -176,13 +179,15 @@ class Level:
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(justify="right", no_wrap=True)
         grid.add_column(no_wrap=True)
-        grid.add_column(no_wrap=True, min_width=5 + 1 + CELLS)
+        if self.scored:
+            grid.add_column(no_wrap=True, min_width=5 + 1 + CELLS)
         grid.add_column(ratio=1)
         if with_took:
             grid.add_column(no_wrap=True, justify="right")
         for line in self.lines:
-            cells = [line.turn, line.who, line.score, line.body]
-            grid.add_row(*cells, *([line.took] if with_took else []))
+            score = [line.score] if self.scored else []
+            took = [line.took] if with_took else []
+            grid.add_row(line.turn, line.who, *score, line.body, *took)
         return grid
 
     def _stack(self) -> Iterator[RenderableType]:
@@ -229,9 +234,11 @@ def _sums(tree: "Tree") -> str:
     ends = sum(n.role == "user" and not _goes_on(tree, n) for n in tree.nodes)
     quotes = sum(len(node.revealed) for node in tree.nodes if node.role == "user")
     turns = max((node.turn for node in tree.nodes), default=0)
+    sums = f"{turns} turns, {len(tree.nodes)} messages, {ends} paths, {quotes} things told"
+    if not outcomes:
+        return sums
     return (
-        f"{turns} turns, {len(tree.nodes)} messages, {ends} paths, {quotes} things told; "
-        f"{decided} of {len(outcomes)} comparisons decided, {outcomes.count('tie')} tie, "
+        f"{sums}; {decided} of {len(outcomes)} comparisons decided, {outcomes.count('tie')} tie, "
         f"{outcomes.count('abstain')} abstain"
     )
 

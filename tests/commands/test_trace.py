@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -184,3 +185,14 @@ def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     assert aloe("trace", run, "--node", "zzz").is_one_line_about("no message", "zzz")
     assert aloe("trace", run, "--node", "").is_one_line_about("messages start with")
     assert aloe("trace", run, "--node", "a", "--diff", "b").is_one_line_about("one of them")
+
+
+def test_the_page_about_it_names_only_flags_that_exist(aloe: RunAloe) -> None:
+    page = (Path(__file__).parents[2] / "docs/tracing.md").read_text(encoding="utf-8")
+    for verb in ("trace", "label", "report"):
+        known = aloe(verb, "--help").out
+        for line in page.splitlines():
+            if f"`aloe {verb} DIR" in line:
+                command = line.split("`")[1]
+                for flag in re.findall(r"--[a-z]+", command):
+                    assert flag in known, command

@@ -120,12 +120,12 @@ def test_nothing_to_jump_to_is_said() -> None:
 def test_replies_side_by_side() -> None:
     async def script(pilot: Pilot[None], browser: Browser) -> None:
         await press(pilot, "m")
-        assert "no call for it is recorded" in shown(browser)
+        assert "no such call is recorded" in shown(browser)
         await press(pilot, "d")
         assert HINTED.content.split()[0] in shown(browser)
-        assert "no call" not in shown(browser)
+        assert "no such call" not in shown(browser)
         await press(pilot, "d")
-        assert "no call" in shown(browser)
+        assert "no such call" in shown(browser)
 
     play(script)
 

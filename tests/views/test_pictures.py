@@ -78,7 +78,7 @@ def test_node(snapshot: Compare) -> None:
     assert calls_about(HINTED, CALLS) == CALLS[:2]
     assert calls_about(OPENING, CALLS) == [CALLS[1]]
     assert calls_about(PLAIN, CALLS) == CALLS[1:]
-    assert "no call for it is recorded" in drawn(node_view(TREE, MUTE, []), 80)
+    assert "no such call is recorded" in drawn(node_view(TREE, MUTE, []), 80)
 
 
 def test_failed_call(snapshot: Compare) -> None:
