@@ -49,6 +49,7 @@ class RunFolder:
 
         Raises:
             ConfigError: it holds a run with other settings or prompts.
+            InputError: what is written about its prompts is broken.
             StoreError: it is a file, or holds trees without settings.
         """
         if self.path.exists() and not self.path.is_dir():
@@ -62,13 +63,27 @@ class RunFolder:
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
                 "name another folder, or go back to its settings"
             )
-        if prompts is not None and self.prompts.exists():
-            held = json.loads(self.prompts.read_text(encoding="utf-8"))
-            if changed := [name for name in prompts if held.get(name) != prompts[name]]:
-                raise ConfigError(
-                    f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
-                    "name another folder, or go back to its prompts"
-                )
+        if prompts is not None:
+            self.check_prompts(prompts)
+
+    def check_prompts(self, prompts: Mapping[str, str]) -> None:
+        """Make sure that the run in the folder, if there is one, was made with these prompts.
+
+        Raises:
+            ConfigError: it was made with others.
+            InputError: what is written about them is broken.
+        """
+        if not self.prompts.exists():
+            return
+        try:
+            held = dict(json.loads(self.prompts.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise InputError(self.prompts, "is no list of prompts; delete it to go on") from None
+        if changed := [name for name in prompts if held.get(name) != prompts[name]]:
+            raise ConfigError(
+                f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
+                "name another folder, or go back to its prompts"
+            )
 
     @contextmanager
     def writing(self, config: Config, prompts: Mapping[str, str] | None = None) -> Iterator[None]:

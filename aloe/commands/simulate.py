@@ -159,6 +159,8 @@ def simulate(
     folder = RunFolder(fork or out)
     prompts = prompts_of(resolved)
     folder.check(resolved, prompts)
+    if extend:
+        RunFolder(extend).check_prompts(prompts)
     passport = read_own_passport(resolved)
     check_expansion(resolved.simulation)
     models = _closed_models(resolved, replay) if replay else open_models(resolved)
