@@ -104,7 +104,7 @@ def write_report(bench: Bench, passports: Sequence[Passport] = ()) -> tuple[list
 def html(bench: Bench, passports: Sequence[Passport] = ()) -> str:
     """Return the page of a bench."""
     result, model = bench.result, next(iter(bench.result["conditions"].values()))["model"]
-    note = f"{result['cases']}: {len(bench.cases)} cases, {result['seeds']} repetitions each"
+    note = f"{result['cases']}: {len(bench.cases)} cases, repetitions of each: {result['seeds']}"
     rows = {condition: bench.rows(condition) for condition in bench.conditions}
     parts = [heading(f"ALOE benchmark: {model}", note)]
     if not result["complete"]:
@@ -159,10 +159,12 @@ def _suite(
 
 def _tiles(result: SuiteResult) -> list[tuple[str, str, str]]:
     found = []
-    for name in ("gain", "al_mean", "ir", "recall"):
-        value, _, interval = shown(name, result.figures.get(name)).partition(" ")
-        found.append((LABELS[name].strip(), value, interval))
-    return [*found, ("missing ratings", missing(result), "more than 5% is incomplete")]
+    for name in ("gain", "al_mean", "ir", "recall", "over_personalisation"):
+        if name in result.figures:
+            value, _, interval = shown(name, result.figures[name]).partition(" ")
+            found.append((LABELS[name].strip(), value, interval))
+    count, _, reasons = missing(result).partition(" (")
+    return [*found, ("missing ratings", count, reasons.rstrip(")"))]
 
 
 _FAULTS = ("missing ratings", "empty replies", "cases the user spoiled", "the user's faults")
@@ -202,7 +204,7 @@ def _judges(bench: Bench, passports: Sequence[Passport]) -> list[Html]:
             [name, _number(level), _number(agreement.gains[name])]
             for name, level in agreement.judges.items()
         ]
-        parts.append(table([f"judge of {suite}", "mean level", "gain"], rows))
+        parts.append(table([f"judge, {suite}", "mean level", "gain"], rows))
         if agreement.single is not None:
             parts.append(
                 paragraph(
@@ -251,8 +253,7 @@ def _cases(cases: Sequence[Case], rows: Iterable[ReplyScores]) -> list[Html]:
 
 def _case(number: int, case: Case, rows: Sequence[ReplyScores]) -> Html:
     levels = [_mean(row for row in rows if row.turn == k + 1) for k in range(case.turns)]
-    own, swapped = _mean(rows), _mean(rows, "swapped")
-    gain = None if own is None or swapped is None else own - swapped
+    own, gain = _mean(rows), _gain(rows)
     unrated = sum(score.value is None for row in rows for score in row.scores)
     low, high = (0.0, 1.0) if case.persona.preferences else (1.0, 5.0)
     figures = f"AL {_number(own)}, gain {_number(gain)}" + (
@@ -288,9 +289,22 @@ def _played(case: Case) -> list[Html]:
     ]
 
 
+def _level(row: ReplyScores, whose: Shown) -> float | None:
+    """Return the mean over the judges; None if one of them is missing, as in the figures."""
+    values = [score.value for score in row.of(whose)]
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
+
+
 def _mean(rows: Iterable[ReplyScores], whose: Shown = "own") -> float | None:
-    values = [score.value for row in rows for score in row.of(whose) if score.value is not None]
-    return float(np.mean(values)) if values else None
+    levels = [level for row in rows if (level := _level(row, whose)) is not None]
+    return float(np.mean(levels)) if levels else None
+
+
+def _gain(rows: Iterable[ReplyScores]) -> float | None:
+    pairs = [(_level(row, "own"), _level(row, "swapped")) for row in rows]
+    gains = [own - swapped for own, swapped in pairs if own is not None and swapped is not None]
+    return float(np.mean(gains)) if gains else None
 
 
 def _judge_names(rows: Mapping[Condition, Sequence[ReplyScores]]) -> list[str]:
@@ -320,10 +334,8 @@ def _dialogues(
 
 
 def _title(condition: str, rows: Sequence[ReplyScores]) -> str:
-    own, swapped = _mean(rows), _mean(rows, "swapped")
-    return (
-        f"{condition}, repetition {rows[0].seed + 1}: AL {_number(own)}, swapped {_number(swapped)}"
-    )
+    level, gain = _number(_mean(rows)), _number(_gain(rows))
+    return f"{condition}, repetition {rows[0].seed + 1}: AL {level}, gain {gain}"
 
 
 def _turn(row: ReplyScores, tree: Tree | None, judges: Mapping[str, int]) -> dict[str, Any]:

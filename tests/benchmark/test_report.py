@@ -14,7 +14,7 @@ from command import RunAloe
 
 from benchmark.cases import load_cases
 from benchmark.folder import Bench, read_bench
-from benchmark.report import html, write_report
+from benchmark.report import _level, html, write_report
 
 S = "scripted:agents.scripted:reply"
 EVIL = "I say <script>document.title='owned'</script> & </script> a lot."
@@ -116,6 +116,15 @@ def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
         if any(score[2] is None for score in one["s"])
     ]
     assert turn["s"][0][2:4] == [None, "unreadable"]
+
+
+def test_a_mean_over_judges_needs_all_of_them(bench: Bench) -> None:
+    row = bench.own_rows[0]
+    (own,) = row.of("own")
+    both = (own.model_copy(update={"value": 2.0}), own.model_copy(update={"value": 4.0}))
+    assert _level(row.model_copy(update={"scores": both}), "own") == 3.0
+    one = (both[0], both[1].model_copy(update={"value": None, "missing": "judge"}))
+    assert _level(row.model_copy(update={"scores": one}), "own") is None
 
 
 def test_a_dialogue_that_failed_is_said_to_have_failed(bench: Bench) -> None:
