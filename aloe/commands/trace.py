@@ -102,9 +102,11 @@ class _Trace:
 
     @cached_property
     def trees(self) -> "list[Tree]":
-        """The trees of the run; of those with the same id, as after `trees merge`, all."""
+        """The finished trees; none of a run that has only begun."""
         from memory.trees import read_trees
 
+        if self.events.exists() and not (self.run / "trees.jsonl").exists() and self.run.is_dir():
+            return []
         return list(read_trees(self.run))
 
     def picture(self, node: str | None, diff: str | None) -> tuple[RenderableType, dict[str, Any]]:
@@ -167,12 +169,14 @@ class _Trace:
         return Siblings(tree, user, replies), {**result, "verdicts": verdicts}
 
     def _calls(self) -> tuple[RenderableType, dict[str, Any]]:
+        from aloe.exchange import exchanges
         from aloe.views.calls import call_line
 
         calls = self._exchanges(self._tree().id if self.wanted or self.first else None)
         if not calls:
-            known = ", ".join(sorted({name for tree in self.trees for name in tree.models}))
-            raise InputError(self.events, f"no such call of '{self.agent}'; agents here: {known}")
+            known = ", ".join(sorted({each.event["role"] for each in exchanges(self.events)}))
+            reason = f"no such call of '{self.agent}'; agents here: {known or 'none'}"
+            raise InputError(self.events, reason)
         lines = [call_line(each) for each in calls]
         return Group(*lines), {"calls": [_plain(each) for each in calls]}
 
@@ -200,7 +204,7 @@ class _Trace:
         events = read_events(self.events)
         hit = {each.id: hits(each, self.search) for each in self.trees} if self.search else None
         shown = [each for each in self.trees if hit is None or hit[each.id]]
-        if not shown:
+        if self.search and not shown:
             raise InputError(self.run, f"no tree holds '{self.search}'")
         table = TreeTable(shown, accounts(events, lambda event: event["tree"]))
         parts: list[RenderableType] = [table]
@@ -239,6 +243,8 @@ class _Trace:
             reason = f"--tui needs {error.name}: pip install 'aloe-align[tui]'"
             raise ConfigError(reason) from None
         trees = [self._tree()] if self.wanted or self.first else self.trees
+        if not trees:
+            raise InputError(self.run, "no tree is finished yet; --follow shows the calls")
         Browser(trees, self.events).run()
 
 

@@ -154,6 +154,17 @@ def test_trees_that_are_not_there_are_named(aloe: RunAloe, run: Path) -> None:
     assert "HTTP 500" in out
 
 
+def test_a_run_that_has_only_begun(aloe: RunAloe, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "young")
+    with folder.writing(SETTINGS):
+        folder.events.write_text(json.dumps(CALLS[0].event) + "\n")
+    ran = aloe("trace", folder.path, "--json")
+    assert ran.result == {"trees": []}
+    assert "not finished or set aside: 1 trees" in ran.err
+    assert aloe("trace", folder.path, "--agent", "hinted", "--json").result["calls"]
+    assert aloe("trace", folder.path, "--agent", "nobody").is_one_line_about("hinted")
+
+
 def test_a_picture_asks_nobody_for_anything(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     path = tmp_path / "pictures" / "tree.svg"
     assert aloe("trace", run, "--first", "--svg", path).code == 0
