@@ -5,6 +5,7 @@ missing. A candidate that says nothing gets the lowest level, which the scale de
 answer", or kept wishes of 0. And a user whose wishes a program can check is judged by it alone.
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import get_args
@@ -57,7 +58,7 @@ async def judge_dialogue(
                 "parroting": parroting(reply.content, user.content),
                 "personal": personal(reply.content, probe, persona) if probe else None,
                 "right": right(reply.content, probe) if probe else None,
-                "recall": recall(tree, persona, ledger) if last else None,
+                "recall": await asyncio.to_thread(recall, tree, persona, ledger) if last else None,
                 "user_faults": user.faults,
                 "leaked": leaked(persona, user, tree.id),
                 "on_table": _on_table(user),

@@ -8,6 +8,7 @@ failed for good is in the table with its reason.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agents.candidate import CONDITIONS, CandidateAgent
 from agents.prompt import chosen
@@ -80,24 +81,7 @@ async def run_condition(
     """
     wanted = {each.dialogue.id: each for each in planned}
     condition, width = config.benchmark.condition, config.simulation.concurrency
-    own = config.prompts
-    context = DialogueContext(
-        user=UserAgent(
-            model=models["user"],
-            calls=calls,
-            prompt=chosen("user", own),
-            window=config.simulation.user_window,
-            most_words=config.simulation.user_words,
-        ),
-        candidate=CandidateAgent(
-            model=models["candidate"],
-            calls=calls,
-            terms=CONDITIONS[condition],
-            told_prompt=chosen("candidate_told", own),
-            concise_prompt=chosen("candidate_concise", own),
-        ),
-        ledger=ledger,
-    )
+    context = _context(config, models, calls, ledger)
     names = {name: models[name].name for name in ("user", "candidate")}
 
     async def make(each: Planned) -> Tree:
@@ -105,19 +89,19 @@ async def run_condition(
 
     await finish_trees(wanted, make, folder, calls, progress.dialogues, on_change, width=width)
     judges = [
-        PointwiseJudge(model=models[name], calls=calls, prompt=chosen("judge_score", own))
+        PointwiseJudge(
+            model=models[name], calls=calls, prompt=chosen("judge_score", config.prompts)
+        )
         for name in config.models.judges()
     ]
-    held = {tree.id: tree for tree in _trees(folder) if tree.id in wanted}
-    path = folder.path / SCORES
-    rows = _finished_rows(folder, wanted)
+    path, held = folder.path / SCORES, _held(folder, wanted)
+    rows = _finished_rows(path, wanted)
     progress.judged = len(rows)
-    todo = [tree for id_, tree in held.items() if id_ not in rows]
-    open_ids = {tree.id for tree in todo}
+    todo = {tree.id: tree for tree in held if tree.id not in rows}
     calls.remember(
         event
         for event in iter_events(folder.events)
-        if event["role"] == "judge" and event["tree"] in open_ids
+        if event["role"] == "judge" and event["tree"] in todo
     )
 
     async def judge(tree: Tree) -> None:
@@ -128,25 +112,47 @@ async def run_condition(
         progress.missing += sum(score.value is None for row in found for score in row.scores)
         on_change()
 
-    await work_through(todo, min(width, len(todo)), judge)
-    for id_ in wanted.keys() - held.keys():
-        reason = _reason(progress.last_role.get(id_))
-        judges_ = [judge.model.name for judge in judges]
-        rows[id_] = missing_dialogue(wanted[id_], judges_, condition, reason)
+    await work_through(todo.values(), min(width, len(todo)), judge)
+    by_name = [judge.model.name for judge in judges]
+    for id_, each in wanted.items():
+        if id_ not in rows:
+            reason = _reason(progress.last_role.get(id_))
+            rows[id_] = missing_dialogue(each, by_name, condition, reason)
     ordered = [row for id_ in wanted for row in rows[id_]]
     replace_text(path, "".join(row.model_dump_json() + "\n" for row in ordered))
     return ordered
 
 
-def _trees(folder: RunFolder) -> list[Tree]:
-    return list(read_trees(folder.path)) if folder.trees.exists() else []
+def _context(
+    config: Config, models: Mapping[str, Model], calls: CallLog, ledger: Ledger
+) -> DialogueContext:
+    """Build the agents that hold the dialogues."""
+    return DialogueContext(
+        user=UserAgent(
+            model=models["user"],
+            calls=calls,
+            prompt=chosen("user", config.prompts),
+            window=config.simulation.user_window,
+            most_words=config.simulation.user_words,
+        ),
+        candidate=CandidateAgent(
+            model=models["candidate"],
+            calls=calls,
+            terms=CONDITIONS[config.benchmark.condition],
+            told_prompt=chosen("candidate_told", config.prompts),
+            concise_prompt=chosen("candidate_concise", config.prompts),
+        ),
+        ledger=ledger,
+    )
 
 
-def _finished_rows(
-    folder: RunFolder, wanted: Mapping[str, Planned]
-) -> dict[str, list[ReplyScores]]:
+def _held(folder: RunFolder, wanted: Mapping[str, Planned]) -> list[Tree]:
+    trees = read_trees(folder.path) if folder.trees.exists() else ()
+    return [tree for tree in trees if tree.id in wanted]
+
+
+def _finished_rows(path: Path, wanted: Mapping[str, Planned]) -> dict[str, list[ReplyScores]]:
     """Return the rows of the dialogues that need no more judging, by dialogue."""
-    path = folder.path / SCORES
     cut_torn_line(path)
     found: dict[str, list[ReplyScores]] = {}
     for row in read_scores(path) if path.exists() else ():
