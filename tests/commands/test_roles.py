@@ -96,6 +96,15 @@ def test_a_role_from_a_separate_folder(
     assert sum(json.loads(event)["role"] == "echo" for event in events) >= 6
     prompts = json.loads((tmp_path / "out/prompts.json").read_text(encoding="utf-8"))
     assert set(prompts) == {"user", "inducer", "assistant", "hint", "judge", "echo"}
+    mended = OWN.replace('raise ValueError("too old")', "return 71")
+    (tmp_path / "separate_roles.py").write_text(mended, encoding="utf-8")
+    again = start(*run, *rest)
+    _, err = again.communicate(timeout=60)
+    assert again.returncode == 0, err
+    assert [tree.persona.profile[:7] for tree in read_trees(tmp_path / "out")][1] == "I am 71"
+    events = (tmp_path / "out/events.jsonl").read_text(encoding="utf-8").splitlines()
+    keys = [json.loads(event)["key"] for event in events]
+    assert len(keys) == len(set(keys)), "a call that was answered is not made again"
 
 
 def test_a_run_goes_on_with_the_same_prompts_only(
