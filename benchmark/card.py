@@ -57,21 +57,31 @@ def repeating(bench: Bench) -> dict[str, str]:
     result: dict[str, Any] = bench.result
     spent = result["spent"]
     cost = "unknown (no price given)" if spent["cost"] is None else f"${spent['cost']:.2f}"
-    packages = result.get("packages", {})
     return {
         "aloe": result["version"],
+        "Python": result["python"],
+        **result["packages"],
         **{f"{name} (condition)": each["model"] for name, each in result["conditions"].items()},
         "user simulator": result["user"],
         "judges": ", ".join(result["judges"]),
         "cases": f"{result['cases']}, {len(bench.cases)} played, hash {result['cases_hash']}",
         "repetitions": f"{result['seeds']}, from seed {result['seed']}",
         **{f"prompt {name}": sha for name, sha in result["prompts"].items()},
-        **packages,
         "calls": f"{spent['calls']:,}",
         "tokens": f"{spent['input_tokens']:,} read, {spent['output_tokens']:,} written",
         "cost": cost,
-        "again with": f"aloe bench run --config {bench.path}/config.toml --out NEW",
+        "again with": _command(result["conditions"]),
     }
+
+
+def _command(conditions: dict[str, Any]) -> str:
+    """Return the command that repeats a run from its folder's settings."""
+    controls = [name for name in conditions if name != "candidate"]
+    named = [
+        f" --control {name}" + (f"={conditions[name]['model']}" if name == "floor" else "")
+        for name in controls
+    ]
+    return f"aloe bench run --config config.toml{''.join(named)} --out NEW"
 
 
 def missing(result: SuiteResult) -> str:
@@ -101,7 +111,7 @@ def card(bench: Bench, passports: Sequence[Passport]) -> str:
         parts += [f"\n### {_plain(suite)}\n", _suite(by_condition)]
     parts.append("\n### Judges\n")
     for passport in passports:
-        parts.append(_table(["", "", *()], [list(each) for each in passport.summary().items()]))
+        parts.append(_table(["", ""], list(passport.summary().items())))
     if not passports:
         parts.append(UNKNOWN_JUDGE + "\n")
     rows = [[name, f"`{value}`"] for name, value in repeating(bench).items()]
@@ -118,8 +128,7 @@ def _suite(by_condition: dict[str, SuiteResult]) -> str:
         f"{missing(main)}.\n"
     )
     curve = [
-        [str(turn), *(shown("al_mean", result.curves["own"][turn - 1]) for result in [main])]
-        for turn in range(1, len(main.curves["own"]) + 1)
+        [str(turn), shown("al_mean", figure)] for turn, figure in enumerate(main.curves["own"], 1)
     ]
     return "\n".join(
         [
