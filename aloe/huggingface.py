@@ -32,6 +32,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
+from transformers import modeling_gguf_pytorch_utils as gguf_loading
 
 from aloe.errors import ConfigError, ModelError
 from aloe.local import WEIGHTS, weights_path
@@ -141,6 +142,7 @@ def _first_line(error: Exception) -> str:
 def _quiet() -> Iterator[None]:
     """Keep progress bars and advice of transformers off the screen while a model loads."""
     transformers.utils.logging.disable_progress_bar()
+    gguf_loading.tqdm = lambda tensors, **_: tensors  # has a bar of its own
     transformers.utils.logging.set_verbosity_error()
     try:
         yield

@@ -104,6 +104,8 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     with warnings.catch_warnings():
         # The base may be a GGUF file: peft finds no config there to compare vocabularies with.
         warnings.filterwarnings("ignore", "Could not find a config file")
+        # TRL still asks transformers by the old name.
+        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         progress.phase = "saving"
         watch(progress)

@@ -16,9 +16,12 @@ import builders
 import tiny
 import torch
 
+from agents.prompt import shipped
 from aloe.config import ModelConfig
 from aloe.huggingface import load_checkpoint
 from aloe.models import open_model
+from aloe.schema import Persona
+from memory.verifiable import wish
 from training.curves import draw_curves, sparkline
 from training.dpo import TreeDpoTrainer
 from training.sft import TreeSftTrainer
@@ -200,14 +203,18 @@ def test_a_bad_row_is_named_before_anything_is_written(aloe, base, tmp_path, pro
     assert not (tmp_path / "out").exists()
 
 
-def refused(aloe, tmp_path: Path, base: object, *more: object, data: Path | None = None) -> str:
-    data = data or rows_file(tmp_path, pair())
-    out = tmp_path / "out" / "dpo"
-    ran = aloe("train", "dpo", "--data", data, "--model", base, "--out", out, *more, "--quiet")
+def refused_by(aloe, method: str, tmp_path: Path, base: object, *more: object, data: Path) -> str:
+    """Return the one line with which a training is refused before anything is written."""
+    out = tmp_path / "out" / method
+    ran = aloe("train", method, "--data", data, "--model", base, "--out", out, *more, "--quiet")
     assert ran.code == 2
     assert not out.exists()
-    assert len(ran.err.splitlines()) == 1
+    assert len(ran.err.splitlines()) == 1, ran.err
     return ran.err
+
+
+def refused(aloe, tmp_path: Path, base: object, *more: object) -> str:
+    return refused_by(aloe, "dpo", tmp_path, base, *more, data=rows_file(tmp_path, pair()))
 
 
 def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, monkeypatch):
@@ -263,27 +270,80 @@ def test_weights_reach_the_loss(aloe, base, run, tmp_path, monkeypatch):
     assert torch.cat([w for _, w in seen]).mean() == pytest.approx(1.0)
 
 
+GRPO = """
+[training.arguments]
+num_generations = 8
+per_device_train_batch_size = 16
+gradient_accumulation_steps = 1
+max_completion_length = 12
+lr_scheduler_type = "constant"
+"""
+
+
+@pytest.fixture
+def grpo(aloe, base, tmp_path):
+    """Return a function that trains with GRPO on `data` and returns the record."""
+
+    def run(data: Path, reward: object, *more: object, steps: int = 1, settings: str = "") -> dict:
+        config = tmp_path / "grpo.toml"
+        config.write_text(settings + GRPO)
+        return result(aloe(
+            "train", "grpo", "--data", data, "--model", base, "--out", tmp_path / "grpo", "--full",
+            "--reward", reward, "--config", config, "--max-steps", steps, "--learning-rate",
+            "2e-2", "--quiet", "--json", *more,
+        ))  # fmt: skip
+
+    return run
+
+
+def test_grpo_takes_a_reward_of_ones_own(grpo, run):
+    record = grpo(run, "rewards:little_e")
+    assert 0 < record["last"]["rewards/little_e/mean"] == record["last"]["reward"] < 1
+
+
 @pytest.mark.slow
-def test_grpo_raises_a_reward_that_a_program_gives(aloe, base, run, tmp_path):
-    config = tmp_path / "grpo.toml"
-    config.write_text(
-        "[training.arguments]\nnum_generations = 8\nper_device_train_batch_size = 16\n"
-        "gradient_accumulation_steps = 1\nmax_completion_length = 12\n"
-        'lr_scheduler_type = "constant"\n'
-    )
-    ran = aloe("train", "grpo", "--data", run, "--model", base, "--out", tmp_path / "grpo",
-               "--reward", "rewards:little_e", "--config", config, "--full", "--max-steps", "14",
-               "--learning-rate", "2e-2", "--quiet", "--json")  # fmt: skip
-    assert result(ran)["steps"] == 14
-    state = tmp_path / "grpo" / "checkpoints" / "checkpoint-14" / "trainer_state.json"
-    rewards = [e["reward"] for e in json.loads(state.read_text())["log_history"] if "reward" in e]
-    assert sum(rewards[-4:]) > 2 * sum(rewards[:4])
+def test_grpo_teaches_a_wish_over_two_turns(grpo, tmp_path):
+    wishes = {"numbers": "figures"}
+    persona = Persona.of("I sell tea.", wish("numbers", "figures").trait, preferences=wishes)
+    trees = tmp_path / "trees.jsonl"
+    settings = builders.config(turns=2)
+    trees.write_text(builders.grow(settings, persona=persona).model_dump_json() + "\n")
+    record = grpo(trees, "rules", "--horizon", "1", steps=14)
+    first, last = record["reward"]
+    assert 0 <= first < last - 0.4 <= 0.6
+    assert "agents" not in record  # nobody was asked: rules judge and rules speak
 
 
-def test_grpo_without_a_reward_says_what_is_missing(aloe, base, run, tmp_path):
-    given = ("train", "grpo", "--data", run, "--model", base, "--out", tmp_path / "g", "--quiet")
-    assert "needs --reward" in aloe(*given).err
-    assert "there is no reward" in aloe(*given, "--reward", "nowhere:nothing").err
+def test_grpo_asks_the_judge_and_the_user_that_settings_name(grpo, run, tmp_path):
+    settings = f'[models]\njudge = "{builders.SCRIPTED}"\nuser = "{builders.SCRIPTED}"\n'
+    record = grpo(run, "judge", "--horizon", "1", settings=settings)
+    assert record["agents"]["judge"] == record["agents"]["user"] == builders.SCRIPTED
+    assert record["agents"]["judge prompt"] == shipped("judge_score").sha
+    assert record["calls"] == 16 * 3
+    assert record["failed_calls"] == 0
+    assert 0 <= record["last"]["reward"] <= 1
+    assert f"| judge | {builders.SCRIPTED} |" in (tmp_path / "grpo" / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_grpo_maximises_the_score_of_a_reward_model(aloe, base, run, grpo, tmp_path):
+    scores = tmp_path / "scores"
+    result(aloe("train", "reward", "--data", run, "--model", base, "--out", scores, *QUICK))
+    record = grpo(run, scores, steps=2)
+    assert record["last"]["rewards/reward_model/mean"] == record["last"]["reward"] != 0
+
+
+def test_grpo_without_a_usable_reward_says_what_is_missing(aloe, base, run, tmp_path):
+    def refusal(*more: object) -> str:
+        return refused_by(aloe, "grpo", tmp_path, base, *more, data=run)
+
+    assert "needs --reward" in refusal()
+    assert "there is no reward" in refusal("--reward", "nowhere:nothing")
+    assert "neither rules nor judge" in refusal("--reward", "rule")
+    assert "row 1 has a persona without wishes" in refusal("--reward", "rules")
+    bare = rows_file(tmp_path, {"prompt": [{"role": "user", "content": "Birds?"}]})
+    problem = refused_by(aloe, "grpo", tmp_path, base, "--reward", "judge", data=bare)
+    assert "row 1 has no 'profile'" in problem
 
 
 @pytest.mark.slow
