@@ -433,8 +433,16 @@ class _BenchDisplay(Display):
         held = p.dialogues.finished_before + p.dialogues.finished
         return (
             f"bench {self._name}: {held}/{p.dialogues.wanted} dialogues held, {p.judged} judged, "
-            f"{self._calls.totals.calls} calls, {p.missing} ratings missing"
+            f"{self._calls.totals.calls} calls, {p.missing} ratings missing{self._to_go()}"
         )
+
+    def _to_go(self) -> str:
+        """Say how long holding the rest takes at the pace so far; empty if that is not known."""
+        from aloe.views.figures import duration
+
+        p = self._progress.dialogues
+        left = self._pace.to_go(p.finished, p.wanted - p.finished_before)
+        return f", about {duration(left)} to go" if left else ""
 
     def panel(self) -> RenderableType:
         """Return two bars and what is being spent."""
@@ -446,7 +454,8 @@ class _BenchDisplay(Display):
         for label, done in ((f"{self._name}: held", held), ("judged", p.judged)):
             bar = ProgressBar(total=p.dialogues.wanted, completed=done, width=30)
             bars.add_row(label, bar, f"{done}/{p.dialogues.wanted}")
-        return Group(bars, grid(spending(self._calls, self._pace)))
+        left = {"to go": text} if (text := self._to_go().removeprefix(", ")) else {}
+        return Group(bars, grid(left | spending(self._calls, self._pace)))
 
 
 def _document(
