@@ -9,6 +9,7 @@ from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 from command import RunAloe, StartAloe
 from sample_tree import CALLS
 
+from aloe.commands import follow
 from aloe.schema import Disclosure, Tree, Verdict
 from memory.trees import RunFolder, read_trees
 
@@ -118,7 +119,10 @@ def test_search(aloe: RunAloe, run: Path) -> None:
     assert aloe("trace", run, "--search", "no such words").is_one_line_about("no such words")
 
 
-def test_follow_shows_what_was_and_ends_when_nobody_works(aloe: RunAloe, simulated: Path) -> None:
+def test_follow_shows_what_was_and_ends_when_nobody_works(
+    aloe: RunAloe, simulated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "STILL", 0.0)
     ran = aloe("trace", simulated, "--follow", "--agent", "judge", "--json")
     assert ran.code == 0
     shown = [line for line in ran.err.splitlines() if " judge " in line]
