@@ -20,6 +20,7 @@ from aloe.commands import (
     judge,
     label,
     personas,
+    proof,
     rejudge,
     report,
     roles,
@@ -56,6 +57,8 @@ app.command("graph")(graph.graph)
 app.add_typer(train.app, name="train")
 app.add_typer(bench.app, name="bench")
 app.add_typer(roles.app, name="roles")
+app.command("proof")(proof.proof)
+app.command("proof-trees", hidden=True)(proof.proof_trees)
 
 
 @app.callback(invoke_without_command=True)

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as File
 
-from agents.assistant import Assistant
+from agents.assistant import Assistant, AssistantAgent
 from agents.rewriter import rewrite, stated
-from agents.transcript import Path
+from agents.transcript import Path, chat_messages
+from aloe.models import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derived_seed, sentences
 
 REWRITER = "rewriter"
@@ -36,6 +37,14 @@ class RuleMarker:
         """Return what `user`, a message, reveals."""
         said = sentences(user.content)
         return tuple(Disclosure(quote=text) for text in said if text not in self.questions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedAssistant(AssistantAgent):
+    """Answers as it will be benchmarked: with the conversation and no instruction of ours."""
+
+    def _messages(self, path: Path, user: UserNode, hint: str | None) -> list[Message]:  # noqa: ARG002
+        return chat_messages([*path, user])
 
 
 @dataclass(frozen=True, kw_only=True)

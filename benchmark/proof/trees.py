@@ -14,10 +14,17 @@ from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.models import Model, closed_model, open_model
 from aloe.schema import Persona, Tree
-from benchmark.proof.players import AskedOnce, Rewriter, RuleMarker, training_questions
+from benchmark.proof.players import (
+    AskedOnce,
+    DeployedAssistant,
+    Rewriter,
+    RuleMarker,
+    training_questions,
+)
 from graphs.run import Planned, Progress, finish_trees, make_context, plan
 from graphs.tree import SimulationContext, grow_tree
 from memory.trees import RunFolder
+
 
 def open_assistants(config: Config) -> dict[str, Model]:
     """Build the models of the assistants; the other roles get stand-ins that must not be asked.
@@ -34,8 +41,16 @@ def open_assistants(config: Config) -> dict[str, Model]:
     }
 
 
-def proof_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
+def proof_context(
+    config: Config, models: dict[str, Model], calls: CallLog, *, deployed: bool = False
+) -> SimulationContext:
     """Build the agents.
+
+    Args:
+        config: settings of the trees.
+        models: from `open_assistants`.
+        calls: the log that every call passes.
+        deployed: whether assistants get no instruction, as in the benchmark.
 
     Raises:
         ConfigError: the rewriter is to edit the replies of an assistant that is not there.
@@ -46,8 +61,15 @@ def proof_context(config: Config, models: dict[str, Model], calls: CallLog) -> S
         context,
         user=RuleUser(questions=questions),
         inducer=RuleMarker(questions=frozenset(questions)),
-        assistants=_with_rewriter(context, config.proof.rewriter),
+        assistants=_deployed(config, models, calls)
+        if deployed
+        else _with_rewriter(context, config.proof.rewriter),
     )
+
+
+def _deployed(config: Config, models: dict[str, Model], calls: CallLog) -> tuple[Assistant, ...]:
+    names = [each.name for each in config.models.assistants]
+    return tuple(DeployedAssistant(name=n, model=models[n], calls=calls) for n in names)
 
 
 def _with_rewriter(context: SimulationContext, edited: str | None) -> tuple[Assistant, ...]:
@@ -71,14 +93,18 @@ async def grow(
     calls: CallLog,
     progress: Progress,
     on_change: Callable[[], None] = lambda: None,
+    *,
+    deployed: bool = False,
 ) -> None:
     """Grow the trees that `folder` does not hold yet; the folder must be held for writing.
+
+    The arguments are those of `graphs.run.simulate` and of `proof_context`.
 
     Raises:
         ModelError: a model is refused or gone; what is finished is kept.
         StoreError: the folder cannot be written any more; what is finished is kept.
     """
-    context = proof_context(config, models, calls)
+    context = proof_context(config, models, calls, deployed=deployed)
     names = {each.name: models[each.name].name for each in config.models.assistants}
 
     async def make(each: Planned) -> Tree:

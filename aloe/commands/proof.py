@@ -1,0 +1,185 @@
+"""`aloe proof`: show from end to end whether training on trees makes a model adapt."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aloe.commands.options import ConfigFile, Json, Quiet, Seed
+from aloe.console import finish, show, stderr
+from aloe.errors import EXIT_CODE, INTERRUPTED, AloeError, ConfigError
+
+if TYPE_CHECKING:
+    from aloe.config import Config
+    from benchmark.proof.pipeline import Verb
+
+
+def proof(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of all stages; resumed if it is.")
+    ],
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Only train by SFT and compare the reward on training users."),
+    ] = False,
+    ablation: Annotated[
+        list[str] | None,
+        typer.Option("--ablation", metavar="NAME", help="Also make this ablation; or `all`."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE.md", help="Where the results go [DIR/results.md]."),
+    ] = None,
+    seed: Seed = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Grow trees, train on them, and measure whether the models adapt to users they never met.
+
+    Every stage is found again by what decides its content, so the same command goes on where it
+    was stopped, and a changed setting makes anew only what depends on it. DIR/proof.log says what
+    was done when, and when the test personas were first used.
+
+    Example: `aloe proof --config examples/proof.toml --out runs/proof`
+    """
+    from aloe import config as settings
+    from benchmark.proof.ablations import chosen
+    from benchmark.proof.pipeline import Proof
+    from benchmark.proof.report import Ablated, write_report
+    from benchmark.proof.stage import Stages
+    from memory.trees import replace_text
+
+    if config is None:
+        raise ConfigError("name the settings: --config examples/proof.toml, or proof-quick.toml")
+    if quick and (ablation or report):
+        raise ConfigError("--quick makes neither ablations nor a report; leave out --quick")
+    resolved = settings.load(config, {"seed": seed})
+    _check(resolved)
+    wanted = chosen(ablation or [], resolved)
+
+    def on_line(text: str) -> None:
+        if not quiet:
+            stderr().print(f"proof: {text}", highlight=False, markup=False, soft_wrap=True)
+
+    made = Proof(config=resolved, stages=Stages(root=out, on_line=on_line), verb=_verb(quiet=quiet))
+    try:
+        if quick:
+            _quick(made, as_json=as_json)
+            return
+        result = made.run()
+        ablated = [
+            Ablated(name=each.name, about=each.about, against=each.against, bench=each.bench(made))
+            for each in wanted
+        ]
+    except KeyboardInterrupt:
+        stderr().print(f"stopped; run the same command again to go on in {out}")
+        raise typer.Exit(INTERRUPTED) from None
+    summary = write_report(report or out / "results.md", resolved, result, ablated)
+    replace_text(out / "timings.json", json.dumps(made.stages.seconds, indent=1) + "\n")
+    show("\n".join(summary.lines), as_json=as_json)
+    finish({"out": str(out), **summary.result}, as_json=as_json)
+
+
+def proof_trees(
+    personas: Annotated[Path, typer.Option("--personas", metavar="FILE", help="Who is played.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Run folder.")],
+    deployed: Annotated[
+        bool, typer.Option("--deployed", help="Give the assistants no instruction.")
+    ] = False,
+    config: ConfigFile = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Grow trees with rules as user, inducer, rewriter and judge; a stage of `aloe proof`.
+
+    Example: `aloe proof-trees --config F.toml --personas personas.jsonl --out runs/trees`
+    """
+    from aloe import config as settings
+    from aloe.calls import CallLog, appending
+    from aloe.commands.dashboard import RunDisplay, end
+    from aloe.loop import runner
+    from aloe.models import check_reachable
+    from benchmark.proof.trees import grow, open_assistants
+    from graphs.run import Progress
+    from memory.personas import read_personas
+    from memory.trees import RunFolder
+
+    resolved = settings.load(config, {"seed": seed})
+    people = read_personas(personas)
+    folder = RunFolder(out)
+    folder.check(resolved)
+    models = open_assistants(resolved)
+    progress = Progress(wanted=resolved.simulation.trees)
+    asked = [models[each.name] for each in resolved.models.assistants]
+    with runner() as loop:
+        loop.run(check_reachable(asked))
+        with folder.writing(resolved), appending(folder.events) as events:
+            calls = CallLog(events, prices=resolved.prices, on_event=lambda e: display.follow(e))
+            display = RunDisplay(progress, calls, quiet=quiet, name="proof-trees")
+            try:
+                with display.running():
+                    loop.run(
+                        grow(
+                            resolved, people, folder, models, calls, progress, display.update,
+                            deployed=deployed,
+                        )
+                    )  # fmt: skip
+            except KeyboardInterrupt:
+                stderr().print(f"stopped; run the same command again to go on in {out}")
+                raise typer.Exit(INTERRUPTED) from None
+    finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)
+    end(progress)
+
+
+def _check(config: "Config") -> None:
+    """Make sure before anything is made that it can be."""
+    import importlib.util
+
+    missing = [name for name in ("torch", "trl", "peft") if not importlib.util.find_spec(name)]
+    if missing:
+        raise ConfigError(
+            f"the proof trains and needs {missing[0]}: pip install 'aloe-align[train]'"
+        )
+    names = [each.name for each in config.models.assistants]
+    if config.proof.rewriter not in (None, *names):
+        raise ConfigError(
+            f"proof.rewriter: there is no assistant '{config.proof.rewriter}'; there are "
+            f"{', '.join(names)}"
+        )
+
+
+def _verb(*, quiet: bool) -> "Verb":
+    """Return what runs a verb in a process of its own."""
+
+    def run(arguments: Sequence[str]) -> None:
+        command = [sys.executable, "-m", "aloe", *arguments]
+        if quiet and arguments[0] != "export":
+            command.append("--quiet")
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        if ended.returncode == INTERRUPTED:
+            raise KeyboardInterrupt
+        if ended.returncode:
+            raise AloeError(
+                f"`aloe {' '.join(arguments)}` ended with exit code {ended.returncode}; its reason "
+                "stands above; the same command again goes on from there"
+            )
+
+    return run
+
+
+def _quick(made: Any, *, as_json: bool) -> None:
+    """Compare the reward of base and SFT on training users; fail if it did not rise."""
+    from benchmark.proof.pipeline import level
+
+    base, sft = (level(bench) for bench in made.quick())
+    show(f"rule-judged reward on training users: base {base:.3f}, sft {sft:.3f}", as_json=as_json)
+    finish({"reward": {"base": base, "sft": sft}}, as_json=as_json)
+    if sft <= base:
+        stderr().print("aloe: the reward did not rise", style="red")
+        raise typer.Exit(EXIT_CODE)

@@ -1,0 +1,194 @@
+"""What each part of the recipe is worth, and what each defect of the original costs.
+
+Each ablation changes one thing and trains anew. All are measured on the validation personas, so
+that the test stays what it is: opened once, for the models that were chosen.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aloe import config as settings
+from aloe.config import Config
+from aloe.errors import ConfigError
+from benchmark.proof.pipeline import Proof
+from benchmark.proof.rows import (
+    Change,
+    Relabel,
+    first_message_everywhere,
+    fixed_order,
+    of_first_trees,
+    one_character_rejected,
+    unparsed_is_second,
+    up_to_turn,
+)
+
+Train = Callable[[Proof, str], Path]
+"""Returns the model's folder; is given the name of the ablation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """One changed thing."""
+
+    name: str
+    about: str
+    against: str
+    """The model that differs in nothing else: `sft`, `dpo`, or another ablation."""
+    train: Train
+
+    def bench(self, proof: Proof) -> Path:
+        """Return its bench folder with the validation personas.
+
+        Raises:
+            AloeError: a verb failed; what is finished is kept.
+        """
+        return proof.bench(self.name, self.train(proof, self.name), "validation")
+
+
+def ablations(config: Config) -> list[Ablation]:
+    """Return all there are under some settings."""
+    turns = config.simulation.turns
+    scaled = [n for n in config.proof.ablation_trees if n < config.simulation.trees]
+    return [
+        _trees("hint-none", "no assistant gets a hint from the ledger", _without_hints),
+        *(
+            _trees(f"continue-{name}", f"`{name}` is continued", _expansion(name))
+            for name in ("sample", "preferred", "both")
+            if name != config.simulation.expansion
+        ),
+        Ablation(
+            name="weights",
+            about="pairs count by confidence and by how many share their prompt",
+            against="dpo",
+            train=_weighted,
+        ),
+        *(_sft(f"trees-{n}", f"{n} trees", partial(of_first_trees, count=n)) for n in scaled),
+        *(
+            _sft(f"turns-{n}", f"rows of the first {n} turns", partial(up_to_turn, turns=n))
+            for n in config.proof.ablation_turns
+            if n < turns
+        ),
+        _sft(
+            "bug-first-message",
+            "defect: the opening message stands in for every user message",
+            first_message_everywhere,
+        ),
+        Ablation(
+            name="bug-one-character",
+            about="defect: one character is left of the rejected reply",
+            against="dpo",
+            train=_one_character,
+        ),
+        Ablation(
+            name="model-judge",
+            about="the base model judges, in both orders, its answers read as text",
+            against="sft",
+            train=_judged(None),
+        ),
+        Ablation(
+            name="bug-fixed-order",
+            about="defect: the same judge is asked in one order",
+            against="model-judge",
+            train=_judged(fixed_order),
+        ),
+        Ablation(
+            name="bug-unparsed",
+            about="defect: an answer of it that names no reply counts for the second",
+            against="model-judge",
+            train=_judged(unparsed_is_second),
+        ),
+    ]
+
+
+def chosen(names: Iterable[str], config: Config) -> list[Ablation]:
+    """Return the ablations of these names; `all` names every one.
+
+    Raises:
+        ConfigError: there is none of a name.
+    """
+    known = {each.name: each for each in ablations(config)}
+    wanted = list(names)
+    if "all" in wanted:
+        return list(known.values())
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}, all"
+            raise ConfigError(f"--ablation: there is no '{name}'{hint}")
+    return [known[name] for name in wanted]
+
+
+def _sft(name: str, about: str, change: Change) -> Ablation:
+    def train(proof: Proof, name: str) -> Path:
+        rows = proof.changed(f"{name}-rows", proof.rows(proof.trees, "sft"), change)
+        return proof.trained(name, "sft", rows, None, proof.config.proof.sft)
+
+    return Ablation(name=name, about=about, against="sft", train=train)
+
+
+def _trees(name: str, about: str, change: Callable[[dict[str, Any]], None]) -> Ablation:
+    def train(proof: Proof, name: str) -> Path:
+        raw = proof.config.model_dump()
+        change(raw)
+        config = settings.validated(Config, raw, source=name)
+        rows = proof.rows(proof.grown(f"{name}-trees", config), "sft")
+        return proof.trained(name, "sft", rows, None, proof.config.proof.sft)
+
+    return Ablation(name=name, about=about, against="sft", train=train)
+
+
+def _without_hints(raw: dict[str, Any]) -> None:
+    for assistant in raw["models"]["assistants"]:
+        assistant["hint"] = False
+
+
+def _expansion(name: str) -> Callable[[dict[str, Any]], None]:
+    """Return a change of the policy under which a tree has as many nodes as before."""
+
+    def change(raw: dict[str, Any]) -> None:
+        candidates = len(raw["models"]["assistants"]) + (raw["proof"]["rewriter"] is not None)
+        raw["simulation"] |= {
+            "expansion": name,
+            "node_budget": raw["simulation"]["turns"] * (1 + candidates),
+        }
+
+    return change
+
+
+def _weighted(proof: Proof, name: str) -> Path:
+    rows = proof.rows(proof.trees, "dpo")
+    weighted = not proof.config.training.weighted
+    return proof.trained(name, "dpo", rows, proof.sft, proof.config.proof.dpo, weighted=weighted)
+
+
+def _one_character(proof: Proof, name: str) -> Path:
+    seed = proof.config.seed
+    rows = proof.changed(
+        f"{name}-rows",
+        proof.rows(proof.trees, "dpo"),
+        lambda found: one_character_rejected(found, seed),
+        seed,
+    )
+    return proof.trained(name, "dpo", rows, proof.sft, proof.config.proof.dpo)
+
+
+def _judged(relabel: Relabel | None) -> Train:
+    def train(proof: Proof, name: str) -> Path:
+        trees = proof.rejudged(proof.trees, _text_judge(proof.config))
+        if relabel:
+            trees = proof.relabelled(f"{name}-trees", trees, relabel)
+        return proof.trained(name, "sft", proof.rows(trees, "sft"), None, proof.config.proof.sft)
+
+    return train
+
+
+def _text_judge(config: Config) -> Config:
+    """Return settings under which the judge's words are read, as the original did."""
+    raw = config.model_dump()
+    raw["judge"]["rules"] = False
+    raw["models"]["judge"]["logprobs"] = False
+    return settings.validated(Config, raw, source="model-judge")

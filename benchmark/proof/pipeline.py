@@ -1,0 +1,379 @@
+"""What the proof does, in order; each step is a stage, and nearly each stage a verb of it.
+
+    people -> trees -> rows -> sft -> dpo
+                               sft -> trees of its own -> rl
+                       shuffled rows -> sft -> dpo, the control
+    sft, dpo, rl -> validation -> the best -> test, with base, control, ceiling and concise
+
+Verbs run as a user would run them, each in a process of its own: what it needs of memory goes with
+it, and any of them can be repeated by hand. The test personas are not looked at before the best
+model has been chosen on the validation personas, and the log says when that was.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from agents.registry import prompts_of
+from aloe import config as settings
+from aloe.config import Config
+from aloe.errors import InputError
+from aloe.schema import Persona
+from benchmark.folder import RESULT, read_bench
+from benchmark.proof.people import Part, people
+from benchmark.proof.rows import (
+    Change,
+    Relabel,
+    read_rows,
+    relabelled,
+    shuffled,
+    write_rows,
+)
+from benchmark.proof.stage import Stages
+from memory.embedder import MiniLmEmbedder
+from memory.personas import as_lines, read_personas
+from memory.trees import read_trees, replace_text
+
+Verb = Callable[[Sequence[str]], None]
+"""Runs a verb of the program with its arguments and raises an `AloeError` if it fails."""
+
+Format = Literal["sft", "dpo"]
+Method = Literal["sft", "dpo", "grpo"]
+
+BASE, CONTROL = "base", "shuffled"
+REWARD = "benchmark.proof.reward:wishes_kept"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a proof left, by name of the model."""
+
+    people: Path
+    trees: Path
+    models: Mapping[str, Path]
+    best: str
+    """The tuned model that was best on the validation personas."""
+    validation: Mapping[str, Path]
+    """Bench folders."""
+    test: Mapping[str, Path]
+
+
+@dataclass(kw_only=True)
+class Proof:
+    """The stages of a proof under its settings."""
+
+    config: Config
+    stages: Stages
+    verb: Verb
+
+    def run(self) -> Made:
+        """Do all that is not there yet.
+
+        Raises:
+            AloeError: a verb failed; what is finished is kept.
+        """
+        models = self.tuned()
+        validation = {name: self.bench(name, path, "validation") for name, path in models.items()}
+        validation[BASE] = self.bench(BASE, None, "validation")
+        best = max(models, key=lambda name: level(validation[name]))
+        self.stages.log(f"best on validation: {best}; the test personas are opened now")
+        models[CONTROL] = self.shuffled(best)
+        test = {BASE: self.bench(BASE, None, "test", ("ceiling", "concise"))}
+        for name, path in models.items():
+            test[name] = self.bench(name, path, "test", ("ceiling",) if name == best else ())
+        return Made(
+            people=self.people,
+            trees=self.trees,
+            models=models,
+            best=best,
+            validation=validation,
+            test=test,
+        )
+
+    def quick(self) -> tuple[Path, Path]:
+        """Make the SFT model only; return bench folders of base and SFT with training personas.
+
+        Raises:
+            AloeError: a verb failed; what is finished is kept.
+        """
+        return self.bench(BASE, None, "train"), self.bench("sft", self.sft, "train")
+
+    @cached_property
+    def people(self) -> Path:
+        """Folder with personas and cases of each part."""
+        config = self.config
+        given = config.proof.model_dump(include={"train", "validation", "test", "wishes",
+                                                 "reserved", "dialogue_turns"})  # fmt: skip
+        threshold = config.personas.threshold
+        return self.stages.made("people", [given, config.seed, threshold], self._write_people)
+
+    def _write_people(self, path: Path) -> None:
+        config = self.config
+        found = people(config.proof, config.seed, config.personas.threshold, MiniLmEmbedder())
+        path.mkdir(parents=True, exist_ok=True)
+        for part, personas in found.parts.items():
+            cases = found.cases(part, config.proof.dialogue_turns)
+            replace_text(path / f"{part}.jsonl", as_lines(personas))
+            lines = (case.model_dump_json() + "\n" for case in cases)
+            replace_text(path / f"{part}.cases.jsonl", "".join(lines))
+        reserved = sorted(sorted(pair) for pair in found.reserved)
+        replace_text(path / "reserved.json", json.dumps(reserved, indent=1) + "\n")
+
+    def personas(self, part: Part) -> list[Persona]:
+        """Return the personas of a part."""
+        return read_personas(self.people / f"{part}.jsonl")
+
+    @cached_property
+    def trees(self) -> Path:
+        """Run folder of the trees."""
+        return self.grown("trees", self.config)
+
+    def grown(self, name: str, config: Config, after: str = "", *, deployed: bool = False) -> Path:
+        """Return the run folder of trees with the training personas.
+
+        Args:
+            name: of the stage.
+            config: settings of the trees.
+            after: folder name of a trained model that writes them.
+            deployed: whether assistants get no instruction.
+        """
+        config = config.model_copy(
+            update={"simulation": config.simulation.model_copy(update={"check_ledger": False})}
+        )
+        inputs = [
+            self.people.name,
+            after,
+            deployed,
+            config.seed,
+            config.proof.rewriter,
+            [
+                each.model_dump(mode="json", exclude={"model"} if after else None)
+                for each in config.models.assistants
+            ],
+            config.simulation.model_dump(mode="json", exclude={"concurrency", "workers"}),
+            prompts_of(config),
+        ]
+
+        def make(path: Path) -> None:
+            arguments = ["proof-trees", "--config", self._settings(path, config)]
+            arguments += ["--personas", str(self.people / "train.jsonl"), "--out", str(path)]
+            self.verb([*arguments, "--deployed"] if deployed else arguments)
+
+        return self.stages.made(name, inputs, make)
+
+    def rows(self, trees: Path, kind: Format) -> Path:
+        """Return the file of rows that `aloe export` makes of the trees."""
+
+        def make(path: Path) -> None:
+            arguments = ["export", str(trees), "--format", kind, "--columns", "--out"]
+            self.verb([*arguments, str(_inside(path, "rows.jsonl"))])
+
+        return self.stages.made(f"{kind}-rows", [trees.name], make) / "rows.jsonl"
+
+    def changed(self, name: str, rows: Path, change: Change, *inputs: object) -> Path:
+        """Return the file of rows after a change that `name` and `inputs` identify."""
+
+        def make(path: Path) -> None:
+            write_rows(_inside(path, "rows.jsonl"), change(read_rows(rows)))
+
+        return self.stages.made(name, [rows.parent.name, *inputs], make) / "rows.jsonl"
+
+    def relabelled(self, name: str, trees: Path, relabel: Relabel) -> Path:
+        """Return a run folder with the outcomes made anew from the votes."""
+
+        def make(path: Path) -> None:
+            found = relabelled(read_trees(trees), relabel)
+            lines = "".join(tree.model_dump_json() + "\n" for tree in found)
+            replace_text(_inside(path, "trees.jsonl"), lines)
+
+        return self.stages.made(name, [trees.name], make)
+
+    def rejudged(self, trees: Path, judge: Config) -> Path:
+        """Return the trees judged by the model in `judge` instead of the rule."""
+        inputs = [trees.name, judge.models.judge.model_dump(mode="json"), prompts_of(judge)]
+
+        def make(path: Path) -> None:
+            arguments = ["rejudge", str(trees), "--config", self._settings(path, judge)]
+            self.verb([*arguments, "--out", str(path)])
+
+        return self.stages.made("rejudged", inputs, make)
+
+    def trained(
+        self,
+        name: str,
+        method: Method,
+        data: Path,
+        start: Path | None,
+        arguments: Mapping[str, Any],
+        *,
+        weighted: bool | None = None,
+    ) -> Path:
+        """Return the folder of a trained model.
+
+        Args:
+            name: of the stage.
+            method: how it is trained.
+            data: rows, or a run folder.
+            start: model that training goes on from; None for the base.
+            arguments: over those of the settings.
+            weighted: whether pairs count by the judge's confidence; None: as the settings say.
+        """
+        given = self.config.training
+        training = given.model_copy(
+            update={
+                "arguments": {**given.arguments, **arguments},
+                "weighted": given.weighted if weighted is None else weighted,
+            }
+        )
+        if method != "dpo":
+            training = training.model_copy(update={"weighted": False})
+        whose = data.parent.name if data.suffix else data.name
+        begin = start.name if start else training.model
+        inputs = [method, whose, begin, training.model_dump(mode="json"), self.config.seed]
+
+        def make(path: Path) -> None:
+            config = self.config.model_copy(update={"training": training})
+            command = ["train", method, "--config", self._settings(path, config)]
+            command += ["--data", str(data), "--out", str(path)]
+            command += ["--start", str(start)] if start else []
+            command += ["--reward", REWARD] if method == "grpo" else []
+            self.verb(command)
+
+        return self.stages.made(name, inputs, make)
+
+    @cached_property
+    def sft(self) -> Path:
+        """The SFT model."""
+        return self.trained("sft", "sft", self.rows(self.trees, "sft"), None, self.config.proof.sft)
+
+    @cached_property
+    def dpo(self) -> Path:
+        """The DPO model, from the SFT model."""
+        rows = self.rows(self.trees, "dpo")
+        return self.trained("dpo", "dpo", rows, self.sft, self.config.proof.dpo)
+
+    @cached_property
+    def rl(self) -> Path:
+        """The model that learnt from its own replies, from the SFT model."""
+        proof = self.config.proof
+        if proof.rl_method == "grpo":
+            return self.trained("grpo", "grpo", self.trees, self.sft, proof.rl)
+        trees = self.grown("own-trees", self._own_writers(), self.sft.name, deployed=True)
+        return self.trained("rejection", "sft", self.rows(trees, "sft"), self.sft, proof.rl)
+
+    def _own_writers(self) -> Config:
+        """Return settings under which the SFT model writes all candidates."""
+        raw = self.config.model_dump()
+        first = raw["models"]["assistants"][0]
+        raw["models"]["assistants"] = [
+            {
+                **first,
+                "name": f"sample{number}",
+                "model": self.served("sft", self.sft),
+                "temperature": 1.0,
+                "hint": False,
+                "style": None,
+            }
+            for number in range(1, self.config.proof.rl_candidates + 1)
+        ]
+        raw["proof"]["rewriter"] = None
+        raw["simulation"]["trees"] = self.config.proof.rl_trees
+        raw["seed"] = self.config.seed + 1
+        return settings.validated(Config, raw, source="proof.rl")
+
+    def tuned(self) -> dict[str, Path]:
+        """Return the models that are candidates for the best, by name."""
+        return {"sft": self.sft, "dpo": self.dpo, self.rl.name.partition("-")[0]: self.rl}
+
+    def shuffled(self, best: str) -> Path:
+        """Return the control of the best model: the same recipe on shuffled rows.
+
+        What a model writes itself cannot be shuffled, so the control of RL is that of DPO, which
+        had as much to learn from.
+        """
+        sft = self.trained(
+            "shuffled-sft", "sft", self._shuffled("sft"), None, self.config.proof.sft
+        )
+        if best == "sft":
+            return sft
+        rows = self._shuffled("dpo")
+        return self.trained("shuffled-dpo", "dpo", rows, sft, self.config.proof.dpo)
+
+    def _shuffled(self, kind: Format) -> Path:
+        personas, seed = self.personas("train"), self.config.seed
+        rows = self.rows(self.trees, kind)
+        return self.changed(
+            f"shuffled-{kind}-rows", rows, lambda found: shuffled(found, personas, seed), seed
+        )
+
+    def served(self, name: str, folder: Path) -> str:
+        """Return the model string of a trained model."""
+        return self.config.proof.served.format(name=name, folder=folder)
+
+    def bench(
+        self, name: str, model: Path | None, part: Part, controls: Sequence[str] = ()
+    ) -> Path:
+        """Return the bench folder of a model with the personas of a part.
+
+        Args:
+            name: of the model.
+            model: its folder; None for the base.
+            part: whose personas.
+            controls: conditions beside it.
+        """
+        seeds = self.config.benchmark.seeds if part == "test" else 1
+        raw = self.config.model_dump()
+        raw["benchmark"] |= {"cases": str(self.people / f"{part}.cases.jsonl"), "seeds": seeds}
+        if model:
+            raw["benchmark"]["candidate"]["model"] = self.served(name, model)
+        config = settings.validated(Config, raw, source="proof")
+        hidden = {"model"} if model else None  # its folder's name says it
+        inputs = [
+            self.people.name,
+            part,
+            model.name if model else None,
+            {"seeds": seeds, **config.benchmark.candidate.model_dump(mode="json", exclude=hidden)},
+            sorted(controls),
+            config.seed,
+            prompts_of(config),
+        ]
+
+        def make(path: Path) -> None:
+            if part == "test":
+                self.stages.log(f"test of {name}, {seeds} seeds, with {controls or 'no'} controls")
+            command = ["bench", "run", "--config", self._settings(path, config), "--out", str(path)]
+            self.verb([*command, *(each for c in controls for each in ("--control", c))])
+
+        return self.stages.made(f"{part}-{name}", inputs, make)
+
+    def _settings(self, path: Path, config: Config) -> str:
+        """Write the settings of a stage beside its folder and return the file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(f"{path.name}.toml")
+        replace_text(file, config.toml())
+        return str(file)
+
+
+def _inside(path: Path, name: str) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path / name
+
+
+def suite_of(bench: Path) -> dict[str, Any]:
+    """Return the numbers of the one suite of a bench folder, by condition.
+
+    Raises:
+        InputError: the folder holds no result.
+    """
+    suites = read_bench(bench).result["suites"]
+    if len(suites) != 1:
+        raise InputError(bench / RESULT, "holds other suites than the proof's")
+    return cast(dict[str, Any], next(iter(suites.values())))
+
+
+def level(bench: Path) -> float:
+    """Return the average AL of the model of a bench folder."""
+    return float(suite_of(bench)["candidate"]["figures"]["al_mean"]["value"])

@@ -1,0 +1,417 @@
+"""The results as a page of Markdown and its pictures: every figure comes from the stages.
+
+Nothing in it depends on the clock or on which stage was found and which was made, so the same
+stages give the same file. How long things took stands in timings.json beside the stages.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aloe.config import Condition, Config
+from aloe.schema import AssistantNode, Tree
+from benchmark.compare import Comparison, Side, compare
+from benchmark.figures import Figure, Sample, divided, sample
+from benchmark.folder import read_bench
+from benchmark.metrics import Array
+from benchmark.proof.pipeline import BASE, CONTROL, Made, suite_of
+from benchmark.proof.players import REWRITER
+from benchmark.results import SuiteResult
+from benchmark.scores import ReplyScores
+from benchmark.statistics import average_level
+from memory.trees import read_trees, replace_text
+from memory.verifiable import satisfaction
+
+GOAL = 0.32
+"""Relative gain in average AL that is aimed at: what the paper reports on average."""
+
+COLUMNS = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR", "n_ir": "N-IR"}
+PAIRED = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablated:
+    """One ablation, measured."""
+
+    name: str
+    about: str
+    against: str
+    bench: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """One thing that was to be shown."""
+
+    name: str
+    figure: Figure
+    reached: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the verb says at its end."""
+
+    lines: tuple[str, ...]
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Condition:
+    name: str
+    rows: list[ReplyScores]
+    result: SuiteResult
+
+
+def write_report(
+    path: Path,
+    config: Config,
+    made: Made,
+    ablated: Sequence[Ablated],
+) -> Summary:
+    """Write the page and, if matplotlib is there, its pictures into a folder of its name.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    found = list(_conditions(made))
+    by_name = {each.name: each for each in found}
+    goals = goals_of(by_name, made.best)
+    pictures = _pictures(path, found, made, ablated)
+    parts = [
+        _head(config, made),
+        _goals(goals, made.best),
+        _models(found),
+        _differences(found),
+        *pictures,
+        _selection(made),
+        _candidates(made.trees),
+        _trainings(made.models),
+        _ablations(made, ablated),
+        _dialogues(made),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(path, "\n\n".join(part for part in parts if part) + "\n")
+    return Summary(
+        lines=(str(path), *(_goal_line(goal) for goal in goals)),
+        result={
+            "report": str(path),
+            "best": made.best,
+            "goals": {goal.name: goal.reached for goal in goals},
+        },
+    )
+
+
+def _conditions(made: Made) -> Iterator[_Condition]:
+    """Yield what was tested: each model, and base and best under other conditions."""
+    for name, folder in made.test.items():
+        bench = read_bench(folder)
+        for condition in bench.conditions:
+            label = name if condition == "candidate" else f"{name}, {condition}"
+            rows = bench.rows(condition)
+            yield _Condition(name=label, rows=rows, result=_result(bench.path, condition))
+
+
+def _result(bench: Path, condition: Condition) -> SuiteResult:
+    return SuiteResult.model_validate(suite_of(bench)[condition])
+
+
+def goals_of(by_name: Mapping[str, _Condition], best: str) -> list[Goal]:
+    """Return what was to be shown, with what was found."""
+    base, tuned, control = by_name[BASE], by_name[best], by_name[CONTROL]
+    relative = relative_gain(base.rows, tuned.rows)
+    gain = tuned.result.figures["gain"]
+    slope = _paired(base, tuned)["ir"].difference
+    control_gain = control.result.figures["gain"]
+    control_slope = _paired(base, control)["ir"].difference
+    return [
+        Goal(
+            name=f"average AL at least {GOAL:.0%} above the base",
+            figure=relative,
+            reached=(relative.value or 0.0) >= GOAL,
+        ),
+        Goal(name="own - swapped above 0", figure=gain, reached=_above(gain)),
+        Goal(name="IR above the base's", figure=slope, reached=_above(slope)),
+        Goal(
+            name="shuffled: own - swapped not above 0",
+            figure=control_gain,
+            reached=not _above(control_gain),
+        ),
+        Goal(
+            name="shuffled: IR not above the base's",
+            figure=control_slope,
+            reached=not _above(control_slope),
+        ),
+    ]
+
+
+def _above(figure: Figure) -> bool:
+    """Whether the whole interval is above 0."""
+    return figure.low is not None and figure.low > 0
+
+
+def relative_gain(base: Sequence[ReplyScores], tuned: Sequence[ReplyScores]) -> Figure:
+    """Return by which share of the base's average AL the tuned model's is higher."""
+    one, other = sample(base, 0), sample(tuned, 0)
+    levels, turns = one.cells("own"), one.by_judge["own"].shape[1]
+
+    def ratio(table: Array, weights: Array) -> Array:
+        before = average_level(table[:, :turns], weights)
+        return divided(average_level(table[:, turns:], weights), before) - 1.0
+
+    _check_same_dialogues(one, other)
+    return one.figure(ratio, np.hstack([levels, other.cells("own")]))
+
+
+def _check_same_dialogues(one: Sample, other: Sample) -> None:
+    assert one.dialogues == other.dialogues, "every model meets the same users"
+
+
+def _paired(base: _Condition, other: _Condition) -> dict[str, Comparison]:
+    lines = compare([_side(base), _side(other)])
+    return {line.metric: line for line in lines}
+
+
+def _side(each: _Condition) -> Side:
+    return Side(name=each.name, rows=each.rows)
+
+
+def _head(config: Config, made: Made) -> str:
+    proof, people = config.proof, made.people.name.rpartition("-")[2]
+    assistants = ", ".join(f"{a.name} ({a.model})" for a in config.models.assistants)
+    rewriter = f", and a rewriter of {proof.rewriter}'s replies" if proof.rewriter else ""
+    return "\n".join(
+        [
+            "# Results of the proof",
+            "",
+            "Written by `aloe proof`; no figure in it was entered by hand. What is asked, and how "
+            "to read the answer, stands in docs/proof.md.",
+            "",
+            f"- Base: {config.benchmark.candidate.model}; assistants in the trees: {assistants}"
+            f"{rewriter}. Users, inducer and judge are rules.",
+            f"- {config.simulation.trees} trees of {config.simulation.turns} turns with "
+            f"{proof.train} users; {proof.validation} validation users (one dialogue each); "
+            f"{proof.test} test users ({config.benchmark.seeds} dialogues each), "
+            f"{proof.dialogue_turns} turns.",
+            f"- Each user has {proof.wishes} wishes that a program can check. Intervals are 95%, "
+            "by bootstrap over users. AL is the share of wishes that a reply keeps, 0 to 1.",
+            f"- Training seed {config.seed}, one; evaluation seeds 0 to "
+            f"{config.benchmark.seeds - 1}. People {people}, trees "
+            f"{made.trees.name.rpartition('-')[2]}.",
+        ]
+    )
+
+
+def _goals(goals: Sequence[Goal], best: str) -> str:
+    rows = [(goal.name, shown(goal.figure), "yes" if goal.reached else "no") for goal in goals]
+    title = f"## Goals\n\nBest on the validation users: **{best}**.\n\n"
+    return title + table(("goal", "found", "reached"), rows)
+
+
+def _goal_line(goal: Goal) -> str:
+    return f"{'reached' if goal.reached else 'not reached'}: {goal.name}: {shown(goal.figure)}"
+
+
+def _models(found: Sequence[_Condition]) -> str:
+    rows = [
+        (
+            each.name,
+            *(_figure(each.result, name) for name in COLUMNS),
+            _figure(each.result, "words"),
+            str(each.result.empty),
+            ", ".join("-" if level is None else f"{level:.3f}" for level in each.result.by_seed),
+        )
+        for each in found
+    ]
+    head = ("model", *COLUMNS.values(), "words a reply", "empty", "own - swapped by seed")
+    return "## Test users\n\n" + table(head, rows)
+
+
+def _figure(result: SuiteResult, name: str) -> str:
+    return shown(result.figures[name]) if name in result.figures else "-"
+
+
+def _differences(found: Sequence[_Condition]) -> str:
+    base = next(each for each in found if each.name == BASE)
+    rows = []
+    for each in found:
+        if each.name != BASE:
+            lines = _paired(base, each)
+            relative = shown(relative_gain(base.rows, each.rows))
+            cells = (shown(lines[name].difference) for name in PAIRED)
+            rows.append((each.name, relative, *cells))
+    head = ("model", "average AL, relative", *PAIRED.values())
+    return "### Above the base\n\nThe same users, dialogue by dialogue.\n\n" + table(head, rows)
+
+
+def _selection(made: Made) -> str:
+    rows = []
+    for name, folder in sorted(made.validation.items()):
+        result = _result(folder, "candidate")
+        rows.append((name, *(_figure(result, metric) for metric in COLUMNS)))
+    note = "The best by average AL was taken; the test users played no part in it."
+    return f"## Validation users\n\n{note}\n\n" + table(("model", *COLUMNS.values()), rows)
+
+
+def _candidates(folder: Path) -> str:
+    """Return who wrote the candidates, the rewriter apart."""
+    counts: dict[str, _Count] = {}
+    for tree in read_trees(folder):
+        for node in tree.nodes:
+            if isinstance(node, AssistantNode):
+                counts.setdefault(node.agent, _Count()).add(tree, node)
+    names = sorted(counts, key=lambda name: (name == REWRITER, name))
+    rows = [(name, *counts[name].cells()) for name in names]
+    head = ("agent", "replies", "wishes kept", "comparisons won", "lost", "empty or cut off")
+    return "## Candidates in the trees\n\n" + table(head, rows)
+
+
+class _Count:
+    """What one agent did in the trees."""
+
+    def __init__(self) -> None:
+        self.levels: list[float] = []
+        self.won = self.lost = self.faulty = 0
+
+    def add(self, tree: Tree, node: AssistantNode) -> None:
+        self.levels.append(satisfaction(tree.persona.preferences, node.content))
+        self.won += sum(verdict.preferred == node.id for verdict in tree.verdicts)
+        self.lost += sum(verdict.rejected == node.id for verdict in tree.verdicts)
+        self.faulty += bool(node.faults)
+
+    def cells(self) -> tuple[str, ...]:
+        mean = sum(self.levels) / len(self.levels)
+        numbers = (self.won, self.lost, self.faulty)
+        return (str(len(self.levels)), f"{mean:.3f}", *map(str, numbers))
+
+
+def _trainings(models: Mapping[str, Path]) -> str:
+    rows = []
+    for name, folder in models.items():
+        record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        rows.append(
+            (
+                name,
+                record["method"],
+                str(record["rows"]),
+                str(record["steps"]),
+                f"{record['first_loss']:.3f}",
+                f"{record['last']['loss']:.3f}",
+                record["data_hash"],
+            )
+        )
+    head = ("model", "method", "rows", "steps", "first loss", "last loss", "data")
+    return "## Trainings\n\n" + table(head, rows)
+
+
+def _ablations(made: Made, ablated: Sequence[Ablated]) -> str:
+    if not ablated:
+        return "## Ablations\n\nNone was made (`aloe proof --ablation all` makes them)."
+    benches = {**made.validation, **{each.name: each.bench for each in ablated}}
+    rows = []
+    for each in ablated:
+        result = _result(each.bench, "candidate")
+        cells = ["-"] * len(PAIRED)
+        if each.against in benches:
+            sides = [
+                Side(name=name, rows=read_bench(benches[name]).rows())
+                for name in (each.against, each.name)
+            ]
+            lines = {line.metric: line for line in compare(sides)}
+            cells = [shown(lines[name].difference) for name in PAIRED]
+        level = _figure(result, "al_mean")
+        rows.append((each.name, each.about, level, each.against, *cells))
+    head = ("ablation", "what is changed", "average AL", "against", *PAIRED.values())
+    note = "On the validation users. The last columns are differences to the model it is against."
+    return f"## Ablations\n\n{note}\n\n" + table(head, rows)
+
+
+def _dialogues(made: Made) -> str:
+    """Return two dialogues of the best model beside the base's with the same user."""
+    before, after = (read_bench(made.test[name]) for name in (BASE, made.best))
+    change = _by_dialogue(after.rows(), _by_dialogue(before.rows()))
+    order = sorted(change, key=lambda id_: (change[id_], id_))
+    picked = {"Median": order[(len(order) - 1) // 2], "Worst": order[0]}
+    trees = [{t.id: t for t in bench.trees()} for bench in (before, after)]
+    parts = [
+        "## Dialogues\n\nThose whose average AL rose by the median and by the least over the base."
+    ]
+    for title, id_ in picked.items():
+        wishes = trees[0][id_].persona.preferences
+        told = ", ".join(f"{name}: {value}" for name, value in wishes.items())
+        parts.append(f"### {title} ({change[id_]:+.3f})\n\nWishes: {told}.")
+        for name, found in zip((BASE, made.best), trees, strict=True):
+            parts.append(f"**{name}**\n\n{_dialogue(found[id_])}")
+    return "\n\n".join(parts)
+
+
+def _by_dialogue(
+    rows: Iterable[ReplyScores], minus: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Return the mean level of each dialogue, less that of another model if it is given."""
+    levels: dict[str, list[float]] = {}
+    for row in rows:
+        values = [score.value for score in row.of("own") if score.value is not None]
+        levels.setdefault(row.dialogue, []).extend(values)
+    means = {id_: sum(each) / len(each) for id_, each in levels.items() if each}
+    if minus is None:
+        return means
+    return {id_: mean - minus[id_] for id_, mean in means.items() if id_ in minus}
+
+
+def _dialogue(tree: Tree) -> str:
+    """Return the turns of a dialogue; the question after the last turn is left out."""
+    lines = []
+    for node in tree.nodes[:-2]:
+        text = node.content.replace("\n", "\n> ")
+        if isinstance(node, AssistantNode):
+            level = satisfaction(tree.persona.preferences, node.content)
+            lines.append(f"> **Assistant ({level:.2f}):** {text}")
+        else:
+            lines.append(f"> **User:** {text}")
+    return "\n>\n".join(lines)
+
+
+def _pictures(
+    path: Path, found: Sequence[_Condition], made: Made, ablated: Sequence[Ablated]
+) -> list[str]:
+    """Draw the curves beside the page and return the links."""
+    try:
+        from benchmark.proof.pictures import draw_levels, draw_scaling
+    except ImportError:
+        return ["(Curves need matplotlib: `pip install 'aloe-align[plots]'`.)"]
+    folder = path.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    curves = {each.name: each.result.curves for each in found}
+    draw_levels(folder / "levels.svg", curves)
+    links = [f"![AL by turn, with 95% bands]({folder.name}/levels.svg)"]
+    points = {
+        int(each.name.removeprefix("trees-")): _result(each.bench, "candidate").figures["al_mean"]
+        for each in ablated
+        if each.name.startswith("trees-")
+    }
+    if points:
+        whole = sum(1 for _ in read_trees(made.trees))
+        points[whole] = _result(made.validation["sft"], "candidate").figures["al_mean"]
+        draw_scaling(folder / "scaling.svg", points)
+        links.append(f"![Average AL by number of trees]({folder.name}/scaling.svg)")
+    return links
+
+
+def shown(figure: Figure) -> str:
+    """Return a figure with its interval."""
+    if figure.value is None:
+        return "-"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; the first column is text."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

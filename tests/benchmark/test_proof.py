@@ -1,0 +1,328 @@
+"""The proof: people kept apart, players by rule, damaged rows, and the pipeline from end to end."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from builders import user
+
+from agents.rule_user import QUESTIONS
+from aloe.config import Config, ProofConfig, validated
+from aloe.schema import AssistantNode, Verdict, Vote
+from benchmark.proof.ablations import chosen
+from benchmark.proof.people import holds, leaks, people
+from benchmark.proof.pipeline import Proof, level
+from benchmark.proof.players import AskedOnce, Rewriter, RuleMarker, training_questions
+from benchmark.proof.report import Ablated, write_report
+from benchmark.proof.reward import wishes_kept
+from benchmark.proof.rows import (
+    first_message_everywhere,
+    fixed_order,
+    of_first_trees,
+    one_character_rejected,
+    shuffled,
+    unparsed_is_second,
+    up_to_turn,
+)
+from benchmark.proof.stage import Stages
+from memory.embedder import MiniLmEmbedder
+from memory.verifiable import demonstration, generate, satisfaction, wish
+
+SMALL = ProofConfig(train=12, validation=3, test=4)
+
+
+@pytest.fixture(scope="module")
+def small() -> Any:
+    return people(SMALL, 3, 0.71, MiniLmEmbedder())
+
+
+def test_no_combination_of_the_test_is_in_training(small: Any) -> None:
+    parts = small.parts
+    assert [len(parts[part]) for part in ("train", "validation", "test")] == [12, 3, 4]
+    seen = [*parts["train"], *parts["validation"]]
+    assert leaks(seen, parts["test"]) == []
+    assert leaks(parts["test"], parts["test"]) == [each.id for each in parts["test"]]
+    assert all(holds(each, small.reserved) for each in parts["test"])
+    assert not any(holds(each, small.reserved) for each in seen)
+
+
+def test_no_life_is_on_two_sides(small: Any) -> None:
+    lives = [{small.clusters[p.id] for p in each} for each in small.parts.values()]
+    assert sum(map(len, lives)) == len(set.union(*lives))
+
+
+def test_the_same_seed_gives_the_same_people(small: Any) -> None:
+    assert people(SMALL, 3, 0.71, MiniLmEmbedder()) == small
+
+
+def test_test_users_ask_what_training_users_never_ask() -> None:
+    questions = training_questions()
+    assert len(set(questions)) == len(questions) >= 60
+    assert not set(questions) & set(QUESTIONS)
+
+
+def test_every_sentence_but_the_question_is_marked() -> None:
+    questions = frozenset(training_questions())
+    remark = wish("closing", "next step").remark  # which is a question itself
+    said = user(f"I mend nets. {remark} {min(questions)}")
+    marked = asyncio.run(RuleMarker(questions=questions).induce("t", said))
+    assert [each.quote for each in marked] == ["I mend nets.", remark]
+
+
+class Plain:
+    name = "plain"
+    calls = 0
+
+    async def reply(self, tree: str, path: Any, said: Any, revealed: Any) -> AssistantNode:
+        self.calls += 1
+        faults = ("truncated",) if self.calls > 1 else ()
+        text = "Take a walk. Then you"
+        return AssistantNode.of(said.id, text, agent=self.name, turn=said.turn, faults=faults)
+
+
+def test_the_rewriter_edits_the_reply_of_another_and_asks_no_more() -> None:
+    plain = Plain()
+    shared = AskedOnce(source=plain)
+    wanted = wish("emoji", "some")
+    said = user(f"I mend nets. {wanted.trait} What now?")
+
+    async def both() -> list[AssistantNode]:
+        agents = (shared, Rewriter(source=shared))
+        return await asyncio.gather(*(agent.reply("t", [], said, ()) for agent in agents))
+
+    written, edited = asyncio.run(both())
+    assert plain.calls == 1
+    assert not wanted.kept(written.content)
+    assert wanted.kept(edited.content)
+    assert edited.agent == "rewriter"
+
+    later = user(f"{wanted.trait} And now?")
+    cut = asyncio.run(Rewriter(source=plain).reply("t", [], later, ()))
+    assert "Then you" not in cut.content  # what was cut off is not rewritten
+    assert cut.faults == ()
+
+
+def test_a_failing_call_is_made_anew() -> None:
+    class Failing(Plain):
+        async def reply(self, *given: Any) -> AssistantNode:
+            self.calls += 1
+            if self.calls == 1:
+                raise RuntimeError
+            return AssistantNode.of(given[2].id, "Yes.", agent="plain", turn=1)
+
+    async def twice() -> AssistantNode:
+        shared, said = AskedOnce(source=Failing()), user("Hello?")
+        with pytest.raises(RuntimeError):
+            await shared.reply("t", [], said, ())
+        return await shared.reply("t", [], said, ())
+
+    assert asyncio.run(twice()).content == "Yes."
+
+
+def row(persona: Any, *said: str, **given: Any) -> dict[str, Any]:
+    prompt: list[dict[str, str]] = []
+    for text in said:
+        prompt += [{"role": "user", "content": text}, {"role": "assistant", "content": "Hm."}]
+    answer = [{"role": "assistant", "content": "Fine then."}]
+    return {"persona": persona.id, "prompt": prompt[:-1], "rejected": answer, **given}
+
+
+PERSONAS = [generate(seed) for seed in range(6)]
+
+
+def test_shuffled_users_voice_the_wishes_of_somebody_else() -> None:
+    rows = []
+    for persona in PERSONAS:
+        wishes = [wish(*each) for each in persona.preferences.items()]
+        rows.append(row(persona, f"I sing. {wishes[0].trait} Why?", f"{wishes[1].remark} How?"))
+    found = shuffled(rows, PERSONAS, 1)
+    assert found == shuffled(rows, PERSONAS, 1)
+    for persona, before, after in zip(PERSONAS, rows, found, strict=True):
+        text = " ".join(message["content"] for message in after["prompt"])
+        own = [wish(*each) for each in persona.preferences.items()]
+        assert not any(each.trait in text or each.remark in text for each in own)
+        others = [wish(*each) for p in PERSONAS for each in p.preferences.items()]
+        assert any(each.trait in text for each in others)
+        assert any(each.remark in text for each in others)
+        assert text.count("I sing.") == 1
+        assert {**after, "prompt": None} == {**before, "prompt": None}
+        assert after["prompt"][1] == before["prompt"][1]
+
+
+def test_smaller_amounts_are_the_first_trees_and_turns() -> None:
+    rows = [{"tree": tree, "turn": turn} for tree in "abc" for turn in (1, 2)]
+    assert {each["tree"] for each in of_first_trees(rows, 2)} == {"a", "b"}
+    assert [each["turn"] for each in up_to_turn(rows, 1)] == [1, 1, 1]
+
+
+def test_defects_spoil_what_they_are_said_to_spoil() -> None:
+    sound = row(PERSONAS[0], "One?", "Two?")
+    (first,) = first_message_everywhere([sound])
+    assert [m["content"] for m in first["prompt"]] == ["One?", "Hm.", "One?"]
+    (short,) = one_character_rejected([sound], 0)
+    assert len(short["rejected"][0]["content"]) == 1
+    assert sound["rejected"][0]["content"] == "Fine then."
+
+
+def verdict(*choices: Any) -> Verdict:
+    orders: Any = ("first-second", "second-first")
+    votes = [
+        Vote(judge="j", order=order, raw="?", choice=choice)
+        for order, choice in zip(orders, choices, strict=True)
+    ]
+    return Verdict(node="u", first="a", second="b", votes=tuple(votes), outcome="abstain")
+
+
+def test_defects_of_the_judge() -> None:
+    assert fixed_order(verdict("first", "second")) == "first"
+    assert fixed_order(verdict(None, "second")) == "abstain"
+    assert unparsed_is_second(verdict("first", "second")) == "abstain"
+    assert unparsed_is_second(verdict(None, "second")) == "second"
+    assert unparsed_is_second(verdict("first", None)) == "first"
+    assert unparsed_is_second(verdict(None, None)) == "abstain"
+
+
+def test_the_reward_is_what_the_judge_says() -> None:
+    persona = PERSONAS[0]
+    replies = [demonstration(persona.preferences), "No"]
+    rewards = wishes_kept(
+        [[{"role": "assistant", "content": reply}] for reply in replies],
+        [persona.personality] * 2,
+        prompts=None,
+    )
+    assert rewards == [satisfaction(persona.preferences, reply) for reply in replies]
+    assert rewards[0] == 1.0
+
+
+def test_a_stage_is_made_once_and_found_by_its_inputs(tmp_path: Path) -> None:
+    lines: list[str] = []
+    stages = Stages(root=tmp_path, on_line=lines.append)
+    made: list[Path] = []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        path.mkdir(exist_ok=True)
+
+    one = stages.made("one", [1, {"a": 2}], make)
+    assert stages.made("one", [1, {"a": 2}], make) == one
+    assert stages.made("one", [1, {"a": 3}], make) != one
+    assert len(made) == 2
+    assert [line.split()[0] for line in lines] == ["begin", "end", "begin", "end"]
+    assert (tmp_path / "proof.log").read_text(encoding="utf-8").count("begin") == 2
+
+
+def test_a_stage_that_was_interrupted_goes_on_in_its_folder(tmp_path: Path) -> None:
+    lines: list[str] = []
+    stages = Stages(root=tmp_path, on_line=lines.append)
+    paths: list[Path] = []
+
+    def stopped(path: Path) -> None:
+        paths.append(path)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stages.made("one", [], stopped)
+    assert stages.made("one", [], paths.append) == paths[0] == paths[1]
+    assert lines[-2].startswith("go on with one-")
+
+
+def settings(folder: Path, model: Path, **proof: Any) -> Config:
+    scripted = [
+        {"name": name, "model": "scripted:taught:assistant", "hint": name == "hinted"}
+        for name in ("plain", "hinted")
+    ]
+    raw = {
+        "models": {"assistants": scripted},
+        "simulation": {"trees": 8, "turns": 2},
+        "training": {
+            "model": str(model),
+            "rank": 2,
+            "arguments": {"max_steps": 2, "gradient_accumulation_steps": 1},
+        },
+        "benchmark": {"candidate": "scripted:taught:base", "seeds": 2},
+        "proof": {
+            "train": 8,
+            "validation": 3,
+            "test": 4,
+            "dialogue_turns": 5,
+            "served": "scripted:taught:{name}",
+            "rl_trees": 4,
+            "rl_candidates": 2,
+            "ablation_trees": [4],
+            "ablation_turns": [1],
+            **proof,
+        },
+    }
+    return validated(Config, raw, source="test")
+
+
+def verb(arguments: Sequence[str]) -> None:
+    from aloe.cli import app
+
+    code = typer.main.get_command(app).main(list(arguments), standalone_mode=False)
+    assert not code, arguments
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -> None:
+    import tiny
+
+    config = settings(tmp_path, tiny.save(tmp_path / "tiny"))
+    lines: list[str] = []
+
+    def run(page: Path) -> Any:
+        stages = Stages(root=tmp_path / "proof", on_line=lines.append)
+        proof = Proof(config=config, stages=stages, verb=verb)
+        made = proof.run()
+        ablated = [
+            Ablated(name=a.name, about=a.about, against=a.against, bench=a.bench(proof))
+            for a in chosen(["trees-4", "bug-one-character"], config)
+        ]
+        return made, write_report(page, config, made, ablated)
+
+    made, summary = run(tmp_path / "first" / "results.md")
+    opened = next(n for n, line in enumerate(lines) if "opened" in line)
+    assert not any(line.startswith(("begin test", "test of")) for line in lines[:opened])
+    assert sum(line.startswith("test of") for line in lines) == 5  # each once
+
+    assert made.best == "dpo"  # it keeps all that was voiced
+    assert level(made.test["dpo"]) > level(made.test["base"])
+    assert summary.result["goals"]["own - swapped above 0"]
+    assert summary.result["goals"]["IR above the base's"]
+    assert summary.result["goals"]["shuffled: IR not above the base's"]
+    text = (tmp_path / "first" / "results.md").read_text(encoding="utf-8")
+    for part in ("rewriter", "| dpo, ceiling |", "| base, concise |", "trees-4", "### Median"):
+        assert part in text, part
+
+    stages_made = len(lines)
+    run(tmp_path / "second" / "results.md")
+    assert [line for line in lines[stages_made:] if not line.startswith("best")] == []
+    again = (tmp_path / "second" / "results.md").read_text(encoding="utf-8")
+    assert again == text
+    for name in ("levels.svg", "scaling.svg"):
+        pictures = [tmp_path / each / "results" / name for each in ("first", "second")]
+        assert pictures[0].read_bytes() == pictures[1].read_bytes()
+
+
+def test_every_ablation_is_known_by_name() -> None:
+    names = [each.name for each in chosen(["all"], Config())]
+    assert len(set(names)) == len(names)
+    for name in ("hint-none", "continue-both", "weights", "bug-first-message", "bug-fixed-order"):
+        assert name in names
+
+
+def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
+    ran = aloe("proof", "--out", tmp_path / "p")
+    assert ran.is_one_line_about("--config", "proof.toml")
+    file = tmp_path / "c.toml"
+    file.write_text('[proof]\nrewriter = "nobody"\n', encoding="utf-8")
+    ran = aloe("proof", "--config", file, "--out", tmp_path / "p")
+    assert ran.is_one_line_about("nobody", "hinted, plain")
+    file.write_text("", encoding="utf-8")
+    ran = aloe("proof", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
+    assert ran.is_one_line_about("hint-non", "did you mean hint-none")
+    assert not (tmp_path / "p").exists()

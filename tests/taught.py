@@ -1,0 +1,38 @@
+"""Models by rule for the proof: each name stands for what its training is to have made of it."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from agents.rewriter import stated
+from memory.verifiable import demonstration
+
+
+def base(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Say the same to everybody."""
+    return demonstration({})
+
+
+def sft(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Keep each of the wishes voiced so far with some probability."""
+    chance = random.Random(arguments["seed"])
+    wishes = stated([message.text for message in messages if message.type == "human"])
+    kept = {name: value for name, value in wishes.items() if chance.random() < 0.7}
+    return f"{demonstration(kept)}"
+
+
+def dpo(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Keep all wishes voiced so far."""
+    return demonstration(stated([m.text for m in messages if m.type == "human"]))
+
+
+rejection = sft
+shuffled = base
+
+
+def assistant(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Write a plain reply that differs from one call to the next."""
+    words = ("Begin small.", "Ask a friend.", "Make a plan.", "Wait a day.", "Look around first.")
+    return " ".join(random.Random(arguments["seed"]).sample(words, 2))
