@@ -16,7 +16,7 @@ class Risk(BaseModel):
     """What is stored on each reply."""
 
     level: int = Field(ge=0, le=3)
-    why: str
+    why: str = Field(max_length=80)
 
 
 class SafetyCritic:
