@@ -22,7 +22,7 @@ from aloe.errors import ConfigError, InputError
 from aloe.schema import Fact, Persona, Record, digest, sentences
 from memory.imports import read_foreign
 from memory.personas import numbered_lines
-from memory.verifiable import wish
+from memory.verifiable import DIMENSIONS, wish
 
 SUITES_FOLDER = Path(__file__).parent / "suites"
 
@@ -102,6 +102,14 @@ class Case(Record):
         return {"id": "", **value}
 
     @model_validator(mode="after")
+    def _wishes_are_known(self) -> Self:
+        for persona in (self.persona, *([self.flip.persona] if self.flip else [])):
+            for name, value in persona.preferences.items():
+                if value not in {each.value for each in DIMENSIONS.get(name, ())}:
+                    raise ValueError(f"no wish is called {name} = {value}; see docs/personas.md")
+        return self
+
+    @model_validator(mode="after")
     def _fill_id(self) -> Self:
         if self.id:
             return self
@@ -149,7 +157,7 @@ def _distinct(path: Path, cases: Iterator[tuple[int | None, Case]]) -> list[Case
     return list(found.values())
 
 
-class _Life(Record):
+class _Part(Record):
     """A line of profiles.jsonl or personalities.jsonl."""
 
     key: str
@@ -162,7 +170,7 @@ class _Life(Record):
     """Wishes that a program can check, by dimension; the text states them."""
 
 
-class _Turn(Record):
+class _Change(Record):
     """What a line of a suite says of the moment a user changes."""
 
     turn: int
@@ -178,7 +186,7 @@ class _Line(Record):
     why: str
     turns: int = TURNS
     mood: Mood | None = None
-    flip: _Turn | None = None
+    flip: _Change | None = None
     probes: dict[int, Probe] = Field(default={})
 
 
@@ -206,13 +214,13 @@ def _shipped(name: str) -> Iterator[tuple[int, Case]]:
         )
 
 
-def _table(name: str) -> dict[str, _Life]:
+def _table(name: str) -> dict[str, _Part]:
     path = SUITES_FOLDER / f"{name}.jsonl"
-    rows = [_Life.model_validate_json(line) for _, line in numbered_lines(path)]
+    rows = [_Part.model_validate_json(line) for _, line in numbered_lines(path)]
     return {row.key: row for row in rows}
 
 
-def _persona(life: _Life, temper: _Life) -> Persona:
+def _persona(life: _Part, temper: _Part) -> Persona:
     wishes = [wish(*each).trait for each in temper.preferences.items()]
     personality = temper.text or " ".join(wishes)
     facts = [Fact.of("fact", text) for text in life.facts or sentences(life.text)]

@@ -236,6 +236,10 @@ def test_what_cannot_be_cases_is_said_in_one_line(tmp_path: Path) -> None:
     path.write_text(json.dumps(case | {"turns": 0}) + "\n")
     with pytest.raises(InputError, match=r"profiles.jsonl:1: turns: "):
         load_cases(str(path))
+    odd = case["persona"] | {"preferences": {"length": "endless"}}
+    path.write_text(json.dumps(case | {"persona": odd}) + "\n")
+    with pytest.raises(InputError, match="no wish is called length = endless"):
+        load_cases(str(path))
     path.write_text((json.dumps(case) + "\n") * 2)
     with pytest.raises(InputError, match=r":2: case \w+ is there twice"):
         load_cases(str(path))
