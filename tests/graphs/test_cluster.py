@@ -36,6 +36,20 @@ def actors(pid: int) -> list[int]:
     return [each for each, file in names.items() if file.read_bytes().startswith(b"ray::Actor")]
 
 
+def listening(pids: list[int]) -> set[str]:
+    """Return the addresses, in hexadecimal, on which the processes wait for connections."""
+    links = [link for pid in pids for link in Path(f"/proc/{pid}/fd").glob("*")]
+    held = {str(link.readlink()) for link in links if link.is_symlink()}
+    rows = [
+        row.split()
+        for table in ("tcp", "tcp6")
+        for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    return {
+        row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held
+    }
+
+
 def test_one_of_two_workers_is_killed(
     aloe: RunAloe,
     start: StartAloe,
@@ -55,6 +69,9 @@ def test_one_of_two_workers_is_killed(
     wait_for(lambda: events.exists() and len(read_events(events)) >= 40, 120)
     both = actors(child.pid)
     assert len(both) == 2
+    heard_on = listening(descendants(child.pid))
+    assert heard_on, "Ray's processes speak to each other"
+    assert all(address.endswith("0100007F") for address in heard_on), "on loopback only"
     os.kill(both[0], signal.SIGKILL)
     _, said = child.communicate(timeout=120)
     assert child.returncode == 0, said
