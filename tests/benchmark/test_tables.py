@@ -1,0 +1,74 @@
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.console import Console, RenderableType
+from rows import table
+
+from benchmark.compare import Side, compare
+from benchmark.figures import Figure
+from benchmark.results import SuiteResult, results
+from benchmark.tables import LABELS, SHARES, comparison_view, interval, number, suite_view
+
+RISING = np.linspace(2, 4, 10) + np.random.default_rng(1).normal(0, 0.2, (12, 10))
+
+
+def text(view: RenderableType, width: int = 80) -> str:
+    out = StringIO()
+    Console(file=out, width=width).print(view)
+    return out.getvalue()
+
+
+def found(rows) -> dict[str, SuiteResult]:
+    return results(rows, 0)["s"]
+
+
+def test_everything_fits_eighty_columns_without_colour() -> None:
+    rows = [
+        row
+        for control in ("candidate", "ceiling", "no-history")
+        for row in table(RISING, RISING - 1, judges={"a": 0.0, "b": 0.5}, control=control)
+    ]
+    shown = text(suite_view("s", found(rows), 80))
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "\x1b" not in shown
+    assert "…" not in shown
+    for words in ("gain: AL own - swapped", "no-history", "ICC", "missing: 0 of 480 ratings"):
+        assert words in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_the_curve_rises_where_the_levels_do(width: int) -> None:
+    shown = text(suite_view("s", found(table(RISING, RISING - 1)), width), width)
+    lines = [line for line in shown.splitlines() if "●" in line and "○" in line][:10]
+    places = [line.index("●") for line in lines]
+    assert places == sorted(places)
+    assert places[0] < places[-1]
+    assert all(line.index("○") < line.index("●") for line in lines)
+
+
+def test_an_incomplete_run_says_so() -> None:
+    holes = np.where(RISING > 3, np.nan, RISING)
+    shown = text(suite_view("s", found(table(holes)), 80))
+    assert "INCOMPLETE" in shown
+    assert "judge)" in shown
+
+
+def test_comparisons_show_signs_and_both_p_values() -> None:
+    sides = [Side(name="a", rows=table(RISING)), Side(name="b", rows=table(RISING + 0.5))]
+    shown = text(comparison_view(compare(sides)))
+    assert "b minus a" in shown
+    assert "+0.500" in shown
+    assert "Holm" in shown
+
+
+def test_numbers_have_no_signed_zero() -> None:
+    assert number(-0.0001) == number(0.0001, "{:+.3f}") == "0.000"
+    assert number(-0.5, "{:+.3f}") == "-0.500"
+    assert number(None) == "-"
+    assert number(0.125, "{:.1%}") == "12.5%"
+    assert interval(Figure(value=1.0, count=3)) == "-"
+
+
+def test_every_share_has_a_label() -> None:
+    assert LABELS.keys() >= SHARES
