@@ -128,7 +128,7 @@ def run(
         raise ConfigError("name the model under test with --model STR")
     configs = _conditions(resolved, control or [])
     suite, chosen = _cases(resolved)
-    swaps = stand_ins_by_suite(suite, stand_ins)
+    swaps = _stand_ins(suite, stand_ins)
     planned = {
         name: plan(chosen, swaps, each.benchmark.seeds, name) for name, each in configs.items()
     }
@@ -236,11 +236,28 @@ def _cases(config: "Config") -> "tuple[list[Case], list[Case]]":
     from benchmark.cases import load_cases
 
     suite = load_cases(config.benchmark.cases)
+    _check_scales(suite)
     limit = min(config.benchmark.limit or len(suite), len(suite))
     return suite, [suite[number * len(suite) // limit] for number in range(limit)]
 
 
-def stand_ins_by_suite(cases: "Sequence[Case]", stand_ins: Any) -> "dict[str, Case]":
+def _check_scales(cases: "Sequence[Case]") -> None:
+    """Make sure that the levels of a suite are all of one scale.
+
+    Raises:
+        ConfigError: rules judge some of its cases, and models others.
+    """
+    scales: dict[str, bool] = {}
+    for case in cases:
+        by_rule = bool(case.persona.preferences)
+        if scales.setdefault(case.suite, by_rule) != by_rule:
+            raise ConfigError(
+                f"suite '{case.suite}' mixes users whose wishes a program can check with others, "
+                "whose levels are on another scale; put them into two files"
+            )
+
+
+def _stand_ins(cases: "Sequence[Case]", stand_ins: Any) -> "dict[str, Case]":
     """Return who stands in for whom; nobody does so across suites."""
     suites: dict[str, list[Case]] = {}
     for case in cases:

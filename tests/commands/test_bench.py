@@ -326,6 +326,13 @@ def test_a_cap_in_dollars_needs_prices(aloe: RunAloe, tmp_path: Path, server: Ch
     assert not out.exists()
 
 
+def test_two_scales_do_not_make_one_suite(aloe: RunAloe, taught: Path, tmp_path: Path) -> None:
+    mixed = asked(tmp_path, 1).read_text().replace('"aloe-100"', '"taught"')
+    taught.write_text(taught.read_text() + mixed)
+    ran = aloe("bench", "run", "--model", S, "--cases", taught, "--out", tmp_path / "run")
+    assert ran.is_one_line_about("taught", "two files")
+
+
 def test_a_model_has_to_be_named(aloe: RunAloe, tmp_path: Path) -> None:
     assert aloe("bench", "run", "--out", tmp_path / "run").is_one_line_about("--model")
 
