@@ -148,6 +148,28 @@ def test_a_browser_shows_a_case_and_runs_nothing_that_a_persona_says(
     assert re.search(r"<span>own [1-5]</span><span>swapped [1-5]</span>", found)
 
 
+def test_passports_of_the_judges_are_shown(aloe: RunAloe, folder: Path) -> None:
+    none = {"value": None, "low": 0.0, "high": 1.0, "count": 0}
+    shares = (
+        "accuracy", "coverage", "mirrored", "flips", "first_slot", "unreadable", "length_effect",
+    )  # fmt: skip
+    passport = {
+        "judge": {"models": ["openai:<b>J</b>"], "prompts": {}, "criteria": {}, "min_margin": 0.0},
+        "gold": "0", "pairs": 224, "outcomes": {}, "by_kind": {}, "kappa": 0.61, "alpha": None,
+        "slope": None, "brier": None, **dict.fromkeys(shares, none),
+        "accuracy": {"value": 0.87, "low": 0.81, "high": 0.92, "count": 200},
+    }  # fmt: skip
+    (folder / "passport.json").write_text(json.dumps(passport))
+    assert aloe("bench", "report", folder).code == 0
+    for name in ("report.html", "card.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert "87% (81% to 92%) of 200" in text
+        assert "openai:&lt;b>J" in text.replace("&gt;", ">")
+        assert "no judge passport" not in text.lower()
+    missing = aloe("bench", "report", folder, "--passport", folder / "nothing.json")
+    assert missing.is_one_line_about("nothing.json")
+
+
 def test_the_card_holds_what_repeating_takes(bench: Bench) -> None:
     write_report(bench)
     card = (bench.path / "card.md").read_text(encoding="utf-8")
