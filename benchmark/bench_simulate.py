@@ -32,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from aloe import config as settings
 from aloe.calls import CallLog, appending
@@ -95,7 +96,7 @@ class Measured:
 def make_settings(task: Task) -> Config:
     """Return the settings of the comparison."""
     options = {"disable_streaming": True} if task.variant == "stock" else {}
-    model = {"model": task.model, "options": options}
+    model: dict[str, Any] = {"model": task.model, "options": options}
     models = dict.fromkeys(("user", "inducer", "judge", "writer"), model)
     if task.model == EMBEDDED:  # which is slow, and rambles
         models["user"], model = {**model, "max_tokens": 40}, {**model, "max_tokens": 60}
