@@ -141,6 +141,8 @@ def run(
     ahead = forecast(resolved, planned, floor, earlier)
     by_rule = all(case.persona.preferences for case in chosen)
     cautions = [] if by_rule else warnings(resolved)
+    if lonely := sum(each.stand_in is None for each in planned["candidate"]):
+        cautions.append(f"{lonely} dialogues have no gain: nobody differs in life and in temper")
     stderr().print(_forecast_view(ahead, cautions), highlight=False, soft_wrap=False)
     if dry_run:
         finish({"forecast": vars(ahead), "warnings": cautions}, as_json=as_json)

@@ -333,6 +333,13 @@ def test_two_scales_do_not_make_one_suite(aloe: RunAloe, taught: Path, tmp_path:
     assert ran.is_one_line_about("taught", "two files")
 
 
+def test_who_has_nobody_to_be_swapped_with_is_counted(aloe: RunAloe, tmp_path: Path) -> None:
+    out, alone = tmp_path / "run", asked(tmp_path, 1)
+    ran = run(aloe, out, "--cases", alone, "--user", S, "--judge", S, "--seeds", 1)
+    assert "1 dialogues have no gain" in ran.result["warnings"][-1]
+    assert "gain" not in ran.result["figures"]["aloe-100"]["candidate"]
+
+
 def test_a_model_has_to_be_named(aloe: RunAloe, tmp_path: Path) -> None:
     assert aloe("bench", "run", "--out", tmp_path / "run").is_one_line_about("--model")
 
