@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aloe.models import Message
+if TYPE_CHECKING:
+    from aloe.models import Message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Exchange:
 
     event: Mapping[str, Any]
     """The line of events.jsonl; see `aloe.calls.Event`."""
-    messages: tuple[Message, ...]
+    messages: "tuple[Message, ...]"
     """Exactly what was sent, in order; empty if the log does not hold it."""
 
     @property
@@ -32,7 +33,7 @@ class Exchange:
 
 def exchanges(path: Path, tree: str | None = None) -> list[Exchange]:
     """Return the calls in an events file, of one tree or of all, in the order they ended."""
-    return list(read_exchanges(event for event in _events(path, tree or "")))
+    return list(read_exchanges(events_of(path, tree)))
 
 
 def read_exchanges(events: Iterator[Mapping[str, Any]]) -> Iterator[Exchange]:
@@ -45,20 +46,20 @@ def read_exchanges(events: Iterator[Mapping[str, Any]]) -> Iterator[Exchange]:
         yield Exchange(event=event, messages=known if len(known) == len(names) else ())
 
 
-def _events(path: Path, tree: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the events of `tree`; most other lines are passed over unread."""
+def events_of(path: Path, tree: str | None = None) -> Iterator[Mapping[str, Any]]:
+    """Yield the events of `tree`, or all; lines of other trees are passed over unread."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8", newline="\n") as lines:
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
         for line in lines:
-            if tree in line and (event := _parsed(line)) and tree in ("", event["tree"]):
+            if (tree or "") in line and (event := parsed(line)) and tree in (None, event["tree"]):
                 yield event
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def parsed(line: str | bytes) -> dict[str, Any] | None:
     """Return the event in `line`; None for a torn line, left by a kill."""
     try:
         event = json.loads(line)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         return None
     return event if isinstance(event, dict) and "tree" in event else None

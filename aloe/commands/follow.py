@@ -1,6 +1,5 @@
 """Watch the log of a run that another process is writing."""
 
-import json
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -31,6 +30,8 @@ def _lines(
     folder: "RunFolder", *, start: int = 0, until: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the events from byte `start`; up to byte `until`, or as long as somebody writes."""
+    from aloe.exchange import parsed
+
     heard = time.monotonic()
     while not folder.events.exists() and folder.busy():
         time.sleep(PAUSE)
@@ -43,7 +44,8 @@ def _lines(
             line = file.readline()
             if line.endswith(b"\n"):
                 heard = time.monotonic()
-                yield json.loads(line)
+                if event := parsed(line):
+                    yield event
             elif until is not None:
                 return
             else:

@@ -30,7 +30,8 @@ def report(
     Example: `aloe report runs/first`
     """
     from aloe import config as settings
-    from aloe.calls import read_events
+    from aloe.exchange import events_of
+    from aloe.views.account import Spending
     from aloe.views.report import report as page
     from memory.trees import RunFolder, read_trees, replace_text
 
@@ -43,7 +44,8 @@ def report(
     if not found:
         raise InputError(run, "there is no finished tree here yet")
     stored = folder.config.read_text(encoding="utf-8") if folder.config.exists() else ""
-    text = page(run.resolve().name, found, read_events(folder.events), shown=trees, settings=stored)
+    spent = Spending(events_of(folder.events))
+    text = page(run.resolve().name, found, spent, shown=trees, settings=stored)
     path = out or run / "report.html"
     replace_text(path, text)
     show(f"{path}: {len(found)} trees, {len(text) / 1e6:.1f} MB", as_json=as_json)

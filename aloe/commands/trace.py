@@ -14,6 +14,8 @@ from aloe.console import finish, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aloe.exchange import Exchange
     from aloe.schema import AssistantNode, Tree, UserNode
 
@@ -181,11 +183,11 @@ class _Trace:
         return Group(*lines), {"calls": [_plain(each) for each in calls]}
 
     def _drawing(self, tree: "Tree") -> tuple[RenderableType, dict[str, Any]]:
-        from aloe.calls import read_events
+        from aloe.exchange import events_of
         from aloe.views.account import accounts
         from aloe.views.tree import Drawer
 
-        events = [event for event in read_events(self.events) if event["tree"] == tree.id]
+        events = list(events_of(self.events, tree.id))
         drawer = Drawer(
             tree=tree,
             account=accounts(events, lambda event: event["tree"]).get(tree.id),
@@ -196,21 +198,21 @@ class _Trace:
         return drawer.drawing(), tree.model_dump(mode="json")
 
     def _listing(self) -> tuple[RenderableType, dict[str, Any]]:
-        from aloe.calls import read_events
-        from aloe.views.account import accounts
+        from aloe.exchange import events_of
+        from aloe.views.account import Spending
         from aloe.views.search import hits
         from aloe.views.table import TreeTable
 
-        events = read_events(self.events)
+        spent = Spending(events_of(self.events))
         hit = {each.id: hits(each, self.search) for each in self.trees} if self.search else None
         shown = [each for each in self.trees if hit is None or hit[each.id]]
         if self.search and not shown:
             raise InputError(self.run, f"no tree holds '{self.search}'")
-        table = TreeTable(shown, accounts(events, lambda event: event["tree"]))
+        table = TreeTable(shown, spent.by_tree)
         parts: list[RenderableType] = [table]
         if hit:
             parts += ["", *(line for each in shown for line in hit[each.id])]
-        parts += _missing(events, {each.id for each in self.trees})
+        parts += _missing(spent.last, {each.id for each in self.trees})
         return Group(*parts), {"trees": [row.result() for row in table.rows]}
 
     def follow(self, *, as_json: bool) -> None:
@@ -254,9 +256,9 @@ def _plain(exchange: "Exchange") -> dict[str, Any]:
     return {**event, "messages": exchange.messages}
 
 
-def _missing(events: list[dict[str, Any]], known: set[str]) -> list[Text]:
-    """Return a line about the trees that have calls and are not finished."""
-    last = {event["tree"]: event for event in events if event["tree"] not in {None, *known}}
+def _missing(last: "Mapping[str, Mapping[str, Any]]", known: set[str]) -> list[Text]:
+    """Return lines about the trees that are not among the `known`, by their last call."""
+    last = {tree: event for tree, event in last.items() if tree not in known}
     if not last:
         return []
     lines = [Text(f"not finished or set aside: {len(last)} trees", "dim")]

@@ -51,3 +51,19 @@ def accounts(
         if (name := by(event)) is not None:
             found.setdefault(name, Account()).add(event)
     return found
+
+
+class Spending:
+    """The calls of a run, added up as they are read: none of them is kept but each tree's last."""
+
+    def __init__(self, events: Iterable[Mapping[str, Any]]) -> None:
+        self.total = Account()
+        self.by_tree: dict[str, Account] = {}
+        self.by_role: dict[str, Account] = {}
+        self.last: dict[str, Mapping[str, Any]] = {}
+        for event in events:
+            self.total.add(event)
+            self.by_role.setdefault(event["role"], Account()).add(event)
+            if tree := event["tree"]:
+                self.by_tree.setdefault(tree, Account()).add(event)
+                self.last[tree] = event

@@ -27,7 +27,7 @@ from aloe.page import (
     tag,
     tiles,
 )
-from aloe.views.account import Account, accounts
+from aloe.views.account import Account, Spending
 from aloe.views.marks import LEGEND, notes, preference, score, verdicts_about
 from aloe.views.table import Sums
 from aloe.views.tree import fact_text
@@ -42,7 +42,7 @@ Series = dict[str, dict[int, list[float]]]
 def report(
     title: str,
     trees: "Sequence[Tree]",
-    events: Sequence[Mapping[str, Any]],
+    spent: Spending,
     *,
     shown: int,
     settings: str = "",
@@ -52,18 +52,17 @@ def report(
     Args:
         title: what the run is called.
         trees: all trees of the run.
-        events: its calls; empty if there are none.
+        spent: what its calls took.
         shown: how many trees can be opened in the page, the first ones.
         settings: the run's config.toml as text.
     """
-    by_tree = accounts(events, lambda event: event["tree"])
-    rows = [Sums(tree=tree, account=by_tree.get(tree.id)) for tree in trees]
+    rows = [Sums(tree=tree, account=spent.by_tree.get(tree.id)) for tree in trees]
     turns = max(row.turns for row in rows)
     parts = [
         heading(title, f"{len(trees)} conversation trees of up to {turns} turns"),
-        tiles(_figures(rows, events)),
+        tiles(_figures(rows, spent.total)),
         section("Over the turns", tag("div", *_charts(trees), class_="charts")),
-        section("Agents", _agents(trees, events)),
+        section("Agents", _agents(trees, spent.by_role)),
         section("Trees", *_browser(rows[:shown], len(rows))),
     ]
     if settings:
@@ -75,9 +74,7 @@ def report(
     return page(title, *parts, script=script, data=data)
 
 
-def _figures(
-    rows: Sequence[Sums], events: Sequence[Mapping[str, Any]]
-) -> Iterable[tuple[str, str, str]]:
+def _figures(rows: Sequence[Sums], total: Account) -> Iterable[tuple[str, str, str]]:
     decided = sum(row.decided for row in rows)
     compared = sum(len(row.tree.verdicts) for row in rows)
     replies = sum(node.role == "assistant" for row in rows for node in row.tree.nodes)
@@ -88,7 +85,6 @@ def _figures(
     yield "told", f"{sum(len(n.revealed) for n in users):,}", f"in {len(users):,} user messages"
     yield "read minds", _percent(minds, replies), f"of {replies:,} replies"
     yield "faults", f"{faults:,}", f"in {replies + len(users):,} messages"
-    total = accounts(events, lambda _: "all").get("all", Account())
     yield "calls", f"{total.calls:,}", f"{total.output_tokens:,} tokens written"
     yield "cost", total.money, f"{total.input_tokens:,} tokens read"
 
@@ -136,8 +132,7 @@ def _curves(series: Series) -> list[Curve]:
     ]
 
 
-def _agents(trees: "Sequence[Tree]", events: Sequence[Mapping[str, Any]]) -> Html:
-    spent = accounts(events, lambda event: event["role"])
+def _agents(trees: "Sequence[Tree]", spent: Mapping[str, Account]) -> Html:
     messages: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     models: dict[str, str] = {}

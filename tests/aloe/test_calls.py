@@ -204,7 +204,9 @@ def test_what_was_sent_is_kept_of_a_failed_call_and_unknown_of_an_old_one(tmp_pa
     with path.open("w") as file, suppress(CallError):
         ask(CallLog(file), scripted_model(Counting(CallError("no"))), "Why?")
     with path.open("a") as file:
-        file.write('{"tree": "t1", "reply": null}\n{"tree": "t1", "torn')
+        file.write('{"tree": "t1", "reply": null}\n')
+    with path.open("ab") as torn:
+        torn.write('{"tree": "t1", "torn é'.encode()[:-1])
     failed, old = exchanges(path, "t1")
     assert (failed.messages, failed.text) == ((("user", "Why?"),), "")
     assert old.messages == ()

@@ -10,11 +10,12 @@ from command import RunAloe
 from sample_tree import CALLS, OPENING, TREE
 
 from aloe.schema import Persona, Tree
+from aloe.views.account import Spending
 from aloe.views.report import report
 from memory.trees import RunFolder
 
 EVIL = "</script><script>document.title='run over'</script><img src=x onerror=alert(1)>"
-EVENTS = [each.event for each in CALLS]
+SPENT = Spending(each.event for each in CALLS)
 GROWN = grow(config(turns=3, both_turns=1), persona=PERSONAS[0])
 
 
@@ -47,7 +48,7 @@ def data(page: str) -> list[dict[str, object]]:
 
 
 def test_figures_are_those_of_the_run() -> None:
-    page = report("a run", [TREE, GROWN], EVENTS, shown=10)
+    page = report("a run", [TREE, GROWN], SPENT, shown=10)
     plain = re.sub(r"<[^>]+>", " ", page.split("<script")[0])
     words = " ".join(plain.split())
     compared = len(TREE.verdicts) + len(GROWN.verdicts)
@@ -60,15 +61,15 @@ def test_figures_are_those_of_the_run() -> None:
 
 
 def test_a_page_of_a_large_run_stays_small() -> None:
-    page = report("a run", [TREE, GROWN], [], shown=1)
+    page = report("a run", [TREE, GROWN], Spending([]), shown=1)
     assert len(data(page)) == 1
     assert "1 more are in trees.jsonl" in page
     assert "2 conversation trees" in page
-    assert data(report("a run", [TREE], [], shown=0)) == []
+    assert data(report("a run", [TREE], Spending([]), shown=0)) == []
 
 
 def test_nothing_that_was_said_is_markup_and_nothing_is_asked_for() -> None:
-    page = report(EVIL, [evil_tree()], EVENTS, shown=5, settings=EVIL)
+    page = report(EVIL, [evil_tree()], SPENT, shown=5, settings=EVIL)
     assert EVIL not in page
     elements = Elements()
     elements.feed(page)
@@ -82,7 +83,7 @@ def test_nothing_that_was_said_is_markup_and_nothing_is_asked_for() -> None:
 @needs_chromium
 def test_the_page_in_a_browser(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    page = report("a run", [evil_tree(), GROWN], EVENTS, shown=5)
+    page = report("a run", [evil_tree(), GROWN], SPENT, shown=5)
     path.write_text(page.replace('class="tree"', 'class="tree" open'), encoding="utf-8")
     seen = dom(path, profile=tmp_path / "profile")
     assert "<title>a run</title>" in seen  # what a persona said did not run
@@ -122,4 +123,4 @@ def test_what_is_wrong(aloe: RunAloe, tmp_path: Path) -> None:
 def test_runs_without_comparisons_have_a_page(missing: str) -> None:
     verdicts = () if missing == "preferred" else TREE.verdicts[:1]
     tree = Tree.model_validate({**TREE.model_dump(), "verdicts": verdicts})
-    assert "conversation trees" in report("a run", [tree], [], shown=1)
+    assert "conversation trees" in report("a run", [tree], Spending([]), shown=1)
