@@ -95,6 +95,12 @@ class Crew:
         """
         if not self._posts:
             self._start()
+        try:
+            return await self._grown(planned)
+        finally:
+            self._answered.pop(planned.tree, None)
+
+    async def _grown(self, planned: Planned) -> Tree:
         in_vain = 0
         while in_vain < LIVES:
             post = min(self._posts, key=lambda post: len(post.trees))
@@ -102,7 +108,7 @@ class Crew:
             known = list(self._answered.get(planned.tree, ()))
             post.link.send(Job(planned=planned, events=known))
             try:
-                tree = await post.trees[planned.tree]
+                return await post.trees[planned.tree]
             except WorkerLostError as error:
                 lost = error
                 came = len(self._answered.get(planned.tree, ())) > len(known)
@@ -110,9 +116,6 @@ class Crew:
             except BudgetError:
                 await self._quiet()
                 raise
-            else:
-                self._answered.pop(planned.tree, None)
-                return tree
         raise CallError(f"{LIVES} workers died over it; the last one: {lost}")
 
     def _start(self) -> None:
@@ -133,15 +136,14 @@ class Crew:
                 await post.link.close()
                 post.deaths += 1
                 if post.deaths >= LIVES:
-                    return self._fail(
-                        ModelError(f"no worker can be started; the last one: {error}")
-                    )
+                    problem = f"no worker can be started; the last one: {error}"
+                    return self._fail(ModelError(problem))
                 post.link = self._open_link()
                 if self._closed:
                     post.link.send(Close(reason=self._calls.budget.reached or "closed"))
                 for future in _taken(post):
                     future.set_exception(error)
-            except AloeError as error:  # such as a full disk
+            except Exception as error:  # such as a full disk; or nobody would wait for the rest
                 return self._fail(error)
 
     def _enter(self, post: Post, report: Report) -> None:
@@ -162,7 +164,7 @@ class Crew:
             for post in self._posts:
                 post.link.send(Close(reason=reason))
 
-    def _fail(self, error: AloeError) -> None:
+    def _fail(self, error: Exception) -> None:
         """End the run: no tree can be finished any more."""
         for post in self._posts:
             for future in _taken(post):

@@ -212,3 +212,15 @@ def test_how_many_workers_are_taken(
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
     calls = CallLog(budget=Budget(BudgetConfig(**budget)))
     assert workers(config(model, **simulation), 5000, calls) == expected
+
+
+def test_a_link_that_cannot_be_understood_does_not_leave_anybody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def garbled(_: LoopLink) -> Report:
+        raise EOFError("half a message")
+
+    monkeypatch.setattr(LoopLink, "receive", garbled)
+    with pytest.raises(ExceptionGroup) as found:
+        run(config(trees=2, turns=1), tmp_path)
+    assert found.group_contains(EOFError)
