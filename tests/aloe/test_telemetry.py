@@ -1,6 +1,7 @@
 """Spans as a collector gets them, and LangSmith kept out."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,9 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
 from aloe import telemetry
 from aloe.calls import CallLog, Event
-from aloe.telemetry import Spans
+from aloe.config import TelemetryConfig
+from aloe.errors import ConfigError
+from aloe.telemetry import Spans, traced
 
 
 def spans_of(calls: CallLog, *, content: bool = False) -> tuple[Spans, InMemorySpanExporter]:
@@ -107,6 +110,15 @@ def test_memory_stays_small_over_many_trees(monkeypatch: pytest.MonkeyPatch) -> 
     assert [span.name for span in roots] == [f"tree t{number}" for number in range(7)]
     spans.end()
     assert len(exporter.get_finished_spans()) == 20
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    with (
+        pytest.raises(ConfigError, match=r"aloe-align\[otel\]"),
+        traced(TelemetryConfig(spans=True), CallLog()),
+    ):
+        pass
 
 
 class _Collector(BaseHTTPRequestHandler):
