@@ -12,6 +12,7 @@ import pytest
 from chromium import dom, needs_chromium
 from command import RunAloe
 
+from benchmark.card import card
 from benchmark.cases import load_cases
 from benchmark.folder import Bench, read_bench
 from benchmark.report import _level, html, write_report
@@ -118,6 +119,15 @@ def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
     assert turn["s"][0][2:4] == [None, "unreadable"]
 
 
+def test_an_incomplete_run_says_so_on_page_and_card(bench: Bench) -> None:
+    assert "Incomplete" not in html(bench)
+    raw = json.loads((bench.path / "result.json").read_text())
+    (bench.path / "result.json").write_text(json.dumps(raw | {"complete": False}))
+    again = read_bench(bench.path)
+    assert "Incomplete: more than 5% of the ratings are missing" in html(again)
+    assert "**Incomplete**" in card(again, [])
+
+
 def test_a_mean_over_judges_needs_all_of_them(bench: Bench) -> None:
     row = bench.own_rows[0]
     (own,) = row.of("own")
@@ -172,14 +182,14 @@ def test_passports_of_the_judges_are_shown(aloe: RunAloe, folder: Path) -> None:
 
 def test_the_card_holds_what_repeating_takes(bench: Bench) -> None:
     write_report(bench)
-    card = (bench.path / "card.md").read_text(encoding="utf-8")
+    text = (bench.path / "card.md").read_text(encoding="utf-8")
     result = bench.result
     for needed in (
         result["version"], result["cases_hash"], *result["prompts"].values(), S,
         "2, from seed 0", "AL(k)", "95%",
     ):  # fmt: skip
-        assert needed in card
-    assert "| --- |" in card
+        assert needed in text
+    assert "| --- |" in text
 
 
 def test_the_table_is_the_scores(bench: Bench) -> None:
