@@ -151,6 +151,9 @@ class _Trace:
         found = exchanges(self.events, tree)
         return [each for each in found if matches(each, self.agent, self.search)]
 
+    def _is_wanted(self, exchange: "Exchange") -> bool:
+        return (exchange.event["tree"] or "").startswith(self.wanted or "")
+
     def _node(self, tree: "Tree", node: "AnyNode") -> tuple[RenderableType, dict[str, Any]]:
         from aloe.views.node import calls_about, node_view
 
@@ -174,7 +177,9 @@ class _Trace:
         from aloe.exchange import exchanges
         from aloe.views.calls import call_line
 
-        calls = self._exchanges(self._tree().id if self.wanted or self.first else None)
+        # By the ids in the log: a tree that is not finished has calls as well.
+        found = self._exchanges(self._tree().id if self.first else None)
+        calls = [each for each in found if self._is_wanted(each)]
         if not calls:
             known = ", ".join(sorted({each.event["role"] for each in exchanges(self.events)}))
             reason = f"no such call of '{self.agent}'; agents here: {known or 'none'}"
@@ -226,8 +231,7 @@ class _Trace:
         seen = 0
         try:
             for each in new_exchanges(RunFolder(self.run), last=LAST):
-                of_tree = (each.event["tree"] or "").startswith(self.wanted or "")
-                if of_tree and matches(each, self.agent, self.search):
+                if self._is_wanted(each) and matches(each, self.agent, self.search):
                     seen += 1
                     show(call_line(each), as_json=as_json, lines=True)
         except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 from command import RunAloe, StartAloe
-from sample_tree import CALLS
+from sample_tree import CALLS, TREE
 
 from aloe.commands import follow
 from aloe.schema import Disclosure, Tree, Verdict
@@ -166,6 +166,9 @@ def test_a_run_that_has_only_begun(aloe: RunAloe, tmp_path: Path) -> None:
     assert ran.result == {"trees": []}
     assert "not finished or set aside: 1 trees" in ran.err
     assert aloe("trace", folder.path, "--agent", "hinted", "--json").result["calls"]
+    started = ("trace", folder.path, "--agent", "hinted", "--tree")
+    assert aloe(*started, TREE.id[:5]).code == 0
+    assert aloe(*started, "fff").is_one_line_about("no such call")
     assert aloe("trace", folder.path, "--agent", "nobody").is_one_line_about("hinted")
 
 
