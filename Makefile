@@ -96,3 +96,11 @@ bench-cli: $(VENV)/.program
 pictures: demo
 	$(BIN)/aloe trace $(RUN) --svg docs/pictures/trees.svg
 	$(BIN)/aloe trace $(RUN) --first --svg docs/pictures/tree.svg
+
+# What the README claims, shown from end to end: docs/proof.md. Stop it at any time; the same goes on.
+.PHONY: proof proof-quick
+proof: $(VENV)/.tests
+	$(BIN)/aloe proof --config examples/proof.toml --out runs/proof --report docs/results.md
+
+proof-quick: $(VENV)/.tests
+	$(BIN)/aloe proof --quick --config examples/proof-quick.toml --out runs/proof-quick
