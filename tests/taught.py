@@ -30,6 +30,7 @@ def dpo(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
 
 rejection = sft
 shuffled = base
+globals()["trees-4"] = sft
 
 
 def assistant(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:

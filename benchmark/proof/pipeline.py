@@ -343,7 +343,9 @@ class Proof:
 
         def make(path: Path) -> None:
             if part == "test":
-                self.stages.log(f"test of {name}, {seeds} seeds, with {controls or 'no'} controls")
+                self.stages.log(
+                    f"test of {name}, {seeds} seeds; controls: {', '.join(controls) or 'none'}"
+                )
             command = ["bench", "run", "--config", self._settings(path, config), "--out", str(path)]
             self.verb([*command, *(each for c in controls for each in ("--control", c))])
 

@@ -48,7 +48,7 @@ class Goal:
     """One thing that was to be shown."""
 
     name: str
-    figure: Figure
+    found: str
     reached: bool
 
 
@@ -131,19 +131,19 @@ def goals_of(by_name: Mapping[str, _Condition], best: str) -> list[Goal]:
     return [
         Goal(
             name=f"average AL at least {GOAL:.0%} above the base",
-            figure=relative,
+            found=percent(relative),
             reached=(relative.value or 0.0) >= GOAL,
         ),
-        Goal(name="own - swapped above 0", figure=gain, reached=_above(gain)),
-        Goal(name="IR above the base's", figure=slope, reached=_above(slope)),
+        Goal(name="own - swapped above 0", found=shown(gain), reached=_above(gain)),
+        Goal(name="IR above the base's", found=shown(slope), reached=_above(slope)),
         Goal(
             name="shuffled: own - swapped not above 0",
-            figure=control_gain,
+            found=shown(control_gain),
             reached=not _above(control_gain),
         ),
         Goal(
             name="shuffled: IR not above the base's",
-            figure=control_slope,
+            found=shown(control_slope),
             reached=not _above(control_slope),
         ),
     ]
@@ -207,13 +207,13 @@ def _head(config: Config, made: Made) -> str:
 
 
 def _goals(goals: Sequence[Goal], best: str) -> str:
-    rows = [(goal.name, shown(goal.figure), "yes" if goal.reached else "no") for goal in goals]
+    rows = [(goal.name, goal.found, "yes" if goal.reached else "no") for goal in goals]
     title = f"## Goals\n\nBest on the validation users: **{best}**.\n\n"
     return title + table(("goal", "found", "reached"), rows)
 
 
 def _goal_line(goal: Goal) -> str:
-    return f"{'reached' if goal.reached else 'not reached'}: {goal.name}: {shown(goal.figure)}"
+    return f"{'reached' if goal.reached else 'not reached'}: {goal.name}: {goal.found}"
 
 
 def _models(found: Sequence[_Condition]) -> str:
@@ -241,7 +241,7 @@ def _differences(found: Sequence[_Condition]) -> str:
     for each in found:
         if each.name != BASE:
             lines = _paired(base, each)
-            relative = shown(relative_gain(base.rows, each.rows))
+            relative = percent(relative_gain(base.rows, each.rows))
             cells = (shown(lines[name].difference) for name in PAIRED)
             rows.append((each.name, relative, *cells))
     head = ("model", "average AL, relative", *PAIRED.values())
@@ -409,6 +409,13 @@ def shown(figure: Figure) -> str:
     if figure.low is None or figure.high is None:
         return f"{figure.value:.3f}"
     return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+def percent(figure: Figure) -> str:
+    """Return a relative change with its interval, in percent."""
+    if figure.value is None or figure.low is None or figure.high is None:
+        return "-" if figure.value is None else f"{figure.value:+.0%}"
+    return f"{figure.value:+.0%} [{figure.low:+.0%}, {figure.high:+.0%}]"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

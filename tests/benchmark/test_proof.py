@@ -242,12 +242,12 @@ def settings(folder: Path, model: Path, **proof: Any) -> Config:
             "rank": 2,
             "arguments": {"max_steps": 2, "gradient_accumulation_steps": 1},
         },
-        "benchmark": {"candidate": "scripted:taught:base", "seeds": 2},
+        "benchmark": {"candidate": "scripted:taught:base", "seeds": 1},
         "proof": {
             "train": 8,
-            "validation": 3,
-            "test": 4,
-            "dialogue_turns": 5,
+            "validation": 2,
+            "test": 10,
+            "dialogue_turns": 4,
             "served": "scripted:taught:{name}",
             "rl_trees": 4,
             "rl_candidates": 2,
@@ -280,7 +280,7 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
         made = proof.run()
         ablated = [
             Ablated(name=a.name, about=a.about, against=a.against, bench=a.bench(proof))
-            for a in chosen(["trees-4", "bug-one-character"], config)
+            for a in chosen(["trees-4"], config)
         ]
         return made, write_report(page, config, made, ablated)
 
