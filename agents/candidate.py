@@ -92,6 +92,6 @@ class CandidateAgent:
     def _messages(self, path: Path, user: UserNode, told: Persona | None) -> list[Message]:
         shown = chat_messages([*path, user] if self.terms.history else [user])
         if told:
-            persona = f"{told.profile} {told.personality}"
+            persona = told.text
             return [*self.told_prompt.render(persona=persona), *shown]
         return [*self.concise_prompt.render(), *shown] if self.terms.concise else shown

@@ -128,7 +128,7 @@ class PreferenceJudge:
         first, second, persona = asked.first, asked.second, asked.persona
         a, b = (first, second) if order == "first-second" else (second, first)
         messages = question.prompt.render(
-            persona=f"{persona.profile} {persona.personality}",
+            persona=persona.text,
             history=as_text(asked.path),
             message=asked.user.content,
             a=a.content,

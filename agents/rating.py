@@ -53,7 +53,7 @@ class PointwiseJudge:
         if not reply.content:
             return Rating(value=None)
         messages = self.prompt.render(
-            persona=f"{persona.profile} {persona.personality}",
+            persona=persona.text,
             history=as_text(path),
             message=user.content,
             reply=reply.content,

@@ -100,6 +100,11 @@ class Persona(Record):
     """Wanted value by dimension, of a persona whose wishes a program can check (see
     `memory.verifiable`); empty of any other."""
 
+    @property
+    def text(self) -> str:
+        """Return both texts, as whoever is to know the whole persona reads it."""
+        return f"{self.profile} {self.personality}"
+
     @classmethod
     def of(cls, profile: str, personality: str, **given: Any) -> Self:
         """Build a persona from its two texts; id and facts follow from them."""

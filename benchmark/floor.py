@@ -162,7 +162,7 @@ class Floor:
             if one and order != "first-second":
                 return
             messages = self._judge.render(
-                persona=f"{persona.profile} {persona.personality}",
+                persona=persona.text,
                 history=as_text(path),
                 message=user.content,
                 a=a.content,

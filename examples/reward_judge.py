@@ -31,7 +31,7 @@ class RewardJudge:
         return await asyncio.to_thread(lambda: self.score(asked, first) - self.score(asked, second))
 
     def score(self, asked: Comparison, reply: str) -> float:
-        persona = f"{asked.persona.profile} {asked.persona.personality}"
+        persona = asked.persona.text
         messages = [("system", persona), *chat_messages([*asked.path, asked.user])]
         chat = [{"role": role, "content": text} for role, text in [*messages, ("assistant", reply)]]
         tokens = self.tokenizer.apply_chat_template(chat, return_tensors="pt", return_dict=True)

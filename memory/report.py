@@ -158,7 +158,7 @@ def lineage_counts(personas: Sequence[Persona]) -> dict[str, int]:
 def summary(personas: Sequence[Persona]) -> dict[str, Any]:
     """Return the plain figures of a pool."""
     facts = [len(p.facts) for p in personas]
-    words = [len(f"{p.profile} {p.personality}".split()) for p in personas]
+    words = [len(p.text.split()) for p in personas]
     return {
         "personas": len(personas),
         "profiles": len({p.profile for p in personas}),

@@ -68,7 +68,7 @@ def _encoded(personas: "Sequence[Persona]", form: Format, *, compressed: bool) -
     if form is Format.csv:
         text = _csv(personas)
     elif form is Format.hub:
-        rows = ({"persona": f"{p.profile} {p.personality}"} for p in personas)
+        rows = ({"persona": p.text} for p in personas)
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     else:
         text = as_lines(personas, derived=not compressed)

@@ -260,7 +260,7 @@ class GrowthDisplay(Display):
         self.seconds()  # stops the clock of a growth that has its target
         parts.append(grid(spending(self._calls, self._pace)))
         if p.newest:
-            words = f"{p.newest.profile} {p.newest.personality}"
+            words = p.newest.text
             parts.append(Text(words, style="italic", overflow="ellipsis", no_wrap=True))
         return Group(*parts)
 

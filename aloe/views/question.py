@@ -29,7 +29,7 @@ class Question:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         persona = self._tree.persona
         yield Rule(Text(self._place, "bold"), align="left")
-        yield Text(f"{persona.profile} {persona.personality}", "italic")
+        yield Text(persona.text, "italic")
         yield Text()
         for node in self._path:
             yield Text(node.role, "bold cyan" if node.role == "user" else "bold")

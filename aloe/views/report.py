@@ -195,7 +195,7 @@ def _summary(row: Sums) -> Html:
 def _tree(tree: "Tree") -> dict[str, Any]:
     """Return a tree as the page draws it."""
     return {
-        "persona": f"{tree.persona.profile} {tree.persona.personality}",
+        "persona": tree.persona.text,
         "nodes": [_message(tree, node) for node in tree.nodes],
         "kinds": sorted(_kinds(tree)),
     }

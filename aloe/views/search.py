@@ -14,7 +14,7 @@ AROUND = 40
 def hits(tree: "Tree", text: str) -> list[Text]:
     """Return a line for each message of `tree`, and for its persona, that holds `text`."""
     persona = tree.persona
-    places = [("persona", f"{persona.profile} {persona.personality}")]
+    places = [("persona", persona.text)]
     places += [(f"{n.id[:6]} {n.turn} {n.agent}", n.content) for n in tree.nodes]
     return [
         Text.assemble((f"{tree.id[:6]} {place} ", "dim"), _snippet(words, text))
