@@ -69,7 +69,7 @@ $(INSPECT)/.done: WANTED := inspect-ai
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(STUDIO) $(INSPECT) runs build dist *.egg-info
+	rm -rf $(VENV) $(STUDIO) $(INSPECT) runs site build dist *.egg-info
 
 .PHONY: bench-training
 bench-training: $(VENV)/.tests
@@ -96,6 +96,15 @@ bench-cli: $(VENV)/.program
 pictures: demo
 	$(BIN)/aloe trace $(RUN) --svg docs/pictures/trees.svg
 	$(BIN)/aloe trace $(RUN) --first --svg docs/pictures/tree.svg
+
+# The documentation as a site: site/index.html opens from disk and asks the network for nothing.
+$(VENV)/.docs: $(VENV)/.program
+	$(PIP) -e ".[docs]"
+	@touch $@
+
+.PHONY: docs
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # What the README claims, shown from end to end: docs/proof.md. Stop it at any time; the same goes on.
 .PHONY: proof proof-quick

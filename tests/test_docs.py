@@ -1,0 +1,110 @@
+"""The pages: each has its place on the site, links lead somewhere, the tutorial's commands work.
+
+The site itself is built where the extra `docs` is installed (`make docs` installs it).
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import builders
+import pytest
+import tiny
+import yaml
+from command import RunAloe
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+"""A relative link: file and part."""
+LOADED = re.compile(r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=\"?(https?:[^\s\">]*)")
+"""Something that a browser fetches from elsewhere."""
+TUTORIAL = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", (DOCS / "tutorial.md").read_text(), re.DOTALL)
+    for line in block.splitlines()
+]
+"""The tutorial's commands, in order."""
+
+
+def named(nav: Any) -> Iterator[str]:
+    """Yield the files of a `nav` of mkdocs.yml."""
+    for each in nav.values() if isinstance(nav, dict) else nav:
+        yield from [each] if isinstance(each, str) else named(each)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what `#...` can name in a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", head.lower())) for head in heads}
+
+
+def test_every_page_has_its_place_on_the_site() -> None:
+    nav = set(named(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    assert nav == pages | {"index.md"}, "index.md is README.md; see docs/hook.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_its_links_lead_somewhere(page: Path) -> None:
+    for target, part in LINK.findall(page.read_text()):
+        file = (page.parent / target).resolve() if target else page
+        assert file.is_file(), target
+        assert file.is_relative_to(ROOT), target
+        assert not part or part in anchors(file), f"{target}#{part}"
+
+
+@pytest.mark.parametrize("picture", sorted(DOCS.rglob("*.svg")), ids=lambda each: each.name)
+def test_its_pictures_load_nothing(picture: Path) -> None:
+    text = re.sub(r'xmlns(:\w+)?="[^"]*"', "", picture.read_text())
+    assert not re.search(r"url\(\s*['\"]?https?:|(href|src)=['\"]https?:", text)
+
+
+@pytest.mark.skipif(not find_spec("mkdocs"), reason="needs the extra docs; make docs builds it")
+def test_the_site_is_built_without_a_warning_and_loads_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path)]
+    quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    assert "WARNING" not in built.stderr
+    for page in tmp_path.rglob("*.html"):
+        assert not LOADED.findall(page.read_text()), page.name
+
+
+@pytest.mark.slow
+@pytest.mark.train
+def test_the_tutorials_commands_work_one_after_the_other(
+    aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    commands = [shlex.split(line)[1:] for line in TUTORIAL if line.startswith("aloe ")]
+    assert len(commands) > 12
+    base = tiny.save(tmp_path / "base")
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples/demo.toml").write_text((ROOT / "examples/demo.toml").read_text())
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        ran = aloe(*on_small_models(command, base))
+        assert ran.code == 0, (command, ran.err)
+    assert list((tmp_path / "runs/first/models/dpo").glob("adapter*"))
+    assert (tmp_path / "runs/tuned/report.html").is_file()
+
+
+def on_small_models(command: list[str], base: Path) -> list[str]:
+    """Return a command of the tutorial with models that answer at once."""
+    asks = {"doctor", "simulate", "judge", "train", "bench"}
+    if command[0] not in asks or command[:2] in (["bench", "compare"], ["bench", "report"]):
+        return command
+    if "--model" in command:
+        at = command.index("--model")
+        command = command[:at] + command[at + 2 :]
+    model = str(base) if command[0] == "train" else builders.SCRIPTED
+    return [*command, "--model", model]
