@@ -5,7 +5,7 @@ taking turns, each in a process of its own against the bundled load server:
 
   floor    the agents' own prompts sent by bare asyncio + aiohttp (`benchmark.floor`)
   aloe     the program as it is, one process: LangGraph, lean client, call log, run folder on disk
-  workers  the same with two worker processes; starting them is part of the time
+  workers  the same with two processes; starting the second is part of the time
   stock    as `aloe`, with ChatOpenAI in place of the lean client
 
 The digest of the transcripts is compared, so all did the same work. Then 1,000 and 10,000 trees
@@ -49,7 +49,7 @@ VARIANTS = ("floor", "aloe", "workers", "stock")
 LABELS = {
     "floor": "floor: bare asyncio + aiohttp",
     "aloe": "aloe, one process",
-    "workers": "aloe, two worker processes",
+    "workers": "aloe, two processes",
     "stock": "aloe with ChatOpenAI",
 }
 EMBEDDED = "local:smollm2-135m"

@@ -33,7 +33,7 @@ class Actor:
         self._news = asyncio.Event()
         self._worker: Worker | AloeError
         try:
-            self._worker = Worker(setup, self._report)
+            self._worker = Worker.of(setup, self._report)
         except AloeError as error:
             self._worker = error
 

@@ -7,7 +7,7 @@ all that was answered for them, so nothing that arrived here is asked twice.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -46,6 +46,7 @@ class Link(Protocol):
 class Post:
     """A place for a worker."""
 
+    open_link: Callable[[], Link]
     link: Link
     trees: dict[str, "asyncio.Future[Tree]"] = field(default_factory=dict)
     """What its worker grows now."""
@@ -57,14 +58,12 @@ class Crew:
     """Workers as one, started when there is a tree to grow; leaving it as a context ends them.
 
     Args:
-        open_link: starts one worker.
-        size: number of workers.
+        openers: what starts each worker, and starts it again.
         calls: the log of the run.
     """
 
-    def __init__(self, open_link: Callable[[], Link], size: int, calls: CallLog) -> None:
-        self._open_link = open_link
-        self._size = size
+    def __init__(self, openers: Sequence[Callable[[], Link]], calls: CallLog) -> None:
+        self._openers = openers
         self._calls = calls
         self._posts: list[Post] = []
         self._listeners: list[asyncio.Task[None]] = []
@@ -119,7 +118,7 @@ class Crew:
         raise CallError(f"{LIVES} workers died over it; the last one: {lost}")
 
     def _start(self) -> None:
-        self._posts = [Post(link=self._open_link()) for _ in range(self._size)]
+        self._posts = [Post(open_link=each, link=each()) for each in self._openers]
         loop = asyncio.get_running_loop()
         self._listeners = [loop.create_task(self._listen(post)) for post in self._posts]
 
@@ -138,7 +137,7 @@ class Crew:
                 if post.deaths >= LIVES:
                     problem = f"no worker can be started; the last one: {error}"
                     return self._fail(ModelError(problem))
-                post.link = self._open_link()
+                post.link = post.open_link()
                 if self._closed:
                     post.link.send(Close(reason=self._calls.budget.reached or "closed"))
                 for future in _taken(post):

@@ -1,24 +1,28 @@
-"""What grows trees: this process, processes beside it, or a Ray cluster; all look the same.
+"""What grows trees: this process, others beside it, or a Ray cluster; all look the same.
 
 One process is enough until its core is: a call costs one to two milliseconds of CPU, so some
 hundred calls a second fit, which is what 128 trees ask of a server that answers in 200 ms. More
 workers cost start-up time and memory, and are taken beyond that.
 """
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from aloe.calls import CallLog
 from aloe.config import Config
 from aloe.errors import ConfigError
+from aloe.limits import limiter_of
 from aloe.local import lent_servers
 from aloe.models import Model
 from aloe.schema import Tree
 from graphs.crew import Crew
 from graphs.run import Planned, growing
-from graphs.worker import Setup
+from graphs.worker import Job, Order, Report, Setup, Worker
 
 TREES_EACH = 128
 """Trees in flight that one worker is taken for, where settings do not say."""
@@ -56,6 +60,31 @@ class Here:
         self._calls.remember(lines)
 
 
+class HereLink:
+    """A worker in this very process, which writes to the run's own log; a `graphs.crew.Link`.
+
+    Args:
+        worker: makes the worker, given where it reports to.
+    """
+
+    def __init__(self, worker: Callable[[Callable[[Report], None]], Worker]) -> None:
+        self._reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._worker = worker(self._reports.put_nowait)
+
+    def send(self, order: Order) -> None:
+        """Tell the worker something; of a spent budget it knows."""
+        if isinstance(order, Job):
+            self._worker.take(order)
+
+    async def receive(self) -> Report:
+        """Wait for the worker's next report."""
+        return await self._reports.get()
+
+    async def close(self) -> None:
+        """Drop what is not finished."""
+        await self._worker.stop()
+
+
 @asynccontextmanager
 async def open_engine(
     config: Config, models: dict[str, Model], calls: CallLog, *, trees: int
@@ -72,15 +101,26 @@ async def open_engine(
 
         _check_reachable_from_elsewhere(models)
         with RayCluster(setup, size) as cluster:
-            async with Crew(cluster.open_link, size, calls) as crew:
+            async with Crew([cluster.open_link] * size, calls) as crew:
                 yield crew
     elif size > 1:
         from graphs.processes import ProcessLink
 
-        async with Crew(lambda: ProcessLink(setup), size, calls) as crew:
+        grow = growing(config, _shared(models, setup.share), calls)
+        here = partial(HereLink, partial(Worker, grow, calls))
+        others = [partial(ProcessLink, setup)] * (size - 1)
+        async with Crew([here, *others], calls) as crew:
             yield crew
     else:
         yield Here(config, models, calls)
+
+
+def _shared(models: dict[str, Model], share: float) -> dict[str, Model]:
+    """Return the models with part of the limits of their servers."""
+    return {
+        name: replace(model, limiter=limiter_of(model.limiter.server, model.limiter.config, share))
+        for name, model in models.items()
+    }
 
 
 def workers(config: Config, trees: int, calls: CallLog) -> int:

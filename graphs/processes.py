@@ -125,7 +125,7 @@ async def work(orders: int, reports: int) -> None:
     (reader, _), writer = await reading(orders), await writing(reports)
     setup: Setup = await unpacked(reader)
     try:
-        worker = Worker(setup, lambda report: writer.write(packed(report)))
+        worker = Worker.of(setup, lambda report: writer.write(packed(report)))
     except AloeError as error:
         return await refuse(reader, writer, error)
     while True:

@@ -210,9 +210,10 @@ async def grow_all(
         await finish_trees(by_id, engine.grow, folder, engine, progress, on_change, width=width)
 
 
-def growing(
-    config: Config, models: dict[str, Model], calls: CallLog
-) -> Callable[[Planned], Awaitable[Tree]]:
+Grow = Callable[[Planned], Awaitable[Tree]]
+
+
+def growing(config: Config, models: dict[str, Model], calls: CallLog) -> Grow:
     """Return what grows one tree in this process."""
     context = make_context(config, models, calls)
     names = {name: model.name for name, model in models.items()}

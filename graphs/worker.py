@@ -1,23 +1,24 @@
 """A worker: grows trees for a run folder that another process holds.
 
 Only the process that holds the folder writes to it, so a worker has no files. It takes jobs and
-gives back what became of them; every finished call goes up at once, so that what is answered is on
-disk a moment later and counts towards the budget of the whole run. How messages travel is not its
-business: through pipes (`graphs.processes`) or through Ray (`graphs.cluster`).
+gives back what became of them; from another process every finished call goes up at once, so that
+what is answered is on disk a moment later and counts towards the budget of the whole run. How
+messages travel is not its business: through pipes (`graphs.processes`), through Ray
+(`graphs.cluster`), or not at all (`graphs.engine.HereLink`).
 """
 
 import asyncio
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from aloe.calls import CallLog, Event
 from aloe.config import Config
 from aloe.errors import AloeError
 from aloe.local import EmbeddedServer, borrow_servers
 from aloe.schema import Tree
-from graphs.run import Planned, growing, open_models
+from graphs.run import Grow, Planned, growing, open_models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,21 +83,29 @@ class Worker:
     """Grows trees, as many at once as it is told to.
 
     Args:
-        setup: what it is made from.
-        report: called with every report, in order.
-
-    Raises:
-        ConfigError, ModelError: a model cannot be built in this process.
+        grow: grows one tree.
+        calls: the log that its calls pass.
+        report: called with what became of each tree, and first when the worker is ready.
     """
 
-    def __init__(self, setup: Setup, report: Callable[[Report], None]) -> None:
-        borrow_servers(setup.servers)
+    def __init__(self, grow: Grow, calls: CallLog, report: Callable[[Report], None]) -> None:
+        self._grow = grow
+        self._calls = calls
         self._report = report
-        self._calls = CallLog(prices=setup.config.prices, on_event=report)
-        models = open_models(setup.config, share=setup.share)
-        self._grow = growing(setup.config, models, self._calls)
         self._tasks: set[asyncio.Task[None]] = set()
         report(Ready())
+
+    @classmethod
+    def of(cls, setup: Setup, report: Callable[[Report], None]) -> Self:
+        """Make a worker for a process of its own, which reports its calls as well.
+
+        Raises:
+            ConfigError, ModelError: a model cannot be built in this process.
+        """
+        borrow_servers(setup.servers)
+        calls = CallLog(prices=setup.config.prices, on_event=report)
+        models = open_models(setup.config, share=setup.share)
+        return cls(growing(setup.config, models, calls), calls, report)
 
     def take(self, order: Order) -> None:
         """Begin what is ordered."""
@@ -107,6 +116,12 @@ class Worker:
         task = asyncio.get_running_loop().create_task(self._finish(order.planned))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Drop what is not finished."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _finish(self, planned: Planned) -> None:
         try:

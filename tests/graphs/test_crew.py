@@ -25,7 +25,7 @@ class LoopLink:
 
     def __init__(self, setup: Setup, lives: float) -> None:
         self._reports: asyncio.Queue[Report] = asyncio.Queue()
-        self._worker = Worker(setup, self._reports.put_nowait)
+        self._worker = Worker.of(setup, self._reports.put_nowait)
         self._lives = lives
         self.dead = False
 
@@ -63,7 +63,7 @@ def run(
 
     async def grow(calls: CallLog) -> None:
         wanted = {each.tree: each for each in plan(PERSONAS, settings.simulation.trees, 0)}
-        async with Crew(link, 2, calls) as crew:
+        async with Crew([link, link], calls) as crew:
             await finish_trees(wanted, crew.grow, folder, crew, progress, lambda: None, width=4)
 
     with folder.writing(settings), appending(folder.events) as file:
