@@ -4,7 +4,8 @@ Rows are TRL's conversational format. The prompt is what the deployed assistant 
 conversation as it happened on that branch, no hints and no instructions of ours. The answer is the
 reply the judge preferred at that point, which need not be the one that the conversation continued
 with; the history always is. A comparison without a label (a tie or an abstention), an empty reply
-and a reply cut off at the token limit give no row; how many were left out, and why, is counted.
+and a reply cut off at the token limit give no row, nor does anything said after the simulated user
+spoke as the assistant or as its echo; how many were left out, and why, is counted.
 
 Every row also says where it comes from (tree, persona, turn, margin, lengths). `plain` takes those
 columns away again, so that an export holds nothing a trainer would have to drop.
@@ -35,6 +36,9 @@ Row = dict[str, Any]
 
 Skipped = Counter[str]
 """Comparisons that gave no row, by reason."""
+
+SPOILED = "simulator spoiled"
+"""The reason where the simulated user had ceased to be one (see `Tree.spoiled`)."""
 
 
 Rows = Callable[[Tree, Skipped], Iterable[Row]]
@@ -117,6 +121,8 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         verdicts = list(tree.verdicts_on(user.id))
         for verdict in verdicts:
             _usable(tree, verdict, skipped)
+        if tree.spoiled(user.id):
+            continue
         order = {
             node: {other for other in others if not _flaw(tree, node, other)}
             for node, others in beaten(verdicts).items()
@@ -130,12 +136,15 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
                 yield _full({**row, "reward": won / (won + lost)}, _origin(tree, user, node.id))
 
 
-def grpo_rows(tree: Tree, _skipped: Skipped) -> Iterator[Row]:
+def grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield each user message as prompt, with the persona and what was revealed by then.
 
     `preferences` are the wishes that a program can check, as pairs of dimension and value.
     """
     for user in _user_nodes(tree):
+        if tree.spoiled(user.id):
+            skipped[SPOILED] += 1
+            continue
         row = {
             "prompt": _prompt(tree, user.id),
             "profile": tree.persona.profile,
@@ -307,6 +316,9 @@ def _confidence(verdict: Verdict) -> float | None:
 
 def _usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:
     """Whether a verdict gives a label; counts it if not."""
+    if tree.spoiled(verdict.node):
+        skipped[SPOILED] += 1
+        return False
     if not (verdict.preferred and verdict.rejected):
         skipped[verdict.outcome] += 1
         return False

@@ -8,7 +8,7 @@ from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 
 from agents.prompt import FOLDER, shipped
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
-from training.export import ROWS, Skipped, dpo_rows, plain, sft_rows
+from training.export import ROWS, SPOILED, Format, Skipped, dpo_rows, plain, sft_rows
 
 
 def tree(*nodes: UserNode | AssistantNode, verdicts: tuple[Verdict, ...] = ()) -> Tree:
@@ -35,6 +35,18 @@ BAD = assistant("Bad.", OPENING, agent="b")
 NEXT = user("And now?", BAD.id, turn=2)  # the branch that was continued is the one not preferred
 YES = assistant("Yes.", NEXT, agent="a")
 NO = assistant("No.", NEXT, agent="b")
+
+
+@pytest.mark.parametrize("row_format", sorted(ROWS))
+def test_nothing_is_learnt_after_the_simulator_spoiled_a_talk(row_format: Format) -> None:
+    spoilt = NEXT.model_copy(update={"faults": ("role_confusion",)})
+    verdicts = (verdict(GOOD, BAD, "second"), verdict(YES, NO, "second"))
+    skipped: Skipped = Counter()
+    nodes = (OPENING, GOOD, BAD, spoilt, YES, NO)
+    found = list(ROWS[row_format](tree(*nodes, verdicts=verdicts), skipped))
+    assert found
+    assert "And now?" not in json.dumps(found)
+    assert skipped[SPOILED] == 1
 
 
 def test_rows_are_what_trl_calls_conversational() -> None:
