@@ -98,6 +98,7 @@ pictures: demo
 	$(BIN)/aloe trace $(RUN) --first --svg docs/pictures/tree.svg
 
 # The documentation as a site: site/index.html opens from disk and asks the network for nothing.
+# Only its search wants a server: .venv/bin/mkdocs serve.
 $(VENV)/.docs: $(VENV)/.program
 	$(PIP) -e ".[docs]"
 	@touch $@
