@@ -48,6 +48,36 @@ class DeployedAssistant(AssistantAgent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trimmed:
+    """An assistant whose replies, where they hit the token limit, end with their last sentence.
+
+    The limit is the proof's own, there to save time, and replies are cut back to whole sentences
+    before anybody reads them. So only what holds no whole sentence stays marked as cut off; else
+    most of what a chatty small model says could not be learnt from.
+    """
+
+    source: Assistant
+
+    @property
+    def name(self) -> str:
+        """Recorded on every node that it writes."""
+        return self.source.name
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user`.
+
+        Raises:
+            CallError: the call failed.
+        """
+        written = await self.source.reply(tree, path, user, revealed)
+        if written.faults == ("truncated",) and written.content[-1] in ".!?":
+            return written.model_copy(update={"faults": ()})
+        return written
+
+
+@dataclass(frozen=True, kw_only=True)
 class AskedOnce:
     """An assistant whose reply two others read: it is asked once for each message."""
 
@@ -98,14 +128,6 @@ class Rewriter:
         written = await self.source.reply(tree, path, user, revealed)
         wishes = stated([node.content for node in [*path[::2], user]])
         seed = derived_seed(REWRITER, tree, user.id)
-        text = rewrite(_whole(written), wishes, seed)
+        text = "" if written.faults else rewrite(written.content, wishes, seed)
         faults = () if text else ("empty",)
         return AssistantNode.of(user.id, text, agent=self.name, turn=user.turn, faults=faults)
-
-
-def _whole(written: AssistantNode) -> str:
-    """Return the sentences of a reply that came to their end; all that was cut off is left out."""
-    if "truncated" not in written.faults:
-        return written.content
-    whole = [piece for piece in sentences(written.content) if piece[-1] in ".!?"]
-    return " ".join(whole)

@@ -19,6 +19,7 @@ from benchmark.proof.players import (
     DeployedAssistant,
     Rewriter,
     RuleMarker,
+    Trimmed,
     training_questions,
 )
 from graphs.run import Planned, Progress, finish_trees, make_context, plan
@@ -63,26 +64,27 @@ def proof_context(
         inducer=RuleMarker(questions=frozenset(questions)),
         assistants=_deployed(config, models, calls)
         if deployed
-        else _with_rewriter(context, config.proof.rewriter),
+        else _with_rewriter(context.assistants, config.proof.rewriter),
     )
 
 
 def _deployed(config: Config, models: dict[str, Model], calls: CallLog) -> tuple[Assistant, ...]:
     names = [each.name for each in config.models.assistants]
-    return tuple(DeployedAssistant(name=n, model=models[n], calls=calls) for n in names)
+    agents = (DeployedAssistant(name=name, model=models[name], calls=calls) for name in names)
+    return tuple(Trimmed(source=agent) for agent in agents)
 
 
-def _with_rewriter(context: SimulationContext, edited: str | None) -> tuple[Assistant, ...]:
+def _with_rewriter(agents: Sequence[Assistant], edited: str | None) -> tuple[Assistant, ...]:
+    """Return the assistants, and one more that edits what one of them says."""
+    trimmed: dict[str, Assistant] = {each.name: Trimmed(source=each) for each in agents}
     if edited is None:
-        return context.assistants
-    names = [each.name for each in context.assistants]
-    if edited not in names:
+        return tuple(trimmed.values())
+    if edited not in trimmed:
         raise ConfigError(
-            f"proof.rewriter: there is no assistant '{edited}'; there are {', '.join(names)}"
+            f"proof.rewriter: there is no assistant '{edited}'; there are {', '.join(trimmed)}"
         )
-    shared = AskedOnce(source=context.assistants[names.index(edited)])
-    others = (shared if each.name == edited else each for each in context.assistants)
-    return (*others, Rewriter(source=shared))
+    trimmed[edited] = AskedOnce(source=trimmed[edited])
+    return (*trimmed.values(), Rewriter(source=trimmed[edited]))
 
 
 async def grow(

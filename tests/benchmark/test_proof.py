@@ -15,7 +15,7 @@ from aloe.schema import AssistantNode, Verdict, Vote
 from benchmark.proof.ablations import chosen
 from benchmark.proof.people import holds, leaks, people
 from benchmark.proof.pipeline import Proof, level
-from benchmark.proof.players import AskedOnce, Rewriter, RuleMarker, training_questions
+from benchmark.proof.players import AskedOnce, Rewriter, RuleMarker, Trimmed, training_questions
 from benchmark.proof.report import Ablated, write_report
 from benchmark.proof.reward import wishes_kept
 from benchmark.proof.rows import (
@@ -76,11 +76,14 @@ class Plain:
     name = "plain"
     calls = 0
 
+    def __init__(self, text: str = "Take a walk.", faults: tuple[str, ...] = ()) -> None:
+        self.text, self.faults = text, faults
+
     async def reply(self, tree: str, path: Any, said: Any, revealed: Any) -> AssistantNode:
         self.calls += 1
-        faults = ("truncated",) if self.calls > 1 else ()
-        text = "Take a walk. Then you"
-        return AssistantNode.of(said.id, text, agent=self.name, turn=said.turn, faults=faults)
+        return AssistantNode.of(
+            said.id, self.text, agent=self.name, turn=said.turn, faults=self.faults
+        )
 
 
 def test_the_rewriter_edits_the_reply_of_another_and_asks_no_more() -> None:
@@ -99,10 +102,17 @@ def test_the_rewriter_edits_the_reply_of_another_and_asks_no_more() -> None:
     assert wanted.kept(edited.content)
     assert edited.agent == "rewriter"
 
-    later = user(f"{wanted.trait} And now?")
-    cut = asyncio.run(Rewriter(source=plain).reply("t", [], later, ()))
-    assert "Then you" not in cut.content  # what was cut off is not rewritten
-    assert cut.faults == ()
+
+@pytest.mark.parametrize(
+    ("text", "faults"), [("Take a walk.", ()), ("Take a walk and then", ("truncated",))]
+)
+def test_what_the_limit_cut_is_learnt_from_if_a_sentence_came_to_its_end(
+    text: str, faults: tuple[str, ...]
+) -> None:
+    trimmed, said = Trimmed(source=Plain(text, ("truncated",))), user("What now?")
+    assert asyncio.run(trimmed.reply("t", [], said, ())).faults == faults
+    edited = asyncio.run(Rewriter(source=trimmed).reply("t", [], said, ()))
+    assert edited.faults == (("empty",) if faults else ())
 
 
 def test_a_failing_call_is_made_anew() -> None:
