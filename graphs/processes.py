@@ -32,10 +32,10 @@ class ProcessLink:
     """
 
     def __init__(self, setup: Setup) -> None:
-        self._setup = setup
         here, there = os.pipe(), os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "graphs.processes"],
+            # -P: a folder of the user's with the name of one of ours must not come first
+            [sys.executable, "-P", "-m", "graphs.processes"],
             stdin=there[0],
             stdout=here[1],
             start_new_session=True,
