@@ -8,9 +8,11 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import builders
@@ -18,6 +20,10 @@ import pytest
 import tiny
 import yaml
 from command import RunAloe
+from typer.main import get_command
+
+from aloe.cli import app
+from aloe.config import Config, validated
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -26,6 +32,8 @@ LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
 """A relative link: file and part."""
 LOADED = re.compile(r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=\"?(https?:[^\s\">]*)")
 """Something that a browser fetches from elsewhere."""
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```|((?:^    .*\n|^\n)+)", re.DOTALL | re.MULTILINE)
+"""A block of code: its language and text if fenced, else its indented text."""
 TUTORIAL = [
     line.partition("#")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", (DOCS / "tutorial.md").read_text(), re.DOTALL)
@@ -60,6 +68,36 @@ def test_its_links_lead_somewhere(page: Path) -> None:
         assert file.is_file(), target
         assert file.is_relative_to(ROOT), target
         assert not part or part in anchors(file), f"{target}#{part}"
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield the calls of `aloe` on a page, in code blocks and between backticks."""
+    yield from re.findall(r"`(aloe [a-z-][^`\n]*)`", text)
+    for _, fenced, indented in BLOCK.findall(text.replace("\\\n", "")):
+        yield from re.findall(r"^ *(?:\S+=\S+ )*(aloe [a-z-].*)$", fenced or indented, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_its_commands_have_such_verbs_and_flags(page: Path) -> None:
+    verbs: Any = get_command(app)
+    for line in commands(page.read_text()):
+        words, verb = shlex.split(line, comments=True)[1:], verbs
+        while words and hasattr(verb, "commands") and not words[0].startswith("-"):
+            assert words[0] in verb.commands, line
+            verb = verb.commands[words.pop(0)]
+        flags = {flag for each in verb.params for flag in (*each.opts, *each.secondary_opts)}
+        named = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert named <= flags | {"--help"}, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_its_settings_are_settings(page: Path) -> None:
+    for language, fenced, indented in BLOCK.findall(page.read_text()):
+        text = fenced if language == "toml" else dedent(indented).strip()
+        if text.startswith("[project"):
+            continue  # of a package of the reader's own
+        if language == "toml" or re.match(r"\[[\w.\"-]+\]\n", text):
+            validated(Config, tomllib.loads(text), source=page)
 
 
 @pytest.mark.parametrize("picture", sorted(DOCS.rglob("*.svg")), ids=lambda each: each.name)

@@ -1,22 +1,13 @@
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 from command import RunAloe
 
 from aloe import config as settings
-from aloe.config import Config
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_its_settings_are_settings() -> None:
-    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    assert blocks
-    for block in blocks:
-        settings.validated(Config, tomllib.loads(block), source="README.md")
 
 
 @pytest.mark.parametrize(
