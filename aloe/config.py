@@ -445,8 +445,8 @@ class ProofConfig(Settings):
     """Wishes of each persona that a program can check."""
     reserved: float = Field(default=0.12, gt=0, lt=1)
     """Share of the pairs of wishes that only test personas have."""
-    rewriter: str | None = "plain"
-    """Assistant whose replies a rule rewrites into one more candidate; None: no such candidate."""
+    rewriter: str = "plain"
+    """Assistant whose replies a rule rewrites into one more candidate; empty: no such candidate."""
     served: str = "local:{folder}"
     """Model string of a trained model; `{folder}` and `{name}` are filled in."""
     sft: dict[str, Any] = {}

@@ -147,7 +147,7 @@ def _check(config: "Config") -> None:
             f"the proof trains and needs {missing[0]}: pip install 'aloe-align[train]'"
         )
     names = [each.name for each in config.models.assistants]
-    if config.proof.rewriter not in (None, *names):
+    if config.proof.rewriter not in ("", *names):
         raise ConfigError(
             f"proof.rewriter: there is no assistant '{config.proof.rewriter}'; there are "
             f"{', '.join(names)}"

@@ -279,7 +279,7 @@ class Proof:
             }
             for number in range(1, self.config.proof.rl_candidates + 1)
         ]
-        raw["proof"]["rewriter"] = None
+        raw["proof"]["rewriter"] = ""
         raw["simulation"]["trees"] = self.config.proof.rl_trees
         raw["seed"] = self.config.seed + 1
         return settings.validated(Config, raw, source="proof.rl")

@@ -74,10 +74,10 @@ def _deployed(config: Config, models: dict[str, Model], calls: CallLog) -> tuple
     return tuple(Trimmed(source=agent) for agent in agents)
 
 
-def _with_rewriter(agents: Sequence[Assistant], edited: str | None) -> tuple[Assistant, ...]:
+def _with_rewriter(agents: Sequence[Assistant], edited: str) -> tuple[Assistant, ...]:
     """Return the assistants, and one more that edits what one of them says."""
     trimmed: dict[str, Assistant] = {each.name: Trimmed(source=each) for each in agents}
-    if edited is None:
+    if not edited:
         return tuple(trimmed.values())
     if edited not in trimmed:
         raise ConfigError(

@@ -10,7 +10,7 @@ import typer
 from builders import user
 
 from agents.rule_user import QUESTIONS
-from aloe.config import Config, ProofConfig, validated
+from aloe.config import Config, ProofConfig, load, validated
 from aloe.schema import AssistantNode, Verdict, Vote
 from benchmark.proof.ablations import chosen
 from benchmark.proof.people import holds, leaks, people
@@ -336,3 +336,11 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     ran = aloe("proof", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
     assert ran.is_one_line_about("hint-non", "did you mean hint-none")
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize("name", ["proof", "proof-quick", "proof-qwen-7b", "proof-llama-8b"])
+def test_the_shipped_settings_are_settings(name: str) -> None:
+    config = load(Path(__file__).parents[2] / "examples" / f"{name}.toml")
+    assert config.proof.train == config.simulation.trees  # each user once
+    assert config.proof.rewriter in ("", *(each.name for each in config.models.assistants))
+    assert chosen(["all"], config)
