@@ -4,6 +4,11 @@ Two things are kept apart. Lives: personas whose profiles are near-copies form a
 cluster goes to one side as a whole. Wishes: some pairs of wishes are reserved for the test. Nobody
 in training or validation has both wishes of a reserved pair, and everybody in the test has, so a
 model that has merely learnt which wishes go together cannot do well there.
+
+Of each two opposite values one is what a reply shows by itself (no emoji, no list), the other has
+to be brought about. Everybody has as many wishes of the one kind as of the other, so replies that
+suit nobody in particular keep about half of anybody's wishes, and what persons differ in by chance
+does not drown what replies differ in.
 """
 
 import random
@@ -111,9 +116,17 @@ def candidates(wishes: int, seed: int) -> Iterator[Persona]:
     for number in count():
         persona = generate(derived_seed("proof", seed, number), wishes=wishes)
         wanted = frozenset(persona.preferences.items())
-        if persona.preferences.keys() <= REACHABLE and wanted not in seen:
+        fits = persona.preferences.keys() <= REACHABLE and balanced(persona)
+        if fits and wanted not in seen:
             seen.add(wanted)
             yield persona
+
+
+def balanced(persona: Persona) -> bool:
+    """Whether half of the wishes (of an odd number, all but one) are of each kind."""
+    wishes = persona.preferences.items()
+    effort = sum(value == DIMENSIONS[name][0].value for name, value in wishes)
+    return abs(2 * effort - len(wishes)) <= 1
 
 
 def reserved_pairs(share: float, rng: random.Random) -> frozenset[Pair]:

@@ -54,6 +54,12 @@ def test_no_life_is_on_two_sides(small: Any) -> None:
     assert sum(map(len, lives)) == len(set.union(*lives))
 
 
+def test_replies_for_nobody_in_particular_keep_half_of_the_wishes(small: Any) -> None:
+    everybody = [persona for part in small.parts.values() for persona in part]
+    plain = demonstration({"spelling": "American"})
+    assert {satisfaction(each.preferences, plain) for each in everybody} == {0.5}
+
+
 def test_the_same_seed_gives_the_same_people(small: Any) -> None:
     assert people(SMALL, 3, 0.71, MiniLmEmbedder()) == small
 
