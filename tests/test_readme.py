@@ -1,7 +1,9 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from builders import SCRIPTED
 from command import RunAloe
 
 from aloe import config as settings
@@ -28,3 +30,13 @@ def test_its_tree_of_folders_is_there() -> None:
     rooms = re.findall(r"^([a-z]+)/ {2,}", README.partition("## The rooms")[2], re.MULTILINE)
     assert {"aloe", "memory", "agents", "graphs", "training", "benchmark"} <= set(rooms)
     assert all((ROOT / room).is_dir() for room in rooms)
+
+
+def test_its_lines_of_python_run() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(
+        compile(block.replace("turns=3", f"turns=3, model={SCRIPTED!r}"), "README.md", "exec"),
+        names,
+    )
+    assert [tree.persona for tree in names["trees"]] == names["personas"]
