@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 import transformers
-from torch.nn import functional
 
 Tensor = Any
 
@@ -74,6 +73,75 @@ class Ancestry:
         return create_block_mask(visible, None, None, size, size, device=end.device)
 
 
+class _BlockAttention(torch.autograd.Function):
+    """Attention block by block that keeps its inputs and nothing else for the backward pass.
+
+    Left to autograd, every block would keep its own copy of the keys and values it reads, which is
+    several times what the rest of a layer keeps. The kernel is the one that torch's sdpa has for a
+    CPU; it is called by name because its normaliser is wanted, so that nothing is computed twice.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, blocks: list[Block], scale: float
+    ) -> Tensor:
+        """Return what each query (1, heads, queries, size) sees; keys may have fewer heads."""
+        batch, heads, size, width = query.shape
+        groups = heads // key.shape[1]
+        # Laid out as the output projection reads it, so that it is not copied for that.
+        mixed = query.new_empty(batch, size, heads, width).transpose(1, 2)
+        normalisers = []
+        for block in blocks:
+            mixed[:, :, block.queries], normaliser = _FLASH(
+                query[:, :, block.queries],
+                _repeated(key[:, :, block.keys], groups),
+                _repeated(value[:, :, block.keys], groups),
+                attn_mask=block.bias,
+                scale=scale,
+            )
+            normalisers.append(normaliser)
+        ctx.save_for_backward(query, key, value, mixed, *normalisers)
+        ctx.blocks, ctx.scale = blocks, scale
+        return mixed
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of queries, keys and values."""
+        query, key, value, mixed, *normalisers = ctx.saved_tensors
+        groups = query.shape[1] // key.shape[1]
+        of_query, of_key, of_value = map(torch.zeros_like, (query, key, value))
+        for block, normaliser in zip(ctx.blocks, normalisers, strict=True):
+            found = _FLASH_BACKWARD(
+                gradient[:, :, block.queries],
+                query[:, :, block.queries],
+                _repeated(key[:, :, block.keys], groups),
+                _repeated(value[:, :, block.keys], groups),
+                mixed[:, :, block.queries],
+                normaliser,
+                0.0,
+                False,
+                attn_mask=block.bias,
+                scale=ctx.scale,
+            )
+            of_query[:, :, block.queries] = found[0]
+            for total, repeated in ((of_key, found[1]), (of_value, found[2])):
+                share = repeated.unflatten(1, (-1, groups)).sum(2)
+                if isinstance(block.keys, slice):
+                    total[:, :, block.keys] += share
+                else:
+                    total.index_add_(2, block.keys, share)
+        return of_query, of_key, of_value, None, None
+
+
+_FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_FLASH_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+def _repeated(heads: Tensor, groups: int) -> Tensor:
+    """Return each key or value head once for every query head that reads it."""
+    return heads.repeat_interleave(groups, dim=1) if groups > 1 else heads
+
+
 def tree_attention(
     module: Any,
     query: Tensor,
@@ -87,27 +155,13 @@ def tree_attention(
     **_unused: Any,
 ) -> tuple[Tensor, None]:
     """Attend within one packed row; the signature is that of transformers' attention functions."""
+    assert not dropout  # training.run has seen to it
     if query.device.type == "cuda":
         flex = _compiled_flex()
         mixed = flex(query, key, value, block_mask=ancestry.tiles, scale=scaling, enable_gqa=True)
-        return mixed.transpose(1, 2).contiguous(), None
-    groups = getattr(module, "num_key_value_groups", 1)
-    if groups > 1:
-        key, value = (each.repeat_interleave(groups, dim=1) for each in (key, value))
-    mixed = torch.cat(
-        [
-            functional.scaled_dot_product_attention(
-                query[:, :, block.queries],
-                key[:, :, block.keys],
-                value[:, :, block.keys],
-                attn_mask=block.bias,
-                dropout_p=dropout,
-                scale=scaling,
-            )
-            for block in ancestry.blocks
-        ],
-        dim=2,
-    )
+    else:
+        scale = scaling or query.shape[-1] ** -0.5
+        mixed = _BlockAttention.apply(query, key, value, ancestry.blocks, scale)
     return mixed.transpose(1, 2).contiguous(), None
 
 

@@ -199,11 +199,16 @@ def packed_examples(
                 "training.max_length, or leave out long conversations",
             )
         examples.append(Example(answers=answers, tree=row["tree"], weight=row["weight"]))
-    _check_window(config, max(len(a.ids) for e in examples for a in e.answers))
+    _check_attention(config, max(len(a.ids) for e in examples for a in e.answers))
     return examples
 
 
-def _check_window(config: Any, longest: int) -> None:
+def _check_attention(config: Any, longest: int) -> None:
+    if getattr(config, "attention_dropout", 0.0):
+        raise ConfigError(
+            "the model drops attention at random while it trains, which tree packing does not; "
+            "set attention_dropout to 0 in its config.json, or train with --no-tree-packing"
+        )
     window = getattr(config, "sliding_window", None)
     layers = getattr(config, "layer_types", None) or []
     if window and "sliding_attention" in layers and longest > window:
