@@ -453,6 +453,9 @@ class ProofConfig(Settings):
     dpo: dict[str, Any] = {}
     rl: dict[str, Any] = {}
     """Arguments of each training, over those in `training.arguments`."""
+    dpo_trees: int | None = Field(default=None, ge=1)
+    """Trees that DPO learns from, the first ones; None for all. Its reference reads every row
+    before the first step, so fewer steps alone would save little."""
     rl_method: Literal["rejection", "grpo"] = "rejection"
     """`rejection`: the SFT model writes the candidates of new trees and learns from the best of
     them, one round. `grpo`: TRL's GRPO with the rule as its reward."""

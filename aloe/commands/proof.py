@@ -66,21 +66,25 @@ def proof(
         if not quiet:
             stderr().print(f"proof: {text}", highlight=False, markup=False, soft_wrap=True)
 
-    made = Proof(config=resolved, stages=Stages(root=out, on_line=on_line), verb=_verb(quiet=quiet))
+    stages = Stages(root=out, on_line=on_line)
     try:
-        if quick:
-            _quick(made, as_json=as_json)
-            return
-        result = made.run()
-        ablated = [
-            Ablated(name=each.name, about=each.about, against=each.against, bench=each.bench(made))
-            for each in wanted
-        ]
+        with stages.held() as lock:
+            made = Proof(config=resolved, stages=stages, verb=_verb(lock, quiet=quiet))
+            if quick:
+                _quick(made, as_json=as_json)
+                return
+            result = made.run()
+            ablated = [
+                Ablated(
+                    name=each.name, about=each.about, against=each.against, bench=each.bench(made)
+                )
+                for each in wanted
+            ]
     except KeyboardInterrupt:
         stderr().print(f"stopped; run the same command again to go on in {out}")
         raise typer.Exit(INTERRUPTED) from None
     summary = write_report(report or out / "results.md", resolved, result, ablated)
-    replace_text(out / "timings.json", json.dumps(made.stages.seconds, indent=1) + "\n")
+    replace_text(out / "timings.json", json.dumps(stages.seconds, indent=1) + "\n")
     show("\n".join(summary.lines), as_json=as_json)
     finish({"out": str(out), **summary.result}, as_json=as_json)
 
@@ -154,14 +158,14 @@ def _check(config: "Config") -> None:
         )
 
 
-def _verb(*, quiet: bool) -> "Verb":
-    """Return what runs a verb in a process of its own."""
+def _verb(lock: int, *, quiet: bool) -> "Verb":
+    """Return what runs a verb in a process of its own, which holds the folder too."""
 
     def run(arguments: Sequence[str]) -> None:
         command = [sys.executable, "-m", "aloe", *arguments]
         if quiet and arguments[0] != "export":
             command.append("--quiet")
-        ended = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL, pass_fds=(lock,), check=False)
         if ended.returncode == INTERRUPTED:
             raise KeyboardInterrupt
         if ended.returncode:

@@ -160,16 +160,17 @@ def _expansion(name: str) -> Callable[[dict[str, Any]], None]:
 
 
 def _weighted(proof: Proof, name: str) -> Path:
-    rows = proof.rows(proof.trees, "dpo")
     weighted = not proof.config.training.weighted
-    return proof.trained(name, "dpo", rows, proof.sft, proof.config.proof.dpo, weighted=weighted)
+    return proof.trained(
+        name, "dpo", proof.pairs, proof.sft, proof.config.proof.dpo, weighted=weighted
+    )
 
 
 def _one_character(proof: Proof, name: str) -> Path:
     seed = proof.config.seed
     rows = proof.changed(
         f"{name}-rows",
-        proof.rows(proof.trees, "dpo"),
+        proof.pairs,
         lambda found: one_character_rejected(found, seed),
         seed,
     )

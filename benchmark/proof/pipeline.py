@@ -13,7 +13,7 @@ model has been chosen on the validation personas, and the log says when that was
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -27,6 +27,7 @@ from benchmark.proof.people import Part, people
 from benchmark.proof.rows import (
     Change,
     Relabel,
+    of_first_trees,
     read_rows,
     relabelled,
     shuffled,
@@ -252,8 +253,15 @@ class Proof:
     @cached_property
     def dpo(self) -> Path:
         """The DPO model, from the SFT model."""
-        rows = self.rows(self.trees, "dpo")
-        return self.trained("dpo", "dpo", rows, self.sft, self.config.proof.dpo)
+        return self.trained("dpo", "dpo", self.pairs, self.sft, self.config.proof.dpo)
+
+    @cached_property
+    def pairs(self) -> Path:
+        """The rows of DPO."""
+        rows, count = self.rows(self.trees, "dpo"), self.config.proof.dpo_trees
+        if count is None:
+            return rows
+        return self.changed("pairs", rows, partial(of_first_trees, count=count), count)
 
     @cached_property
     def rl(self) -> Path:
@@ -294,19 +302,17 @@ class Proof:
         What a model writes itself cannot be shuffled, so the control of RL is that of DPO, which
         had as much to learn from.
         """
-        sft = self.trained(
-            "shuffled-sft", "sft", self._shuffled("sft"), None, self.config.proof.sft
-        )
+        rows = self._shuffled("sft-rows", self.rows(self.trees, "sft"))
+        sft = self.trained("shuffled-sft", "sft", rows, None, self.config.proof.sft)
         if best == "sft":
             return sft
-        rows = self._shuffled("dpo")
+        rows = self._shuffled("pairs", self.pairs)
         return self.trained("shuffled-dpo", "dpo", rows, sft, self.config.proof.dpo)
 
-    def _shuffled(self, kind: Format) -> Path:
+    def _shuffled(self, name: str, rows: Path) -> Path:
         personas, seed = self.personas("train"), self.config.seed
-        rows = self.rows(self.trees, kind)
         return self.changed(
-            f"shuffled-{kind}-rows", rows, lambda found: shuffled(found, personas, seed), seed
+            f"shuffled-{name}", rows, lambda found: shuffled(found, personas, seed), seed
         )
 
     def served(self, name: str, folder: Path) -> str:

@@ -7,9 +7,11 @@ it and nothing else, and two runs with the same settings are the same folders. A
 begun and not finished is given its folder again, because every verb takes up its own work.
 """
 
+import fcntl
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -41,6 +43,31 @@ class Stages:
     """Is told each line of the log."""
     seconds: dict[str, float] = field(default_factory=dict)
     """What each stage took, by folder name; the sum over its parts if it was interrupted."""
+
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """Hold the folder for one proof; give the file that holds it.
+
+        Processes that inherit the file hold the folder as well, so one that outlives a killed
+        proof keeps the next one out until it has ended.
+
+        Raises:
+            StoreError: another proof is at work, or the folder cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = (self.root / ".lock").open("w")
+        except OSError as error:
+            raise StoreError(f"{self.root} cannot be written ({error.strerror})") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StoreError(
+                    f"{self.root} is in use by another proof, or a stage of one that was killed "
+                    "has not ended yet"
+                ) from None
+            yield lock.fileno()
 
     def made(self, name: str, inputs: Sequence[object], make: Callable[[Path], None]) -> Path:
         """Return the path of a stage, made first if it is not there.

@@ -1,6 +1,7 @@
 """The proof: people kept apart, players by rule, damaged rows, and the pipeline from end to end."""
 
 import asyncio
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from builders import user
 
 from agents.rule_user import QUESTIONS
 from aloe.config import Config, ProofConfig, load, validated
+from aloe.errors import StoreError
 from aloe.schema import AssistantNode, Verdict, Vote
 from benchmark.proof.ablations import chosen
 from benchmark.proof.people import holds, leaks, people
@@ -245,6 +247,19 @@ def test_a_stage_that_was_interrupted_goes_on_in_its_folder(tmp_path: Path) -> N
     assert lines[-2].startswith("go on with one-")
 
 
+def test_a_proof_that_outlives_its_parent_keeps_the_next_one_out(tmp_path: Path) -> None:
+    with Stages(root=tmp_path).held() as lock:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+    try:
+        with pytest.raises(StoreError, match="in use"), Stages(root=tmp_path).held():
+            pass
+    finally:
+        child.kill()
+        child.wait()
+    with Stages(root=tmp_path).held():
+        pass
+
+
 def settings(folder: Path, model: Path, **proof: Any) -> Config:
     scripted = [
         {"name": name, "model": "scripted:taught:assistant", "hint": name == "hinted"}
@@ -265,6 +280,7 @@ def settings(folder: Path, model: Path, **proof: Any) -> Config:
             "test": 10,
             "dialogue_turns": 4,
             "served": "scripted:taught:{name}",
+            "dpo_trees": 6,
             "rl_trees": 4,
             "rl_candidates": 2,
             "ablation_trees": [4],
