@@ -45,7 +45,12 @@ _OWN: dict[Method, dict[str, Any]] = {
 needs other replies in the same batch, and GRPO a group of them."""
 
 _READ_BY_TREES = {"beta", "loss_type"}
-_SET_BY_PACKING = ("per_device_train_batch_size", "group_by_length", "train_sampling_strategy")
+_SET_BY_PACKING = (
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "group_by_length",
+    "train_sampling_strategy",
+)
 
 
 def config_class(method: Method) -> Any:
@@ -64,8 +69,19 @@ def training_arguments(
     seed: int,
     packed: bool,
     report_to: str = "none",
+    evaluated: bool = False,
 ) -> Any:
     """Build TRL's config object for one training.
+
+    Args:
+        method: how is trained.
+        settings: what settings say about it.
+        checkpoints: folder of the checkpoints.
+        seed: of shuffling and sampling.
+        packed: whether trees are packed.
+        report_to: who else is told of the figures.
+        evaluated: whether there are rows held out; then before the first step and at each epoch's
+            end.
 
     Raises:
         ConfigError: an argument is unknown, would be ignored, or has a value that does not fit.
@@ -84,6 +100,7 @@ def training_arguments(
         "output_dir": str(checkpoints),
         "seed": seed,
         "report_to": report_to,
+        **({"eval_strategy": "epoch", "eval_on_start": True} if evaluated else {}),
     }
     try:
         return kind(**{**defaults, **given})
@@ -93,7 +110,7 @@ def training_arguments(
 
 def _common(*, packed: bool) -> dict[str, Any]:
     on_cpu = not torch.cuda.is_available()
-    kept = {"remove_unused_columns": False} if packed else {}
+    kept = {"remove_unused_columns": False, "per_device_eval_batch_size": 1} if packed else {}
     return {
         **kept,
         "num_train_epochs": 1,

@@ -143,7 +143,7 @@ def _repeated(heads: Tensor, groups: int) -> Tensor:
 
 
 def tree_attention(
-    module: Any,
+    _module: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,

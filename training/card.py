@@ -41,7 +41,8 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
         "preferred, which is not what people prefer, and inherits every limit of its base model. "
         "Not for decisions about people.\n",
         "## Data\n",
-        f"{record['rows']} rows, content hash `{record['data_hash']}`. {_passport(data)}\n",
+        f"{record['rows']} rows, content hash `{record['data_hash']}`; "
+        f"{record.get('held_out', 0)} more held out. {_passport(data)}\n",
         "## Training\n",
         _table(_facts(record)),
         "### Curve\n",
@@ -81,6 +82,8 @@ def _facts(record: Record) -> dict[str, Any]:
     }
     if saved:
         facts["tokens a pass"] = f"{record['tokens']} ({saved:.1f}x fewer than one row an answer)"
+    for name, (before, after) in record.get("held_out_figures", {}).items():
+        facts[f"{name}, before and after"] = f"{before:.4g}, {after:.4g}"
     return {**facts, **record.get("agents", {}), **record["versions"]}
 
 

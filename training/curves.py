@@ -9,13 +9,13 @@ from typing import Any
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 CURVES = {
-    "sft": ("loss",),
-    "dpo": ("loss", "rewards/margins"),
-    "kto": ("loss", "rewards/margins"),
-    "reward": ("loss", "margin"),
+    "sft": ("loss", "eval_loss"),
+    "dpo": ("loss", "rewards/margins", "eval_loss", "eval_rewards/accuracies"),
+    "kto": ("loss", "rewards/margins", "eval_loss"),
+    "reward": ("loss", "margin", "eval_loss", "eval_accuracy"),
     "grpo": ("reward",),
 }
-"""What is worth watching, by method."""
+"""What is worth watching, by method; `eval_` is about rows held out, where there are any."""
 
 
 def series(history: Sequence[dict[str, float]], name: str) -> list[float]:

@@ -72,10 +72,30 @@ def read_rows(data: Path, method: Method) -> list[Row]:
     rows = list(_from_trees(file, method) if trees else _from_jsonl(file, method))
     if not rows:
         raise InputError(file, f"holds no rows to train {method} on")
+    return _weighted(rows)
+
+
+def _weighted(rows: list[Row]) -> list[Row]:
+    """Return the rows with weights of mean 1, shared among those with one prompt."""
     sharing = Counter(digest(row["prompt"]) for row in rows)
     weights = [row["weight"] / sharing[digest(row["prompt"])] for row in rows]
     scale = len(rows) / sum(weights)
     return [{**row, "weight": w * scale} for row, w in zip(rows, weights, strict=True)]
+
+
+def held_out_rows(data: Path, method: Method) -> list[Row]:
+    """Return the rows that `data` holds out for evaluation; none unless it is a split dataset.
+
+    Raises:
+        InputError: a row is unusable (with its line).
+    """
+    if not data.is_dir() or method == "grpo":
+        return []
+    train = _file(data, method)
+    file = train.with_name("test.jsonl")
+    there = train.name == "train.jsonl" and file.is_file()
+    rows = list(_from_jsonl(file, method)) if there else []
+    return _weighted(rows) if rows else []
 
 
 def data_hash(rows: Sequence[Row]) -> str:

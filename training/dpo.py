@@ -64,10 +64,10 @@ class TreeDpoTrainer(TreeTrainer):
         self._weighted = weighted
 
     def note_reference(self) -> Iterator[int]:
-        """Score every row with the model as it is; yields the number of rows done so far."""
+        """Score every row, also those held out; yields the number of rows done so far."""
         self.model.to(self.args.device)
         self.model.eval()
-        for done, row in enumerate(self.train_dataset, 1):
+        for done, row in enumerate([*self.train_dataset, *(self.eval_dataset or ())], 1):
             packed = packed_of(self._prepare_inputs(row))
             with torch.no_grad():
                 scores = token_log_probabilities(self.model, packed)

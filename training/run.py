@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError, InputError, ModelError
-from training.dataset import ANSWERS, Method, Row, data_hash, read_rows
+from training.dataset import ANSWERS, Method, Row, data_hash, held_out_rows, read_rows
 from training.record import ModelFolder, Record, versions
 
 if TYPE_CHECKING:
@@ -80,9 +80,10 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     progress = Progress(method=plan.method)
     watch(progress)
     rows = read_rows(plan.data, plan.method)
+    held_out = held_out_rows(plan.data, plan.method)
     folder = ModelFolder(plan.out)
     agents = cast(rows) if cast else Agents()
-    record = _record(plan, rows, agents)
+    record = _record(plan, rows, held_out, agents)
     if done := folder.check(record):
         return done
     from training.arguments import training_arguments
@@ -94,9 +95,10 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
         seed=plan.seed,
         packed=plan.packed,
         report_to=plan.report_to,
+        evaluated=bool(held_out),
     )
     started = time.monotonic()
-    trainer, tokenizer = _trainer(plan, rows, arguments, agents, progress, watch)
+    trainer, tokenizer = _trainer(plan, rows, held_out, arguments, agents, progress, watch)
     checkpoint = folder.newest_checkpoint()
     if is_main_process():
         folder.begin(record)
@@ -124,8 +126,9 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     return folder.finish(record, results)
 
 
-def _record(plan: Plan, rows: Sequence[Row], agents: "Agents") -> Record:
+def _record(plan: Plan, rows: Sequence[Row], held_out: Sequence[Row], agents: "Agents") -> Record:
     return {
+        **({"held_out": len(held_out)} if held_out else {}),
         **({"agents": dict(agents.about)} if agents.about else {}),
         "method": plan.method,
         "start": plan.start,
@@ -140,6 +143,7 @@ def _record(plan: Plan, rows: Sequence[Row], agents: "Agents") -> Record:
 def _trainer(
     plan: Plan,
     rows: list[Row],
+    held_out: list[Row],
     arguments: Any,
     agents: "Agents",
     progress: Progress,
@@ -154,7 +158,9 @@ def _trainer(
 
         progress.phase = "preparing"
         watch(progress)
-        return stock_trainer(plan, rows, arguments, agents)
+        return stock_trainer(plan, rows, held_out, arguments, agents)
+    from training.dpo import TreeDpoTrainer
+    from training.sft import TreeSftTrainer
     from training.start import starting_model
 
     progress.phase = "loading"
@@ -162,14 +168,18 @@ def _trainer(
     start = starting_model(plan.start, plan.settings)
     examples = packed_examples(plan, rows, start.tokenizer, start.model.config)
     batches = _batches(plan, examples)
+    rest = packed_examples(plan, held_out, start.tokenizer, start.model.config)
+    held_out_batches = _batches(plan, rest) if rest else []
     progress.tokens = sum(len(batch["ids"]) for batch in batches)
     progress.flat_tokens = sum(len(a.ids) for example in examples for a in example.answers)
     _check_memory(plan, start.model, batches, checkpointing=arguments.activation_checkpointing)
-    trainer = _tree_trainer(plan, batches, start.model, arguments)
-    if plan.method == "dpo":
-        progress.phase, progress.steps = "reference", len(trainer.train_dataset)
-        for progress.step in trainer.note_reference():
-            watch(progress)
+    given = {"held_out": held_out_batches, "model": start.model, "args": arguments}
+    if plan.method == "sft":
+        return TreeSftTrainer(rows=batches, **given), start.tokenizer
+    trainer = TreeDpoTrainer(rows=batches, weighted=plan.settings.weighted, **given)
+    progress.phase, progress.steps = "reference", len(batches) + len(held_out_batches)
+    for progress.step in trainer.note_reference():
+        watch(progress)
     return trainer, start.tokenizer
 
 
@@ -199,7 +209,8 @@ def packed_examples(
                 "training.max_length, or leave out long conversations",
             )
         examples.append(Example(answers=answers, tree=row["tree"], weight=row["weight"]))
-    _check_attention(config, max(len(a.ids) for e in examples for a in e.answers))
+    longest = max((len(a.ids) for e in examples for a in e.answers), default=0)
+    _check_attention(config, longest)
     return examples
 
 
@@ -238,16 +249,6 @@ def _check_memory(plan: Plan, model: Any, batches: list["Batch"], *, checkpointi
     )
     free = footprint.free_bytes()
     footprint.check_fits(needed, free, lora=plan.settings.lora, checkpointing=checkpointing)
-
-
-def _tree_trainer(plan: Plan, batches: list["Batch"], model: Any, arguments: Any) -> Any:
-    from training.dpo import TreeDpoTrainer
-    from training.sft import TreeSftTrainer
-
-    if plan.method == "sft":
-        return TreeSftTrainer(rows=batches, model=model, args=arguments)
-    weighted = plan.settings.weighted
-    return TreeDpoTrainer(rows=batches, model=model, args=arguments, weighted=weighted)
 
 
 def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
@@ -299,19 +300,25 @@ def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
 
 
 def _results(progress: Progress, state: Any, seconds: float) -> Record:
-    from training.curves import ends
+    from training.curves import CURVES, ends, series
 
     losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
     last: dict[str, float] = next(
         (e for e in reversed(state.log_history) if "loss" in e), {"loss": float("nan")}
     )
     reward = ends(state.log_history, "reward") if progress.method == "grpo" else None
+    held_out = {
+        name: (values[0], values[-1])
+        for name in CURVES[progress.method]
+        if name.startswith("eval_") and (values := series(state.log_history, name))
+    }
     return {
         "steps": state.global_step,
         "tokens": progress.tokens,
         "flat_tokens": progress.flat_tokens,
         "first_loss": losses[0],
         **({"reward": reward} if reward else {}),
+        **({"held_out_figures": held_out} if held_out else {}),
         "last": {key: last[key] for key in sorted(last) if key not in ("epoch", "step")},
         "seconds": round(seconds, 1),
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),

@@ -27,7 +27,7 @@ TRAINERS = {
 
 
 def stock_trainer(
-    plan: "Plan", rows: Sequence[Row], arguments: Any, agents: Agents
+    plan: "Plan", rows: Sequence[Row], held_out: Sequence[Row], arguments: Any, agents: Agents
 ) -> tuple[Any, Any]:
     """Return TRL's trainer for a method, ready to train, and the tokenizer.
 
@@ -45,12 +45,15 @@ def stock_trainer(
     if reward and agents.speak:
         decode = partial(start.tokenizer.decode, skip_special_tokens=True)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
-    data = Dataset.from_list([_columns(row, plan.method) for row in rows])
+    data, rest = (
+        Dataset.from_list([_columns(row, plan.method) for row in part]) for part in (rows, held_out)
+    )
     try:
         trainer = getattr(trl, TRAINERS[plan.method])(
             model=start.model,
             args=arguments,
             train_dataset=data,
+            eval_dataset=rest if held_out else None,
             processing_class=start.tokenizer,
             **({"reward_funcs": reward} if reward else {}),
         )

@@ -21,6 +21,9 @@ from training.scores import token_log_probabilities
 Tensor = Any
 Batch = dict[str, Any]
 
+EVALUATION = "eval_"
+"""Opens the names of figures of rows held out, as transformers has it."""
+
 _PACKED = ("ids", "depth", "end", "parents", "targets", "owners")
 
 
@@ -42,11 +45,17 @@ class TreeTrainer(transformers.Trainer):
 
     Args:
         rows: what `batch_of` makes, with `labels`.
+        held_out: the same, to be evaluated on; may be empty.
         given: further arguments of transformers' Trainer.
     """
 
-    def __init__(self, *, rows: list[Batch], **given: Any) -> None:
-        super().__init__(train_dataset=rows, data_collator=itemgetter(0), **given)
+    def __init__(self, *, rows: list[Batch], held_out: Sequence[Batch] = (), **given: Any) -> None:
+        super().__init__(
+            train_dataset=rows,
+            eval_dataset=list(held_out) or None,
+            data_collator=itemgetter(0),
+            **given,
+        )
         self.model_accepts_loss_kwargs = True  # so that items are counted over a whole step
         self._loss_shifts_labels = False
         self.measured: dict[str, list[float]] = defaultdict(list)
@@ -73,12 +82,15 @@ class TreeTrainer(transformers.Trainer):
         return (loss, {}) if return_outputs else loss
 
     def measure(self, **values: Tensor) -> None:
-        """Note figures of one item each, to be averaged in the next log entry."""
+        """Note figures of one item each, to be averaged in the next log entry of their kind."""
+        kind = "" if self.model.training else EVALUATION
         for name, value in values.items():
-            self.measured[name] += value.detach().float().flatten().tolist()
+            self.measured[kind + name] += value.detach().float().flatten().tolist()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, together with the means of what was measured since the last time."""
-        means = {name: sum(values) / len(values) for name, values in self.measured.items()}
-        self.measured.clear()
+        evaluated = any(name.startswith(EVALUATION) for name in logs)
+        names = [name for name in self.measured if name.startswith(EVALUATION) == evaluated]
+        taken = {name: self.measured.pop(name) for name in names}
+        means = {name: sum(values) / len(values) for name, values in taken.items()}
         super().log({**logs, **means}, start_time)

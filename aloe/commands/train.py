@@ -309,7 +309,11 @@ def _summary(out: Path, record: dict[str, Any]) -> str:
     saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
     packed = f", {saved:.1f}x fewer tokens by tree packing" if saved else ""
     name, first, last = first_and_last(record)
+    held_out = "".join(
+        f", {each} {before:.4g} to {after:.4g}"
+        for each, (before, after) in record.get("held_out_figures", {}).items()
+    )
     return (
         f"{out}: {record['method']} on {record['rows']} rows, {record['steps']} steps, {name} "
-        f"{first:.4g} to {last:.4g}{packed}"
+        f"{first:.4g} to {last:.4g}{held_out}{packed}"
     )

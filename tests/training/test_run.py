@@ -370,11 +370,36 @@ def test_two_processes_take_the_steps_of_one(aloe, base, run, tmp_path):
     assert max((one[key] - both[key]).abs().max() for key in one) < 1e-4
 
 
-def test_curves_are_drawn_where_matplotlib_is(tmp_path):
+@pytest.mark.parametrize("packing", ["--tree-packing", "--no-tree-packing"])
+def test_rows_held_out_are_evaluated_before_and_after(aloe, base, run, tmp_path, packing):
+    data = tmp_path / "data"
+    assert aloe("export", run, "--format", "dpo", "--out", data).code == 0
+    (data / "test.jsonl").write_text("".join(
+        line + "\n" for line in (data / "train.jsonl").read_text().splitlines()[:3]
+    ))  # fmt: skip
+    record = result(aloe("train", "dpo", "--from-base", packing, "--data", data, "--model", base,
+                         "--out", tmp_path / "dpo", *QUICK))  # fmt: skip
+    assert record["held_out"] == 3
+    before, after = record["held_out_figures"]["eval_loss"]
+    assert before == pytest.approx(0.6931, abs=1e-3)
+    assert after < before
+    assert 0.5 < record["held_out_figures"]["eval_rewards/accuracies"][1] <= 1
+    card = (tmp_path / "dpo" / "README.md").read_text()
+    assert "3 more held out" in card
+    assert "eval_loss, before and after" in card
+
+
+def test_curves_are_drawn(tmp_path):
+    image = pytest.importorskip("PIL.Image")
     pytest.importorskip("matplotlib")
     history = [{"step": i, "loss": 1 / (i + 1), "rewards/margins": i} for i in range(9)]
+    history.append({"step": 9, "eval_loss": 0.3})
     assert draw_curves(tmp_path / "curves.png", "dpo", history)
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    with image.open(tmp_path / "curves.png") as picture:
+        colours = picture.convert("RGB").getcolors(maxcolors=2**24)
+        assert picture.size == (2025, 480)
+    assert max(count for count, _ in colours) < 0.99 * 2025 * 480
+    assert len(colours) > 50
 
 
 def test_a_line_of_blocks_rises_with_the_values():
