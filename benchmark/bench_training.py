@@ -1,14 +1,16 @@
 """What tree packing saves: one optimizer step over eight trees, done several ways.
 
-Run as: make bench-training            (all, about half an hour on one quiet core)
-        python -m benchmark.bench_training --turns 3 --repeats 1
+Run as: make bench-training            (all, about half an hour on two quiet cores)
+        python -m benchmark.bench_training --quick      (one conversation of three turns)
 
 Ways of DPO: `tree` packs each conversation; `pairs` is the fair comparison, a plain loop over pairs
 that computes logits for reply tokens only; `trl` is DPOTrainer with the reference given and one
 pair a micro-batch, its fastest setting on a CPU. Ways of SFT: `tree`, and `turns`, one row a turn
 with the same care. All on SmolLM2-135M with LoRA of rank 16, one thread, the reference's scores
 given to all. Every measurement is one conversation in a process of its own, so that peak memory is
-its own; the ways take turns, and the median over conversations times eight stands for the step.
+its own; the ways take turns, two of them at a time on a core each, and the median over three
+conversations times eight stands for the step. `--write FILE` keeps the table, but only of a run
+that was complete.
 """
 
 import argparse
@@ -20,6 +22,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory, gettempdir
@@ -226,7 +230,7 @@ PREPARE: dict[str, Callable[..., Any]] = {
 }
 
 
-def in_own_process(way: str, turns: int, seed: int, model: Path) -> dict[str, float]:
+def in_own_process(model: Path, way: str, turns: int, seed: int) -> dict[str, float]:
     """Measure in a fresh process."""
     command = [sys.executable, "-m", "benchmark.bench_training", "--child", way, "--turns",
                str(turns), "--seed", str(seed), "--model", str(model)]  # fmt: skip
@@ -278,12 +282,24 @@ def table(results: dict[tuple[int, str], list[dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def report(results: dict[tuple[int, str], list[dict[str, float]]], turns: Sequence[int]) -> str:
+    """Return the table and, below it, what an 8B model would save on paper."""
+    paper = ", ".join(f"{each} turns {flops_ratio(each):.1f}x" for each in turns)
+    return (
+        f"{table(results)}\n\nOn paper, for an 8B model (forward FLOPs, pairs against tree): "
+        f"{paper}."
+    )
+
+
 def main() -> None:
-    """Measure, and print the table after each round."""
+    """Measure, print the table, and write it if that is wanted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, nargs="+", default=[3, 5, 10])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--repeats", type=int, default=3, help="conversations for each figure")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at once, a core each")
+    parser.add_argument("--quick", action="store_true", help="one conversation of three turns")
+    parser.add_argument("--write", type=Path, help="put the table between the marks of this file")
     parser.add_argument("--child", choices=WAYS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", type=Path)
@@ -291,18 +307,40 @@ def main() -> None:
     if given.child:
         print(json.dumps(measure(given.child, given.turns[0], given.seed, given.model)))
         return
+    if given.quick:
+        given.turns, given.repeats = [3], 1
+    if given.write:
+        _between_marks(given.write, "")  # find out now whether it can be done
+    cells = [
+        (way, turns, seed)
+        for seed in range(given.repeats)
+        for turns in given.turns
+        for way in given.ways
+    ]
     results: dict[tuple[int, str], list[dict[str, float]]] = {}
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as jobs:
         model = given.model or _plain_weights(Path(folder))
-        for seed in range(given.repeats):
-            for turns in given.turns:
-                for way in given.ways:
-                    found = in_own_process(way, turns, seed, model)
-                    results.setdefault((turns, way), []).append(found)
-                    print(f"{turns} turns, {way}: {json.dumps(found)}", file=sys.stderr, flush=True)
-            print(table(results), flush=True)
-    paper = ", ".join(f"{turns} turns {flops_ratio(turns):.1f}x" for turns in given.turns)
-    print(f"\nOn paper, for an 8B model (forward FLOPs, pairs against tree): {paper}")
+        for (way, turns, _), found in zip(
+            cells, jobs.map(partial(in_own_process, model), *zip(*cells, strict=True)), strict=True
+        ):
+            results.setdefault((turns, way), []).append(found)
+            print(f"{turns} turns, {way}: {json.dumps(found)}", file=sys.stderr, flush=True)
+    text = report(results, given.turns)
+    print(f"\n{text}")
+    if given.write:
+        given.write.write_text(_between_marks(given.write, text), encoding="utf-8")
+
+
+MARKS = ("<!-- table -->\n", "<!-- end of table -->\n")
+
+
+def _between_marks(file: Path, text: str) -> str:
+    """Return what `file` holds with `text` between its marks."""
+    before, _, rest = file.read_text(encoding="utf-8").partition(MARKS[0])
+    _, found, after = rest.partition(MARKS[1])
+    if not found:
+        raise SystemExit(f"{file} has no marks {MARKS[0].strip()} and {MARKS[1].strip()}")
+    return f"{before}{MARKS[0]}\n{text}\n\n{MARKS[1]}{after}"
 
 
 def _plain_weights(folder: Path) -> Path:
