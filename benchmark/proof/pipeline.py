@@ -80,7 +80,7 @@ class Proof:
         validation = {name: self.bench(name, path, "validation") for name, path in models.items()}
         validation[BASE] = self.bench(BASE, None, "validation")
         best = max(models, key=lambda name: level(validation[name]))
-        self.stages.log(f"best on validation: {best}; the test personas are opened now")
+        self.stages.log(f"best on validation: {best}")
         models[CONTROL] = self.shuffled(best)
         test = {BASE: self.bench(BASE, None, "test", ("ceiling", "concise"))}
         for name, path in models.items():
@@ -349,9 +349,8 @@ class Proof:
 
         def make(path: Path) -> None:
             if part == "test":
-                self.stages.log(
-                    f"test of {name}, {seeds} seeds; controls: {', '.join(controls) or 'none'}"
-                )
+                also = ", ".join(controls) or "none"
+                self.stages.log(f"test of {name}, {seeds} seeds, controls: {also}")
             command = ["bench", "run", "--config", self._settings(path, config), "--out", str(path)]
             self.verb([*command, *(each for c in controls for each in ("--control", c))])
 

@@ -317,8 +317,8 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
         return made, write_report(page, config, made, ablated)
 
     made, summary = run(tmp_path / "first" / "results.md")
-    opened = next(n for n, line in enumerate(lines) if "opened" in line)
-    assert not any(line.startswith(("begin test", "test of")) for line in lines[:opened])
+    chosen_at = lines.index("best on validation: dpo")
+    assert not any(line.startswith(("begin test", "test of")) for line in lines[:chosen_at])
     assert sum(line.startswith("test of") for line in lines) == 5  # each once
 
     assert made.best == "dpo"  # it keeps all that was voiced
@@ -338,6 +338,25 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
     for name in ("levels.svg", "scaling.svg"):
         pictures = [tmp_path / each / "results" / name for each in ("first", "second")]
         assert pictures[0].read_bytes() == pictures[1].read_bytes()
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_the_quick_form_fails_unless_the_reward_rises(
+    aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import tiny
+
+    monkeypatch.setattr("aloe.commands.proof._verb", lambda lock, quiet: verb)
+    for name, code in (("sft", 0), ("shuffled", 2)):
+        config = settings(tmp_path, tiny.save(tmp_path / "tiny"), served=f"scripted:taught:{name}")
+        file = tmp_path / f"{name}.toml"
+        file.write_text(config.toml(), encoding="utf-8")
+        ran = aloe("proof", "--quick", "--json", "--config", file, "--out", tmp_path / name)
+        assert ran.code == code, ran.err
+        reward = ran.result["reward"]
+        assert (reward["sft"] > reward["base"]) == (code == 0)
+        assert ("did not rise" in ran.err) == (code == 2)
 
 
 def test_every_ablation_is_known_by_name() -> None:
