@@ -64,6 +64,7 @@ def draw_curves(file: Path, method: str, history: Sequence[dict[str, float]]) ->
     if importlib.util.find_spec("matplotlib") is None:
         return False
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     names = [name for name in CURVES[method] if series(history, name)]
     figure = Figure(figsize=(4.5 * len(names), 3.2), layout="constrained")
@@ -71,6 +72,7 @@ def draw_curves(file: Path, method: str, history: Sequence[dict[str, float]]) ->
         axes = figure.add_subplot(1, len(names), place)
         points = [(e["step"], e[name]) for e in history if name in e]
         axes.plot([step for step, _ in points], [value for _, value in points])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="optimizer step", ylabel=name, title=f"{method}: {name}")
     figure.savefig(file, dpi=150)
     return True

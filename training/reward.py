@@ -14,6 +14,7 @@ each plays its own future, and only the tokens of that one reply are reinforced,
 turns after it.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
@@ -84,6 +85,9 @@ class RewardModel:
 
     Args:
         folder: of the reward model.
+
+    Raises:
+        ConfigError: it holds another kind of model, which would score at random.
     """
 
     __name__ = "reward_model"
@@ -91,6 +95,8 @@ class RewardModel:
     def __init__(self, folder: str) -> None:
         from aloe.huggingface import load_checkpoint
 
+        if not _scores(Path(folder)):
+            raise ConfigError(f"{folder} is no reward model; make one with `aloe train reward`")
         loaded = load_checkpoint(folder, scoring=True)
         self._model, self._tokenizer = loaded.model.eval(), loaded.tokenizer
         if self._tokenizer.pad_token is None:
@@ -113,6 +119,16 @@ class RewardModel:
         with torch.inference_mode():
             scores: list[float] = self._model(**batch).logits[:, 0].float().tolist()
         return scores
+
+
+def _scores(folder: Path) -> bool:
+    """Return whether a folder holds a trained score, as an adapter or as a whole model."""
+    for name in ("adapter_config.json", "config.json"):
+        if (folder / name).is_file():
+            settings = json.loads((folder / name).read_text(encoding="utf-8"))
+            kinds = [settings.get("task_type"), *(settings.get("architectures") or ())]
+            return any(str(k).endswith(("SEQ_CLS", "ForSequenceClassification")) for k in kinds)
+    return False
 
 
 class LookAhead:

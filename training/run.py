@@ -9,7 +9,8 @@ import os
 import resource
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,16 +99,13 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
         evaluated=bool(held_out),
     )
     started = time.monotonic()
-    trainer, tokenizer = _trainer(plan, rows, held_out, arguments, agents, progress, watch)
+    with _quiet():
+        trainer, tokenizer = _trainer(plan, rows, held_out, arguments, agents, progress, watch)
     checkpoint = folder.newest_checkpoint()
     if is_main_process():
         folder.begin(record)
     _watch_steps(trainer, progress, watch)
-    with warnings.catch_warnings():
-        # The base may be a GGUF file: peft finds no config there to compare vocabularies with.
-        warnings.filterwarnings("ignore", "Could not find a config file")
-        # TRL still asks transformers by the old name.
-        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
+    with _quiet():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         progress.phase = "saving"
         watch(progress)
@@ -124,6 +122,17 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     write_card(plan.out, plan.data, {**record, **results}, trainer.state.log_history)
     draw_curves(plan.out / "curves.png", plan.method, trainer.state.log_history)
     return folder.finish(record, results)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep warnings from the screen that nobody can do anything about."""
+    with warnings.catch_warnings():
+        # The base may be a GGUF file: peft finds no config there to compare vocabularies with.
+        warnings.filterwarnings("ignore", "Could not find a config file")
+        # TRL still asks transformers by the old name.
+        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
+        yield
 
 
 def _record(plan: Plan, rows: Sequence[Row], held_out: Sequence[Row], agents: "Agents") -> Record:
