@@ -28,7 +28,7 @@ lint: $(VENV)/.tests
 types: $(VENV)/.tests
 	$(BIN)/mypy
 
-tests: $(VENV)/.tests $(STUDIO)/.done
+tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done
 	$(BIN)/pytest --cov --cov-report=term
 
 $(BIN)/python:
