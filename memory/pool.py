@@ -17,7 +17,6 @@ Profiles and personalities are gated apart: no two users live the same life, and
 same temper in other words.
 """
 
-import fcntl
 import os
 import uuid
 from collections import Counter
@@ -36,6 +35,7 @@ from aloe.schema import Persona, digest
 from memory.axes import KINDS, Cell, Kind, cells
 from memory.embedder import Embedder, Vectors
 from memory.index import DescriptionIndex, Neighbour
+from memory.lock import held
 from memory.personas import as_line, cut_torn_line, numbered_lines, parsed
 
 ROUNDING = 1e-4
@@ -86,25 +86,17 @@ class PoolFiles:
         Raises:
             StoreError: another process holds it, or the folder cannot be written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = self.lock.open("a+")
-        except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written ({error.strerror})") from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                lock.seek(0)
-                raise StoreError(
-                    f"{self.personas} is in use by process {lock.read().strip() or '?'}: an "
-                    "embedded store has one writer; wait for it, or set personas.store to the URL "
-                    "of a Chroma server"
-                ) from None
+        with held(self.lock, self._taken) as lock:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+    def _taken(self, process: str) -> str:
+        return (
+            f"{self.personas} is in use by process {process or '?'}: an embedded store has one "
+            "writer; wait for it, or set personas.store to the URL of a Chroma server"
+        )
 
 
 class PersonaPool:

@@ -20,6 +20,7 @@ from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.schema import SCHEMA_VERSION, Tree
+from memory.lock import held
 from memory.personas import numbered_lines
 
 BLOCK = 1 << 20
@@ -92,16 +93,7 @@ class RunFolder:
         Raises:
             StoreError: another process is writing, or the folder cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be written ({error.strerror})") from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise StoreError(f"{self.path} is in use by another aloe process") from None
+        with held(self.path / ".lock", lambda _: f"{self.path} is in use by another aloe process"):
             replace_text(self.config, config.toml())
             if prompts is not None:
                 replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")

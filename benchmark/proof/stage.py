@@ -7,7 +7,6 @@ it and nothing else, and two runs with the same settings are the same folders. A
 begun and not finished is given its folder again, because every verb takes up its own work.
 """
 
-import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from typing import Any
 
 from aloe.errors import StoreError
 from aloe.schema import digest
+from memory.lock import held
 from memory.trees import replace_text
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "xllamacpp")
@@ -54,19 +54,11 @@ class Stages:
         Raises:
             StoreError: another proof is at work, or the folder cannot be written.
         """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock = (self.root / ".lock").open("w")
-        except OSError as error:
-            raise StoreError(f"{self.root} cannot be written ({error.strerror})") from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise StoreError(
-                    f"{self.root} is in use by another proof, or a stage of one that was killed "
-                    "has not ended yet"
-                ) from None
+        problem = (
+            f"{self.root} is in use by another proof, or a stage of one that was killed has not "
+            "ended yet"
+        )
+        with held(self.root / ".lock", lambda _: problem) as lock:
             yield lock.fileno()
 
     def made(self, name: str, inputs: Sequence[object], make: Callable[[Path], None]) -> Path:
