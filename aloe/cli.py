@@ -30,7 +30,7 @@ from aloe.commands import (
     train,
     trees,
 )
-from aloe.console import stderr
+from aloe.console import say
 from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError, ConfigError
 from aloe.telemetry import silence_langsmith
 
@@ -78,7 +78,7 @@ def main() -> None:
         check_packages()
         app()
     except AloeError as error:
-        stderr().print(f"aloe: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        say(f"aloe: {error}", style="red")
         sys.exit(BUDGET_SPENT if isinstance(error, BudgetError) else EXIT_CODE)
 
 

@@ -30,6 +30,11 @@ def stderr() -> Console:
     return Console(stderr=True, emoji=False)
 
 
+def say(text: str, *, style: str | None = None) -> None:
+    """Say one line to a person, on stderr and as it is."""
+    stderr().print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
 def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:
     """Show a result to a person: on stdout, or on stderr if stdout is to end in JSON.
 
@@ -81,7 +86,7 @@ class Display:
         else:
             self._printed = time.monotonic()
             yield
-            stderr().print(self.line(), highlight=False, markup=False, soft_wrap=True)
+            say(self.line())
 
     def update(self) -> None:
         """Say that something changed."""
@@ -89,4 +94,4 @@ class Display:
             return
         if time.monotonic() - self._printed >= PLAIN_INTERVAL:
             self._printed = time.monotonic()
-            stderr().print(self.line(), highlight=False, markup=False, soft_wrap=True)
+            say(self.line())

@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aloe.commands.options import ConfigFile, Json, Quiet, Seed
-from aloe.console import Display, finish, show, stderr, stdout
+from aloe.commands.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
+from aloe.console import Display, finish, say, show, stderr, stdout
 from aloe.errors import EXIT_CODE, INTERRUPTED, BudgetError, ConfigError
 
 if TYPE_CHECKING:
@@ -73,15 +73,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Stop after the forecast; write nothing.")
     ] = False,
-    max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, help="Most US dollars for the folder.")
-    ] = None,
-    max_calls: Annotated[
-        int | None, typer.Option("--max-calls", min=0, help="Most calls for the folder.")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=0, help="Most tokens for the folder.")
-    ] = None,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Dialogues in flight at once.")
     ] = None,
@@ -163,7 +157,7 @@ def run(
                 f"to go on in {out}"
             ) from None
         except KeyboardInterrupt:
-            stderr().print(f"stopped; run the same command again to go on in {out}")
+            say(f"stopped; run the same command again to go on in {out}")
             raise typer.Exit(INTERRUPTED) from None
     benching.rows += _earlier_controls(out, configs, planned["candidate"])
     document, by_suite = _document(resolved, configs, chosen, benching.rows, cautions, out)
@@ -422,13 +416,10 @@ class _Benching:
         if not self.failures and not self.unjudged:
             return
         first = f"; the first reason: {min(self.failures.values())}" if self.failures else ""
-        stderr().print(
+        say(
             f"aloe: {len(self.failures)} dialogues were set aside and {self.unjudged} ratings "
             f"failed{first}; run the same command again to retry them",
             style="red",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
 
 
@@ -534,16 +525,17 @@ def _packages() -> dict[str, str]:
 
 def _spending(out: Path) -> dict[str, Any]:
     """Return calls, tokens and cost of all conditions, earlier parts of the run included."""
-    totals: dict[str, Any] = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost": 0.0}
+    from aloe.views.account import Account
+
+    spent = Account()
     for event in _events(out):
-        totals["calls"] += 1
-        totals["input_tokens"] += event["input_tokens"]
-        totals["output_tokens"] += event["output_tokens"]
-        if event["cost"] is None or totals["cost"] is None:
-            totals["cost"] = None
-        else:
-            totals["cost"] += event["cost"]
-    return totals
+        spent.add(event)
+    return {
+        "calls": spent.calls,
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "cost": None if spent.unpriced else spent.cost,
+    }
 
 
 def _write(out: Path, document: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aloe.console import Display, stderr
+from aloe.console import Display, say, stderr
 from aloe.errors import EXIT_CODE
 from aloe.views.figures import Pace, duration, grid, spending
 
@@ -28,13 +28,10 @@ WATCHED = 64
 def end(progress: "Progress") -> None:
     """Say what was set aside, if anything, and end the command accordingly."""
     if failures := progress.failures:
-        stderr().print(
+        say(
             f"aloe: {len(failures)} trees were set aside; the first reason: "
             f"{min(failures.values())}; run the same command again to retry them",
             style="red",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
         raise typer.Exit(EXIT_CODE)
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aloe.commands.options import ConfigFile, Json, Quiet, Seed
-from aloe.console import Display, finish, show, stderr
+from aloe.console import Display, finish, say, show
 from aloe.errors import INTERRUPTED, StoreError
 from aloe.views.figures import Pace, grid, spending
 
@@ -98,7 +98,7 @@ def audit(
                     )
                     passport = loop.run(work)
             except KeyboardInterrupt:
-                stderr().print("stopped; run the same command again to go on")
+                say("stopped; run the same command again to go on")
                 raise typer.Exit(INTERRUPTED) from None
     replace_text(out, passport.json_text())
     show(table(passport), as_json=as_json)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from aloe.commands.options import ConfigFile, Json, Seed
 from aloe.commands.persona_reports import PoolFile, opened, vectors
-from aloe.console import finish, show, stderr
+from aloe.console import finish, say, show, stderr
 from aloe.errors import ConfigError, InputError, StoreError
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def import_files(
         added = len(pool) - before
         total = len(pool)
     for line in bad:
-        stderr().print(f"set aside: {line}", highlight=False, markup=False, soft_wrap=True)
+        say(f"set aside: {line}")
     show(
         Text(f"{out}: {added} personas added, {total} now; {refused} near-duplicates refused"),
         as_json=as_json,

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from aloe.commands import persona_files, persona_reports
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
-from aloe.console import Display, finish, show, stderr
+from aloe.console import Display, finish, say, show, stderr
 from aloe.errors import INTERRUPTED
 from aloe.views.figures import Pace, duration, grid, spending
 
@@ -82,7 +82,7 @@ def grow(
     try:
         growth.run()
     except KeyboardInterrupt:
-        stderr().print(f"stopped; run the same command again to go on in {out}")
+        say(f"stopped; run the same command again to go on in {out}")
         raise typer.Exit(INTERRUPTED) from None
     show(growth.summary(), as_json=as_json)
     finish(growth.result(), as_json=as_json)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aloe.commands.options import ConfigFile, Json, Quiet, Seed
-from aloe.console import finish, show, stderr
+from aloe.console import finish, say, show
 from aloe.errors import EXIT_CODE, INTERRUPTED, AloeError, ConfigError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def proof(
 
     def on_line(text: str) -> None:
         if not quiet:
-            stderr().print(f"proof: {text}", highlight=False, markup=False, soft_wrap=True)
+            say(f"proof: {text}")
 
     stages = Stages(root=out, on_line=on_line)
     try:
@@ -81,7 +81,7 @@ def proof(
                 for each in wanted
             ]
     except KeyboardInterrupt:
-        stderr().print(f"stopped; run the same command again to go on in {out}")
+        say(f"stopped; run the same command again to go on in {out}")
         raise typer.Exit(INTERRUPTED) from None
     summary = write_report(report or out / "results.md", resolved, result, ablated)
     replace_text(out / "timings.json", json.dumps(stages.seconds, indent=1) + "\n")
@@ -135,7 +135,7 @@ def proof_trees(
                         )
                     )  # fmt: skip
             except KeyboardInterrupt:
-                stderr().print(f"stopped; run the same command again to go on in {out}")
+                say(f"stopped; run the same command again to go on in {out}")
                 raise typer.Exit(INTERRUPTED) from None
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)
     end(progress)
@@ -185,5 +185,5 @@ def _quick(made: Any, *, as_json: bool) -> None:
     show(f"rule-judged reward on training users: base {base:.3f}, sft {sft:.3f}", as_json=as_json)
     finish({"reward": {"base": base, "sft": sft}}, as_json=as_json)
     if sft <= base:
-        stderr().print("aloe: the reward did not rise", style="red")
+        say("aloe: the reward did not rise", style="red")
         raise typer.Exit(EXIT_CODE)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from aloe.commands.dashboard import RunDisplay, end
 from aloe.commands.options import BaseUrl, ConfigFile, Json, Quiet, Seed
-from aloe.console import finish, show, stderr
+from aloe.console import finish, say, show
 from aloe.errors import INTERRUPTED, ConfigError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def rejudge(
                 with rejudging.display.running(), traced(resolved.telemetry, rejudging.calls):
                     loop.run(rejudging.run(trees, folder, models))
             except KeyboardInterrupt:
-                stderr().print(f"stopped; run the same command again to go on in {out}")
+                say(f"stopped; run the same command again to go on in {out}")
                 raise typer.Exit(INTERRUPTED) from None
     counts = flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
     result = {"out": str(out), **rejudging.result(), **_figures(counts)}

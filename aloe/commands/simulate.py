@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aloe.commands.dashboard import RunDisplay, end
-from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
-from aloe.console import finish, show, stderr
+from aloe.commands.options import (
+    BaseUrl,
+    ConfigFile,
+    Json,
+    MaxCalls,
+    MaxCost,
+    MaxTokens,
+    ModelName,
+    Quiet,
+    Seed,
+)
+from aloe.console import finish, say, show
 from aloe.errors import (
     BUDGET_SPENT,
     INTERRUPTED,
@@ -71,16 +81,9 @@ def simulate(
             help="Ray cluster, auto or HOST:PORT; default: a Ray of this machine for this run.",
         ),
     ] = None,
-    max_cost: Annotated[
-        float | None,
-        typer.Option("--max-cost", metavar="DOLLARS", help="Stop when so much is spent."),
-    ] = None,
-    max_calls: Annotated[
-        int | None, typer.Option("--max-calls", help="Stop after so many calls.")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", help="Stop after so many tokens, both ways.")
-    ] = None,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
     record: Annotated[
         Path | None, typer.Option("--record", metavar="FILE", help="Keep all answers in FILE.")
     ] = None,
@@ -205,11 +208,6 @@ def simulate(
         )
         raise typer.Exit(BUDGET_SPENT)
     end(run.progress)
-
-
-def say(text: str, *, style: str | None = None) -> None:
-    """Say one line to a person."""
-    stderr().print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _say_what_changed(forked: "RunFolder", config: "Config") -> None:

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from aloe.commands.options import ConfigFile, Json, Quiet, Seed
-from aloe.console import Display, finish, show, stderr
+from aloe.console import Display, finish, say, show
 from aloe.errors import INTERRUPTED, ConfigError
 from aloe.views.figures import duration
 
@@ -241,7 +241,7 @@ def _train(method: "Method", options: Options, settings: "Config", start: Path |
         with casting(settings, options.data) as cast, display.running():
             record = train(plan, display.follow, cast if method == "grpo" else None)
     except KeyboardInterrupt:
-        stderr().print(f"stopped; run the same command again to go on in {options.out}")
+        say(f"stopped; run the same command again to go on in {options.out}")
         raise typer.Exit(INTERRUPTED) from None
     if not main:
         return
