@@ -5,8 +5,8 @@ Four questions, measured in one run, one after the other, and written as a page 
   gate      what a candidate costs beside its embedding, at 1,000 to 100,000 personas: neighbours
             from Chroma, the exact scan, the decision, and keeping the accepted. Candidates are
             real and new, so each of them takes the exact scan too; the pool's vectors are real and
-            above their number mixtures of three with noise. The sizes take turns, so that a busy
-            machine touches them alike.
+            above their number drawn so that they resemble these. The sizes take turns, so that a
+            busy machine touches them alike.
   memory    what a process that opens the largest of these pools takes at most.
   original  the algorithm of the paper's code on the same embedder: for every candidate, embed the
             whole pool again and compare one by one. One candidate is measured at each size.
@@ -46,8 +46,8 @@ WARM = 4
 """Rounds of the gate that are not counted."""
 ROUNDS = 30
 _NUMBER = re.compile(r"number (\d+)\.$")
-NOISE = 0.25
-"""Length of the noise in a mixture, relative to the mixture."""
+KINSHIP = 0.5
+"""What a drawn vector takes from a real one, of its deviation from the mean."""
 
 
 class Timed:
@@ -82,15 +82,22 @@ class Numbered:
         return np.asarray(found, dtype=np.float32)
 
 
-def mixtures(real: Vectors, count: int) -> Vectors:
-    """Return `count` unit vectors: the real ones, then mixtures of three of them with noise."""
+def resembling(real: Vectors, count: int) -> Vectors:
+    """Return `count` unit vectors: the real ones, then drawn ones.
+
+    A drawn vector has the mean and the covariance of the real ones, and part of its deviation from
+    the mean is that of one of them. So similarities are spread as in a pool of real texts, and
+    nearly no pair is above the threshold, as in a pool that has passed the gate.
+    """
     rng = np.random.default_rng(0)
     more = max(0, count - len(real))
-    weights = rng.dirichlet([1, 1, 1], size=more)
-    picked = real[rng.integers(len(real), size=(more, 3))]
-    mixed = unit(np.einsum("ij,ijk->ik", weights, picked))
-    mixed += NOISE * unit(rng.normal(size=mixed.shape))
-    return np.concatenate([real[:count], unit(mixed)])
+    mean = real.mean(axis=0)
+    lengths, axes = np.linalg.eigh(np.cov(real.T))
+    spread = axes * np.sqrt(np.maximum(lengths, 0.0))
+    kin = real[rng.integers(len(real), size=more)] - mean
+    own = (rng.normal(size=kin.shape) @ spread.T).astype(np.float32)
+    drawn = mean + KINSHIP * kin + (1 - KINSHIP**2) ** 0.5 * own
+    return np.concatenate([real[:count], unit(drawn)])
 
 
 def numbered(number: int) -> str:
@@ -268,7 +275,7 @@ def markdown(found: dict[str, Any]) -> str:
         "Neighbours from Chroma, the exact scan, the decision, and storing the accepted. Batches",
         f"of {BATCH}, medians of {ROUNDS}. Candidates are profiles of the shipped pool, the same",
         "at every size and nearly all new; the pool is the other profiles and, above their number,",
-        "mixtures of three of them with noise.",
+        "vectors drawn with their mean and covariance, each in part like one of them.",
         "",
         "| personas | decide, ms | keep, ms | both, ms (quartiles) |",
         "|---:|---:|---:|---:|",
@@ -343,7 +350,7 @@ def main() -> None:
         vectors = folder / "vectors.npy"
         real = MiniLmEmbedder().embed(texts)
         pool, candidates = np.split(real, [-(WARM + ROUNDS) * BATCH])
-        np.save(vectors, np.concatenate([mixtures(pool, max(given.sizes)), candidates]))
+        np.save(vectors, np.concatenate([resembling(pool, max(given.sizes)), candidates]))
         for size in given.sizes:
             write_pool(folder / f"{size}.jsonl", size)
             in_child("fill", folder / f"{size}.jsonl", vectors)

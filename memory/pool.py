@@ -34,7 +34,7 @@ from aloe.errors import AloeError, ConfigError, InputError, StoreError
 from aloe.schema import Persona, digest
 from memory.axes import KINDS, Cell, Kind, cells
 from memory.embedder import Embedder, Vectors
-from memory.index import DescriptionIndex, Neighbour
+from memory.index import GRAPH, DescriptionIndex, Neighbour
 from memory.lock import held
 from memory.personas import as_line, cut_torn_line, numbered_lines, parsed
 
@@ -450,7 +450,7 @@ def _collection(
     """Return the collection of `kind`, made if need be; never with Chroma's own embedder."""
     made_with = {"embedder": embedder.name, "threshold": config.threshold}
     collection = client.get_or_create_collection(
-        kind, embedding_function=None, metadata={"hnsw:space": "cosine", **made_with}
+        kind, embedding_function=None, metadata={"hnsw:space": "cosine", **GRAPH, **made_with}
     )
     stored = collection.metadata or {}
     where = config.store or files.folder
