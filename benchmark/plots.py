@@ -27,7 +27,8 @@ def write_plots(bench: Bench, folder: Path) -> list[Path]:
         for place, (name, label) in enumerate(PANELS.items(), 1):
             axes = picture.add_subplot(1, len(PANELS), place)
             for condition, result in by_condition.items():
-                _draw(axes, condition, result.curves[name])
+                levels = result.curves[name]
+                draw_band(axes, range(1, len(levels) + 1), levels, condition)
             if name == "gain":
                 axes.axhline(0, color="grey", linewidth=0.8)
             axes.set(xlabel="turn k", ylabel=label)
@@ -42,11 +43,11 @@ def write_plots(bench: Bench, folder: Path) -> list[Path]:
     return written
 
 
-def _draw(axes: Any, name: str, levels: Sequence[Figure]) -> None:
-    turns = range(1, len(levels) + 1)
-    (line,) = axes.plot(turns, _numbers(levels, "value"), marker="o", markersize=3, label=name)
+def draw_band(axes: Any, at: Sequence[int], levels: Sequence[Figure], name: str) -> None:
+    """Draw figures as a line and their intervals as a band around it."""
+    (line,) = axes.plot(at, _numbers(levels, "value"), marker="o", markersize=3, label=name)
     low, high = _numbers(levels, "low"), _numbers(levels, "high")
-    axes.fill_between(turns, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    axes.fill_between(at, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
 
 
 def _numbers(levels: Sequence[Figure], name: str) -> list[float]:

@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.figure import Figure as Picture
 
 from benchmark.figures import Figure
+from benchmark.plots import draw_band
 
 PANELS = {"own": "AL(k)", "gain": "own - swapped"}
 
@@ -23,7 +24,7 @@ def draw_levels(path: Path, curves: Mapping[str, Mapping[str, Sequence[Figure]]]
     for place, (name, label) in enumerate(PANELS.items(), 1):
         axes = picture.add_subplot(1, len(PANELS), place)
         for model, by_name in curves.items():
-            _line(axes, range(1, len(by_name[name]) + 1), by_name[name], model)
+            draw_band(axes, range(1, len(by_name[name]) + 1), by_name[name], model)
         axes.set(xlabel="turn k", ylabel=label)
         axes.grid(alpha=0.3)
     axes.axhline(0, color="grey", linewidth=0.8)
@@ -36,23 +37,12 @@ def draw_scaling(path: Path, points: Mapping[int, Figure]) -> None:
     picture = Picture(figsize=(5, 3.6), layout="constrained")
     axes = picture.add_subplot()
     counts = sorted(points)
-    _line(axes, counts, [points[count] for count in counts], "sft")
+    draw_band(axes, counts, [points[count] for count in counts], "sft")
     axes.set(xlabel="trees", ylabel="average AL", xscale="log", xticks=counts)
     axes.set_xticklabels([str(count) for count in counts])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     _save(picture, path)
-
-
-def _line(axes: Any, at: Sequence[int], levels: Sequence[Figure], name: str) -> None:
-    (line,) = axes.plot(at, _numbers(levels, "value"), marker="o", markersize=3, label=name)
-    low, high = _numbers(levels, "low"), _numbers(levels, "high")
-    axes.fill_between(at, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
-
-
-def _numbers(levels: Sequence[Figure], name: str) -> list[float]:
-    found = (getattr(each, name) for each in levels)
-    return [float("nan") if value is None else value for value in found]
 
 
 def _save(picture: Any, path: Path) -> None:
