@@ -41,6 +41,7 @@ FREE_ON_RESUME = (
     "simulation.workers",
     "simulation.engine",
     "simulation.ray_address",
+    "simulation.checkpoints",
     "personas.",
     "models.writer.",
     "prices.",
@@ -296,6 +297,9 @@ class SimulationConfig(Settings):
     """Where the workers are: processes of this machine, or the machines of a Ray cluster."""
     ray_address: str | None = None
     """The cluster: `auto` or HOST:PORT. None: a Ray of its own on this machine, for this run."""
+    checkpoints: Literal["postgres"] | None = None
+    """Where every step of a tree is kept beside the run folder, for runs whose machine may be lost
+    (`graphs.checkpoints`): in the Postgres that PGHOST and its like name. None: nowhere."""
 
     @model_validator(mode="after")
     def _address_is_of_ray(self) -> Self:
@@ -655,12 +659,18 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def differences(old: Config, new: Config) -> list[str]:
     """Return one line for each setting that differs and matters for what a run contains."""
-    before, after = (dict(_flat(each.model_dump(mode="json"))) for each in (old, new))
+    before, after = shaping(old), shaping(new)
     return [
         f"{key}: {before.get(key)!r} there, {after.get(key)!r} now"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and not key.startswith(FREE_ON_RESUME)
+        if before.get(key) != after.get(key)
     ]
+
+
+def shaping(config: Config) -> dict[str, Any]:
+    """Return the settings that matter for what a run contains, by dotted name."""
+    flat = _flat(config.model_dump(mode="json"))
+    return {key: value for key, value in flat if not key.startswith(FREE_ON_RESUME)}
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

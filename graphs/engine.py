@@ -8,7 +8,7 @@ workers cost start-up time and memory, and are taken beyond that.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -20,8 +20,9 @@ from aloe.limits import limiter_of
 from aloe.local import lent_servers
 from aloe.models import Model
 from aloe.schema import Tree
+from graphs.checkpoints import Checkpoints
 from graphs.crew import Crew
-from graphs.run import Planned, growing
+from graphs.run import Grow, Planned, growing
 from graphs.worker import Job, Order, Report, Setup, Worker
 
 TREES_EACH = 128
@@ -47,8 +48,8 @@ class Engine(Protocol):
 class Here:
     """Grows trees in this process."""
 
-    def __init__(self, config: Config, models: dict[str, Model], calls: CallLog) -> None:
-        self._grow = growing(config, models, calls)
+    def __init__(self, grow: Grow, calls: CallLog) -> None:
+        self._grow = grow
         self._calls = calls
 
     async def grow(self, planned: Planned) -> Tree:
@@ -92,9 +93,26 @@ async def open_engine(
     """Start the engine that `config` names for so many trees, and stop it on leaving.
 
     Raises:
-        ConfigError: the settings do not go together, or Ray is not installed or not there.
+        ConfigError: the settings do not go together, or Ray or Postgres is not installed or not
+            there.
     """
-    size = workers(config, trees, calls)
+    checkpoints = Checkpoints.of(config)
+    async with AsyncExitStack() as stack:
+        if checkpoints:
+            await checkpoints.prepare()
+            stack.push_async_callback(checkpoints.close)
+        opened = _engine(config, models, calls, checkpoints, workers(config, trees, calls))
+        yield await stack.enter_async_context(opened)
+
+
+@asynccontextmanager
+async def _engine(
+    config: Config,
+    models: dict[str, Model],
+    calls: CallLog,
+    checkpoints: Checkpoints | None,
+    size: int,
+) -> AsyncIterator[Engine]:
     setup = Setup(config=config, share=1 / size, servers=lent_servers())
     if config.simulation.engine == "ray":
         from graphs.cluster import RayCluster
@@ -106,13 +124,13 @@ async def open_engine(
     elif size > 1:
         from graphs.processes import ProcessLink
 
-        grow = growing(config, _shared(models, setup.share), calls)
+        grow = growing(config, _shared(models, setup.share), calls, checkpoints)
         here = partial(HereLink, partial(Worker, grow, calls))
         others = [partial(ProcessLink, setup)] * (size - 1)
         async with Crew([here, *others], calls) as crew:
             yield crew
     else:
-        yield Here(config, models, calls)
+        yield Here(growing(config, models, calls, checkpoints), calls)
 
 
 def _shared(models: dict[str, Model], share: float) -> dict[str, Model]:

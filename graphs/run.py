@@ -24,6 +24,7 @@ from aloe.config import AssistantConfig, Config
 from aloe.errors import CallError, ConfigError
 from aloe.models import Model, open_model
 from aloe.schema import SPOILING, Persona, Tree, derived_seed
+from graphs.checkpoints import Checkpoints
 from graphs.tree import SimulationContext, grow_tree
 from graphs.workers import work_through
 from memory.ledger import Tally, default_ledger
@@ -213,13 +214,18 @@ async def grow_all(
 Grow = Callable[[Planned], Awaitable[Tree]]
 
 
-def growing(config: Config, models: dict[str, Model], calls: CallLog) -> Grow:
+def growing(
+    config: Config,
+    models: dict[str, Model],
+    calls: CallLog,
+    checkpoints: Checkpoints | None = None,
+) -> Grow:
     """Return what grows one tree in this process."""
     context = make_context(config, models, calls)
     names = {name: model.name for name, model in models.items()}
 
     async def grow(each: Planned) -> Tree:
-        return await grow_tree(each.persona, each.seed, names, context, each.start)
+        return await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
 
     return grow
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, NotRequired, Protocol, TypeVar, cast, get_args
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
@@ -48,6 +49,7 @@ from aloe.schema import (
     UserNode,
     Verdict,
 )
+from graphs.checkpoints import Checkpoints
 from graphs.expansion import Siblings, frontier
 from memory.ledger import Ledger
 
@@ -415,6 +417,7 @@ async def grow_tree(
     models: dict[str, str],
     context: SimulationContext,
     start: Tree | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Tree:
     """Grow the tree of `persona` from `seed`.
 
@@ -424,17 +427,20 @@ async def grow_tree(
         models: model string of each agent, recorded in the tree.
         context: agents and settings.
         start: the same tree with fewer turns, which are kept; None to begin at the opening.
+        checkpoints: where its states are kept; None: nowhere.
 
     Raises:
         ModelError: the run cannot go on.
+        StoreError: the checkpoints cannot be kept.
         CallError: a call failed for good; the tree is lost, others may pass.
     """
     tree = Tree.id_for(persona, seed)
-    state = await tree_graph(context.places).ainvoke(
-        _input(tree, persona, start),
-        {"recursion_limit": STEPS_OF_A_TURN + 2 * context.config.turns},
-        context=context,
-    )
+    graph, given = tree_graph(context.places), _input(tree, persona, start)
+    settings: RunnableConfig = {"recursion_limit": STEPS_OF_A_TURN + 2 * context.config.turns}
+    if checkpoints:
+        state = await checkpoints.run(graph, given, settings, context)
+    else:
+        state = await graph.ainvoke(given, settings, context=context)
     return Tree(
         id=tree,
         persona=persona,

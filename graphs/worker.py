@@ -18,6 +18,7 @@ from aloe.config import Config
 from aloe.errors import AloeError
 from aloe.local import EmbeddedServer, borrow_servers
 from aloe.schema import Tree
+from graphs.checkpoints import Checkpoints
 from graphs.run import Grow, Planned, growing, open_models
 
 
@@ -105,7 +106,8 @@ class Worker:
         borrow_servers(setup.servers)
         calls = CallLog(prices=setup.config.prices, on_event=report)
         models = open_models(setup.config, share=setup.share)
-        return cls(growing(setup.config, models, calls), calls, report)
+        checkpoints = Checkpoints.of(setup.config)
+        return cls(growing(setup.config, models, calls, checkpoints), calls, report)
 
     def take(self, order: Order) -> None:
         """Begin what is ordered."""

@@ -1,0 +1,158 @@
+"""Checkpoints of growing trees in Postgres, for runs whose machine may not come back.
+
+Where the run folder is, its journal is enough to take a run up, and cheaper. Checkpoints are for
+the case that the folder is lost with its machine, or that states are to be looked at with
+LangGraph's own means: each step of a tree is kept in LangGraph's tables, under a thread named by
+the tree and by a digest of all that shapes it. So the same command goes on from there on any
+machine, and a tree that is complete there is not grown again.
+
+The server is found as every Postgres program finds it, by PGHOST, PGUSER, PGPASSWORD, PGSERVICE and
+so on, so no password stands in settings.
+"""
+
+import asyncio
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+
+from agents.registry import prompts_of
+from aloe import schema
+from aloe.config import Config, shaping
+from aloe.errors import ConfigError, StoreError
+from aloe.schema import digest
+
+CONNECTIONS = 8
+"""Most that a process holds; trees wait for one for a moment."""
+SECONDS = 10
+"""Longest wait for the server."""
+TABLES = 0xA10E
+"""Of the lock that lets one run at a time make the tables."""
+
+
+class Checkpoints:
+    """What keeps the states of trees; connects when the first tree asks.
+
+    Args:
+        config: settings of the run.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._run = digest(shaping(config), prompts_of(config))
+        self._opening = asyncio.Lock()
+        self._saver: Any = None
+
+    @classmethod
+    def of(cls, config: Config) -> "Checkpoints | None":
+        """Return what `config` asks for."""
+        return cls(config) if config.simulation.checkpoints else None
+
+    async def prepare(self) -> None:
+        """Make LangGraph's tables unless they are there.
+
+        Raises:
+            ConfigError: the package is missing, or no server answers.
+        """
+        try:
+            from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+            from psycopg import AsyncConnection, Error
+        except ImportError:
+            raise ConfigError(
+                'simulation.checkpoints = "postgres" needs pip install "aloe-align[postgres]"'
+            ) from None
+        try:
+            connection = await AsyncConnection.connect(
+                "", connect_timeout=SECONDS, **_connection_settings()
+            )
+            async with connection:
+                await connection.execute("SELECT pg_advisory_lock(%s)", (TABLES,))
+                await AsyncPostgresSaver(connection).setup()
+        except Error as error:
+            raise ConfigError(
+                f"simulation.checkpoints: no Postgres can be used ({_first_line(error)}); set "
+                "PGHOST, PGUSER, PGPASSWORD and PGDATABASE, or PGSERVICE"
+            ) from None
+
+    async def run(
+        self,
+        graph: CompiledStateGraph[Any, Any, Any, Any],
+        given: Any,
+        settings: RunnableConfig,
+        context: object,
+    ) -> dict[str, Any]:
+        """Run `graph` as `ainvoke` does, or what is left of it.
+
+        Args:
+            graph: the graph of a tree.
+            given: what the tree grows from.
+            settings: LangGraph's.
+            context: of the run.
+
+        Raises:
+            StoreError: the server is gone or full; what it has is kept.
+        """
+        from psycopg import Error
+        from psycopg_pool import PoolTimeout
+
+        # A tree that is grown further begins with turns of an earlier run.
+        thread = f"{given['tree']}-{given.get('turn', 0)}-{self._run}"
+        named: RunnableConfig = {**settings, "configurable": {"thread_id": thread}}
+        try:
+            kept = graph.copy({"checkpointer": await self._opened()})
+            found = await kept.aget_state(named)
+            begun = found.created_at is not None
+            if begun and not found.next:
+                return dict(found.values)
+            state: dict[str, Any] = await kept.ainvoke(
+                None if begun else given, named, context=context, durability="async"
+            )
+        except (Error, PoolTimeout) as error:
+            raise StoreError(
+                f"checkpoints cannot be kept in Postgres ({_first_line(error)}); the same command "
+                "goes on from what is there"
+            ) from None
+        return state
+
+    async def _opened(self) -> Any:
+        async with self._opening:
+            if self._saver is None:
+                from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+                from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+                from psycopg_pool import AsyncConnectionPool
+
+                pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+                    "",
+                    kwargs=_connection_settings(),
+                    min_size=1,
+                    max_size=CONNECTIONS,
+                    timeout=SECONDS,
+                    open=False,
+                )
+                await pool.open()
+                kinds = [(each.__module__, each.__name__) for each in _records()]
+                serializer = JsonPlusSerializer(allowed_msgpack_modules=kinds)
+                self._saver = AsyncPostgresSaver(pool, serde=serializer)
+        return self._saver
+
+    async def close(self) -> None:
+        """Let go of the server."""
+        if self._saver is not None:
+            await self._saver.conn.close()
+            self._saver = None
+
+
+def _connection_settings() -> dict[str, Any]:
+    """Return what LangGraph's saver asks of a connection."""
+    from psycopg.rows import dict_row
+
+    return {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+
+
+def _records() -> list[type]:
+    """Return the classes that a state is made of: nothing else is made from what is stored."""
+    found = (each for each in vars(schema).values() if isinstance(each, type))
+    return [each for each in found if issubclass(each, schema.Record)]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
