@@ -101,7 +101,8 @@ class Checkpoints:
             kept = graph.copy({"checkpointer": await self._opened()})
             found = await kept.aget_state(named)
             begun = found.created_at is not None
-            if begun and not found.next:
+            # `found.next` is empty as well where tasks are done and not yet taken in.
+            if begun and not found.tasks:
                 return dict(found.values)
             state: dict[str, Any] = await kept.ainvoke(
                 None if begun else given, named, context=context, durability="async"
