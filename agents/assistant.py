@@ -42,6 +42,8 @@ class AssistantAgent:
     hinted: bool = False
     style: str | None = None
     """A wish about the manner of the reply; None for none."""
+    window: int | None = None
+    """Past exchanges that it rereads; None for all."""
     prompt: Prompt = field(default_factory=lambda: shipped("assistant"))
     hint_prompt: Prompt = field(default_factory=lambda: shipped("hint"))
 
@@ -72,7 +74,8 @@ class AssistantAgent:
 
     def _messages(self, path: Path, user: UserNode, hint: str | None) -> list[Message]:
         style = f" {self.style}" if self.style else ""
-        messages = self.prompt.render(style=style) + chat_messages(path)
+        first = 0 if self.window is None else max(0, len(path) - 2 * self.window)
+        messages = self.prompt.render(style=style) + chat_messages(path[first:])
         if hint is None:
             return [*messages, ("user", user.content)]
         return messages + self.hint_prompt.render(message=user.content, disclosures=hint)

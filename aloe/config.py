@@ -129,6 +129,9 @@ class AssistantConfig(ModelConfig):
     """Whether it is told what the user has revealed so far."""
     style: str | None = None
     """A wish about the manner of the reply, added to its prompt; None for none."""
+    window: int | None = Field(default=None, ge=0)
+    """Past exchanges that it rereads; None for all. Very small models repeat what they find there,
+    and reading takes them longer than writing."""
 
 
 ROLE_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -447,6 +450,9 @@ class ProofConfig(Settings):
     """User messages of a dialogue in validation and test."""
     wishes: int = Field(default=4, ge=2)
     """Wishes of each persona that a program can check."""
+    dimensions: tuple[str, ...] = ()
+    """What wishes are about; empty: all that edits can serve. The fewer there are, the more often
+    each wish is met in the same number of trees."""
     reserved: float = Field(default=0.12, gt=0, lt=1)
     """Share of the pairs of wishes that only test personas have."""
     rewriter: str = "plain"

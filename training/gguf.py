@@ -9,13 +9,14 @@ Without that the model still talks fluently, only wrongly; a test compares log-p
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.huggingface import ADAPTER, adapter_base
 from aloe.local import ADAPTER_GGUF, MODEL_GGUF, WEIGHTS, weights_path
+from aloe.recoding import close, metadata
 
 Array = Any
 
@@ -65,7 +66,7 @@ def write_adapter(folder: Path) -> Path:
         part = gguf_name(module)
         value = reordered(part, tensor) if side == "b" else tensor
         writer.add_tensor(f"{part}.weight.lora_{side}", value.astype("float32"))
-    _close(writer)
+    close(writer)
     return out
 
 
@@ -80,7 +81,7 @@ def write_model(model: Any, base: str, folder: Path) -> Path:
     reader = _base_reader(base)
     out = folder / MODEL_GGUF
     writer = gguf.GGUFWriter(out, _architecture(reader))
-    for key, value, kind, element in _metadata(reader):
+    for key, value, kind, element in metadata(reader):
         writer.add_key_value(key, value, kind, element)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     reordered = _reordering(reader)
@@ -94,7 +95,7 @@ def write_model(model: Any, base: str, folder: Path) -> Path:
         writer.add_tensor(
             f"{part}.{leaf}", value.astype("float16" if value.ndim > 1 else "float32")
         )
-    _close(writer)
+    close(writer)
     return out
 
 
@@ -156,21 +157,3 @@ def interleaved(tensor: Array, heads: int) -> Array:
     """Return the rows with each head's two rotary halves interleaved."""
     halves = tensor.reshape(heads, 2, len(tensor) // heads // 2, *tensor.shape[1:])
     return halves.swapaxes(1, 2).reshape(tensor.shape)
-
-
-def _metadata(reader: Any) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Yield key, value, type and element type of what a merged model keeps of its base's file."""
-    import gguf
-
-    own = ("GGUF.", "general.architecture", "general.file_type", "general.quantization_version")
-    for key, field in reader.fields.items():
-        if not key.startswith(own):
-            element = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-            yield key, field.contents(), field.types[0], element
-
-
-def _close(writer: Any) -> None:
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()

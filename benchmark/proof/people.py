@@ -12,7 +12,7 @@ does not drown what replies differ in.
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations, count, islice
 from typing import Literal
@@ -76,13 +76,14 @@ def people(config: ProofConfig, seed: int, threshold: float, embedder: Embedder)
         ConfigError: too few can be found that fit.
     """
     rng = random.Random(derived_seed("proof", seed))
-    reserved = reserved_pairs(config.reserved, rng)
+    dimensions = wished_about(config)
+    reserved = reserved_pairs(config.reserved, dimensions, rng)
     needed: dict[Part, int] = {
         "test": config.test,
         "validation": config.validation,
         "train": config.train,
     }
-    drawn = list(islice(candidates(config.wishes, seed), SPARE * sum(needed.values())))
+    drawn = list(islice(candidates(config.wishes, dimensions, seed), SPARE * sum(needed.values())))
     vectors = embedder.embed([persona.profile for persona in drawn])
     groups = clusters(len(drawn), close_pairs({"profile": vectors}, threshold))
     rng.shuffle(groups)
@@ -110,13 +111,33 @@ def people(config: ProofConfig, seed: int, threshold: float, embedder: Embedder)
     )
 
 
-def candidates(wishes: int, seed: int) -> Iterator[Persona]:
-    """Yield personas without end, no two with the same wishes, all of which edits can serve."""
+def wished_about(config: ProofConfig) -> frozenset[str]:
+    """Return the dimensions of the wishes.
+
+    Raises:
+        ConfigError: there are too few, or edits cannot serve one.
+    """
+    if unknown := sorted(set(config.dimensions) - REACHABLE):
+        raise ConfigError(
+            f"proof.dimensions: edits cannot serve {', '.join(unknown)}; there are "
+            f"{', '.join(sorted(REACHABLE))}"
+        )
+    dimensions = frozenset(config.dimensions) or REACHABLE
+    if len(dimensions) <= config.wishes:
+        raise ConfigError(
+            f"proof.dimensions: {len(dimensions)} are too few for {config.wishes} wishes that "
+            "differ from user to user"
+        )
+    return dimensions
+
+
+def candidates(wishes: int, dimensions: Set[str], seed: int) -> Iterator[Persona]:
+    """Yield personas without end, no two with the same wishes, all about these dimensions."""
     seen: set[Pair] = set()
     for number in count():
         persona = generate(derived_seed("proof", seed, number), wishes=wishes)
         wanted = frozenset(persona.preferences.items())
-        fits = persona.preferences.keys() <= REACHABLE and balanced(persona)
+        fits = persona.preferences.keys() <= dimensions and balanced(persona)
         if fits and wanted not in seen:
             seen.add(wanted)
             yield persona
@@ -129,9 +150,9 @@ def balanced(persona: Persona) -> bool:
     return abs(2 * effort - len(wishes)) <= 1
 
 
-def reserved_pairs(share: float, rng: random.Random) -> frozenset[Pair]:
+def reserved_pairs(share: float, dimensions: Set[str], rng: random.Random) -> frozenset[Pair]:
     """Return that share of all pairs of wishes of different dimensions."""
-    wishes = [(name, each.value) for name in sorted(REACHABLE) for each in DIMENSIONS[name]]
+    wishes = [(name, each.value) for name in sorted(dimensions) for each in DIMENSIONS[name]]
     pairs = [frozenset(two) for two in combinations(wishes, 2) if two[0][0] != two[1][0]]
     return frozenset(rng.sample(pairs, round(share * len(pairs))))
 

@@ -107,7 +107,8 @@ class Proof:
         """Folder with personas and cases of each part."""
         config = self.config
         given = config.proof.model_dump(include={"train", "validation", "test", "wishes",
-                                                 "reserved", "dialogue_turns"})  # fmt: skip
+                                                 "dimensions", "reserved",
+                                                 "dialogue_turns"})  # fmt: skip
         threshold = config.personas.threshold
         return self.stages.made("people", [given, config.seed, threshold], self._write_people)
 
@@ -282,8 +283,10 @@ class Proof:
                 "name": f"sample{number}",
                 "model": self.served("sft", self.sft),
                 "temperature": 1.0,
+                "max_tokens": raw["benchmark"]["candidate"]["max_tokens"],
                 "hint": False,
                 "style": None,
+                "window": None,
             }
             for number in range(1, self.config.proof.rl_candidates + 1)
         ]

@@ -18,6 +18,7 @@ from benchmark.compare import Comparison, Side, compare
 from benchmark.figures import Figure, Sample, divided, sample
 from benchmark.folder import read_bench
 from benchmark.metrics import Array
+from benchmark.proof.people import wished_about
 from benchmark.proof.pipeline import BASE, CONTROL, Made, suite_of
 from benchmark.proof.players import REWRITER
 from benchmark.results import SuiteResult
@@ -197,7 +198,8 @@ def _head(config: Config, made: Made) -> str:
             f"{proof.train} users; {proof.validation} validation users (one dialogue each); "
             f"{proof.test} test users ({config.benchmark.seeds} dialogues each), "
             f"{proof.dialogue_turns} turns.",
-            f"- Each user has {proof.wishes} wishes that a program can check. Intervals are 95%, "
+            f"- Each user has {proof.wishes} wishes that a program can check, out of "
+            f"{len(wished_about(proof))} dimensions. Intervals are 95%, "
             "by bootstrap over users. AL is the share of wishes that a reply keeps, 0 to 1.",
             f"- Training seed {config.seed}, one; evaluation seeds 0 to "
             f"{config.benchmark.seeds - 1}. People {people}, trees "

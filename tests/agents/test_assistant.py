@@ -79,3 +79,10 @@ def test_a_reply_cut_at_the_limit_is_marked(text: str, kept: str) -> None:
 
 def test_two_assistants_draw_different_seeds() -> None:
     assert answer("x", name="a0")[1][0][-1] != answer("x", name="a1")[1][0][-1]
+
+
+@pytest.mark.parametrize(("window", "first"), [(0, 3), (1, 1), (5, 1), (None, 1)])
+def test_it_rereads_as_many_exchanges_as_it_is_told_to(window: int | None, first: int) -> None:
+    _, (prompt,), _ = answer("Black.", window=window)
+    assert prompt[1:-1] == answer("Black.")[1][0][first:-1]
+    assert prompt[-2] == ("human", ASKED.content)

@@ -12,7 +12,7 @@ from builders import user
 
 from agents.rule_user import QUESTIONS
 from aloe.config import Config, ProofConfig, load, validated
-from aloe.errors import StoreError
+from aloe.errors import ConfigError, StoreError
 from aloe.schema import AssistantNode, Verdict, Vote
 from benchmark.proof.ablations import chosen
 from benchmark.proof.people import holds, leaks, people
@@ -49,6 +49,23 @@ def test_no_combination_of_the_test_is_in_training(small: Any) -> None:
     assert leaks(parts["test"], parts["test"]) == [each.id for each in parts["test"]]
     assert all(holds(each, small.reserved) for each in parts["test"])
     assert not any(holds(each, small.reserved) for each in seen)
+
+
+def test_wishes_are_about_the_dimensions_that_were_named() -> None:
+    named = ("emoji", "example", "greeting", "question", "thanks")
+    config = SMALL.model_copy(update={"dimensions": named, "wishes": 3})
+    found = people(config, 3, 0.71, MiniLmEmbedder())
+    wished = {name for part in found.parts.values() for p in part for name in p.preferences}
+    assert wished == set(named)
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [(("emoji", "length"), "cannot serve length"), (("emoji", "lists"), "too few for 4 wishes")],
+)
+def test_dimensions_that_will_not_do_are_refused(named: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        people(SMALL.model_copy(update={"dimensions": named}), 3, 0.71, MiniLmEmbedder())
 
 
 def test_no_life_is_on_two_sides(small: Any) -> None:

@@ -44,9 +44,9 @@ class Small:
             "llama.feed_forward_length": 96, "llama.attention.head_count": 4,
             "llama.attention.head_count_kv": 2, "llama.rope.dimension_count": 16,
         }  # fmt: skip
-        true_metadata, true_order = written._metadata, written._reordering
+        true_metadata, true_order = written.metadata, written._reordering
         monkeypatch.setattr(
-            written, "_metadata",
+            written, "metadata",
             lambda reader: ((k, sizes.get(k, v), t, e) for k, v, t, e in true_metadata(reader)),
         )  # fmt: skip
         monkeypatch.setattr(written, "_reordering", lambda _: order)
@@ -56,7 +56,7 @@ class Small:
             return written.interleaved(tensor, heads) if heads else tensor
 
         written.write_model(self.model, "smollm2-135m", self.folder).rename(self.base)
-        monkeypatch.setattr(written, "_metadata", true_metadata)
+        monkeypatch.setattr(written, "metadata", true_metadata)
         monkeypatch.setattr(written, "_reordering", true_order)
 
     def adapter(self, out: Path) -> Path:

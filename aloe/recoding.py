@@ -1,0 +1,71 @@
+"""The shipped weights in a coding that llama.cpp multiplies quickly.
+
+They come in 4 bits with an offset (Q4_1), for which it has no fast kernel on common CPUs. The same
+numbers in 8 bits (Q8_0) are off by at most 1/254 of the largest of their 32 neighbours, are read
+and written a third faster, and take 145 instead of 91 MB. The copy is made once, in some seconds,
+and kept in the user's cache folder; where none can be kept, the shipped file is served as it is.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def recoded(path: Path) -> Path:
+    """Return a copy of a GGUF file whose Q4_1 tensors are Q8_0; made if it is not there."""
+    try:
+        copy = _cache() / f"{path.stem.removesuffix('.Q4_1')}-{path.stat().st_size}.Q8_0.gguf"
+        if copy.is_file():
+            return copy
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=copy.parent) as folder:
+            made = Path(folder) / copy.name
+            _write(path, made)
+            made.replace(copy)
+    except (OSError, RuntimeError):  # no room, or no home
+        return path
+    return copy
+
+
+def _cache() -> Path:
+    """Return where copies are kept."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    return (Path(given) if given else Path.home() / ".cache") / "aloe"
+
+
+def _write(source: Path, target: Path) -> None:
+    import gguf
+
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, str(reader.fields["general.architecture"].contents()))
+    for key, value, kind, element in metadata(reader):
+        writer.add_key_value(key, value, kind, element)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    fast = gguf.GGMLQuantizationType.Q8_0
+    for tensor in reader.tensors:
+        data, kind = tensor.data, tensor.tensor_type
+        if kind == gguf.GGMLQuantizationType.Q4_1:
+            data, kind = gguf.quantize(gguf.dequantize(data, kind), fast), fast
+        writer.add_tensor(tensor.name, data, raw_dtype=kind)
+    close(writer)
+
+
+def metadata(reader: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Yield key, value, type and element type of what a copy keeps of a GGUF file's head."""
+    import gguf
+
+    own = ("GGUF.", "general.architecture", "general.file_type", "general.quantization_version")
+    for key, field in reader.fields.items():
+        if not key.startswith(own):
+            element = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+            yield key, field.contents(), field.types[0], element
+
+
+def close(writer: Any) -> None:
+    """Write to disk what a GGUF writer was given."""
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
