@@ -10,8 +10,8 @@ with the same care. All on SmolLM2-135M with LoRA of rank 16, one thread, the re
 given to all. Every measurement is one conversation in a process of its own, so that peak memory is
 its own; the ways take turns, one at a time, since two that share the memory's bandwidth slow each
 other down unequally (a tree of three turns took 7.2 CPU-seconds alone and 9.1 beside another), and
-the median over three conversations times eight stands for the step. `--write FILE` keeps the table, but only of a run
-that was complete.
+the median over three conversations times eight stands for the step. `--write FILE` keeps the table,
+but only of a run that was complete.
 """
 
 import argparse
