@@ -206,14 +206,9 @@ EDITS: dict[tuple[str, str], Edits] = {
     ("lists", "prose"): lambda text: iter([_MARKER.sub("", text)]),
     ("emoji", "some"): _append("🙂", "🌱", "👍", "😊"),
     ("emoji", "none"): _replace("[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]", ""),
-    ("exclamation", "some"): _either(
-        lambda text: iter([re.sub(r"\.(\s|\Z)", r"!\1", text, count=1)]),
-        _append("Good luck!", "You can do it!"),
-    ),
+    ("exclamation", "some"): _append("Good luck!", "You can do it!"),
     ("exclamation", "none"): _replace("!+", "."),
-    ("question", "asked"): _append(
-        "Does that help?", "What do you think?", "Would that suit you?", "How does that sound?"
-    ),
+    ("question", "asked"): _append("Does that help?", "What do you think?"),
     ("question", "none"): _either(_drop(r"\?"), _replace(r"\?+", ".")),
     ("contractions", "relaxed"): _either(
         _swap(_SHORT_FORMS), _append("It's worth a try.", "You'll manage.", "Don't worry.")

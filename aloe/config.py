@@ -457,6 +457,9 @@ class ProofConfig(Settings):
     """Share of the pairs of wishes that only test personas have."""
     rewriter: str = "plain"
     """Assistant whose replies a rule rewrites into one more candidate; empty: no such candidate."""
+    stranger: str = ""
+    """Assistant whose replies a rule rewrites, for wishes that nobody stated, into another; empty:
+    no such candidate."""
     served: str = "local:{folder}"
     """Model string of a trained model; `{folder}` and `{name}` are filled in."""
     sft: dict[str, Any] = {}

@@ -151,11 +151,12 @@ def _check(config: "Config") -> None:
             f"the proof trains and needs {missing[0]}: pip install 'aloe-align[train]'"
         )
     names = [each.name for each in config.models.assistants]
-    if config.proof.rewriter not in ("", *names):
-        raise ConfigError(
-            f"proof.rewriter: there is no assistant '{config.proof.rewriter}'; there are "
-            f"{', '.join(names)}"
-        )
+    edited = {"rewriter": config.proof.rewriter, "stranger": config.proof.stranger}
+    for name, whose in edited.items():
+        if whose not in ("", *names):
+            raise ConfigError(
+                f"proof.{name}: there is no assistant '{whose}'; there are {', '.join(names)}"
+            )
 
 
 def _verb(lock: int, *, quiet: bool) -> "Verb":

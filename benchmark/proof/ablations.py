@@ -150,7 +150,8 @@ def _expansion(name: str) -> Callable[[dict[str, Any]], None]:
     """Return a change of the policy under which a tree has as many nodes as before."""
 
     def change(raw: dict[str, Any]) -> None:
-        candidates = len(raw["models"]["assistants"]) + bool(raw["proof"]["rewriter"])
+        candidates = len(raw["models"]["assistants"])
+        candidates += bool(raw["proof"]["rewriter"]) + bool(raw["proof"]["stranger"])
         raw["simulation"] |= {
             "expansion": name,
             "node_budget": raw["simulation"]["turns"] * (1 + candidates),

@@ -151,6 +151,7 @@ class Proof:
             deployed,
             config.seed,
             config.proof.rewriter,
+            [config.proof.stranger, config.proof.dimensions],
             [
                 each.model_dump(mode="json", exclude={"model"} if after else None)
                 for each in config.models.assistants
@@ -290,7 +291,7 @@ class Proof:
             }
             for number in range(1, self.config.proof.rl_candidates + 1)
         ]
-        raw["proof"]["rewriter"] = ""
+        raw["proof"]["rewriter"] = raw["proof"]["stranger"] = ""
         raw["simulation"]["trees"] = self.config.proof.rl_trees
         raw["seed"] = self.config.seed + 1
         return settings.validated(Config, raw, source="proof.rl")

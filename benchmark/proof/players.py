@@ -2,12 +2,13 @@
 
 Who plays the user, and what of it enters the ledger, must not cost what the proof is about: with
 two cores every call is one reply less to learn from. So the user speaks by rule, the inducer marks
-all that is not a question of the bank, and the rewriter edits a reply that another assistant writes
+all that is not a question of the bank, and rewriters edit replies that other assistants write
 anyway, so it costs no call at all.
 """
 
 import asyncio
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as File
 
@@ -16,9 +17,36 @@ from agents.rewriter import rewrite, stated
 from agents.transcript import Path, chat_messages
 from aloe.models import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derived_seed, sentences
+from memory.verifiable import DIMENSIONS, Preferences
 
-REWRITER = "rewriter"
-"""What nodes call it; its replies are counted apart."""
+REWRITER, STRANGER = "rewriter", "stranger"
+"""What nodes call them; their replies are counted apart."""
+
+Wishes = Callable[[Sequence[str], int], Preferences]
+"""Returns the wishes that a reply is edited for; is given the user's messages and a seed."""
+
+STRANGE_WISHES = 2
+"""As many as a user has of those that take effort."""
+
+
+def stated_wishes(texts: Sequence[str], _seed: int) -> Preferences:
+    """Return what this user has asked for so far."""
+    return stated(texts)
+
+
+def strange_wishes(dimensions: Iterable[str]) -> Wishes:
+    """Return what draws wishes that nobody stated, of those that take effort.
+
+    Beside a reply edited for a stranger, one that was edited for this user is better for that
+    alone. Without it whatever edits add is preferred, and a model learns to add it to every reply.
+    """
+    names = sorted(dimensions)
+
+    def drawn(_texts: Sequence[str], seed: int) -> Preferences:
+        chosen = random.Random(seed).sample(names, STRANGE_WISHES)
+        return {name: DIMENSIONS[name][0].value for name in chosen}
+
+    return drawn
 
 
 def training_questions() -> tuple[str, ...]:
@@ -109,13 +137,14 @@ class AskedOnce:
 
 @dataclass(frozen=True, kw_only=True)
 class Rewriter:
-    """Edits another assistant's reply until it keeps the wishes that the user has stated.
+    """Edits another assistant's reply until it keeps some wishes.
 
     It reads the messages and nothing of the persona, so it serves no wish before it was stated.
     """
 
     source: Assistant
     name: str = REWRITER
+    wishes: Wishes = stated_wishes
 
     async def reply(
         self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
@@ -126,8 +155,8 @@ class Rewriter:
             CallError: the call of the other assistant failed.
         """
         written = await self.source.reply(tree, path, user, revealed)
-        wishes = stated([node.content for node in [*path[::2], user]])
-        seed = derived_seed(REWRITER, tree, user.id)
+        seed = derived_seed(self.name, tree, user.id)
+        wishes = self.wishes([node.content for node in [*path[::2], user]], seed)
         text = "" if written.faults else rewrite(written.content, wishes, seed)
         faults = () if text else ("empty",)
         return AssistantNode.of(user.id, text, agent=self.name, turn=user.turn, faults=faults)

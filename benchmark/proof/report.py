@@ -20,7 +20,7 @@ from benchmark.folder import read_bench
 from benchmark.metrics import Array
 from benchmark.proof.people import wished_about
 from benchmark.proof.pipeline import BASE, CONTROL, Made, suite_of
-from benchmark.proof.players import REWRITER
+from benchmark.proof.players import REWRITER, STRANGER
 from benchmark.results import SuiteResult
 from benchmark.scores import ReplyScores
 from benchmark.statistics import average_level
@@ -184,7 +184,10 @@ def _side(each: _Condition) -> Side:
 def _head(config: Config, made: Made) -> str:
     proof, people = config.proof, made.people.name.rpartition("-")[2]
     assistants = ", ".join(f"{a.name} ({a.model})" for a in config.models.assistants)
-    rewriter = f", and a rewriter of {proof.rewriter}'s replies" if proof.rewriter else ""
+    edited = {REWRITER: proof.rewriter, STRANGER: proof.stranger}
+    rewriters = "".join(
+        f", a {name} edits {whose}'s replies" for name, whose in edited.items() if whose
+    )
     return "\n".join(
         [
             "# Results of the proof",
@@ -193,7 +196,7 @@ def _head(config: Config, made: Made) -> str:
             "to read the answer, stands in docs/proof.md.",
             "",
             f"- Base: {config.benchmark.candidate.model}; assistants in the trees: {assistants}"
-            f"{rewriter}. Users, inducer and judge are rules.",
+            f"{rewriters}. Users, inducer and judge are rules.",
             f"- {config.simulation.trees} trees of {config.simulation.turns} turns with "
             f"{proof.train} users; {proof.validation} validation users (one dialogue each); "
             f"{proof.test} test users ({config.benchmark.seeds} dialogues each), "
@@ -260,13 +263,13 @@ def _selection(made: Made) -> str:
 
 
 def _candidates(folder: Path) -> str:
-    """Return who wrote the candidates, the rewriter apart."""
+    """Return who wrote the candidates, those that edit apart."""
     counts: dict[str, _Count] = {}
     for tree in read_trees(folder):
         for node in tree.nodes:
             if isinstance(node, AssistantNode):
                 counts.setdefault(node.agent, _Count()).add(tree, node)
-    names = sorted(counts, key=lambda name: (name == REWRITER, name))
+    names = sorted(counts, key=lambda name: (name in (REWRITER, STRANGER), name))
     rows = [(name, *counts[name].cells()) for name in names]
     head = ("agent", "replies", "wishes kept", "comparisons won", "lost", "empty or cut off")
     return "## Candidates in the trees\n\n" + table(head, rows)

@@ -10,16 +10,21 @@ from dataclasses import replace
 from agents.assistant import Assistant
 from agents.rule_user import RuleUser
 from aloe.calls import CallLog
-from aloe.config import Config
+from aloe.config import Config, ProofConfig
 from aloe.errors import ConfigError
 from aloe.models import Model, closed_model, open_model
 from aloe.schema import Persona, Tree
+from benchmark.proof.people import wished_about
 from benchmark.proof.players import (
+    REWRITER,
+    STRANGER,
     AskedOnce,
     DeployedAssistant,
     Rewriter,
     RuleMarker,
     Trimmed,
+    stated_wishes,
+    strange_wishes,
     training_questions,
 )
 from graphs.run import Planned, Progress, finish_trees, make_context, plan
@@ -54,7 +59,7 @@ def proof_context(
         deployed: whether assistants get no instruction, as in the benchmark.
 
     Raises:
-        ConfigError: the rewriter is to edit the replies of an assistant that is not there.
+        ConfigError: a rewriter is to edit the replies of an assistant that is not there.
     """
     context = make_context(config, models, calls)
     questions = training_questions()
@@ -64,7 +69,7 @@ def proof_context(
         inducer=RuleMarker(questions=frozenset(questions)),
         assistants=_deployed(config, models, calls)
         if deployed
-        else _with_rewriter(context.assistants, config.proof.rewriter),
+        else _with_rewriters(context.assistants, config.proof),
     )
 
 
@@ -74,17 +79,25 @@ def _deployed(config: Config, models: dict[str, Model], calls: CallLog) -> tuple
     return tuple(Trimmed(source=agent) for agent in agents)
 
 
-def _with_rewriter(agents: Sequence[Assistant], edited: str) -> tuple[Assistant, ...]:
-    """Return the assistants, and one more that edits what one of them says."""
+def _with_rewriters(agents: Sequence[Assistant], proof: ProofConfig) -> tuple[Assistant, ...]:
+    """Return the assistants, and those that edit what they say."""
     trimmed: dict[str, Assistant] = {each.name: Trimmed(source=each) for each in agents}
-    if not edited:
-        return tuple(trimmed.values())
-    if edited not in trimmed:
-        raise ConfigError(
-            f"proof.rewriter: there is no assistant '{edited}'; there are {', '.join(trimmed)}"
-        )
-    trimmed[edited] = AskedOnce(source=trimmed[edited])
-    return (*trimmed.values(), Rewriter(source=trimmed[edited]))
+    edited = {
+        REWRITER: (proof.rewriter, stated_wishes),
+        STRANGER: (proof.stranger, strange_wishes(wished_about(proof))),
+    }
+    rewriters = []
+    for name, (whose, wishes) in edited.items():
+        if not whose:
+            continue
+        if whose not in trimmed:
+            raise ConfigError(
+                f"proof.{name}: there is no assistant '{whose}'; there are {', '.join(trimmed)}"
+            )
+        if not isinstance(trimmed[whose], AskedOnce):
+            trimmed[whose] = AskedOnce(source=trimmed[whose])
+        rewriters.append(Rewriter(source=trimmed[whose], name=name, wishes=wishes))
+    return (*trimmed.values(), *rewriters)
 
 
 async def grow(

@@ -17,7 +17,14 @@ from aloe.schema import AssistantNode, Verdict, Vote
 from benchmark.proof.ablations import chosen
 from benchmark.proof.people import holds, leaks, people
 from benchmark.proof.pipeline import Proof, level
-from benchmark.proof.players import AskedOnce, Rewriter, RuleMarker, Trimmed, training_questions
+from benchmark.proof.players import (
+    AskedOnce,
+    Rewriter,
+    RuleMarker,
+    Trimmed,
+    strange_wishes,
+    training_questions,
+)
 from benchmark.proof.report import Ablated, write_report
 from benchmark.proof.reward import wishes_kept
 from benchmark.proof.rows import (
@@ -31,7 +38,7 @@ from benchmark.proof.rows import (
 )
 from benchmark.proof.stage import Stages
 from memory.embedder import MiniLmEmbedder
-from memory.verifiable import demonstration, generate, satisfaction, wish
+from memory.verifiable import DIMENSIONS, demonstration, generate, satisfaction, wish
 
 SMALL = ProofConfig(train=12, validation=3, test=4)
 
@@ -126,6 +133,21 @@ def test_the_rewriter_edits_the_reply_of_another_and_asks_no_more() -> None:
     assert not wanted.kept(written.content)
     assert wanted.kept(edited.content)
     assert edited.agent == "rewriter"
+
+
+def test_a_reply_edited_for_a_stranger_keeps_wishes_that_nobody_stated() -> None:
+    said = user("I mend nets. I want no emoji. What now?")
+    dimensions = ["emoji", "example", "greeting", "thanks"]
+
+    def written(tree: str) -> str:
+        agent = Rewriter(source=Plain(), name="stranger", wishes=strange_wishes(dimensions))
+        return asyncio.run(agent.reply(tree, [], said, ())).content
+
+    kept = [[d for d in dimensions if wish(d, DIMENSIONS[d][0].value).kept(written(str(n)))]
+            for n in range(40)]  # fmt: skip
+    assert {len(each) for each in kept} == {2}
+    assert {name for each in kept for name in each} == set(dimensions)
+    assert written("1") == written("1")
 
 
 @pytest.mark.parametrize(
@@ -300,6 +322,7 @@ def settings(folder: Path, model: Path, **proof: Any) -> Config:
             "dpo_trees": 6,
             "rl_trees": 4,
             "rl_candidates": 2,
+            "stranger": "hinted",
             "ablation_trees": [4],
             "ablation_turns": [1],
             **proof,
@@ -344,7 +367,8 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
     assert summary.result["goals"]["IR above the base's"]
     assert summary.result["goals"]["shuffled: IR not above the base's"]
     text = (tmp_path / "first" / "results.md").read_text(encoding="utf-8")
-    for part in ("rewriter", "| dpo, ceiling |", "| base, concise |", "trees-4", "### Median"):
+    wanted = ("rewriter", "| stranger |", "| dpo, ceiling |", "| base, concise |", "trees-4")
+    for part in (*wanted, "### Median"):
         assert part in text, part
 
     stages_made = len(lines)
@@ -389,7 +413,10 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text('[proof]\nrewriter = "nobody"\n', encoding="utf-8")
     ran = aloe("proof", "--config", file, "--out", tmp_path / "p")
-    assert ran.is_one_line_about("nobody", "hinted, plain")
+    assert ran.is_one_line_about("proof.rewriter", "nobody", "hinted, plain")
+    file.write_text('[proof]\nstranger = "nobody"\n', encoding="utf-8")
+    ran = aloe("proof", "--config", file, "--out", tmp_path / "p")
+    assert ran.is_one_line_about("proof.stranger", "nobody", "hinted, plain")
     file.write_text("", encoding="utf-8")
     ran = aloe("proof", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
     assert ran.is_one_line_about("hint-non", "did you mean hint-none")
