@@ -357,15 +357,16 @@ def satisfaction(preferences: Preferences, reply: str) -> float:
     return sum(found.values()) / len(found) if found else 1.0
 
 
-def generate(seed: int, *, wishes: int = 4) -> Persona:
+def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS) -> Persona:
     """Return a verifiable persona with a composed profile and that many wishes.
 
     Args:
         seed: the same seed gives the same persona.
         wishes: how many of the dimensions it cares about.
+        about: the dimensions that are drawn from.
     """
     rng = random.Random(derived_seed("verifiable", seed))
-    dimensions = sorted(rng.sample(list(DIMENSIONS), wishes))
+    dimensions = sorted(rng.sample([name for name in DIMENSIONS if name in about], wishes))
     chosen = {name: rng.choice(DIMENSIONS[name]) for name in dimensions}
     profile = compose("profile", sample("profile", Counter(), rng), rng.randrange(2**31))
     return Persona.of(

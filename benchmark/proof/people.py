@@ -15,6 +15,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations, count, islice
+from math import comb
 from typing import Literal
 
 from agents.rewriter import REACHABLE
@@ -132,13 +133,16 @@ def wished_about(config: ProofConfig) -> frozenset[str]:
 
 
 def candidates(wishes: int, dimensions: Set[str], seed: int) -> Iterator[Persona]:
-    """Yield personas without end, no two with the same wishes, all about these dimensions."""
+    """Yield personas with different wishes about these dimensions until there are no others."""
     seen: set[Pair] = set()
+    assignments = comb(wishes, wishes // 2) * (1 + wishes % 2)
+    everybody = comb(len(dimensions), wishes) * assignments
     for number in count():
-        persona = generate(derived_seed("proof", seed, number), wishes=wishes)
+        if len(seen) == everybody:
+            return
+        persona = generate(derived_seed("proof", seed, number), wishes=wishes, about=dimensions)
         wanted = frozenset(persona.preferences.items())
-        fits = persona.preferences.keys() <= dimensions and balanced(persona)
-        if fits and wanted not in seen:
+        if balanced(persona) and wanted not in seen:
             seen.add(wanted)
             yield persona
 

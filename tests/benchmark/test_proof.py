@@ -15,7 +15,7 @@ from aloe.config import Config, ProofConfig, load, validated
 from aloe.errors import ConfigError, StoreError
 from aloe.schema import AssistantNode, Verdict, Vote
 from benchmark.proof.ablations import chosen
-from benchmark.proof.people import holds, leaks, people
+from benchmark.proof.people import candidates, holds, leaks, people
 from benchmark.proof.pipeline import Proof, level
 from benchmark.proof.players import (
     AskedOnce,
@@ -60,10 +60,16 @@ def test_no_combination_of_the_test_is_in_training(small: Any) -> None:
 
 def test_wishes_are_about_the_dimensions_that_were_named() -> None:
     named = ("emoji", "example", "greeting", "question", "thanks")
-    config = SMALL.model_copy(update={"dimensions": named, "wishes": 3})
+    config = SMALL.model_copy(update={"dimensions": named, "wishes": 3, "train": 6})
     found = people(config, 3, 0.71, MiniLmEmbedder())
     wished = {name for part in found.parts.values() for p in part for name in p.preferences}
     assert wished == set(named)
+
+
+def test_personas_end_where_there_are_no_other_wishes() -> None:
+    for wishes, everybody in ((2, 12), (3, 24)):
+        found = list(candidates(wishes, {"emoji", "example", "lists", "thanks"}, 0))
+        assert len({frozenset(each.preferences.items()) for each in found}) == everybody
 
 
 @pytest.mark.parametrize(
