@@ -59,14 +59,10 @@ def _append(*phrases: str) -> Edits:
     return lambda text: (f"{text.rstrip()} {phrase}" for phrase in phrases)
 
 
-def _open_with(*phrases: str) -> Edits:
-    return lambda text: (f"{phrase} {text}" for phrase in phrases)
-
-
 _GREETED = re.compile(r"\A(?:hello|hi)(?: there)?[.,!]\s+", re.IGNORECASE)
 
 
-def _begin_with(*phrases: str) -> Edits:
+def _open_with(*phrases: str) -> Edits:
     """Put a phrase at the start, behind a greeting if there is one."""
 
     def edits(text: str) -> Iterator[str]:
@@ -259,13 +255,13 @@ EDITS: dict[tuple[str, str], Edits] = {
     ("paragraphs", "one"): lambda text: iter([re.sub(r"\n\s*\n", "\n", text)]),
     ("hedging", "hedged"): _append("Perhaps that is enough.", "Maybe that is a start."),
     ("hedging", "plain"): _unhedged,
-    ("apology", "given"): _begin_with("Sorry for the trouble.", "I am sorry to hear that."),
+    ("apology", "given"): _open_with("Sorry for the trouble.", "I am sorry to hear that."),
     ("apology", "none"): _drop(r"\b(?:sorry|apolog\w+)\b"),
     ("example", "given"): _append(
         "For example, start with an easy part.", "For example, ask a friend to help."
     ),
     ("example", "none"): _replace(r"\b(?:for example|for instance|e\.g\.),?", ""),
-    ("thanks", "given"): _begin_with("Thank you for asking.", "Thanks for asking."),
+    ("thanks", "given"): _open_with("Thank you for asking.", "Thanks for asking."),
     ("thanks", "none"): _drop(r"\b(?:thank you|thanks)\b"),
 }
 """Edits by dimension and value; a value that is not here cannot be served."""
