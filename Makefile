@@ -108,9 +108,14 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # What the README claims, shown from end to end: docs/proof.md. Stop it at any time; the same goes on.
-.PHONY: proof proof-quick
+.PHONY: proof proof-quick ablations
 proof: $(VENV)/.tests
 	$(BIN)/aloe proof --config examples/proof.toml --out runs/proof --report docs/results.md
 
 proof-quick: $(VENV)/.tests
 	$(BIN)/aloe proof --quick --config examples/proof-quick.toml --out runs/proof-quick
+
+# All of them at a quarter of the proof's trees, without the test.
+ablations: $(VENV)/.tests
+	$(BIN)/aloe proof --no-test --ablation all --config examples/proof-ablations.toml \
+	  --out runs/proof-ablations --report docs/ablations.md

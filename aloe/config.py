@@ -480,6 +480,9 @@ class ProofConfig(Settings):
     """Numbers of trees on the way to all of them: the scaling curve."""
     ablation_turns: tuple[int, ...] = (1, 3)
     """Turns of which rows are kept."""
+    ablation_judged: int | None = Field(default=None, ge=1)
+    """Trees that a model judges anew, the first ones; None for all. It reads a dozen prompts for
+    each turn of a tree."""
 
 
 class TelemetryConfig(Settings):

@@ -1,6 +1,7 @@
 """Models by rule for the proof: each name stands for what its training is to have made of it."""
 
 import random
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,3 +38,11 @@ def assistant(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str
     """Write a plain reply that differs from one call to the next."""
     words = ("Begin small.", "Ask a friend.", "Make a plan.", "Wait a day.", "Look around first.")
     return " ".join(random.Random(arguments["seed"]).sample(words, 2))
+
+
+def judge(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Prefer the longer reply in words alone, and name none where both are as long."""
+    found = re.search(r"\[A\] (.*)\n\n\[B\] (.*)\n\nWhich", messages[-1].text, re.DOTALL)
+    assert found
+    a, b = map(len, found.groups())
+    return "Hard to say." if a == b else "A" if a > b else "B"

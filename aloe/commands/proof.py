@@ -30,9 +30,12 @@ def proof(
         list[str] | None,
         typer.Option("--ablation", metavar="NAME", help="Also make this ablation; or `all`."),
     ] = None,
+    test: Annotated[
+        bool, typer.Option("--test/--no-test", help="Without it, make only what the ablations need.")
+    ] = True,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE.md", help="Where the results go [DIR/results.md]."),
+        typer.Option("--report", metavar="FILE.md", help="Where the results go [DIR/results.md, or ablations.md]."),
     ] = None,
     seed: Seed = None,
     config: ConfigFile = None,
@@ -48,9 +51,9 @@ def proof(
     Example: `aloe proof --config examples/proof.toml --out runs/proof`
     """
     from aloe import config as settings
-    from benchmark.proof.ablations import chosen
-    from benchmark.proof.pipeline import Proof
-    from benchmark.proof.report import Ablated, write_report
+    from benchmark.proof.ablations import chosen, compared
+    from benchmark.proof.pipeline import Made, Proof
+    from benchmark.proof.report import Ablated, write_ablations, write_report
     from benchmark.proof.stage import Stages
     from memory.trees import replace_text
 
@@ -58,6 +61,8 @@ def proof(
         raise ConfigError("name the settings: --config examples/proof.toml, or proof-quick.toml")
     if quick and (ablation or report):
         raise ConfigError("--quick makes neither ablations nor a report; leave out --quick")
+    if not (test or quick or ablation):
+        raise ConfigError("--no-test leaves nothing to make without --ablation NAME")
     resolved = settings.load(config, {"seed": seed})
     _check(resolved)
     wanted = chosen(ablation or [], resolved)
@@ -69,21 +74,24 @@ def proof(
     stages = Stages(root=out, on_line=on_line)
     try:
         with stages.held() as lock:
-            made = Proof(config=resolved, stages=stages, verb=_verb(lock, quiet=quiet))
+            stage = Proof(config=resolved, stages=stages, verb=_verb(lock, quiet=quiet))
             if quick:
-                _quick(made, as_json=as_json)
+                _quick(stage, as_json=as_json)
                 return
-            result = made.run()
+            made = stage.run() if test else stage.validated(compared(stage, wanted))
             ablated = [
                 Ablated(
-                    name=each.name, about=each.about, against=each.against, bench=each.bench(made)
+                    name=each.name, about=each.about, against=each.against, bench=each.bench(stage)
                 )
                 for each in wanted
             ]
     except KeyboardInterrupt:
         say(f"stopped; run the same command again to go on in {out}")
         raise typer.Exit(INTERRUPTED) from None
-    summary = write_report(report or out / "results.md", resolved, result, ablated)
+    if isinstance(made, Made):
+        summary = write_report(report or out / "results.md", resolved, made, ablated)
+    else:
+        summary = write_ablations(report or out / "ablations.md", resolved, made, ablated)
     replace_text(out / "timings.json", json.dumps(stages.seconds, indent=1) + "\n")
     show("\n".join(summary.lines), as_json=as_json)
     finish({"out": str(out), **summary.result}, as_json=as_json)

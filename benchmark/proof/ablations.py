@@ -8,12 +8,14 @@ import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError
+from aloe.schema import Tree
 from benchmark.proof.pipeline import Proof
 from benchmark.proof.rows import (
     Change,
@@ -22,6 +24,7 @@ from benchmark.proof.rows import (
     fixed_order,
     of_first_trees,
     one_character_rejected,
+    relabelled,
     unparsed_is_second,
     up_to_turn,
 )
@@ -51,8 +54,9 @@ class Ablation:
 
 def ablations(config: Config) -> list[Ablation]:
     """Return all there are under some settings."""
-    turns = config.simulation.turns
-    scaled = [n for n in config.proof.ablation_trees if n < config.simulation.trees]
+    turns, judged = config.simulation.turns, config.proof.ablation_judged
+    smaller = {*config.proof.ablation_trees, *filter(None, [judged])}
+    scaled = sorted(n for n in smaller if n < config.simulation.trees)
     return [
         _trees("hint-none", "no assistant gets a hint from the ledger", _without_hints),
         *(
@@ -86,7 +90,7 @@ def ablations(config: Config) -> list[Ablation]:
         Ablation(
             name="model-judge",
             about="the base model judges, in both orders, its answers read as text",
-            against="sft",
+            against=f"trees-{judged}" if judged in scaled else "sft",
             train=_judged(None),
         ),
         Ablation(
@@ -105,7 +109,7 @@ def ablations(config: Config) -> list[Ablation]:
 
 
 def chosen(names: Iterable[str], config: Config) -> list[Ablation]:
-    """Return the ablations of these names; `all` names every one.
+    """Return the ablations of these names and those they are against; `all` names every one.
 
     Raises:
         ConfigError: there is none of a name.
@@ -119,7 +123,16 @@ def chosen(names: Iterable[str], config: Config) -> list[Ablation]:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}, all"
             raise ConfigError(f"--ablation: there is no '{name}'{hint}")
-    return [known[name] for name in wanted]
+    for each in reversed(known.values()):  # what one is against stands before it
+        if each.name in wanted:
+            wanted.append(each.against)
+    return [each for each in known.values() if each.name in wanted]
+
+
+def compared(proof: Proof, wanted: Iterable[Ablation]) -> dict[str, Path]:
+    """Return the models of the recipe that these ablations are against, and SFT."""
+    against = {each.against for each in wanted}
+    return {"sft": proof.sft} | ({"dpo": proof.dpo} if "dpo" in against else {})
 
 
 def _sft(name: str, about: str, change: Change) -> Ablation:
@@ -180,12 +193,20 @@ def _one_character(proof: Proof, name: str) -> Path:
 
 def _judged(relabel: Relabel | None) -> Train:
     def train(proof: Proof, name: str) -> Path:
-        trees = proof.rejudged(proof.trees, _text_judge(proof.config))
+        trees, count = proof.trees, proof.config.proof.ablation_judged
+        if count is not None:
+            trees = proof.changed_trees("first-trees", trees, partial(_first, count=count), count)
+        trees = proof.rejudged(trees, _text_judge(proof.config))
         if relabel:
-            trees = proof.relabelled(f"{name}-trees", trees, relabel)
+            change = partial(relabelled, relabel=relabel)
+            trees = proof.changed_trees(f"{name}-trees", trees, change)
         return proof.trained(name, "sft", proof.rows(trees, "sft"), None, proof.config.proof.sft)
 
     return train
+
+
+def _first(trees: Iterable[Tree], count: int) -> Iterable[Tree]:
+    return islice(trees, count)
 
 
 def _text_judge(config: Config) -> Config:

@@ -11,7 +11,7 @@ model has been chosen on the validation personas, and the log says when that was
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,15 +21,13 @@ from agents.registry import prompts_of
 from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import InputError
-from aloe.schema import Persona
+from aloe.schema import Persona, Tree
 from benchmark.folder import RESULT, read_bench
 from benchmark.proof.people import Part, people
 from benchmark.proof.rows import (
     Change,
-    Relabel,
     of_first_trees,
     read_rows,
-    relabelled,
     shuffled,
     write_rows,
 )
@@ -49,17 +47,24 @@ REWARD = "benchmark.proof.reward:wishes_kept"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """What a proof left, by name of the model."""
+class Validated:
+    """What there is before the test is opened, by name of the model."""
 
     people: Path
     trees: Path
     models: Mapping[str, Path]
-    best: str
-    """The tuned model that was best on the validation personas."""
     validation: Mapping[str, Path]
     """Bench folders."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made(Validated):
+    """What a whole proof left, by name of the model."""
+
+    best: str
+    """The tuned model that was best on the validation personas."""
     test: Mapping[str, Path]
+    """Bench folders."""
 
 
 @dataclass(kw_only=True)
@@ -76,12 +81,10 @@ class Proof:
         Raises:
             AloeError: a verb failed; what is finished is kept.
         """
-        models = self.tuned()
-        validation = {name: self.bench(name, path, "validation") for name, path in models.items()}
-        validation[BASE] = self.bench(BASE, None, "validation")
-        best = max(models, key=lambda name: level(validation[name]))
+        before = self.validated(self.tuned())
+        best = max(before.models, key=lambda name: level(before.validation[name]))
         self.stages.log(f"best on validation: {best}")
-        models[CONTROL] = self.shuffled(best)
+        models = {**before.models, CONTROL: self.shuffled(best)}
         test = {BASE: self.bench(BASE, None, "test", ("ceiling", "concise"))}
         for name, path in models.items():
             test[name] = self.bench(name, path, "test", ("ceiling",) if name == best else ())
@@ -90,8 +93,20 @@ class Proof:
             trees=self.trees,
             models=models,
             best=best,
-            validation=validation,
+            validation=before.validation,
             test=test,
+        )
+
+    def validated(self, models: Mapping[str, Path]) -> Validated:
+        """Let these models and the base meet the validation personas.
+
+        Raises:
+            AloeError: a verb failed; what is finished is kept.
+        """
+        validation = {name: self.bench(name, path, "validation") for name, path in models.items()}
+        validation[BASE] = self.bench(BASE, None, "validation")
+        return Validated(
+            people=self.people, trees=self.trees, models=models, validation=validation
         )
 
     def quick(self) -> tuple[Path, Path]:
@@ -184,15 +199,20 @@ class Proof:
 
         return self.stages.made(name, [rows.parent.name, *inputs], make) / "rows.jsonl"
 
-    def relabelled(self, name: str, trees: Path, relabel: Relabel) -> Path:
-        """Return a run folder with the outcomes made anew from the votes."""
+    def changed_trees(
+        self,
+        name: str,
+        trees: Path,
+        change: Callable[[Iterable[Tree]], Iterable[Tree]],
+        *inputs: object,
+    ) -> Path:
+        """Return a run folder with the trees after a change that `name` and `inputs` identify."""
 
         def make(path: Path) -> None:
-            found = relabelled(read_trees(trees), relabel)
-            lines = "".join(tree.model_dump_json() + "\n" for tree in found)
+            lines = "".join(t.model_dump_json() + "\n" for t in change(read_trees(trees)))
             replace_text(_inside(path, "trees.jsonl"), lines)
 
-        return self.stages.made(name, [trees.name], make)
+        return self.stages.made(name, [trees.name, *inputs], make)
 
     def rejudged(self, trees: Path, judge: Config) -> Path:
         """Return the trees judged by the model in `judge` instead of the rule."""

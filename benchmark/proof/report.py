@@ -19,7 +19,7 @@ from benchmark.figures import Figure, Sample, divided, sample
 from benchmark.folder import read_bench
 from benchmark.metrics import Array
 from benchmark.proof.people import wished_about
-from benchmark.proof.pipeline import BASE, CONTROL, Made, suite_of
+from benchmark.proof.pipeline import BASE, CONTROL, Made, Validated, suite_of
 from benchmark.proof.players import REWRITER, STRANGER
 from benchmark.results import SuiteResult
 from benchmark.scores import ReplyScores
@@ -29,6 +29,8 @@ from memory.verifiable import satisfaction
 
 GOAL = 0.32
 """Relative gain in average AL that is aimed at: what the paper reports on average."""
+
+NO_PICTURE = "(Curves need matplotlib: `pip install 'aloe-align[plots]'`.)"
 
 COLUMNS = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR", "n_ir": "N-IR"}
 PAIRED = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR"}
@@ -82,21 +84,20 @@ def write_report(
     found = list(_conditions(made))
     by_name = {each.name: each for each in found}
     goals = goals_of(by_name, made.best)
-    pictures = _pictures(path, found, made, ablated)
     parts = [
+        "# Results of the proof",
         _head(config, made),
         _goals(goals, made.best),
         _models(found),
         _differences(found),
-        *pictures,
+        _levels(path, found),
         _selection(made),
         _candidates(made.trees),
         _trainings(made.models),
-        _ablations(made, ablated),
+        _ablations(path, made, ablated),
         _dialogues(made),
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, "\n\n".join(part for part in parts if part) + "\n")
+    _write(path, parts)
     return Summary(
         lines=(str(path), *(_goal_line(goal) for goal in goals)),
         result={
@@ -105,6 +106,34 @@ def write_report(
             "goals": {goal.name: goal.reached for goal in goals},
         },
     )
+
+
+def write_ablations(
+    path: Path,
+    config: Config,
+    made: Validated,
+    ablated: Sequence[Ablated],
+) -> Summary:
+    """Write a page of the ablations alone, made without the test.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    parts = [
+        "# Ablations",
+        _head(config, made),
+        _selection(made),
+        _ablations(path, made, ablated),
+        _candidates(made.trees),
+        _trainings(made.models),
+    ]
+    _write(path, parts)
+    return Summary(lines=(str(path),), result={"report": str(path)})
+
+
+def _write(path: Path, parts: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(path, "\n\n".join(parts) + "\n")
 
 
 def _conditions(made: Made) -> Iterator[_Condition]:
@@ -181,17 +210,18 @@ def _side(each: _Condition) -> Side:
     return Side(name=each.name, rows=each.rows)
 
 
-def _head(config: Config, made: Made) -> str:
+def _head(config: Config, made: Validated) -> str:
     proof, people = config.proof, made.people.name.rpartition("-")[2]
     assistants = ", ".join(f"{a.name} ({a.model})" for a in config.models.assistants)
     edited = {REWRITER: proof.rewriter, STRANGER: proof.stranger}
     rewriters = "".join(
         f", a {name} edits {whose}'s replies" for name, whose in edited.items() if whose
     )
+    tested = f"{proof.test} test users ({config.benchmark.seeds} dialogues each)"
+    if not isinstance(made, Made):
+        tested = "no test"
     return "\n".join(
         [
-            "# Results of the proof",
-            "",
             "Written by `aloe proof`; no figure in it was entered by hand. What is asked, and how "
             "to read the answer, stands in docs/proof.md.",
             "",
@@ -199,14 +229,12 @@ def _head(config: Config, made: Made) -> str:
             f"{rewriters}. Users, inducer and judge are rules.",
             f"- {config.simulation.trees} trees of {config.simulation.turns} turns with "
             f"{proof.train} users; {proof.validation} validation users (one dialogue each); "
-            f"{proof.test} test users ({config.benchmark.seeds} dialogues each), "
-            f"{proof.dialogue_turns} turns.",
+            f"{tested}; {proof.dialogue_turns} turns a dialogue.",
             f"- Each user has {proof.wishes} wishes that a program can check, out of "
             f"{len(wished_about(proof))} dimensions. Intervals are 95%, "
             "by bootstrap over users. AL is the share of wishes that a reply keeps, 0 to 1.",
-            f"- Training seed {config.seed}, one; evaluation seeds 0 to "
-            f"{config.benchmark.seeds - 1}. People {people}, trees "
-            f"{made.trees.name.rpartition('-')[2]}.",
+            f"- Training seed {config.seed}, one; a dialogue's seed is its number, from 0. People "
+            f"{people}, trees {made.trees.name.rpartition('-')[2]}.",
         ]
     )
 
@@ -253,12 +281,12 @@ def _differences(found: Sequence[_Condition]) -> str:
     return "### Above the base\n\nThe same users, dialogue by dialogue.\n\n" + table(head, rows)
 
 
-def _selection(made: Made) -> str:
+def _selection(made: Validated) -> str:
     rows = []
     for name, folder in sorted(made.validation.items()):
         result = _result(folder, "candidate")
         rows.append((name, *(_figure(result, metric) for metric in COLUMNS)))
-    note = "The best by average AL was taken; the test users played no part in it."
+    note = "The best is the one with the highest average AL here; the test users play no part in it."
     return f"## Validation users\n\n{note}\n\n" + table(("model", *COLUMNS.values()), rows)
 
 
@@ -313,7 +341,7 @@ def _trainings(models: Mapping[str, Path]) -> str:
     return "## Trainings\n\n" + table(head, rows)
 
 
-def _ablations(made: Made, ablated: Sequence[Ablated]) -> str:
+def _ablations(path: Path, made: Validated, ablated: Sequence[Ablated]) -> str:
     if not ablated:
         return "## Ablations\n\nNone was made (`aloe proof --ablation all` makes them)."
     benches = {**made.validation, **{each.name: each.bench for each in ablated}}
@@ -332,7 +360,8 @@ def _ablations(made: Made, ablated: Sequence[Ablated]) -> str:
         rows.append((each.name, each.about, level, each.against, *cells))
     head = ("ablation", "what is changed", "average AL", "against", *PAIRED.values())
     note = "On the validation users. The last columns are differences to the model it is against."
-    return f"## Ablations\n\n{note}\n\n" + table(head, rows)
+    parts = ["## Ablations", note, table(head, rows), _scaling(path, made, ablated)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _dialogues(made: Made) -> str:
@@ -381,30 +410,40 @@ def _dialogue(tree: Tree) -> str:
     return "\n>\n".join(lines)
 
 
-def _pictures(
-    path: Path, found: Sequence[_Condition], made: Made, ablated: Sequence[Ablated]
-) -> list[str]:
-    """Draw the curves beside the page and return the links."""
+def _levels(path: Path, found: Sequence[_Condition]) -> str:
+    """Draw the curves of all conditions beside the page and return the link."""
     try:
-        from benchmark.proof.pictures import draw_levels, draw_scaling
+        from benchmark.proof.pictures import draw_levels
     except ImportError:
-        return ["(Curves need matplotlib: `pip install 'aloe-align[plots]'`.)"]
-    folder = path.with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
-    curves = {each.name: each.result.curves for each in found}
-    draw_levels(folder / "levels.svg", curves)
-    links = [f"![AL by turn, with 95% bands]({folder.name}/levels.svg)"]
+        return NO_PICTURE
+    draw_levels(_beside(path, "levels.svg"), {each.name: each.result.curves for each in found})
+    return f"![AL by turn, with 95% bands]({path.stem}/levels.svg)"
+
+
+def _scaling(path: Path, made: Validated, ablated: Sequence[Ablated]) -> str:
+    """Draw the scaling curve beside the page, if it was measured, and return the link."""
     points = {
         int(each.name.removeprefix("trees-")): _result(each.bench, "candidate").figures["al_mean"]
         for each in ablated
         if each.name.startswith("trees-")
     }
-    if points:
-        whole = sum(1 for _ in read_trees(made.trees))
-        points[whole] = _result(made.validation["sft"], "candidate").figures["al_mean"]
-        draw_scaling(folder / "scaling.svg", points)
-        links.append(f"![Average AL by number of trees]({folder.name}/scaling.svg)")
-    return links
+    if not points:
+        return ""
+    try:
+        from benchmark.proof.pictures import draw_scaling
+    except ImportError:
+        return NO_PICTURE
+    whole = sum(1 for _ in read_trees(made.trees))
+    points[whole] = _result(made.validation["sft"], "candidate").figures["al_mean"]
+    draw_scaling(_beside(path, "scaling.svg"), points)
+    return f"![Average AL by number of trees]({path.stem}/scaling.svg)"
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Return a file in the folder of a page's pictures."""
+    folder = path.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
 
 
 def shown(figure: Figure) -> str:

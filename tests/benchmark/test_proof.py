@@ -389,6 +389,32 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
 
 @pytest.mark.train
 @pytest.mark.slow
+def test_ablations_alone_never_open_the_test(
+    aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import tiny
+
+    monkeypatch.setattr("aloe.commands.proof._verb", lambda lock, quiet: verb)
+    model = tiny.save(tmp_path / "tiny")
+    config = settings(tmp_path, model, served="scripted:taught:sft", ablation_judged=4)
+    raw = config.model_dump()
+    raw["models"]["judge"] = "scripted:taught:judge"
+    file = tmp_path / "c.toml"
+    file.write_text(validated(Config, raw, source="test").toml(), encoding="utf-8")
+    out = tmp_path / "p"
+    names = ("bug-unparsed", "bug-one-character")
+    asked = (part for name in names for part in ("--ablation", name))
+    ran = aloe("proof", "--no-test", "--json", "--config", file, "--out", out, *asked)
+    assert ran.code == 0, ran.err
+    page = (out / "ablations.md").read_text(encoding="utf-8")
+    for name in ("trees-4", "model-judge", *names, "scaling.svg", "no test"):
+        assert name in page, name
+    assert "test of" not in (out / "proof.log").read_text(encoding="utf-8")
+    assert not list(out.glob("test-*"))
+
+
+@pytest.mark.train
+@pytest.mark.slow
 def test_the_quick_form_fails_unless_the_reward_rises(
     aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -413,9 +439,20 @@ def test_every_ablation_is_known_by_name() -> None:
         assert name in names
 
 
+def test_what_an_ablation_is_against_is_made_too() -> None:
+    config = validated(Config, {"proof": {"ablation_judged": 25}}, source="test")
+    assert [a.name for a in chosen(["bug-fixed-order"], config)] == [
+        "trees-25",
+        "model-judge",
+        "bug-fixed-order",
+    ]
+
+
 def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     ran = aloe("proof", "--out", tmp_path / "p")
     assert ran.is_one_line_about("--config", "proof.toml")
+    ran = aloe("proof", "--no-test", "--config", "x.toml", "--out", tmp_path / "p")
+    assert ran.is_one_line_about("--no-test", "--ablation")
     file = tmp_path / "c.toml"
     file.write_text('[proof]\nrewriter = "nobody"\n', encoding="utf-8")
     ran = aloe("proof", "--config", file, "--out", tmp_path / "p")
@@ -429,7 +466,9 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "p").exists()
 
 
-@pytest.mark.parametrize("name", ["proof", "proof-quick", "proof-qwen-7b", "proof-llama-8b"])
+@pytest.mark.parametrize(
+    "name", ["proof", "proof-quick", "proof-ablations", "proof-qwen-7b", "proof-llama-8b"]
+)
 def test_the_shipped_settings_are_settings(name: str) -> None:
     config = load(Path(__file__).parents[2] / "examples" / f"{name}.toml")
     assert config.proof.train == config.simulation.trees  # each user once
