@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import transformers
 
+from training.activations import keep_less
 from training.attention import use_tree_attention
 from training.packing import Example, Packed, pack
 from training.scores import token_log_probabilities
@@ -60,6 +61,8 @@ class TreeTrainer(transformers.Trainer):
         self._loss_shifts_labels = False
         self.measured: dict[str, list[float]] = defaultdict(list)
         use_tree_attention(self.model)
+        if not self.args.gradient_checkpointing:  # which keeps nothing of a layer anyway
+            keep_less(self.model)
 
     def row_loss(self, batch: Batch, packed: Packed, log_probabilities: Tensor) -> Tensor:
         """Return the loss of one row, summed over its items."""

