@@ -18,8 +18,9 @@ from typing import Any
 from aloe.errors import ConfigError, ModelError
 from aloe.recoding import recoded
 
-SLOTS = 4
-"""Conversations decoded together; more gives nothing on few cores."""
+SLOTS = 8
+"""Conversations decoded together. With an adapter and two cores, 12 dialogues took 25 s eight at a
+time and 33 s four at a time."""
 CONTEXT = 4096
 """Tokens a slot can hold: prompt and reply."""
 CACHE_MIB = 1024
