@@ -1,9 +1,9 @@
 """Keep less of a gated MLP for the backward pass.
 
-Of a layer's memory for gradients nearly two thirds are four tensors of the MLP: gate, up, silu(gate)
-and their product, which the adapter of the down projection reads again. The last two follow from
-the first two at next to no cost, so only these are kept: 30% less for a model like SmolLM2, no
-matrix is multiplied twice, and the gradients are the same.
+Nearly two thirds of what a layer keeps are four tensors of its MLP: gate, up, silu(gate) and their
+product, which the adapter of the down projection reads again. The last two follow from the first
+two at next to no cost, so only these are kept: by count 30% less of a layer of SmolLM2, no matrix
+is multiplied twice, and the gradients are the same.
 """
 
 from types import MethodType

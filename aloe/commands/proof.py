@@ -31,11 +31,16 @@ def proof(
         typer.Option("--ablation", metavar="NAME", help="Also make this ablation; or `all`."),
     ] = None,
     test: Annotated[
-        bool, typer.Option("--test/--no-test", help="Without it, make only what the ablations need.")
+        bool,
+        typer.Option("--test/--no-test", help="Without it, make only what the ablations need."),
     ] = True,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE.md", help="Where the results go [DIR/results.md, or ablations.md]."),
+        typer.Option(
+            "--report",
+            metavar="FILE.md",
+            help="Where the results go [DIR/results.md, or ablations.md].",
+        ),
     ] = None,
     seed: Seed = None,
     config: ConfigFile = None,

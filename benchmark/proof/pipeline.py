@@ -105,9 +105,7 @@ class Proof:
         """
         validation = {name: self.bench(name, path, "validation") for name, path in models.items()}
         validation[BASE] = self.bench(BASE, None, "validation")
-        return Validated(
-            people=self.people, trees=self.trees, models=models, validation=validation
-        )
+        return Validated(people=self.people, trees=self.trees, models=models, validation=validation)
 
     def quick(self) -> tuple[Path, Path]:
         """Make the SFT model only; return bench folders of base and SFT with training personas.

@@ -286,7 +286,9 @@ def _selection(made: Validated) -> str:
     for name, folder in sorted(made.validation.items()):
         result = _result(folder, "candidate")
         rows.append((name, *(_figure(result, metric) for metric in COLUMNS)))
-    note = "The best is the one with the highest average AL here; the test users play no part in it."
+    note = (
+        "The best is the one with the highest average AL here; the test users play no part in it."
+    )
     return f"## Validation users\n\n{note}\n\n" + table(("model", *COLUMNS.values()), rows)
 
 

@@ -440,7 +440,8 @@ def test_every_ablation_is_known_by_name() -> None:
 
 
 def test_what_an_ablation_is_against_is_made_too() -> None:
-    config = validated(Config, {"proof": {"ablation_judged": 25}}, source="test")
+    raw = {"simulation": {"trees": 50}, "proof": {"ablation_judged": 25}}
+    config = validated(Config, raw, source="test")
     assert [a.name for a in chosen(["bug-fixed-order"], config)] == [
         "trees-25",
         "model-judge",
