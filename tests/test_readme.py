@@ -19,6 +19,15 @@ def test_shipped_settings_load(example: Path) -> None:
     settings.load(example)
 
 
+def test_its_figures_of_the_proof_are_those_of_the_run() -> None:
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    section = README.partition("## Does it work?")[2].partition("```")[0]
+    figures = re.findall(r"[-+]?[\d.]+%? \[[^]]*[\d%]\]", section)
+    levels = re.findall(r"\| (0\.\d{3}) \|", section)
+    assert (len(figures), len(levels)) == (8, 4)
+    assert all(figure in results for figure in (*figures, *(f"| {each} [" for each in levels)))
+
+
 def test_its_verbs_are_verbs(aloe: RunAloe) -> None:
     named = set(re.findall(r"^\| `aloe ([a-z ]+)`", README, re.MULTILINE))
     assert len(named) > 8

@@ -61,7 +61,7 @@ class TreeTrainer(transformers.Trainer):
         self._loss_shifts_labels = False
         self.measured: dict[str, list[float]] = defaultdict(list)
         use_tree_attention(self.model)
-        if not self.args.gradient_checkpointing:  # which keeps nothing of a layer anyway
+        if not self.args.activation_checkpointing:  # which keeps nothing of a layer anyway
             keep_less(self.model)
 
     def row_loss(self, batch: Batch, packed: Packed, log_probabilities: Tensor) -> Tensor:

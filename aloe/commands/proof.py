@@ -158,18 +158,14 @@ def _check(config: "Config") -> None:
     """Make sure before anything is made that it can be."""
     import importlib.util
 
+    from benchmark.proof.trees import edited
+
     missing = [name for name in ("torch", "trl", "peft") if not importlib.util.find_spec(name)]
     if missing:
         raise ConfigError(
             f"the proof trains and needs {missing[0]}: pip install 'aloe-align[train]'"
         )
-    names = [each.name for each in config.models.assistants]
-    edited = {"rewriter": config.proof.rewriter, "stranger": config.proof.stranger}
-    for name, whose in edited.items():
-        if whose not in ("", *names):
-            raise ConfigError(
-                f"proof.{name}: there is no assistant '{whose}'; there are {', '.join(names)}"
-            )
+    edited(config)
 
 
 def _verb(lock: int, *, quiet: bool) -> "Verb":

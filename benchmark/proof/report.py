@@ -21,6 +21,7 @@ from benchmark.metrics import Array
 from benchmark.proof.people import wished_about
 from benchmark.proof.pipeline import BASE, CONTROL, Made, Validated, suite_of
 from benchmark.proof.players import REWRITER, STRANGER
+from benchmark.proof.trees import edited
 from benchmark.results import SuiteResult
 from benchmark.scores import ReplyScores
 from benchmark.statistics import average_level
@@ -213,9 +214,8 @@ def _side(each: _Condition) -> Side:
 def _head(config: Config, made: Validated) -> str:
     proof, people = config.proof, made.people.name.rpartition("-")[2]
     assistants = ", ".join(f"{a.name} ({a.model})" for a in config.models.assistants)
-    edited = {REWRITER: proof.rewriter, STRANGER: proof.stranger}
     rewriters = "".join(
-        f", a {name} edits {whose}'s replies" for name, whose in edited.items() if whose
+        f", a {name} edits {whose}'s replies" for name, whose in edited(config).items()
     )
     tested = f"{proof.test} test users ({config.benchmark.seeds} dialogues each)"
     if not isinstance(made, Made):

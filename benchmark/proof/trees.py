@@ -10,7 +10,7 @@ from dataclasses import replace
 from agents.assistant import Assistant
 from agents.rule_user import RuleUser
 from aloe.calls import CallLog
-from aloe.config import Config, ProofConfig
+from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.models import Model, closed_model, open_model
 from aloe.schema import Persona, Tree
@@ -69,7 +69,7 @@ def proof_context(
         inducer=RuleMarker(questions=frozenset(questions)),
         assistants=_deployed(config, models, calls)
         if deployed
-        else _with_rewriters(context.assistants, config.proof),
+        else _with_rewriters(context.assistants, config),
     )
 
 
@@ -79,24 +79,33 @@ def _deployed(config: Config, models: dict[str, Model], calls: CallLog) -> tuple
     return tuple(Trimmed(source=agent) for agent in agents)
 
 
-def _with_rewriters(agents: Sequence[Assistant], proof: ProofConfig) -> tuple[Assistant, ...]:
+def edited(config: Config) -> dict[str, str]:
+    """Return whose replies are edited, by name of the agent that edits them.
+
+    Raises:
+        ConfigError: they are to be those of an assistant that is not there.
+    """
+    names = [each.name for each in config.models.assistants]
+    found = {REWRITER: config.proof.rewriter, STRANGER: config.proof.stranger}
+    for name, whose in found.items():
+        if whose not in ("", *names):
+            raise ConfigError(
+                f"proof.{name}: there is no assistant '{whose}'; there are {', '.join(names)}"
+            )
+    return {name: whose for name, whose in found.items() if whose}
+
+
+def _with_rewriters(agents: Sequence[Assistant], config: Config) -> tuple[Assistant, ...]:
     """Return the assistants, and those that edit what they say."""
     trimmed: dict[str, Assistant] = {each.name: Trimmed(source=each) for each in agents}
-    edited = {
-        REWRITER: (proof.rewriter, stated_wishes),
-        STRANGER: (proof.stranger, strange_wishes(wished_about(proof))),
-    }
-    rewriters = []
-    for name, (whose, wishes) in edited.items():
-        if not whose:
-            continue
-        if whose not in trimmed:
-            raise ConfigError(
-                f"proof.{name}: there is no assistant '{whose}'; there are {', '.join(trimmed)}"
-            )
-        if not isinstance(trimmed[whose], AskedOnce):
-            trimmed[whose] = AskedOnce(source=trimmed[whose])
-        rewriters.append(Rewriter(source=trimmed[whose], name=name, wishes=wishes))
+    wishes = {REWRITER: stated_wishes, STRANGER: strange_wishes(wished_about(config.proof))}
+    whose = edited(config)
+    for name in set(whose.values()):
+        trimmed[name] = AskedOnce(source=trimmed[name])
+    rewriters = (
+        Rewriter(source=trimmed[source], name=name, wishes=wishes[name])
+        for name, source in whose.items()
+    )
     return (*trimmed.values(), *rewriters)
 
 

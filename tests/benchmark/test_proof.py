@@ -311,7 +311,7 @@ def settings(folder: Path, model: Path, **proof: Any) -> Config:
         for name in ("plain", "hinted")
     ]
     raw = {
-        "models": {"assistants": scripted},
+        "models": {"assistants": scripted, "judge": "scripted:taught:judge"},
         "simulation": {"trees": 8, "turns": 2},
         "training": {
             "model": str(model),
@@ -387,24 +387,29 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
         assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
-@pytest.mark.train
-@pytest.mark.slow
-def test_ablations_alone_never_open_the_test(
-    aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def ran_proof(aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Run the command, with its verbs in this process."""
     import tiny
 
     monkeypatch.setattr("aloe.commands.proof._verb", lambda lock, quiet: verb)
     model = tiny.save(tmp_path / "tiny")
-    config = settings(tmp_path, model, served="scripted:taught:sft", ablation_judged=4)
-    raw = config.model_dump()
-    raw["models"]["judge"] = "scripted:taught:judge"
-    file = tmp_path / "c.toml"
-    file.write_text(validated(Config, raw, source="test").toml(), encoding="utf-8")
+
+    def ran(out: Path, *options: str, **proof: Any) -> Any:
+        file = out.with_suffix(".toml")
+        file.write_text(settings(tmp_path, model, **proof).toml(), encoding="utf-8")
+        return aloe("proof", "--json", "--config", file, "--out", out, *options)
+
+    return ran
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_ablations_alone_never_open_the_test(ran_proof: Any, tmp_path: Path) -> None:
     out = tmp_path / "p"
     names = ("bug-unparsed", "bug-one-character")
     asked = (part for name in names for part in ("--ablation", name))
-    ran = aloe("proof", "--no-test", "--json", "--config", file, "--out", out, *asked)
+    ran = ran_proof(out, "--no-test", *asked, served="scripted:taught:sft", ablation_judged=4)
     assert ran.code == 0, ran.err
     page = (out / "ablations.md").read_text(encoding="utf-8")
     for name in ("trees-4", "model-judge", *names, "scaling.svg", "no test"):
@@ -415,17 +420,9 @@ def test_ablations_alone_never_open_the_test(
 
 @pytest.mark.train
 @pytest.mark.slow
-def test_the_quick_form_fails_unless_the_reward_rises(
-    aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    import tiny
-
-    monkeypatch.setattr("aloe.commands.proof._verb", lambda lock, quiet: verb)
+def test_the_quick_form_fails_unless_the_reward_rises(ran_proof: Any, tmp_path: Path) -> None:
     for name, code in (("sft", 0), ("shuffled", 2)):
-        config = settings(tmp_path, tiny.save(tmp_path / "tiny"), served=f"scripted:taught:{name}")
-        file = tmp_path / f"{name}.toml"
-        file.write_text(config.toml(), encoding="utf-8")
-        ran = aloe("proof", "--quick", "--json", "--config", file, "--out", tmp_path / name)
+        ran = ran_proof(tmp_path / name, "--quick", served=f"scripted:taught:{name}")
         assert ran.code == code, ran.err
         reward = ran.result["reward"]
         assert (reward["sft"] > reward["base"]) == (code == 0)
