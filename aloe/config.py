@@ -462,6 +462,9 @@ class ProofConfig(Settings):
     no such candidate."""
     served: str = "local:{folder}"
     """Model string of a trained model; `{folder}` and `{name}` are filled in."""
+    merged: bool = False
+    """Whether adapters are put into their base, in 8 bits, and served as whole models: quicker than
+    an adapter beside its base."""
     sft: dict[str, Any] = {}
     dpo: dict[str, Any] = {}
     rl: dict[str, Any] = {}

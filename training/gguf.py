@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aloe.errors import ConfigError
 from aloe.huggingface import ADAPTER, adapter_base
@@ -19,6 +19,9 @@ from aloe.local import ADAPTER_GGUF, MODEL_GGUF, WEIGHTS, weights_path
 from aloe.recoding import close, metadata
 
 Array = Any
+
+Bits = Literal[8, 16]
+"""Of a weight."""
 
 LAYER_NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -70,8 +73,15 @@ def write_adapter(folder: Path) -> Path:
     return out
 
 
-def write_model(model: Any, base: str, folder: Path) -> Path:
-    """Write the weights of a plain model as F16, with settings and tokenizer of its `base`.
+def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path:
+    """Write the weights of a plain model, with settings and tokenizer of its `base`.
+
+    Args:
+        model: transformers model without adapter.
+        base: what it was trained on.
+        folder: where the file goes.
+        bits: 16 (F16) says what the model says; 8 (Q8_0: 32 weights share a scale) is smaller,
+            faster and a little off. Vectors have 32.
 
     Raises:
         ConfigError: the base is no GGUF file, or of an architecture not covered.
@@ -83,7 +93,9 @@ def write_model(model: Any, base: str, folder: Path) -> Path:
     writer = gguf.GGUFWriter(out, _architecture(reader))
     for key, value, kind, element in metadata(reader):
         writer.add_key_value(key, value, kind, element)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    coding = "Q8_0" if bits == 8 else "F16"
+    matrix, vector = gguf.GGMLQuantizationType[coding], gguf.GGMLQuantizationType.F32
+    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{coding}"])
     reordered = _reordering(reader)
     tied = bool(getattr(model.config, "tie_word_embeddings", False))
     for name, tensor in model.state_dict().items():
@@ -92,9 +104,8 @@ def write_model(model: Any, base: str, folder: Path) -> Path:
         module, _, leaf = name.rpartition(".")
         part = gguf_name(module)
         value = reordered(part, tensor.detach().float().cpu().numpy())
-        writer.add_tensor(
-            f"{part}.{leaf}", value.astype("float16" if value.ndim > 1 else "float32")
-        )
+        kind = matrix if value.ndim > 1 else vector
+        writer.add_tensor(f"{part}.{leaf}", gguf.quantize(value, kind), raw_dtype=kind)
     close(writer)
     return out
 

@@ -8,11 +8,16 @@ from pathlib import Path
 
 from aloe.errors import ConfigError, StoreError
 from aloe.huggingface import ADAPTER, load_checkpoint
-from training.gguf import is_gguf, write_model
+from training.gguf import Bits, is_gguf, write_model
 
 
-def merge(adapter: Path, out: Path) -> list[Path]:
+def merge(adapter: Path, out: Path, *, bits: Bits = 16) -> list[Path]:
     """Merge the adapter folder into a new folder; returns the weight files written.
+
+    Args:
+        adapter: its folder.
+        out: where the model goes.
+        bits: of a weight in the GGUF file.
 
     Raises:
         ConfigError: it is no adapter, or does not fit its base.
@@ -29,7 +34,7 @@ def merge(adapter: Path, out: Path) -> list[Path]:
     model.save_pretrained(part)
     loaded.tokenizer.save_pretrained(part)
     if is_gguf(loaded.base):
-        write_model(model, loaded.base, part)
+        write_model(model, loaded.base, part, bits=bits)
     if out.exists():
         out.rmdir()
     part.rename(out)

@@ -180,6 +180,9 @@ def grpo(
 def merge(
     adapter: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a trained adapter.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to make.")],
+    eight_bit: Annotated[
+        bool, typer.Option("--8-bit", help="Write the GGUF file for local: in 8 bits, not 16.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Put an adapter into its base: one plain model for hf:, vLLM and local:.
@@ -189,7 +192,7 @@ def merge(
     _need_train_extra()
     from training.merge import merge as merged
 
-    files = [str(file) for file in merged(adapter, out)]
+    files = [str(file) for file in merged(adapter, out, bits=8 if eight_bit else 16)]
     show(f"{out}: {', '.join(files)}", as_json=as_json)
     finish({"out": str(out), "files": files}, as_json=as_json)
 

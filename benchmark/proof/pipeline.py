@@ -289,7 +289,8 @@ class Proof:
         proof = self.config.proof
         if proof.rl_method == "grpo":
             return self.trained("grpo", "grpo", self.trees, self.sft, proof.rl)
-        trees = self.grown("own-trees", self._own_writers(), self.sft.name, deployed=True)
+        after = self.deployed("sft", self.sft).name
+        trees = self.grown("own-trees", self._own_writers(), after, deployed=True)
         return self.trained("rejection", "sft", self.rows(trees, "sft"), self.sft, proof.rl)
 
     def _own_writers(self) -> Config:
@@ -316,7 +317,7 @@ class Proof:
 
     def tuned(self) -> dict[str, Path]:
         """Return the models that are candidates for the best, by name."""
-        return {"sft": self.sft, "dpo": self.dpo, self.rl.name.partition("-")[0]: self.rl}
+        return {"sft": self.sft, "dpo": self.dpo, self.config.proof.rl_method: self.rl}
 
     def shuffled(self, best: str) -> Path:
         """Return the control of the best model: the same recipe on shuffled rows.
@@ -337,8 +338,19 @@ class Proof:
             f"shuffled-{name}", rows, lambda found: shuffled(found, personas, seed), seed
         )
 
-    def served(self, name: str, folder: Path) -> str:
+    def deployed(self, name: str, model: Path) -> Path:
+        """Return the folder that a trained model is served from."""
+        if not self.config.proof.merged:
+            return model
+
+        def make(path: Path) -> None:
+            self.verb(["train", "merge", str(model), "--8-bit", "--out", str(path)])
+
+        return self.stages.made(f"merged-{name}", [model.name], make)
+
+    def served(self, name: str, model: Path) -> str:
         """Return the model string of a trained model."""
+        folder = self.deployed(name, model)
         return self.config.proof.served.format(name=name, folder=folder)
 
     def bench(
@@ -362,7 +374,7 @@ class Proof:
         inputs = [
             self.people.name,
             part,
-            model.name if model else None,
+            self.deployed(name, model).name if model else None,
             {"seeds": seeds, **config.benchmark.candidate.model_dump(mode="json", exclude=hidden)},
             sorted(controls),
             config.seed,

@@ -325,6 +325,7 @@ def settings(folder: Path, model: Path, **proof: Any) -> Config:
             "test": 10,
             "dialogue_turns": 4,
             "served": "scripted:taught:{name}",
+            "merged": True,
             "dpo_trees": 6,
             "rl_trees": 4,
             "rl_candidates": 2,

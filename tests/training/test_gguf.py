@@ -148,6 +148,16 @@ def test_a_merged_model_says_the_same_in_every_form(adapter, tmp_path):
     assert gap(first_tokens(f"local:{tmp_path / 'merged'}"), here) < 1e-2
 
 
+def test_in_eight_bits_a_merged_model_is_smaller_and_says_nearly_the_same(aloe, adapter, tmp_path):
+    ran = aloe("train", "merge", adapter, "--8-bit", "--out", tmp_path / "merged")
+    assert ran.code == 0, ran.err
+    merge(adapter, tmp_path / "whole")
+    sizes = [(tmp_path / name / "model.gguf").stat().st_size for name in ("merged", "whole")]
+    assert sizes[0] < 0.8 * sizes[1]  # the rest is the tokenizer
+    served = first_tokens(f"local:{tmp_path / 'merged'}")
+    assert gap(served, first_tokens(f"hf:{adapter}")) < 0.3  # another order of rows: more than 1
+
+
 def test_what_cannot_be_merged_is_refused(aloe, adapter, tmp_path):
     assert "is no adapter" in aloe("train", "merge", tmp_path, "--out", tmp_path / "x").err
     (tmp_path / "full").mkdir()
