@@ -1,6 +1,6 @@
 """What tree packing saves: one optimizer step over eight trees, done several ways.
 
-Run as: make bench-training            (all, about three quarters of an hour)
+Run as: make bench-training            (all, about an hour)
         python -m benchmark.bench_training --quick      (one conversation of three turns)
 
 Ways of DPO: `tree` packs each conversation; `pairs` is the fair comparison, a plain loop over pairs
