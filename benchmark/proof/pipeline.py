@@ -289,19 +289,19 @@ class Proof:
         proof = self.config.proof
         if proof.rl_method == "grpo":
             return self.trained("grpo", "grpo", self.trees, self.sft, proof.rl)
-        after = self.deployed("sft", self.sft).name
-        trees = self.grown("own-trees", self._own_writers(), after, deployed=True)
+        writer = self.to_serve("sft", self.sft)
+        trees = self.grown("own-trees", self._own_writers(writer), writer.name, deployed=True)
         return self.trained("rejection", "sft", self.rows(trees, "sft"), self.sft, proof.rl)
 
-    def _own_writers(self) -> Config:
-        """Return settings under which the SFT model writes all candidates."""
+    def _own_writers(self, sft: Path) -> Config:
+        """Return settings under which the SFT model, served from a folder, writes all."""
         raw = self.config.model_dump()
         first = raw["models"]["assistants"][0]
         raw["models"]["assistants"] = [
             {
                 **first,
                 "name": f"sample{number}",
-                "model": self.served("sft", self.sft),
+                "model": self.served("sft", sft),
                 "temperature": 1.0,
                 "max_tokens": raw["benchmark"]["candidate"]["max_tokens"],
                 "hint": False,
@@ -338,19 +338,19 @@ class Proof:
             f"shuffled-{name}", rows, lambda found: shuffled(found, personas, seed), seed
         )
 
-    def deployed(self, name: str, model: Path) -> Path:
+    def to_serve(self, name: str, model: Path) -> Path:
         """Return the folder that a trained model is served from."""
         if not self.config.proof.merged:
             return model
 
         def make(path: Path) -> None:
-            self.verb(["train", "merge", str(model), "--8-bit", "--out", str(path)])
+            if not path.exists():  # a merged model appears whole or not at all
+                self.verb(["train", "merge", str(model), "--8-bit", "--out", str(path)])
 
         return self.stages.made(f"merged-{name}", [model.name], make)
 
-    def served(self, name: str, model: Path) -> str:
+    def served(self, name: str, folder: Path) -> str:
         """Return the model string of a trained model."""
-        folder = self.deployed(name, model)
         return self.config.proof.served.format(name=name, folder=folder)
 
     def bench(
@@ -367,14 +367,15 @@ class Proof:
         seeds = self.config.benchmark.seeds if part == "test" else 1
         raw = self.config.model_dump()
         raw["benchmark"] |= {"cases": str(self.people / f"{part}.cases.jsonl"), "seeds": seeds}
-        if model:
-            raw["benchmark"]["candidate"]["model"] = self.served(name, model)
+        folder = self.to_serve(name, model) if model else None
+        if folder:
+            raw["benchmark"]["candidate"]["model"] = self.served(name, folder)
         config = settings.validated(Config, raw, source="proof")
-        hidden = {"model"} if model else None  # its folder's name says it
+        hidden = {"model"} if folder else None  # its folder's name says it
         inputs = [
             self.people.name,
             part,
-            self.deployed(name, model).name if model else None,
+            folder.name if folder else None,
             {"seeds": seeds, **config.benchmark.candidate.model_dump(mode="json", exclude=hidden)},
             sorted(controls),
             config.seed,

@@ -388,6 +388,19 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
         assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
+def test_a_kill_after_a_merge_does_not_stop_the_next_proof(tmp_path: Path) -> None:
+    def killed(arguments: Sequence[str]) -> None:
+        Path(arguments[-1]).mkdir()
+        raise KeyboardInterrupt
+
+    config, trained = settings(tmp_path, tmp_path), tmp_path / "sft-1"
+    stages = Stages(root=tmp_path / "proof")
+    with pytest.raises(KeyboardInterrupt):
+        Proof(config=config, stages=stages, verb=killed).to_serve("sft", trained)
+    # The verb refuses a folder that is there, so it must not be asked again.
+    assert Proof(config=config, stages=stages, verb=killed).to_serve("sft", trained).is_dir()
+
+
 @pytest.fixture
 def ran_proof(aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Run the command, with its verbs in this process."""
