@@ -463,8 +463,8 @@ class ProofConfig(Settings):
     served: str = "local:{folder}"
     """Model string of a trained model; `{folder}` and `{name}` are filled in."""
     merged: bool = False
-    """Whether adapters are put into their base, in 8 bits, and served as whole models: quicker than
-    an adapter beside its base."""
+    """Whether adapters are put into their base (in 8 bits if that is a GGUF file) and served as
+    whole models: quicker than an adapter beside its base."""
     sft: dict[str, Any] = {}
     dpo: dict[str, Any] = {}
     rl: dict[str, Any] = {}

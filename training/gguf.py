@@ -38,6 +38,9 @@ LAYER_NAMES = {
 
 OUTER_NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 
+BLOCK = 32
+"""Weights that share a scale in Q8_0."""
+
 ARCHITECTURES = ("llama", "qwen2")
 """GGUF architectures whose parts have these names; only llama reorders queries and keys."""
 
@@ -80,8 +83,8 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
         model: transformers model without adapter.
         base: what it was trained on.
         folder: where the file goes.
-        bits: 16 (F16) says what the model says; 8 (Q8_0: 32 weights share a scale) is smaller,
-            faster and a little off. Vectors have 32.
+        bits: 16 (F16) says what the model says; 8 (Q8_0: 32 weights of a row share a scale) is
+            smaller, faster and a little off. Vectors have 32 bits, rows of another length 16.
 
     Raises:
         ConfigError: the base is no GGUF file, or of an architecture not covered.
@@ -94,7 +97,6 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
     for key, value, kind, element in metadata(reader):
         writer.add_key_value(key, value, kind, element)
     coding = "Q8_0" if bits == 8 else "F16"
-    matrix, vector = gguf.GGMLQuantizationType[coding], gguf.GGMLQuantizationType.F32
     writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{coding}"])
     reordered = _reordering(reader)
     tied = bool(getattr(model.config, "tie_word_embeddings", False))
@@ -104,10 +106,17 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
         module, _, leaf = name.rpartition(".")
         part = gguf_name(module)
         value = reordered(part, tensor.detach().float().cpu().numpy())
-        kind = matrix if value.ndim > 1 else vector
+        kind = gguf.GGMLQuantizationType[_coding(value, coding)]
         writer.add_tensor(f"{part}.{leaf}", gguf.quantize(value, kind), raw_dtype=kind)
     close(writer)
     return out
+
+
+def _coding(value: Array, wanted: str) -> str:
+    """Return how a tensor is stored: blocks of eight bits have to fill its rows."""
+    if value.ndim == 1:
+        return "F32"
+    return "F16" if value.shape[-1] % BLOCK else wanted
 
 
 def gguf_name(module: str) -> str:

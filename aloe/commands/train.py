@@ -181,7 +181,8 @@ def merge(
     adapter: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a trained adapter.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to make.")],
     eight_bit: Annotated[
-        bool, typer.Option("--8-bit", help="Write the GGUF file for local: in 8 bits, not 16.")
+        bool,
+        typer.Option("--8-bit", help="Write the GGUF file, if the base is one, in 8 bits, not 16."),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from aloe.budget import Budget
 from aloe.config import LimitsConfig
 from aloe.errors import Cause, ModelError, TransientCallError
 from aloe.limits import Limiter, duration, in_force, limiter_of
@@ -292,20 +291,3 @@ def test_models_at_one_server_share_a_limiter_while_one_of_them_lives() -> None:
 )  # fmt: skip
 def test_durations_as_providers_write_them(text: str, seconds: float | None) -> None:
     assert duration(text) == seconds
-
-
-def test_it_costs_next_to_nothing() -> None:
-    """At most 0.05 ms of CPU a call, with caps in force and the budget looking on."""
-    limits, budget, calls = limiter(concurrency=64, tokens_per_minute=1e12), Budget(), 5000
-
-    async def run() -> float:
-        clock = time.process_time()
-        for _ in range(calls):
-            visit = await limits.enter()
-            await budget.admit()
-            limits.heard({"x-ratelimit-limit-requests": "1e9"})
-            limits.answered(visit, 500, 100.0)
-            budget.settle()
-        return time.process_time() - clock
-
-    assert asyncio.run(run()) / calls < 50e-6

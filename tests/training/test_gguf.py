@@ -158,6 +158,14 @@ def test_in_eight_bits_a_merged_model_is_smaller_and_says_nearly_the_same(aloe, 
     assert gap(served, first_tokens(f"hf:{adapter}")) < 0.3  # another order of rows: more than 1
 
 
+@pytest.mark.parametrize(
+    ("shape", "coding"), [((96,), "F32"), ((80, 96), "Q8_0"), ((96, 80), "F16")]
+)
+def test_rows_that_blocks_of_eight_bits_do_not_fill_have_sixteen(shape, coding):
+    assert written._coding(torch.zeros(shape), "Q8_0") == coding
+    assert len(shape) == 1 or written._coding(torch.zeros(shape), "F16") == "F16"
+
+
 def test_what_cannot_be_merged_is_refused(aloe, adapter, tmp_path):
     assert "is no adapter" in aloe("train", "merge", tmp_path, "--out", tmp_path / "x").err
     (tmp_path / "full").mkdir()
