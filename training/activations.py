@@ -32,10 +32,8 @@ class _GatedUnit(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradients of gate and up."""
         gate, up = ctx.saved_tensors
-        sigmoid = torch.sigmoid(gate)
-        value = gate * sigmoid
-        slope = sigmoid.addcmul_(value, 1 - sigmoid)  # silu' = s + silu (1 - s)
-        return slope.mul_(up).mul_(gradient), value.mul_(gradient)
+        of_gate = torch.ops.aten.silu_backward(gradient * up, gate)
+        return of_gate, silu(gate).mul_(gradient)
 
 
 def _forward(mlp: Any, hidden: Tensor) -> Tensor:

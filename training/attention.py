@@ -86,16 +86,16 @@ class _BlockAttention(torch.autograd.Function):
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, blocks: list[Block], scale: float
     ) -> Tensor:
         """Return what each query (1, heads, queries, size) sees; keys may have fewer heads."""
-        batch, heads, size, width = query.shape
+        _, heads, size, width = query.shape
         groups = heads // key.shape[1]
         # Laid out as the output projection reads it, so that it is not copied for that.
-        mixed = query.new_empty(batch, size, heads, width).transpose(1, 2)
-        normalisers = []
+        mixed = query.new_empty(1, size, heads, width).transpose(1, 2)
+        asked, answered, normalisers = _apart(query, groups), _apart(mixed, groups), []
         for block in blocks:
-            mixed[:, :, block.queries], normaliser = _FLASH(
-                query[:, :, block.queries],
-                _repeated(key[:, :, block.keys], groups),
-                _repeated(value[:, :, block.keys], groups),
+            answered[:, :, block.queries], normaliser = _FLASH(
+                asked[:, :, block.queries],
+                _shared(key[:, :, block.keys], groups),
+                _shared(value[:, :, block.keys], groups),
                 attn_mask=block.bias,
                 scale=scale,
             )
@@ -110,22 +110,25 @@ class _BlockAttention(torch.autograd.Function):
         query, key, value, mixed, *normalisers = ctx.saved_tensors
         groups = query.shape[1] // key.shape[1]
         of_query, of_key, of_value = map(torch.zeros_like, (query, key, value))
+        asked, answered, wanted, of_asked = (
+            _apart(each, groups) for each in (query, mixed, gradient, of_query)
+        )
         for block, normaliser in zip(ctx.blocks, normalisers, strict=True):
             found = _FLASH_BACKWARD(
-                gradient[:, :, block.queries],
-                query[:, :, block.queries],
-                _repeated(key[:, :, block.keys], groups),
-                _repeated(value[:, :, block.keys], groups),
-                mixed[:, :, block.queries],
+                wanted[:, :, block.queries],
+                asked[:, :, block.queries],
+                _shared(key[:, :, block.keys], groups),
+                _shared(value[:, :, block.keys], groups),
+                answered[:, :, block.queries],
                 normaliser,
                 0.0,
                 False,
                 attn_mask=block.bias,
                 scale=ctx.scale,
             )
-            of_query[:, :, block.queries] = found[0]
-            for total, repeated in ((of_key, found[1]), (of_value, found[2])):
-                share = repeated.unflatten(1, (-1, groups)).sum(2)
+            of_asked[:, :, block.queries] = found[0]
+            for total, shares in ((of_key, found[1]), (of_value, found[2])):
+                share = shares.sum(0, keepdim=True)
                 if isinstance(block.keys, slice):
                     total[:, :, block.keys] += share
                 else:
@@ -137,9 +140,14 @@ _FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _FLASH_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
-def _repeated(heads: Tensor, groups: int) -> Tensor:
-    """Return each key or value head once for every query head that reads it."""
-    return heads.repeat_interleave(groups, dim=1) if groups > 1 else heads
+def _apart(heads: Tensor, groups: int) -> Tensor:
+    """Return query heads (1, heads, ...) as (groups, key heads, ...), without copying."""
+    return heads[0].unflatten(0, (-1, groups)).transpose(0, 1)
+
+
+def _shared(heads: Tensor, groups: int) -> Tensor:
+    """Return key or value heads (1, key heads, ...) as seen by each group, without copying."""
+    return heads.expand(groups, -1, -1, -1)
 
 
 def tree_attention(

@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from training.activations import keep_less
+from training.adapters import add_in_place
 from training.attention import use_tree_attention
 from training.packing import Example, Packed, pack
 from training.scores import token_log_probabilities
@@ -61,6 +62,7 @@ class TreeTrainer(transformers.Trainer):
         self._loss_shifts_labels = False
         self.measured: dict[str, list[float]] = defaultdict(list)
         use_tree_attention(self.model)
+        add_in_place(self.model)
         if not self.args.activation_checkpointing:  # which keeps nothing of a layer anyway
             keep_less(self.model)
 

@@ -1,0 +1,82 @@
+"""LoRA layers that read and write their large tensors less often.
+
+With an adapter a layer says W x + s B A x. Written as four operations, the second term is scaled
+and added in tensors of their own, as large as the output, and so are the two gradients of x. Here
+the scale meets the small tensor of the adapter's rank and the products are added where the first
+ones lie: on a CPU these layers then cost little more than their matrices do. Numbers and gradients
+are the same. It is for the plain case; for any other a layer answers as before.
+"""
+
+from types import MethodType
+from typing import Any
+
+import torch
+from peft.tuners.lora import Linear
+from torch.nn.functional import linear
+
+Tensor = Any
+
+
+class _AdaptedLinear(torch.autograd.Function):
+    """W x + b + s B A x, of which A and B learn."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float
+    ) -> Tensor:
+        """Return the output for x of shape (..., inputs)."""
+        reduced = linear(x, a).mul_(scale)
+        out = linear(x, weight, bias)
+        out.flatten(0, -2).addmm_(reduced.flatten(0, -2), b.T)
+        ctx.save_for_backward(x, weight, a, b, reduced)
+        ctx.scale = scale
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of x, A and B."""
+        x, weight, a, b, reduced = ctx.saved_tensors
+        outer = gradient.flatten(0, -2)
+        of_reduced = (outer @ b).mul_(ctx.scale)
+        of_a = of_reduced.T @ x.flatten(0, -2)
+        of_b = outer.T @ reduced.flatten(0, -2)
+        of_x = None
+        if ctx.needs_input_grad[0]:
+            of_x = (outer @ weight).addmm_(of_reduced, a).view(x.shape)
+        return of_x, None, None, of_a, of_b, None
+
+
+def _forward(layer: Any, x: Tensor, *args: Any, **named: Any) -> Tensor:
+    if args or named or not _plain(layer, x):
+        return type(layer).forward(layer, x, *args, **named)
+    name = layer.active_adapters[0]
+    base, a, b = layer.base_layer, layer.lora_A[name].weight, layer.lora_B[name].weight
+    return _AdaptedLinear.apply(x, base.weight, base.bias, a, b, layer.scaling[name])
+
+
+def _plain(layer: Any, x: Tensor) -> bool:
+    """Return whether the formula above is all that the layer does.
+
+    On a GPU the weights of a layer may be elsewhere until its own forward is called (DeepSpeed).
+    """
+    if layer.disable_adapters or layer.merged or len(layer.active_adapters) != 1:
+        return False
+    name, base = layer.active_adapters[0], layer.base_layer
+    return (
+        x.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
+        and type(base) is torch.nn.Linear
+        and not base.weight.requires_grad
+        and name in layer.lora_A
+        and name not in layer.lora_variant
+        and type(layer.lora_dropout[name]) is torch.nn.Identity
+        and layer.lora_B[name].bias is None
+        and x.dtype == base.weight.dtype == layer.lora_A[name].weight.dtype
+    )
+
+
+def add_in_place(model: Any) -> None:
+    """Let every LoRA layer of `model` add its adapter where the output lies."""
+    for module in model.modules():
+        if type(module) is Linear:
+            module.forward = MethodType(_forward, module)
