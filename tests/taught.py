@@ -40,6 +40,11 @@ def assistant(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str
     return " ".join(random.Random(arguments["seed"]).sample(words, 2))
 
 
+def mumbler(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Judge without naming a reply."""
+    return "Hard to say."
+
+
 def judge(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Prefer the longer reply in words alone, and name none where both are as long."""
     found = re.search(r"\[A\] (.*)\n\n\[B\] (.*)\n\nWhich", messages[-1].text, re.DOTALL)

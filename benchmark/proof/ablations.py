@@ -16,7 +16,7 @@ from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Tree
-from benchmark.proof.pipeline import Proof
+from benchmark.proof.pipeline import BASE, Proof
 from benchmark.proof.rows import (
     Change,
     Relabel,
@@ -24,13 +24,14 @@ from benchmark.proof.rows import (
     fixed_order,
     of_first_trees,
     one_character_rejected,
+    read_rows,
     relabelled,
     unparsed_is_second,
     up_to_turn,
 )
 
-Train = Callable[[Proof, str], Path]
-"""Returns the model's folder; is given the name of the ablation."""
+Train = Callable[[Proof, str], Path | None]
+"""Returns the model's folder, None if there is no row to train on; is given the ablation's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +45,13 @@ class Ablation:
     train: Train
 
     def bench(self, proof: Proof) -> Path:
-        """Return its bench folder with the validation personas.
+        """Return its bench folder with the validation personas: the base's, if nothing was trained.
 
         Raises:
             AloeError: a verb failed; what is finished is kept.
         """
-        return proof.bench(self.name, self.train(proof, self.name), "validation")
+        model = self.train(proof, self.name)
+        return proof.bench(self.name if model else BASE, model, "validation")
 
 
 def ablations(config: Config) -> list[Ablation]:
@@ -192,7 +194,7 @@ def _one_character(proof: Proof, name: str) -> Path:
 
 
 def _judged(relabel: Relabel | None) -> Train:
-    def train(proof: Proof, name: str) -> Path:
+    def train(proof: Proof, name: str) -> Path | None:
         trees, count = proof.trees, proof.config.proof.ablation_judged
         if count is not None:
             trees = proof.changed_trees("first-trees", trees, partial(_first, count=count), count)
@@ -200,7 +202,10 @@ def _judged(relabel: Relabel | None) -> Train:
         if relabel:
             change = partial(relabelled, relabel=relabel)
             trees = proof.changed_trees(f"{name}-trees", trees, change)
-        return proof.trained(name, "sft", proof.rows(trees, "sft"), None, proof.config.proof.sft)
+        rows = proof.rows(trees, "sft")
+        if not read_rows(rows):  # no reply won
+            return None
+        return proof.trained(name, "sft", rows, None, proof.config.proof.sft)
 
     return train
 

@@ -358,8 +358,10 @@ def _ablations(path: Path, made: Validated, ablated: Sequence[Ablated]) -> str:
             ]
             lines = {line.metric: line for line in compare(sides)}
             cells = [shown(lines[name].difference) for name in PAIRED]
-        level = _figure(result, "al_mean")
-        rows.append((each.name, each.about, level, each.against, *cells))
+        level, about = _figure(result, "al_mean"), each.about
+        if each.bench == made.validation[BASE]:
+            about += " (no reply won, so nothing was trained: the base)"
+        rows.append((each.name, about, level, each.against, *cells))
     head = ("ablation", "what is changed", "average AL", "against", *PAIRED.values())
     note = "On the validation users. The last columns are differences to the model it is against."
     parts = ["## Ablations", note, table(head, rows), _scaling(path, made, ablated)]

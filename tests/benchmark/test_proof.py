@@ -305,13 +305,13 @@ def test_a_proof_that_outlives_its_parent_keeps_the_next_one_out(tmp_path: Path)
         pass
 
 
-def settings(folder: Path, model: Path, **proof: Any) -> Config:
+def settings(folder: Path, model: Path, *, judge: str = "judge", **proof: Any) -> Config:
     scripted = [
         {"name": name, "model": "scripted:taught:assistant", "hint": name == "hinted"}
         for name in ("plain", "hinted")
     ]
     raw = {
-        "models": {"assistants": scripted, "judge": "scripted:taught:judge"},
+        "models": {"assistants": scripted, "judge": f"scripted:taught:{judge}"},
         "simulation": {"trees": 8, "turns": 2},
         "training": {
             "model": str(model),
@@ -430,6 +430,13 @@ def test_ablations_alone_never_open_the_test(ran_proof: Any, tmp_path: Path) -> 
         assert name in page, name
     assert "test of" not in (out / "proof.log").read_text(encoding="utf-8")
     assert not list(out.glob("test-*"))
+    ran = ran_proof(
+        out, "--no-test", "--ablation", "model-judge", judge="mumbler",
+        served="scripted:taught:sft", ablation_judged=4,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    page = (out / "ablations.md").read_text(encoding="utf-8")
+    assert "nothing was trained" in page.partition("model-judge |")[2].partition("\n")[0]
 
 
 @pytest.mark.train
