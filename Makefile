@@ -31,7 +31,7 @@ types: $(VENV)/.tests
 tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done
 	$(BIN)/pytest
 
-# Which lines no test runs; counting them takes half as long again.
+# Which lines no test runs; counting them slows the tests down.
 .PHONY: coverage
 coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done
 	$(BIN)/pytest --cov --cov-report=term

@@ -38,9 +38,6 @@ LAYER_NAMES = {
 
 OUTER_NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 
-BLOCK = 32
-"""Weights that share a scale in Q8_0."""
-
 ARCHITECTURES = ("llama", "qwen2")
 """GGUF architectures whose parts have these names; only llama reorders queries and keys."""
 
@@ -106,17 +103,20 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
         module, _, leaf = name.rpartition(".")
         part = gguf_name(module)
         value = reordered(part, tensor.detach().float().cpu().numpy())
-        kind = gguf.GGMLQuantizationType[_coding(value, coding)]
+        kind = _coding(value, gguf.GGMLQuantizationType[coding])
         writer.add_tensor(f"{part}.{leaf}", gguf.quantize(value, kind), raw_dtype=kind)
     close(writer)
     return out
 
 
-def _coding(value: Array, wanted: str) -> str:
-    """Return how a tensor is stored: blocks of eight bits have to fill its rows."""
+def _coding(value: Array, wanted: Any) -> Any:
+    """Return how a tensor is stored: the blocks of a coding have to fill its rows."""
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
     if value.ndim == 1:
-        return "F32"
-    return "F16" if value.shape[-1] % BLOCK else wanted
+        return GGMLQuantizationType.F32
+    block, _ = GGML_QUANT_SIZES[wanted]
+    return GGMLQuantizationType.F16 if value.shape[-1] % block else wanted
 
 
 def gguf_name(module: str) -> str:
