@@ -3,8 +3,9 @@
 An estimate from the shapes alone, of what comes on top of the loaded weights: gradients and Adam's
 two moments of what is trained, the activations that a Llama-like layer with adapters keeps for its
 backward pass, and the table of logits. The two factors of the activations are fitted to measured
-peaks of SmolLM2-135M (rows of 605 and 992 nodes) and rounded up; a machine that starts to swap, or
-an out-of-memory kill after an hour, costs more than a wrong refusal that says what to change.
+peaks of SmolLM2-135M (rows of 462 to 2,028 nodes), with a third on top for what other machines keep
+besides: one that starts to swap, or an out-of-memory kill after an hour, costs more than a wrong
+refusal that says what to change.
 """
 
 from pathlib import Path
@@ -30,7 +31,7 @@ def estimated_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool
     item = next(model.parameters()).element_size()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     wide = getattr(config, "intermediate_size", 4 * config.hidden_size)
-    layer = tokens * (20 * config.hidden_size + 6 * wide) * item
+    layer = tokens * (16 * config.hidden_size + 4 * wide) * item
     inputs = tokens * config.hidden_size * item * config.num_hidden_layers
     activations = inputs + layer if checkpointing else layer * config.num_hidden_layers
     logits = 2 * scored * config.vocab_size * 4
