@@ -277,7 +277,7 @@ def table(results: dict[tuple[int, str], list[dict[str, float]]]) -> str:
         ratio = seconds / median(run["seconds"] for run in ours)
         lines.append(
             f"| {turns} | {way} | {median(run['tokens'] for run in runs):.0f} | "
-            f"{TREES * seconds:.0f} | {max(run['peak_gib'] for run in runs):.1f} | {ratio:.1f}x | "
+            f"{TREES * seconds:.0f} | {max(run['peak_gib'] for run in runs):.2f} | {ratio:.2f}x | "
             f"{len(runs)} |"
         )
     return "\n".join(lines)
