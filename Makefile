@@ -29,7 +29,7 @@ types: $(VENV)/.tests
 	$(BIN)/mypy
 
 tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # Which lines no test runs; counting them slows the tests down.
 .PHONY: coverage

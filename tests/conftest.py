@@ -18,6 +18,9 @@ from snapshots import snapshot  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # torch's threads beside another worker's only wait
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 for name in list(os.environ):  # what a developer has set must not change a test
     if name.lower().endswith("_proxy") or name.startswith("OPENAI_"):
         del os.environ[name]
@@ -47,10 +50,13 @@ def server() -> Iterator[ChatServer]:
 
 @pytest.fixture
 def aloe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunAloe:
-    """Run the command line in this process."""
+    """Run the command line in this process, with consoles of its own as in a new one."""
+    from aloe import console
     from aloe.cli import main
 
     def run(*arguments: object) -> Ran:
+        console.stdout.cache_clear()
+        console.stderr.cache_clear()
         monkeypatch.setattr(sys, "argv", ["aloe", *map(str, arguments)])
         capsys.readouterr()
         try:
