@@ -38,7 +38,7 @@ TAIL = 256
 """Rows that are read in one piece in search of those that other writers have stored."""
 BLOCK = 1024
 """Rows on each side of one piece of an all-pairs comparison."""
-STRIP = 16_384
+STRIP = 4096
 """Rows whose bounds are worked out in one piece."""
 SLACK = 1e-3
 """Added to the bound, so that rounding cannot hide a row."""
@@ -131,15 +131,17 @@ class ExactScan:
         """Return for each vector the nearest row of similarity >= `threshold`, None without."""
         if self._rotation is None:
             return [self._best(vector, np.arange(len(self.ids)), threshold) for vector in vectors]
-        count = len(self.ids)
-        heads = self._rotation.head(vectors)
-        left = np.empty((len(vectors), count), dtype=bool)
+        count, asked = len(self.ids), len(vectors)
+        # The pool on the left: at 100,000 the other way round takes a sixth longer.
+        heads = np.ascontiguousarray(self._rotation.head(vectors).T)
+        places = []
         for start in range(0, count, STRIP):
-            part = slice(start, min(start + STRIP, count))
-            np.greater_equal(heads @ self._heads[part].T, threshold - SLACK, out=left[:, part])
+            bounds = self._heads[start : min(start + STRIP, count)] @ heads
+            places.append(start * asked + np.flatnonzero(bounds >= threshold - SLACK))
+        rows, owners = np.divmod(np.concatenate(places), asked)
         return [
-            self._best(vector, np.flatnonzero(rows), threshold)
-            for vector, rows in zip(vectors, left, strict=True)
+            self._best(vector, rows[owners == owner], threshold)
+            for owner, vector in enumerate(vectors)
         ]
 
     def _best(
