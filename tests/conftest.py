@@ -31,7 +31,9 @@ settings.load_profile("steady")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--update-snapshots", action="store_true", help="Write the pictures in tests/snapshots."
+        "--update-snapshots",
+        action="store_true",
+        help="Write the pictures in tests/snapshots, and check the whole shipped pool anew.",
     )
 
 

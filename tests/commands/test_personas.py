@@ -1,5 +1,4 @@
 import gzip
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -8,7 +7,9 @@ import pytest
 from bags import BAGS
 from command import RunAloe, StartAloe
 
+from aloe.config import PersonasConfig
 from aloe.schema import digest
+from benchmark.decontamination import sha256
 from memory.embedder import MiniLmEmbedder
 from memory.personas import SHIPPED, read_personas
 from memory.pool import stored_vectors
@@ -255,20 +256,26 @@ def test_the_shipped_pool_is_there_without_a_file(tmp_path: Path, aloe: RunAloe)
 
 
 def test_the_shipped_pool_holds_no_near_copies(aloe: RunAloe, pytestconfig: pytest.Config) -> None:
-    """Embedding all takes minutes: the closest pairs of a full check are kept with its pool's hash.
+    """Embedding all takes minutes, so what a full check said is kept, with what it was said of.
 
-    After a change of the pool: pytest --update-snapshots tests/commands/test_personas.py
+    After a change of any of that: pytest --update-snapshots tests/commands/test_personas.py
     """
-    pool = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+    embedder, personas = MiniLmEmbedder(), {each.id: each for each in read_personas(SHIPPED)}
+    subject = {"pool": sha256(SHIPPED), "embedder": embedder.name}
     if pytestconfig.getoption("--update-snapshots"):
-        copies = aloe("personas", "check", "--json").result["pairs"]
+        check = aloe("personas", "check", "--json").result
         nearest = aloe("personas", "stats", "--pairs", 20, "--json").result["nearest"]
-        record = {"pool": pool, "copies": copies, "nearest": nearest}
+        record = {**subject, "check": check, "nearest": nearest}
         NEAREST.write_text(json.dumps(record, indent=1) + "\n")
     kept = json.loads(NEAREST.read_text())
-    assert (kept["pool"], kept["copies"]) == (pool, [])
-    personas = {persona.id: persona for persona in read_personas(SHIPPED)}
-    embedder = MiniLmEmbedder()
+    assert {name: kept[name] for name in subject} == subject
+    assert kept["check"] == {
+        "personas": len(personas),
+        "threshold": PersonasConfig().threshold,
+        "pairs": [],
+        "contradictory": {},
+        "unsound": {},
+    }
     for pair in kept["nearest"]:
         texts = [getattr(personas[pair[side]], pair["kind"]) for side in ("first", "second")]
         one, other = embedder.embed(texts)
