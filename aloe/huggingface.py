@@ -6,18 +6,19 @@ or the embedded model by name (both dequantised), or a name in the local hub cac
 is never asked unless HF_HUB_OFFLINE=0 says so.
 
 The chat class answers in OpenAI's shape, log-probabilities included, so that a judge or the
-benchmark cannot tell it from a server. One generation runs at a time: torch's random state belongs
-to the process, and a seed must mean the same thing whoever else is asking.
+benchmark cannot tell it from a server. What is asked at the same time is written at the same time
+(`aloe.generation`), so a GPU is worth having without a server.
 """
 
 # ruff: noqa: E402 - the hub reads its variables when it is first imported
 
+import asyncio
 import json
 import os
-import threading
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +28,7 @@ for _variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELE
 
 import torch
 import transformers
-from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -35,7 +36,9 @@ from pydantic import PrivateAttr
 from transformers import modeling_gguf_pytorch_utils as gguf_loading
 
 from aloe.errors import ConfigError, ModelError
+from aloe.generation import Request, Writer, Written
 from aloe.local import WEIGHTS, weights_path
+from aloe.recoding import cache_folder
 
 ADAPTER = "adapter_config.json"
 """The file by which a folder is known as a LoRA adapter."""
@@ -107,20 +110,51 @@ def _pretrained(name: str, *, scoring: bool) -> tuple[Any, Source]:
         raise ModelError(
             f"{name} is no model that transformers can load here ({_first_line(error)})"
         ) from None
-    if options:
-        # The weights are plain now, and save as such.
-        del model.config.quantization_config
-        model.hf_quantizer = None
-        model.is_quantized = False
-    return model, (folder, options)
+    return _plain(model) if options else model, (folder, options)
 
 
 def _source(name: str) -> Source:
     """Return what `from_pretrained` needs to find `name`."""
     if name in WEIGHTS or name.endswith(".gguf"):
         path = weights_path(name)
+        if name in WEIGHTS and (folder := _unpacked(path)):
+            return str(folder), {}
         return str(path.parent), {"gguf_file": path.name}
     return str(Path(name).expanduser()) if Path(name).expanduser().exists() else name, {}
+
+
+def _unpacked(path: Path) -> Path | None:
+    """Return a checkpoint folder of an embedded model's GGUF file, made if it is not there.
+
+    It holds the same numbers in fp32. From the file, transformers would make them anew for each
+    process, and take most of a minute for it. None: no copy can be kept.
+    """
+    name = f"{path.stem}-{path.stat().st_size}-transformers-{transformers.__version__}"
+    try:
+        copy = cache_folder() / name
+        if copy.is_dir():
+            return copy
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
+            made = Path(scratch) / name
+            options = {"gguf_file": path.name}
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                path.parent, dtype=torch.float32, **options
+            )
+            _plain(model).save_pretrained(made)
+            transformers.AutoTokenizer.from_pretrained(path.parent, **options).save_pretrained(made)
+            made.replace(copy)
+    except OSError:  # no room, or no home, or another process was first
+        return copy if copy.is_dir() else None
+    return copy
+
+
+def _plain(model: Any) -> Any:
+    """Return a model that was read from a GGUF file as one that saves as any other."""
+    del model.config.quantization_config
+    model.hf_quantizer = None
+    model.is_quantized = False
+    return model
 
 
 def _with_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
@@ -151,15 +185,19 @@ def _quiet() -> Iterator[None]:
 
 
 @cache
-def _shared(name: str) -> tuple[Checkpoint, threading.Lock]:
+def _shared(name: str) -> tuple[Checkpoint, Writer]:
     """Load a model once in a process, whatever the number of roles that use it."""
     checkpoint = load_checkpoint(name)
-    checkpoint.model.eval()
-    return checkpoint, threading.Lock()
+    model = checkpoint.model
+    if hasattr(model, "merge_and_unload"):  # an adapter beside its base is written with much slower
+        model = model.merge_and_unload()
+    model.eval()
+    checkpoint = replace(checkpoint, model=model)
+    return checkpoint, Writer(model, checkpoint.tokenizer)
 
 
 class HuggingFaceChat(BaseChatModel):
-    """A transformers model behind LangChain's interface; generation runs in a worker thread."""
+    """A transformers model behind LangChain's interface."""
 
     name: str
     temperature: float | None = None
@@ -169,7 +207,7 @@ class HuggingFaceChat(BaseChatModel):
     frequency_penalty: float | None = None
     """Taken off a token's logit for each time it was already written."""
     _checkpoint: Checkpoint = PrivateAttr()
-    _lock: threading.Lock = PrivateAttr()
+    _writer: Writer = PrivateAttr()
 
     @classmethod
     def load(
@@ -188,7 +226,7 @@ class HuggingFaceChat(BaseChatModel):
             ConfigError: the model's tokenizer has no chat template.
             ModelError: there is no such model here.
         """
-        checkpoint, lock = _shared(name)
+        checkpoint, writer = _shared(name)
         if not checkpoint.tokenizer.chat_template:
             raise ConfigError(f"hf:{name} cannot chat: its tokenizer has no chat template")
         chat = cls(
@@ -199,7 +237,7 @@ class HuggingFaceChat(BaseChatModel):
             frequency_penalty=frequency_penalty,
             **options,
         )
-        chat._checkpoint, chat._lock = checkpoint, lock
+        chat._checkpoint, chat._writer = checkpoint, writer
         return chat
 
     @property
@@ -214,98 +252,83 @@ class HuggingFaceChat(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         del run_manager
-        tokenizer, model = self._checkpoint.tokenizer, self._checkpoint.model
-        prompt = tokenizer.apply_chat_template(
-            convert_to_openai_messages(messages),
-            add_generation_prompt=True,
-            return_tensors="pt",
-            return_dict=True,
-        ).to(model.device)
-        length = prompt["input_ids"].shape[1]
-        arguments = self._sampling(length, kwargs, stop)
-        top = kwargs.get("top_logprobs") or 0
-        wanted = bool(kwargs.get("logprobs"))
-        with self._lock, torch.inference_mode(), torch.random.fork_rng(enabled=True):
-            if (seed := kwargs.get("seed")) is not None:
-                torch.manual_seed(seed)
-            output = model.generate(
-                **prompt, **arguments, output_logits=wanted, return_dict_in_generate=True
-            )
-        return self._result(output, length, stop or [], top if wanted else None)
+        request = self._request(messages, stop, kwargs)
+        return self._result(request, self._writer.ask(request).result())
 
-    def _sampling(
-        self, prompt: int, given: dict[str, Any], stop: list[str] | None
-    ) -> dict[str, Any]:
-        """Return arguments of `generate`; what a call gives wins over the role's settings."""
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        del run_manager
+        request = self._request(messages, stop, kwargs)
+        return self._result(request, await asyncio.wrap_future(self._writer.ask(request)))
+
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]
+    ) -> Request:
+        """Return what is asked; what a call gives wins over the role's settings."""
+        prompt = self._checkpoint.tokenizer.apply_chat_template(
+            convert_to_openai_messages(messages), add_generation_prompt=True, return_dict=True
+        )["input_ids"]
         settings = {
             key: given.get(key, getattr(self, key))
             for key in ("temperature", "top_p", "max_tokens", "frequency_penalty")
         }
-        arguments: dict[str, Any] = {
-            "max_new_tokens": settings["max_tokens"] or DEFAULT_MAX_TOKENS,
-            "pad_token_id": self._checkpoint.tokenizer.pad_token_id
-            or self._checkpoint.tokenizer.eos_token_id,
-        }
-        if settings["temperature"] is not None:
-            arguments["do_sample"] = settings["temperature"] > 0
-        if settings["temperature"]:
-            arguments |= {"temperature": settings["temperature"], "top_k": 0}
-            arguments["top_p"] = settings["top_p"] or 1.0
-        if settings["frequency_penalty"]:
-            penalty = _frequency_penalty(settings["frequency_penalty"], prompt)
-            arguments["logits_processor"] = transformers.LogitsProcessorList([penalty])
-        if stop:
-            arguments |= {"stop_strings": stop, "tokenizer": self._checkpoint.tokenizer}
-        return arguments
+        return Request(
+            prompt=tuple(prompt),
+            max_tokens=settings["max_tokens"] or DEFAULT_MAX_TOKENS,
+            **self._sampling(settings["temperature"], settings["top_p"]),
+            penalty=settings["frequency_penalty"] or 0.0,
+            seed=given.get("seed"),
+            stop=tuple(stop or ()),
+            logprobs=(given.get("top_logprobs") or 0) if given.get("logprobs") else None,
+        )
 
-    def _result(self, output: Any, prompt: int, stop: list[str], top: int | None) -> ChatResult:
+    def _sampling(self, temperature: float | None, top_p: float | None) -> dict[str, Any]:
+        """Return how tokens are drawn: the whole of it as asked, or as the model's settings say."""
+        if temperature is not None:
+            return {"temperature": temperature, "top_p": top_p or 1.0}
+        own = self._checkpoint.model.generation_config
+        if not own.do_sample:
+            return {"temperature": 0.0}
+        return {
+            "temperature": 1.0 if own.temperature is None else own.temperature,
+            "top_p": top_p or own.top_p or 1.0,
+            "top_k": own.top_k or 0,
+        }
+
+    def _result(self, request: Request, written: Written) -> ChatResult:
         tokenizer = self._checkpoint.tokenizer
-        ids = output.sequences[0, prompt:].tolist()
+        ids = list(written.ids)
         text = tokenizer.decode(ids, skip_special_tokens=True)
-        cut = min((text.find(each) for each in stop if each in text), default=len(text))
-        ended = bool(ids) and ids[-1] in self._end_tokens()
+        cut = min((text.find(each) for each in request.stop if each in text), default=len(text))
+        ended = bool(ids) and ids[-1] in self._writer.ends
         metadata: dict[str, Any] = {
             "model_name": self.name,
             "finish_reason": "stop" if ended or cut < len(text) else "length",
         }
-        if top is not None:
-            metadata["logprobs"] = {"content": _logprobs(tokenizer, output.logits, ids, top)}
+        if request.logprobs is not None:
+            metadata["logprobs"] = {"content": _logprobs(tokenizer, written, request.logprobs)}
         message = AIMessage(
             content=text[:cut],
             response_metadata=metadata,
             usage_metadata={
-                "input_tokens": prompt,
+                "input_tokens": len(request.prompt),
                 "output_tokens": len(ids),
-                "total_tokens": prompt + len(ids),
+                "total_tokens": len(request.prompt) + len(ids),
             },
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    def _end_tokens(self) -> set[int]:
-        ends = self._checkpoint.model.generation_config.eos_token_id
-        return {
-            *(ends if isinstance(ends, list) else [ends]),
-            self._checkpoint.tokenizer.eos_token_id,
-        }
 
-
-def _frequency_penalty(penalty: float, prompt: int) -> Any:
-    """Return a logits processor that lowers each written token's logit once per occurrence."""
-
-    def lowered(ids: Any, scores: Any) -> Any:
-        written = ids[:, prompt:]
-        return scores.scatter_add(
-            1, written, torch.full_like(written, -1, dtype=scores.dtype) * penalty
-        )
-
-    return lowered
-
-
-def _logprobs(tokenizer: Any, logits: Any, ids: list[int], top: int) -> list[dict[str, Any]]:
+def _logprobs(tokenizer: Any, written: Written, top: int) -> list[dict[str, Any]]:
     """Return natural-log probabilities before temperature, as OpenAI's `logprobs.content`."""
     content = []
-    for token, row in zip(ids, logits, strict=False):
-        scores = row[0].float().log_softmax(-1)
+    for token, row in zip(written.ids, written.logits, strict=True):
+        scores = row.float().log_softmax(-1)
         best = scores.topk(top)
         content.append(
             {

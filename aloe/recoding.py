@@ -16,7 +16,7 @@ from typing import Any
 def recoded(path: Path) -> Path:
     """Return a copy of a GGUF file whose Q4_1 tensors are Q8_0; made if it is not there."""
     try:
-        copy = _cache() / f"{path.stem.removesuffix('.Q4_1')}-{path.stat().st_size}.Q8_0.gguf"
+        copy = cache_folder() / f"{path.stem.removesuffix('.Q4_1')}-{path.stat().st_size}.Q8_0.gguf"
         if copy.is_file():
             return copy
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def recoded(path: Path) -> Path:
     return copy
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """Return where copies are kept."""
     given = os.environ.get("XDG_CACHE_HOME")
     return (Path(given) if given else Path.home() / ".cache") / "aloe"

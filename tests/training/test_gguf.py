@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 
 import torch
 
+from aloe import huggingface
 from aloe.config import ModelConfig
 from aloe.models import open_model
 from training import gguf as written
@@ -183,3 +184,29 @@ def test_a_folder_that_llama_cpp_cannot_serve_says_what_can(tmp_path):
         open_model(ModelConfig(model=f"local:{tmp_path}"))
     with pytest.raises(ConfigError, match="no GGUF file"):
         written.write_adapter(tmp_path)
+
+
+def test_the_embedded_model_is_unpacked_once_with_the_same_numbers(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface, "WEIGHTS", {"small": ()})
+    monkeypatch.setattr(huggingface, "weights_path", lambda _: small.base)
+    first = huggingface.load_checkpoint("small")
+    folder = next((tmp_path / "cache" / "aloe").iterdir())
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+    again = huggingface.load_checkpoint("small")
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+    for loaded in (first, again):
+        assert loaded.base == "small"
+        for name, weight in small.model.state_dict().items():
+            assert torch.equal(loaded.model.state_dict()[name], weight), name
+    assert again.tokenizer(QUESTION[0][1]) == small.tokenizer(QUESTION[0][1])
+
+
+def test_without_a_cache_folder_the_file_is_read(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert huggingface._unpacked(small.base) is None
