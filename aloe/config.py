@@ -465,6 +465,9 @@ class ProofConfig(Settings):
     merged: bool = False
     """Whether adapters are put into their base (in 8 bits if that is a GGUF file) and served as
     whole models: quicker than an adapter beside its base."""
+    at_once: int = Field(default=1, ge=1)
+    """Stages at work side by side, each with models of its own; more than one pays where a GPU, or
+    cores, would be idle."""
     sft: dict[str, Any] = {}
     dpo: dict[str, Any] = {}
     rl: dict[str, Any] = {}

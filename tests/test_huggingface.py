@@ -51,7 +51,7 @@ def test_an_end_token_is_a_stop(checkpoint: Path) -> None:
     biased = model.chat._checkpoint.model
     end = tiny.tokenizer().eos_token_id
     hook = biased.lm_head.register_forward_hook(
-        lambda _m, _i, out: out.index_fill(-1, torch.tensor([end]), 1e4)
+        lambda _m, _i, out: out.index_fill(-1, torch.tensor([end], device=out.device), 1e4)
     )
     try:
         reply = ask(model, max_tokens=5)

@@ -43,6 +43,12 @@ def proof(
         ),
     ] = None,
     seed: Seed = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds", metavar="N", min=1, help="Proofs with this seed and the next ones."
+        ),
+    ] = 1,
     config: ConfigFile = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -57,7 +63,8 @@ def proof(
     """
     from aloe import config as settings
     from benchmark.proof.ablations import chosen, compared
-    from benchmark.proof.pipeline import Made, Proof
+    from benchmark.proof.pipeline import Proof
+    from benchmark.proof.pooled import write_pooled
     from benchmark.proof.report import Ablated, write_ablations, write_report
     from benchmark.proof.stage import Stages
     from memory.trees import replace_text
@@ -66,6 +73,8 @@ def proof(
         raise ConfigError("name the settings: --config examples/proof.toml, or proof-quick.toml")
     if quick and (ablation or report):
         raise ConfigError("--quick makes neither ablations nor a report; leave out --quick")
+    if seeds > 1 and (quick or ablation):
+        raise ConfigError("--seeds makes whole proofs; leave out --quick and --ablation")
     if not (test or quick or ablation):
         raise ConfigError("--no-test leaves nothing to make without --ablation NAME")
     resolved = settings.load(config, {"seed": seed})
@@ -76,27 +85,36 @@ def proof(
         if not quiet:
             say(f"proof: {text}")
 
-    stages = Stages(root=out, on_line=on_line)
+    stages = Stages(root=out, on_line=on_line, at_once=resolved.proof.at_once)
+    configs = [
+        resolved.model_copy(update={"seed": resolved.seed + number}) for number in range(seeds)
+    ]
     try:
         with stages.held() as lock:
-            stage = Proof(config=resolved, stages=stages, verb=_verb(lock, quiet=quiet))
+            verb = _verb(lock, quiet=quiet or stages.at_once > 1)
+            proofs = [Proof(config=each, stages=stages, verb=verb) for each in configs]
+            first = proofs[0]
             if quick:
-                _quick(stage, as_json=as_json)
+                _quick(first, as_json=as_json)
                 return
-            made = stage.run() if test else stage.validated(compared(stage, wanted))
+            made = stages.together(*(each.run for each in proofs)) if test else []
+            before = made[0] if test else first.validated(compared(first, wanted))
             ablated = [
                 Ablated(
-                    name=each.name, about=each.about, against=each.against, bench=each.bench(stage)
+                    name=each.name, about=each.about, against=each.against, bench=each.bench(first)
                 )
                 for each in wanted
             ]
     except KeyboardInterrupt:
         say(f"stopped; run the same command again to go on in {out}")
         raise typer.Exit(INTERRUPTED) from None
-    if isinstance(made, Made):
-        summary = write_report(report or out / "results.md", resolved, made, ablated)
+    page = report or out / ("results.md" if test else "ablations.md")
+    if not test:
+        summary = write_ablations(page, resolved, before, ablated)
+    elif seeds == 1:
+        summary = write_report(page, resolved, made[0], ablated)
     else:
-        summary = write_ablations(report or out / "ablations.md", resolved, made, ablated)
+        summary = write_pooled(page, list(zip(configs, made, strict=True)))
     replace_text(out / "timings.json", json.dumps(stages.seconds, indent=1) + "\n")
     show("\n".join(summary.lines), as_json=as_json)
     finish({"out": str(out), **summary.result}, as_json=as_json)

@@ -13,7 +13,7 @@ model has been chosen on the validation personas, and the log says when that was
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -81,21 +81,29 @@ class Proof:
         Raises:
             AloeError: a verb failed; what is finished is kept.
         """
-        before = self.validated(self.tuned())
+        before = self.validated(self._before_the_test())
         best = max(before.models, key=lambda name: level(before.validation[name]))
         self.stages.log(f"best on validation: {best}")
         models = {**before.models, CONTROL: self.shuffled(best)}
-        test = {BASE: self.bench(BASE, None, "test", ("ceiling", "concise"))}
+        test = {BASE: partial(self.bench, BASE, None, "test", ("ceiling", "concise"))}
         for name, path in models.items():
-            test[name] = self.bench(name, path, "test", ("ceiling",) if name == best else ())
+            controls = ("ceiling",) if name == best else ()
+            test[name] = partial(self.bench, name, path, "test", controls)
         return Made(
             people=self.people,
             trees=self.trees,
             models=models,
             best=best,
             validation=before.validation,
-            test=test,
+            test=dict(zip(test, self.stages.together(*test.values()), strict=True)),
         )
+
+    def _before_the_test(self) -> dict[str, Path]:
+        """Make the tuned models, and what the control may need where that keeps nothing waiting."""
+        if self.stages.at_once == 1:
+            return self.tuned()
+        control = partial(self.shuffled, "dpo")
+        return self.stages.together(self.tuned, lambda: {CONTROL: control()})[0]
 
     def validated(self, models: Mapping[str, Path]) -> Validated:
         """Let these models and the base meet the validation personas.
@@ -103,8 +111,9 @@ class Proof:
         Raises:
             AloeError: a verb failed; what is finished is kept.
         """
-        validation = {name: self.bench(name, path, "validation") for name, path in models.items()}
-        validation[BASE] = self.bench(BASE, None, "validation")
+        whom = {**models, BASE: None}
+        benches = (partial(self.bench, name, path, "validation") for name, path in whom.items())
+        validation = dict(zip(whom, self.stages.together(*benches), strict=True))
         return Validated(people=self.people, trees=self.trees, models=models, validation=validation)
 
     def quick(self) -> tuple[Path, Path]:
@@ -115,7 +124,7 @@ class Proof:
         """
         return self.bench(BASE, None, "train"), self.bench("sft", self.sft, "train")
 
-    @cached_property
+    @property
     def people(self) -> Path:
         """Folder with personas and cases of each part."""
         config = self.config
@@ -141,7 +150,7 @@ class Proof:
         """Return the personas of a part."""
         return read_personas(self.people / f"{part}.jsonl")
 
-    @cached_property
+    @property
     def trees(self) -> Path:
         """Run folder of the trees."""
         return self.grown("trees", self.config)
@@ -265,17 +274,17 @@ class Proof:
 
         return self.stages.made(name, inputs, make)
 
-    @cached_property
+    @property
     def sft(self) -> Path:
         """The SFT model."""
         return self.trained("sft", "sft", self.rows(self.trees, "sft"), None, self.config.proof.sft)
 
-    @cached_property
+    @property
     def dpo(self) -> Path:
         """The DPO model, from the SFT model."""
         return self.trained("dpo", "dpo", self.pairs, self.sft, self.config.proof.dpo)
 
-    @cached_property
+    @property
     def pairs(self) -> Path:
         """The rows of DPO."""
         rows, count = self.rows(self.trees, "dpo"), self.config.proof.dpo_trees
@@ -283,7 +292,7 @@ class Proof:
             return rows
         return self.changed("pairs", rows, partial(of_first_trees, count=count), count)
 
-    @cached_property
+    @property
     def rl(self) -> Path:
         """The model that learnt from its own replies, from the SFT model."""
         proof = self.config.proof
@@ -317,7 +326,8 @@ class Proof:
 
     def tuned(self) -> dict[str, Path]:
         """Return the models that are candidates for the best, by name."""
-        return {"sft": self.sft, "dpo": self.dpo, self.config.proof.rl_method: self.rl}
+        made = self.stages.together(lambda: self.sft, lambda: self.dpo, lambda: self.rl)
+        return dict(zip(("sft", "dpo", self.config.proof.rl_method), made, strict=True))
 
     def shuffled(self, best: str) -> Path:
         """Return the control of the best model: the same recipe on shuffled rows.

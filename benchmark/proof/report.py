@@ -65,7 +65,9 @@ class Summary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Condition:
+class Tested:
+    """A model under one condition, with the test users."""
+
     name: str
     rows: list[ReplyScores]
     result: SuiteResult
@@ -82,25 +84,25 @@ def write_report(
     Raises:
         StoreError: a file cannot be written.
     """
-    found = list(_conditions(made))
+    found = list(tested(made))
     by_name = {each.name: each for each in found}
     goals = goals_of(by_name, made.best)
     parts = [
         "# Results of the proof",
         _head(config, made),
         _goals(goals, made.best),
-        _models(found),
-        _differences(found),
-        _levels(path, found),
+        models_table(found),
+        differences_table(found),
+        levels_picture(path, found),
         _selection(made),
         _candidates(made.trees),
         _trainings(made.models),
         _ablations(path, made, ablated),
         _dialogues(made),
     ]
-    _write(path, parts)
+    write_page(path, parts)
     return Summary(
-        lines=(str(path), *(_goal_line(goal) for goal in goals)),
+        lines=(str(path), *(goal_line(goal) for goal in goals)),
         result={
             "report": str(path),
             "best": made.best,
@@ -128,30 +130,35 @@ def write_ablations(
         _candidates(made.trees),
         _trainings(made.models),
     ]
-    _write(path, parts)
+    write_page(path, parts)
     return Summary(lines=(str(path),), result={"report": str(path)})
 
 
-def _write(path: Path, parts: Iterable[str]) -> None:
+def write_page(path: Path, parts: Iterable[str]) -> None:
+    """Write a page of these parts.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_text(path, "\n\n".join(parts) + "\n")
 
 
-def _conditions(made: Made) -> Iterator[_Condition]:
+def tested(made: Made) -> Iterator[Tested]:
     """Yield what was tested: each model, and base and best under other conditions."""
     for name, folder in made.test.items():
         bench = read_bench(folder)
         for condition in bench.conditions:
             label = name if condition == "candidate" else f"{name}, {condition}"
             rows = bench.rows(condition)
-            yield _Condition(name=label, rows=rows, result=_result(bench.path, condition))
+            yield Tested(name=label, rows=rows, result=_result(bench.path, condition))
 
 
 def _result(bench: Path, condition: Condition) -> SuiteResult:
     return SuiteResult.model_validate(suite_of(bench)[condition])
 
 
-def goals_of(by_name: Mapping[str, _Condition], best: str) -> list[Goal]:
+def goals_of(by_name: Mapping[str, Tested], best: str) -> list[Goal]:
     """Return what was to be shown, with what was found."""
     base, tuned, control = by_name[BASE], by_name[best], by_name[CONTROL]
     relative = relative_gain(base.rows, tuned.rows)
@@ -202,12 +209,12 @@ def _check_same_dialogues(one: Sample, other: Sample) -> None:
     assert one.dialogues == other.dialogues, "every model meets the same users"
 
 
-def _paired(base: _Condition, other: _Condition) -> dict[str, Comparison]:
+def _paired(base: Tested, other: Tested) -> dict[str, Comparison]:
     lines = compare([_side(base), _side(other)])
     return {line.metric: line for line in lines}
 
 
-def _side(each: _Condition) -> Side:
+def _side(each: Tested) -> Side:
     return Side(name=each.name, rows=each.rows)
 
 
@@ -245,11 +252,13 @@ def _goals(goals: Sequence[Goal], best: str) -> str:
     return title + table(("goal", "found", "reached"), rows)
 
 
-def _goal_line(goal: Goal) -> str:
+def goal_line(goal: Goal) -> str:
+    """Return what the verb says of a goal."""
     return f"{'reached' if goal.reached else 'not reached'}: {goal.name}: {goal.found}"
 
 
-def _models(found: Sequence[_Condition]) -> str:
+def models_table(found: Sequence[Tested]) -> str:
+    """Return the figures of each model."""
     rows = [
         (
             each.name,
@@ -268,7 +277,8 @@ def _figure(result: SuiteResult, name: str) -> str:
     return shown(result.figures[name]) if name in result.figures else "-"
 
 
-def _differences(found: Sequence[_Condition]) -> str:
+def differences_table(found: Sequence[Tested]) -> str:
+    """Return by how much each model exceeds the base."""
     base = next(each for each in found if each.name == BASE)
     rows = []
     for each in found:
@@ -414,7 +424,7 @@ def _dialogue(tree: Tree) -> str:
     return "\n>\n".join(lines)
 
 
-def _levels(path: Path, found: Sequence[_Condition]) -> str:
+def levels_picture(path: Path, found: Sequence[Tested]) -> str:
     """Draw the curves of all conditions beside the page and return the link."""
     try:
         from benchmark.proof.pictures import draw_levels

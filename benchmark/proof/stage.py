@@ -9,7 +9,9 @@ begun and not finished is given its folder again, because every verb takes up it
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +19,8 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from threading import Lock, Semaphore
+from typing import Any, TypeVar
 
 from aloe.errors import StoreError
 from aloe.schema import digest
@@ -33,6 +36,8 @@ RULES = ("memory/verifiable.py", "agents/rewriter.py", "agents/rule_user.py",
 
 LOG = "proof.log"
 
+T = TypeVar("T")
+
 
 @dataclass(kw_only=True)
 class Stages:
@@ -43,6 +48,24 @@ class Stages:
     """Is told each line of the log."""
     seconds: dict[str, float] = field(default_factory=dict)
     """What each stage took, by folder name; the sum over its parts if it was interrupted."""
+    at_once: int = 1
+    """Most stages that are made at a time."""
+
+    def __post_init__(self) -> None:
+        self._room = Semaphore(self.at_once)
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+
+    def together(self, *each: Callable[[], T]) -> list[T]:
+        """Return what each makes; at the same time if more than one stage may be made at a time.
+
+        Raises:
+            AloeError: what the first that failed has raised, when the others are done.
+        """
+        if self.at_once == 1:
+            return [make() for make in each]
+        with ThreadPoolExecutor(len(each)) as threads:
+            begun = [threads.submit(make) for make in each]
+        return [one.result() for one in begun]
 
     @contextmanager
     def held(self) -> Iterator[int]:
@@ -73,23 +96,28 @@ class Stages:
             StoreError: nothing can be written there.
         """
         path = self.root / f"{name}-{digest(name, *inputs, _code())}"
+        with self._locks[path.name]:
+            self._finish(path, inputs, make)
+        return path
+
+    def _finish(self, path: Path, inputs: Sequence[object], make: Callable[[Path], None]) -> None:
         marker = self.root / f"{path.name}.json"
         earlier = _read(marker)
         before = earlier.get("seconds", 0.0)
         if not earlier.get("finished"):
-            self.log(f"{'go on with' if earlier else 'begin'} {path.name}")
-            began = time.monotonic()
-            self._note(marker, {"seconds": before, "inputs": list(inputs)})
-            try:
-                make(path)
-            finally:
-                spent = before + time.monotonic() - began
-                self._note(marker, {"seconds": round(spent, 1), "inputs": list(inputs)})
-            earlier = {"seconds": round(spent, 1), "inputs": list(inputs), "finished": True}
-            self._note(marker, earlier)
-            self.log(f"end {path.name} after {spent:.0f} s")
+            with self._room:
+                self.log(f"{'go on with' if earlier else 'begin'} {path.name}")
+                began = time.monotonic()
+                self._note(marker, {"seconds": before, "inputs": list(inputs)})
+                try:
+                    make(path)
+                finally:
+                    spent = before + time.monotonic() - began
+                    self._note(marker, {"seconds": round(spent, 1), "inputs": list(inputs)})
+                earlier = {"seconds": round(spent, 1), "inputs": list(inputs), "finished": True}
+                self._note(marker, earlier)
+                self.log(f"end {path.name} after {spent:.0f} s")
         self.seconds[path.name] = earlier["seconds"]
-        return path
 
     def log(self, text: str) -> None:
         """Add a line to the log of the proof.

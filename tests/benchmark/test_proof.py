@@ -1,8 +1,12 @@
 """The proof: people kept apart, players by rule, damaged rows, and the pipeline from end to end."""
 
 import asyncio
+import re
 import subprocess
+import threading
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +296,49 @@ def test_a_stage_that_was_interrupted_goes_on_in_its_folder(tmp_path: Path) -> N
     assert lines[-2].startswith("go on with one-")
 
 
+def test_stages_are_made_side_by_side_and_each_of_them_once(tmp_path: Path) -> None:
+    met = threading.Barrier(2, timeout=60)  # none is done before both are at work
+    made: list[str] = []
+
+    def stage(name: str) -> Path:
+        def make(path: Path) -> None:
+            met.wait()
+            made.append(path.name)
+
+        return stages.made(name, [], make)
+
+    stages = Stages(root=tmp_path, at_once=2)
+    one, other, again = stages.together(*(partial(stage, name) for name in ("a", "b", "a")))
+    assert one == again != other
+    assert sorted(made) == sorted({one.name, other.name})
+
+
+def test_no_more_stages_are_made_at_a_time_than_there_may_be(tmp_path: Path) -> None:
+    at_work: list[str] = []
+    most: list[int] = []
+
+    def make(path: Path) -> None:
+        at_work.append(path.name)
+        most.append(len(at_work))
+        time.sleep(0.02)
+        at_work.remove(path.name)
+
+    stages = Stages(root=tmp_path, at_once=2)
+    stages.together(*(partial(stages.made, name, [], make) for name in "abcdef"))
+    assert max(most) == 2
+
+
+def test_what_one_stage_raises_is_raised_when_the_others_are_done(tmp_path: Path) -> None:
+    def fail(path: Path) -> None:
+        raise ConfigError("no such thing")
+
+    stages = Stages(root=tmp_path, at_once=2)
+    good = partial(stages.made, "good", [], Path.mkdir)
+    with pytest.raises(ConfigError, match="no such thing"):
+        stages.together(partial(stages.made, "bad", [], fail), good)
+    assert good().is_dir()
+
+
 def test_a_proof_that_outlives_its_parent_keeps_the_next_one_out(tmp_path: Path) -> None:
     with Stages(root=tmp_path).held() as lock:
         child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
@@ -437,6 +484,31 @@ def test_ablations_alone_never_open_the_test(ran_proof: Any, tmp_path: Path) -> 
     assert ran.code == 0, ran.err
     page = (out / "ablations.md").read_text(encoding="utf-8")
     assert "nothing was trained" in page.partition("model-judge |")[2].partition("\n")[0]
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_the_users_of_several_seeds_are_taken_together(ran_proof: Any, tmp_path: Path) -> None:
+    out = tmp_path / "p"
+    ran = ran_proof(out, "--seeds", "2")
+    assert ran.code == 0, ran.err
+    assert ran.result["best"] == {"0": "dpo", "1": "dpo"}
+    page = (out / "results.md").read_text(encoding="utf-8")
+    goal = next(line for line in page.splitlines() if line.startswith("| own - swapped above 0"))
+    lows = [float(low) for low in re.findall(r"\[(-?[0-9.]+),", goal)]
+    assert len(lows) == 3  # all, and each
+    assert lows[0] > min(lows[1:])  # more users
+    for part in (
+        "best of each seed, ceiling",
+        "| shuffled |",
+        "results/levels.svg",
+        "together: 20",
+    ):
+        assert part in page, part
+    for seed in "01":
+        own = (out / "results" / f"seed-{seed}.md").read_text(encoding="utf-8")
+        assert f"Training seed {seed}" in own
+        assert (out / "results" / f"seed-{seed}" / "levels.svg").is_file()
 
 
 @pytest.mark.train

@@ -1,0 +1,144 @@
+"""The proofs of several seeds on one page, and a page of its own for each.
+
+A seed draws other people, grows other trees and trains other models, so each is a proof by itself.
+Taken together their users are more users: the bootstrap draws from all of them, and what stands
+beside the pooled figure is each seed's own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from aloe.config import Config
+from benchmark.proof.pipeline import Made
+from benchmark.proof.report import (
+    Goal,
+    Summary,
+    Tested,
+    differences_table,
+    goal_line,
+    goals_of,
+    levels_picture,
+    models_table,
+    table,
+    tested,
+    write_page,
+    write_report,
+)
+from benchmark.results import suite_result
+from benchmark.scores import ReplyScores
+
+BEST = "best of each seed"
+
+
+def write_pooled(path: Path, proofs: Sequence[tuple[Config, Made]]) -> Summary:
+    """Write the page, and into a folder of its name the page of each seed.
+
+    Args:
+        path: of the page.
+        proofs: settings, with the seed, and what was made; two or more.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    found = {config.seed: (made, list(tested(made))) for config, made in proofs}
+    for config, made in proofs:
+        write_report(path.with_suffix("") / f"seed-{config.seed}.md", config, made, [])
+    each = {
+        seed: goals_of({one.name: one for one in conditions}, made.best)
+        for seed, (made, conditions) in found.items()
+    }
+    together = pooled({seed: _with_best(*proof) for seed, proof in found.items()})
+    goals = goals_of({one.name: one for one in together}, BEST)
+    best = {seed: made.best for seed, (made, _) in found.items()}
+    write_page(
+        path,
+        [
+            "# Results of the proof with several seeds",
+            _head(path, proofs),
+            _goals(goals, each, best),
+            models_table(together),
+            differences_table(together),
+            levels_picture(path, together),
+        ],
+    )
+    return Summary(
+        lines=(str(path), *map(goal_line, goals)),
+        result={
+            "report": str(path),
+            "best": {str(seed): name for seed, name in best.items()},
+            "goals": {goal.name: goal.reached for goal in goals},
+        },
+    )
+
+
+def _with_best(made: Made, conditions: Iterable[Tested]) -> list[Tested]:
+    """Return the conditions, those of the best model a second time under a name of all seeds."""
+    found = list(conditions)
+    again = (
+        replace(one, name=one.name.replace(made.best, BEST, 1))
+        for one in found
+        if one.name.split(",")[0] == made.best
+    )
+    return [*found, *again]
+
+
+def pooled(found: Mapping[int, Sequence[Tested]]) -> list[Tested]:
+    """Return the conditions that every seed has, with the users of all seeds.
+
+    Args:
+        found: the conditions by seed.
+    """
+    names = [one.name for one in next(iter(found.values()))]
+    by_name = {seed: {one.name: one for one in each} for seed, each in found.items()}
+    common = [name for name in names if all(name in each for each in by_name.values())]
+    made = []
+    for name in common:
+        rows = [_of(seed, row) for seed, each in by_name.items() for row in each[name].rows]
+        made.append(Tested(name=name, rows=rows, result=suite_result(rows, 0)))
+    return made
+
+
+def _of(seed: int, row: ReplyScores) -> ReplyScores:
+    """Return a row that is told apart from those of other seeds' users."""
+    names = ("case", "profile", "personality", "dialogue")
+    return row.model_copy(update={name: f"{seed}/{getattr(row, name)}" for name in names})
+
+
+def _head(path: Path, proofs: Sequence[tuple[Config, Made]]) -> str:
+    config = proofs[0][0]
+    pages = ", ".join(f"[{each.seed}]({path.stem}/seed-{each.seed}.md)" for each, _ in proofs)
+    return "\n".join(
+        [
+            "Written by `aloe proof`; no figure in it was entered by hand. What is asked, and how "
+            "to read the answer, stands in docs/proof.md.",
+            "",
+            f"- Base: {config.benchmark.candidate.model}. For each seed {config.simulation.trees} "
+            f"trees with {config.proof.train} users, {config.proof.test} test users, and models "
+            f"trained from nothing. Seeds, each with a page of its own: {pages}.",
+            f"- Below, the users of all seeds together: {config.proof.test * len(proofs)}, with "
+            f"{config.benchmark.seeds} dialogues each. Intervals are 95%, by bootstrap over them.",
+        ]
+    )
+
+
+def _goals(
+    goals: Sequence[Goal], each: Mapping[int, Sequence[Goal]], best: Mapping[int, str]
+) -> str:
+    rows = [
+        (
+            goal.name,
+            goal.found,
+            _word(goal),
+            *(f"{found[number].found}, {_word(found[number])}" for found in each.values()),
+        )
+        for number, goal in enumerate(goals)
+    ]
+    chosen = ", ".join(f"**{name}** of seed {seed}" for seed, name in best.items())
+    title = f"## Goals\n\nBest on the validation users: {chosen}.\n\n"
+    head = ("goal", "all", "", *(f"seed {seed}" for seed in each))
+    return title + table(head, rows)
+
+
+def _word(goal: Goal) -> str:
+    return "reached" if goal.reached else "missed"
