@@ -113,9 +113,14 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # What the README claims, shown from end to end: docs/proof.md. Stop it at any time; the same goes on.
-.PHONY: proof proof-quick ablations
+.PHONY: proof proof-gpu proof-quick ablations
 proof: $(VENV)/.tests
 	$(BIN)/aloe proof --config examples/proof.toml --out runs/proof --report docs/results.md
+
+# On a GPU, with the plain CPU build of torch in the environment replaced by one for CUDA.
+proof-gpu: $(VENV)/.tests
+	$(BIN)/aloe proof --seeds 3 --config examples/proof-gpu.toml --out runs/proof-gpu \
+	  --report docs/results-gpu.md
 
 proof-quick: $(VENV)/.tests
 	$(BIN)/aloe proof --quick --config examples/proof-quick.toml --out runs/proof-quick
