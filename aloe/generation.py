@@ -66,15 +66,12 @@ class Writer:
                                tokenizer.eos_token_id])  # fmt: skip
         """Ids of the tokens that end a reply."""
         self._waiting: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        threading.Thread(target=self._work, name="generation", daemon=True).start()
 
     def ask(self, request: Request) -> "Future[Written]":
         """Ask for a reply; the future fails with what generation raised."""
         asked = _Asked(request)
         self._waiting.put(asked)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="generation", daemon=True)
-            self._thread.start()
         return asked.future
 
     def _work(self) -> None:

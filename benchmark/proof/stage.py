@@ -9,7 +9,6 @@ begun and not finished is given its folder again, because every verb takes up it
 
 import json
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,7 +52,7 @@ class Stages:
 
     def __post_init__(self) -> None:
         self._room = Semaphore(self.at_once)
-        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._locks: dict[str, Lock] = {}
 
     def together(self, *each: Callable[[], T]) -> list[T]:
         """Return what each makes; at the same time if more than one stage may be made at a time.
@@ -96,7 +95,7 @@ class Stages:
             StoreError: nothing can be written there.
         """
         path = self.root / f"{name}-{digest(name, *inputs, _code())}"
-        with self._locks[path.name]:
+        with self._locks.setdefault(path.name, Lock()):
             self._finish(path, inputs, make)
         return path
 
