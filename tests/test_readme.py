@@ -20,7 +20,7 @@ def test_shipped_settings_load(example: Path) -> None:
 
 
 def test_its_figures_of_the_proof_are_those_of_the_run() -> None:
-    pages = ("results.md", "results-gpu/seed-0.md")
+    pages = ("results.md", "results-gpu.md")
     results = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
     section = README.partition("## Does it work?")[2].partition("```")[0]
     figures = re.findall(r"[-+]?[\d.]+%? \[[^]]*[\d%]\]", section)
