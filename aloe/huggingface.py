@@ -15,7 +15,6 @@ benchmark cannot tell it from a server. What is asked at the same time is writte
 import asyncio
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,10 +34,10 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 from transformers import modeling_gguf_pytorch_utils as gguf_loading
 
+from aloe.cache import cached
 from aloe.errors import ConfigError, ModelError
 from aloe.generation import Request, Writer, Written
 from aloe.local import WEIGHTS, weights_path
-from aloe.recoding import cache_folder
 
 ADAPTER = "adapter_config.json"
 """The file by which a folder is known as a LoRA adapter."""
@@ -129,24 +128,17 @@ def _unpacked(path: Path) -> Path | None:
     It holds the same numbers in fp32. From the file, transformers would make them anew for each
     process, and take most of a minute for it. None: no copy can be kept.
     """
-    name = f"{path.stem}-{path.stat().st_size}-transformers-{transformers.__version__}"
-    try:
-        copy = cache_folder() / name
-        if copy.is_dir():
-            return copy
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
-            made = Path(scratch) / name
-            options = {"gguf_file": path.name}
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                path.parent, dtype=torch.float32, **options
-            )
-            _plain(model).save_pretrained(made)
-            transformers.AutoTokenizer.from_pretrained(path.parent, **options).save_pretrained(made)
-            made.replace(copy)
-    except OSError:  # no room, or no home, or another process was first
-        return copy if copy.is_dir() else None
-    return copy
+
+    def make(folder: Path) -> None:
+        options = {"gguf_file": path.name}
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            path.parent, dtype=torch.float32, **options
+        )
+        _plain(model).save_pretrained(folder)
+        transformers.AutoTokenizer.from_pretrained(path.parent, **options).save_pretrained(folder)
+
+    size, version = path.stat().st_size, transformers.__version__
+    return cached(f"{path.stem}-{size}-transformers-{version}", make)
 
 
 def _plain(model: Any) -> Any:

@@ -6,33 +6,18 @@ and written a third faster, and take 145 instead of 91 MB. The copy is made once
 and kept in the user's cache folder; where none can be kept, the shipped file is served as it is.
 """
 
-import os
-import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from aloe.cache import cached
 
 
 def recoded(path: Path) -> Path:
     """Return a copy of a GGUF file whose Q4_1 tensors are Q8_0; made if it is not there."""
-    try:
-        copy = cache_folder() / f"{path.stem.removesuffix('.Q4_1')}-{path.stat().st_size}.Q8_0.gguf"
-        if copy.is_file():
-            return copy
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=copy.parent) as folder:
-            made = Path(folder) / copy.name
-            _write(path, made)
-            made.replace(copy)
-    except (OSError, RuntimeError):  # no room, or no home
-        return path
-    return copy
-
-
-def cache_folder() -> Path:
-    """Return where copies are kept."""
-    given = os.environ.get("XDG_CACHE_HOME")
-    return (Path(given) if given else Path.home() / ".cache") / "aloe"
+    name = f"{path.stem.removesuffix('.Q4_1')}-{path.stat().st_size}.Q8_0.gguf"
+    return cached(name, partial(_write, path)) or path
 
 
 def _write(source: Path, target: Path) -> None:

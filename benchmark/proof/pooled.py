@@ -12,14 +12,15 @@ from pathlib import Path
 from aloe.config import Config
 from benchmark.proof.pipeline import Made
 from benchmark.proof.report import (
+    WRITTEN,
     Goal,
     Summary,
     Tested,
     differences_table,
-    goal_line,
     goals_of,
     levels_picture,
     models_table,
+    summary,
     table,
     tested,
     write_page,
@@ -48,7 +49,7 @@ def write_pooled(path: Path, proofs: Sequence[tuple[Config, Made]]) -> Summary:
         seed: goals_of({one.name: one for one in conditions}, made.best)
         for seed, (made, conditions) in found.items()
     }
-    together = pooled({seed: _with_best(*proof) for seed, proof in found.items()})
+    together = _pooled({seed: _with_best(*proof) for seed, proof in found.items()})
     goals = goals_of({one.name: one for one in together}, BEST)
     best = {seed: made.best for seed, (made, _) in found.items()}
     write_page(
@@ -62,14 +63,7 @@ def write_pooled(path: Path, proofs: Sequence[tuple[Config, Made]]) -> Summary:
             levels_picture(path, together),
         ],
     )
-    return Summary(
-        lines=(str(path), *map(goal_line, goals)),
-        result={
-            "report": str(path),
-            "best": {str(seed): name for seed, name in best.items()},
-            "goals": {goal.name: goal.reached for goal in goals},
-        },
-    )
+    return summary(path, {str(seed): name for seed, name in best.items()}, goals)
 
 
 def _with_best(made: Made, conditions: Iterable[Tested]) -> list[Tested]:
@@ -83,7 +77,7 @@ def _with_best(made: Made, conditions: Iterable[Tested]) -> list[Tested]:
     return [*found, *again]
 
 
-def pooled(found: Mapping[int, Sequence[Tested]]) -> list[Tested]:
+def _pooled(found: Mapping[int, Sequence[Tested]]) -> list[Tested]:
     """Return the conditions that every seed has, with the users of all seeds.
 
     Args:
@@ -110,8 +104,7 @@ def _head(path: Path, proofs: Sequence[tuple[Config, Made]]) -> str:
     pages = ", ".join(f"[{each.seed}]({path.stem}/seed-{each.seed}.md)" for each, _ in proofs)
     return "\n".join(
         [
-            "Written by `aloe proof`; no figure in it was entered by hand. What is asked, and how "
-            "to read the answer, stands in docs/proof.md.",
+            WRITTEN,
             "",
             f"- Base: {config.benchmark.candidate.model}. For each seed {config.simulation.trees} "
             f"trees with {config.proof.train} users, {config.proof.test} test users, and models "

@@ -31,6 +31,11 @@ from memory.verifiable import satisfaction
 GOAL = 0.32
 """Relative gain in average AL that is aimed at: what the paper reports on average."""
 
+WRITTEN = (
+    "Written by `aloe proof`; no figure in it was entered by hand. What is asked, and how to read "
+    "the answer, stands in docs/proof.md."
+)
+
 NO_PICTURE = "(Curves need matplotlib: `pip install 'aloe-align[plots]'`.)"
 
 COLUMNS = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR", "n_ir": "N-IR"}
@@ -101,11 +106,26 @@ def write_report(
         _dialogues(made),
     ]
     write_page(path, parts)
+    return summary(path, made.best, goals)
+
+
+def summary(path: Path, best: str | Mapping[str, str], goals: Sequence[Goal]) -> Summary:
+    """Return what is said of a page.
+
+    Args:
+        path: of the page.
+        best: name of the model, or names by seed.
+        goals: with what was found.
+    """
+    said = (
+        f"{'reached' if goal.reached else 'not reached'}: {goal.name}: {goal.found}"
+        for goal in goals
+    )
     return Summary(
-        lines=(str(path), *(goal_line(goal) for goal in goals)),
+        lines=(str(path), *said),
         result={
             "report": str(path),
-            "best": made.best,
+            "best": best,
             "goals": {goal.name: goal.reached for goal in goals},
         },
     )
@@ -229,8 +249,7 @@ def _head(config: Config, made: Validated) -> str:
         tested = "no test"
     return "\n".join(
         [
-            "Written by `aloe proof`; no figure in it was entered by hand. What is asked, and how "
-            "to read the answer, stands in docs/proof.md.",
+            WRITTEN,
             "",
             f"- Base: {config.benchmark.candidate.model}; assistants in the trees: {assistants}"
             f"{rewriters}. Users, inducer and judge are rules.",
@@ -250,11 +269,6 @@ def _goals(goals: Sequence[Goal], best: str) -> str:
     rows = [(goal.name, goal.found, "yes" if goal.reached else "no") for goal in goals]
     title = f"## Goals\n\nBest on the validation users: **{best}**.\n\n"
     return title + table(("goal", "found", "reached"), rows)
-
-
-def goal_line(goal: Goal) -> str:
-    """Return what the verb says of a goal."""
-    return f"{'reached' if goal.reached else 'not reached'}: {goal.name}: {goal.found}"
 
 
 def models_table(found: Sequence[Tested]) -> str:

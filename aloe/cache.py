@@ -1,0 +1,36 @@
+"""Copies of what takes long to make, in the user's cache folder; any of them may be deleted."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def cached(name: str, make: Callable[[Path], None]) -> Path | None:
+    """Return the file or folder of a name, made first if it is not there.
+
+    Args:
+        name: says all that decides what is in it.
+        make: is given a path to write it to; what it leaves appears whole or not at all.
+
+    Returns:
+        None where nothing can be kept: there is no room, or no home.
+    """
+    copy: Path | None = None
+    try:
+        copy = _folder() / name
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
+                made = Path(scratch) / name
+                make(made)
+                made.replace(copy)
+    except (OSError, RuntimeError):
+        if copy is None or not copy.exists():  # else another process was first
+            return None
+    return copy
+
+
+def _folder() -> Path:
+    given = os.environ.get("XDG_CACHE_HOME")
+    return (Path(given) if given else Path.home() / ".cache") / "aloe"
