@@ -16,6 +16,7 @@ from benchmark.proof.report import (
     Goal,
     Summary,
     Tested,
+    dialogues,
     differences_table,
     goals_of,
     levels_picture,
@@ -110,7 +111,7 @@ def _head(path: Path, proofs: Sequence[tuple[Config, Made]]) -> str:
             f"trees with {config.proof.train} users, {config.proof.test} test users, and models "
             f"trained from nothing. Seeds, each with a page of its own: {pages}.",
             f"- Below, the users of all seeds together: {config.proof.test * len(proofs)}, with "
-            f"{config.benchmark.seeds} dialogues each. Intervals are 95%, by bootstrap over them.",
+            f"{dialogues(config)} each. Intervals are 95%, by bootstrap over them.",
         ]
     )
 

@@ -244,7 +244,7 @@ def _head(config: Config, made: Validated) -> str:
     rewriters = "".join(
         f", a {name} edits {whose}'s replies" for name, whose in edited(config).items()
     )
-    tested = f"{proof.test} test users ({config.benchmark.seeds} dialogues each)"
+    tested = f"{proof.test} test users ({dialogues(config)} each)"
     if not isinstance(made, Made):
         tested = "no test"
     return "\n".join(
@@ -263,6 +263,12 @@ def _head(config: Config, made: Validated) -> str:
             f"{people}, trees {made.trees.name.rpartition('-')[2]}.",
         ]
     )
+
+
+def dialogues(config: Config) -> str:
+    """Return how many dialogues a model has with a test user, in words."""
+    count = config.benchmark.seeds
+    return "one dialogue" if count == 1 else f"{count} dialogues"
 
 
 def _goals(goals: Sequence[Goal], best: str) -> str:
