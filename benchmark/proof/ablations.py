@@ -59,8 +59,9 @@ def ablations(config: Config) -> list[Ablation]:
     turns, judged = config.simulation.turns, config.proof.ablation_judged
     smaller = {*config.proof.ablation_trees, *filter(None, [judged])}
     scaled = sorted(n for n in smaller if n < config.simulation.trees)
+    hint_none = _trees("hint-none", "no assistant gets a hint from the ledger", _without_hints)
     return [
-        _trees("hint-none", "no assistant gets a hint from the ledger", _without_hints),
+        *([hint_none] if any(each.hint for each in config.models.assistants) else []),
         *(
             _trees(f"continue-{name}", f"`{name}` is continued", _expansion(name))
             for name in ("sample", "preferred", "both")

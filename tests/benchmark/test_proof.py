@@ -529,6 +529,12 @@ def test_every_ablation_is_known_by_name() -> None:
         assert name in names
 
 
+def test_hints_are_taken_away_only_where_there_are_some() -> None:
+    raw = {"models": {"assistants": [{"name": "plain"}, {"name": "styled", "style": "Be brief."}]}}
+    config = validated(Config, raw, source="test")
+    assert "hint-none" not in [each.name for each in chosen(["all"], config)]
+
+
 def test_what_an_ablation_is_against_is_made_too() -> None:
     raw = {"simulation": {"trees": 50}, "proof": {"ablation_judged": 25}}
     config = validated(Config, raw, source="test")
