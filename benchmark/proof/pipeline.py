@@ -395,7 +395,7 @@ class Proof:
         def make(path: Path) -> None:
             if part == "test":
                 also = ", ".join(controls) or "none"
-                self.stages.log(f"test of {name}, {seeds} seeds, controls: {also}")
+                self.stages.log(f"test of {name}, dialogues a user: {seeds}, controls: {also}")
             command = ["bench", "run", "--config", self._settings(path, config), "--out", str(path)]
             self.verb([*command, *(each for c in controls for each in ("--control", c))])
 
