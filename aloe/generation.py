@@ -168,8 +168,11 @@ class Drawing(transformers.LogitsProcessor):  # type: ignore[misc]
         steps = max(each.max_tokens for each in requests)
         self._draws = torch.stack([_draws(each.seed, steps) for each in requests]).to(device)
         self._temperature = _column((each.temperature for each in requests), device)
-        self._top_p = _column((each.top_p for each in requests), device)
+        self._top_p = _column(
+            (each.top_p if each.top_p < 1 else torch.inf for each in requests), device
+        )
         self._top_k = _column((each.top_k or torch.inf for each in requests), device)
+        self._truncated = any(each.top_p < 1 or each.top_k for each in requests)
         self._penalty = _column((each.penalty for each in requests), device)
         self._penalized = any(each.penalty for each in requests)
         self._random = any(each.temperature for each in requests)
@@ -187,14 +190,26 @@ class Drawing(transformers.LogitsProcessor):  # type: ignore[misc]
         return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
 
     def _drawn(self, scores: torch.Tensor, draw: torch.Tensor) -> torch.Tensor:
-        """Return the token at which the likeliest ones together reach the drawn share."""
+        """Return the token with which the sum over the vocabulary reaches the drawn share.
+
+        The share is never 0, so no token without a chance is drawn.
+        """
         heat = self._temperature.masked_fill(self._temperature == 0, 1)
-        likely, tokens = (scores / heat).softmax(-1).sort(-1, descending=True)
-        rank = torch.arange(likely.shape[1], device=likely.device)
-        outside = (likely.cumsum(-1) - likely >= self._top_p) | (rank >= self._top_k)
-        share = likely.masked_fill(outside & (rank > 0), 0).cumsum(-1)
-        place = torch.searchsorted(share, draw * share[:, -1:])
-        return tokens.gather(1, place.clamp(max=likely.shape[1] - 1))
+        likely = (scores / heat).softmax(-1)
+        if self._truncated:
+            likely = likely * self._kept(likely)
+        reached = likely.cumsum(-1)
+        return torch.searchsorted(reached, (1 - draw) * reached[:, -1:])
+
+    def _kept(self, likely: torch.Tensor) -> torch.Tensor:
+        """Return for each token whether top_p and top_k leave it.
+
+        To sort takes a CPU as long as a step of a small model, so it is not done if all are left.
+        """
+        ranked, tokens = likely.sort(-1, descending=True)
+        rank = torch.arange(ranked.shape[1], device=ranked.device)
+        inside = (ranked.cumsum(-1) - ranked < self._top_p) & (rank < self._top_k) | (rank == 0)
+        return torch.empty_like(inside).scatter_(1, tokens, inside)
 
 
 class Ending(transformers.StoppingCriteria):  # type: ignore[misc]

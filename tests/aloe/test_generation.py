@@ -154,6 +154,14 @@ def drawn(scores: list[float], **settings: Any) -> Counter[int]:
 SCORES = [1.0, 3.0, 2.0, -1.0]
 
 
+@pytest.mark.parametrize("draw", [0.0, 1 - 2**-24])
+def test_the_outermost_draws_find_a_token_that_has_a_chance(draw: float) -> None:
+    drawing = Drawing([request(max_tokens=1, top_p=0.8)], width=2, device="cpu")
+    drawing._draws.fill_(draw)
+    chosen = drawing(torch.zeros(1, 2, dtype=torch.long), torch.tensor([SCORES])).argmax(-1)
+    assert chosen.item() in {1, 2}
+
+
 @pytest.mark.parametrize(
     ("settings", "heat", "kept"),
     [
