@@ -18,6 +18,7 @@ from agents.rule_user import QUESTIONS
 from aloe.config import Config, ProofConfig, load, validated
 from aloe.errors import ConfigError, StoreError
 from aloe.schema import AssistantNode, Verdict, Vote
+from benchmark.cases import load_cases
 from benchmark.proof.ablations import chosen
 from benchmark.proof.people import candidates, holds, leaks, people
 from benchmark.proof.pipeline import Proof, level
@@ -424,6 +425,9 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
     wanted = ("rewriter", "| stranger |", "| dpo, ceiling |", "| base, concise |", "trees-4")
     for part in (*wanted, "### Median"):
         assert part in text, part
+    cases = load_cases(str(made.people / "test.cases.jsonl"))
+    assert f"count as one ({len({case.profile for case in cases})} are left)" in text
+    assert f"of {len(cases)} of {len(cases)} dialogues" in text
 
     stages_made = len(lines)
     run(tmp_path / "second" / "results.md")
