@@ -29,6 +29,17 @@ def test_its_figures_of_the_proof_are_those_of_the_run() -> None:
     assert all(figure in results for figure in (*figures, *(f"| {each} [" for each in levels)))
 
 
+def test_the_runs_compared_on_the_page_of_the_proof_are_those_of_their_own_pages() -> None:
+    proof = (ROOT / "docs" / "proof.md").read_text(encoding="utf-8")
+    runs = re.findall(r"^\| \[\w+\]\(([\w-]+\.md)\), seed (\d) \|(.*)$", proof, re.MULTILINE)
+    assert len(runs) == 3
+    for page, seed, row in runs:
+        results = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        figures = re.findall(r"[-+]?[\d.]+%? \[[^]]+\]", row)
+        assert len(figures) == 3
+        assert all(figure in results for figure in (*figures, f"Training seed {seed}"))
+
+
 def test_its_verbs_are_verbs(aloe: RunAloe) -> None:
     named = set(re.findall(r"^\| `aloe ([a-z ]+)`", README, re.MULTILINE))
     assert len(named) > 8

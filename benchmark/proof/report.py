@@ -290,17 +290,18 @@ def models_table(found: Sequence[Tested]) -> str:
         for each in found
     ]
     head = ("model", *COLUMNS.values(), "words a reply", "empty", "own - swapped by seed")
-    return f"## Test users\n\n{_rests_on(found[0].rows)}\n\n" + table(head, rows)
+    return f"## Test users\n\n{_rests_on(found[0])}\n\n" + table(head, rows)
 
 
-def _rests_on(rows: Sequence[ReplyScores]) -> str:
+def _rests_on(each: Tested) -> str:
     """Say how many independent things the intervals draw, which are fewer than users."""
-    swapped = {(row.case, row.seed) for row in rows if "swapped" in {s.shown for s in row.scores}}
+    lives = {row.profile for row in each.rows}
+    swapped = {(r.case, r.seed) for r in each.rows if "swapped" in {s.shown for s in r.scores}}
     return (
         "The intervals draw users by life, of which those that are near-copies count as one "
-        f"({len({row.profile for row in rows})} are left), and by wishes. Own - swapped is that of "
-        f"{len(swapped)} of {len({(row.case, row.seed) for row in rows})} dialogues: for "
-        "the others nobody who differs in both was left to stand in."
+        f"({len(lives)} are left), and by wishes. Own - swapped is that of {len(swapped)} of "
+        f"{each.result.dialogues} dialogues, those for which somebody who differs in both was left "
+        "to stand in."
     )
 
 
