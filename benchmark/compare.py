@@ -1,8 +1,8 @@
 """Is one model better than another? Paired case by case and seed by seed, and corrected.
 
 Both models met the same users with the same facts in the same order, so only cells that both have
-are looked at, and the bootstrap draws the same users for both. Whoever looks at many differences
-finds some by luck: p-values are adjusted over every line of the table (Holm 1979).
+are looked at, and what a user does to both cancels out. Whoever looks at many differences finds
+some by luck: p-values are adjusted over every line of the table (Holm 1979).
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,12 @@ import numpy as np
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Record
-from benchmark.figures import DRAWS, Figure, Sample, divided, sample
+from benchmark.figures import Figure, Sample, divided, sample
+from benchmark.inference import paired_difference
 from benchmark.metrics import Array
 from benchmark.results import incomplete
 from benchmark.scores import ReplyScores
-from benchmark.statistics import (
-    Statistic,
-    average_level,
-    holm,
-    level_slope,
-    paired_difference,
-)
+from benchmark.statistics import Statistic, average_level, holm, level_slope
 
 METRICS: dict[str, str] = {
     "gain": "own minus swapped, averaged over the turns",
@@ -46,7 +41,7 @@ class Comparison(Record):
     difference: Figure
     """`count`: the dialogues that both have."""
     p_value: float | None
-    """Two-sided; None where there is nothing to resample."""
+    """Two-sided; None where all dialogues share one profile and one personality."""
     p_holm: float | None
     """Adjusted for all lines of the table."""
 
@@ -113,21 +108,12 @@ def _difference(metric: str, a: Sample, b: Sample) -> tuple[Figure, float | None
     statistic: Statistic = level_slope if metric.endswith("ir") else average_level
     if metric == "al_at_equal_length":
         left, right, statistic = _adjusted(left, right, a.each("words"), b.each("words"))
-    none = Figure(value=None, count=len(a.dialogues))
     try:
-        found = paired_difference(
-            left, right, a.profiles, a.personalities, statistic, draws=DRAWS, seed=a.seed
-        )
-    except ValueError:  # one cluster only, or undefined
+        found = paired_difference(left, right, a.profiles, a.personalities, statistic, seed=a.seed)
+    except ValueError:  # one cluster only, or undefined without one of the dialogues
         plain = _plain(left, right, statistic)
-        return none.model_copy(update={"value": plain}), None
-    interval = found.interval
-    return (
-        Figure(
-            value=interval.estimate, low=interval.low, high=interval.high, count=len(a.dialogues)
-        ),
-        found.p_value,
-    )
+        return Figure(value=plain, count=len(a.dialogues)), None
+    return Figure.of(found.interval, len(a.dialogues)), found.p_value
 
 
 def _plain(left: Array, right: Array, statistic: Statistic) -> float | None:

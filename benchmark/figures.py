@@ -1,24 +1,23 @@
 """Numbers with their intervals, from the rows of one suite under one condition.
 
-Every row of the arrays here is one dialogue. A dialogue counts as often as its profile was drawn
-times as often as its personality was (see `benchmark.statistics`), so repetitions with other seeds
-are repetitions and not more users. A cell is the mean over the judges, and missing if one judge's
+Every row of the arrays here is one dialogue, and what varies are profiles and personalities as a
+whole (see `benchmark.inference`), so repetitions with other seeds are repetitions and not more
+users. A cell is the mean over the judges, and missing if one judge's
 rating is: judges differ in strictness, so the others alone would be another scale.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from aloe.schema import Record
+from benchmark.inference import Interval, confidence_interval
 from benchmark.metrics import Array
 from benchmark.scores import ReplyScores, Shown
-from benchmark.statistics import Statistic, cluster_bootstrap, levels, lines
-
-DRAWS = 2000
+from benchmark.statistics import Statistic, levels, lines
 
 
 class Figure(Record):
@@ -27,10 +26,17 @@ class Figure(Record):
     value: float | None
     """None where it is undefined."""
     low: float | None = None
-    """None, like `high`, where there is nothing to resample or too little is defined."""
+    """None, like `high`, where too few profiles and personalities are there to tell, fewer than
+    six, or the number is undefined without one of the dialogues."""
     high: float | None = None
     count: int = Field(ge=0)
     """Cells, replies or dialogues that it rests on."""
+
+    @classmethod
+    def of(cls, interval: Interval, count: int) -> "Figure":
+        """Return an interval as a figure; without its ends if one of them is infinite."""
+        low, high = (interval.low, interval.high) if interval.bounded else (None, None)
+        return cls(value=interval.estimate, low=low, high=high, count=count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +76,20 @@ class Sample:
         return found
 
     def figure(
-        self, statistic: Statistic, table: Array | None = None, *, share: bool = False
+        self,
+        statistic: Statistic,
+        table: Array | None = None,
+        *,
+        mass: Array | None = None,
+        share: bool = False,
     ) -> Figure:
         """Return a statistic of `table` with its interval.
 
         Args:
             statistic: see `benchmark.statistics.Statistic`.
             table: shape (dialogues, turns); the cells for the own persona if not given.
+            mass: shape (dialogues,): on how much of each dialogue it rests; the number of its
+                cells if not given.
             share: whether it cannot leave 0..1, nor can its interval.
         """
         cells = self.cells("own") if table is None else table
@@ -87,15 +100,14 @@ class Sample:
         if np.isnan(plain):
             return Figure(value=None, count=count)
         try:
-            found = cluster_bootstrap(
-                cells, self.profiles, self.personalities, statistic, draws=DRAWS, seed=self.seed
+            found = confidence_interval(
+                cells, self.profiles, self.personalities, statistic, mass=mass, seed=self.seed
             )
-        except ValueError:  # one cluster only, or mostly undefined
+        except ValueError:  # one cluster only, or undefined without one of the dialogues
             return Figure(value=plain, count=count)
-        low, high = (found.low, found.high)
         if share:
-            low, high = max(low, 0.0), min(high, 1.0)
-        return Figure(value=found.estimate, low=low, high=high, count=count)
+            found = replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+        return Figure.of(found, count)
 
     def ratio(self, hits: Array, of: Array) -> Figure:
         """Return sum of `hits` over sum of `of` (each one number a dialogue) with its interval."""
@@ -103,7 +115,7 @@ class Sample:
         def share(_: Array, weights: Array) -> Array:
             return divided(weights @ hits, weights @ of)
 
-        return self.figure(share, of[:, None], share=True).model_copy(
+        return self.figure(share, of[:, None], mass=of, share=True).model_copy(
             update={"count": int(of.sum())}
         )
 
@@ -119,7 +131,7 @@ def sample(rows: Sequence[ReplyScores], seed: int) -> Sample:
 
     Args:
         rows: in any order, complete dialogues.
-        seed: of the bootstrap.
+        seed: of the flips of signs, see `benchmark.inference`.
     """
     found: dict[tuple[str, int], list[ReplyScores]] = {}
     for row in rows:

@@ -106,7 +106,7 @@ def aloe(
         user: model string of the simulated user; the default of the settings if not given.
         judge: model strings of the judges, separated by commas.
         seeds: dialogues for each case.
-        seed: of the bootstrap.
+        seed: of the flips of signs, see `benchmark.inference`.
     """
     cases = load_cases(suite)
     planned = {each.dialogue.id: each for each in plan(cases, stand_ins(cases), seeds, "candidate")}

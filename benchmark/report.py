@@ -64,7 +64,8 @@ MEANINGS = {
     "IR": "slope of a least-squares line through AL(k), in levels a turn",
     "N-IR": "the same slope after AL(k) is stretched onto 0..1; it forgets how large a gain is",
     "R2": "share of the variance of AL(k) that the line explains; N-R2 is the same number",
-    "intervals": "95%, from resampling profiles and personalities, each independently",
+    "intervals": "95%, with profiles and personalities as clusters: what a sign-flip test does not "
+    "reject; none with fewer than six of them",
     "missing": "a failed call or an unreadable answer; nothing is put in its place",
 }
 

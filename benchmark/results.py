@@ -79,7 +79,7 @@ def results(rows: Iterable[ReplyScores], seed: int) -> dict[str, dict[str, Suite
 
     Args:
         rows: of all conditions.
-        seed: of the bootstrap.
+        seed: of the flips of signs, see `benchmark.inference`.
     """
     found: dict[tuple[str, str], list[ReplyScores]] = {}
     for row in rows:
@@ -169,7 +169,8 @@ def _f1(data: Sample, counts: Mapping[str, Array]) -> Figure:
         total = recall + precision
         return np.where(total == 0, 0.0, divided(2 * recall * precision, total))
 
-    whole = data.figure(f1, counts["stated"][:, None], share=True)
+    asked = counts["stated"] + counts["listed"]
+    whole = data.figure(f1, counts["stated"][:, None], mass=asked, share=True)
     return whole.model_copy(update={"count": int(counts["stated"].sum())})
 
 

@@ -71,6 +71,6 @@ def table(
                     *((("swapped", swapped[number, turn - 1]),) if swapped is not None else ()),
                 )
             ]
-            who = {"case": f"c{number}", "profile": f"p{number}", "personality": f"q{number % 3}"}
+            who = {"case": f"c{number}", "profile": f"p{number}", "personality": f"q{number}"}
             found.append(row(scores=scores, turn=turn, dialogue=f"d{number}", **{**who, **given}))
     return found

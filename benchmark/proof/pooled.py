@@ -1,7 +1,7 @@
 """The proofs of several seeds on one page, and a page of its own for each.
 
 A seed draws other people, grows other trees and trains other models, so each is a proof by itself.
-Taken together their users are more users: the bootstrap draws from all of them, and what stands
+Taken together their users are more users: intervals are over all of them, and what stands
 beside the pooled figure is each seed's own.
 """
 
@@ -111,7 +111,7 @@ def _head(path: Path, proofs: Sequence[tuple[Config, Made]]) -> str:
             f"trees with {config.proof.train} users, {config.proof.test} test users, and models "
             f"trained from nothing. Seeds, each with a page of its own: {pages}.",
             f"- Below, the users of all seeds together: {config.proof.test * len(proofs)}, with "
-            f"{dialogues(config)} each. Intervals are 95%, by bootstrap over them.",
+            f"{dialogues(config)} each. Intervals are 95%, over users as clusters.",
         ]
     )
 

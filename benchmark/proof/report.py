@@ -197,12 +197,12 @@ def goals_of(by_name: Mapping[str, Tested], best: str) -> list[Goal]:
         Goal(
             name="shuffled: own - swapped not above 0",
             found=shown(control_gain),
-            reached=not _above(control_gain),
+            reached=_reaches_zero(control_gain),
         ),
         Goal(
             name="shuffled: IR not above the base's",
             found=shown(control_slope),
-            reached=not _above(control_slope),
+            reached=_reaches_zero(control_slope),
         ),
     ]
 
@@ -210,6 +210,11 @@ def goals_of(by_name: Mapping[str, Tested], best: str) -> list[Goal]:
 def _above(figure: Figure) -> bool:
     """Whether the whole interval is above 0."""
     return figure.low is not None and figure.low > 0
+
+
+def _reaches_zero(figure: Figure) -> bool:
+    """Whether there is an interval and it is not above 0."""
+    return figure.low is not None and figure.low <= 0
 
 
 def relative_gain(base: Sequence[ReplyScores], tuned: Sequence[ReplyScores]) -> Figure:
@@ -258,7 +263,7 @@ def _head(config: Config, made: Validated) -> str:
             f"{tested}; {proof.dialogue_turns} turns a dialogue.",
             f"- Each user has {proof.wishes} wishes that a program can check, out of "
             f"{len(wished_about(proof))} dimensions. Intervals are 95%, "
-            "by bootstrap over users. AL is the share of wishes that a reply keeps, 0 to 1.",
+            "over users as clusters. AL is the share of wishes that a reply keeps, 0 to 1.",
             f"- Training seed {config.seed}, one; a dialogue's seed is its number, from 0. People "
             f"{people}, trees {made.trees.name.rpartition('-')[2]}.",
         ]
@@ -298,8 +303,8 @@ def _rests_on(each: Tested) -> str:
     lives = {row.profile for row in each.rows}
     swapped = {(r.case, r.seed) for r in each.rows if "swapped" in {s.shown for s in r.scores}}
     return (
-        "The intervals draw users by life, of which those that are near-copies count as one "
-        f"({len(lives)} are left), and by wishes. Own - swapped is that of {len(swapped)} of "
+        "Intervals count users whose lives are near-copies as one "
+        f"({len(lives)} are left). Own - swapped is that of {len(swapped)} of "
         f"{each.result.dialogues} dialogues, those for which somebody who differs in both was left "
         "to stand in."
     )

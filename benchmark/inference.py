@@ -1,0 +1,359 @@
+"""How sure a benchmark number is, when the same few personas stand behind every score.
+
+The turns of one dialogue depend on each other, and so do all dialogues of one profile and all of
+one personality. Counting a hundred cases as a hundred independent users would make intervals far
+too narrow. So whole clusters are what varies, never cases.
+
+If a number is 0 by chance alone, what a cluster contributes to it might as well have had the other
+sign. The signs of all clusters are therefore flipped at random, many times, and the p-value is the
+share of flips that give a number at least as far from 0 (Fisher, The Design of Experiments, 1935).
+Nothing is assumed but symmetry: the test is exact with few clusters, lopsided ones, discrete scores
+and users who mostly do not differ, and ties count against significance. With fewer than six
+clusters that differ it cannot reject at 5%, and should not: all of five agree by chance one time in
+sixteen. The interval holds every value that the same test does not reject.
+
+Profiles and personalities are both clusters, and a case belongs to one of each. Flipping one kind
+alone would leave out what the other does, so the number is then divided by its two-way standard
+error (Cameron, Gelbach & Miller, JBES 29, 2011), that of the flipped data in every flip, and the
+larger of the two p-values counts (MacKinnon, Nielsen & Webb, JBES 39, 2021). A kind of fewer than
+six clusters gets Webb's six weights instead of two signs (Canadian J. Economics 56, 2023). A kind
+that is nested in another of six clusters or more adds nothing and is left out.
+
+Statistics that are no plain means are taken as the sum of what each case contributes, by leaving it
+out (Tukey's jackknife, Annals of Mathematical Statistics 29, 1958). How often the test errs and the
+intervals hold the truth is simulated by `benchmark.error_rates`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.clusters import LEAST_CLUSTERS, Clusters, Factor, cluster
+from benchmark.metrics import ROUNDING, Array
+from benchmark.statistics import Statistic
+
+LEVEL = 0.05
+"""A p-value up to this is significant, and 1 minus it is what intervals are to hold."""
+
+FLIPS = 2000
+
+ALL_FLIPS = 11
+"""Clusters up to which every pattern of signs is tried, 2**(clusters - 1) of them."""
+
+SAME = 1e-9
+"""Statistics that differ by less than this share are tied."""
+
+FAR = 2.0**20
+"""Standard errors from the estimate at which a value that is not rejected counts as infinite."""
+
+STEPS = 40
+"""Halvings of that distance in search of a value that is not rejected."""
+
+BISECTIONS = 20
+"""Halvings of the step in which a bound lies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate with its 95% interval, in the units of the statistic."""
+
+    estimate: float
+    """On the sample itself, every case counted once."""
+    low: float
+    """Down to here no value is rejected at 5%; -inf if none is at all."""
+    high: float
+    """Up to here likewise; inf if none is."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there are clusters enough to reject anything on either side."""
+        return bool(np.isfinite([self.low, self.high]).all())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """An interval of a paired difference, and how surprising it would be if there were none."""
+
+    interval: Interval
+    p_value: float
+    """Two-sided, above 0 and at most 1; at most 0.05 exactly where the interval excludes 0."""
+
+
+def confidence_interval(
+    scores: npt.ArrayLike,
+    profiles: npt.ArrayLike,
+    personalities: npt.ArrayLike,
+    statistic: Statistic,
+    *,
+    mass: npt.ArrayLike | None = None,
+    flips: int = FLIPS,
+    seed: int,
+) -> Interval:
+    """95% interval of a statistic when profiles and personalities are the sampled things.
+
+    Args:
+        scores: Shape (cases, turns), in judge units; NaN where a score is missing.
+        profiles: Shape (cases,): a label for the profile of each case.
+        personalities: Shape (cases,): a label for the personality of each case.
+        statistic: What to compute; see `Statistic`.
+        mass: Shape (cases,), 0 or more: on how much data of each case the statistic rests; the
+            number of its scores if not given.
+        flips: How often to flip signs where not every pattern is tried, 1 or more.
+        seed: The same seed and data give the same interval.
+
+    Returns:
+        The estimate and its interval, in the units of the statistic.
+
+    Raises:
+        ValueError: If shapes disagree, flips is below 1, all cases share one profile and one
+            personality, or the statistic is undefined, be it on the sample or without one case.
+    """
+    table = _table(scores, "scores")
+    clusters = cluster(table, profiles, personalities, mass)
+    return _test(lambda w: statistic(table, w), clusters, flips, seed).interval
+
+
+def paired_difference(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    profiles: npt.ArrayLike,
+    personalities: npt.ArrayLike,
+    statistic: Statistic,
+    *,
+    flips: int = FLIPS,
+    seed: int,
+) -> Difference:
+    """By how much a statistic of `a` exceeds that of `b` on the same cases, and whether by chance.
+
+    What a persona does to both cancels out. A cell missing in one is left out of the other.
+
+    Args:
+        a: Shape (cases, turns), in judge units; NaN where a score is missing.
+        b: The same cases and turns under the other condition.
+        profiles: Shape (cases,): a label for the profile of each case.
+        personalities: Shape (cases,): a label for the personality of each case.
+        statistic: What to compute of each; see `Statistic`.
+        flips: How often to flip signs where not every pattern is tried, 1 or more.
+        seed: The same seed and data give the same answer.
+
+    Returns:
+        The interval of statistic(a) - statistic(b), and its p-value.
+
+    Raises:
+        ValueError: If `a` and `b` differ in shape, and as in `confidence_interval`.
+    """
+    first, second = _table(a, "a"), _table(b, "b")
+    if first.shape != second.shape:
+        raise ValueError(f"a has shape {first.shape}, but b has {second.shape}")
+    missing = np.isnan(first) | np.isnan(second)
+    first, second = np.where(missing, np.nan, first), np.where(missing, np.nan, second)
+    clusters = cluster(first, profiles, personalities, None)
+    return _test(lambda w: statistic(first, w) - statistic(second, w), clusters, flips, seed)
+
+
+def _table(scores: npt.ArrayLike, name: str) -> Array:
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim != 2:
+        raise ValueError(f"{name} must have shape (cases, turns), got {table.shape}")
+    return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parabola:
+    """a - 2 b x + c x**2: a sum of squares as it changes with the value that is tested."""
+
+    a: Array
+    b: Array
+    c: Array
+
+    @classmethod
+    def of(cls, sums: Array, shares: Array) -> Self:
+        """The sum over the last axis of (sums - x * shares)**2."""
+        a, b, c = ((p * q).sum(axis=-1) for p, q in _products(sums, shares))
+        return cls(a=a, b=b, c=c)
+
+    @classmethod
+    def within(cls, squares: Array, sums: Array, shares: Array) -> Self:
+        """The same over both axes of a table whose rows are multiplied by roots of `squares`."""
+        a, b, c = (squares @ (p * q).sum(axis=1) for p, q in _products(sums, shares))
+        return cls(a=a, b=b, c=c)
+
+    def __mul__(self, by: float) -> Self:
+        return type(self)(a=self.a * by, b=self.b * by, c=self.c * by)
+
+    def at(self, x: float) -> Array:
+        """Its value, 0 where rounding makes it negative."""
+        return np.maximum(self.a - 2 * x * self.b + x * x * self.c, 0.0)
+
+
+def _products(sums: Array, shares: Array) -> Sequence[tuple[Array, Array]]:
+    return (sums, sums), (sums, shares), (shares, shares)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Flipped:
+    """The squared statistic of the sample (first) and of its flips, for any value tested."""
+
+    total: _Parabola
+    """(estimate - value)**2."""
+    variances: tuple[_Parabola, _Parabola, _Parabola] | None
+    """By flipped factor, by the other, by pairs of both; None with one factor, where the variance
+    is the same in all flips."""
+
+    def p_value(self, at: float) -> float:
+        """The share of flips that are at least as far from `at` as the sample is."""
+        squares = self.total.at(at)
+        if self.variances is not None:
+            own, other, pairs = (each.at(at) for each in self.variances)
+            variance = np.maximum(np.maximum(own, other), own + other - pairs)
+            squares = np.divide(squares, variance, out=np.zeros_like(squares), where=variance > 0)
+        return float(np.mean(squares >= squares[0] * (1 - SAME)))
+
+
+def _test(
+    estimator: Callable[[Array], Array], clusters: Clusters, flips: int, seed: int
+) -> Difference:
+    if flips < 1:
+        raise ValueError(f"flips must be 1 or more, got {flips}")
+    estimate, parts = _contributions(estimator, clusters.mass)
+    shares = clusters.mass[clusters.mass > 0]
+    flipped = list(_flipped(parts, shares, clusters.factors, flips, seed))
+
+    def p_value(at: float) -> float:
+        return max(each.p_value(at) for each in flipped)
+
+    step = max(_standard_error(parts - estimate * shares, clusters.factors), SAME * abs(estimate))
+    return Difference(
+        interval=Interval(
+            estimate=estimate,
+            low=_bound(p_value, estimate, step, -1),
+            high=_bound(p_value, estimate, step, 1),
+        ),
+        p_value=p_value(0.0),
+    )
+
+
+def _flipped(
+    parts: Array, shares: Array, factors: Sequence[Factor], flips: int, seed: int
+) -> Iterator[_Flipped]:
+    if len(factors) == 1:
+        yield _flip(parts, shares, factors[0], _signs(factors[0].count, flips, seed))
+        return
+    enough = max(factor.count for factor in factors) >= LEAST_CLUSTERS
+    for rows, columns in (factors, factors[::-1]):
+        weights = (_weights if enough else _signs)(rows.count, flips, seed)
+        yield _flip_crossed(parts, shares, rows, columns, weights)
+
+
+def _contributions(estimator: Callable[[Array], Array], mass: Array) -> tuple[float, Array]:
+    """The estimate, and what each case with mass adds to it; exact for weighted means."""
+    estimate = float(estimator(np.ones((1, len(mass))))[0])
+    if np.isnan(estimate):
+        raise ValueError("the statistic is undefined on the sample itself")
+    counting = np.flatnonzero(mass)
+    without = np.ones((len(counting), len(mass)))
+    without[np.arange(len(counting)), counting] = 0
+    left, shares = estimator(without), mass[counting]
+    if np.isnan(left).any():
+        raise ValueError("the statistic is undefined without one of the cases")
+    influence = (1 - shares) * (estimate - left)
+    influence -= shares * influence.sum()
+    influence[np.abs(influence) < ROUNDING * max(abs(estimate), np.abs(left).max())] = 0.0
+    return estimate, estimate * shares + influence
+
+
+@lru_cache(maxsize=8)
+def _signs(clusters: int, flips: int, seed: int) -> Array:
+    """1 or -1 by flip and cluster, shape (flips, clusters); the first row is the sample, all 1.
+
+    Of few clusters it is every pattern; the other half are the same with all signs turned.
+    """
+    if clusters <= ALL_FLIPS:
+        patterns = np.arange(2 ** (clusters - 1))[:, None] >> np.arange(clusters) & 1
+    else:
+        patterns = np.random.default_rng(seed).integers(0, 2, (1 + flips, clusters))
+        patterns[0] = 0
+    signs: Array = np.where(patterns, -1.0, 1.0)
+    return signs
+
+
+@lru_cache(maxsize=8)
+def _weights(clusters: int, flips: int, seed: int) -> Array:
+    """What stands for signs where clusters are too few to be flipped: the six weights of Webb."""
+    if clusters >= LEAST_CLUSTERS:
+        return _signs(clusters, flips, seed)
+    halves = np.sqrt([0.5, 1.0, 1.5])
+    rng = np.random.default_rng(seed)
+    weights: Array = rng.choice(np.concatenate([halves, -halves]), (1 + flips, clusters))
+    weights[0] = 1.0
+    return weights
+
+
+def _flip(parts: Array, shares: Array, factor: Factor, signs: Array) -> _Flipped:
+    """Flip the signs of the only factor.
+
+    Args:
+        parts: What each case adds to the estimate.
+        shares: What each case adds to a value that is the same for all.
+        factor: What is flipped.
+        signs: By flip and cluster.
+    """
+    sums, each = (signs @ factor.sums(values)[:, None] for values in (parts, shares))
+    return _Flipped(total=_Parabola.of(sums, each), variances=None)
+
+
+def _flip_crossed(
+    parts: Array, shares: Array, rows: Factor, columns: Factor, weights: Array
+) -> _Flipped:
+    """Flip the signs of one factor (rows) that crosses another; `weights` by flip and row."""
+    sums, each = (rows.table(columns, values) for values in (parts, shares))
+    squares, pairs = weights**2, int(np.count_nonzero(each))
+    of_columns = weights @ sums, weights @ each
+    return _Flipped(
+        total=_Parabola.of(*(table.sum(axis=1, keepdims=True) for table in of_columns)),
+        variances=(
+            _Parabola.within(squares, *(t.sum(axis=1, keepdims=True) for t in (sums, each)))
+            * _unbiased(rows.count),
+            _Parabola.of(*of_columns) * _unbiased(columns.count),
+            _Parabola.within(squares, sums, each) * _unbiased(pairs),
+        ),
+    )
+
+
+def _unbiased(clusters: int) -> float:
+    return clusters / (clusters - 1)
+
+
+def _standard_error(influence: Array, factors: Sequence[Factor]) -> float:
+    """A scale for the search of the bounds: the larger one-way standard error."""
+    return float(max(np.linalg.norm(factor.sums(influence)) for factor in factors))
+
+
+def _bound(
+    p_value: Callable[[float], float], estimate: float, step: float, direction: int
+) -> float:
+    """The last value upwards (1) or downwards (-1) of the estimate from which on all are rejected.
+
+    Values that are tested far out, then nearer and nearer, since with two factors a rejected value
+    may lie among others that are not; 0 is among them, so that p-value and interval agree.
+    """
+
+    def rejected(distance: float) -> bool:
+        return p_value(estimate + direction * distance) <= LEVEL
+
+    if not rejected(FAR * (step or 1.0)):
+        return direction * float("inf")
+    tried = [FAR * step / 2**halvings for halvings in range(STEPS)]
+    if -direction * estimate > 0:
+        tried = sorted([*tried, abs(estimate)], reverse=True)
+    steps = pairwise([*tried, 0.0])
+    outside, inside = next((far, near) for far, near in steps if not rejected(near))
+    for _ in range(BISECTIONS):
+        middle = (inside + outside) / 2
+        inside, outside = (inside, middle) if rejected(middle) else (middle, outside)
+    return float(estimate + direction * outside)  # not inside: many a tie is at the very bound
