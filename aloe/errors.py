@@ -35,10 +35,13 @@ class ConfigError(AloeError):
 
 
 class InputError(AloeError):
-    """A file given by the user is missing or broken."""
+    """A file given by the user is missing or broken; `line` and `row` count from 1."""
 
-    def __init__(self, path: Path, problem: str, *, line: int | None = None) -> None:
+    def __init__(
+        self, path: Path, problem: str, *, line: int | None = None, row: int | None = None
+    ) -> None:
         where = f"{path}:{line}" if line is not None else str(path)
+        where += f", row {row}" if row is not None else ""
         super().__init__(f"{where}: {problem}")
 
 

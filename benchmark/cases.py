@@ -9,19 +9,19 @@ cases written out in full, personas, and the files of the original ALOE data.
 """
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from aloe.config import Mood
 from aloe.errors import ConfigError, InputError
+from aloe.lines import refuse
+from aloe.records import read_models, read_records
 from aloe.schema import Fact, Persona, Record, digest, sentences
 from memory.imports import read_foreign
-from memory.personas import numbered_lines
 from memory.verifiable import DIMENSIONS, wish
 
 SUITES_FOLDER = Path(__file__).parent / "suites"
@@ -193,8 +193,7 @@ class _Line(Record):
 def _shipped(name: str) -> Iterator[tuple[int, Case]]:
     lives, tempers = _table("profiles"), _table("personalities")
     path = SUITES_FOLDER / f"{name}.jsonl"
-    for number, text in numbered_lines(path):
-        line = _Line.model_validate_json(text)
+    for number, line in read_models(path, _Line):
         life = lives[line.profile]
         flip = line.flip and Flip(
             turn=line.flip.turn,
@@ -216,8 +215,7 @@ def _shipped(name: str) -> Iterator[tuple[int, Case]]:
 
 def _table(name: str) -> dict[str, _Part]:
     path = SUITES_FOLDER / f"{name}.jsonl"
-    rows = [_Part.model_validate_json(line) for _, line in numbered_lines(path)]
-    return {row.key: row for row in rows}
+    return {part.key: part for _, part in read_models(path, _Part)}
 
 
 def _persona(life: _Part, temper: _Part) -> Persona:
@@ -235,13 +233,12 @@ def _persona(life: _Part, temper: _Part) -> Persona:
 
 
 def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
-    first = next(numbered_lines(path), (0, ""))[1]
-    if _is_case(first):
-        yield from _written_out(path)
+    if _is_case(next((value for _, value in read_records(path)), None)):
+        yield from read_models(path, Case)
         return
 
     lives: list[str] = []
-    for each in read_foreign(path, _refuse):
+    for each in read_foreign(path, refuse):
         if isinstance(each, Persona):
             yield None, _case(path, each)
         elif "profile" in each:
@@ -254,26 +251,8 @@ def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
             yield from ((None, _case(path, Persona.of(life, temper))) for temper in tempers)
 
 
-def _is_case(line: str) -> bool:
-    try:
-        raw = json.loads(line)
-    except json.JSONDecodeError:
-        return False
-    return isinstance(raw, dict) and "persona" in raw and "suite" in raw
-
-
-def _written_out(path: Path) -> Iterator[tuple[int, Case]]:
-    for number, line in numbered_lines(path):
-        try:
-            yield number, Case.model_validate_json(line)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            key = ".".join(map(str, problem["loc"]))
-            raise InputError(path, f"{key}: {problem['msg']}".lstrip(": "), line=number) from None
-
-
-def _refuse(error: InputError) -> None:
-    raise error
+def _is_case(value: Any) -> bool:
+    return isinstance(value, dict) and "persona" in value and "suite" in value
 
 
 def _tempers_beside(path: Path) -> list[str]:
@@ -282,7 +261,7 @@ def _tempers_beside(path: Path) -> list[str]:
     if beside == path or not beside.is_file():
         name = "personality.jsonl" if beside == path else beside.name
         raise InputError(path, f"holds profiles only; put their personalities beside it as {name}")
-    texts = (each for each in read_foreign(beside, _refuse) if isinstance(each, dict))
+    texts = (each for each in read_foreign(beside, refuse) if isinstance(each, dict))
     found = [each["personality"] for each in texts if "personality" in each]
     return found[:ALOE_PERSONALITIES]
 

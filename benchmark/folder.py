@@ -17,10 +17,10 @@ from typing import Any
 from aloe import config as settings
 from aloe.config import Condition, Config
 from aloe.errors import ConfigError, InputError
+from aloe.records import read_models
 from aloe.schema import Tree
 from benchmark.cases import Case
 from benchmark.scores import ReplyScores, read_scores
-from memory.personas import numbered_lines
 from memory.trees import read_trees, replace_text
 
 CONFIG, CASES, SCORES, RESULT = "config.toml", "cases.jsonl", "scores.jsonl", "result.json"
@@ -48,7 +48,7 @@ class Bench:
     @cached_property
     def cases(self) -> list[Case]:
         """The cases that were played."""
-        return [Case.model_validate_json(line) for _, line in numbered_lines(self.path / CASES)]
+        return [case for _, case in read_models(self.path / CASES, Case)]
 
     def rows(self, condition: Condition = "candidate") -> list[ReplyScores]:
         """Return the scores of one condition."""

@@ -12,12 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from agents.judge import Comparison
 from aloe.errors import InputError
+from aloe.records import read_models
 from aloe.schema import AssistantNode, Persona, Record, UserNode, digest
-from memory.personas import numbered_lines
 
 SHIPPED = Path(__file__).parent / "gold" / "pairs.jsonl"
 
@@ -108,13 +106,7 @@ def read_gold(path: Path = SHIPPED) -> list[GoldPair]:
         InputError: the file is missing or empty, or a line is broken (with its number).
     """
     found = []
-    for number, line in numbered_lines(path):
-        try:
-            pair = GoldPair.model_validate_json(line)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(map(str, problem["loc"]))
-            raise InputError(path, f"{where}: {problem['msg']}", line=number) from None
+    for number, pair in read_models(path, GoldPair):
         if len(pair.history) % 2:
             raise InputError(path, "history must end with the assistant", line=number)
         found.append(pair)

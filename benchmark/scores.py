@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from aloe.errors import InputError, StoreError
+from aloe.lines import read_lines
+from aloe.records import parsed
 from aloe.schema import Fault, Record
-from memory.personas import numbered_lines
 
 Shown = Literal["own", "swapped"]
 """Whose persona the judge saw: the user's, or another case's."""
@@ -130,10 +131,5 @@ def read_scores(path: Path) -> Iterator[ReplyScores]:
     """
     if not path.exists():
         raise InputError(path, "there are no scores here; run `aloe bench run --out DIR` first")
-    for number, line in numbered_lines(path):
-        try:
-            yield ReplyScores.model_validate_json(line)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(map(str, problem["loc"]))
-            raise InputError(path, f"not a score: {where}: {problem['msg']}", line=number) from None
+    for number, line in read_lines(path):
+        yield parsed(ReplyScores, path, number, line, what="not a score")

@@ -13,7 +13,6 @@ personalities no threshold is without error, and a low one would refuse just the
 pool is for.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aloe.errors import InputError
+from aloe.records import read_records
 from memory.axes import KINDS, Kind
 from memory.embedder import Embedder
-from memory.personas import numbered_lines
 
 PAIRS = Path(__file__).parent / "pool" / "pairs.jsonl"
 
@@ -63,15 +62,14 @@ def read_pairs(path: Path = PAIRS) -> list[Pair]:
         InputError: a line is broken (with its number), or a kind lacks one of the labels.
     """
     pairs = []
-    for number, line in numbered_lines(path):
+    for place, raw in read_records(path):
         try:
-            raw = json.loads(line)
             same = {"same": True, "different": False}[raw["label"]]
             kind = KINDS[KINDS.index(raw["kind"])]
             pairs.append(Pair(kind=kind, same=same, first=raw["first"], second=raw["second"]))
         except (ValueError, KeyError, TypeError):
             wanted = '{"kind", "label": "same" or "different", "first", "second"}'
-            raise InputError(path, f"is not a labelled pair {wanted}", line=number) from None
+            raise place.error(f"is not a labelled pair {wanted}") from None
     for kind in {pair.kind for pair in pairs}:
         if len({pair.same for pair in pairs if pair.kind == kind}) < 2:
             raise InputError(path, f"the {kind} pairs need both labels")

@@ -4,7 +4,6 @@ A description is one text with its coordinates and its origin. Profiles and pers
 checked and gated apart, and become a persona only when two of them are joined.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,9 +11,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from aloe.errors import InputError
+from aloe.lines import Place
+from aloe.records import read_records
 from aloe.schema import Lineage, Persona, digest
 from memory.axes import Axes, Kind
-from memory.personas import numbered_lines
 
 SEEDS = Path(__file__).parent / "seeds"
 """The seeds that come with the program."""
@@ -68,24 +68,20 @@ def read_seeds(folder: Path | None) -> dict[Kind, list[Description]]:
     found: dict[Kind, list[Description]] = {}
     for kind, name in SEED_FILES.items():
         path = (folder or SEEDS) / name
-        found[kind] = [_seed(kind, path, *each) for each in numbered_lines(path)]
+        found[kind] = [_seed(kind, *each) for each in read_records(path)]
         if not found[kind]:
             raise InputError(path, "there are no seeds here")
     return found
 
 
-def _seed(kind: Kind, path: Path, number: int, line: str) -> Description:
-    """Read a line: a JSON string, or an object with `text` and perhaps `axes`."""
-    try:
-        raw: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(path, f"is not JSON: {error.msg}", line=number) from None
+def _seed(kind: Kind, place: Place, raw: Any) -> Description:
+    """Return what a record says: a string, or an object with `text` and perhaps `axes`."""
     given = {"text": raw} if isinstance(raw, str) else raw
     text = given.get("text") if isinstance(given, dict) else None
     if not isinstance(text, str) or not text.strip():
-        raise InputError(path, 'a seed is {"text": "...", "axes": {...}}', line=number)
+        raise place.error('a seed is {"text": "...", "axes": {...}}')
     axes = given.get("axes") or {}
     if not isinstance(axes, dict) or not all(isinstance(v, str | int) for v in axes.values()):
-        raise InputError(path, "the axes of a seed are strings or numbers", line=number)
+        raise place.error("the axes of a seed are strings or numbers")
     origin = Lineage(origin="seed")
     return Description(kind=kind, text=text.strip(), axes=axes, lineage=origin)

@@ -7,12 +7,12 @@ goes on (no seed is ever used twice) all come from here. It is a record, not the
 a pool still opens.
 """
 
-import json
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aloe.errors import StoreError
+from aloe.records import read_records
 from aloe.schema import Record
 from memory.axes import Axes, Kind
 from memory.descriptions import Description
@@ -108,10 +108,5 @@ def read_growth(path: Path) -> Iterator[Outcome]:
     """Yield the outcomes in a growth log; a torn last line is passed over."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            try:
-                raw = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            yield Outcome.model_validate(raw)
+    for _, raw in read_records(path, lambda _: None):
+        yield Outcome.model_validate(raw)

@@ -7,30 +7,25 @@ so, else about profiles. Texts are taken as they are, third person or first; num
 the only things mended. A line that cannot be read is an error that names it, or is set aside.
 """
 
-import csv
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from aloe.errors import InputError
+from aloe.lines import OnBad
+from aloe.records import read_records
 from aloe.schema import Lineage, Persona
 from memory.axes import KINDS, Kind
 from memory.descriptions import Description, joined
 from memory.pairing import conflicts
-from memory.personas import numbered_lines
 
 TEXT_KEYS: Mapping[Kind, tuple[str, ...]] = {
     "profile": ("profile", "persona", "description", "text"),
     "personality": ("personality", "personalities"),
 }
 """Names under which a text may stand in an object or a CSV column."""
-
-OnBad = Callable[[InputError], None]
-"""Called with the error of each line that cannot be read; may raise it."""
 
 Texts = dict[Kind, str]
 
@@ -41,8 +36,9 @@ def read_foreign(path: Path, on_bad: OnBad) -> Iterator[Texts | Persona]:
     Raises:
         InputError: the file cannot be read, or `on_bad` raises.
     """
-    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path, on_bad)
-    for number, row in rows:
+    for place, row in read_records(path, on_bad):
+        if isinstance(row, dict):
+            row = {name.strip().lower(): value for name, value in row.items()}
         texts = _texts(row, _kind_by_name(path))
         if len(texts) == len(KINDS):
             yield _persona(row, texts)
@@ -50,36 +46,11 @@ def read_foreign(path: Path, on_bad: OnBad) -> Iterator[Texts | Persona]:
             yield texts
         else:
             known = ", ".join(name for names in TEXT_KEYS.values() for name in names)
-            on_bad(InputError(path, f"holds no text; known names are {known}", line=number))
+            on_bad(place.error(f"holds no text; known names are {known}"))
 
 
 def _kind_by_name(path: Path) -> Kind:
     return "personality" if "personalit" in path.name.lower() else "profile"
-
-
-def _json_rows(path: Path, on_bad: OnBad) -> Iterator[tuple[int, Any]]:
-    """Yield every JSON value of every line: most lines hold one, a glued line holds more."""
-    decoder = json.JSONDecoder()
-    for number, line in numbered_lines(path):
-        rest = line.strip()
-        while rest:
-            try:
-                value, end = decoder.raw_decode(rest)
-            except json.JSONDecodeError as error:
-                on_bad(InputError(path, f"is not JSON: {error.msg}", line=number))
-                break
-            yield number, value
-            rest = rest[end:].strip()
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    lines = [line for _, line in numbered_lines(path)]
-    reader = csv.DictReader(lines)
-    names = {name for each in TEXT_KEYS.values() for name in each}
-    if not names & {(field or "").strip().lower() for field in reader.fieldnames or ()}:
-        raise InputError(path, f"the CSV header needs one of {', '.join(sorted(names))}", line=1)
-    for row in reader:
-        yield reader.line_num, {(k or "").strip().lower(): v for k, v in row.items()}
 
 
 def _texts(row: Any, kind: Kind) -> Texts:

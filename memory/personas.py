@@ -5,16 +5,13 @@ them. Reading is strict and names the line, because a persona that was silently 
 changes what is simulated. Gzip is read as it is, so that a large pool stays small on disk.
 """
 
-import gzip
 import os
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, cast
 
-from pydantic import ValidationError
-
+from aloe import records
 from aloe.errors import InputError
+from aloe.lines import read_lines
 from aloe.schema import SCHEMA_VERSION, Persona
 
 TAIL = 65536
@@ -31,7 +28,7 @@ def read_personas(path: Path) -> list[Persona]:
         InputError: the file is missing, empty or no text, or a line is broken or a repetition.
     """
     found: dict[str, Persona] = {}
-    for number, line in numbered_lines(path):
+    for number, line in read_lines(path):
         persona = parsed(path, number, line)
         if persona.id in found:
             raise InputError(path, f"persona {persona.id} is there twice", line=number)
@@ -41,44 +38,13 @@ def read_personas(path: Path) -> list[Persona]:
     return list(found.values())
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text file, plain or gzipped, that are not blank, with their numbers.
-
-    Raises:
-        InputError: the file is missing or holds no UTF-8 text.
-    """
-    number = 0
-    try:
-        with _opened(path) as file:
-            for number, raw in enumerate(file, 1):
-                if line := raw.decode("utf-8-sig").strip():
-                    yield number, line
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise InputError(path, "the gzip data is broken", line=number + 1) from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(path, "is not UTF-8 text", line=number) from None
-
-
-def _opened(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        gzipped = file.read(2) == b"\x1f\x8b"
-    return cast(IO[bytes], gzip.open(path)) if gzipped else path.open("rb")
-
-
 def parsed(path: Path, number: int, line: str) -> Persona:
     """Return the persona that `line` holds.
 
     Raises:
         InputError: naming file, line and what is wrong.
     """
-    try:
-        persona = Persona.model_validate_json(line)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise InputError(path, f"{key}: {problem['msg']}".lstrip(": "), line=number) from None
+    persona = records.parsed(Persona, path, number, line)
     if persona.schema_version > SCHEMA_VERSION:
         raise InputError(path, f"schema version {persona.schema_version} is newer", line=number)
     if not persona.facts:

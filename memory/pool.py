@@ -31,12 +31,13 @@ import numpy as np
 
 from aloe.config import PersonasConfig
 from aloe.errors import AloeError, ConfigError, InputError, StoreError
+from aloe.lines import read_lines
 from aloe.schema import Persona, digest
 from memory.axes import KINDS, Cell, Kind, cells
 from memory.embedder import Embedder, Vectors
 from memory.index import GRAPH, DescriptionIndex, Neighbour
 from memory.lock import held
-from memory.personas import as_line, cut_torn_line, numbered_lines, parsed
+from memory.personas import as_line, cut_torn_line, parsed
 
 ROUNDING = 1e-4
 """Similarities this little under the threshold count as reaching it: stored vectors are rounded,
@@ -349,7 +350,7 @@ def _stored_personas(path: Path) -> Iterator[Persona]:
     if not path.exists():
         return
     seen: set[str] = set()
-    for number, line in numbered_lines(path):
+    for number, line in read_lines(path):
         persona = parsed(path, number, line)
         if persona.id in seen:
             raise InputError(path, f"persona {persona.id} is there twice", line=number)

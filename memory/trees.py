@@ -14,14 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ValidationError
-
 from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
+from aloe.lines import read_lines
+from aloe.records import parsed
 from aloe.schema import SCHEMA_VERSION, Tree
 from memory.lock import held
-from memory.personas import numbered_lines
+
+_NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
 
 BLOCK = 1 << 20
 """Bytes read at once from the end of a file."""
@@ -182,21 +183,15 @@ def read_trees(path: Path) -> Iterator[Tree]:
     file = path / "trees.jsonl" if path.is_dir() else path
     if not file.exists():
         raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
-    lines = _lines(file)
+    lines = read_lines(file)
     for number, line in lines:
         try:
-            yield Tree.model_validate_json(line)
-        except ValidationError as error:
+            tree = parsed(Tree, file, number, line, what=_NO_TREE)
+        except InputError:
             if not _ends_whole(file) and next(lines, None) is None:
                 return
-            problem = error.errors()[0]
-            where = ".".join(map(str, problem["loc"]))
-            text = f"not a tree of schema version {SCHEMA_VERSION}: {where}: {problem['msg']}"
-            raise InputError(file, text, line=number) from None
-
-
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    return numbered_lines(file) if file.exists() else iter(())
+            raise
+        yield tree
 
 
 def _ends_whole(file: Path) -> bool:

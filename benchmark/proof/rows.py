@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from aloe.errors import ConfigError
+from aloe.records import read_records
 from aloe.schema import Outcome, Persona, Tree, Verdict, derived_seed
-from memory.personas import numbered_lines
 from memory.trees import replace_text
 from memory.verifiable import wish
 
@@ -25,7 +25,7 @@ Relabel = Callable[[Verdict], Outcome]
 
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a file."""
-    return [json.loads(line) for _, line in numbered_lines(path)]
+    return [row for _, row in read_records(path)]
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:

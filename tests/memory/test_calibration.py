@@ -53,7 +53,7 @@ def test_the_lowest_threshold_that_refuses_few_enough_is_taken() -> None:
             '{"kind": "profile", "label": "maybe", "first": "a", "second": "b"}',
             r":1: is not a label",
         ),
-        ("[1]", r":1: is not a label"),
+        ("[1]", r"row 1: is not a label"),
         ('{"kind": "profile", "label": "same", "first": "a", "second": "b"}', "both labels"),
         ("", "no pairs"),
     ],
