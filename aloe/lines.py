@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aloe.errors import InputError
+from aloe.errors import InputError, located
 
 _GZIP = b"\x1f\x8b"
 
@@ -44,6 +44,9 @@ class Place:
     """Counted from 1."""
     row: int | None = None
     """Counted from 1; the header of a table is no row."""
+
+    def __str__(self) -> str:
+        return located(self.path, self.line, self.row)
 
     def error(self, problem: str) -> InputError:
         """Return the error that something here is wrong."""

@@ -12,12 +12,13 @@ Latency and cost are not part of a tree (they are in events.jsonl), so equal run
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from aloe.sentences import sentences as sentences  # of a text here, where its facts are made
 
 SCHEMA_VERSION = 1
 
@@ -37,12 +38,6 @@ def digest(*parts: object) -> str:
 def derived_seed(*parts: object) -> int:
     """Return a seed in [0, 2**31) that depends only on `parts`, so any order of work gives it."""
     return int(digest(*parts), 16) % 2**31
-
-
-def sentences(text: str) -> tuple[str, ...]:
-    """Split `text` after `.`, `!` or `?` and at line breaks; pieces are stripped, never empty."""
-    pieces = re.split(r"(?<=[.!?])[\"')\]]*\s+|\s*\n+\s*", text.strip())
-    return tuple(piece.strip() for piece in pieces if piece.strip())
 
 
 class Record(BaseModel):

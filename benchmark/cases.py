@@ -239,10 +239,10 @@ def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
 
     lives: list[str] = []
     for each in read_foreign(path, refuse):
-        if isinstance(each, Persona):
-            yield None, _case(path, each)
-        elif "profile" in each:
-            lives.append(each["profile"])
+        if each.persona:
+            yield None, _case(path, each.persona)
+        elif "profile" in each.texts:
+            lives.append(each.texts["profile"])
         else:
             raise InputError(path, "holds personalities only; give the file of profiles")
     if lives:
@@ -261,7 +261,7 @@ def _tempers_beside(path: Path) -> list[str]:
     if beside == path or not beside.is_file():
         name = "personality.jsonl" if beside == path else beside.name
         raise InputError(path, f"holds profiles only; put their personalities beside it as {name}")
-    texts = (each for each in read_foreign(beside, refuse) if isinstance(each, dict))
+    texts = (each.texts for each in read_foreign(beside, refuse) if not each.persona)
     found = [each["personality"] for each in texts if "personality" in each]
     return found[:ALOE_PERSONALITIES]
 

@@ -1,20 +1,22 @@
 """Personas from other people's files.
 
 Read are the files of the original ALOE data (`profile.jsonl`, `personality.jsonl`: one JSON string
-a line, one of which holds two strings glued together), PersonaHub-style JSONL (`{"persona": ...}`),
-our own lines, and CSV with a header. A file is about personalities if its name or its columns say
-so, else about profiles. Texts are taken as they are, third person or first; numbering and glue are
-the only things mended. A line that cannot be read is an error that names it, or is set aside.
+a line, one of which holds two strings glued together), PersonaHub-style `{"persona": ...}`, our own
+lines, and tables, in whatever form `aloe.records` reads. A bare text is about what the file's name
+says. Texts are taken as they are, third person or first. Which column holds them is never guessed:
+where several may, the error names them and the user chooses.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from aloe.lines import OnBad
+from aloe.lines import OnBad, Place
 from aloe.records import read_records
 from aloe.schema import Lineage, Persona
 from memory.axes import KINDS, Kind
@@ -22,48 +24,138 @@ from memory.descriptions import Description, joined
 from memory.pairing import conflicts
 
 TEXT_KEYS: Mapping[Kind, tuple[str, ...]] = {
-    "profile": ("profile", "persona", "description", "text"),
+    "profile": ("profile", "profiles", "persona", "personas"),
     "personality": ("personality", "personalities"),
 }
-"""Names under which a text may stand in an object or a CSV column."""
+"""Names under which a text stands, in any case; a longer name with one of them in it may, too."""
+
+LOOSE_KEYS = ("description", "text")
+"""Names that hold a profile where no column has a better one."""
+
+_ABOUT = frozenset({"id", "ids", "uuid", "index", "hash", "key", "url", "image", "name", "source"})
+"""Words in the names of columns that say something about a text and do not hold it."""
+
+Columns = Mapping[Kind, Sequence[str]]
+"""The columns that hold each text, as the user names them; none: found by `TEXT_KEYS`."""
 
 Texts = dict[Kind, str]
 
 
-def read_foreign(path: Path, on_bad: OnBad) -> Iterator[Texts | Persona]:
-    """Yield what the lines of a file hold: one text by its kind, or a whole persona.
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a record holds: one text by its kind, or a whole persona."""
+
+    place: Place
+    texts: Texts
+    persona: Persona | None = None
+    """The persona, where both texts are there."""
+    columns: tuple[str, ...] = ()
+    """The names of all that the record holds."""
+
+
+def read_foreign(path: Path, on_bad: OnBad, columns: Columns | None = None) -> Iterator[Found]:
+    """Yield what the records of a file hold.
+
+    Args:
+        path: the file.
+        on_bad: called with the error of each record that cannot be used.
+        columns: the columns that hold the texts; several are joined, a line each.
 
     Raises:
-        InputError: the file cannot be read, or `on_bad` raises.
+        InputError: the file cannot be read, several columns may hold a text, or `on_bad` raises.
     """
-    for place, row in read_records(path, on_bad):
-        if isinstance(row, dict):
-            row = {name.strip().lower(): value for name, value in row.items()}
-        texts = _texts(row, _kind_by_name(path))
-        if len(texts) == len(KINDS):
-            yield _persona(row, texts)
-        elif texts:
-            yield texts
+    given = {kind: tuple((columns or {}).get(kind, ())) for kind in KINDS}
+    chosen = _Chosen(given)
+    kind: Kind = "personality" if "personalit" in path.name.lower() else "profile"
+    for place, record in read_records(path, on_bad):
+        if isinstance(record, dict):
+            texts, names = chosen.texts(place, record), tuple(record)
         else:
-            known = ", ".join(name for names in TEXT_KEYS.values() for name in names)
-            on_bad(place.error(f"holds no text; known names are {known}"))
+            texts, names = _bare(record, kind), ()
+        if not texts:
+            on_bad(place.error(_no_text(record)))
+            continue
+        whole = len(texts) == len(KINDS)
+        persona = _persona({} if any(given.values()) else record, texts) if whole else None
+        yield Found(place=place, texts=texts, persona=persona, columns=names)
 
 
-def _kind_by_name(path: Path) -> Kind:
-    return "personality" if "personalit" in path.name.lower() else "profile"
+def _bare(record: Any, kind: Kind) -> Texts:
+    text = record.strip() if isinstance(record, str) else ""
+    return {kind: text} if text else {}
 
 
-def _texts(row: Any, kind: Kind) -> Texts:
-    if isinstance(row, str):
-        return {kind: row.strip()} if row.strip() else {}
-    if not isinstance(row, dict):
-        return {}
-    found: Texts = {}
-    for each, names in TEXT_KEYS.items():
-        values = [row[name] for name in names if isinstance(row.get(name), str)]
-        if values and values[0].strip():
-            found[each] = values[0].strip()
-    return found
+def _no_text(record: Any) -> str:
+    if not isinstance(record, dict):
+        return "holds no text"
+    there = ", ".join(map(str, record)) or "none at all"
+    return f"holds no text that is known as one; its columns are {there}: choose with --column"
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The columns that hold the texts of a file."""
+
+    given: Columns
+    _found: dict[tuple[str, ...], Columns] = field(default_factory=dict)
+    """What was decided for records with these names."""
+
+    def texts(self, place: Place, record: Mapping[str, Any]) -> Texts:
+        """Return the texts that are there.
+
+        Raises:
+            InputError: several columns may hold one.
+        """
+        names = tuple(name for name, value in record.items() if _is_text(value))
+        if names not in self._found:
+            self._found[names] = {kind: self._columns(place, kind, names) for kind in KINDS}
+        joined = {
+            kind: "\n".join(filter(None, (_text(record[name]) for name in columns)))
+            for kind, columns in self._found[names].items()
+        }
+        return {kind: text for kind, text in joined.items() if text}
+
+    def _columns(self, place: Place, kind: Kind, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the columns of `names` that hold texts of `kind`."""
+        if self.given[kind]:
+            wanted = map(_plain, self.given[kind])
+            return tuple(name for each in wanted for name in names if _plain(name) == each)
+        taken = {_plain(name) for each in self.given.values() for name in each}
+        free = [name for name in names if _plain(name) not in taken]
+        fitting = [name for name in free if _names(kind, name)]
+        if not fitting and kind == "profile":
+            fitting = [name for name in free if _plain(name) in LOOSE_KEYS]
+        if len(fitting) > 1:
+            option = "--column" if kind == "profile" else "--personality-column"
+            raise place.error(
+                f"several columns may hold the {kind}: {', '.join(fitting)}; choose with "
+                f"{option} '{fitting[0]}', say (give it again to join several)"
+            )
+        return tuple(fitting)
+
+
+def _names(kind: Kind, name: str) -> bool:
+    """Whether a column called `name` may hold texts of `kind`."""
+    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+    return bool(words & set(TEXT_KEYS[kind])) and not words & _ABOUT
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str) or _is_list_of_texts(value)
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _text(value: Any) -> str:
+    """Return the text of a cell; of a list, a line for each."""
+    parts = [value] if isinstance(value, str) else value or ()
+    return "\n".join(part.strip() for part in parts if part.strip())
 
 
 def _persona(row: dict[str, Any], texts: Texts) -> Persona:

@@ -1,4 +1,4 @@
-"""`aloe personas import | export | split`: bringing personas in, and handing them on."""
+"""`aloe personas export | split`: handing personas on."""
 
 import csv
 import gzip
@@ -15,14 +15,11 @@ from rich.text import Text
 
 from aloe.commands.options import ConfigFile, Json, Seed
 from aloe.commands.persona_reports import PoolFile, opened, vectors
-from aloe.console import finish, say, show, stderr
-from aloe.errors import ConfigError, InputError, StoreError
+from aloe.console import finish, show, stderr
+from aloe.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from aloe.schema import Persona
-    from memory.axes import Kind
-    from memory.descriptions import Description
-    from memory.pool import PersonaPool
 
 
 class Format(StrEnum):
@@ -183,127 +180,3 @@ def _shares(text: str) -> dict[Any, float]:
     if len(numbers) != 3 or min(numbers, default=-1) < 0 or not numbers[0]:
         raise ConfigError(f"--shares '{text}' is not three numbers such as 80,10,10")
     return dict(zip(("train", "validation", "test"), numbers, strict=True))
-
-
-def import_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL or CSV files.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="personas.jsonl to fill.")],
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Set broken lines aside and keep the rest.")
-    ] = False,
-    keep_near: Annotated[
-        bool, typer.Option("--keep-near", help="Keep near-duplicates too.")
-    ] = False,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> None:
-    """Import the original ALOE files, PersonaHub-style JSONL or CSV through the same gate.
-
-    Every profile is joined with an imported personality that does not contradict it; where there
-    are none, with one of the shipped seeds.
-
-    Example: `aloe personas import profile.jsonl personality.jsonl --out personas.jsonl`
-    """
-    from aloe import config as settings
-    from memory.embedder import open_embedder
-    from memory.imports import matched
-    from memory.pool import open_pool
-
-    personas = settings.load(config).personas
-    bad: list[str] = []
-    loose, whole = _read(files, bad, skip_bad=skip_bad)
-    refused = 0
-    with open_pool(out, personas, open_embedder(personas.embedder)) as pool:
-        before = len(pool)
-        for kind in loose:
-            loose[kind], near = _new(pool, kind, loose[kind], keep_near=keep_near)
-            refused += near
-        pairs = list(matched(loose["profile"], loose["personality"] or _seed_tempers(pool)))
-        fresh = [persona for persona, _ in pairs if persona.id not in pool.ids]
-        kept_whole, near = _new_wholes(pool, whole, keep_near=keep_near)
-        refused += near
-        pool.admit([*fresh, *kept_whole])
-        added = len(pool) - before
-        total = len(pool)
-    for line in bad:
-        say(f"set aside: {line}")
-    show(
-        Text(f"{out}: {added} personas added, {total} now; {refused} near-duplicates refused"),
-        as_json=as_json,
-    )
-    finish(
-        {"out": str(out), "added": added, "personas": total, "refused": refused, "bad": bad},
-        as_json=as_json,
-    )
-
-
-def _read(
-    files: Sequence[Path], bad: list[str], *, skip_bad: bool
-) -> "tuple[dict[Kind, list[Description]], list[Persona]]":
-    """Return single profiles and personalities by kind, and whole personas."""
-    from aloe.schema import Persona
-    from memory.axes import KINDS
-    from memory.imports import described, read_foreign
-
-    def on_bad(error: InputError) -> None:
-        if not skip_bad:
-            raise error
-        bad.append(str(error))
-
-    loose: dict[Kind, list[Description]] = {kind: [] for kind in KINDS}
-    whole: list[Persona] = []
-    for file in files:
-        for found in read_foreign(file, on_bad):
-            if isinstance(found, Persona):
-                whole.append(found)
-                continue
-            for kind, description in described(found).items():
-                loose[kind].append(description)
-    if not loose["profile"] and not whole:
-        raise InputError(files[0], "there are no profiles in the files given")
-    return loose, whole
-
-
-def _new(
-    pool: "PersonaPool", kind: "Kind", given: "list[Description]", *, keep_near: bool
-) -> "tuple[list[Description], int]":
-    """Return the descriptions that can be used, and how many the gate refuses.
-
-    A personality that the pool knows word by word can be used again; a life cannot.
-    """
-    if not given:
-        return [], 0
-    texts = [description.text for description in given]
-    if keep_near:
-        pool.hold(kind, texts)
-        return given, 0
-    fates = pool.gate(kind, texts)
-    kept = []
-    for description, fate in zip(given, fates, strict=True):
-        known = fate.nearest is not None and fate.nearest.id == description.id
-        if fate.accepted or (known and kind == "personality"):
-            kept.append(description.near(fate.nearest.similarity if fate.nearest else None))
-    return kept, len(given) - len(kept)
-
-
-def _new_wholes(
-    pool: "PersonaPool", whole: "list[Persona]", *, keep_near: bool
-) -> "tuple[list[Persona], int]":
-    """Return the personas whose profile is new, and how many are not; a temper may return."""
-    from memory.imports import described
-
-    profiles = [described({"profile": persona.profile})["profile"] for persona in whole]
-    kept, refused = _new(pool, "profile", profiles, keep_near=keep_near)
-    new = {description.text for description in kept}
-    chosen = {p.id: p for p in whole if p.profile in new and p.id not in pool.ids}
-    if chosen:
-        pool.hold("personality", sorted({p.personality for p in chosen.values()}))
-    return list(chosen.values()), refused
-
-
-def _seed_tempers(pool: "PersonaPool") -> "list[Description]":
-    from memory.descriptions import read_seeds
-
-    seeds = read_seeds(None)["personality"]
-    pool.hold("personality", [seed.text for seed in seeds])
-    return seeds

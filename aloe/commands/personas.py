@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aloe.commands import persona_files, persona_reports
+from aloe.commands import persona_files, persona_import, persona_reports
 from aloe.commands.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.console import Display, finish, say, show, stderr
 from aloe.errors import INTERRUPTED
@@ -94,7 +94,7 @@ app.command("check")(persona_reports.check)
 app.command("calibrate")(persona_reports.calibrate)
 app.command("split")(persona_files.split)
 app.command("export")(persona_files.export)
-app.command("import")(persona_files.import_files)
+app.command("import")(persona_import.import_files)
 
 
 class _Growth:

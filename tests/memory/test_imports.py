@@ -1,16 +1,18 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from aloe.errors import InputError
 from aloe.schema import Persona
-from memory.imports import Texts, described, matched, read_foreign
+from memory.imports import Columns, Texts, described, matched, read_foreign
 from memory.verifiable import generate
 
 
-def read(path: Path) -> tuple[list[Texts | Persona], list[str]]:
+def read(path: Path, columns: Columns | None = None) -> tuple[list[Texts | Persona], list[str]]:
     bad: list[str] = []
-    return list(read_foreign(path, lambda error: bad.append(str(error)))), bad
+    found = read_foreign(path, lambda error: bad.append(str(error)), columns)
+    return [each.persona or each.texts for each in found], bad
 
 
 def test_strings_glued_together_are_two(tmp_path: Path) -> None:
@@ -73,11 +75,93 @@ def test_a_broken_line_is_named_and_the_rest_kept(
     assert said in bad[0]
 
 
-def test_a_csv_without_a_known_column(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "name,age\nx,3\n"),
+        ("a.json", '{"name": ["x"], "age": [3]}'),
+        ("a.json", '[{"name": "x", "age": "3"}]'),
+    ],
+)
+def test_a_file_without_a_known_column_says_what_it_has(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    found, bad = read(path)
+    assert found == []
+    assert len(bad) == 1
+    assert "its columns are name, age: choose with --column" in bad[0]
+    assert read(path, {"profile": ["Name"]}) == ([{"profile": "x"}], [])
+
+
+@pytest.mark.parametrize(
+    ("columns", "taken"),
+    [
+        (["input persona", "synthesized text", "description"], "input persona"),
+        (["id", "Persona", "description"], "Persona"),
+        (["persona", "persona_id"], "persona"),
+        (["inputPersona", "text"], "inputPersona"),
+        (["uuid", "Description"], "Description"),
+        (["my_profile", "text", "description"], "my_profile"),
+    ],
+)
+def test_the_fitting_column_is_taken(tmp_path: Path, columns: list[str], taken: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({name: f"I am {name}." for name in columns}))
+    assert read(path) == ([{"profile": f"I am {taken}."}], [])
+
+
+NEMOTRON = ("professional_persona", "sports_persona", "persona", "hobbies_and_interests_list")
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (NEMOTRON, "hold the profile: professional_persona, sports_persona, persona; choose"),
+        (("profile", "persona"), "may hold the profile: profile, persona; choose with --column"),
+        (("description", "text"), "may hold the profile: description, text"),
+        (("persona", "personality", "personality_notes"), "choose with --personality-column"),
+    ],
+)
+def test_of_several_columns_one_is_asked_for(
+    tmp_path: Path, columns: tuple[str, ...], said: str
+) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("name,age\nx,3\n")
-    with pytest.raises(InputError, match=r"a\.csv:1: the CSV header needs one of"):
+    path.write_text(",".join(columns) + "\n" + ",".join("I sail." for _ in columns) + "\n")
+    with pytest.raises(InputError, match=rf"a\.csv:2: several columns .*{said}"):
         read(path)
+
+
+def test_chosen_columns_are_joined_in_the_order_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    row = {name: f"I am {name}" for name in NEMOTRON} | {NEMOTRON[3]: ["chess", "golf"]}
+    path.write_text(json.dumps(row | {"sports_persona": None}) + "\n" + json.dumps(row))
+    columns: Columns = {"profile": ["persona", "hobbies_and_interests_list", "sports_persona"]}
+    assert read(path, columns)[0] == [
+        {"profile": "I am persona\nchess\ngolf"},
+        {"profile": "I am persona\nchess\ngolf\nI am sports_persona"},
+    ]
+    (whole, _), _ = read(path, {"profile": ["persona"], "personality": ["professional_persona"]})
+    assert isinstance(whole, Persona)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"persona": "I sail.", "description": "I ski."}, indent=1).replace(",", ""),
+        '"persona": "I sail."\n',
+        '["persona" "description"]',
+    ],
+)
+def test_names_of_columns_never_become_personas(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    try:
+        found, bad = read(path)
+    except InputError as error:
+        found, bad = [], [str(error)]
+    assert (found, len(bad)) == ([], 1)
 
 
 def test_profiles_get_a_personality_that_fits() -> None:
