@@ -109,7 +109,7 @@ def text_lines(path: Path, file: io.BufferedReader) -> Iterator[tuple[int, str]]
                     line.encode()
                 yield number, line
     except UnicodeEncodeError:
-        problem = "is not UTF-8 text; convert the file: `iconv -f WINDOWS-1252 -t UTF-8`, say"
+        problem = "is not UTF-8 text; save it as UTF-8 (`iconv -f WINDOWS-1252 -t UTF-8`, perhaps)"
         raise InputError(path, problem, line=number) from None
     except UnicodeDecodeError:
         problem = f"is broken {encoding.upper()} text; save the file as UTF-8"

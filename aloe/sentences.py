@@ -62,7 +62,7 @@ _OPENERS = _SUBJECTS | frozenset((
     "or", "so", "because", "for", "to", "from", "with", "without", "also", "then", "now", "one",
     "most", "some", "many", "every", "each", "all", "both", "no", "not", "nor", "never", "always",
     "sometimes", "usually", "often", "please", "though", "although", "currently", "recently",
-    "today", "besides", "despite", "what", "who", "why", "how", "unser", "der", "die", "das", "ein",
+    "today", "besides", "despite", "what", "why", "how", "unser", "der", "die", "das", "ein",
     "eine", "mit", "wenn", "aber", "und", "mes", "nous", "mis", "él", "ella", "tengo", "soy",
     "vivo",
 ))  # fmt: skip

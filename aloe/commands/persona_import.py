@@ -235,7 +235,7 @@ class _Gate:
 def _name(given: _Given, near: list[_Near], alone: list[str]) -> None:
     """Say which records were left out, a line each, up to a number of each sort."""
     bad = [f"set aside: {line}" for line in given.bad]
-    copies = [f"near-copy: {each.row} is {each.similarity:.2f} like {each.like}" for each in near]
+    copies = [f"near-copy: {n.row} is like {n.like} (similarity {n.similarity:.2f})" for n in near]
     contradicting = [f"{place} contradicts every personality" for place in alone]
     for lines in (bad, given.repeated, copies, contradicting):
         for line in lines[:SHOWN]:

@@ -45,7 +45,7 @@ OTHER_SCRIPTS = [
     "text",
     [
         *OTHER_SCRIPTS,
-        "I work for Dr. Smith.|I like him.",
+        "I work for Dr. Smith, like Dr. Who.|I like him.",
         "Prof. Ada Byron and St. Gallen, Mt. Fuji and Ms. Lee.|I live on Main St.|I am a Dr.",
         "I eat fruit, e.g. apples, i.e. plums, nuts etc. and bread, etc.|I cook.",
         "George W. Bush met J. K. Rowling and J.R.R. Tolkien.|So do I.|Mary, too.",
