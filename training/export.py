@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict
+from aloe.wording import same_text, visible
 
 Format = Literal["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"]
 
@@ -39,7 +40,6 @@ Skipped = Counter[str]
 
 SPOILED = "simulator spoiled"
 """The reason where the simulated user had ceased to be one (see `Tree.spoiled`)."""
-
 
 Rows = Callable[[Tree, Skipped], Iterable[Row]]
 """An exporter: takes a finished tree, yields rows, and counts what gave none."""
@@ -173,12 +173,9 @@ def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         turns = list(_aloe_turns(tree, leaf, labels))
         if turns and turns not in seen:
             seen.append(turns)
-            persona = {
-                "profile": tree.persona.profile,
-                "personality": tree.persona.personality,
-            }
+            texts = {kind: getattr(tree.persona, kind) for kind in ("profile", "personality")}
             origin = Origin(tree=tree.id, persona=tree.persona.id, turn=len(turns))
-            yield _full({**persona, "conversations": turns}, origin)
+            yield _full({**texts, "conversations": turns}, origin)
 
 
 ROWS: dict[Format, Rows] = {
@@ -191,7 +188,6 @@ ROWS: dict[Format, Rows] = {
     "aloe": aloe_rows,
 }
 
-
 COLUMNS: dict[str, tuple[str, ...]] = {
     "sft": ("prompt", "completion"),
     "dpo": ("prompt", "chosen", "rejected"),
@@ -202,7 +198,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "aloe": ("profile", "personality", "conversations"),
 }
 """What a trainer reads of each format."""
-
 
 OWN_COLUMNS = "columns"
 """Key under which a row of the user's own exporter names the columns that are its own."""
@@ -334,6 +329,10 @@ def _flaw(tree: Tree, preferred: str, rejected: str) -> str | None:
     faults = [node.faults[0] for node in pair if isinstance(node, AssistantNode) and node.faults]
     if faults:
         return faults[0]
+    if not all(visible(node.content) for node in pair):
+        return "empty"
+    if same_text(*(node.content for node in pair)):
+        return "identical"
     return "mind-reading" if _reads_minds(tree, preferred) else None
 
 

@@ -89,6 +89,31 @@ def test_a_cut_reply_is_left_out_on_either_side(kind: Literal["sft", "dpo"], win
     assert (found, skipped) == ([], {"truncated reply": 1})
 
 
+@pytest.mark.parametrize("row_format", sorted(set(ROWS) - {"grpo"}))
+@pytest.mark.parametrize(
+    ("one", "other", "reason"),
+    [
+        ("Caf\u00e9.", "Cafe\u0301.", "identical"),
+        ("Ten km.", "Ten\u00a0km.\n", "identical"),
+        ("\ufb01ne", "fi\u200bne", "identical"),
+        ("Yes.", "\u200b\ufeff", "empty"),
+    ],
+)
+def test_replies_that_look_alike_are_no_preference(
+    row_format: Format, one: str, other: str, reason: str
+) -> None:
+    pair = assistant(one, OPENING, agent="a"), assistant(other, OPENING, agent="b")
+    skipped: Skipped = Counter()
+    found = ROWS[row_format](tree(OPENING, *pair, verdicts=(verdict(*pair, "first"),)), skipped)
+    assert (list(found), skipped) == ([], {f"{reason} reply": 1})
+
+
+def test_letter_case_is_a_preference() -> None:
+    pair = assistant("YES.", OPENING, agent="a"), assistant("Yes.", OPENING, agent="b")
+    found, skipped = rows("dpo", tree(OPENING, *pair, verdicts=(verdict(*pair, "second"),)))
+    assert (len(found), skipped) == (1, {})
+
+
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
 def test_a_reply_that_reads_minds_is_never_preferred(kind: Literal["sft", "dpo"]) -> None:
     knowing = GOOD.model_copy(update={"mind_reading": (PERSONAS[0].facts[0].id,)})

@@ -1,0 +1,23 @@
+"""When two texts say the same.
+
+A preference is about what a reader sees. The same words in another Unicode form, with other blanks
+or line breaks, or with characters that show nothing are the same text, and a text of such
+characters alone is empty. Letter case, punctuation and the shape of quotation marks are seen, so
+they are a difference.
+"""
+
+import unicodedata
+
+UNSEEN = {"Cc", "Cf"}
+"""Unicode categories of what shows nothing: control and format characters."""
+
+
+def same_text(one: str, other: str) -> bool:
+    """Return whether two texts differ in Unicode form (NFKC), white space and the unseen only."""
+    return visible(one) == visible(other)
+
+
+def visible(text: str) -> str:
+    """Return what a reader sees of `text`, without white space, in the form NFKC."""
+    kept = (c for c in text if not c.isspace() and unicodedata.category(c) not in UNSEEN)
+    return unicodedata.normalize("NFKC", "".join(kept))
