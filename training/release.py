@@ -1,11 +1,13 @@
 """A dataset folder to hand on: rows by split, and a card that says what they are.
 
 The layout is the one that `datasets.load_dataset(FOLDER)` reads: one file a split and a README.md
-whose front matter names them. A persona is on one side of the split only, and so is everything
+whose front matter names them and declares what the columns hold, so that a column which is empty in
+one split loads with both. A persona is on one side of the split only, and so is everything
 anyone said to it: the side follows from the hash of the persona's id, so it stays the same when
 trees are added. The card states counts, sources, and the judge's passport where the run has one.
 """
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +19,7 @@ from aloe.errors import ConfigError, StoreError
 from aloe.schema import Tree, digest
 from memory.trees import replace_bytes, replace_text
 from training.export import Row
+from training.features import Features, as_card, as_table, features_of
 
 Split = Literal["train", "test"]
 
@@ -26,28 +29,35 @@ def split_of(persona: str, test_share: float) -> Split:
     return "test" if int(digest("split", persona), 16) / 16**16 < test_share else "train"
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows as JSONL, or as Parquet if the name ends so, in one step.
+def write_rows(path: Path, rows: Sequence[Row], known: Features | None = None) -> None:
+    """Write rows as JSONL, gzipped if the name ends in .gz, or as Parquet if it ends so, at once.
+
+    Args:
+        path: the file.
+        rows: what to write.
+        known: kinds of columns that hold whatever these rows have, for Parquet.
 
     Raises:
         ConfigError: Parquet is wanted and pyarrow is missing.
         StoreError: the file cannot be written.
     """
     if path.suffix != ".parquet":
-        replace_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        replace_bytes(path, gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
         return
     try:
-        import pyarrow
         import pyarrow.parquet
     except ModuleNotFoundError:
         raise ConfigError("Parquet needs pyarrow: pip install 'aloe-align[train]'") from None
     data = BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), data)
+    pyarrow.parquet.write_table(as_table(rows, features_of(rows, known or {})), data)
     replace_bytes(path, data.getvalue())
 
 
 def write_folder(out: Path, rows: Iterable[tuple[Split, Row]], card: str) -> dict[Split, int]:
     """Write one file a split and the card; return the number of rows by split.
+
+    A split that an earlier export left there and that has no rows now is removed.
 
     Raises:
         StoreError: the folder holds other things than a dataset, or cannot be written.
@@ -61,6 +71,8 @@ def write_folder(out: Path, rows: Iterable[tuple[Split, Row]], card: str) -> dic
     for split, held in by_split.items():
         if held:
             write_rows(out / f"{split}.jsonl", held)
+        else:
+            (out / f"{split}.jsonl").unlink(missing_ok=True)
     replace_text(out / "README.md", card)
     return {split: len(held) for split, held in by_split.items()}
 
@@ -71,6 +83,7 @@ def dataset_card(
     skipped: Counter[str],
     row_format: str,
     *,
+    features: Features,
     passport: str | None,
     licence: str,
 ) -> str:
@@ -81,6 +94,7 @@ def dataset_card(
         rows: full rows (with their origin) by split.
         skipped: comparisons left out, by reason.
         row_format: which trainer's rows.
+        features: what the columns that are written hold.
         passport: the judge's passport as JSON text; None if the run has none.
         licence: identifier for the front matter.
     """
@@ -100,7 +114,7 @@ tags: [preference, personalization, multi-turn, synthetic]
 configs:
   - config_name: default
     data_files:
-{files}---
+{files}{as_card(features)}---
 
 # {row_format} rows from simulated conversations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMATS = ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe")
 """Those of `training.export`, which is not loaded to show them."""
 
-FILE_TYPES = (".jsonl", ".parquet")
+FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
 
 
 def export(
@@ -38,7 +38,7 @@ def export(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", metavar="PATH", help="FILE.jsonl, FILE.parquet, or a folder with a card."
+            "--out", metavar="PATH", help="FILE.jsonl[.gz], FILE.parquet, or a folder with a card."
         ),
     ],
     columns: Annotated[
@@ -87,13 +87,14 @@ def export(
     """
     from aloe import config as settings
     from memory.trees import read_trees
-    from training.export import Skipped, noted, plain, whole
+    from training.export import COLUMNS, Skipped, noted, plain, whole
+    from training.features import KINDS, features_of
     from training.preflight import token_counter
     from training.release import dataset_card, split_of, write_folder, write_rows
 
     del seed
     settings.load(config)
-    is_file = out.suffix in FILE_TYPES
+    is_file = out.name.endswith(FILE_TYPES)
     if is_file and test_share:
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
     if not is_file and out.is_file():
@@ -121,8 +122,9 @@ def export(
         return {**plain(row, row_format), **{role: row[role] for role in roles or []}}
 
     result: dict[str, Any] = {"out": str(out), "rows": len(full), "left_out": dict(skipped)}
+    known = KINDS if row_format in COLUMNS else {}
     if is_file:
-        write_rows(out, [shown(row) for row in full])
+        write_rows(out, [shown(row) for row in full], known)
     else:
         sides = [(split_of(row["persona"], test_share), row) for row in full]
         card = dataset_card(
@@ -130,6 +132,7 @@ def export(
             {"train": _on("train", sides), "test": _on("test", sides)},
             skipped,
             row_format,
+            features=features_of((shown(row) for row in full), known),
             passport=passport.read_text(encoding="utf-8") if passport.exists() else None,
             licence=licence,
         )

@@ -6,7 +6,9 @@ import pytest
 from builders import PERSONAS, config, grow
 from command import RunAloe
 
+from aloe.schema import Tree, UserNode
 from memory.trees import RunFolder, read_trees
+from training.release import split_of
 
 
 @pytest.fixture
@@ -114,6 +116,53 @@ def test_nobody_is_on_both_sides_of_a_split(aloe: RunAloe, tmp_path: Path) -> No
     for column in ("persona", "tree"):
         train, test = ({row[column] for row in rows} for rows in sides.values())
         assert not train & test
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("columns", [True, False])
+@pytest.mark.parametrize("kind", ["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"])
+def test_datasets_loads_the_folder_and_the_table_of_every_format(
+    aloe: RunAloe, tmp_path: Path, kind: str, columns: bool
+) -> None:
+    """Margins are null and notes are empty in one split only; nothing was revealed in the other."""
+    datasets = pytest.importorskip("datasets")
+    trees = [grow(config(turns=2), persona=persona) for persona in PERSONAS]
+    odd = [n for n, tree in enumerate(trees) if split_of(tree.persona.id, 0.5) == "train"]
+    changed = [bare(tree) if n in odd else with_notes(tree) for n, tree in enumerate(trees)]
+    (run := tmp_path / "run.jsonl").write_text("".join(t.model_dump_json() + "\n" for t in changed))
+    export = ["export", run, "--format", kind, "--with", "safety", *["--columns"][:columns]]
+    assert aloe(*export, "--test-share", 0.5, "--out", tmp_path / "set").code == 0
+    found = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
+    assert found["train"].features == found["test"].features
+    rows = []
+    for split in ("train", "test"):
+        lines = (tmp_path / "set" / f"{split}.jsonl").read_text().splitlines()
+        stored = [json.loads(line) for line in lines]
+        assert found[split].to_list() == stored
+        rows += stored
+    assert rows
+    assert aloe(*export, "--out", tmp_path / "rows.parquet").code == 0
+    table = datasets.Dataset.from_parquet(
+        str(tmp_path / "rows.parquet"), cache_dir=str(tmp_path / "cache")
+    )
+    assert sorted(table.to_list(), key=str) == sorted(rows, key=str)
+
+
+def bare(tree: Tree) -> Tree:
+    """Return a tree whose verdicts have no margin and in which nobody revealed anything."""
+    nodes = (
+        node.model_copy(update={"revealed": ()}) if isinstance(node, UserNode) else node
+        for node in tree.nodes
+    )
+    verdicts = (v.model_copy(update={"margin": None, "votes": ()}) for v in tree.verdicts)
+    return Tree(**{**dict(tree), "nodes": tuple(nodes), "verdicts": tuple(verdicts)})
+
+
+def with_notes(tree: Tree) -> Tree:
+    """Return a tree in which a role noted something on every message."""
+    notes = {"safety": {"level": 1, "words": ["knife"]}}
+    nodes = (node.model_copy(update={"notes": notes}) for node in tree.nodes)
+    return Tree(**{**dict(tree), "nodes": tuple(nodes)})
 
 
 OWN_EXPORTER = """

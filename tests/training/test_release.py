@@ -1,6 +1,7 @@
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import config, grow
@@ -8,6 +9,7 @@ from builders import config, grow
 from aloe.errors import StoreError
 from aloe.schema import Tree
 from training.export import COLUMNS, ROWS, Format, Row, Skipped, plain
+from training.features import KINDS, as_card, features_of
 from training.preflight import Preflight, preflight
 from training.release import dataset_card, split_of, write_folder, write_rows
 
@@ -78,8 +80,9 @@ def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: 
     skipped = Skipped({"abstain": 3})
     rows = list(ROWS["dpo"](grown, skipped))
     card = dataset_card(
-        [grown], {"train": rows, "test": []}, skipped, "dpo", passport=None, licence="cc0-1.0"
-    )
+        [grown], {"train": rows, "test": []}, skipped, "dpo", features=features_of(rows, KINDS),
+        passport=None, licence="cc0-1.0",
+    )  # fmt: skip
     counts = write_folder(tmp_path / "d", [("train", row) for row in rows], card)
     assert counts == {"train": len(rows), "test": 0}
     assert not (tmp_path / "d" / "test.jsonl").exists()
@@ -90,6 +93,58 @@ def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: 
     assert "license: cc0-1.0" in text
     assert "3 abstain" in text
     assert "path: test.jsonl" not in text
+
+
+def test_a_split_of_an_earlier_export_does_not_stay(tmp_path: Path) -> None:
+    rows: list[Row] = [{"text": "one"}, {"text": "two"}]
+    write_folder(tmp_path / "d", [("train", rows[0]), ("test", rows[1])], "card")
+    assert (tmp_path / "d" / "test.jsonl").exists()
+    assert write_folder(tmp_path / "d", [("train", rows[0])], "card") == {"train": 1, "test": 0}
+    assert not (tmp_path / "d" / "test.jsonl").exists()
+
+
+SPLITS: dict[str, tuple[Any, Any]] = {
+    "null in one": (None, 1.5),
+    "null in both": (None, None),
+    "no list items in one": ([], ["said"]),
+    "no list items in both": ([], []),
+    "lists in lists": ([[]], [["a"], []]),
+    "no object in one": (None, {"level": 1, "why": None}),
+    "null inside": ({"user": None}, {"user": {"level": 1}}),
+    "no keys": ({}, {}),
+    "no keys in one": ({}, {"level": 1}),
+    "whole and not": (1, 1.5),
+    "two kinds": ("high", 1),
+    "two kinds inside": ({"level": [1]}, {"level": "high"}),
+    "object and list": ({"level": 1}, [1]),
+}
+
+
+def full_of(row: Any, other: Any) -> Any:
+    """Return a row with the keys that its objects have in another: readers see them as null."""
+    if not (isinstance(row, dict) and isinstance(other, dict)):
+        return row
+    return {key: full_of(row.get(key), other.get(key)) for key in row | other}
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("case", SPLITS)
+def test_a_column_loads_whatever_a_split_has_of_it(tmp_path: Path, case: str) -> None:
+    datasets = pytest.importorskip("datasets")
+    train, test = ({"a 'name': [": "x", "column": value} for value in SPLITS[case])
+    files = [{"split": split, "path": f"{split}.jsonl"} for split in ("train", "test")]
+    names = f"configs:\n- config_name: default\n  data_files: {json.dumps(files)}\n"
+    card = f"---\n{names}{as_card(features_of([train, test], {}))}---\n"
+    write_folder(tmp_path / "d", [("train", train), ("test", test)], card)
+    found = datasets.load_dataset(str(tmp_path / "d"), cache_dir=str(tmp_path / "cache"))
+    expected = [full_of(train, test), full_of(test, train)]
+    assert [found["train"][0], found["test"][0]] == expected
+    assert found["train"].features == found["test"].features
+    write_rows(tmp_path / "rows.parquet", [train, test])
+    table = datasets.Dataset.from_parquet(
+        str(tmp_path / "rows.parquet"), cache_dir=str(tmp_path / "cache")
+    )
+    assert table.to_list() == expected
 
 
 @pytest.mark.train
