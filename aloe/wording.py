@@ -19,5 +19,6 @@ def same_text(one: str, other: str) -> bool:
 
 def visible(text: str) -> str:
     """Return what a reader sees of `text`, without white space, in the form NFKC."""
-    kept = (c for c in text if not c.isspace() and unicodedata.category(c) not in UNSEEN)
-    return unicodedata.normalize("NFKC", "".join(kept))
+    for unseen in {c for c in set(text) if unicodedata.category(c) in UNSEEN}:
+        text = text.replace(unseen, "")
+    return unicodedata.normalize("NFKC", "".join(text.split()))

@@ -71,9 +71,10 @@ def write_folder(out: Path, rows: Iterable[tuple[Split, Row]], card: str) -> dic
     for split, held in by_split.items():
         if held:
             write_rows(out / f"{split}.jsonl", held)
-        else:
-            (out / f"{split}.jsonl").unlink(missing_ok=True)
     replace_text(out / "README.md", card)
+    for split, held in by_split.items():
+        if not held:
+            (out / f"{split}.jsonl").unlink(missing_ok=True)
     return {split: len(held) for split, held in by_split.items()}
 
 
