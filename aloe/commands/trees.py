@@ -1,4 +1,4 @@
-"""`aloe trees`: put trees together or cut them back."""
+"""`aloe trees`: put trees together, cut them back, or read them from the paper's layout."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aloe.commands.options import ConfigFile, Json, Seed
-from aloe.console import finish, show
+from aloe.console import finish, say, show
 from aloe.errors import ConfigError
 
 if TYPE_CHECKING:
     from aloe.schema import Tree
 
-app = typer.Typer(help="Merge or prune conversation trees.", no_args_is_help=True)
+app = typer.Typer(help="Merge, prune or import conversation trees.", no_args_is_help=True)
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="File to write.")]
 
@@ -73,6 +73,37 @@ def prune(
     if turns is None and not spoiled:
         raise ConfigError("say what to cut: --turns N, --spoiled or both")
     _write(all_pruned(read_trees(run), turns=turns, spoiled=spoiled), out, as_json=as_json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Conversations in the layout of the paper's data."),
+    ],
+    out: Out,
+    config: ConfigFile = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Make trees of conversations in the layout of the original ALOE data.
+
+    That is what `aloe export --format aloe` writes, and the conversations.jsonl of the paper. The
+    judge of every preference is called `imported`; a persona that the file does not give is empty.
+    Nothing is drawn at random, so --seed changes nothing here.
+
+    Example: `aloe trees import conversations.jsonl --out trees.jsonl`
+    """
+    from aloe import config as settings
+    from memory.conversations import conversation_trees
+
+    del seed
+    settings.load(config)
+    trees = [tree for _, tree in conversation_trees(file)]
+    turns = sum(node.role == "user" for tree in trees for node in tree.nodes)
+    if alike := turns - sum(len(tree.verdicts) for tree in trees):
+        say(f"{alike} of {turns} turns hold one reply twice, which is no comparison")
+    _write(trees, out, as_json=as_json)
 
 
 def _write(trees: Iterable["Tree"], out: Path, *, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """`aloe trees` and `aloe simulate --extend`: trees cut, merged and grown further."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,28 @@ def test_prune_and_merge(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> 
     ran = aloe("trees", "merge", short, tmp_path / "run", "--out", whole, "--json")
     assert ran.result["trees"] == 3
     assert whole.read_bytes() == (tmp_path / "run" / "trees.jsonl").read_bytes()
+
+
+def test_import(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> None:
+    simulate(aloe, personas_file, tmp_path / "run", 3, "--expansion", "both")
+    talks, trees, pairs = (tmp_path / name for name in ("talks.jsonl", "trees.jsonl", "pairs"))
+    assert aloe("export", tmp_path / "run", "--format", "aloe", "--out", talks).code == 0
+    ran = aloe("trees", "import", talks, "--out", trees, "--json")
+    assert ran.result["trees"] == len(list(read_trees(trees))) == 3
+    found = []
+    for source in (tmp_path / "run", trees):
+        assert aloe("export", source, "--format", "dpo", "--out", f"{pairs}.jsonl").code == 0
+        found.append(sorted((tmp_path / "pairs.jsonl").read_text().splitlines()))
+    assert found[0] == found[1] != []
+    same = {"preferred": "Yes.", "rejected": "Yes."}
+    record = {"conversations": [{"user": "Hello", "assistant": same, "chosen": "preferred"}]}
+    talks.write_text(json.dumps(record) + "\n")
+    ran = aloe("trees", "import", talks, "--out", trees)
+    assert "1 of 1 turns hold one reply twice" in ran.err
+    talks.write_text('{"prompt": []}\n')
+    ran = aloe("trees", "import", talks, "--out", tmp_path / "new.jsonl")
+    assert ran.is_one_line_about("talks.jsonl:1: is no conversation")
+    assert not (tmp_path / "new.jsonl").exists()
 
 
 def test_pruning_nothing_is_an_error(aloe: RunAloe, tmp_path: Path) -> None:
