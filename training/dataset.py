@@ -1,27 +1,40 @@
-"""Training rows, from wherever they are: a run folder, a dataset folder, a JSONL file.
+"""Training rows, from wherever they are: a run folder, a dataset folder, a file.
 
 Every source gives the same rows: TRL's conversational columns, the tree that a row belongs to and
-the weight of a comparison. An export says which tree a row is from; in a bare JSONL file rows that
-open with the same messages are taken to be one tree, which is all that packing needs. Everything
-that could spoil a training is looked for here, before a model is loaded, and named with its line.
+the weight of a comparison. An export says which tree a row is from; in a bare file rows that open
+with the same messages are taken to be one tree, which is all that packing needs. Everything that
+could spoil a training is looked for here, before a model is loaded, and named with its line. A
+column that is null counts as absent; one of another type than it should have is refused, never
+replaced.
 
 The weight of a comparison is how sure the judge was (the share of votes for the outcome) divided
 by how many comparisons share its prompt: K candidates give K(K-1)/2 pairs on one prompt, and should
 not count that much more than two.
 """
 
-import json
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict
 
-from aloe.errors import InputError
-from aloe.schema import SCHEMA_VERSION, digest
+from aloe.errors import ConfigError, InputError
+from aloe.lines import Place
+from aloe.records import read_records
+from aloe.schema import SCHEMA_VERSION, Tree, digest
+from aloe.wording import same_text
+from memory.conversations import conversation_trees, is_conversation
 from memory.trees import read_trees
-from training.export import COLUMNS, ROWS, ChatMessage, Format, Skipped
+from training.export import ROWS, ChatMessage, Format
+from training.features import KINDS, fits
+from training.messages import UnfitError, read_prompt, read_reply, read_turns
+
+if TYPE_CHECKING:
+    from training.packing import Answer
+    from training.templates import ChatTokens
 
 Method = Literal["sft", "dpo", "kto", "reward", "grpo"]
 
@@ -40,6 +53,8 @@ class Row(TypedDict, total=False):
     """Mean 1 over the data."""
     extra: dict[str, Any]
     """Further columns that TRL's trainer takes, such as a margin or what GRPO's reward reads."""
+    place: Place
+    """Where it is from; not part of what is trained on."""
 
 
 FORMAT: dict[Method, Format] = {
@@ -61,6 +76,18 @@ ANSWERS: dict[Method, tuple[str, ...]] = {
 """Columns with a reply, by method."""
 
 
+WORDS = {
+    "profile": "a text",
+    "personality": "a text",
+    "preferences": "a list of pairs of texts",
+    "revealed": "a list of texts",
+}
+"""What the columns that GRPO's rewards read have to be."""
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+"""Of the files that are looked for in a folder."""
+
+
 def read_rows(data: Path, method: Method) -> list[Row]:
     """Return the rows of `data` for one method.
 
@@ -68,19 +95,10 @@ def read_rows(data: Path, method: Method) -> list[Row]:
         InputError: there are none, or a row is unusable (with its line).
     """
     file = _file(data, method)
-    trees = file.name == "trees.jsonl" or _holds_trees(file)
-    rows = list(_from_trees(file, method) if trees else _from_jsonl(file, method))
+    rows = list(_rows(file, method))
     if not rows:
         raise InputError(file, f"holds no rows to train {method} on")
-    return _weighted(rows)
-
-
-def _weighted(rows: list[Row]) -> list[Row]:
-    """Return the rows with weights of mean 1, shared among those with one prompt."""
-    sharing = Counter(digest(row["prompt"]) for row in rows)
-    weights = [row["weight"] / sharing[digest(row["prompt"])] for row in rows]
-    scale = len(rows) / sum(weights)
-    return [{**row, "weight": w * scale} for row, w in zip(rows, weights, strict=True)]
+    return _weighted(rows, file)
 
 
 def held_out_rows(data: Path, method: Method) -> list[Row]:
@@ -92,15 +110,56 @@ def held_out_rows(data: Path, method: Method) -> list[Row]:
     if not data.is_dir() or method == "grpo":
         return []
     train = _file(data, method)
-    file = train.with_name("test.jsonl")
-    there = train.name == "train.jsonl" and file.is_file()
-    rows = list(_from_jsonl(file, method)) if there else []
-    return _weighted(rows) if rows else []
+    file = train.with_name(train.name.replace("train.", "test.", 1))
+    if file == train or not file.is_file():
+        return []
+    rows = list(_rows(file, method))
+    return _weighted(rows, file) if rows else []
+
+
+def _rows(file: Path, method: Method) -> Iterator[Row]:
+    """Yield the rows of a file of trees, of conversations in the paper's layout, or of rows."""
+    if file.name == "trees.jsonl":  # its last line may be torn
+        return _from_trees(_placed(file), method)
+    first = next((record for _, record in read_records(file)), None)
+    if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
+        return _from_trees(_placed(file), method)
+    if is_conversation(first):
+        return _from_trees(conversation_trees(file), method)
+    return _from_records(file, method)
+
+
+def _placed(file: Path) -> Iterator[tuple[Place, Tree]]:
+    return ((Place(file, line=number), tree) for number, tree in enumerate(read_trees(file), 1))
+
+
+def _weighted(rows: list[Row], file: Path) -> list[Row]:
+    """Return the rows with weights of mean 1, shared among those with one prompt."""
+    sharing = Counter(digest(row["prompt"]) for row in rows)
+    weights = [row["weight"] / sharing[digest(row["prompt"])] for row in rows]
+    if not (total := sum(weights)):
+        raise InputError(file, "has a confidence of 0 in every row, so no row would count")
+    return [{**r, "weight": w * len(rows) / total} for r, w in zip(rows, weights, strict=True)]
 
 
 def data_hash(rows: Sequence[Row]) -> str:
-    """Return a content hash of the rows."""
-    return digest(*rows)
+    """Return a content hash of the rows, wherever they are from."""
+    return digest(*({k: v for k, v in row.items() if k != "place"} for row in rows))
+
+
+def answers_of(row: Row, method: Method, chat: "ChatTokens") -> tuple["Answer", ...]:
+    """Return the token ids of a row's replies with its prompt; none for GRPO, which has no replies.
+
+    Raises:
+        InputError: the chat template refuses the row.
+    """
+    try:
+        if not ANSWERS[method]:
+            chat.prompt(row["prompt"])
+        replies: list[list[ChatMessage]] = [row[name] for name in ANSWERS[method]]  # type: ignore[literal-required]
+        return tuple(chat.answer(row["prompt"], reply[0]["content"]) for reply in replies)
+    except ConfigError as error:
+        raise row["place"].error(str(error)) from None
 
 
 def _file(data: Path, method: Method) -> Path:
@@ -108,118 +167,133 @@ def _file(data: Path, method: Method) -> Path:
         raise InputError(data, "does not exist")
     if data.is_file():
         return data
-    names = (
-        "trees.jsonl",
-        f"{FORMAT[method]}.jsonl",
-        "train.jsonl",
-        f"{FORMAT[method]}/train.jsonl",
-    )
-    for name in names:
-        if (data / name).is_file():
-            return data / name
-    raise InputError(data, f"holds none of {', '.join(names)}; name a file")
+    stems = (FORMAT[method], "train", f"{FORMAT[method]}/train")
+    names = ["trees.jsonl", *(stem + suffix for stem in stems for suffix in SUFFIXES)]
+    if found := next((data / name for name in names if (data / name).is_file()), None):
+        return found
+    known = ", ".join(f"{stem}.jsonl" for stem in ("trees", *stems))
+    raise InputError(data, f"holds none of {known} (or .jsonl.gz, .parquet); name a file")
 
 
-def _holds_trees(file: Path) -> bool:
-    with file.open(encoding="utf-8") as lines:
-        first = next((line for line in lines if line.strip()), "")
-    return '"nodes"' in first and '"verdicts"' in first
+def _from_records(file: Path, method: Method) -> Iterator[Row]:
+    for place, record in read_records(file):
+        try:
+            for columns in _examples(record, method):
+                yield {**_row(columns, method), "place": place}
+        except UnfitError as error:
+            raise place.error(str(error)) from None
 
 
-def _from_jsonl(file: Path, method: Method) -> Iterator[Row]:
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
+def _from_trees(trees: Iterable[tuple[Place, Tree]], method: Method) -> Iterator[Row]:
+    for place, tree in trees:
+        if tree.schema_version != SCHEMA_VERSION:
+            raise place.error(f"is of schema version {tree.schema_version}, not {SCHEMA_VERSION}")
+        for columns in ROWS[FORMAT[method]](tree, Counter()):
             try:
-                raw = json.loads(line)
-            except ValueError:
-                raise InputError(file, "is not JSON", line=number) from None
-            yield _checked(raw, method, file, number)
+                yield {**_row(_present(columns), method), "place": place}
+            except UnfitError as error:
+                raise place.error(str(error)) from None
 
 
-def _checked(raw: Any, method: Method, file: Path, line: int) -> Row:
-    """Return one row of a file as ours.
+def _present(columns: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _examples(raw: Any, method: Method) -> Iterator[dict[str, Any]]:
+    """Yield the columns of a line: of each reply if it is a whole conversation.
 
     Raises:
-        InputError: it cannot be trained on.
+        UnfitError: it is neither.
     """
-
-    def refuse(problem: str) -> InputError:
-        return InputError(file, problem, line=line)
-
     if not isinstance(raw, dict):
-        raise refuse("is not an object")
-    if raw.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-        raise refuse(
-            f"is of schema version {raw['schema_version']}, this program reads {SCHEMA_VERSION}; "
-            "export it again"
+        raise UnfitError("is not an object")
+    columns = _present(raw)
+    _check_version(columns)
+    if method == "sft" and "messages" in columns and "completion" not in columns:
+        for prompt, completion in read_turns(columns["messages"]):
+            yield {**columns, "prompt": prompt, "completion": completion}
+    elif "conversations" in columns and "prompt" not in columns:
+        raise UnfitError(
+            "has 'conversations' of another layout than the paper's; rename 'from' and 'value' to "
+            "'role' (system, user, assistant) and 'content', and the column to 'messages' for sft"
         )
-    if method == "sft" and "messages" in raw and "prompt" not in raw:
-        messages = raw["messages"]
-        raw = {**raw, "prompt": messages[:-1], "completion": messages[-1:]}
-    if problem := _problem(raw, method):
-        raise refuse(problem)
-    return _row(raw, method)
+    else:
+        yield columns
 
 
-def _needed(method: Method) -> tuple[str, ...]:
-    return ("prompt", *ANSWERS[method], *(("label",) if method == "kto" else ()))
+def _check_version(columns: dict[str, Any]) -> None:
+    version = columns.get("schema_version", SCHEMA_VERSION)
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise UnfitError(f"'schema_version' is {_shown(version)}, not a whole number")
+    if version != SCHEMA_VERSION:
+        raise UnfitError(
+            f"is of schema version {version}, this program reads {SCHEMA_VERSION}; export it again"
+        )
 
 
-def _row(raw: dict[str, Any], method: Method) -> Row:
-    needed = _needed(method)
-    extra = [c for c in COLUMNS[FORMAT[method]] if c not in needed and c in raw]
-    row: Any = {column: raw[column] for column in needed}
-    row["tree"] = str(raw.get("tree") or digest(_opening(raw["prompt"])))
-    row["weight"] = float(raw.get("confidence") or 1.0)
-    row["extra"] = {column: raw[column] for column in extra}
-    checked: Row = row
-    return checked
+def _row(columns: dict[str, Any], method: Method) -> Row:
+    """Return the columns of one example as a row of ours.
+
+    Raises:
+        UnfitError: one is missing or holds what it should not.
+    """
+    for name in ("prompt", *ANSWERS[method], *(("label",) if method == "kto" else ())):
+        if name not in columns:
+            raise UnfitError(f"has no '{name}', which {method} needs")
+    row: Row = {"prompt": read_prompt(columns["prompt"])}
+    answers = {name: read_reply(columns[name], name) for name in ANSWERS[method]}
+    if "chosen" in answers and same_text(*(answer[0]["content"] for answer in answers.values())):
+        raise UnfitError("'chosen' and 'rejected' are identical: there is nothing to prefer")
+    row.update(answers)  # type: ignore[typeddict-item]
+    if method == "kto":
+        row["label"] = _label(columns["label"])
+    row["tree"] = _tree(columns, row["prompt"])
+    row["weight"] = _number(columns, "confidence", default=1.0, most=1.0)
+    row["extra"] = _extra(columns, method)
+    return row
 
 
-def _problem(raw: dict[str, Any], method: Method) -> str | None:
-    """Return what makes a row unusable, None if nothing does."""
-    for column in _needed(method):
-        if column not in raw:
-            return f"has no '{column}', which {method} needs"
-    for column in ("prompt", *ANSWERS[method]):
-        if not _are_messages(raw[column]):
-            return f"'{column}' is not a list of messages with role and content"
-        if not raw[column] or not raw[column][-1]["content"].strip():
-            return f"'{column}' is empty"
-    if raw["prompt"][-1]["role"] != "user":
-        return "'prompt' must end with a user message"
-    if "chosen" in ANSWERS[method] and _text(raw["chosen"]) == _text(raw["rejected"]):
-        return "'chosen' and 'rejected' are identical: there is nothing to prefer"
-    if method == "kto" and not isinstance(raw["label"], bool):
-        return "'label' is neither true nor false"
-    return None
+def _label(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UnfitError(f"'label' is {_shown(value)}, neither true nor false")
+    return value
 
 
-def _are_messages(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str)
-        for m in value
-    )
+def _tree(columns: dict[str, Any], prompt: list[ChatMessage]) -> str:
+    """Return the tree of a row: the one it names, or that of all rows that open like it."""
+    if "tree" not in columns:
+        first = next(i for i, message in enumerate(prompt) if message["role"] == "user")
+        return digest(prompt[: first + 1])
+    tree = columns["tree"]
+    if isinstance(tree, bool) or not isinstance(tree, str | int) or tree == "":
+        raise UnfitError(f"'tree' is {_shown(tree)}, neither a name nor a whole number")
+    return str(tree)
 
 
-def _text(messages: list[ChatMessage]) -> str:
-    return messages[-1]["content"].strip()
+def _number(columns: dict[str, Any], name: str, *, default: float, most: float = math.inf) -> float:
+    """Return a column that holds a finite number from 0 to `most`."""
+    value = columns.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnfitError(f"'{name}' is {_shown(value)}, not a number")
+    if not (math.isfinite(value) and 0 <= value <= most):
+        limit = "0 or more" if most == math.inf else f"0 to {most:g}"
+        raise UnfitError(f"'{name}' is {value}; it must be {limit}")
+    return float(value)
 
 
-def _opening(prompt: list[ChatMessage]) -> list[ChatMessage]:
-    """Return the messages up to the first of the user."""
-    first = next(i for i, message in enumerate(prompt) if message["role"] == "user")
-    return prompt[: first + 1]
+def _extra(columns: dict[str, Any], method: Method) -> dict[str, Any]:
+    """Return what a trainer reads beside messages and label."""
+    if method == "reward":
+        return {"margin": _number(columns, "margin", default=0.0)}
+    if method != "grpo":
+        return {}
+    found = {name: columns[name] for name in WORDS if name in columns}
+    for name, value in found.items():
+        if not fits(KINDS[name], value):
+            raise UnfitError(f"'{name}' is {_shown(value)}, not {WORDS[name]}")
+    return found
 
 
-def _from_trees(file: Path, method: Method) -> Iterator[Row]:
-    skipped: Skipped = Counter()
-    for number, tree in enumerate(read_trees(file), 1):
-        if tree.schema_version != SCHEMA_VERSION:
-            problem = f"is of schema version {tree.schema_version}, not {SCHEMA_VERSION}"
-            raise InputError(file, problem, line=number)
-        for row in ROWS[FORMAT[method]](tree, skipped):
-            if not _problem(row, method):  # replies that differ in blanks only, say
-                yield _row(row, method)
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it, cut where it is long."""
+    return shorten(repr(value), 40, placeholder="...")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aloe.config import TrainingConfig
-from aloe.errors import ConfigError, InputError, ModelError
-from training.dataset import ANSWERS, Method, Row, data_hash, held_out_rows, read_rows
+from aloe.errors import ConfigError, ModelError
+from training.dataset import Method, Row, answers_of, data_hash, held_out_rows, read_rows
 from training.record import ModelFolder, Record, versions
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def packed_examples(
     """Return the rows as token ids.
 
     Raises:
-        InputError: a conversation is longer than the limit.
+        InputError: a conversation is longer than the limit, or the template refuses it.
         ConfigError: the template or the model's attention cannot be trained on.
     """
     from training.packing import Example
@@ -207,15 +207,13 @@ def packed_examples(
     chat = ChatTokens(tokenizer)
     limit = plan.settings.max_length or config.max_position_embeddings
     examples = []
-    for number, row in enumerate(rows, 1):
-        replies = [row[column][-1]["content"] for column in ANSWERS[plan.method]]  # type: ignore[literal-required]
-        answers = tuple(chat.answer(row["prompt"], reply) for reply in replies)
+    for row in rows:
+        answers = answers_of(row, plan.method, chat)
         longest = max(len(answer.ids) for answer in answers)
         if longest > limit:
-            raise InputError(
-                plan.data,
-                f"row {number} has {longest} tokens and the limit is {limit}; raise "
-                "training.max_length, or leave out long conversations",
+            raise row["place"].error(
+                f"has {longest} tokens and the limit is {limit}; raise training.max_length, or "
+                "leave out long conversations"
             )
         examples.append(Example(answers=answers, tree=row["tree"], weight=row["weight"]))
     longest = max((len(a.ids) for e in examples for a in e.answers), default=0)

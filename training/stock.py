@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
-from training.dataset import Method, Row
+from training.dataset import Method, Row, answers_of
 from training.reward import Agents, LookAhead, policy_of, reward_of
 from training.start import starting_model
 from training.templates import ChatTokens
@@ -33,6 +33,7 @@ def stock_trainer(
 
     Raises:
         ConfigError: an argument or a setting does not fit the method.
+        InputError: the chat template refuses a row.
     """
     import trl
     from datasets import Dataset
@@ -41,7 +42,9 @@ def stock_trainer(
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     reward = reward_of(plan.settings.reward, agents) if plan.method == "grpo" else None
     start = starting_model(plan.start, plan.settings, scoring=plan.method == "reward")
-    ChatTokens(start.tokenizer)
+    chat = ChatTokens(start.tokenizer)
+    for row in (*rows, *held_out):
+        answers_of(row, plan.method, chat)  # TRL would not say which row a template refuses
     if reward and agents.speak:
         decode = partial(start.tokenizer.decode, skip_special_tokens=True)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
@@ -66,5 +69,5 @@ def stock_trainer(
 
 def _columns(row: Row, method: Method) -> dict[str, Any]:
     """Return what TRL's trainer takes of a row; a reward may also ask for the tree."""
-    own = ("weight", "extra") if method == "grpo" else ("tree", "weight", "extra")
+    own = {"weight", "extra", "place"} | ({"tree"} if method != "grpo" else set())
     return {key: value for key, value in row.items() if key not in own} | row["extra"]

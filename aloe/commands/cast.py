@@ -3,10 +3,9 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aloe.errors import ConfigError, InputError
+from aloe.errors import ConfigError
 
 if TYPE_CHECKING:
     from agents.rewards import Wait
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def casting(config: "Config", data: Path) -> Iterator["Cast | None"]:
+def casting(config: "Config") -> Iterator["Cast | None"]:
     """Yield what makes the agents once the rows are known; None if the settings need none.
 
     Raises:
@@ -44,7 +43,7 @@ def casting(config: "Config", data: Path) -> Iterator["Cast | None"]:
     with runner() as loop, traced(config.telemetry, calls):
 
         def cast(rows: Sequence["Row"]) -> "Agents":
-            _check_rows(rows, data, by_rule=training.reward == "rules")
+            _check_rows(rows, by_rule=training.reward == "rules")
             models = _open(config, rows)
             loop.run(check_reachable(list(models.values())))
             return _agents(config, models, calls, loop.run)
@@ -52,14 +51,14 @@ def casting(config: "Config", data: Path) -> Iterator["Cast | None"]:
         yield cast
 
 
-def _check_rows(rows: Sequence["Row"], data: Path, *, by_rule: bool) -> None:
+def _check_rows(rows: Sequence["Row"], *, by_rule: bool) -> None:
     from agents.rewards import check_columns
 
-    for number, row in enumerate(rows, 1):
+    for row in rows:
         try:
             check_columns(row["extra"], by_rule=by_rule)
         except ConfigError as error:
-            raise InputError(data, f"row {number} {error}") from None
+            raise row["place"].error(str(error)) from None
 
 
 def _open(config: "Config", rows: Sequence["Row"]) -> dict[str, "Model"]:

@@ -40,7 +40,7 @@ class Options:
 
     data: Annotated[
         Path,
-        typer.Option("--data", metavar="PATH", help="Run folder, dataset folder or JSONL of rows."),
+        typer.Option("--data", metavar="PATH", help="Run folder, dataset folder or file of rows."),
     ]
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Model folder; resumed if it is one.")
@@ -242,7 +242,7 @@ def _train(method: "Method", options: Options, settings: "Config", start: Path |
     main = is_main_process()
     display = _TrainingDisplay(Progress(method=method), quiet=options.quiet or not main)
     try:
-        with casting(settings, options.data) as cast, display.running():
+        with casting(settings) as cast, display.running():
             record = train(plan, display.follow, cast if method == "grpo" else None)
     except KeyboardInterrupt:
         say(f"stopped; run the same command again to go on in {options.out}")

@@ -203,6 +203,47 @@ def test_a_bad_row_is_named_before_anything_is_written(aloe, base, tmp_path, pro
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("sft", ()),
+        ("sft", ("--no-tree-packing",)),
+        ("dpo", ("--from-base",)),
+        ("dpo", ("--from-base", "--no-tree-packing")),
+        ("kto", ()),
+        ("reward", ()),
+        ("grpo", ("--reward", "rewards:little_e")),
+    ],
+)
+def test_a_row_that_the_template_refuses_is_named(aloe, tmp_path, method, more):
+    model = tiny.save(tmp_path / "strict")
+    template = model / "chat_template.jinja"
+    strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    template.write_text(strict + template.read_text())
+    system = [{"role": "system", "content": "Be kind."}, *pair()["prompt"]]
+    good = {**pair(), "completion": pair()["chosen"], "label": True}
+    data = rows_file(tmp_path, good, good, {**good, "prompt": system})
+    ran = aloe("train", method, "--data", data, "--model", model, "--out", tmp_path / "out",
+               *more, "--quiet")  # fmt: skip
+    assert ran.code == 2
+    assert f"{data}:3: the chat template refuses this conversation: no system" in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_conversation_trains_all_its_replies_packed_or_not(aloe, base, tmp_path):
+    roles = ("user", "assistant") * 3
+    talk = [{"role": role, "content": f"Word {n}."} for n, role in enumerate(roles)]
+    data = rows_file(tmp_path, {"messages": talk})
+    found = [
+        result(aloe("train", "sft", packing, "--data", data, "--model", base, "--out",
+                    tmp_path / packing, "--max-steps", "1", "--quiet", "--json"))
+        for packing in ("--tree-packing", "--no-tree-packing")
+    ]  # fmt: skip
+    assert [record["rows"] for record in found] == [3, 3]
+    assert found[0]["data_hash"] == found[1]["data_hash"]
+
+
 def refused_by(aloe, method: str, tmp_path: Path, base: object, *more: object, data: Path) -> str:
     """Return the one line with which a training is refused before anything is written."""
     out = tmp_path / "out" / method
@@ -341,10 +382,10 @@ def test_grpo_without_a_usable_reward_says_what_is_missing(aloe, base, run, tmp_
     assert "there is no reward" in refusal("--reward", "nowhere:nothing")
     assert "neither rules nor judge" in refusal("--reward", "rule")
     assert "is no reward model" in refusal("--reward", base)
-    assert "row 1 has a persona without wishes" in refusal("--reward", "rules")
+    assert "trees.jsonl:1: has a persona without wishes" in refusal("--reward", "rules")
     bare = rows_file(tmp_path, {"prompt": [{"role": "user", "content": "Birds?"}]})
     problem = refused_by(aloe, "grpo", tmp_path, base, "--reward", "judge", data=bare)
-    assert "row 1 has no 'profile'" in problem
+    assert "rows.jsonl:1: has no 'profile'" in problem
 
 
 @pytest.mark.slow
