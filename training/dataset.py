@@ -12,7 +12,7 @@ by how many comparisons share its prompt: K candidates give K(K-1)/2 pairs on on
 not count that much more than two.
 """
 
-import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ from aloe.schema import SCHEMA_VERSION, Tree, digest
 from aloe.wording import same_text
 from memory.conversations import conversation_trees, is_conversation
 from memory.trees import read_trees
-from training.export import ROWS, ChatMessage, Format
+from training.export import ROWS, ChatMessage, Format, Skipped
 from training.features import KINDS, fits
 from training.messages import UnfitError, read_prompt, read_reply, read_turns
 
@@ -88,14 +88,19 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 """Of the files that are looked for in a folder."""
 
 
-def read_rows(data: Path, method: Method) -> list[Row]:
+def read_rows(data: Path, method: Method, skipped: Skipped | None = None) -> list[Row]:
     """Return the rows of `data` for one method.
+
+    Args:
+        data: run folder, dataset folder or file.
+        method: what is to be trained.
+        skipped: counts, by reason, the comparisons of trees that give no row.
 
     Raises:
         InputError: there are none, or a row is unusable (with its line).
     """
     file = _file(data, method)
-    rows = list(_rows(file, method))
+    rows = list(_rows(file, method, Counter() if skipped is None else skipped))
     if not rows:
         raise InputError(file, f"holds no rows to train {method} on")
     return _weighted(rows, file)
@@ -113,19 +118,19 @@ def held_out_rows(data: Path, method: Method) -> list[Row]:
     file = train.with_name(train.name.replace("train.", "test.", 1))
     if file == train or not file.is_file():
         return []
-    rows = list(_rows(file, method))
+    rows = list(_rows(file, method, Counter()))
     return _weighted(rows, file) if rows else []
 
 
-def _rows(file: Path, method: Method) -> Iterator[Row]:
+def _rows(file: Path, method: Method, skipped: Skipped) -> Iterator[Row]:
     """Yield the rows of a file of trees, of conversations in the paper's layout, or of rows."""
     if file.name == "trees.jsonl":  # its last line may be torn
-        return _from_trees(_placed(file), method)
+        return _from_trees(_placed(file), method, skipped)
     first = next((record for _, record in read_records(file)), None)
     if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
-        return _from_trees(_placed(file), method)
+        return _from_trees(_placed(file), method, skipped)
     if is_conversation(first):
-        return _from_trees(conversation_trees(file), method)
+        return _from_trees(conversation_trees(file), method, skipped)
     return _from_records(file, method)
 
 
@@ -184,11 +189,13 @@ def _from_records(file: Path, method: Method) -> Iterator[Row]:
             raise place.error(str(error)) from None
 
 
-def _from_trees(trees: Iterable[tuple[Place, Tree]], method: Method) -> Iterator[Row]:
+def _from_trees(
+    trees: Iterable[tuple[Place, Tree]], method: Method, skipped: Skipped
+) -> Iterator[Row]:
     for place, tree in trees:
         if tree.schema_version != SCHEMA_VERSION:
             raise place.error(f"is of schema version {tree.schema_version}, not {SCHEMA_VERSION}")
-        for columns in ROWS[FORMAT[method]](tree, Counter()):
+        for columns in ROWS[FORMAT[method]](tree, skipped):
             try:
                 yield {**_row(_present(columns), method), "place": place}
             except UnfitError as error:
@@ -270,14 +277,16 @@ def _tree(columns: dict[str, Any], prompt: list[ChatMessage]) -> str:
     return str(tree)
 
 
-def _number(columns: dict[str, Any], name: str, *, default: float, most: float = math.inf) -> float:
+def _number(
+    columns: dict[str, Any], name: str, *, default: float, most: float = sys.float_info.max
+) -> float:
     """Return a column that holds a finite number from 0 to `most`."""
     value = columns.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnfitError(f"'{name}' is {_shown(value)}, not a number")
-    if not (math.isfinite(value) and 0 <= value <= most):
-        limit = "0 or more" if most == math.inf else f"0 to {most:g}"
-        raise UnfitError(f"'{name}' is {value}; it must be {limit}")
+    if not 0 <= value <= most:  # which no NaN is
+        limit = f"0 to {most:g}" if most < sys.float_info.max else "finite and not below 0"
+        raise UnfitError(f"'{name}' is {_shown(value)}; it must be {limit}")
     return float(value)
 
 

@@ -29,6 +29,11 @@ def split_of(persona: str, test_share: float) -> Split:
     return "test" if int(digest("split", persona), 16) / 16**16 < test_share else "train"
 
 
+def counted(skipped: Mapping[str, int]) -> str:
+    """Return what was left out, each reason with its count; empty if nothing was."""
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
+
+
 def write_rows(path: Path, rows: Sequence[Row], known: Features | None = None) -> None:
     """Write rows as JSONL, gzipped if the name ends in .gz, or as Parquet if it ends so, at once.
 
@@ -106,7 +111,6 @@ def dataset_card(
     lengths = [sum(len(message["content"]) for message in prompt) for prompt in prompts]
     models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.models.items())
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
-    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
     judged = f"```json\n{passport.strip()}\n```" if passport else "The run has no judge passport."
     return f"""---
 license: {licence}
@@ -125,7 +129,7 @@ models; no human took part, and no label here is a human's.
 | split | rows | personas |
 |---|---|---|
 {"".join(f"| {split} | {len(held)} | {personas[split]} |{chr(10)}" for split, held in rows.items())}
-No persona is in both splits. Left out: {left_out or "nothing"}.
+No persona is in both splits. Left out: {counted(skipped) or "nothing"}.
 
 ## Models
 

@@ -9,6 +9,7 @@ import os
 import resource
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError, ModelError
 from training.dataset import Method, Row, answers_of, data_hash, held_out_rows, read_rows
+from training.export import Skipped
 from training.record import ModelFolder, Record, versions
 
 if TYPE_CHECKING:
@@ -80,7 +82,8 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
 
     progress = Progress(method=plan.method)
     watch(progress)
-    rows = read_rows(plan.data, plan.method)
+    skipped: Skipped = Counter()
+    rows = read_rows(plan.data, plan.method, skipped)
     held_out = held_out_rows(plan.data, plan.method)
     folder = ModelFolder(plan.out)
     agents = cast(rows) if cast else Agents()
@@ -113,6 +116,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     results = {
         **_results(progress, trainer.state, time.monotonic() - started),
         **agents.spent(),
+        **({"left_out": dict(skipped)} if skipped else {}),
     }
     if not is_main_process():
         return {**record, **results}

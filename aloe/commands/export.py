@@ -90,7 +90,7 @@ def export(
     from training.export import COLUMNS, Skipped, noted, plain, whole
     from training.features import KINDS, features_of
     from training.preflight import token_counter
-    from training.release import dataset_card, split_of, write_folder, write_rows
+    from training.release import counted, dataset_card, split_of, write_folder, write_rows
 
     del seed
     settings.load(config)
@@ -137,9 +137,8 @@ def export(
             licence=licence,
         )
         result["splits"] = write_folder(out, ((s, shown(row)) for s, row in sides), card)
-    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
     show(
-        f"{out}: {len(full)} {row_format} rows; left out: {left_out or 'none'}",
+        f"{out}: {len(full)} {row_format} rows; left out: {counted(skipped) or 'none'}",
         as_json=as_json,
     )
     if count:

@@ -309,6 +309,7 @@ class _TrainingDisplay(Display):
 
 def _summary(out: Path, record: dict[str, Any]) -> str:
     from training.curves import first_and_last
+    from training.release import counted
 
     saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
     packed = f", {saved:.1f}x fewer tokens by tree packing" if saved else ""
@@ -317,7 +318,8 @@ def _summary(out: Path, record: dict[str, Any]) -> str:
         f", {each} {before:.4g} to {after:.4g}"
         for each, (before, after) in record.get("held_out_figures", {}).items()
     )
+    left_out = f"; left out: {counted(record['left_out'])}" if "left_out" in record else ""
     return (
         f"{out}: {record['method']} on {record['rows']} rows, {record['steps']} steps, {name} "
-        f"{first:.4g} to {last:.4g}{held_out}{packed}"
+        f"{first:.4g} to {last:.4g}{held_out}{packed}{left_out}"
     )

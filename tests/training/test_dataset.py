@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,10 @@ WRONG: dict[str, tuple[Method, dict[str, Any], str]] = {
     "negative": ("dpo", {"confidence": -0.5}, "'confidence' is -0.5; it must be 0 to 1"),
     "percent": ("dpo", {"confidence": 95}, "'confidence' is 95; it must be 0 to 1"),
     "margin text": ("reward", {"margin": "large"}, "'margin' is 'large', not a number"),
-    "margin nan": ("reward", {"margin": float("nan")}, "'margin' is nan; it must be 0 or more"),
-    "margin below": ("reward", {"margin": -1}, "'margin' is -1; it must be 0 or more"),
+    "margin nan": ("reward", {"margin": float("nan")}, "'margin' is nan; it must be finite"),
+    "margin beyond": ("reward", {"margin": 10**400}, "it must be finite and not below 0"),
+    "confidence beyond": ("dpo", {"confidence": 10**400}, "it must be 0 to 1"),
+    "margin below": ("reward", {"margin": -1}, "'margin' is -1; it must be finite and not below 0"),
     "tree empty": ("dpo", {"tree": ""}, "'tree' is '', neither a name nor a whole number"),
     "tree list": ("dpo", {"tree": [1]}, "'tree' is [1], neither a name nor a whole number"),
     "tree false": ("dpo", {"tree": False}, "'tree' is False, neither"),
@@ -325,6 +328,20 @@ def test_splits_are_found_whatever_their_type(tmp_path: Path, suffix: str) -> No
     write_rows(tmp_path / f"test.{suffix}", [pair(), pair()])
     assert len(read_rows(tmp_path, "dpo")) == 1
     assert len(held_out_rows(tmp_path, "dpo")) == 2
+
+
+def test_what_trees_leave_out_is_counted(tmp_path: Path) -> None:
+    tree = grow(config(turns=2))
+    alike = [
+        node.model_copy(update={"content": ["Caf\u00e9", "Cafe\u0301 "][n % 2]})
+        if node.role == "assistant" and node.turn == 1 else node
+        for n, node in enumerate(tree.nodes)
+    ]  # fmt: skip
+    changed = tree.model_copy(update={"nodes": tuple(alike)})
+    (tmp_path / "trees.jsonl").write_text(changed.model_dump_json() + "\n")
+    skipped: Counter[str] = Counter()
+    assert len(read_rows(tmp_path, "dpo", skipped)) == 1
+    assert skipped == {"identical reply": 1}
 
 
 @pytest.mark.parametrize("method", FORMATS)

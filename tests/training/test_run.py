@@ -242,6 +242,7 @@ def test_a_conversation_trains_all_its_replies_packed_or_not(aloe, base, tmp_pat
     ]  # fmt: skip
     assert [record["rows"] for record in found] == [3, 3]
     assert found[0]["data_hash"] == found[1]["data_hash"]
+    assert "left_out" not in found[0]
 
 
 def refused_by(aloe, method: str, tmp_path: Path, base: object, *more: object, data: Path) -> str:
