@@ -23,6 +23,13 @@ from training.features import Features, as_card, as_table, features_of
 
 Split = Literal["train", "test"]
 
+SIMULATED = (
+    "Users, assistants and judge are language\nmodels; no human took part, and no label here is a "
+    "human's."
+)
+IMPORTED = "Some were imported, so it is not known\nhere who spoke in them and who judged."
+"""What a card says of who made the data; some trees name no models (see `aloe trees import`)."""
+
 
 def split_of(persona: str, test_share: float) -> Split:
     """Return the side of the persona with this id; `test_share` in [0, 1] is expected on `test`."""
@@ -109,7 +116,9 @@ def dataset_card(
     )
     prompts = [row.get("prompt", ()) for held in rows.values() for row in held]
     lengths = [sum(len(message["content"]) for message in prompt) for prompt in prompts]
+    known = [bool(tree.models) for tree in trees]
     models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.models.items())
+    models.update({"not known": known.count(False)} if not all(known) else {})
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
     judged = f"```json\n{passport.strip()}\n```" if passport else "The run has no judge passport."
     return f"""---
@@ -121,10 +130,9 @@ configs:
     data_files:
 {files}{as_card(features)}---
 
-# {row_format} rows from simulated conversations
+# {row_format} rows from conversation trees
 
-Made with aloe from {len(trees)} conversation trees. Users, assistants and judge are language
-models; no human took part, and no label here is a human's.
+Made with aloe from {len(trees)} conversation trees. {SIMULATED if all(known) else IMPORTED}
 
 | split | rows | personas |
 |---|---|---|

@@ -95,6 +95,15 @@ def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: 
     assert "path: test.jsonl" not in text
 
 
+@pytest.mark.parametrize("imported", [True, False])
+def test_a_card_claims_no_more_than_the_trees_say(grown: Tree, imported: bool) -> None:
+    trees = [grown, grown.model_copy(update={"models": {}} if imported else {})]
+    card = dataset_card(trees, {}, Skipped(), "dpo", features={}, passport=None, licence="mit")
+    assert ("no human took part" in card) is not imported
+    assert ("not known\nhere who spoke" in card) is imported
+    assert ("- not known (1 trees)" in card) is imported
+
+
 def test_a_split_of_an_earlier_export_does_not_stay(tmp_path: Path) -> None:
     rows: list[Row] = [{"text": "one"}, {"text": "two"}]
     write_folder(tmp_path / "d", [("train", rows[0]), ("test", rows[1])], "card")
