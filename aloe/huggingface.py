@@ -35,6 +35,7 @@ from pydantic import PrivateAttr
 from transformers import modeling_gguf_pytorch_utils as gguf_loading
 
 from aloe.cache import cached
+from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError, ModelError
 from aloe.generation import Request, Writer, Written
 from aloe.local import WEIGHTS, weights_path
@@ -200,6 +201,7 @@ class HuggingFaceChat(BaseChatModel):
     """Taken off a token's logit for each time it was already written."""
     _checkpoint: Checkpoint = PrivateAttr()
     _writer: Writer = PrivateAttr()
+    _encoder: ChatEncoder = PrivateAttr()
 
     @classmethod
     def load(
@@ -230,6 +232,7 @@ class HuggingFaceChat(BaseChatModel):
             **options,
         )
         chat._checkpoint, chat._writer = checkpoint, writer
+        chat._encoder = ChatEncoder(checkpoint.tokenizer)
         return chat
 
     @property
@@ -262,9 +265,8 @@ class HuggingFaceChat(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]
     ) -> Request:
         """Return what is asked; what a call gives wins over the role's settings."""
-        prompt = self._checkpoint.tokenizer.apply_chat_template(
-            convert_to_openai_messages(messages), add_generation_prompt=True, return_dict=True
-        )["input_ids"]
+        said = convert_to_openai_messages(messages)
+        prompt = self._encoder.encode(said, open_turn=True)
         settings = {
             key: given.get(key, getattr(self, key))
             for key in ("temperature", "top_p", "max_tokens", "frequency_penalty")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
 from training.export import Row
 
@@ -68,4 +69,5 @@ def token_counter(tokenizer: Path) -> Count:
         raise ConfigError(f"{tokenizer} holds no tokenizer: {error}") from None
     if not loaded.chat_template:
         raise ConfigError(f"the tokenizer in {tokenizer} has no chat template")
-    return lambda messages: len(loaded.apply_chat_template(list(messages), return_dict=False))
+    encoder = ChatEncoder(loaded)
+    return lambda messages: len(encoder.encode(messages))

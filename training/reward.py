@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
 from aloe.named import named
 from training.dataset import Row
@@ -102,6 +103,7 @@ class RewardModel:
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model.config.pad_token_id = self._tokenizer.pad_token_id
+        self._encoder = ChatEncoder(self._tokenizer)
 
     def __call__(
         self, *, prompts: Sequence[Messages], completions: Sequence[Messages], **_columns: Any
@@ -109,12 +111,11 @@ class RewardModel:
         """Return a score for each completion, any number."""
         import torch
 
-        batch = self._tokenizer.apply_chat_template(
-            [[*prompt, *reply] for prompt, reply in zip(prompts, completions, strict=True)],
-            padding=True,
-            tokenizer_kwargs={"padding_side": "right"},
+        said = ([*prompt, *reply] for prompt, reply in zip(prompts, completions, strict=True))
+        batch = self._tokenizer.pad(
+            {"input_ids": [self._encoder.encode(each) for each in said]},
+            padding_side="right",
             return_tensors="pt",
-            return_dict=True,
         ).to(self._model.device)
         with torch.inference_mode():
             scores: list[float] = self._model(**batch).logits[:, 0].float().tolist()

@@ -91,6 +91,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     if done := folder.check(record):
         return done
     from training.arguments import training_arguments
+    from training.templates import control_tokens_inside
 
     arguments = training_arguments(
         plan.method,
@@ -117,6 +118,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
         **_results(progress, trainer.state, time.monotonic() - started),
         **agents.spent(),
         **({"left_out": dict(skipped)} if skipped else {}),
+        **control_tokens_inside([*rows, *held_out], tokenizer),
     }
     if not is_main_process():
         return {**record, **results}

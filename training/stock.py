@@ -1,15 +1,19 @@
 """TRL's own trainers, for what tree packing does not cover: KTO, reward models, GRPO.
 
 They are also what `--no-tree-packing` gives for SFT and DPO, and the oracle that the tree trainers
-are tested against. Nothing of TRL is changed but its length limits.
+are tested against. Nothing of TRL is changed but its length limits; the tokens are those that tree
+packing learns.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
 from training.dataset import Method, Row, answers_of
+from training.export import ChatMessage
 from training.reward import Agents, LookAhead, policy_of, reward_of
 from training.start import starting_model
 from training.templates import ChatTokens
@@ -45,6 +49,7 @@ def stock_trainer(
     chat = ChatTokens(start.tokenizer)
     for row in (*rows, *held_out):
         answers_of(row, plan.method, chat)  # TRL would not say which row a template refuses
+    tokenizer = _encoding(start.tokenizer, plan.method)
     if reward and agents.speak:
         decode = partial(start.tokenizer.decode, skip_special_tokens=True)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
@@ -57,7 +62,7 @@ def stock_trainer(
             args=arguments,
             train_dataset=data,
             eval_dataset=rest if held_out else None,
-            processing_class=start.tokenizer,
+            processing_class=tokenizer,
             **({"reward_funcs": reward} if reward else {}),
         )
     except (ValueError, TypeError) as error:
@@ -65,6 +70,36 @@ def stock_trainer(
     if isinstance(reward, LookAhead):
         reward.policy = policy_of(trainer)
     return trainer, start.tokenizer
+
+
+def _encoding(tokenizer: Any, method: Method) -> Any:
+    """Return a copy of `tokenizer` that encodes conversations as `ChatTokens` does.
+
+    TRL takes all that a template writes behind a reply for a part of it, and control tokens inside
+    texts for real ones. A reward model reads whole conversations and learns none of their tokens.
+
+    Raises:
+        ConfigError: its chat template cannot be trained on.
+    """
+    chat, encoder = ChatTokens(tokenizer), ChatEncoder(tokenizer)
+
+    def ids(messages: list[ChatMessage], *, open_turn: bool) -> list[int]:
+        if method == "reward":
+            return encoder.encode(messages, open_turn=open_turn)
+        if open_turn:
+            return list(chat.prompt(messages))
+        return list(chat.answer(messages[:-1], messages[-1]["content"]).ids)
+
+    def apply_chat_template(
+        conversation: list[Any], *, add_generation_prompt: bool = False, **_given: Any
+    ) -> dict[str, Any]:
+        if isinstance(conversation[0], dict):
+            return {"input_ids": ids(conversation, open_turn=add_generation_prompt)}
+        return {"input_ids": [ids(each, open_turn=add_generation_prompt) for each in conversation]}
+
+    made = copy(tokenizer)
+    made.apply_chat_template = apply_chat_template
+    return made
 
 
 def _columns(row: Row, method: Method) -> dict[str, Any]:

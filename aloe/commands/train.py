@@ -321,5 +321,14 @@ def _summary(out: Path, record: dict[str, Any]) -> str:
     left_out = f"; left out: {counted(record['left_out'])}" if "left_out" in record else ""
     return (
         f"{out}: {record['method']} on {record['rows']} rows, {record['steps']} steps, {name} "
-        f"{first:.4g} to {last:.4g}{held_out}{packed}{left_out}"
+        f"{first:.4g} to {last:.4g}{held_out}{packed}{left_out}{_control_tokens(record)}"
     )
+
+
+def _control_tokens(record: dict[str, Any]) -> str:
+    """Return a line about texts that hold control tokens; empty if none do."""
+    if not (held := record.get("control_tokens")):
+        return ""
+    number, tokens = held["texts"], ", ".join(held["tokens"])
+    subject = "1 text holds" if number == 1 else f"{number} texts hold"
+    return f"\n{subject} control tokens ({tokens}): encoded as plain text"

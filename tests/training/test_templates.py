@@ -37,6 +37,50 @@ CLOSING = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|im_end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}"
 )
+ZEPHYR = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + eos_token + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+LLAMA2 = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}"
+    "{{ bos_token + '[INST] ' + m['content'] + ' [/INST]' }}"
+    "{% else %}{{ ' ' + m['content'] + ' ' + eos_token }}{% endif %}{% endfor %}"
+)
+VICUNA = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ 'USER: ' + m['content'] + ' ' }}"
+    "{% else %}{{ 'ASSISTANT: ' + m['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+BLANK_BEFORE = VICUNA.replace("'ASSISTANT:'", "'ASSISTANT: '")
+TRIMMING = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + (m['content'] | trim) }}"
+    "{{ '<|im_end|>   \n\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+GLM4 = (
+    "[gMASK]<sop>{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+GLM_THINK = (
+    "[gMASK]<sop>{% for m in messages %}{{ '<|' + m['role'] + '|>' }}"
+    "{% if m['role'] == 'assistant' %}{{ '<think></think>\n' }}{% endif %}{{ m['content'] }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+DEEPSEEK_V3 = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}"
+    "{{ '<｜User｜>' + m['content'] }}{% else %}"
+    "{{ '<｜Assistant｜>' + m['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<｜Assistant｜>' }}{% endif %}"
+)
+COMMAND = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<|TURN|><|USER|>' + m['content'] }}"
+    "{% else %}{{ '<|TURN|><|BOT|><|RESPONSE|>' + m['content'] + '<|/RESPONSE|>' }}{% endif %}"
+    "{{ eos_token }}{% endfor %}{% if add_generation_prompt %}{{ '<|TURN|><|BOT|>' }}{% endif %}"
+)
+LAST_ONLY = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}"
+)
 ENDLESS = (
     "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
@@ -60,18 +104,38 @@ def tokenizer(template: str, marks: tuple[str, ...] = ()) -> PreTrainedTokenizer
 
 
 CHATML = ("<|im_start|>", "<|im_end|>")
+ROLES = ("<|user|>", "<|assistant|>")
+GLM = (*ROLES, "<|system|>", "[gMASK]", "<sop>", "<think>", "</think>")
+COHERE = ("<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>")
+DEEPSEEK = ("<｜User｜>", "<｜Assistant｜>", "</s>")
+TURNS = ("<|TURN|>", "<|USER|>", "<|BOT|>", "<|RESPONSE|>", "<|/RESPONSE|>", "</s>")
 LLAMA = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 
+# What the model has to write before and behind its text.
 FAMILIES = [
-    ("SmolLM2", SMOLLM2, CHATML, "<|im_end|>"),
-    ("Qwen2.5", "qwen2_5", CHATML, "<|im_end|>"),
-    ("Qwen3, without thinking", "qwen3_instruct_2507", CHATML, "<|im_end|>"),
-    ("Llama 3", "llama3", LLAMA, "<|eot_id|>"),
-    ("Llama 3.1", "llama3_1", LLAMA, "<|eot_id|>"),
-    ("Llama 3.2", "llama3_2", LLAMA, "<|eot_id|>"),
-    ("Mistral", MISTRAL, ("[INST]", "[/INST]", "</s>"), "</s>"),
-    ("Gemma", "gemma", ("<start_of_turn>", "<end_of_turn>"), "<end_of_turn>"),
-    ("tiny", tiny.CHATML, CHATML, "<|im_end|>"),
+    ("SmolLM2", SMOLLM2, CHATML, "", "<|im_end|>"),
+    ("Qwen2.5", "qwen2_5", CHATML, "", "<|im_end|>"),
+    ("Qwen3, without thinking", "qwen3_instruct_2507", CHATML, "", "<|im_end|>"),
+    ("Llama 3", "llama3", LLAMA, "", "<|eot_id|>"),
+    ("Llama 3.1", "llama3_1", LLAMA, "", "<|eot_id|>"),
+    ("Llama 3.2", "llama3_2", LLAMA, "", "<|eot_id|>"),
+    ("Mistral", MISTRAL, ("[INST]", "[/INST]", "</s>"), " ", "</s>"),
+    ("Mistral v1", MISTRAL, ("</s>",), " ", "</s>"),
+    ("Llama 2", LLAMA2, ("</s>",), " ", " </s>"),
+    ("Zephyr", ZEPHYR, ("</s>",), "", "</s>"),
+    ("Vicuna", VICUNA, ("</s>",), " ", "</s>"),
+    ("a blank ends the prompt", BLANK_BEFORE, ("</s>",), "", "</s>"),
+    ("blanks behind the end", TRIMMING, CHATML, "", "<|im_end|>"),
+    ("Gemma", "gemma", ("<start_of_turn>", "<end_of_turn>"), "", "<end_of_turn>"),
+    ("Phi-3", "phi3", (*ROLES, "<|end|>"), "", "<|end|>"),
+    ("closes the text", CLOSING, CHATML, "", "<|im_end|>"),
+    ("GLM-4", GLM4, GLM, "", "<|user|>"),
+    ("GLM-4.5", "glm4moe", GLM, "\n<think></think>\n", "<|user|>"),
+    ("empty think block", GLM_THINK, GLM, "<think></think>\n", "<|user|>"),
+    ("Cohere", "cohere", COHERE, "", "<|END_OF_TURN_TOKEN|>"),
+    ("DeepSeek", DEEPSEEK_V3, DEEPSEEK, "", "</s>"),
+    ("two marks, the second stops", COMMAND, TURNS, "<|RESPONSE|>", "<|/RESPONSE|></s>"),
+    ("tiny", tiny.CHATML, CHATML, "", "<|im_end|>"),
 ]
 
 
@@ -79,14 +143,15 @@ def template(source: str) -> str:
     return source if "{" in source else bundled(source)
 
 
-@pytest.mark.parametrize(("family", "source", "marks", "end"), FAMILIES)
-def test_exactly_the_reply_and_its_end_are_learnt(family, source, marks, end):
+@pytest.mark.parametrize(("family", "source", "marks", "lead", "end"), FAMILIES)
+def test_exactly_what_the_model_has_to_write_is_learnt(family, source, marks, lead, end):
     made = tokenizer(template(source), marks)
     chat = ChatTokens(made)
     for turn in (1, 3, 5):
         answer = chat.answer(CONVERSATION[:turn], CONVERSATION[turn]["content"])
         learnt = made.decode(answer.ids[answer.start :])
-        assert learnt.strip() == CONVERSATION[turn]["content"].strip() + end
+        assert learnt == lead + CONVERSATION[turn]["content"].strip() + end
+        assert answer.ids[-1] == chat.end
         served = made.apply_chat_template(
             [{**m, "content": m["content"].strip()} for m in CONVERSATION[:turn]],
             add_generation_prompt=True,
@@ -97,7 +162,7 @@ def test_exactly_the_reply_and_its_end_are_learnt(family, source, marks, end):
 
 @pytest.mark.parametrize("family", ["qwen2_5", "llama3", "gemma"])
 def test_trls_marked_templates_learn_the_same_tokens(family):
-    marks = next(marks for _, source, marks, _ in FAMILIES if source == family)
+    marks = next(marks for _, source, marks, *_ in FAMILIES if source == family)
     plain, marked = (
         tokenizer(bundled(family), marks),
         tokenizer(bundled(f"{family}_training"), marks),
@@ -119,7 +184,10 @@ def test_trls_marked_templates_learn_the_same_tokens(family):
     ("source", "reason"),
     [
         ("qwen3", "differently once the conversation goes on"),
-        (CLOSING, "differently once the conversation goes on"),
+        ("deepseekv3", "does not begin where the generation prompt ends"),
+        (LAST_ONLY, "differently once the conversation goes on"),
+        (ZEPHYR.replace("eos_token + ", ""), "no special token ends a reply"),
+        (SMOLLM2.replace("m['content']", "m['content'] | upper"), "does not write a reply as it"),
         (ENDLESS, "no special token ends a reply"),
         ("{% for m in messages %}{{ m['content'] }}{% endfor %}?", "does not begin where"),
     ],
