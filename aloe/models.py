@@ -347,10 +347,21 @@ def _api_key(config: ModelConfig, base_url: str | None) -> str:
 
 
 def _local(config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
+    """Build the embedded chat model; its options are further fields of a request."""
+    from aloe.embedded_chat import EmbeddedChat
     from aloe.local import embedded_server
 
     server = embedded_server(name)
-    return _openai(config, name, server.base_url, server.api_key)
+    options = dict(config.options)
+    nested = [options.pop(key, {}) for key in ("model_kwargs", "extra_body")]
+    return EmbeddedChat(
+        model_name=name,
+        base_url=server.base_url,
+        api_key=SecretStr(server.api_key),
+        timeout=config.timeout,
+        sampling={**_sampling(config), **options, **nested[0], **nested[1]},
+        control=server.control,
+    ), True
 
 
 def _huggingface(config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:

@@ -68,9 +68,9 @@ GLM_THINK = (
 )
 DEEPSEEK_V3 = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}"
-    "{{ '<｜User｜>' + m['content'] }}{% else %}"
-    "{{ '<｜Assistant｜>' + m['content'] + eos_token }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<｜Assistant｜>' }}{% endif %}"
+    "{{ '<\uff5cUser\uff5c>' + m['content'] }}{% else %}"
+    "{{ '<\uff5cAssistant\uff5c>' + m['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<\uff5cAssistant\uff5c>' }}{% endif %}"
 )
 COMMAND = (
     "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<|TURN|><|USER|>' + m['content'] }}"
@@ -107,7 +107,7 @@ CHATML = ("<|im_start|>", "<|im_end|>")
 ROLES = ("<|user|>", "<|assistant|>")
 GLM = (*ROLES, "<|system|>", "[gMASK]", "<sop>", "<think>", "</think>")
 COHERE = ("<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>")
-DEEPSEEK = ("<｜User｜>", "<｜Assistant｜>", "</s>")
+DEEPSEEK = ("<\uff5cUser\uff5c>", "<\uff5cAssistant\uff5c>", "</s>")
 TURNS = ("<|TURN|>", "<|USER|>", "<|BOT|>", "<|RESPONSE|>", "<|/RESPONSE|>", "</s>")
 LLAMA = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 
