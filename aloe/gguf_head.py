@@ -33,11 +33,11 @@ def read_head(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: it is no such file, or one that was cut off.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return dict(_fields(data))
-        except (struct.error, KeyError):
-            raise ValueError(f"{path} is no GGUF file that can be read") from None
+    except (struct.error, KeyError, ValueError):  # the last from an empty file
+        raise ValueError(f"{path} is no GGUF file that can be read") from None
 
 
 def _fields(data: mmap.mmap) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from aloe.gguf_head import read_head
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama")
+    writer.add_uint32("a.number", 7)
+    writer.add_float64("a.real", 0.25)
+    writer.add_bool("a.flag", True)
+    writer.add_string("a.text", "Grüße <|im_end|>")
+    writer.add_array("a.words", ["<s>", "", "▁B"])
+    writer.add_array("a.kinds", [3, 4, 1])
+    writer.add_tensor("t", np.zeros(4, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return tmp_path / "m.gguf"
+
+
+def test_every_kind_of_value_is_read_as_the_gguf_package_reads_it(file: Path) -> None:
+    head = read_head(file)
+    theirs = gguf.GGUFReader(file).fields
+    assert set(head) == {key for key in theirs if not key.startswith("GGUF.")}
+    for key, value in head.items():
+        assert (list(value) if isinstance(value, tuple) else value) == theirs[key].contents(), key
+    assert head["a.words"] == ["<s>", "", "▁B"]
+
+
+@pytest.mark.parametrize("cut", [0, 3, 30, 150])
+def test_a_file_that_was_cut_off_is_refused(file: Path, cut: int) -> None:
+    file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(ValueError, match="no GGUF file"):
+        read_head(file)
