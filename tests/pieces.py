@@ -63,7 +63,7 @@ def _trained(model: str) -> str:
     return made
 
 
-def tokenizer(kind: str, template: str, marks: tuple[str, ...] = ()) -> Any:
+def tokenizer(kind: str, template: str, marks: tuple[Any, ...] = ()) -> Any:
     """Return a tokenizer of one of `KINDS`, with marks of its own beside `<s>` and `</s>`."""
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast

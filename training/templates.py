@@ -136,7 +136,7 @@ class ChatTokens:
             raise _changing(answered)
         close = self._mark(history[len(answered) :])
         if not close and not self._mark(behind):
-            raise _unfit("no special token ends a reply, so the model would not learn to stop")
+            raise _endless()
         closed = behind.startswith(close)
         if not close or not (closed or not behind.strip()):
             raise _changing(answered + behind)
@@ -169,7 +169,9 @@ class ChatTokens:
             answer = self.answer(_TRIAL[:turn], reply)
             learnt = answer.ids[answer.start :]
             text, own = self._text(learnt), self._text(self._encoder.ids(reply)).strip()
-            if own not in text or learnt[-1] != self.end or learnt.count(self.end) != 1:
+            if learnt[-1] != self.end or self.end not in self._tokenizer.added_tokens_decoder:
+                raise _endless()
+            if own not in text or learnt.count(self.end) != 1:
                 raise _unfit(f"what is learnt of {reply!r} would be {text!r}")
 
 
@@ -186,6 +188,10 @@ def control_tokens_inside(rows: Iterable[Row], tokenizer: Any) -> Record:
 
 def _unfit(reason: str) -> ConfigError:
     return ConfigError(f"the chat template cannot be trained on: {reason}")
+
+
+def _endless() -> ConfigError:
+    return _unfit("no special token ends a reply, so the model would not learn to stop")
 
 
 def _changing(text: str) -> ConfigError:

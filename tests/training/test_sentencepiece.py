@@ -9,8 +9,10 @@ pytest.importorskip("torch")
 
 import pieces
 import tiny
+from transformers import AddedToken
 
 from aloe.config import TrainingConfig
+from aloe.errors import ConfigError
 from training.arguments import training_arguments
 from training.run import Plan, train
 from training.templates import ChatTokens
@@ -36,6 +38,12 @@ BLANK_BEFORE = (
     "{% else %}{{ 'ASSISTANT: ' + m['content'] + eos_token }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'ASSISTANT: ' }}{% endif %}"
 )
+PHI3 = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}"
+    "{% else %}{{ eos_token }}{% endif %}"
+)
+PHI3_MARKS = ("<|user|>", "<|assistant|>", "<|end|>")
 INST = ("[INST]", "[/INST]")
 
 TEMPLATES = {
@@ -44,6 +52,10 @@ TEMPLATES = {
     "Mistral v3": (MISTRAL, INST),
     "Llama 2": (SPACED, ()),
     "Mistral v3, spaced": (SPACED, INST),
+    "Phi-3": (
+        PHI3,
+        tuple(AddedToken(each, rstrip=True, special=True, normalized=False) for each in PHI3_MARKS),
+    ),
     "ChatML": (CHATML, ("<|im_start|>", "<|im_end|>")),
 }
 
@@ -66,8 +78,14 @@ def test_tokens_are_those_of_the_whole_conversation(kind, family):
         whole = made.apply_chat_template(TALK[: turn + 1])["input_ids"]
         assert list(answer.ids[: answer.start]) == served
         assert list(answer.ids) == whole[: len(answer.ids)]
-        assert made.decode(whole[len(answer.ids) :]).strip() == ""
+        assert made.decode(whole[len(answer.ids) :]).strip() in ("", made.eos_token)
         assert answer.ids[-1] == chat.end
+
+
+def test_an_end_mark_that_the_tokenizer_does_not_find_in_its_place_is_refused():
+    marks = tuple(AddedToken(each, normalized=True) for each in PHI3_MARKS)
+    with pytest.raises(ConfigError, match="no special token ends a reply"):
+        ChatTokens(pieces.tokenizer("BPE, legacy", PHI3, marks))
 
 
 @pytest.mark.parametrize("kind", pieces.KINDS)
