@@ -10,10 +10,10 @@ conversation: where the reply stands, what ends it, and whether a turn stays as 
 conversation goes on. One that fails is refused with the reason: training on it would teach text
 that never occurs.
 
-The whole conversation is tokenised at once and cut where the prompt ends, since a SentencePiece
-tokenizer writes the same word differently at the beginning of a text. A served model is given the
-prompt's own tokens; where one of them would be another if the text went on, the reply is tokenised
-as what goes on from there.
+A reply is tokenised together with what precedes it and cut where the prompt ends, since a
+SentencePiece tokenizer writes the same word differently at the beginning of a text. A served model
+is given the prompt's own tokens; where one of them would be another if the text went on, the reply
+is tokenised as what goes on from there.
 """
 
 import re
@@ -73,10 +73,15 @@ class ChatTokens:
                 in another way than others.
         """
         before, written = self._texts(prompt, reply)
-        start, ids = self._prompt_ids(before), self._encoder.ids(before + written)
-        if ids[: len(start)] != start:
-            ids = self._continued(before, written, ids)
-        return Answer(ids=tuple(ids), start=len(start))
+        start = self._prompt_ids(before)
+        # Marks divide a text before anything else does, so what follows the last one will do.
+        last = max((mark.start() for mark in self._encoder.control.finditer(before)), default=0)
+        opening, ids = (self._encoder.ids(before[last:] + text) for text in ("", written))
+        if not _begins(ids, opening) or not _begins(start[::-1], opening[::-1]):
+            opening, ids = start, self._encoder.ids(before + written)
+        if not _begins(ids, opening):
+            opening, ids = start, self._continued(before, written, ids)
+        return Answer(ids=(*start, *ids[len(opening) :]), start=len(start))
 
     def prompt(self, prompt: Sequence[ChatMessage]) -> tuple[int, ...]:
         """Return the ids of `prompt`, ready for a reply."""
@@ -173,6 +178,10 @@ class ChatTokens:
                 raise _endless()
             if own not in text or learnt.count(self.end) != 1:
                 raise _unfit(f"what is learnt of {reply!r} would be {text!r}")
+
+
+def _begins(ids: list[int], beginning: list[int]) -> bool:
+    return ids[: len(beginning)] == beginning
 
 
 def control_tokens_inside(rows: Iterable[Row], tokenizer: Any) -> Record:

@@ -104,6 +104,7 @@ def tokenizer(template: str, marks: tuple[str, ...] = ()) -> PreTrainedTokenizer
 
 
 CHATML = ("<|im_start|>", "<|im_end|>")
+GEMMA = ("<start_of_turn>", "<end_of_turn>")
 ROLES = ("<|user|>", "<|assistant|>")
 GLM = (*ROLES, "<|system|>", "[gMASK]", "<sop>", "<think>", "</think>")
 COHERE = ("<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>")
@@ -126,7 +127,8 @@ FAMILIES = [
     ("Vicuna", VICUNA, ("</s>",), " ", "</s>"),
     ("a blank ends the prompt", BLANK_BEFORE, ("</s>",), "", "</s>"),
     ("blanks behind the end", TRIMMING, CHATML, "", "<|im_end|>"),
-    ("Gemma", "gemma", ("<start_of_turn>", "<end_of_turn>"), "", "<end_of_turn>"),
+    ("Gemma", "gemma", GEMMA, "", "<end_of_turn>"),
+    ("Gemma, line breaks are tokens", "gemma", (*GEMMA, "\n"), "", "<end_of_turn>"),
     ("Phi-3", "phi3", (*ROLES, "<|end|>"), "", "<|end|>"),
     ("closes the text", CLOSING, CHATML, "", "<|im_end|>"),
     ("GLM-4", GLM4, GLM, "", "<|user|>"),
