@@ -119,7 +119,8 @@ class ChatTokens:
     def _continued(self, before: str, written: str, whole: list[int]) -> list[int]:
         """Return the prompt's own tokens and those of a reply that goes on from there."""
         ids = self._encoder.ids(before + BREAK + written)
-        if self._text(ids) != self._text(whole):
+        kept = _begins(ids, self._prompt_ids(before))
+        if not kept or self._text(ids) != self._text(whole):
             raise ConfigError(
                 f"the tokenizer cannot divide a prompt from its reply (...{before[-20:]!r} and "
                 f"{written[:20]!r}...)"
