@@ -1,36 +1,49 @@
 """The preference judge: which of two replies suits this user better.
 
 It sees the persona, the conversation so far and the user's message, and it sees both orders. Where
-the server gives log-probabilities, one token is enough: with l = ln P(A) - ln P(B), the margin for
-the first reply is (l in order first-second  -  l in order second-first) / 2, so that a constant
-liking for "A" cancels, and a margin below the threshold is an abstention. Tiny models say "A" in
-both orders nearly always; what is left after the average is what they know. Without
-log-probabilities the answer is parsed strictly: if the orders disagree, or one is unreadable, the
-judge abstains. Nothing is ever guessed.
+the server gives log-probabilities, one token is enough, if the model was about to answer at all
+(`agents.answer`). A tie counts half for either reply: with l = ln (P(A) + P(TIE)/2) - ln (P(B) +
+P(TIE)/2), the margin for the first reply is (l in order first-second  -  l in order second-first)
+/ 2, so that a constant liking for "A" cancels. It is a tie if, on average, TIE is likelier than
+either reply, and else a margin below the threshold is an abstention. Tiny models say "A" in both
+orders nearly always; what is left after the average is what they know.
+
+A letter that the server did not list has a probability between nothing and the least listed one,
+and a preference has to hold for all of that range. So where servers name no token but the one they
+chose, the orders have to agree.
+
+Without log-probabilities the answer is parsed strictly: if the orders disagree, or one is
+unreadable, the judge abstains. Nothing is ever guessed.
 
 One question covers all that matters. Settings can put several criteria in its place, each asked on
 its own: then margins are averaged by weight, and of parsed answers the majority by weight counts.
 
-On position bias: Zheng et al. 2023 (arXiv 2306.05685), section 3.3.
+On position bias: Zheng et al. 2023 (arXiv 2306.05685), section 3.3. On ties as half a win for
+either: Elo, The Rating of Chessplayers (1978).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import exp, inf, log
 from pathlib import Path as FilePath
 from typing import Any, Literal, Protocol
 
+from agents.answer import Answer, Words, ask_for_word
 from agents.prompt import Prompt, chosen
 from agents.transcript import Path, as_text
 from aloe.calls import CallLog
-from aloe.config import Criterion
+from aloe.config import MIN_MASS, Criterion
 from aloe.models import Model, Reply
 from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derived_seed
 
 Order = Literal["first-second", "second-first"]
 ORDERS: tuple[Order, Order] = ("first-second", "second-first")
 
-_ANSWER = re.compile(r"\W*(?:(?:reply|answer)\b\W*)?(A|B|TIE)\W*", re.IGNORECASE)
+ANSWERS = Words(
+    words=("A", "B", "TIE"),
+    pattern=re.compile(r"\W*(?:(?:reply|answer)\b\W*)?(A|B|TIE)\W*", re.IGNORECASE),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +117,8 @@ class PreferenceJudge:
     calls: CallLog
     min_margin: float
     """Smallest absolute margin, in nats, that is a preference."""
+    min_mass: float = MIN_MASS
+    """Probability that A, B and TIE must have together for log-probabilities to be read."""
     questions: tuple[Question, ...] = field(default_factory=lambda: Question.about({}))
 
     async def compare(self, asked: Comparison) -> Verdict:
@@ -134,52 +149,47 @@ class PreferenceJudge:
             a=a.content,
             b=b.content,
         )
-        async with self.calls.call(
-            "judge", self.model, tree=asked.tree, node=asked.user.id
-        ) as call:
-            reply = await call.ask(
-                messages,
-                seed=derived_seed("judge", asked.tree, first.id, second.id, order),
-                logprobs=True,
-                max_tokens=1 if self.model.config.logprobs else None,
-            )
-            vote = read_vote(reply, order, judge=self.model.name, criterion=question.criterion)
-            if vote.choice is None:
-                call.event.outcome = "unreadable"
-        return vote
+        answer = await ask_for_word(
+            ANSWERS,
+            messages,
+            self.model,
+            self.calls,
+            seed=derived_seed("judge", asked.tree, first.id, second.id, order),
+            tree=asked.tree,
+            node=asked.user.id,
+            min_mass=self.min_mass,
+        )
+        return _vote(answer, order, judge=self.model.name, criterion=question.criterion)
 
 
-def read_vote(reply: Reply, order: Order, *, judge: str, criterion: str | None = None) -> Vote:
+def read_vote(
+    reply: Reply,
+    order: Order,
+    *,
+    judge: str,
+    criterion: str | None = None,
+    min_mass: float = MIN_MASS,
+) -> Vote:
     """Read one answer; `choice` is None if neither log-probabilities nor text say A, B or TIE."""
-    logprobs = _letters(reply.logprobs) if reply.logprobs else None
-    if logprobs:
-        letter = "A" if logprobs[0] > logprobs[1] else "B"
-    else:
-        match = _ANSWER.fullmatch(reply.text)
-        letter = match[1].upper() if match else ""
-    shown = order.split("-")
+    return _vote(ANSWERS.read(reply, min_mass), order, judge=judge, criterion=criterion)
+
+
+def _vote(answer: Answer, order: Order, *, judge: str, criterion: str | None) -> Vote:
+    shown, listed = order.split("-"), answer.logprobs
     choices = {"A": shown[0], "B": shown[1], "TIE": "tie"}
     return Vote.model_validate(
         {
             "judge": judge,
             "criterion": criterion,
             "order": order,
-            "raw": reply.text,
-            "logprobs": logprobs,
-            "choice": choices.get(letter),
+            "raw": answer.raw,
+            "logprobs": [listed.get(each, answer.most) for each in "AB"] if listed else None,
+            "tie": listed.get("TIE"),
+            "unlisted": [each for each in "AB" if listed and each not in listed],
+            "mass": answer.mass,
+            "choice": choices.get(answer.word or ""),
         }
     )
-
-
-def _letters(logprobs: dict[str, float]) -> tuple[float, float] | None:
-    """Return ln P of A and of B; one that is not listed is at most as likely as the least listed.
-
-    That bound makes the margin smaller than it is, never larger. None if neither is listed.
-    """
-    if not logprobs.keys() & {"A", "B"}:
-        return None
-    floor = min(logprobs.values())
-    return logprobs.get("A", floor), logprobs.get("B", floor)
 
 
 def decide(
@@ -194,9 +204,10 @@ def decide(
     """
     weight = [weights[vote.criterion] if weights else 1.0 for vote in votes]
     if votes and all(vote.logprobs for vote in votes):
-        odds = (w * _log_odds_for_first(vote) for vote, w in zip(votes, weight, strict=True))
-        margin = sum(odds) / sum(weight)
-        if abs(margin) < min_margin:
+        margin = margin_of(votes, weight)
+        if _tied(votes, weight):
+            return "tie", margin
+        if margin == 0 or abs(margin) < min_margin:
             return "abstain", margin
         return ("first" if margin > 0 else "second"), margin
     by_criterion: dict[str | None, tuple[set[Outcome | None], float]] = {}
@@ -204,6 +215,44 @@ def decide(
         by_criterion.setdefault(vote.criterion, (set(), w))[0].add(vote.choice)
     agreed = ((c.pop() if len(c) == 1 else None, w) for c, w in by_criterion.values())
     return majority((choice or "abstain", w) for choice, w in agreed), None
+
+
+def margin_of(votes: Sequence[Vote], weight: Sequence[float]) -> float:
+    """Return the log-odds for the first reply, averaged over votes with log-probabilities.
+
+    Of all that unlisted letters leave possible it is the value nearest 0, and 0 if both replies
+    can be the better one.
+    """
+    low = high = 0.0
+    for vote, w in zip(votes, weight, strict=True):
+        least, greatest = _log_odds(vote)
+        low, high = low + w * least, high + w * greatest
+    return (max(low, 0.0) + min(high, 0.0)) / sum(weight)
+
+
+def _log_odds(vote: Vote) -> tuple[float, float]:
+    """Return the least and the greatest log-odds for the first reply that a vote allows."""
+    assert vote.logprobs is not None
+    half = 0.0 if vote.tie is None else exp(vote.tie) / 2
+    a, b = (exp(each) + half for each in vote.logprobs)
+    least_a, least_b = (
+        half if letter in vote.unlisted else share
+        for letter, share in zip("AB", (a, b), strict=True)
+    )
+    low = log(least_a / b) if least_a else -inf
+    high = log(a / least_b) if least_b else inf
+    return (low, high) if vote.order == "first-second" else (-high, -low)
+
+
+def _tied(votes: Sequence[Vote], weight: Sequence[float]) -> bool:
+    """Whether, averaged over votes with log-probabilities, TIE is likelier than either reply."""
+    first = second = tie = 0.0
+    for vote, w in zip(votes, weight, strict=True):
+        assert vote.logprobs is not None
+        a, b = vote.logprobs if vote.order == "first-second" else vote.logprobs[::-1]
+        first, second = first + w * exp(a), second + w * exp(b)
+        tie += 0.0 if vote.tie is None else w * exp(vote.tie)
+    return tie > max(first, second)
 
 
 def majority(outcomes: Iterable[tuple[Outcome, float]]) -> Outcome:
@@ -214,9 +263,3 @@ def majority(outcomes: Iterable[tuple[Outcome, float]]) -> Outcome:
             weight[outcome] = weight.get(outcome, 0.0) + w
     best = max(weight, key=lambda outcome: weight[outcome], default=None)
     return best if best and 2 * weight[best] > sum(weight.values()) else "abstain"
-
-
-def _log_odds_for_first(vote: Vote) -> float:
-    assert vote.logprobs is not None
-    a, b = vote.logprobs
-    return a - b if vote.order == "first-second" else b - a

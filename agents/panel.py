@@ -94,6 +94,7 @@ def _models(config: Config, models: Mapping[str, Model], calls: CallLog) -> Judg
             model=models[name],
             calls=calls,
             min_margin=config.judge.min_margin,
+            min_mass=config.judge.min_mass,
             questions=Question.about(config.judge.criteria, config.prompts),
         )
         for name in config.models.judges()
@@ -112,6 +113,7 @@ def identity(config: Config) -> JudgeIdentity:
         prompts={prompt.name: prompt.sha for prompt in prompts if prompt},
         criteria=dict(config.judge.criteria),
         min_margin=config.judge.min_margin,
+        min_mass=config.judge.min_mass,
     )
 
 

@@ -3,23 +3,30 @@
 A benchmark needs levels, not only preferences. A single sampled digit is a coarse answer: most
 replies get the same one. Where the server gives log-probabilities, the rating is the expected
 digit, the mean of 1 to 5 weighted by their probabilities (Liu et al. 2023, arXiv 2303.16634), which
-tells apart what the digit alone does not. Elsewhere one digit is parsed strictly. What cannot be
-read has no rating and is counted; no level is ever made up for it.
+tells apart what the digit alone does not; but only if the model was about to say a digit
+(`agents.answer`). Elsewhere one digit is parsed strictly. What cannot be read has no rating and is
+counted; no level is ever made up for it.
 """
 
 import re
 from dataclasses import dataclass, field
 from math import exp
 
+from agents.answer import Answer, Words, ask_for_word
 from agents.prompt import Prompt, shipped
 from agents.transcript import Path, as_text
 from aloe.calls import CallLog
+from aloe.config import MIN_MASS
+from aloe.logprobs import total
 from aloe.models import Model, Reply
 from aloe.schema import AssistantNode, Persona, UserNode, derived_seed
 
 LEVELS = ("1", "2", "3", "4", "5")
 
-_ANSWER = re.compile(r"\W*(?:(?:score|rating)\b\W*)?([1-5])(?:\s*/\s*5)?\W*", re.IGNORECASE)
+ANSWERS = Words(
+    words=LEVELS,
+    pattern=re.compile(r"\W*(?:(?:score|rating)\b\W*)?([1-5])(?:\s*/\s*5)?\W*", re.IGNORECASE),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +38,7 @@ class Rating:
     raw: str = ""
     """What the judge answered, untouched; empty if it was not asked."""
     mass: float | None = None
-    """Probability that the answer begins with one of the digits; None for parsed text."""
+    """Probability that the answer begins with one of the digits; None if not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +48,8 @@ class PointwiseJudge:
     model: Model
     calls: CallLog
     prompt: Prompt = field(default_factory=lambda: shipped("judge_score"))
+    min_mass: float = MIN_MASS
+    """Probability that the digits must have together for the expected digit to be the rating."""
 
     async def rate(
         self, persona: Persona, tree: str, path: Path, user: UserNode, reply: AssistantNode
@@ -58,26 +67,27 @@ class PointwiseJudge:
             message=user.content,
             reply=reply.content,
         )
-        async with self.calls.call("judge", self.model, tree=tree, node=reply.id) as call:
-            answer = await call.ask(
-                messages,
-                seed=derived_seed("rate", tree, reply.id),
-                logprobs=True,
-                max_tokens=1 if self.model.config.logprobs else None,
-            )
-            rating = read_rating(answer)
-            if rating.value is None:
-                call.event.outcome = "unreadable"
-        return rating
+        answer = await ask_for_word(
+            ANSWERS,
+            messages,
+            self.model,
+            self.calls,
+            seed=derived_seed("rate", tree, reply.id),
+            tree=tree,
+            node=reply.id,
+            min_mass=self.min_mass,
+        )
+        return _rated(answer)
 
 
-def read_rating(reply: Reply) -> Rating:
+def read_rating(reply: Reply, min_mass: float = MIN_MASS) -> Rating:
     """Read one answer: the expected digit, else a digit that stands alone, else nothing."""
-    found = {
-        level: exp(logprob) for level, logprob in (reply.logprobs or {}).items() if level in LEVELS
-    }
-    if mass := sum(found.values()):
-        value = sum(int(level) * share for level, share in found.items()) / mass
-        return Rating(value=value, raw=reply.text, mass=mass)
-    match = _ANSWER.fullmatch(reply.text)
-    return Rating(value=float(match[1]) if match else None, raw=reply.text)
+    return _rated(ANSWERS.read(reply, min_mass))
+
+
+def _rated(answer: Answer) -> Rating:
+    value = None if answer.word is None else float(answer.word)
+    if found := answer.logprobs:
+        whole = total(found.values())
+        value = sum(int(level) * exp(logprob) for level, logprob in found.items()) / whole
+    return Rating(value=value, raw=answer.raw, mass=answer.mass)

@@ -326,6 +326,11 @@ Criterion = Literal["style", "content", "humanness", "no_mind_reading"]
 """What a judge can be asked about instead of the reply as a whole."""
 
 
+MIN_MASS = 0.5
+"""Probability that a judge's answer begins with a word that it may say, from which its
+log-probabilities are read. Below that the model was about to say something else."""
+
+
 Schedule = Literal["round_robin", "tournament"]
 """Which of more than two candidates are compared; see `agents.schedule`."""
 
@@ -335,6 +340,9 @@ class JudgeConfig(Settings):
 
     min_margin: float = Field(default=0.05, ge=0)
     """Smallest absolute log-odds, averaged over both orders, that counts as a preference."""
+    min_mass: float = Field(default=MIN_MASS, ge=0, le=1)
+    """Smallest probability of A, B and TIE together (of the digits, for a rating) from which
+    log-probabilities are read; below it the judge's text is."""
     criteria: dict[Criterion, Annotated[float, Field(gt=0)]] = {}
     """Weight of each criterion to be asked about on its own; empty: one question for all."""
     passport: Path | None = None

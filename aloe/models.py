@@ -18,7 +18,6 @@ another try; what the model says is passed on untouched.
 """
 
 import asyncio
-import math
 import os
 import re
 import time
@@ -37,6 +36,7 @@ from pydantic import SecretStr
 from aloe.config import LimitsConfig, ModelConfig
 from aloe.errors import CallError, Cause, ConfigError, ModelError, TransientCallError
 from aloe.limits import Limiter, duration, limiter_of
+from aloe.logprobs import first_word
 from aloe.schema import digest
 
 Message = tuple[Literal["system", "user", "assistant"], str]
@@ -61,8 +61,8 @@ class Reply:
     """Part of `input_tokens` that the server took from its prefix cache."""
     output_tokens: int
     logprobs: dict[str, float] | None = None
-    """Natural-log probability of the likeliest first tokens, stripped of blanks; None if the
-    server gives none or they were not asked for."""
+    """Natural-log probability, within ln 1e-9..0, of the likeliest tokens where the first word
+    begins, stripped of blanks; None if the server gives none or they were not asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,20 +160,8 @@ def _reply(answer: AIMessage, key: str | None) -> Reply:
         input_tokens=usage["input_tokens"],
         cached_tokens=cached,
         output_tokens=usage["output_tokens"],
-        logprobs=_first_token_logprobs(metadata.get("logprobs")),
+        logprobs=first_word(metadata.get("logprobs")),
     )
-
-
-def _first_token_logprobs(raw: Any) -> dict[str, float] | None:
-    content = raw.get("content") if isinstance(raw, dict) else None
-    if not content or not content[0].get("top_logprobs"):
-        return None
-    found: dict[str, float] = {}
-    for option in content[0]["top_logprobs"]:
-        token = option["token"].strip()
-        if math.isfinite(option["logprob"]):
-            found[token] = max(option["logprob"], found.get(token, float("-inf")))
-    return found or None
 
 
 def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:

@@ -77,6 +77,9 @@ class JudgeIdentity(Record):
     """Weight of each criterion; empty for the single question."""
     min_margin: float
     """Smallest margin that is a preference, in nats."""
+    min_mass: float | None = None
+    """Smallest probability of an answer from which its odds are read; None of a judge from before
+    that was looked at, which took any."""
 
     @property
     def id(self) -> str:
@@ -126,6 +129,11 @@ class Passport(Record):
     """Readable votes for the reply that was shown first; 0.5 is no position bias."""
     unreadable: Share
     """Votes that could not be read."""
+    mass: float | None = None
+    """Probability within 0..1 that an answer begins with A, B or TIE, averaged over the votes with
+    log-probabilities; None where there are none."""
+    odds: Share | None = None
+    """Votes read from log-probabilities; the others are text. None if that was not recorded."""
     length_effect: Effect
     """How much more often the longer reply is chosen than it is the better one."""
     self_preference: Effect | None = None
@@ -159,6 +167,8 @@ class Passport(Record):
             "judge": " + ".join(self.judge.models),
             "gold pairs": str(self.pairs),
             **{name: share.text for name, share in shares.items()},
+            **({"probability of an answer": f"{self.mass:.0%}"} if self.mass is not None else {}),
+            **({"votes read as odds": self.odds.text} if self.odds else {}),
             "kappa with the labels": "-" if self.kappa is None else f"{self.kappa:.2f}",
             **({"agrees with people": self.people.agreement.text} if self.people else {}),
         }

@@ -222,7 +222,16 @@ class Vote(Record):
     raw: str
     """What the judge answered, untouched."""
     logprobs: tuple[float, float] | None = None
-    """Natural-log probabilities of the answers A and B; None where the server gives none."""
+    """Natural-log probabilities of the answers A and B; None where the text was read: the server
+    gives none, or `mass` is too small for an answer."""
+    tie: float | None = Field(default=None, exclude_if=lambda tie: tie is None)
+    """The same of TIE; None where it was not listed or not looked at."""
+    unlisted: tuple[Literal["A", "B"], ...] = Field(
+        default=(), exclude_if=lambda letters: not letters
+    )
+    """Letters that the server did not list: `logprobs` holds the most that theirs can be."""
+    mass: float | None = Field(default=None, exclude_if=lambda mass: mass is None)
+    """Probability within 0..1 that the answer begins with A, B or TIE; None where not known."""
     choice: Literal["first", "second", "tie"] | None
     """The candidate this vote alone prefers; None if the answer is unreadable."""
 
@@ -239,8 +248,8 @@ class Verdict(Record):
     outcome: Outcome
     """`tie`: equally good. `abstain`: the votes do not allow a label."""
     margin: float | None = None
-    """Log-odds for `first`, averaged over both orders so that position bias cancels; None
-    where the votes are parsed text or several judges'."""
+    """Log-odds for `first`, averaged over both orders so that position bias cancels, a tie counted
+    half for either; None where the votes are parsed text or several judges'."""
     confidence: float | None = None
     """Probability within 0.5..1 that the preferred reply is the better one, by the judge's
     passport; None without a passport or a preference."""

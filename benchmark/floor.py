@@ -15,7 +15,7 @@ import aiohttp
 
 from agents.assistant import AssistantAgent
 from agents.inducer import Inducer, _marks, _schema
-from agents.judge import Comparison, PreferenceJudge
+from agents.judge import Comparison, PreferenceJudge, margin_of
 from agents.prompt import FOLDER, shipped
 from agents.roles import RoleModel
 from agents.transcript import as_text
@@ -46,7 +46,7 @@ async def one_order(asked: Comparison, model: RoleModel) -> float | None:
     assert model.model is not None
     judge = PreferenceJudge(model=model.model, calls=model.calls, min_margin=0.0)
     vote = await judge._vote(judge.questions[0], asked, "first-second")
-    return vote.logprobs[0] - vote.logprobs[1] if vote.logprobs else None
+    return margin_of([vote], [1.0]) if vote.logprobs else None
 
 
 one_order.prompt = (FOLDER / "judge.md").read_text(encoding="utf-8")  # type: ignore[attr-defined]

@@ -33,8 +33,8 @@ def answer(body: dict[str, Any]) -> dict[str, Any]:
         content = "AB"[chance & 1]
         margin = (chance >> 8 & 255) / 255
         top = [
-            {"token": content, "logprob": -0.5, "bytes": None},
-            {"token": "BA"[chance & 1], "logprob": -0.5 - margin, "bytes": None},
+            {"token": content, "logprob": -0.75, "bytes": None},
+            {"token": "BA"[chance & 1], "logprob": -0.75 - margin, "bytes": None},
         ]
         choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
     else:

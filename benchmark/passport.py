@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
+from statistics import fmean
 
 from aloe.passport import Effect, JudgeIdentity, Passport, Share, Threshold
 from aloe.schema import Verdict, Vote, digest
@@ -56,8 +57,11 @@ class Judged:
 
     @property
     def margin(self) -> float | None:
-        """Margin in favour of the better reply, in nats; None if the verdict has none."""
-        if self.verdict.margin is None:
+        """Margin in favour of the better reply, in nats; None without one, and of a tie.
+
+        A tie gives no label, wherever the threshold is.
+        """
+        if self.verdict.margin is None or self.verdict.outcome == "tie":
             return None
         return self.verdict.margin if self.pair.better_is_first else -self.verdict.margin
 
@@ -68,6 +72,7 @@ def issue(judge: JudgeIdentity, judged: Sequence[Judged]) -> Passport:
     votes = [vote for each in judged for vote in each.verdict.votes]
     margins = [(each.pair.group, m) for each in judged if (m := each.margin) is not None]
     decided = [each for each in judged if each.decided]
+    masses = [vote.mass for vote in votes if vote.mass is not None]
     return Passport(
         judge=judge,
         gold=gold_hash(each.pair for each in judged),
@@ -80,6 +85,8 @@ def issue(judge: JudgeIdentity, judged: Sequence[Judged]) -> Passport:
         flips=_share(a.choice != b.choice for a, b in _both_orders(judged)),
         first_slot=_share(vote.choice == _shown_first(vote) for vote in votes if _chose(vote)),
         unreadable=_share(vote.choice is None for vote in votes),
+        mass=fmean(masses) if masses else None,
+        odds=_share(vote.logprobs is not None for vote in votes),
         length_effect=_effect(judged, _length),
         self_preference=_effect(judged, _own) if any(each.own for each in judged) else None,
         kappa=cohen_kappa([(each.label, each.verdict.outcome) for each in judged]),

@@ -90,7 +90,10 @@ async def run_condition(
     await finish_trees(wanted, make, folder, calls, progress.dialogues, on_change, width=width)
     judges = [
         PointwiseJudge(
-            model=models[name], calls=calls, prompt=chosen("judge_score", config.prompts)
+            model=models[name],
+            calls=calls,
+            prompt=chosen("judge_score", config.prompts),
+            min_mass=config.judge.min_mass,
         )
         for name in config.models.judges()
     ]

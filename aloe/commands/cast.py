@@ -85,7 +85,9 @@ def _agents(
     about = {name: model.name for name, model in models.items()}
     if "judge" in models:
         prompt = chosen("judge_score", config.prompts)
-        judge = PointwiseJudge(model=models["judge"], calls=calls, prompt=prompt)
+        judge = PointwiseJudge(
+            model=models["judge"], calls=calls, prompt=prompt, min_mass=config.judge.min_mass
+        )
         reward = JudgeReward(judge=judge, wait=wait)
         about["judge prompt"] = prompt.sha
     user = None

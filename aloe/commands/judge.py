@@ -166,6 +166,7 @@ def table(passport: "Passport") -> RenderableType:
     for name, effect in _effects(passport):
         figures.add_row(name, *_cells(effect, "{:+.0%}"))
     for name, number in (
+        ("probability of an answer", passport.mass),
         ("kappa with the labels", passport.kappa),
         ("alpha with the labels", passport.alpha),
         ("confidence slope per nat", passport.slope),
@@ -181,7 +182,7 @@ def table(passport: "Passport") -> RenderableType:
 
 
 def _shares(passport: "Passport") -> list[tuple[str, "Share"]]:
-    return [
+    found = [
         ("accuracy (of the decided)", passport.accuracy),
         ("decided", passport.coverage),
         ("mirrored couples both right", passport.mirrored),
@@ -189,6 +190,7 @@ def _shares(passport: "Passport") -> list[tuple[str, "Share"]]:
         ("votes for the first shown", passport.first_slot),
         ("unreadable votes", passport.unreadable),
     ]
+    return found + ([("votes read as odds", passport.odds)] if passport.odds else [])
 
 
 def _effects(passport: "Passport") -> list[tuple[str, "Effect"]]:

@@ -102,7 +102,12 @@ def _vote(vote: "Vote", agents: dict[str, str]) -> str:
     words = f"A = {agents[shown[0]]}, B = {agents[shown[1]]}: "
     words += f"said {vote.raw!r}, read as {agents.get(vote.choice or '', vote.choice or 'nothing')}"
     if vote.logprobs:
-        words += ", ln P(A) {:.3f}, ln P(B) {:.3f}".format(*vote.logprobs)
+        for letter, value in zip("AB", vote.logprobs, strict=True):
+            most = "at most " if letter in vote.unlisted else ""
+            words += f", ln P({letter}) {most}{value:.3f}"
+    words += "" if vote.tie is None else f", ln P(TIE) {vote.tie:.3f}"
+    if vote.mass is not None:
+        words += f", {vote.mass:.1%} on an answer" + ("" if vote.logprobs else ": its text counts")
     return words + (f", about {vote.criterion}" if vote.criterion else "") + f" ({vote.judge})"
 
 

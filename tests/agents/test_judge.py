@@ -19,10 +19,14 @@ GOOD = assistant("A plant, dried.", OPENING, agent="good")
 BAD = assistant("- a leaf\n- a drink", OPENING, agent="bad")
 
 
-def logprob_answer(a: float, b: float, *, word: str = "A") -> AIMessage:
-    top = [{"token": t, "logprob": p, "bytes": None} for t, p in (("A", a), ("B", b))]
-    content = [{"token": word, "logprob": a, "top_logprobs": top}]
-    return AIMessage(word, response_metadata={"logprobs": {"content": content}})
+def listing(liking: float) -> dict[str, float]:
+    """Return log-probabilities of A and B, and of nothing else, whose difference is `liking`."""
+    return {"A": -math.log1p(math.exp(-liking)), "B": -math.log1p(math.exp(liking))}
+
+
+def logprob_answer(liking: float) -> AIMessage:
+    top = [{"token": t, "logprob": p, "bytes": None} for t, p in listing(liking).items()]
+    return AIMessage("A", response_metadata={"logprobs": {"content": [{"top_logprobs": top}]}})
 
 
 def compare(
@@ -57,7 +61,7 @@ def biased(margin: float) -> Callable[..., AIMessage]:
 
     def script(messages: Any, _arguments: Any) -> AIMessage:
         liking = margin if shown_as(messages[-1].text, GOOD.content) == "A" else -margin
-        return logprob_answer(-0.01, -0.01 - 3.0 - liking)
+        return logprob_answer(3.0 + liking)
 
     return script
 
@@ -133,6 +137,8 @@ def test_an_unreadable_answer_is_an_abstention_and_counted(text: str) -> None:
     assert verdict.outcome == "abstain"
     assert [vote.choice for vote in verdict.votes] == [None, None]
     assert [vote.raw for vote in verdict.votes] == [text, text]
+    assert [event.outcome for event in events] == ["truncated", "unreadable"] * 2
+    _, events = compare(lambda _m, _a: text or " ", logprobs=False)
     assert [event.outcome for event in events] == ["unreadable", "unreadable"]
 
 
@@ -211,27 +217,26 @@ def test_the_two_votes_are_two_samples() -> None:
     assert len(set(seeds)) == 2
 
 
-def vote(order: str, a: float, b: float) -> Vote:
+def vote(order: str, liking: float) -> Vote:
     reply = Reply(
         text="A",
         finish="stop",
         input_tokens=1,
         cached_tokens=0,
         output_tokens=1,
-        logprobs={"A": a, "B": b},
+        logprobs=listing(liking),
     )
     return read_vote(reply, order, judge="j")  # type: ignore[arg-type]
 
 
-odds = st.floats(-30, 0)
+odds = st.floats(-20, 20)
 
 
-@given(odds, odds, odds, odds)
-def test_the_margin_is_the_average_of_both_orders(a: float, b: float, c: float, d: float) -> None:
-    votes = vote("first-second", a, b), vote("second-first", c, d)
-    outcome, margin = decide(votes, 0.1)
-    assert margin == pytest.approx(((a - b) + (d - c)) / 2)
-    mirrored, other = decide((vote("second-first", a, b), vote("first-second", c, d)), 0.1)
+@given(odds, odds)
+def test_the_margin_is_the_average_of_both_orders(a: float, b: float) -> None:
+    outcome, margin = decide((vote("first-second", a), vote("second-first", b)), 0.1)
+    assert margin == pytest.approx((a - b) / 2, abs=1e-6)
+    mirrored, other = decide((vote("second-first", a), vote("first-second", b)), 0.1)
     assert other == pytest.approx(-margin)
     assert mirrored == {"first": "second", "second": "first"}.get(outcome, outcome)
 
@@ -263,4 +268,4 @@ def test_log_probabilities_without_either_letter_leave_the_text() -> None:
 
 def test_no_vote_is_no_preference() -> None:
     assert decide((), 0.1) == ("abstain", None)
-    assert not math.isnan(decide((vote("first-second", -1, -2),), 0.1)[1] or 0)
+    assert not math.isnan(decide((vote("first-second", 1.0),), 0.1)[1] or 0)

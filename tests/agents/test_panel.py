@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -114,8 +115,8 @@ def test_every_criterion_is_asked_on_its_own_and_weighed() -> None:
 def liking(margin: float) -> Script:
     def script(messages: Any, _arguments: Any) -> AIMessage:
         l = margin if good(messages) == "A" else -margin  # noqa: E741
-        top = [{"token": t, "logprob": p, "bytes": None} for t, p in (("A", -1.0), ("B", -1.0 - l))]
-        content = [{"token": "A", "logprob": -1.0, "top_logprobs": top}]
+        odds = (("A", -math.log1p(math.exp(-l))), ("B", -math.log1p(math.exp(l))))
+        content = [{"top_logprobs": [{"token": t, "logprob": p} for t, p in odds]}]
         return AIMessage("A", response_metadata={"logprobs": {"content": content}})
 
     return script

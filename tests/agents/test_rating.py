@@ -74,7 +74,7 @@ def test_what_cannot_be_read_has_no_rating(text: str) -> None:
 def test_the_unreadable_is_counted() -> None:
     rating, events = rate(lambda _m, _a: "Good!")
     assert rating.value is None
-    assert [event.outcome for event in events] == ["unreadable"]
+    assert [event.outcome for event in events] == ["truncated", "unreadable"]
 
 
 def test_log_probabilities_without_a_digit_leave_the_text() -> None:
@@ -93,7 +93,9 @@ def test_the_scripted_judge_rates_what_takes_up_the_users_words() -> None:
 
 @given(st.dictionaries(st.sampled_from("12345"), st.floats(1e-6, 1), min_size=1))
 def test_an_expected_digit_lies_between_the_digits(shares: dict[str, float]) -> None:
-    rating = read_rating(answered("x", **{f"_{level}": p for level, p in shares.items()}))
+    whole = sum(shares.values())
+    rating = read_rating(answered("x", **{f"_{level}": p / whole for level, p in shares.items()}))
     assert rating.value is not None
+    assert rating.mass == pytest.approx(1)
     low, high = int(min(shares)), int(max(shares))
     assert low - 1e-9 <= rating.value <= high + 1e-9

@@ -53,9 +53,9 @@ def test_the_judge_rates_from_nought_to_one_and_keeps_quiet_about_what_it_cannot
     assert found == [0.75, None]
     assert "I mend nets." in asked[0]
     assert "Hello." in asked[0]
-    assert "I am shy." in asked[1]
+    assert "I am shy." in asked[1] == asked[2]  # once more, with more room than one token
     assert reward(prompts=PROMPTS, completions=replies("", " "), **COLUMNS) == [0.0, 0.0]
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert reward.__name__ == "judge"
 
 

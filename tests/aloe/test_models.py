@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from math import log
 from typing import Any
 
 import pytest
@@ -73,19 +74,25 @@ def test_a_wish_of_one_call_wins_over_the_settings(server: ChatServer) -> None:
 
 
 def test_log_probabilities_of_the_first_token(server: ChatServer) -> None:
-    top = [(" A", -0.1), ("A", -3.0), ("B", -2.5)]
+    top = [(" A", log(0.7)), ("A", log(0.2)), ("B", -2.5)]
     server.behave = lambda _: completion("A", logprobs=top)
-    assert ask(at(server), logprobs=True).logprobs == {"A": -0.1, "B": -2.5}
+    assert ask(at(server), logprobs=True).logprobs == {"A": pytest.approx(log(0.9)), "B": -2.5}
     assert server.requests[0].body["logprobs"] is True
     assert server.requests[0].body["top_logprobs"] == 20
     ask(at(server, logprobs=False), logprobs=True)
     assert "logprobs" not in server.requests[1].body
 
 
-@pytest.mark.parametrize("odds", [float("-inf"), float("nan")])
-def test_a_log_probability_that_is_no_number_is_none(server: ChatServer, odds: float) -> None:
+@pytest.mark.parametrize("odds", [float("inf"), float("nan"), 0.5, 1e308])
+def test_a_log_probability_that_cannot_be_one_is_none(server: ChatServer, odds: float) -> None:
     server.behave = lambda _: completion("A", logprobs=[("A", odds), ("B", -1.0)])
     assert ask(at(server), logprobs=True).logprobs == {"B": -1.0}
+
+
+@pytest.mark.parametrize("odds", [float("-inf"), -9999.0, -3.4e38])
+def test_a_log_probability_has_a_floor(server: ChatServer, odds: float) -> None:
+    server.behave = lambda _: completion("B", logprobs=[("B", -0.1), ("A", odds)])
+    assert ask(at(server), logprobs=True).logprobs == {"B": -0.1, "A": log(1e-9)}
 
 
 def test_without_log_probabilities_there_are_none(server: ChatServer) -> None:

@@ -1,0 +1,145 @@
+"""A question whose answer is one word of few, and how sure the model is of it.
+
+Where the server gives log-probabilities, one token is asked for, and the probabilities of the words
+to choose from are read there. They are odds only if the model was about to answer: one that begins
+with `<think>` or a bracket leaves some small probability on every letter of the alphabet, whose
+ratio says nothing. So together they must have `min_mass`; else the text is read, strictly, behind
+whatever was thought. Where one token does not hold the answer the question is asked again with more
+room: the role's own `max_tokens`, and `THINKING` for a model that thinks.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from aloe.calls import CallLog
+from aloe.config import MIN_MASS
+from aloe.logprobs import FLOOR, added, checked, total
+from aloe.models import Message, Model, Reply
+from aloe.thoughts import split_thoughts
+
+THINKING = 2048
+"""Most tokens of an answer with thoughts before it; the role's `max_tokens` if that is more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a model answered."""
+
+    raw: str
+    """Untouched."""
+    mass: float | None = None
+    """Probability within 0..1 that the answer begins with one of the words; None if not known."""
+    logprobs: Mapping[str, float] = field(default_factory=dict)
+    """Log-probability, within ln 1e-9..0, of each word that the server listed; empty if `mass` is
+    too small to be an answer."""
+    most: float = FLOOR
+    """The most that the log-probability of a word can be which is not listed."""
+    word: str | None = None
+    """The likeliest word or, without log-probabilities, what the text says; None: unreadable."""
+    thinking: bool = False
+    """Whether the model was seen to think and has not answered yet."""
+    cut: bool = False
+    """Whether the text did not come to its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The words to choose from, in upper case, and how a text says one of them."""
+
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+    """Matches all of an answer; its group 1 is the word."""
+
+    def read(self, reply: Reply, min_mass: float = MIN_MASS) -> Answer:
+        """Read a reply.
+
+        Args:
+            reply: what the model said.
+            min_mass: the probability that the words must have together to be read as odds.
+        """
+        spoken = split_thoughts(reply.text)
+        silent = not reply.text or (bool(spoken.thoughts) and not spoken.answer)
+        answer = Answer(
+            raw=reply.text, thinking=spoken.unended or silent, cut=reply.finish != "stop"
+        )
+        if listed := checked(reply.logprobs or {}):
+            found = self._found(listed)
+            mass = min(total(found.values()), 1.0)
+            answer = replace(answer, mass=mass)
+            if found and mass >= min_mass:
+                left = max(0.0, 1 - total(listed.values()))
+                most = min(min(listed.values()), math.log(left) if left else FLOOR)
+                likeliest = max(found, key=lambda word: found[word])
+                return replace(answer, logprobs=found, most=max(most, FLOOR), word=likeliest)
+        match = self.pattern.fullmatch(spoken.answer)
+        return replace(answer, word=match[1].upper() if match else None)
+
+    def _found(self, listed: Mapping[str, float]) -> dict[str, float]:
+        """Return the log-probability of each word that is listed, all spellings added up."""
+        found: dict[str, list[float]] = {}
+        for token, value in listed.items():
+            if word := self._begun(token):
+                found.setdefault(word, []).append(value)
+        return {word: added(values) for word, values in found.items()}
+
+    def _begun(self, token: str) -> str | None:
+        """Return the one word that a token is the beginning of, whatever its case and marks."""
+        letters = re.sub(r"^[\W_]+|[\W_]+$", "", unicodedata.normalize("NFKC", token)).upper()
+        words = [word for word in self.words if letters and word.startswith(letters)]
+        return words[0] if len(words) == 1 else None
+
+
+async def ask_for_word(
+    words: Words,
+    messages: Sequence[Message],
+    model: Model,
+    calls: CallLog,
+    *,
+    seed: int,
+    tree: str,
+    node: str,
+    min_mass: float = MIN_MASS,
+) -> Answer:
+    """Ask a judge for one of `words`, with as much room as it turns out to need.
+
+    Args:
+        words: what it may answer.
+        messages: the question.
+        model: the judge.
+        calls: the log that every call passes.
+        seed: sampling seed.
+        tree: tree that is worked for.
+        node: node that the call is about.
+        min_mass: as for `Words.read`.
+
+    Raises:
+        CallError: a call failed.
+    """
+    one_token, own = model.config.logprobs, model.config.max_tokens or 0
+
+    async def asked(room: int | None) -> Answer:
+        async with calls.call("judge", model, tree=tree, node=node) as call:
+            wishes = {"seed": seed, "logprobs": room != THINKING, "max_tokens": room}
+            answer = words.read(await call.ask(messages, **wishes), min_mass)
+            if answer.word is None:
+                more = room == 1 or (room is None and _wants_room(answer, own))
+                call.event.outcome = "truncated" if more else "unreadable"
+        return answer
+
+    first = answer = await asked(1 if one_token else None)
+    if answer.word is None and one_token and (not answer.thinking or own >= THINKING):
+        answer = await asked(None)
+    if answer.word is None and _wants_room(answer, own):
+        answer = await asked(THINKING)
+    return answer if answer.logprobs else replace(answer, mass=first.mass)
+
+
+def _wants_room(answer: Answer, room: int) -> bool:
+    """Whether an answer that cannot be read may come to its end with `THINKING` tokens.
+
+    Thoughts need not show: where a model's template opens them, the reply begins inside.
+    """
+    return room < THINKING and (answer.thinking or answer.cut)
