@@ -18,10 +18,14 @@ from aloe.calls import CallLog
 from aloe.config import MIN_MASS
 from aloe.logprobs import FLOOR, added, checked, total
 from aloe.models import Message, Model, Reply
-from aloe.thoughts import split_thoughts
+from aloe.thoughts import Spoken, split_thoughts
 
 THINKING = 2048
 """Most tokens of an answer with thoughts before it; the role's `max_tokens` if that is more."""
+
+UNSEEN = 0.05
+"""Probability of all words below which a reply that was cut is taken for a thought: where a model's
+template opens the thoughts, nothing else tells that a reply begins inside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +44,7 @@ class Answer:
     word: str | None = None
     """The likeliest word or, without log-probabilities, what the text says; None: unreadable."""
     thinking: bool = False
-    """Whether the model was seen to think and has not answered yet."""
-    cut: bool = False
-    """Whether the text did not come to its end."""
+    """Whether the model is, or seems to be, thinking still."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +63,7 @@ class Words:
             min_mass: the probability that the words must have together to be read as odds.
         """
         spoken = split_thoughts(reply.text)
-        silent = not reply.text or (bool(spoken.thoughts) and not spoken.answer)
-        answer = Answer(
-            raw=reply.text, thinking=spoken.unended or silent, cut=reply.finish != "stop"
-        )
+        answer = Answer(raw=reply.text, thinking=_shows_thought(reply, spoken))
         if listed := checked(reply.logprobs or {}):
             found = self._found(listed)
             mass = min(total(found.values()), 1.0)
@@ -74,7 +73,9 @@ class Words:
                 most = min(min(listed.values()), math.log(left) if left else FLOOR)
                 likeliest = max(found, key=lambda word: found[word])
                 return replace(answer, logprobs=found, most=max(most, FLOOR), word=likeliest)
-        match = self.pattern.fullmatch(spoken.answer)
+            unseen = mass < UNSEEN and reply.finish != "stop" and _has_word(reply.text)
+            answer = replace(answer, thinking=answer.thinking or unseen)
+        match = self.pattern.fullmatch("" if spoken.unended else spoken.answer)
         return replace(answer, word=match[1].upper() if match else None)
 
     def _found(self, listed: Mapping[str, float]) -> dict[str, float]:
@@ -90,6 +91,16 @@ class Words:
         letters = re.sub(r"^[\W_]+|[\W_]+$", "", unicodedata.normalize("NFKC", token)).upper()
         words = [word for word in self.words if letters and word.startswith(letters)]
         return words[0] if len(words) == 1 else None
+
+
+def _shows_thought(reply: Reply, spoken: Spoken) -> bool:
+    """Whether there are thoughts and nothing else; a server may also have taken them out."""
+    only = bool(spoken.thoughts) and not spoken.answer
+    return spoken.unended or only or not reply.text
+
+
+def _has_word(text: str) -> bool:
+    return bool(re.search(r"[^\W_]", text))
 
 
 async def ask_for_word(
@@ -118,28 +129,21 @@ async def ask_for_word(
     Raises:
         CallError: a call failed.
     """
-    one_token, own = model.config.logprobs, model.config.max_tokens or 0
+    one_token = model.config.logprobs
+    roomy = (model.config.max_tokens or 0) >= THINKING
 
     async def asked(room: int | None) -> Answer:
         async with calls.call("judge", model, tree=tree, node=node) as call:
             wishes = {"seed": seed, "logprobs": room != THINKING, "max_tokens": room}
             answer = words.read(await call.ask(messages, **wishes), min_mass)
             if answer.word is None:
-                more = room == 1 or (room is None and _wants_room(answer, own))
+                more = room == 1 or (room is None and answer.thinking and not roomy)
                 call.event.outcome = "truncated" if more else "unreadable"
         return answer
 
     first = answer = await asked(1 if one_token else None)
-    if answer.word is None and one_token and (not answer.thinking or own >= THINKING):
+    if answer.word is None and one_token and (roomy or not answer.thinking):
         answer = await asked(None)
-    if answer.word is None and _wants_room(answer, own):
+    if answer.word is None and answer.thinking and not roomy:
         answer = await asked(THINKING)
     return answer if answer.logprobs else replace(answer, mass=first.mass)
-
-
-def _wants_room(answer: Answer, room: int) -> bool:
-    """Whether an answer that cannot be read may come to its end with `THINKING` tokens.
-
-    Thoughts need not show: where a model's template opens them, the reply begins inside.
-    """
-    return room < THINKING and (answer.thinking or answer.cut)

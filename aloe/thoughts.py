@@ -31,22 +31,25 @@ class Spoken:
     answer: str
     """Stripped; empty if the model only thought."""
     unended: bool = False
-    """Whether the thoughts do not end, so that there can be no answer."""
+    """Whether the last thoughts do not end: whatever stands before them, no answer came after."""
 
 
 def split_thoughts(text: str) -> Spoken:
     """Part a reply into what was thought and what was answered."""
     if _CHANNEL.search(text):
-        return _by_channel(text)
-    if bare := _BARE.match(text):
-        answer = bare["answer"]
-        return _spoken([bare["thoughts"]], answer or "", unended=answer is None)
-    return _by_tag(text)
+        thoughts, answer = _by_channel(text)
+    elif bare := _BARE.match(text):
+        thoughts, answer = [bare["thoughts"]], bare["answer"]
+    else:
+        thoughts, answer = [], text
+    if answer is None:
+        return _spoken(thoughts, "", unended=True)
+    return _by_tag(answer, thoughts)
 
 
-def _by_tag(text: str) -> Spoken:
+def _by_tag(text: str, before: list[str]) -> Spoken:
     """Part at tags; a lone end ends thoughts that began before the reply did."""
-    thoughts: list[str] = []
+    thoughts = [*before]
     answer: list[str] = []
     start, thinking = 0, False
     for tag in _TAG.finditer(text):
@@ -59,10 +62,11 @@ def _by_tag(text: str) -> Spoken:
     return _spoken(thoughts, "".join(answer), unended=thinking)
 
 
-def _by_channel(text: str) -> Spoken:
-    """Part at harmony's channels, of which `final` is the answer."""
+def _by_channel(text: str) -> tuple[list[str], str | None]:
+    """Part at harmony's channels, of which `final` is the answer; None without it."""
     marks = list(_CHANNEL.finditer(text))
-    thoughts, answer = [_CONTROL.sub("", text[: marks[0].start()])], None
+    opening = _CONTROL.split(text[: marks[0].start()])  # where a template had opened a channel
+    thoughts, answer = [next(filter(str.strip, opening), "")], None
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
     for mark, end in zip(marks, ends, strict=True):
         piece = _CONTROL.split(text[mark.end() : end])[0]
@@ -70,7 +74,7 @@ def _by_channel(text: str) -> Spoken:
             answer = piece
         else:
             thoughts.append(piece)
-    return _spoken(thoughts, answer or "", unended=answer is None)
+    return thoughts, answer
 
 
 def _spoken(thoughts: list[str], answer: str, *, unended: bool) -> Spoken:

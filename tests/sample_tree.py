@@ -19,10 +19,10 @@ def _verdict(
     parent: Node, first: AssistantNode, second: AssistantNode, outcome: Outcome, **given: Any
 ) -> Verdict:
     votes = tuple(
-        Vote(judge="openai:judge", order=order, raw="A", logprobs=logprobs, choice=choice)  # type: ignore[arg-type]
-        for order, logprobs, choice in (
-            ("first-second", (-0.1, -2.4), "first"),
-            ("second-first", (-0.4, -1.2), "second"),
+        Vote(judge="openai:judge", order=order, raw="A", logprobs=logprobs, choice=choice, **found)  # type: ignore[arg-type]
+        for order, logprobs, choice, found in (
+            ("first-second", (-0.1, -2.4), "first", {"mass": 0.9955}),
+            ("second-first", (-0.4, -1.2), "second", {"mass": 0.9745, "tie": -5.5}),
         )
     )
     return Verdict(

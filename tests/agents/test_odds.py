@@ -1,65 +1,17 @@
-"""Log-probabilities as servers send them: no label comes from a tail, none is lost to a quirk."""
+"""No label comes from a tail, and none is lost to the way in which a letter is spelt."""
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from builders import PERSONAS, assistant, comparison, scripted_model, user
-from hypothesis import given
-from hypothesis import strategies as st
+from builders import comparison, scripted_model
 from langchain_core.messages import AIMessage
+from voting import BAD, FLOOR, GOOD, OPENING, good_is, judged, other, rated, raw, said
 
 from agents.judge import PreferenceJudge
-from agents.rating import PointwiseJudge, Rating
-from aloe.calls import CallLog, Event
-from aloe.schema import Verdict
-
-OPENING = user("I hate lists. What is tea?")
-GOOD = assistant("A plant, dried.", OPENING, agent="good")
-BAD = assistant("- a leaf\n- a drink", OPENING, agent="bad")
-FLOOR = math.log(1e-9)
-
-Places = list[Mapping[str, float]]
-"""Probabilities by token, for each place of a reply."""
-
-
-def said(text: str, *places: Mapping[str, float], finish: str = "stop") -> AIMessage:
-    """Return a reply whose first listed token of each place is the one that was chosen."""
-    content = []
-    for place in places:
-        top = [{"token": token, "logprob": math.log(p)} for token, p in place.items()]
-        content.append({**top[0], "top_logprobs": top})
-    metadata = {"finish_reason": finish, "logprobs": {"content": content}}
-    return AIMessage(text, response_metadata=metadata)
-
-
-def raw(text: str, logprobs: Any) -> AIMessage:
-    return AIMessage(text, response_metadata={"finish_reason": "length", "logprobs": logprobs})
-
-
-def judged(script: Callable[..., Any], **settings: Any) -> tuple[Verdict, list[Event]]:
-    events: list[Event] = []
-    judge = PreferenceJudge(
-        model=scripted_model(script), calls=CallLog(on_event=events.append), min_margin=0.05,
-        **settings,
-    )  # fmt: skip
-    return asyncio.run(judge.compare(comparison(OPENING, GOOD, BAD))), events
-
-
-def rated(script: Callable[..., Any]) -> tuple[Rating, list[Event]]:
-    events: list[Event] = []
-    judge = PointwiseJudge(model=scripted_model(script), calls=CallLog(on_event=events.append))
-    return asyncio.run(judge.rate(PERSONAS[0], "t", [], OPENING, GOOD)), events
-
-
-def good_is(messages: Any) -> str:
-    return "A" if f"[A] {GOOD.content}" in messages[-1].text else "B"
-
-
-def other(letter: str) -> str:
-    return "B" if letter == "A" else "A"
+from aloe.calls import CallLog
 
 
 def thinker(written: Callable[[str, int], str], tail: Callable[[str], float]) -> Callable[..., Any]:
@@ -118,6 +70,20 @@ def test_a_judge_that_thinks_gets_room_and_is_read_behind_its_thoughts(answer: s
     assert all(vote.mass and vote.mass < 1e-6 for vote in verdict.votes)
     assert max(rooms) >= 2048
     assert {event.outcome for event in events} == {"truncated", "ok"}
+
+
+def test_a_judge_that_only_rambles_gets_no_room_to_think() -> None:
+    """As the embedded model does: it was near an answer, and says something else."""
+    rooms: list[int | None] = []
+
+    def script(_messages: Any, arguments: Any) -> AIMessage:
+        rooms.append(arguments.get("max_tokens"))
+        return said("User A is", {"User": 0.3, "A": 0.2, "B": 0.1}, finish="length")
+
+    verdict, events = judged(script)
+    assert verdict.outcome == "abstain"
+    assert rooms == [1, None] * 2
+    assert [event.outcome for event in events] == ["truncated", "unreadable"] * 2
 
 
 def test_a_judge_with_room_of_its_own_is_given_it() -> None:
@@ -275,49 +241,6 @@ def test_an_unlisted_letter_is_bounded_by_what_is_left() -> None:
     assert (a, math.exp(b)) == (-0.01, pytest.approx(1 - math.exp(-0.01)))
 
 
-TOP = {"token": "A", "logprob": -0.01}
-MALFORMED: list[Any] = [
-    {"content": [None]},
-    {"content": [{"token": "A", "logprob": None, "top_logprobs": None}]},
-    {"content": [{"token": "A", "logprob": "-0.1", "top_logprobs": [None, "A", 3]}]},
-    {"content": [{"top_logprobs": [{"token": "A"}, {"logprob": -0.1}]}]},
-    {"content": [{"token": None, "top_logprobs": [{"token": 5, "logprob": -0.1}]}]},
-    {"content": [{"top_logprobs": [{"token": "A", "logprob": True}]}]},
-    {"content": [{"top_logprobs": [{"token": "A", "logprob": 10**400}]}]},
-    {"content": {"0": TOP}},
-    {"content": "A"},
-    {"content": [[TOP]]},
-    {"content": [[[[[[[[[[]]]]]]]]]]},
-    {"tokens": ["A"], "token_logprobs": [-0.1]},
-    {"content": [{"top_logprobs": [{"token": t, "logprob": 0.0} for t in "AB"]}]},
-    [TOP],
-    "logprobs",
-    7,
-]
-
-
-@pytest.mark.parametrize("logprobs", MALFORMED, ids=str)
-def test_malformed_log_probabilities_leave_the_text(logprobs: Any) -> None:
-    verdict, events = judged(lambda m, _: raw(good_is(m), logprobs))
-    assert (verdict.outcome, verdict.margin) == ("first", None)
-    assert [event.outcome for event in events] == ["ok", "ok"]
-    rating, _ = rated(lambda _m, _a: raw("4", logprobs))
-    assert rating.value == 4
-
-
-def test_what_is_malformed_in_a_listing_leaves_the_rest() -> None:
-    usable = [("A", math.log(0.8)), ("B", math.log(0.1)), ("\ud800", -9.0), ("B", None)]
-    top = [None, [], *({"token": token, "logprob": value} for token, value in usable)]
-    verdict, _ = judged(lambda _m, _a: raw("A", {"content": [{"top_logprobs": top}]}))
-    assert verdict.votes[0].logprobs == pytest.approx((math.log(0.8), math.log(0.1)))
-
-
-def test_alternatives_by_token_are_read_as_well() -> None:
-    place = {"token": "A", "logprob": -0.2, "top_logprobs": {"A": -0.2, "B": -2.0}}
-    verdict, _ = judged(lambda _m, _a: raw("A", {"content": [place]}))
-    assert verdict.votes[0].logprobs == (-0.2, -2.0)
-
-
 def test_no_rating_comes_from_a_tail() -> None:
     tail = {level: 1e-9 * (1 + int(level)) for level in "12345"}
 
@@ -339,76 +262,3 @@ def test_digits_are_digits_however_they_are_spelt(form: str) -> None:
     rating, _ = rated(lambda _m, _a: said("5", {**listed, "10": 0.05}))
     assert rating.mass == pytest.approx(0.9)
     assert rating.value == pytest.approx((0.1 + 0.6 + 3.0) / 0.9)
-
-
-json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=8,
-)
-tokens = (
-    st.sampled_from(
-        ["A", "B", "TIE", " A", "ĠB", "b", "T", "<think>", "[", "\n", "The", "", "1", "4"]
-    )
-    | st.text(max_size=3)
-    | json
-)
-numbers = (
-    st.floats(-25, 0)
-    | st.floats()
-    | st.sampled_from([-9999.0, -3.4e38, 0.0, -0.0, 1e-7, 10**400, -(10**400), None, "-1"])
-    | json
-)
-entries = st.fixed_dictionaries({}, optional={"token": tokens, "logprob": numbers}) | json
-places = st.fixed_dictionaries(
-    {},
-    optional={
-        "token": tokens,
-        "logprob": numbers,
-        "top_logprobs": st.lists(entries, max_size=6)
-        | st.dictionaries(st.text(max_size=2), numbers)
-        | json,
-    },
-)
-payloads = st.fixed_dictionaries({"content": st.lists(places | json, max_size=3) | json}) | json
-texts = st.sampled_from(
-    ["A", "B", "TIE", "", "<think>", "<think>x</think>B", "[", "The", "4", "a."]
-)
-
-
-@given(
-    st.lists(st.tuples(texts, payloads), min_size=2, max_size=2), st.sampled_from([0.0, 0.5, 0.9])
-)
-def test_whatever_a_server_sends_no_label_comes_from_noise(
-    replies: list[tuple[str, Any]], min_mass: float
-) -> None:
-    def script(messages: Any, _: Any) -> AIMessage:
-        return raw(*replies[good_is(messages) == "A"])
-
-    verdict, events = judged(script, min_mass=min_mass)
-    assert len(verdict.votes) == 2
-    assert all(event.outcome in ("ok", "truncated", "unreadable") for event in events)
-    for vote in verdict.votes:
-        assert vote.mass is None or 0 <= vote.mass <= 1
-        if vote.logprobs:
-            assert vote.mass is not None
-            assert vote.mass >= min_mass
-            assert all(FLOOR <= each <= 0 for each in vote.logprobs)
-        elif vote.choice:
-            assert vote.raw in ("A", "B", "TIE", "a.", "<think>x</think>B")
-    if verdict.preferred and verdict.margin is None:  # by the text, in both orders
-        assert {vote.choice for vote in verdict.votes} == {verdict.outcome}
-    if verdict.margin is not None:
-        assert math.isfinite(verdict.margin)
-        assert abs(verdict.margin) <= -FLOOR + 1e-9
-        assert verdict.preferred is None or abs(verdict.margin) >= 0.05
-    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
-
-
-@given(texts, payloads)
-def test_whatever_a_server_sends_no_rating_comes_from_noise(text: str, logprobs: Any) -> None:
-    rating, _ = rated(lambda _m, _a: raw(text, logprobs))
-    assert rating.value is None or 1 - 1e-9 <= rating.value <= 5 + 1e-9
-    if rating.value is not None and text != "4":
-        assert rating.mass is not None
-        assert rating.mass >= 0.5

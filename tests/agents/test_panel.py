@@ -195,6 +195,17 @@ def test_another_judges_passport_is_refused(tmp_path: Path) -> None:
         read_own_passport(validated(Config, raw, source="test"))
 
 
+@pytest.mark.parametrize("given", [{"min_mass": None}, {"min_mass": 0.2}])
+def test_a_passport_says_from_which_probability_odds_were_read(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
+    """None is what passports say that were written when any was enough."""
+    other = identity(config()).model_copy(update=given)
+    settings = with_passport(tmp_path / "p.json", config(), judge=other)
+    with pytest.raises(ConfigError, match=r"another judge's passport \(min_mass differ\)"):
+        read_own_passport(settings)
+
+
 @pytest.mark.parametrize("text", ["{", '{"pairs": 3}', None])
 def test_a_broken_passport_is_one_clear_error(tmp_path: Path, text: str | None) -> None:
     raw = config().model_dump()

@@ -65,8 +65,8 @@ def test_a_real_tree_from_the_embedded_model(
     assert set(tree.models.values()) == {"local:smollm2-135m"}
     for verdict in tree.verdicts:
         for vote in verdict.votes:
-            assert vote.logprobs is not None
-            assert max(vote.logprobs) < 0
+            assert vote.mass is not None
+            assert 0 < vote.mass < 1
     assert any(verdict.votes for verdict in tree.verdicts)
     assert all(node.content for node in tree.nodes)
     rows = aloe("export", tmp_path / "run", "--format", "sft", "--out", tmp_path / "s", "--json")

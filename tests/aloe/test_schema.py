@@ -11,6 +11,7 @@ from aloe.schema import (
     Persona,
     Tree,
     Verdict,
+    Vote,
     derived_seed,
     digest,
     json_schema,
@@ -120,3 +121,13 @@ def test_the_published_schema_names_what_a_line_holds() -> None:
         assert {"id", "parent", "role", "content", "turn"} <= set(node)
         assert {*node, "notes"} == set(schema["$defs"][name]["properties"])
     assert set(json_schema("persona")["properties"]) == set(Persona.model_fields)
+
+
+def test_votes_of_earlier_runs_are_read_and_stay_as_they_are() -> None:
+    raw = {"judge": "j", "criterion": None, "order": "first-second", "raw": "A",
+           "logprobs": [-0.1, -2.5], "choice": "first"}  # fmt: skip
+    vote = Vote.model_validate(raw)
+    assert (vote.mass, vote.tie, vote.unlisted) == (None, None, ())
+    assert vote.model_dump(mode="json") == raw
+    new = {**raw, "mass": 0.98, "tie": -7.0, "unlisted": ["B"]}
+    assert Vote.model_validate(new).model_dump(mode="json") == new

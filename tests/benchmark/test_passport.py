@@ -1,5 +1,6 @@
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,43 @@ def test_ties_are_readable_and_choose_no_place() -> None:
     found = passport([judged(PAIRS[0], "tie", shown="TT"), judged(PAIRS[1], "right", shown="AB")])
     assert (found.unreadable.value, found.first_slot.value, found.flips.value) == (0, 0.5, 0)
     assert found.outcomes == {"right": 1, "tie": 1}
+
+
+def test_votes_tell_how_probable_an_answer_was() -> None:
+    def with_masses(each: Judged, *masses: float | None) -> Judged:
+        votes = [
+            vote.model_copy(update={"mass": mass, "logprobs": (-0.1, -3.0) if mass == 1 else None})
+            for vote, mass in zip(each.verdict.votes, masses, strict=True)
+        ]
+        return replace(each, verdict=each.verdict.model_copy(update={"votes": tuple(votes)}))
+
+    pairs = [judged(pair, "abstain", shown="AA") for pair in PAIRS[:3]]
+    found = passport(
+        [
+            with_masses(pairs[0], 1, 1),
+            with_masses(pairs[1], 0.1, 1),
+            with_masses(pairs[2], 0.3, None),
+        ]
+    )
+    assert found.mass == pytest.approx(3.4 / 5)
+    assert found.odds is not None
+    assert (found.odds.value, found.odds.count) == (3 / 6, 6)
+    assert found.summary()["probability of an answer"] == "68%"
+    assert found.summary()["votes read as odds"].startswith("50%")
+    text = passport(pairs)
+    assert (text.mass, text.odds and text.odds.value) == (None, 0)
+    old = text.model_dump(exclude={"mass", "odds"})
+    assert Passport.model_validate(old).odds is None
+
+
+def test_a_tie_is_no_label_at_any_threshold() -> None:
+    found = passport(
+        [judged(p, "tie", margin=0.9) for p in PAIRS[:10]]
+        + [judged(p, "right", margin=0.5) for p in PAIRS[10:20]]
+    )
+    assert [(t.min_margin, t.coverage) for t in found.thresholds] == [(0.5, 0.5)]
+    assert found.outcomes == {"right": 10, "tie": 10}
+    assert passport([judged(p, "tie", margin=0.9) for p in PAIRS[:10]]).slope is None
 
 
 def test_own_words_are_measured_against_the_worse_reply() -> None:

@@ -3,17 +3,18 @@
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from rich.console import Group
 from sample_tree import CALLS, HINTED, MUTE, OPENING, PLAIN, SHORT, TREE
 from snapshots import Compare, drawn
 
-from aloe.schema import Node, Tree
+from aloe.schema import Node, Tree, Verdict
 from aloe.views.account import accounts
 from aloe.views.calls import call_line, matches
 from aloe.views.marks import Score, score, short
-from aloe.views.node import calls_about, node_view
+from aloe.views.node import calls_about, node_view, verdict_view
 from aloe.views.search import hits
 from aloe.views.siblings import Siblings
 from aloe.views.table import TreeTable
@@ -79,6 +80,17 @@ def test_node(snapshot: Compare) -> None:
     assert calls_about(OPENING, CALLS) == [CALLS[1]]
     assert calls_about(PLAIN, CALLS) == CALLS[1:]
     assert "no such call is recorded" in drawn(node_view(TREE, MUTE, []), 80)
+
+
+def test_a_vote_says_how_it_was_read() -> None:
+    def shown(**given: Any) -> str:
+        raw = TREE.verdicts[0].model_dump() | {"votes": [vote | given]}
+        return drawn(Group(*verdict_view(TREE, Verdict.model_validate(raw))), 300)
+
+    vote = TREE.verdicts[0].votes[0].model_dump()
+    assert "ln P(B) at most -2.400, 99.6% on an answer" in shown(unlisted=("B",))
+    assert "0.3% on an answer: its text counts" in shown(logprobs=None, mass=0.003)
+    assert "answer" not in shown(mass=None)
 
 
 def test_failed_call(snapshot: Compare) -> None:

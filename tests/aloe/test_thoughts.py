@@ -1,0 +1,59 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aloe.thoughts import Spoken, split_thoughts
+
+HARMONY = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>A"
+
+
+@pytest.mark.parametrize(
+    ("text", "thoughts", "answer"),
+    [
+        ("A", "", "A"),
+        ("<think>hm</think>A", "hm", "A"),
+        ("<THINK>\nhm\n</THINK>\n\nA\n", "hm", "A"),
+        ("<thinking>hm</thinking> A", "hm", "A"),
+        ("<seed:think>hm</seed:think>A", "hm", "A"),
+        ("[THINK]hm[/THINK]A", "hm", "A"),
+        ("◁think▷hm◁/think▷A", "hm", "A"),
+        ("hm</think>A", "hm", "A"),
+        ("hm</think>still</think>A", "hm\nstill", "A"),
+        ("<think>I wrote <think> here</think>A", "I wrote\nhere", "A"),
+        ("<think></think>A", "", "A"),
+        ("Well. <think>hm</think>A", "hm", "Well. A"),
+        (HARMONY, "hm", "A"),
+        (HARMONY + "<|return|>", "hm", "A"),
+        ("hm<|end|><|start|>assistant<|channel|>final<|message|>A", "hm", "A"),
+        ("<|channel|>final<|message|>A", "", "A"),
+        ("analysisWe look.assistantfinalA", "We look.", "A"),
+        ("An analysis of <b>A</b>", "", "An analysis of <b>A</b>"),
+        ("analysis of A", "", "analysis of A"),
+    ],
+)
+def test_an_answer_stands_behind_its_thoughts(text: str, thoughts: str, answer: str) -> None:
+    assert split_thoughts(text) == Spoken(thoughts=thoughts, answer=answer)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>hm",
+        "<think>hm</think>and <think>again",
+        "[THINK]hm",
+        "<|channel|>analysis<|message|>hm",
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant",
+        "analysisWe look",
+    ],
+)
+def test_thoughts_that_do_not_end_have_no_answer_behind_them(text: str) -> None:
+    spoken = split_thoughts(text)
+    assert spoken.unended
+    assert spoken.answer in ("", "and")
+    assert spoken.thoughts
+
+
+@given(st.lists(st.sampled_from(["<think>", "</think>", "[/THINK]", "A", " ", HARMONY, "<|end|>"])))
+def test_no_tag_is_left_in_an_answer(parts: list[str]) -> None:
+    answer = split_thoughts("".join(parts)).answer
+    assert not any(tag in answer for tag in ("<think>", "</think>", "[/THINK]", "<|channel|>"))
