@@ -38,7 +38,7 @@ class Score(Record):
     raw: str = ""
     """What the judge answered, untouched; empty if it was not asked."""
     mass: float | None = None
-    """Probability that the answer begins with a level; None for parsed text and for rules."""
+    """Probability that the answer begins with a level; None where not known, and for rules."""
 
 
 class Recall(Record):

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Callable
 from math import log
 from typing import Any
@@ -93,6 +94,32 @@ def test_a_log_probability_that_cannot_be_one_is_none(server: ChatServer, odds: 
 def test_a_log_probability_has_a_floor(server: ChatServer, odds: float) -> None:
     server.behave = lambda _: completion("B", logprobs=[("B", -0.1), ("A", odds)])
     assert ask(at(server), logprobs=True).logprobs == {"B": -0.1, "A": log(1e-9)}
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [[], "A", 7, {"content": None}, {"content": [None]}, {"content": [{"token": "A"}]},
+     {"content": [{"top_logprobs": [None, {"token": None, "logprob": "x"}]}]},
+     {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": {"A": None}}], "refusal": 1}],
+    ids=str,
+)  # fmt: skip
+def test_malformed_log_probabilities_cost_no_reply(server: ChatServer, malformed: Any) -> None:
+    answer = completion("A")
+    answer.body["choices"][0]["logprobs"] = malformed
+    server.behave = lambda _: answer
+    reply = ask(at(server), logprobs=True)
+    assert reply.text == "A"
+    assert reply.logprobs in (None, {"A": -0.1})
+
+
+def test_an_answer_nested_beyond_reading_costs_its_call(server: ChatServer) -> None:
+    body = json.dumps(completion("A").body)
+    nested = body.replace(
+        '"finish_reason"', f'"logprobs": {"[" * 10**5}{"]" * 10**5}, "finish_reason"'
+    )
+    server.behave = lambda _: Answer(body=nested.encode())
+    with pytest.raises(CallError):
+        ask(at(server), logprobs=True)
 
 
 def test_without_log_probabilities_there_are_none(server: ChatServer) -> None:
