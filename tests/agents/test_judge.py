@@ -116,6 +116,11 @@ def test_a_margin_under_the_threshold_is_an_abstention(liking: float, outcome: s
     assert verdict.margin == pytest.approx(liking)
 
 
+def test_no_margin_at_all_is_no_label_whatever_the_threshold() -> None:
+    verdict, _ = compare(lambda _m, _a: logprob_answer(3.0), min_margin=0.0)
+    assert (verdict.outcome, verdict.margin) == ("abstain", 0.0)  # once the second
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -129,6 +129,16 @@ def test_margins_of_criteria_are_averaged_by_weight() -> None:
     assert ask(judge(script, style=1, content=2)).outcome == "abstain"
 
 
+def test_ties_of_criteria_are_averaged_by_weight() -> None:
+    listed = (("TIE", 0.98), ("A", 0.01), ("B", 0.01))
+    top = [{"token": t, "logprob": math.log(p)} for t, p in listed]
+    tied = AIMessage("TIE", response_metadata={"logprobs": {"content": [{"top_logprobs": top}]}})
+    script = by_criterion(style=lambda _m, _a: tied, content=liking(3.0))
+    assert ask(judge(script, style=3, content=1)).outcome == "tie"
+    verdict = ask(judge(script, style=1, content=3))
+    assert (verdict.outcome, verdict.margin) == ("first", pytest.approx(0.75 * 3.0))
+
+
 @pytest.mark.parametrize("name", get_args(Criterion))
 def test_every_criterion_has_a_prompt_of_its_own_that_takes_what_a_judge_gives(name: str) -> None:
     prompt = shipped(f"judge_{name}")
