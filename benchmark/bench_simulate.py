@@ -309,7 +309,7 @@ def embedded(given: argparse.Namespace, personas: str) -> str:
     lines = [
         "Four trees of six turns on the embedded 135M model, four at once, the judge in both "
         f"orders, each way with a server of its own; median of {given.embedded}. The simulation "
-        "asks again where a user or an assistant said nothing of use, so its calls are a few more.",
+        "asks again where a model said nothing of use, so its calls are a few more.",
         "",
         "| | calls | wall s | tokens written/s | of the bare client | prompts from cache |",
         "|---|---|---|---|---|---|",
