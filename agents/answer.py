@@ -129,8 +129,8 @@ async def ask_for_word(
     Raises:
         CallError: a call failed.
     """
-    one_token = model.config.logprobs
-    roomy = (model.config.max_tokens or 0) >= THINKING
+    one_token = model.config.logprobs and model.openai_compatible
+    roomy = (model.config.max_tokens or 0) >= THINKING or not model.openai_compatible
 
     async def asked(room: int | None) -> Answer:
         async with calls.call("judge", model, tree=tree, node=node) as call:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,19 @@ def test_a_judge_with_room_of_its_own_is_given_it() -> None:
         judge = PreferenceJudge(model=model, calls=CallLog(), min_margin=0.05)
         assert asyncio.run(judge.compare(comparison(OPENING, GOOD, BAD))).outcome == "abstain"
         assert rooms == wanted * 2
+
+
+def test_a_model_that_takes_no_arguments_is_asked_once() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def script(_messages: Any, arguments: Any) -> str:
+        asked.append(arguments)
+        return "<think>"
+
+    model = replace(scripted_model(script), openai_compatible=False)
+    judge = PreferenceJudge(model=model, calls=CallLog(), min_margin=0.05)
+    assert asyncio.run(judge.compare(comparison(OPENING, GOOD, BAD))).outcome == "abstain"
+    assert asked == [{}, {}]
 
 
 def test_a_likely_tie_is_a_tie() -> None:
