@@ -44,7 +44,7 @@ _OWN: dict[Method, dict[str, Any]] = {
 """What we change of TRL's defaults: its length limits cut or drop late turns without a word, KTO
 needs other replies in the same batch, and GRPO a group of them."""
 
-_READ_BY_TREES = {"beta", "loss_type"}
+_READ_BY_TREES = {"beta", "loss_type", "router_aux_loss_coef"}
 _SET_BY_PACKING = (
     "per_device_train_batch_size",
     "per_device_eval_batch_size",

@@ -12,12 +12,12 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aloe.config import TrainingConfig
-from aloe.errors import ConfigError, ModelError
+from aloe.errors import ModelError
 from training.dataset import Method, Row, answers_of, data_hash, held_out_rows, read_rows
 from training.export import Skipped
 from training.record import ModelFolder, Record, versions
@@ -173,7 +173,9 @@ def _trainer(
 
         progress.phase = "preparing"
         watch(progress)
-        return stock_trainer(plan, rows, held_out, arguments, agents)
+        made = stock_trainer(plan, rows, held_out, arguments, agents)
+        _check_saving(*made, plan)
+        return made
     from training.dpo import TreeDpoTrainer
     from training.sft import TreeSftTrainer
     from training.start import starting_model
@@ -189,12 +191,16 @@ def _trainer(
     progress.flat_tokens = sum(len(a.ids) for example in examples for a in example.answers)
     _check_memory(plan, start.model, batches, checkpointing=arguments.activation_checkpointing)
     given = {"held_out": held_out_batches, "model": start.model, "args": arguments}
-    if plan.method == "sft":
-        return TreeSftTrainer(rows=batches, **given), start.tokenizer
-    trainer = TreeDpoTrainer(rows=batches, weighted=plan.settings.weighted, **given)
-    progress.phase, progress.steps = "reference", len(batches) + len(held_out_batches)
-    for progress.step in trainer.note_reference():
-        watch(progress)
+    trainer = (
+        TreeSftTrainer(rows=batches, **given)
+        if plan.method == "sft"
+        else TreeDpoTrainer(rows=batches, weighted=plan.settings.weighted, **given)
+    )
+    _check_saving(trainer, start.tokenizer, plan)
+    if isinstance(trainer, TreeDpoTrainer):
+        progress.phase, progress.steps = "reference", len(batches) + len(held_out_batches)
+        for progress.step in trainer.note_reference():
+            watch(progress)
     return trainer, start.tokenizer
 
 
@@ -205,7 +211,7 @@ def packed_examples(
 
     Raises:
         InputError: a conversation is longer than the limit, or the template refuses it.
-        ConfigError: the template or the model's attention cannot be trained on.
+        ConfigError: the template cannot be trained on.
     """
     from training.packing import Example
     from training.templates import ChatTokens
@@ -222,24 +228,7 @@ def packed_examples(
                 "leave out long conversations"
             )
         examples.append(Example(answers=answers, tree=row["tree"], weight=row["weight"]))
-    longest = max((len(a.ids) for e in examples for a in e.answers), default=0)
-    _check_attention(config, longest)
     return examples
-
-
-def _check_attention(config: Any, longest: int) -> None:
-    if getattr(config, "attention_dropout", 0.0):
-        raise ConfigError(
-            "the model drops attention at random while it trains, which tree packing does not; "
-            "set attention_dropout to 0 in its config.json, or train with --no-tree-packing"
-        )
-    window = getattr(config, "sliding_window", None)
-    layers = getattr(config, "layer_types", None) or []
-    if window and "sliding_attention" in layers and longest > window:
-        raise ConfigError(
-            f"the model looks back {window} tokens in some layers and the data has conversations "
-            f"of {longest}; train with --no-tree-packing"
-        )
 
 
 def _batches(plan: Plan, examples: list["Example"]) -> list["Batch"]:
@@ -279,10 +268,19 @@ def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
             self, _args: Any, state: Any, _control: Any, **given: Any
         ) -> None:
             gradients = [p.grad for p in given["model"].parameters() if p.grad is not None]
-            if gradients and not torch.stack([g.abs().max() for g in gradients]).isfinite().all():
+            if not gradients:  # they are elsewhere (DeepSpeed)
+                return
+            largest = torch.stack([g.abs().max() for g in gradients])
+            if not largest.isfinite().all():
                 raise ModelError(
                     f"the gradient stopped being a number at step {state.global_step + 1}; the "
                     "last checkpoint is good; lower learning_rate, or look at the newest rows"
+                )
+            # In GRPO a group whose replies are all rewarded alike teaches nothing; it may be first.
+            if progress.method != "grpo" and state.global_step == 0 and not largest.any():
+                raise ModelError(
+                    "the first gradient is exactly zero, so nothing would be learnt; see that the "
+                    "rows have replies to learn from, and that something of the model is trained"
                 )
 
         def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
@@ -300,16 +298,20 @@ def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
 def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
     """Write the model, and the file that `local:` serves where the base is a GGUF file."""
     from aloe.huggingface import adapter_base
-    from training.attention import use_plain_attention
     from training.gguf import is_gguf, write_adapter
 
-    use_plain_attention(trainer.accelerator.unwrap_model(trainer.model))
     trainer.save_model(str(plan.out))
     if not is_main_process():
         return
     tokenizer.save_pretrained(str(plan.out))
     if plan.settings.lora and plan.method != "reward" and is_gguf(adapter_base(plan.out)):
         write_adapter(plan.out)
+
+
+def _check_saving(trainer: Any, tokenizer: Any, plan: Plan) -> None:
+    from training.saving import check_saving
+
+    check_saving(trainer, plan.out, lambda out: _save(trainer, tokenizer, replace(plan, out=out)))
 
 
 def _results(progress: Progress, state: Any, seconds: float) -> Record:
