@@ -270,13 +270,13 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
 """By the name in the table of docs/training.md: transformers' model type, and what is its own."""
 
 
-def architecture(name: str, seed: int = 0) -> Any:
+def architecture(name: str, **changes: Any) -> Any:
     """Return a random model of the architecture."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    kind, changes = ARCHITECTURES[name]
-    torch.manual_seed(seed)
-    sizes = {key: value for key, value in (_SIZES | changes).items() if value is not _UNSET}
+    kind, own = ARCHITECTURES[name]
+    torch.manual_seed(0)
+    sizes = {k: value for k, value in (_SIZES | own | changes).items() if value is not _UNSET}
     config = AutoConfig.for_model(kind, **sizes)
     return AutoModelForCausalLM.from_config(config).eval()

@@ -237,4 +237,8 @@ def use_tree_attention(model: Any) -> None:
     """Make `model`, bare or with an adapter, attend by ancestry."""
     transformers.AttentionInterface.register(NAME, tree_attention)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    logging = transformers.utils.logging
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # a model that cannot is told by its scores (`training.parity`)
     base.set_attn_implementation(NAME)
+    logging.set_verbosity(verbosity)

@@ -103,7 +103,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
         evaluated=bool(held_out),
     )
     started = time.monotonic()
-    with _quiet():
+    with _quiet(), folder.left_alone():
         trainer, tokenizer = _trainer(plan, rows, held_out, arguments, agents, progress, watch)
     checkpoint = folder.newest_checkpoint()
     if is_main_process():
@@ -136,6 +136,9 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         # The base may be a GGUF file: peft finds no config there to compare vocabularies with.
         warnings.filterwarnings("ignore", "Could not find a config file")
+        # peft knows better and says so, of fused experts and of GPT-2's layers.
+        warnings.filterwarnings("ignore", "The following .*_pattern keys did not match")
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to False")
         # TRL still asks transformers by the old name.
         warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
         yield
