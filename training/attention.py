@@ -49,7 +49,7 @@ class Ancestry:
     depth: Tensor
     dtype: Any = torch.float32
     block: int | None = BLOCK
-    _made: dict[tuple[str, int], Any] = field(default_factory=dict)
+    _made: dict[tuple[str, int], Any] = field(default_factory=dict, init=False)
 
     def blocks(self, window: int | None = None) -> list[Block]:
         """Return the row cut into blocks of queries, for layers that look back `window` tokens."""
@@ -220,7 +220,8 @@ def tree_attention(
         mixed = flex(query, key, value, block_mask=tiles, scale=scaling, enable_gqa=True)
     else:
         scale, width = scaling or query.shape[-1] ** -0.5, value.shape[-1]
-        value = pad(value, (0, query.shape[-1] - width))  # the kernel wants heads of one size
+        if missing := max(0, query.shape[-1] - width):  # MLA; the kernel wants heads of one size
+            value = pad(value, (0, missing))
         blocks = ancestry.blocks(sliding_window)
         mixed = _BlockAttention.apply(query, key, value, blocks, scale)[..., :width]
     return mixed.transpose(1, 2).contiguous(), None

@@ -34,7 +34,7 @@ def check_saving(trainer: Any, out: Path, save: Callable[[Path], None]) -> None:
     try:
         with TemporaryDirectory(dir=where, prefix=".trial-") as trial:
             save(Path(trial))
-            size = sum(f.stat().st_size for f in Path(trial).rglob("*") if f.is_file())
+            size = _size(Path(trial))
     except AloeError:
         raise
     except OSError as error:
@@ -53,9 +53,14 @@ def check_saving(trainer: Any, out: Path, save: Callable[[Path], None]) -> None:
 
 
 def _needed(trainer: Any, size: int) -> int:
-    """Return the bytes of the model and of the checkpoints kept, each with Adam's moments."""
+    """Return the bytes of the model and of the checkpoints that are kept and not there yet."""
     arguments = trainer.args
     checkpoints = 0 if arguments.save_strategy == "no" else arguments.save_total_limit or 1
     trained = (p for p in trainer.model.parameters() if p.requires_grad)
-    moments = sum(2 * p.numel() * p.element_size() for p in trained)
-    return int(size + checkpoints * (size + moments))
+    moments = sum(2 * p.numel() * p.element_size() for p in trained)  # Adam's
+    there = _size(Path(arguments.output_dir))
+    return int(size + checkpoints * (size + moments) - there)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
