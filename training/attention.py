@@ -88,15 +88,19 @@ class Ancestry:
         from torch.nn.attention.flex_attention import create_block_mask
 
         end, depth, reach = self.end, self.depth, self._reach(window)
+        limit = torch.tensor(reach, device=end.device)  # a number would be compiled in, row by row
 
         def visible(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-            near = depth[query] - depth[key] < reach
-            return (key <= query) & (query < end[key]) & near
+            return (key <= query) & (query < end[key])
 
+        def near(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+            return visible(batch, head, query, key) & (depth[query] - depth[key] < limit)
+
+        rule = near if reach <= int(depth.max()) else visible
         if ("tiles", reach) not in self._made:
             size = len(end)
             self._made["tiles", reach] = create_block_mask(
-                visible, None, None, size, size, device=end.device
+                rule, None, None, size, size, device=end.device
             )
         return self._made["tiles", reach]
 

@@ -131,7 +131,7 @@ def _rounding(model: Any, answers: Sequence[Answer], expected: Tensor) -> float:
         return ROUNDING[dtype]
     again = torch.cat([_alone(model, answer, answer.ids + answer.ids[:3]) for answer in answers])
     seen = (again - expected).abs().max().item()
-    return min(max(ROUNDING.get(dtype, 0.0), _NOISE * seen), _MOST)
+    return float(min(max(ROUNDING.get(dtype, 0.0), _NOISE * seen), _MOST))
 
 
 def _compare(found: Tensor, expected: Tensor, allowed: float) -> None:
