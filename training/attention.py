@@ -11,7 +11,7 @@ else a layer asks of its attention (a cap on the scores, sinks) is refused by it
 """
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -63,10 +63,14 @@ class Ancestry:
         made: list[Block] = self._made["blocks", reach]
         return made
 
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest conversation."""
+        return int(self.depth.max()) + 1
+
     def _reach(self, window: int | None) -> int:
         """Return a window that is one number for all windows that leave nothing out."""
-        longest = int(self.depth.max()) + 1
-        return min(window or longest, longest)
+        return min(window or self.longest, self.longest)
 
     def _block(self, start: int, stop: int, reach: int) -> Block:
         end, depth = self.end, self.depth
@@ -96,7 +100,7 @@ class Ancestry:
         def near(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
             return visible(batch, head, query, key) & (depth[query] - depth[key] < limit)
 
-        rule = near if reach <= int(depth.max()) else visible
+        rule = near if reach < self.longest else visible
         if ("tiles", reach) not in self._made:
             size = len(end)
             self._made["tiles", reach] = create_block_mask(
