@@ -402,6 +402,11 @@ class TrainingConfig(Settings):
     alpha: int = Field(default=32, ge=1)
     """Scale of the adapter: its output counts alpha/rank times."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "all-linear"
+    )
+    """Which layers get adapters, by the last part of their name, such as `["q_proj", "v_proj"]`;
+    `all-linear`: all linear layers but the output's."""
     tree_packing: bool = True
     """Whether SFT and DPO compute a shared prefix once; the others never do."""
     row_tokens: int = Field(default=2048, ge=1)

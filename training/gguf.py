@@ -9,14 +9,22 @@ Without that the model still talks fluently, only wrongly; a test compares log-p
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
+from aloe.dequantised import ROPE_FACTORS
 from aloe.errors import ConfigError
-from aloe.huggingface import ADAPTER, adapter_base
-from aloe.local import ADAPTER_GGUF, MODEL_GGUF, WEIGHTS, weights_path
-from aloe.recoding import close, metadata
+from aloe.local import (
+    ADAPTER,
+    ADAPTER_GGUF,
+    MODEL_GGUF,
+    WEIGHTS,
+    adapter_base,
+    weights_path,
+)
+from aloe.recoding import close, ending_at, metadata
+from training.stopping import ends_of
 
 Array = Any
 
@@ -45,6 +53,17 @@ ARCHITECTURES = ("llama", "qwen2")
 def is_gguf(base: str) -> bool:
     """Return whether a base model is a GGUF file here."""
     return base in WEIGHTS or base.endswith(".gguf")
+
+
+def check_writable(base: str, modules: Collection[str]) -> None:
+    """Make sure that an adapter on these modules of a GGUF base can be written for `local:`.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    _architecture(_base_reader(base))
+    for module in modules:
+        gguf_name(module)
 
 
 def write_adapter(folder: Path) -> Path:
@@ -91,7 +110,7 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
     reader = _base_reader(base)
     out = folder / MODEL_GGUF
     writer = gguf.GGUFWriter(out, _architecture(reader))
-    for key, value, kind, element in metadata(reader):
+    for key, value, kind, element in ending_at(ends_of(model.generation_config), metadata(reader)):
         writer.add_key_value(key, value, kind, element)
     coding = "Q8_0" if bits == 8 else "F16"
     writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{coding}"])
@@ -105,6 +124,9 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
         value = reordered(part, tensor.detach().float().cpu().numpy())
         kind = _coding(value, gguf.GGMLQuantizationType[coding])
         writer.add_tensor(f"{part}.{leaf}", gguf.quantize(value, kind), raw_dtype=kind)
+    for tensor in reader.tensors:
+        if tensor.name == ROPE_FACTORS:  # the model has it in its config
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     close(writer)
     return out
 

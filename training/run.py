@@ -181,11 +181,12 @@ def _trainer(
         return made
     from training.dpo import TreeDpoTrainer
     from training.sft import TreeSftTrainer
-    from training.start import starting_model
+    from training.start import check_not_random, starting_model
 
     progress.phase = "loading"
     watch(progress)
-    start = starting_model(plan.start, plan.settings)
+    start = starting_model(plan.start, plan.settings, rows=[*rows, *held_out])
+    check_not_random(start.model)
     examples = packed_examples(plan, rows, start.tokenizer, start.model.config)
     batches = _batches(plan, examples)
     rest = packed_examples(plan, held_out, start.tokenizer, start.model.config)
@@ -300,13 +301,15 @@ def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
 
 def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
     """Write the model, and the file that `local:` serves where the base is a GGUF file."""
-    from aloe.huggingface import adapter_base
+    from aloe.local import GENERATION, adapter_base
     from training.gguf import is_gguf, write_adapter
 
     trainer.save_model(str(plan.out))
     if not is_main_process():
         return
     tokenizer.save_pretrained(str(plan.out))
+    if (generation := getattr(trainer.model, "generation_config", None)) is not None:
+        generation.to_json_file(plan.out / GENERATION)  # an adapter is saved without it
     if plan.settings.lora and plan.method != "reward" and is_gguf(adapter_base(plan.out)):
         write_adapter(plan.out)
 

@@ -45,7 +45,9 @@ def stock_trainer(
     if plan.settings.weighted:
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     reward = reward_of(plan.settings.reward, agents) if plan.method == "grpo" else None
-    start = starting_model(plan.start, plan.settings, scoring=plan.method == "reward")
+    start = starting_model(
+        plan.start, plan.settings, scoring=plan.method == "reward", rows=[*rows, *held_out]
+    )
     chat = ChatTokens(start.tokenizer)
     for row in (*rows, *held_out):
         answers_of(row, plan.method, chat)  # TRL would not say which row a template refuses
