@@ -10,61 +10,21 @@ import resource
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aloe.config import TrainingConfig
 from aloe.errors import ModelError
-from training.dataset import Method, Row, answers_of, data_hash, held_out_rows, read_rows
+from training.dataset import Row, data_hash, held_out_rows, read_rows
 from training.export import Skipped
+from training.plan import Plan, Progress, Watch
 from training.record import ModelFolder, Record, versions
 
 if TYPE_CHECKING:
     from training.packing import Example
     from training.reward import Agents, Cast
     from training.trainer import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is to be trained."""
-
-    method: Method
-    settings: TrainingConfig
-    data: Path
-    out: Path
-    start: str
-    """Model string or checkpoint folder that training starts from."""
-    seed: int = 0
-    report_to: str = "none"
-
-    @property
-    def packed(self) -> bool:
-        """Whether trees are packed; only SFT and DPO can be."""
-        return self.settings.tree_packing and self.method in ("sft", "dpo")
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """Where a training is."""
-
-    method: Method
-    phase: str = "reading"
-    step: int = 0
-    steps: int = 0
-    """0 until known."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """One entry for each log, as the trainer makes it."""
-    tokens: int = 0
-    """Tokens that one pass over the data computes."""
-    flat_tokens: int = 0
-    """Tokens it would compute with one sequence an answer; 0 if not packed."""
-
-
-Watch = Callable[[Progress], None]
 
 
 def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
@@ -91,7 +51,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     if done := folder.check(record):
         return done
     from training.arguments import training_arguments
-    from training.templates import control_tokens_inside
+    from training.encoding import control_tokens_inside
 
     arguments = training_arguments(
         plan.method,
@@ -180,6 +140,7 @@ def _trainer(
         _check_saving(*made, plan)
         return made
     from training.dpo import TreeDpoTrainer
+    from training.encoding import encode_rows
     from training.sft import TreeSftTrainer
     from training.start import check_not_random, starting_model
 
@@ -187,9 +148,9 @@ def _trainer(
     watch(progress)
     start = starting_model(plan.start, plan.settings, rows=[*rows, *held_out])
     check_not_random(start.model)
-    examples = packed_examples(plan, rows, start.tokenizer, start.model.config)
+    examples = encode_rows(plan, rows, start.tokenizer, start.model.config)
     batches = _batches(plan, examples)
-    rest = packed_examples(plan, held_out, start.tokenizer, start.model.config)
+    rest = encode_rows(plan, held_out, start.tokenizer, start.model.config)
     held_out_batches = _batches(plan, rest) if rest else []
     progress.tokens = sum(len(batch["ids"]) for batch in batches)
     progress.flat_tokens = sum(len(a.ids) for example in examples for a in example.answers)
@@ -206,33 +167,6 @@ def _trainer(
         for progress.step in trainer.note_reference():
             watch(progress)
     return trainer, start.tokenizer
-
-
-def packed_examples(
-    plan: Plan, rows: Sequence[Row], tokenizer: Any, config: Any
-) -> list["Example"]:
-    """Return the rows as token ids.
-
-    Raises:
-        InputError: a conversation is longer than the limit, or the template refuses it.
-        ConfigError: the template cannot be trained on.
-    """
-    from training.packing import Example
-    from training.templates import ChatTokens
-
-    chat = ChatTokens(tokenizer)
-    limit = plan.settings.max_length or config.max_position_embeddings
-    examples = []
-    for row in rows:
-        answers = answers_of(row, plan.method, chat)
-        longest = max(len(answer.ids) for answer in answers)
-        if longest > limit:
-            raise row["place"].error(
-                f"has {longest} tokens and the limit is {limit}; raise training.max_length, or "
-                "leave out long conversations"
-            )
-        examples.append(Example(answers=answers, tree=row["tree"], weight=row["weight"]))
-    return examples
 
 
 def _batches(plan: Plan, examples: list["Example"]) -> list["Batch"]:

@@ -8,18 +8,17 @@ packing learns.
 from collections.abc import Sequence
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
-from training.dataset import Method, Row, answers_of
+from training.dataset import Method, Row
+from training.encoding import encode_row
 from training.export import ChatMessage
+from training.plan import Plan
 from training.reward import Agents, LookAhead, policy_of, reward_of
 from training.start import starting_model
 from training.templates import ChatTokens
-
-if TYPE_CHECKING:
-    from training.run import Plan
 
 TRAINERS = {
     "sft": "SFTTrainer",
@@ -50,7 +49,7 @@ def stock_trainer(
     )
     chat = ChatTokens(start.tokenizer)
     for row in (*rows, *held_out):
-        answers_of(row, plan.method, chat)  # TRL would not say which row a template refuses
+        encode_row(row, plan.method, chat)  # TRL would not say which row a template refuses
     tokenizer = _encoding(start.tokenizer, plan.method)
     if reward and agents.speak:
         decode = partial(start.tokenizer.decode, skip_special_tokens=True)
