@@ -165,4 +165,6 @@ def test_dropout_in_attention_is_refused_in_one_line(
     train: Any, tmp_path: Path, method: str
 ) -> None:
     model = saved(tmp_path / "model", "GPT-2, dropout in attention")
-    assert "attention with dropout" in refusal(train(method, model), tmp_path)
+    said = refusal(train(method, model), tmp_path)
+    assert "draws random numbers while it trains" in said
+    assert "attn_pdrop = 0.1" in said
