@@ -16,6 +16,7 @@ from typing import Any
 from transformers import modeling_gguf_pytorch_utils as gguf_loading
 
 from aloe.errors import ModelError
+from aloe.gguf_head import read_head
 
 ROPE_FACTORS = "rope_freqs.weight"
 """A tensor of half a head's size: by what each rotary frequency is divided."""
@@ -63,26 +64,27 @@ def complete(model: Any, path: Path, unloaded: list[str], *, scoring: bool) -> N
     Raises:
         ModelError: something was left out that cannot be applied.
     """
-    import gguf
-
-    reader = gguf.GGUFReader(path)
     known = {ROPE_FACTORS, *(["output.weight"] if scoring else [])}
     if unknown := sorted(set(unloaded) - known):
         raise _refusal(path, ", ".join(unknown[:3]) + (" and more" if unknown[3:] else ""))
-    if scaling := _scaling(reader, path, model.config.max_position_embeddings):
+    factors = _rope_factors(path) if ROPE_FACTORS in unloaded else None
+    if scaling := _scaling(path, factors, model.config.max_position_embeddings):
         _scale_positions(model, scaling, path)
 
 
-def _scaling(reader: Any, path: Path, length: int) -> dict[str, Any]:
+def _rope_factors(path: Path) -> list[float]:
+    import gguf
+
+    tensors = gguf.GGUFReader(path).tensors
+    return next(tensor.data.tolist() for tensor in tensors if tensor.name == ROPE_FACTORS)
+
+
+def _scaling(path: Path, factors: list[float] | None, length: int) -> dict[str, Any]:
     """Return how positions are scaled, in transformers' words; empty if they are not."""
-    prefix = f"{reader.fields['general.architecture'].contents()}.rope.scaling."
-    said = {
-        key.removeprefix(prefix): field.contents()
-        for key, field in reader.fields.items()
-        if key.startswith(prefix)
-    }
+    head = read_head(path)
+    prefix = f"{head['general.architecture']}.rope.scaling."
+    said = {k.removeprefix(prefix): value for k, value in head.items() if k.startswith(prefix)}
     kind = said.get("type", "none")
-    factors = next((t.data.tolist() for t in reader.tensors if t.name == ROPE_FACTORS), None)
     known = said.keys() <= set(_SCALING) and kind in ("none", "linear", "yarn")
     if not known or (factors and kind != "none"):
         raise _refusal(path, ", ".join(f"{prefix}{key} = {said[key]}" for key in said))

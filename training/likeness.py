@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from aloe.errors import ModelError
+from aloe.gguf_head import read_tensor_types
 from aloe.local import EmbeddedServer, ask, start_server, weights_path
 
 Tensor = Any
@@ -110,8 +111,7 @@ def _is_quantised(base: str) -> bool:
     import gguf
 
     whole = {gguf.GGMLQuantizationType[kind] for kind in ("F32", "F16", "BF16", "F64")}
-    reader = gguf.GGUFReader(weights_path(base))
-    return any(tensor.tensor_type not in whole for tensor in reader.tensors)
+    return not whole.issuperset(read_tensor_types(weights_path(base)).values())
 
 
 @contextmanager
