@@ -81,6 +81,8 @@ class ModelConfig(Settings):
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     timeout: float = Field(default=120.0, gt=0)
     """Seconds after which a call counts as failed."""
+    max_reply_bytes: int = Field(default=4_000_000, ge=1)
+    """Most bytes of an answer, unpacked; a longer one is not read, and its call is tried again."""
     logprobs: bool = True
     """Whether to ask for log-probabilities where a role can use them."""
     options: dict[str, Any] = {}
