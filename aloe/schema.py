@@ -140,13 +140,18 @@ class Consistency(Record):
     """To the nearest statement still to come; None if there is none left."""
 
 
-Fault = Literal["empty", "role_confusion", "narration", "echo", "over_long", "truncated"]
+Fault = Literal[
+    "empty", "role_confusion", "narration", "echo", "over_long", "truncated", "filtered", "failed"
+]
 """What a simulator got wrong: nothing said; spoke as the assistant; stage directions;
-repeated an earlier message; more words than a user writes; cut at the token limit."""
+repeated an earlier message; more words than a user writes; cut at the token limit; cut or refused
+by a filter; ended in any other way than by the model."""
 
-SPOILING: frozenset[Fault] = frozenset({"role_confusion", "echo"})
+SPOILING: frozenset[Fault] = frozenset(
+    {"role_confusion", "echo", "truncated", "filtered", "failed"}
+)
 """Faults of a user that spoil the conversation below them: what answers such a message answers
-nobody. The others are blemishes."""
+nobody, or half a sentence. The others are blemishes."""
 
 
 class UserNode(Record):
@@ -195,7 +200,7 @@ class AssistantNode(Record):
     hint: str | None = None
     """What the agent was told about the user, all of it from the ledger; None without a hint."""
     faults: tuple[Fault, ...] = ()
-    """`empty` or `truncated`: such a reply is kept but never exported."""
+    """`empty`, or cut off (`truncated`, `filtered`, `failed`): kept but never exported."""
     mind_reading: tuple[str, ...] = ()
     """Ids of the persona's facts that the reply uses before they were told on its path."""
     notes: Notes = {}
