@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from aloe.finish import ends
 from aloe.sentences import sentences as sentences  # of a text here, where its facts are made
 
 SCHEMA_VERSION = 1
@@ -147,9 +148,10 @@ Fault = Literal[
 repeated an earlier message; more words than a user writes; cut at the token limit; cut or refused
 by a filter; ended in any other way than by the model."""
 
-SPOILING: frozenset[Fault] = frozenset(
-    {"role_confusion", "echo", "truncated", "filtered", "failed"}
-)
+CUT_OFF: frozenset[Fault] = frozenset({"truncated", "filtered", "failed"})
+"""Faults of a message that did not end by itself."""
+
+SPOILING: frozenset[Fault] = CUT_OFF | {"role_confusion", "echo"}
 """Faults of a user that spoil the conversation below them: what answers such a message answers
 nobody, or half a sentence. The others are blemishes."""
 
@@ -323,6 +325,15 @@ class Tree(Record):
         """Whether the simulated user spoiled the conversation that `node` ends (see `SPOILING`)."""
         path = self.path(node)
         return any(isinstance(each, UserNode) and SPOILING & set(each.faults) for each in path)
+
+    def lost(self, node: str) -> str | None:
+        """Return why nothing can be learnt from user message `node` on, None if it can be."""
+        if self.spoiled(node):
+            return "simulator spoiled"
+        replies = (each for each in self.path(node)[:-1] if isinstance(each, AssistantNode))
+        if any(CUT_OFF & set(each.faults) and not ends(each.content) for each in replies):
+            return "reply before it broke off"
+        return None
 
     def verdicts_on(self, user_node: str) -> Iterator[Verdict]:
         """Yield the verdicts that compare children of `user_node`."""
