@@ -68,7 +68,7 @@ def test_who_learns_one_wish_a_turn_has_the_exact_slope(
     assert ran.code == 0
     found = ran.result["figures"]["taught"]["candidate"]
     assert found["ir"]["value"] == pytest.approx(0.1, abs=1e-12)
-    assert (found["ir"]["low"], found["ir"]["high"]) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert found["ir"]["low"] is found["ir"]["high"] is None  # three lives, three tempers
     assert found["al_mean"]["value"] == pytest.approx(0.55)
     assert found["r2"]["value"] == pytest.approx(1)
     assert found["n_ir"]["value"] == pytest.approx(1 / 9)
@@ -239,7 +239,7 @@ def test_a_user_that_says_nothing_is_a_missing_dialogue(
 
 def test_a_candidate_that_fails_is_named(aloe: RunAloe, tmp_path: Path, server: ChatServer) -> None:
     server.behave = lambda _: failure(400, "too long")
-    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S, "--seeds", 1]
+    arguments = ["--cases", asked(tmp_path, 2), "--user", S, "--judge", S, "--seeds", 1]
     ran = run(aloe, tmp_path / "run", *arguments, model=f"openai:m@{server.url}")
     rows = read_bench(tmp_path / "run").own_rows
     assert {score.missing for row in rows for score in row.scores} == {"candidate"}

@@ -31,7 +31,7 @@ def test_a_metric_of_ones_own_gets_its_interval(
     (tmp_path / "own_metrics.py").write_text(METRICS)
     cases = [
         case.model_copy(update={"turns": 2}).model_dump_json(exclude={"id"}) + "\n"
-        for case in load_cases("aloe-100")[:21:7]
+        for case in load_cases("aloe-100")[:42:7]
     ]
     (tmp_path / "cases.jsonl").write_text("".join(cases), encoding="utf-8")
     models = ["--model", S, "--user", S, "--judge", S]
@@ -42,10 +42,10 @@ def test_a_metric_of_ones_own_gets_its_interval(
     bench = read_bench(tmp_path / "b")
     (suite,) = {row.suite for row in bench.own_rows}
     words = found["own_metrics:words"][suite]["candidate"]
-    assert words["value"] == pytest.approx(sum(r.words for r in bench.own_rows) / 6)
+    assert words["value"] == pytest.approx(sum(r.words for r in bench.own_rows) / 12)
     assert words["low"] <= words["value"] <= words["high"]
-    assert words["count"] == 6
-    assert found["own_metrics:asks"][suite]["candidate"]["count"] == 3
+    assert words["count"] == 12
+    assert found["own_metrics:asks"][suite]["candidate"]["count"] == 6
     broken = aloe(*measure, "own_metrics:breaks")
     assert broken.is_one_line_about("own_metrics.py:11: AttributeError", "turn 1")
     assert aloe(*measure, "own_metrics:none").is_one_line_about("has no attribute 'none'")
