@@ -27,6 +27,7 @@ _MARKS = {
 """Encodings by byte-order mark, the longest mark first."""
 
 _NO_TEXT = {
+    _GZIP: "is gzipped twice; unpack it once",
     b"PK\x03\x04": "is a zip archive or a workbook; unpack it, or save its sheet as CSV",
     b"BZh": "is compressed with bzip2; unpack it, or compress it with gzip",
     b"\xfd7zXZ": "is compressed with xz; unpack it, or compress it with gzip",

@@ -25,7 +25,21 @@ LINES = frozenset({".jsonl", ".ndjson", ".jsonlines"})
 """Endings of files that hold one record a line."""
 TABLES = frozenset({".csv", ".tsv", ".tab"})
 
-_DECODER = json.JSONDecoder()
+
+class _TwiceError(Exception):
+    """An object has two values of one name."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, each of whose names has to stand in it once."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 _BLANK = " \t\r\n\ufeff"
 """What may stand between JSON values; a byte-order mark does where files were put together."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -180,6 +194,9 @@ def _decoded(text: str) -> Iterator[tuple[int, Any]]:
             raise _BrokenJsonError(error.msg, start, error.pos) from None
         except ValueError:
             raise _BrokenJsonError("a number has thousands of digits", start, start) from None
+        except _TwiceError as error:
+            said = f"an object has two values called '{error}'"
+            raise _BrokenJsonError(said, start, start) from None
         except RecursionError:
             raise _BrokenJsonError("it is nested too deeply", start, start) from None
         yield start, value

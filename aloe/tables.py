@@ -8,6 +8,7 @@ doubtful, so it ends the reading.
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -23,6 +24,8 @@ SEPARATORS = ",;\t|"
 
 _SAMPLE = 200
 """Lines looked at to find the separator."""
+_TOLD = re.compile(r"sep=(.)")
+"""The line by which Excel is told the separator."""
 _LONGEST = 2**31 - 1
 """Characters of a cell; the csv module stops at 131,072 unless told otherwise."""
 _BATCH = 1024
@@ -48,23 +51,35 @@ def csv_rows(
     """
     csv.field_size_limit(_LONGEST)
     sample = list(islice(lines, _SAMPLE))
+    if told := _TOLD.fullmatch(sample[0][1].strip("\r\n\ufeff")):
+        del sample[0]
     texts = [text for _, text in sample]
-    separator = _separator(texts)
+    separator = told[1] if told else _separator(texts)
     reader = csv.reader(
         chain(texts, (text for _, text in lines)),
         delimiter=separator,
         skipinitialspace=f'{separator} "' in "".join(texts),
         strict=True,
     )
-    rows = _cells(reader, path, sample[0][0])
-    names = [name.strip() for name in next(rows, (Place(path), []))[1]]
-    if twice := [name for name in names if name and names.count(name) > 1]:
-        raise InputError(path, f"two columns are called '{twice[0]}'; rename one", line=1)
+    rows = _cells(reader, path, sample[0][0] if sample else 1)
+    head, cells = next(rows, (Place(path), []))
+    names = [name.strip() for name in cells]
+    _check_names(names, head)
     for place, cells in rows:
         if problem := _misfit(cells, names, separator):
             on_bad(place.error(problem))
         else:
             yield place, {k: cell for k, cell in zip(names, cells, strict=False) if k}
+
+
+def _check_names(names: list[str], head: Place) -> None:
+    """Make sure that no two columns have the same name.
+
+    Raises:
+        InputError: two have.
+    """
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise head.error(f"two columns are called '{twice[0]}'; rename one")
 
 
 def _separator(sample: list[str]) -> str:
@@ -122,9 +137,13 @@ def parquet_rows(path: Path, file: io.BufferedReader) -> Iterator[tuple[Place, d
     try:
         plain = isinstance(file.raw, io.FileIO)
         source = file if plain else pyarrow.BufferReader(file.read())  # gzip cannot seek quickly
-        batches = parquet.ParquetFile(source).iter_batches(_BATCH)
-        rows = (row for batch in batches for row in batch.to_pylist())
+        table = parquet.ParquetFile(source)
+        _check_names(table.schema_arrow.names, Place(path))
+        rows = (row for batch in table.iter_batches(_BATCH) for row in batch.to_pylist())
         for number, row in enumerate(rows, 1):
             yield Place(path, row=number), row
+    except OverflowError as error:  # a date beyond the year 9999, a span beyond Python's
+        problem = f"has a date or time that cannot be read ({error}); leave its column out"
+        raise InputError(path, problem) from None
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(path, f"is broken Parquet ({str(error).splitlines()[0]})") from None

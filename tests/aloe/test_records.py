@@ -177,6 +177,8 @@ def test_rubbish_is_read_or_refused(content: bytes, suffix: str) -> None:
         ("a.jsonl", '"ok"\n"a \\ud83d b"\n', r"a.jsonl:2: holds \\ud83d, half of a character"),
         ("a.json", '["ok", {"\\udc00": 1}]', r"a.json, row 2: holds \\udc00, half"),
         ("a.jsonl", "[" * 100_000, "a.jsonl:1: is not JSON: it is nested too deeply"),
+        ("a.jsonl", '"ok"\n{"a": 1, "a": 2}\n', "a.jsonl:2: .* two values called 'a'"),
+        ("a.json", '[{"x": {"b": 1, "c": 2, "b": 1}}]', "a.json:1: .* two values called 'b'"),
         ("a.xlsx", "PK\x03\x04", "a.xlsx: is a zip archive or a workbook"),
     ],
 )  # fmt: skip
@@ -234,4 +236,39 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "a").write_bytes(parquet([{"persona": "x"}]))
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(InputError, match=r"pip install 'aloe-align\[parquet\]'"):
+        records(tmp_path / "a")
+
+
+@pytest.mark.parametrize("told", ";,|\t")
+def test_excel_may_tell_the_separator(tmp_path: Path, told: str) -> None:
+    text = f"sep={told}\r\nid{told}persona\r\n1{told}A vet\r\n"
+    (tmp_path / "a.csv").write_bytes(text.encode("utf-16"))
+    ((place, row),) = read_records(tmp_path / "a.csv")
+    assert (place.line, row) == (3, {"id": "1", "persona": "A vet"})
+
+
+def test_a_file_gzipped_twice_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(gzip.compress(b'"x"')))
+    with pytest.raises(InputError, match="gzipped twice"):
+        records(tmp_path / "a.jsonl.gz")
+
+
+@pytest.mark.parametrize("kind", ["date32", "duration", "timestamp"])
+def test_times_that_python_cannot_hold_are_named(tmp_path: Path, kind: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    of = {"date32": (2**30,), "duration": (2**62, "s"), "timestamp": (2**62, "us")}
+    number, *unit = of[kind]
+    column = pyarrow.array([number], getattr(pyarrow, kind)(*unit))
+    parquet.write_table(pyarrow.table({"persona": ["A vet"], "when": column}), tmp_path / "a")
+    with pytest.raises(InputError, match="has a date or time that cannot be read"):
+        records(tmp_path / "a")
+
+
+def test_columns_of_one_name_are_refused_in_parquet_too(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = [pyarrow.array(["A vet"]), pyarrow.array(["A nurse"])]
+    parquet.write_table(pyarrow.table(columns, names=["persona"] * 2), tmp_path / "a")
+    with pytest.raises(InputError, match="two columns are called 'persona'"):
         records(tmp_path / "a")
