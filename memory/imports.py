@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from pydantic import ValidationError
 
 from aloe.lines import OnBad, Place
 from aloe.records import read_records
-from aloe.schema import Lineage, Persona
+from aloe.schema import Lineage, Persona, sentences
+from aloe.wording import visible
 from memory.axes import KINDS, Kind
 from memory.descriptions import Description, joined
 from memory.pairing import conflicts
@@ -34,6 +36,9 @@ LOOSE_KEYS = ("description", "text")
 
 _ABOUT = frozenset({"id", "ids", "uuid", "index", "hash", "key", "url", "image", "name", "source"})
 """Words in the names of columns that say something about a text and do not hold it."""
+
+LONGEST_NAME = 60
+"""Characters of a column's name from which it is taken for a text."""
 
 Columns = Mapping[Kind, Sequence[str]]
 """The columns that hold each text, as the user names them; none: found by `TEXT_KEYS`."""
@@ -73,7 +78,7 @@ def read_foreign(path: Path, on_bad: OnBad, columns: Columns | None = None) -> I
         else:
             texts, names = _bare(record, kind), ()
         if not texts:
-            on_bad(place.error(_no_text(record)))
+            on_bad(place.error(_no_text(record, given)))
             continue
         whole = len(texts) == len(KINDS)
         persona = _persona({} if any(given.values()) else record, texts) if whole else None
@@ -82,14 +87,39 @@ def read_foreign(path: Path, on_bad: OnBad, columns: Columns | None = None) -> I
 
 def _bare(record: Any, kind: Kind) -> Texts:
     text = record.strip() if isinstance(record, str) else ""
-    return {kind: text} if text else {}
+    return {kind: text} if visible(text) else {}
 
 
-def _no_text(record: Any) -> str:
+def _no_text(record: Any, given: Columns) -> str:
+    """Say why a record gives no text."""
     if not isinstance(record, dict):
         return "holds no text"
-    there = ", ".join(map(str, record)) or "none at all"
+    there = ", ".join(shorten(str(name), 60, placeholder="...") for name in record) or "none at all"
+    held = {_plain(str(name)): value for name, value in record.items()}
+    asked = [_plain(name) for names in given.values() for name in names]
+    if missing := [name for name in asked if name not in held]:
+        return f"has no column '{missing[0]}'; there are {there}"
+    known = {_plain(str(n)) for n in record if any(_names(kind, str(n)) for kind in KINDS)}
+    for name in asked or sorted(known):
+        if not _is_text(held[name]):
+            return f"holds {_sort(held[name])} and no text as '{name}'"
+        return f"holds no text as '{name}'; fill it in, or leave such rows out with --skip-bad"
+    if any(_is_sentence(str(name)) for name in record):
+        return "has no line with the names of its columns above it; put one there, such as persona"
     return f"holds no text that is known as one; its columns are {there}: choose with --column"
+
+
+def _sort(value: Any) -> str:
+    """Return what a value is, in words."""
+    if isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        return "a list of records (save that list as a file of its own)"
+    sorts = {bool: "a yes or no", list: "a list", dict: "an object"}
+    return sorts.get(type(value), "a number")
+
+
+def _is_sentence(name: str) -> bool:
+    """Whether the name of a column is rather its first text."""
+    return len(sentences(name)) > 1 or len(name) > LONGEST_NAME
 
 
 @dataclass(frozen=True)
@@ -113,7 +143,7 @@ class _Chosen:
             kind: "\n".join(filter(None, (_text(record[name]) for name in columns)))
             for kind, columns in self._found[names].items()
         }
-        return {kind: text for kind, text in joined.items() if text}
+        return {kind: text for kind, text in joined.items() if visible(text)}
 
     def _columns(self, place: Place, kind: Kind, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the columns of `names` that hold texts of `kind`."""
@@ -137,7 +167,8 @@ class _Chosen:
 def _names(kind: Kind, name: str) -> bool:
     """Whether a column called `name` may hold texts of `kind`."""
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
-    return bool(words & set(TEXT_KEYS[kind])) and not words & _ABOUT
+    fitting = bool(words & set(TEXT_KEYS[kind])) and not words & _ABOUT
+    return fitting and not _is_sentence(name)
 
 
 def _plain(name: str) -> str:

@@ -175,3 +175,35 @@ def test_profiles_get_a_personality_that_fits() -> None:
     assert len(personas) == 7
     assert {p.personality for p in personas[:6]} == {"He whispers.", "He jokes."}
     assert personas[0].lineage["profile"].origin == "imported"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.jsonl", '{"persona": "  "}', "holds no text as 'persona'; fill it in"),
+        ("a.jsonl", '{"persona": "\\u200b\\u2060"}', "holds no text as 'persona'"),
+        ("a.jsonl", '{"persona": null, "age": 3}', "holds no text as 'persona'"),
+        ("a.jsonl", '{"persona": 7}', "holds a number and no text as 'persona'"),
+        ("a.jsonl", '{"persona": {"job": "vet"}}', "holds an object and no text as 'persona'"),
+        ("a.json", '{"version": 1, "personas": [{"persona": "x"}]}', "holds a list of records"),
+        ("a.txt", "I am a vet. I ski.\nI cook. I sing.\n", "has no line with the names of"),
+        ("a.yaml", "- persona: I ski. I cook.\n- persona: I sing.\n", "has no line with the names"),
+        ("a.csv", "name,age\nx,3\n", "no text that is known as one; its columns are name, age"),
+    ],
+)
+def test_why_a_record_gives_no_text_is_said(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    texts, bad = read(path)
+    assert texts == []
+    assert said in bad[0]
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"persona": "I ski."}')
+    bad: list[InputError] = []
+    assert not list(read_foreign(path, bad.append, {"profile": ["life"], "personality": []}))
+    assert "a.jsonl:1: has no column 'life'; there are persona" in str(bad[0])
