@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from aloe.errors import InputError
 from aloe.lines import Place
 from aloe.records import read_records
 from aloe.schema import (
@@ -47,9 +48,11 @@ def conversation_trees(path: Path) -> Iterator[tuple[Place, Tree]]:
     """Yield the trees of a file of conversations, each with the place of its first path.
 
     Raises:
-        InputError: a record is no conversation in this layout.
+        InputError: there are none, a record is no conversation in this layout, or two contradict
+            each other.
     """
-    places: dict[str, Place] = {}
+    first: dict[str, tuple[Place, Tree]] = {}
+    preferred: dict[frozenset[str], tuple[Place, str | None]] = {}
     trees = []
     for place, record in read_records(path):
         if not is_conversation(record):
@@ -57,9 +60,19 @@ def conversation_trees(path: Path) -> Iterator[tuple[Place, Tree]]:
                 "is no conversation: 'conversations' has to be a list of turns, each with 'user' "
                 "and 'assistant'"
             )
-        trees.append(_tree(record, place))
-        places.setdefault(trees[-1].id, place)
-    return ((places[tree.id], tree) for tree in merged(trees))
+        trees.append(tree := _tree(record, place))
+        there, known = first.setdefault(tree.id, (place, tree))
+        if known.persona != tree.persona:
+            raise place.error(f"names the tree of {there} and has another persona")
+        for verdict in tree.verdicts:
+            pair = frozenset((verdict.first, verdict.second))
+            there, best = preferred.setdefault(pair, (place, verdict.preferred))
+            if best != verdict.preferred:
+                turn = tree.by_id[verdict.node].turn
+                raise place.error(f"turn {turn}: prefers the reply that {there} rejects")
+    if not trees:
+        raise InputError(path, "holds no conversations")
+    return ((first[tree.id][0], tree) for tree in merged(trees))
 
 
 def _tree(record: dict[str, Any], place: Place) -> Tree:

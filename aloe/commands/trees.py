@@ -99,11 +99,19 @@ def import_(
 
     del seed
     settings.load(config)
+    _check_apart(file, out)
     trees = [tree for _, tree in conversation_trees(file)]
     turns = sum(node.role == "user" for tree in trees for node in tree.nodes)
-    if alike := turns - sum(len(tree.verdicts) for tree in trees):
+    judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in trees)
+    if alike := turns - judged:
         say(f"{alike} of {turns} turns hold one reply twice, which is no comparison")
     _write(trees, out, as_json=as_json)
+
+
+def _check_apart(source: Path, out: Path) -> None:
+    """Make sure that what is read is not written over."""
+    if source.resolve() == out.resolve():
+        raise ConfigError(f"--out is the file that is read ({source}); name another")
 
 
 def _write(trees: Iterable["Tree"], out: Path, *, as_json: bool) -> None:

@@ -120,3 +120,57 @@ def test_pruning_nothing_is_an_error(aloe: RunAloe, tmp_path: Path) -> None:
     ran = aloe("trees", "merge", tmp_path, "--out", tmp_path / "x.jsonl")
     assert ran.is_one_line_about("there are no trees here")
     assert not (tmp_path / "x.jsonl").exists()
+
+
+def turn(*replies: str, said: str = "Hello.") -> dict[str, object]:
+    pair = dict(zip(("preferred", "rejected"), replies, strict=True))
+    return {"user": said, "assistant": pair, "chosen": "preferred"}
+
+
+def stored(path: Path, *records: object) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_turns_with_three_replies_are_no_fewer_than_none(aloe: RunAloe, tmp_path: Path) -> None:
+    paths = [{"conversations": [turn("a", other)]} for other in "bc"]
+    file = stored(tmp_path / "paths.jsonl", *paths)
+    ran = aloe("trees", "import", file, "--out", tmp_path / "trees.jsonl")
+    assert (ran.code, ran.err) == (0, "")
+    file = stored(tmp_path / "more.jsonl", *paths, {"conversations": [turn("a", "a", said="Ho.")]})
+    ran = aloe("trees", "import", file, "--out", tmp_path / "trees.jsonl")
+    assert "1 of 2 turns hold one reply twice" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([], "paths.jsonl: holds no conversations"),
+        (
+            [{"conversations": [turn("a", "b")]}, {"conversations": [turn("b", "a")]}],
+            "paths.jsonl:2: turn 1: prefers the reply that",
+        ),
+        (
+            [
+                {"tree": "t", "profile": text, "conversations": [turn("a", "b")]}
+                for text in ("I ski.", "I cook.")
+            ],
+            "paths.jsonl:2: names the tree of",
+        ),
+    ],
+)
+def test_paths_that_would_be_lost_are_refused(
+    aloe: RunAloe, tmp_path: Path, records: list[object], said: str
+) -> None:
+    file = stored(tmp_path / "paths.jsonl", *records)
+    ran = aloe("trees", "import", file, "--out", tmp_path / "trees.jsonl")
+    assert ran.code == 2
+    assert said in ran.err.replace("\n", " ")
+    assert not (tmp_path / "trees.jsonl").exists()
+
+
+def test_conversations_are_not_written_over(aloe: RunAloe, tmp_path: Path) -> None:
+    file = stored(tmp_path / "paths.jsonl", {"conversations": [turn("a", "b")]})
+    before = file.read_text()
+    assert aloe("trees", "import", file, "--out", file).code == 2
+    assert file.read_text() == before
