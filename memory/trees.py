@@ -188,10 +188,19 @@ def read_trees(path: Path) -> Iterator[Tree]:
         try:
             tree = parsed(Tree, file, number, line, what=_NO_TREE)
         except InputError:
-            if not _ends_whole(file) and next(lines, None) is None:
+            if _is_torn(line) and not _ends_whole(file) and next(lines, None) is None:
                 return
             raise
         yield tree
+
+
+def _is_torn(line: str) -> bool:
+    """Whether a line is the beginning of an object, which has no end."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return line.startswith("{")
+    return False
 
 
 def _ends_whole(file: Path) -> bool:
@@ -232,12 +241,13 @@ def replace_bytes(path: Path, data: bytes) -> None:
 
 def replace_chunks(path: Path, chunks: Iterable[bytes]) -> None:
     """Write `chunks` to `path` in one step, as `replace_text` does."""
-    part = path.with_suffix(path.suffix + ".part")
+    target = path.resolve()  # a link goes on pointing there
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")  # another process has its own
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             file.writelines(chunks)
-        os.replace(part, path)  # noqa: PTH105
+        os.replace(part, target)  # noqa: PTH105
     except OSError as error:
         with suppress(OSError):
             part.unlink()

@@ -1,5 +1,7 @@
 import json
+import os
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from builders import PERSONAS, config, grow
 
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.schema import Tree
-from memory.trees import RunFolder, cut_torn_line, read_trees, replace_text
+from memory.trees import RunFolder, cut_torn_line, read_trees, replace_chunks, replace_text
 
 SETTINGS = config(turns=1)
 TREES = [grow(SETTINGS, persona=persona) for persona in PERSONAS[:3]]
@@ -178,3 +180,28 @@ def test_sorting_takes_memory_for_the_ids_only(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert folder.trees.read_text() == "".join(lines)
     assert peak < 2_000_000, "a tenth of the file at most"
+
+
+@pytest.mark.parametrize("line", ["old", '{"a": 1}', "[1, 2]", "persona,age"])
+def test_only_the_beginning_of_a_tree_is_a_torn_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "trees.jsonl").write_text(line)
+    with pytest.raises(InputError, match=":1"):
+        list(read_trees(tmp_path))
+
+
+def test_two_writers_of_one_file_do_not_share_what_is_unfinished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+
+    def chunks() -> Iterator[bytes]:
+        yield b"whole "
+        with monkeypatch.context() as another:
+            another.setattr(os, "getpid", lambda: 1)
+            replace_text(path, "of another")
+        assert path.read_text() == "of another"
+        yield b"file"
+
+    replace_chunks(path, chunks())
+    assert path.read_text() == "whole file"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
