@@ -53,20 +53,21 @@ def token_counter(tokenizer: Path) -> Count:
     """Return a counter with the tokenizer and chat template in a folder.
 
     Raises:
-        ConfigError: transformers is missing, or the folder holds no tokenizer with a template.
+        ConfigError: transformers is missing, or the folder is none or has no chat template.
+        ModelError: it holds no tokenizer.
     """
     try:
         from transformers import AutoTokenizer
+
+        from aloe.checkpoint import reading
     except ModuleNotFoundError:
         raise ConfigError(
             "--tokenizer needs transformers: pip install 'aloe-align[train]'"
         ) from None
     if not tokenizer.is_dir():
         raise ConfigError(f"{tokenizer} is no folder; give one with a tokenizer's files")
-    try:
+    with reading(str(tokenizer), "folder with a tokenizer that transformers can load"):
         loaded: Any = AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{tokenizer} holds no tokenizer: {error}") from None
     if not loaded.chat_template:
         raise ConfigError(f"the tokenizer in {tokenizer} has no chat template")
     encoder = ChatEncoder(loaded)

@@ -23,6 +23,9 @@ FORMATS = ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe")
 
 FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
 
+OTHER_TYPES = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zip")
+"""Endings by which nobody calls a folder, in any case."""
+
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
@@ -97,8 +100,7 @@ def export(
     is_file = out.name.endswith(FILE_TYPES)
     if is_file and test_share:
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
-    if not is_file and out.is_file():
-        raise ConfigError(f"{out} is a file; name a folder, or a file ending in .jsonl or .parquet")
+    _check_out(out, run, is_file=is_file)
     if tokenizer and row_format == "aloe":
         raise ConfigError("the aloe format has no prompts to count; leave out --tokenizer")
     count = token_counter(tokenizer) if tokenizer else None
@@ -125,6 +127,9 @@ def export(
     known = KINDS if row_format in COLUMNS else {}
     if is_file:
         write_rows(out, [shown(row) for row in full], known)
+    elif not full:
+        left = f"; left out: {counted(skipped)}" if skipped else ""
+        raise ConfigError(f"{run} gives no {row_format} rows{left}; a dataset needs some")
     else:
         sides = [(split_of(row["persona"], test_share), row) for row in full]
         card = dataset_card(
@@ -144,6 +149,19 @@ def export(
     if count:
         result["preflight"] = _preflight(full, count, max_length, as_json=as_json)
     finish(result, as_json=as_json)
+
+
+def _check_out(out: Path, run: Path, *, is_file: bool) -> None:
+    """Make sure that `out` is what its name says, and not what is read."""
+    types = ", ".join(FILE_TYPES)
+    if out.resolve() in (run.resolve(), (run / "trees.jsonl").resolve()):
+        raise ConfigError(f"--out is what is read ({out}); name another")
+    if not is_file and out.is_file():
+        raise ConfigError(f"{out} is a file; name a folder, or a file ending in {types}")
+    if not is_file and out.name.lower().endswith(OTHER_TYPES) and not out.is_dir():
+        raise ConfigError(
+            f"{out} ends like a file of a kind that is not written; known are {types}"
+        )
 
 
 def _exporter(name: str) -> "Rows":

@@ -235,3 +235,52 @@ def test_an_exporter_of_ones_own(
     assert broken.is_one_line_about("own_exporter.py:10: IndexError", tree.id)
     assert aloe(*export, "own_exporter:no").is_one_line_about("has no attribute 'no'")
     assert aloe(*export, "csv").is_one_line_about("'csv' is none of sft, dpo")
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.json", "d.JSONL", "d.parquet.gz", "d.zip"])
+def test_a_folder_is_not_called_like_a_file(
+    aloe: RunAloe, run: Path, tmp_path: Path, name: str
+) -> None:
+    ran = aloe("export", run, "--format", "dpo", "--out", tmp_path / name)
+    assert ran.code == 2
+    assert "ends like a file" in ran.err
+    assert not (tmp_path / name).exists()
+
+
+def test_what_is_read_is_not_written_over(aloe: RunAloe, run: Path) -> None:
+    before = (run / "trees.jsonl").read_bytes()
+    for source in (run, run / "trees.jsonl"):
+        ran = aloe("export", source, "--format", "dpo", "--out", run / "trees.jsonl")
+        assert ran.code == 2
+        assert "is what is read" in ran.err
+    assert (run / "trees.jsonl").read_bytes() == before
+
+
+def test_a_dataset_without_rows_is_refused(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "d"
+    ran = aloe("export", run, "--format", "dpo", "--out", out, "--min-margin", "1e9")
+    assert ran.code == 2
+    assert "gives no dpo rows; left out: 6 below the margin" in ran.err.replace("\n", " ")
+    assert not out.exists()
+
+
+def test_links_go_on_pointing_where_they_did(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    for target, link in (("f.jsonl", "l.jsonl"), ("folder", "link")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+        assert aloe("export", run, "--format", "dpo", "--out", tmp_path / link).code == 0
+        assert (tmp_path / link).is_symlink()
+        assert (tmp_path / target).exists()
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "null"])
+def test_a_folder_without_a_tokenizer_is_named_in_one_line(
+    aloe: RunAloe, run: Path, tmp_path: Path, content: str | None
+) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "t").mkdir()
+    if content is not None:
+        (tmp_path / "t" / "tokenizer.json").write_text(content)
+    out = tmp_path / "rows.jsonl"
+    ran = aloe("export", run, "--format", "dpo", "--out", out, "--tokenizer", tmp_path / "t")
+    assert ran.is_one_line_about("no folder with a tokenizer")
+    assert not out.exists()
