@@ -156,6 +156,9 @@ def _file(data: Path, method: Method) -> Path:
         raise InputError(data, "does not exist")
     if data.is_file():
         return data
+    if not data.is_dir():
+        raise InputError(data, "is no file but a pipe or a device, and is read more than once; "
+                               "write it to a file first")  # fmt: skip
     stems = (FORMAT[method], "train", f"{FORMAT[method]}/train")
     names = ["trees.jsonl", *(stem + suffix for stem in stems for suffix in SUFFIXES)]
     if found := next((data / name for name in names if (data / name).is_file()), None):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -356,3 +357,9 @@ def test_the_layout_of_the_paper_trains_like_the_trees(
         return sorted(([row.get(part) for part in parts] for row in rows), key=str)
 
     assert learnt(read_rows(out, method)) == learnt(read_rows(folder, method))
+
+
+def test_a_pipe_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows")
+    with pytest.raises(InputError, match="no file but a pipe"):
+        read_rows(tmp_path / "rows", "dpo")
