@@ -10,7 +10,7 @@ that show. What rounding does not explain is refused, with both numbers.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import torch
@@ -70,13 +70,17 @@ def same_scores(
 
 
 def _sample(rows: Sequence[Packed]) -> list[Answer]:
-    """Return the longest conversation of all, two short ones that part, and the shortest."""
+    """Return the longest conversation, two short ones that part, two apart, and the shortest."""
     deep = max(rows, key=_depth)
     forked = [row for row in rows if ((row.depth.diff() <= 0) & (row.depth[1:] > 0)).any()]
-    answers = [each for row in (deep, *forked[:1]) for each in unpack(row)]
-    pairs = pairwise(sorted(answers, key=lambda answer: answer.ids))
-    forks = sorted((p for p in pairs if _forks(*p)), key=lambda p: sum(map(_length, p)))
-    chosen = (max(answers, key=_length), *(forks[0] if forks else ()), min(answers, key=_length))
+    apart = [row for row in rows if (row.depth[1:] == 0).any()]
+    answers = [each for row in (deep, *forked[:1], *apart[:1]) for each in unpack(row)]
+    pairs = list(pairwise(sorted(answers, key=lambda answer: answer.ids)))
+    shortest = [
+        min((pair for pair in pairs if part(*pair)), key=lambda p: sum(map(_length, p)), default=())
+        for part in (_fork, _share_nothing)
+    ]
+    chosen = (max(answers, key=_length), *chain(*shortest), min(answers, key=_length))
     return list({answer.ids: answer for answer in chosen}.values())
 
 
@@ -88,8 +92,12 @@ def _length(answer: Answer) -> int:
     return len(answer.ids)
 
 
-def _forks(one: Answer, two: Answer) -> bool:
+def _fork(one: Answer, two: Answer) -> bool:
     return 0 < common_prefix(one.ids, two.ids) < min(len(one.ids), len(two.ids))
+
+
+def _share_nothing(one: Answer, two: Answer) -> bool:
+    return one.ids[0] != two.ids[0]
 
 
 def _cut(answers: Sequence[Answer]) -> list[Answer]:

@@ -180,3 +180,12 @@ def test_autocast_is_part_of_the_check() -> None:
 def test_a_model_that_cannot_read_the_data_says_so_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"(?s)^the model cannot score the data \([^\n]+\)$"):
         prepare(tiny.model(vocab_size=20))
+
+
+def test_trees_that_share_not_even_their_first_token_are_tried_together() -> None:
+    one, other = (1, *range(10, 40)), (2, *range(50, 70))
+    row = packed(
+        Answer(ids=one[:15], start=10), Answer(ids=one, start=20), Answer(ids=other, start=10)
+    )
+    with pytest.raises(ConfigError, match="tree packing"):
+        prepare(with_adapter(architecture("Jamba")), row)
