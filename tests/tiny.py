@@ -70,8 +70,8 @@ def model(seed: int = 0, **changes: Any) -> Any:
     return LlamaForCausalLM(LlamaConfig(**{**settings, **changes}))
 
 
-def save(folder: Path, seed: int = 0) -> Path:
+def save(folder: Path, seed: int = 0, **changes: Any) -> Path:
     """Write model and tokenizer as a checkpoint folder."""
-    model(seed).save_pretrained(folder)
+    model(seed, **changes).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder

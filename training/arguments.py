@@ -87,7 +87,8 @@ def training_arguments(
         ConfigError: an argument is unknown, would be ignored, or has a value that does not fit.
     """
     kind = config_class(method)
-    if report_to != "none" and importlib.util.find_spec(report_to) is None:
+    known = report_to.isidentifier() and importlib.util.find_spec(report_to)
+    if report_to != "none" and not known:
         raise ConfigError(f"--report-to {report_to}: the package {report_to} is not installed")
     given = dict(settings.arguments)
     _check_names(given, kind, packed=packed)
@@ -104,9 +105,12 @@ def training_arguments(
         **({"eval_strategy": "epoch", "eval_on_start": True} if evaluated else {}),
     }
     try:
-        return kind(**{**defaults, **given})
+        made = kind(**{**defaults, **given})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"training.arguments: {str(error).splitlines()[0]}") from None
+    if made.max_steps <= 0 and made.num_train_epochs <= 0:
+        raise ConfigError("training.arguments: there are no epochs and no steps to train")
+    return made
 
 
 def _dropout(kind: Any, settings: TrainingConfig) -> dict[str, Any]:
@@ -124,6 +128,7 @@ def _common(*, packed: bool) -> dict[str, Any]:
         "per_device_train_batch_size": 1,
         "gradient_accumulation_steps": 4 if packed else 8,
         "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # it would say 0 for a loss that is infinite
         "save_steps": 20,
         "save_total_limit": 2,
         "disable_tqdm": True,

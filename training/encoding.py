@@ -1,5 +1,6 @@
 """Rows as token ids, and what of their texts a tokenizer would take for more than text."""
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
@@ -21,34 +22,45 @@ def encode_rows(plan: Plan, rows: Sequence[Row], tokenizer: Any, config: Any) ->
         InputError: a conversation is longer than the limit, or the template refuses it.
         ConfigError: the template cannot be trained on.
     """
-    chat = ChatTokens(tokenizer)
-    limit = plan.settings.max_length or config.max_position_embeddings
-    examples = []
-    for row in rows:
-        answers = encode_row(row, plan.method, chat)
-        longest = max(len(answer.ids) for answer in answers)
-        if longest > limit:
-            raise row["place"].error(
-                f"has {longest} tokens and the limit is {limit}; raise training.max_length, or "
-                "leave out long conversations"
-            )
-        examples.append(Example(answers=answers, tree=row["tree"], weight=row["weight"]))
-    return examples
+    chat, most = ChatTokens(tokenizer), longest(plan, config)
+    return [
+        Example(
+            answers=encode_row(row, plan.method, chat, most), tree=row["tree"], weight=row["weight"]
+        )
+        for row in rows
+    ]
 
 
-def encode_row(row: Row, method: Method, chat: ChatTokens) -> tuple[Answer, ...]:
+def longest(plan: Plan, config: Any) -> float:
+    """Return how many tokens a conversation may have: as set, else as many as the model knows."""
+    known = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return plan.settings.max_length or known or math.inf
+
+
+def encode_row(row: Row, method: Method, chat: ChatTokens, most: float) -> tuple[Answer, ...]:
     """Return the token ids of a row's replies with its prompt; none for GRPO, which has no replies.
 
+    Args:
+        row: what to encode.
+        method: what is trained on it.
+        chat: encodes it.
+        most: tokens that a conversation may have.
+
     Raises:
-        InputError: the chat template refuses the row.
+        InputError: the row is longer, or the chat template refuses it.
     """
     try:
-        if not ANSWERS[method]:
-            chat.prompt(row["prompt"])
         replies: list[list[ChatMessage]] = [row[name] for name in ANSWERS[method]]  # type: ignore[literal-required]
-        return tuple(chat.answer(row["prompt"], reply[0]["content"]) for reply in replies)
+        answers = tuple(chat.answer(row["prompt"], reply[0]["content"]) for reply in replies)
+        length = max(len(a.ids) for a in answers) if answers else len(chat.prompt(row["prompt"]))
     except ConfigError as error:
         raise row["place"].error(str(error)) from None
+    if length > most:
+        raise row["place"].error(
+            f"has {length} tokens and the limit is {most}; raise training.max_length, or leave out "
+            "long conversations"
+        )
+    return answers
 
 
 def control_tokens_inside(rows: Iterable[Row], tokenizer: Any) -> Record:

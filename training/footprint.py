@@ -27,10 +27,11 @@ def estimated_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool
         scored: nodes in it whose logits are needed.
         checkpointing: whether activations are recomputed layer by layer.
     """
-    config = model.config
+    config = model.config.get_text_config()
     item = next(model.parameters()).element_size()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    wide = getattr(config, "intermediate_size", 4 * config.hidden_size)
+    wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    wide = max(wide) if isinstance(wide, list | tuple) else wide  # one for each layer
     layer = tokens * (16 * config.hidden_size + 4 * wide) * item
     inputs = tokens * config.hidden_size * item * config.num_hidden_layers
     activations = inputs + layer if checkpointing else layer * config.num_hidden_layers

@@ -48,7 +48,7 @@ class ModelFolder:
             if self.path.exists() and any(self.path.iterdir()):
                 raise StoreError(f"{self.path} is not empty and holds no training; name another")
             return None
-        there: Record = json.loads(self.file.read_text(encoding="utf-8"))
+        there = self._there()
         for key, value in wanted.items():
             if there.get(key) != json.loads(json.dumps(value)):
                 raise ConfigError(
@@ -56,6 +56,15 @@ class ModelFolder:
                     "); name another folder"
                 )
         return there if there.get("finished") else None
+
+    def _there(self) -> Record:
+        try:
+            found = json.loads(self.file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict):
+            raise StoreError(f"{self.file} is broken; name another folder")
+        return found
 
     def begin(self, record: Record) -> None:
         """Write what this training is.
@@ -68,6 +77,15 @@ class ModelFolder:
             replace_text(self.file, json.dumps(record, indent=2) + "\n")
         except OSError as error:
             raise StoreError(f"{self.path} cannot be written ({error.strerror})") from None
+
+    def abandon(self) -> None:
+        """Remove what a training left that took no step; one that took some is left alone."""
+        if self.newest_checkpoint():
+            return
+        self.file.unlink(missing_ok=True)
+        for path in (self.checkpoints, self.path):
+            with suppress(OSError):  # it is not there, or something else is in it
+                path.rmdir()
 
     @contextmanager
     def left_alone(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aloe.errors import ModelError
+from aloe.errors import AloeError, ConfigError, ModelError
 from training.dataset import Row, data_hash, held_out_rows, read_rows
 from training.export import Skipped
 from training.plan import Plan, Progress, Watch
@@ -70,7 +70,8 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
         folder.begin(record)
     _watch_steps(trainer, progress, watch)
     with _quiet():
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with _started(trainer, folder):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         progress.phase = "saving"
         watch(progress)
         _save(trainer, tokenizer, plan)
@@ -102,6 +103,24 @@ def _quiet() -> Iterator[None]:
         # TRL still asks transformers by the old name.
         warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
         yield
+
+
+@contextmanager
+def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
+    """Say in one line why a training takes no first step, and leave nothing of it behind."""
+    try:
+        yield
+        if not trainer.state.global_step:
+            raise ConfigError("no step was taken: the rows do not fill one batch")
+    except Exception as error:
+        if trainer.state.global_step:
+            raise
+        if is_main_process():
+            folder.abandon()
+        if isinstance(error, AloeError):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise ModelError(f"the first step of the training failed ({reason})") from error
 
 
 def _record(plan: Plan, rows: Sequence[Row], held_out: Sequence[Row], agents: "Agents") -> Record:

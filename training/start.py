@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from aloe.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
@@ -157,8 +158,9 @@ def _with_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool
             adapted = get_peft_model(model, adapter)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(
-            f"training.target_modules: {str(error).splitlines()[0][:200]}; train with --full, or "
-            "name other layers"
+            f"no adapter can be put on '{wanted}' of this model "
+            f"({shorten(str(error), 200, placeholder='...')}); name other layers as "
+            "training.target_modules, or train with --full"
         ) from None
     adapted.peft_config["default"].base_model_name_or_path = _plain(base)
     if is_gguf(base) and not scoring:

@@ -13,7 +13,7 @@ from typing import Any
 from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
 from training.dataset import Method, Row
-from training.encoding import encode_row
+from training.encoding import encode_row, longest
 from training.export import ChatMessage
 from training.plan import Plan
 from training.reward import Agents, LookAhead, policy_of, reward_of
@@ -43,13 +43,15 @@ def stock_trainer(
 
     if plan.settings.weighted:
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
+    if plan.method == "grpo":
+        _check_batch(arguments, len(rows))
     reward = reward_of(plan.settings.reward, agents) if plan.method == "grpo" else None
     start = starting_model(
         plan.start, plan.settings, scoring=plan.method == "reward", rows=[*rows, *held_out]
     )
-    chat = ChatTokens(start.tokenizer)
+    chat, most = ChatTokens(start.tokenizer), longest(plan, start.model.config)
     for row in (*rows, *held_out):
-        encode_row(row, plan.method, chat)  # TRL would not say which row a template refuses
+        encode_row(row, plan.method, chat, most)  # TRL would not say which row does not fit
     tokenizer = _encoding(start.tokenizer, plan.method)
     if reward and agents.speak:
         decode = partial(start.tokenizer.decode, skip_special_tokens=True)
@@ -71,6 +73,17 @@ def stock_trainer(
     if isinstance(reward, LookAhead):
         reward.policy = policy_of(trainer)
     return trainer, start.tokenizer
+
+
+def _check_batch(arguments: Any, prompts: int) -> None:
+    """Make sure that there are prompts for one batch of GRPO, which leaves out the rest."""
+    needed = arguments.generation_batch_size // arguments.num_generations
+    if prompts < needed:
+        raise ConfigError(
+            f"grpo takes {needed} prompts at a time and there "
+            f"{'is 1' if prompts == 1 else f'are {prompts}'}; set gradient_accumulation_steps "
+            "lower under [training.arguments], or export more"
+        )
 
 
 def _encoding(tokenizer: Any, method: Method) -> Any:

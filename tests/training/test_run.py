@@ -281,6 +281,70 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
     assert "a smaller training.row_tokens" in refused(aloe, tmp_path, base, "--from-base")
 
 
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "reward", "grpo"])
+def test_a_conversation_that_the_model_has_no_positions_for_is_refused(aloe, tmp_path, method):
+    base = tiny.save(tmp_path / "base", max_position_embeddings=8)
+    reply = pair()["chosen"]
+    person = {"profile": "I ski.", "personality": "Shy.", "preferences": [["numbers", "figures"]]}
+    row = pair(completion=reply, label=True, **person)
+    data = rows_file(tmp_path, row, row)
+    more = {"sft": ("--no-tree-packing",), "dpo": ("--no-tree-packing", "--from-base")}
+    more["grpo"] = ("--reward", "rules")
+    said = refused_by(aloe, method, tmp_path, base, *more.get(method, ()), data=data)
+    assert "rows.jsonl:1: has" in said
+    assert "the limit is 8" in said
+
+
+def test_what_a_library_raises_at_the_first_step_is_one_line(aloe, base, tmp_path, monkeypatch):
+    def fail(*_args: object, **_given: object) -> None:
+        raise AttributeError("'tuple' object has no attribute 'dtype'")
+
+    monkeypatch.setattr("trl.SFTTrainer.training_step", fail)
+    data = rows_file(tmp_path, pair(completion=pair()["chosen"]))
+    ran = aloe("train", "sft", "--data", data, "--model", base, "--out", tmp_path / "sft",
+               "--no-tree-packing", "--quiet")  # fmt: skip
+    assert ran.code == 2
+    assert "aloe: the first step of the training failed ('tuple' object has no" in ran.err
+    assert not (tmp_path / "sft").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--learning-rate", "nan"), "Invalid learning rate"),
+        (("--epochs", "0"), "no epochs and no steps"),
+        (("--report-to", "no.log"), "not installed"),
+        (("--report-to", "./log"), "not installed"),
+    ],
+)
+def test_a_training_without_a_step_leaves_nothing(aloe, base, tmp_path, more, said):
+    assert said in refused(aloe, tmp_path, base, "--from-base", *more)
+
+
+def test_rows_that_fill_no_batch_are_not_called_a_training(aloe, base, tmp_path):
+    data = rows_file(tmp_path, {"prompt": pair()["prompt"]})
+    ran = aloe("train", "grpo", "--data", data, "--model", base, "--out", tmp_path / "out",
+               "--reward", "json:loads", "--max-steps", "1", "--quiet")  # fmt: skip
+    assert ran.code == 2
+    assert "grpo takes 2 prompts at a time and there is 1" in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_infinite_loss_is_not_said_to_be_none(aloe, base, tmp_path):
+    data = rows_file(tmp_path, pair(margin=1e39))
+    ran = aloe("train", "reward", "--data", data, "--model", base, "--out", tmp_path / "out",
+               "--max-steps", "1", "--quiet", "--json")  # fmt: skip
+    assert ran.code == 2 or result(ran)["first_loss"] > 0, ran.out
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_folder_with_a_broken_record_is_refused(aloe, base, tmp_path, text):
+    (tmp_path / "training.json").write_text(text)
+    ran = aloe("train", "dpo", "--data", rows_file(tmp_path, pair()), "--model", base,
+               "--from-base", "--out", tmp_path)  # fmt: skip
+    assert ran.is_one_line_about("training.json is broken; name another folder")
+
+
 def test_an_adapter_of_another_base_is_refused(aloe, base, run, tmp_path):
     result(aloe("train", "sft", "--data", run, "--model", base, "--out", tmp_path / "sft",
                 "--max-steps", "1", "--quiet", "--json"))  # fmt: skip
