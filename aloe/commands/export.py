@@ -159,9 +159,7 @@ def _check_out(out: Path, run: Path, *, is_file: bool) -> None:
     if not is_file and out.is_file():
         raise ConfigError(f"{out} is a file; name a folder, or a file ending in {types}")
     if not is_file and out.name.lower().endswith(OTHER_TYPES) and not out.is_dir():
-        raise ConfigError(
-            f"{out} ends like a file of a kind that is not written; known are {types}"
-        )
+        raise ConfigError(f"{out} ends like a file and no folder; files end in {types}")
 
 
 def _exporter(name: str) -> "Rows":
