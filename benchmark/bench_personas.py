@@ -33,13 +33,13 @@ from typing import Any
 
 import numpy as np
 
-from aloe.commands.persona_files import write_bytes
 from aloe.config import ModelConfig, PersonasConfig
 from aloe.schema import Persona, digest
 from memory.axes import KINDS
 from memory.embedder import MiniLmEmbedder, Vectors, unit
 from memory.personas import SHIPPED, as_line, read_personas
 from memory.pool import PersonaPool, open_pool
+from memory.trees import replace_bytes
 
 BATCH = 64
 WARM = 4
@@ -358,7 +358,7 @@ def main() -> None:
         found["memory"] = _said("memory", json.loads(largest))
         found["gate"] = _said("gate", measure_gate(given.sizes, vectors, folder))
         found["original"] = _said("original", measure_original(given.original, texts))
-        write_bytes(given.out, markdown(found).encode("utf-8"))
+        replace_bytes(given.out, markdown(found).encode("utf-8"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from rich.text import Text
 from aloe.commands.options import ConfigFile, Json, Seed
 from aloe.commands.persona_reports import PoolFile, opened, vectors
 from aloe.console import finish, show, stderr
-from aloe.errors import ConfigError, StoreError
+from aloe.errors import ConfigError
 
 if TYPE_CHECKING:
     from aloe.schema import Persona
@@ -51,10 +50,12 @@ def export(
     """
     import random
 
+    from memory.trees import replace_bytes
+
     _, personas, _ = opened(file, None)
     if count is not None and count < len(personas):
         personas = random.Random(seed or 0).sample(personas, count)
-    write_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz"))
+    replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz"))
     show(Text(f"{out}: {len(personas)} personas."), as_json=as_json)
     finish({"out": str(out), "personas": len(personas)}, as_json=as_json)
 
@@ -83,23 +84,6 @@ def _csv(personas: "Sequence[Persona]") -> str:
     return text.getvalue()
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file in one step: readers see the old file or the new, never a part.
-
-    Raises:
-        StoreError: it cannot be written.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
-
-
 def split(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="personas.jsonl to split.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the three files.")],
@@ -126,6 +110,7 @@ def split(
     """
     from memory import splitting
     from memory.personas import as_lines
+    from memory.trees import replace_bytes
 
     path, personas, settings = opened(file, config)
     limit = settings.threshold if threshold is None else threshold
@@ -145,7 +130,7 @@ def split(
         )
     for part, rows in done.rows.items():
         lines = as_lines(personas[row] for row in rows)
-        write_bytes(out / f"{part}.jsonl", lines.encode("utf-8"))
+        replace_bytes(out / f"{part}.jsonl", lines.encode("utf-8"))
     sizes = {str(part): len(rows) for part, rows in done.rows.items()}
     for row, similarity in list(done.refused.items())[:20]:
         stderr().print(
