@@ -34,7 +34,8 @@ class HttpStatusError(Exception):
     """The server answered with an error status."""
 
     def __init__(self, response: aiohttp.ClientResponse, text: str) -> None:
-        super().__init__(f"HTTP {response.status}: {text}")
+        super().__init__(f"HTTP {response.status}: {_reason(text)}")
+        self.text = text
         self.status_code = response.status
         self.headers = response.headers
 
@@ -113,13 +114,14 @@ class HttpChat(BaseChatModel):
             ValueError: the answer is not JSON.
         """
         session = await _session(self.base_url, self.api_key.get_secret_value())
-        url = self.base_url.rstrip("/") + path
+        base, _, query = self.base_url.partition("?")
+        url = base.rstrip("/") + path + (f"?{query}" if query else "")
         data = None if body is None else json.dumps(body).encode()
         timeout = aiohttp.ClientTimeout(total=self.timeout)
         async with session.request(method, url, data=data, timeout=timeout) as response:
             text = await response.read()
             if response.status != 200:
-                raise HttpStatusError(response, _reason(text))
+                raise HttpStatusError(response, text.decode("utf-8", "replace"))
         return json.loads(text), response.headers
 
 
@@ -177,9 +179,9 @@ def message_of(answer: Any) -> AIMessage:
     )
 
 
-def _reason(text: bytes) -> str:
+def _reason(text: str) -> str:
     """Return the message of an error answer, or the answer itself, cut short."""
     try:
         return str(json.loads(text)["error"]["message"])[:300]
     except (ValueError, KeyError, TypeError):
-        return text.decode("utf-8", "replace")[:300]
+        return text[:300]
