@@ -35,7 +35,7 @@ class HttpStatusError(Exception):
 
     def __init__(self, response: aiohttp.ClientResponse, text: str) -> None:
         super().__init__(f"HTTP {response.status}: {_reason(text)}")
-        self.text = text
+        self.body = text
         self.status_code = response.status
         self.headers = response.headers
 

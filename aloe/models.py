@@ -32,7 +32,7 @@ from aloe.limits import Limiter, duration, limiter_of
 from aloe.logprobs import first_word
 from aloe.parameters import Parameters, Sent, parameters_of
 from aloe.providers import PROVIDERS, base_url_of, is_openai, parsed
-from aloe.refusals import overflowed
+from aloe.rejections import overflowed
 from aloe.schema import digest
 from aloe.secrets import redacted as redacted
 

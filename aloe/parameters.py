@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
-from aloe.refusals import SPELLINGS, Refusal, canonical, means, refusal_of
+from aloe.rejections import SPELLINGS, Rejection, canonical, means, rejection_of
 
 MOST_CHANGES = 24
 """Changes, undone ones included, after which a server's refusals are taken as they are."""
@@ -121,7 +121,7 @@ class Parameters:
     _version: int = 0
     """Counts the changes, undone ones included."""
     _tried: dict[str, list[Change]] = field(default_factory=dict)
-    """What was tried against a refusal, by its words."""
+    """What was tried against a rejection, by its words."""
     _said: set[str] = field(default_factory=set)
 
     def shaped(
@@ -152,17 +152,17 @@ class Parameters:
             error: what the client raised.
             sent: the request that it refused.
         """
-        refusal = refusal_of(error)
-        if refusal is None or self._version >= MOST_CHANGES:
+        rejection = rejection_of(error)
+        if rejection is None or self._version >= MOST_CHANGES:
             return False
         if sent.version != self._version:
-            return bool(_named(refusal, sent))  # others met the same, and changed what is sent
-        tried = self._tried.setdefault(refusal.words, [])
+            return bool(_named(rejection, sent))  # others met the same, and changed what is sent
+        tried = self._tried.setdefault(rejection.words, [])
         undone: tuple[str, ...] = ()
         if tried and self.changes and self.changes[-1] == tried[-1]:
             undone = self.changes.pop().names  # it was not to blame
             self._version += 1
-        remedies = _remedies(_named(refusal, sent, undone), refusal, sent)
+        remedies = _remedies(_named(rejection, sent, undone), rejection, sent)
         change = next((each for each in remedies if each not in tried), None)
         if change is None:
             return False
@@ -213,16 +213,16 @@ def without_system(messages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]
     return [*joined, ("user", "\n\n".join(said))] if said else joined
 
 
-def _named(refusal: Refusal, sent: Sent, undone: Sequence[str] = ()) -> list[str]:
+def _named(rejection: Rejection, sent: Sent, undone: Sequence[str] = ()) -> list[str]:
     """Return the parameters of a request that its refusal names, the most expendable first."""
     names = [*sent.fields, *undone]
     if any(role == "system" for role, _ in sent.messages):
         names.append("system message")
 
     def stated(name: str) -> bool:
-        return any(means(param, name, phrases=False) for param in refusal.params)
+        return any(means(param, name, phrases=False) for param in rejection.params)
 
-    found = list(filter(stated, names)) or [n for n in names if means(refusal.message, n)]
+    found = list(filter(stated, names)) or [n for n in names if means(rejection.message, n)]
     return sorted(dict.fromkeys(found), key=_worth)
 
 
@@ -231,11 +231,11 @@ def _worth(name: str) -> int:
     return EXPENDABLE.index(known) if known in EXPENDABLE else -1
 
 
-def _remedies(names: Sequence[str], refusal: Refusal, sent: Sent) -> Iterator[Change]:
-    """Yield what may help against a refusal, what keeps most first."""
-    said = _short(refusal.message)
+def _remedies(names: Sequence[str], rejection: Rejection, sent: Sent) -> Iterator[Change]:
+    """Yield what may help against a rejection, what keeps most first."""
+    said = _short(rejection.message)
     for name in names:
-        for change in _remedies_for(name, refusal.message, sent.fields.get(name)):
+        for change in _remedies_for(name, rejection.message, sent.fields.get(name)):
             yield replace(change, reason=said)
     fields = tuple(name for name in names if name != "system message")
     if len(fields) > 1:

@@ -40,7 +40,7 @@ _REFUSING = (400, 422)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class Rejection:
     """What a server had against a request."""
 
     message: str
@@ -56,36 +56,40 @@ class Refusal:
 
 def overflowed(error: Exception) -> bool:
     """Whether a server says that a conversation is longer than its model reads."""
-    refused = _status(error) in (400, 413, 422, 500)
-    return refused and bool(_OVERFLOW.search(_body(error)[:2000]))
+    status, body = _answer(error)
+    return status in (400, 413, 422, 500) and bool(_OVERFLOW.search(_message(body)[:2000]))
 
 
-def refusal_of(error: Exception) -> Refusal | None:
+def rejection_of(error: Exception) -> Rejection | None:
     """Return what a server had against a request; None if the error says nothing of the kind.
 
     A conversation that is too long is nothing of the kind, though its refusal may name
     `max_tokens`.
     """
-    status, text = _status(error), _body(error)
     if overflowed(error):
         return None
-    if status not in _REFUSING and not (status in (500, 501) and _TEMPLATE.search(text)):
+    status, body = _answer(error)
+    if status not in _REFUSING and not (status in (500, 501) and _TEMPLATE.search(str(body))):
         return None
+    return Rejection(message=_message(body)[:2000], params=tuple(_params(body)))
+
+
+def _answer(error: BaseException) -> tuple[int | None, Any]:
+    """Return status and body of the answer that an exception stands for, or what it came from."""
+    inner: BaseException | None = error
+    while inner is not None:
+        status = getattr(inner, "status_code", None) or getattr(inner, "code", None)
+        if isinstance(status, int):
+            return status, _parsed(getattr(inner, "body", None) or str(inner))
+        inner = inner.__cause__
+    return None, str(error)
+
+
+def _parsed(body: Any) -> Any:
     try:
-        answer = json.loads(text)
+        return json.loads(body) if isinstance(body, str | bytes) else body
     except ValueError:
-        answer = text
-    return Refusal(message=_message(answer)[:2000], params=tuple(_params(answer)))
-
-
-def _status(error: Exception) -> Any:
-    return getattr(error, "status_code", None) or getattr(error, "code", None)
-
-
-def _body(error: Exception) -> str:
-    """Return the answer that an exception stands for, as far as its client kept it."""
-    given = getattr(error, "text", None) or getattr(getattr(error, "response", None), "text", None)
-    return given if isinstance(given, str) and given else str(error)
+        return str(body)
 
 
 def _message(answer: Any) -> str:
