@@ -17,6 +17,9 @@ QUOTED = 200
 _UNKNOWN_CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|self-?\s?signed", re.IGNORECASE)
 _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|record layer failure|unknown protocol", re.IGNORECASE)
 _TLS_WANTED = re.compile(r"HTTP request .{0,20}to an? HTTPS (?:port|server)", re.IGNORECASE)
+_PREVIEW = re.compile(r"Expected a dict or openai.BaseModel, got str: ['\"](.*)", re.DOTALL)
+"""How langchain-openai shows an answer that the openai client could not read."""
+
 _CUT_OFF = re.compile(r"disconnected|reset by peer|BadStatusLine|Bad status line", re.IGNORECASE)
 
 
@@ -29,7 +32,7 @@ def described(error: Exception, url: str | None = None) -> str:
     """
     answer = not_json(error)
     if answer is None:
-        text = redacted(f"{type(error).__name__}: {error}")[:300]
+        text = redacted(f"{type(error).__name__}: {error}{_unread(error)}")[:300]
     else:
         text = f"the answer is not JSON: {redacted(answer)[:QUOTED]!r}"
     cure = likely_cure(error, url) if url else None
@@ -41,14 +44,14 @@ def not_json(error: BaseException) -> str | None:
     for each in _chain(error):
         if isinstance(each, json.JSONDecodeError):
             return each.doc
-        if isinstance(each, AttributeError) and isinstance(each.obj, str):
-            return each.obj  # the openai client hands a text on where it expects an object
+        if preview := _PREVIEW.search(str(each)):
+            return preview[1]
     return None
 
 
 def likely_cure(error: BaseException, url: str) -> str | None:
     """Return what is likely to help against a failed request to `url`; None if nothing is known."""
-    said = " ".join(f"{type(each).__name__} {each}" for each in _chain(error))
+    said = " ".join(f"{type(each).__name__} {each}{_unread(each)}" for each in _chain(error))
     parts = urlsplit(url)
     here = f"//{parts.netloc.rpartition('@')[2]}"
     if _UNKNOWN_CERTIFICATE.search(said):
@@ -70,6 +73,13 @@ def likely_cure(error: BaseException, url: str) -> str | None:
     if not re.search(r"/v\d", parts.path):
         return f"the base URL may lack its /v1: {parts.scheme}:{here}{parts.path.rstrip('/')}/v1"
     return None
+
+
+def _unread(error: BaseException) -> str:
+    """Return the answer that the openai client keeps to itself, because it is not JSON."""
+    text = getattr(getattr(error, "response", None), "text", None)
+    unread = isinstance(text, str) and getattr(error, "body", None) is None
+    return f" {text}" if unread else ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

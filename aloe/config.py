@@ -28,7 +28,7 @@ from pydantic import (
 from aloe.errors import ConfigError, InputError
 from aloe.instances import is_chat, name_of
 from aloe.named import entry_points
-from aloe.secrets import check_model_url, refuse_secret_url, refuse_secrets
+from aloe.secrets import check_base_url, check_model_url, refuse_secrets
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -112,7 +112,7 @@ class ModelConfig(Settings):
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
         check_model_url(self.model)
-        refuse_secret_url(self.base_url or "")
+        check_base_url(self.base_url)
         refuse_secrets("options", self.options)
         return self
 

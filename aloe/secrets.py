@@ -66,6 +66,17 @@ def refuse_secret_url(url: str) -> None:
         raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
 
 
+def check_base_url(url: str | None) -> None:
+    """Make sure that a base URL has its scheme and holds no secret.
+
+    Raises:
+        ValueError: without the URL if it holds one.
+    """
+    refuse_secret_url(url or "")
+    if url and not re.match(r"https?://", url):
+        raise ValueError(f"the URL needs its scheme: write http://{url} (or https://)")
+
+
 def check_model_url(model: str) -> None:
     """Make sure that the URL in a model string has its scheme and holds no secret.
 
