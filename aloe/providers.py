@@ -173,6 +173,8 @@ def _huggingface(config: ModelConfig, name: str, _url: str | None) -> Opened:
         raise ConfigError(
             f"{config.model} needs {error.name}: pip install 'aloe-align[train]'"
         ) from None
+    if config.reasoning != "auto":
+        raise ConfigError(f"{config.model}: reasoning is for models at a server; leave it out")
     chat = HuggingFaceChat.load(name, **sampling_of(config), **config.options)
     return Opened(chat=chat, openai_compatible=True)
 

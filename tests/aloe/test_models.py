@@ -274,6 +274,7 @@ def test_texts_are_cleared_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"model": "openai:gpt-4o-mini"}, ["OPENAI_API_KEY", "local:smollm2-135m"]),
         ({"model": "openai:x", "api_key_env": "NO_SUCH"}, ["NO_SUCH"]),
         ({"model": "openai:x@http://h/v1", "options": {"top_p": "x"}}, ["openai:x", "top_p"]),
+        ({"model": "hf:x", "reasoning": "off"}, ["hf:x", "reasoning"]),
         ({"model": "community:ChatNobody"}, ["ChatNobody"]),
         ({"model": "scripted:no.such:reply"}, ["scripted:no.such:reply"]),
         ({"model": "scripted:agents.scripted:none"}, ["cannot be found"]),
