@@ -1,9 +1,9 @@
 """What can be seen to be wrong with a message without asking a model.
 
 Simulators fail in known ways: they speak as the assistant, narrate, repeat what was said, say
-nothing, talk at length, or are cut off. Each is detected by a plain rule, so that a message can be
-asked for again with the reason counted, and a fault that stays is recorded on its node instead of
-passing as data.
+nothing, talk at length, or are cut off by a limit, a filter or a fault. Each is detected by a plain
+rule, so that a message can be asked for again with the reason counted, and a fault that stays is
+recorded on its node instead of passing as data.
 """
 
 import re
@@ -24,6 +24,7 @@ _AS_ASSISTANT = re.compile(
 # a line is no stage direction.
 _SPAN = r"(?<![*\w])\*(?![*\s])[^*\n]*(?<!\s)\*(?![*\w])"
 _NARRATION = re.compile(rf"(?:^|\n)\s*{_SPAN}|{_SPAN}\s*(?:$|\n)|(?=\*[^\s*]+ ){_SPAN}")
+_ENDINGS: dict[str, Fault] = {"length": "truncated", "content_filter": "filtered"}
 _LABEL = re.compile(r"^(?:user|me|person|message|assistant|reply)\s*:\s*", re.IGNORECASE)
 
 
@@ -32,7 +33,7 @@ def tidied(reply: Reply) -> str:
     text = _LABEL.sub("", reply.text.strip()).strip()
     if len(text) > 1 and text[0] == text[-1] == '"' and text.count('"') == 2:
         text = text[1:-1].strip()
-    if reply.finish == "length":
+    if reply.finish != "stop":
         whole = [piece for piece in sentences(text) if piece[-1] in ".!?"]
         text = " ".join(whole) or text
     return text
@@ -60,8 +61,9 @@ def user_faults(
         faults.append("echo")
     if len(text.split()) > most_words:
         faults.append("over_long")
-    if reply.finish == "length" and text[-1] not in ".!?":
-        faults.append("truncated")
+    cut = ending_fault(reply)
+    if cut and (cut != "truncated" or text[-1] not in ".!?"):
+        faults.append(cut)
     return tuple(faults)
 
 
@@ -69,7 +71,15 @@ def assistant_faults(text: str, reply: Reply) -> tuple[Fault, ...]:
     """Return what is wrong with a candidate reply as training data."""
     if not text:
         return ("empty",)
-    return ("truncated",) if reply.finish == "length" else ()
+    cut = ending_fault(reply)
+    return (cut,) if cut else ()
+
+
+def ending_fault(reply: Reply) -> Fault | None:
+    """Return what is wrong with how a reply ended; None if it is whole."""
+    if reply.finish == "stop":
+        return None
+    return _ENDINGS.get(reply.finish, "failed")
 
 
 def echoes(text: str, other: str) -> bool:

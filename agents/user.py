@@ -36,6 +36,8 @@ REASONS: dict[Fault, str] = {
     "echo": "(That was said before. Write something new.)",
     "over_long": "(That was too long. Write two short sentences.)",
     "truncated": "(That was too long. Write one short sentence.)",
+    "filtered": "(A filter cut that off. Write it in milder words.)",
+    "failed": "(That broke off. Write one whole message.)",
 }
 """What the user is told when asked again; it stands late, so that a prefix cache still holds."""
 

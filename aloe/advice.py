@@ -6,13 +6,9 @@ nobody here knows have errors of their own in every client, none of which names 
 
 import json
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from aloe.secrets import redacted
-
-QUOTED = 200
-"""Characters shown of an answer that is not JSON."""
+from aloe.http_answer import UnreadableError, causes, server_error
 
 _UNKNOWN_CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|self-?\s?signed", re.IGNORECASE)
 _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|record layer failure|unknown protocol", re.IGNORECASE)
@@ -23,25 +19,11 @@ _PREVIEW = re.compile(r"Expected a dict or openai.BaseModel, got str: ['\"](.*)"
 _CUT_OFF = re.compile(r"disconnected|reset by peer|BadStatusLine|Bad status line", re.IGNORECASE)
 
 
-def described(error: Exception, url: str | None = None) -> str:
-    """Return what went wrong in a request, cut short and cleared of keys, with the likely cure.
-
-    Args:
-        error: what the client raised.
-        url: base URL of the server, None if the model has none.
-    """
-    answer = not_json(error)
-    if answer is None:
-        text = redacted(f"{type(error).__name__}: {error}{_unread(error)}")[:300]
-    else:
-        text = f"the answer is not JSON: {redacted(answer)[:QUOTED]!r}"
-    cure = likely_cure(error, url) if url else None
-    return f"{text}; {cure}" if cure else text
-
-
 def not_json(error: BaseException) -> str | None:
     """Return the answer that a client could not read as JSON; None if that is not what happened."""
-    for each in _chain(error):
+    for each in causes(error):
+        if isinstance(each, UnreadableError):
+            return each.answer
         if isinstance(each, json.JSONDecodeError):
             return each.doc
         if preview := _PREVIEW.search(str(each)):
@@ -51,7 +33,8 @@ def not_json(error: BaseException) -> str | None:
 
 def likely_cure(error: BaseException, url: str) -> str | None:
     """Return what is likely to help against a failed request to `url`; None if nothing is known."""
-    said = " ".join(f"{type(each).__name__} {each}{_unread(each)}" for each in _chain(error))
+    answer = server_error(error)
+    said = " ".join(f"{type(each).__name__} {each}" for each in [*causes(error), answer])
     parts = urlsplit(url)
     here = f"//{parts.netloc.rpartition('@')[2]}"
     if _UNKNOWN_CERTIFICATE.search(said):
@@ -65,7 +48,7 @@ def likely_cure(error: BaseException, url: str) -> str | None:
         return f"the server speaks https, not http: write https:{here}{parts.path}"
     if parts.scheme == "http" and _CUT_OFF.search(said) and parts.port in (443, 8443):
         return f"port {parts.port} usually speaks https: write https:{here}{parts.path}"
-    status = getattr(error, "status_code", None)
+    status = answer.status_code if answer else None
     if status not in (404, 405) and not_json(error) is None:
         return None
     if parts.path.rstrip("/").endswith("/chat/completions"):
@@ -73,17 +56,3 @@ def likely_cure(error: BaseException, url: str) -> str | None:
     if not re.search(r"/v\d", parts.path):
         return f"the base URL may lack its /v1: {parts.scheme}:{here}{parts.path.rstrip('/')}/v1"
     return None
-
-
-def _unread(error: BaseException) -> str:
-    """Return the answer that the openai client keeps to itself, because it is not JSON."""
-    text = getattr(getattr(error, "response", None), "text", None)
-    unread = isinstance(text, str) and getattr(error, "body", None) is None
-    return f" {text}" if unread else ""
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and what it came from."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

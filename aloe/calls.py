@@ -31,6 +31,7 @@ from aloe.config import PAID, Price
 from aloe.errors import CallError, StoreError, TransientCallError
 from aloe.limits import Limiter
 from aloe.models import Message, Model, Reply
+from aloe.refusals import Refusals
 from aloe.schema import digest
 
 KEPT = 4096
@@ -92,6 +93,8 @@ class Totals:
     """US dollars over the calls whose price is known."""
     unpriced: int = 0
     """Calls whose price is not known."""
+    estimated: int = 0
+    """Calls whose tokens are made from the text, since their server counts none."""
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Calls by (role, outcome)."""
 
@@ -104,6 +107,7 @@ class Totals:
         self.output_tokens += event.output_tokens
         self.cost += event.cost or 0.0
         self.unpriced += event.cost is None
+        self.estimated += bool(event.reply and event.reply.get("estimated"))
         self.outcomes[event.role, event.outcome] += 1
 
 
@@ -132,6 +136,7 @@ class CallLog:
         self._listeners = [on_event]
         self.limiters: set[Limiter] = set()
         """Those of the servers that were called."""
+        self.refusals = Refusals()
         self._journal: dict[str, list[dict[str, Any]]] = {}
         self._failed: dict[str, str] = {}
         self._failing: set[str | None] = set()
@@ -194,6 +199,7 @@ class CallLog:
             call.close(error)
             raise
         call.close()
+        self.refusals.read(call.event)
 
     def take(self, event: Event, messages: Sequence[Message] = ()) -> None:
         """Enter one finished call: count it, price it, write its line.
@@ -273,6 +279,7 @@ class Call:
         event, limiter = self.event, self._model.limiter
         event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
         if (known := self._log.recall(event.key, event.tree)) is not None:
+            self._log.refusals.answered(event)
             return known
         self._log.limiters.add(limiter)
         self._messages, event.arguments = messages, self._model.arguments(**wishes)
@@ -283,13 +290,15 @@ class Call:
                 return await self._attempt()
             except TransientCallError as error:
                 failures += 1
-                own_failures += error.cause in ("slow", "fault")
+                own_failures += error.cause in ("slow", "fault", "garbled")
                 waited = time.monotonic() - begun
                 if own_failures >= limiter.config.tries or waited > limiter.config.patience:
-                    raise
+                    raise await self._log.refusals.refused(event, error) from None
                 self._fail(error)
                 if error.cause != "down" and not error.retry_after:  # for those we stand in line
                     await asyncio.sleep(limiter.backoff(failures))
+            except CallError as error:
+                raise await self._log.refusals.refused(event, error) from None
 
     async def _attempt(self) -> Reply:
         """Ask the model once, when its server and the budget allow it."""
@@ -300,7 +309,9 @@ class Call:
             await self._log.budget.admit()
             self._made = True
             event.started, clock = time.time(), time.perf_counter()
-            reply = await model.ask(self._messages, event.arguments)
+            with self._log.refusals.asking(event):
+                reply = await model.ask(self._messages, event.arguments)
+                self._log.refusals.answered(event)
         except TransientCallError as error:
             limiter.failed(visit, error, event.key)
             raise

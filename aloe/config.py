@@ -88,6 +88,8 @@ class ModelConfig(Settings):
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     timeout: float = Field(default=120.0, gt=0)
     """Seconds after which a call counts as failed."""
+    max_reply_bytes: int = Field(default=4_000_000, ge=1)
+    """Most bytes of an answer, unpacked; a longer one is not read, and its call is tried again."""
     logprobs: bool = True
     """Whether to ask for log-probabilities where a role can use them."""
     top_logprobs: int = Field(default=20, ge=1)
@@ -405,6 +407,11 @@ class TrainingConfig(Settings):
     alpha: int = Field(default=32, ge=1)
     """Scale of the adapter: its output counts alpha/rank times."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "all-linear"
+    )
+    """Which layers get adapters, by the last part of their name, such as `["q_proj", "v_proj"]`;
+    `all-linear`: all linear layers but the output's."""
     tree_packing: bool = True
     """Whether SFT and DPO compute a shared prefix once; the others never do."""
     row_tokens: int = Field(default=2048, ge=1)

@@ -63,25 +63,39 @@ class BudgetError(AloeError):
 
 
 class CallError(AloeError):
-    """One call to a model failed; others may pass."""
+    """One call to a model failed; others may pass.
+
+    `refusal` is what it has in common with others that failed for the same reason; empty if nobody
+    can tell.
+    """
+
+    def __init__(self, message: str, *, refusal: str = "") -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 class ContextError(CallError):
     """A conversation is longer than its model reads; what was said before it is whole."""
 
 
-Cause = Literal["busy", "down", "slow", "fault"]
+Cause = Literal["busy", "down", "slow", "fault", "garbled"]
 """What a passing failure says about its server. `busy`: it wants fewer calls. `down`: nobody is
-there, or a gateway says so. `slow`: no answer in time. `fault`: anything else that may pass."""
+there, or a gateway says so. `slow`: no answer in time. `garbled`: it answered what nobody can read.
+`fault`: anything else that may pass."""
 
 
 class TransientCallError(CallError):
     """A call failed in a way that often passes; `retry_after` is the server's wish in seconds."""
 
     def __init__(
-        self, message: str, *, retry_after: float | None = None, cause: Cause = "fault"
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        cause: Cause = "fault",
+        refusal: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, refusal=refusal)
         self.retry_after = retry_after
         self.cause = cause
 

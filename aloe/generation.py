@@ -62,8 +62,8 @@ class Writer:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model, self._tokenizer = model, tokenizer
         ends = model.generation_config.eos_token_id
-        self.ends = frozenset([*(ends if isinstance(ends, list) else [ends]),
-                               tokenizer.eos_token_id])  # fmt: skip
+        known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
+        self.ends = frozenset(each for each in known if each is not None)
         """Ids of the tokens that end a reply."""
         self._waiting: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="generation", daemon=True).start()
@@ -111,7 +111,7 @@ class Writer:
         device = self._model.device
         width = max(len(each.prompt) for each in requests)
         pad = self._tokenizer.pad_token_id
-        pad = self._tokenizer.eos_token_id if pad is None else pad
+        pad = min(self.ends, default=0) if pad is None else pad  # masked: any token will do
         rows = [[pad] * (width - len(each.prompt)) + list(each.prompt) for each in requests]
         mask = [[0] * (width - len(each.prompt)) + [1] * len(each.prompt) for each in requests]
         scored = requests[0].logprobs is not None
@@ -225,7 +225,7 @@ class Ending(transformers.StoppingCriteria):  # type: ignore[misc]
     ) -> None:
         self._width = width
         self._most = torch.tensor([each.max_tokens for each in requests], device=device)
-        self._ends = torch.tensor(sorted(ends), device=device)
+        self._ends = torch.tensor(sorted(ends), dtype=torch.long, device=device)
         stop = list(requests[0].stop)
         self._stopped = transformers.StopStringCriteria(tokenizer, stop) if stop else None
         self.lengths = torch.zeros_like(self._most)

@@ -7,6 +7,7 @@ one; a model that is about to be served needs its control tokens at once.
 import mmap
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,23 +34,48 @@ def read_head(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: it is no such file, or one that was cut off.
     """
+    with _opened(path) as data:
+        return _fields(data)[0]
+
+
+def read_tensor_types(path: Path) -> dict[str, int]:
+    """Return the type numbers of the tensors in a GGUF file (`gguf.GGMLQuantizationType`), by name.
+
+    Raises:
+        ValueError: it is no such file, or one that was cut off.
+    """
+    with _opened(path) as data:
+        _, at = _fields(data)
+        found = {}
+        for _ in range(struct.unpack_from("<Q", data, 8)[0]):
+            name, at = _value(data, at, STRING)
+            (dimensions,) = struct.unpack_from("<I", data, at)
+            at += 4 + 8 * dimensions
+            (found[name],) = struct.unpack_from("<I", data, at)
+            at += 12  # the type, and where the tensor lies
+        return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[mmap.mmap]:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return dict(_fields(data))
+            yield data
     except (struct.error, KeyError, ValueError):  # the last from an empty file
         raise ValueError(f"{path} is no GGUF file that can be read") from None
 
 
-def _fields(data: mmap.mmap) -> Iterator[tuple[str, Any]]:
+def _fields(data: mmap.mmap) -> tuple[dict[str, Any], int]:
+    """Return the metadata by key, and where the tensors' names begin."""
     magic, version, _tensors, fields = struct.unpack_from("<4sIQQ", data)
     if magic != b"GGUF" or version not in (2, 3):
         raise KeyError(magic)
-    at = 24
+    at, found = 24, {}
     for _ in range(fields):
         key, at = _value(data, at, STRING)
         (kind,) = struct.unpack_from("<I", data, at)
-        value, at = _value(data, at + 4, kind)
-        yield key, value
+        found[key], at = _value(data, at + 4, kind)
+    return found, at
 
 
 def _value(data: mmap.mmap, at: int, kind: int) -> tuple[Any, int]:

@@ -21,6 +21,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, SecretStr
 
+from aloe.http_answer import ENCODINGS, checked_completion, read_answer, read_bounded
+
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECTIONS = 1024
@@ -30,14 +32,11 @@ RATES = "x-ratelimit-limit-requests"
 """The header by which a server is known that states its caps a minute."""
 
 
-class HttpStatusError(Exception):
-    """The server answered with an error status."""
+CONNECT_TIMEOUT = 8.0
+"""Seconds after which nobody is there: a handshake takes no longer, however busy the server."""
 
-    def __init__(self, response: aiohttp.ClientResponse, text: str) -> None:
-        super().__init__(f"HTTP {response.status}: {_reason(text)}")
-        self.body = text
-        self.status_code = response.status
-        self.headers = response.headers
+MAX_REPLY_BYTES = 4_000_000
+"""Default of `max_reply_bytes`."""
 
 
 class HttpChat(BaseChatModel):
@@ -48,6 +47,8 @@ class HttpChat(BaseChatModel):
     api_key: SecretStr
     timeout: float
     """Seconds for one request."""
+    max_reply_bytes: int = MAX_REPLY_BYTES
+    """Of one answer, unpacked."""
     sampling: dict[str, Any] = Field(default_factory=dict)
     """Sent with every request; the call's own arguments win."""
 
@@ -84,7 +85,7 @@ class HttpChat(BaseChatModel):
         Its callbacks, its conversion of messages and its copies cost more than the request itself.
 
         Raises:
-            HttpStatusError, aiohttp.ClientError, TimeoutError, ValueError: as `exchange`, and if
+            ServerError, UnreadableError, aiohttp.ClientError, TimeoutError: as `exchange`, and if
                 the answer holds no message.
         """
         body = {
@@ -109,20 +110,19 @@ class HttpChat(BaseChatModel):
         """Send one request and return the JSON of its answer, and its headers.
 
         Raises:
-            HttpStatusError: the status is not 200.
+            ServerError: the server says that something went wrong.
+            UnreadableError: the answer is too long or not JSON.
             aiohttp.ClientError, TimeoutError: there was no answer, or only a part of one.
-            ValueError: the answer is not JSON.
         """
         session = await _session(self.base_url, self.api_key.get_secret_value())
         base, _, query = self.base_url.partition("?")
         url = base.rstrip("/") + path + (f"?{query}" if query else "")
         data = None if body is None else json.dumps(body).encode()
-        timeout = aiohttp.ClientTimeout(total=self.timeout)
+        timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT)
+        most = self.max_reply_bytes
         async with session.request(method, url, data=data, timeout=timeout) as response:
-            text = await response.read()
-            if response.status != 200:
-                raise HttpStatusError(response, text.decode("utf-8", "replace"))
-        return json.loads(text), response.headers
+            came = await read_bounded(response.content.iter_any(), most)
+        return read_answer(response.status, response.headers, came, most), response.headers
 
 
 _Keeper = AsyncGenerator[aiohttp.ClientSession, None]
@@ -144,7 +144,12 @@ async def _session(base_url: str, key: str) -> aiohttp.ClientSession:
 async def _kept_session(base_url: str, key: str) -> _Keeper:
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        headers={
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": ENCODINGS,
+        },
+        auto_decompress=False,  # a few bytes can unpack to more than fits into memory
         trust_env=urlsplit(base_url).hostname not in LOOPBACK,
     ) as session:
         yield session
@@ -154,34 +159,21 @@ def message_of(answer: Any) -> AIMessage:
     """Return the message of a chat completion.
 
     Raises:
-        ValueError: it holds none.
+        UnreadableError: it holds none.
     """
-    try:
-        choice = answer["choices"][0]
-        content = choice["message"].get("content") or ""
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise ValueError(f"the answer holds no message: {str(answer)[:200]}") from None
-    usage = answer.get("usage") or {}
-    details = usage.get("prompt_tokens_details") or {}
-    read, wrote = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+    checked = checked_completion(answer)
+    choice, usage = checked["choices"][0], checked["usage"]
     return AIMessage(
-        content,
+        choice["message"].get("content") or "",
         response_metadata={
             "finish_reason": choice.get("finish_reason"),
             "logprobs": choice.get("logprobs"),
         },
-        usage_metadata={
-            "input_tokens": read,
-            "output_tokens": wrote,
-            "total_tokens": read + wrote,
-            "input_token_details": {"cache_read": details.get("cached_tokens") or 0},
+        usage_metadata=usage
+        and {
+            "input_tokens": usage["prompt_tokens"],
+            "output_tokens": usage["completion_tokens"],
+            "total_tokens": usage["total_tokens"],
+            "input_token_details": {"cache_read": usage["prompt_tokens_details"]["cached_tokens"]},
         },
     )
-
-
-def _reason(text: str) -> str:
-    """Return the message of an error answer, or the answer itself, cut short."""
-    try:
-        return str(json.loads(text)["error"]["message"])[:300]
-    except (ValueError, KeyError, TypeError):
-        return text[:300]

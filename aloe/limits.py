@@ -4,7 +4,8 @@ A server is loaded until it shows strain and then a little less (additive increa
 decrease, as TCP shares a line): a 429, a call without an answer in time, and an answer slower than
 `limits.slow` cut the number of calls in flight, answers let it grow again. Plain latency is no
 sign of strain: a server that batches queues calls without harm until they near their timeout.
-Caps a minute are those of the settings or, if lower, of the provider's own headers.
+Caps a minute are those of the settings or, if lower, of the provider's own headers, as long as they
+can be meant: one by which a single call would outlast our patience is passed over.
 
 A server that is gone is not asked by everybody in turn: after `TRIP` different failures in a row
 all calls wait while single ones probe it, and a run whose server stays away for longer than
@@ -21,7 +22,7 @@ import re
 from collections import deque
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, time
 from weakref import WeakValueDictionary
 
 from aloe.config import LimitsConfig
@@ -36,7 +37,12 @@ TRIP = 3
 LONGEST_PAUSE = 30.0
 """Seconds, between two tries of a call or two probes of a server."""
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+EPOCH = 1e9
+"""Seconds since 1970 that are past: a larger number is a time, no duration."""
+
+_DURATION = re.compile(
+    r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d*)?|\.\d+)s)?(?:(\d{1,9}(?:\.\d*)?)ms)?"
+)
 _UNITS = (3600.0, 60.0, 1.0, 0.001)
 
 
@@ -53,20 +59,32 @@ class Visit:
 
 
 class Pace:
-    """So much a minute, evenly; what was spent beyond is waited off."""
+    """So much a minute, evenly; what was spent beyond is waited off.
 
-    def __init__(self, per_minute: float | None) -> None:
+    Args:
+        per_minute: cap of the settings; None for none.
+        patience: seconds that one call may be worth by the cap of a header.
+    """
+
+    def __init__(self, per_minute: float | None, patience: float = math.inf) -> None:
         self.per_minute = per_minute
+        self._settings, self._patience = per_minute, patience
         self._due = 0.0
 
     def lower(self, per_minute: float) -> None:
         """Take `per_minute` for the cap if it is lower than the one in force."""
-        self.per_minute = min(per_minute, self.per_minute or per_minute)
+        if 60 / per_minute <= self._patience:
+            self.per_minute = min(per_minute, self.per_minute or per_minute)
 
     def spend(self, amount: float, now: float) -> None:
         """Enter what a call costs, or give back what it did not cost."""
-        if self.per_minute:
-            self._due = max(self._due, now) + amount * 60 / self.per_minute
+        if not self.per_minute:
+            return
+        seconds = amount * 60 / self.per_minute
+        if seconds > self._patience and self.per_minute != self._settings:
+            self.per_minute, self._due = self._settings, now
+        else:
+            self._due = max(self._due, now) + seconds
 
     def opens(self) -> float:
         """Return when the next call may start."""
@@ -93,8 +111,9 @@ class Limiter:
         self._width = self._most
         self._safe = 0.0
         self._cut_at, self._answered_at = -math.inf, 0.0
-        self._requests = Pace(_scaled(self.config.requests_per_minute, share))
-        self._tokens = Pace(_scaled(self.config.tokens_per_minute, share))
+        patience = self.config.patience
+        self._requests = Pace(_scaled(self.config.requests_per_minute, share), patience)
+        self._tokens = Pace(_scaled(self.config.tokens_per_minute, share), patience)
         self._mean_tokens = 0.0
         self._not_before = -math.inf
         self._line: deque[asyncio.Future[Visit]] = deque()
@@ -152,11 +171,11 @@ class Limiter:
         """End a visit that may be tried again; `call` tells different calls apart."""
         now = monotonic()
         self._tokens.spend(-visit.expected, now)
-        if error.cause != "fault":
+        if error.cause not in ("fault", "garbled"):
             self._strain(visit, now)
         if error.cause == "busy":
             self._trouble_since = self._trouble_since or now
-        else:
+        elif error.cause != "garbled":
             # Being turned away says something about the server, a broken answer about its call.
             self._failing.add(object() if error.cause == "down" else call)
         if len(self._failing) >= TRIP:
@@ -190,7 +209,7 @@ class Limiter:
             if limit := _number(headers.get(f"x-ratelimit-limit-{kind}")):
                 pace.lower(limit * self._share)
             if _number(headers.get(f"x-ratelimit-remaining-{kind}")) == 0:
-                self.pause(duration(headers.get(f"x-ratelimit-reset-{kind}", "")) or 0.0)
+                self.pause(_until(headers.get(f"x-ratelimit-reset-{kind}", "")))
 
     def in_force(self) -> str | None:
         """Return what holds calls back at this moment; None if nothing does."""
@@ -297,6 +316,15 @@ def duration(text: str) -> float | None:
     return sum(
         float(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part
     )
+
+
+def _until(text: str) -> float:
+    """Return the seconds to a reset, which some servers give as a time; 0 if nobody can tell."""
+    seconds = duration(text) or 0.0
+    for unit in (1000.0, 1.0):  # since 1970, and in no unit of a duration
+        if seconds > EPOCH * unit:
+            return max(0.0, seconds / unit - time())
+    return seconds
 
 
 def _number(text: str | None) -> float | None:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 from aloe.control_tokens import control_pattern
 from aloe.errors import ConfigError, ModelError
 from aloe.gguf_head import read_head
-from aloe.recoding import recoded
+from aloe.recoding import copy_ending_at, recoded
 
 SLOTS = 8
 """Conversations decoded together. With an adapter and two cores, 12 dialogues took 25 s eight at a
@@ -41,6 +42,12 @@ MODEL_GGUF = "model.gguf"
 ADAPTER_GGUF = "adapter.gguf"
 """In a model folder: a LoRA adapter, served beside its base. A request that carries
 `"lora": [{"id": 0, "scale": 0.0}]` is answered by the base alone."""
+
+
+ADAPTER = "adapter_config.json"
+"""The file by which a folder is known as a LoRA adapter."""
+GENERATION = "generation_config.json"
+"""In a model folder: which tokens end a reply, and how to sample."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,23 @@ def _model_files(name: str) -> tuple[Path, Path | None]:
             f"local:{name} holds neither {MODEL_GGUF} nor {ADAPTER_GGUF}; it can be served as "
             f"hf:{name}"
         )
-    settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    return weights_path(settings["base_model_name_or_path"]), adapter
+    return weights_path(adapter_base(folder)), adapter
+
+
+def adapter_base(adapter: Path) -> str:
+    """Return the model string of the base that an adapter folder names.
+
+    Raises:
+        ConfigError: the folder does not say.
+    """
+    file = adapter / ADAPTER
+    try:
+        base = json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, TypeError, KeyError):
+        base = None
+    if not isinstance(base, str):
+        raise ConfigError(f"{file} does not name the base of an adapter (base_model_name_or_path)")
+    return base.removeprefix("hf:").removeprefix("local:")
 
 
 _running: dict[str, EmbeddedServer] = {}
@@ -118,8 +140,26 @@ def borrow_servers(servers: Mapping[str, EmbeddedServer]) -> None:
     _running.update(servers)
 
 
-def _started(name: str) -> EmbeddedServer:
-    path, adapter = _model_files(name)
+def start_server(
+    path: Path,
+    *,
+    name: str,
+    adapter: Path | None = None,
+    slots: int = SLOTS,
+    context: int = CONTEXT,
+) -> EmbeddedServer:
+    """Start a server of a GGUF file.
+
+    Args:
+        path: the file.
+        name: what requests call the model.
+        adapter: a LoRA adapter to put on it.
+        slots: conversations decoded together.
+        context: tokens that each of them can hold.
+
+    Raises:
+        ModelError: llama.cpp cannot load the file.
+    """
     import xllamacpp
 
     key = secrets.token_hex(16)
@@ -131,8 +171,8 @@ def _started(name: str) -> EmbeddedServer:
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [key]
-    params.n_parallel = SLOTS
-    params.n_ctx = SLOTS * CONTEXT
+    params.n_parallel = slots
+    params.n_ctx = slots * context
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
     params.cache_ram_mib = CACHE_MIB
     params.ui = False
@@ -160,6 +200,59 @@ def _control_tokens(model: Path) -> re.Pattern[str]:
         [token for token, kind in known if kind == USER_DEFINED],
         head.get("tokenizer.chat_template", ""),
     )
+
+
+def ask(server: EmbeddedServer, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what llama.cpp's own interface answers, such as that of `/completion`.
+
+    Raises:
+        ModelError: it answers with an error.
+    """
+    request = urllib.request.Request(
+        server.base_url.removesuffix("/v1") + path,
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"},
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except OSError as error:
+        raise ModelError(f"llama.cpp does not answer {path}: {error}") from None
+    return found
+
+
+def stops_at(server: EmbeddedServer, token: int) -> bool:
+    """Return whether a server ends a reply at a token: it is made to write it."""
+    wish = {"prompt": [token], "n_predict": 2, "temperature": 0, "logit_bias": [[token, 1000.0]]}
+    return bool(ask(server, "/completion", wish)["stop_type"] == "eos")
+
+
+def _started(name: str) -> EmbeddedServer:
+    path, adapter = _model_files(name)
+    server = start_server(path, name=name, adapter=adapter)
+    end = _missed_end(server, adapter.parent) if adapter else None
+    if end is None:
+        return server
+    del server
+    if (copy := copy_ending_at(path, end)) is None:
+        raise ModelError(
+            f"local:{name}: {path} does not say that token {end} ends a reply, and there is no "
+            "room in the cache folder for a copy that does; merge the adapter with `aloe train "
+            "merge`, or serve it with hf:"
+        )
+    return start_server(copy, name=name, adapter=adapter)
+
+
+def _missed_end(server: EmbeddedServer, folder: Path) -> int | None:
+    """Return a token at which the model of a folder stops and its server does not, if any."""
+    try:
+        settings = json.loads((folder / GENERATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    ends = settings.get("eos_token_id") or []
+    ends = ends if isinstance(ends, list) else [ends]
+    return next((each for each in ends if not stops_at(server, each)), None)
 
 
 def _bypass_proxy() -> None:

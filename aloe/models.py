@@ -5,17 +5,14 @@ Everything that talks to a model takes a `Model`, and every `Model` wraps a Lang
 
 The embedded model and a vLLM server share one code path, so what works on a laptop works on a
 cluster, and the tests' double goes through the same door as all of them.
-Failures are sorted here into those that stop the run, those that cost one call, and those worth
-another try; what the model says is passed on untouched.
+Failures are sorted in `aloe.failures` into those that stop the run, those that cost one call, and
+those worth another try; what the model says is passed on untouched.
 """
 
 import asyncio
 import os
-import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -25,16 +22,19 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
-from aloe.advice import described, likely_cure
+from aloe.advice import likely_cure
 from aloe.config import LimitsConfig, ModelConfig
-from aloe.errors import CallError, Cause, ContextError, ModelError, TransientCallError
-from aloe.limits import Limiter, duration, limiter_of
+from aloe.errors import CallError, ModelError
+from aloe.failures import sorted_failure
+from aloe.finish import Finish, fold_finish
+from aloe.http_answer import ServerError, UnreadableError
+from aloe.limits import Limiter, limiter_of
 from aloe.logprobs import first_word
 from aloe.parameters import Parameters, Sent, parameters_of
 from aloe.providers import PROVIDERS, base_url_of, is_openai, parsed
-from aloe.rejections import overflowed
 from aloe.schema import digest
-from aloe.secrets import redacted as redacted
+from aloe.secrets import redacted
+from aloe.usage import count_usage
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and text, as LangChain and every chat API take them."""
@@ -49,6 +49,9 @@ OPENAI_FIELDS = frozenset((
 ))  # fmt: skip
 """Parameters that the openai client has an argument for; others go into `extra_body`."""
 
+UNSHAPING = {"timeout", "max_reply_bytes", "api_key_env"}
+"""Settings of a model that no reply depends on."""
+
 REACH_TIMEOUT = 10.0
 """Seconds a server has to answer the first question of a run."""
 
@@ -58,8 +61,8 @@ class Reply:
     """What a model answered, with what it cost in tokens."""
 
     text: str
-    finish: str
-    """`stop`, `length` (cut at max_tokens), or the provider's own word."""
+    finish: Finish
+    """Why it ended; only `stop` is a whole reply."""
     input_tokens: int
     cached_tokens: int
     """Part of `input_tokens` that the server took from its prefix cache."""
@@ -67,6 +70,8 @@ class Reply:
     logprobs: dict[str, float] | None = None
     """Natural-log probability, within ln 1e-9..0, of the likeliest tokens where the first word
     begins, stripped of blanks; None if the server gives none or they were not asked for."""
+    estimated: bool = False
+    """Whether token counts are made from the text, since the server gives none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +96,17 @@ class Model:
         """Content hash of the settings: what two calls must share to be the same call."""
         known = ModelConfig.model_fields
         same = {name for name in ADDED if getattr(self.config, name) == known[name].default}
-        return digest(
-            self.config.model_dump(mode="json", exclude={"timeout", "api_key_env", *same})
-        )
+        return digest(self.config.model_dump(mode="json", exclude=UNSHAPING | same))
 
     @cached_property
     def key(self) -> str | None:
         """The API key of its server, which must not be written anywhere; None without one."""
-        return os.environ.get(self.config.api_key_env or "OPENAI_API_KEY")
+        return os.environ.get(self.key_variable)
+
+    @property
+    def key_variable(self) -> str:
+        """Environment variable of the key."""
+        return self.config.api_key_env or "OPENAI_API_KEY"
 
     def arguments(
         self,
@@ -137,17 +145,24 @@ class Model:
         while True:
             sent = self._sent(messages, arguments)
             try:
-                answer = await self._answer(sent)
+                answer = await asyncio.wait_for(self._answer(sent), self.config.timeout)
+                if headers := answer.response_metadata.get("headers"):
+                    self.limiter.heard(headers)
+                reply = _reply(answer, sent.messages, self.key)
                 break
             except (ModelError, CallError):
                 raise
             except Exception as error:
                 if not self.parameters.learn(error, sent):
-                    raise _sorted_failure(self, error) from None
+                    raise self.failure(error) from None
         self.parameters.confirm(sent)
-        if headers := answer.response_metadata.get("headers"):
-            self.limiter.heard(headers)
-        return _reply(answer, self.key)
+        return reply
+
+    def failure(self, error: Exception) -> ModelError | CallError:
+        """Turn what the chat model raised into one of our errors."""
+        return sorted_failure(
+            error, model=self.name, key=self.key, variable=self.key_variable, url=_url(self)
+        )
 
     def _sent(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> Sent:
         """Return the request for a question, as far as it is known what the model takes."""
@@ -164,8 +179,7 @@ class Model:
         if isinstance(self.chat, HttpChat) and not _listened_to():
             return await self.chat.complete(sent.messages, sent.fields)
         chat, fields = self._placed(sent.fields)
-        answer = chat.ainvoke(list(sent.messages), **fields)
-        return await asyncio.wait_for(answer, self.config.timeout)
+        return await chat.ainvoke(list(sent.messages), **fields)
 
     @property
     def _by_openai(self) -> bool:
@@ -199,82 +213,19 @@ def _listened_to() -> bool:
     return not isinstance(callbacks, BaseCallbackManager) or bool(callbacks.handlers)
 
 
-def _reply(answer: AIMessage, key: str | None) -> Reply:
+def _reply(answer: AIMessage, messages: Sequence[tuple[str, str]], key: str | None) -> Reply:
     text = str(answer.text)
+    usage = count_usage(answer.usage_metadata, messages, text)
     if key and key in text:  # a server that echoes what it was sent
         text = text.replace(key, "***")
-    usage = answer.usage_metadata or {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-    cached = usage.get("input_token_details", {}).get("cache_read") or 0
     metadata = answer.response_metadata
     return Reply(
         # Half a surrogate pair, which JSON can carry, could not be written to any file.
         text=text.encode("utf-8", "replace").decode(),
-        finish=metadata.get("finish_reason") or "stop",
-        input_tokens=usage["input_tokens"],
-        cached_tokens=cached,
-        output_tokens=usage["output_tokens"],
+        finish=fold_finish(metadata, text),
         logprobs=first_word(metadata.get("logprobs")),
+        **vars(usage),
     )
-
-
-def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:
-    """Turn a provider's exception into ours; texts are cut short and cleared of keys."""
-    status = getattr(error, "status_code", None)
-    text = str(error).replace(model.key, "***") if model.key else str(error)
-    about = f"{model.name}: {described(error, _url(model))}".replace(model.key or "\0", "***")
-    if overflowed(error):
-        return ContextError(about)
-    if status in (401, 403):
-        variable = model.config.api_key_env or "OPENAI_API_KEY"
-        return ModelError(f"{model.name}: the key was refused (HTTP {status}); check {variable}")
-    if status == 404:
-        return ModelError(f"{about}; check the model's name and base URL")
-    if status == 429 and re.search("insufficient_quota|exceeded your current quota", text):
-        return ModelError(f"{about}; the provider gives nothing more until it is paid")
-    if cause := _cause(error, status):
-        headers = getattr(getattr(error, "response", error), "headers", None) or {}
-        return TransientCallError(about, retry_after=_retry_after(headers), cause=cause)
-    return CallError(about)
-
-
-def _cause(error: Exception, status: int | None) -> Cause | None:
-    """Return what the failure says about the server; None if another try would not help."""
-    names: set[str] = set()
-    inner: BaseException | None = error
-    while inner is not None:  # LangChain wraps what openai wraps of what its client raised
-        names |= {kind.__name__ for kind in type(inner).__mro__}
-        inner = inner.__cause__
-    if status == 429:
-        return "busy"
-    away = {"ClientConnectorError", "ConnectionRefusedError", "ConnectError"}
-    if status in (502, 503, 504) or names & away:
-        return "down"
-    if names & {"TimeoutError", "APITimeoutError"}:
-        return "slow"
-    passing = {"APIConnectionError", "TransportError", "ConnectionError"}
-    passing |= {"ClientConnectionError", "ClientPayloadError"}
-    if status in (408, 409) or (status or 0) >= 500 or names & passing:
-        return "fault"
-    return None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds a server asks us to wait, given as such, as a date, or by its caps."""
-    milliseconds = duration(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    wish = headers.get("retry-after", "")
-    if (seconds := duration(wish)) is not None:
-        return seconds
-    try:
-        until = parsedate_to_datetime(wish).timestamp()
-    except ValueError:
-        return None
-    try:  # by the server's clock where it gives one: ours may be wrong
-        now = parsedate_to_datetime(headers.get("date", "")).timestamp()
-    except ValueError:
-        now = time.time()
-    return max(0.0, until - now)
 
 
 def open_model(
@@ -328,11 +279,11 @@ async def check_reachable(models: Sequence[Model]) -> None:
 
     Raises:
         ModelError: nothing answers, or the key is refused. Any other answer counts as reachable,
-            since not every compatible server has that list.
+            and so does one that is late: not every compatible server has that list, or shows it.
     """
-    from aiohttp import ClientError, InvalidURL, NonHttpUrlClientError
+    from aiohttp import ClientError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError
 
-    from aloe.http_chat import HttpChat, HttpStatusError
+    from aloe.http_chat import HttpChat
 
     servers = {
         (url, m.config.api_key_env): (m, url, key) for m in models for url, key in _server(m)
@@ -341,14 +292,22 @@ async def check_reachable(models: Sequence[Model]) -> None:
         chat = HttpChat(model_name="", base_url=url, api_key=key, timeout=REACH_TIMEOUT)
         try:
             await chat.request("GET", "/models")
-        except HttpStatusError as error:
-            if error.status_code in (401, 403):
-                raise _sorted_failure(model, error) from None
-        except (OSError, TimeoutError, InvalidURL, NonHttpUrlClientError) as error:
-            cure = likely_cure(error, url) or "start the server or correct the URL"
-            raise ModelError(f"{model.name}: nothing answers at {redacted(url)}; {cure}") from None
+        except ServerError as error:
+            if error.status_code == 401:
+                raise model.failure(error) from None
+        except ConnectionTimeoutError as error:
+            raise _nobody(model, url, error) from None
+        except (TimeoutError, UnreadableError):
+            continue
+        except (OSError, InvalidURL, NonHttpUrlClientError) as error:
+            raise _nobody(model, url, error) from None
         except (ClientError, ValueError):
             continue
+
+
+def _nobody(model: Model, url: str, error: Exception) -> ModelError:
+    cure = likely_cure(error, url) or "start the server or correct the URL"
+    return ModelError(f"{model.name}: nothing answers at {redacted(url)}; {cure}")
 
 
 def _server(model: Model) -> Iterator[tuple[str, SecretStr]]:

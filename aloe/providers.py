@@ -104,11 +104,19 @@ def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
         from aloe.http_chat import HttpChat
 
         chat: BaseChatModel = HttpChat(
-            model_name=name, base_url=base_url, api_key=SecretStr(key), timeout=config.timeout
+            model_name=name,
+            base_url=base_url,
+            api_key=SecretStr(key),
+            timeout=config.timeout,
+            max_reply_bytes=config.max_reply_bytes,
         )
         return Opened(chat=chat, openai_compatible=True, sampling=sampling)
     from langchain_openai import ChatOpenAI
 
+    from aloe.openai_client import CheckedClient
+
+    options = dict(config.options)
+    proxy = options.pop("openai_proxy", None) or os.environ.get("OPENAI_PROXY")
     plain, query = _without_query(base_url)
     arguments = {
         "model": name,
@@ -118,7 +126,9 @@ def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
         "timeout": config.timeout,
         "max_retries": 0,
         "include_response_headers": True,
-        **config.options,
+        "http_async_client": CheckedClient(config.max_reply_bytes, proxy=proxy),
+        "openai_proxy": None,  # ours has it
+        **options,
     }
     chat = _construct(ChatOpenAI, arguments, config)
     return Opened(chat=chat, openai_compatible=True, sampling=_unset(sampling, config))
@@ -160,6 +170,7 @@ def _local(config: ModelConfig, name: str, _url: str | None) -> Opened:
         base_url=server.base_url,
         api_key=SecretStr(server.api_key),
         timeout=config.timeout,
+        max_reply_bytes=config.max_reply_bytes,
         sampling={**given, **options, **nested[0], **nested[1]},
         control=server.control,
     )

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from aloe.http_answer import server_error
+
 SPELLINGS = {
     "max_tokens": ("max_completion_tokens", "max_output_tokens", "max_new_tokens", "num_predict"),
     "seed": ("random_seed",),
@@ -75,14 +77,9 @@ def rejection_of(error: Exception) -> Rejection | None:
 
 
 def _answer(error: BaseException) -> tuple[int | None, Any]:
-    """Return status and body of the answer that an exception stands for, or what it came from."""
-    inner: BaseException | None = error
-    while inner is not None:
-        status = getattr(inner, "status_code", None) or getattr(inner, "code", None)
-        if isinstance(status, int):
-            return status, _parsed(getattr(inner, "body", None) or str(inner))
-        inner = inner.__cause__
-    return None, str(error)
+    """Return status and body of the answer that an exception stands for."""
+    answer = server_error(error)
+    return (answer.status_code, _parsed(answer.body)) if answer else (None, str(error))
 
 
 def _parsed(body: Any) -> Any:

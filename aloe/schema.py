@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from aloe.finish import ends
 from aloe.sentences import sentences as sentences  # of a text here, where its facts are made
 
 SCHEMA_VERSION = 1
@@ -140,13 +141,19 @@ class Consistency(Record):
     """To the nearest statement still to come; None if there is none left."""
 
 
-Fault = Literal["empty", "role_confusion", "narration", "echo", "over_long", "truncated"]
+Fault = Literal[
+    "empty", "role_confusion", "narration", "echo", "over_long", "truncated", "filtered", "failed"
+]
 """What a simulator got wrong: nothing said; spoke as the assistant; stage directions;
-repeated an earlier message; more words than a user writes; cut at the token limit."""
+repeated an earlier message; more words than a user writes; cut at the token limit; cut or refused
+by a filter; ended in any other way than by the model."""
 
-SPOILING: frozenset[Fault] = frozenset({"role_confusion", "echo"})
+CUT_OFF: frozenset[Fault] = frozenset({"truncated", "filtered", "failed"})
+"""Faults of a message that did not end by itself."""
+
+SPOILING: frozenset[Fault] = CUT_OFF | {"role_confusion", "echo"}
 """Faults of a user that spoil the conversation below them: what answers such a message answers
-nobody. The others are blemishes."""
+nobody, or half a sentence. The others are blemishes."""
 
 
 class UserNode(Record):
@@ -195,7 +202,7 @@ class AssistantNode(Record):
     hint: str | None = None
     """What the agent was told about the user, all of it from the ledger; None without a hint."""
     faults: tuple[Fault, ...] = ()
-    """`empty` or `truncated`: such a reply is kept but never exported."""
+    """`empty`, or cut off (`truncated`, `filtered`, `failed`): kept but never exported."""
     mind_reading: tuple[str, ...] = ()
     """Ids of the persona's facts that the reply uses before they were told on its path."""
     notes: Notes = {}
@@ -318,6 +325,15 @@ class Tree(Record):
         """Whether the simulated user spoiled the conversation that `node` ends (see `SPOILING`)."""
         path = self.path(node)
         return any(isinstance(each, UserNode) and SPOILING & set(each.faults) for each in path)
+
+    def lost(self, node: str) -> str | None:
+        """Return why nothing can be learnt from user message `node` on, None if it can be."""
+        if self.spoiled(node):
+            return "simulator spoiled"
+        replies = (each for each in self.path(node)[:-1] if isinstance(each, AssistantNode))
+        if any(CUT_OFF & set(each.faults) and not ends(each.content) for each in replies):
+            return "reply before it broke off"
+        return None
 
     def verdicts_on(self, user_node: str) -> Iterator[Verdict]:
         """Yield the verdicts that compare children of `user_node`."""

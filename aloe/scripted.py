@@ -39,6 +39,7 @@ class ScriptedChat(BaseChatModel):
     ) -> ChatResult:
         answer = self.script(messages, kwargs)
         message = answer if isinstance(answer, AIMessage) else AIMessage(answer)
+        message.response_metadata.setdefault("finish_reason", "stop")
         if message.usage_metadata is None:
             read = sum(len(m.text.split()) for m in messages)
             wrote = len(message.text.split())

@@ -346,7 +346,7 @@ def _between_marks(file: Path, text: str) -> str:
 
 def _plain_weights(folder: Path) -> Path:
     """Write the embedded model as a plain checkpoint, which loads faster than GGUF."""
-    from aloe.huggingface import load_checkpoint
+    from aloe.checkpoint import load_checkpoint
 
     loaded = load_checkpoint("smollm2-135m")
     loaded.model.save_pretrained(folder)

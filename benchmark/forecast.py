@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aloe.config import PAID, Condition, Config, ModelConfig
+from benchmark.clusters import LEAST_CLUSTERS
 from benchmark.dialogues import Planned
 from benchmark.results import SuiteResult
 from benchmark.statistics import minimum_detectable_difference
@@ -39,7 +40,8 @@ class Forecast:
     cost: float | None
     """US dollars; None if a price is not known."""
     detectable: dict[str, float]
-    """By suite: the smallest true gain that is found with a probability of 80%."""
+    """By suite: the smallest true gain that is found with a probability of 80%; not there where
+    fewer than six profiles and personalities let none be told from chance."""
     clusters: dict[str, int]
     """By suite: profiles or personalities, whichever are fewer."""
     prior: str
@@ -87,7 +89,7 @@ def forecast(
         detectable={
             suite: _detectable(each, clusters[suite], (earlier or {}).get(suite))
             for suite, each in suites.items()
-            if clusters[suite] > 1
+            if max(_counts(each)) >= LEAST_CLUSTERS
         },
         clusters=clusters,
         prior="an earlier run"
@@ -148,10 +150,14 @@ def _cost(config: Config, needs: Mapping[tuple[str, str, str], int]) -> float | 
     return total
 
 
-def _clusters(planned: Sequence[Planned]) -> int:
-    counts = [
+def _counts(planned: Sequence[Planned]) -> list[int]:
+    return [
         len({getattr(each.case, name) for each in planned}) for name in ("profile", "personality")
     ]
+
+
+def _clusters(planned: Sequence[Planned]) -> int:
+    counts = _counts(planned)
     return min(counts) if min(counts) > 1 else max(counts)
 
 

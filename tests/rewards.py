@@ -8,3 +8,8 @@ def little_e(completions: list[list[dict[str, str]]], **columns: Any) -> list[fl
     assert all(columns["profile"])
     texts = [completion[0]["content"] for completion in completions]
     return [text.count("e") / max(1, len(text)) for text in texts]
+
+
+def always_one(completions: list[list[dict[str, str]]], **columns: Any) -> list[float]:
+    """Reward every completion alike."""
+    return [1.0] * len(completions)

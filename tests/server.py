@@ -31,6 +31,8 @@ class Answer:
     """Seconds before anything is sent."""
     reset: bool = False
     """Whether the connection breaks in the middle of the body."""
+    drip: float = 0.0
+    """Seconds between two pieces of the body, of some bytes each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ Behaviour = Callable[[Request], Answer]
 def completion(
     text: str | None,
     *,
-    finish: str = "stop",
+    finish: str | None = "stop",
     logprobs: list[tuple[str, float]] | None = None,
     cached: int = 0,
 ) -> Answer:
@@ -160,6 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 self.close_connection = True
                 self.connection.close()
+            elif answer.drip:
+                for start in range(0, len(body), 20):
+                    self.wfile.write(body[start : start + 20])
+                    time.sleep(answer.drip)
             else:
                 self.wfile.write(body)
         except OSError:

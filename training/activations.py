@@ -3,16 +3,19 @@
 Nearly two thirds of what a layer keeps are four tensors of its MLP: gate, up, silu(gate) and their
 product, which the adapter of the down projection reads again. The last two follow from the first
 two at next to no cost, so only these are kept: by count 30% less of a layer of SmolLM2, no matrix
-is multiplied twice, and the gradients are the same.
+is multiplied twice, and the gradients are the same. An MLP that looks like this one may do more (a
+factor, a limit, a norm, dropout), so each is tried on random input and left alone if it answers
+otherwise.
 """
 
-from types import MethodType
 from typing import Any
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import silu
 from transformers.activations import SiLUActivation
+
+from training.replacement import replace_forward
 
 Tensor = Any
 
@@ -57,4 +60,4 @@ def keep_less(model: Any) -> None:
     for module in model.modules():
         gated = all(hasattr(module, part) for part in _PARTS)
         if gated and isinstance(module.act_fn, torch.nn.SiLU | SiLUActivation):
-            module.forward = MethodType(_forward, module)
+            replace_forward(module, _forward, width=module.gate_proj.in_features)

@@ -4,17 +4,24 @@ With an adapter a layer says W x + s B A x. Written as four operations, the seco
 and added in tensors of their own, as large as the output, and so are the two gradients of x. Here
 the scale meets the small tensor of the adapter's rank and the products are added where the first
 ones lie: on a CPU these layers then cost little more than their matrices do. Numbers and gradients
-are the same. It is for the plain case; for any other a layer answers as before.
+are the same. It is for the plain case; for any other a layer answers as before. Each layer is tried
+on random input first.
 """
 
-from types import MethodType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft.tuners.lora import Linear
+from peft.tuners.lora import Linear, LoraLayer
 from torch.nn.functional import linear
 
+from training.replacement import replace_forward
+
 Tensor = Any
+
+_SHOWN = 0.02
+"""Enough for an adapter to change what a layer says by about a tenth."""
 
 
 class _AdaptedLinear(torch.autograd.Function):
@@ -77,6 +84,23 @@ def _plain(layer: Any, x: Tensor) -> bool:
 
 def add_in_place(model: Any) -> None:
     """Let every LoRA layer of `model` add its adapter where the output lies."""
-    for module in model.modules():
-        if type(module) is Linear:
-            module.forward = MethodType(_forward, module)
+    with adapters_shown(model):
+        for module in model.modules():
+            if type(module) is Linear:
+                replace_forward(module, _forward, width=module.in_features)
+
+
+@contextmanager
+def adapters_shown(model: Any) -> Iterator[None]:
+    """Let adapters that begin at zero change something, by small random numbers, for a while."""
+    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    zero = [b.weight for layer in layers for b in layer.lora_B.values() if not b.weight.any()]
+    try:
+        with torch.no_grad():
+            for weight in zero:
+                weight.normal_(std=_SHOWN)
+        yield
+    finally:
+        with torch.no_grad():
+            for weight in zero:
+                weight.zero_()

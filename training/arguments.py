@@ -44,7 +44,7 @@ _OWN: dict[Method, dict[str, Any]] = {
 """What we change of TRL's defaults: its length limits cut or drop late turns without a word, KTO
 needs other replies in the same batch, and GRPO a group of them."""
 
-_READ_BY_TREES = {"beta", "loss_type"}
+_READ_BY_TREES = {"beta", "loss_type", "router_aux_loss_coef"}
 _SET_BY_PACKING = (
     "per_device_train_batch_size",
     "per_device_eval_batch_size",
@@ -96,6 +96,7 @@ def training_arguments(
     defaults = {
         **_common(packed=packed),
         **_own(method, packed=packed),
+        **_dropout(kind, settings),
         "learning_rate": LEARNING_RATE[method][0 if settings.lora else 1],
         "output_dir": str(checkpoints),
         "seed": seed,
@@ -106,6 +107,12 @@ def training_arguments(
         return kind(**{**defaults, **given})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"training.arguments: {str(error).splitlines()[0]}") from None
+
+
+def _dropout(kind: Any, settings: TrainingConfig) -> dict[str, Any]:
+    """Keep the dropout of adapters where it is asked for: some of TRL's trainers take it away."""
+    known = "disable_dropout" in {field.name for field in dataclasses.fields(kind)}
+    return {"disable_dropout": False} if known and settings.dropout else {}
 
 
 def _common(*, packed: bool) -> dict[str, Any]:

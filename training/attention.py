@@ -5,14 +5,20 @@ ancestry as one vector (see `training.packing`). On a CPU it works in blocks of 
 for each block, only the keys that some query of it may see: branches that ended before are skipped,
 as is everything behind. On a GPU the same rule is the mask of a compiled flex attention, which
 skips whole tiles the same way. `block=None` is the plain dense mask, kept as a check on both.
+
+A layer may look back a limited number of tokens; these are counted along the conversation. What
+else a layer asks of its attention (a cap on the scores, sinks) is refused by its keyword.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
 import torch
 import transformers
+from torch.nn.functional import pad
+
+from aloe.errors import ConfigError
 
 Tensor = Any
 
@@ -32,26 +38,48 @@ class Block:
     """0 where a query may look and -inf elsewhere, of shape (queries, keys)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ancestry:
-    """Who may see whom in one packed row: key k is seen by query q if k <= q < end[k]."""
+    """Who may see whom in one packed row: key k is seen by query q if k <= q < end[k].
+
+    A layer with a window also wants depth[q] - depth[k] < window.
+    """
 
     end: Tensor
+    depth: Tensor
     dtype: Any = torch.float32
     block: int | None = BLOCK
+    _made: dict[tuple[str, int], Any] = field(default_factory=dict, init=False)
 
-    @cached_property
-    def blocks(self) -> list[Block]:
-        """The row cut into blocks of queries."""
+    def blocks(self, window: int | None = None) -> list[Block]:
+        """Return the row cut into blocks of queries, for layers that look back `window` tokens."""
         size = len(self.end)
         step = self.block or size
-        return [self._block(start, min(start + step, size)) for start in range(0, size, step)]
+        reach = self._reach(window)
+        if ("blocks", reach) not in self._made:
+            self._made["blocks", reach] = [
+                self._block(start, min(start + step, size), reach) for start in range(0, size, step)
+            ]
+        made: list[Block] = self._made["blocks", reach]
+        return made
 
-    def _block(self, start: int, stop: int) -> Block:
-        queries = torch.arange(start, stop, device=self.end.device)[:, None]
-        keys = (self.end[:stop] > start).nonzero().squeeze(1)
-        allowed = (keys <= queries) & (queries < self.end[keys])
-        bias = torch.zeros(allowed.shape, dtype=self.dtype, device=self.end.device)
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest conversation."""
+        return int(self.depth.max()) + 1
+
+    def _reach(self, window: int | None) -> int:
+        """Return a window that is one number for all windows that leave nothing out."""
+        return min(window or self.longest, self.longest)
+
+    def _block(self, start: int, stop: int, reach: int) -> Block:
+        end, depth = self.end, self.depth
+        queries = torch.arange(start, stop, device=end.device)[:, None]
+        near = depth[:stop] > depth[start:stop].min() - reach
+        keys = ((end[:stop] > start) & near).nonzero().squeeze(1)
+        allowed = (keys <= queries) & (queries < end[keys])
+        allowed &= depth[queries] - depth[keys] < reach
+        bias = torch.zeros(allowed.shape, dtype=self.dtype, device=end.device)
         bias.masked_fill_(~allowed, float("-inf"))
         first, last = int(keys[0]), int(keys[-1])
         whole = last - first + 1 == len(keys)
@@ -59,18 +87,26 @@ class Ancestry:
             queries=slice(start, stop), keys=slice(first, last + 1) if whole else keys, bias=bias
         )
 
-    @cached_property
-    def tiles(self) -> Any:
-        """The same rule for flex attention."""
+    def tiles(self, window: int | None = None) -> Any:
+        """Return the same rule for flex attention."""
         from torch.nn.attention.flex_attention import create_block_mask
 
-        end = self.end
+        end, depth, reach = self.end, self.depth, self._reach(window)
+        limit = torch.tensor(reach, device=end.device)  # a number would be compiled in, row by row
 
         def visible(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
             return (key <= query) & (query < end[key])
 
-        size = len(end)
-        return create_block_mask(visible, None, None, size, size, device=end.device)
+        def near(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+            return visible(batch, head, query, key) & (depth[query] - depth[key] < limit)
+
+        rule = near if reach < self.longest else visible
+        if ("tiles", reach) not in self._made:
+            size = len(end)
+            self._made["tiles", reach] = create_block_mask(
+                rule, None, None, size, size, device=end.device
+            )
+        return self._made["tiles", reach]
 
 
 class _BlockAttention(torch.autograd.Function):
@@ -150,26 +186,52 @@ def _shared(heads: Tensor, groups: int) -> Tensor:
     return heads.expand(groups, -1, -1, -1)
 
 
+_HARMLESS = frozenset(
+    ("position_ids", "use_cache", "output_attentions", "output_router_logits", "cache_position")
+)
+"""What models hand down to every layer and attention does not read."""
+
+
 def tree_attention(
     _module: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    _attention_mask: Tensor | None,
+    attention_mask: Tensor | None,
     *,
-    ancestry: Ancestry,
+    ancestry: Ancestry | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    **_unused: Any,
+    sliding_window: int | None = None,
+    **others: Any,
 ) -> tuple[Tensor, None]:
-    """Attend within one packed row; the signature is that of transformers' attention functions."""
-    assert not dropout  # training.run has seen to it
+    """Attend within one packed row; the signature is that of transformers' attention functions.
+
+    Raises:
+        ConfigError: the layer asks for what is not computed here.
+    """
+    del attention_mask  # it knows no branches
+    asked = {name: value for name, value in others.items() if name not in _HARMLESS}
+    asked |= {"dropout": dropout or None}
+    if unknown := [name for name, value in asked.items() if value is not None]:
+        raise ConfigError(
+            f"tree packing has no attention with {' and '.join(unknown)}, which this model uses; "
+            "train with --no-tree-packing"
+        )
+    if ancestry is None:
+        raise ConfigError(
+            "tree packing cannot reach this model's attention, to which its layers hand nothing "
+            "on; train with --no-tree-packing"
+        )
     if query.device.type == "cuda":
-        flex = _compiled_flex()
-        mixed = flex(query, key, value, block_mask=ancestry.tiles, scale=scaling, enable_gqa=True)
+        flex, tiles = _compiled_flex(), ancestry.tiles(sliding_window)
+        mixed = flex(query, key, value, block_mask=tiles, scale=scaling, enable_gqa=True)
     else:
-        scale = scaling or query.shape[-1] ** -0.5
-        mixed = _BlockAttention.apply(query, key, value, ancestry.blocks, scale)
+        scale, width = scaling or query.shape[-1] ** -0.5, value.shape[-1]
+        if missing := max(0, query.shape[-1] - width):  # MLA; the kernel wants heads of one size
+            value = pad(value, (0, missing))
+        blocks = ancestry.blocks(sliding_window)
+        mixed = _BlockAttention.apply(query, key, value, blocks, scale)[..., :width]
     return mixed.transpose(1, 2).contiguous(), None
 
 
@@ -184,10 +246,8 @@ def use_tree_attention(model: Any) -> None:
     """Make `model`, bare or with an adapter, attend by ancestry."""
     transformers.AttentionInterface.register(NAME, tree_attention)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    logging = transformers.utils.logging
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # a model that cannot is told by its scores (`training.parity`)
     base.set_attn_implementation(NAME)
-
-
-def use_plain_attention(model: Any) -> None:
-    """Put torch's own attention back, for generating and saving."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    base.set_attn_implementation("sdpa")
+    logging.set_verbosity(verbosity)

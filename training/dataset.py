@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict
 
-from aloe.errors import ConfigError, InputError
+from aloe.errors import InputError
 from aloe.lines import Place
 from aloe.records import read_records
 from aloe.schema import SCHEMA_VERSION, Tree, digest
@@ -33,8 +33,7 @@ from training.features import KINDS, fits
 from training.messages import UnfitError, read_prompt, read_reply, read_turns
 
 if TYPE_CHECKING:
-    from training.packing import Answer
-    from training.templates import ChatTokens
+    pass
 
 Method = Literal["sft", "dpo", "kto", "reward", "grpo"]
 
@@ -150,21 +149,6 @@ def _weighted(rows: list[Row], file: Path) -> list[Row]:
 def data_hash(rows: Sequence[Row]) -> str:
     """Return a content hash of the rows, wherever they are from."""
     return digest(*({k: v for k, v in row.items() if k != "place"} for row in rows))
-
-
-def answers_of(row: Row, method: Method, chat: "ChatTokens") -> tuple["Answer", ...]:
-    """Return the token ids of a row's replies with its prompt; none for GRPO, which has no replies.
-
-    Raises:
-        InputError: the chat template refuses the row.
-    """
-    try:
-        if not ANSWERS[method]:
-            chat.prompt(row["prompt"])
-        replies: list[list[ChatMessage]] = [row[name] for name in ANSWERS[method]]  # type: ignore[literal-required]
-        return tuple(chat.answer(row["prompt"], reply[0]["content"]) for reply in replies)
-    except ConfigError as error:
-        raise row["place"].error(str(error)) from None
 
 
 def _file(data: Path, method: Method) -> Path:

@@ -38,9 +38,6 @@ Row = dict[str, Any]
 Skipped = Counter[str]
 """Comparisons that gave no row, by reason."""
 
-SPOILED = "simulator spoiled"
-"""The reason where the simulated user had ceased to be one (see `Tree.spoiled`)."""
-
 Rows = Callable[[Tree, Skipped], Iterable[Row]]
 """An exporter: takes a finished tree, yields rows, and counts what gave none."""
 
@@ -121,7 +118,7 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         verdicts = list(tree.verdicts_on(user.id))
         for verdict in verdicts:
             _usable(tree, verdict, skipped)
-        if tree.spoiled(user.id):
+        if tree.lost(user.id):
             continue
         order = {
             node: {other for other in others if not _flaw(tree, node, other)}
@@ -142,8 +139,8 @@ def grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     `preferences` are the wishes that a program can check, as pairs of dimension and value.
     """
     for user in _user_nodes(tree):
-        if tree.spoiled(user.id):
-            skipped[SPOILED] += 1
+        if reason := tree.lost(user.id):
+            skipped[reason] += 1
             continue
         row = {
             "prompt": _prompt(tree, user.id),
@@ -311,8 +308,8 @@ def _confidence(verdict: Verdict) -> float | None:
 
 def _usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:
     """Whether a verdict gives a label; counts it if not."""
-    if tree.spoiled(verdict.node):
-        skipped[SPOILED] += 1
+    if reason := tree.lost(verdict.node):
+        skipped[reason] += 1
         return False
     if not (verdict.preferred and verdict.rejected):
         skipped[verdict.outcome] += 1

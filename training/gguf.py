@@ -9,14 +9,23 @@ Without that the model still talks fluently, only wrongly; a test compares log-p
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
+from aloe.dequantised import ROPE_FACTORS
 from aloe.errors import ConfigError
-from aloe.huggingface import ADAPTER, adapter_base
-from aloe.local import ADAPTER_GGUF, MODEL_GGUF, WEIGHTS, weights_path
-from aloe.recoding import close, metadata
+from aloe.gguf_head import read_head
+from aloe.local import (
+    ADAPTER,
+    ADAPTER_GGUF,
+    MODEL_GGUF,
+    WEIGHTS,
+    adapter_base,
+    weights_path,
+)
+from aloe.recoding import close, ending_at, metadata
+from training.stopping import ends_of
 
 Array = Any
 
@@ -47,6 +56,17 @@ def is_gguf(base: str) -> bool:
     return base in WEIGHTS or base.endswith(".gguf")
 
 
+def check_writable(base: str, modules: Collection[str]) -> None:
+    """Make sure that an adapter on these modules of a GGUF base can be written for `local:`.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    _architecture(_base_file(base))
+    for module in modules:
+        gguf_name(module)
+
+
 def write_adapter(folder: Path) -> Path:
     """Write the adapter in `folder` as a GGUF file beside it.
 
@@ -56,14 +76,14 @@ def write_adapter(folder: Path) -> Path:
     import gguf
     from safetensors.numpy import load_file
 
-    reader = _base_reader(adapter_base(folder))
+    base = _base_file(adapter_base(folder))
     settings = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
     out = folder / ADAPTER_GGUF
-    writer = gguf.GGUFWriter(out, _architecture(reader))
+    writer = gguf.GGUFWriter(out, _architecture(base))
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(settings["lora_alpha"]))
-    reordered = _reordering(reader)
+    reordered = _reordering(base)
     for name, tensor in load_file(folder / "adapter_model.safetensors").items():
         module, side = _parsed(name)
         part = gguf_name(module)
@@ -88,14 +108,15 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
     """
     import gguf
 
-    reader = _base_reader(base)
+    file = _base_file(base)
+    reader = gguf.GGUFReader(file)
     out = folder / MODEL_GGUF
-    writer = gguf.GGUFWriter(out, _architecture(reader))
-    for key, value, kind, element in metadata(reader):
+    writer = gguf.GGUFWriter(out, _architecture(file))
+    for key, value, kind, element in ending_at(ends_of(model.generation_config), metadata(reader)):
         writer.add_key_value(key, value, kind, element)
     coding = "Q8_0" if bits == 8 else "F16"
     writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{coding}"])
-    reordered = _reordering(reader)
+    reordered = _reordering(file)
     tied = bool(getattr(model.config, "tie_word_embeddings", False))
     for name, tensor in model.state_dict().items():
         if tied and name == "lm_head.weight":
@@ -105,6 +126,9 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
         value = reordered(part, tensor.detach().float().cpu().numpy())
         kind = _coding(value, gguf.GGMLQuantizationType[coding])
         writer.add_tensor(f"{part}.{leaf}", gguf.quantize(value, kind), raw_dtype=kind)
+    for tensor in reader.tensors:
+        if tensor.name == ROPE_FACTORS:  # the model has it in its config
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     close(writer)
     return out
 
@@ -142,16 +166,14 @@ def _parsed(name: str) -> tuple[str, str]:
     return found[1], found[2].lower()
 
 
-def _base_reader(base: str) -> Any:
-    import gguf
-
+def _base_file(base: str) -> Path:
     if not is_gguf(base):
         raise ConfigError(f"{base} is no GGUF file; serve what is trained on it with hf:DIR")
-    return gguf.GGUFReader(weights_path(base))
+    return weights_path(base)
 
 
-def _architecture(reader: Any) -> str:
-    architecture = str(reader.fields["general.architecture"].contents())
+def _architecture(base: Path) -> str:
+    architecture = str(read_head(base)["general.architecture"])
     if architecture not in ARCHITECTURES:
         raise ConfigError(
             f"GGUF files of architecture {architecture} are not written here; serve with hf:DIR"
@@ -159,11 +181,11 @@ def _architecture(reader: Any) -> str:
     return architecture
 
 
-def _reordering(reader: Any) -> Callable[[str, Array], Array]:
+def _reordering(base: Path) -> Callable[[str, Array], Array]:
     """Return what puts the rows of queries and keys into GGUF's order, and leaves all others."""
-    architecture = _architecture(reader)
-    heads = int(reader.fields[f"{architecture}.attention.head_count"].contents())
-    key_heads = int(reader.fields[f"{architecture}.attention.head_count_kv"].contents())
+    architecture, head = _architecture(base), read_head(base)
+    heads = int(head[f"{architecture}.attention.head_count"])
+    key_heads = int(head[f"{architecture}.attention.head_count_kv"])
     by_part = {"attn_q": heads, "attn_k": key_heads} if architecture == "llama" else {}
 
     def reordered(part: str, tensor: Array) -> Array:

@@ -4,10 +4,12 @@ The result is a transformers checkpoint, and a GGUF file beside it where the bas
 `hf:`, vLLM and `local:` can all serve it.
 """
 
+import shutil
 from pathlib import Path
 
+from aloe.checkpoint import load_checkpoint
 from aloe.errors import ConfigError, StoreError
-from aloe.huggingface import ADAPTER, load_checkpoint
+from aloe.local import ADAPTER
 from training.gguf import Bits, is_gguf, write_model
 
 
@@ -30,12 +32,15 @@ def merge(adapter: Path, out: Path, *, bits: Bits = 16) -> list[Path]:
     loaded = load_checkpoint(str(adapter))
     model = loaded.model.merge_and_unload()
     part = out.with_name(f"{out.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(part)
-    loaded.tokenizer.save_pretrained(part)
-    if is_gguf(loaded.base):
-        write_model(model, loaded.base, part, bits=bits)
-    if out.exists():
-        out.rmdir()
-    part.rename(out)
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        model.save_pretrained(part)
+        loaded.tokenizer.save_pretrained(part)
+        if is_gguf(loaded.base):
+            write_model(model, loaded.base, part, bits=bits)
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return sorted([*out.glob("*.safetensors"), *out.glob("*.gguf")])

@@ -92,6 +92,19 @@ def pack(answers: Sequence[Answer]) -> Packed:
     )
 
 
+def unpack(packed: Packed) -> list[Answer]:
+    """Return the answers that `pack` was given."""
+    nodes = torch.arange(len(packed.ids), device=packed.end.device)
+    answers = []
+    for owner in range(packed.answers):
+        scored = packed.owners == owner
+        last = packed.parents[scored][-1]
+        before = packed.ids[(nodes <= last) & (last < packed.end)].tolist()
+        ids = (*before, int(packed.targets[scored][-1]))
+        answers.append(Answer(ids=ids, start=len(ids) - int(scored.sum())))
+    return answers
+
+
 def packed_length(answers: Iterable[Answer]) -> int:
     """Return how many nodes the answers have when packed together."""
     total = 0

@@ -9,6 +9,8 @@ be read; others are what a kill left, and are removed.
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,18 @@ class ModelFolder:
             replace_text(self.file, json.dumps(record, indent=2) + "\n")
         except OSError as error:
             raise StoreError(f"{self.path} cannot be written ({error.strerror})") from None
+
+    @contextmanager
+    def left_alone(self) -> Iterator[None]:
+        """Remove the empty folders that a trainer makes, should it be refused inside."""
+        new = [p for p in (self.checkpoints, *self.checkpoints.parents) if not p.exists()]
+        try:
+            yield
+        except BaseException:
+            for path in new:
+                with suppress(OSError):  # something is in it
+                    path.rmdir()
+            raise
 
     def finish(self, record: Record, results: Record) -> Record:
         """Write the results; from now on the model counts as finished."""

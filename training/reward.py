@@ -94,7 +94,7 @@ class RewardModel:
     __name__ = "reward_model"
 
     def __init__(self, folder: str) -> None:
-        from aloe.huggingface import load_checkpoint
+        from aloe.checkpoint import load_checkpoint
 
         if not _scores(Path(folder)):
             raise ConfigError(f"{folder} is no reward model; make one with `aloe train reward`")
@@ -126,7 +126,10 @@ def _scores(folder: Path) -> bool:
     """Return whether a folder holds a trained score, as an adapter or as a whole model."""
     for name in ("adapter_config.json", "config.json"):
         if (folder / name).is_file():
-            settings = json.loads((folder / name).read_text(encoding="utf-8"))
+            try:
+                settings = dict(json.loads((folder / name).read_text(encoding="utf-8")))
+            except (ValueError, TypeError):
+                raise ConfigError(f"{folder / name} holds no settings of a model") from None
             kinds = [settings.get("task_type"), *(settings.get("architectures") or ())]
             return any(str(k).endswith(("SEQ_CLS", "ForSequenceClassification")) for k in kinds)
     return False

@@ -10,61 +10,21 @@ import resource
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aloe.config import TrainingConfig
-from aloe.errors import ConfigError, ModelError
-from training.dataset import Method, Row, answers_of, data_hash, held_out_rows, read_rows
+from aloe.errors import ModelError
+from training.dataset import Row, data_hash, held_out_rows, read_rows
 from training.export import Skipped
+from training.plan import Plan, Progress, Watch
 from training.record import ModelFolder, Record, versions
 
 if TYPE_CHECKING:
     from training.packing import Example
     from training.reward import Agents, Cast
     from training.trainer import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is to be trained."""
-
-    method: Method
-    settings: TrainingConfig
-    data: Path
-    out: Path
-    start: str
-    """Model string or checkpoint folder that training starts from."""
-    seed: int = 0
-    report_to: str = "none"
-
-    @property
-    def packed(self) -> bool:
-        """Whether trees are packed; only SFT and DPO can be."""
-        return self.settings.tree_packing and self.method in ("sft", "dpo")
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """Where a training is."""
-
-    method: Method
-    phase: str = "reading"
-    step: int = 0
-    steps: int = 0
-    """0 until known."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """One entry for each log, as the trainer makes it."""
-    tokens: int = 0
-    """Tokens that one pass over the data computes."""
-    flat_tokens: int = 0
-    """Tokens it would compute with one sequence an answer; 0 if not packed."""
-
-
-Watch = Callable[[Progress], None]
 
 
 def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
@@ -91,7 +51,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     if done := folder.check(record):
         return done
     from training.arguments import training_arguments
-    from training.templates import control_tokens_inside
+    from training.encoding import control_tokens_inside
 
     arguments = training_arguments(
         plan.method,
@@ -103,7 +63,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
         evaluated=bool(held_out),
     )
     started = time.monotonic()
-    with _quiet():
+    with _quiet(), folder.left_alone():
         trainer, tokenizer = _trainer(plan, rows, held_out, arguments, agents, progress, watch)
     checkpoint = folder.newest_checkpoint()
     if is_main_process():
@@ -136,6 +96,9 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         # The base may be a GGUF file: peft finds no config there to compare vocabularies with.
         warnings.filterwarnings("ignore", "Could not find a config file")
+        # peft knows better and says so, of fused experts and of GPT-2's layers.
+        warnings.filterwarnings("ignore", "The following .*_pattern keys did not match")
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to False")
         # TRL still asks transformers by the old name.
         warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
         yield
@@ -173,73 +136,37 @@ def _trainer(
 
         progress.phase = "preparing"
         watch(progress)
-        return stock_trainer(plan, rows, held_out, arguments, agents)
+        made = stock_trainer(plan, rows, held_out, arguments, agents)
+        _check_saving(*made, plan)
+        return made
     from training.dpo import TreeDpoTrainer
+    from training.encoding import encode_rows
     from training.sft import TreeSftTrainer
-    from training.start import starting_model
+    from training.start import check_not_random, starting_model
 
     progress.phase = "loading"
     watch(progress)
-    start = starting_model(plan.start, plan.settings)
-    examples = packed_examples(plan, rows, start.tokenizer, start.model.config)
+    start = starting_model(plan.start, plan.settings, rows=[*rows, *held_out])
+    check_not_random(start.model)
+    examples = encode_rows(plan, rows, start.tokenizer, start.model.config)
     batches = _batches(plan, examples)
-    rest = packed_examples(plan, held_out, start.tokenizer, start.model.config)
+    rest = encode_rows(plan, held_out, start.tokenizer, start.model.config)
     held_out_batches = _batches(plan, rest) if rest else []
     progress.tokens = sum(len(batch["ids"]) for batch in batches)
     progress.flat_tokens = sum(len(a.ids) for example in examples for a in example.answers)
     _check_memory(plan, start.model, batches, checkpointing=arguments.activation_checkpointing)
     given = {"held_out": held_out_batches, "model": start.model, "args": arguments}
-    if plan.method == "sft":
-        return TreeSftTrainer(rows=batches, **given), start.tokenizer
-    trainer = TreeDpoTrainer(rows=batches, weighted=plan.settings.weighted, **given)
-    progress.phase, progress.steps = "reference", len(batches) + len(held_out_batches)
-    for progress.step in trainer.note_reference():
-        watch(progress)
+    trainer = (
+        TreeSftTrainer(rows=batches, **given)
+        if plan.method == "sft"
+        else TreeDpoTrainer(rows=batches, weighted=plan.settings.weighted, **given)
+    )
+    _check_saving(trainer, start.tokenizer, plan)
+    if isinstance(trainer, TreeDpoTrainer):
+        progress.phase, progress.steps = "reference", len(batches) + len(held_out_batches)
+        for progress.step in trainer.note_reference():
+            watch(progress)
     return trainer, start.tokenizer
-
-
-def packed_examples(
-    plan: Plan, rows: Sequence[Row], tokenizer: Any, config: Any
-) -> list["Example"]:
-    """Return the rows as token ids.
-
-    Raises:
-        InputError: a conversation is longer than the limit, or the template refuses it.
-        ConfigError: the template or the model's attention cannot be trained on.
-    """
-    from training.packing import Example
-    from training.templates import ChatTokens
-
-    chat = ChatTokens(tokenizer)
-    limit = plan.settings.max_length or config.max_position_embeddings
-    examples = []
-    for row in rows:
-        answers = answers_of(row, plan.method, chat)
-        longest = max(len(answer.ids) for answer in answers)
-        if longest > limit:
-            raise row["place"].error(
-                f"has {longest} tokens and the limit is {limit}; raise training.max_length, or "
-                "leave out long conversations"
-            )
-        examples.append(Example(answers=answers, tree=row["tree"], weight=row["weight"]))
-    longest = max((len(a.ids) for e in examples for a in e.answers), default=0)
-    _check_attention(config, longest)
-    return examples
-
-
-def _check_attention(config: Any, longest: int) -> None:
-    if getattr(config, "attention_dropout", 0.0):
-        raise ConfigError(
-            "the model drops attention at random while it trains, which tree packing does not; "
-            "set attention_dropout to 0 in its config.json, or train with --no-tree-packing"
-        )
-    window = getattr(config, "sliding_window", None)
-    layers = getattr(config, "layer_types", None) or []
-    if window and "sliding_attention" in layers and longest > window:
-        raise ConfigError(
-            f"the model looks back {window} tokens in some layers and the data has conversations "
-            f"of {longest}; train with --no-tree-packing"
-        )
 
 
 def _batches(plan: Plan, examples: list["Example"]) -> list["Batch"]:
@@ -279,10 +206,19 @@ def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
             self, _args: Any, state: Any, _control: Any, **given: Any
         ) -> None:
             gradients = [p.grad for p in given["model"].parameters() if p.grad is not None]
-            if gradients and not torch.stack([g.abs().max() for g in gradients]).isfinite().all():
+            if not gradients:  # they are elsewhere (DeepSpeed)
+                return
+            largest = torch.stack([g.abs().max() for g in gradients])
+            if not largest.isfinite().all():
                 raise ModelError(
                     f"the gradient stopped being a number at step {state.global_step + 1}; the "
                     "last checkpoint is good; lower learning_rate, or look at the newest rows"
+                )
+            # In GRPO a group whose replies are all rewarded alike teaches nothing; it may be first.
+            if progress.method != "grpo" and state.global_step == 0 and not largest.any():
+                raise ModelError(
+                    "the first gradient is exactly zero, so nothing would be learnt; see that the "
+                    "rows have replies to learn from, and that something of the model is trained"
                 )
 
         def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
@@ -299,17 +235,23 @@ def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
 
 def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
     """Write the model, and the file that `local:` serves where the base is a GGUF file."""
-    from aloe.huggingface import adapter_base
-    from training.attention import use_plain_attention
+    from aloe.local import GENERATION, adapter_base
     from training.gguf import is_gguf, write_adapter
 
-    use_plain_attention(trainer.accelerator.unwrap_model(trainer.model))
     trainer.save_model(str(plan.out))
     if not is_main_process():
         return
     tokenizer.save_pretrained(str(plan.out))
+    if (generation := getattr(trainer.model, "generation_config", None)) is not None:
+        generation.to_json_file(plan.out / GENERATION)  # an adapter is saved without it
     if plan.settings.lora and plan.method != "reward" and is_gguf(adapter_base(plan.out)):
         write_adapter(plan.out)
+
+
+def _check_saving(trainer: Any, tokenizer: Any, plan: Plan) -> None:
+    from training.saving import check_saving
+
+    check_saving(trainer, plan.out, lambda out: _save(trainer, tokenizer, replace(plan, out=out)))
 
 
 def _results(progress: Progress, state: Any, seconds: float) -> Record:

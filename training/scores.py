@@ -41,16 +41,30 @@ def token_log_probabilities(
     model: Any, packed: Packed, *, block: int | None = Ancestry.block
 ) -> Tensor:
     """Return ln p of each scored token of `packed`, in the order of `packed.targets`."""
+    return score(model, packed, block=block)[0]
+
+
+def score(
+    model: Any, packed: Packed, *, block: int | None = Ancestry.block, **asked: Any
+) -> tuple[Tensor, Any]:
+    """Return ln p of each scored token, and the model's output, of which the logits are used up.
+
+    Args:
+        model: prepared for packed rows.
+        packed: one row.
+        block: queries that share one selection of keys; None for all.
+        asked: what else the model is asked for.
+    """
     keep, rows = packed.parents.unique(return_inverse=True)
     output = model(
         input_ids=packed.ids[None],
         position_ids=packed.depth[None],
-        ancestry=Ancestry(packed.end, model_dtype(model), block),
+        ancestry=Ancestry(packed.end, packed.depth, model_dtype(model), block),
         logits_to_keep=keep,
         use_cache=False,
+        **asked,
     )
-    result: Tensor = _LogProbabilities.apply(output.logits[0], rows, packed.targets)
-    return result
+    return _LogProbabilities.apply(output.logits[0], rows, packed.targets), output
 
 
 def model_dtype(model: Any) -> Any:

@@ -1,39 +1,69 @@
 """The model a training starts from: a base, or what another training left.
 
 An adapter that SFT left goes on being trained by DPO, so that the result is again one adapter on
-the base, served beside it and switched off to get the base back.
+the base, served beside it and switched off to get the base back. What would end a training after
+its first step, or make its result another model where it is served, is looked for here.
 """
 
+import difflib
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from aloe.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
-from aloe.huggingface import ADAPTER, Checkpoint, adapter_base, load_checkpoint
+from aloe.local import ADAPTER, adapter_base
+from training.gguf import check_writable, is_gguf
+from training.stopping import stop_at
+from training.templates import ChatTokens
+
+if TYPE_CHECKING:
+    from training.dataset import Row
+
+_ANSWERS = ("completion", "chosen", "rejected")
 
 
-def starting_model(start: str, settings: TrainingConfig, *, scoring: bool = False) -> Checkpoint:
+def starting_model(
+    start: str,
+    settings: TrainingConfig,
+    *,
+    scoring: bool = False,
+    rows: Sequence["Row"] = (),
+) -> Checkpoint:
     """Load what training starts from, ready to be trained.
 
     Args:
         start: model string or checkpoint folder.
         settings: what is trained of it.
         scoring: whether it is to be a reward model.
+        rows: what it is trained and evaluated on.
 
     Raises:
-        ConfigError: the adapter sits on another base than the settings name.
-        ModelError: there is no such model here.
+        ConfigError: the adapter sits on another base than the settings name, the model cannot be
+            trained as the settings say, or the template cannot be trained on.
+        ModelError: there is no such model here, or llama.cpp reads its file differently.
     """
+    from training.likeness import check_likeness
+
     loaded = load_checkpoint(start, trainable=True, scoring=scoring)
-    model, adapted = loaded.model, is_adapter(start)
+    model, tokenizer, adapted = loaded.model, loaded.tokenizer, is_adapter(start)
+    chat = ChatTokens(tokenizer)
+    _check_tokens(model, tokenizer, chat, rows)
+    if is_gguf(loaded.base) and not scoring:
+        with model.disable_adapter() if adapted else nullcontext():
+            check_likeness(model, tokenizer, loaded.base)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(chat.end)
+    if not scoring:
+        stop_at(chat.end, model, tokenizer)
     if settings.lora and not adapted:
         model = _with_lora(model, loaded.base, settings, scoring=scoring)
     elif not settings.lora:
         model = model.merge_and_unload() if adapted else model
         model.requires_grad_(True)
-    if loaded.tokenizer.pad_token is None:
-        loaded.tokenizer.pad_token = loaded.tokenizer.eos_token
-    return Checkpoint(model=model, tokenizer=loaded.tokenizer, base=loaded.base)
+    return Checkpoint(model=model, tokenizer=tokenizer, base=loaded.base)
 
 
 def is_adapter(start: str) -> bool:
@@ -54,6 +84,55 @@ def check_base(start: str, model: str) -> None:
         )
 
 
+def check_not_random(model: Any) -> None:
+    """Make sure that a model says the same twice while it trains, its adapters apart.
+
+    Branches packed into one row share what is drawn for their prefix, so its gradients would not
+    be those of one answer at a time.
+
+    Raises:
+        ConfigError: it draws random numbers, as for dropout.
+        ModelError: it cannot be asked.
+    """
+    import torch
+
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    adapters = model.disable_adapter() if base is not model else torch.no_grad()
+    ids = torch.arange(24, device=model.device)[None] % embedding_rows(base)
+    was_training = base.training
+    with torch.random.fork_rng(), torch.no_grad(), adapters:
+        base.train()
+        with reading(base.config.name_or_path, "model that can be trained on text alone"):
+            first, second = (base(input_ids=ids).logits.float() for _ in range(2))
+    base.train(was_training)
+    if (first - second).abs().mean() > 1e-3 * first.abs().mean():
+        config = base.config.to_dict()
+        named = [f"{key} = {value}" for key, value in config.items() if "drop" in key and value]
+        raise ConfigError(
+            f"the model draws random numbers while it trains ({', '.join(named) or 'unnamed'}), "
+            "which packed branches would share; set these to 0 in its config.json, or train with "
+            "--no-tree-packing"
+        )
+
+
+def _check_tokens(model: Any, tokenizer: Any, chat: ChatTokens, rows: Sequence["Row"]) -> None:
+    """Make sure that the model has an embedding for every token of the rows."""
+    known = embedding_rows(model)
+    if max(tokenizer.get_vocab().values()) < known:
+        return
+    highest = chat.end
+    for row in rows:
+        replies = [row[name][-1]["content"] for name in _ANSWERS if name in row]  # type: ignore[literal-required]
+        written = [chat.answer(row["prompt"], reply).ids for reply in replies]
+        highest = max(highest, *chat.prompt(row["prompt"]), *map(max, written))
+    if highest >= known:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise ConfigError(
+            f"the rows hold token {highest} ({token!r}) and the model has embeddings for {known}; "
+            "take the tokenizer that came with the model, or enlarge the model's embedding"
+        )
+
+
 def _plain(model: str) -> str:
     name = model.removeprefix("hf:").removeprefix("local:")
     return str(Path(name).resolve()) if Path(name).exists() else name
@@ -62,14 +141,51 @@ def _plain(model: str) -> str:
 def _with_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool) -> Any:
     from peft import LoraConfig, get_peft_model
 
+    wanted = settings.target_modules
+    if wanted != "all-linear":
+        _check_targets(model, wanted)
     adapter = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules="all-linear",
+        target_modules=wanted if wanted == "all-linear" else list(wanted),
         task_type="SEQ_CLS" if scoring else "CAUSAL_LM",
         modules_to_save=["score"] if scoring else None,
     )
-    adapted = get_peft_model(model, adapter)
+    try:
+        with quiet_peft():
+            adapted = get_peft_model(model, adapter)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise ConfigError(
+            f"training.target_modules: {str(error).splitlines()[0][:200]}; train with --full, or "
+            "name other layers"
+        ) from None
     adapted.peft_config["default"].base_model_name_or_path = _plain(base)
+    if is_gguf(base) and not scoring:
+        check_writable(base, adapted.targeted_module_names)
     return adapted
+
+
+def _check_targets(model: Any, wanted: Sequence[str]) -> None:
+    """Make sure that layers of these names exist and can be adapted without a side effect."""
+    modules = dict(model.named_modules())
+    linear = sorted(
+        {
+            p.rpartition(".")[2]
+            for p, m in modules.items()
+            if hasattr(m, "weight") and m.weight is not None and m.weight.ndim == 2
+        }
+    )
+    shared = [model.get_input_embeddings(), model.get_output_embeddings()]
+    for name in wanted:
+        found = [m for path, m in modules.items() if f".{path}".endswith(f".{name}")]
+        if not found:
+            near = difflib.get_close_matches(name, linear, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(linear)}"
+            raise ConfigError(f"training.target_modules: the model has no '{name}'; {hint}")
+        if getattr(model.config, "tie_word_embeddings", False) and any(m in shared for m in found):
+            raise ConfigError(
+                f"training.target_modules: '{name}' shares its weights with the "
+                "other end of the model (tie_word_embeddings), so an adapter on it could not be "
+                "merged; leave it out"
+            )

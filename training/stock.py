@@ -8,18 +8,17 @@ packing learns.
 from collections.abc import Sequence
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
-from training.dataset import Method, Row, answers_of
+from training.dataset import Method, Row
+from training.encoding import encode_row
 from training.export import ChatMessage
+from training.plan import Plan
 from training.reward import Agents, LookAhead, policy_of, reward_of
 from training.start import starting_model
 from training.templates import ChatTokens
-
-if TYPE_CHECKING:
-    from training.run import Plan
 
 TRAINERS = {
     "sft": "SFTTrainer",
@@ -45,10 +44,12 @@ def stock_trainer(
     if plan.settings.weighted:
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     reward = reward_of(plan.settings.reward, agents) if plan.method == "grpo" else None
-    start = starting_model(plan.start, plan.settings, scoring=plan.method == "reward")
+    start = starting_model(
+        plan.start, plan.settings, scoring=plan.method == "reward", rows=[*rows, *held_out]
+    )
     chat = ChatTokens(start.tokenizer)
     for row in (*rows, *held_out):
-        answers_of(row, plan.method, chat)  # TRL would not say which row a template refuses
+        encode_row(row, plan.method, chat)  # TRL would not say which row a template refuses
     tokenizer = _encoding(start.tokenizer, plan.method)
     if reward and agents.speak:
         decode = partial(start.tokenizer.decode, skip_special_tokens=True)

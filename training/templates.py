@@ -17,17 +17,14 @@ is tokenised as what goes on from there.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 from aloe.control_tokens import BREAK, ChatEncoder, broken
 from aloe.errors import ConfigError
-from training.dataset import ANSWERS, Row
 from training.export import ChatMessage
 from training.packing import Answer
-from training.record import Record
 
 _TRIAL: tuple[ChatMessage, ...] = (
     {"role": "user", "content": "Hello there."},
@@ -183,17 +180,6 @@ class ChatTokens:
 
 def _begins(ids: list[int], beginning: list[int]) -> bool:
     return ids[: len(beginning)] == beginning
-
-
-def control_tokens_inside(rows: Iterable[Row], tokenizer: Any) -> Record:
-    """Return how many texts of the rows hold control tokens, and which; empty for none."""
-    columns = {"prompt", *chain.from_iterable(ANSWERS.values())}
-    texts = {m["content"] for row in rows for c in columns for m in row.get(c, ())}  # type: ignore[attr-defined]
-    found = ChatEncoder(tokenizer).found(texts)
-    if not found:
-        return {}
-    tokens = sorted(set(chain.from_iterable(found.values())))
-    return {"control_tokens": {"texts": len(found), "tokens": tokens}}
 
 
 def _unfit(reason: str) -> ConfigError:

@@ -18,7 +18,8 @@ from training.activations import keep_less
 from training.adapters import add_in_place
 from training.attention import use_tree_attention
 from training.packing import Example, Packed, pack
-from training.scores import token_log_probabilities
+from training.parity import same_scores
+from training.scores import score
 
 Tensor = Any
 Batch = dict[str, Any]
@@ -42,6 +43,14 @@ def packed_of(batch: Batch) -> Packed:
     return Packed(**tensors, answers=int(batch["owners"].max()) + 1)
 
 
+def _balance(config: Any, arguments: Any) -> float:
+    """Return the weight of the loss that spreads tokens over experts, which TRL adds as well."""
+    if not hasattr(config, "output_router_logits"):
+        return 0.0
+    given = getattr(arguments, "router_aux_loss_coef", None)
+    return float(getattr(config, "router_aux_loss_coef", 0.0) if given is None else given)
+
+
 class TreeTrainer(transformers.Trainer):
     """Trains on packed rows; subclasses give `row_loss`.
 
@@ -61,10 +70,13 @@ class TreeTrainer(transformers.Trainer):
         self.model_accepts_loss_kwargs = True  # so that items are counted over a whole step
         self._loss_shifts_labels = False
         self.measured: dict[str, list[float]] = defaultdict(list)
-        use_tree_attention(self.model)
-        add_in_place(self.model)
-        if not self.args.activation_checkpointing:  # which keeps nothing of a layer anyway
-            keep_less(self.model)
+        self._balance = _balance(self.model.config.get_text_config(), self.args)
+        packed = [packed_of(row) for row in (*rows, *held_out)]
+        with same_scores(self.model, packed, self.accelerator.autocast):
+            use_tree_attention(self.model)
+            add_in_place(self.model)
+            if not self.args.activation_checkpointing:  # which keeps nothing of a layer anyway
+                keep_less(self.model)
 
     def row_loss(self, batch: Batch, packed: Packed, log_probabilities: Tensor) -> Tensor:
         """Return the loss of one row, summed over its items."""
@@ -79,11 +91,18 @@ class TreeTrainer(transformers.Trainer):
     ) -> Any:
         """Return the row's share of the mean loss over the items of the optimizer step."""
         packed = packed_of(inputs)
-        total = self.row_loss(inputs, packed, token_log_probabilities(model, packed))
+        asked = {"output_router_logits": True} if self._balance else {}
+        scores, output = score(model, packed, **asked)
+        total = self.row_loss(inputs, packed, scores)
         items = num_items_in_batch if num_items_in_batch is not None else len(inputs["labels"])
         loss = total / items
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes  # gradients are averaged over these
+        if self._balance:
+            alone = num_items_in_batch is None
+            steps = 1 if alone else self.current_gradient_accumulation_steps
+            self.measure(aux_loss=output.aux_loss)
+            loss = loss + self._balance * output.aux_loss / steps
         return (loss, {}) if return_outputs else loss
 
     def measure(self, **values: Tensor) -> None:

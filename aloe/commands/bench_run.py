@@ -305,10 +305,13 @@ def _forecast_view(ahead: "Forecast", cautions: Sequence[str]) -> RenderableType
         "tokens": f"about {ahead.input_tokens:,} read, {ahead.output_tokens:,} written; "
         f"cost {cost}",
     }
-    for suite, gain in ahead.detectable.items():
+    for suite, clusters in ahead.clusters.items():
         lines[suite] = (
-            f"a gain of {gain:.2f} can be detected ({ahead.clusters[suite]} clusters, 80% power, "
-            f"{ahead.prior})"
+            f"a gain of {ahead.detectable[suite]:.2f} can be detected ({clusters} clusters, 80% "
+            f"power, {ahead.prior})"
+            if suite in ahead.detectable
+            else f"too few users to tell a gain from chance: {clusters}, and it takes six who have "
+            "nothing in common"
         )
     parts: list[RenderableType] = [grid(lines)]
     parts += [Text(f"warning: {caution}", "yellow") for caution in cautions]

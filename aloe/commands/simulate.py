@@ -409,6 +409,7 @@ class _Run:
             "input_tokens": totals.input_tokens,
             "cached_tokens": totals.cached_tokens,
             "output_tokens": totals.output_tokens,
+            "estimated": totals.estimated,
             "tokens_per_second": round(totals.output_tokens / seconds, 1) if seconds else 0.0,
             "cost": None if totals.unpriced else round(totals.cost, 6),
             "spent": vars(self.calls.budget.spent),

@@ -20,7 +20,7 @@ from aloe.views.figures import duration
 if TYPE_CHECKING:
     from aloe.config import Config
     from training.dataset import Method
-    from training.run import Progress
+    from training.plan import Progress
 
 app = typer.Typer(help="Train a model on trees or rows.", no_args_is_help=True)
 
@@ -225,7 +225,8 @@ def _train(method: "Method", options: Options, settings: "Config", start: Path |
     """Train, from the checkpoint `start` or else from the base."""
     _need_train_extra()
     from aloe.commands.cast import casting
-    from training.run import Plan, Progress, is_main_process, train
+    from training.plan import Plan, Progress
+    from training.run import is_main_process, train
     from training.start import check_base
 
     plan = Plan(

@@ -4,7 +4,7 @@ import gguf
 import numpy as np
 import pytest
 
-from aloe.gguf_head import read_head
+from aloe.gguf_head import read_head, read_tensor_types
 
 
 @pytest.fixture
@@ -17,6 +17,7 @@ def file(tmp_path: Path) -> Path:
     writer.add_array("a.words", ["<s>", "", "▁B"])
     writer.add_array("a.kinds", [3, 4, 1])
     writer.add_tensor("t", np.zeros(4, dtype=np.float32))
+    writer.add_tensor("blk.0.wide", np.zeros((2, 3, 4), dtype=np.float16))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -33,8 +34,15 @@ def test_every_kind_of_value_is_read_as_the_gguf_package_reads_it(file: Path) ->
     assert head["a.words"] == ["<s>", "", "▁B"]
 
 
+def test_types_of_tensors_are_read_as_the_gguf_package_reads_them(file: Path) -> None:
+    theirs = {each.name: each.tensor_type for each in gguf.GGUFReader(file).tensors}
+    assert read_tensor_types(file) == theirs == {"t": 0, "blk.0.wide": 1}
+
+
 @pytest.mark.parametrize("cut", [0, 3, 30, 150])
 def test_a_file_that_was_cut_off_is_refused(file: Path, cut: int) -> None:
     file.write_bytes(file.read_bytes()[:cut])
     with pytest.raises(ValueError, match="no GGUF file"):
         read_head(file)
+    with pytest.raises(ValueError, match="no GGUF file"):
+        read_tensor_types(file)

@@ -91,6 +91,30 @@ def test_the_providers_headers_set_caps_and_pauses() -> None:
     limits.heard({"x-ratelimit-limit-requests": "nonsense"})
 
 
+@pytest.mark.parametrize("cap", ["0.000001", "0.1", "1e-300"])
+def test_a_cap_that_cannot_be_meant_is_passed_over(cap: str) -> None:
+    limits = limiter(requests_per_minute=6000)
+    limits.heard({"x-ratelimit-limit-requests": cap, "x-ratelimit-limit-tokens": cap})
+    assert limits.in_force() == "6000 requests/min"
+
+
+def test_a_cap_of_tokens_by_which_a_call_outlasts_patience_is_passed_over() -> None:
+    limits = limiter(patience=2.0)
+    limits.heard({"x-ratelimit-limit-tokens": "60"})
+    assert limits.in_force() == "60 tokens/min"
+    assert timed(lambda: call(limits, tokens=5000)) < 1.0
+    assert timed(lambda: call(limits, tokens=5000)) < 1.0
+    assert limits.in_force() is None
+
+
+def test_a_reset_given_as_a_time_is_waited_for() -> None:
+    limits = limiter()
+    for unit in (1, 1000):
+        reset = str((time.time() + 0.3) * unit)
+        limits.heard({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": reset})
+        assert 0.1 <= timed(lambda: call(limits)) < 1.0
+
+
 def test_a_wish_to_wait_holds_everybody_and_not_longer() -> None:
     limits = limiter()
 

@@ -11,8 +11,9 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
-from aloe.models import Model, Reply, check_reachable, closed_model, open_model, redacted
-from aloe.models import _retry_after as retry_after
+from aloe.failures import retry_after
+from aloe.models import Model, Reply, check_reachable, closed_model, open_model
+from aloe.secrets import redacted
 
 HELLO = [("system", "Be kind."), ("user", "Hello")]
 
@@ -142,9 +143,13 @@ def test_half_a_character_does_not_pass(server: ChatServer) -> None:
     assert ask(at(server)).text.encode("utf-8") == b"Hi ?!"
 
 
+def with_choices(choices: Any) -> Answer:
+    return Answer(body={**completion("x").body, "choices": choices})
+
+
 FAILURES: list[tuple[str, Answer, type[AloeError], str]] = [
     ("401", failure(401), ModelError, "check OPENAI_API_KEY"),
-    ("403", failure(403), ModelError, "refused"),
+    ("403", failure(403), CallError, "refused"),
     ("404", failure(404, "no model tiny"), ModelError, "check the model's name and base URL"),
     ("400", failure(400, "context too long"), CallError, "context too long"),
     ("408", failure(408), TransientCallError, "openai:tiny"),
@@ -152,9 +157,13 @@ FAILURES: list[tuple[str, Answer, type[AloeError], str]] = [
     ("500", failure(500), TransientCallError, "openai:tiny"),
     ("503", failure(503), TransientCallError, "openai:tiny"),
     ("reset", Answer(body={"id": "x" * 4000}, reset=True), TransientCallError, "openai:tiny"),
-    ("no JSON", Answer(body=b"<html>"), CallError, "openai:tiny"),
-    ("no choices", Answer(body={**completion("x").body, "choices": []}), CallError, "openai:tiny"),
-    ("null", Answer(body={**completion("x").body, "choices": None}), CallError, "openai:tiny"),
+    ("402", failure(402, "Insufficient Balance"), ModelError, "Insufficient Balance"),
+    ("no JSON", Answer(body=b"<html>"), TransientCallError, "not JSON: '<html>'"),
+    ("nothing", Answer(body=b""), TransientCallError, "not JSON: (nothing)"),
+    ("null", Answer(body=None), TransientCallError, "no message"),
+    ("no choices", with_choices([]), TransientCallError, "no message"),
+    ("null choices", with_choices(None), TransientCallError, "no message"),
+    ("odd message", with_choices([{"message": {"content": 7}}]), TransientCallError, "no message"),
 ]
 
 

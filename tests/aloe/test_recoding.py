@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 
-from aloe.recoding import recoded
+from aloe.recoding import ending_at, recoded
 
 
 @pytest.fixture
@@ -63,3 +63,22 @@ def test_without_room_for_it_the_file_is_served_as_it_is(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert recoded(source) == source
+
+
+@pytest.mark.parametrize(
+    ("there", "ends", "after"),
+    [
+        ({"eos": 1}, [1], {"eos": 1}),
+        ({"eos": 1}, [2, 1], {"eos": 1, "eot": 2}),
+        ({"eos": 1, "eot": 2}, [2], {"eos": 1, "eot": 2}),
+        ({"eos": 1, "eot": 3}, [2, 1], {"eos": 1, "eot": 3, "eom": 2}),
+        ({}, [2, 1], {"eot": 2, "eom": 1}),
+        ({"eos": 1, "eot": 3, "eom": 4}, [2], {"eos": 1, "eot": 2, "eom": 4}),
+    ],
+)
+def test_a_head_names_the_ends_it_did_not_name(there, ends, after) -> None:
+    kind = gguf.GGUFValueType.UINT32
+    head = [(f"tokenizer.ggml.{key}_token_id", end, kind, None) for key, end in there.items()]
+    made = {key.split(".")[2].removesuffix("_token_id"): end
+            for key, end, *_ in ending_at(ends, head)}  # fmt: skip
+    assert made == after

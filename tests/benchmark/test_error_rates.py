@@ -1,6 +1,7 @@
 """Does the test err as often as it says, and do the intervals hold the truth?"""
 
 import re
+from itertools import product
 
 import pytest
 
@@ -21,8 +22,14 @@ RUNS = 200
 """A rate of 5% then has a standard error of 1.5%."""
 
 
-@pytest.mark.parametrize("null", NULLS)
-@pytest.mark.parametrize("design", ["aloe-100", "72 users", "24 users in 8 lives"])
+@pytest.mark.parametrize(
+    ("design", "null"),
+    [
+        *product(["72 users", "24 users in 8 lives"], NULLS),
+        ("aloe-100", "each suits other users"),
+        ("aloe-100", "5% of users differ"),
+    ],
+)
 def test_a_difference_that_is_none_is_rarely_found(design: str, null: str) -> None:
     assert false_positives(NULLS[null], DESIGNS[design], RUNS, seed=2) <= 0.1
 
@@ -31,8 +38,13 @@ def test_a_difference_of_all_users_is_found_as_often_as_it_should_be() -> None:
     assert 0.01 <= false_positives(NULLS["noise alone"], DESIGNS["24 users"], RUNS, seed=2) <= 0.1
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("design", ["verifiable", "24 users", "24 users in 8 lives"])
+@pytest.mark.parametrize(
+    ("design", "model"),
+    [
+        *product(["24 users", "24 users in 8 lives"], MODELS),
+        ("verifiable", "slope, gains 0.1 a turn"),
+    ],
+)
 def test_intervals_hold_the_truth(design: str, model: str) -> None:
     assert coverage(MODELS[model], DESIGNS[design], RUNS, seed=2) >= 0.9
 

@@ -60,3 +60,8 @@ def test_an_earlier_run_knows_better() -> None:
     ahead = forecast(config(), planned, earlier=earlier)
     assert ahead.prior == "an earlier run"
     assert ahead.detectable["aloe-100"] < 0.05
+
+
+def test_too_few_users_detect_nothing() -> None:
+    planned = {"candidate": plan(SUITE[:4], SWAPS, 1, "candidate")}
+    assert forecast(config(), planned).detectable == {}

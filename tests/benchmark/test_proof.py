@@ -426,7 +426,7 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
     for part in (*wanted, "### Median"):
         assert part in text, part
     cases = load_cases(str(made.people / "test.cases.jsonl"))
-    assert f"count as one ({len({case.profile for case in cases})} are left)" in text
+    assert f"near-copies as one ({len({case.profile for case in cases})} are left)" in text
     assert f"of {len(cases)} of {len(cases)} dialogues" in text
 
     stages_made = len(lines)

@@ -17,7 +17,7 @@ from aloe.config import BudgetConfig
 from aloe.limits import Limiter
 from aloe.views.figures import Pace, duration, spending
 from graphs.run import Progress
-from training.run import Progress as TrainingProgress
+from training.plan import Progress as TrainingProgress
 
 
 def event(role: str, text: str, *, tree: str = "t1", outcome: str = "ok") -> Event:

@@ -64,10 +64,10 @@ def test_a_model_that_does_not_work_is_told(aloe: RunAloe, model: str, words: st
 
 
 def test_a_model_that_refuses_is_told(aloe: RunAloe, server: ChatServer) -> None:
-    server.behave = lambda _: failure(404, "no such model")
+    server.behave = lambda _: failure(404, "unheard")
     ran = aloe("doctor", "--model", server.model)
     assert ran.code == 2
-    assert "no such model" in " ".join(ran.out.split())
+    assert "unheard" in " ".join(ran.out.split())
 
 
 def checks(aloe: RunAloe, server: ChatServer, *options: str) -> dict[str, tuple[bool, str]]:

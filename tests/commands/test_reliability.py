@@ -2,6 +2,7 @@
 
 import email.utils
 import json
+import random
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ assistants = [
     {{ name = "y", timeout = {timeout} }},
 ]
 """
+
+QUOTA = "You exceeded your current quota, please check your plan. Please retry in 0.2s."
 
 Simulate = Callable[..., Ran]
 
@@ -83,8 +86,27 @@ def troubled(*troubles: Answer) -> Callable[[Request], Answer]:
         failure(503, headers={"Retry-After": "0.2"}),
         Answer(body=completion("late").body, delay=0.8),
         Answer(body=completion("x" * 500).body, reset=True),
+        Answer(body=b"<html>Bad gateway</html>"),
+        Answer(body={**completion("x").body, "choices": []}),
+        Answer(body={"error": {"code": 502, "message": "Provider returned error"}}),
+        Answer(body=[{"error": {"code": 429, "message": QUOTA}}], status=429),
+        Answer(body=completion("x").body, headers={"Content-Encoding": "gzip"}),
     ],
-    ids=["429-wait", "429", "500", "502", "503", "503-wait", "timeout", "reset"],
+    ids=[
+        "429-wait",
+        "429",
+        "500",
+        "502",
+        "503",
+        "503-wait",
+        "timeout",
+        "reset",
+        "html",
+        "no-choices",
+        "502-inside",
+        "quota-a-minute",
+        "not-packed",
+    ],
 )
 def test_what_passes_leaves_no_trace_in_the_trees(
     simulate: Simulate, server: ChatServer, tmp_path: Path, out: Path, trouble: Answer
@@ -119,6 +141,25 @@ def test_caps_in_the_providers_headers_are_kept(simulate: Simulate, server: Chat
     assert times[-1] - times[1] >= (len(times) - 2) * 0.05 * 0.9  # 1200 a minute are 20 a second
 
 
+FAULTS = [
+    failure(429), failure(500), failure(502), failure(503), Answer(body=b"<html>oops</html>"),
+    Answer(body=b'{"choices": [{"mess'), Answer(body={**completion("x").body, "choices": []}),
+    Answer(body={"error": {"code": 429, "message": "slow down"}}),
+    Answer(body={"error": {"message": "upstream"}}),
+    Answer(body=completion("x" * 500).body, reset=True),
+]  # fmt: skip
+
+
+def test_mixed_faults_cost_hardly_a_tree(simulate: Simulate, server: ChatServer, out: Path) -> None:
+    """15 of 100 answers are one of `FAULTS`; the whole run is there at the first try."""
+    chance = random.Random(1)
+    server.behave = lambda r: chance.choice(FAULTS) if chance.random() < 0.15 else scripted(r)
+    ran = simulate(trees=16)
+    assert ran.result["trees"] >= 14, ran.err
+    errors = [event["outcome"] for event in events(out)].count("error")
+    assert errors > 10
+
+
 # What does not pass.
 
 
@@ -126,12 +167,14 @@ def test_caps_in_the_providers_headers_are_kept(simulate: Simulate, server: Chat
     ("trouble", "words"),
     [
         (Answer(body=b"<html>not JSON</html>"), "JSON"),
+        (failure(403, "flagged by moderation"), "flagged"),
+        (Answer(body={"error": {"code": 403, "message": "flagged"}}), "flagged"),
         (Answer(body={**completion("x").body, "choices": []}), "holds no message"),
         (failure(400, "maximum context length is 512 tokens"), "context length"),
         (failure(500, "this prompt crashes me"), "crashes"),
         (completion(""), "said nothing"),
     ],
-    ids=["no-json", "no-choices", "context", "poison", "silence"],
+    ids=["no-json", "403", "403-inside", "no-choices", "context", "poison", "silence"],
 )
 def test_a_persona_for_whom_it_never_works_costs_its_tree_alone(
     simulate: Simulate, server: ChatServer, out: Path, trouble: Answer, words: str
@@ -163,6 +206,47 @@ def test_garbage_and_cut_replies_are_data(simulate: Simulate, server: ChatServer
     assert ran.result["outcomes"]["y:truncated"] == 2
 
 
+HALF = "This half of a word was never meant to be an exam"
+
+
+@pytest.mark.parametrize(
+    ("speaker", "finish"),
+    [("assistant", "MAX_TOKENS"), ("assistant", "SAFETY"), ("assistant", None), ("user", "abort"),
+     ("user", "tool_calls")],
+)  # fmt: skip
+def test_half_a_reply_is_never_exported(
+    simulate: Simulate,
+    server: ChatServer,
+    aloe: RunAloe,
+    out: Path,
+    speaker: str,
+    finish: str | None,
+) -> None:
+    """Whatever its server calls it, and whoever speaks."""
+    cut = completion(HALF, finish=finish)
+
+    def behave(request: Request) -> Answer:
+        system = request.body["messages"][0]["content"]
+        who = "assistant" if "helpful" in system else "user" if "Write" in system else ""
+        unlucky = PERSONAS[1].personality in str(request.body) or speaker == "assistant"
+        return cut if who == speaker and unlucky and request.body["seed"] % 4 else scripted(request)
+
+    server.behave = behave
+    settings = out.parent / "both.toml"
+    text = SETTINGS.format(timeout=5.0, patience=9.0)
+    settings.write_text(f'{text}[simulation]\nexpansion = "both"\n')
+    assert simulate("--turns", 2, "--config", settings, trees=4).code == 0
+    assert HALF in (out / "trees.jsonl").read_text()
+    rows = 0
+    for kind in ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe"):
+        file = out.parent / f"{kind}.jsonl"
+        ran = aloe("export", out, "--format", kind, "--out", file, "--json")
+        assert ran.code == 0, ran.err
+        assert "half of a word" not in file.read_text(), kind
+        rows += len(file.read_text().splitlines())
+    assert rows
+
+
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
@@ -182,6 +266,46 @@ def test_a_refusal_stops_the_run_at_once(
     assert len(server.requests) <= 4  # the first call of each tree
     server.behave = scripted
     assert simulate(trees=4).result["trees"] == 4
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [failure(400, "'top_p' is not supported"), failure(403, "no"), Answer(body=b"<html>hi</html>")],
+    ids=["400", "403", "html"],
+)
+def test_a_role_that_is_never_answered_stops_the_run(
+    simulate: Simulate, server: ChatServer, out: Path, refused: Answer
+) -> None:
+    """Here the judge, the last to be asked; see how much of 60 trees is paid for."""
+    server.behave = lambda r: refused if is_for(r, "judge") else scripted(r)
+    ran = simulate("--config", few_at_once(out), trees=60)
+    assert ran.is_one_line_about(
+        "judge: ", "different calls were refused and none was answered", "models.judge"
+    )
+    assert len(server.requests) <= 60
+    server.behave = scripted
+    assert simulate("--config", few_at_once(out), trees=60).result["trees"] == 60
+
+
+@pytest.mark.parametrize("role", ["judge", "inducer"])
+def test_a_role_that_is_never_readable_stops_the_run(
+    simulate: Simulate, server: ChatServer, out: Path, role: str
+) -> None:
+    server.behave = lambda r: completion("Hm.") if is_for(r, role) else scripted(r)
+    ran = simulate("--config", few_at_once(out), trees=60)
+    assert ran.is_one_line_about(f"{role}: none of 40 answers", f"models.{role}", "aloe trace")
+
+
+def is_for(request: Request, role: str) -> bool:
+    opening = {"judge": "You compare", "inducer": "You read"}[role]
+    return str(request.body["messages"][0]["content"]).startswith(opening)
+
+
+def few_at_once(out: Path) -> Path:
+    """Return settings with four trees in flight."""
+    file = out.parent / "few.toml"
+    file.write_text(f"{SETTINGS.format(timeout=5.0, patience=9.0)}[simulation]\nconcurrency = 4\n")
+    return file
 
 
 def test_a_server_that_stays_away_stops_the_run_which_goes_on_later(
@@ -243,6 +367,28 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_more(
     assert (last.code, last.result["trees"], last.result["stopped"]) == (0, 3, None)
     assert len(server.requests) == 3 * 6
     assert last.result["spent"]["calls"] == 3 * 6
+
+
+@pytest.mark.parametrize("flag", ["--max-tokens", "--max-cost"])
+def test_a_budget_holds_where_the_server_counts_nothing(
+    simulate: Simulate, server: ChatServer, tmp_path: Path, out: Path, flag: str
+) -> None:
+    def behave(request: Request) -> Answer:
+        said = scripted(request).body
+        return Answer(body={**said, "usage": None})
+
+    server.behave = behave
+    priced = tmp_path / "priced.toml"
+    settings = SETTINGS.format(timeout=5.0, patience=9.0)
+    priced.write_text(f"{settings}\n[prices.tiny]\ninput = 1000\noutput = 1000\n")
+    ran = simulate(
+        flag, {"--max-tokens": 1000, "--max-cost": 1.0}[flag], "--config", priced, trees=9
+    )
+    assert ran.code == 3, ran.err
+    made = events(out)
+    assert 1000 <= ran.result["spent"]["tokens"] < 3000
+    assert ran.result["estimated"] == len(made)
+    assert all(event["reply"]["estimated"] for event in made)
 
 
 def test_a_cap_in_dollars_needs_prices(simulate: Simulate, out: Path) -> None:

@@ -8,7 +8,7 @@ from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 
 from agents.prompt import FOLDER, shipped
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
-from training.export import ROWS, SPOILED, Format, Skipped, dpo_rows, plain, sft_rows
+from training.export import ROWS, Format, Skipped, dpo_rows, plain, sft_rows
 
 
 def tree(*nodes: UserNode | AssistantNode, verdicts: tuple[Verdict, ...] = ()) -> Tree:
@@ -46,7 +46,7 @@ def test_nothing_is_learnt_after_the_simulator_spoiled_a_talk(row_format: Format
     found = list(ROWS[row_format](tree(*nodes, verdicts=verdicts), skipped))
     assert found
     assert "And now?" not in json.dumps(found)
-    assert skipped[SPOILED] == 1
+    assert skipped["simulator spoiled"] == 1
 
 
 def test_rows_are_what_trl_calls_conversational() -> None:

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from aloe import huggingface
+from aloe import checkpoint
 from aloe.config import ModelConfig
 from aloe.control_tokens import ChatEncoder
 from aloe.models import open_model
@@ -224,12 +224,12 @@ def test_the_embedded_model_is_unpacked_once_with_the_same_numbers(
     small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(huggingface, "WEIGHTS", {"small": ()})
-    monkeypatch.setattr(huggingface, "weights_path", lambda _: small.base)
-    first = huggingface.load_checkpoint("small")
+    monkeypatch.setattr(checkpoint, "WEIGHTS", {"small": ()})
+    monkeypatch.setattr(checkpoint, "weights_path", lambda _: small.base)
+    first = checkpoint.load_checkpoint("small")
     folder = next((tmp_path / "cache" / "aloe").iterdir())
     before = (folder / "model.safetensors").stat().st_mtime_ns
-    again = huggingface.load_checkpoint("small")
+    again = checkpoint.load_checkpoint("small")
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
     for loaded in (first, again):
         assert loaded.base == "small"
@@ -243,4 +243,4 @@ def test_without_a_cache_folder_the_file_is_read(
 ) -> None:
     (tmp_path / "cache").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert huggingface._unpacked(small.base) is None
+    assert checkpoint._unpacked(small.base) is None

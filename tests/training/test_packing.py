@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from shapes import SHAPES, caterpillar, grown
 from torch.nn import functional
 
-from training.attention import Ancestry, use_plain_attention, use_tree_attention
-from training.packing import Answer, Example, fill_rows, pack, packed_length
+from training.attention import Ancestry, use_tree_attention
+from training.packing import Answer, Example, fill_rows, pack, packed_length, unpack
 from training.scores import _LogProbabilities, answer_log_probabilities, token_log_probabilities
 
 pytestmark = pytest.mark.train
@@ -104,34 +104,46 @@ def test_a_wrong_mask_would_be_noticed():
 
 
 def test_blocks_read_only_the_keys_they_need():
-    ancestry = Ancestry(pack(flat(grown(5, candidates=4, continued=1))).end, block=16)
-    read = sum(block.bias.numel() for block in ancestry.blocks)
-    assert read < len(ancestry.end) ** 2 / 2
-    allowed = sum(int((block.bias == 0).sum()) for block in ancestry.blocks)
-    nodes = torch.arange(len(ancestry.end))
-    mask = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < ancestry.end[None, :])
-    assert allowed == int(mask.sum())
+    packed = pack(flat(grown(5, candidates=4, continued=1)))
+    blocks = Ancestry(packed.end, packed.depth, block=16).blocks()
+    assert sum(block.bias.numel() for block in blocks) < len(packed.end) ** 2 / 2
+    allowed = sum(int((block.bias == 0).sum()) for block in blocks)
+    assert allowed == int(visible(packed).sum())
 
 
-def test_the_mask_for_flex_attention_is_the_same_rule():
+def visible(packed, window: int | None = None) -> torch.Tensor:
+    """Return who may see whom, read off the tree token by token."""
+    size = len(packed.ids)
+    mask = torch.zeros(size, size, dtype=torch.bool)
+    for query in range(size):
+        ancestors = [key for key in range(query + 1) if query < packed.end[key]]
+        mask[query, ancestors[-window:] if window else ancestors] = True
+    return mask
+
+
+@pytest.mark.parametrize("window", [1, 4, 11, 500])
+def test_a_window_is_counted_along_the_conversation(window):
+    packed = pack(flat(SHAPES["both expanded"]))
+    found = torch.zeros(len(packed.ids), len(packed.ids), dtype=torch.bool)
+    for block in Ancestry(packed.end, packed.depth, block=16).blocks(window):
+        keys = torch.arange(len(packed.ids))[block.keys]
+        found[block.queries, keys] = block.bias == 0
+    assert torch.equal(found, visible(packed, window))
+
+
+def test_what_was_packed_can_be_unpacked():
+    answers = flat(SHAPES["three trees in a row"])
+    assert unpack(pack(answers)) == answers
+
+
+@pytest.mark.parametrize("window", [None, 4])
+def test_the_mask_for_flex_attention_is_the_same_rule(window):
     from torch.nn.attention.flex_attention import create_mask
 
-    end = pack(flat(SHAPES["three trees in a row"])).end
-    ancestry = Ancestry(end)
-    size = len(end)
-    nodes = torch.arange(size)
-    expected = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < end[None, :])
-    assert torch.equal(
-        create_mask(ancestry.tiles.mask_mod, 1, 1, size, size, "cpu")[0, 0], expected
-    )
-
-
-def test_plain_attention_comes_back_after_training():
-    model, ids = tiny.model(), torch.tensor([[5, 6, 7, 8]])
-    before = model(ids).logits
-    use_tree_attention(model)
-    use_plain_attention(model)
-    assert torch.equal(model(ids).logits, before)
+    packed = pack(flat(SHAPES["three trees in a row"]))
+    rule, size = Ancestry(packed.end, packed.depth).tiles(window).mask_mod, len(packed.end)
+    found = create_mask(rule, 1, 1, size, size, "cpu")[0, 0]
+    assert torch.equal(found, visible(packed, window))
 
 
 def test_the_handwritten_gradient_is_the_true_one():

@@ -79,6 +79,13 @@ def test_a_reward_that_is_not_there_is_named() -> None:
         LookAhead(later, lambda *_, **__: [], 1, str)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", "7"])
+def test_a_broken_folder_is_no_reward_model(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match="holds no settings"):
+        RewardModel(str(tmp_path))
+
+
 def test_a_reward_model_scores_each_conversation_as_if_it_were_alone(tmp_path: Path) -> None:
     from transformers import LlamaConfig, LlamaForSequenceClassification
 

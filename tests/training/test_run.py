@@ -17,8 +17,8 @@ import tiny
 import torch
 
 from agents.prompt import shipped
+from aloe.checkpoint import load_checkpoint
 from aloe.config import ModelConfig
-from aloe.huggingface import load_checkpoint
 from aloe.models import open_model
 from aloe.schema import Persona
 from memory.verifiable import wish

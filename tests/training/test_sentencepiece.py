@@ -14,7 +14,8 @@ from transformers import AddedToken
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
 from training.arguments import training_arguments
-from training.run import Plan, train
+from training.plan import Plan
+from training.run import train
 from training.templates import ChatTokens
 
 pytestmark = pytest.mark.train

@@ -14,8 +14,8 @@ from aloe.config import TrainingConfig
 from aloe.control_tokens import ChatEncoder
 from training.arguments import training_arguments
 from training.dataset import read_rows
+from training.plan import Plan
 from training.reward import Agents, RewardModel
-from training.run import Plan
 from training.stock import stock_trainer
 from training.templates import ChatTokens
 

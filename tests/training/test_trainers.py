@@ -8,6 +8,7 @@ pytest.importorskip("torch")
 
 import tiny
 import torch
+from architectures import architecture
 
 from aloe.config import TrainingConfig
 from training.arguments import training_arguments
@@ -140,6 +141,53 @@ def test_sft_takes_the_steps_that_trls_trainer_takes(tokenizer, tmp_path):
     assert logged(tree, "loss") == pytest.approx(logged(stock, "loss"), abs=1e-4)
     start, ours, theirs = (weights(m) for m in (tiny.model(), tree.model, stock.model))
     assert torch.cosine_similarity(ours - start, theirs - start, dim=0) > 0.999
+
+
+@pytest.mark.parametrize(
+    ("name", "coefficient"),
+    [("Mixtral", 0.3), ("Qwen3-MoE", 0.3), ("OLMoE", 0.3), ("Mixtral", 0.0)],
+)
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_experts_are_balanced_as_by_trl(tokenizer, tmp_path, name, method, coefficient):
+    import trl
+    from datasets import Dataset
+
+    def model():
+        return architecture(name, vocab_size=len(tokenizer))
+
+    both = method == "dpo"
+    row = {"prompt": said("user", "Birds?"), "chosen": ROWS[0]["chosen"]}
+    row |= {"rejected": ROWS[0]["rejected"]} if both else {"completion": row.pop("chosen")}
+    changes = {"max_steps": 1, "router_aux_loss_coef": coefficient}
+    stock = (trl.DPOTrainer if both else trl.SFTTrainer)(
+        model=model(),
+        args=arguments(method, tmp_path, packed=False, **changes),
+        train_dataset=Dataset.from_list([row]),
+        processing_class=tokenizer,
+    )
+    stock.train()
+    chat = ChatTokens(tokenizer)
+    texts = (row["chosen"], row["rejected"]) if both else (row["completion"],)
+    answers = tuple(chat.answer(row["prompt"], text[0]["content"]) for text in texts)
+    given = {
+        "rows": [(dpo_batch if both else sft_batch)([Example(answers=answers, tree="t")])],
+        "model": model(),
+        "args": arguments(method, tmp_path, packed=True, **changes),
+    }
+    tree = TreeDpoTrainer(**given) if both else TreeSftTrainer(**given)
+    if both:
+        list(tree.note_reference())
+    tree.train()
+    (loss,), (expected,) = logged(tree, "loss"), logged(stock, "loss")
+    if coefficient:  # shared tokens count once: exact where there are none
+        assert logged(tree, "aux_loss") == pytest.approx(
+            logged(stock, "aux_loss"), rel=0.05 if both else 1e-3
+        )
+        assert loss == pytest.approx(expected, abs=0.05 if both else 1e-3)
+        assert abs(loss - expected) < 0.1 * coefficient * logged(tree, "aux_loss")[0]
+    else:
+        assert not logged(tree, "aux_loss")
+        assert loss == pytest.approx(expected, abs=2e-4)
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo"])

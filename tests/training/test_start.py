@@ -1,0 +1,187 @@
+"""What is looked for before the first step: layers to adapt, dropout, tokens without embedding."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import tiny
+import transformers
+
+from aloe.config import ModelConfig, TrainingConfig
+from aloe.errors import CallError, ConfigError
+from aloe.models import open_model
+from training.arguments import training_arguments
+from training.start import check_not_random, starting_model
+
+pytestmark = pytest.mark.train
+
+SMALL = {
+    "vocab_size": 384,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+}
+
+
+def row(text: str = "Birds?") -> dict:
+    return {
+        "prompt": [{"role": "user", "content": text}],
+        "completion": [{"role": "assistant", "content": "Owls."}],
+    }
+
+
+def train(aloe, tmp_path: Path, model: Path, *more: object, text: str = "Birds?"):
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row(text)) + "\n")
+    return aloe("train", "sft", "--data", tmp_path / "rows.jsonl", "--model", model, "--out",
+                tmp_path / "out", "--max-steps", "1", "--quiet", *more)  # fmt: skip
+
+
+def test_only_the_layers_named_get_adapters(aloe, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text('[training]\ntarget_modules = ["q_proj", "mlp.up_proj"]\n')
+    ran = train(aloe, tmp_path, tiny.save(tmp_path / "base"), "--config", config)
+    assert ran.code == 0, ran.err
+    saved = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert set(saved["target_modules"]) == {"q_proj", "mlp.up_proj"}
+    assert json.loads((tmp_path / "out" / "training.json").read_text())["settings"][
+        "target_modules"
+    ] == ["q_proj", "mlp.up_proj"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "problem"),
+    [
+        (["q_proj", "v_prj"], r"no 'v_prj'; did you mean 'v_proj'\?"),
+        (["attention"], r"no 'attention'; it has .*down_proj"),
+        (["lm_head"], "'lm_head' shares its weights"),
+        (["embed_tokens", "q_proj"], "'embed_tokens' shares its weights"),
+        (["self_attn"], "training.target_modules"),
+        (["input_layernorm"], "training.target_modules"),
+    ],
+)
+def test_a_layer_that_cannot_be_adapted_is_named(aloe, tmp_path, targets, problem):
+    base = str(tiny.save(tmp_path / "base"))
+    with pytest.raises(ConfigError, match=problem):
+        starting_model(base, TrainingConfig(target_modules=tuple(targets)))
+
+
+def test_a_name_in_place_of_a_list_is_refused(aloe, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text('[training]\ntarget_modules = "all"\n')
+    ran = train(aloe, tmp_path, tmp_path, "--config", config)
+    assert ran.is_one_line_about("training.target_modules")
+
+
+RANDOM = {
+    "attention": tiny.model(attention_dropout=0.2),
+    "residual": transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(vocab_size=384, n_embd=32, n_layer=2, n_head=4, attn_pdrop=0,
+                                embd_pdrop=0)),
+    "embedding": transformers.OPTForCausalLM(
+        transformers.OPTConfig(vocab_size=384, hidden_size=32, ffn_dim=64, num_hidden_layers=2,
+                               num_attention_heads=4, word_embed_proj_dim=32, dropout=0.3)),
+    "hidden": transformers.FalconForCausalLM(
+        transformers.FalconConfig(vocab_size=384, hidden_size=32, num_hidden_layers=2,
+                                  num_attention_heads=4, hidden_dropout=0.2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RANDOM)
+def test_dropout_of_any_kind_is_not_packed(kind):
+    with pytest.raises(ConfigError, match=r"(drop|pdrop)\w* = 0\.\d.*--no-tree-packing"):
+        check_not_random(RANDOM[kind])
+
+
+def test_dropout_of_the_adapters_is_no_dropout_of_the_model(tmp_path):
+    settings = TrainingConfig(dropout=0.5)
+    model = starting_model(str(tiny.save(tmp_path)), settings).model.train()
+    check_not_random(model)
+    assert model.training
+
+
+def test_a_model_with_dropout_is_trained_unpacked_alone(aloe, tmp_path):
+    tiny.model(attention_dropout=0.2).save_pretrained(tmp_path / "base")
+    tiny.tokenizer().save_pretrained(tmp_path / "base")
+    assert train(aloe, tmp_path, tmp_path / "base").is_one_line_about("attention_dropout = 0.2")
+    assert not (tmp_path / "out").exists()
+    assert train(aloe, tmp_path, tmp_path / "base", "--no-tree-packing").code == 0
+
+
+def enlarged(folder: Path, token: str = "<|picture|>") -> Path:
+    """Write a model whose tokenizer knows one token more than the model."""
+    tiny.save(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([token], special_tokens=token.startswith("<"))
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("more", [[], ["--no-tree-packing"]])
+def test_a_token_without_embedding_is_refused_if_the_rows_hold_it(aloe, tmp_path, more):
+    base = enlarged(tmp_path / "base", "birdsong")
+    start = starting_model(str(base), TrainingConfig(), rows=[row()])
+    assert start.model.get_input_embeddings().weight.shape[0] == 384
+    ran = train(aloe, tmp_path, base, *more, text="I hear birdsong there")
+    assert ran.is_one_line_about("token 384 ('birdsong')", "embeddings for 384")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mark_without_embedding_is_refused_whatever_the_rows_hold(tmp_path):
+    base = enlarged(tmp_path / "base")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = tiny.CHATML.replace("<|im_end|>", "<|picture|>")
+    tokenizer.save_pretrained(base)
+    with pytest.raises(ConfigError, match="token 384"):
+        starting_model(str(base), TrainingConfig())
+
+
+def test_talking_with_such_a_token_fails_that_call_alone(tmp_path):
+    chat = open_model(ModelConfig(model=f"hf:{enlarged(tmp_path)}", max_tokens=2)).chat
+    tokenizer = chat._checkpoint.tokenizer
+    tokenizer.chat_template = tiny.CHATML.replace("assistant\n' }}", "assistant<|picture|>' }}")
+    with pytest.raises(CallError, match="token 384"):
+        chat.invoke("Look")
+    tokenizer.chat_template = tiny.CHATML
+    assert chat.invoke("Look").usage_metadata
+
+
+LATENT = {
+    "kv_lora_rank": 16,
+    "q_lora_rank": None,
+    "qk_nope_head_dim": 16,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 16,
+    "n_routed_experts": 4,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16,
+    "n_group": 1,
+    "topk_group": 1,
+    "first_k_dense_replace": 1,
+    "num_key_value_heads": 4,
+}
+
+
+@pytest.mark.parametrize("kind", ["DeepseekV2", "DeepseekV3"])
+def test_latent_attention_is_adapted_and_trained(aloe, tmp_path, kind):
+    config = getattr(transformers, f"{kind}Config")(**SMALL, **LATENT)
+    model = getattr(transformers, f"{kind}ForCausalLM")(config)
+    model.save_pretrained(tmp_path / "base")
+    tiny.tokenizer().save_pretrained(tmp_path / "base")
+    ran = train(aloe, tmp_path, tmp_path / "base", "--no-tree-packing")
+    assert ran.code == 0, ran.err
+    settings = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert {"kv_a_proj_with_mqa", "kv_b_proj"} <= set(settings["target_modules"])
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto", "reward"])
+def test_dropout_of_adapters_is_kept_by_trls_trainers(tmp_path, method):
+    for dropout in (0.0, 0.1):
+        settings = TrainingConfig(dropout=dropout)
+        made = training_arguments(method, settings, checkpoints=tmp_path, seed=0, packed=False)
+        assert made.disable_dropout == (dropout == 0.0)

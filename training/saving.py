@@ -1,0 +1,66 @@
+"""Find out before the first step whether what a training makes can be written.
+
+The model is written as it will be in the end, to a folder that is removed again: only that shows
+tensors that the file format does not take, an architecture that the adapter's file does not know, a
+place that cannot be written. From its size follows what the disk must hold.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aloe.errors import AloeError, ConfigError, StoreError
+
+GIB = 2**30
+
+
+def check_saving(trainer: Any, out: Path, save: Callable[[Path], None]) -> None:
+    """Make sure that a training can be saved.
+
+    Args:
+        trainer: ready for its first step.
+        out: folder that the model will go to; it need not exist.
+        save: writes the model to a folder.
+
+    Raises:
+        ConfigError: the model cannot be written.
+        StoreError: the folder cannot, or the disk is too full for the model and its checkpoints.
+    """
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        return  # no process has the whole model
+    where = next(each for each in (out, *out.absolute().parents) if each.is_dir())
+    try:
+        with TemporaryDirectory(dir=where, prefix=".trial-") as trial:
+            save(Path(trial))
+            size = _size(Path(trial))
+    except AloeError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{out} cannot be written ({error.strerror or error})") from None
+    except Exception as error:  # whatever the library raises for somebody's model
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise ConfigError(
+            f"the model could not be saved after training ({reason}); nothing was trained"
+        ) from None
+    needed, free = _needed(trainer, size), shutil.disk_usage(where).free
+    if needed > free:
+        raise StoreError(
+            f"the model and its checkpoints take about {needed / GIB:.1f} GiB and {where} has "
+            f"{free / GIB:.1f}; make room, or set save_total_limit = 1 under [training.arguments]"
+        )
+
+
+def _needed(trainer: Any, size: int) -> int:
+    """Return the bytes of the model and of the checkpoints that are kept and not there yet."""
+    arguments = trainer.args
+    checkpoints = 0 if arguments.save_strategy == "no" else arguments.save_total_limit or 1
+    trained = (p for p in trainer.model.parameters() if p.requires_grad)
+    moments = sum(2 * p.numel() * p.element_size() for p in trained)  # Adam's
+    there = _size(Path(arguments.output_dir))
+    return int(size + checkpoints * (size + moments) - there)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
