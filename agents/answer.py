@@ -129,7 +129,7 @@ async def ask_for_word(
     Raises:
         CallError: a call failed.
     """
-    one_token = model.config.logprobs and model.openai_compatible
+    one_token = model.gives_logprobs
     roomy = (model.config.max_tokens or 0) >= THINKING or not model.openai_compatible
 
     async def asked(room: int | None) -> Answer:

@@ -6,14 +6,17 @@ those sentences enter the ledger verbatim. Whatever the model answers, nothing t
 not say can reach a hint.
 """
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.prompt import Prompt, shipped
 from aloe.calls import CallLog
+from aloe.json_objects import read_object
 from aloe.models import Model
 from aloe.schema import Disclosure, UserNode, derived_seed, sentences
+
+MARKS = ("user", "topic")
+"""What a sentence can be about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,29 +37,29 @@ class Inducer:
                 seed=derived_seed("inducer", tree, user.id),
                 schema=_schema(len(said)),
             )
-            marks = _marks(reply.text)
+            marks = _marks(reply.text, len(said))
             if marks is None:
                 call.event.outcome = "unreadable"
-        marked = marks or {}
-        return tuple(
-            Disclosure(quote=text) for i, text in enumerate(said, 1) if marked.get(str(i)) == "user"
-        )
+        marked = zip(said, marks or (), strict=False)
+        return tuple(Disclosure(quote=text) for text, mark in marked if mark == "user")
 
 
 def _schema(count: int) -> dict[str, Any]:
     keys = [str(number) for number in range(1, count + 1)]
     return {
         "type": "object",
-        "properties": {key: {"enum": ["user", "topic"]} for key in keys},
+        "properties": {key: {"enum": [*MARKS]} for key in keys},
         "required": keys,
         "additionalProperties": False,
     }
 
 
-def _marks(text: str) -> dict[str, Any] | None:
-    start, end = text.find("{"), text.rfind("}")
-    try:
-        marks = json.loads(text[start : end + 1])
-    except json.JSONDecodeError:
-        return None
-    return marks if isinstance(marks, dict) else None
+def _marks(text: str, count: int) -> list[str] | None:
+    """Return the mark of each sentence; None unless the answer has one for every sentence."""
+    found = read_object(text) or {}
+    inner = next(iter(found.values()), None)
+    if len(found) == 1 and isinstance(inner, dict):  # {"sentences": {...}}
+        found = {str(key): mark for key, mark in inner.items()}
+    given = [found.get(str(number)) for number in range(1, count + 1)]
+    marks = [mark.strip().lower() if isinstance(mark, str) else "" for mark in given]
+    return marks if set(marks) <= set(MARKS) else None

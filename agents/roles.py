@@ -22,6 +22,7 @@ and returns its margin for the first reply. How either is found and kept in boun
 `agents.registry` and `agents.role_agent`.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -33,6 +34,7 @@ from agents.prompt import Prompt
 from agents.transcript import Path
 from aloe.calls import CallLog
 from aloe.errors import ConfigError
+from aloe.json_objects import read_object
 from aloe.models import Model, Reply
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode, Verdict, derived_seed
 
@@ -165,8 +167,7 @@ class RoleModel:
 
 
 def _read(kind: type[M], reply: Reply) -> M | None:
-    start, end = reply.text.find("{"), reply.text.rfind("}")
     try:
-        return kind.model_validate_json(reply.text[start : end + 1])
-    except ValidationError:
+        return kind.model_validate_json(json.dumps(read_object(reply.text)))
+    except (ValidationError, TypeError):  # of YAML's own types, such as dates
         return None

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from aloe.budget import Budget
-from aloe.config import Price
+from aloe.config import PAID, Price
 from aloe.errors import CallError, StoreError, TransientCallError
 from aloe.limits import Limiter
 from aloe.models import Message, Model, Reply
@@ -252,7 +252,7 @@ class CallLog:
             read = event.input_tokens - event.cached_tokens
             wrote = event.output_tokens * price.output
             return (read * price.input + event.cached_tokens * cached + wrote) / 1e6
-        return None if provider in ("openai", "community") else 0.0
+        return None if provider in PAID else 0.0
 
 
 class Call:

@@ -9,12 +9,10 @@ Secrets have no place here: settings hold the *name* of the environment variable
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_args
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, get_args
 
 import tomli_w
 from pydantic import (
@@ -28,9 +26,17 @@ from pydantic import (
 )
 
 from aloe.errors import ConfigError, InputError
+from aloe.instances import is_chat, name_of
 from aloe.named import entry_points
+from aloe.secrets import check_base_url, check_model_url, refuse_secrets
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 DEFAULT_MODEL = "local:smollm2-135m"
+
+PAID = ("openai", "langchain", "community", "instance")
+"""Providers whose models have to be paid: without a price, what they cost is unknown."""
 
 EXPANSION_NAMES = ("sample", "preferred", "both", "beam", "disagreement")
 """Policies that come with the program; see `graphs.expansion`."""
@@ -67,7 +73,8 @@ class ModelConfig(Settings):
     """One chat model in one role; a bare string in TOML is short for `{model = "..."}`."""
 
     model: str = DEFAULT_MODEL
-    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models` for the providers."""
+    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.providers`. In Python, a LangChain chat model as well:
+    it is kept in this process, and settings hold the name that it gets here."""
     base_url: str | None = None
     """OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; None: the provider's own."""
     api_key_env: str | None = None
@@ -85,40 +92,36 @@ class ModelConfig(Settings):
     """Most bytes of an answer, unpacked; a longer one is not read, and its call is tried again."""
     logprobs: bool = True
     """Whether to ask for log-probabilities where a role can use them."""
+    top_logprobs: int = Field(default=20, ge=1)
+    """Alternatives asked for at a position; OpenAI gives 20 at most, others fewer."""
+    reasoning: Literal["auto", "off", "minimal", "low", "medium", "high"] = "auto"
+    """How much the model thinks before it answers. `auto`: as its server has it."""
+    omit: tuple[str, ...] = ()
+    """Parameters that are never sent, such as `seed` or `temperature`. Those that a server refuses
+    are left out without it (see `aloe.parameters`)."""
+    max_tokens_field: str | None = None
+    """Name under which `max_tokens` is sent. None: the client's own, or what a server asks for."""
+    system: Literal["system", "user"] = "system"
+    """Role of the instructions; `user`: they open the first user message."""
     options: dict[str, Any] = {}
     """Further keyword arguments for the LangChain class, as they are."""
 
+    @field_validator("model", mode="before")
+    @classmethod
+    def _is_named(cls, model: Any) -> Any:
+        return name_of(model) if is_chat(model) else model
+
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
-        for text in (self.base_url, self.model.partition("@")[2]):
-            parts = urlsplit(text or "")
-            if parts.username or parts.password or parts.query:
-                raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
-        _refuse_secrets("options", self.options)
+        check_model_url(self.model)
+        check_base_url(self.base_url)
+        refuse_secrets("options", self.options)
         return self
-
-
-def _refuse_secrets(where: str, options: Mapping[str, Any]) -> None:
-    if secret := next(filter(_names_a_secret, _names(options)), None):
-        raise ValueError(f"{where} must not hold '{secret}'; settings are written to disk")
-
-
-def _names_a_secret(option: str) -> bool:
-    secrets = {"key", "token", "secret", "password", "authorization"}
-    return bool(secrets & set(re.split(r"[-_]", option.lower())))
-
-
-def _names(options: Any) -> Iterator[str]:
-    """Yield the names of options, of headers and the like within them too."""
-    if isinstance(options, dict):
-        for name, value in options.items():
-            yield str(name)
-            yield from _names(value)
 
 
 def _model(raw: Any, defaults: Mapping[str, Any]) -> Any:
     """Return settings of one model with the role's defaults under them; a string is a model."""
-    given = {"model": raw} if isinstance(raw, str) else raw
+    given = {"model": raw} if isinstance(raw, str) or is_chat(raw) else raw
     return {**defaults, **given} if isinstance(given, dict) else given
 
 
@@ -230,7 +233,7 @@ class RoleConfig(Settings):
     def _is_in_one_place(self) -> Self:
         if sum(bool(each) for each in (self.before, self.after, self.among)) > 1:
             raise ValueError("give one of before, after and among")
-        _refuse_secrets("a role", self.arguments)
+        refuse_secrets("a role", self.arguments)
         return self
 
     @property
@@ -362,7 +365,7 @@ class JudgeConfig(Settings):
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
-        _refuse_secrets("options", self.options)
+        refuse_secrets("options", self.options)
         return self
 
 
@@ -450,8 +453,7 @@ class BenchmarkConfig(Settings):
     @field_validator("candidate", mode="before")
     @classmethod
     def _fill_in(cls, raw: Any) -> Any:
-        given = {"model": raw} if isinstance(raw, str) else raw
-        return {**CANDIDATE_DEFAULTS, **given} if isinstance(given, dict) else given
+        return _model(raw, CANDIDATE_DEFAULTS)
 
 
 class ProofConfig(Settings):
@@ -585,7 +587,7 @@ class Config(Settings):
             raise ValueError(f"a role cannot be called '{twice}': another agent is")
         return self
 
-    def with_model(self, model: str | None, base_url: str | None) -> Self:
+    def with_model(self, model: "str | BaseChatModel | None", base_url: str | None) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
 
         A panel is dismissed: one model in all its seats would only repeat itself.

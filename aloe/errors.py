@@ -7,6 +7,7 @@
     ├── ModelError       a model cannot be built or reached, or refuses us: the run stops
     ├── BudgetError      what the run may cost is spent: the run stops, with exit code 3
     └── CallError        one call failed: its tree is set aside, the run goes on
+        ├── ContextError     a conversation is longer than its model reads: its branch ends
         ├── TransientCallError   worth another try (timeout, 429, 5xx, broken connection)
         └── RoleError    a role of the user's own failed (names role, tree, file and line)
 
@@ -71,6 +72,10 @@ class CallError(AloeError):
     def __init__(self, message: str, *, refusal: str = "") -> None:
         super().__init__(message)
         self.refusal = refusal
+
+
+class ContextError(CallError):
+    """A conversation is longer than its model reads; what was said before it is whole."""
 
 
 Cause = Literal["busy", "down", "slow", "fault", "garbled"]

@@ -2,6 +2,7 @@
 
     again      another try may pass, after the delay that the server names
     refused    this call is refused, others may pass; `aloe.refusals` sees whether any does
+    too long   the same, since the conversation is longer than the model reads: its branch ends
     hopeless   no call will pass until a person sees to it: the run stops, with the server's words
 
 What a server says as a code beats what it says in words, and a delay that it names beats words too:
@@ -10,22 +11,27 @@ minute, and when to come again.
 """
 
 import json
-import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from aloe.errors import CallError, Cause, ModelError, TransientCallError
-from aloe.http_answer import ServerError, UnreadableError
+from aloe.advice import likely_cure, not_json
+from aloe.errors import CallError, Cause, ContextError, ModelError, TransientCallError
+from aloe.http_answer import ServerError, UnreadableError, causes, server_error
 from aloe.limits import duration
+from aloe.rejections import overflowed
+from aloe.secrets import redacted
 
-Kind = Literal["again", "refused", "hopeless"]
+Kind = Literal["again", "refused", "too long", "hopeless"]
 
 SHOWN = 300
 """Characters of what was said in an error."""
+
+QUOTED = 200
+"""Characters shown of an answer that is not JSON."""
 
 UNREADABLE = "unreadable answers"
 """What refusals are called that came as answers which nobody can read."""
@@ -90,6 +96,8 @@ class Failure:
     kind: Kind
     words: str
     """What was said; may be long, and hold keys."""
+    quote: str | None = None
+    """What came in place of JSON, read on from `words`; may be long, and hold keys."""
     advice: str = ""
     """What to do about it, to be read on from `words`."""
     refusal: str = ""
@@ -101,7 +109,7 @@ class Failure:
 
 
 def sorted_failure(
-    error: Exception, *, model: str, key: str | None, variable: str
+    error: Exception, *, model: str, key: str | None, variable: str, url: str | None = None
 ) -> ModelError | CallError:
     """Turn what a chat model raised into one of ours, its text cut short and cleared of keys.
 
@@ -110,12 +118,22 @@ def sorted_failure(
         model: what it is called.
         key: its key, if it has one.
         variable: environment variable of the key.
+        url: base URL of its server, None if it has none that is known.
     """
+
+    def cleared(text: str) -> str:
+        return redacted(text.replace(key, "***") if key else text)
+
     failure = read_failure(error, variable)
-    words = failure.words.replace(key, "***") if key else failure.words
-    text = f"{model}: {redacted(words)[:SHOWN]}{failure.advice}"
+    said = cleared(failure.words)[:SHOWN]
+    if failure.quote is not None:
+        said += f": {cleared(failure.quote)[:QUOTED]!r}" if failure.quote else ": (nothing)"
+    cure = likely_cure(error, url) if url else None
+    text = f"{model}: {said}{failure.advice}" + (f"; {cleared(cure)}" if cure else "")
     if failure.kind == "hopeless":
         return ModelError(text)
+    if failure.kind == "too long":
+        return ContextError(text, refusal=failure.refusal)
     if failure.kind == "refused":
         return CallError(text, refusal=failure.refusal)
     return TransientCallError(
@@ -125,12 +143,14 @@ def sorted_failure(
 
 def read_failure(error: Exception, variable: str) -> Failure:
     """Return what an exception of any chat model means; `variable` holds the model's key."""
-    if (answer := server_error(error)) is not None:
-        return _said(answer, variable)
-    chain = list(_chain(error))
+    if (said := server_error(error)) is not None:
+        return _said(said, variable)
+    if (answer := not_json(error)) is not None:
+        return _unreadable("the answer is not JSON", answer)
+    chain = list(causes(error))
     for inner in chain:
         if isinstance(inner, UnreadableError):
-            return Failure(kind="again", words=str(inner), cause="garbled", refusal=UNREADABLE)
+            return _unreadable(str(inner))
     words = f"{type(error).__name__}: {error}"
     names = {kind.__name__ for inner in chain for kind in type(inner).__mro__}
     if names & {"InvalidURL", "NonHttpUrlClientError", "UnsupportedProtocol"}:
@@ -139,6 +159,10 @@ def read_failure(error: Exception, variable: str) -> Failure:
         if names & of_it:
             return Failure(kind="again", words=words, cause=cause)
     return Failure(kind="refused", words=words, refusal=type(error).__name__)
+
+
+def _unreadable(words: str, quote: str | None = None) -> Failure:
+    return Failure(kind="again", words=words, quote=quote, cause="garbled", refusal=UNREADABLE)
 
 
 _NAMES: Mapping[Cause, frozenset[str]] = {
@@ -154,28 +178,6 @@ _NAMES: Mapping[Cause, frozenset[str]] = {
 """Exceptions of transport by what they say about the server; the first that fits counts."""
 
 
-def server_error(error: BaseException) -> ServerError | None:
-    """Return what the server said, from an exception of this or any other client; else None."""
-    for inner in _chain(error):
-        if isinstance(inner, ServerError):
-            return inner
-        status = getattr(inner, "status_code", None)
-        if isinstance(status, int):
-            headers = getattr(getattr(inner, "response", inner), "headers", None)
-            body = getattr(inner, "body", None) or str(inner)
-            return ServerError(status, body, headers if isinstance(headers, Mapping) else {})
-    return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from: LangChain wraps what an SDK wraps."""
-    for _ in range(10):
-        if error is None:
-            return
-        yield error
-        error = error.__cause__
-
-
 def _said(answer: ServerError, variable: str) -> Failure:
     """Sort an answer that is an error, by its status and what it says."""
     status, words = answer.status_code, str(answer)
@@ -189,12 +191,14 @@ def _said(answer: ServerError, variable: str) -> Failure:
     if status == 404:
         advice = "; check the model's name and base URL"
         return Failure(kind="hopeless", words=words, advice=advice)
+    refusal = " ".join(["HTTP", str(status), *sorted(answer.codes), answer.param or ""]).strip()
+    if overflowed(answer):
+        return Failure(kind="too long", words=words, refusal=refusal)
     if cause := _cause(answer):
         refusal = UNREADABLE if cause == "garbled" else ""
         return Failure(kind="again", words=words, cause=cause, delay=delay, refusal=refusal)
-    refusal = " ".join(["HTTP", str(status), *sorted(answer.codes), answer.param or ""])
     advice = f"; it was refused: if every call is, check {variable}" if status == 403 else ""
-    return Failure(kind="refused", words=words, advice=advice, refusal=refusal.strip())
+    return Failure(kind="refused", words=words, advice=advice, refusal=refusal)
 
 
 def _is_unpaid(answer: ServerError) -> bool:
@@ -247,11 +251,3 @@ def _time(text: str) -> float | None:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError, OSError):
         return None
-
-
-def redacted(text: str) -> str:
-    """Return `text` without anything that looks like a key or is one of ours."""
-    secrets = [v for k, v in os.environ.items() if k.endswith(("_KEY", "_TOKEN")) and len(v) > 7]
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return re.sub(r"\b(sk|pk|key)-[\w*-]{6,}", "***", text)

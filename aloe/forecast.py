@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from aloe.budget import Spent
-from aloe.config import BudgetConfig, Config, ModelConfig, Price, SimulationConfig
+from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
 from aloe.schema import Persona
 
 CHARACTERS = 4
@@ -244,7 +244,7 @@ def _cost(model: ModelConfig, usage: Usage, prices: Mapping[str, Price]) -> floa
     provider, _, name = model.model.partition("@http")[0].partition(":")
     if price := prices.get(name):
         return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1e6
-    return None if provider in ("openai", "community") else 0.0
+    return None if provider in PAID else 0.0
 
 
 def _seconds(config: Config, trees: int, usage: Mapping[str, Usage]) -> float:

@@ -50,7 +50,42 @@ class ServerError(Exception):
 
 
 class UnreadableError(Exception):
-    """What came is no answer that can be used."""
+    """What came is no answer that can be used.
+
+    Args:
+        problem: what is wrong with it.
+        answer: the text that came, if it is not JSON; None otherwise.
+    """
+
+    def __init__(self, problem: str, answer: str | None = None) -> None:
+        super().__init__(problem)
+        self.answer = answer
+
+
+def server_error(error: BaseException) -> ServerError | None:
+    """Return what the server said, from an exception of this or any other client; else None."""
+    for inner in causes(error):
+        if isinstance(inner, ServerError):
+            return inner
+        status = getattr(inner, "status_code", None)
+        if status is None and hasattr(
+            inner, "response"
+        ):  # Google's; aiohttp numbers its own faults
+            status = getattr(inner, "code", None)
+        if isinstance(status, int):
+            headers = getattr(getattr(inner, "response", inner), "headers", None)
+            body = getattr(inner, "body", None) or str(inner)
+            return ServerError(status, body, headers if isinstance(headers, Mapping) else {})
+    return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what it was raised from: LangChain wraps what an SDK wraps."""
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 _CODES = ("code", "type", "status", "error_type", "error_code")
@@ -138,8 +173,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, most: int)
         answer = json.loads(text)
     except (ValueError, RecursionError):
         if not 200 <= status < 300:
-            raise ServerError(status, _shown(text), headers) from None
-        raise UnreadableError(f"the answer is not JSON: {_shown(text)}") from None
+            raise ServerError(status, _shown(text) or "(nothing)", headers) from None
+        raise UnreadableError("the answer is not JSON", _shown(text)) from None
     if not 200 <= status < 300:
         raise ServerError(status, answer, headers)
     if (error := _error_in(answer)) is not None:
@@ -148,7 +183,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, most: int)
 
 
 def _shown(text: bytes) -> str:
-    return " ".join(text[:KEPT].decode("utf-8", "replace").split()) or "(nothing)"
+    return " ".join(text[:KEPT].decode("utf-8", "replace").split())
 
 
 def _error_in(answer: Any) -> Any:

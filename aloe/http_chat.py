@@ -115,7 +115,8 @@ class HttpChat(BaseChatModel):
             aiohttp.ClientError, TimeoutError: there was no answer, or only a part of one.
         """
         session = await _session(self.base_url, self.api_key.get_secret_value())
-        url = self.base_url.rstrip("/") + path
+        base, _, query = self.base_url.partition("?")
+        url = base.rstrip("/") + path + (f"?{query}" if query else "")
         data = None if body is None else json.dumps(body).encode()
         timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT)
         most = self.max_reply_bytes

@@ -1,15 +1,7 @@
 """The one door to chat models.
 
 Everything that talks to a model takes a `Model`, and every `Model` wraps a LangChain
-`BaseChatModel` that `open_model` builds from a string:
-
-    local:smollm2-135m              the embedded default, served inside this process
-    local:/path/to/model.gguf       any other GGUF file, served the same way
-    openai:gpt-4o-mini              OpenAI
-    openai:NAME@http://host:8000/v1 any OpenAI-compatible server (vLLM, llama.cpp, Ollama ...)
-    hf:DIR_OR_NAME                  a transformers model in this process (needs the train extra)
-    community:ChatOllama            any chat class of langchain-community, arguments in `options`
-    scripted:MODULE:FUNCTION        a Python function in place of a model, for tests
+`BaseChatModel` that `open_model` builds from a string; `aloe.providers` lists the strings.
 
 The embedded model and a vLLM server share one code path, so what works on a laptop works on a
 cluster, and the tests' double goes through the same door as all of them.
@@ -19,7 +11,7 @@ those worth another try; what the model says is passed on untouched.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -30,21 +22,32 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
+from aloe.advice import likely_cure
 from aloe.config import LimitsConfig, ModelConfig
-from aloe.errors import CallError, ConfigError, ModelError
-from aloe.failures import redacted, sorted_failure
+from aloe.errors import CallError, ModelError
+from aloe.failures import sorted_failure
 from aloe.finish import Finish, fold_finish
 from aloe.http_answer import ServerError, UnreadableError
 from aloe.limits import Limiter, limiter_of
 from aloe.logprobs import first_word
+from aloe.parameters import Parameters, Sent, parameters_of
+from aloe.providers import PROVIDERS, base_url_of, is_openai, parsed
 from aloe.schema import digest
+from aloe.secrets import redacted
 from aloe.usage import count_usage
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and text, as LangChain and every chat API take them."""
 
-TOP_LOGPROBS = 20
-"""Alternatives asked for at the first position: the most that OpenAI gives."""
+ADDED = ("top_logprobs", "reasoning", "omit", "max_tokens_field", "system")
+"""Settings that `Model.fingerprint` passes over at their defaults: journals of runs from before
+there were any still answer."""
+
+OPENAI_FIELDS = frozenset((
+    "temperature", "top_p", "frequency_penalty", "seed", "response_format", "logprobs",
+    "top_logprobs", "max_completion_tokens", "reasoning_effort",
+))  # fmt: skip
+"""Parameters that the openai client has an argument for; others go into `extra_body`."""
 
 UNSHAPING = {"timeout", "max_reply_bytes", "api_key_env"}
 """Settings of a model that no reply depends on."""
@@ -83,11 +86,17 @@ class Model:
     """Whether seed, log-probabilities and JSON schemas can be asked for."""
     limiter: Limiter = field(default_factory=Limiter)
     """What lets calls to its server in; models at one server share it."""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that every call carries."""
+    parameters: Parameters = field(default_factory=lambda: Parameters(model="the model"))
+    """What the model takes of all that; roles that use the same one share it."""
 
     @cached_property
     def fingerprint(self) -> str:
         """Content hash of the settings: what two calls must share to be the same call."""
-        return digest(self.config.model_dump(mode="json", exclude=UNSHAPING))
+        known = ModelConfig.model_fields
+        same = {name for name in ADDED if getattr(self.config, name) == known[name].default}
+        return digest(self.config.model_dump(mode="json", exclude=UNSHAPING | same))
 
     @cached_property
     def key(self) -> str | None:
@@ -116,9 +125,15 @@ class Model:
         if schema is not None:
             shape = {"name": "answer", "schema": schema}
             arguments["response_format"] = {"type": "json_schema", "json_schema": shape}
-        if logprobs and self.config.logprobs:
-            arguments |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        return arguments
+        if logprobs and self.gives_logprobs:
+            arguments |= {"logprobs": True, "top_logprobs": self.config.top_logprobs}
+        return {name: value for name, value in arguments.items() if name not in self.config.omit}
+
+    @property
+    def gives_logprobs(self) -> bool:
+        """Whether it is worth asking for log-probabilities."""
+        wanted = self.config.logprobs and "logprobs" not in self.config.omit
+        return wanted and self.openai_compatible and "logprobs" not in self.parameters.left_out
 
     async def ask(self, messages: Sequence[Message], arguments: dict[str, Any]) -> Reply:
         """Call the model once.
@@ -127,27 +142,65 @@ class Model:
             ModelError: the model or the key is refused; every other call would fail as well.
             CallError: this one call failed; TransientCallError if another try may pass.
         """
-        try:
-            answer = await asyncio.wait_for(self._answer(messages, arguments), self.config.timeout)
-            if headers := answer.response_metadata.get("headers"):
-                self.limiter.heard(headers)
-            return _reply(answer, messages, self.key)
-        except (ModelError, CallError):
-            raise
-        except Exception as error:
-            raise self.failure(error) from None
+        while True:
+            sent = self._sent(messages, arguments)
+            try:
+                answer = await asyncio.wait_for(self._answer(sent), self.config.timeout)
+                if headers := answer.response_metadata.get("headers"):
+                    self.limiter.heard(headers)
+                reply = _reply(answer, sent.messages, self.key)
+                break
+            except (ModelError, CallError):
+                raise
+            except Exception as error:
+                if not self.parameters.learn(error, sent):
+                    raise self.failure(error) from None
+        self.parameters.confirm(sent)
+        return reply
 
     def failure(self, error: Exception) -> ModelError | CallError:
         """Turn what the chat model raised into one of our errors."""
-        return sorted_failure(error, model=self.name, key=self.key, variable=self.key_variable)
+        return sorted_failure(
+            error, model=self.name, key=self.key, variable=self.key_variable, url=_url(self)
+        )
 
-    async def _answer(self, messages: Sequence[Message], arguments: dict[str, Any]) -> AIMessage:
+    def _sent(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> Sent:
+        """Return the request for a question, as far as it is known what the model takes."""
+        fields = {**self.sampling, **arguments}
+        name = self.config.max_tokens_field or ("max_completion_tokens" if self._by_openai else "")
+        if name and "max_tokens" in fields:
+            fields[name] = fields.pop("max_tokens")
+        return self.parameters.shaped(messages, fields, system=self.config.system == "system")
+
+    async def _answer(self, sent: Sent) -> AIMessage:
         """Take the shortest way to the model that passes by nobody who listens."""
         from aloe.http_chat import HttpChat
 
         if isinstance(self.chat, HttpChat) and not _listened_to():
-            return await self.chat.complete(messages, arguments)
-        return await self.chat.ainvoke(list(messages), **arguments)
+            return await self.chat.complete(sent.messages, sent.fields)
+        chat, fields = self._placed(sent.fields)
+        return await chat.ainvoke(list(sent.messages), **fields)
+
+    @property
+    def _by_openai(self) -> bool:
+        return self.openai_compatible and is_openai(type(self.chat))
+
+    def _placed(self, fields: dict[str, Any]) -> tuple[BaseChatModel, dict[str, Any]]:
+        """Return the chat model to ask and the arguments of the call that carry `fields`."""
+        if self._by_openai:
+            body = {name: fields[name] for name in fields if name not in OPENAI_FIELDS}
+            fields = {name: fields[name] for name in fields if name in OPENAI_FIELDS}
+            if body:
+                fields["extra_body"] = {**(getattr(self.chat, "extra_body", None) or {}), **body}
+        elif not self.openai_compatible:  # it was built with them
+            known = type(self.chat).model_fields
+            changed = {
+                name: fields.get(name, known[name].get_default(call_default_factory=True))
+                for name, value in self.sampling.items()
+                if name in known and fields.get(name) != value
+            }
+            return (self.chat.model_copy(update=changed) if changed else self.chat), {}
+        return self.chat, fields
 
 
 def _listened_to() -> bool:
@@ -160,7 +213,7 @@ def _listened_to() -> bool:
     return not isinstance(callbacks, BaseCallbackManager) or bool(callbacks.handlers)
 
 
-def _reply(answer: AIMessage, messages: Sequence[Message], key: str | None) -> Reply:
+def _reply(answer: AIMessage, messages: Sequence[tuple[str, str]], key: str | None) -> Reply:
     text = str(answer.text)
     usage = count_usage(answer.usage_metadata, messages, text)
     if key and key in text:  # a server that echoes what it was sent
@@ -190,15 +243,18 @@ def open_model(
             missing, or a package is not installed.
         ModelError: the embedded server cannot be started.
     """
-    provider, name, url = _parsed(config)
-    chat, openai_compatible = PROVIDERS[provider](config, name, url)
-    server = _base_url(chat) if provider in ("openai", "local") else f"{provider}:{name}"
+    provider, name, url = parsed(config)
+    opened = PROVIDERS[provider](config, name, url)
+    served = provider in ("openai", "local")
+    server = base_url_of(opened.chat) if served else f"{provider}:{name}"
     return Model(
         name=f"{provider}:{name}",
         config=config,
-        chat=chat,
-        openai_compatible=openai_compatible,
+        chat=opened.chat,
+        openai_compatible=opened.openai_compatible,
         limiter=limiter_of(server, limits or LimitsConfig(), share),
+        sampling=opened.sampling,
+        parameters=parameters_of(server, f"{provider}:{name}"),
     )
 
 
@@ -213,142 +269,9 @@ def closed_model(config: ModelConfig, reason: str) -> Model:
     def refuse(*_: object) -> str:
         raise ModelError(reason)
 
-    provider, name, _ = _parsed(config)
+    provider, name, _ = parsed(config)
     chat = ScriptedChat(script=refuse)
     return Model(name=f"{provider}:{name}", config=config, chat=chat, openai_compatible=True)
-
-
-def _parsed(config: ModelConfig) -> tuple[str, str, str | None]:
-    """Return provider, name and base URL of a model string."""
-    provider, _, rest = config.model.partition(":")
-    if provider not in PROVIDERS and config.base_url:
-        provider, rest = "openai", config.model
-    if provider not in PROVIDERS or not rest:
-        known = ", ".join(f"{name}:..." for name in PROVIDERS)
-        raise ConfigError(f"unknown model '{config.model}'; a model string is one of {known}")
-    name, _, url = rest.rpartition("@") if "@http" in rest else (rest, "", "")
-    return provider, name, config.base_url or url or None
-
-
-def _sampling(config: ModelConfig) -> dict[str, Any]:
-    fields = ("temperature", "top_p", "max_tokens", "frequency_penalty")
-    values = {field: getattr(config, field) for field in fields}
-    return {field: value for field, value in values.items() if value is not None}
-
-
-def _openai(
-    config: ModelConfig, name: str, base_url: str | None, api_key: str | None = None
-) -> tuple[BaseChatModel, bool]:
-    """Build ChatOpenAI, or for a server that is asked for nothing special the lean `HttpChat`."""
-    key = api_key or _api_key(config, base_url)
-    if base_url and not config.options:
-        from aloe.http_chat import HttpChat
-
-        sampling = _sampling(config)
-        return HttpChat(
-            model_name=name,
-            base_url=base_url,
-            api_key=SecretStr(key),
-            timeout=config.timeout,
-            max_reply_bytes=config.max_reply_bytes,
-            sampling=sampling,
-        ), True
-    from langchain_openai import ChatOpenAI
-
-    from aloe.openai_client import CheckedClient
-
-    options = dict(config.options)
-    proxy = options.pop("openai_proxy", None) or os.environ.get("OPENAI_PROXY")
-    arguments = {
-        "model": name,
-        "api_key": key,
-        "base_url": base_url,
-        "timeout": config.timeout,
-        "max_retries": 0,
-        "include_response_headers": True,
-        "http_async_client": CheckedClient(config.max_reply_bytes, proxy=proxy),
-        "openai_proxy": None,  # ours has it
-        **_sampling(config),
-        **options,
-    }
-    return _construct(ChatOpenAI, arguments, config), True
-
-
-def _api_key(config: ModelConfig, base_url: str | None) -> str:
-    variable = config.api_key_env or (None if base_url else "OPENAI_API_KEY")
-    if variable is None:
-        return "none"
-    if key := os.environ.get(variable):
-        return key
-    raise ConfigError(
-        f"{config.model} needs an API key: set the environment variable {variable}, "
-        "or use --model local:smollm2-135m, which needs none"
-    )
-
-
-def _local(config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
-    """Build the embedded chat model; its options are further fields of a request."""
-    from aloe.embedded_chat import EmbeddedChat
-    from aloe.local import embedded_server
-
-    server = embedded_server(name)
-    options = dict(config.options)
-    nested = [options.pop(key, {}) for key in ("model_kwargs", "extra_body")]
-    return EmbeddedChat(
-        model_name=name,
-        base_url=server.base_url,
-        api_key=SecretStr(server.api_key),
-        timeout=config.timeout,
-        max_reply_bytes=config.max_reply_bytes,
-        sampling={**_sampling(config), **options, **nested[0], **nested[1]},
-        control=server.control,
-    ), True
-
-
-def _huggingface(config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
-    try:
-        from aloe.huggingface import HuggingFaceChat
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{config.model} needs {error.name}: pip install 'aloe-align[train]'"
-        ) from None
-    return HuggingFaceChat.load(name, **_sampling(config), **config.options), True
-
-
-def _community(config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
-    from langchain_community import chat_models
-
-    try:
-        kind = getattr(chat_models, name)
-    except AttributeError:
-        raise ConfigError(f"langchain-community has no chat model '{name}'") from None
-    except ImportError as error:
-        raise ConfigError(f"{config.model} needs another package: {error}") from None
-    return _construct(kind, config.options, config), False
-
-
-def _scripted(_config: ModelConfig, name: str, _url: str | None) -> tuple[BaseChatModel, bool]:
-    from aloe.scripted import ScriptedChat, named_script
-
-    return ScriptedChat(script=named_script(name)), True
-
-
-def _construct(
-    kind: Callable[..., BaseChatModel], arguments: dict[str, Any], config: ModelConfig
-) -> BaseChatModel:
-    try:
-        return kind(**arguments)
-    except Exception as error:
-        raise ConfigError(f"{config.model}: {redacted(str(error))[:300]}") from None
-
-
-PROVIDERS: dict[str, Callable[[ModelConfig, str, str | None], tuple[BaseChatModel, bool]]] = {
-    "local": _local,
-    "openai": _openai,
-    "hf": _huggingface,
-    "community": _community,
-    "scripted": _scripted,
-}
 
 
 async def check_reachable(models: Sequence[Model]) -> None:
@@ -372,32 +295,31 @@ async def check_reachable(models: Sequence[Model]) -> None:
         except ServerError as error:
             if error.status_code == 401:
                 raise model.failure(error) from None
-        except ConnectionTimeoutError:
-            raise _nobody(model, url) from None
+        except ConnectionTimeoutError as error:
+            raise _nobody(model, url, error) from None
         except (TimeoutError, UnreadableError):
             continue
-        except (OSError, InvalidURL, NonHttpUrlClientError):
-            raise _nobody(model, url) from None
+        except (OSError, InvalidURL, NonHttpUrlClientError) as error:
+            raise _nobody(model, url, error) from None
         except (ClientError, ValueError):
             continue
 
 
-def _nobody(model: Model, url: str) -> ModelError:
-    return ModelError(
-        f"{model.name}: nothing answers at {url}; start the server or correct the URL"
-    )
+def _nobody(model: Model, url: str, error: Exception) -> ModelError:
+    cure = likely_cure(error, url) or "start the server or correct the URL"
+    return ModelError(f"{model.name}: nothing answers at {redacted(url)}; {cure}")
 
 
 def _server(model: Model) -> Iterator[tuple[str, SecretStr]]:
     """Yield URL and key of the OpenAI-compatible server behind `model`, if there is one."""
+    url = _url(model)
     chat = model.chat
-    if model.config.model.startswith(("scripted:", "hf:", "community:")):
-        return
     key = getattr(chat, "api_key", None) or getattr(chat, "openai_api_key", None)
-    if isinstance(key, SecretStr):
-        yield _base_url(chat), key
+    if url and isinstance(key, SecretStr):
+        yield url, key
 
 
-def _base_url(chat: BaseChatModel) -> str:
-    given = getattr(chat, "base_url", None) or getattr(chat, "openai_api_base", None)
-    return str(given or "https://api.openai.com/v1")
+def _url(model: Model) -> str | None:
+    """Return the base URL of the server behind `model`, None if it has none that we know."""
+    served = model.name.startswith(("openai:", "local:"))
+    return base_url_of(model.chat) if served else None

@@ -18,7 +18,7 @@ def family(model: str) -> str | None:
     """
     provider, _, name = model.partition(":")
     name = name.partition("@http")[0]
-    if provider in ("scripted", "community") or Path(name).expanduser().exists():
+    if provider in ("scripted", "community", "langchain") or Path(name).expanduser().exists():
         return None
     found = re.match(r"[a-z]+", name.rpartition("/")[2].lower())
     return found[0] if found else None

@@ -131,8 +131,9 @@ class Floor:
             seed=derived_seed("inducer", tree, user.id),
             response_format={"type": "json_schema", "json_schema": shape},
         )
-        marks = _marks(choice["message"]["content"]) or {}
-        return [Disclosure(quote=t) for i, t in enumerate(said, 1) if marks.get(str(i)) == "user"]
+        marks = _marks(choice["message"]["content"], len(said)) or ()
+        marked = zip(said, marks, strict=False)
+        return [Disclosure(quote=text) for text, mark in marked if mark == "user"]
 
     async def _reply(
         self,

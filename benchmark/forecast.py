@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aloe.config import Condition, Config, ModelConfig
+from aloe.config import PAID, Condition, Config, ModelConfig
 from benchmark.clusters import LEAST_CLUSTERS
 from benchmark.dialogues import Planned
 from benchmark.results import SuiteResult
@@ -143,7 +143,7 @@ def _cost(config: Config, needs: Mapping[tuple[str, str, str], int]) -> float | 
     for (_, model, kind), count in needs.items():
         provider, _, rest = model.partition(":")
         price = config.prices.get(rest.partition("@http")[0])
-        if price is None and provider in ("openai", "community"):
+        if price is None and provider in PAID:
             return None
         if price and kind != "calls":
             total += count * (price.input if kind == "input" else price.output) / 1e6

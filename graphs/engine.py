@@ -160,7 +160,7 @@ def workers(config: Config, trees: int, calls: CallLog) -> int:
 def _check_reachable_from_elsewhere(models: dict[str, Model]) -> None:
     """Make sure that no model lives in this process, where a cluster's machines cannot reach it."""
     for name, model in models.items():
-        if model.config.model.startswith(("local:", "hf:")):
+        if model.config.model.startswith(("local:", "hf:", "instance:")):
             raise ConfigError(
                 f"{name}: {model.config.model} lives in one process; --engine ray needs models at "
                 f"a server that every machine can reach, such as openai:NAME@http://HOST:8000/v1"

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.registry import prompts_of
 from aloe.budget import Budget, Spent
@@ -25,11 +25,14 @@ from graphs.run import Progress, grow_all, open_models, plan
 from memory.personas import read_personas
 from memory.trees import RunFolder, read_trees
 
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
 
 def simulate(
     personas: Sequence[Persona] | str | Path,
     *,
-    model: str | None = None,
+    model: "str | BaseChatModel | None" = None,
     base_url: str | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -40,7 +43,8 @@ def simulate(
 
     Args:
         personas: whom the users play, or a personas.jsonl.
-        model: model string for every role; None: what the settings say.
+        model: model string for every role, or a chat model of LangChain's; None: what the settings
+            say, where either may stand too.
         base_url: server of that model.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key, such as `{"roles.safety": {...}}`.
@@ -67,7 +71,7 @@ def simulate(
 async def simulate_async(
     personas: Sequence[Persona] | str | Path,
     *,
-    model: str | None = None,
+    model: "str | BaseChatModel | None" = None,
     base_url: str | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -90,7 +94,7 @@ def _told(trees: list[Tree], progress: Progress) -> list[Tree]:
 
 async def _grown(
     personas: Sequence[Persona] | str | Path,
-    model: str | None,
+    model: "str | BaseChatModel | None",
     base_url: str | None,
     config: str | Path | None,
     settings: Mapping[str, Any] | None,

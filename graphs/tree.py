@@ -10,6 +10,9 @@ settings have any; without them the graph is the one drawn here:
     tree:  START -> expand => turn x branches -> expand ... -> END
     turn:  START -> user -> inducer => assistant x agents -> judge -> check -> END
 
+A conversation may outgrow what a model reads. Then its branch ends with the turn before, and the
+rest of the tree goes on.
+
 A turn is a graph of its own so that the branches of a tree do not wait for each other between
 roles, and so that other graphs can use it. LangGraph keeps the results of parallel tasks in the
 order in which they were sent, so a tree does not depend on who answers first. Agents come in
@@ -18,6 +21,7 @@ branches are coroutines, also those that wait for nothing: LangGraph sends other
 """
 
 import asyncio
+import logging
 import operator
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +44,7 @@ from agents.roles import Exchange, Update
 from agents.schedule import compare_all
 from agents.transcript import Path
 from aloe.config import Place, Schedule, SimulationConfig
-from aloe.errors import TransientCallError
+from aloe.errors import ContextError, TransientCallError
 from aloe.schema import (
     AssistantNode,
     Disclosure,
@@ -60,6 +64,8 @@ RETRY = RetryPolicy(
     retry_on=TransientCallError, max_attempts=2, initial_interval=0.5, max_interval=20.0
 )
 """Only failures that often pass are tried again; jitter is LangGraph's default."""
+
+logger = logging.getLogger("aloe")
 
 STEPS_OF_A_TURN = 14
 """More than the nodes of a turn: its graph runs under the recursion limit of the tree."""
@@ -392,11 +398,27 @@ def tree_graph(places: frozenset[Place] = frozenset()) -> CompiledStateGraph[Any
     """Return the graph of a whole tree; `places` as in `turn_graph`."""
     graph = StateGraph(TreeState, SimulationContext, input_schema=TreeInput)
     graph.add_node("expand", expand)
-    graph.add_node("turn", turn_graph(places))
+    graph.add_node("turn", _turn(places), input_schema=TurnTask)
     graph.add_edge(START, "expand")
     graph.add_conditional_edges("expand", branch_out, ["turn", END])
     graph.add_edge("turn", "expand")
     return graph.compile(name="tree")
+
+
+def _turn(places: frozenset[Place]) -> Callable[..., Awaitable[TurnResult]]:
+    """Return the node of one exchange, which is left out where a model cannot read so far."""
+    graph = turn_graph(places)
+
+    async def turn(state: TurnTask, config: RunnableConfig, runtime: Context) -> TurnResult:
+        try:
+            return cast(TurnResult, await graph.ainvoke(state, config, context=runtime.context))
+        except ContextError as error:
+            if not state["path"]:
+                raise
+            logger.warning("tree %s: a branch ends: %s", state["tree"], error)
+            return TurnResult(nodes=[], verdicts=[])
+
+    return turn
 
 
 def _input(tree: str, persona: Persona, start: Tree | None) -> TreeInput:

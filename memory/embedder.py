@@ -149,7 +149,7 @@ class EndpointEmbedder:
         Raises:
             ModelError: the endpoint cannot be reached or refuses.
         """
-        from aloe.failures import redacted
+        from aloe.secrets import redacted
 
         try:
             return unit(self._client.embed_documents(list(texts)))

@@ -23,7 +23,10 @@ from command import RunAloe
 from typer.main import get_command
 
 from aloe.cli import app
-from aloe.config import Config, validated
+from aloe.config import Config, ModelConfig, validated
+from aloe.local import WEIGHTS
+from aloe.models import open_model
+from aloe.providers import PROVIDERS, chat_class, parsed
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -150,3 +153,40 @@ def on_small_models(command: list[str], base: Path) -> list[str]:
         command = command[:at] + command[at + 2 :]
     model = str(base) if command[0] == "train" else builders.SCRIPTED
     return [*command, "--model", model]
+
+
+STRING = re.compile(rf"(?<![\w/.])(?:{'|'.join(PROVIDERS)}):[\w/.:@{{}}-]*\w}}?")
+PLACEHOLDER = re.compile(r"[A-Z]+(?:_OR_NAME)?(?::[A-Z]+)?(?:@.*)?|.*\{\w+\}.*|.*URL")
+MODELS = {
+    string: page.name
+    for page in [*PAGES, *sorted((ROOT / "examples").rglob("*.toml"))]
+    for string in STRING.findall(page.read_text(encoding="utf-8"))
+}
+"""Every model string that a page shows, and where."""
+
+
+@pytest.mark.parametrize("string", sorted(MODELS))
+def test_every_model_string_can_be_imported(string: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as that goes without its weights, its server and its key."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    provider, name, _ = parsed(ModelConfig(model=string))
+    if PLACEHOLDER.fullmatch(name):
+        return
+    if provider in ("local", "hf"):
+        assert name in WEIGHTS or "/" in name
+    elif provider == "langchain" and find_spec(name.partition(":")[0]) is None:
+        assert name.partition(":")[0].startswith("langchain_"), "no package of LangChain's"
+    elif provider == "langchain":
+        chat_class(name)
+    elif provider == "community":  # its class may want a key or a file
+        chat_class(f"langchain_community.chat_models:{name}")
+    else:
+        open_model(ModelConfig(model=string))
+
+
+def test_the_pages_show_model_strings() -> None:
+    assert {string.partition(":")[0] for string in MODELS} >= {
+        "local", "openai", "hf", "langchain", "community", "scripted"
+    }  # fmt: skip
+    assert not PLACEHOLDER.fullmatch("smollm2-135m")
+    assert not PLACEHOLDER.fullmatch("ChatLlamaCpp")

@@ -18,7 +18,11 @@ from aloe.errors import EXIT_CODE, AloeError
 if TYPE_CHECKING:
     import asyncio
 
-    from aloe.config import Config, ModelConfig
+    from aloe.config import Config
+    from aloe.models import Model
+
+PATIENCE = 10.0
+"""Seconds for which a server may be gone or busy before that is the finding."""
 
 Check = tuple[str, bool, str]
 """What was checked, whether it is well, and what was found or what to do."""
@@ -30,26 +34,18 @@ def doctor(
     config: ConfigFile = None,
     seed: Seed = None,
     as_json: Json = False,
-    talk: Annotated[bool, typer.Option(help="Ask each model for a word.")] = True,
+    talk: Annotated[bool, typer.Option(help="Let each role make one call of its own.")] = True,
 ) -> None:
-    """Check the installation, the settings and every model they name.
+    """Check the installation, the settings, every model they name, and what each role gets of it.
 
     Example: `aloe doctor --model openai:gpt-4o-mini`
     """
-    import asyncio
-
     from aloe import config as settings
 
     resolved = settings.load(config, {"seed": seed}).with_model(model, base_url)
     checks = [*_installation(), _attempt("embedder", _embedder)]
     checks.append(_attempt("roles and prompts", partial(_own, resolved)))
-    used = [*resolved.models.by_role().values(), resolved.models.writer]
-    used += [role.model for role in resolved.roles.values()]
-    # One event loop for all: models at one server share its open connections.
-    with asyncio.Runner() as loop:
-        for each in {(m.model, m.base_url): m for m in used}.values():
-            ask = partial(_model, each, loop, talk=talk, seed=resolved.seed)
-            checks.append(_attempt(f"model {each.model}", ask))
+    checks += _models(resolved, talk=talk)
     table = Table(box=None, show_header=False)
     for what, well, found in checks:
         table.add_row("[green]ok[/]" if well else "[red]no[/]", escape(what), escape(found))
@@ -96,18 +92,66 @@ def _embedder() -> str:
     return f"all-MiniLM-L6-v2, {vectors.shape[1]} dimensions"
 
 
-def _model(config: "ModelConfig", loop: "asyncio.Runner", *, talk: bool, seed: int) -> str:
-    from aloe.models import check_reachable, open_model
+def _models(config: "Config", *, talk: bool) -> Iterator[Check]:
+    """Yield what is found of every model in use, and of the call of every role."""
+    import asyncio
 
-    model = open_model(config)
+    from agents.registry import models_in_use
+    from aloe.config import DEFAULT_MODEL
+    from aloe.models import closed_model, open_model
+    from aloe.secrets import redacted
 
-    async def ask() -> str:
-        await check_reachable([model])
-        if not talk:
-            return "reachable"
-        arguments = model.arguments(seed=seed, max_tokens=8, logprobs=True)
-        reply = await model.ask([("user", "Say hello.")], arguments)
-        letters = "with" if reply.logprobs else "without"
-        return f"answers {reply.text!r} ({letters} log-probabilities)"
+    limits = config.limits.model_copy(update={"tries": 1, "patience": PATIENCE})
+    try:
+        used = {**models_in_use(config), "writer": config.models.writer}
+    except AloeError:  # told as a check of its own
+        used = {**config.models.by_role(), "writer": config.models.writer}
+        talk = False
+    opened: dict[str, Model] = {}
+    found: dict[str, Check] = {}
+    # One event loop for all: models at one server share its open connections.
+    with asyncio.Runner() as loop:
+        for role, each in used.items():
+            try:
+                opened[role] = open_model(each, limits)
+                reach = partial(_reached, opened[role], loop)
+            except AloeError as error:
+                stand_in = each.model_copy(update={"model": DEFAULT_MODEL})
+                opened[role], reach = closed_model(stand_in, str(error)), partial(_raised, error)
+            if each.model not in found:
+                found[each.model] = _attempt(f"model {redacted(each.model)}", reach)
+        yield from found.values()
+        if talk:
+            well = {role for role, each in used.items() if found[each.model][1]}
+            yield from _roles(config, opened, well, loop)
+    for model in {model.name: model for model in opened.values()}.values():
+        if changes := "; ".join(map(str, model.parameters.changes)):
+            yield f"parameters of {model.name}", True, changes
 
-    return loop.run(ask())
+
+def _reached(model: "Model", loop: "asyncio.Runner") -> str:
+    from aloe.models import check_reachable
+
+    loop.run(check_reachable([model]))
+    return "reachable"
+
+
+def _raised(error: AloeError) -> str:
+    raise error
+
+
+def _roles(
+    config: "Config", models: "dict[str, Model]", well: set[str], loop: "asyncio.Runner"
+) -> Iterator[Check]:
+    """Yield what the call of each role came to; those of models that are not there are left out."""
+    from graphs.checkup import check_roles
+
+    writer = models["writer"]
+    try:
+        checked = loop.run(check_roles(config, models, writer))
+    except AloeError as error:
+        yield "roles", False, str(error)
+        return
+    for each in checked:
+        if each.role in well:
+            yield f"role {each.role}", each.well, each.found

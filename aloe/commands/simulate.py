@@ -293,11 +293,13 @@ def check_prices(config: "Config", models: "Iterable[Model]") -> None:
     Raises:
         ConfigError: there is such a cap, and a model has no price.
     """
+    from aloe.config import PAID
+
     if config.budget.max_cost is None:
         return
     for model in models:
         provider, _, name = model.name.partition(":")
-        if provider in ("openai", "community") and name not in config.prices:
+        if provider in PAID and name not in config.prices:
             raise ConfigError(
                 f'a cap in dollars needs the price of {model.name}: add [prices."{name}"] with '
                 "input and output, in dollars per million tokens, to the settings"

@@ -8,7 +8,7 @@ from aloe import errors
 def test_every_error_for_a_person_has_one_base() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     kinds = [kind for kind in kinds if issubclass(kind, Exception)]
-    assert len(kinds) == 9
+    assert len(kinds) == 10
     assert all(issubclass(kind, errors.AloeError) for kind in kinds)
 
 

@@ -10,8 +10,8 @@ import pytest
 from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
-from aloe.errors import AloeError, CallError, ModelError, TransientCallError
-from aloe.failures import named_delay, retry_after
+from aloe.errors import AloeError, CallError, ContextError, ModelError, TransientCallError
+from aloe.failures import named_delay, retry_after, sorted_failure
 from aloe.http_answer import ServerError
 from aloe.models import Model, Reply, check_reachable, open_model
 
@@ -182,6 +182,56 @@ def test_a_broken_clock_of_the_server_is_not_asked() -> None:
 )  # fmt: skip
 def test_a_delay_in_words(words: str, seconds: float | None) -> None:
     assert named_delay(ServerError(429, {"message": words}, {})) == seconds
+
+
+class ClientError(Exception):
+    """What an SDK of Google's raises: its status is called `code`."""
+
+    code = 429
+    response = None
+
+
+class BrokenOffError(ConnectionError):
+    """A fault of transport that has a number of its own, as aiohttp's have."""
+
+    code = 400
+
+
+UNREAD = json.JSONDecodeError("Expecting value", "<html> with hunter2hunter2", 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "words"),
+    [
+        (ClientError("slow down"), "busy", "m: HTTP 429: slow down"),
+        (BrokenOffError("Not enough data"), "fault", "m: BrokenOffError: Not enough data"),
+        (UNREAD, "garbled", "m: the answer is not JSON: '<html> with ***'"),
+    ],
+    ids=["code", "transport", "not JSON"],
+)
+def test_errors_of_other_clients_are_read_as_ours_are(
+    error: Exception, cause: str, words: str
+) -> None:
+    wrapped = ValueError("the chat model failed")
+    wrapped.__cause__ = error
+    for each in (error, wrapped):
+        found = sorted_failure(each, model="m", key="hunter2hunter2", variable="K")
+        assert isinstance(found, TransientCallError)
+        assert found.cause == cause
+    assert str(sorted_failure(error, model="m", key="hunter2hunter2", variable="K")) == words
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 500])
+def test_a_conversation_that_is_too_long_ends_its_branch(
+    server: ChatServer, options: dict[str, Any], status: int
+) -> None:
+    said = "This model's maximum context length is 2048 tokens"
+    for body in ({"error": {"message": said}}, {"detail": said}, said):
+        server.behave = lambda _, body=body: Answer(status=status, body=body)
+        error = failed(at(server, options))
+        assert isinstance(error, ContextError)
+        assert said in str(error)
+        assert error.refusal.startswith(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("usage", [int("9" * 4000), None, "12", -4, [], 0.5])

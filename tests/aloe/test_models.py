@@ -11,8 +11,9 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
-from aloe.failures import redacted, retry_after
+from aloe.failures import retry_after
 from aloe.models import Model, Reply, check_reachable, closed_model, open_model
+from aloe.secrets import redacted
 
 HELLO = [("system", "Be kind."), ("user", "Hello")]
 
@@ -157,7 +158,7 @@ FAILURES: list[tuple[str, Answer, type[AloeError], str]] = [
     ("503", failure(503), TransientCallError, "openai:tiny"),
     ("reset", Answer(body={"id": "x" * 4000}, reset=True), TransientCallError, "openai:tiny"),
     ("402", failure(402, "Insufficient Balance"), ModelError, "Insufficient Balance"),
-    ("no JSON", Answer(body=b"<html>"), TransientCallError, "not JSON: <html>"),
+    ("no JSON", Answer(body=b"<html>"), TransientCallError, "not JSON: '<html>'"),
     ("nothing", Answer(body=b""), TransientCallError, "not JSON: (nothing)"),
     ("null", Answer(body=None), TransientCallError, "no message"),
     ("no choices", with_choices([]), TransientCallError, "no message"),
@@ -282,6 +283,7 @@ def test_texts_are_cleared_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"model": "openai:gpt-4o-mini"}, ["OPENAI_API_KEY", "local:smollm2-135m"]),
         ({"model": "openai:x", "api_key_env": "NO_SUCH"}, ["NO_SUCH"]),
         ({"model": "openai:x@http://h/v1", "options": {"top_p": "x"}}, ["openai:x", "top_p"]),
+        ({"model": "hf:x", "reasoning": "off"}, ["hf:x", "reasoning"]),
         ({"model": "community:ChatNobody"}, ["ChatNobody"]),
         ({"model": "scripted:no.such:reply"}, ["scripted:no.such:reply"]),
         ({"model": "scripted:agents.scripted:none"}, ["cannot be found"]),

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage
 
+from agents.prompt import shipped
 from agents.scripted import reply
 from aloe.calls import CallLog, Event
 from aloe.config import EXPANSION_NAMES, Config, Schedule
-from aloe.errors import CallError, ModelError, TransientCallError
+from aloe.errors import CallError, ContextError, ModelError, TransientCallError
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Tree, UserNode, digest
 from graphs.tree import turn_graph
@@ -271,6 +272,71 @@ def test_a_failure_that_stays_is_not_tried_again(error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)):
         grow(config(turns=1), model=scripted_model(failing))
     assert failing.left >= 97  # each order of the two at most once
+
+
+INSTRUCTIONS = {
+    role: shipped(role).messages[0][1].split(".")[0] for role in ("user", "assistant", "judge")
+}
+"""How the instructions of each role begin."""
+
+
+def reading(words: str, most: int) -> Any:
+    """Return a script that answers as usual, but for whom `words` instruct reads so many words."""
+
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> Any:
+        length = sum(len(message.text.split()) for message in messages)
+        if words in messages[0].text and length > most:
+            raise ContextError("the conversation is too long")
+        return reply(messages, arguments)
+
+    return script
+
+
+def longest(words: str, turns: int) -> int:
+    """Return the words that the role so instructed reads in `turns` turns."""
+    read = [0]
+
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> Any:
+        if words in messages[0].text:
+            read.append(sum(len(message.text.split()) for message in messages))
+        return reply(messages, arguments)
+
+    grow(config(turns=turns), model=scripted_model(script))
+    return max(read)
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "judge"])
+def test_a_conversation_that_is_too_long_ends_its_branch(
+    role: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was said before is that of the shorter tree."""
+    words = INSTRUCTIONS[role]
+    model = scripted_model(reading(words, longest(words, 2)))
+    tree = grow(config(turns=4), model=model)
+    assert tree == grow(config(turns=2))
+    assert "a branch ends: the conversation is too long" in caplog.text
+
+
+def test_other_branches_go_on() -> None:
+    whole = grow(config(turns=3, expansion="both"))
+    (first, *others) = [n for n in whole.nodes if n.role == "user" and n.turn == 3]
+    gone = {n.id for n in whole.nodes if n.id == first.id or n.parent == first.id}
+
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> Any:
+        if any(first.content == message.text for message in messages):
+            raise ContextError("too long")
+        return reply(messages, arguments)
+
+    tree = grow(config(turns=3, expansion="both"), model=scripted_model(script))
+    said = {n.content for n in others}
+    assert first.content not in said
+    assert {n.id for n in tree.nodes} == {n.id for n in whole.nodes} - gone
+
+
+def test_an_opening_that_is_too_long_costs_its_tree() -> None:
+    model = scripted_model(reading("", 0))
+    with pytest.raises(ContextError):
+        grow(config(turns=2), model=model)
 
 
 def test_a_turn_can_be_played_on_its_own() -> None:

@@ -1,0 +1,45 @@
+"""LangChain chat models that were made in Python and stand where a model string does.
+
+Settings are text, so such a model gets a name: its own, or its class's, and a hash of its plain
+fields, which are the same whenever a script makes it again. The model itself is kept here,
+for this process.
+"""
+
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from aloe.errors import ConfigError
+from aloe.schema import digest
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+_kept: "dict[str, BaseChatModel]" = {}
+
+
+def is_chat(value: object) -> "TypeGuard[BaseChatModel]":
+    """Whether `value` is a chat model of LangChain's (which is not imported for it)."""
+    return any(kind.__name__ == "BaseChatModel" for kind in type(value).__mro__)
+
+
+def name_of(chat: "BaseChatModel") -> str:
+    """Keep a chat model and return the model string that stands for it."""
+    plain = (str, int, float, bool)
+    fields = {name: value for name, value in chat if isinstance(value, plain)}
+    called: Any = fields.get("model_name") or fields.get("model") or type(chat).__name__
+    name = f"instance:{called}#{digest(type(chat).__qualname__, fields)[:8]}"
+    _kept[name] = chat
+    return name
+
+
+def kept(name: str) -> "BaseChatModel":
+    """Return the chat model that a model string of `name_of` stands for.
+
+    Raises:
+        ConfigError: it was made in another process.
+    """
+    if name not in _kept:
+        raise ConfigError(
+            f"{name} was a chat model made in Python, in another process; run that script again, "
+            "or name a model by a string"
+        )
+    return _kept[name]

@@ -1,0 +1,38 @@
+"""JSON objects as models write them where no server holds them to a schema.
+
+They come in code fences and between sentences, with single quotes, bare keys, a comma too many or
+comments. YAML reads nearly all of that and every JSON object, so what is no JSON is read as YAML.
+"""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+MOST = 20_000
+"""Characters of an object that is no JSON; reading more as YAML would take seconds."""
+
+_COMMENT = re.compile(r"(?m)(?<=[,{\s])//.*$")
+
+
+def read_object(text: str) -> dict[str, Any] | None:
+    """Return the object in a text, its keys as text; None if there is none, or more than one."""
+    start, end = text.find("{"), text.rfind("}")
+    written = text[start : end + 1]
+    if start < 0 or not written:
+        return None
+    try:
+        found = json.loads(written)
+    except (ValueError, RecursionError):
+        found = _as_yaml(written)
+    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else None
+
+
+def _as_yaml(written: str) -> Any:
+    if len(written) > MOST:
+        return None
+    try:
+        return yaml.safe_load(_COMMENT.sub("", written))
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError):
+        return None

@@ -1,0 +1,104 @@
+"""What must not be written anywhere: keys in settings, in URLs and in what servers say.
+
+Settings are written to disk as they are, so a key in them is refused; and texts of others, which
+go into errors and logs, are cleared of keys. A name alone makes no secret (`stop_token_ids`,
+`prompt_cache_key`): it has to be one that holds secrets, or the value has to look like one.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+_NAMES = re.compile(
+    r"(?:.*[_-])?(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|subscription[_-]?key"
+    r"|(?:access|auth|api|bearer|session|refresh|security)[_-]?token|client[_-]?secret"
+    r"|password|passwd|secret|authorization|credentials?)|key|token|sig|signature|bearer",
+    re.IGNORECASE,
+)
+"""Names that hold secrets, matched as a whole."""
+
+_KEY = re.compile(
+    r"\b(?:(?:sk|pk|key)-[\w*-]{6,}|(?:gsk|xai|hf|ghp|gho|glpat|nvapi|pplx|r8)[-_][A-Za-z0-9]{16,}"
+    r"|AKIA[A-Z0-9]{12,}|AIza[\w-]{20,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+)"
+)
+"""What looks like a key: by the marks that providers begin theirs with, or a signed token."""
+
+_BEARER = re.compile(r"(?:Bearer|Basic) \S{6,}")
+_USERINFO = re.compile(r"(?<=//)[^/\s'\"]*@")
+
+
+def redacted(text: str) -> str:
+    """Return `text` without what looks like a key or is one of ours, and without URLs' users."""
+    secrets = [v for k, v in os.environ.items() if k.endswith(("_KEY", "_TOKEN")) and len(v) > 7]
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return _USERINFO.sub("***@", _KEY.sub("***", text))
+
+
+def refuse_secrets(where: str, options: Mapping[str, Any]) -> None:
+    """Make sure that options, and what is within them, hold no secret.
+
+    Raises:
+        ValueError: naming the option, never its value.
+    """
+    for name, value in _leaves(options):
+        if isinstance(value, bool | None):
+            continue
+        shown = isinstance(value, str) and (_KEY.search(value) or _BEARER.search(value))
+        if shown or _NAMES.fullmatch(name):
+            raise ValueError(f"{where} must not hold '{name}'; settings are written to disk")
+        if isinstance(value, str) and "://" in value:
+            refuse_secret_url(value)
+
+
+def refuse_secret_url(url: str) -> None:
+    """Make sure that a URL holds no user, password or key; `?api-version=` and the like may stay.
+
+    Raises:
+        ValueError: without the URL.
+    """
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    query = parse_qsl(parts.query)
+    named = any(_NAMES.fullmatch(name) or _KEY.search(value) for name, value in query)
+    if "@" in parts.netloc or named:
+        raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
+
+
+def check_base_url(url: str | None) -> None:
+    """Make sure that a base URL has its scheme and holds no secret.
+
+    Raises:
+        ValueError: without the URL if it holds one.
+    """
+    refuse_secret_url(url or "")
+    if url and not re.match(r"https?://", url):
+        raise ValueError(f"the URL needs its scheme: write http://{url} (or https://)")
+
+
+def check_model_url(model: str) -> None:
+    """Make sure that the URL in a model string has its scheme and holds no secret.
+
+    Raises:
+        ValueError: without the URL.
+    """
+    _, at, url = model.partition("@http")
+    if re.search(r"@[^@/\s]+:[^@/\s]+@", model):
+        refuse_secret_url(model.partition("@")[2])
+    if at:
+        refuse_secret_url(f"http{url}")
+    elif bare := re.search(r"@([\w.-]+:\d+(?:/\S*)?)$", model):
+        raise ValueError(f"the URL needs its scheme: write ...@http://{bare[1]} (or https://)")
+
+
+def _leaves(options: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield names and values of options, of headers and the like within them too."""
+    if isinstance(options, Mapping):
+        for key, value in options.items():
+            yield from _leaves(value, str(key))
+    elif isinstance(options, list | tuple):
+        for value in options:
+            yield from _leaves(value, name)
+    else:
+        yield name, options

@@ -1,0 +1,209 @@
+"""Chat classes of LangChain's by name, and chat models that were made in Python."""
+
+import asyncio
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import PERSONAS, SCRIPTED
+from langchain_core.language_models import BaseChatModel, FakeListChatModel
+from pydantic import Field
+from server import ChatServer, completion, failure
+
+from agents.scripted import reply
+from aloe.config import Config, ModelConfig, load, validated
+from aloe.errors import CallError, ConfigError
+from aloe.models import Model, Reply, open_model
+from aloe.scripted import ScriptedChat
+from graphs import simulate
+
+CLAUDE = """
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import Field, SecretStr
+
+
+class Refused(Exception):
+    status_code = 400
+    body = {"type": "error", "error": {"type": "invalid_request_error", "message":
+            "`temperature` and `top_p` cannot both be specified for this model."}}
+
+
+class ChatStrict(BaseChatModel):
+    model: str = "strict-1"
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int = Field(default=1024, alias="max_tokens_to_sample")
+    timeout: float | None = None
+    max_retries: int = 2
+    api_key: SecretStr | None = None
+    thinking: dict[str, Any] | None = None
+    model_config = {"populate_by_name": True}
+
+    @property
+    def _llm_type(self) -> str:
+        return "strict"
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        if self.temperature is not None and self.top_p is not None:
+            raise Refused(str(Refused.body))
+        said = f"{self.temperature} {self.top_p} {self.max_tokens} {sorted(kwargs)}"
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(said))])
+
+
+class ChatOllamaLike(ChatStrict):
+    num_predict: int | None = None
+    reasoning: bool | str | None = None
+
+
+not_a_class = 1
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "langchain_strict.py").write_text(textwrap.dedent(CLAUDE), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "langchain_strict", raising=False)
+    return "langchain_strict"
+
+
+def ask(model: Model, **wishes: Any) -> Reply:
+    return asyncio.run(model.ask([("user", "Hello")], model.arguments(seed=1, **wishes)))
+
+
+def test_a_class_gets_what_it_has_fields_for(package: str, monkeypatch: Any) -> None:
+    monkeypatch.setenv("STRICT_KEY", "abc")
+    config = ModelConfig(
+        model=f"langchain:{package}:ChatStrict",
+        api_key_env="STRICT_KEY",
+        temperature=0.3,
+        frequency_penalty=0.5,
+        max_tokens=9,
+        timeout=7,
+        reasoning="off",
+        options={"model": "strict-2"},
+    )
+    model = open_model(config)
+    chat: Any = model.chat
+    assert (chat.model, chat.temperature, chat.max_tokens) == ("strict-2", 0.3, 9)
+    assert (chat.timeout, chat.max_retries, chat.thinking) == (7, 0, {"type": "disabled"})
+    assert chat.api_key.get_secret_value() == "abc"
+    assert model.name == f"langchain:{package}:ChatStrict"
+    assert ask(model, logprobs=True).text == "0.3 None 9 []"
+
+
+def test_what_its_server_refuses_is_left_out(package: str) -> None:
+    config = ModelConfig(model=f"langchain:{package}:ChatStrict", temperature=0.3, top_p=0.9)
+    model = open_model(config)
+    assert ask(model).text == "0.3 None 1024 []"
+    assert [str(change) for change in model.parameters.changes] == ["top_p is left out"]
+    chat: Any = model.chat
+    assert chat.top_p == 0.9  # it was asked through a copy
+
+
+def test_thinking_goes_into_the_field_that_a_class_has(package: str) -> None:
+    config = ModelConfig(model=f"langchain:{package}:ChatOllamaLike", reasoning="off")
+    chat: Any = open_model(config).chat
+    assert chat.reasoning is False
+    chat = open_model(config.model_copy(update={"reasoning": "low"})).chat
+    assert chat.reasoning == "low"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no_such_package:ChatX", "pip install no-such-package"),
+        ("langchain_strict:ChatNobody", "ChatNobody"),
+        ("langchain_strict:not_a_class", "is no chat model"),
+        ("langchain_strict", "cannot be found"),
+    ],
+)
+def test_a_class_that_is_not_there(package: str, name: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        open_model(ModelConfig(model=f"langchain:{name}"))
+
+
+def test_a_class_that_speaks_openais_protocol_is_asked_for_all_of_it(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.behave = lambda r: failure(400, "no seed") if "seed" in r.body else completion("Hi")
+    config = ModelConfig(
+        model="langchain:langchain_openai:ChatOpenAI",
+        base_url=server.url,
+        temperature=0.3,
+        max_tokens=9,
+        options={"model": "m", "api_key": None, "disable_streaming": True},
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    model = open_model(config)
+    assert model.openai_compatible
+    assert ask(model, logprobs=True).text == "Hi"
+    body = server.requests[-1].body
+    assert (body["temperature"], body["max_completion_tokens"], body["logprobs"]) == (0.3, 9, True)
+    assert "seed" not in body
+
+
+def test_an_instance_stands_where_a_string_does() -> None:
+    chat = FakeListChatModel(responses=["x"])
+    config = ModelConfig(model=chat)  # type: ignore[arg-type]
+    assert config.model.startswith("instance:FakeListChatModel#")
+    model = open_model(config)
+    assert model.chat is chat
+    assert model.name == "instance:FakeListChatModel"
+    assert ask(model).text == "x"
+    for given in (chat, {"model": chat}):
+        resolved = load(None, {"models.judge": given, "benchmark.candidate": given})
+        assert resolved.models.judge.model == config.model
+        assert resolved.models.judge.max_tokens == 8  # the role's defaults hold
+        assert resolved.benchmark.candidate.model == config.model
+    resolved = load(None).with_model(chat, None)
+    assert {each.model for each in resolved.models.by_role().values()} == {config.model}
+    assert validated(Config, resolved.model_dump(), source="copy") == resolved
+    assert config.model in resolved.toml()
+
+
+def test_instances_are_told_apart_by_what_they_are_made_with() -> None:
+    def name(**fields: Any) -> str:
+        return ModelConfig(model=Named(**fields)).model  # type: ignore[arg-type]
+
+    assert name(model="claude", temperature=0.1) == name(model="claude", temperature=0.1)
+    assert name(model="claude", temperature=0.1) != name(model="claude", temperature=0.2)
+    assert name(model="claude").startswith("instance:claude#")
+
+
+class Named(FakeListChatModel):
+    responses: list[str] = Field(default_factory=lambda: ["x"])
+    model: str
+    temperature: float = 0.0
+
+
+def test_an_instance_of_another_process_is_told() -> None:
+    with pytest.raises(ConfigError, match="made in Python, in another process"):
+        open_model(ModelConfig(model="instance:claude#12345678"))
+
+
+def test_a_simulation_with_instances(tmp_path: Path) -> None:
+    chat: BaseChatModel = ScriptedChat(script=reply)
+    trees = simulate(PERSONAS[:1], model=chat, turns=1, out=tmp_path / "run")
+    mixed = simulate(
+        PERSONAS[:1], model=SCRIPTED, turns=1, settings={"models.judge": chat}
+    )  # fmt: skip
+    assert [n.content for n in trees[0].nodes if n.role == "user"]
+    assert len(mixed) == 1
+    again = simulate(PERSONAS[:1], model=chat, turns=1, out=tmp_path / "run")
+    assert again == trees  # the folder knows the model again
+
+
+def test_an_instances_failures_are_sorted() -> None:
+    def script(_messages: Any, _arguments: Any) -> str:
+        raise ValueError("odd")
+
+    with pytest.raises(CallError, match="instance:ScriptedChat: ValueError: odd"):
+        ask(open_model(ModelConfig(model=ScriptedChat(script=script))))  # type: ignore[arg-type]

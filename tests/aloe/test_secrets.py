@@ -1,0 +1,102 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import RunAloe
+
+from aloe.config import ModelConfig, RoleConfig, load
+from aloe.errors import ConfigError
+from aloe.models import open_model
+from aloe.secrets import redacted
+
+PLAIN = [
+    {"stop_token_ids": [1, 2]},
+    {"prompt_cache_key": "aloe"},
+    {"model_kwargs": {"min_tokens": 1, "max_token_len": 5}},
+    {"extra_query": {"api-version": "2024-06-01"}},
+    {"azure_endpoint": "https://h/?api-version=2024-06-01"},
+    {"streaming": True, "sort_key": "name", "tokenizer": "hf_tokenizer"},
+    {"api_key": None},
+]
+
+
+@pytest.mark.parametrize("options", PLAIN, ids=str)
+def test_a_name_alone_is_no_secret(options: dict[str, object]) -> None:
+    assert ModelConfig(model="openai:x", options=options).options == options
+
+
+SECRET = [
+    {"api_key": "x"},
+    {"openai_api_key": "x"},
+    {"default_headers": {"Authorization": "x"}},
+    {"default_headers": {"x-api-key": "x"}},
+    {"default_headers": {"X-Custom": "Bearer abcdef123456"}},
+    {"token": "x"},
+    {"aws_secret_access_key": "x"},
+    {"aws_session_token": "x"},
+    {"client_secret": "x"},
+    {"password": "x"},
+    {"anything": "sk-planted-123456"},
+    {"anything": ["AKIAABCDEFGHIJKLMNOP"]},
+    {"proxy": "http://user:planted@h:1"},
+    {"azure_endpoint": "https://h/?sig=planted"},
+]
+
+
+@pytest.mark.parametrize("options", SECRET, ids=str)
+def test_a_secret_is_refused_by_its_name_or_its_value(options: dict[str, object]) -> None:
+    for make in (
+        lambda: ModelConfig(model="openai:x", options=options),
+        lambda: RoleConfig(use="m:r", **options),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ValueError, match="must not hold") as error:
+            make()
+        assert "planted" not in str(error.value).partition("[type=")[0]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:planted@h/v1",
+        "user:planted@h:80/v1",
+        "http://h/v1?key=planted",
+        "http://h/v1?api_key=planted",
+        "https://h/v1?subscription-key=planted",
+    ],
+)
+@pytest.mark.parametrize("where", ["--base-url", "--model", "file"])
+def test_who_stands_in_a_url_is_never_printed(
+    aloe: RunAloe, tmp_path: Path, url: str, where: str
+) -> None:
+    if where == "file":
+        file = tmp_path / "c.toml"
+        file.write_text(f'[models.user]\nmodel = "openai:x"\nbase_url = "{url}"\n')
+        ran = aloe("doctor", "--config", file, "--no-talk")
+    elif where == "--model":
+        ran = aloe("doctor", "--model", f"openai:x@{url}", "--no-talk")
+    else:
+        ran = aloe("doctor", "--model", "openai:x", "--base-url", url, "--no-talk")
+    assert ran.code == 2
+    assert "must not hold a key" in ran.err
+    assert "planted" not in ran.out + ran.err
+
+
+def test_a_plain_query_stays() -> None:
+    config = ModelConfig(model="openai:x@http://h/v1?api-version=2024-06-01")
+    assert open_model(config).chat.base_url == "http://h/v1?api-version=2024-06-01"  # type: ignore[attr-defined]
+    with_options = config.model_copy(update={"options": {"streaming": False}})
+    chat: Any = open_model(with_options).chat
+    assert chat.openai_api_base == "http://h/v1"
+    assert chat.default_query == {"api-version": "2024-06-01"}
+
+
+def test_texts_are_cleared_of_users_and_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert redacted("at http://user:pw@h:1/v1 and //tok@h") == "at http://***@h:1/v1 and //***@h"
+    assert redacted("sk-proj-abcdef AIzaSyA1234567890abcdefghijkl") == "*** ***"
+    assert redacted("a hf_hub_download failed for user@h") == "a hf_hub_download failed for user@h"
+
+
+def test_a_url_without_its_scheme_is_told() -> None:
+    for given in ({"model": "openai:x@127.0.0.1:8000/v1"}, {"model": "x", "base_url": "h:80/v1"}):
+        with pytest.raises(ConfigError, match=r"needs its scheme: write .*http://"):
+            load(None, {f"models.user.{key}": value for key, value in given.items()})
