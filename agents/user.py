@@ -31,6 +31,7 @@ NOTE = "Note:"
 
 REASONS: dict[Fault, str] = {
     "empty": "(Nothing was written. Write the person's message.)",
+    "only_reasoning": "(Only thoughts were written. Write the person's message at once.)",
     "role_confusion": "(That was the assistant speaking. Write as the person.)",
     "narration": "(No stage directions: write only what the person types.)",
     "echo": "(That was said before. Write something new.)",
@@ -88,7 +89,7 @@ class UserAgent:
             if text and (best is None or len(faults) < len(best.faults)):
                 best = node
         if best is None:
-            raise CallError(f"{self.model.name}: the user said nothing in {TRIES} tries")
+            raise CallError(f"{self.model.name}: the user {_silent(repaired)} in {TRIES} tries")
         return best
 
     def done(self, persona: Persona, user: UserNode) -> bool:
@@ -116,6 +117,13 @@ class UserAgent:
             if turn < exchanges:
                 messages.append(("assistant", path[2 * turn].content))
         return messages
+
+
+def _silent(faults: list[Fault]) -> str:
+    """Return in words what a user did who said nothing."""
+    if "only_reasoning" not in faults:
+        return "said nothing"
+    return "only reasoned; raise its max_tokens, or switch its reasoning off,"
 
 
 def _note(facts: list[Fact], turn: int, *, contradictory: bool) -> str:

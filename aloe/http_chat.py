@@ -21,6 +21,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, SecretStr
 
+from aloe.thoughts import fields_of_thoughts
+
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECTIONS = 1024
@@ -156,14 +158,17 @@ def message_of(answer: Any) -> AIMessage:
     """
     try:
         choice = answer["choices"][0]
-        content = choice["message"].get("content") or ""
+        message = choice["message"]
+        content = message.get("content") or ""
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ValueError(f"the answer holds no message: {str(answer)[:200]}") from None
     usage = answer.get("usage") or {}
     details = usage.get("prompt_tokens_details") or {}
+    thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
     read, wrote = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
     return AIMessage(
         content,
+        additional_kwargs=fields_of_thoughts(message),
         response_metadata={
             "finish_reason": choice.get("finish_reason"),
             "logprobs": choice.get("logprobs"),
@@ -173,6 +178,7 @@ def message_of(answer: Any) -> AIMessage:
             "output_tokens": wrote,
             "total_tokens": read + wrote,
             "input_token_details": {"cache_read": details.get("cached_tokens") or 0},
+            "output_token_details": {"reasoning": thought},
         },
     )
 

@@ -39,6 +39,7 @@ from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError, ModelError
 from aloe.generation import Request, Writer, Written
 from aloe.local import WEIGHTS, weights_path
+from aloe.thoughts import split_thoughts
 
 ADAPTER = "adapter_config.json"
 """The file by which a folder is known as a LoRA adapter."""
@@ -297,7 +298,7 @@ class HuggingFaceChat(BaseChatModel):
     def _result(self, request: Request, written: Written) -> ChatResult:
         tokenizer = self._checkpoint.tokenizer
         ids = list(written.ids)
-        text = tokenizer.decode(ids, skip_special_tokens=True)
+        text = _text(tokenizer, ids)
         cut = min((text.find(each) for each in request.stop if each in text), default=len(text))
         ended = bool(ids) and ids[-1] in self._writer.ends
         metadata: dict[str, Any] = {
@@ -316,6 +317,14 @@ class HuggingFaceChat(BaseChatModel):
             },
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    """Return what tokens say, with special ones only where those tell thoughts from the answer."""
+    text: str = tokenizer.decode(ids, skip_special_tokens=True)
+    whole: str = tokenizer.decode(ids, skip_special_tokens=False)
+    hidden = split_thoughts(whole).thoughts != split_thoughts(text).thoughts
+    return whole if hidden else text
 
 
 def _logprobs(tokenizer: Any, written: Written, top: int) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ Everything that talks to a model takes a `Model`, and every `Model` wraps a Lang
 The embedded model and a vLLM server share one code path, so what works on a laptop works on a
 cluster, and the tests' double goes through the same door as all of them.
 Failures are sorted here into those that stop the run, those that cost one call, and those worth
-another try; what the model says is passed on untouched.
+another try; what the model says is parted into its message and the rest (`aloe.reply`).
 """
 
 import asyncio
@@ -37,7 +37,9 @@ from aloe.config import LimitsConfig, ModelConfig
 from aloe.errors import CallError, Cause, ConfigError, ModelError, TransientCallError
 from aloe.limits import Limiter, duration, limiter_of
 from aloe.logprobs import first_word
+from aloe.reply import Reply as Reply
 from aloe.schema import digest
+from aloe.thoughts import thoughts_apart
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and text, as LangChain and every chat API take them."""
@@ -45,24 +47,11 @@ Message = tuple[Literal["system", "user", "assistant"], str]
 TOP_LOGPROBS = 20
 """Alternatives asked for at the first position: the most that OpenAI gives."""
 
+THINKING = 2048
+"""Most tokens of an answer with thoughts before it; the role's `max_tokens` if that is more."""
+
 REACH_TIMEOUT = 10.0
 """Seconds a server has to answer the first question of a run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """What a model answered, with what it cost in tokens."""
-
-    text: str
-    finish: str
-    """`stop`, `length` (cut at max_tokens), or the provider's own word."""
-    input_tokens: int
-    cached_tokens: int
-    """Part of `input_tokens` that the server took from its prefix cache."""
-    output_tokens: int
-    logprobs: dict[str, float] | None = None
-    """Natural-log probability, within ln 1e-9..0, of the likeliest tokens where the first word
-    begins, stripped of blanks; None if the server gives none or they were not asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +76,12 @@ class Model:
     def key(self) -> str | None:
         """The API key of its server, which must not be written anywhere; None without one."""
         return os.environ.get(self.config.api_key_env or "OPENAI_API_KEY")
+
+    @property
+    def thinking_room(self) -> int | None:
+        """Tokens to ask for where thoughts left none for the answer; None if there are no more."""
+        roomy = (self.config.max_tokens or 0) >= THINKING
+        return None if roomy or not self.openai_compatible else THINKING
 
     def arguments(
         self,
@@ -147,21 +142,27 @@ def _listened_to() -> bool:
 
 
 def _reply(answer: AIMessage, key: str | None) -> Reply:
-    text = str(answer.text)
-    if key and key in text:  # a server that echoes what it was sent
-        text = text.replace(key, "***")
     usage = answer.usage_metadata or {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
     cached = usage.get("input_token_details", {}).get("cache_read") or 0
     metadata = answer.response_metadata
     return Reply(
-        # Half a surrogate pair, which JSON can carry, could not be written to any file.
-        text=text.encode("utf-8", "replace").decode(),
+        text=_writable(str(answer.text), key),
         finish=metadata.get("finish_reason") or "stop",
         input_tokens=usage["input_tokens"],
         cached_tokens=cached,
         output_tokens=usage["output_tokens"],
         logprobs=first_word(metadata.get("logprobs")),
+        reasoning=_writable(thoughts_apart(answer.additional_kwargs, answer.content), key),
+        reasoning_tokens=usage.get("output_token_details", {}).get("reasoning") or 0,
     )
+
+
+def _writable(text: str, key: str | None) -> str:
+    """Return a text that any file takes, and that gives away no key."""
+    if key and key in text:  # a server that echoes what it was sent
+        text = text.replace(key, "***")
+    # Half a surrogate pair, which JSON can carry, could not be written to any file.
+    return text.encode("utf-8", "replace").decode()
 
 
 def _sorted_failure(model: Model, error: Exception) -> ModelError | CallError:
@@ -307,7 +308,7 @@ def _openai(
             timeout=config.timeout,
             sampling=sampling,
         ), True
-    from langchain_openai import ChatOpenAI
+    from aloe.openai_chat import ChatOpenAI
 
     arguments = {
         "model": name,

@@ -140,9 +140,11 @@ class Consistency(Record):
     """To the nearest statement still to come; None if there is none left."""
 
 
-Fault = Literal["empty", "role_confusion", "narration", "echo", "over_long", "truncated"]
-"""What a simulator got wrong: nothing said; spoke as the assistant; stage directions;
-repeated an earlier message; more words than a user writes; cut at the token limit."""
+Fault = Literal[
+    "empty", "only_reasoning", "role_confusion", "narration", "echo", "over_long", "truncated"
+]
+"""What a simulator got wrong: nothing said; thoughts and no message; spoke as the assistant; stage
+directions; repeated an earlier message; more words than a user writes; cut at the token limit."""
 
 SPOILING: frozenset[Fault] = frozenset({"role_confusion", "echo"})
 """Faults of a user that spoil the conversation below them: what answers such a message answers
@@ -195,7 +197,7 @@ class AssistantNode(Record):
     hint: str | None = None
     """What the agent was told about the user, all of it from the ledger; None without a hint."""
     faults: tuple[Fault, ...] = ()
-    """`empty` or `truncated`: such a reply is kept but never exported."""
+    """`empty`, `only_reasoning` or `truncated`: such a reply is kept but never exported."""
     mind_reading: tuple[str, ...] = ()
     """Ids of the persona's facts that the reply uses before they were told on its path."""
     notes: Notes = {}

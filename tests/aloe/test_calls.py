@@ -276,7 +276,7 @@ def test_a_carried_line_stands_whatever_came_of_it() -> None:
         ask(CallLog(file), scripted_model(Counting(ValueError("odd"))), "failing")
     log, model = CallLog(), scripted_model(Counting("now"))
     log.remember([{**json.loads(line), "carried": True} for line in file.getvalue().splitlines()])
-    assert ask(log, model, "silent").text == " "
+    assert ask(log, model, "silent").said == " "
     with pytest.raises(CallError, match="odd"):
         ask(log, model, "failing")
     assert ask(log, model, "another").text == "now"
