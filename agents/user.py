@@ -89,7 +89,7 @@ class UserAgent:
             if text and (best is None or len(faults) < len(best.faults)):
                 best = node
         if best is None:
-            raise CallError(f"{self.model.name}: the user {_silent(repaired)} in {TRIES} tries")
+            raise CallError(f"{self.model.name}: {_silence(repaired)}")
         return best
 
     def done(self, persona: Persona, user: UserNode) -> bool:
@@ -119,11 +119,13 @@ class UserAgent:
         return messages
 
 
-def _silent(faults: list[Fault]) -> str:
-    """Return in words what a user did who said nothing."""
+def _silence(faults: list[Fault]) -> str:
+    """Return in words what came of a user who never said anything."""
     if "only_reasoning" not in faults:
-        return "said nothing"
-    return "only reasoned; raise its max_tokens, or switch its reasoning off,"
+        return f"the user said nothing in {TRIES} tries"
+    return (
+        f"the user only reasoned in {TRIES} tries; raise its max_tokens or switch its reasoning off"
+    )
 
 
 def _note(facts: list[Fact], turn: int, *, contradictory: bool) -> str:

@@ -1,7 +1,8 @@
-"""ChatOpenAI that keeps what a server says about thoughts.
+"""ChatOpenAI that keeps what it would lose of a reply.
 
 LangChain passes on the fields that OpenAI knows. Other servers put a model's thoughts into fields
-of their own beside the content, which would be lost here.
+of their own beside the content. And where JSON was asked for, the client raises an error in place
+of a reply that was cut at the token limit, as one whose thoughts ran on is.
 """
 
 from typing import Any
@@ -26,3 +27,9 @@ class ChatOpenAI(langchain_openai.ChatOpenAI):
         for choice, generation in zip(answer["choices"], result.generations, strict=True):
             generation.message.additional_kwargs.update(fields_of_thoughts(choice["message"]))
         return result
+
+    async def _agenerate(self, *given: Any, **named: Any) -> ChatResult:
+        try:
+            return await super()._agenerate(*given, **named)
+        except openai.LengthFinishReasonError as cut:
+            return self._create_chat_result(cut.completion)
