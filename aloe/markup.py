@@ -20,17 +20,21 @@ _END = (
     r"(?:<\|(?:im_end|eot_id|eom_id|eot|end|endoftext|end_of_text|return|end_of_turn_token|eos)\|>"
     r"|<(?:end_of_turn|end_of_utterance|turn\||eos)>|</s>|<[|\uff5c]end[▁_]of[▁_]sentence[|\uff5c]>)"
 )
+_BARE = rf"(?:<[|\uff5c]{_ROLE}[|\uff5c]>|\[/?INST\]|<</?SYS>>|\[/?SYSTEM_PROMPT\])"
 _START = (
     r"(?:<\|?(?:im_start|start|start_header_id|header_start|start_of_role|start_of_turn"
     r"|start_of_turn_token|turn)\|?>\s*(?:<\|)?" + _ROLE + r"(?:_token\|>)?"
     r"(?:\s*<\|(?:end_header_id|header_end|end_of_role|im_sep|message)\|>|[^\S\n]*(?:\n|\Z))"
-    r"|<[|\uff5c]" + _ROLE + r"[|\uff5c]>|\[/?INST\]|<</?SYS>>|\[/?SYSTEM_PROMPT\])"
+    rf"|{_BARE})"
 )
-_TURN = re.compile(rf"(?P<start>{_START})|(?P<end>{_END})(?=\s*(?:\n|\Z|{_START}|{_END}))", re.I)
-"""Where a turn begins or ends. An end within a line is one only where a sentence has ended."""
+_TURN = re.compile(
+    rf"(?P<bare>{_BARE})|{_START}|{_END}(?=\s*(?:\n|\Z|{_START}|{_END}))", re.IGNORECASE
+)
+"""Where a turn begins or ends; a bare mark within a line only where a sentence has ended, and so an
+end that more text follows (`_LATER_END`)."""
 _SIGNS = ("<|", "|>", "<\uff5c", "</s>", "_turn>", "<end_of_", "<eos>", "INST]", "SYS>", "_PROMPT]")
 """One of which stands in every text with a mark of a turn."""
-_SENTENCE_END = re.compile(r"[.!?…。\uff01\uff1f)\]}*\"'”\u2019]\Z")
+_SENTENCE_END = re.compile(r"(?:[.!?…。\uff01\uff1f)\]}*\"'”\u2019>\n]|\A)[^\S\n]*\Z")
 _LATER_END = re.compile(_END, re.IGNORECASE)
 
 _MARK = re.compile(
@@ -115,8 +119,10 @@ def _first_turn(text: str) -> str:
 
 
 def _is_mention(text: str, mark: re.Match[str]) -> bool:
-    struck = mark[0] == "</s>" and "<s>" in text[: mark.start()]
-    return struck or is_quoted(text, mark.start(), mark.end())
+    before = text[: mark.start()]
+    struck = mark[0] == "</s>" and "<s>" in before
+    within = mark.lastgroup == "bare" and not _SENTENCE_END.search(before)
+    return struck or within or is_quoted(text, mark.start(), mark.end())
 
 
 _FENCE = re.compile(r"(?P<fence>`{3,}|~{3,})[^\S\n]*(?P<language>[\w+-]*)[^\S\n]*(?:\n|\Z)")

@@ -1,5 +1,6 @@
 """What stands around a message goes; what belongs to it stays."""
 
+import time
 import timeit
 
 import pytest
@@ -24,6 +25,7 @@ KEPT = [
     "Write `[INST]` first.",
     "What does <|im_end|> mean?",
     "ChatML writes <|im_start|>user before a turn, and <|im_end|> after it.",
+    "Phi writes <|user|> before a turn, Mistral wraps it in [INST] and [/INST] instead.",
     "Use `<think>` to open, `</think>` to close.",
     'The tag "<think>" opens, "</think>" closes.',
     "Like so:\n```\n<|im_start|>user\nHi<|im_end|>\n```\nThat is all.",
@@ -192,5 +194,6 @@ def test_a_clean_message_is_clean(parts: list[str]) -> None:
 def test_a_reply_is_cleaned_in_microseconds() -> None:
     talk = 'I keep bees behind my house, and they don\'t sting. Is "wood" better than foam? '
     for text in (talk * 2, talk * 8, f"<think>{talk * 8}</think>\n\n{talk * 2}<|im_end|>"):
-        taken = min(timeit.repeat(lambda text=text: message_in(text), number=200, repeat=5)) / 200
-        assert taken < 200e-6  # 4 times what it takes where nothing else runs
+        timer = timeit.Timer(lambda text=text: message_in(text), timer=time.process_time)
+        taken = min(timer.repeat(repeat=5, number=200)) / 200
+        assert taken < 150e-6  # seconds; 12 to 32 millionths where nothing else runs
