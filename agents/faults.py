@@ -1,15 +1,16 @@
 """What can be seen to be wrong with a message without asking a model.
 
 Simulators fail in known ways: they speak as the assistant, narrate, repeat what was said, say
-nothing, talk at length, or are cut off by a limit, a filter or a fault. Each is detected by a plain
-rule, so that a message can be asked for again with the reason counted, and a fault that stays is
-recorded on its node instead of passing as data.
+nothing, only think, talk at length, or are cut off by a limit, a filter or a fault. Each is
+detected by a plain rule, so that a message can be asked for again with the reason counted, and a
+fault that stays is recorded on its node instead of passing as data.
 """
 
 import re
 from collections.abc import Iterable
 
-from aloe.models import Reply
+from aloe.markup import message_in
+from aloe.reply import Reply
 from aloe.schema import Fault, sentences
 
 ECHO_SHARE = 0.7
@@ -29,10 +30,10 @@ _LABEL = re.compile(r"^(?:user|me|person|message|assistant|reply)\s*:\s*", re.IG
 
 
 def tidied(reply: Reply) -> str:
-    """Return the reply without label or wrapping quotes, cut back to whole sentences if cut off."""
-    text = _LABEL.sub("", reply.text.strip()).strip()
-    if len(text) > 1 and text[0] == text[-1] == '"' and text.count('"') == 2:
-        text = text[1:-1].strip()
+    """Return the message without label, cut back to whole sentences if it was cut off."""
+    text = reply.text
+    if label := _LABEL.match(text):
+        text = message_in(text[label.end() :])
     if reply.finish != "stop":
         whole = [piece for piece in sentences(text) if piece[-1] in ".!?"]
         text = " ".join(whole) or text
@@ -51,7 +52,7 @@ def user_faults(
         most_words: a message with more is over-long.
     """
     if not text:
-        return ("empty",)
+        return (silence(reply),)
     faults: list[Fault] = []
     if _AS_ASSISTANT.search(text):
         faults.append("role_confusion")
@@ -70,7 +71,7 @@ def user_faults(
 def assistant_faults(text: str, reply: Reply) -> tuple[Fault, ...]:
     """Return what is wrong with a candidate reply as training data."""
     if not text:
-        return ("empty",)
+        return (silence(reply),)
     cut = ending_fault(reply)
     return (cut,) if cut else ()
 
@@ -80,6 +81,11 @@ def ending_fault(reply: Reply) -> Fault | None:
     if reply.finish == "stop":
         return None
     return _ENDINGS.get(reply.finish, "failed")
+
+
+def silence(reply: Reply) -> Fault:
+    """Return the fault of a reply without a message."""
+    return "only_reasoning" if reply.only_reasoned else "empty"
 
 
 def echoes(text: str, other: str) -> bool:

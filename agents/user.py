@@ -31,6 +31,7 @@ NOTE = "Note:"
 
 REASONS: dict[Fault, str] = {
     "empty": "(Nothing was written. Write the person's message.)",
+    "only_reasoning": "(Only thoughts were written. Write the person's message at once.)",
     "role_confusion": "(That was the assistant speaking. Write as the person.)",
     "narration": "(No stage directions: write only what the person types.)",
     "echo": "(That was said before. Write something new.)",
@@ -90,7 +91,7 @@ class UserAgent:
             if text and (best is None or len(faults) < len(best.faults)):
                 best = node
         if best is None:
-            raise CallError(f"{self.model.name}: the user said nothing in {TRIES} tries")
+            raise CallError(f"{self.model.name}: {_silence(repaired)}")
         return best
 
     def done(self, persona: Persona, user: UserNode) -> bool:
@@ -118,6 +119,15 @@ class UserAgent:
             if turn < exchanges:
                 messages.append(("assistant", path[2 * turn].content))
         return messages
+
+
+def _silence(faults: list[Fault]) -> str:
+    """Return in words what came of a user who never said anything."""
+    if "only_reasoning" not in faults:
+        return f"the user said nothing in {TRIES} tries"
+    return (
+        f"the user only reasoned in {TRIES} tries; raise its max_tokens or switch its reasoning off"
+    )
 
 
 def _note(facts: list[Fact], turn: int, *, contradictory: bool) -> str:

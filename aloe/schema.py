@@ -142,11 +142,19 @@ class Consistency(Record):
 
 
 Fault = Literal[
-    "empty", "role_confusion", "narration", "echo", "over_long", "truncated", "filtered", "failed"
+    "empty",
+    "only_reasoning",
+    "role_confusion",
+    "narration",
+    "echo",
+    "over_long",
+    "truncated",
+    "filtered",
+    "failed",
 ]
-"""What a simulator got wrong: nothing said; spoke as the assistant; stage directions;
-repeated an earlier message; more words than a user writes; cut at the token limit; cut or refused
-by a filter; ended in any other way than by the model."""
+"""What a simulator got wrong: nothing said; thoughts and no message; spoke as the assistant; stage
+directions; repeated an earlier message; more words than a user writes; cut at the token limit; cut
+or refused by a filter; ended in any other way than by the model."""
 
 CUT_OFF: frozenset[Fault] = frozenset({"truncated", "filtered", "failed"})
 """Faults of a message that did not end by itself."""
@@ -202,7 +210,8 @@ class AssistantNode(Record):
     hint: str | None = None
     """What the agent was told about the user, all of it from the ledger; None without a hint."""
     faults: tuple[Fault, ...] = ()
-    """`empty`, or cut off (`truncated`, `filtered`, `failed`): kept but never exported."""
+    """`empty`, `only_reasoning`, or cut off (`truncated`, `filtered`, `failed`): kept but never
+    exported."""
     mind_reading: tuple[str, ...] = ()
     """Ids of the persona's facts that the reply uses before they were told on its path."""
     notes: Notes = {}
