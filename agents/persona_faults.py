@@ -1,0 +1,208 @@
+"""What a message claims of its writer that the persona denies, or has no word of.
+
+A simulator that forgets its persona makes up another: an age, a trade, a family, a past. A judge
+reads the persona, so a verdict on such a conversation is about somebody else. Claims are read off
+by rule, in English only: ages, trades, where somebody lives, kin, and whether something is liked,
+owned or done at all. Small things that the persona leaves open (a neighbour, a sock, a Sunday) are
+what makes a user alive and are no fault.
+"""
+
+import re
+from functools import lru_cache
+
+from aloe.schema import Persona, sentences
+from memory.contradictions import contradictions
+from memory.words import content_words
+
+_AGES = re.compile(
+    r"\b(?:I am|I'm|im|at|turned|aged?)(?: only| just| now| already)?,? (\d{2})\b(?! ?(?:%|km|hours|"
+    r"minutes|days|weeks|euros|pounds|am|pm|:|degrees|metres|over|[.,]\d))"
+    r"|\b(\d{2})[- ]years?[- ]old\b|(?:\A|, |\. )(\d{2})\b(?=[.,] |\Z)|\band (\d{2})\b(?=[.,])"
+    r"|\bâge, (\d{2}) ans\b|\btengo (\d{2}) años\b|\bich bin (\d{2})\b|\bj'ai (\d{2}) ans\b",
+    re.IGNORECASE,
+)
+_OWN_AGE = re.compile(
+    r"\b(?:I am|I'm|im)(?: only| just| now| already)? (\d{2})(?= and|,|\.| years|\Z)"
+    r"|\bat (\d{2})\b,? I(?:'m| am)|\bage, (\d{2})\b"
+    r"|\bmon âge, (\d{2}) ans\b|\btengo (\d{2}) años\b|\bich bin (\d{2}) jahre\b",
+    re.IGNORECASE,
+)
+_TRADE_NOUN = (
+    r"(?:\w{2,}(?:er|or|ist|ian|eer|man|woman)|nurse|cook|chef|pilot|vet|monk|judge|clerk|student"
+    r"|surgeon|lawyer|priest|nun|bishop|politician|soldier|colonel|captain|architect|journalist)"
+)
+_TRADE = re.compile(
+    rf"\b(?:I'm|I am|I was|im) an? ((?:\w+ ){{0,2}}?{_TRADE_NOUN})\b(?! of\b)"
+    rf"|\b[Aa]s a (?:retired|former|practising) ({_TRADE_NOUN})\b|\bI work(?:ed)? as an? (\w+)",
+    re.IGNORECASE,
+)
+_NO_TRADE = frozenset((
+    "sister", "brother", "mother", "father", "daughter", "beginner", "stranger", "lover", "owner",
+    "teenager", "user", "customer", "reader", "eater", "sleeper", "learner", "talker", "loner",
+    "member", "believer", "swimmer", "foreigner", "newcomer", "never", "danger", "bother",
+    "grandmother", "grandfather", "widower", "woman", "man", "person", "vegetarian", "sinner",
+    "liar", "number", "disaster", "monster", "bachelor", "morning", "amateur", "killer", "burger",
+    "slower", "better", "bigger", "older", "younger", "longer", "human", "patient", "other",
+))  # fmt: skip
+_KIN = {
+    "spouse": r"wife|husband|spouse|married|wedding|bride|groom|widow\w*|fianc\w+|engaged"
+    r"|divorc\w+",
+    "child": r"sons?|daughters?|kids?|child(?:ren)?|twins|triplets|stepsons?|stepdaughters?|bab(?:y"
+    r"|ies)|boys?|girls?|father of|mother of|grand\w+",
+    "sibling": r"brothers?|sisters?|twin|siblings?",
+    "parent": r"mother|father|mum|mom|mam|dad|da|parents?|stepfather|stepmother",
+    "elder": r"grand(?:mother|father|ma|pa)|aunts?|uncles?|cousins?|nieces?|nephews?|grandson"
+    r"|granddaughter",
+}
+_KIN_WORDS = {group: re.compile(rf"\b(?:{words})\b", re.I) for group, words in _KIN.items()}
+_OWN_KIN = re.compile(
+    r"\b(?i:my|our)\b(?: (?:late|ex|own|two|three|four|five|six|twelve|little|older|younger|\d+))*"
+    r"[ -](wife|husband|sons?|daughters?|kids|children|twins?|brothers?|sisters?|mother|father|mum"
+    r"|mom|dad|uncle|aunt|grandson|granddaughter|niece|nephew|fianc\w+|stepson)\b(?:,? (?:the"
+    r" \w+|[A-Z]\w+)|,? who\b| in [A-Z]\w+)?",
+)
+_TITLE = re.compile(
+    r"\b(?:the|a|an) (?:senator|minister|bishop|astronaut|pilot|nun|judge|king|millionaire|dentist"
+    r"|president|general|doctor|lawyer)\b"
+)
+_NO_KIN = {
+    "spouse": r"\bI(?:'ve| have)? never married\b|\ba bachelor\b|\bI(?:'m| am)(?: \w+)? single\b"
+    r"|\bI have no (?:wife|husband)\b|\bI plan to stay single\b",
+    "child": r"\b(?:I(?:'ve| have)?(?: got)? no|(?:don't|do not) have any|without) (?:\w+ )?"
+    r"(?:children|kids|sons|daughters)\b|\bI never had (?:children|kids)\b|\bI am childless\b"
+    r"|\bno stepchildren\b",
+    "sibling": r"\b(?:I(?:'ve| have)?(?: got)? no|(?:don't|do not) have any) (?:brothers|sisters"
+    r"|siblings)\b|\bonly child\b",
+}
+_AGAINST = (
+    r"\b(?:hate|detest|dislike|afraid|scared|fear|allergic|avoid|cannot|can't|can not|never|not|no"
+    r"|don't|doesn't|isn't|nobody|without|broke up|split|quit|lost|failed|flunked|intolerant"
+    r"|distrust|divorced|poor|bad|badly|want to (?:see|visit))\b"
+)
+_FOR = (
+    r"\b(?:love|adore|enjoy|joy|like|happily|every day|each (?:dawn|day|morning)|always|own|keep"
+    r"|have|been to|lived|grew up|as always|perfect|first (?:try|time)|whole|aced|passed|know|born with)\b"
+)
+_PAST = re.compile(
+    r"\b(?:I (?:had|won|played|worked|fought|studied|was raised|grew up|lived|owned|served|flew"
+    r"|crashed|moved)|I(?:'ve| have) (?:just )?(?:won|come back|bought|inherited|sold)"
+    r"|(?:moved|flew) here from|crashed \w+|(?:we|I) own\b|(?:when )?we lived in|I walk with"
+    r"|since the accident|my \w+ horses|bought a (?:mansion|house|yacht)|I work nights)\b",
+    re.IGNORECASE,
+)
+_GRAND = re.compile(
+    r"\b(?:mansion|palace|inheritance|nobel|ferrari|yacht|million\w*|premiere|transplant|medals"
+    r"|senator|minister|hollywood|nasa|famous|guards|vineyard|wooden leg|my leg|broke my back"
+    r"|accident|accent)\b",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=512)
+def _persona_words(text: str) -> frozenset[str]:
+    return frozenset(word[:4] for word in re.findall(r"[^\W\d_]{3,}", text.lower()))
+
+
+def contradicts(text: str, persona: Persona, said: str) -> bool:
+    """Whether `text` claims of its writer what the persona denies.
+
+    Args:
+        text: the message.
+        persona: whose message it should be.
+        said: what was said before.
+    """
+    facts = persona.profile
+    return (
+        _other_age(text, facts)
+        or _other_trade(text, f"{persona.text} {said}")
+        or _other_kin(text, facts)
+        or _excluded(text, persona.text)
+        or any(_opposed(piece, fact) for piece in sentences(text) for fact in sentences(facts))
+    )
+
+
+def _ages(found: list[tuple[str, ...]]) -> set[int]:
+    return {int(age) for ages in found for age in ages if age}
+
+
+def _other_age(text: str, facts: str) -> bool:
+    mine, theirs = _ages(_OWN_AGE.findall(text)), _ages(_AGES.findall(facts))
+    return bool(mine and theirs) and all(abs(a - b) > 1 for a in mine for b in theirs)
+
+
+def _other_trade(text: str, known: str) -> bool:
+    for found in _TRADE.finditer(text):
+        noun = next(filter(None, found.groups())).split()[-1].lower()
+        if noun not in _NO_TRADE and noun[:4] not in _persona_words(known):
+            return True
+    return False
+
+
+def _other_kin(text: str, facts: str) -> bool:
+    for group, denial in _NO_KIN.items():
+        if re.search(denial, text, re.IGNORECASE) and _KIN_WORDS[group].search(facts):
+            if not re.search(denial, facts, re.IGNORECASE):
+                return True
+        mine = [m[1] for m in _OWN_KIN.finditer(text)]
+        if re.search(denial, facts, re.IGNORECASE) and any(
+            _KIN_WORDS[group].fullmatch(word) for word in mine
+        ):
+            return True
+    return False
+
+
+def _excluded(piece: str, fact: str) -> bool:
+    """Whether one person cannot say both, though either alone."""
+    both = contradictions(f"{fact} {piece}")
+    return bool(both) and not set(both) <= {*contradictions(piece), *contradictions(fact)}
+
+
+def _opposed(piece: str, fact: str) -> bool:
+    """Whether a sentence of one's own affirms what a fact denies, or the other way round."""
+    if piece.endswith("?") and not re.match(r"\W*(?:I|My)\b", piece):
+        piece = piece.rpartition(",")[0]
+    if not re.search(r"\b(?:I|my|we)\b|\bI'", piece, re.IGNORECASE):
+        return False
+    for clause in re.split(r"[,;:.]\s|\b(?:but|and|so|because)\b", piece):
+        shared = content_words(clause) & content_words(fact)
+        if shared and _sides(clause) | _sides(fact) == 3:
+            return True
+    return False
+
+
+def _sides(text: str) -> int:
+    """Return 1 for something had or liked, 2 for something denied or disliked, 0 for neither."""
+    if re.search(_AGAINST, text, re.IGNORECASE):
+        return 2
+    return 1 if re.search(_FOR, text, re.IGNORECASE) else 0
+
+
+def invents(text: str, persona: Persona, said: str) -> bool:
+    """Whether `text` gives its writer kin or a past of which the persona has no word.
+
+    Args:
+        text: the message.
+        persona: whose message it should be.
+        said: what was said before.
+    """
+    known = f"{persona.text} {said}"
+    score = 0
+    for found in _OWN_KIN.finditer(text):
+        groups = [name for name, words in _KIN_WORDS.items() if words.fullmatch(found[1])]
+        new = not any(_KIN_WORDS[name].search(known) for name in groups)
+        close = bool({"spouse", "child"} & set(groups)) and not found[1].startswith("grand")
+        described = len(found[0].split()) > 2 + found[0].count(" own") and bool(
+            re.search(r",? (?:the \w+|[A-Z]\w+|who)$", found[0])
+        )
+        score += new * (1 + close + described)
+    score += bool(_TITLE.search(text)) + 2 * bool(
+        _PAST.search(text) and not _told(text, known)
+    ) * bool(_GRAND.search(text) or re.search(r"\b(?:in|from|at) [A-Z]\w+", text))
+    return score >= 2
+
+
+def _told(text: str, known: str) -> bool:
+    """Whether most of what a sentence about the past says was known."""
+    past = next((piece for piece in sentences(text) if _PAST.search(piece)), text)
+    words = content_words(past)
+    return len(words & content_words(known)) * 3 >= len(words)
