@@ -73,15 +73,16 @@ def user_faults(
     if not text:
         return ("empty",)
     said = list(earlier)
-    about = " ".join((part.persona.text if part else "", *said))
+    who = part.persona.text if part else ""
+    about = " ".join((who, *said))
     found: dict[Fault, bool] = {
         "refusal": declines(text),
         "role_confusion": speaks_as_assistant(text, opening=not said),
         "coaching": coaches(text),
-        "commentary": comments(text) or annotated(text) or bool(part and _names_traits(text, part)),
+        "commentary": comments(text, who) or annotated(text) or _names_traits(text, part),
         "options": has_options(text),
         "both_sides": both_sides(text),
-        "label": labelled(text, part.persona.text if part else ""),
+        "label": labelled(text, who),
         "markup": marked_up(text, about),
         "placeholder": has_blank(text),
         "narration": narrates(text),
@@ -120,9 +121,9 @@ def _leaks(text: str, part: Part) -> bool:
     return bool(marked or noted or shared) or told > 1
 
 
-def _names_traits(text: str, part: Part) -> bool:
+def _names_traits(text: str, part: Part | None) -> bool:
     """Whether a message opens with the temper that it should have: people do not announce it."""
-    traits = [fact.text for fact in part.persona.facts if fact.kind == "trait"]
+    traits = [f.text for f in part.persona.facts if f.kind == "trait"] if part else []
     named = {word.lower() for trait in traits for word in _TEMPER.findall(trait)}
     opening = text.lower().split("." if "." in text else "\n")[0]
     plain = not re.search(r"\b(?:i|i'm|im|my|me)\b", opening)

@@ -6,7 +6,9 @@ pattern; what it says and who seems to say it is for `agents.voice_faults`.
 """
 
 import re
+from itertools import pairwise
 
+from agents.voice_faults import stems
 from aloe.schema import sentences
 
 _CONTROL = re.compile(
@@ -29,21 +31,22 @@ _BRACKETS = re.compile(r"(?<![\w`\]])\[([A-Za-zÀ-ž][\w'’ :,;/=-]*)\](?!\()")
 _ANGLE_BLANK = re.compile(r"(?<!\w)<[A-Za-z][\w ']{1,20}>")
 
 _ROLES = (
-    r"user|human|person|persona|character|customer|client|me|myself|you|speaker|assistant|ai|bot"
-    r"|chatbot|helper|model|system|agent|narrator|response|reply|answer|q|a"
+    r"user|human|person|persona|character|me|myself|you|speaker|assistant|ai|bot|chatbot|helper"
     r"|usuari[oa]|asistente|utilisat(?:eur|rice)|assistante?|nutzer(?:in)?|benutzer(?:in)?|ich|du"
     r"|utente|用户|助手|用戶|उपयोगकर्ता|सहायक"
 )
+_ANSWERS = "response|reply|answer|model|system|agent|narrator|client|customer|q|a"
+"""Words that label a line within a dialogue, but may well open a message."""
 _LABEL = re.compile(
     rf"\A[\s*#\[(>_-]*(?:{_ROLES})\s*\d*(?: ?\([^)\n]*\))?[\])*_ ]*\s*[:：>]",
     re.IGNORECASE,
 )
 _LINE_LABEL = re.compile(
-    rf"^[\s*#\[(>_-]*({_ROLES})\s*\d*[\])*_ ]*(?:[:：]|(?<=\))\s)", re.IGNORECASE | re.MULTILINE
+    rf"^[\s*#\[(>_-]*({_ROLES}|{_ANSWERS})\s*\d*[\])*_ ]*(?:[:：]|(?<=\))\s)", re.IGNORECASE | re.MULTILINE
 )
 _NAME_LABEL = re.compile(
     r"\A[\s*\[(]*((?:[^\W\d_][\w'’-]*)(?: [\w'’-]+){0,2})(?: ?\([^)\n]{1,40}\))?[\])* ]*"
-    r"\s*(?::|：|>| [-–] )\s*\S"
+    r"\s*(?::|：|>| [-–] )\s*(\S)"
 )
 _CASELESS_LABEL = re.compile(r"\A[\u0900-\u0dff\u3040-\u9fff\uac00-\ud7af]{1,12}\s*[:：]")
 _OPENERS = frozenset((
@@ -56,9 +59,11 @@ _OPENERS = frozenset((
 ))  # fmt: skip
 _AGENT_NOUN = re.compile(
     r"(?:er|or|ist|ian|eer|man|woman|guy|girl|boy|lady|wife|nurse|chef|cook|clerk|monk|student"
-    r"|pilot|vet|father|mother|eur|euse|ante?|ero|era|वाला|वाली)$",
+    r"|pilot|vet|father|mother|eur|euse|ante|ero|era|वाला|वाली)$",
     re.IGNORECASE,
 )
+
+_ADVISES = re.compile(r"\byou(?:'re| could| can| should| may| might)\b", re.IGNORECASE)
 
 _NUMBERED = re.compile(
     r"(?:\A|\n|[.?!]\s+)\W*(?:\(?(?:\d|[a-eA-E])\s?[).:]|[-•*])\s+(?=\S)|\A\(?\d\)"
@@ -72,13 +77,18 @@ _OPTION = re.compile(
     r"|\b(?:two|three|four|several|some) (?:ways to (?:put|say)|options|versions|possible)\b.*:",
     re.IGNORECASE | re.DOTALL,
 )
+_WEIGHED = re.compile(
+    r"\b(?:which (?:would|one|should|is|do|of)|what would you (?:take|pick|choose))\b[^?]*\?\s*\Z",
+    re.IGNORECASE,
+)
+"""A person who lays out choices asks which to take."""
 _QUOTED_CHOICES = re.compile(r"[\"“][^\"”]+[\"”]\s*(?:/|\bor\b|\|)\s*[\"“]")
 
 _COUNT = re.compile(
     r"\bword count\b|\b(?:total )?words\s*:\s*\d"
     r"|[(\[]\s*(?:共|约)?\s*\d+\s*(?:words?|sentences?|characters?|w[öo]rter|palabras|mots|parole"
-    r"|字|个字|शब्द)"
-    r"|(?:[.?!\"]|[-–—])\s*[-–—(\[]*\s*\d+ (?:words|sentences)\W*\Z",
+    r"|字|个字|शब्द)(?!,? (?:max|or |at |please|limit|each|per))"
+    r"|[-–—]\s*\d+ (?:words|sentences)\W*\Z",
     re.IGNORECASE,
 )
 _OPEN_NOTE = re.compile(r"(?<![:;=8x-])\(\s*(?![^()]*\))[^()\n]{0,60}\Z")
@@ -88,12 +98,16 @@ _SPAN = r"(?<![*\w])\*(?![*\s])[^*\n]*(?<!\s)\*(?![*\w])"
 # One asterisk hugging each end, so neither **bold** nor 2 * 3 * 4; a single emphasised word inside
 # a line is no stage direction.
 _STARRED = re.compile(rf"(?:^|\n)\s*{_SPAN}|{_SPAN}\s*(?:$|\n)|(?=\*[^\s*]+ ){_SPAN}")
-_BODY = (
-    r"(?:sigh|smile|grin|laugh|chuckle|giggle|nod|frown|shrug|wink|blush|yawn|groan|pause|shake"
-    r"|roll|lean|look|glance|gaze|stare|scratch|rub|wipe|clear|raise|slam|spit|snort|squint|type"
-    r"|whisper|mutter|stretch|tilt|bite|sip|point|cross|adjust|take)(?:s|es|ing)?"
+_FACE = (
+    r"(?:sigh|smile|grin|laugh|chuckle|giggle|nod|frown|shrug|wink|blush|yawn|groan|pause|spit|snort"
+    r"|squint|mutter|whisper|wince|gulp|smirk|sob)(?:s|es|ing)?"
 )
-_REPORTED_BODY = re.compile(rf"\A\s*(?:He|She|They) {_BODY}\b")
+_BODY = (
+    rf"(?:{_FACE}|shakes|rolls|leans|looks (?:at|away|up|down)|glances|gazes|stares|scratches|rubs"
+    r"|wipes|clears|raises|slams|types|stretches|tilts|bites|sips|points at|crosses|adjusts"
+    r"|takes an? (?:\w+ )?(?:breath|sip))"
+)
+_REPORTED_BODY = re.compile(rf"\A\s*(?:He|She|They) {_FACE}\b")
 _PARENTHESIS = re.compile(
     rf"[(\[]\s*(?:\w+ly )?(?:nervous |soft |small |loud )?{_BODY}\b[^)\]\n]{{0,60}}[)\]]"
     r"|::[^:\n]{3,60}::"
@@ -133,11 +147,9 @@ def labelled(text: str, persona: str) -> bool:
     found = _NAME_LABEL.search(text)
     if not found or (head := found[1].split())[0].lower() in _OPENERS:
         return False
-    if len(head) == 1 and found[1][0].isupper() and ":" in found[0]:
+    if len(head) == 1 and ":" in found[0] and found[1][0].isupper() and found[2].isupper():
         return True
-    known = {word[:4] for word in re.findall(r"[^\W\d_]{4,}", persona.lower())}
-    stems = {word[:4] for word in re.findall(r"[^\W\d_]{4,}", found[1].lower())}
-    return bool(stems & known) and bool(_AGENT_NOUN.search(head[-1]))
+    return bool(stems(found[1]) & stems(persona)) and bool(_AGENT_NOUN.search(head[-1]))
 
 
 def both_sides(text: str) -> bool:
@@ -148,11 +160,17 @@ def both_sides(text: str) -> bool:
         return True
     if len(lines) < 3 or "```" in text or any(re.match(r"\s*[-•*\d(]", line) for line in lines):
         return False
-    return not all(line.rstrip().endswith((",", ";", "/")) for line in lines[:-1])
+    return any(
+        ("?" in line and len(after.split()) > 2 and "thank" not in after.lower())
+        or _ADVISES.search(after)
+        for line, after in pairwise(lines)
+    )
 
 
 def has_options(text: str) -> bool:
     """Whether `text` is several messages to choose from."""
+    if _WEIGHED.search(text):
+        return False
     if _OPTION.search(text) or _QUOTED_CHOICES.search(text):
         return True
     found = list(_NUMBERED.finditer(text))

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from aloe.schema import Persona, sentences
 from memory.contradictions import contradictions
-from memory.words import content_words
+from memory.ledger import overlap
+from memory.words import content_words, names, numbers
 
 _AGES = re.compile(
     r"\b(?:I am|I'm|im|at|turned|aged?)(?: only| just| now| already)?,? (\d{2})\b(?! ?(?:%|km|hours|"
@@ -44,6 +45,15 @@ _NO_TRADE = frozenset((
     "liar", "number", "disaster", "monster", "bachelor", "morning", "amateur", "killer", "burger",
     "slower", "better", "bigger", "older", "younger", "longer", "human", "patient", "other",
 ))  # fmt: skip
+_HOME = re.compile(
+    r"\b(?:I live in|I'm living in|born(?: and raised)? in|raised in|(?:I )?grew up in|I(?:'m| am) from"
+    r"|vivo sol[ao] en|vivo en|j'habite à|ich wohne in) (?:the )?([^\W\d_]{3,})",
+    re.IGNORECASE,
+)
+_NAMED_PLACE = re.compile(r"\b(?:in|from|near|above|off|of) [A-Z][\w-]{2,}")
+_NO_PLACE = frozenset("flat house room caravan boat small big old the village town city".split())
+SAME_WORDS = 0.6
+"""Share of common content words from which two sentences are about the same thing."""
 _KIN = {
     "spouse": r"wife|husband|spouse|married|wedding|bride|groom|widow\w*|fianc\w+|engaged"
     r"|divorc\w+",
@@ -74,14 +84,34 @@ _NO_KIN = {
     "sibling": r"\b(?:I(?:'ve| have)?(?: got)? no|(?:don't|do not) have any) (?:brothers|sisters"
     r"|siblings)\b|\bonly child\b",
 }
-_AGAINST = (
+_OWN = re.compile(r"\A(?:been|lived|never|haven't|got|love|hate)\b|\b(?:I|my|we|me)\b|\bi(?:'m|'ve|m)\b", re.IGNORECASE)
+_CLAUSES = re.compile(r"[,;:.]\s|\b(?:but|and|so|because)\b")
+_DENIED = re.compile(
+    r"\b(?:no|not an?|never|without|(?:do|have|did|am|has)(?:n't| not)|don't|can't|cannot)"
+    r" ((?:(?:have|got|any|even|own|keep|like|know|been|a|an|the|to|ever|my|live|once|in)? ?){0,3}"
+    r"[\w'-]+)",
+    re.IGNORECASE,
+)
+_ALONE = re.compile(
+    r"\b(?:widow(?:er)?|divorced|never married|(?:wife|husband) (?:died|left)|(?:lost|split from"
+    r"|separated from) my (?:wife|husband|girlfriend|boyfriend))\b",
+    re.IGNORECASE,
+)
+_SPOUSE = re.compile(
+    r"\bmy (?:wife|husband)(?: and I\b| (?:is|says|will|wants|thinks|has|just|and)\b)"
+    r"|\bhappily married\b|\bI(?:'m| am) married\b",
+    re.IGNORECASE,
+)
+_AGAINST = re.compile(
     r"\b(?:hate|detest|dislike|afraid|scared|fear|allergic|avoid|cannot|can't|can not|never|not|no"
     r"|don't|doesn't|isn't|nobody|without|broke up|split|quit|lost|failed|flunked|intolerant"
-    r"|distrust|divorced|poor|bad|badly|want to (?:see|visit))\b"
+    r"|distrust|divorced|nothing|none|poor|bad|badly|want to (?:see|visit))\b",
+    re.IGNORECASE,
 )
-_FOR = (
+_FOR = re.compile(
     r"\b(?:love|adore|enjoy|joy|like|happily|every day|each (?:dawn|day|morning)|always|own|keep"
-    r"|have|been to|lived|grew up|as always|perfect|first (?:try|time)|whole|aced|passed|know|born with)\b"
+    r"|have|been to|lived|grew up|as always|perfect|first (?:try|time)|whole|aced|passed|know|born with)\b",
+    re.IGNORECASE,
 )
 _PAST = re.compile(
     r"\b(?:I (?:had|won|played|worked|fought|studied|was raised|grew up|lived|owned|served|flew"
@@ -116,8 +146,13 @@ def contradicts(text: str, persona: Persona, said: str) -> bool:
         _other_age(text, facts)
         or _other_trade(text, f"{persona.text} {said}")
         or _other_kin(text, facts)
+        or _other_home(text, persona.profile, said)
         or _excluded(text, persona.text)
-        or any(_opposed(piece, fact) for piece in sentences(text) for fact in sentences(facts))
+        or any(
+            _opposed(piece, fact) or _differs(piece, fact)
+            for piece in sentences(text)
+            for fact in sentences(facts)
+        )
     )
 
 
@@ -143,6 +178,8 @@ def _other_kin(text: str, facts: str) -> bool:
         if re.search(denial, text, re.IGNORECASE) and _KIN_WORDS[group].search(facts):
             if not re.search(denial, facts, re.IGNORECASE):
                 return True
+        if group == "spouse" and _ALONE.search(facts) and _SPOUSE.search(text):
+            return True
         mine = [m[1] for m in _OWN_KIN.finditer(text)]
         if re.search(denial, facts, re.IGNORECASE) and any(
             _KIN_WORDS[group].fullmatch(word) for word in mine
@@ -157,24 +194,48 @@ def _excluded(piece: str, fact: str) -> bool:
     return bool(both) and not set(both) <= {*contradictions(piece), *contradictions(fact)}
 
 
+def _other_home(text: str, facts: str, said: str) -> bool:
+    """Whether a home is named that is not the persona's, which is known."""
+    known = f"{facts} {said}".lower()
+    named = [place for found in _HOME.findall(text) for place in found if place]
+    return bool(_HOME.search(facts) or _NAMED_PLACE.search(facts)) and any(
+        place.lower() not in known and place.lower() not in _NO_PLACE for place in named
+    )
+
+
+def _differs(piece: str, fact: str) -> bool:
+    """Whether a sentence says what a fact says but for a name or a number."""
+    if piece.endswith("?") or not _OWN.search(piece) or overlap(piece, fact) < SAME_WORDS:
+        return False
+    mine, theirs = (numbers(each) - {1} for each in (piece, fact))
+    called, known = names(piece) - names(fact), names(fact) - names(piece)
+    return bool((mine - theirs and theirs - mine) or (called and known))
+
+
 def _opposed(piece: str, fact: str) -> bool:
     """Whether a sentence of one's own affirms what a fact denies, or the other way round."""
-    if piece.endswith("?") and not re.match(r"\W*(?:I|My)\b", piece):
+    if piece.endswith("?") and not re.match(r"\W*(?:I|My|Both my|Me)\b", piece, re.IGNORECASE):
         piece = piece.rpartition(",")[0]
-    if not re.search(r"\b(?:I|my|we)\b|\bI'", piece, re.IGNORECASE):
+    if not _OWN.search(piece):
         return False
-    for clause in re.split(r"[,;:.]\s|\b(?:but|and|so|because)\b", piece):
-        shared = content_words(clause) & content_words(fact)
-        if shared and _sides(clause) | _sides(fact) == 3:
-            return True
-    return False
+    shared = content_words(piece) & content_words(fact)
+    return bool(shared) and any(
+        _denied(clause, shared & content_words(clause)) and not _sides(fact) == 2
+        or _sides(clause) | _sides(fact) == 3 and bool(shared & content_words(clause))
+        for clause in _CLAUSES.split(piece)
+    )
+
+
+def _denied(clause: str, shared: frozenset[str]) -> bool:
+    """Whether one of the words `shared` with a fact is what the clause denies."""
+    return any(shared & content_words(found[1]) for found in _DENIED.finditer(clause))
 
 
 def _sides(text: str) -> int:
     """Return 1 for something had or liked, 2 for something denied or disliked, 0 for neither."""
-    if re.search(_AGAINST, text, re.IGNORECASE):
+    if _AGAINST.search(text):
         return 2
-    return 1 if re.search(_FOR, text, re.IGNORECASE) else 0
+    return 1 if _FOR.search(text) else 0
 
 
 def invents(text: str, persona: Persona, said: str) -> bool:

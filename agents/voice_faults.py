@@ -95,61 +95,70 @@ _COACHING = _any(
     r"\bbetter (?:reply|response|answer) (?:from you )?would be\b",
 )
 _PERSON = r"(?:user|person|persona|character|simulated \w+|simulator)"
+_MESSAGE = r"(?:message|reply|response|opening|turn|utterance)"
 _COMMENTARY = _any(
     r"\A\W*(?:thinking|thoughts?|(?:my )?reasoning|analysis|inner monologue|gedanken(?:gang)?"
     r"|réflexion|reflexión|pensamiento|pensando|ragionamento|思考|分析|विचार)\s*[:：]",
     r"\blet(?:'s| me|s) (?:think|see|consider|write)\b[^.?!\n]{0,60}"
-    r"\b(?:he|she|they|user|persona|mood|would|:)",
-    r"\bpersonas?\b(?!l)|\b(?:in|in-|out of) character\b|\brole-?play",
+    r"\b(?:user|persona|mood|(?:he|she|they|person) would|:)",
+    r"\bpersonas?\b(?!l)|\b(?:stay\w* |remain\w* |\()in[ -]character\b|\brole-?play",
     rf"\b(?:the|this|next|a simulated|simulated) {_PERSON}(?:'s)? (?:\w+ ){{0,2}}(?:would|wants?"
-    r"|might|asks?|says?|said|reply|message|response|is|has|tells?|voice|persona|turn|replied"
-    r"|explains?|responds?|mentions?|states?)\b",
+    r"|might|asks?|says?|said|reply|message|response|voice|persona|turn|replied|explains?"
+    r"|responds?|mentions?|states?|tells)\b|\bin the user's (?:voice|words)\b",
     rf"\A\W*(?:user|the {_PERSON}|this {_PERSON}) (?:asks|says|wants|tells|requests|replies)\b",
-    r"\b(?:I|we) (?:need|want|have|should|am|are) (?:to )?(?:write|produce|generate|craft|compose"
-    r"|respond as|be (?:impatient|brief|blunt))\b|\bI want something \w+ here\b",
+    r"\b(?:I|we) (?:need|want|have|should|must|am|are) (?:to )?(?:write|produce|generate|craft"
+    r"|compose|give) (?:a|as|the|this|his|her|their) (?:\w+ )?(?:message|reply|response|turn|line"
+    r"|person|user|\w+ person)\b|\bI want something \w+ here\b",
     r"\b(?:my |the )?(?:output|draft|final|result|final answer)\s*:\s|\bnote about\b",
-    r"\b(?:so|then|first),? (?:I'll|I will|let me|open|start|begin) (?:start|open|begin|with)\b",
-    r"\b(?:if I were|I, the|acting as|responding as|playing|in the (?:role|voice|person) of"
-    r"|from the (?:perspective|viewpoint|point of view) of|in the)\b[^.?!\n]{0,12}"
-    rf"\b(?:this|that|the|her|him|user's)\b[^.?!\n]{{0,40}}(?:,|:|\bI'd\b|\bwould\b)",
-    r"\bas (?:the|this|that|her|him|an? (?:user|person))\b[^.?!,:\n]{0,30}(?:,|:)? ?"
-    r"(?:I'd|I would|I'll|I will|I might|I could|my (?:next )?(?:message|reply|response|answer))\b",
+    r"\bso,? (?:I'll|I will|let me) (?:start|open|begin) with\b",
+    r"\b(?:if I were|acting as|responding as|answering as|speaking as|in the (?:role|voice|person)"
+    r" of|from the (?:perspective|viewpoint|point of view) of) (?:the|this|that|her|him)\b"
+    r"[^.?!\n]{0,30}[,:]|\bI, the user\b",
+    r"\bas (?:the|this|that|her|him|an? (?:user|person))\b[^.?!,:\n]{0,30}[,:]? ?"
+    r"(?:(?:I'd|I would|I'll|I will|I might|I could) (?:say|reply|answer|respond|ask|write|send)"
+    r"|my (?:next )?(?:message|reply|response|answer))\b",
     r"\(as (?:this|the) \w+\)|\b(?:message|reply|response|answer) I'd (?:send|write|give)\b",
-    r"\bmy (?:next )?(?:message|response|reply) (?:as|would be|is|could be|might be)\b",
-    r"\b(?:here(?:'s| is| are)|below is|below are|find below|following is|this is)\b[^.?!]{0,45}"
-    r"\b(?:message|reply|response|opening|turn|utterance)\b",
-    r"\A\W*(?:here(?:'s| is| you go)|(?:sure|certainly|of course|okay|absolutely)\b[!,.]?"
-    r" (?:here|below|the|this))\b",
-    r"\A\W*(?:next |the next |user |the user's )*(?:message|response|utterance)\b[^.?!\n]{0,40}"
-    r"(?::|\n|\bread\b)",
-    rf"\b(?:{_PERSON}|she|he|they|nurse|one) (?:might|would|could|will|may) (?:\w+ )?(?:say|send"
-    r"|respond|reply|write|answer)(?: like this| something like|\s*:|:)",
-    r"\bI(?:'ll| will) (?:now )?write (?:the|a|this|her|his) (?:next )?message\b",
-    r"\bmessage (?:\w+ ){0,2}(?:might|would|could|may) (?:send|read|be|say)\b",
-    r"\b(?:his|her|their|the|\w+) (?:tone|manner|mood)\b\W*(?:kept|:|reflects?|matches|shows?|"
-    r"is kept|and|noted|preserved)|\b(?:this|it|which) (?:message )?(?:reflects|keeps|matches|fits"
-    r"|conveys|captures|leaves|shows|includes)\b|\bto fit (?:his|her|their) \w+\b",
-    r"\b(?:tone|rationale|mood|style)\s*:|\bas (?:requested|required|instructed|specified)\b",
-    r"\bnote (?:was |is |has been )?(?:included|used|worked in)\b|\b(?:requested|included|used)\s*:",
-    r"\b\w+: (?:yes|check|done)\b|\bI kept it (?:to|short)|\bas this person (?:asks|likes|would)",
+    r"\bmy (?:next )?(?:message|response|reply) (?:as|would be|could be|might be)\b",
+    r"\b(?:here(?:'s| is)|below is|find below|the following is|this is) (?:the|an?|my|her|his|one)"
+    rf" (?:[\w'-]+ ){{0,3}}{_MESSAGE}(?: (?:from|as|of|for|in|that|the)\b[^.:\n]{{0,40}})?\s*[:.\n]",
+    r"\A\W*here you go\b|\A\W*(?:sure|certainly|of course|okay|absolutely)\b[!,.]? "
+    rf"(?:here(?:'s| is)|below|the (?:next|following|{_PERSON}|message))\b",
+    rf"\A\W*(?:the )?(?:next|user|following) (?:\w+(?:'s)? )?{_MESSAGE}\b[^?!\n]{{0,40}}[:\n.]",
+    rf"\bfind below\b|\A\W*{_MESSAGE}\s*:",
+    rf"\b(?:{_PERSON}|she|he|they|one) (?:might|would|could|will|may) (?:\w+ )?(?:say|send"
+    r"|respond|reply|write|answer|ask)(?: like this| something like|\s*:|:)",
+    rf"\bI(?:'ll| will) (?:now )?write (?:the|a|this|her|his) (?:next )?{_MESSAGE}\b",
+    rf"\b(?:next|following) {_MESSAGE} (?:might|would|could|may) (?:read|be)\b"
+    rf"|\ban? {_MESSAGE} the \w+ (?:might|would|could) (?:send|write)\b",
+    r"\b(?:tone|manner|mood|voice) (?:is |was )?(?:kept|preserved|noted|maintained)\b"
+    r"|\b\w+ tone,|\b(?:tone|rationale)\s*:",
+    r"(?:\n|\(|--|—)\s*(?:this|it|which|the \w+) (?:message )?(?:reflects|keeps|matches|fits|shows"
+    r"|conveys|captures|leaves|includes)\b|\bto fit (?:his|her|their) \w+\b",
+    r"\bas (?:requested|required|instructed|specified)\b|\b(?:requested|included|used)\s*:",
+    r"\bnote (?:was |is |has been )?(?:included|used|worked in)\b",
+    r"(?:^|[\n,*\[(:])\s*\w[\w ]{0,30}: (?:yes|check|done)\b",
+    r"\bI kept it (?:to|short)|\bas this person (?:asks|likes|would)",
     r"\bals (?:nutzer(?:in)?|benutzer(?:in)?) (?:würde|sage|antworte)|\bhier ist die (?:nächste )?"
     r"nachricht|\bich überlege\b[^.]{0,40}(?:sie|er) sagen würde",
-    r"\bcomo usuari[oa],? |\b(?:este|el siguiente|siguiente) (?:es el )?mensaje\b",
-    r"\ben tant qu'utilisat|\bvoici (?:le|la|un) (?:prochain |réponse)?(?:message|réponse)?",
-    r"\bcome utente\b|\becco il (?:prossimo )?messaggio|以下是|下一条消息|这是.{0,8}消息|अगला संदेश",
+    r"\bcomo usuari[oa], |\b(?:este es el|aquí tienes el|el siguiente) (?:siguiente )?mensaje\b",
+    r"\ben tant qu'utilisat|\bvoici (?:le|la|un|une) (?:prochaine? )?(?:message|réponse)\b",
+    r"\bcome utente\b|\becco il (?:prossimo )?messaggio",
+    r"以下是.{0,8}(?:消息|回复)|下一条消息|这是.{0,8}(?:消息|回复)|अगला संदेश",
 )
-_REPORT = (
+_SAYS = (
     r"(?:says|asks|replies|explains|responds|tells|wonders|admits|apologi[sz]es|requests|mentions"
-    r"|states|expresses|jokes|argues|answers|wants to know|swears|grumbles|complains|respond"
-    r"|ask|explain|reply)"
+    r"|states|expresses|jokes|argues|answers|swears|grumbles|complains)"
 )
 _REPORTED = _any(
-    rf"\A\W*(?:laughing, |smiling, )?(?:he|she|they) (?:\w+ly )?{_REPORT}\b[^?]*\Z",
-    rf"\A\W*(?:an?|the) (?:[\w-]+ ){{1,4}}(?:\w+ly )?{_REPORT}\b[^?]*\Z",
-    rf"\A\W*[A-Z][\w-]+:? (?:\w+ly )?{_REPORT} (?:that|whether|if|to|for|about|and)\b[^?]*\Z",
+    rf"\A\W*(?:\w+ing, )?(?:he|she|they) (?:\w+ly )?(?:{_SAYS}|respond|ask|explain|reply)\b"
+    r"[^?]*\b(?:and (?:asks?|wonders?|admits?|requests?|tells?|that)|whether|that|assistant)\b"
+    r"[^?]*\Z",
     r"\bder (?:nutzer|\w+er) (?:sagt|fragt|antwortet),? |\bdie (?:nutzerin|\w+in) (?:sagt|fragt)",
     r"\bl'utilisat\w+ (?:dit|demande|répond)|\b(?:la usuaria|el usuario) (?:dice|pregunta|responde)",
     r"\A\w+ (?:responde|dice|pregunta|explica) que\b|用户.{0,6}(?:说|问|回答|表示)|उपयोगकर्ता",
+)
+_SUBJECT = re.compile(
+    rf"\A\W*(?:an? |the )?((?:[\w-]+ ){{0,4}}?[\w-]+):? (?:\w+ly )?{_SAYS}\b[^?]*\Z", re.IGNORECASE
 )
 _FIRST = re.compile(r"\b(?:I|me|my|mine|we|our|us|im|ive)\b|\bI'", re.IGNORECASE)
 _ADDRESS = re.compile(
@@ -187,6 +196,21 @@ def coaches(text: str) -> bool:
     return bool(_COACHING.search(text))
 
 
-def comments(text: str) -> bool:
-    """Whether `text` speaks about the message or its writer rather than being the message."""
-    return bool(_COMMENTARY.search(text) or _REPORTED.search(text))
+def comments(text: str, persona: str = "") -> bool:
+    """Whether `text` speaks about the message or its writer rather than being the message.
+
+    Args:
+        text: the message.
+        persona: who should write it, to tell a report of what that person says.
+    """
+    if _COMMENTARY.search(text) or (_REPORTED.search(text) and not _FIRST.search(text)):
+        return True
+    found = _SUBJECT.search(text)
+    if not found or _FIRST.search(text):
+        return False
+    return bool(stems(found[1]) & {*stems(persona), "user", "pers"})
+
+
+def stems(text: str) -> set[str]:
+    """Return the first four letters of the longer words."""
+    return {word[:4] for word in re.findall(r"[^\W\d_]{4,}", text.lower())}
