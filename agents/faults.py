@@ -32,6 +32,13 @@ ECHO_SHARE = 0.7
 LEAKED_WORDS = 6
 """Words in a row that a message and its instructions may not share."""
 
+_ABOUT_USER = re.compile(
+    r"\b(?:the|this) user(?:'s|’s)?\b(?! (?:interface|guide|manual|name))", re.I
+)
+_TURN = re.compile(r"(?:\A|\n)\W*(?:user|human)\W{0,3}:\s", re.IGNORECASE)
+_HINTED = re.compile(r"what this user has told about themselves|without reciting any of it", re.I)
+_QUOTED = re.compile(r"[\"“][^\"”]*[\"”]|^>.*$", re.MULTILINE)
+_FIRST = re.compile(r"\b(?:I|my|we)\b|\bI'", re.IGNORECASE)
 _LABEL = re.compile(r"^(?:user|me|person|message|assistant|reply)\s*:\s*", re.IGNORECASE)
 
 
@@ -45,6 +52,8 @@ class Part:
     persona: Persona
     instructions: str = ""
     """What its prompt told it to do, which no message may repeat."""
+    contradictory: bool = False
+    """Whether it was told to contradict itself."""
 
 
 def tidied(reply: Reply) -> str:
@@ -103,7 +112,7 @@ def _against(text: str, said: str, part: Part) -> dict[Fault, bool]:
         "other_language": bool(spoken and expected)
         and spoken not in expected
         and (spoken != OTHER or expected == {"en"}),
-        "contradiction": contradicts(text, persona, said),
+        "contradiction": not part.contradictory and contradicts(text, persona, said),
         "invention": invents(text, persona, said),
     }
 
@@ -113,10 +122,10 @@ def _leaks(text: str, part: Part) -> bool:
     traits = [fact.text for fact in part.persona.facts if fact.kind == "trait"]
     words = " ".join(_words(text))
     told = sum(" ".join(_words(trait)) in words for trait in traits)
-    marked = re.search(r"\bno new note\b|\b(?:system|user) prompt\b|\A\W*instructions\s*:", text, re.I)
-    noted = text.startswith("Note:") and any(
-        echoes(fact.text, text) for fact in part.persona.facts
+    marked = re.search(
+        r"\bno new note\b|\b(?:system|user) prompt\b|\A\W*instructions\s*:", text, re.I
     )
+    noted = "Note:" in text and any(echoes(fact.text, text) for fact in part.persona.facts)
     shared = _runs(text, LEAKED_WORDS) & _runs(part.instructions, LEAKED_WORDS)
     return bool(marked or noted or shared) or told > 1
 
@@ -130,11 +139,37 @@ def _names_traits(text: str, part: Part | None) -> bool:
     return plain and "?" not in opening and bool(named & set(re.findall(r"[\w-]+", opening)))
 
 
-def assistant_faults(text: str, reply: Reply) -> tuple[Fault, ...]:
-    """Return what is wrong with a candidate reply as training data."""
+def assistant_faults(
+    text: str, reply: Reply, *, hint: str | None = None, asked: str = ""
+) -> tuple[Fault, ...]:
+    """Return what is wrong with a candidate reply as training data, the worst first.
+
+    Args:
+        text: the reply, tidied.
+        reply: what it was made from.
+        hint: what the assistant was told about its user; None leaves out what depends on it.
+        asked: the message that it answers.
+    """
     if not text:
         return ("empty",)
-    return ("truncated",) if reply.finish == "length" else ()
+    found: dict[Fault, bool] = {
+        "role_confusion": hint is not None and _takes_over(text, hint),
+        "about_user": hint is not None
+        and _ABOUT_USER.search(text) is not None
+        and not re.search(r"\busers?\b", asked, re.IGNORECASE),
+        "both_sides": _TURN.search(text) is not None,
+        "prompt_leak": hint is not None and _HINTED.search(text) is not None,
+        "truncated": reply.finish == "length",
+    }
+    return tuple(fault for fault, seen in found.items() if seen)
+
+
+def _takes_over(text: str, hint: str) -> bool:
+    """Whether a reply says of itself, in the first person, what the user said of themselves."""
+    spoken = _QUOTED.sub(" ", text)
+    own = [each for each in sentences(spoken) if _FIRST.search(each)]
+    told = [each for each in sentences(hint) if _FIRST.search(each) and len(_words(each)) > 2]
+    return any(echoes(mine, theirs) or echoes(theirs, mine) for mine in own for theirs in told)
 
 
 def echoes(text: str, other: str) -> bool:

@@ -14,6 +14,7 @@ from aloe.schema import sentences
 _CONTROL = re.compile(
     r"<\|[^|>\n]{1,40}\|?>|<(?:eos|eot|end|stop|bos)\b[^>\n]*>|</[A-Za-z][\w:-]*\s*>|&lt;/?\w+"
     r"|<(?:s|p|br|div|user|assistant|message|response|reply|turn|output|think|user_turn)\b[^>\n]*>"
+    r"|</?\w*(?:end|stop|turn|eos|eot)\w*>|<<\w+>>|\{(?:END|STOP|DONE|EOS)\}|(?i:\(\s*end\b[^)]{0,20}\))"
     r"|\[/?[A-Z]{3,}\]|#{2,}\s*\w+\s*#{2,}|(?m:^#{1,4}\s+\w)|\bEND_OF_\w+|\$(?:END|STOP)\$"
     r"|(?:--+|—)\s*end of (?:the )?(?:message|turn|reply)\b",
 )
@@ -26,7 +27,9 @@ _CODE_TALK = re.compile(
 )
 _CODE = re.compile(r"`[^`\n]+`|\s--\w|\w\(\)|\w+\.\w+\(|=>|==")
 
-_BLANK = re.compile(r"_{3,}|\{\{?\s*[\w ']+\s*\}\}?|\(\s*(?:insert|fill in|your)\b[^)]*\)")
+_BLANK = re.compile(
+    r"_{3,}|\bX{3,}\b|\{\{?\s*[\w ']+\s*\}\}?|\(\s*(?:insert|fill in|your)\b[^)]*\)"
+)
 _BRACKETS = re.compile(r"(?<![\w`\]])\[([A-Za-zÀ-ž][\w'’ :,;/=-]*)\](?!\()")
 _ANGLE_BLANK = re.compile(r"(?<!\w)<[A-Za-z][\w ']{1,20}>")
 
@@ -38,11 +41,16 @@ _ROLES = (
 _ANSWERS = "response|reply|answer|model|system|agent|narrator|client|customer|q|a"
 """Words that label a line within a dialogue, but may well open a message."""
 _LABEL = re.compile(
-    rf"\A[\s*#\[(>_-]*(?:{_ROLES})\s*\d*(?: ?\([^)\n]*\))?[\])*_ ]*\s*[:：>]",
+    rf"\A[\s*#\[(>_-]*(?:{_ROLES})\s*\d*(?: ?\([^)\n]*\))?[\])*_ ]*\s*[:：>]"
+    rf"|\A\s*\[(?:{_ROLES})\s*\d*\]",
     re.IGNORECASE,
 )
 _LINE_LABEL = re.compile(
-    rf"^[\s*#\[(>_-]*({_ROLES}|{_ANSWERS})\s*\d*[\])*_ ]*(?:[:：]|(?<=\))\s)", re.IGNORECASE | re.MULTILINE
+    rf"^[\s*#\[(>_-]*({_ROLES}|{_ANSWERS})\s*\d*[\])*_ ]*(?:[:：]|(?<=\))\s)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_INLINE_LABEL = re.compile(
+    r"[.?!\"]\s+\W{0,2}(?:assistant|ai|user|bot|chatbot|human)\W{0,2}:\s", re.IGNORECASE
 )
 _NAME_LABEL = re.compile(
     r"\A[\s*\[(]*((?:[^\W\d_][\w'’-]*)(?: [\w'’-]+){0,2})(?: ?\([^)\n]{1,40}\))?[\])* ]*"
@@ -63,6 +71,7 @@ _AGENT_NOUN = re.compile(
     re.IGNORECASE,
 )
 
+_CLOSING = re.compile(r"\b(?:thank|cheers|regards|love|bye|please)", re.IGNORECASE)
 _ADVISES = re.compile(r"\byou(?:'re| could| can| should| may| might)\b", re.IGNORECASE)
 
 _NUMBERED = re.compile(
@@ -87,7 +96,7 @@ _QUOTED_CHOICES = re.compile(r"[\"“][^\"”]+[\"”]\s*(?:/|\bor\b|\|)\s*[\"�
 _COUNT = re.compile(
     r"\bword count\b|\b(?:total )?words\s*:\s*\d"
     r"|[(\[]\s*(?:共|约)?\s*\d+\s*(?:words?|sentences?|characters?|w[öo]rter|palabras|mots|parole"
-    r"|字|个字|शब्द)(?!,? (?:max|or |at |please|limit|each|per))"
+    r"|字|个字|शब्द)(?![a-z])(?!,? (?:max|or |at |please|limit|each|per))"
     r"|[-–—]\s*\d+ (?:words|sentences)\W*\Z",
     re.IGNORECASE,
 )
@@ -154,6 +163,8 @@ def labelled(text: str, persona: str) -> bool:
 
 def both_sides(text: str) -> bool:
     """Whether `text` holds a dialogue: two labelled speakers, or lines that answer each other."""
+    if _INLINE_LABEL.search(text):
+        return True
     labels = {found.lower() for found in _LINE_LABEL.findall(text)}
     lines = [line for line in text.splitlines() if line.strip()]
     if labels and len(lines) > 1 and not _LINE_LABEL.fullmatch(lines[0].strip()):
@@ -161,7 +172,7 @@ def both_sides(text: str) -> bool:
     if len(lines) < 3 or "```" in text or any(re.match(r"\s*[-•*\d(]", line) for line in lines):
         return False
     return any(
-        ("?" in line and len(after.split()) > 2 and "thank" not in after.lower())
+        ("?" in line and len(after.split()) > 1 and not _CLOSING.search(after))
         or _ADVISES.search(after)
         for line, after in pairwise(lines)
     )

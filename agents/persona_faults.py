@@ -84,7 +84,10 @@ _NO_KIN = {
     "sibling": r"\b(?:I(?:'ve| have)?(?: got)? no|(?:don't|do not) have any) (?:brothers|sisters"
     r"|siblings)\b|\bonly child\b",
 }
-_OWN = re.compile(r"\A(?:been|lived|never|haven't|got|love|hate)\b|\b(?:I|my|we|me)\b|\bi(?:'m|'ve|m)\b", re.IGNORECASE)
+_OWN = re.compile(
+    r"\A(?:been|lived|never|haven't|got|love|hate)\b|\b(?:I|my|we|me)\b|\bi(?:'m|'ve|m)\b",
+    re.IGNORECASE,
+)
 _CLAUSES = re.compile(r"[,;:.]\s|\b(?:but|and|so|because)\b")
 _DENIED = re.compile(
     r"\b(?:no|not an?|never|without|(?:do|have|did|am|has)(?:n't| not)|don't|can't|cannot)"
@@ -104,7 +107,7 @@ _SPOUSE = re.compile(
 )
 _AGAINST = re.compile(
     r"\b(?:hate|detest|dislike|afraid|scared|fear|allergic|avoid|cannot|can't|can not|never|not|no"
-    r"|don't|doesn't|isn't|nobody|without|broke up|split|quit|lost|failed|flunked|intolerant"
+    r"|don't|doesn't|isn't|nobody|without|broke up|split (?:up|from|with)|quit|lost|failed|flunked|intolerant"
     r"|distrust|divorced|nothing|none|poor|bad|badly|want to (?:see|visit))\b",
     re.IGNORECASE,
 )
@@ -113,6 +116,7 @@ _FOR = re.compile(
     r"|have|been to|lived|grew up|as always|perfect|first (?:try|time)|whole|aced|passed|know|born with)\b",
     re.IGNORECASE,
 )
+_KIN_TITLE = re.compile(rf"\b(?i:my|our) (?:\w+ )?\w+,? {_TITLE.pattern[2:]}")
 _PAST = re.compile(
     r"\b(?:I (?:had|won|played|worked|fought|studied|was raised|grew up|lived|owned|served|flew"
     r"|crashed|moved)|I(?:'ve| have) (?:just )?(?:won|come back|bought|inherited|sold)"
@@ -168,7 +172,8 @@ def _other_age(text: str, facts: str) -> bool:
 def _other_trade(text: str, known: str) -> bool:
     for found in _TRADE.finditer(text):
         noun = next(filter(None, found.groups())).split()[-1].lower()
-        if noun not in _NO_TRADE and noun[:4] not in _persona_words(known):
+        skill = re.search(r"\b(?:bad|good|terrible|great|poor|slow|lousy|decent)\b", found[0])
+        if not skill and noun not in _NO_TRADE and noun[:4] not in _persona_words(known):
             return True
     return False
 
@@ -197,7 +202,7 @@ def _excluded(piece: str, fact: str) -> bool:
 def _other_home(text: str, facts: str, said: str) -> bool:
     """Whether a home is named that is not the persona's, which is known."""
     known = f"{facts} {said}".lower()
-    named = [place for found in _HOME.findall(text) for place in found if place]
+    named: list[str] = _HOME.findall(text)
     return bool(_HOME.search(facts) or _NAMED_PLACE.search(facts)) and any(
         place.lower() not in known and place.lower() not in _NO_PLACE for place in named
     )
@@ -220,8 +225,10 @@ def _opposed(piece: str, fact: str) -> bool:
         return False
     shared = content_words(piece) & content_words(fact)
     return bool(shared) and any(
-        _denied(clause, shared & content_words(clause)) and not _sides(fact) == 2
-        or _sides(clause) | _sides(fact) == 3 and bool(shared & content_words(clause))
+        _denied(clause, shared & content_words(clause))
+        and not _sides(fact) == 2
+        or _sides(clause) | _sides(fact) == 3
+        and bool(shared & content_words(clause))
         for clause in _CLAUSES.split(piece)
     )
 
@@ -252,13 +259,19 @@ def invents(text: str, persona: Persona, said: str) -> bool:
         groups = [name for name, words in _KIN_WORDS.items() if words.fullmatch(found[1])]
         new = not any(_KIN_WORDS[name].search(known) for name in groups)
         close = bool({"spouse", "child"} & set(groups)) and not found[1].startswith("grand")
+        ex = bool(re.search(r"\bex\b", found[0])) and "divorc" not in known
+        new = new or ex
         described = len(found[0].split()) > 2 + found[0].count(" own") and bool(
             re.search(r",? (?:the \w+|[A-Z]\w+|who)$", found[0])
         )
         score += new * (1 + close + described)
-    score += bool(_TITLE.search(text)) + 2 * bool(
-        _PAST.search(text) and not _told(text, known)
-    ) * bool(_GRAND.search(text) or re.search(r"\b(?:in|from|at) [A-Z]\w+", text))
+    score += (
+        2 * bool(_KIN_TITLE.search(text))
+        + bool(_TITLE.search(text))
+        + 2
+        * bool(_PAST.search(text) and not _told(text, known))
+        * bool(_GRAND.search(text) or re.search(r"\b(?:in|from|at) [A-Z]\w+", text))
+    )
     return score >= 2
 
 

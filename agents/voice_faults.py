@@ -20,21 +20,26 @@ _ASSISTANT = _any(
     r"\bhow (?:can|may|could) I (?:help|assist|support) you\b",
     r"\b(?:I(?:'m| am)|we(?:'re| are)) here to (?:help|assist|support)\b",
     r"\bas your (?:\w+ )?assistant\b",
-    r"\blet me know (?:if|how|when|whether|what|which)\b",
+    r"\blet me know (?:if|whether|what|which|how|when) (?:you|I|there|anything|we|this)\b",
     r"\bfeel free to\b|\b(?:don't|do not|please don't) hesitate to\b",
     r"\bI(?:'m| am|'d be|'ll) (?:always )?(?:happy|glad|gladly|delighted|pleased)"
     r" (?:to )?(?:help|explain|suggest|take|walk|assist|show|draft|look|provide|offer)\b",
     r"\bI(?:'m| am) (?:so )?(?:glad|happy|sorry) to hear\b|\bI(?:'m| am) glad the\b",
-    r"\bis there anything else\b|\bif you (?:have|need|want|would like) (?:any|more|further|some)\b",
+    r"\bis there anything else\b"
+    r"|\bif you (?:have|need|want|would like) (?:any|more|further|some|other)(?: \w+)? (?:questions?"
+    r"|help|information|advice|assistance|tips|support|ideas|suggestions)\b",
     r"\bwould you like (?:me|a few|some|more|an?|to (?:know|see|hear))\b|\bif you'd like\b",
     r"\b(?:shall|can|may|should) I (?:rewrite|outline|suggest|look up|draft|list|explain) ",
-    r"\bI(?:'d| would)? (?:strongly )?(?:recommend|suggest|advise)\b",
+    r"\bI(?:'d| would) (?:strongly )?(?:recommend|suggest|advise)\b"
+    r"|\bI (?:strongly )?(?:recommend|suggest|advise) (?:you|that|an? |the |(?!nothing)\w+ing )",
     r"\bthat(?:'s| is) an? (?:great|wonderful|excellent|good|fantastic) "
     r"(?:question|choice|step|first|start|idea|goal)",
     r"\b(?:great|excellent|wonderful) (?:question|choice)\b(?!\")",
-    r"\bI (?:completely |fully )?understand (?:how|that|your)\b|\bI understand,? .*\bthat must\b",
+    r"\bI (?:completely |fully |totally )?understand (?:how (?:you|that|this|it|\w+(?:ing|ful|ult|hard))"
+    r"|that you|your)\b|\bI understand,? .*\bthat must\b",
     r"\bI can (?:help|assist|suggest|recommend|offer|provide|guide|take a look)\b",
-    r"\b(?:please|kindly) (?:provide|share|paste|specify) (?:your|the|more|me)\b",
+    r"\b(?:please|kindly) (?:provide|share|paste|specify) (?:your|more|me|the (?:full|exact))\b"
+    r"|\byou (?:can|could|might|may) also (?:want to |consider |try )?\w+|\bhappy to help\b",
     r"\blet me (?:help|assist|explain|walk|guide|suggest) you?\b",
     r"\bhere are (?:some|a few|three|several|five)\b|\bthank(?:s| you) for (?:sharing|the desc)",
     r"\bconsult (?:a|your) (?:doctor|physician|professional)\b|\bplease see an? \w+ist\b",
@@ -52,7 +57,7 @@ _ASSISTANT = _any(
     r"सहायता के लिए|मदद कर सकत|एआई सहायक",
 )
 _MACHINE = (
-    r"(?:ai|language model|computer(?: program)?|machine|(?:piece of )?software|program|bot|chatbot"
+    r"(?:ai|artificial intelligence|language model|computer(?: program)?|machine|(?:piece of )?software|program|bot|chatbot"
     r"|text-based \w+|virtual (?:assistant|being)|digital assistant)"
 )
 _REFUSAL = _any(
@@ -62,8 +67,9 @@ _REFUSAL = _any(
     r"|simulat\w+|act as|acting as|be this|take on|produce a|assume|(?:this|that|the) (?:role|part"
     r"|character|persona)|continue (?:this|with)|continue in|(?:respond|answer|reply|speak|write) "
     r"(?:as|this message|for (?:this|the) (?:person|user))|portray|play (?:this|the|a)|engage in)\b",
-    r"\bsorry,? (?:but )?I(?:'m| am)?(?: can(?:'|no)t| unable to| not able to) "
-    r"(?:help|assist|do that|provide|fulfil|comply|continue|answer that|discuss|support)\b",
+    r"\b(?:sorry|apologi[sz]e|apologies|unfortunately),? (?:but )?I(?:'m| am)?(?: can(?:'|no)t"
+    r"| unable to| not able to) (?:help|assist|do that|provide|fulfill?|comply|continue|answer that"
+    r"|discuss|support|complete|engage|participate|simulate)\b",
     r"^I can(?:'|no)t (?:help|assist) (?:you )?with (?:that|this)\b",
     rf"\b(?:I'm|I am|as|since|being|because I'm)(?: just| only| merely)? an? (?:\w+ )?{_MACHINE}\b",
     r"\bI(?:'m| am) (?:just|only|merely) software\b|\b(?:my|our) (?:guidelines|policies|programming)",
@@ -86,7 +92,7 @@ _COACHING = _any(
     r"\b(?:so|then) (?:that )?I (?:can|will|could|may|'ll) (?:then )?(?:reveal|mention|work|react"
     r"|bring|tell|do my|share)\b|\bi(?:'ll| will) reveal\b|\bwait until I bring\b",
     r"\b(?:has|have)(?:n't| not) been (?:covered|mentioned|revealed)\b|\bthe notes? (?:want|say)",
-    r"\b(?:respond|reply|answer|act) as (?:the|an) assistant\b|\bit(?:'s| is) your turn\b",
+    r"\b(?:respond|reply|answer|act|behave) as (?:the|an) (?:ai )?assistant\b|\byour role as\b|\bit(?:'s| is) your turn\b",
     r"\b(?:look|looks|feel|feels|sound|sounds|makes?)\b[^.?!]{0,30}\b(?:realistic|natural)\b",
     r"\b(?:move|keep) the (?:dialogue|conversation|talk|chat) (?:along|going|natural)",
     r"\bact (?:surprised|a bit|more)\b|\bdon't mention my\b|\bgive me a chance to mention\b",
@@ -137,6 +143,11 @@ _COMMENTARY = _any(
     r"\bas (?:requested|required|instructed|specified)\b|\b(?:requested|included|used)\s*:",
     r"\bnote (?:was |is |has been )?(?:included|used|worked in)\b",
     r"(?:^|[\n,*\[(:])\s*\w[\w ]{0,30}: (?:yes|check|done)\b",
+    r"\n\s*[(\[]?I (?:used(?! to)|kept|added|wrote|included|chose|made sure|tried)\b"
+    r"|\bbased on the notes?\b|\bnotes? (?:provided|given|above)\b"
+    r"|\bplaying (?:the|this|her|him)\b[^.,]{0,30}, (?:I|my)\b|\bhave the character\b"
+    r"|\bin (?:his|her|their) (?:own )?(?:voice|words|role|place)\s*:"
+    rf"|\A\W*(?:her|his|their) (?:next )?{_MESSAGE}\s*:",
     r"\bI kept it (?:to|short)|\bas this person (?:asks|likes|would)",
     r"\bals (?:nutzer(?:in)?|benutzer(?:in)?) (?:würde|sage|antworte)|\bhier ist die (?:nächste )?"
     r"nachricht|\bich überlege\b[^.]{0,40}(?:sie|er) sagen würde",
