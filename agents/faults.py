@@ -33,11 +33,16 @@ LEAKED_WORDS = 6
 """Words in a row that a message and its instructions may not share."""
 
 _ABOUT_USER = re.compile(
-    r"\b(?:the|this) user(?:'s|’s)?\b(?! (?:interface|guide|manual|name))", re.I
+    r"\b(?:the|this) user(?:'s|\u2019s)?\b(?! (?:interface|guide|manual|name))", re.I
 )
 _TURN = re.compile(r"(?:\A|\n)\W*(?:user|human)\W{0,3}:\s", re.IGNORECASE)
 _HINTED = re.compile(r"what this user has told about themselves|without reciting any of it", re.I)
 _QUOTED = re.compile(r"[\"“][^\"”]*[\"”]|^>.*$", re.MULTILINE)
+_ATTRIBUTED = re.compile(
+    r"\byou(?:'ve| have)? (?:said|told|mentioned|wrote"
+    r"|say)\b",
+    re.IGNORECASE,
+)
 _FIRST = re.compile(r"\b(?:I|my|we)\b|\bI'", re.IGNORECASE)
 _LABEL = re.compile(r"^(?:user|me|person|message|assistant|reply)\s*:\s*", re.IGNORECASE)
 
@@ -166,6 +171,8 @@ def assistant_faults(
 
 def _takes_over(text: str, hint: str) -> bool:
     """Whether a reply says of itself, in the first person, what the user said of themselves."""
+    if _ATTRIBUTED.search(text):
+        return False
     spoken = _QUOTED.sub(" ", text)
     own = [each for each in sentences(spoken) if _FIRST.search(each)]
     told = [each for each in sentences(hint) if _FIRST.search(each) and len(_words(each)) > 2]
@@ -174,8 +181,7 @@ def _takes_over(text: str, hint: str) -> bool:
 
 def echoes(text: str, other: str) -> bool:
     """Whether most of `text` stands in `other`."""
-    size = min(3, len(_words(text)))
-    mine, theirs = _runs(text, size), _runs(other, size)
+    mine, theirs = (_runs(each, min(3, len(_words(each)))) for each in (text, other))
     return bool(mine) and len(mine & theirs) / len(mine) >= ECHO_SHARE
 
 

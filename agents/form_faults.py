@@ -13,8 +13,10 @@ from aloe.schema import sentences
 
 _CONTROL = re.compile(
     r"<\|[^|>\n]{1,40}\|?>|<(?:eos|eot|end|stop|bos)\b[^>\n]*>|</[A-Za-z][\w:-]*\s*>|&lt;/?\w+"
-    r"|<(?:s|p|br|div|user|assistant|message|response|reply|turn|output|think|user_turn)\b[^>\n]*>"
-    r"|</?\w*(?:end|stop|turn|eos|eot)\w*>|<<\w+>>|\{(?:END|STOP|DONE|EOS)\}|(?i:\(\s*end\b[^)]{0,20}\))"
+    r"|<(?:s|p|br|div|user|assistant|message|response|reply|turn|output|think"
+    r"|user_turn)\b[^>\n]*>"
+    r"|</?\w*(?:end|stop|turn|eos|eot)\w*>|<<\w+>>|\{(?:END|STOP|DONE|EOS)\}"
+    r"|(?i:\(\s*end\b[^)]{0,20}\))"
     r"|\[/?[A-Z]{3,}\]|#{2,}\s*\w+\s*#{2,}|(?m:^#{1,4}\s+\w)|\bEND_OF_\w+|\$(?:END|STOP)\$"
     r"|(?:--+|—)\s*end of (?:the )?(?:message|turn|reply)\b",
 )
@@ -30,7 +32,7 @@ _CODE = re.compile(r"`[^`\n]+`|\s--\w|\w\(\)|\w+\.\w+\(|=>|==")
 _BLANK = re.compile(
     r"_{3,}|\bX{3,}\b|\{\{?\s*[\w ']+\s*\}\}?|\(\s*(?:insert|fill in|your)\b[^)]*\)"
 )
-_BRACKETS = re.compile(r"(?<![\w`\]])\[([A-Za-zÀ-ž][\w'’ :,;/=-]*)\](?!\()")
+_BRACKETS = re.compile(r"(?<![\w`\]])\[([A-Za-zÀ-ž][\w'\u2019 :,;/=-]*)\](?!\()")
 _ANGLE_BLANK = re.compile(r"(?<!\w)<[A-Za-z][\w ']{1,20}>")
 
 _ROLES = (
@@ -41,27 +43,27 @@ _ROLES = (
 _ANSWERS = "response|reply|answer|model|system|agent|narrator|client|customer|q|a"
 """Words that label a line within a dialogue, but may well open a message."""
 _LABEL = re.compile(
-    rf"\A[\s*#\[(>_-]*(?:{_ROLES})\s*\d*(?: ?\([^)\n]*\))?[\])*_ ]*\s*[:：>]"
+    rf"\A[\s*#\[(>_-]*(?:{_ROLES})\s*\d*(?: ?\([^)\n]*\))?[\])*_ ]*\s*[:\uff1a>]"
     rf"|\A\s*\[(?:{_ROLES})\s*\d*\]",
     re.IGNORECASE,
 )
 _LINE_LABEL = re.compile(
-    rf"^[\s*#\[(>_-]*({_ROLES}|{_ANSWERS})\s*\d*[\])*_ ]*(?:[:：]|(?<=\))\s)",
+    rf"^[\s*#\[(>_-]*({_ROLES}|{_ANSWERS})\s*\d*[\])*_ ]*(?:[:\uff1a]|(?<=\))\s)",
     re.IGNORECASE | re.MULTILINE,
 )
 _INLINE_LABEL = re.compile(
     r"[.?!\"]\s+\W{0,2}(?:assistant|ai|user|bot|chatbot|human)\W{0,2}:\s", re.IGNORECASE
 )
 _NAME_LABEL = re.compile(
-    r"\A[\s*\[(]*((?:[^\W\d_][\w'’-]*)(?: [\w'’-]+){0,2})(?: ?\([^)\n]{1,40}\))?[\])* ]*"
-    r"\s*(?::|：|>| [-–] )\s*(\S)"
+    r"\A[\s*\[(]*((?:[^\W\d_][\w'\u2019-]*)(?: [\w'\u2019-]+){0,2})(?: ?\([^)\n]{1,40}\))?[\])* ]*"
+    r"\s*(?::|\uff1a|>| [-\u2013] )\s*(\S)"
 )
-_CASELESS_LABEL = re.compile(r"\A[\u0900-\u0dff\u3040-\u9fff\uac00-\ud7af]{1,12}\s*[:：]")
+_CASELESS_LABEL = re.compile(r"\A[\u0900-\u0dff\u3040-\u9fff\uac00-\ud7af]{1,12}\s*[:\uff1a]")
 _OPENERS = frozenset((
     "question", "update", "edit", "ps", "context", "problem", "reason", "example", "note", "fact",
-    "also", "first", "second", "third", "short", "today", "now", "answer", "so", "ok", "okay", "yes",
-    "no", "nope", "well", "right", "true", "fine", "hm", "hmm", "look", "listen", "thing", "again",
-    "topic", "warning", "confession", "idea", "plan", "options", "choices", "goal", "subject",
+    "also", "first", "second", "third", "short", "today", "now", "answer", "so", "ok", "yes",
+    "okay", "nope", "well", "right", "true", "fine", "hm", "hmm", "look", "listen", "thing", "again",
+    "no", "topic", "warning", "confession", "idea", "plan", "options", "choices", "goal", "subject",
     "title", "summary", "todo", "tip", "story", "result", "symptoms", "frage", "kurz", "nota",
     "pregunta", "question", "domanda", "json", "thanks", "sorry", "seriously", "honestly",
 ))  # fmt: skip
@@ -87,7 +89,8 @@ _OPTION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _WEIGHED = re.compile(
-    r"\b(?:which (?:would|one|should|is|do|of)|what would you (?:take|pick|choose))\b[^?]*\?\s*\Z",
+    r"\b(?:which (?:would|one|should|is|do|of)|what would you (?:take|pick"
+    r"|choose))\b[^?]*\?\s*\Z",
     re.IGNORECASE,
 )
 """A person who lays out choices asks which to take."""
@@ -97,7 +100,7 @@ _COUNT = re.compile(
     r"\bword count\b|\b(?:total )?words\s*:\s*\d"
     r"|[(\[]\s*(?:共|约)?\s*\d+\s*(?:words?|sentences?|characters?|w[öo]rter|palabras|mots|parole"
     r"|字|个字|शब्द)(?![a-z])(?!,? (?:max|or |at |please|limit|each|per))"
-    r"|[-–—]\s*\d+ (?:words|sentences)\W*\Z",
+    r"|[-\u2013—]\s*\d+ (?:words|sentences)\W*\Z",
     re.IGNORECASE,
 )
 _OPEN_NOTE = re.compile(r"(?<![:;=8x-])\(\s*(?![^()]*\))[^()\n]{0,60}\Z")
@@ -108,11 +111,13 @@ _SPAN = r"(?<![*\w])\*(?![*\s])[^*\n]*(?<!\s)\*(?![*\w])"
 # a line is no stage direction.
 _STARRED = re.compile(rf"(?:^|\n)\s*{_SPAN}|{_SPAN}\s*(?:$|\n)|(?=\*[^\s*]+ ){_SPAN}")
 _FACE = (
-    r"(?:sigh|smile|grin|laugh|chuckle|giggle|nod|frown|shrug|wink|blush|yawn|groan|pause|spit|snort"
+    r"(?:sigh|smile|grin|laugh|chuckle|giggle|nod|frown|shrug|wink|blush|yawn|groan|pause"
+    r"|spit|snort"
     r"|squint|mutter|whisper|wince|gulp|smirk|sob)(?:s|es|ing)?"
 )
 _BODY = (
-    rf"(?:{_FACE}|shakes|rolls|leans|looks (?:at|away|up|down)|glances|gazes|stares|scratches|rubs"
+    rf"(?:{_FACE}|shakes|rolls|leans|looks (?:at|away|up|down)|glances|gazes|stares|scratches"
+    rf"|rubs"
     r"|wipes|clears|raises|slams|types|stretches|tilts|bites|sips|points at|crosses|adjusts"
     r"|takes an? (?:\w+ )?(?:breath|sip))"
 )
@@ -185,6 +190,9 @@ def has_options(text: str) -> bool:
     if _OPTION.search(text) or _QUOTED_CHOICES.search(text):
         return True
     found = list(_NUMBERED.finditer(text))
+    bullets = [line for line in text.splitlines() if re.match(r"\s*[-•*] ", line)]
+    if bullets and not all(re.search(r"[.?!][\"”)]?\s*\Z", line) for line in bullets):
+        return False  # a list of things, not of messages
     return len(found) > 1 and not text[: found[0].start()].strip(" \n-•*")
 
 

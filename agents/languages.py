@@ -26,23 +26,31 @@ _SCRIPTS = {
 _WORDS = {
     "en": "the of and is are was were my you your it its this that with for have has had do does "
     "did what how why when where which who not but if would could should can from they he she we "
-    "i'm i've don't it's there their or be been about than just too any some one i so yes no at on "
+    "i'm i've don't it's there their or be been about than just too any some one i so yes no "
+    "at on "
     "im ive whats u ur lol idk mine me them him her before after will then now only much many "
     "every never always still get got go by up out because",
-    "de": "der die das und ist nicht ich mein meine mit auf für ein eine einen zu wie was warum wann "
+    "de": "der die das und ist nicht ich mein meine mit auf für ein eine einen zu wie was "
+    "warum wann "
     "soll aber auch noch zwei vier um wir sie mir mich habe bin sind kann von bei oder kein",
-    "fr": "le la les des du et est pas je mon ma mes avec pour une un que qui dans sur ce cette vous "
+    "fr": "le la les des du et est pas je mon ma mes avec pour une un que qui dans sur ce "
+    "cette vous "
     "nous tu il elle ils trois puis-je ou où comment pourquoi j'ai c'est à au aux ne se en comme",
-    "es": "el los las y es no mi mis con para una un que del en por se qué cómo cuándo dónde está "
+    "es": "el los las y es no mi mis con para una un que del en por se qué cómo cuándo dónde "
+    "está "
     "son tengo pero más muy yo usted le me al lo cuatro ayer o sirve eso hay desde sin",
-    "pt": "o os as e é não meu minha com para uma um que do da em por se como quando onde está são "
+    "pt": "o os as e é não meu minha com para uma um que do da em por se como quando onde "
+    "está são "
     "tenho mas mais muito eu você ao ou",
-    "it": "il lo gli e è non mio mia con per una un che di del della in se come quando dove sono ho "
+    "it": "il lo gli e è non mio mia con per una un che di del della in se come quando dove "
+    "sono ho "
     "ma più molto io lei al ogni basta quando perché si due",
-    "nl": "de het een en is niet ik mijn met voor van op te dat die wat hoe waarom wanneer heeft hij "
+    "nl": "de het een en is niet ik mijn met voor van op te dat die wat hoe waarom wanneer "
+    "heeft hij "
     "zij wij veel moet meteen er naar ook nog maar dit",
     "pl": "i jest nie się na do że co jak czy moja mój dla po ale są to od za przez jakie czemu",
-    "sv": "och är inte jag min mitt med för en ett att det som på hur varför när har men också av "
+    "sv": "och är inte jag min mitt med för en ett att det som på hur varför när har men "
+    "också av "
     "den till noen får til med på ikke jeg det en et av og er",
 }
 _LETTERS = {"es": "ñ¿¡", "de": "ß", "pt": "ãõ", "pl": "łąęśżźń", "sv": "åøæ"}
@@ -58,7 +66,8 @@ _WRITES = re.compile(r"\b(?:write|type|speak|chat|answer|text)s? (?:\w+ )?(?:in 
 FEWEST_WORDS = 4
 """Words that a message in Latin letters needs to show its language."""
 WHOLE = 0.5
-"""Share of longer words that stand whole in an English vocabulary, below which it is not English."""
+"""Share of longer words that stand whole in an English vocabulary, below which it is not "
+"English."""
 
 
 def language(text: str) -> str | None:
@@ -67,7 +76,7 @@ def language(text: str) -> str | None:
     for name, script in _SCRIPTS.items():
         if len(re.findall(script, text)) > 0.3 * max(1, len(letters)):
             return name
-    words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text.lower().replace("’", "'"))
+    words = re.findall(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*", text.lower().replace("\u2019", "'"))
     if len(words) < FEWEST_WORDS:
         return None
     scores = {name: sum(word in known for word in words) for name, known in _SETS.items()}
@@ -81,8 +90,7 @@ def language(text: str) -> str | None:
 
 
 def languages_of(persona: str, said: str) -> frozenset[str]:
-    """Return the languages in which a person may write: of its description, of what was said, and
-    those it says it writes."""
+    """Return the languages of a person: of its description, of the chat, and those it names."""
     named = {_NAMES.get(word.lower()) for word in _WRITES.findall(persona)}
     return frozenset(filter(None, {language(persona), language(said), *named}))
 

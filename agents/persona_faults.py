@@ -16,7 +16,8 @@ from memory.ledger import overlap
 from memory.words import content_words, names, numbers
 
 _AGES = re.compile(
-    r"\b(?:I am|I'm|im|at|turned|aged?)(?: only| just| now| already)?,? (\d{2})\b(?! ?(?:%|km|hours|"
+    r"\b(?:I am|I'm|im|at|turned|aged?)(?: only| just| now| already)?,? (\d{2})\b(?! ?(?:%|km"
+    r"|hours|"
     r"minutes|days|weeks|euros|pounds|am|pm|:|degrees|metres|over|[.,]\d))"
     r"|\b(\d{2})[- ]years?[- ]old\b|(?:\A|, |\. )(\d{2})\b(?=[.,] |\Z)|\band (\d{2})\b(?=[.,])"
     r"|\bâge, (\d{2}) ans\b|\btengo (\d{2}) años\b|\bich bin (\d{2})\b|\bj'ai (\d{2}) ans\b",
@@ -46,18 +47,22 @@ _NO_TRADE = frozenset((
     "slower", "better", "bigger", "older", "younger", "longer", "human", "patient", "other",
 ))  # fmt: skip
 _HOME = re.compile(
-    r"\b(?:I live in|I'm living in|born(?: and raised)? in|raised in|(?:I )?grew up in|I(?:'m| am) from"
+    r"\b(?:I live in|I'm living in|born(?: and raised)? in|raised in|(?:I )?grew up in|I(?:'m"
+    r"| am) from"
     r"|vivo sol[ao] en|vivo en|j'habite à|ich wohne in) (?:the )?([^\W\d_]{3,})",
     re.IGNORECASE,
 )
 _NAMED_PLACE = re.compile(r"\b(?:in|from|near|above|off|of) [A-Z][\w-]{2,}")
-_NO_PLACE = frozenset("flat house room caravan boat small big old the village town city".split())
+_NO_PLACE = frozenset(
+    ("flat", "house", "room", "caravan", "boat", "small", "big", "old", "village")
+)
 SAME_WORDS = 0.6
 """Share of common content words from which two sentences are about the same thing."""
 _KIN = {
     "spouse": r"wife|husband|spouse|married|wedding|bride|groom|widow\w*|fianc\w+|engaged"
     r"|divorc\w+",
-    "child": r"sons?|daughters?|kids?|child(?:ren)?|twins|triplets|stepsons?|stepdaughters?|bab(?:y"
+    "child": r"sons?|daughters?|kids?|child(?:ren)?|twins|triplets|stepsons?|stepdaughters?"
+    r"|bab(?:y"
     r"|ies)|boys?|girls?|father of|mother of|grand\w+",
     "sibling": r"brothers?|sisters?|twin|siblings?",
     "parent": r"mother|father|mum|mom|mam|dad|da|parents?|stepfather|stepmother",
@@ -66,13 +71,16 @@ _KIN = {
 }
 _KIN_WORDS = {group: re.compile(rf"\b(?:{words})\b", re.I) for group, words in _KIN.items()}
 _OWN_KIN = re.compile(
-    r"\b(?i:my|our)\b(?: (?:late|ex|own|two|three|four|five|six|twelve|little|older|younger|\d+))*"
-    r"[ -](wife|husband|sons?|daughters?|kids|children|twins?|brothers?|sisters?|mother|father|mum"
+    r"\b(?i:my|our)\b(?: (?:late|ex|own|two|three|four|five|six|twelve|little|older|younger"
+    r"|\d+))*"
+    r"[ -](wife|husband|sons?|daughters?|kids|children|twins?|brothers?|sisters?|mother"
+    r"|father|mum"
     r"|mom|dad|uncle|aunt|grandson|granddaughter|niece|nephew|fianc\w+|stepson)\b(?:,? (?:the"
     r" \w+|[A-Z]\w+)|,? who\b| in [A-Z]\w+)?",
 )
 _TITLE = re.compile(
-    r"\b(?:the|a|an) (?:senator|minister|bishop|astronaut|pilot|nun|judge|king|millionaire|dentist"
+    r"\b(?:the|a|an) (?:senator|minister|bishop|astronaut|pilot|nun|judge|king|millionaire"
+    r"|dentist"
     r"|president|general|doctor|lawyer)\b"
 )
 _NO_KIN = {
@@ -91,7 +99,8 @@ _OWN = re.compile(
 _CLAUSES = re.compile(r"[,;:.]\s|\b(?:but|and|so|because)\b")
 _DENIED = re.compile(
     r"\b(?:no|not an?|never|without|(?:do|have|did|am|has)(?:n't| not)|don't|can't|cannot)"
-    r" ((?:(?:have|got|any|even|own|keep|like|know|been|a|an|the|to|ever|my|live|once|in)? ?){0,3}"
+    r" ((?:(?:have|got|any|even|own|keep|like|know|been|a|an|the|to|ever|my|live|once"
+    r"|in)? ?){0,3}"
     r"[\w'-]+)",
     re.IGNORECASE,
 )
@@ -106,14 +115,17 @@ _SPOUSE = re.compile(
     re.IGNORECASE,
 )
 _AGAINST = re.compile(
-    r"\b(?:hate|detest|dislike|afraid|scared|fear|allergic|avoid|cannot|can't|can not|never|not|no"
-    r"|don't|doesn't|isn't|nobody|without|broke up|split (?:up|from|with)|quit|lost|failed|flunked|intolerant"
+    r"\b(?:hate|detest|dislike|afraid|scared|fear|allergic|avoid|cannot|can't|can not|never"
+    r"|not|no"
+    r"|don't|doesn't|isn't|nobody|without|broke up|split (?:up|from|with)|quit|lost|failed"
+    r"|flunked|intolerant"
     r"|distrust|divorced|nothing|none|poor|bad|badly|want to (?:see|visit))\b",
     re.IGNORECASE,
 )
 _FOR = re.compile(
     r"\b(?:love|adore|enjoy|joy|like|happily|every day|each (?:dawn|day|morning)|always|own|keep"
-    r"|have|been to|lived|grew up|as always|perfect|first (?:try|time)|whole|aced|passed|know|born with)\b",
+    r"|have|been to|lived|grew up|as always|perfect|first (?:try|time)|whole|aced|passed|know"
+    r"|born with)\b",
     re.IGNORECASE,
 )
 _KIN_TITLE = re.compile(rf"\b(?i:my|our) (?:\w+ )?\w+,? {_TITLE.pattern[2:]}")
@@ -180,17 +192,13 @@ def _other_trade(text: str, known: str) -> bool:
 
 def _other_kin(text: str, facts: str) -> bool:
     for group, denial in _NO_KIN.items():
-        if re.search(denial, text, re.IGNORECASE) and _KIN_WORDS[group].search(facts):
-            if not re.search(denial, facts, re.IGNORECASE):
-                return True
-        if group == "spouse" and _ALONE.search(facts) and _SPOUSE.search(text):
+        kin = _KIN_WORDS[group]
+        denied, known_denied = (re.search(denial, each, re.IGNORECASE) for each in (text, facts))
+        if denied and not known_denied and kin.search(facts):
             return True
-        mine = [m[1] for m in _OWN_KIN.finditer(text)]
-        if re.search(denial, facts, re.IGNORECASE) and any(
-            _KIN_WORDS[group].fullmatch(word) for word in mine
-        ):
+        if known_denied and any(kin.fullmatch(found[1]) for found in _OWN_KIN.finditer(text)):
             return True
-    return False
+    return bool(_ALONE.search(facts) and _SPOUSE.search(text))
 
 
 def _excluded(piece: str, fact: str) -> bool:
@@ -225,10 +233,8 @@ def _opposed(piece: str, fact: str) -> bool:
         return False
     shared = content_words(piece) & content_words(fact)
     return bool(shared) and any(
-        _denied(clause, shared & content_words(clause))
-        and not _sides(fact) == 2
-        or _sides(clause) | _sides(fact) == 3
-        and bool(shared & content_words(clause))
+        (_denied(clause, shared & content_words(clause)) and _sides(fact) != 2)
+        or (_sides(clause) | _sides(fact) == 3 and bool(shared & content_words(clause)))
         for clause in _CLAUSES.split(piece)
     )
 

@@ -14,9 +14,16 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+_MACHINE = (
+    r"(?:ai|artificial intelligence|language model|computer(?: program)?|machine"
+    r"|(?:piece of )?software|program|bot|chatbot"
+    r"|text-based \w+|virtual (?:assistant|being)|digital assistant)"
+)
 _ASSISTANT = _any(
     r"\bas an? (?:\w+ )?(?:ai|language model)\b",
     r"\bI(?:'m| am) (?:just )?an? (?:\w+ )?(?:ai|language model)\b",
+    rf"\b(?:I'm|I am|as|since|being|because I'm)(?: just| only"
+    rf"| merely)? an? (?:\w+ )?{_MACHINE}\b",
     r"\bhow (?:can|may|could) I (?:help|assist|support) you\b",
     r"\b(?:I(?:'m| am)|we(?:'re| are)) here to (?:help|assist|support)\b",
     r"\bas your (?:\w+ )?assistant\b",
@@ -26,7 +33,8 @@ _ASSISTANT = _any(
     r" (?:to )?(?:help|explain|suggest|take|walk|assist|show|draft|look|provide|offer)\b",
     r"\bI(?:'m| am) (?:so )?(?:glad|happy|sorry) to hear\b|\bI(?:'m| am) glad the\b",
     r"\bis there anything else\b"
-    r"|\bif you (?:have|need|want|would like) (?:any|more|further|some|other)(?: \w+)? (?:questions?"
+    r"|\bif you (?:have|need|want|would like) (?:any|more|further|some"
+    r"|other)(?: \w+)? (?:questions?"
     r"|help|information|advice|assistance|tips|support|ideas|suggestions)\b",
     r"\bwould you like (?:me|a few|some|more|an?|to (?:know|see|hear))\b|\bif you'd like\b",
     r"\b(?:shall|can|may|should) I (?:rewrite|outline|suggest|look up|draft|list|explain) ",
@@ -35,7 +43,8 @@ _ASSISTANT = _any(
     r"\bthat(?:'s| is) an? (?:great|wonderful|excellent|good|fantastic) "
     r"(?:question|choice|step|first|start|idea|goal)",
     r"\b(?:great|excellent|wonderful) (?:question|choice)\b(?!\")",
-    r"\bI (?:completely |fully |totally )?understand (?:how (?:you|that|this|it|\w+(?:ing|ful|ult|hard))"
+    r"\bI (?:completely |fully |totally )?understand (?:how (?:you|that|this|it|\w+(?:ing|ful"
+    r"|ult|hard))"
     r"|that you|your)\b|\bI understand,? .*\bthat must\b",
     r"\bI can (?:help|assist|suggest|recommend|offer|provide|guide|take a look)\b",
     r"\b(?:please|kindly) (?:provide|share|paste|specify) (?:your|more|me|the (?:full|exact))\b"
@@ -56,23 +65,23 @@ _ASSISTANT = _any(
     r"为您服务|我来帮您|随时告诉我|请告诉我(?:您|更多)|还有其他问题|作为(?:一个)?人工智能",
     r"सहायता के लिए|मदद कर सकत|एआई सहायक",
 )
-_MACHINE = (
-    r"(?:ai|artificial intelligence|language model|computer(?: program)?|machine|(?:piece of )?software|program|bot|chatbot"
-    r"|text-based \w+|virtual (?:assistant|being)|digital assistant)"
-)
 _REFUSAL = _any(
-    r"\b(?:can(?:'|no|’)?t|can not|won't|will not|unable to|not able to|not comfortable"
+    r"\b(?:can(?:'|no|\u2019)?t|can not|won't|will not|unable to|not able to|not comfortable"
     r"|(?:have|need|must|has) (?:to )?decline|decline to|refuse to|not possible for me to"
     r"|must not|not going to)\b[^.?!]{0,45}\b(?:pretend|pretending|role-?play\w*|impersonat\w+"
-    r"|simulat\w+|act as|acting as|be this|take on|produce a|assume|(?:this|that|the) (?:role|part"
-    r"|character|persona)|continue (?:this|with)|continue in|(?:respond|answer|reply|speak|write) "
-    r"(?:as|this message|for (?:this|the) (?:person|user))|portray|play (?:this|the|a)|engage in)\b",
+    r"|simulat\w+|act as|acting as|be this|take on|produce a|assume|(?:this|that|the) (?:role"
+    r"|part"
+    r"|character|persona)|continue (?:this|with)|continue in|(?:respond|answer|reply|speak"
+    r"|write) "
+    r"(?:as|this message|for (?:this|the) (?:person|user))|portray|play (?:this|the|a)"
+    r"|engage in)\b",
     r"\b(?:sorry|apologi[sz]e|apologies|unfortunately),? (?:but )?I(?:'m| am)?(?: can(?:'|no)t"
-    r"| unable to| not able to) (?:help|assist|do that|provide|fulfill?|comply|continue|answer that"
+    r"| unable to| not able to) (?:help|assist|do that|provide|fulfill?|comply|continue"
+    r"|answer that"
     r"|discuss|support|complete|engage|participate|simulate)\b",
     r"^I can(?:'|no)t (?:help|assist) (?:you )?with (?:that|this)\b",
-    rf"\b(?:I'm|I am|as|since|being|because I'm)(?: just| only| merely)? an? (?:\w+ )?{_MACHINE}\b",
-    r"\bI(?:'m| am) (?:just|only|merely) software\b|\b(?:my|our) (?:guidelines|policies|programming)",
+    r"\bI(?:'m| am) (?:just|only|merely) software\b|\b(?:my|our) (?:guidelines|policies"
+    r"|programming)",
     r"\bI(?: do not|'ve| have| don't)(?: have)? no? ?(?:body|physical form|personal experiences"
     r"|feelings|human experiences)\b|\bfalls? outside what I\b",
     r"\bno puedo (?:hacerme|interpretar|asumir|fingir|continuar)|\bmodelo de lenguaje",
@@ -92,19 +101,21 @@ _COACHING = _any(
     r"\b(?:so|then) (?:that )?I (?:can|will|could|may|'ll) (?:then )?(?:reveal|mention|work|react"
     r"|bring|tell|do my|share)\b|\bi(?:'ll| will) reveal\b|\bwait until I bring\b",
     r"\b(?:has|have)(?:n't| not) been (?:covered|mentioned|revealed)\b|\bthe notes? (?:want|say)",
-    r"\b(?:respond|reply|answer|act|behave) as (?:the|an) (?:ai )?assistant\b|\byour role as\b|\bit(?:'s| is) your turn\b",
+    r"\b(?:respond|reply|answer|act|behave) as (?:the|an) (?:ai )?assistant\b"
+    r"|\byour role as\b|\bit(?:'s| is) your turn\b",
     r"\b(?:look|looks|feel|feels|sound|sounds|makes?)\b[^.?!]{0,30}\b(?:realistic|natural)\b",
     r"\b(?:move|keep) the (?:dialogue|conversation|talk|chat) (?:along|going|natural)",
     r"\bact (?:surprised|a bit|more)\b|\bdon't mention my\b|\bgive me a chance to mention\b",
     r"\b(?:in|that's) the (?:next thing in the )?(?:third|fourth|next|second) turn\b",
-    r"\bnext thing in the notes\b|\btry again and (?:this time )?\w+|\bit would be better if you\b",
+    r"\bnext thing in the notes\b|\btry again and (?:this time )?\w+"
+    r"|\bit would be better if you\b",
     r"\bbetter (?:reply|response|answer) (?:from you )?would be\b",
 )
 _PERSON = r"(?:user|person|persona|character|simulated \w+|simulator)"
 _MESSAGE = r"(?:message|reply|response|opening|turn|utterance)"
 _COMMENTARY = _any(
     r"\A\W*(?:thinking|thoughts?|(?:my )?reasoning|analysis|inner monologue|gedanken(?:gang)?"
-    r"|réflexion|reflexión|pensamiento|pensando|ragionamento|思考|分析|विचार)\s*[:：]",
+    r"|réflexion|reflexión|pensamiento|pensando|ragionamento|思考|分析|विचार)\s*[:\uff1a]",
     r"\blet(?:'s| me|s) (?:think|see|consider|write)\b[^.?!\n]{0,60}"
     r"\b(?:user|persona|mood|(?:he|she|they|person) would|:)",
     r"\bpersonas?\b(?!l)|\b(?:stay\w* |remain\w* |\()in[ -]character\b|\brole-?play",
@@ -117,7 +128,8 @@ _COMMENTARY = _any(
     r"|person|user|\w+ person)\b|\bI want something \w+ here\b",
     r"\b(?:my |the )?(?:output|draft|final|result|final answer)\s*:\s|\bnote about\b",
     r"\bso,? (?:I'll|I will|let me) (?:start|open|begin) with\b",
-    r"\b(?:if I were|acting as|responding as|answering as|speaking as|in the (?:role|voice|person)"
+    r"\b(?:if I were|acting as|responding as|answering as|speaking as|in the (?:role|voice"
+    r"|person)"
     r" of|from the (?:perspective|viewpoint|point of view) of) (?:the|this|that|her|him)\b"
     r"[^.?!\n]{0,30}[,:]|\bI, the user\b",
     r"\bas (?:the|this|that|her|him|an? (?:user|person))\b[^.?!,:\n]{0,30}[,:]? ?"
@@ -125,8 +137,10 @@ _COMMENTARY = _any(
     r"|my (?:next )?(?:message|reply|response|answer))\b",
     r"\(as (?:this|the) \w+\)|\b(?:message|reply|response|answer) I'd (?:send|write|give)\b",
     r"\bmy (?:next )?(?:message|response|reply) (?:as|would be|could be|might be)\b",
-    r"\b(?:here(?:'s| is)|below is|find below|the following is|this is) (?:the|an?|my|her|his|one)"
-    rf" (?:[\w'-]+ ){{0,3}}{_MESSAGE}(?: (?:from|as|of|for|in|that|the)\b[^.:\n]{{0,40}})?\s*[:.\n]",
+    r"\b(?:here(?:'s| is)|below is|find below|the following is|this is) (?:the|an?|my|her|his"
+    r"|one)"
+    rf" (?:[\w'-]+ ){{0,3}}{_MESSAGE}(?: (?:from|as|of|for|in|that"
+    rf"|the)\b[^.:\n]{{0,40}})?\s*[:.\n]",
     r"\A\W*here you go\b|\A\W*(?:sure|certainly|of course|okay|absolutely)\b[!,.]? "
     rf"(?:here(?:'s| is)|below|the (?:next|following|{_PERSON}|message))\b",
     rf"\A\W*(?:the )?(?:next|user|following) (?:\w+(?:'s)? )?{_MESSAGE}\b[^?!\n]{{0,40}}[:\n.]",
@@ -138,7 +152,8 @@ _COMMENTARY = _any(
     rf"|\ban? {_MESSAGE} the \w+ (?:might|would|could) (?:send|write)\b",
     r"\b(?:tone|manner|mood|voice) (?:is |was )?(?:kept|preserved|noted|maintained)\b"
     r"|\b\w+ tone,|\b(?:tone|rationale)\s*:",
-    r"(?:\n|\(|--|—)\s*(?:this|it|which|the \w+) (?:message )?(?:reflects|keeps|matches|fits|shows"
+    r"(?:\n|\(|--|—)\s*(?:this|it|which|the \w+) (?:message )?(?:reflects|keeps|matches|fits"
+    r"|shows"
     r"|conveys|captures|leaves|includes)\b|\bto fit (?:his|her|their) \w+\b",
     r"\bas (?:requested|required|instructed|specified)\b|\b(?:requested|included|used)\s*:",
     r"\bnote (?:was |is |has been )?(?:included|used|worked in)\b",
@@ -149,7 +164,8 @@ _COMMENTARY = _any(
     r"|\bin (?:his|her|their) (?:own )?(?:voice|words|role|place)\s*:"
     rf"|\A\W*(?:her|his|their) (?:next )?{_MESSAGE}\s*:",
     r"\bI kept it (?:to|short)|\bas this person (?:asks|likes|would)",
-    r"\bals (?:nutzer(?:in)?|benutzer(?:in)?) (?:würde|sage|antworte)|\bhier ist die (?:nächste )?"
+    r"\bals (?:nutzer(?:in)?|benutzer(?:in)?) (?:würde|sage|antworte)"
+    r"|\bhier ist die (?:nächste )?"
     r"nachricht|\bich überlege\b[^.]{0,40}(?:sie|er) sagen würde",
     r"\bcomo usuari[oa], |\b(?:este es el|aquí tienes el|el siguiente) (?:siguiente )?mensaje\b",
     r"\ben tant qu'utilisat|\bvoici (?:le|la|un|une) (?:prochaine? )?(?:message|réponse)\b",
@@ -165,11 +181,14 @@ _REPORTED = _any(
     r"[^?]*\b(?:and (?:asks?|wonders?|admits?|requests?|tells?|that)|whether|that|assistant)\b"
     r"[^?]*\Z",
     r"\bder (?:nutzer|\w+er) (?:sagt|fragt|antwortet),? |\bdie (?:nutzerin|\w+in) (?:sagt|fragt)",
-    r"\bl'utilisat\w+ (?:dit|demande|répond)|\b(?:la usuaria|el usuario) (?:dice|pregunta|responde)",
+    r"\bl'utilisat\w+ (?:dit|demande|répond)|\b(?:la usuaria|el usuario) (?:dice|pregunta"
+    r"|responde)",
     r"\A\w+ (?:responde|dice|pregunta|explica) que\b|用户.{0,6}(?:说|问|回答|表示)|उपयोगकर्ता",
 )
 _SUBJECT = re.compile(
-    rf"\A\W*(?:an? |the )?((?:[\w-]+ ){{0,4}}?[\w-]+):? (?:\w+ly )?{_SAYS}\b[^?]*\Z", re.IGNORECASE
+    rf"\A\W*(?:an? "
+    rf"|the )?((?:[\w-]+ ){{0,4}}?[\w-]+):? (?:\w+ly )?{_SAYS}\b[^?]*\Z",
+    re.IGNORECASE,
 )
 _FIRST = re.compile(r"\b(?:I|me|my|mine|we|our|us|im|ive)\b|\bI'", re.IGNORECASE)
 _ADDRESS = re.compile(

@@ -1,4 +1,4 @@
-"""How well the faults of simulated users are seen: a corpus of turns, and the rules held against it.
+"""How well users' faults are seen: a corpus of turns, and the rules held against it.
 
 The corpus holds turns that a person might have sent and turns that none would have, by kind, in two
 halves: rules are written on one and measured on the other (`user_faults/DATASHEET.md`). A bad turn
@@ -98,8 +98,8 @@ def audit_users(turns: Iterable[Turn], half: Half) -> Report:
     instructions = shipped("user").render(personality="")[0][1]
     seen: dict[str, list[tuple[str, ...]]] = {}
     cleaned: Counter[str] = Counter()
-    started, count = time.process_time(), 0
-    for count, turn in enumerate(turns, 1):
+    started = time.process_time()
+    for turn in turns:
         reply = Reply(
             text=turn.message, finish="stop", input_tokens=0, cached_tokens=0, output_tokens=0
         )
@@ -112,7 +112,7 @@ def audit_users(turns: Iterable[Turn], half: Half) -> Report:
     spent = time.process_time() - started
     kinds = {kind: _found(each, cleaned[kind]) for kind, each in sorted(seen.items())}
     good = kinds.pop(GOOD, _found((), 0))
-    milliseconds = round(1000 * spent / max(1, count), 2)
+    milliseconds = round(1000 * spent / max(1, sum(map(len, seen.values()))), 2)
     return Report(half=half, kinds=kinds, good=good, milliseconds=milliseconds)
 
 
