@@ -62,7 +62,7 @@ _CASELESS_LABEL = re.compile(r"\A[\u0900-\u0dff\u3040-\u9fff\uac00-\ud7af]{1,12}
 _OPENERS = frozenset((
     "question", "update", "edit", "ps", "context", "problem", "reason", "example", "note", "fact",
     "also", "first", "second", "third", "short", "today", "now", "answer", "so", "ok", "yes",
-    "okay", "nope", "well", "right", "true", "fine", "hm", "hmm", "look", "listen", "thing", "again",
+    "okay", "nope", "well", "right", "true", "fine", "hm", "hmm", "look", "listen", "again",
     "no", "topic", "warning", "confession", "idea", "plan", "options", "choices", "goal", "subject",
     "title", "summary", "todo", "tip", "story", "result", "symptoms", "frage", "kurz", "nota",
     "pregunta", "question", "domanda", "json", "thanks", "sorry", "seriously", "honestly",
