@@ -47,7 +47,8 @@ _NO_TRADE = frozenset((
     "slower", "better", "bigger", "older", "younger", "longer", "human", "patient", "other",
 ))  # fmt: skip
 _HOME = re.compile(
-    r"\b(?:I live in|I'm living in|born(?: and raised)? in|raised in|(?:I )?grew up in|I(?:'m"
+    r"\b(?:I live (?:[a-z]+ ){0,4}?in|I'm living in"
+    r"|born(?: and raised)? in|raised in|(?:I )?grew up in|I(?:'m"
     r"| am) from"
     r"|vivo sol[ao] en|vivo en|j'habite à|ich wohne in) (?:the )?([^\W\d_]{3,})",
     re.IGNORECASE,
@@ -92,6 +93,7 @@ _NO_KIN = {
     "sibling": r"\b(?:I(?:'ve| have)?(?: got)? no|(?:don't|do not) have any) (?:brothers|sisters"
     r"|siblings)\b|\bonly child\b",
 }
+_WISH = re.compile(r"(?:'d|\bwould) (?:like|love)\b", re.IGNORECASE)
 _OWN = re.compile(
     r"\A(?:been|lived|never|haven't|got|love|hate)\b|\b(?:I|my|we|me)\b|\bi(?:'m|'ve|m)\b",
     re.IGNORECASE,
@@ -114,6 +116,10 @@ _SPOUSE = re.compile(
     r"|\bhappily married\b|\bI(?:'m| am) married\b",
     re.IGNORECASE,
 )
+_DEAD = re.compile(r"\bmy (\w+) (?:died|is dead|passed away|has (?:died|passed))", re.I)
+_ALIVE = re.compile(
+    r"\bmy (\w+) (?:lives|is|has|works|paints|repairs|plays|runs|drives|builds|says|wants)\b", re.I
+)
 _AGAINST = re.compile(
     r"\b(?:hate|detest|dislike|afraid|scared|fear|allergic|avoid|cannot|can't|can not|never"
     r"|not|no"
@@ -125,7 +131,7 @@ _AGAINST = re.compile(
 _FOR = re.compile(
     r"\b(?:love|adore|enjoy|joy|like|happily|every day|each (?:dawn|day|morning)|always|own|keep"
     r"|have|been to|lived|grew up|as always|perfect|first (?:try|time)|whole|aced|passed|know"
-    r"|born with)\b",
+    r"|born with|best subject|favourite|good at)\b",
     re.IGNORECASE,
 )
 _KIN_TITLE = re.compile(rf"\b(?i:my|our) (?:\w+ )?\w+,? {_TITLE.pattern[2:]}")
@@ -198,7 +204,9 @@ def _other_kin(text: str, facts: str) -> bool:
             return True
         if known_denied and any(kin.fullmatch(found[1]) for found in _OWN_KIN.finditer(text)):
             return True
-    return bool(_ALONE.search(facts) and _SPOUSE.search(text))
+    dead = {found[1].lower() for found in _DEAD.finditer(text)}
+    alive = {found[1].lower() for found in _ALIVE.finditer(facts)}
+    return bool(dead & alive or (_ALONE.search(facts) and _SPOUSE.search(text)))
 
 
 def _excluded(piece: str, fact: str) -> bool:
@@ -246,6 +254,7 @@ def _denied(clause: str, shared: frozenset[str]) -> bool:
 
 def _sides(text: str) -> int:
     """Return 1 for something had or liked, 2 for something denied or disliked, 0 for neither."""
+    text = _WISH.sub(" ", text)
     if _AGAINST.search(text):
         return 2
     return 1 if _FOR.search(text) else 0
@@ -271,6 +280,8 @@ def invents(text: str, persona: Persona, said: str) -> bool:
             re.search(r",? (?:the \w+|[A-Z]\w+|who)$", found[0])
         )
         score += new * (1 + close + described)
+    parent = re.search(r"\ban? (?:father|mother|dad|mum) of \w+", text, re.IGNORECASE)
+    score += 2 * bool(parent and not _KIN_WORDS["child"].search(known))
     score += (
         2 * bool(_KIN_TITLE.search(text))
         + bool(_TITLE.search(text))

@@ -27,6 +27,11 @@ _ASSISTANT = _any(
     r"\bhow (?:can|may|could) I (?:help|assist|support) you\b",
     r"\b(?:I(?:'m| am)|we(?:'re| are)) here to (?:help|assist|support)\b",
     r"\bas your (?:\w+ )?assistant\b",
+    r"\bit(?:'s| is) (?:great|wonderful) that you\b",
+    r"\bglad I could help\b|\Ayou(?:'re| are) welcome[!.]"
+    r"|\bI hope (?:this|that) helps(?: you)?[.!]",
+    r"\bhere(?:'s| is) (?:a|an|the|your) (?:\w+ )?(?:plan|list|guide|summary|recipe) for you\b",
+    r"\banything else, (?:just|please|feel)\b|\bno (?:problem|worries)[,!] (?:here|I)\b",
     r"\blet me know (?:if|whether|what|which|how|when) (?:you|I|there|anything|we|this)\b",
     r"\bfeel free to\b|\b(?:don't|do not|please don't) hesitate to\b",
     r"\bI(?:'m| am|'d be|'ll) (?:always )?(?:happy|glad|gladly|delighted|pleased)"
@@ -121,7 +126,12 @@ _COMMENTARY = _any(
     r"\bpersonas?\b(?!l)|\b(?:stay\w* |remain\w* |\()in[ -]character\b|\brole-?play",
     rf"\b(?:the|this|next|a simulated|simulated) {_PERSON}(?:'s)? (?:\w+ ){{0,2}}(?:would|wants?"
     r"|might|asks?|says?|said|reply|message|response|voice|persona|turn|replied|explains?"
-    r"|responds?|mentions?|states?|tells)\b|\bin the user's (?:voice|words)\b",
+    r"|responds?|mentions?|states?|tells)\b|\bin the user's (?:voice|words|shoes)\b",
+    r"\bfrom the [\w-]+'s (?:point of view|perspective|viewpoint)\b|\bspeaking for the \w+\s*[:,]",
+    rf"\A\W*[\w-]+(?:'s|s') (?:next )?{_MESSAGE}\s*:|\b{_MESSAGE} from (?:the )?\w+\s*:",
+    rf"\ban? (?:fitting|possible|plausible|natural|suitable) (?:next )?{_MESSAGE}\b",
+    r"\blet me (?:respond|answer|reply|speak|write) as (?:the|this|her|him)\b|\(kept \w+",
+    r"\bwhy this works\b|//\s*\w+, ",
     rf"\A\W*(?:user|the {_PERSON}|this {_PERSON}) (?:asks|says|wants|tells|requests|replies)\b",
     r"\b(?:I|we) (?:need|want|have|should|must|am|are) (?:to )?(?:write|produce|generate|craft"
     r"|compose|give) (?:a|as|the|this|his|her|their) (?:\w+ )?(?:message|reply|response|turn|line"
@@ -131,7 +141,7 @@ _COMMENTARY = _any(
     r"\b(?:if I were|acting as|responding as|answering as|speaking as|in the (?:role|voice"
     r"|person)"
     r" of|from the (?:perspective|viewpoint|point of view) of) (?:the|this|that|her|him)\b"
-    r"[^.?!\n]{0,30}[,:]|\bI, the user\b",
+    r"[^.?!\n]{0,30}(?:[,:]|\bI(?:'d| would)\b)|\bI, the user\b",
     r"\bas (?:the|this|that|her|him|an? (?:user|person))\b[^.?!,:\n]{0,30}[,:]? ?"
     r"(?:(?:I'd|I would|I'll|I will|I might|I could) (?:say|reply|answer|respond|ask|write|send)"
     r"|my (?:next )?(?:message|reply|response|answer))\b",
@@ -177,6 +187,7 @@ _SAYS = (
     r"|states|expresses|jokes|argues|answers|swears|grumbles|complains)"
 )
 _REPORTED = _any(
+    r"\A\W*(?:he|she|they) (?:\w+ly )?(?:replies|responds|answers) (?:with|that)\b",
     rf"\A\W*(?:\w+ing, )?(?:he|she|they) (?:\w+ly )?(?:{_SAYS}|respond|ask|explain|reply)\b"
     r"[^?]*\b(?:and (?:asks?|wonders?|admits?|requests?|tells?|that)|whether|that|assistant)\b"
     r"[^?]*\Z",
@@ -190,6 +201,11 @@ _SUBJECT = re.compile(
     rf"|the )?((?:[\w-]+ ){{0,4}}?[\w-]+):? (?:\w+ly )?{_SAYS}\b[^?]*\Z",
     re.IGNORECASE,
 )
+_TIP = re.compile(
+    r"\W*(?:try (?:to|\w+ing)|avoid|consider|make sure|start (?:by|with)|begin (?:by|with)"
+    r"|aim (?:to|for)|remember to|be sure to|always|you (?:should|could|can|may|might))\b",
+    re.IGNORECASE,
+)
 _FIRST = re.compile(r"\b(?:I|me|my|mine|we|our|us|im|ive)\b|\bI'", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"\b(?:you|your|yours)\b|(?:\A|[.;!:]\s|\b(?:and|or|then|so) )(?:try|keep|use|do|don't|avoid"
@@ -199,7 +215,9 @@ _ADDRESS = re.compile(
 )
 ANSWER_WORDS = 14
 """Fewest words of a message that counts as advice: shorter ones are wishes."""
-LECTURE_WORDS = 20
+TIP_WORDS = 8
+"""The same where it opens as advice does."""
+LECTURE_WORDS = 17
 """The same where nobody is addressed."""
 
 
@@ -211,6 +229,8 @@ def speaks_as_assistant(text: str, *, opening: bool) -> bool:
 def _advises(text: str) -> bool:
     """Whether somebody explains at length, without a word of themselves and without a question."""
     words = len(text.split())
+    if "?" not in text and not _FIRST.search(text) and _TIP.match(text) and words >= TIP_WORDS:
+        return True
     if words < ANSWER_WORDS or "?" in text or _FIRST.search(text):
         return False
     return words >= LECTURE_WORDS or bool(_ADDRESS.search(text))
