@@ -163,13 +163,13 @@ def contradicts(text: str, persona: Persona, said: str) -> bool:
         persona: whose message it should be.
         said: what was said before.
     """
-    facts = persona.profile
+    facts = " ".join(fact.text for fact in persona.facts if fact.kind == "fact")
     return (
         _other_age(text, facts)
         or _other_trade(text, f"{persona.text} {said}")
         or _other_kin(text, facts)
-        or _other_home(text, persona.profile, said)
-        or _excluded(text, persona.text)
+        or _other_home(text, facts, said)
+        or _excluded(text, facts)
         or any(
             _opposed(piece, fact) or _differs(piece, fact)
             for piece in sentences(text)
