@@ -5,7 +5,7 @@ to choose from are read there. They are odds only if the model was about to answ
 with `<think>` or a bracket leaves some small probability on every letter of the alphabet, whose
 ratio says nothing. So together they must have `min_mass`; else the text is read, strictly, behind
 whatever was thought. Where one token does not hold the answer the question is asked again with more
-room: the role's own `max_tokens`, and `THINKING` for a model that thinks.
+room: the role's own `max_tokens`, and `aloe.models.THINKING` for a model that thinks.
 """
 
 import math
@@ -18,10 +18,7 @@ from aloe.calls import CallLog
 from aloe.config import MIN_MASS
 from aloe.logprobs import FLOOR, added, checked, total
 from aloe.models import Message, Model, Reply
-from aloe.thoughts import Spoken, split_thoughts
-
-THINKING = 2048
-"""Most tokens of an answer with thoughts before it; the role's `max_tokens` if that is more."""
+from aloe.thoughts import split_thoughts
 
 UNSEEN = 0.05
 """Probability of all words below which a reply that was cut is taken for a thought: where a model's
@@ -62,8 +59,10 @@ class Words:
             reply: what the model said.
             min_mass: the probability that the words must have together to be read as odds.
         """
-        spoken = split_thoughts(reply.text)
-        answer = Answer(raw=reply.text, thinking=_shows_thought(reply, spoken))
+        unended = split_thoughts(reply.said).unended
+        only = bool(reply.thoughts) and not reply.text
+        thinking = unended or only or not reply.said  # a server may have taken thoughts out
+        answer = Answer(raw=reply.said, thinking=thinking)
         if listed := checked(reply.logprobs or {}):
             found = self._found(listed)
             mass = min(total(found.values()), 1.0)
@@ -73,9 +72,9 @@ class Words:
                 most = min(min(listed.values()), math.log(left) if left else FLOOR)
                 likeliest = max(found, key=lambda word: found[word])
                 return replace(answer, logprobs=found, most=max(most, FLOOR), word=likeliest)
-            unseen = mass < UNSEEN and reply.finish != "stop" and _has_word(reply.text)
+            unseen = mass < UNSEEN and reply.finish != "stop" and _has_word(reply.said)
             answer = replace(answer, thinking=answer.thinking or unseen)
-        match = self.pattern.fullmatch("" if spoken.unended else spoken.answer)
+        match = self.pattern.fullmatch("" if unended else reply.text)
         return replace(answer, word=match[1].upper() if match else None)
 
     def _found(self, listed: Mapping[str, float]) -> dict[str, float]:
@@ -91,12 +90,6 @@ class Words:
         letters = re.sub(r"^[\W_]+|[\W_]+$", "", unicodedata.normalize("NFKC", token)).upper()
         words = [word for word in self.words if letters and word.startswith(letters)]
         return words[0] if len(words) == 1 else None
-
-
-def _shows_thought(reply: Reply, spoken: Spoken) -> bool:
-    """Whether there are thoughts and nothing else; a server may also have taken them out."""
-    only = bool(spoken.thoughts) and not spoken.answer
-    return spoken.unended or only or not reply.text
 
 
 def _has_word(text: str) -> bool:
@@ -130,11 +123,11 @@ async def ask_for_word(
         CallError: a call failed.
     """
     one_token = model.gives_logprobs
-    roomy = (model.config.max_tokens or 0) >= THINKING or not model.openai_compatible
+    roomy = model.thinking_room is None
 
     async def asked(room: int | None) -> Answer:
         async with calls.call("judge", model, tree=tree, node=node) as call:
-            wishes = {"seed": seed, "logprobs": room != THINKING, "max_tokens": room}
+            wishes = {"seed": seed, "logprobs": room in (1, None), "max_tokens": room}
             answer = words.read(await call.ask(messages, **wishes), min_mass)
             if answer.word is None:
                 more = room == 1 or (room is None and answer.thinking and not roomy)
@@ -145,5 +138,5 @@ async def ask_for_word(
     if answer.word is None and one_token and (roomy or not answer.thinking):
         answer = await asked(None)
     if answer.word is None and answer.thinking and not roomy:
-        answer = await asked(THINKING)
+        answer = await asked(model.thinking_room)
     return answer if answer.logprobs else replace(answer, mass=first.mass)

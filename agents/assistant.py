@@ -10,13 +10,14 @@ from typing import Protocol
 
 from agents.faults import assistant_faults, tidied
 from agents.prompt import Prompt, shipped
+from agents.repairs import ASSISTANT_REASONS
 from agents.transcript import Path, chat_messages
 from aloe.calls import CallLog
 from aloe.models import Message, Model
-from aloe.schema import AssistantNode, Disclosure, UserNode, derived_seed
+from aloe.schema import AssistantNode, Disclosure, Fault, UserNode, derived_seed
 
 TRIES = 2
-"""Samples asked for while the model says nothing."""
+"""Samples asked for while the model says nothing, or something that another try may mend."""
 
 
 class Assistant(Protocol):
@@ -57,20 +58,25 @@ class AssistantAgent:
         """
         hint = " ".join(d.quote for d in revealed) if self.hinted and revealed else None
         messages = self._messages(path, user, hint)
+        best: AssistantNode | None = None
         for attempt in range(TRIES):
             async with self.calls.call(self.name, self.model, tree=tree, node=user.id) as call:
                 seed = derived_seed(self.name, tree, user.id, attempt)
                 reply = await call.ask(messages, seed=seed)
                 text = tidied(reply)
-                faults = assistant_faults(text, reply)
+                faults = assistant_faults(text, reply, hint=hint, asked=user.content)
                 call.event.outcome = faults[0] if faults else "ok"
                 node = AssistantNode.of(
                     user.id, text, agent=self.name, turn=user.turn, hint=hint, faults=faults
                 )
                 call.event.node = node.id
-            if text:
+            if best is None or (text and (not best.content or len(faults) < len(best.faults))):
+                best = node
+            if text and not ASSISTANT_REASONS.keys() & set(faults):
                 break
-        return node
+            messages = _asked_again(messages, faults)
+        assert best is not None
+        return best
 
     def _messages(self, path: Path, user: UserNode, hint: str | None) -> list[Message]:
         style = f" {self.style}" if self.style else ""
@@ -79,3 +85,11 @@ class AssistantAgent:
         if hint is None:
             return [*messages, ("user", user.content)]
         return messages + self.hint_prompt.render(message=user.content, disclosures=hint)
+
+
+def _asked_again(messages: list[Message], faults: Sequence[Fault]) -> list[Message]:
+    """Return the prompt with the reason why the reply to it was no good, if there is one."""
+    if not (reason := ASSISTANT_REASONS.get(faults[0])):
+        return messages
+    *before, (role, last) = messages
+    return [*before, (role, f"{last}\n\n{reason}")]

@@ -1,38 +1,74 @@
 """What can be seen to be wrong with a message without asking a model.
 
-Simulators fail in known ways: they speak as the assistant, narrate, repeat what was said, say
-nothing, talk at length, or are cut off by a limit, a filter or a fault. Each is detected by a plain
-rule, so that a message can be asked for again with the reason counted, and a fault that stays is
-recorded on its node instead of passing as data.
+Simulators fail in known ways: they speak as the assistant, decline the part, think aloud, wrap the
+message in marks, write both sides, become somebody else, repeat what was said, say nothing, only
+think, or are cut off by a limit, a filter or a fault. Each is detected by rule, so that a message
+can be asked for again with the reason counted, and a fault that stays is recorded on its node
+instead of passing as data. What the rules catch and miss is measured on a corpus
+(`benchmark/user_faults`).
 """
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from aloe.models import Reply
-from aloe.schema import Fault, sentences
+from agents.form_faults import (
+    annotated,
+    both_sides,
+    has_blank,
+    has_options,
+    labelled,
+    marked_up,
+    narrates,
+    repeats_itself,
+)
+from agents.languages import OTHER, language, languages_of
+from agents.persona_faults import contradicts, invents
+from agents.voice_faults import coaches, comments, declines, speaks_as_assistant
+from aloe.markup import message_in
+from aloe.reply import Reply
+from aloe.schema import Fault, Persona, sentences
 
 ECHO_SHARE = 0.7
 """Share of a message's word trigrams found in one earlier message from which it is an echo."""
+LEAKED_WORDS = 6
+"""Words in a row that a message and its instructions may not share."""
 
-_AS_ASSISTANT = re.compile(
-    r"\bas an? (?:\w+ )?(?:ai|language model)\b|\bI(?:'m| am) (?:just )?an? (?:ai|language model)\b"
-    r"|\bhow (?:can|may) I (?:help|assist) you\b|\bI(?:'m| am) here to (?:help|assist)\b",
+_ABOUT_USER = re.compile(
+    r"\b(?:the|this) user(?:'s|\u2019s)?\b(?! (?:interface|guide|manual|name))", re.I
+)
+_TURN = re.compile(r"(?:\A|\n)\W*(?:user|human)\W{0,3}:\s", re.IGNORECASE)
+_HINTED = re.compile(r"what this user has told about themselves|without reciting any of it", re.I)
+_QUOTED = re.compile(r"[\"“][^\"”]*[\"”]|^>.*$", re.MULTILINE)
+_ATTRIBUTED = re.compile(
+    r"\byou(?:'ve| have)? (?:said|told|mentioned|wrote"
+    r"|say)\b",
     re.IGNORECASE,
 )
-# One asterisk hugging each end, so neither **bold** nor 2 * 3 * 4; a single emphasised word inside
-# a line is no stage direction.
-_SPAN = r"(?<![*\w])\*(?![*\s])[^*\n]*(?<!\s)\*(?![*\w])"
-_NARRATION = re.compile(rf"(?:^|\n)\s*{_SPAN}|{_SPAN}\s*(?:$|\n)|(?=\*[^\s*]+ ){_SPAN}")
+_FIRST = re.compile(r"\b(?:I|my|we)\b|\bI'", re.IGNORECASE)
 _ENDINGS: dict[str, Fault] = {"length": "truncated", "content_filter": "filtered"}
 _LABEL = re.compile(r"^(?:user|me|person|message|assistant|reply)\s*:\s*", re.IGNORECASE)
 
 
+_TEMPER = re.compile(r"\bI am (?:\w+ and )?([\w-]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a simulated user was given to play."""
+
+    persona: Persona
+    instructions: str = ""
+    """What its prompt told it to do, which no message may repeat."""
+    contradictory: bool = False
+    """Whether it was told to contradict itself."""
+
+
 def tidied(reply: Reply) -> str:
-    """Return the reply without label or wrapping quotes, cut back to whole sentences if cut off."""
-    text = _LABEL.sub("", reply.text.strip()).strip()
-    if len(text) > 1 and text[0] == text[-1] == '"' and text.count('"') == 2:
-        text = text[1:-1].strip()
+    """Return the message without label, cut back to whole sentences if it was cut off."""
+    text = reply.text
+    if label := _LABEL.match(text):
+        text = message_in(text[label.end() :])
     if reply.finish != "stop":
         whole = [piece for piece in sentences(text) if piece[-1] in ".!?"]
         text = " ".join(whole) or text
@@ -40,39 +76,102 @@ def tidied(reply: Reply) -> str:
 
 
 def user_faults(
-    text: str, reply: Reply, earlier: Iterable[str], *, most_words: int
+    text: str, reply: Reply, earlier: Iterable[str], *, most_words: int, part: Part | None = None
 ) -> tuple[Fault, ...]:
-    """Return what is wrong with a simulated user's message, given all earlier messages.
+    """Return what is wrong with a simulated user's message, the worst first.
 
     Args:
         text: the message, tidied.
         reply: what it was made from.
         earlier: all messages of the path, the assistant's too.
         most_words: a message with more is over-long.
+        part: what was to be played; None leaves out what depends on it.
     """
     if not text:
-        return ("empty",)
-    faults: list[Fault] = []
-    if _AS_ASSISTANT.search(text):
-        faults.append("role_confusion")
-    if _NARRATION.search(text):
-        faults.append("narration")
-    if any(echoes(text, other) for other in earlier):
-        faults.append("echo")
-    if len(text.split()) > most_words:
-        faults.append("over_long")
-    cut = ending_fault(reply)
-    if cut and (cut != "truncated" or text[-1] not in ".!?"):
-        faults.append(cut)
-    return tuple(faults)
+        return (silence(reply),)
+    said = list(earlier)
+    who = part.persona.text if part else ""
+    about = " ".join((who, *said))
+    found: dict[Fault, bool] = {
+        "refusal": declines(text),
+        "role_confusion": speaks_as_assistant(text, opening=not said),
+        "coaching": coaches(text),
+        "commentary": comments(text, who) or annotated(text) or _names_traits(text, part),
+        "options": has_options(text),
+        "both_sides": both_sides(text),
+        "label": labelled(text, who),
+        "markup": marked_up(text, about),
+        "placeholder": has_blank(text),
+        "narration": narrates(text),
+        "echo": repeats_itself(text) or any(echoes(text, other) for other in said),
+        **(_against(text, " ".join(said), part) if part else {}),
+        "over_long": len(text.split()) > most_words,
+    }
+    if cut := ending_fault(reply):
+        found[cut] = cut != "truncated" or text[-1] not in ".!?"
+    return tuple(fault for fault, seen in found.items() if seen)
 
 
-def assistant_faults(text: str, reply: Reply) -> tuple[Fault, ...]:
-    """Return what is wrong with a candidate reply as training data."""
+def _against(text: str, said: str, part: Part) -> dict[Fault, bool]:
+    """Return what is wrong with a message in view of the part it should play."""
+    persona = part.persona
+    spoken, expected = language(text), languages_of(persona.text, said)
+    return {
+        "prompt_leak": _leaks(text, part),
+        "other_language": bool(spoken and expected)
+        and spoken not in expected
+        and (spoken != OTHER or expected == {"en"}),
+        "contradiction": not part.contradictory and contradicts(text, persona, said),
+        "invention": invents(text, persona, said),
+    }
+
+
+def _leaks(text: str, part: Part) -> bool:
+    """Whether a message repeats its instructions, the traits it was told, or how notes are told."""
+    traits = [fact.text for fact in part.persona.facts if fact.kind == "trait"]
+    words = " ".join(_words(text))
+    told = sum(" ".join(_words(trait)) in words for trait in traits)
+    marked = re.search(
+        r"\bno new note\b|\b(?:system|user) prompt\b|\A\W*instructions\s*:", text, re.I
+    )
+    noted = "Note:" in text and any(echoes(fact.text, text) for fact in part.persona.facts)
+    shared = _runs(text, LEAKED_WORDS) & _runs(part.instructions, LEAKED_WORDS)
+    return bool(marked or noted or shared) or told > 1
+
+
+def _names_traits(text: str, part: Part | None) -> bool:
+    """Whether a message opens with the temper that it should have: people do not announce it."""
+    traits = [f.text for f in part.persona.facts if f.kind == "trait"] if part else []
+    named = {word.lower() for trait in traits for word in _TEMPER.findall(trait)}
+    opening = text.lower().split("." if "." in text else "\n")[0]
+    plain = not re.search(r"\b(?:i|i'm|im|my|me)\b", opening)
+    return plain and "?" not in opening and bool(named & set(re.findall(r"[\w-]+", opening)))
+
+
+def assistant_faults(
+    text: str, reply: Reply, *, hint: str | None = None, asked: str = ""
+) -> tuple[Fault, ...]:
+    """Return what is wrong with a candidate reply as training data, the worst first.
+
+    Args:
+        text: the reply, tidied.
+        reply: what it was made from.
+        hint: what the assistant was told about its user; None leaves out what depends on it.
+        asked: the message that it answers.
+    """
     if not text:
-        return ("empty",)
-    cut = ending_fault(reply)
-    return (cut,) if cut else ()
+        return (silence(reply),)
+    found: dict[Fault, bool] = {
+        "role_confusion": hint is not None and _takes_over(text, hint),
+        "about_user": hint is not None
+        and _ABOUT_USER.search(text) is not None
+        and not re.search(r"\busers?\b", asked, re.IGNORECASE),
+        "both_sides": _TURN.search(text) is not None,
+        "prompt_leak": hint is not None and _HINTED.search(text) is not None,
+    }
+    if cut := ending_fault(reply):
+        found[cut] = True
+    return tuple(fault for fault, seen in found.items() if seen)
 
 
 def ending_fault(reply: Reply) -> Fault | None:
@@ -82,13 +181,32 @@ def ending_fault(reply: Reply) -> Fault | None:
     return _ENDINGS.get(reply.finish, "failed")
 
 
+def silence(reply: Reply) -> Fault:
+    """Return the fault of a reply without a message."""
+    return "only_reasoning" if reply.only_reasoned else "empty"
+
+
+def _takes_over(text: str, hint: str) -> bool:
+    """Whether a reply says of itself, in the first person, what the user said of themselves."""
+    if _ATTRIBUTED.search(text):
+        return False
+    spoken = _QUOTED.sub(" ", text)
+    own = [each for each in sentences(spoken) if _FIRST.search(each)]
+    told = [each for each in sentences(hint) if _FIRST.search(each) and len(_words(each)) > 2]
+    return any(echoes(mine, theirs) or echoes(theirs, mine) for mine in own for theirs in told)
+
+
 def echoes(text: str, other: str) -> bool:
     """Whether most of `text` stands in `other`."""
-    mine, theirs = _trigrams(text), _trigrams(other)
+    mine, theirs = (_runs(each, min(3, len(_words(each)))) for each in (text, other))
     return bool(mine) and len(mine & theirs) / len(mine) >= ECHO_SHARE
 
 
-def _trigrams(text: str) -> set[tuple[str, ...]]:
-    words = re.findall(r"\w+", text.lower())
-    size = min(3, len(words))
-    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)} if words else set()
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _runs(text: str, size: int) -> set[tuple[str, ...]]:
+    """Return all runs of `size` words."""
+    words = _words(text)
+    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)} if size else set()

@@ -16,6 +16,7 @@ from agents.rating import LEVELS, PointwiseJudge
 from agents.rule_user import RuleUser
 from agents.user import UserAgent
 from aloe.errors import CallError, ConfigError
+from aloe.markup import message_in
 from aloe.schema import AssistantNode, Persona, UserNode
 from memory.verifiable import DIMENSIONS, satisfaction
 
@@ -55,13 +56,19 @@ def talks(conversations: Sequence[Conversation], columns: Mapping[str, Any]) -> 
 def _path(messages: Conversation, tree: str) -> tuple[UserNode | AssistantNode, ...]:
     path: list[UserNode | AssistantNode] = []
     for message in messages:
-        parent, text = path[-1].id if path else None, message["content"].strip()
+        parent, text = path[-1].id if path else None, said_in(message)
         turn = len(path) // 2 + 1
         if message["role"] == "user":
             path.append(UserNode.of(parent, text, tree=tree, turn=turn))
         elif message["role"] == "assistant" and parent:
             path.append(AssistantNode.of(parent, text, agent=POLICY, turn=turn))
     return tuple(path)
+
+
+def said_in(message: Mapping[str, str]) -> str:
+    """Return what a message says: the policy's replies come with all that it wrote around them."""
+    content = message["content"]
+    return message_in(content) if message["role"] == "assistant" else content.strip()
 
 
 def check_columns(row: Mapping[str, Any], *, by_rule: bool) -> None:
@@ -95,7 +102,7 @@ def rules(
 ) -> list[float]:
     """Return for each completion the share of its user's wishes that it keeps, in [0, 1]."""
     return [
-        satisfaction(dict(wishes), completion[-1]["content"])
+        satisfaction(dict(wishes), said_in(completion[-1]))
         for completion, wishes in zip(completions, preferences, strict=True)
     ]
 

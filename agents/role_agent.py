@@ -20,6 +20,7 @@ from agents.transcript import Path
 from aloe.calls import CallLog
 from aloe.config import Config, Place
 from aloe.errors import RoleError
+from aloe.markup import message_in
 from aloe.models import Model
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
 
@@ -86,7 +87,7 @@ class RoleAgent:
             update,
             note=as_json(update.note),
             notes={node: as_json(note) for node, note in update.notes.items()},
-            text=None if update.text is None else _writable(update.text).strip(),
+            text=None if update.text is None else message_in(_writable(update.text)),
         )
 
 

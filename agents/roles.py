@@ -29,7 +29,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agents.faults import tidied
+from agents.faults import silence, tidied
 from agents.prompt import Prompt
 from agents.transcript import Path
 from aloe.calls import CallLog
@@ -162,7 +162,7 @@ class RoleModel:
             reply = await call.ask(messages, seed=seed, schema=schema)
             found = read(reply)
             if found is None:
-                call.event.outcome = "unreadable" if kind else "empty"
+                call.event.outcome = "unreadable" if kind else silence(reply)
         return found
 
 

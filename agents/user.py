@@ -11,15 +11,16 @@ so that a server's prefix cache holds across personas and turns.
 import re
 from dataclasses import dataclass, field
 
-from agents.faults import tidied, user_faults
+from agents.faults import Part, tidied, user_faults
 from agents.mood import MANNERS, mood_of, taken_back, with_typos
 from agents.prompt import Prompt, shipped
+from agents.repairs import REPAIRS
 from agents.transcript import Path
 from aloe.calls import CallLog
 from aloe.config import Mood
 from aloe.errors import CallError
 from aloe.models import Message, Model
-from aloe.schema import Fact, Fault, Persona, UserNode, derived_seed
+from aloe.schema import SPOILING, Fact, Fault, Persona, UserNode, derived_seed
 from memory.ledger import facts_in_order
 
 TRIES = 3
@@ -28,18 +29,7 @@ TRIES = 3
 NOTE = "Note:"
 """Opens a fact in the prompt; where the model goes on with a note of its own, it is cut off."""
 
-
-REASONS: dict[Fault, str] = {
-    "empty": "(Nothing was written. Write the person's message.)",
-    "role_confusion": "(That was the assistant speaking. Write as the person.)",
-    "narration": "(No stage directions: write only what the person types.)",
-    "echo": "(That was said before. Write something new.)",
-    "over_long": "(That was too long. Write two short sentences.)",
-    "truncated": "(That was too long. Write one short sentence.)",
-    "filtered": "(A filter cut that off. Write it in milder words.)",
-    "failed": "(That broke off. Write one whole message.)",
-}
-"""What the user is told when asked again; it stands late, so that a prefix cache still holds."""
+_NEXT_NOTE = re.compile(rf"\n\s*{NOTE}")
 
 _FAREWELL = re.compile(
     r"\b(?:good-?bye|bye|that(?:'s| is| was) all (?:I|for)"
@@ -70,6 +60,7 @@ class UserAgent:
         """
         parent = path[-1].id if path else None
         turn = len(path) // 2 + 1
+        part = self._part(persona, tree)
         best: UserNode | None = None
         repaired: list[Fault] = []
         for attempt in range(TRIES):
@@ -77,26 +68,34 @@ class UserAgent:
             async with self.calls.call("user", self.model, tree=tree, node=parent) as call:
                 seed = derived_seed("user", tree, parent, attempt)
                 reply = await call.ask(messages, seed=seed)
-                text = self._as_written(tidied(reply).partition(NOTE)[0].strip(), tree, seed)
-                faults = user_faults(
-                    text, reply, (node.content for node in path), most_words=self.most_words
-                )
+                said = _NEXT_NOTE.split(tidied(reply))[0].strip()
+                text = self._as_written(said, tree, seed)
+                earlier = [node.content for node in path]
+                faults = user_faults(said, reply, earlier, most_words=self.most_words, part=part)
                 call.event.outcome = faults[0] if faults else "ok"
                 node = UserNode.of(parent, text, tree=tree, turn=turn, faults=faults)
                 call.event.node = node.id
             if not faults:
                 return node.model_copy(update={"repaired": tuple(repaired)})
             repaired.append(faults[0])
-            if text and (best is None or len(faults) < len(best.faults)):
+            if text and (best is None or _badness(faults) < _badness(best.faults)):
                 best = node
         if best is None:
-            raise CallError(f"{self.model.name}: the user said nothing in {TRIES} tries")
+            raise CallError(f"{self.model.name}: {_silence(repaired)}")
         return best
 
     def done(self, persona: Persona, user: UserNode) -> bool:
         """Whether the conversation has come to its end: a farewell, or nothing is left to tell."""
         told = sum(fact.kind == "fact" for fact in persona.facts)
         return user.turn >= told or bool(_FAREWELL.search(user.content))
+
+    def _part(self, persona: Persona, tree: str) -> Part:
+        told = self.prompt.render(personality="")[0]
+        return Part(
+            persona=persona,
+            instructions=told[1] if told[0] == "system" else "",
+            contradictory=mood_of(self.moods, tree) == "contradictory",
+        )
 
     def _as_written(self, text: str, tree: str, seed: int) -> str:
         return with_typos(text, seed) if mood_of(self.moods, tree) == "typos" else text
@@ -112,12 +111,26 @@ class UserAgent:
         for turn in range(first, exchanges + 1):
             parts = [introduction] if turn == first else []
             parts += [path[2 * turn - 1].content] if turn else []
-            parts += [REASONS[fault]] if fault and turn == exchanges else []
+            parts += [REPAIRS[fault].reason] if fault and turn == exchanges else []
             parts.append(_note(facts, turn, contradictory=mood == "contradictory"))
             messages.append(("user", "\n\n".join(parts)))
             if turn < exchanges:
                 messages.append(("assistant", path[2 * turn].content))
         return messages
+
+
+def _silence(faults: list[Fault]) -> str:
+    """Return in words what came of a user who never said anything."""
+    if "only_reasoning" not in faults:
+        return f"the user said nothing in {TRIES} tries"
+    return (
+        f"the user only reasoned in {TRIES} tries; raise its max_tokens or switch its reasoning off"
+    )
+
+
+def _badness(faults: tuple[Fault, ...]) -> tuple[bool, int]:
+    """Return what to choose the best of faulty messages by: what spoils is worse than any count."""
+    return bool(SPOILING & set(faults)), len(faults)
 
 
 def _note(facts: list[Fact], turn: int, *, contradictory: bool) -> str:

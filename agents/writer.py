@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agents.faults import tidied
+from agents.faults import silence, tidied
 from agents.prompt import Prompt, chosen
 from aloe.calls import CallLog
 from aloe.models import Message, Model, Reply
@@ -77,7 +77,7 @@ class PersonaWriter:
             asked = derived_seed("writer", seed)
             reply = await call.ask(_messages(prompt, kind, axes, examples), seed=asked)
             text = _joined(reply)
-            call.event.outcome = "ok" if text else "empty"
+            call.event.outcome = "ok" if text else silence(reply)
         return Description(
             kind=kind,
             text=text,

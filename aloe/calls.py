@@ -156,7 +156,7 @@ class CallLog:
         """
         for line in lines:
             reply, carried = line.get("reply"), line.get("carried")
-            if reply and (carried or reply["text"].strip()):
+            if reply and (carried or _says_something(reply)):
                 self._journal.setdefault(line["key"], []).append(reply)
             elif carried and not reply:
                 self._failed[line["key"]] = line["error"]
@@ -255,6 +255,11 @@ class CallLog:
         return None if provider in PAID else 0.0
 
 
+def _says_something(reply: Mapping[str, Any]) -> bool:
+    came = (reply.get(name) or "" for name in ("text", "raw", "reasoning"))
+    return any(text.strip() for text in came)
+
+
 class Call:
     """One call in the making: ask it, then set `event.node` and `event.outcome`."""
 
@@ -269,13 +274,30 @@ class Call:
         """Ask the model, or the journal; `wishes` are those of `Model.arguments`.
 
         What fails in passing is tried again: `limits.tries` times where the call may be to blame,
-        and for `limits.patience` seconds where its server is.
+        and for `limits.patience` seconds where its server is. Where thoughts left no room for the
+        message and no `max_tokens` was wished for, the model is asked once more with enough.
 
         Raises:
             ModelError: the run cannot go on.
             BudgetError: the run may not go on.
             CallError: this call failed.
         """
+        reply = await self._asked(messages, wishes)
+        room = self._model.thinking_room
+        if not reply.crowded_out or room is None or "max_tokens" in wishes:
+            return reply
+        self.event.outcome = "only_reasoning" if reply.only_reasoned else "truncated"
+        self._next()
+        try:
+            return await self._asked(messages, {**wishes, "max_tokens": room})
+        except TransientCallError:
+            raise
+        except CallError as error:  # so much room is more than the model has
+            self._next(error)
+            return reply
+
+    async def _asked(self, messages: Sequence[Message], wishes: dict[str, Any]) -> Reply:
+        """Ask the model, or the journal, as often as it fails in passing."""
         event, limiter = self.event, self._model.limiter
         event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
         if (known := self._log.recall(event.key, event.tree)) is not None:
@@ -294,7 +316,7 @@ class Call:
                 waited = time.monotonic() - begun
                 if own_failures >= limiter.config.tries or waited > limiter.config.patience:
                     raise await self._log.refusals.refused(event, error) from None
-                self._fail(error)
+                self._next(error)
                 if error.cause != "down" and not error.retry_after:  # for those we stand in line
                     await asyncio.sleep(limiter.backoff(failures))
             except CallError as error:
@@ -331,9 +353,9 @@ class Call:
         event.reply = vars(reply)
         return reply
 
-    def _fail(self, error: TransientCallError) -> None:
+    def _next(self, error: TransientCallError | CallError | None = None) -> None:
         """Write down an attempt that another one follows."""
-        fresh = replace(self.event, prompt=[], texts={})
+        fresh = replace(self.event, prompt=[], texts={}, reply=None, outcome="ok")
         self.close(error)
         self.event = fresh
 

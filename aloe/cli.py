@@ -29,6 +29,7 @@ from aloe.commands import (
     trace,
     train,
     trees,
+    users,
 )
 from aloe.console import say
 from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError, ConfigError
@@ -57,6 +58,7 @@ app.command("graph")(graph.graph)
 app.add_typer(train.app, name="train")
 app.add_typer(bench.app, name="bench")
 app.add_typer(roles.app, name="roles")
+app.add_typer(users.app, name="users")
 app.command("proof")(proof.proof)
 app.command("proof-trees", hidden=True)(proof.proof_trees)
 

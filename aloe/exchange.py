@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aloe.markup import message_in
+from aloe.thoughts import joined_thoughts
+
 if TYPE_CHECKING:
     from aloe.models import Message
 
@@ -27,8 +30,18 @@ class Exchange:
     @property
     def text(self) -> str:
         """What the model answered; empty if the call failed."""
-        reply = self.event.get("reply")
-        return reply["text"] if reply else ""
+        return message_in(self._said)
+
+    @property
+    def thoughts(self) -> str:
+        """What the model thought before it answered."""
+        reply = self.event.get("reply") or {}
+        return joined_thoughts(reply.get("reasoning", ""), self._said)
+
+    @property
+    def _said(self) -> str:
+        reply = self.event.get("reply") or {"text": ""}
+        return str(reply.get("raw") or reply["text"])
 
 
 def exchanges(path: Path, tree: str | None = None) -> list[Exchange]:

@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, SecretStr
 
 from aloe.http_answer import ENCODINGS, checked_completion, read_answer, read_bounded
+from aloe.thoughts import fields_of_thoughts
 
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -163,8 +164,10 @@ def message_of(answer: Any) -> AIMessage:
     """
     checked = checked_completion(answer)
     choice, usage = checked["choices"][0], checked["usage"]
+    message = choice["message"]
     return AIMessage(
-        choice["message"].get("content") or "",
+        message.get("content") or "",
+        additional_kwargs=fields_of_thoughts(message),
         response_metadata={
             "finish_reason": choice.get("finish_reason"),
             "logprobs": choice.get("logprobs"),
@@ -175,5 +178,8 @@ def message_of(answer: Any) -> AIMessage:
             "output_tokens": usage["completion_tokens"],
             "total_tokens": usage["total_tokens"],
             "input_token_details": {"cache_read": usage["prompt_tokens_details"]["cached_tokens"]},
+            "output_token_details": {
+                "reasoning": usage["completion_tokens_details"]["reasoning_tokens"]
+            },
         },
     )

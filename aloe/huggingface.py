@@ -20,6 +20,7 @@ from aloe.checkpoint import Checkpoint, embedding_rows, load_checkpoint
 from aloe.control_tokens import ChatEncoder
 from aloe.errors import CallError, ConfigError
 from aloe.generation import Request, Writer, Written
+from aloe.thoughts import split_thoughts
 
 DEFAULT_MAX_TOKENS = 256
 
@@ -149,7 +150,7 @@ class HuggingFaceChat(BaseChatModel):
     def _result(self, request: Request, written: Written) -> ChatResult:
         tokenizer = self._checkpoint.tokenizer
         ids = list(written.ids)
-        text = tokenizer.decode(ids, skip_special_tokens=True)
+        text = _text(tokenizer, ids)
         cut = min((text.find(each) for each in request.stop if each in text), default=len(text))
         ended = bool(ids) and ids[-1] in self._writer.ends
         metadata: dict[str, Any] = {
@@ -168,6 +169,14 @@ class HuggingFaceChat(BaseChatModel):
             },
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    """Return what tokens say, with special ones only where those tell thoughts from the answer."""
+    text: str = tokenizer.decode(ids, skip_special_tokens=True)
+    whole: str = tokenizer.decode(ids, skip_special_tokens=False)
+    hidden = split_thoughts(whole).thoughts != split_thoughts(text).thoughts
+    return whole if hidden else text
 
 
 def _logprobs(tokenizer: Any, written: Written, top: int) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ Everything that talks to a model takes a `Model`, and every `Model` wraps a Lang
 The embedded model and a vLLM server share one code path, so what works on a laptop works on a
 cluster, and the tests' double goes through the same door as all of them.
 Failures are sorted in `aloe.failures` into those that stop the run, those that cost one call, and
-those worth another try; what the model says is passed on untouched.
+those worth another try; what the model says is parted into its message and the rest (`aloe.reply`).
 """
 
 import asyncio
@@ -26,14 +26,16 @@ from aloe.advice import likely_cure
 from aloe.config import LimitsConfig, ModelConfig
 from aloe.errors import CallError, ModelError
 from aloe.failures import sorted_failure
-from aloe.finish import Finish, fold_finish
+from aloe.finish import fold_finish
 from aloe.http_answer import ServerError, UnreadableError
 from aloe.limits import Limiter, limiter_of
 from aloe.logprobs import first_word
 from aloe.parameters import Parameters, Sent, parameters_of
 from aloe.providers import PROVIDERS, base_url_of, is_openai, parsed
+from aloe.reply import Reply as Reply
 from aloe.schema import digest
 from aloe.secrets import redacted
+from aloe.thoughts import thoughts_apart
 from aloe.usage import count_usage
 
 Message = tuple[Literal["system", "user", "assistant"], str]
@@ -52,26 +54,11 @@ OPENAI_FIELDS = frozenset((
 UNSHAPING = {"timeout", "max_reply_bytes", "api_key_env"}
 """Settings of a model that no reply depends on."""
 
+THINKING = 2048
+"""Most tokens of an answer with thoughts before it; the role's `max_tokens` if that is more."""
+
 REACH_TIMEOUT = 10.0
 """Seconds a server has to answer the first question of a run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """What a model answered, with what it cost in tokens."""
-
-    text: str
-    finish: Finish
-    """Why it ended; only `stop` is a whole reply."""
-    input_tokens: int
-    cached_tokens: int
-    """Part of `input_tokens` that the server took from its prefix cache."""
-    output_tokens: int
-    logprobs: dict[str, float] | None = None
-    """Natural-log probability, within ln 1e-9..0, of the likeliest tokens where the first word
-    begins, stripped of blanks; None if the server gives none or they were not asked for."""
-    estimated: bool = False
-    """Whether token counts are made from the text, since the server gives none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +94,12 @@ class Model:
     def key_variable(self) -> str:
         """Environment variable of the key."""
         return self.config.api_key_env or "OPENAI_API_KEY"
+
+    @property
+    def thinking_room(self) -> int | None:
+        """Tokens to ask for where thoughts left none for the answer; None if there are no more."""
+        roomy = (self.config.max_tokens or 0) >= THINKING
+        return None if roomy or not self.openai_compatible else THINKING
 
     def arguments(
         self,
@@ -214,18 +207,24 @@ def _listened_to() -> bool:
 
 
 def _reply(answer: AIMessage, messages: Sequence[tuple[str, str]], key: str | None) -> Reply:
-    text = str(answer.text)
-    usage = count_usage(answer.usage_metadata, messages, text)
-    if key and key in text:  # a server that echoes what it was sent
-        text = text.replace(key, "***")
-    metadata = answer.response_metadata
+    text, metadata = str(answer.text), answer.response_metadata
+    apart = thoughts_apart(answer.additional_kwargs, answer.content)
+    usage = count_usage(answer.usage_metadata, messages, apart + text)
     return Reply(
-        # Half a surrogate pair, which JSON can carry, could not be written to any file.
-        text=text.encode("utf-8", "replace").decode(),
+        text=_writable(text, key),
         finish=fold_finish(metadata, text),
         logprobs=first_word(metadata.get("logprobs")),
+        reasoning=_writable(apart, key),
         **vars(usage),
     )
+
+
+def _writable(text: str, key: str | None) -> str:
+    """Return a text that any file takes, and that gives away no key."""
+    if key and key in text:  # a server that echoes what it was sent
+        text = text.replace(key, "***")
+    # Half a surrogate pair, which JSON can carry, could not be written to any file.
+    return text.encode("utf-8", "replace").decode()
 
 
 def open_model(

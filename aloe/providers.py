@@ -111,12 +111,8 @@ def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
             max_reply_bytes=config.max_reply_bytes,
         )
         return Opened(chat=chat, openai_compatible=True, sampling=sampling)
-    from langchain_openai import ChatOpenAI
+    from aloe.openai_chat import ChatOpenAI
 
-    from aloe.openai_client import CheckedClient
-
-    options = dict(config.options)
-    proxy = options.pop("openai_proxy", None) or os.environ.get("OPENAI_PROXY")
     plain, query = _without_query(base_url)
     arguments = {
         "model": name,
@@ -126,11 +122,10 @@ def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
         "timeout": config.timeout,
         "max_retries": 0,
         "include_response_headers": True,
-        "http_async_client": CheckedClient(config.max_reply_bytes, proxy=proxy),
-        "openai_proxy": None,  # ours has it
-        **options,
+        "max_reply_bytes": config.max_reply_bytes,
+        **config.options,
     }
-    chat = _construct(ChatOpenAI, arguments, config)
+    chat = _construct(ChatOpenAI.checked, arguments, config)
     return Opened(chat=chat, openai_compatible=True, sampling=_unset(sampling, config))
 
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -142,18 +142,22 @@ class Consistency(Record):
 
 
 Fault = Literal[
-    "empty", "role_confusion", "narration", "echo", "over_long", "truncated", "filtered", "failed"
-]
-"""What a simulator got wrong: nothing said; spoke as the assistant; stage directions;
-repeated an earlier message; more words than a user writes; cut at the token limit; cut or refused
-by a filter; ended in any other way than by the model."""
+    "empty", "only_reasoning", "role_confusion", "refusal", "coaching", "commentary", "options",
+    "both_sides", "prompt_leak", "label", "markup", "placeholder", "other_language",
+    "contradiction", "invention", "narration", "echo", "about_user", "over_long", "truncated",
+    "filtered", "failed",
+]  # fmt: skip
+"""What a simulator got wrong; docs/trees.md says what is seen of each, and in whom."""
 
 CUT_OFF: frozenset[Fault] = frozenset({"truncated", "filtered", "failed"})
 """Faults of a message that did not end by itself."""
 
-SPOILING: frozenset[Fault] = CUT_OFF | {"role_confusion", "echo"}
+BLEMISHES: frozenset[Fault] = frozenset({"over_long"})
+"""Faults of a user's message that a person might have sent all the same."""
+
+SPOILING: frozenset[Fault] = frozenset(get_args(Fault)) - BLEMISHES
 """Faults of a user that spoil the conversation below them: what answers such a message answers
-nobody, or half a sentence. The others are blemishes."""
+nobody, or half a sentence. Nothing below is exported."""
 
 
 class UserNode(Record):
@@ -202,7 +206,7 @@ class AssistantNode(Record):
     hint: str | None = None
     """What the agent was told about the user, all of it from the ledger; None without a hint."""
     faults: tuple[Fault, ...] = ()
-    """`empty`, or cut off (`truncated`, `filtered`, `failed`): kept but never exported."""
+    """What is wrong with this reply: it is kept but never exported."""
     mind_reading: tuple[str, ...] = ()
     """Ids of the persona's facts that the reply uses before they were told on its path."""
     notes: Notes = {}

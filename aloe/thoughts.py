@@ -1,25 +1,46 @@
 """What a model thought before it answered, told from the answer.
 
 Reasoning models think aloud in front of their answer, and servers hand that on in several ways:
-between tags (`<think>`, `[THINK]`, `◁think▷`), as the harmony format's channels, or with a tag
-missing, because the template had opened it or the reply was cut. Only what stands behind the
-thoughts is the answer; where they never end there is none.
+between tags (`<think>`, `[THINK]`, `◁think▷`), as the harmony format's channels, with a tag
+missing, because the template had opened it or the reply was cut, or in fields and content blocks of
+their own. Only what stands behind the thoughts is the answer; where they never end there is none.
+A tag in code or between quotation marks is one that somebody writes about.
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 _TAG = re.compile(
-    r"<(?P<end>/?)(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|scratchpad)>"
-    r"|\[(?P<bracket_end>/?)think\]|◁(?P<arrow_end>/?)think▷",
+    r"(?:<|&lt;)(?P<end>/?)(?:\w+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|scratchpad)"
+    r"(?:\s+\w+=[^<>]*)?(?:>|&gt;)"
+    r"|\[(?P<bracket_end>/?)think\]|◁(?P<arrow_end>/?)think▷"
+    r"|<\|(?:start|begin_of|(?P<token_end>end(?:_of)?))_(?:thinking|thought)\|>"
+    r"|<\|channel>thought\b|(?P<channel_end><channel\|>)"
+    r"|<unused94>(?:thought\b)?|(?P<unused_end><unused95>)",
     re.IGNORECASE,
 )
-_CHANNEL = re.compile(r"<\|channel\|>\s*(?P<name>\w+)(?:[^<]*<\|message\|>)?")
-_CONTROL = re.compile(r"<\|\w+\|>")
+_ENDS = ("end", "bracket_end", "arrow_end", "token_end", "channel_end", "unused_end")
+_CHANNEL = re.compile(r"<\|channel\|>\s*(?P<name>\w+)(?:(?:(?!<\|channel\|>).)*?<\|message\|>)?")
+_CONTROL = re.compile(r"<\|(?:start|end|return|call|channel|message|constrain)\|>")
 _BARE = re.compile(
-    r"\s*analysis(?=[A-Z])(?P<thoughts>.*?)(?:assistant\s*final(?P<answer>.*)|$)", re.S
+    r"\s*(?:analysis(?=[A-Z])(?P<harmony>.*?)(?:assistant\s*final(?P<final>.*)|$)"
+    r"|Here(?:'s| is) my thought process:(?P<granite>.*?)"
+    r"(?:Here(?:'s| is) my response:(?P<response>.*)|$))",
+    re.DOTALL,
 )
-"""Harmony's channels where the server dropped the marks and kept the words."""
+"""Thoughts opened by words alone: harmony's channels where the server dropped the marks, and the
+form that Granite 3.2 writes."""
+_OPENERS = re.compile(r"[<\[◁&]")
+"""What every tag and control token begins with."""
+_SIGNS = ("think", "thought", "reason", "scratchpad", "<unused9", "<|channel", "<channel|")
+"""One of which stands, in lower case, in every text with thoughts; most texts have none."""
+
+_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks")
+"""Fields of a message with thoughts; a server that fills several says the same in each."""
+_BLOCKS = ("thinking", "reasoning", "reasoning_content")
+"""Types of content blocks that hold thoughts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +57,15 @@ class Spoken:
 
 def split_thoughts(text: str) -> Spoken:
     """Part a reply into what was thought and what was answered."""
-    if _CHANNEL.search(text):
+    lower = text.lower()
+    if not any(sign in lower for sign in _SIGNS) and not _BARE.match(text):
+        return Spoken(thoughts="", answer=text.strip())
+    first = next(marks(_CHANNEL, text), None) if "<|channel" in text else None
+    if first and not is_quoted(text, first.start(), first.end()):
         thoughts, answer = _by_channel(text)
     elif bare := _BARE.match(text):
-        thoughts, answer = [bare["thoughts"]], bare["answer"]
+        thoughts = [bare["harmony"] or bare["granite"] or ""]
+        answer = bare["final"] if bare["final"] is not None else bare["response"]
     else:
         thoughts, answer = [], text
     if answer is None:
@@ -47,14 +73,91 @@ def split_thoughts(text: str) -> Spoken:
     return _by_tag(answer, thoughts)
 
 
+def marks(pattern: re.Pattern[str], text: str, start: int = 0) -> Iterator[re.Match[str]]:
+    """Yield what matches a pattern of tags or tokens, as `finditer` does but 10 times as fast."""
+    for opener in _OPENERS.finditer(text, start):
+        if opener.start() >= start and (mark := pattern.match(text, opener.start())):
+            yield mark
+            start = max(mark.end(), opener.end())
+
+
+def joined_thoughts(apart: str, text: str) -> str:
+    """Return all thoughts of a reply: those that a server gave apart, and those in its text."""
+    return "\n".join(filter(None, (apart, split_thoughts(text).thoughts)))
+
+
+def is_quoted(text: str, start: int, end: int) -> bool:
+    """Whether a part of a text stands in code, or right between quotation marks."""
+    return _is_in_line(text, start, end) or _is_fenced(text, start, end)
+
+
+def _is_fenced(text: str, start: int, end: int) -> bool:
+    return bool(text.count("```", 0, start) % 2) and "```" in text[end:]
+
+
+def _is_in_line(text: str, start: int, end: int) -> bool:
+    if _is_hugged(text, start, end):
+        return True
+    before = text[text.rfind("\n", 0, start) + 1 : start].replace("```", "")
+    return before.count("`") % 2 == 1 and "`" in text[end:].partition("\n")[0]
+
+
+def _is_hugged(text: str, start: int, end: int) -> bool:
+    return text[max(0, start - 1) : start] in _OPENING and text[end : end + 1] in _CLOSING
+
+
+_OPENING = frozenset("`\"'“\u2018«")
+_CLOSING = frozenset("`\"'”\u2019»")
+
+
+def thoughts_apart(fields: Mapping[str, Any], content: Any) -> str:
+    """Return the thoughts that a server gave apart from the answer.
+
+    Args:
+        fields: those of its message, whatever they are.
+        content: the message's content; of a text nothing is read.
+    """
+    found = next(filter(None, (_joined(fields.get(name)) for name in _FIELDS)), "")
+    blocks = content if isinstance(content, list) else []
+    kinds = [each for each in blocks if isinstance(each, Mapping) and each.get("type") in _BLOCKS]
+    return "\n".join(filter(None, (found, _joined(kinds))))
+
+
+def fields_of_thoughts(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a server's message that hold thoughts, untouched."""
+    return {name: message[name] for name in _FIELDS if message.get(name)}
+
+
+def _joined(value: Any) -> str:
+    return "\n".join(each.strip() for each in _texts(value) if each.strip())
+
+
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """Yield the texts in a field or block of thoughts, however they are nested."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list) and depth < 8:
+        for each in value:
+            yield from _texts(each, depth + 1)
+    elif isinstance(value, Mapping) and depth < 8:
+        for name in ("thinking", "reasoning", "reasoning_content", "text", "summary", "content"):
+            if value.get(name):
+                yield from _texts(value[name], depth + 1)
+                return
+
+
 def _by_tag(text: str, before: list[str]) -> Spoken:
     """Part at tags; a lone end ends thoughts that began before the reply did."""
     thoughts = [*before]
     answer: list[str] = []
-    start, thinking = 0, False
-    for tag in _TAG.finditer(text):
+    start, thinking, shown = 0, False, False
+    for tag in marks(_TAG, text):
+        ends = any(tag.group(*_ENDS))
+        is_shown = _is_hugged if thinking else _is_in_line if ends and not shown else is_quoted
+        if is_shown(text[start:], tag.start() - start, tag.end() - start):
+            shown = True
+            continue
         (thoughts if thinking else answer).append(text[start : tag.start()])
-        ends = any(tag.group("end", "bracket_end", "arrow_end"))
         if ends and not thinking:
             thoughts, answer = [*thoughts, *answer], []
         start, thinking = tag.end(), not ends
@@ -64,11 +167,12 @@ def _by_tag(text: str, before: list[str]) -> Spoken:
 
 def _by_channel(text: str) -> tuple[list[str], str | None]:
     """Part at harmony's channels, of which `final` is the answer; None without it."""
-    marks = list(_CHANNEL.finditer(text))
-    opening = _CONTROL.split(text[: marks[0].start()])  # where a template had opened a channel
-    thoughts, answer = [next(filter(str.strip, opening), "")], None
-    ends = [*(mark.start() for mark in marks[1:]), len(text)]
-    for mark, end in zip(marks, ends, strict=True):
+    found = list(marks(_CHANNEL, text))
+    opening = map(str.strip, _CONTROL.split(text[: found[0].start()]))
+    begun = (each for each in opening if each not in ("", "assistant"))  # opened by a template
+    thoughts, answer = [next(begun, "")], None
+    ends = [*(mark.start() for mark in found[1:]), len(text)]
+    for mark, end in zip(found, ends, strict=True):
         piece = _CONTROL.split(text[mark.end() : end])[0]
         if mark["name"] == "final":
             answer = piece

@@ -29,6 +29,8 @@ class Usage:
     """Part of `input_tokens` that the server took from its prefix cache."""
     output_tokens: int
     """Hidden reasoning included."""
+    reasoning_tokens: int
+    """Part of `output_tokens` that were thoughts, as far as the server says."""
     estimated: bool
     """Whether a count is made from the text, since the server gave none."""
 
@@ -41,20 +43,21 @@ def count_usage(
     Args:
         metadata: LangChain's `usage_metadata`, of whatever content; None without one.
         messages: role and text of what was sent.
-        text: what came back.
+        text: what came back, thoughts included.
     """
     given = metadata or {}
     read, wrote = (count(given.get(name)) for name in ("input_tokens", "output_tokens"))
-    details = given.get("input_token_details")
-    cached = count(details.get("cache_read")) if isinstance(details, Mapping) else None
+    cached = _detail(given, "input_token_details", "cache_read")
+    thought = _detail(given, "output_token_details", "reasoning")
     missing = not read or (text != "" and not wrote)
     read = read or estimate(*(said for _, said in messages))
     hidden = (count(given.get("total_tokens")) or 0) - read
     wrote = max(wrote or 0, hidden) or (estimate(text) if text else 0)
     return Usage(
         input_tokens=read,
-        cached_tokens=min(cached or 0, read),
+        cached_tokens=min(cached, read),
         output_tokens=wrote,
+        reasoning_tokens=min(thought, wrote),
         estimated=missing,
     )
 
@@ -67,21 +70,22 @@ def openai_usage(given: Any) -> dict[str, Any] | None:
     read, wrote, total = (count(given.get(name)) for name in names)
     if read is None and wrote is None:
         return None
-    details = given.get("prompt_tokens_details")
-    cached = count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    cached = _detail(given, "prompt_tokens_details", "cached_tokens")
+    thought = _detail(given, "completion_tokens_details", "reasoning_tokens")
+    read, wrote = read or 0, wrote or 0
     return {
-        "prompt_tokens": read or 0,
-        "completion_tokens": max(wrote or 0, _reasoning(given, wrote)),
-        "total_tokens": max(total or 0, (read or 0) + (wrote or 0)),
-        "prompt_tokens_details": {"cached_tokens": cached or 0},
+        "prompt_tokens": read,
+        # Where reasoning alone is more than all that is said to be written, it was left out.
+        "completion_tokens": wrote + thought if thought > wrote else wrote,
+        "total_tokens": max(total or 0, read + wrote),
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": thought},
     }
 
 
-def _reasoning(given: dict[str, Any], wrote: int | None) -> int:
-    """Return what was written in all where reasoning alone is more than what is said to be it."""
-    details = given.get("completion_tokens_details")
-    thought = count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
-    return (wrote or 0) + thought if thought and thought > (wrote or 0) else 0
+def _detail(given: Mapping[str, Any], group: str, name: str) -> int:
+    details = given.get(group)
+    return (count(details.get(name)) if isinstance(details, Mapping) else None) or 0
 
 
 def count(value: Any) -> int | None:

@@ -9,6 +9,7 @@ they are better than the worse reply: a first look, not a proof).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from agents.faults import silence
 from agents.panel import identity, make_judge
 from agents.transcript import chat_messages
 from aloe.calls import CallLog
@@ -93,5 +94,5 @@ async def _answer(pair: GoldPair, model: Model, calls: CallLog) -> str:
     async with calls.call("judge's own reply", model, tree=pair.id) as call:
         seed = derived_seed("own", pair.id)
         reply = await call.ask(messages, seed=seed, max_tokens=OWN_TOKENS)
-        call.event.outcome = "ok" if reply.text.strip() else "empty"
-    return reply.text.strip()
+        call.event.outcome = "ok" if reply.text else silence(reply)
+    return reply.text

@@ -27,6 +27,8 @@ from benchmark.metrics import Array
 from benchmark.scores import ReplyScores
 from benchmark.statistics import average_level, level_slope
 
+LOW = {"rule": 0.25, "model": 2.0}
+"""Highest level that is low, by who gives it: the lower quarter of the scale."""
 MOST_MISSING = 0.05
 """Share of missing ratings above which a run is incomplete."""
 
@@ -149,6 +151,7 @@ def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
         "over_personalisation": data.rate("personal"),
         "probes_right": data.rate("right"),
         "spoiled": _spoiled(data),
+        "blamed": _blamed(data),
         "user_leaks": data.rate("leaked"),
         "user_drift": data.figure(level_slope, data.each("on_table")),
     }
@@ -180,6 +183,27 @@ def _spoiled(data: Sample) -> Figure:
     hits = [any(SPOILING & set(row.user_faults) for row in rows) for rows in held]
     return data.ratio(
         np.array(hits, dtype=np.float64), np.array([bool(rows) for rows in held]) * 1.0
+    )
+
+
+def _blamed(data: Sample) -> Figure:
+    """Return the share of the low levels that fall on messages in which the user erred.
+
+    Where a user has spoiled the dialogue models rate no more, so there the rule alone gives levels.
+    """
+    top = LOW["rule" if data.judges == ("rule",) else "model"]
+    low = [
+        [
+            bool(row.user_faults)
+            for row in rows
+            for score in row.of("own")
+            if score.value is not None and score.value <= top
+        ]
+        for rows in data.rows
+    ]
+    return data.ratio(
+        np.array([sum(each) for each in low], dtype=np.float64),
+        np.array([len(each) for each in low], dtype=np.float64),
     )
 
 

@@ -18,7 +18,7 @@ from benchmark.results import SuiteResult
 
 SHARES = frozenset({
     "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",
-    "probes_right", "spoiled", "user_leaks",
+    "probes_right", "spoiled", "blamed", "user_leaks",
 })  # fmt: skip
 """Figures that are shares, shown in percent."""
 
@@ -42,6 +42,7 @@ LABELS = {
     "over_personalisation": "over-personalised probes",
     "probes_right": "probes answered right",
     "spoiled": "dialogues user spoiled",
+    "blamed": "low levels where user erred",
     "user_leaks": "messages user leaked in",
     "user_drift": "user's drift, per turn",
 }

@@ -62,13 +62,18 @@ class Progress:
     severity: Counter[str] = field(default_factory=Counter)
     """User messages in them that were `repaired`, stayed `blemished` or `spoiled` what follows."""
 
+    spoiled: int = 0
+    """Trees in which the simulated user spoiled a conversation."""
+
     def add(self, tree: Tree) -> None:
         """Count a finished tree."""
         self.finished += 1
         self.nodes += len(tree.nodes)
         self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
         self.ledger.add(tree)
-        self.severity.update(_severities(tree))
+        found = list(_severities(tree))
+        self.severity.update(found)
+        self.spoiled += "spoiled" in found
 
 
 def _severities(tree: Tree) -> Iterator[str]:

@@ -9,9 +9,11 @@ pytest.importorskip("torch")
 import tiny
 import torch
 from langchain_core.messages import HumanMessage
+from transformers import AutoTokenizer
 
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError, ModelError
+from aloe.huggingface import _text
 from aloe.models import Model, Reply, open_model
 
 pytestmark = pytest.mark.train
@@ -70,6 +72,20 @@ def test_an_end_token_is_a_stop(checkpoint: Path) -> None:
     finally:
         hook.remove()
     assert (reply.finish, reply.output_tokens, reply.text) == ("stop", 1, "")
+
+
+def test_thoughts_between_special_tokens_are_told_from_the_answer(checkpoint: Path) -> None:
+    """As Magistral's `[THINK]` is one, which decoding leaves out."""
+    marked = AutoTokenizer.from_pretrained(checkpoint)
+    marked.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]"]})
+
+    def text(said: str) -> str:
+        return _text(marked, marked(said, add_special_tokens=False)["input_ids"])
+
+    assert text("[THINK]hm[/THINK]Tea.<|im_end|>") == "[THINK]hm[/THINK]Tea.<|im_end|>"
+    assert text("[THINK]hm") == "[THINK]hm"
+    assert text("<think>hm</think>Tea.<|im_end|>") == "<think>hm</think>Tea."
+    assert text("Tea.<|im_end|>") == "Tea."
 
 
 def test_first_token_logprobs_are_the_models_own(checkpoint: Path) -> None:

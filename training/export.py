@@ -5,13 +5,13 @@ conversation as it happened on that branch, no hints and no instructions of ours
 reply the judge preferred at that point, which need not be the one that the conversation continued
 with; the history always is. A comparison without a label (a tie or an abstention), an empty reply
 and a reply cut off at the token limit give no row, nor does anything said after the simulated user
-spoke as the assistant or as its echo; how many were left out, and why, is counted.
+spoke as the assistant or as its echo, nor a row with control markup in a message; how many were
+left out, and why, is counted (`training.usable`).
 
 Every row also says where it comes from (tree, persona, turn, margin, lengths). `plain` takes those
 columns away again, so that an export holds nothing a trainer would have to drop.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -19,8 +19,9 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from aloe.ranking import beaten
-from aloe.schema import AssistantNode, Tree, UserNode, Verdict
-from aloe.wording import same_text, visible
+from aloe.schema import Tree, UserNode, Verdict
+from training.usable import Skipped as Skipped
+from training.usable import find_flaw, is_usable, without_markup
 
 Format = Literal["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"]
 
@@ -34,9 +35,6 @@ class ChatMessage(TypedDict):
 
 Row = dict[str, Any]
 """Columns of one row; which ones, each function's docstring says."""
-
-Skipped = Counter[str]
-"""Comparisons that gave no row, by reason."""
 
 Rows = Callable[[Tree, Skipped], Iterable[Row]]
 """An exporter: takes a finished tree, yields rows, and counts what gave none."""
@@ -60,6 +58,7 @@ class Origin:
     """Ids of the messages it is about, by what they are in the row; never exported."""
 
 
+@without_markup
 def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield prompt and completion for each user message whose best reply is known.
 
@@ -74,6 +73,7 @@ def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
             yield _full(row, _origin(tree, user, reply))
 
 
+@without_markup
 def dpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield prompt, chosen and rejected for each comparison with a preference.
 
@@ -81,7 +81,7 @@ def dpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     verdict, not a conclusion.
     """
     for verdict in tree.verdicts:
-        if _usable(tree, verdict, skipped) and verdict.preferred and verdict.rejected:
+        if is_usable(tree, verdict, skipped) and verdict.preferred and verdict.rejected:
             row = {
                 "prompt": _prompt(tree, verdict.node),
                 "chosen": _answer(tree, verdict.preferred),
@@ -96,6 +96,7 @@ def reward_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         yield {**row, "margin": row["margin"] or 0.0}
 
 
+@without_markup
 def kto_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield prompt, completion and label: true for a reply that only won, false if only beaten."""
     for user in _user_nodes(tree):
@@ -107,6 +108,7 @@ def kto_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
                 yield _full({**row, "label": node.id in won}, _origin(tree, user, node.id))
 
 
+@without_markup
 def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield prompt, completion and reward, the share in [0, 1] of siblings that a reply beats.
 
@@ -117,11 +119,11 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     for user in _user_nodes(tree):
         verdicts = list(tree.verdicts_on(user.id))
         for verdict in verdicts:
-            _usable(tree, verdict, skipped)
+            is_usable(tree, verdict, skipped)
         if tree.lost(user.id):
             continue
         order = {
-            node: {other for other in others if not _flaw(tree, node, other)}
+            node: {other for other in others if not find_flaw(tree, node, other)}
             for node, others in beaten(verdicts).items()
         }
         for node in tree.children(user.id):
@@ -133,6 +135,7 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
                 yield _full({**row, "reward": won / (won + lost)}, _origin(tree, user, node.id))
 
 
+@without_markup
 def grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield each user message as prompt, with the persona and what was revealed by then.
 
@@ -152,6 +155,7 @@ def grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         yield _full(row, _origin(tree, user))
 
 
+@without_markup
 def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield one row for each path, in the layout of the paper's conversations.jsonl.
 
@@ -161,7 +165,7 @@ def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     turn whose continued reply has no preference with another; the layout has no place for one.
     """
     labels = {
-        user.id: [v for v in tree.verdicts_on(user.id) if _usable(tree, v, skipped)]
+        user.id: [v for v in tree.verdicts_on(user.id) if is_usable(tree, v, skipped)]
         for user in _user_nodes(tree)
     }
     leaves = [user for user in _user_nodes(tree) if not _continued(tree, user)]
@@ -213,6 +217,7 @@ def whole(row: Row) -> Row:
 def own_rows(make: Rows) -> Rows:
     """Return an exporter of the user's own as one like ours: its rows say where they come from."""
 
+    @without_markup
     def rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         origin = asdict(Origin(tree=tree.id, persona=tree.persona.id, turn=0))
         for row in make(tree, skipped):
@@ -242,7 +247,7 @@ def _user_nodes(tree: Tree) -> list[UserNode]:
 
 
 def _won_and_lost(tree: Tree, user: UserNode, skipped: Skipped) -> tuple[set[str], set[str]]:
-    usable = [v for v in tree.verdicts_on(user.id) if _usable(tree, v, skipped)]
+    usable = [v for v in tree.verdicts_on(user.id) if is_usable(tree, v, skipped)]
     won = {verdict.preferred for verdict in usable if verdict.preferred}
     return won, {verdict.rejected for verdict in usable if verdict.rejected}
 
@@ -304,39 +309,6 @@ def _confidence(verdict: Verdict) -> float | None:
     if verdict.confidence is not None or not verdict.votes:
         return verdict.confidence
     return sum(vote.choice == verdict.outcome for vote in verdict.votes) / len(verdict.votes)
-
-
-def _usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:
-    """Whether a verdict gives a label; counts it if not."""
-    if reason := tree.lost(verdict.node):
-        skipped[reason] += 1
-        return False
-    if not (verdict.preferred and verdict.rejected):
-        skipped[verdict.outcome] += 1
-        return False
-    flaw = _flaw(tree, verdict.preferred, verdict.rejected)
-    if flaw:
-        skipped[f"{flaw} reply"] += 1
-    return flaw is None
-
-
-def _flaw(tree: Tree, preferred: str, rejected: str) -> str | None:
-    """Return what forbids to teach that one reply is better than another, None if nothing does."""
-    pair = (tree.by_id[preferred], tree.by_id[rejected])
-    faults = [node.faults[0] for node in pair if isinstance(node, AssistantNode) and node.faults]
-    if faults:
-        return faults[0]
-    if not all(visible(node.content) for node in pair):
-        return "empty"
-    if same_text(*(node.content for node in pair)):
-        return "identical"
-    return "mind-reading" if _reads_minds(tree, preferred) else None
-
-
-def _reads_minds(tree: Tree, node: str) -> bool:
-    """Whether a reply uses what its user had not told: never to be preferred, good to reject."""
-    reply = tree.by_id[node]
-    return isinstance(reply, AssistantNode) and bool(reply.mind_reading)
 
 
 def _prompt(tree: Tree, user: str) -> list[ChatMessage]:

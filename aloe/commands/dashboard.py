@@ -118,7 +118,8 @@ class RunDisplay(Display):
             "user": ", ".join(
                 f"{p.severity[kind]} messages {kind}"
                 for kind in ("repaired", "blemished", "spoiled")
-            ),
+            )
+            + (f"; {p.spoiled / p.finished:.0%} of the trees spoiled" if p.finished else ""),
         }
         return grid(lines | spending(self._calls, self._pace))
 

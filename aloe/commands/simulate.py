@@ -417,5 +417,6 @@ class _Run:
             "verdicts": dict(progress.outcomes),
             "ledger": progress.ledger.summary(),
             "user_faults": dict(progress.severity),
+            "spoiled_trees": progress.spoiled,
             "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
         }

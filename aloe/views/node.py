@@ -124,9 +124,12 @@ def call_view(exchange: "Exchange") -> RenderableType:
         parts.append(Text("what was sent is not recorded in this log", "dim"))
     if event["error"]:
         parts += [Text("failed", "bold red"), Padding(Text(event["error"]), (0, 0, 0, 2))]
-    else:
-        parts += [Text("answer", "bold green"), Padding(Text(exchange.text), (0, 0, 0, 2))]
-        parts += [Text(line, "dim") for line in _first_token(exchange)]
+        return Group(*parts)
+    if exchange.thoughts:
+        parts += [Text("thoughts", "bold magenta")]
+        parts += [Padding(Text(exchange.thoughts, "dim"), (0, 0, 0, 2))]
+    parts += [Text("answer", "bold green"), Padding(Text(exchange.text), (0, 0, 0, 2))]
+    parts += [Text(line, "dim") for line in _first_token(exchange)]
     return Group(*parts)
 
 

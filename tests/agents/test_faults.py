@@ -62,7 +62,7 @@ def test_what_people_write_has_no_fault(text: str) -> None:
         ("I like that.\n*smiles*\nBye.", "narration"),
         ("Well, *takes a deep breath* fine.", "narration"),
         ("I keep bees behind my house.", "echo"),
-        ("I like tea. " * 7, "over_long"),
+        ("I wash " + " ".join(f"cup{i}" for i in range(21)), "over_long"),
         ("And so I", "truncated"),
     ],
 )
@@ -87,7 +87,10 @@ def test_a_message_may_have_several_faults() -> None:
     ("text", "finish", "faults"),
     [
         ("", "stop", ("empty",)),
+        ("", "length", ("only_reasoning",)),
         ("Fine.", "length", ("truncated",)),
+        ("Fine.", "content_filter", ("filtered",)),
+        ("Fine.", "error", ("failed",)),
         ("Fine.", "stop", ()),
         ("How can I help you?", "stop", ()),
     ],

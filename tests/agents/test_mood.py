@@ -7,7 +7,8 @@ from builders import PERSONAS, assistant, config, grow, scripted_model, user
 from langchain_core.messages import BaseMessage
 
 from agents.mood import MANNERS, mood_of, taken_back, with_typos
-from agents.user import REASONS, UserAgent, facts_in_order
+from agents.repairs import REPAIRS
+from agents.user import UserAgent, facts_in_order
 from aloe.calls import CallLog
 from aloe.config import Mood
 from aloe.schema import Disclosure, Node, UserNode
@@ -121,9 +122,9 @@ def test_it_is_told_why_it_is_asked_again() -> None:
     node = asyncio.run(agent.speak(PERSONA, "t", []))
     assert (node.repaired, node.faults) == (("empty", "role_confusion"), ())
     first, second, third = (prompt[-1].text for prompt in script.prompts)
-    assert not any(reason in first for reason in REASONS.values())
-    assert REASONS["empty"] in second
-    assert REASONS["role_confusion"] in third
+    assert not any(repair.reason in first for repair in REPAIRS.values())
+    assert REPAIRS["empty"].reason in second
+    assert REPAIRS["role_confusion"].reason in third
     assert [p[:-1] for p in script.prompts] == [script.prompts[0][:-1]] * 3
 
 

@@ -6,7 +6,8 @@ import pytest
 from builders import PERSONAS, assistant, scripted_model, user
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.user import REASONS, TRIES, UserAgent, facts_in_order
+from agents.repairs import REPAIRS
+from agents.user import TRIES, UserAgent, facts_in_order
 from aloe.calls import CallLog, Event
 from aloe.errors import CallError
 from aloe.schema import Node, UserNode
@@ -115,14 +116,14 @@ def test_the_best_of_faulty_messages_is_kept_with_its_faults() -> None:
 
 def test_a_long_message_is_asked_for_again_with_the_reason_and_counted() -> None:
     events: list[Event] = []
-    script = Seen(" ".join(["word"] * 61), "I keep bees.")
+    script = Seen(" ".join(f"word{i}" for i in range(61)), "I keep bees.")
     node = speak(script, log=CallLog(on_event=events.append))
     assert (node.content, node.faults, node.repaired) == ("I keep bees.", (), ("over_long",))
     assert [event.outcome for event in events] == ["over_long", "ok"]
-    assert REASONS["over_long"] in script.prompts[1][-1].text
+    assert REPAIRS["over_long"].reason in script.prompts[1][-1].text
     stays = speak(Seen(" ".join(f"word{i}" for i in range(61))))
     assert (stays.faults, stays.repaired) == (("over_long",), ())
-    assert speak(Seen(" ".join(["word"] * 60))).faults == ()
+    assert speak(Seen(" ".join(f"word{i}" for i in range(60)))).faults == ()
 
 
 def test_silence_costs_the_tree() -> None:

@@ -276,7 +276,7 @@ def test_a_carried_line_stands_whatever_came_of_it() -> None:
         ask(CallLog(file), scripted_model(Counting(ValueError("odd"))), "failing")
     log, model = CallLog(), scripted_model(Counting("now"))
     log.remember([{**json.loads(line), "carried": True} for line in file.getvalue().splitlines()])
-    assert ask(log, model, "silent").text == " "
+    assert ask(log, model, "silent").said == " "
     with pytest.raises(CallError, match="odd"):
         ask(log, model, "failing")
     assert ask(log, model, "another").text == "now"
@@ -317,3 +317,65 @@ class FullDisk(StringIO):
 def test_a_log_that_cannot_be_written_is_said_in_one_line() -> None:
     with pytest.raises(StoreError, match="No space left on device"):
         ask(CallLog(FullDisk()), scripted_model(Counting("x")))
+
+
+def crowded(room: int | None) -> AIMessage:
+    cut = room is None
+    text = "<think>hm" if cut else "<think>hm</think>Here."
+    return AIMessage(text, response_metadata={"finish_reason": "length" if cut else "stop"})
+
+
+def test_where_thoughts_left_no_room_there_is_more_and_both_calls_are_on_record() -> None:
+    file = StringIO()
+    rooms: list[int | None] = []
+
+    def script(_: Any, arguments: dict[str, Any]) -> AIMessage:
+        rooms.append(arguments.get("max_tokens"))
+        return crowded(rooms[-1])
+
+    reply = ask(CallLog(file), scripted_model(script))
+    assert (reply.text, reply.thoughts) == ("Here.", "hm")
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [line["outcome"] for line in lines] == ["only_reasoning", "ok"]
+    assert [line["reply"]["text"] for line in lines] == ["", "Here."]
+    assert lines[0]["key"] != lines[1]["key"]
+    assert rooms == [None, 2048]
+    log = CallLog()
+    log.remember(lines)
+    assert ask(log, scripted_model(script)) == reply  # from the journal, both of them
+    assert (len(rooms), log.totals.replayed, log.totals.calls) == (2, 2, 0)
+
+
+def test_room_is_not_given_twice_nor_where_a_caller_says_how_much() -> None:
+    asked = Counting("<think>hm")
+    assert ask(CallLog(), scripted_model(asked)).only_reasoned
+    assert ask(CallLog(), scripted_model(asked, max_tokens=2048)).only_reasoned
+    assert asked.asked == 2 + 1
+
+    async def once() -> Reply:
+        async with CallLog().call("user", scripted_model(asked)) as call:
+            return await call.ask([("user", "Hello")], seed=1, max_tokens=80)
+
+    assert asyncio.run(once()).only_reasoned
+    assert asked.asked == 4
+
+
+def test_a_model_without_so_much_room_keeps_its_first_reply() -> None:
+    file = StringIO()
+    asked = Counting("Here. <think>And", ValueError("the context is 4096 tokens long"))
+    assert ask(CallLog(file), scripted_model(asked)).thoughts == "And"
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [line["outcome"] for line in lines] == ["only_reasoning", "error"]
+
+
+def test_a_journal_from_before_replies_were_cleaned_is_cleaned() -> None:
+    file = StringIO()
+    ask(CallLog(file), scripted_model(Counting("Here.")))
+    line = json.loads(file.getvalue())
+    for name in ("raw", "reasoning", "reasoning_tokens"):
+        del line["reply"][name]
+    line["reply"] |= {"text": "<think>hm</think>Here.<|im_end|>", "finish": "stop"}
+    log = CallLog()
+    log.remember([line])
+    reply = ask(log, scripted_model(Counting("never")))
+    assert (reply.text, reply.thoughts, reply.raw) == ("Here.", "hm", line["reply"]["text"])

@@ -20,6 +20,9 @@ def counted(given: Any) -> Usage:
             "output_tokens": usage["completion_tokens"],
             "total_tokens": usage["total_tokens"],
             "input_token_details": {"cache_read": usage["prompt_tokens_details"]["cached_tokens"]},
+            "output_token_details": {
+                "reasoning": usage["completion_tokens_details"]["reasoning_tokens"]
+            },
         },
         SENT,
         SAID,
@@ -31,9 +34,13 @@ def said(read: Any, wrote: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_what_can_be_is_believed() -> None:
-    given = said(10, 5, total_tokens=15, prompt_tokens_details={"cached_tokens": 4})
+    parts = {
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    given = said(10, 5, total_tokens=15, **parts)
     assert counted(given) == Usage(
-        input_tokens=10, cached_tokens=4, output_tokens=5, estimated=False
+        input_tokens=10, cached_tokens=4, output_tokens=5, reasoning_tokens=3, estimated=False
     )
 
 

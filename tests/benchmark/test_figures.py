@@ -124,6 +124,18 @@ def test_rates_are_over_the_replies_that_are_there() -> None:
     assert (found.spoiled_cases, found.user_faults) == (1, {"echo": 1})
 
 
+def test_low_levels_that_answer_a_faulty_message_are_blamed_on_it() -> None:
+    low, fine = [("a", "own", 2.0)], [("a", "own", 3.0)]
+    rows = [
+        row(case="a", scores=low, user_faults=("over_long",)),
+        row(case="b", profile="q", scores=low),
+        row(case="c", profile="r", scores=low),
+        row(case="d", profile="s", scores=fine, user_faults=("over_long",)),
+    ]
+    blamed = suite_result(rows, 0).figures["blamed"]
+    assert (blamed.value, blamed.count) == (pytest.approx(1 / 3), 3)
+
+
 def test_judges_that_agree_in_all_but_level() -> None:
     own = np.random.default_rng(2).normal(3, 1, (6, 5))
     rows = table(own, own - 1, judges={"mild": 1.0, "strict": 0.0})

@@ -155,11 +155,15 @@ def test_how_badly_the_simulator_erred_is_counted(tmp_path: Path) -> None:
         if not messages[0].text.startswith("You write the messages"):
             return reply(messages, arguments)
         asked += 1
-        bad = {1: "", 3: "*nods* Fine.", 4: "*nods* Yes.", 5: "*nods* No."}
+        bad = {
+            1: "",
+            **dict.fromkeys((3, 4, 5), "I wash " + " ".join(f"cup{i}" for i in range(61))),
+        }
         return bad.get(asked, "As an AI I cannot say." if asked > 5 else "I keep bees.")
 
     progress, _ = run(config(trees=1, turns=3), tmp_path, scripted_model(script))
     assert progress.severity == {"repaired": 1, "blemished": 1, "spoiled": 1}
+    assert progress.spoiled == 1
     (tree,) = read_trees(tmp_path)
     first, second, third = (node for node in tree.nodes if node.role == "user")
     assert first.repaired == ("empty",)

@@ -66,7 +66,7 @@ def test_a_pruned_tree_is_the_shorter_tree(expansion: str, turns: int) -> None:
 
 
 def spoilt_at(turn: int) -> Tree:
-    opening = user("Hello", faults=("echo",) if turn == 1 else ("narration",))
+    opening = user("Hello", faults=("echo",) if turn == 1 else ("over_long",))
     a, b = (assistant(name, opening, agent=name) for name in "ab")
     below = user("More", a.id, turn=2, faults=("role_confusion",) if turn == 2 else ())
     c, d = (assistant(name, below, agent=name) for name in "cd")

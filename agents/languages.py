@@ -1,0 +1,105 @@
+"""Which language a short message is in, as far as its letters and small words show.
+
+Chat messages are too short for the statistics of a language detector, so this asks less: letters of
+another script, or small words that only one language has. English is told from whatever else by its
+small words and by MiniLM's vocabulary, which holds English words whole and breaks up the others; so
+a message in a language without a list is still seen not to be English. Where little shows, nothing
+is said.
+"""
+
+import gzip
+import re
+from functools import cache
+
+from memory.embedder import VOCABULARY
+
+OTHER = "other"
+"""A language that is not English and has no list here."""
+
+_SCRIPTS = {
+    "zh": r"[\u4e00-\u9fff]", "ja": r"[\u3040-\u30ff]", "ko": r"[\uac00-\ud7af]",
+    "hi": r"[\u0900-\u097f]", "bn": r"[\u0980-\u09ff]", "ta": r"[\u0b80-\u0bff]",
+    "ru": r"[\u0400-\u04ff]", "el": r"[\u0370-\u03ff]", "ar": r"[\u0600-\u06ff]",
+    "he": r"[\u0590-\u05ff]", "th": r"[\u0e00-\u0e7f]", "ka": r"[\u10a0-\u10ff]",
+    "hy": r"[\u0530-\u058f]", "am": r"[\u1200-\u137f]",
+}  # fmt: skip
+_WORDS = {
+    "en": "the of and is are was were my you your it its this that with for have has had do does "
+    "did what how why when where which who not but if would could should can from they he she we "
+    "i'm i've don't it's there their or be been about than just too any some one i so yes no "
+    "at on "
+    "im ive whats u ur lol idk mine me them him her before after will then now only much many "
+    "every never always still get got go by up out because",
+    "de": "der die das und ist nicht ich mein meine mit auf für ein eine einen zu wie was "
+    "warum wann "
+    "soll aber auch noch zwei vier um wir sie mir mich habe bin sind kann von bei oder kein",
+    "fr": "le la les des du et est pas je mon ma mes avec pour une un que qui dans sur ce "
+    "cette vous "
+    "nous tu il elle ils trois puis-je ou où comment pourquoi j'ai c'est à au aux ne se en comme",
+    "es": "el los las y es no mi mis con para una un que del en por se qué cómo cuándo dónde "
+    "está "
+    "son tengo pero más muy yo usted le me al lo cuatro ayer o sirve eso hay desde sin",
+    "pt": "o os as e é não meu minha com para uma um que do da em por se como quando onde "
+    "está são "
+    "tenho mas mais muito eu você ao ou",
+    "it": "il lo gli e è non mio mia con per una un che di del della in se come quando dove "
+    "sono ho "
+    "ma più molto io lei al ogni basta quando perché si due",
+    "nl": "de het een en is niet ik mijn met voor van op te dat die wat hoe waarom wanneer "
+    "heeft hij "
+    "zij wij veel moet meteen er naar ook nog maar dit",
+    "pl": "i jest nie się na do że co jak czy moja mój dla po ale są to od za przez jakie czemu",
+    "sv": "och är inte jag min mitt med för en ett att det som på hur varför när har men "
+    "också av "
+    "den till noen får til med på ikke jeg det en et av og er",
+}
+_LETTERS = {"es": "ñ¿¡", "de": "ß", "pt": "ãõ", "pl": "łąęśżźń", "sv": "åøæ"}
+_SETS = {name: frozenset(words.split()) for name, words in _WORDS.items()}
+_NAMES = {
+    "german": "de", "deutsch": "de", "french": "fr", "français": "fr", "spanish": "es",
+    "español": "es", "portuguese": "pt", "italian": "it", "italiano": "it", "dutch": "nl",
+    "polish": "pl", "chinese": "zh", "mandarin": "zh", "hindi": "hi", "japanese": "ja",
+    "korean": "ko", "russian": "ru", "arabic": "ar", "greek": "el", "swedish": "sv",
+    "norwegian": "sv", "danish": "sv", "english": "en",
+}  # fmt: skip
+_WRITES = re.compile(r"\b(?:write|type|speak|chat|answer|text)s? (?:\w+ )?(?:in )?([A-Z]\w+)")
+FEWEST_WORDS = 4
+"""Words that a message in Latin letters needs to show its language."""
+WHOLE = 0.5
+"""Share of longer words that stand whole in an English vocabulary, below which it is not "
+"English."""
+
+
+def language(text: str) -> str | None:
+    """Return the code of the language of `text`, `OTHER`, or None where little shows."""
+    letters = re.findall(r"[^\W\d_]", text)
+    for name, script in _SCRIPTS.items():
+        if len(re.findall(script, text)) > 0.3 * max(1, len(letters)):
+            return name
+    words = re.findall(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*", text.lower().replace("\u2019", "'"))
+    if len(words) < FEWEST_WORDS:
+        return None
+    scores = {name: sum(word in known for word in words) for name, known in _SETS.items()}
+    for name, marks in _LETTERS.items():
+        scores[name] += 2 * any(mark in text.lower() for mark in marks)
+    best = max(scores, key=lambda name: scores[name])
+    if scores[best] >= 2 and (best == "en" or scores[best] > scores["en"] + 1):
+        return best
+    english = scores["en"] * 8 > len(words) or _mostly_english(words)
+    return None if english else OTHER
+
+
+def languages_of(persona: str, said: str) -> frozenset[str]:
+    """Return the languages of a person: of its description, of the chat, and those it names."""
+    named = {_NAMES.get(word.lower()) for word in _WRITES.findall(persona)}
+    return frozenset(filter(None, {language(persona), language(said), *named}))
+
+
+def _mostly_english(words: list[str]) -> bool:
+    longer = [word for word in words if len(word) > 3]
+    return not longer or sum(w in _vocabulary() for w in longer) >= WHOLE * len(longer)
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    return frozenset(gzip.decompress(VOCABULARY.read_bytes()).decode("utf-8").splitlines())

@@ -1,0 +1,89 @@
+"""The corpus of user turns, what the rules make of its kept half, and that nothing caught leaks."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from builders import assistant, user
+
+from agents.faults import Part, tidied, user_faults
+from aloe.errors import InputError
+from aloe.models import Reply
+from aloe.schema import SPOILING, Persona, Tree, Verdict
+from benchmark.user_audit import CORPUS, GOOD, Half, audit_users, read_turns
+from training.export import ROWS, Format
+
+CAUGHT, FALSE_ALARMS = 0.95, 0.01
+"""What is aimed at on the kept half."""
+REACHED = {"caught": 0.925, "false_alarms": 0.0121}
+"""What is reached there, which falls short of both aims; see docs/reliability.md."""
+
+
+def test_the_corpus_is_what_its_datasheet_says() -> None:
+    halves = {half: list(read_turns(half)) for half in ("develop", "test")}
+    turns = [turn for each in halves.values() for turn in each]
+    good = sum(turn.kind == GOOD for turn in turns)
+    assert min(good, len(turns) - good) >= 500
+    assert len({turn.id for turn in turns}) == len(turns)
+    assert all(turn.half == half for half, each in halves.items() for turn in each)
+    kinds = {half: Counter(turn.kind for turn in each) for half, each in halves.items()}
+    assert kinds["develop"].keys() == kinds["test"].keys()
+    assert min(kinds["test"].values()) >= 8
+    assert not {t.profile for t in halves["develop"]} & {t.profile for t in halves["test"]}
+    messages = {half: {turn.message for turn in each} for half, each in halves.items()}
+    assert not messages["develop"] & messages["test"]
+    assert sum(path.stat().st_size for path in CORPUS.iterdir()) < 1_000_000
+
+
+def test_the_rules_on_the_half_they_were_made_on() -> None:
+    report = audit_users(read_turns("develop"), "develop")
+    assert report.caught >= 0.95
+    assert report.false_alarms == 0
+
+
+def test_the_rules_on_the_kept_half(record_property: Callable[[str, object], None]) -> None:
+    report = audit_users(read_turns("test"), "test")
+    record_property("milliseconds", report.milliseconds)
+    assert report.caught >= REACHED["caught"]
+    assert report.false_alarms <= REACHED["false_alarms"]
+
+
+@cache
+def grown() -> tuple[tuple[str, bool, Tree], ...]:
+    """Return the messages of the kept half as agents make them: caught or not, and their trees."""
+    found = []
+    for turn in read_turns("test"):
+        reply = Reply(
+            text=turn.message, finish="stop", input_tokens=0, cached_tokens=0, output_tokens=0
+        )
+        persona = Persona.of(turn.profile, turn.personality)
+        text, part = tidied(reply), Part(persona=persona)
+        faults = user_faults(text, reply, turn.conversation, most_words=60, part=part)
+        said = user(text, faults=faults)
+        one, two = assistant("One.", said, agent="a"), assistant("Two.", said, agent="b")
+        verdict = Verdict(node=said.id, first=one.id, second=two.id, votes=(), outcome="first")
+        tree = Tree(
+            id="t", persona=persona, seed=0, models={}, nodes=(said, one, two), verdicts=(verdict,)
+        )
+        found.append((text, bool(SPOILING & set(faults)), tree))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("row_format", sorted(ROWS))
+def test_nothing_that_is_caught_is_exported(row_format: Format) -> None:
+    for message, caught, tree in grown():
+        rows = json.dumps(list(ROWS[row_format](tree, Counter())))
+        assert (json.dumps(message) in rows) is not caught, message
+    assert sum(caught for _, caught, _ in grown()) > 200
+
+
+def test_a_broken_line_is_named(tmp_path: Path) -> None:
+    half: Half = "test"
+    with pytest.raises(InputError, match="corpus"):
+        list(read_turns(half, tmp_path))
+    (tmp_path / "test.jsonl").write_text('{"id": "x"}\n')
+    with pytest.raises(InputError, match=r"test\.jsonl:1"):
+        list(read_turns(half, tmp_path))

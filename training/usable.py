@@ -1,0 +1,84 @@
+"""What of a tree can be trained on, and why the rest cannot.
+
+The last thing looked at is what a row says: whether a message of it holds thoughts, or marks of a
+chat template where a turn begins or ends. Replies are cleaned of those before they become messages
+(`aloe.markup`), but a tree may be from elsewhere or from before that. A message that mentions such
+marks in a sentence or in code is fine, and is encoded as text (`aloe.control_tokens`).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
+from typing import Any
+
+from aloe.markup import holds_marks
+from aloe.schema import AssistantNode, Tree, Verdict
+from aloe.wording import same_text, visible
+
+Skipped = Counter[str]
+"""Comparisons that gave no row, by reason."""
+
+MARKUP = "control markup"
+"""The reason where a message holds thoughts or marks of a chat template (`aloe.markup`)."""
+
+
+def is_usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:
+    """Return whether a verdict gives a label; counts it if not."""
+    if reason := tree.lost(verdict.node):
+        skipped[reason] += 1
+        return False
+    if not (verdict.preferred and verdict.rejected):
+        skipped[verdict.outcome] += 1
+        return False
+    found = find_flaw(tree, verdict.preferred, verdict.rejected)
+    if found:
+        skipped[f"{found} reply"] += 1
+    return found is None
+
+
+def find_flaw(tree: Tree, preferred: str, rejected: str) -> str | None:
+    """Return what forbids to teach that one reply is better than another, None if nothing does."""
+    pair = (tree.by_id[preferred], tree.by_id[rejected])
+    faults = [node.faults[0] for node in pair if isinstance(node, AssistantNode) and node.faults]
+    if faults:
+        return faults[0]
+    if not all(visible(node.content) for node in pair):
+        return "empty"
+    if same_text(*(node.content for node in pair)):
+        return "identical"
+    return "mind-reading" if _reads_minds(tree, preferred) else None
+
+
+def _reads_minds(tree: Tree, node: str) -> bool:
+    """Whether a reply uses what its user had not told: never to be preferred, good to reject."""
+    reply = tree.by_id[node]
+    return isinstance(reply, AssistantNode) and bool(reply.mind_reading)
+
+
+def without_markup(
+    make: Callable[[Tree, Skipped], Iterable[dict[str, Any]]],
+) -> Callable[[Tree, Skipped], Iterator[dict[str, Any]]]:
+    """Return an exporter that leaves out rows with control markup in a message, and counts them."""
+
+    @wraps(make)
+    def rows(tree: Tree, skipped: Skipped) -> Iterator[dict[str, Any]]:
+        marked = {node.content for node in tree.nodes if holds_marks(node.content)}
+        for row in make(tree, skipped):
+            if marked and any(text in marked for text in _texts(row)):
+                skipped[MARKUP] += 1
+            else:
+                yield row
+
+    return rows
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a row, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
