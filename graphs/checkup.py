@@ -15,7 +15,7 @@ from aloe.config import Config
 from aloe.errors import CallError, ModelError
 from aloe.models import Model
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
-from aloe.thoughts import split_thoughts
+from aloe.thoughts import joined_thoughts
 from graphs.run import make_context
 
 TREE = "doctor"
@@ -117,7 +117,7 @@ def _judged(events: Sequence[Event], model: Model) -> str:
 def _remarks(event: Event, answered: Sequence[Event], model: Model) -> Iterator[str]:
     yield OUTCOMES.get(event.outcome, f"it has the fault {event.outcome}")
     replies = [each.reply or {} for each in answered]
-    if any(r.get("reasoning") or split_thoughts(r["text"]).thoughts for r in replies):
+    if any(joined_thoughts(r.get("reasoning") or "", r.get("raw") or r["text"]) for r in replies):
         yield 'the model thinks first: reasoning = "off" is cheaper, or give it more max_tokens'
     cut = event.reply is not None and event.reply["finish"] == "length"
     if cut and event.outcome != "truncated" and event.arguments.get("max_tokens") != 1:
