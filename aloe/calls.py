@@ -119,6 +119,8 @@ class CallLog:
         prices: US dollars per million tokens by model name.
         on_event: called with each finished event, for a live display.
         budget: what may be spent; None for no limit.
+        patient: whether to go on where no answer of a role can be read, as one does who wants
+            to know how many can.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class CallLog:
         prices: Mapping[str, Price] | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
         budget: Budget | None = None,
+        patient: bool = False,
     ) -> None:
         self.totals = Totals()
         self.budget = budget or Budget()
@@ -137,6 +140,7 @@ class CallLog:
         self.limiters: set[Limiter] = set()
         """Those of the servers that were called."""
         self.refusals = Refusals()
+        self._patient = patient
         self._journal: dict[str, list[dict[str, Any]]] = {}
         self._failed: dict[str, str] = {}
         self._failing: set[str | None] = set()
@@ -199,7 +203,8 @@ class CallLog:
             call.close(error)
             raise
         call.close()
-        self.refusals.read(call.event)
+        if not self._patient:
+            self.refusals.read(call.event)
 
     def take(self, event: Event, messages: Sequence[Message] = ()) -> None:
         """Enter one finished call: count it, price it, write its line.

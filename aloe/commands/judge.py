@@ -88,7 +88,7 @@ def audit(
     with runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with _events(out) as file:
-            calls = CallLog(file, prices=resolved.prices)
+            calls = CallLog(file, prices=resolved.prices, patient=True)
             calls.remember(read_events(Path(file.name)))
             display = _AuditDisplay(progress, calls, quiet=quiet)
             try:

@@ -239,13 +239,10 @@ def test_a_wrong_flag(
     assert not out.exists()
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key(
-    aloe: RunAloe, server: ChatServer, personas_file: Path, out: Path, status: int
-) -> None:
-    server.models = failure(status)
+def test_a_refused_key(aloe: RunAloe, server: ChatServer, personas_file: Path, out: Path) -> None:
+    server.models = failure(401)  # a 403 may forbid the list of models alone
     ran = aloe("simulate", "--personas", personas_file, "--out", out, "--model", server.model)
-    assert ran.is_one_line_about(f"HTTP {status}", "check OPENAI_API_KEY")
+    assert ran.is_one_line_about("HTTP 401", "check OPENAI_API_KEY")
     assert not out.exists()
 
 
