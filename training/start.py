@@ -17,13 +17,12 @@ from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
 from aloe.local import ADAPTER, adapter_base
 from training.gguf import check_writable, is_gguf
+from training.preflight import ANSWERS
 from training.stopping import stop_at
 from training.templates import ChatTokens
 
 if TYPE_CHECKING:
     from training.dataset import Row
-
-_ANSWERS = ("completion", "chosen", "rejected")
 
 
 def starting_model(
@@ -123,7 +122,7 @@ def _check_tokens(model: Any, tokenizer: Any, chat: ChatTokens, rows: Sequence["
         return
     highest = chat.end
     for row in rows:
-        replies = [row[name][-1]["content"] for name in _ANSWERS if name in row]  # type: ignore[literal-required]
+        replies = [row[name][-1]["content"] for name in ANSWERS if name in row]  # type: ignore[literal-required]
         written = [chat.answer(row["prompt"], reply).ids for reply in replies]
         highest = max(highest, *chat.prompt(row["prompt"]), *map(max, written))
     if highest >= known:
