@@ -78,23 +78,23 @@ clean:
 
 .PHONY: bench-training
 bench-training: $(VENV)/.tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmark.bench_training
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.performance.training
 
 .PHONY: bench-personas
 bench-personas: $(VENV)/.program
-	$(BIN)/python -m benchmark.bench_personas
+	$(BIN)/python -m tests.performance.personas
 
 .PHONY: bench-simulate
 bench-simulate: $(VENV)/.program
-	$(BIN)/python -m benchmark.bench_simulate
+	$(BIN)/python -m tests.performance.simulate
 
 .PHONY: bench-bench
 bench-bench: $(VENV)/.program
-	$(BIN)/python -m benchmark.bench_bench
+	$(BIN)/python -m tests.performance.bench
 
 .PHONY: bench-cli
 bench-cli: $(VENV)/.program
-	$(BIN)/python -m benchmark.bench_cli
+	$(BIN)/python -m tests.performance.cli
 
 # The pictures of the README, from a run of the demo.
 .PHONY: pictures
@@ -115,17 +115,17 @@ docs: $(VENV)/.docs
 # What the README claims, shown from end to end: docs/proof.md. Stop it at any time; the same goes on.
 .PHONY: proof proof-gpu proof-quick ablations
 proof: $(VENV)/.tests
-	$(BIN)/aloe proof --config examples/proof.toml --out runs/proof --report docs/results.md
+	$(BIN)/aloe experiment --config examples/proof.toml --out runs/proof --report docs/results.md
 
 # On a GPU, with the plain CPU build of torch in the environment replaced by one for CUDA.
 proof-gpu: $(VENV)/.tests
-	$(BIN)/aloe proof --seeds 3 --config examples/proof-gpu.toml --out runs/proof-gpu \
+	$(BIN)/aloe experiment --seeds 3 --config examples/proof-gpu.toml --out runs/proof-gpu \
 	  --report docs/results-gpu.md
 
 proof-quick: $(VENV)/.tests
-	$(BIN)/aloe proof --quick --config examples/proof-quick.toml --out runs/proof-quick
+	$(BIN)/aloe experiment --quick --config examples/proof-quick.toml --out runs/proof-quick
 
 # All of them at a quarter of the proof's trees, without the test.
 ablations: $(VENV)/.tests
-	$(BIN)/aloe proof --no-test --ablation all --config examples/proof-ablations.toml \
+	$(BIN)/aloe experiment --no-test --ablation all --config examples/proof-ablations.toml \
 	  --out runs/proof-ablations --report docs/ablations.md

@@ -5,7 +5,7 @@ to choose from are read there. They are odds only if the model was about to answ
 with `<think>` or a bracket leaves some small probability on every letter of the alphabet, whose
 ratio says nothing. So together they must have `min_mass`; else the text is read, strictly, behind
 whatever was thought. Where one token does not hold the answer the question is asked again with more
-room: the role's own `max_tokens`, and `aloe.models.THINKING` for a model that thinks.
+room: the role's own `max_tokens`, and `aloe.models.open.THINKING` for a model that thinks.
 """
 
 import math
@@ -14,11 +14,11 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from aloe.calls import CallLog
+from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
-from aloe.logprobs import FLOOR, added, checked, total
-from aloe.models import Message, Model, Reply
-from aloe.thoughts import split_thoughts
+from aloe.models.logprobs import FLOOR, added, checked, total
+from aloe.models.open import Message, Model, Reply
+from aloe.models.thoughts import split_thoughts
 
 UNSEEN = 0.05
 """Probability of all words below which a reply that was cut is taken for a thought: where a model's

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agents.faults import assistant_faults, tidied
-from agents.prompt import Prompt, shipped
-from agents.repairs import ASSISTANT_REASONS
-from agents.transcript import Path, chat_messages
-from aloe.calls import CallLog
-from aloe.models import Message, Model
+from aloe.agents.faults import assistant_faults, tidied
+from aloe.agents.prompt import Prompt, shipped
+from aloe.agents.repairs import ASSISTANT_REASONS
+from aloe.agents.transcript import Path, chat_messages
+from aloe.calls.log import CallLog
+from aloe.models.open import Message, Model
 from aloe.schema import AssistantNode, Disclosure, Fault, UserNode, derived_seed
 
 TRIES = 2

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agents.faults import assistant_faults, tidied
-from agents.prompt import Prompt, shipped
-from agents.transcript import Path, chat_messages
-from aloe.calls import CallLog
+from aloe.agents.faults import assistant_faults, tidied
+from aloe.agents.prompt import Prompt, shipped
+from aloe.agents.transcript import Path, chat_messages
+from aloe.calls.log import CallLog
 from aloe.config import Condition
-from aloe.models import Message, Model
+from aloe.models.open import Message, Model
 from aloe.schema import AssistantNode, Persona, UserNode, derived_seed
 
 TRIES = 2

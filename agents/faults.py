@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agents.form_faults import (
+from aloe.agents.form_faults import (
     annotated,
     both_sides,
     has_blank,
@@ -22,11 +22,11 @@ from agents.form_faults import (
     narrates,
     repeats_itself,
 )
-from agents.languages import OTHER, language, languages_of
-from agents.persona_faults import contradicts, invents
-from agents.voice_faults import coaches, comments, declines, speaks_as_assistant
-from aloe.markup import message_in
-from aloe.reply import Reply
+from aloe.agents.languages import OTHER, language, languages_of
+from aloe.agents.persona_faults import contradicts, invents
+from aloe.agents.voice_faults import coaches, comments, declines, speaks_as_assistant
+from aloe.models.markup import message_in
+from aloe.models.reply import Reply
 from aloe.schema import Fault, Persona, sentences
 
 ECHO_SHARE = 0.7

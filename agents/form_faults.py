@@ -2,13 +2,13 @@
 
 A model that is asked for one message wraps it: in tags, a fence, JSON, a label, a choice of drafts,
 a blank to fill in, a count of its words. Each leaves marks in the letters alone, so each is a
-pattern; what it says and who seems to say it is for `agents.voice_faults`.
+pattern; what it says and who seems to say it is for `aloe.agents.voice_faults`.
 """
 
 import re
 from itertools import pairwise
 
-from agents.voice_faults import stems
+from aloe.agents.voice_faults import stems
 from aloe.schema import sentences
 
 _CONTROL = re.compile(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from aloe.errors import AloeError, ConfigError, RoleError
-from aloe.named import described
+from aloe.plugins import described
 
 
 async def called(what: str, tree: str, play: Callable[..., Any], *given: object) -> Any:

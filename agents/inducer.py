@@ -9,10 +9,10 @@ not say can reach a hint.
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.prompt import Prompt, shipped
-from aloe.calls import CallLog
-from aloe.json_objects import read_object
-from aloe.models import Model
+from aloe.agents.prompt import Prompt, shipped
+from aloe.calls.log import CallLog
+from aloe.files.json_objects import read_object
+from aloe.models.open import Model
 from aloe.schema import Disclosure, UserNode, derived_seed, sentences
 
 MARKS = ("user", "topic")

@@ -2,8 +2,8 @@
 
 It sees the persona, the conversation so far and the user's message, and it sees both orders. Where
 the server gives log-probabilities, one token is enough, if the model was about to answer at all
-(`agents.answer`). A tie counts half for either reply: with l = ln (P(A) + P(TIE)/2) - ln (P(B) +
-P(TIE)/2), the margin for the first reply is (l in order first-second  -  l in order second-first)
+(`aloe.agents.answer`). A tie counts half for either reply: with l = ln (P(A) + P(TIE)/2) - ln (P(B)
++ P(TIE)/2), the margin for the first reply is (l in order first-second  -  l in order second-first)
 / 2, so that a constant liking for "A" cancels. It is a tie if, on average, TIE is likelier than
 either reply, and else a margin below the threshold is an abstention. Tiny models say "A" in both
 orders nearly always; what is left after the average is what they know.
@@ -29,12 +29,12 @@ from math import exp, inf, log
 from pathlib import Path as FilePath
 from typing import Any, Literal, Protocol
 
-from agents.answer import Answer, Words, ask_for_word
-from agents.prompt import Prompt, chosen
-from agents.transcript import Path, as_text
-from aloe.calls import CallLog
+from aloe.agents.answer import Answer, Words, ask_for_word
+from aloe.agents.prompt import Prompt, chosen
+from aloe.agents.transcript import Path, as_text
+from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS, Criterion
-from aloe.models import Model, Reply
+from aloe.models.open import Model, Reply
 from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derived_seed
 
 Order = Literal["first-second", "second-first"]

@@ -11,7 +11,7 @@ import gzip
 import re
 from functools import cache
 
-from memory.embedder import VOCABULARY
+from aloe.memory.embedder import VOCABULARY
 
 OTHER = "other"
 """A language that is not English and has no list here."""

@@ -12,14 +12,14 @@ A passport belongs to one judge: it is refused if models, prompts, criteria or t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
-from agents.own_judge import OwnJudge
-from agents.registry import find_judge, judges_in_use
-from agents.rules import RuleJudge
-from aloe.calls import CallLog
+from aloe.agents.custom_judge import CustomJudge
+from aloe.agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
+from aloe.agents.registry import find_judge, judges_in_use
+from aloe.agents.rules import RuleJudge
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import ConfigError
-from aloe.models import Model
+from aloe.models.open import Model
 from aloe.passport import JudgeIdentity, Passport, read_passport
 from aloe.schema import Verdict
 
@@ -63,7 +63,7 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
 
     Args:
         config: settings of the run.
-        models: by agent name; those of `agents.registry.judges_in_use` are used.
+        models: by agent name; those of `aloe.agents.registry.judges_in_use` are used.
         calls: the log that every call passes.
 
     Raises:
@@ -72,7 +72,7 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
             be used.
     """
     if own := find_judge(config):
-        judge: Judge = OwnJudge(
+        judge: Judge = CustomJudge(
             use=own.use,
             play=own.made(),
             prompt=own.prompt,

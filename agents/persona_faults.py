@@ -10,10 +10,10 @@ what makes a user alive and are no fault.
 import re
 from functools import lru_cache
 
+from aloe.memory.contradictions import contradictions
+from aloe.memory.disclosures import overlap
+from aloe.memory.words import content_words, names, numbers
 from aloe.schema import Persona, sentences
-from memory.contradictions import contradictions
-from memory.ledger import overlap
-from memory.words import content_words, names, numbers
 
 _AGES = re.compile(
     r"\b(?:I am|I'm|im|at|turned|aged?)(?: only| just| now| already)?,? (\d{2})\b(?! ?(?:%|km"

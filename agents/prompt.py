@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import cast
 
 from aloe.errors import ConfigError
-from aloe.models import Message
+from aloe.models.open import Message
 from aloe.schema import digest
 
 FOLDER = Path(__file__).parent / "prompts"

@@ -4,21 +4,21 @@ A benchmark needs levels, not only preferences. A single sampled digit is a coar
 replies get the same one. Where the server gives log-probabilities, the rating is the expected
 digit, the mean of 1 to 5 weighted by their probabilities (Liu et al. 2023, arXiv 2303.16634), which
 tells apart what the digit alone does not; but only if the model was about to say a digit
-(`agents.answer`). Elsewhere one digit is parsed strictly. What cannot be read has no rating and is
-counted; no level is ever made up for it.
+(`aloe.agents.answer`). Elsewhere one digit is parsed strictly. What cannot be read has no rating
+and is counted; no level is ever made up for it.
 """
 
 import re
 from dataclasses import dataclass, field
 from math import exp
 
-from agents.answer import Answer, Words, ask_for_word
-from agents.prompt import Prompt, shipped
-from agents.transcript import Path, as_text
-from aloe.calls import CallLog
+from aloe.agents.answer import Answer, Words, ask_for_word
+from aloe.agents.prompt import Prompt, shipped
+from aloe.agents.transcript import Path, as_text
+from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
-from aloe.logprobs import total
-from aloe.models import Model, Reply
+from aloe.models.logprobs import total
+from aloe.models.open import Model, Reply
 from aloe.schema import AssistantNode, Persona, UserNode, derived_seed
 
 LEVELS = ("1", "2", "3", "4", "5")

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agents.prompt import (
+from aloe.agents.prompt import (
     Prompt,
     check_names,
     chosen,
@@ -24,14 +24,14 @@ from agents.prompt import (
 )
 from aloe.config import Config, ModelConfig, Place, RoleConfig
 from aloe.errors import AloeError, ConfigError
-from aloe.named import Kind, described, extension
+from aloe.plugins import Kind, described, extension
 
 HOOKS = """after = "user", "inducer", "assistant" or "judge", before = one of these, \
 or among = "assistants\""""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundRole:
     """A class or function of the user's own, before it is made."""
 
     name: str
@@ -79,7 +79,7 @@ def find(
     use: str,
     arguments: Mapping[str, Any] | None,
     prompts: Mapping[str, Path],
-) -> Found:
+) -> FoundRole:
     """Import what `use` names and read its prompt.
 
     Args:
@@ -102,7 +102,7 @@ def find(
     except (TypeError, ValueError) as error:
         raise ConfigError(f"'{use}' does not take what settings give it: {error}") from None
     prompt = _prompt(target, name)
-    return Found(
+    return FoundRole(
         name=name,
         use=use,
         target=target,
@@ -129,7 +129,7 @@ def _prompt(target: Any, name: str) -> Prompt | None:
 class Role:
     """A role of the user's own and where it works."""
 
-    found: Found
+    found: FoundRole
     place: Place
 
 
@@ -146,7 +146,7 @@ def find_roles(config: Config) -> tuple[Role, ...]:
     return tuple(Role(found=role, place=each.place or _own_place(role)) for each, role in found)
 
 
-def _own_place(found: Found) -> Place:
+def _own_place(found: FoundRole) -> Place:
     hooks = {hook: getattr(found.target, hook, None) for hook in ("before", "after", "among")}
     given = {hook: stage for hook, stage in hooks.items() if stage is not None}
     try:
@@ -161,7 +161,7 @@ def _own_place(found: Found) -> Place:
     return settings.place
 
 
-def find_judge(config: Config) -> Found | None:
+def find_judge(config: Config) -> FoundRole | None:
     """Return the judge of the user's own that settings name, None if they name none.
 
     Raises:

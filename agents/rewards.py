@@ -12,13 +12,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from agents.rating import LEVELS, PointwiseJudge
-from agents.rule_user import RuleUser
-from agents.user import UserAgent
+from aloe.agents.rating import LEVELS, PointwiseJudge
+from aloe.agents.rule_user import RuleUser
+from aloe.agents.user import UserAgent
 from aloe.errors import CallError, ConfigError
-from aloe.markup import message_in
+from aloe.memory.verifiable import DIMENSIONS, satisfaction
+from aloe.models.markup import message_in
 from aloe.schema import AssistantNode, Persona, UserNode
-from memory.verifiable import DIMENSIONS, satisfaction
 
 Conversation = Sequence[Mapping[str, str]]
 """Messages with `role` and `content`, user and assistant by turns."""

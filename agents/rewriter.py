@@ -14,8 +14,8 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from aloe.memory.verifiable import BRIEF, DIMENSIONS, Preferences, kept
 from aloe.schema import sentences
-from memory.verifiable import BRIEF, DIMENSIONS, Preferences, kept
 
 Edits = Callable[[str], Iterator[str]]
 """Yields versions of a text; equally good ones are drawn from by chance."""

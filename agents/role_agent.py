@@ -12,16 +12,16 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from agents.guard import called, defined_in
-from agents.prompt import Prompt
-from agents.registry import find_roles
-from agents.roles import Exchange, RoleModel, Update
-from agents.transcript import Path
-from aloe.calls import CallLog
+from aloe.agents.guard import called, defined_in
+from aloe.agents.prompt import Prompt
+from aloe.agents.registry import find_roles
+from aloe.agents.roles import Exchange, RoleModel, Update
+from aloe.agents.transcript import Path
+from aloe.calls.log import CallLog
 from aloe.config import Config, Place
 from aloe.errors import RoleError
-from aloe.markup import message_in
-from aloe.models import Model
+from aloe.models.markup import message_in
+from aloe.models.open import Model
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
 
 ALLOWED: dict[Place, frozenset[str]] = {

@@ -19,7 +19,7 @@ It is called once an exchange with what there is to see (`Exchange`) and with it
 
 A judge of the user's own (`[judge] use`) is made in the same way; it is called with a `Comparison`
 and returns its margin for the first reply. How either is found and kept in bounds stands in
-`agents.registry` and `agents.role_agent`.
+`aloe.agents.registry` and `aloe.agents.role_agent`.
 """
 
 import json
@@ -29,13 +29,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agents.faults import silence, tidied
-from agents.prompt import Prompt
-from agents.transcript import Path
-from aloe.calls import CallLog
+from aloe.agents.faults import silence, tidied
+from aloe.agents.prompt import Prompt
+from aloe.agents.transcript import Path
+from aloe.calls.log import CallLog
 from aloe.errors import ConfigError
-from aloe.json_objects import read_object
-from aloe.models import Model, Reply
+from aloe.files.json_objects import read_object
+from aloe.models.open import Model, Reply
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode, Verdict, derived_seed
 
 M = TypeVar("M", bound=BaseModel)

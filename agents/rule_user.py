@@ -2,17 +2,17 @@
 
 Wishes that a program checks are worth little if a model has to voice them and may not. So this
 user says one fact of its life a turn, in the order of every simulated user, and about the replies
-what `memory.verifiable.next_words` says: the first wish that was just broken, else one not yet
+what `aloe.memory.verifiable.next_words` says: the first wish that was just broken, else one not yet
 said. No model is called, and two candidates that answer alike hear the same.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.transcript import Path
+from aloe.agents.transcript import Path
+from aloe.memory.disclosures import facts_in_order
+from aloe.memory.verifiable import next_words
 from aloe.schema import Persona, UserNode, derived_seed
-from memory.ledger import facts_in_order
-from memory.verifiable import next_words
 
 NAME = "rule"
 """What nodes call it."""

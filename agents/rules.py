@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from agents.judge import Comparison, Judge
+from aloe.agents.judge import Comparison, Judge
+from aloe.memory.verifiable import kept, satisfaction
 from aloe.schema import Verdict, Vote
-from memory.verifiable import kept, satisfaction
 
 RULE = "rule"
 """What votes call this judge."""

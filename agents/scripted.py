@@ -1,4 +1,4 @@
-"""A stand-in for every agent's model: `--model scripted:agents.scripted:reply`.
+"""A stand-in for every agent's model: `--model scripted:aloe.agents.scripted:reply`.
 
 It plays all roles by rule, from nothing but the prompt it gets, so a whole simulation can be run
 and tested without a model: the user says the fact in its note, the inducer marks sentences in the
@@ -14,7 +14,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.prompt import shipped
+from aloe.agents.prompt import shipped
 from aloe.schema import digest
 
 _QUESTIONS = ("What should I do?", "Where do I start?", "What would you suggest?", "Any ideas?")

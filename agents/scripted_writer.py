@@ -1,4 +1,4 @@
-"""A stand-in for the writer's model: `--model scripted:agents.scripted_writer:reply`.
+"""A stand-in for the writer's model: `--model scripted:aloe.agents.scripted_writer:reply`.
 
 It answers the writer's brief with composed sentences, one a line, so that growing can be tested
 and timed without a model, through the same door and the same graph as with one.
@@ -10,9 +10,9 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from aloe.memory.axes import Axes
+from aloe.memory.composition import compose
 from aloe.schema import sentences
-from memory.axes import Axes
-from memory.composition import compose
 
 _BRIEF = re.compile(r"a person of (\d+) in a (\w+) in ([\w ]+?) who (is new to|is an|knows)")
 _TEMPER = re.compile(r"Invent an? ([\w\- ]+) person")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aloe.models import Message
+from aloe.models.open import Message
 from aloe.schema import AssistantNode, UserNode
 
 Path = Sequence[UserNode | AssistantNode]

@@ -11,17 +11,17 @@ so that a server's prefix cache holds across personas and turns.
 import re
 from dataclasses import dataclass, field
 
-from agents.faults import Part, tidied, user_faults
-from agents.mood import MANNERS, mood_of, taken_back, with_typos
-from agents.prompt import Prompt, shipped
-from agents.repairs import REPAIRS
-from agents.transcript import Path
-from aloe.calls import CallLog
+from aloe.agents.faults import Part, tidied, user_faults
+from aloe.agents.mood import MANNERS, mood_of, taken_back, with_typos
+from aloe.agents.prompt import Prompt, shipped
+from aloe.agents.repairs import REPAIRS
+from aloe.agents.transcript import Path
+from aloe.calls.log import CallLog
 from aloe.config import Mood
 from aloe.errors import CallError
-from aloe.models import Message, Model
+from aloe.memory.disclosures import facts_in_order
+from aloe.models.open import Message, Model
 from aloe.schema import SPOILING, Fact, Fault, Persona, UserNode, derived_seed
-from memory.ledger import facts_in_order
 
 TRIES = 3
 """Samples asked for until one is without fault."""

@@ -1,10 +1,10 @@
 """The persona writer: invents one profile or one personality at a time.
 
 It is shown a few earlier descriptions, each as the answer to a brief of its own, and then a new
-brief made from coordinates (see `memory.axes`). The examples are real turns of the chat, because
-small models copy a form far better than they follow a rule; one fact a line, because that is the
-form in which they do not ramble. The lines are joined; list marks and lines that say the same
-again are left out. Whether the result is any good is for `memory.validation` to say.
+brief made from coordinates (see `aloe.memory.axes`). The examples are real turns of the chat,
+because small models copy a form far better than they follow a rule; one fact a line, because that
+is the form in which they do not ramble. The lines are joined; list marks and lines that say the
+same again are left out. Whether the result is any good is for `aloe.memory.validation` to say.
 """
 
 import re
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agents.faults import silence, tidied
-from agents.prompt import Prompt, chosen
-from aloe.calls import CallLog
-from aloe.models import Message, Model, Reply
+from aloe.agents.faults import silence, tidied
+from aloe.agents.prompt import Prompt, chosen
+from aloe.calls.log import CallLog
+from aloe.memory.axes import Axes, Kind
+from aloe.memory.descriptions import Description
+from aloe.memory.validation import repeats
+from aloe.models.open import Message, Model, Reply
 from aloe.schema import Lineage, derived_seed, sentences
-from memory.axes import Axes, Kind
-from memory.descriptions import Description
-from memory.validation import repeats
 
 FACTS = 6
 """Facts of a reply that are used: small models wander off after that."""

@@ -1,66 +1,136 @@
-"""The command `aloe`: where all rooms meet.
+"""The command `aloe`: names, what each is for, and the module that is imported when it is called.
 
-Each verb reads one artifact and writes the next. This file only lists the verbs and turns errors
-into one line and exit code 2; what a verb does stands in `aloe.commands`.
+Each command reads one artifact and writes the next. It belongs to the package that does its work;
+this file mounts it by name, so that `--help` is instant and nothing below imports what is above.
+Errors become one line and exit code 2 here.
 """
 
-import importlib.util
 import os
 import sys
-from pathlib import Path
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 import aloe
-from aloe.commands import (
-    bench,
-    doctor,
-    export,
-    graph,
-    judge,
-    label,
-    personas,
-    proof,
-    rejudge,
-    report,
-    roles,
-    schema,
-    simulate,
-    trace,
-    train,
-    trees,
-    users,
-)
 from aloe.console import say
-from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError, ConfigError
+from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError
 from aloe.telemetry import silence_langsmith
+
+
+class Command(NamedTuple):
+    """Where a command, or a group of them, stands."""
+
+    target: str
+    """`MODULE:NAME` of a function or a `typer.Typer`."""
+    help: str
+    """The first line of its own help."""
+    hidden: bool = False
+
+
+COMMANDS = {
+    "personas": Command(
+        "aloe.graphs.commands.personas:app", "Grow, check, split and share pools of persona users."
+    ),
+    "simulate": Command(
+        "aloe.graphs.commands.simulate:simulate",
+        "Simulate conversation trees between persona users and assistants.",
+    ),
+    "rejudge": Command(
+        "aloe.benchmark.commands.rejudge:rejudge",
+        "Judge stored trees again with another judge, and show which labels flip.",
+    ),
+    "judge": Command(
+        "aloe.benchmark.commands.judge:app", "Find out how far a judge can be trusted."
+    ),
+    "export": Command(
+        "aloe.training.commands.export:export", "Turn trees into rows that TRL loads as they are."
+    ),
+    "trace": Command(
+        "aloe.memory.commands.trace:trace",
+        "List the trees of a run, draw one of them, or show one message with all its calls.",
+    ),
+    "report": Command(
+        "aloe.memory.commands.report:report",
+        "Write one HTML page with the figures, curves and trees of a run.",
+    ),
+    "label": Command(
+        "aloe.benchmark.commands.label:label",
+        "Say which of two replies is better, without seeing who wrote them or what the judge said.",
+    ),
+    "doctor": Command(
+        "aloe.graphs.commands.doctor:doctor",
+        "Check the installation, the settings, and what each role gets of its model.",
+    ),
+    "schema": Command(
+        "aloe.commands.schema:schema", "Print the JSON Schema of one line of a file."
+    ),
+    "trees": Command(
+        "aloe.memory.commands.trees:app", "Merge, prune or import conversation trees."
+    ),
+    "graph": Command(
+        "aloe.graphs.commands.graph:graph", "Draw a LangGraph state machine from its own code."
+    ),
+    "train": Command("aloe.training.commands.train:app", "Train a model on trees or rows."),
+    "bench": Command(
+        "aloe.benchmark.commands.bench:app", "Measure how alignment grows during a talk."
+    ),
+    "roles": Command(
+        "aloe.agents.commands.roles:app", "See the agents, and add roles of your own."
+    ),
+    "users": Command(
+        "aloe.benchmark.commands.users:app", "Find out how far simulated users can be trusted."
+    ),
+    "experiment": Command(
+        "aloe.benchmark.commands.experiment:experiment",
+        "Grow trees, train on them, and measure whether the models adapt to users they never met.",
+    ),
+    "experiment-trees": Command(
+        "aloe.benchmark.commands.experiment:experiment_trees",
+        "Grow trees with rules as user, inducer, rewriter and judge; a stage of `aloe experiment`.",
+        hidden=True,
+    ),
+}
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are imported when they are called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the command itself in the place of its name and line."""
+        if args and args[0] in COMMANDS:
+            self.commands[args[0]] = load(args[0])
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
     name="aloe",
+    cls=LazyGroup,
     help="Grow personas, simulate conversation trees with them, export training data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=SETTINGS,
 )
-app.add_typer(personas.app, name="personas")
-app.command("simulate")(simulate.simulate)
-app.command("rejudge")(rejudge.rejudge)
-app.add_typer(judge.app, name="judge")
-app.command("export")(export.export)
-app.command("trace")(trace.trace)
-app.command("report")(report.report)
-app.command("label")(label.label)
-app.command("doctor")(doctor.doctor)
-app.command("schema")(schema.schema)
-app.add_typer(trees.app, name="trees")
-app.command("graph")(graph.graph)
-app.add_typer(train.app, name="train")
-app.add_typer(bench.app, name="bench")
-app.add_typer(roles.app, name="roles")
-app.add_typer(users.app, name="users")
-app.command("proof")(proof.proof)
-app.command("proof-trees", hidden=True)(proof.proof_trees)
+for _name, _command in COMMANDS.items():
+    app.command(_name, help=_command.help, hidden=_command.hidden)(lambda: None)
+
+
+def load(name: str) -> Any:
+    """Import a command of `COMMANDS` and return it as Click's, with its flags or subcommands."""
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    target = getattr(import_module(module), attribute)
+    parent = typer.Typer(
+        pretty_exceptions_enable=False, rich_markup_mode="markdown", context_settings=SETTINGS
+    )
+    if isinstance(target, typer.Typer):
+        parent.add_typer(target, name=name)
+    else:
+        parent.command(name, hidden=COMMANDS[name].hidden)(target)
+    return get_group(parent).commands[name]
 
 
 @app.callback(invoke_without_command=True)
@@ -77,28 +147,10 @@ def main() -> None:
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "false")
     silence_langsmith()
     try:
-        check_packages()
         app()
     except AloeError as error:
         say(f"aloe: {error}", style="red")
         sys.exit(BUDGET_SPENT if isinstance(error, BudgetError) else EXIT_CODE)
-
-
-def check_packages() -> None:
-    """Make sure that the folders imported by plain names are this project's.
-
-    Raises:
-        ConfigError: another installed package shadows one of them.
-    """
-    home = Path(aloe.__file__).parent.parent
-    for room in ("agents", "graphs", "memory", "training", "benchmark"):
-        spec = importlib.util.find_spec(room)
-        if spec is None or spec.origin is None or Path(spec.origin).parent.parent != home:
-            found = spec.origin if spec else "nothing"
-            raise ConfigError(
-                f"the package '{room}' here is not aloe's (found {found}); "
-                "install aloe in a virtual environment of its own"
-            )
 
 
 if __name__ == "__main__":

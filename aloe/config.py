@@ -26,8 +26,8 @@ from pydantic import (
 )
 
 from aloe.errors import ConfigError, InputError
-from aloe.instances import is_chat, name_of
-from aloe.named import entry_points
+from aloe.models.instances import is_chat, name_of
+from aloe.plugins import entry_points
 from aloe.secrets import check_base_url, check_model_url, refuse_secrets
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ PAID = ("openai", "langchain", "community", "instance")
 """Providers whose models have to be paid: without a price, what they cost is unknown."""
 
 EXPANSION_NAMES = ("sample", "preferred", "both", "beam", "disagreement")
-"""Policies that come with the program; see `graphs.expansion`."""
+"""Policies that come with the program; see `aloe.graphs.expansion`."""
 
 FREE_ON_RESUME = (
     "simulation.trees",
@@ -53,7 +53,7 @@ FREE_ON_RESUME = (
     "prices.",
     "training.",
     "benchmark.",
-    "proof.",
+    "experiment.",
     "limits.",
     "budget.",
 )
@@ -73,7 +73,8 @@ class ModelConfig(Settings):
     """One chat model in one role; a bare string in TOML is short for `{model = "..."}`."""
 
     model: str = DEFAULT_MODEL
-    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.providers`. In Python, a LangChain chat model as well:
+    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, a LangChain chat model as
+    well:
     it is kept in this process, and settings hold the name that it gets here."""
     base_url: str | None = None
     """OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; None: the provider's own."""
@@ -98,7 +99,7 @@ class ModelConfig(Settings):
     """How much the model thinks before it answers. `auto`: as its server has it."""
     omit: tuple[str, ...] = ()
     """Parameters that are never sent, such as `seed` or `temperature`. Those that a server refuses
-    are left out without it (see `aloe.parameters`)."""
+    are left out without it (see `aloe.models.parameters`)."""
     max_tokens_field: str | None = None
     """Name under which `max_tokens` is sent. None: the client's own, or what a server asks for."""
     system: Literal["system", "user"] = "system"
@@ -214,7 +215,7 @@ OWN_ROLE_DEFAULTS: dict[str, Any] = {"temperature": 0.0, "max_tokens": 160}
 
 
 class RoleConfig(Settings):
-    """A role of the user's own (see `agents.roles`); other keys are arguments of the role."""
+    """A role of the user's own (see `aloe.agents.roles`); other keys are arguments of the role."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -262,7 +263,8 @@ def place_of(
 
 
 Mood = Literal["curt", "chatty", "contradictory", "typos"]
-"""A way of writing that a simulated user can have on top of the persona's; see `agents.mood`."""
+"""A way of writing that a simulated user can have on top of the persona's; see
+`aloe.agents.mood`."""
 
 
 class SimulationConfig(Settings):
@@ -276,7 +278,7 @@ class SimulationConfig(Settings):
     """Which candidates are continued. `sample`: one at random (the paper). `preferred`: the
     judge's choice, one at random where it has none. `both`: all of them. `beam`: the best of a
     turn over all branches. `disagreement`: all where the judge is divided, else one at random.
-    `MODULE:FUNCTION`: a policy of your own (see `graphs.expansion.Expansion`)."""
+    `MODULE:FUNCTION`: a policy of your own (see `aloe.graphs.expansion.Expansion`)."""
     beam_width: int = Field(default=2, ge=1)
     """Candidates that `beam` continues a turn."""
     node_budget: int | None = Field(default=None, ge=3)
@@ -307,7 +309,7 @@ class SimulationConfig(Settings):
     """The cluster: `auto` or HOST:PORT. None: a Ray of its own on this machine, for this run."""
     checkpoints: Literal["postgres"] | None = None
     """Where every step of a tree is kept beside the run folder, for runs whose machine may be lost
-    (`graphs.checkpoints`): in the Postgres that PGHOST and its like name. None: nowhere."""
+    (`aloe.graphs.checkpoints`): in the Postgres that PGHOST and its like name. None: nowhere."""
 
     @model_validator(mode="after")
     def _address_is_of_ray(self) -> Self:
@@ -337,7 +339,7 @@ log-probabilities are read. Below that the model was about to say something else
 
 
 Schedule = Literal["round_robin", "tournament"]
-"""Which of more than two candidates are compared; see `agents.schedule`."""
+"""Which of more than two candidates are compared; see `aloe.agents.schedule`."""
 
 
 class JudgeConfig(Settings):
@@ -359,7 +361,7 @@ class JudgeConfig(Settings):
     whose order earlier verdicts do not imply."""
     use: str | None = None
     """A judge of your own in place of the model: `MODULE:NAME` or an entry point of `aloe.judges`
-    (see `agents.roles`)."""
+    (see `aloe.agents.roles`)."""
     options: dict[str, Any] = {}
     """Arguments of the judge that `use` names."""
 
@@ -393,7 +395,7 @@ class PersonasConfig(Settings):
     """URL of a Chroma server that several machines fill; None: a folder beside the pool."""
     validators: tuple[str, ...] = ()
     """Rules of your own: `MODULE:FUNCTION` or entry points of `aloe.validators`. Each gets a
-    description (see `memory.descriptions`) and returns why to refuse it, None if it may stay."""
+    description (`aloe.memory.descriptions`) and returns why to refuse it, None if it may stay."""
 
 
 class TrainingConfig(Settings):
@@ -431,7 +433,7 @@ class TrainingConfig(Settings):
 
 
 Condition = Literal["candidate", "floor", "ceiling", "no-history", "concise", "shuffled"]
-"""What a benchmarked model works under; see `agents.candidate`."""
+"""What a benchmarked model works under; see `aloe.agents.candidate`."""
 
 
 class BenchmarkConfig(Settings):
@@ -456,8 +458,8 @@ class BenchmarkConfig(Settings):
         return _model(raw, CANDIDATE_DEFAULTS)
 
 
-class ProofConfig(Settings):
-    """How the proof is made (`aloe proof`; see docs/proof.md)."""
+class ExperimentConfig(Settings):
+    """How the experiment is made (`aloe experiment`; see docs/proof.md)."""
 
     train: int = Field(default=200, ge=1)
     validation: int = Field(default=16, ge=2)
@@ -567,7 +569,7 @@ class Config(Settings):
     simulation: SimulationConfig = SimulationConfig()
     judge: JudgeConfig = JudgeConfig()
     training: TrainingConfig = TrainingConfig()
-    proof: ProofConfig = ProofConfig()
+    experiment: ExperimentConfig = ExperimentConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     benchmark: BenchmarkConfig = BenchmarkConfig()
     limits: LimitsConfig = LimitsConfig()

@@ -94,7 +94,7 @@ class Persona(Record):
     lineage: dict[Literal["profile", "personality"], Lineage] = {}
     preferences: dict[str, str] = {}
     """Wanted value by dimension, of a persona whose wishes a program can check (see
-    `memory.verifiable`); empty of any other."""
+    `aloe.memory.verifiable`); empty of any other."""
 
     @property
     def text(self) -> str:

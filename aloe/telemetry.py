@@ -23,9 +23,9 @@ from aloe.errors import ConfigError
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
 
-    from aloe.calls import CallLog, Event
+    from aloe.calls.log import CallLog, Event
     from aloe.config import TelemetryConfig
-    from aloe.models import Message
+    from aloe.models.open import Message
 
 OPEN_TREES = 1024
 """Trees whose span is kept open for further calls; the one that was silent longest is ended."""

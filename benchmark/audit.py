@@ -9,18 +9,18 @@ they are better than the worse reply: a first look, not a proof).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agents.faults import silence
-from agents.panel import identity, make_judge
-from agents.transcript import chat_messages
-from aloe.calls import CallLog
+from aloe.agents.faults import silence
+from aloe.agents.panel import identity, make_judge
+from aloe.agents.transcript import chat_messages
+from aloe.benchmark.gold_pairs import GoldPair, some
+from aloe.benchmark.passport import JudgedPair, issue
+from aloe.calls.log import CallLog
 from aloe.config import Config
-from aloe.models import Model
+from aloe.graphs.judging import judge_one
+from aloe.graphs.workers import work_through
+from aloe.models.open import Model
 from aloe.passport import Passport
 from aloe.schema import Verdict, derived_seed
-from benchmark.gold_pairs import GoldPair, some
-from benchmark.passport import Judged, issue
-from graphs.judging import judge_one
-from graphs.workers import work_through
 
 OWN_TOKENS = 80
 """Longest reply, in tokens, that the judge writes itself."""
@@ -35,7 +35,7 @@ class AuditProgress:
     right: int = 0
     decided: int = 0
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: JudgedPair) -> None:
         """Count a pair."""
         self.done += 1
         self.right += judged.outcome == "right"
@@ -70,7 +70,7 @@ async def audit(
     plain = config.model_copy(update={"judge": config.judge.model_copy(update={"passport": None})})
     judge = make_judge(plain, models, calls)
     with_own = {pair.id for pair in some(pairs, own if "judge" in models else 0)}
-    judged: dict[str, Judged] = {}
+    judged: dict[str, JudgedPair] = {}
 
     async def own_verdict(pair: GoldPair) -> Verdict | None:
         if pair.id not in with_own or not (text := await _answer(pair, models["judge"], calls)):
@@ -79,7 +79,7 @@ async def audit(
 
     async def work(pair: GoldPair) -> None:
         verdict = await judge_one(pair.comparison, judge)
-        judged[pair.id] = Judged(pair=pair, verdict=verdict, own=await own_verdict(pair))
+        judged[pair.id] = JudgedPair(pair=pair, verdict=verdict, own=await own_verdict(pair))
         progress.add(judged[pair.id])
         on_change()
 

@@ -7,11 +7,11 @@ by hash, the seeds, what is missing and what warns against it. It is written fro
 from collections.abc import Sequence
 from typing import Any
 
+from aloe.benchmark.figures import Figure
+from aloe.benchmark.folder import Bench
+from aloe.benchmark.results import SuiteResult
+from aloe.benchmark.tables import LABELS, SHARES
 from aloe.passport import Passport
-from benchmark.figures import Figure
-from benchmark.folder import Bench
-from benchmark.results import SuiteResult
-from benchmark.tables import LABELS, SHARES
 
 UNKNOWN_JUDGE = (
     "No judge passport came with the run: how far its judges can be trusted is unknown "

@@ -18,11 +18,11 @@ from pydantic import Field, model_validator
 
 from aloe.config import Mood
 from aloe.errors import ConfigError, InputError
-from aloe.lines import refuse
-from aloe.records import read_models, read_records
+from aloe.files.lines import refuse
+from aloe.files.records import read_models, read_records
+from aloe.memory.imports import read_foreign
+from aloe.memory.verifiable import DIMENSIONS, wish
 from aloe.schema import Fact, Persona, Record, digest, sentences
-from memory.imports import read_foreign
-from memory.verifiable import DIMENSIONS, wish
 
 SUITES_FOLDER = Path(__file__).parent / "suites"
 

@@ -11,15 +11,15 @@ from itertools import product
 
 import numpy as np
 
+from aloe.benchmark.figures import Figure, Sample, divided, sample
+from aloe.benchmark.inference import paired_difference
+from aloe.benchmark.metrics import Array
+from aloe.benchmark.results import incomplete
+from aloe.benchmark.scores import ReplyScores
+from aloe.benchmark.statistics import Statistic, average_level, holm, level_slope
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Record
-from benchmark.figures import Figure, Sample, divided, sample
-from benchmark.inference import paired_difference
-from benchmark.metrics import Array
-from benchmark.results import incomplete
-from benchmark.scores import ReplyScores
-from benchmark.statistics import Statistic, average_level, holm, level_slope
 
 METRICS: dict[str, str] = {
     "gain": "own minus swapped, averaged over the turns",
@@ -31,7 +31,7 @@ METRICS: dict[str, str] = {
 """What is compared, the primary metric first."""
 
 
-class Comparison(Record):
+class ComparisonRow(Record):
     """One line of the table: by how much `other` exceeds `base`."""
 
     suite: str
@@ -55,7 +55,7 @@ class Side:
     seed: int = 0
 
 
-def compare(sides: Sequence[Side]) -> list[Comparison]:
+def compare(sides: Sequence[Side]) -> list[ComparisonRow]:
     """Compare every side with the first one, suite by suite.
 
     Raises:
@@ -70,7 +70,7 @@ def compare(sides: Sequence[Side]) -> list[Comparison]:
     return [line.model_copy(update={"p_holm": by_line.get(id(line))}) for line in found]
 
 
-def _lines(base: Side, other: Side) -> list[Comparison]:
+def _lines(base: Side, other: Side) -> list[ComparisonRow]:
     common = _keys(base.rows) & _keys(other.rows)
     if not common:
         raise ConfigError(f"{other.name} and {base.name} have no case and seed in common")
@@ -82,7 +82,7 @@ def _lines(base: Side, other: Side) -> list[Comparison]:
         )
         figure, p_value = _difference(metric, a, b)
         lines.append(
-            Comparison(
+            ComparisonRow(
                 suite=suite,
                 metric=metric,
                 base=base.name,

@@ -6,7 +6,7 @@ the threshold that the pool's own gate uses. That takes 6,900 vectors, about a m
 for every test run; so what was found is kept beside the suites with the hashes of both sides, and
 the tests check the hashes and the closest pairs. After a change of either side run
 
-    python -m benchmark.decontamination
+    python -m aloe.benchmark.decontamination
 
 Wishes of verifiable users are left out: they are drawn from the same seventeen dimensions on
 purpose, and what is held out there is the combination (`benchmark/suites/DATASHEET.md`).
@@ -16,18 +16,18 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from aloe.benchmark.cases import SUITES, SUITES_FOLDER, load_cases
 from aloe.config import Config
+from aloe.memory.axes import KINDS, Kind
+from aloe.memory.descriptions import SEED_FILES, SEEDS, read_seeds
+from aloe.memory.embedder import Embedder, MiniLmEmbedder
+from aloe.memory.personas import SHIPPED, read_personas
 from aloe.schema import Persona, Record
-from benchmark.cases import SUITES, SUITES_FOLDER, load_cases
-from memory.axes import KINDS, Kind
-from memory.descriptions import SEED_FILES, SEEDS, read_seeds
-from memory.embedder import Embedder, MiniLmEmbedder
-from memory.personas import SHIPPED, read_personas
 
 FOUND = SUITES_FOLDER / "decontamination.json"
 
 
-class Neighbour(Record):
+class NearestText(Record):
     """A text of the suites and the nearest one of the pool."""
 
     held_out: str
@@ -46,7 +46,7 @@ class Decontamination(Record):
     """SHA-256 of the pool and the seeds."""
     held_out: str
     """SHA-256 of the suites' lives and tempers."""
-    neighbours: dict[Kind, tuple[Neighbour, ...]]
+    neighbours: dict[Kind, tuple[NearestText, ...]]
     """By kind, closest first."""
 
 
@@ -88,11 +88,13 @@ def known() -> dict[Kind, list[str]]:
     }
 
 
-def neighbours(held_out: list[str], known: list[str], embedder: Embedder) -> list[Neighbour]:
+def neighbours(held_out: list[str], known: list[str], embedder: Embedder) -> list[NearestText]:
     """Return for each held-out text the nearest known one, closest first."""
     similarity = embedder.embed(held_out) @ embedder.embed(known).T
     found = [
-        Neighbour(held_out=text, nearest=known[row.argmax()], similarity=round(float(row.max()), 3))
+        NearestText(
+            held_out=text, nearest=known[row.argmax()], similarity=round(float(row.max()), 3)
+        )
         for text, row in zip(held_out, similarity, strict=True)
     ]
     return sorted(found, key=lambda each: -each.similarity)

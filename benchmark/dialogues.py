@@ -8,11 +8,11 @@ the same order, and differences between them can be taken case by case and seed 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agents.candidate import CONDITIONS
+from aloe.agents.candidate import CONDITIONS
+from aloe.benchmark.cases import Case
 from aloe.config import Condition
+from aloe.graphs.dialogue import Dialogue
 from aloe.schema import Persona, digest
-from benchmark.cases import Case
-from graphs.dialogue import Dialogue
 
 RECALL = (
     "Before we stop: write down everything I have told you about myself, as I would say it, one "
@@ -22,7 +22,7 @@ RECALL = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedDialogue:
     """A dialogue that is wanted, and what it is wanted for."""
 
     case: Case
@@ -40,7 +40,7 @@ class Planned:
 
 def plan(
     cases: Iterable[Case], stand_ins: Mapping[str, Case], seeds: int, condition: Condition
-) -> list[Planned]:
+) -> list[PlannedDialogue]:
     """Return the dialogues of all cases, the first repetition of all before the second of any."""
     cases = list(cases)
     return [
@@ -51,7 +51,9 @@ def plan(
     ]
 
 
-def _planned(case: Case, stand_in: Case | None, seed: int, condition: Condition) -> Planned | None:
+def _planned(
+    case: Case, stand_in: Case | None, seed: int, condition: Condition
+) -> PlannedDialogue | None:
     """Return one dialogue; None if its condition needs a stand-in and there is none."""
     turns = range(1, case.turns + 1)
     personas = tuple(case.persona_at(turn) for turn in turns)
@@ -70,7 +72,7 @@ def _planned(case: Case, stand_in: Case | None, seed: int, condition: Condition)
         prescribed=_prescribed(case),
         mood=case.mood,
     )
-    return Planned(case=case, stand_in=stand_in, dialogue=dialogue)
+    return PlannedDialogue(case=case, stand_in=stand_in, dialogue=dialogue)
 
 
 def _prescribed(case: Case) -> dict[int, str]:

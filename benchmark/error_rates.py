@@ -1,7 +1,7 @@
 """How often the statistics of the benchmark err, simulated on the designs that it has.
 
-    python -m benchmark.error_rates            print the tables
-    python -m benchmark.error_rates --write    put them into docs/benchmark.md
+    python -m aloe.benchmark.error_rates            print the tables
+    python -m aloe.benchmark.error_rates --write    put them into docs/benchmark.md
 
 Scores are made up so that the truth is known: two models between which there is no difference,
 however their scores scatter, and single models of known level and slope. A test at 5% should find a
@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.cases import load_cases
-from benchmark.inference import LEVEL, confidence_interval, paired_difference
-from benchmark.metrics import Array
-from benchmark.statistics import Statistic, average_level, level_slope
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.inference import LEVEL, confidence_interval, paired_difference
+from aloe.benchmark.metrics import Array
+from aloe.benchmark.statistics import Statistic, average_level, level_slope
 
 RUNS = 2000
 """Simulated benchmarks a cell of the tables: a rate of 5% then has a standard error of 0.5%."""
@@ -31,7 +31,7 @@ FLIPS = 499
 
 TURNS = 10
 
-PAGE = Path(__file__).parent.parent / "docs" / "benchmark.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmark.md"
 BEGIN, END = "<!-- error rates: begin -->", "<!-- error rates: end -->"
 
 Rng = np.random.Generator
@@ -140,7 +140,7 @@ NULLS: Mapping[str, Pair] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class ScoreModel:
     """Scores of known level and slope."""
 
     draw: Callable[[Design, Rng], Array]
@@ -161,12 +161,12 @@ def _keeping(design: Design, rng: Rng) -> Array:
     return rng.binomial(8, 0.7 + design.effects(rng, 0.14), (design.users, TURNS)) / 8
 
 
-MODELS: Mapping[str, Model] = {
-    "level, ignores the user": Model(draw=_ignorant, statistic=average_level, truth=3.0),
-    "slope, ignores the user": Model(draw=_ignorant, statistic=level_slope, truth=0.0),
-    "level, gains 0.1 a turn": Model(draw=_learning, statistic=average_level, truth=3.55),
-    "slope, gains 0.1 a turn": Model(draw=_learning, statistic=level_slope, truth=0.1),
-    "level, keeps 70% of 8 wishes": Model(draw=_keeping, statistic=average_level, truth=0.7),
+MODELS: Mapping[str, ScoreModel] = {
+    "level, ignores the user": ScoreModel(draw=_ignorant, statistic=average_level, truth=3.0),
+    "slope, ignores the user": ScoreModel(draw=_ignorant, statistic=level_slope, truth=0.0),
+    "level, gains 0.1 a turn": ScoreModel(draw=_learning, statistic=average_level, truth=3.55),
+    "slope, gains 0.1 a turn": ScoreModel(draw=_learning, statistic=level_slope, truth=0.1),
+    "level, keeps 70% of 8 wishes": ScoreModel(draw=_keeping, statistic=average_level, truth=0.7),
 }
 """What intervals should hold."""
 
@@ -183,7 +183,7 @@ def false_positives(pair: Pair, design: Design, runs: int, seed: int = 1) -> flo
     return found / runs
 
 
-def coverage(model: Model, design: Design, runs: int, seed: int = 1) -> float:
+def coverage(model: ScoreModel, design: Design, runs: int, seed: int = 1) -> float:
     """Return how often the 95% interval holds the truth."""
     rng, held = np.random.default_rng(seed), 0
     for run in range(runs):

@@ -1,7 +1,7 @@
 """Numbers with their intervals, from the rows of one suite under one condition.
 
 Every row of the arrays here is one dialogue, and what varies are profiles and personalities as a
-whole (see `benchmark.inference`), so repetitions with other seeds are repetitions and not more
+whole (see `aloe.benchmark.inference`), so repetitions with other seeds are repetitions and not more
 users. A cell is the mean over the judges, and missing if one judge's
 rating is: judges differ in strictness, so the others alone would be another scale.
 """
@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from aloe.benchmark.inference import Interval, confidence_interval
+from aloe.benchmark.metrics import Array
+from aloe.benchmark.scores import ReplyScores, Shown
+from aloe.benchmark.statistics import Statistic, levels, lines
 from aloe.schema import Record
-from benchmark.inference import Interval, confidence_interval
-from benchmark.metrics import Array
-from benchmark.scores import ReplyScores, Shown
-from benchmark.statistics import Statistic, levels, lines
 
 
 class Figure(Record):
@@ -86,7 +86,7 @@ class Sample:
         """Return a statistic of `table` with its interval.
 
         Args:
-            statistic: see `benchmark.statistics.Statistic`.
+            statistic: see `aloe.benchmark.statistics.Statistic`.
             table: shape (dialogues, turns); the cells for the own persona if not given.
             mass: shape (dialogues,): on how much of each dialogue it rests; the number of its
                 cells if not given.
@@ -131,7 +131,7 @@ def sample(rows: Sequence[ReplyScores], seed: int) -> Sample:
 
     Args:
         rows: in any order, complete dialogues.
-        seed: of the flips of signs, see `benchmark.inference`.
+        seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
     found: dict[tuple[str, int], list[ReplyScores]] = {}
     for row in rows:

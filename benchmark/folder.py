@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from aloe import config as settings
+from aloe.benchmark.cases import Case
+from aloe.benchmark.scores import ReplyScores, read_scores
 from aloe.config import Condition, Config
 from aloe.errors import ConfigError, InputError
-from aloe.records import read_models
+from aloe.files.records import read_models
+from aloe.memory.run_folder import read_trees, replace_text
 from aloe.schema import Tree
-from benchmark.cases import Case
-from benchmark.scores import ReplyScores, read_scores
-from memory.trees import read_trees, replace_text
 
 CONFIG, CASES, SCORES, RESULT = "config.toml", "cases.jsonl", "scores.jsonl", "result.json"
 
@@ -65,7 +65,7 @@ class Bench:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """What was computed (see `benchmark.results.results`).
+        """What was computed (see `aloe.benchmark.results.results`).
 
         Raises:
             InputError: it is not there, or broken.

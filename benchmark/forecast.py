@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aloe.benchmark.clusters import LEAST_CLUSTERS
+from aloe.benchmark.dialogues import PlannedDialogue
+from aloe.benchmark.results import SuiteResult
+from aloe.benchmark.statistics import minimum_detectable_difference
 from aloe.config import PAID, Condition, Config, ModelConfig
-from benchmark.clusters import LEAST_CLUSTERS
-from benchmark.dialogues import Planned
-from benchmark.results import SuiteResult
-from benchmark.statistics import minimum_detectable_difference
 
 MESSAGE_TOKENS, REPLY_TOKENS = 30, 120
 """What a message of the user and a reply of the candidate are taken to have."""
@@ -29,7 +29,7 @@ run says better: 0.6 levels from 1 to 5."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
+class BenchForecast:
     """What a run is going to need."""
 
     dialogues: int
@@ -50,10 +50,10 @@ class Forecast:
 
 def forecast(
     config: Config,
-    planned: Mapping[Condition, Sequence[Planned]],
+    planned: Mapping[Condition, Sequence[PlannedDialogue]],
     floor: ModelConfig | None = None,
     earlier: Mapping[str, SuiteResult] | None = None,
-) -> Forecast:
+) -> BenchForecast:
     """Return what the dialogues in `planned` need.
 
     Args:
@@ -73,11 +73,11 @@ def forecast(
             _add(needs, "user", config.models.user, *_user(each))
             for judge, model in judges.items():
                 _add(needs, judge, model, *_judge(each))
-    suites: dict[str, list[Planned]] = {}
+    suites: dict[str, list[PlannedDialogue]] = {}
     for each in next(iter(planned.values()), []):
         suites.setdefault(each.case.suite, []).append(each)
     clusters = {suite: _clusters(each) for suite, each in suites.items()}
-    return Forecast(
+    return BenchForecast(
         dialogues=sum(map(len, planned.values())),
         calls={
             role: sum(n for (who, _, kind), n in needs.items() if who == role and kind == "calls")
@@ -115,20 +115,20 @@ def _history(turns: int) -> int:
     return (MESSAGE_TOKENS + REPLY_TOKENS) * turns * (turns - 1) // 2
 
 
-def _candidate(planned: Planned) -> tuple[int, int, int]:
+def _candidate(planned: PlannedDialogue) -> tuple[int, int, int]:
     turns = planned.dialogue.turns
     told = PERSONA_TOKENS if planned.dialogue.told else 0
     read = _history(turns) + turns * (MESSAGE_TOKENS + told)
     return turns, read, turns * REPLY_TOKENS
 
 
-def _user(planned: Planned) -> tuple[int, int, int]:
+def _user(planned: PlannedDialogue) -> tuple[int, int, int]:
     turns = planned.dialogue.turns - len(planned.dialogue.prescribed)
     read = _history(turns) + turns * (USER_PROMPT_TOKENS + MESSAGE_TOKENS)
     return turns, read, turns * MESSAGE_TOKENS
 
 
-def _judge(planned: Planned) -> tuple[int, int, int]:
+def _judge(planned: PlannedDialogue) -> tuple[int, int, int]:
     turns, shown = planned.case.turns, 2 if planned.stand_in else 1
     fixed = JUDGE_PROMPT_TOKENS + PERSONA_TOKENS + MESSAGE_TOKENS + REPLY_TOKENS
     return (
@@ -150,18 +150,20 @@ def _cost(config: Config, needs: Mapping[tuple[str, str, str], int]) -> float | 
     return total
 
 
-def _counts(planned: Sequence[Planned]) -> list[int]:
+def _counts(planned: Sequence[PlannedDialogue]) -> list[int]:
     return [
         len({getattr(each.case, name) for each in planned}) for name in ("profile", "personality")
     ]
 
 
-def _clusters(planned: Sequence[Planned]) -> int:
+def _clusters(planned: Sequence[PlannedDialogue]) -> int:
     counts = _counts(planned)
     return min(counts) if min(counts) > 1 else max(counts)
 
 
-def _detectable(planned: Sequence[Planned], clusters: int, earlier: SuiteResult | None) -> float:
+def _detectable(
+    planned: Sequence[PlannedDialogue], clusters: int, earlier: SuiteResult | None
+) -> float:
     if earlier and (gain := earlier.figures.get("gain")) and gain.low is not None:
         assert gain.high is not None
         error = (gain.high - gain.low) / (2 * 1.96) * (earlier.clusters / clusters) ** 0.5

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from agents.judge import Comparison
+from aloe.agents.judge import Comparison
 from aloe.errors import InputError
-from aloe.records import read_models
+from aloe.files.records import read_models
 from aloe.schema import AssistantNode, Persona, Record, UserNode, digest
 
 SHIPPED = Path(__file__).parent / "gold" / "pairs.jsonl"

@@ -21,7 +21,7 @@ that is nested in another of six clusters or more adds nothing and is left out.
 
 Statistics that are no plain means are taken as the sum of what each case contributes, by leaving it
 out (Tukey's jackknife, Annals of Mathematical Statistics 29, 1958). How often the test errs and the
-intervals hold the truth is simulated by `benchmark.error_rates`.
+intervals hold the truth is simulated by `aloe.benchmark.error_rates`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +33,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.clusters import LEAST_CLUSTERS, Clusters, Factor, cluster
-from benchmark.metrics import ROUNDING, Array
-from benchmark.statistics import Statistic
+from aloe.benchmark.clusters import LEAST_CLUSTERS, Clusters, Factor, cluster
+from aloe.benchmark.metrics import ROUNDING, Array
+from aloe.benchmark.statistics import Statistic
 
 LEVEL = 0.05
 """A p-value up to this is significant, and 1 minus it is what intervals are to hold."""

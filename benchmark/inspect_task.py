@@ -31,23 +31,23 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from agents.candidate import NAME, CandidateAgent
-from agents.rating import PointwiseJudge
-from agents.user import UserAgent
-from aloe.calls import CallLog, Event
+from aloe.agents.candidate import NAME, CandidateAgent
+from aloe.agents.rating import PointwiseJudge
+from aloe.agents.user import UserAgent
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.dialogues import PlannedDialogue, plan
+from aloe.benchmark.judging import judge_dialogue, missing_dialogue
+from aloe.benchmark.results import suite_result
+from aloe.benchmark.run import bench_ledger
+from aloe.benchmark.scores import Missing, ReplyScores
+from aloe.benchmark.swaps import stand_ins
+from aloe.calls.log import CallLog, Event
 from aloe.config import Config, ModelConfig
 from aloe.errors import CallError
-from aloe.models import Model, closed_model, open_model
+from aloe.graphs.dialogue import DialogueContext, hold
+from aloe.memory.disclosures import DisclosureChecker
+from aloe.models.open import Model, closed_model, open_model
 from aloe.schema import Tree
-from benchmark.cases import load_cases
-from benchmark.dialogues import Planned, plan
-from benchmark.judging import judge_dialogue, missing_dialogue
-from benchmark.results import suite_result
-from benchmark.run import bench_ledger
-from benchmark.scores import Missing, ReplyScores
-from benchmark.swaps import stand_ins
-from graphs.dialogue import DialogueContext, hold
-from memory.ledger import Ledger
 
 PATIENCE = 3600.0
 """Seconds that a call may take: Inspect has its own timeouts and retries."""
@@ -106,7 +106,7 @@ def aloe(
         user: model string of the simulated user; the default of the settings if not given.
         judge: model strings of the judges, separated by commas.
         seeds: dialogues for each case.
-        seed: of the flips of signs, see `benchmark.inference`.
+        seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
     cases = load_cases(suite)
     planned = {each.dialogue.id: each for each in plan(cases, stand_ins(cases), seeds, "candidate")}
@@ -143,7 +143,7 @@ def _opened(name: str, *, closed: bool) -> Model:
 
 
 @solver
-def dialogue(planned: dict[str, Planned], user: Model, ledger: Ledger) -> Any:
+def dialogue(planned: dict[str, PlannedDialogue], user: Model, ledger: DisclosureChecker) -> Any:
     """Hold the dialogue of a sample with Inspect's model as the candidate."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001
@@ -200,7 +200,9 @@ def figures(seed: int = 0) -> Any:
     return compute
 
 
-def alignment(planned: dict[str, Planned], judges: list[Model], ledger: Ledger, seed: int) -> Any:
+def alignment(
+    planned: dict[str, PlannedDialogue], judges: list[Model], ledger: DisclosureChecker, seed: int
+) -> Any:
     """Rate every reply of a dialogue, as `aloe bench run` does."""
 
     @scorer(metrics=[figures(seed)], name="alignment")

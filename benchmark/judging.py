@@ -10,26 +10,26 @@ import json
 from collections.abc import Sequence
 from typing import get_args
 
-from agents.rating import LEVELS, PointwiseJudge
-from agents.rules import RULE
+from aloe.agents.rating import LEVELS, PointwiseJudge
+from aloe.agents.rules import RULE
+from aloe.benchmark.dialogues import PlannedDialogue
+from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, used
+from aloe.benchmark.scores import Missing, ReplyScores, Score, Shown
 from aloe.errors import CallError
+from aloe.graphs.dialogue import PRESCRIBED
+from aloe.memory.disclosures import DisclosureChecker
+from aloe.memory.verifiable import kept, satisfaction
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
-from benchmark.dialogues import Planned
-from benchmark.reading import leaked, parroting, personal, recall, right, used
-from benchmark.scores import Missing, ReplyScores, Score, Shown
-from graphs.dialogue import PRESCRIBED
-from memory.ledger import Ledger
-from memory.verifiable import kept, satisfaction
 
 RETRIED: frozenset[Missing] = frozenset({"user", "candidate", "judge"})
 """Reasons that may pass: the same command again tries these cells anew."""
 
 
 async def judge_dialogue(
-    planned: Planned,
+    planned: PlannedDialogue,
     tree: Tree,
     judges: Sequence[PointwiseJudge],
-    ledger: Ledger,
+    ledger: DisclosureChecker,
     condition: str,
 ) -> list[ReplyScores]:
     """Return the rows of a finished dialogue, one a turn.
@@ -76,7 +76,7 @@ def _on_table(user: UserNode) -> float | None:
 
 
 def missing_dialogue(
-    planned: Planned, judges: Sequence[str], condition: str, reason: Missing
+    planned: PlannedDialogue, judges: Sequence[str], condition: str, reason: Missing
 ) -> list[ReplyScores]:
     """Return the rows of a dialogue that could not be held."""
     return [
@@ -93,7 +93,7 @@ def missing_dialogue(
     ]
 
 
-def _row(planned: Planned, condition: str, turn: int) -> ReplyScores:
+def _row(planned: PlannedDialogue, condition: str, turn: int) -> ReplyScores:
     case = planned.case
     return ReplyScores(
         suite=case.suite,
@@ -108,13 +108,13 @@ def _row(planned: Planned, condition: str, turn: int) -> ReplyScores:
     )
 
 
-def _shown(planned: Planned, turn: int) -> list[tuple[Shown, Persona]]:
+def _shown(planned: PlannedDialogue, turn: int) -> list[tuple[Shown, Persona]]:
     personas = planned.shown(turn)
     return [(shown, personas[shown]) for shown in get_args(Shown) if shown in personas]
 
 
 async def _scores(
-    planned: Planned,
+    planned: PlannedDialogue,
     tree: Tree,
     user: UserNode,
     reply: AssistantNode,

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from aloe.benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
 from aloe.labels import Label, pair_id
 from aloe.passport import PeopleAgreement, Share
 from aloe.schema import Tree, Verdict, digest
-from benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class ReplyPair:
     """A comparison that a person can be asked about."""
 
     tree: Tree
@@ -40,18 +40,18 @@ class Pair:
         return ("preferred" if decided else self.verdict.outcome), self.turn
 
 
-def pairs(trees: Iterable[Tree]) -> Iterator[Pair]:
+def pairs(trees: Iterable[Tree]) -> Iterator[ReplyPair]:
     """Yield the comparisons of replies that say something and differ."""
     for tree in trees:
         for verdict in tree.verdicts:
             first, second = (tree.by_id[each].content for each in (verdict.first, verdict.second))
             if first and second and first != second:
-                yield Pair(tree=tree, verdict=verdict)
+                yield ReplyPair(tree=tree, verdict=verdict)
 
 
-def sampled(found: Iterable[Pair], count: int, seed: int) -> list[Pair]:
+def sampled(found: Iterable[ReplyPair], count: int, seed: int) -> list[ReplyPair]:
     """Return up to `count` pairs, one from each stratum in turn."""
-    strata: dict[tuple[str, int], list[Pair]] = {}
+    strata: dict[tuple[str, int], list[ReplyPair]] = {}
     for pair in sorted(found, key=lambda each: digest("label", seed, each.id)):
         strata.setdefault(pair.stratum, []).append(pair)
     rounds = zip_longest(*(strata[key] for key in sorted(strata)))
@@ -81,7 +81,7 @@ def compare(labels: Sequence[Label], verdicts: Mapping[str, Verdict]) -> PeopleA
     )
 
 
-def by_turn(labels: Sequence[Label], pairs: Iterable[Pair]) -> dict[int, Share]:
+def by_turn(labels: Sequence[Label], pairs: Iterable[ReplyPair]) -> dict[int, Share]:
     """Return the agreement at each turn, where both the person and the judge prefer a reply."""
     known = {pair.id: pair for pair in pairs}
     hits: dict[int, list[bool]] = {}

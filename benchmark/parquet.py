@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmark.folder import Bench
+from aloe.benchmark.folder import Bench
 
 COLUMNS: dict[str, str] = {
     "suite": "text", "condition": "text", "case": "text", "profile": "text", "personality": "text",

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from math import exp
 from statistics import fmean
 
+from aloe.benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
+from aloe.benchmark.gold_pairs import GoldPair, gold_hash
 from aloe.passport import Effect, JudgeIdentity, Passport, Share, Threshold
 from aloe.schema import Verdict, Vote, digest
-from benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
-from benchmark.gold_pairs import GoldPair, gold_hash
 
 DRAWS = 2000
 FOLDS = 10
@@ -30,7 +30,7 @@ STEPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedPair:
     """One gold pair with what the judge made of it."""
 
     pair: GoldPair
@@ -66,7 +66,7 @@ class Judged:
         return self.verdict.margin if self.pair.better_is_first else -self.verdict.margin
 
 
-def issue(judge: JudgeIdentity, judged: Sequence[Judged]) -> Passport:
+def issue(judge: JudgeIdentity, judged: Sequence[JudgedPair]) -> Passport:
     """Return the passport of the judge that gave these verdicts."""
     outcomes = Counter(each.outcome for each in judged)
     votes = [vote for each in judged for vote in each.verdict.votes]
@@ -97,19 +97,19 @@ def issue(judge: JudgeIdentity, judged: Sequence[Judged]) -> Passport:
     )
 
 
-def _accuracy(judged: Sequence[Judged]) -> Share:
+def _accuracy(judged: Sequence[JudgedPair]) -> Share:
     return _share(each.outcome == "right" for each in judged if each.decided)
 
 
-def _by_kind(judged: Sequence[Judged]) -> dict[str, Share]:
-    kinds: dict[str, list[Judged]] = {}
+def _by_kind(judged: Sequence[JudgedPair]) -> dict[str, Share]:
+    kinds: dict[str, list[JudgedPair]] = {}
     for each in judged:
         kinds.setdefault(each.pair.kind, []).append(each)
     return {kind: _accuracy(some) for kind, some in sorted(kinds.items())}
 
 
-def _mirrored(judged: Sequence[Judged]) -> Share:
-    groups: dict[str, list[Judged]] = {}
+def _mirrored(judged: Sequence[JudgedPair]) -> Share:
+    groups: dict[str, list[JudgedPair]] = {}
     for each in judged:
         if each.pair.mirror:
             groups.setdefault(each.pair.mirror, []).append(each)
@@ -130,7 +130,7 @@ def _shown_first(vote: Vote) -> str:
     return vote.order.split("-")[0]
 
 
-def _both_orders(judged: Sequence[Judged]) -> Iterator[tuple[Vote, Vote]]:
+def _both_orders(judged: Sequence[JudgedPair]) -> Iterator[tuple[Vote, Vote]]:
     """Yield the two votes of each judge and criterion on a pair, where both chose."""
     for each in judged:
         asked: dict[tuple[str, str | None, int], list[Vote]] = {}
@@ -145,12 +145,12 @@ def _both_orders(judged: Sequence[Judged]) -> Iterator[tuple[Vote, Vote]]:
                 yield pair[0], pair[1]
 
 
-def _rating(judged: Judged) -> str | None:
+def _rating(judged: JudgedPair) -> str | None:
     outcome = judged.verdict.outcome
     return None if outcome == "abstain" else outcome
 
 
-def _length(judged: Judged) -> float | None:
+def _length(judged: JudgedPair) -> float | None:
     """Return by how much the longer reply is liked more than it should be: -1, 0 or 1."""
     pair = judged.pair
     if not judged.decided or len(pair.better) == len(pair.worse):
@@ -159,14 +159,14 @@ def _length(judged: Judged) -> float | None:
     return float((judged.outcome == "right") == better_is_longer) - float(better_is_longer)
 
 
-def _own(judged: Judged) -> float | None:
+def _own(judged: JudgedPair) -> float | None:
     """Return by how much the judge's own reply beats the better one more than the worse does."""
     if judged.own is None or judged.own.preferred is None or not judged.decided:
         return None
     return float(judged.own.outcome == "second") - float(judged.outcome == "wrong")
 
 
-def _effect(judged: Sequence[Judged], value: Callable[[Judged], float | None]) -> Effect:
+def _effect(judged: Sequence[JudgedPair], value: Callable[[JudgedPair], float | None]) -> Effect:
     groups: dict[str, list[float]] = {}
     for each in judged:
         if (v := value(each)) is not None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.card import suites
-from benchmark.figures import Figure
-from benchmark.folder import Bench
+from aloe.benchmark.card import suites
+from aloe.benchmark.figures import Figure
+from aloe.benchmark.folder import Bench
 
 PANELS = {"own": "AL(k)", "gain": "gain: own - swapped"}
 

@@ -17,7 +17,26 @@ from typing import Any
 
 import numpy as np
 
+from aloe.benchmark.card import (
+    UNKNOWN_JUDGE,
+    card,
+    figure_rows,
+    missing,
+    repeating,
+    shown,
+    suites,
+)
+from aloe.benchmark.cases import Case
+from aloe.benchmark.figures import Figure
+from aloe.benchmark.folder import Bench
+from aloe.benchmark.parquet import write_parquet
+from aloe.benchmark.plots import write_plots
+from aloe.benchmark.results import SuiteResult
+from aloe.benchmark.scores import ReplyScores, Shown
+from aloe.benchmark.tables import LABELS
 from aloe.config import Condition
+from aloe.graphs.dialogue import PRESCRIBED
+from aloe.memory.run_folder import replace_text
 from aloe.page import (
     Curve,
     Html,
@@ -37,25 +56,6 @@ from aloe.page import (
 )
 from aloe.passport import Passport
 from aloe.schema import Tree
-from benchmark.card import (
-    UNKNOWN_JUDGE,
-    card,
-    figure_rows,
-    missing,
-    repeating,
-    shown,
-    suites,
-)
-from benchmark.cases import Case
-from benchmark.figures import Figure
-from benchmark.folder import Bench
-from benchmark.parquet import write_parquet
-from benchmark.plots import write_plots
-from benchmark.results import SuiteResult
-from benchmark.scores import ReplyScores, Shown
-from benchmark.tables import LABELS
-from graphs.dialogue import PRESCRIBED
-from memory.trees import replace_text
 
 MEANINGS = {
     "AL(k)": "mean rating of the k-th reply over the dialogues that have one",

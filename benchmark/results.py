@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from aloe.schema import SPOILING, Record
-from benchmark.agreement import intraclass_correlation
-from benchmark.figures import (
+from aloe.benchmark.agreement import intraclass_correlation
+from aloe.benchmark.figures import (
     Figure,
     Sample,
     divided,
@@ -23,9 +22,10 @@ from benchmark.figures import (
     normalised_slope,
     sample,
 )
-from benchmark.metrics import Array
-from benchmark.scores import ReplyScores
-from benchmark.statistics import average_level, level_slope
+from aloe.benchmark.metrics import Array
+from aloe.benchmark.scores import ReplyScores
+from aloe.benchmark.statistics import average_level, level_slope
+from aloe.schema import SPOILING, Record
 
 LOW = {"rule": 0.25, "model": 2.0}
 """Highest level that is low, by who gives it: the lower quarter of the scale."""
@@ -81,7 +81,7 @@ def results(rows: Iterable[ReplyScores], seed: int) -> dict[str, dict[str, Suite
 
     Args:
         rows: of all conditions.
-        seed: of the flips of signs, see `benchmark.inference`.
+        seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
     found: dict[tuple[str, str], list[ReplyScores]] = {}
     for row in rows:

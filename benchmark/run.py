@@ -10,32 +10,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.candidate import CONDITIONS, CandidateAgent
-from agents.prompt import chosen
-from agents.rating import PointwiseJudge
-from agents.user import UserAgent
-from aloe.calls import CallLog, Event, iter_events
+from aloe.agents.candidate import CONDITIONS, CandidateAgent
+from aloe.agents.prompt import chosen
+from aloe.agents.rating import PointwiseJudge
+from aloe.agents.user import UserAgent
+from aloe.benchmark.dialogues import PlannedDialogue
+from aloe.benchmark.folder import SCORES
+from aloe.benchmark.judging import RETRIED, judge_dialogue, missing_dialogue
+from aloe.benchmark.scores import Missing, ReplyScores, read_scores, write_scores
+from aloe.calls.log import CallLog, Event, iter_events
 from aloe.config import Config
-from aloe.models import Model
+from aloe.graphs.dialogue import DialogueContext, hold
+from aloe.graphs.run import RunProgress, finish_trees
+from aloe.graphs.workers import work_through
+from aloe.memory.disclosures import DisclosureChecker
+from aloe.memory.embedder import MiniLmEmbedder
+from aloe.memory.remembering import RememberingEmbedder
+from aloe.memory.run_folder import RunFolder, cut_torn_line, read_trees, replace_text
+from aloe.models.open import Model
 from aloe.schema import Tree
-from benchmark.dialogues import Planned
-from benchmark.folder import SCORES
-from benchmark.judging import RETRIED, judge_dialogue, missing_dialogue
-from benchmark.scores import Missing, ReplyScores, read_scores, write_scores
-from graphs.dialogue import DialogueContext, hold
-from graphs.run import Progress, finish_trees
-from graphs.workers import work_through
-from memory.embedder import MiniLmEmbedder
-from memory.ledger import Ledger
-from memory.remembering import RememberingEmbedder
-from memory.trees import RunFolder, cut_torn_line, read_trees, replace_text
 
 
 @dataclass(kw_only=True)
 class BenchProgress:
     """How far a condition is; changed in place while it goes on."""
 
-    dialogues: Progress
+    dialogues: RunProgress
     judged: int = 0
     missing: int = 0
     """Ratings that are missing, over the dialogues judged now."""
@@ -48,19 +48,19 @@ class BenchProgress:
             self.last_role[event.tree] = event.role
 
 
-def bench_ledger() -> Ledger:
+def bench_ledger() -> DisclosureChecker:
     """Return a check that embeds every sentence of a run once."""
-    return Ledger(RememberingEmbedder(MiniLmEmbedder()))
+    return DisclosureChecker(RememberingEmbedder(MiniLmEmbedder()))
 
 
 async def run_condition(
     config: Config,
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedDialogue],
     folder: RunFolder,
     models: Mapping[str, Model],
     calls: CallLog,
     progress: BenchProgress,
-    ledger: Ledger,
+    ledger: DisclosureChecker,
     on_change: Callable[[], None] = lambda: None,
 ) -> list[ReplyScores]:
     """Finish what `folder` does not hold yet, and return one row for each reply, in plan order.
@@ -84,7 +84,7 @@ async def run_condition(
     context = _context(config, models, calls, ledger)
     names = {name: models[name].name for name in ("user", "candidate")}
 
-    async def make(each: Planned) -> Tree:
+    async def make(each: PlannedDialogue) -> Tree:
         return await hold(each.dialogue, names, context)
 
     await finish_trees(wanted, make, folder, calls, progress.dialogues, on_change, width=width)
@@ -127,7 +127,7 @@ async def run_condition(
 
 
 def _context(
-    config: Config, models: Mapping[str, Model], calls: CallLog, ledger: Ledger
+    config: Config, models: Mapping[str, Model], calls: CallLog, ledger: DisclosureChecker
 ) -> DialogueContext:
     """Build the agents that hold the dialogues."""
     return DialogueContext(
@@ -149,12 +149,14 @@ def _context(
     )
 
 
-def _held(folder: RunFolder, wanted: Mapping[str, Planned]) -> list[Tree]:
+def _held(folder: RunFolder, wanted: Mapping[str, PlannedDialogue]) -> list[Tree]:
     trees = read_trees(folder.path) if folder.trees.exists() else ()
     return [tree for tree in trees if tree.id in wanted]
 
 
-def _finished_rows(path: Path, wanted: Mapping[str, Planned]) -> dict[str, list[ReplyScores]]:
+def _finished_rows(
+    path: Path, wanted: Mapping[str, PlannedDialogue]
+) -> dict[str, list[ReplyScores]]:
     """Return the rows of the dialogues that need no more judging, by dialogue."""
     cut_torn_line(path)
     found: dict[str, list[ReplyScores]] = {}

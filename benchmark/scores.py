@@ -13,8 +13,8 @@ from typing import Literal
 from pydantic import Field
 
 from aloe.errors import InputError, StoreError
-from aloe.lines import read_lines
-from aloe.records import parsed
+from aloe.files.lines import read_lines
+from aloe.files.records import parsed
 from aloe.schema import Fault, Record
 
 Shown = Literal["own", "swapped"]

@@ -1,7 +1,8 @@
 """Numbers from a table of judge scores, for many weightings of its cases at once.
 
-The four of `benchmark.metrics` again, computed some thirty times faster than one by one, as
-`benchmark.inference` needs them; and what a number says when many were looked at or few are to be.
+The four of `aloe.benchmark.metrics` again, computed some thirty times faster than one by one, as
+`aloe.benchmark.inference` needs them; and what a number says when many were looked at or few are to
+be.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.metrics import ROUNDING, Array
+from aloe.benchmark.metrics import ROUNDING, Array
 
 Statistic: TypeAlias = Callable[[Array, Array], Array]
 """`statistic(scores, weights)`: numbers from a table of shape (cases, turns), NaN where a score is
@@ -22,7 +23,7 @@ more. One number a sample, NaN where it is undefined. `average_level` and `level
 
 @dataclass(frozen=True, kw_only=True)
 class Lines:
-    """Least-squares lines through AL(k), one a sample; see `benchmark.metrics.improvement_rate`."""
+    """Least-squares lines through AL(k), one a sample (`metrics.improvement_rate`)."""
 
     slope: Array
     """Judge units per turn; NaN where fewer than two turns have a level."""

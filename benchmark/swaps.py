@@ -8,7 +8,7 @@ the suite alone: a part of the suite, another seed or another model does not cha
 
 from collections.abc import Sequence
 
-from benchmark.cases import Case
+from aloe.benchmark.cases import Case
 
 
 def stand_ins(cases: Sequence[Case]) -> dict[str, Case]:

@@ -12,9 +12,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.compare import Comparison
-from benchmark.figures import Figure
-from benchmark.results import SuiteResult
+from aloe.benchmark.compare import ComparisonRow
+from aloe.benchmark.figures import Figure
+from aloe.benchmark.results import SuiteResult
 
 SHARES = frozenset({
     "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",
@@ -155,9 +155,9 @@ def curve(result: SuiteResult, width: int) -> Table:
     return table
 
 
-def comparison_view(lines: Sequence[Comparison]) -> RenderableType:
+def comparison_view(lines: Sequence[ComparisonRow]) -> RenderableType:
     """Return every difference with its interval and p-values, one table for each pair and suite."""
-    groups: dict[tuple[str, str, str], list[Comparison]] = {}
+    groups: dict[tuple[str, str, str], list[ComparisonRow]] = {}
     for line in lines:
         groups.setdefault((line.suite, line.other, line.base), []).append(line)
     parts: list[RenderableType] = []
@@ -166,7 +166,7 @@ def comparison_view(lines: Sequence[Comparison]) -> RenderableType:
     return Group(*parts)
 
 
-def _differences(lines: Sequence[Comparison]) -> Table:
+def _differences(lines: Sequence[ComparisonRow]) -> Table:
     table = _table("difference", "value", "95% interval", "of", "p", "Holm")
     names = {**LABELS, "al_at_equal_length": "  AL at equal length"}
     for line in lines:

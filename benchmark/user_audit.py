@@ -14,12 +14,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from agents.faults import Part, tidied, user_faults
-from agents.prompt import shipped
+from aloe.agents.faults import Part, tidied, user_faults
+from aloe.agents.prompt import shipped
 from aloe.errors import InputError
-from aloe.lines import read_lines
-from aloe.models import Reply
-from aloe.records import parsed
+from aloe.files.lines import read_lines
+from aloe.files.records import parsed
+from aloe.models.open import Reply
 from aloe.schema import SPOILING, Persona, Record
 
 Half = Literal["develop", "test"]
@@ -46,7 +46,7 @@ class Turn(Record):
     message: str
 
 
-class Found(Record):
+class KindResult(Record):
     """What the rules say about one kind of turns."""
 
     turns: int = Field(ge=0)
@@ -62,9 +62,9 @@ class Report(Record):
     """The figures of one half."""
 
     half: Half
-    kinds: dict[str, Found]
+    kinds: dict[str, KindResult]
     """Kinds of bad turns."""
-    good: Found
+    good: KindResult
     milliseconds: float
     """CPU time a turn."""
 
@@ -116,9 +116,9 @@ def audit_users(turns: Iterable[Turn], half: Half) -> Report:
     return Report(half=half, kinds=kinds, good=good, milliseconds=milliseconds)
 
 
-def _found(seen: Sequence[tuple[str, ...]], cleaned: int) -> Found:
+def _found(seen: Sequence[tuple[str, ...]], cleaned: int) -> KindResult:
     first: Mapping[str, int] = Counter(faults[0] for faults in seen if faults)
-    return Found(
+    return KindResult(
         turns=len(seen),
         caught=sum(map(bool, seen)),
         cleaned=cleaned,

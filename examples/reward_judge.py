@@ -14,9 +14,9 @@ import asyncio
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from agents.judge import Comparison
-from agents.roles import RoleModel
-from agents.transcript import chat_messages
+from aloe.agents.judge import Comparison
+from aloe.agents.roles import RoleModel
+from aloe.agents.transcript import chat_messages
 
 
 class RewardJudge:

@@ -9,7 +9,7 @@
 
 from pydantic import BaseModel, Field
 
-from agents.roles import Exchange, RoleModel, Update
+from aloe.agents.roles import Exchange, RoleModel, Update
 
 
 class Risk(BaseModel):

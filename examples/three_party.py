@@ -10,8 +10,8 @@ Their words stand below the user's in the same message. They join after the indu
 they tell of themselves is never taken for something the user has revealed.
 """
 
-from agents.roles import Exchange, RoleModel, Update
-from agents.transcript import as_text
+from aloe.agents.roles import Exchange, RoleModel, Update
+from aloe.agents.transcript import as_text
 
 
 class Companion:

@@ -1,13 +1,13 @@
 """LangGraph state machines, and what drives many of them.
 
-from graphs import simulate
+from aloe.graphs import simulate
 trees = simulate(personas, model="openai:gpt-4o-mini", turns=5)
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphs.notebook import simulate, simulate_async
+    from aloe.graphs.api import simulate, simulate_async
 
 __all__ = ["simulate", "simulate_async"]
 
@@ -15,7 +15,7 @@ __all__ = ["simulate", "simulate_async"]
 def __getattr__(name: str) -> Any:
     """Import `simulate` when it is asked for: the modules of this room need not load each other."""
     if name in __all__:
-        from graphs import notebook
+        from aloe.graphs import api
 
-        return getattr(notebook, name)
+        return getattr(api, name)
     raise AttributeError(f"module 'graphs' has no attribute '{name}'")

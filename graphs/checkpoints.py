@@ -16,8 +16,8 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
-from agents.registry import prompts_of
 from aloe import schema
+from aloe.agents.registry import prompts_of
 from aloe.config import Config, shaping
 from aloe.errors import ConfigError, StoreError
 from aloe.schema import digest

@@ -8,15 +8,15 @@ up here, and its answer is read by what will read it.
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from agents.judge import Comparison
-from agents.writer import PersonaWriter
-from aloe.calls import CallLog, Event
+from aloe.agents.judge import Comparison
+from aloe.agents.writer import PersonaWriter
+from aloe.calls.log import CallLog, Event
 from aloe.config import Config
 from aloe.errors import CallError, ModelError
-from aloe.models import Model
+from aloe.graphs.run import make_context
+from aloe.models.open import Model
+from aloe.models.thoughts import joined_thoughts
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
-from aloe.thoughts import joined_thoughts
-from graphs.run import make_context
 
 TREE = "doctor"
 PERSONA = Persona.of(
@@ -58,7 +58,7 @@ async def check_roles(config: Config, models: Mapping[str, Model], writer: Model
 
     Args:
         config: settings of the run.
-        models: by agent name; see `agents.registry.models_in_use`.
+        models: by agent name; see `aloe.agents.registry.models_in_use`.
         writer: the writer's model.
 
     Raises:

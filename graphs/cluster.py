@@ -15,8 +15,8 @@ from collections import deque
 from typing import Any, Self
 
 from aloe.errors import AloeError, ConfigError
-from graphs.crew import WorkerLostError
-from graphs.worker import Failed, Job, Order, Report, Setup, Worker
+from aloe.graphs.worker import Failed, Job, Order, Report, Setup, Worker
+from aloe.graphs.worker_pool import WorkerLostError
 
 WAIT = 0.1
 """Longest that a report stays at its worker, in seconds."""
@@ -59,7 +59,7 @@ class Actor:
 
 
 class ActorLink:
-    """A worker on the cluster; a `graphs.crew.Link`.
+    """A worker on the cluster; a `aloe.graphs.worker_pool.Link`.
 
     Args:
         actor: handle of its actor.

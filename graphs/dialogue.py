@@ -20,14 +20,14 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from agents.candidate import CandidateAgent
-from agents.rule_user import RuleUser
-from agents.transcript import Path
-from agents.user import UserAgent
+from aloe.agents.candidate import CandidateAgent
+from aloe.agents.rule_user import RuleUser
+from aloe.agents.transcript import Path
+from aloe.agents.user import UserAgent
 from aloe.config import Mood
+from aloe.graphs.tree import RETRY
+from aloe.memory.disclosures import DisclosureChecker
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
-from graphs.tree import RETRY
-from memory.ledger import Ledger
 
 PRESCRIBED = "case"
 """What nodes call the author of a message that the case prescribes."""
@@ -70,7 +70,7 @@ class DialogueContext:
 
     user: UserAgent
     candidate: CandidateAgent
-    ledger: Ledger
+    ledger: DisclosureChecker
 
     def speaker(self, dialogue: Dialogue, persona: Persona) -> Speaker:
         """Return who plays the user: a rule where a program can check the wishes."""
@@ -128,7 +128,9 @@ async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
     return {"nodes": await asyncio.to_thread(checked, state["dialogue"], state["said"], ledger)}
 
 
-def checked(dialogue: Dialogue, said: Sequence[AnyNode], ledger: Ledger) -> list[AnyNode]:
+def checked(
+    dialogue: Dialogue, said: Sequence[AnyNode], ledger: DisclosureChecker
+) -> list[AnyNode]:
     """Return the nodes with what the check finds, each held against who the user then was."""
     found: list[AnyNode] = []
     for user, reply in zip(said[::2], said[1::2], strict=True):

@@ -13,17 +13,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from aloe.calls import CallLog
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import ConfigError
-from aloe.limits import limiter_of
-from aloe.local import lent_servers
-from aloe.models import Model
+from aloe.graphs.checkpoints import Checkpoints
+from aloe.graphs.run import Grow, PlannedTree, growing
+from aloe.graphs.worker import Job, Order, Report, Setup, Worker
+from aloe.graphs.worker_pool import WorkerPool
+from aloe.models.limits import limiter_of
+from aloe.models.local import lent_servers
+from aloe.models.open import Model
 from aloe.schema import Tree
-from graphs.checkpoints import Checkpoints
-from graphs.crew import Crew
-from graphs.run import Grow, Planned, growing
-from graphs.worker import Job, Order, Report, Setup, Worker
 
 TREES_EACH = 128
 """Trees in flight that one worker is taken for, where settings do not say."""
@@ -32,7 +32,7 @@ TREES_EACH = 128
 class Engine(Protocol):
     """What grows trees."""
 
-    async def grow(self, planned: Planned) -> Tree:
+    async def grow(self, planned: PlannedTree) -> Tree:
         """Grow one tree; any number may be asked for at once.
 
         Raises:
@@ -52,7 +52,7 @@ class Here:
         self._grow = grow
         self._calls = calls
 
-    async def grow(self, planned: Planned) -> Tree:
+    async def grow(self, planned: PlannedTree) -> Tree:
         """Grow one tree."""
         return await self._grow(planned)
 
@@ -62,7 +62,7 @@ class Here:
 
 
 class HereLink:
-    """A worker in this very process, which writes to the run's own log; a `graphs.crew.Link`.
+    """A worker in this very process, a `Link` that writes to the run's own log.
 
     Args:
         worker: makes the worker, given where it reports to.
@@ -115,19 +115,19 @@ async def _engine(
 ) -> AsyncIterator[Engine]:
     setup = Setup(config=config, share=1 / size, servers=lent_servers())
     if config.simulation.engine == "ray":
-        from graphs.cluster import RayCluster
+        from aloe.graphs.cluster import RayCluster
 
         _check_reachable_from_elsewhere(models)
         with RayCluster(setup, size) as cluster:
-            async with Crew([cluster.open_link] * size, calls) as crew:
+            async with WorkerPool([cluster.open_link] * size, calls) as crew:
                 yield crew
     elif size > 1:
-        from graphs.processes import ProcessLink
+        from aloe.graphs.processes import ProcessLink
 
         grow = growing(config, _shared(models, setup.share), calls, checkpoints)
         here = partial(HereLink, partial(Worker, grow, calls))
         others = [partial(ProcessLink, setup)] * (size - 1)
-        async with Crew([here, *others], calls) as crew:
+        async with WorkerPool([here, *others], calls) as crew:
             yield crew
     else:
         yield Here(growing(config, models, calls, checkpoints), calls)

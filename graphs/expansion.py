@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import mean
 
-from agents.guard import guarded
+from aloe.agents.guard import guarded
 from aloe.config import SimulationConfig
 from aloe.errors import RoleError
-from aloe.named import extension
+from aloe.plugins import extension
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Verdict, derived_seed
 

@@ -16,11 +16,11 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from agents.judge import Comparison, Judge
-from agents.schedule import compare_all
+from aloe.agents.judge import Comparison, Judge
+from aloe.agents.schedule import compare_all
 from aloe.config import Schedule
+from aloe.graphs.tree import RETRY
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict
-from graphs.tree import RETRY
 
 
 class Asked(TypedDict):

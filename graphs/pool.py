@@ -24,17 +24,17 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from agents.writer import Writer
+from aloe.agents.writer import Writer
 from aloe.config import PersonasConfig
 from aloe.errors import CallError, TransientCallError
+from aloe.graphs.workers import work_through
+from aloe.memory.axes import KINDS, Kind, sample
+from aloe.memory.descriptions import Description, joined
+from aloe.memory.pool.gate import Fate, PersonaPool
+from aloe.memory.pool.growth import GrowthLog, Outcome
+from aloe.memory.pool.pairing import paired
+from aloe.memory.validation import Validator, own_reasons, reasons
 from aloe.schema import Lineage, Persona, derived_seed
-from graphs.workers import work_through
-from memory.axes import KINDS, Kind, sample
-from memory.descriptions import Description, joined
-from memory.growth import GrowthLog, Outcome
-from memory.pairing import paired
-from memory.pool import Fate, PersonaPool
-from memory.validation import Validator, own_reasons, reasons
 
 EXAMPLES_STAY = 16
 """Candidates that are shown the same examples."""
@@ -55,7 +55,7 @@ class Draft(NamedTuple):
     number: int
     description: Description
     problems: tuple[str, ...]
-    """Each a `memory.validation.Reason`, or what a rule of the user's own says."""
+    """Each a `aloe.memory.validation.Reason`, or what a rule of the user's own says."""
 
 
 class PoolState(TypedDict):
@@ -77,13 +77,13 @@ class PoolContext:
     log: GrowthLog
     config: PersonasConfig
     seed: int
-    progress: "Progress"
+    progress: "GrowthProgress"
     validators: Mapping[str, Validator] = field(default_factory=dict)
     """Rules of the user's own by name."""
 
 
 @dataclass(kw_only=True)
-class Progress:
+class GrowthProgress:
     """How far a growth is; changed in place while it goes on."""
 
     target: int

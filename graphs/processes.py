@@ -15,8 +15,8 @@ import sys
 from typing import Any
 
 from aloe.errors import AloeError
-from graphs.crew import WorkerLostError
-from graphs.worker import Failed, Order, Report, Setup, Worker
+from aloe.graphs.worker import Failed, Order, Report, Setup, Worker
+from aloe.graphs.worker_pool import WorkerLostError
 
 PATIENCE = 5.0
 """Seconds a worker has to end by itself."""
@@ -25,7 +25,7 @@ _LENGTH = struct.Struct(">Q")
 
 
 class ProcessLink:
-    """A worker process; a `graphs.crew.Link`.
+    """A worker process; a `aloe.graphs.worker_pool.Link`.
 
     Args:
         setup: what the worker is made from.
@@ -35,7 +35,7 @@ class ProcessLink:
         here, there = os.pipe(), os.pipe()
         self._process = subprocess.Popen(
             # -P: a folder of the user's with the name of one of ours must not come first
-            [sys.executable, "-P", "-m", "graphs.processes"],
+            [sys.executable, "-P", "-m", "aloe.graphs.processes"],
             stdin=there[0],
             stdout=here[1],
             start_new_session=True,

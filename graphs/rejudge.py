@@ -1,22 +1,22 @@
 """Judge stored trees again, with another judge, criterion or threshold; nothing is regenerated.
 
 What was said stays as it is, so whatever changes is the judge's doing. Trees are finished as in
-`graphs.run`, resumable and with failures set aside.
+`aloe.graphs.run`, resumable and with failures set aside.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from agents.panel import make_judge
-from aloe.calls import CallLog
+from aloe.agents.panel import make_judge
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import StoreError
-from aloe.models import Model
+from aloe.graphs.judging import judge_tree
+from aloe.graphs.run import RunProgress, finish_trees
+from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.models.open import Model
 from aloe.schema import Outcome, Tree, Verdict
-from graphs.judging import judge_tree
-from graphs.run import Progress, finish_trees
-from memory.trees import RunFolder, read_trees
 
 Flips = Counter[tuple[Outcome, Outcome]]
 """Comparisons by (old outcome, new outcome)."""
@@ -28,7 +28,7 @@ async def rejudge(
     folder: RunFolder,
     models: Mapping[str, Model],
     calls: CallLog,
-    progress: Progress,
+    progress: RunProgress,
     on_change: Callable[[], None] = lambda: None,
 ) -> None:
     """Judge the trees that `folder` does not hold yet; the folder must be held for writing.

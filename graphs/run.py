@@ -12,29 +12,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from agents.assistant import AssistantAgent
-from agents.inducer import Inducer
-from agents.panel import make_judge
-from agents.prompt import chosen
-from agents.registry import models_in_use
-from agents.role_agent import RoleAssistant, make_roles
-from agents.user import UserAgent
-from aloe.calls import CallLog, iter_events
+from aloe.agents.assistant import AssistantAgent
+from aloe.agents.inducer import Inducer
+from aloe.agents.panel import make_judge
+from aloe.agents.prompt import chosen
+from aloe.agents.registry import models_in_use
+from aloe.agents.role_agent import RoleAssistant, make_roles
+from aloe.agents.user import UserAgent
+from aloe.calls.log import CallLog, iter_events
 from aloe.config import AssistantConfig, Config
 from aloe.errors import CallError, ConfigError
-from aloe.models import Model, open_model
+from aloe.graphs.checkpoints import Checkpoints
+from aloe.graphs.tree import SimulationContext, grow_tree
+from aloe.graphs.workers import work_through
+from aloe.memory.disclosures import Tally, default_ledger
+from aloe.memory.run_folder import RunFolder
+from aloe.models.open import Model, open_model
 from aloe.schema import SPOILING, Persona, Tree, derived_seed
-from graphs.checkpoints import Checkpoints
-from graphs.tree import SimulationContext, grow_tree
-from graphs.workers import work_through
-from memory.ledger import Tally, default_ledger
-from memory.trees import RunFolder
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedTree:
     """A tree that is wanted."""
 
     tree: str
@@ -45,7 +45,7 @@ class Planned:
 
 
 @dataclass(kw_only=True)
-class Progress:
+class RunProgress:
     """How far a run is; changed in place while it goes on."""
 
     wanted: int
@@ -85,12 +85,12 @@ def _severities(tree: Tree) -> Iterator[str]:
             yield "repaired"
 
 
-def plan(personas: Sequence[Persona], trees: int, seed: int) -> Iterator[Planned]:
+def plan(personas: Sequence[Persona], trees: int, seed: int) -> Iterator[PlannedTree]:
     """Yield `trees` trees, going round the personas; a persona's returns have other seeds."""
     for index in range(trees):
         persona = personas[index % len(personas)]
         tree_seed = derived_seed(seed, persona.id, index // len(personas))
-        yield Planned(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
+        yield PlannedTree(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
 
 
 def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
@@ -162,7 +162,7 @@ async def simulate(
     folder: RunFolder,
     models: dict[str, Model],
     calls: CallLog,
-    progress: Progress,
+    progress: RunProgress,
     on_change: Callable[[], None] = lambda: None,
 ) -> None:
     """Grow the trees that `folder` does not hold yet; the folder must be held for writing.
@@ -184,7 +184,7 @@ async def simulate(
     await grow_all(wanted, config, folder, models, calls, progress, on_change)
 
 
-def further(trees: Iterable[Tree], models: dict[str, Model]) -> list[Planned]:
+def further(trees: Iterable[Tree], models: dict[str, Model]) -> list[PlannedTree]:
     """Return a plan that grows finished trees further.
 
     Raises:
@@ -195,21 +195,21 @@ def further(trees: Iterable[Tree], models: dict[str, Model]) -> list[Planned]:
     for tree in trees:
         if tree.models != names:
             raise ConfigError(f"tree {tree.id} was grown with other models; go back to those")
-        found.append(Planned(tree=tree.id, persona=tree.persona, seed=tree.seed, start=tree))
+        found.append(PlannedTree(tree=tree.id, persona=tree.persona, seed=tree.seed, start=tree))
     return found
 
 
 async def grow_all(
-    wanted: Sequence[Planned],
+    wanted: Sequence[PlannedTree],
     config: Config,
     folder: RunFolder,
     models: dict[str, Model],
     calls: CallLog,
-    progress: Progress,
+    progress: RunProgress,
     on_change: Callable[[], None] = lambda: None,
 ) -> None:
     """Grow those of the trees in `wanted` that `folder` does not hold yet; see `simulate`."""
-    from graphs.engine import open_engine  # which is made of what is here
+    from aloe.graphs.engine import open_engine  # which is made of what is here
 
     by_id = {each.tree: each for each in wanted}
     width = config.simulation.concurrency
@@ -217,7 +217,7 @@ async def grow_all(
         await finish_trees(by_id, engine.grow, folder, engine, progress, on_change, width=width)
 
 
-Grow = Callable[[Planned], Awaitable[Tree]]
+Grow = Callable[[PlannedTree], Awaitable[Tree]]
 
 
 def growing(
@@ -230,7 +230,7 @@ def growing(
     context = make_context(config, models, calls)
     names = {name: model.name for name, model in models.items()}
 
-    async def grow(each: Planned) -> Tree:
+    async def grow(each: PlannedTree) -> Tree:
         return await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
 
     return grow
@@ -248,7 +248,7 @@ async def finish_trees(
     make: Callable[[T], Awaitable[Tree]],
     folder: RunFolder,
     calls: Rememberer,
-    progress: Progress,
+    progress: RunProgress,
     on_change: Callable[[], None],
     *,
     width: int,

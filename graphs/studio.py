@@ -14,12 +14,12 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from aloe.calls import CallLog
+from aloe.calls.log import CallLog
 from aloe.config import DEFAULT_MODEL, Config, load
+from aloe.graphs.expansion import check_expansion
+from aloe.graphs.run import make_context, open_models
+from aloe.graphs.tree import SimulationContext, grow_tree
 from aloe.schema import Persona
-from graphs.expansion import check_expansion
-from graphs.run import make_context, open_models
-from graphs.tree import SimulationContext, grow_tree
 
 
 class StudioInput(TypedDict):

@@ -4,8 +4,8 @@ Two graphs. `turn` is one exchange on one branch: the user speaks, the inducer m
 revealed, all assistants answer in parallel, the judge compares their replies, and the
 ledger is checked against the persona, too late for any agent to learn from it. `tree` alternates
 between `expand`, which decides what is continued, and one `turn` for every branch to be continued,
-all branches in parallel. Roles of the user's own (`agents.roles`) get nodes between these, where
-settings have any; without them the graph is the one drawn here:
+all branches in parallel. Roles of the user's own (`aloe.agents.roles`) get nodes between these,
+where settings have any; without them the graph is the one drawn here:
 
     tree:  START -> expand => turn x branches -> expand ... -> END
     turn:  START -> user -> inducer => assistant x agents -> judge -> check -> END
@@ -36,15 +36,18 @@ from langgraph.types import Overwrite, RetryPolicy, Send
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from agents.assistant import Assistant
-from agents.judge import Comparison, Judge
-from agents.mood import mood_of
-from agents.role_agent import RoleAgent, noted, reworded
-from agents.roles import Exchange, Update
-from agents.schedule import compare_all
-from agents.transcript import Path
+from aloe.agents.assistant import Assistant
+from aloe.agents.judge import Comparison, Judge
+from aloe.agents.mood import mood_of
+from aloe.agents.role_agent import RoleAgent, noted, reworded
+from aloe.agents.roles import Exchange, Update
+from aloe.agents.schedule import compare_all
+from aloe.agents.transcript import Path
 from aloe.config import Place, Schedule, SimulationConfig
 from aloe.errors import ContextError, TransientCallError
+from aloe.graphs.checkpoints import Checkpoints
+from aloe.graphs.expansion import Siblings, frontier
+from aloe.memory.disclosures import DisclosureChecker
 from aloe.schema import (
     AssistantNode,
     Disclosure,
@@ -53,9 +56,6 @@ from aloe.schema import (
     UserNode,
     Verdict,
 )
-from graphs.checkpoints import Checkpoints
-from graphs.expansion import Siblings, frontier
-from memory.ledger import Ledger
 
 AnyNode = UserNode | AssistantNode
 N = TypeVar("N", UserNode, AssistantNode)
@@ -96,12 +96,12 @@ class SimulationContext:
     inducer: Marker
     assistants: tuple[Assistant, ...]
     judge: Judge
-    ledger: Ledger
+    ledger: DisclosureChecker
     config: SimulationConfig
     schedule: Schedule = "round_robin"
     """Which of more than two candidates are compared."""
     roles: tuple[RoleAgent, ...] = ()
-    """Roles of the user's own beside the assistants; see `agents.roles`."""
+    """Roles of the user's own beside the assistants; see `aloe.agents.roles`."""
 
     @property
     def places(self) -> frozenset[Place]:

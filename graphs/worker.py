@@ -3,8 +3,8 @@
 Only the process that holds the folder writes to it, so a worker has no files. It takes jobs and
 gives back what became of them; from another process every finished call goes up at once, so that
 what is answered is on disk a moment later and counts towards the budget of the whole run. How
-messages travel is not its business: through pipes (`graphs.processes`), through Ray
-(`graphs.cluster`), or not at all (`graphs.engine.HereLink`).
+messages travel is not its business: through pipes (`aloe.graphs.processes`), through Ray
+(`aloe.graphs.cluster`), or not at all (`aloe.graphs.engine.HereLink`).
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from aloe.calls import CallLog, Event
+from aloe.calls.log import CallLog, Event
 from aloe.config import Config
 from aloe.errors import AloeError
-from aloe.local import EmbeddedServer, borrow_servers
+from aloe.graphs.checkpoints import Checkpoints
+from aloe.graphs.run import Grow, PlannedTree, growing, open_models
+from aloe.models.local import EmbeddedServer, borrow_servers
 from aloe.schema import Tree
-from graphs.checkpoints import Checkpoints
-from graphs.run import Grow, Planned, growing, open_models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Setup:
 class Job:
     """A tree to grow, with the events of calls that were answered for it before."""
 
-    planned: Planned
+    planned: PlannedTree
     events: Sequence[dict[str, Any]] = ()
 
 
@@ -125,7 +125,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _finish(self, planned: Planned) -> None:
+    async def _finish(self, planned: PlannedTree) -> None:
         try:
             tree = await self._grow(planned)
             self._report(Grown(tree=tree, replayed=self._replayed()))
@@ -134,7 +134,7 @@ class Worker:
         except Exception:
             self._fail(planned, Exception, traceback.format_exc())
 
-    def _fail(self, planned: Planned, error: type[Exception], reason: str) -> None:
+    def _fail(self, planned: PlannedTree, error: type[Exception], reason: str) -> None:
         replayed = self._replayed()
         self._report(Failed(tree=planned.tree, error=error, reason=reason, replayed=replayed))
 

@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from aloe.memory.axes import Axes, Kind
+from aloe.memory.descriptions import Description
 from aloe.schema import Lineage
-from memory.axes import Axes, Kind
-from memory.descriptions import Description
 
 PARTS = Path(__file__).parent / "pool"
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aloe.errors import InputError
-from aloe.lines import Place
-from aloe.records import read_records
+from aloe.files.lines import Place
+from aloe.files.records import read_records
+from aloe.memory.forest import merged
 from aloe.schema import (
     AssistantNode,
     Disclosure,
@@ -31,7 +32,6 @@ from aloe.schema import (
     sentences,
 )
 from aloe.wording import visible
-from memory.forest import merged
 
 IMPORTED: Literal["imported"] = "imported"
 """Name of the assistant and of the judge, whoever they were."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from aloe.errors import InputError
-from aloe.lines import Place
-from aloe.records import read_records
+from aloe.files.lines import Place
+from aloe.files.records import read_records
+from aloe.memory.axes import Axes, Kind
 from aloe.schema import Lineage, Persona, digest
-from memory.axes import Axes, Kind
 
 SEEDS = Path(__file__).parent / "seeds"
 """The seeds that come with the program."""

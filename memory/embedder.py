@@ -7,7 +7,7 @@ first use, so it is never used. The package ships no tokenizer; the WordPiece vo
 the tokens, unit length. Any OpenAI-compatible embedding endpoint can take its place.
 
 Similarities of two embedders cannot be compared, so every embedder has a name and every store
-remembers it (see `memory.pool`).
+remembers it (see `aloe.memory.pool.gate`).
 """
 
 import gzip
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aloe.errors import ConfigError, ModelError
-from aloe.named import named
+from aloe.plugins import named
 
 Vectors = npt.NDArray[np.float32]
 """One row a text, each of length 1."""

@@ -2,9 +2,9 @@
 
 Read are the files of the original ALOE data (`profile.jsonl`, `personality.jsonl`: one JSON string
 a line, one of which holds two strings glued together), PersonaHub-style `{"persona": ...}`, our own
-lines, and tables, in whatever form `aloe.records` reads. A bare text is about what the file's name
-says. Texts are taken as they are, third person or first. Which column holds them is never guessed:
-where several may, the error names them and the user chooses.
+lines, and tables, in whatever form `aloe.files.records` reads. A bare text is about what the file's
+name says. Texts are taken as they are, third person or first. Which column holds them is never
+guessed: where several may, the error names them and the user chooses.
 """
 
 import re
@@ -17,13 +17,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aloe.lines import OnBad, Place
-from aloe.records import read_records
+from aloe.files.lines import OnBad, Place
+from aloe.files.records import read_records
+from aloe.memory.axes import KINDS, Kind
+from aloe.memory.descriptions import Description, joined
+from aloe.memory.pool.pairing import conflicts
 from aloe.schema import Lineage, Persona, sentences
 from aloe.wording import visible
-from memory.axes import KINDS, Kind
-from memory.descriptions import Description, joined
-from memory.pairing import conflicts
 
 TEXT_KEYS: Mapping[Kind, tuple[str, ...]] = {
     "profile": ("profile", "profiles", "persona", "personas"),
@@ -47,7 +47,7 @@ Texts = dict[Kind, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ImportedText:
     """What a record holds: one text by its kind, or a whole persona."""
 
     place: Place
@@ -58,7 +58,9 @@ class Found:
     """The names of all that the record holds."""
 
 
-def read_foreign(path: Path, on_bad: OnBad, columns: Columns | None = None) -> Iterator[Found]:
+def read_foreign(
+    path: Path, on_bad: OnBad, columns: Columns | None = None
+) -> Iterator[ImportedText]:
     """Yield what the records of a file hold.
 
     Args:
@@ -82,7 +84,7 @@ def read_foreign(path: Path, on_bad: OnBad, columns: Columns | None = None) -> I
             continue
         whole = len(texts) == len(KINDS)
         persona = _persona({} if any(given.values()) else record, texts) if whole else None
-        yield Found(place=place, texts=texts, persona=persona, columns=names)
+        yield ImportedText(place=place, texts=texts, persona=persona, columns=names)
 
 
 def _bare(record: Any, kind: Kind) -> Texts:

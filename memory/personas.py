@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from aloe import records
 from aloe.errors import InputError
-from aloe.lines import read_lines
+from aloe.files import records
+from aloe.files.lines import read_lines
 from aloe.schema import SCHEMA_VERSION, Persona
 
 TAIL = 65536

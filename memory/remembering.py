@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memory.embedder import Embedder, Vectors
+from aloe.memory.embedder import Embedder, Vectors
 
 
 class RememberingEmbedder:

@@ -14,9 +14,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from aloe.memory.axes import KINDS, Kind
+from aloe.memory.embedder import Vectors
 from aloe.schema import Persona
-from memory.axes import KINDS, Kind
-from memory.embedder import Vectors
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)

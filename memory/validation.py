@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Literal
 
 from aloe.errors import ConfigError
-from aloe.named import described
+from aloe.memory.axes import Kind
+from aloe.memory.contradictions import contradictions, persons, stated_ages
+from aloe.memory.descriptions import Description
+from aloe.plugins import described
 from aloe.schema import sentences
-from memory.axes import Kind
-from memory.contradictions import contradictions, persons, stated_ages
-from memory.descriptions import Description
 
 Reason = Literal[
     "empty", "preamble", "list_marker", "too_few_facts", "too_many_facts", "too_short", "too_long",

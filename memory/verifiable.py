@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from aloe.memory.axes import sample
+from aloe.memory.composition import compose
 from aloe.schema import Lineage, Persona, derived_seed, sentences
-from memory.axes import sample
-from memory.composition import compose
 
 Rule = Callable[[str], bool]
 

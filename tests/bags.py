@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memory.embedder import Vectors, unit
+from aloe.memory.embedder import Vectors, unit
 
 
 class BagOfWords:

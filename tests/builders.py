@@ -5,19 +5,19 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from agents.judge import Comparison
-from agents.registry import models_in_use
-from agents.scripted import reply
-from aloe.calls import CallLog
+from aloe.agents.judge import Comparison
+from aloe.agents.registry import models_in_use
+from aloe.agents.scripted import reply
+from aloe.calls.log import CallLog
 from aloe.config import Config, LimitsConfig, ModelConfig, validated
-from aloe.limits import Limiter
-from aloe.models import Model
+from aloe.graphs.run import make_context
+from aloe.graphs.tree import grow_tree
+from aloe.models.limits import Limiter
+from aloe.models.open import Model
+from aloe.models.scripted import Script, ScriptedChat
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
-from aloe.scripted import Script, ScriptedChat
-from graphs.run import make_context
-from graphs.tree import grow_tree
 
-SCRIPTED = "scripted:agents.scripted:reply"
+SCRIPTED = "scripted:aloe.agents.scripted:reply"
 
 PERSONAS = [
     Persona.of(
@@ -56,7 +56,7 @@ def config(
 
 
 def scripted_model(script: Script = reply, **settings: Any) -> Model:
-    """Return a model that a function answers for, as `aloe.models.open_model` builds it."""
+    """Return a model that a function answers for, as `aloe.models.open.open_model` builds it."""
     return Model(
         name="scripted:test",
         config=ModelConfig(model="scripted:test:script", **settings),

@@ -54,7 +54,7 @@ def write(
     """
     import gguf
 
-    from training.gguf import gguf_name, interleaved
+    from aloe.training.gguf import gguf_name, interleaved
 
     writer = gguf.GGUFWriter(path, "llama")
     for key, value in {**SIZES, **(head or {})}.items():

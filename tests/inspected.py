@@ -11,10 +11,10 @@ from inspect_ai import eval as run
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from agents.scripted import reply
-from benchmark.inspect_task import aloe
+from aloe.agents.scripted import reply
+from aloe.benchmark.inspect_task import aloe
 
-S = "scripted:agents.scripted:reply"
+S = "scripted:aloe.agents.scripted:reply"
 KINDS = {"user": HumanMessage, "assistant": AIMessage, "system": SystemMessage}
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from aloe.benchmark.cases import Case
+from aloe.memory.verifiable import DIMENSIONS, demonstration, wish
 from aloe.schema import Persona
-from benchmark.cases import Case
-from memory.verifiable import DIMENSIONS, demonstration, wish
 
 WISHES = {
     "emoji": "some",

@@ -19,11 +19,12 @@ import offline  # noqa: F401
 
 MODULES = (
     "aloe.cli",
-    "aloe.http_chat",
+    "aloe.models.http",
     "aloe.loop",
-    "aloe.earlier",
-    "aloe.recording",
-    "graphs.run",
+    "aloe.calls.history",
+    "aloe.calls.replay",
+    "aloe.graphs.run",
+    "aloe.graphs.commands.simulate",
 )
 
 

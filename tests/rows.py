@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.scores import ReplyScores, Score
+from aloe.benchmark.scores import ReplyScores, Score
 
 
 def row(

@@ -4,8 +4,8 @@ from typing import Any
 
 from builders import assistant, user
 
-from aloe.calls import Totals
-from aloe.exchange import Exchange
+from aloe.calls.exchange import RecordedCall
+from aloe.calls.log import Totals
 from aloe.schema import AssistantNode, Disclosure, Node, Outcome, Persona, Tree, Verdict, Vote
 
 PERSONA = Persona.of(
@@ -71,7 +71,7 @@ TREE = Tree(
 )
 
 
-def exchange(role: str, node: str | None, *messages: tuple[str, str], **given: Any) -> Exchange:
+def exchange(role: str, node: str | None, *messages: tuple[str, str], **given: Any) -> RecordedCall:
     """Return a call as the log would give it back."""
     reply = {"text": "A", "finish": "stop", "logprobs": {"A": -0.1, "B": -2.4}}
     event = {
@@ -91,7 +91,7 @@ def exchange(role: str, node: str | None, *messages: tuple[str, str], **given: A
         "reply": reply,
         "error": None,
     }
-    return Exchange(event={**event, **given}, messages=messages)  # type: ignore[arg-type]
+    return RecordedCall(event={**event, **given}, messages=messages)  # type: ignore[arg-type]
 
 
 CALLS = [

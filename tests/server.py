@@ -1,6 +1,6 @@
 """An OpenAI-compatible server on loopback whose answers and misdeeds a test sets.
 
-By default it answers as `agents.scripted` does, so a whole simulation runs over real HTTP.
+By default it answers as `aloe.agents.scripted` does, so a whole simulation runs over real HTTP.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, convert_to_messages
 
-from agents.scripted import reply
+from aloe.agents.scripted import reply
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import random
 from itertools import pairwise
 
-from training.packing import Answer
+from aloe.training.packing import EncodedReply
 
 VOCABULARY = 380
 
@@ -12,14 +12,14 @@ def words(rng: random.Random, low: int = 3, high: int = 9) -> tuple[int, ...]:
     return tuple(rng.randrange(3, VOCABULARY) for _ in range(rng.randint(low, high)))
 
 
-def caterpillar(turns: int, seed: int = 0) -> list[tuple[Answer, Answer]]:
+def caterpillar(turns: int, seed: int = 0) -> list[tuple[EncodedReply, EncodedReply]]:
     """One reply of two goes on: a pair a turn."""
     return grown(turns, candidates=2, continued=1, seed=seed)
 
 
 def grown(
     turns: int, *, candidates: int, continued: int, seed: int = 0
-) -> list[tuple[Answer, Answer]]:
+) -> list[tuple[EncodedReply, EncodedReply]]:
     """`candidates` replies a turn, `continued` of them carried on; all neighbouring pairs."""
     rng = random.Random(seed)
     pairs = []
@@ -29,7 +29,7 @@ def grown(
         for history in histories:
             prompt = history + words(rng)
             replies = [prompt + words(rng) for _ in range(candidates)]
-            answers = [Answer(ids=reply, start=len(prompt)) for reply in replies]
+            answers = [EncodedReply(ids=reply, start=len(prompt)) for reply in replies]
             pairs += list(pairwise(answers))
             after += replies[:continued]
         histories = after

@@ -1,4 +1,5 @@
-"""Models by rule for the proof: each name stands for what its training is to have made of it."""
+"""Models by rule for the experiment: each name stands for what its training is to have made of
+it."""
 
 import random
 import re
@@ -7,8 +8,8 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from agents.rewriter import stated
-from memory.verifiable import demonstration
+from aloe.agents.rewriter import stated
+from aloe.memory.verifiable import demonstration
 
 
 def base(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from builders import config, grow, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.scripted import reply
+from aloe.agents.scripted import reply
 from aloe.config import Config, validated
 from aloe.schema import AssistantNode, UserNode
 

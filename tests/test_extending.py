@@ -12,8 +12,8 @@ import pytest
 from builders import config, grow, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.registry import prompts_of
-from agents.scripted import reply
+from aloe.agents.registry import prompts_of
+from aloe.agents.scripted import reply
 from aloe.config import Config, validated
 
 TEXT = (Path(__file__).parent.parent / "docs/extending.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def prompt_file() -> Path:
-    from agents.prompt import FOLDER
+    from aloe.agents.prompt import FOLDER
 
     return FOLDER / "judge.md"
 
@@ -63,7 +63,7 @@ def test_the_settings_on_the_page_grow_a_tree(settings: dict[str, Any]) -> None:
 
 
 def test_the_functions_on_the_page_do_what_they_say() -> None:
-    from aloe.named import extension
+    from aloe.plugins import extension
 
     tree = grow(config(turns=2))
     (row,) = extension("exporters", "my_rows:openings")(tree, Counter())

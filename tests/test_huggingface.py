@@ -13,8 +13,8 @@ from transformers import AutoTokenizer
 
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError, ModelError
-from aloe.huggingface import _text
-from aloe.models import Model, Reply, open_model
+from aloe.models.huggingface import _text
+from aloe.models.open import Model, Reply, open_model
 
 pytestmark = pytest.mark.train
 

@@ -8,9 +8,9 @@ from typing import Any
 from builders import PERSONAS, assistant, comparison, scripted_model, user
 from langchain_core.messages import AIMessage
 
-from agents.judge import PreferenceJudge
-from agents.rating import PointwiseJudge, Rating
-from aloe.calls import CallLog, Event
+from aloe.agents.judge import PreferenceJudge
+from aloe.agents.rating import PointwiseJudge, Rating
+from aloe.calls.log import CallLog, Event
 from aloe.schema import Verdict
 
 OPENING = user("I hate lists. What is tea?")

@@ -15,7 +15,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import silu
 from transformers.activations import SiLUActivation
 
-from training.replacement import replace_forward
+from aloe.training.replacement import replace_forward
 
 Tensor = Any
 

@@ -16,7 +16,7 @@ import torch
 from peft.tuners.lora import Linear, LoraLayer
 from torch.nn.functional import linear
 
-from training.replacement import replace_forward
+from aloe.training.replacement import replace_forward
 
 Tensor = Any
 

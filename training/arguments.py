@@ -17,7 +17,7 @@ import transformers
 
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
-from training.dataset import Method
+from aloe.training.dataset import Method
 
 LEARNING_RATE: dict[Method, tuple[float, float]] = {
     "sft": (2e-4, 2e-5),
@@ -167,7 +167,7 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
                 f"training.arguments: tree packing does not know '{name}'; leave it out, "
                 "or train with --no-tree-packing"
             )
-    from training.dpo import LOSSES
+    from aloe.training.dpo import LOSSES
 
     losses = given.get("loss_type", [])
     for loss in [losses] if isinstance(losses, str) else losses:

@@ -1,10 +1,10 @@
 """Attention among packed trees: each token sees its own ancestors and nothing else.
 
 transformers lets a model take any attention function by name; ours is called `tree` and gets the
-ancestry as one vector (see `training.packing`). On a CPU it works in blocks of queries and reads,
-for each block, only the keys that some query of it may see: branches that ended before are skipped,
-as is everything behind. On a GPU the same rule is the mask of a compiled flex attention, which
-skips whole tiles the same way. `block=None` is the plain dense mask, kept as a check on both.
+ancestry as one vector (see `aloe.training.packing`). On a CPU it works in blocks of queries and
+reads, for each block, only the keys that some query of it may see: branches that ended before are
+skipped, as is everything behind. On a GPU the same rule is the mask of a compiled flex attention,
+which skips whole tiles the same way. `block=None` is the plain dense mask, kept as a check on both.
 
 A layer may look back a limited number of tokens; these are counted along the conversation. What
 else a layer asks of its attention (a cap on the scores, sinks) is refused by its keyword.
@@ -248,6 +248,6 @@ def use_tree_attention(model: Any) -> None:
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     logging = transformers.utils.logging
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # a model that cannot is told by its scores (`training.parity`)
+    logging.set_verbosity_error()  # a model that cannot is told by its scores (training.parity)
     base.set_attn_implementation(NAME)
     logging.set_verbosity(verbosity)

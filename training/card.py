@@ -10,10 +10,10 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+from aloe.memory.run_folder import replace_text
 from aloe.passport import read_passport
-from memory.trees import replace_text
-from training.curves import CURVES, first_and_last
-from training.record import Record
+from aloe.training.curves import CURVES, first_and_last
+from aloe.training.model_folder import Record
 
 METHODS = {
     "sft": "supervised fine-tuning on the preferred reply of every turn",

@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from typing_extensions import TypedDict
 
 from aloe.errors import InputError
-from aloe.lines import Place
-from aloe.records import read_records
+from aloe.files.lines import Place
+from aloe.files.records import read_records
+from aloe.memory.conversations import conversation_trees, is_conversation
+from aloe.memory.run_folder import read_trees
 from aloe.schema import SCHEMA_VERSION, Tree, digest
+from aloe.training.export import ROWS, ChatMessage, Format, Skipped
+from aloe.training.features import KINDS, fits
+from aloe.training.messages import UnfitError, read_prompt, read_reply, read_turns
 from aloe.wording import same_text
-from memory.conversations import conversation_trees, is_conversation
-from memory.trees import read_trees
-from training.export import ROWS, ChatMessage, Format, Skipped
-from training.features import KINDS, fits
-from training.messages import UnfitError, read_prompt, read_reply, read_turns
 
 if TYPE_CHECKING:
     pass

@@ -5,8 +5,8 @@ The loss of a pair is TRL's, on log-probabilities summed over the reply: sigmoid
 as training starts, whatever it is made of (a base, or the adapter that SFT left); its
 log-probabilities are computed once, before the first step, so that no second model is kept.
 
-Pairs may be weighted (see `training.dataset`); weights have mean 1, so a weighted loss is on the
-same scale as a plain one.
+Pairs may be weighted (see `aloe.training.dataset`); weights have mean 1, so a weighted loss is on
+the same scale as a plain one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch.nn.functional import logsigmoid
 
-from training.packing import Example, Packed
-from training.scores import answer_log_probabilities, token_log_probabilities
-from training.trainer import Batch, TreeTrainer, batch_of, packed_of
+from aloe.training.packing import Example, Packed
+from aloe.training.scores import answer_log_probabilities, token_log_probabilities
+from aloe.training.trainer import Batch, TreeTrainer, batch_of, packed_of
 
 Tensor = Any
 

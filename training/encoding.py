@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
-from training.dataset import ANSWERS, Method, Row
-from training.export import ChatMessage
-from training.packing import Answer, Example
-from training.plan import Plan
-from training.record import Record
-from training.templates import ChatTokens
+from aloe.models.control_tokens import ChatEncoder
+from aloe.training.dataset import ANSWERS, Method, Row
+from aloe.training.export import ChatMessage
+from aloe.training.model_folder import Record
+from aloe.training.packing import EncodedReply, Example
+from aloe.training.plan import Plan
+from aloe.training.templates import ChatTokens
 
 
 def encode_rows(plan: Plan, rows: Sequence[Row], tokenizer: Any, config: Any) -> list[Example]:
@@ -37,7 +37,7 @@ def longest(plan: Plan, config: Any) -> float:
     return plan.settings.max_length or known or math.inf
 
 
-def encode_row(row: Row, method: Method, chat: ChatTokens, most: float) -> tuple[Answer, ...]:
+def encode_row(row: Row, method: Method, chat: ChatTokens, most: float) -> tuple[EncodedReply, ...]:
     """Return the token ids of a row's replies with its prompt; none for GRPO, which has no replies.
 
     Args:

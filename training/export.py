@@ -6,7 +6,7 @@ reply the judge preferred at that point, which need not be the one that the conv
 with; the history always is. A comparison without a label (a tie or an abstention), an empty reply
 and a reply cut off at the token limit give no row, nor does anything said after the simulated user
 spoke as the assistant or as its echo, nor a row with control markup in a message; how many were
-left out, and why, is counted (`training.usable`).
+left out, and why, is counted (`aloe.training.usable`).
 
 Every row also says where it comes from (tree, persona, turn, margin, lengths). `plain` takes those
 columns away again, so that an export holds nothing a trainer would have to drop.
@@ -20,8 +20,8 @@ from typing_extensions import TypedDict
 
 from aloe.ranking import beaten
 from aloe.schema import Tree, UserNode, Verdict
-from training.usable import Skipped as Skipped
-from training.usable import find_flaw, is_usable, without_markup
+from aloe.training.usable import Skipped as Skipped
+from aloe.training.usable import find_flaw, is_usable, without_markup
 
 Format = Literal["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"]
 

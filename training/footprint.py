@@ -4,8 +4,8 @@ An estimate from the shapes alone, of what comes on top of the loaded weights: g
 two moments of what is trained, the activations that a Llama-like layer with adapters keeps for its
 backward pass, and the table of logits. The two factors of the activations are fitted to measured
 peaks of SmolLM2-135M (rows of 462 to 2,028 nodes), with a third on top: other models keep
-more of an MLP (see `training.activations`), and a machine that starts to swap, or an out-of-memory
-kill after an hour, costs more than a wrong refusal that says what to change.
+more of an MLP (see `aloe.training.activations`), and a machine that starts to swap, or an
+out-of-memory kill after an hour, costs more than a wrong refusal that says what to change.
 """
 
 from pathlib import Path

@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
-from aloe.dequantised import ROPE_FACTORS
 from aloe.errors import ConfigError
-from aloe.gguf_head import read_head
-from aloe.local import (
+from aloe.models.dequantised import ROPE_FACTORS
+from aloe.models.gguf_head import read_head
+from aloe.models.local import (
     ADAPTER,
     ADAPTER_GGUF,
     MODEL_GGUF,
@@ -24,8 +24,8 @@ from aloe.local import (
     adapter_base,
     weights_path,
 )
-from aloe.recoding import close, ending_at, metadata
-from training.stopping import ends_of
+from aloe.models.requantize import close, ending_at, metadata
+from aloe.training.stopping import ends_of
 
 Array = Any
 

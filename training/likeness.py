@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from aloe.errors import ModelError
-from aloe.gguf_head import read_tensor_types
-from aloe.local import EmbeddedServer, ask, start_server, weights_path
+from aloe.models.gguf_head import read_tensor_types
+from aloe.models.local import EmbeddedServer, ask, start_server, weights_path
 
 Tensor = Any
 

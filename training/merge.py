@@ -7,10 +7,10 @@ The result is a transformers checkpoint, and a GGUF file beside it where the bas
 import shutil
 from pathlib import Path
 
-from aloe.checkpoint import load_checkpoint
 from aloe.errors import ConfigError, StoreError
-from aloe.local import ADAPTER
-from training.gguf import Bits, is_gguf, write_model
+from aloe.models.checkpoint import load_checkpoint
+from aloe.models.local import ADAPTER
+from aloe.training.gguf import Bits, is_gguf, write_model
 
 
 def merge(adapter: Path, out: Path, *, bits: Bits = 16) -> list[Path]:

@@ -10,8 +10,8 @@ once, so nothing is gained by learning the last reply only.
 from collections.abc import Iterator
 from typing import Any
 
+from aloe.training.export import ChatMessage
 from aloe.wording import visible
-from training.export import ChatMessage
 
 ROLES = ("system", "user", "assistant")
 

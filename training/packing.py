@@ -22,7 +22,7 @@ Tensor = Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class EncodedReply:
     """Token ids of a conversation that ends in an answer."""
 
     ids: tuple[int, ...]
@@ -56,7 +56,7 @@ class Packed:
     """How many answers are packed."""
 
 
-def pack(answers: Sequence[Answer]) -> Packed:
+def pack(answers: Sequence[EncodedReply]) -> Packed:
     """Pack `answers`, in any order, into one sequence."""
     ids: list[int] = []
     depth: list[int] = []
@@ -92,7 +92,7 @@ def pack(answers: Sequence[Answer]) -> Packed:
     )
 
 
-def unpack(packed: Packed) -> list[Answer]:
+def unpack(packed: Packed) -> list[EncodedReply]:
     """Return the answers that `pack` was given."""
     nodes = torch.arange(len(packed.ids), device=packed.end.device)
     answers = []
@@ -101,11 +101,11 @@ def unpack(packed: Packed) -> list[Answer]:
         last = packed.parents[scored][-1]
         before = packed.ids[(nodes <= last) & (last < packed.end)].tolist()
         ids = (*before, int(packed.targets[scored][-1]))
-        answers.append(Answer(ids=ids, start=len(ids) - int(scored.sum())))
+        answers.append(EncodedReply(ids=ids, start=len(ids) - int(scored.sum())))
     return answers
 
 
-def packed_length(answers: Iterable[Answer]) -> int:
+def packed_length(answers: Iterable[EncodedReply]) -> int:
     """Return how many nodes the answers have when packed together."""
     total = 0
     before: tuple[int, ...] = ()
@@ -125,7 +125,7 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
 class Example:
     """Answers that belong together: one to imitate, or a better one and a worse one."""
 
-    answers: tuple[Answer, ...]
+    answers: tuple[EncodedReply, ...]
     tree: str
     """Examples of one tree share prefixes and go into one row where they fit."""
     weight: float = 1.0

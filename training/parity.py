@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from aloe.errors import AloeError, ConfigError
-from training.adapters import adapters_shown
-from training.packing import Answer, Packed, common_prefix, pack, unpack
-from training.scores import model_dtype, token_log_probabilities
+from aloe.training.adapters import adapters_shown
+from aloe.training.packing import EncodedReply, Packed, common_prefix, pack, unpack
+from aloe.training.scores import model_dtype, token_log_probabilities
 
 Tensor = Any
 
@@ -69,7 +69,7 @@ def same_scores(
     model.train(training)
 
 
-def _sample(rows: Sequence[Packed]) -> list[Answer]:
+def _sample(rows: Sequence[Packed]) -> list[EncodedReply]:
     """Return the longest conversation, two short ones that part, two apart, and the shortest."""
     deep = max(rows, key=_depth)
     forked = [row for row in rows if ((row.depth.diff() <= 0) & (row.depth[1:] > 0)).any()]
@@ -88,21 +88,21 @@ def _depth(row: Packed) -> int:
     return int(row.depth.max())
 
 
-def _length(answer: Answer) -> int:
+def _length(answer: EncodedReply) -> int:
     return len(answer.ids)
 
 
-def _fork(one: Answer, two: Answer) -> bool:
+def _fork(one: EncodedReply, two: EncodedReply) -> bool:
     return 0 < common_prefix(one.ids, two.ids) < min(len(one.ids), len(two.ids))
 
 
-def _share_nothing(one: Answer, two: Answer) -> bool:
+def _share_nothing(one: EncodedReply, two: EncodedReply) -> bool:
     return one.ids[0] != two.ids[0]
 
 
-def _cut(answers: Sequence[Answer]) -> list[Answer]:
+def _cut(answers: Sequence[EncodedReply]) -> list[EncodedReply]:
     """Return the beginnings of answers, all of it scored."""
-    return [Answer(ids=answer.ids[:_SHORT], start=1) for answer in answers]
+    return [EncodedReply(ids=answer.ids[:_SHORT], start=1) for answer in answers]
 
 
 def _moved(packed: Packed, device: Any) -> Packed:
@@ -110,7 +110,7 @@ def _moved(packed: Packed, device: Any) -> Packed:
     return Packed(**{**vars(packed), **{name: t.to(device) for name, t in tensors.items()}})
 
 
-def _alone(model: Any, answer: Answer, ids: Sequence[int]) -> Tensor:
+def _alone(model: Any, answer: EncodedReply, ids: Sequence[int]) -> Tensor:
     """Return ln p of the scored tokens of `answer`, with which `ids` begin."""
     behind = len(ids) - len(answer.ids)
     asked = {"logits_to_keep": behind + answer.length + 1} if _keeps_logits(model) else {}
@@ -126,7 +126,7 @@ def _keeps_logits(model: Any) -> bool:
     return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
-def _rounding(model: Any, answers: Sequence[Answer], expected: Tensor) -> float:
+def _rounding(model: Any, answers: Sequence[EncodedReply], expected: Tensor) -> float:
     """Return by how many nats rounding may change the ln p of a token.
 
     In half precision it depends on the model, and is seen when a few tokens follow, which are

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aloe.config import TrainingConfig
-from training.dataset import Method
+from aloe.training.dataset import Method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Plan:
 
 
 @dataclass(kw_only=True)
-class Progress:
+class TrainingProgress:
     """Where a training is."""
 
     method: Method
@@ -44,4 +44,4 @@ class Progress:
     """Tokens it would compute with one sequence an answer; 0 if not packed."""
 
 
-Watch = Callable[[Progress], None]
+Watch = Callable[[TrainingProgress], None]

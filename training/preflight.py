@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
-from training.export import Row
+from aloe.models.control_tokens import ChatEncoder
+from aloe.training.export import Row
 
 Count = Callable[[Sequence[dict[str, str]]], int]
 """Returns the number of tokens of a list of messages."""
@@ -59,7 +59,7 @@ def token_counter(tokenizer: Path) -> Count:
     try:
         from transformers import AutoTokenizer
 
-        from aloe.checkpoint import reading
+        from aloe.models.checkpoint import reading
     except ModuleNotFoundError:
         raise ConfigError(
             "--tokenizer needs transformers: pip install 'aloe-align[train]'"

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from aloe.errors import ConfigError, StoreError
+from aloe.memory.run_folder import replace_bytes, replace_text
 from aloe.schema import Tree, digest
-from memory.trees import replace_bytes, replace_text
-from training.export import Row
-from training.features import Features, as_card, as_table, features_of
+from aloe.training.export import Row
+from aloe.training.features import Features, as_card, as_table, features_of
 
 Split = Literal["train", "test"]
 

@@ -22,11 +22,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from aloe.control_tokens import ChatEncoder
 from aloe.errors import ConfigError
-from aloe.named import named
-from training.dataset import Row
-from training.export import ChatMessage
+from aloe.models.control_tokens import ChatEncoder
+from aloe.plugins import named
+from aloe.training.dataset import Row
+from aloe.training.export import ChatMessage
 
 Messages = Sequence[ChatMessage]
 Reward = Callable[..., Sequence[float | None]]
@@ -94,7 +94,7 @@ class RewardModel:
     __name__ = "reward_model"
 
     def __init__(self, folder: str) -> None:
-        from aloe.checkpoint import load_checkpoint
+        from aloe.models.checkpoint import load_checkpoint
 
         if not _scores(Path(folder)):
             raise ConfigError(f"{folder} is no reward model; make one with `aloe train reward`")

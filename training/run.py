@@ -16,15 +16,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import AloeError, ConfigError, ModelError
-from training.dataset import Row, data_hash, held_out_rows, read_rows
-from training.export import Skipped
-from training.plan import Plan, Progress, Watch
-from training.record import ModelFolder, Record, versions
+from aloe.training.dataset import Row, data_hash, held_out_rows, read_rows
+from aloe.training.export import Skipped
+from aloe.training.model_folder import ModelFolder, Record, versions
+from aloe.training.plan import Plan, TrainingProgress, Watch
 
 if TYPE_CHECKING:
-    from training.packing import Example
-    from training.reward import Agents, Cast
-    from training.trainer import Batch
+    from aloe.training.packing import Example
+    from aloe.training.reward import Agents, Cast
+    from aloe.training.trainer import Batch
 
 
 def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
@@ -38,9 +38,9 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     Raises:
         AloeError: something is wrong with the data, the folder, the settings or the model.
     """
-    from training.reward import Agents
+    from aloe.training.reward import Agents
 
-    progress = Progress(method=plan.method)
+    progress = TrainingProgress(method=plan.method)
     watch(progress)
     skipped: Skipped = Counter()
     rows = read_rows(plan.data, plan.method, skipped)
@@ -50,8 +50,8 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     record = _record(plan, rows, held_out, agents)
     if done := folder.check(record):
         return done
-    from training.arguments import training_arguments
-    from training.encoding import control_tokens_inside
+    from aloe.training.arguments import training_arguments
+    from aloe.training.encoding import control_tokens_inside
 
     arguments = training_arguments(
         plan.method,
@@ -83,8 +83,8 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     }
     if not is_main_process():
         return {**record, **results}
-    from training.card import write_card
-    from training.curves import draw_curves
+    from aloe.training.card import write_card
+    from aloe.training.curves import draw_curves
 
     write_card(plan.out, plan.data, {**record, **results}, trainer.state.log_history)
     draw_curves(plan.out / "curves.png", plan.method, trainer.state.log_history)
@@ -143,7 +143,7 @@ def _trainer(
     held_out: list[Row],
     arguments: Any,
     agents: "Agents",
-    progress: Progress,
+    progress: TrainingProgress,
     watch: Watch,
 ) -> tuple[Any, Any]:
     """Return a trainer that is ready for its first step, and the tokenizer."""
@@ -151,17 +151,17 @@ def _trainer(
 
     transformers.set_seed(plan.seed)  # an adapter begins with random numbers
     if not plan.packed:
-        from training.stock import stock_trainer
+        from aloe.training.trl_trainers import stock_trainer
 
         progress.phase = "preparing"
         watch(progress)
         made = stock_trainer(plan, rows, held_out, arguments, agents)
         _check_saving(*made, plan)
         return made
-    from training.dpo import TreeDpoTrainer
-    from training.encoding import encode_rows
-    from training.sft import TreeSftTrainer
-    from training.start import check_not_random, starting_model
+    from aloe.training.dpo import TreeDpoTrainer
+    from aloe.training.encoding import encode_rows
+    from aloe.training.sft import TreeSftTrainer
+    from aloe.training.start import check_not_random, starting_model
 
     progress.phase = "loading"
     watch(progress)
@@ -189,16 +189,16 @@ def _trainer(
 
 
 def _batches(plan: Plan, examples: list["Example"]) -> list["Batch"]:
-    from training.dpo import dpo_batch
-    from training.packing import fill_rows
-    from training.sft import sft_batch
+    from aloe.training.dpo import dpo_batch
+    from aloe.training.packing import fill_rows
+    from aloe.training.sft import sft_batch
 
     batch = sft_batch if plan.method == "sft" else dpo_batch
     return [batch(row) for row in fill_rows(examples, plan.settings.row_tokens)]
 
 
 def _check_memory(plan: Plan, model: Any, batches: list["Batch"], *, checkpointing: bool) -> None:
-    from training import footprint
+    from aloe.training import footprint
 
     needed = footprint.estimated_bytes(
         model,
@@ -210,7 +210,7 @@ def _check_memory(plan: Plan, model: Any, batches: list["Batch"], *, checkpointi
     footprint.check_fits(needed, free, lora=plan.settings.lora, checkpointing=checkpointing)
 
 
-def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
+def _watch_steps(trainer: Any, progress: TrainingProgress, watch: Watch) -> None:
     import torch
     import transformers
 
@@ -254,8 +254,8 @@ def _watch_steps(trainer: Any, progress: Progress, watch: Watch) -> None:
 
 def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
     """Write the model, and the file that `local:` serves where the base is a GGUF file."""
-    from aloe.local import GENERATION, adapter_base
-    from training.gguf import is_gguf, write_adapter
+    from aloe.models.local import GENERATION, adapter_base
+    from aloe.training.gguf import is_gguf, write_adapter
 
     trainer.save_model(str(plan.out))
     if not is_main_process():
@@ -268,13 +268,13 @@ def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
 
 
 def _check_saving(trainer: Any, tokenizer: Any, plan: Plan) -> None:
-    from training.saving import check_saving
+    from aloe.training.saving import check_saving
 
     check_saving(trainer, plan.out, lambda out: _save(trainer, tokenizer, replace(plan, out=out)))
 
 
-def _results(progress: Progress, state: Any, seconds: float) -> Record:
-    from training.curves import CURVES, ends, series
+def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:
+    from aloe.training.curves import CURVES, ends, series
 
     losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
     last: dict[str, float] = next(

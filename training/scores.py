@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from training.attention import Ancestry
-from training.packing import Packed
+from aloe.training.attention import Ancestry
+from aloe.training.packing import Packed
 
 Tensor = Any
 

@@ -7,8 +7,8 @@ log-probability over all reply tokens of an optimizer step, as TRL's completion-
 from collections.abc import Sequence
 from typing import Any
 
-from training.packing import Example, Packed
-from training.trainer import Batch, TreeTrainer, batch_of
+from aloe.training.packing import Example, Packed
+from aloe.training.trainer import Batch, TreeTrainer, batch_of
 
 
 def sft_batch(examples: Sequence[Example]) -> Batch:

@@ -12,17 +12,17 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from aloe.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
-from aloe.local import ADAPTER, adapter_base
-from training.gguf import check_writable, is_gguf
-from training.preflight import ANSWERS
-from training.stopping import stop_at
-from training.templates import ChatTokens
+from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
+from aloe.models.local import ADAPTER, adapter_base
+from aloe.training.gguf import check_writable, is_gguf
+from aloe.training.preflight import ANSWERS
+from aloe.training.stopping import stop_at
+from aloe.training.templates import ChatTokens
 
 if TYPE_CHECKING:
-    from training.dataset import Row
+    from aloe.training.dataset import Row
 
 
 def starting_model(
@@ -45,7 +45,7 @@ def starting_model(
             trained as the settings say, or the template cannot be trained on.
         ModelError: there is no such model here, or llama.cpp reads its file differently.
     """
-    from training.likeness import check_likeness
+    from aloe.training.likeness import check_likeness
 
     loaded = load_checkpoint(start, trainable=True, scoring=scoring)
     model, tokenizer, adapted = loaded.model, loaded.tokenizer, is_adapter(start)

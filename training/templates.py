@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from aloe.control_tokens import BREAK, ChatEncoder, broken
 from aloe.errors import ConfigError
-from training.export import ChatMessage
-from training.packing import Answer
+from aloe.models.control_tokens import BREAK, ChatEncoder, broken
+from aloe.training.export import ChatMessage
+from aloe.training.packing import EncodedReply
 
 _TRIAL: tuple[ChatMessage, ...] = (
     {"role": "user", "content": "Hello there."},
@@ -62,7 +62,7 @@ class ChatTokens:
         self.end = self._encoder.ids(self._close)[-1]
         self._try_out()
 
-    def answer(self, prompt: Sequence[ChatMessage], reply: str) -> Answer:
+    def answer(self, prompt: Sequence[ChatMessage], reply: str) -> EncodedReply:
         """Return the ids of `prompt` and the `reply` to it.
 
         Raises:
@@ -78,7 +78,7 @@ class ChatTokens:
             opening, ids = start, self._encoder.ids(before + written)
         if not _begins(ids, opening):
             opening, ids = start, self._continued(before, written, ids)
-        return Answer(ids=(*start, *ids[len(opening) :]), start=len(start))
+        return EncodedReply(ids=(*start, *ids[len(opening) :]), start=len(start))
 
     def prompt(self, prompt: Sequence[ChatMessage]) -> tuple[int, ...]:
         """Return the ids of `prompt`, ready for a reply."""

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 import transformers
 
-from training.activations import keep_less
-from training.adapters import add_in_place
-from training.attention import use_tree_attention
-from training.packing import Example, Packed, pack
-from training.parity import same_scores
-from training.scores import score
+from aloe.training.activations import keep_less
+from aloe.training.adapters import add_in_place
+from aloe.training.attention import use_tree_attention
+from aloe.training.packing import Example, Packed, pack
+from aloe.training.parity import same_scores
+from aloe.training.scores import score
 
 Tensor = Any
 Batch = dict[str, Any]

@@ -2,8 +2,9 @@
 
 The last thing looked at is what a row says: whether a message of it holds thoughts, or marks of a
 chat template where a turn begins or ends. Replies are cleaned of those before they become messages
-(`aloe.markup`), but a tree may be from elsewhere or from before that. A message that mentions such
-marks in a sentence or in code is fine, and is encoded as text (`aloe.control_tokens`).
+(`aloe.models.markup`), but a tree may be from elsewhere or from before that. A message that
+mentions such marks in a sentence or in code is fine, and is encoded as text
+(`aloe.models.control_tokens`).
 """
 
 from collections import Counter
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
-from aloe.markup import holds_marks
+from aloe.models.markup import holds_marks
 from aloe.schema import AssistantNode, Tree, Verdict
 from aloe.wording import same_text, visible
 
@@ -19,7 +20,7 @@ Skipped = Counter[str]
 """Comparisons that gave no row, by reason."""
 
 MARKUP = "control markup"
-"""The reason where a message holds thoughts or marks of a chat template (`aloe.markup`)."""
+"""The reason where a message holds thoughts or marks of a chat template (`aloe.models.markup`)."""
 
 
 def is_usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:

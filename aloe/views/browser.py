@@ -19,10 +19,10 @@ from textual.widgets import Footer, Static
 from textual.widgets import Tree as Branches
 from textual.widgets.tree import TreeNode
 
-from aloe.exchange import Exchange, exchanges
+from aloe.calls.exchange import RecordedCall, exchanges
 from aloe.views.marks import LEGEND, preference
 from aloe.views.node import calls_about, node_view
-from aloe.views.siblings import Siblings
+from aloe.views.siblings import SiblingView
 from aloe.views.tree import Drawer, head
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Browser(App[None]):
         super().__init__(ansi_color=True)
         self._trees = trees
         self._events = events
-        self._read: tuple[int, list[Exchange]] | None = None
+        self._read: tuple[int, list[RecordedCall]] | None = None
         self._hung: dict[Place, TreeNode[Place]] = {}
         self._siblings = False
 
@@ -245,11 +245,11 @@ class Browser(App[None]):
         user = node if node.role == "user" else tree.by_id[node.parent]
         replies = [each for each in tree.children(user.id) if each.role == "assistant"]
         if self._siblings and user.role == "user" and replies:
-            words.update(Siblings(tree, user, replies))
+            words.update(SiblingView(tree, user, replies))
         else:
             words.update(node_view(tree, node, calls_about(node, self._exchanges(number))))
 
-    def _exchanges(self, number: int) -> list[Exchange]:
+    def _exchanges(self, number: int) -> list[RecordedCall]:
         """Return the calls of a tree; those of the last one are kept."""
         if self._read is None or self._read[0] != number:
             self._read = number, exchanges(self._events, self._trees[number].id)

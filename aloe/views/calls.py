@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from aloe.exchange import Exchange
+    from aloe.calls.exchange import RecordedCall
 
 
-def call_line(exchange: "Exchange") -> Text:
+def call_line(exchange: "RecordedCall") -> Text:
     """Return when, who, for which tree and node, how it went, what it took and the words."""
     event = exchange.event
     ok = event["outcome"] == "ok"
@@ -27,7 +27,7 @@ def call_line(exchange: "Exchange") -> Text:
     )
 
 
-def matches(exchange: "Exchange", agent: str | None, search: str | None) -> bool:
+def matches(exchange: "RecordedCall", agent: str | None, search: str | None) -> bool:
     """Whether the call is one of `agent` that has `search` in what was sent or said."""
     if agent and exchange.event["role"] != agent:
         return False

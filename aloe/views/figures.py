@@ -14,14 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from aloe.budget import Budget
-    from aloe.calls import CallLog, Totals
+    from aloe.calls.budget import Budget
+    from aloe.calls.log import CallLog, Totals
 
 WINDOW = 20.0
 """Seconds over which a rate is taken while a run goes on."""
 
 
-class Pace:
+class Throughput:
     """Calls and written tokens a second."""
 
     def __init__(self, totals: "Totals") -> None:
@@ -76,9 +76,9 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def spending(calls: "CallLog", pace: Pace) -> dict[str, str]:
+def spending(calls: "CallLog", pace: Throughput) -> dict[str, str]:
     """Return calls, tokens, cost and what went wrong, each in one line, by name."""
-    from aloe.limits import in_force
+    from aloe.models.limits import in_force
 
     t = calls.totals
     per_second, tokens_per_second = pace.rates()

@@ -23,7 +23,7 @@ CELLS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class Standing:
     """What the judge thinks of a reply beside its siblings."""
 
     text: str
@@ -52,7 +52,7 @@ def preference(tree: "Tree", node: "AssistantNode") -> str:
     return "?" if "abstain" in outcomes else "=" if "tie" in outcomes else " "
 
 
-def score(tree: "Tree", node: "AssistantNode") -> Score | None:
+def score(tree: "Tree", node: "AssistantNode") -> Standing | None:
     """Return what the judge thinks of `node`; None if nobody was asked.
 
     Log-odds m are drawn as tanh(m/2), which is P(better) - P(worse).
@@ -63,11 +63,11 @@ def score(tree: "Tree", node: "AssistantNode") -> Score | None:
     ]
     if margins:
         mean = sum(margins) / len(margins)
-        return Score(text=f"{mean:+.2f}", share=tanh(mean / 2))
+        return Standing(text=f"{mean:+.2f}", share=tanh(mean / 2))
     votes = [vote.choice == _side(verdict, node) for verdict, vote in _readable(verdicts)]
     if not votes:
         return None
-    return Score(text=f"{sum(votes)}/{len(votes)}", share=2 * sum(votes) / len(votes) - 1)
+    return Standing(text=f"{sum(votes)}/{len(votes)}", share=2 * sum(votes) / len(votes) - 1)
 
 
 def _side(verdict: "Verdict", node: "AssistantNode") -> str:

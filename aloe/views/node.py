@@ -15,13 +15,13 @@ from aloe.views.marks import notes, preference, verdicts_about
 from aloe.views.tree import fact_text
 
 if TYPE_CHECKING:
-    from aloe.exchange import Exchange
+    from aloe.calls.exchange import RecordedCall
     from aloe.schema import AssistantNode, Tree, UserNode, Verdict, Vote
 
     AnyNode = UserNode | AssistantNode
 
 
-def calls_about(node: "AnyNode", exchanges: "Sequence[Exchange]") -> "list[Exchange]":
+def calls_about(node: "AnyNode", exchanges: "Sequence[RecordedCall]") -> "list[RecordedCall]":
     """Return the calls that wrote, read or judged `node`.
 
     A judge's calls are logged under the user's message; of a reply they are those that it was
@@ -36,7 +36,7 @@ def calls_about(node: "AnyNode", exchanges: "Sequence[Exchange]") -> "list[Excha
     return found
 
 
-def node_view(tree: "Tree", node: "AnyNode", exchanges: "Sequence[Exchange]") -> RenderableType:
+def node_view(tree: "Tree", node: "AnyNode", exchanges: "Sequence[RecordedCall]") -> RenderableType:
     """Return the node, the comparisons it took part in, and its calls in full."""
     if node.role == "user":
         verdicts = list(tree.verdicts_on(node.id))
@@ -111,7 +111,7 @@ def _vote(vote: "Vote", agents: dict[str, str]) -> str:
     return words + (f", about {vote.criterion}" if vote.criterion else "") + f" ({vote.judge})"
 
 
-def call_view(exchange: "Exchange") -> RenderableType:
+def call_view(exchange: "RecordedCall") -> RenderableType:
     """Return one call: its figures, what was sent word for word, and what came back."""
     event = exchange.event
     parts: list[RenderableType] = [
@@ -133,7 +133,7 @@ def call_view(exchange: "Exchange") -> RenderableType:
     return Group(*parts)
 
 
-def _figures(exchange: "Exchange") -> str:
+def _figures(exchange: "RecordedCall") -> str:
     event = exchange.event
     start = datetime.fromtimestamp(event["started"]).astimezone()
     cost = "unknown cost" if event["cost"] is None else f"${event['cost']:.6f}"
@@ -146,7 +146,7 @@ def _figures(exchange: "Exchange") -> str:
     )
 
 
-def _first_token(exchange: "Exchange") -> Iterator[str]:
+def _first_token(exchange: "RecordedCall") -> Iterator[str]:
     """Yield the likeliest first tokens, where the server gave any."""
     found = (exchange.event["reply"] or {}).get("logprobs") or {}
     best = sorted(found.items(), key=lambda each: -each[1])[:5]

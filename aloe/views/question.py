@@ -17,7 +17,7 @@ BESIDE = 90
 KEYS = "a / b: better reply   t: tie   s: skip   u: back to the last   q: stop"
 
 
-class Question:
+class LabelQuestion:
     """One comparison; nothing in it tells who wrote which reply or what the judge said."""
 
     def __init__(self, tree: "Tree", a: "AssistantNode", b: "AssistantNode", place: str) -> None:

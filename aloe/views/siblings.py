@@ -17,7 +17,7 @@ COLUMN = 34
 """Characters a reply needs to stand beside another."""
 
 
-class Siblings:
+class SiblingView:
     """The replies to `user`, what tells them apart, and how they were compared."""
 
     def __init__(self, tree: "Tree", user: "UserNode", replies: "list[AssistantNode]") -> None:

@@ -5,8 +5,8 @@ import pytest
 from builders import assistant, scripted_model, user
 from langchain_core.messages import AIMessage
 
-from agents.assistant import TRIES, AssistantAgent
-from aloe.calls import CallLog, Event
+from aloe.agents.assistant import TRIES, AssistantAgent
+from aloe.calls.log import CallLog, Event
 from aloe.schema import AssistantNode, Disclosure
 
 FIRST = user("I am 40. What is tea?", revealed=(Disclosure(quote="I am 40."),))

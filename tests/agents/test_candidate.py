@@ -2,8 +2,8 @@ import asyncio
 
 from builders import PERSONAS, assistant, scripted_model, user
 
-from agents.candidate import CONDITIONS, CandidateAgent
-from aloe.calls import CallLog
+from aloe.agents.candidate import CONDITIONS, CandidateAgent
+from aloe.calls.log import CallLog
 from aloe.schema import AssistantNode, Persona
 
 FIRST = user("I mend bicycles. Where do I start?")

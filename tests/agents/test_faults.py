@@ -1,7 +1,7 @@
 import pytest
 
-from agents.faults import assistant_faults, echoes, tidied, user_faults
-from aloe.models import Reply
+from aloe.agents.faults import assistant_faults, echoes, tidied, user_faults
+from aloe.models.open import Reply
 
 
 def reply(text: str, finish: str = "stop") -> Reply:

@@ -6,8 +6,8 @@ from builders import PERSONAS, scripted_model, user
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.inducer import Inducer
-from aloe.calls import CallLog, Event
+from aloe.agents.inducer import Inducer
+from aloe.calls.log import CallLog, Event
 
 SAID = "I am 40. What is tea? I hate lists."
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
-from agents.judge import PreferenceJudge, decide, read_vote
-from aloe.calls import CallLog, Event
-from aloe.models import Reply
+from aloe.agents.judge import PreferenceJudge, decide, read_vote
+from aloe.calls.log import CallLog, Event
+from aloe.models.open import Reply
 from aloe.schema import Verdict, Vote
 
 OPENING = user("I hate lists. What is tea?")

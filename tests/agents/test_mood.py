@@ -6,13 +6,13 @@ import pytest
 from builders import PERSONAS, assistant, config, grow, scripted_model, user
 from langchain_core.messages import BaseMessage
 
-from agents.mood import MANNERS, mood_of, taken_back, with_typos
-from agents.repairs import REPAIRS
-from agents.user import UserAgent, facts_in_order
-from aloe.calls import CallLog
+from aloe.agents.mood import MANNERS, mood_of, taken_back, with_typos
+from aloe.agents.repairs import REPAIRS
+from aloe.agents.user import UserAgent, facts_in_order
+from aloe.calls.log import CallLog
 from aloe.config import Mood
+from aloe.memory.disclosures import default_ledger
 from aloe.schema import Disclosure, Node, UserNode
-from memory.ledger import default_ledger
 
 PERSONA = PERSONAS[0]
 

@@ -11,8 +11,8 @@ from builders import comparison, scripted_model
 from langchain_core.messages import AIMessage
 from voting import BAD, FLOOR, GOOD, OPENING, good_is, judged, other, rated, raw, said
 
-from agents.judge import PreferenceJudge
-from aloe.calls import CallLog
+from aloe.agents.judge import PreferenceJudge
+from aloe.calls.log import CallLog
 
 
 def thinker(written: Callable[[str, int], str], tail: Callable[[str], float]) -> Callable[..., Any]:

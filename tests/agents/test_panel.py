@@ -8,15 +8,15 @@ import pytest
 from builders import SCRIPTED, assistant, comparison, config, scripted_model, user
 from langchain_core.messages import AIMessage
 
-from agents.judge import PreferenceJudge, Question, majority
-from agents.panel import Panel, identity, make_judge, read_own_passport
-from agents.prompt import shipped
-from aloe.calls import CallLog
+from aloe.agents.judge import PreferenceJudge, Question, majority
+from aloe.agents.panel import Panel, identity, make_judge, read_own_passport
+from aloe.agents.prompt import shipped
+from aloe.benchmark.agreement import wilson
+from aloe.calls.log import CallLog
 from aloe.config import Config, Criterion, validated
 from aloe.errors import ConfigError, InputError
 from aloe.passport import Passport
 from aloe.schema import Verdict
-from benchmark.agreement import wilson
 
 OPENING = user("I hate lists. What is tea?")
 GOOD = assistant("A plant, dried.", OPENING, agent="good")
@@ -198,7 +198,7 @@ def test_without_a_passport_there_is_no_confidence() -> None:
 
 
 def test_another_judges_passport_is_refused(tmp_path: Path) -> None:
-    settings = with_passport(tmp_path / "p.json", config("scripted:agents.scripted:other"))
+    settings = with_passport(tmp_path / "p.json", config("scripted:aloe.agents.scripted:other"))
     raw = config().model_dump()
     raw["judge"]["passport"] = settings.judge.passport
     with pytest.raises(ConfigError, match=r"another judge's passport \(models differ\)"):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.prompt import FOLDER, parse, shipped
+from aloe.agents.prompt import FOLDER, parse, shipped
 from aloe.errors import ConfigError
 
 

@@ -8,10 +8,10 @@ from builders import PERSONAS, assistant, scripted_model, user
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.rating import PointwiseJudge, Rating, read_rating
-from agents.scripted import reply as scripted
-from aloe.calls import CallLog, Event
-from aloe.models import Reply
+from aloe.agents.rating import PointwiseJudge, Rating, read_rating
+from aloe.agents.scripted import reply as scripted
+from aloe.calls.log import CallLog, Event
+from aloe.models.open import Reply
 
 OPENING = user("I hate lists. What is tea?")
 REPLY = assistant("A plant, dried.", OPENING)

@@ -6,12 +6,12 @@ from typing import Any
 import builders
 import pytest
 
-from agents.rating import PointwiseJudge
-from agents.rewards import JudgeReward, Users, check_columns, rules, talks
-from agents.user import UserAgent
-from aloe.calls import CallLog
+from aloe.agents.rating import PointwiseJudge
+from aloe.agents.rewards import JudgeReward, Users, check_columns, rules, talks
+from aloe.agents.user import UserAgent
+from aloe.calls.log import CallLog
 from aloe.errors import CallError, ConfigError, ModelError
-from memory.verifiable import wish
+from aloe.memory.verifiable import wish
 
 BRIEF = wish("length", "brief")
 COLUMNS: dict[str, Any] = {

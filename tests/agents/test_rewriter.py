@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from agents.rewriter import EDITS, REACHABLE, rewrite, stated
-from memory.verifiable import DIMENSIONS, generate, kept, next_words, satisfaction
+from aloe.agents.rewriter import EDITS, REACHABLE, rewrite, stated
+from aloe.memory.verifiable import DIMENSIONS, generate, kept, next_words, satisfaction
 
 REPLIES = (
     "Hey there! It's great that you don't mind. Have you tried walking? Walk 20 minutes.\n\n"

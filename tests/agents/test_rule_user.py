@@ -3,8 +3,8 @@ import asyncio
 from builders import assistant
 from learners import WISHES, cases
 
-from agents.rule_user import RuleUser
-from memory.verifiable import demonstration, revealed, wish
+from aloe.agents.rule_user import RuleUser
+from aloe.memory.verifiable import demonstration, revealed, wish
 
 PERSONA = cases()[0].persona
 

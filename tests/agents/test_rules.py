@@ -9,12 +9,12 @@ from command import RunAloe
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.panel import make_judge
-from aloe.calls import CallLog, Event
+from aloe.agents.panel import make_judge
+from aloe.calls.log import CallLog, Event
 from aloe.config import Config, validated
+from aloe.memory.run_folder import read_trees
+from aloe.memory.verifiable import generate, satisfaction
 from aloe.schema import AssistantNode, Persona, Tree, Verdict
-from memory.trees import read_trees
-from memory.verifiable import generate, satisfaction
 
 OPENING = user("What is tea?")
 WISHES = {"length": "brief", "question": "asked", "exclamation": "none"}

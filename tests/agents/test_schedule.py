@@ -10,7 +10,7 @@ from builders import assistant, user
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.schedule import compare_all
+from aloe.agents.schedule import compare_all
 from aloe.config import Schedule
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Outcome, Verdict

@@ -3,7 +3,7 @@
 import pytest
 from builders import PERSONAS, config, grow, scripted_model
 
-from agents.scripted import reply
+from aloe.agents.scripted import reply
 from aloe.schema import AssistantNode, UserNode
 
 

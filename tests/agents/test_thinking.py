@@ -9,18 +9,18 @@ import pytest
 from builders import PERSONAS, scripted_model, user
 from langchain_core.messages import AIMessage
 
-from agents.assistant import AssistantAgent
-from agents.candidate import CandidateAgent
-from agents.inducer import Inducer
-from agents.rewards import Users, rules, said_in, talks
-from agents.roles import RoleModel
-from agents.user import TRIES, UserAgent
-from agents.writer import PersonaWriter
-from aloe.calls import CallLog, Event
+from aloe.agents.assistant import AssistantAgent
+from aloe.agents.candidate import CandidateAgent
+from aloe.agents.inducer import Inducer
+from aloe.agents.rewards import Users, rules, said_in, talks
+from aloe.agents.roles import RoleModel
+from aloe.agents.user import TRIES, UserAgent
+from aloe.agents.writer import PersonaWriter
+from aloe.calls.log import CallLog, Event
 from aloe.errors import CallError
-from aloe.models import Model
+from aloe.memory.verifiable import wish
+from aloe.models.open import Model
 from aloe.schema import Fault
-from memory.verifiable import wish
 
 ASKED = user("I am 40. What is tea?")
 SAID = "I am fine, and you?"

@@ -6,9 +6,9 @@ import pytest
 from builders import PERSONAS, assistant, scripted_model, user
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.repairs import REPAIRS
-from agents.user import TRIES, UserAgent, facts_in_order
-from aloe.calls import CallLog, Event
+from aloe.agents.repairs import REPAIRS
+from aloe.agents.user import TRIES, UserAgent, facts_in_order
+from aloe.calls.log import CallLog, Event
 from aloe.errors import CallError
 from aloe.schema import Node, UserNode
 

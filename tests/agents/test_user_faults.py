@@ -8,14 +8,14 @@ from builders import assistant, config, grow, scripted_model, user
 from langchain_core.messages import AIMessage
 from user_turns import CLEANED, FAULTY, FINE, PERSONA, SAID
 
-from agents.assistant import AssistantAgent
-from agents.faults import Part, assistant_faults, tidied, user_faults
-from agents.languages import OTHER, language
-from agents.prompt import shipped
-from agents.repairs import ASSISTANT_REASONS, REPAIRS
-from agents.user import UserAgent
-from aloe.calls import CallLog
-from aloe.models import Reply
+from aloe.agents.assistant import AssistantAgent
+from aloe.agents.faults import Part, assistant_faults, tidied, user_faults
+from aloe.agents.languages import OTHER, language
+from aloe.agents.prompt import shipped
+from aloe.agents.repairs import ASSISTANT_REASONS, REPAIRS
+from aloe.agents.user import UserAgent
+from aloe.calls.log import CallLog
+from aloe.models.open import Reply
 from aloe.schema import BLEMISHES, CUT_OFF, SPOILING, Disclosure, Fault, Persona
 
 PART = Part(persona=Persona.of(*PERSONA), instructions=shipped("user").render(personality="")[0][1])
@@ -202,7 +202,7 @@ def test_an_assistant_is_asked_again_with_the_reason() -> None:
 
 
 def test_a_faulty_user_spoils_the_tree_from_there_on() -> None:
-    from agents.scripted import reply as usual
+    from aloe.agents.scripted import reply as usual
 
     def script(messages, arguments):  # type: ignore[no-untyped-def]
         speaks = messages[0].text.startswith("You write the messages")

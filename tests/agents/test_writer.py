@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.writer import PersonaWriter, brief
-from aloe.calls import CallLog, Event
+from aloe.agents.writer import PersonaWriter, brief
+from aloe.calls.log import CallLog, Event
 from aloe.config import ModelConfig
-from aloe.models import Model, open_model
+from aloe.memory.axes import Axes, Kind
+from aloe.memory.descriptions import Description
+from aloe.memory.validation import reasons
+from aloe.models.open import Model, open_model
+from aloe.models.scripted import ScriptedChat
 from aloe.schema import Lineage
-from aloe.scripted import ScriptedChat
-from memory.axes import Axes, Kind
-from memory.descriptions import Description
-from memory.validation import reasons
 
 AXES: Axes = {"age": 71, "region": "Oceania", "place": "town", "expertise": "novice: chess"}
 SEED = Description(
@@ -99,7 +99,7 @@ def test_briefs_leave_out_what_is_not_known() -> None:
 
 @pytest.mark.embedded
 def test_the_embedded_model_writes_something_usable() -> None:
-    from memory.descriptions import read_seeds
+    from aloe.memory.descriptions import read_seeds
 
     seeds = read_seeds(None)["profile"][:3]
     config = ModelConfig(temperature=0.7, top_p=0.9, frequency_penalty=0.4, max_tokens=80)

@@ -11,8 +11,8 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, ModelError
-from aloe.failures import sorted_failure
-from aloe.models import check_reachable, open_model
+from aloe.models.failures import sorted_failure
+from aloe.models.open import check_reachable, open_model
 
 PAGE = b"<!DOCTYPE html><html>" + b"x" * 500
 CLIENTS: dict[str, dict[str, Any]] = {"HttpChat": {}, "ChatOpenAI": {"disable_streaming": True}}

@@ -5,11 +5,11 @@ import pytest
 from builders import scripted_model
 from langchain_core.messages import AIMessage
 
-from aloe.budget import Budget, Spent
-from aloe.calls import CallLog
+from aloe.calls.budget import Budget, Spent
+from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Price
 from aloe.errors import BudgetError
-from aloe.scripted import ScriptedChat
+from aloe.models.scripted import ScriptedChat
 
 USAGE = {"input_tokens": 90, "output_tokens": 10, "total_tokens": 100}
 

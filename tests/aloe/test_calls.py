@@ -11,11 +11,11 @@ import pytest
 from builders import scripted_model
 from langchain_core.messages import AIMessage
 
-from aloe.calls import CallLog, Event, read_events
+from aloe.calls.exchange import exchanges
+from aloe.calls.log import CallLog, Event, read_events
 from aloe.config import Price
 from aloe.errors import CallError, Cause, StoreError, TransientCallError
-from aloe.exchange import exchanges
-from aloe.models import Model, Reply
+from aloe.models.open import Model, Reply
 
 CONTRACT = {"role", "model", "latency", "input_tokens", "output_tokens", "cost", "tree", "node"}
 """What other tools rely on in every event, beside the outcome."""

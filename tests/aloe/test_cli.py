@@ -7,6 +7,7 @@ import pytest
 from command import RunAloe, StartAloe
 
 import aloe as package
+from aloe.cli import COMMANDS, load
 
 ROOT = Path(package.__file__).parent.parent
 VERBS = ("simulate", "export", "trace", "doctor", "schema", "personas grow")
@@ -39,17 +40,19 @@ def test_it_is_a_module_too() -> None:
     assert ran.stdout.strip() == package.__version__
 
 
-def test_another_package_of_the_same_name_is_told_in_one_line(
+def test_folders_of_our_names_beside_a_script_do_not_get_in_the_way(
     start: StartAloe, tmp_path: Path
 ) -> None:
-    (tmp_path / "agents").mkdir()
-    (tmp_path / "agents" / "__init__.py").touch()
-    child = start(
-        "doctor", PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "tests")])
-    )
-    out, err = child.communicate(timeout=60)
-    assert child.returncode == 2
-    assert out == ""
-    assert err.count("\n") == 1
-    assert "'agents'" in err
-    assert "virtual environment" in err
+    for name in ("agents", "graphs", "memory", "training", "benchmark"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong one')")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "tests")])
+    child = start("roles", "list", PYTHONPATH=paths)
+    out, _ = child.communicate(timeout=120)
+    assert child.returncode == 0
+    assert "inducer" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_listed_with_the_first_line_of_its_help(name: str) -> None:
+    assert COMMANDS[name].help == load(name).help.splitlines()[0]

@@ -10,7 +10,7 @@ import pieces
 import tiny
 from transformers import AddedToken, PreTrainedTokenizerFast
 
-from aloe.control_tokens import BREAK, ChatEncoder, broken, control_pattern
+from aloe.models.control_tokens import BREAK, ChatEncoder, broken, control_pattern
 
 pytestmark = pytest.mark.train
 

@@ -11,9 +11,9 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, CallError, ContextError, ModelError, TransientCallError
-from aloe.failures import named_delay, retry_after, sorted_failure
-from aloe.http_answer import ServerError
-from aloe.models import Model, Reply, check_reachable, open_model
+from aloe.models.failures import named_delay, retry_after, sorted_failure
+from aloe.models.http_answer import ServerError
+from aloe.models.open import Model, Reply, check_reachable, open_model
 
 CLIENTS: dict[str, dict[str, Any]] = {"HttpChat": {}, "ChatOpenAI": {"disable_streaming": True}}
 
@@ -308,6 +308,6 @@ def test_a_call_ends_in_time_however_slowly_its_answer_drips(
 def test_a_list_of_models_that_is_forbidden_or_slow_loses_nothing(
     server: ChatServer, monkeypatch: pytest.MonkeyPatch, models: Answer
 ) -> None:
-    monkeypatch.setattr("aloe.models.REACH_TIMEOUT", 0.3)
+    monkeypatch.setattr("aloe.models.open.REACH_TIMEOUT", 0.3)
     server.models = models
     asyncio.run(check_reachable([at(server, {})]))

@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 from builders import PERSONAS, config, grow
 
-from aloe.budget import Spent
-from aloe.calls import CallLog
+from aloe.calls.budget import Spent
+from aloe.calls.forecast import RoleUsage, exchanges, forecast
+from aloe.calls.history import History
+from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config, Price, SimulationConfig, validated
-from aloe.earlier import Earlier
-from aloe.forecast import Usage, exchanges, forecast
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,9 @@ def test_money_comes_from_the_price_table() -> None:
 
 def test_calls_of_the_run_say_what_a_call_takes() -> None:
     roles = ("user", "inducer", "a0", "a1", "judge")
-    measured = {role: Usage(calls=2, input_tokens=20, output_tokens=4, seconds=2) for role in roles}
+    measured = {
+        role: RoleUsage(calls=2, input_tokens=20, output_tokens=4, seconds=2) for role in roles
+    }
     ahead = forecast(config(turns=2, concurrency=2), PERSONAS, 4, measured)
     assert (ahead.least.calls, ahead.least.input_tokens, ahead.least.output_tokens) == (48, 480, 96)
     assert ahead.least.seconds == 4 * 2 * 5 / 2  # one of the two assistants waits for nobody
@@ -108,4 +110,4 @@ def test_it_sees_the_end_of_the_budget_coming() -> None:
 
 
 def test_earlier_parts_of_a_run_that_has_not_begun(tmp_path: Any) -> None:
-    assert Earlier.of(tmp_path / "events.jsonl") == Earlier()
+    assert History.of(tmp_path / "events.jsonl") == History()

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 import tiny
 import torch
 
-from aloe.generation import SCORED, Drawing, Request, Writer, Written
+from aloe.models.generation import SCORED, BatchWriter, Drawing, Request, Written
 
 pytestmark = pytest.mark.train
 
@@ -37,7 +37,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.model = tiny.model().eval()
-        self.writer = Writer(self.model, tiny.tokenizer())
+        self.writer = BatchWriter(self.model, tiny.tokenizer())
         self.sizes: list[int] = []
         self.most = 1000
         self._gate = threading.Event()

@@ -4,7 +4,7 @@ import gguf
 import numpy as np
 import pytest
 
-from aloe.gguf_head import read_head, read_tensor_types
+from aloe.models.gguf_head import read_head, read_tensor_types
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from server import ChatServer, completion
 
 from aloe.config import ModelConfig
-from aloe.http_chat import HttpChat
-from aloe.models import open_model
+from aloe.models.http import HttpChat
+from aloe.models.open import open_model
 
 
 def chat(server: ChatServer) -> HttpChat:

@@ -9,7 +9,7 @@ import pytest
 
 from aloe.config import LimitsConfig
 from aloe.errors import Cause, ModelError, TransientCallError
-from aloe.limits import Limiter, duration, in_force, limiter_of
+from aloe.models.limits import Limiter, duration, in_force, limiter_of
 
 
 def limiter(**settings: Any) -> Limiter:

@@ -7,8 +7,8 @@ import pytest
 from command import RunAloe, StartAloe
 
 from aloe.errors import ConfigError, ModelError
-from aloe.local import WEIGHTS, embedded_server, weights_path
-from memory.trees import read_trees
+from aloe.memory.run_folder import read_trees
+from aloe.models.local import WEIGHTS, embedded_server, weights_path
 
 
 def test_the_weights_are_a_file_of_a_package() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aloe.markup import holds_marks, message_in
+from aloe.models.markup import holds_marks, message_in
 
 KEPT = [
     "A",

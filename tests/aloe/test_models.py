@@ -11,8 +11,8 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
-from aloe.failures import retry_after
-from aloe.models import Model, Reply, check_reachable, closed_model, open_model
+from aloe.models.failures import retry_after
+from aloe.models.open import Model, Reply, check_reachable, closed_model, open_model
 from aloe.secrets import redacted
 
 HELLO = [("system", "Be kind."), ("user", "Hello")]
@@ -286,8 +286,8 @@ def test_texts_are_cleared_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"model": "hf:x", "reasoning": "off"}, ["hf:x", "reasoning"]),
         ({"model": "community:ChatNobody"}, ["ChatNobody"]),
         ({"model": "scripted:no.such:reply"}, ["scripted:no.such:reply"]),
-        ({"model": "scripted:agents.scripted:none"}, ["cannot be found"]),
-        ({"model": "scripted:agents.scripted"}, ["cannot be found"]),
+        ({"model": "scripted:aloe.agents.scripted:none"}, ["cannot be found"]),
+        ({"model": "scripted:aloe.agents.scripted"}, ["cannot be found"]),
         ({"model": "local:no-such-model"}, ["no-such-model", "smollm2-135m"]),
     ],
 )

@@ -11,8 +11,8 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import CallError, ContextError
-from aloe.models import Model, open_model
-from aloe.parameters import without_system
+from aloe.models.open import Model, open_model
+from aloe.models.parameters import without_system
 
 HELLO = [("system", "Be kind."), ("user", "Hello")]
 SCHEMA = {"type": "object", "properties": {"1": {"enum": ["user"]}}}

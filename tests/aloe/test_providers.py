@@ -12,12 +12,12 @@ from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from pydantic import Field
 from server import ChatServer, completion, failure
 
-from agents.scripted import reply
+from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig, load, validated
 from aloe.errors import CallError, ConfigError
-from aloe.models import Model, Reply, open_model
-from aloe.scripted import ScriptedChat
-from graphs import simulate
+from aloe.graphs import simulate
+from aloe.models.open import Model, Reply, open_model
+from aloe.models.scripted import ScriptedChat
 
 CLAUDE = """
 from typing import Any

@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 
-from aloe.recoding import ending_at, recoded
+from aloe.models.requantize import ending_at, recoded
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aloe.errors import InputError
-from aloe.lines import read_lines
-from aloe.records import read_records
+from aloe.files.lines import read_lines
+from aloe.files.records import read_records
 
 TEXTS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"), min_size=1

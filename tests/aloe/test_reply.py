@@ -6,10 +6,10 @@ import pytest
 from builders import scripted_model
 from openai.types.chat import ChatCompletion
 
-from aloe.http_chat import message_of
-from aloe.models import _reply
-from aloe.openai_chat import ChatOpenAI
-from aloe.reply import Reply
+from aloe.models.http import message_of
+from aloe.models.open import _reply
+from aloe.models.openai_chat import ChatOpenAI
+from aloe.models.reply import Reply
 
 BLOCKS = [
     {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},

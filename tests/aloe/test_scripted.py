@@ -5,7 +5,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from aloe.errors import ConfigError
-from aloe.scripted import ScriptedChat, named_script
+from aloe.models.scripted import ScriptedChat, named_script
 
 
 def test_a_token_is_a_word() -> None:
@@ -26,7 +26,9 @@ def test_a_script_may_stand_in_the_working_folder(
     assert named_script("my_own_script:reply")([], {}) == "mine"
 
 
-@pytest.mark.parametrize("name", ["", "nowhere", "agents.scripted:", ":reply", "agents..x:reply"])
+@pytest.mark.parametrize(
+    "name", ["", "nowhere", "aloe.agents.scripted:", ":reply", "agents..x:reply"]
+)
 def test_a_script_that_is_not_there(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be found"):
         named_script(name)

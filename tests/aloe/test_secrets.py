@@ -6,7 +6,7 @@ from command import RunAloe
 
 from aloe.config import ModelConfig, RoleConfig, load
 from aloe.errors import ConfigError
-from aloe.models import open_model
+from aloe.models.open import open_model
 from aloe.secrets import redacted
 
 PLAIN = [

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aloe.benchmark.cases import SUITES, load_cases
+from aloe.benchmark.gold_pairs import read_gold
+from aloe.memory.descriptions import read_seeds
+from aloe.memory.personas import SHIPPED, read_personas
 from aloe.sentences import sentences
-from benchmark.cases import SUITES, load_cases
-from benchmark.gold_pairs import read_gold
-from memory.descriptions import read_seeds
-from memory.personas import SHIPPED, read_personas
 
 
 def at_every_mark(text: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
 from aloe import telemetry
-from aloe.calls import CallLog, Event
+from aloe.calls.log import CallLog, Event
 from aloe.config import TelemetryConfig
 from aloe.errors import ConfigError
 from aloe.telemetry import Spans, traced

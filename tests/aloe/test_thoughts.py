@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe.thoughts import Spoken, split_thoughts
+from aloe.models.thoughts import Spoken, split_thoughts
 
 HARMONY = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>A"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aloe.usage import MOST, Usage, count_usage, estimate, openai_usage
+from aloe.models.usage import MOST, Usage, count_usage, estimate, openai_usage
 
 SENT = [("system", "Be kind."), ("user", "Hello")]
 SAID = "Hi, how are you?"

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.agreement import (
+from aloe.benchmark.agreement import (
     cohen_kappa,
     intraclass_correlation,
     krippendorff_alpha,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from builders import persona_lines
 
-from benchmark.bench_simulate import Task, load_server, measure, page
+from tests.performance.simulate import Trial, load_server, measure, page
 
 
 def test_floor_and_program_play_the_same_conversations(tmp_path: Path) -> None:
     personas = tmp_path / "personas.jsonl"
     personas.write_text(persona_lines(), encoding="utf-8")
     with load_server(0.0) as url:
-        task = Task(
+        task = Trial(
             variant="floor",
             model=f"openai:m@{url}",
             trees=6,

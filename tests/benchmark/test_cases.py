@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aloe.benchmark import decontamination
+from aloe.benchmark.cases import SUITES, Case, Probe, load_cases
 from aloe.errors import ConfigError, InputError
+from aloe.memory.axes import AGE_BANDS, MIX
+from aloe.memory.descriptions import Description, Lineage
+from aloe.memory.embedder import MiniLmEmbedder
+from aloe.memory.personas import SHIPPED, read_personas
+from aloe.memory.pool.pairing import conflicts
+from aloe.memory.validation import reasons
+from aloe.memory.verifiable import demonstration, satisfaction
 from aloe.schema import Fact, sentences
-from benchmark import decontamination
-from benchmark.cases import SUITES, Case, Probe, load_cases
-from memory.axes import AGE_BANDS, MIX
-from memory.descriptions import Description, Lineage
-from memory.embedder import MiniLmEmbedder
-from memory.pairing import conflicts
-from memory.personas import SHIPPED, read_personas
-from memory.validation import reasons
-from memory.verifiable import demonstration, satisfaction
 from tests.builders import PERSONAS, persona_lines
 
 SIZES = {
@@ -114,7 +114,7 @@ def test_the_suites_were_compared_with_the_pool_as_both_are_now() -> None:
     found = decontamination.Decontamination.model_validate_json(
         decontamination.FOUND.read_text(encoding="utf-8")
     )
-    again = "the suites or the pool changed: run python -m benchmark.decontamination"
+    again = "the suites or the pool changed: run python -m aloe.benchmark.decontamination"
     assert found.known == decontamination.known_hash(), again
     assert found.held_out == decontamination.held_out_hash(), again
     embedder, texts = MiniLmEmbedder(), decontamination.held_out()

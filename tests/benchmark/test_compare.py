@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from rows import table
 
+from aloe.benchmark.compare import METRICS, Side, caveats, compare
+from aloe.benchmark.scores import ReplyScores
+from aloe.benchmark.statistics import holm
 from aloe.config import Config, validated
 from aloe.errors import ConfigError
-from benchmark.compare import METRICS, Side, caveats, compare
-from benchmark.scores import ReplyScores
-from benchmark.statistics import holm
 
 NAN = float("nan")
 RNG = np.random.default_rng(7)

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from benchmark.error_rates import (
+from aloe.benchmark.error_rates import (
     BEGIN,
     END,
     MODELS,

@@ -1,7 +1,7 @@
 import pytest
 
+from aloe.benchmark.families import family, warnings
 from aloe.config import Config, validated
-from benchmark.families import family, warnings
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from benchmark.families import family, warnings
         ("openai:Qwen/Qwen3-8B@http://127.0.0.1:8000/v1", "qwen"),
         ("openai:meta-llama/Llama-3.1-8B", "llama"),
         ("local:smollm2-135m", "smollm"),
-        ("scripted:agents.scripted:reply", None),
+        ("scripted:aloe.agents.scripted:reply", None),
         ("openai:123", None),
     ],
 )

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from rows import row, table
 
-from benchmark.figures import length_terms, sample
-from benchmark.metrics import summary
-from benchmark.results import agreement, results, suite_result
-from benchmark.scores import Score
+from aloe.benchmark.figures import length_terms, sample
+from aloe.benchmark.metrics import summary
+from aloe.benchmark.results import agreement, results, suite_result
+from aloe.benchmark.scores import Score
 
 NAN = float("nan")
 

@@ -3,12 +3,12 @@ import pytest
 from learners import cases
 from rows import table
 
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.dialogues import plan
+from aloe.benchmark.forecast import forecast
+from aloe.benchmark.results import suite_result
+from aloe.benchmark.swaps import stand_ins
 from aloe.config import Config, validated
-from benchmark.cases import load_cases
-from benchmark.dialogues import plan
-from benchmark.forecast import forecast
-from benchmark.results import suite_result
-from benchmark.swaps import stand_ins
 
 SUITE = load_cases("aloe-100")
 SWAPS = stand_ins(SUITE)

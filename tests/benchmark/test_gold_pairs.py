@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from aloe.benchmark.agreement import cohen_kappa
+from aloe.benchmark.gold_pairs import SHIPPED, GoldPair, gold_hash, read_gold, some
 from aloe.errors import InputError
+from aloe.memory.descriptions import read_seeds
 from aloe.schema import digest, sentences
-from benchmark.agreement import cohen_kappa
-from benchmark.gold_pairs import SHIPPED, GoldPair, gold_hash, read_gold, some
-from memory.descriptions import read_seeds
 
 PAIRS = read_gold()
 BY_ID = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.id)

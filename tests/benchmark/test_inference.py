@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.inference import Difference, Interval, confidence_interval, paired_difference
-from benchmark.statistics import average_level, level_slope
+from aloe.benchmark.inference import Difference, Interval, confidence_interval, paired_difference
+from aloe.benchmark.statistics import average_level, level_slope
 
 NAN = float("nan")
 PROFILES = np.repeat(np.arange(20), 5)

@@ -10,10 +10,10 @@ import pytest
 from command import RunAloe
 from conftest import ROOT
 
-from benchmark.cases import load_cases
+from aloe.benchmark.cases import load_cases
 
 PYTHON = ROOT / ".venv-inspect" / "bin" / "python"
-S = "scripted:agents.scripted:reply"
+S = "scripted:aloe.agents.scripted:reply"
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="run `make inspect` first")
 

@@ -4,15 +4,15 @@ import pytest
 from builders import PERSONAS, config, grow
 from sample_tree import TREE
 
+from aloe.benchmark.labelling import ReplyPair, by_turn, compare, pairs, sampled
 from aloe.labels import Answer, Label
 from aloe.schema import Tree, Verdict
-from benchmark.labelling import Pair, by_turn, compare, pairs, sampled
 
 TREES = [grow(config(turns=3, both_turns=2), persona=persona, seed=3) for persona in PERSONAS]
 PAIRS = list(pairs(TREES))
 
 
-def label(pair: Pair, answer: Answer, *, rater: str = "me") -> Label:
+def label(pair: ReplyPair, answer: Answer, *, rater: str = "me") -> Label:
     verdict = pair.verdict
     return Label(
         pair=pair.id,
@@ -27,9 +27,9 @@ def label(pair: Pair, answer: Answer, *, rater: str = "me") -> Label:
     )
 
 
-def with_outcome(pair: Pair, outcome: str) -> Pair:
+def with_outcome(pair: ReplyPair, outcome: str) -> ReplyPair:
     verdict = Verdict.model_validate({**pair.verdict.model_dump(), "outcome": outcome})
-    return Pair(tree=pair.tree, verdict=verdict)
+    return ReplyPair(tree=pair.tree, verdict=verdict)
 
 
 def test_only_replies_that_say_something_and_differ() -> None:

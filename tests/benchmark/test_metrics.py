@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from benchmark.metrics import (
+from aloe.benchmark.metrics import (
     Fit,
     alignment_levels,
     average,

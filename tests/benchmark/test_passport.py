@@ -8,12 +8,12 @@ from builders import config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.judge import ORDERS
-from agents.panel import identity
+from aloe.agents.judge import ORDERS
+from aloe.agents.panel import identity
+from aloe.benchmark.gold_pairs import GoldPair, read_gold
+from aloe.benchmark.passport import JudgedPair, brier, issue, slope, thresholds
 from aloe.passport import Passport, read_passport
 from aloe.schema import Verdict
-from benchmark.gold_pairs import GoldPair, read_gold
-from benchmark.passport import Judged, brier, issue, slope, thresholds
 
 PAIRS = read_gold()
 JUDGE = identity(config())
@@ -26,7 +26,7 @@ def judged(
     margin: float | None = None,
     shown: str | None = None,
     own: str | None = None,
-) -> Judged:
+) -> JudgedPair:
     """Return a verdict that is right, wrong ...; `shown`: what each order said, A or B."""
     label = "first" if pair.better_is_first else "second"
     other = "second" if pair.better_is_first else "first"
@@ -45,10 +45,10 @@ def judged(
         "margin": margin if margin is None or pair.better_is_first else -margin,
     }
     mine = Verdict.model_validate({**raw, "outcome": own, "margin": None}) if own else None
-    return Judged(pair=pair, verdict=Verdict.model_validate(raw), own=mine)
+    return JudgedPair(pair=pair, verdict=Verdict.model_validate(raw), own=mine)
 
 
-def passport(found: list[Judged]) -> Passport:
+def passport(found: list[JudgedPair]) -> Passport:
     return issue(JUDGE, found)
 
 
@@ -124,7 +124,7 @@ def test_ties_are_readable_and_choose_no_place() -> None:
 
 
 def test_votes_tell_how_probable_an_answer_was() -> None:
-    def with_masses(each: Judged, *masses: float | None) -> Judged:
+    def with_masses(each: JudgedPair, *masses: float | None) -> JudgedPair:
         votes = [
             vote.model_copy(update={"mass": mass, "logprobs": (-0.1, -3.0) if mass == 1 else None})
             for vote, mass in zip(each.verdict.votes, masses, strict=True)

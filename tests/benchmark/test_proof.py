@@ -1,4 +1,5 @@
-"""The proof: people kept apart, players by rule, damaged rows, and the pipeline from end to end."""
+"""The experiment: people kept apart, players by rule, damaged rows, and the pipeline from end to
+end."""
 
 import asyncio
 import re
@@ -14,15 +15,12 @@ import pytest
 import typer
 from builders import user
 
-from agents.rule_user import QUESTIONS
-from aloe.config import Config, ProofConfig, load, validated
-from aloe.errors import ConfigError, StoreError
-from aloe.schema import AssistantNode, Verdict, Vote
-from benchmark.cases import load_cases
-from benchmark.proof.ablations import chosen
-from benchmark.proof.people import candidates, holds, leaks, people
-from benchmark.proof.pipeline import Proof, level
-from benchmark.proof.players import (
+from aloe.agents.rule_user import QUESTIONS
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.experiment.ablations import chosen
+from aloe.benchmark.experiment.people import candidates, holds, leaks, people
+from aloe.benchmark.experiment.pipeline import Experiment, level
+from aloe.benchmark.experiment.players import (
     AskedOnce,
     Rewriter,
     RuleMarker,
@@ -30,9 +28,9 @@ from benchmark.proof.players import (
     strange_wishes,
     training_questions,
 )
-from benchmark.proof.report import Ablated, write_report
-from benchmark.proof.reward import wishes_kept
-from benchmark.proof.rows import (
+from aloe.benchmark.experiment.report import Ablated, write_report
+from aloe.benchmark.experiment.reward import wishes_kept
+from aloe.benchmark.experiment.rows import (
     first_message_everywhere,
     fixed_order,
     of_first_trees,
@@ -41,11 +39,14 @@ from benchmark.proof.rows import (
     unparsed_is_second,
     up_to_turn,
 )
-from benchmark.proof.stage import Stages
-from memory.embedder import MiniLmEmbedder
-from memory.verifiable import DIMENSIONS, demonstration, generate, satisfaction, wish
+from aloe.benchmark.experiment.stage import Stages
+from aloe.config import Config, ExperimentConfig, load, validated
+from aloe.errors import ConfigError, StoreError
+from aloe.memory.embedder import MiniLmEmbedder
+from aloe.memory.verifiable import DIMENSIONS, demonstration, generate, satisfaction, wish
+from aloe.schema import AssistantNode, Verdict, Vote
 
-SMALL = ProofConfig(train=12, validation=3, test=4)
+SMALL = ExperimentConfig(train=12, validation=3, test=4)
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +280,7 @@ def test_a_stage_is_made_once_and_found_by_its_inputs(tmp_path: Path) -> None:
     assert stages.made("one", [1, {"a": 3}], make) != one
     assert len(made) == 2
     assert [line.split()[0] for line in lines] == ["begin", "end", "begin", "end"]
-    assert (tmp_path / "proof.log").read_text(encoding="utf-8").count("begin") == 2
+    assert (tmp_path / "experiment.log").read_text(encoding="utf-8").count("begin") == 2
 
 
 def test_a_stage_that_was_interrupted_goes_on_in_its_folder(tmp_path: Path) -> None:
@@ -353,7 +354,7 @@ def test_a_proof_that_outlives_its_parent_keeps_the_next_one_out(tmp_path: Path)
         pass
 
 
-def settings(folder: Path, model: Path, *, judge: str = "judge", **proof: Any) -> Config:
+def settings(folder: Path, model: Path, *, judge: str = "judge", **experiment: Any) -> Config:
     scripted = [
         {"name": name, "model": "scripted:taught:assistant", "hint": name == "hinted"}
         for name in ("plain", "hinted")
@@ -367,7 +368,7 @@ def settings(folder: Path, model: Path, *, judge: str = "judge", **proof: Any) -
             "arguments": {"max_steps": 2, "gradient_accumulation_steps": 1},
         },
         "benchmark": {"candidate": "scripted:taught:base", "seeds": 1},
-        "proof": {
+        "experiment": {
             "train": 8,
             "validation": 2,
             "test": 10,
@@ -380,7 +381,7 @@ def settings(folder: Path, model: Path, *, judge: str = "judge", **proof: Any) -
             "stranger": "hinted",
             "ablation_trees": [4],
             "ablation_turns": [1],
-            **proof,
+            **experiment,
         },
     }
     return validated(Config, raw, source="test")
@@ -402,11 +403,11 @@ def test_the_proof_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -
     lines: list[str] = []
 
     def run(page: Path) -> Any:
-        stages = Stages(root=tmp_path / "proof", on_line=lines.append)
-        proof = Proof(config=config, stages=stages, verb=verb)
-        made = proof.run()
+        stages = Stages(root=tmp_path / "experiment", on_line=lines.append)
+        experiment = Experiment(config=config, stages=stages, verb=verb)
+        made = experiment.run()
         ablated = [
-            Ablated(name=a.name, about=a.about, against=a.against, bench=a.bench(proof))
+            Ablated(name=a.name, about=a.about, against=a.against, bench=a.bench(experiment))
             for a in chosen(["trees-4"], config)
         ]
         return made, write_report(page, config, made, ablated)
@@ -445,43 +446,43 @@ def test_a_kill_after_a_merge_does_not_stop_the_next_proof(tmp_path: Path) -> No
         raise KeyboardInterrupt
 
     config, trained = settings(tmp_path, tmp_path), tmp_path / "sft-1"
-    stages = Stages(root=tmp_path / "proof")
+    stages = Stages(root=tmp_path / "experiment")
     with pytest.raises(KeyboardInterrupt):
-        Proof(config=config, stages=stages, verb=killed).to_serve("sft", trained)
+        Experiment(config=config, stages=stages, verb=killed).to_serve("sft", trained)
     # The verb refuses a folder that is there, so it must not be asked again.
-    assert Proof(config=config, stages=stages, verb=killed).to_serve("sft", trained).is_dir()
+    assert Experiment(config=config, stages=stages, verb=killed).to_serve("sft", trained).is_dir()
 
 
 @pytest.fixture
-def ran_proof(aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def ran_experiment(aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Run the command, with its verbs in this process."""
     import tiny
 
-    monkeypatch.setattr("aloe.commands.proof._verb", lambda lock, quiet: verb)
+    monkeypatch.setattr("aloe.benchmark.commands.experiment._verb", lambda lock, quiet: verb)
     model = tiny.save(tmp_path / "tiny")
 
-    def ran(out: Path, *options: str, **proof: Any) -> Any:
+    def ran(out: Path, *options: str, **experiment: Any) -> Any:
         file = out.with_suffix(".toml")
-        file.write_text(settings(tmp_path, model, **proof).toml(), encoding="utf-8")
-        return aloe("proof", "--json", "--config", file, "--out", out, *options)
+        file.write_text(settings(tmp_path, model, **experiment).toml(), encoding="utf-8")
+        return aloe("experiment", "--json", "--config", file, "--out", out, *options)
 
     return ran
 
 
 @pytest.mark.train
 @pytest.mark.slow
-def test_ablations_alone_never_open_the_test(ran_proof: Any, tmp_path: Path) -> None:
+def test_ablations_alone_never_open_the_test(ran_experiment: Any, tmp_path: Path) -> None:
     out = tmp_path / "p"
     names = ("bug-unparsed", "bug-one-character")
     asked = (part for name in names for part in ("--ablation", name))
-    ran = ran_proof(out, "--no-test", *asked, served="scripted:taught:sft", ablation_judged=4)
+    ran = ran_experiment(out, "--no-test", *asked, served="scripted:taught:sft", ablation_judged=4)
     assert ran.code == 0, ran.err
     page = (out / "ablations.md").read_text(encoding="utf-8")
     for name in ("trees-4", "model-judge", *names, "scaling.svg", "no test"):
         assert name in page, name
-    assert "test of" not in (out / "proof.log").read_text(encoding="utf-8")
+    assert "test of" not in (out / "experiment.log").read_text(encoding="utf-8")
     assert not list(out.glob("test-*"))
-    ran = ran_proof(
+    ran = ran_experiment(
         out, "--no-test", "--ablation", "model-judge", judge="mumbler",
         served="scripted:taught:sft", ablation_judged=4,
     )  # fmt: skip
@@ -492,9 +493,9 @@ def test_ablations_alone_never_open_the_test(ran_proof: Any, tmp_path: Path) -> 
 
 @pytest.mark.train
 @pytest.mark.slow
-def test_the_users_of_several_seeds_are_taken_together(ran_proof: Any, tmp_path: Path) -> None:
+def test_the_users_of_several_seeds_are_taken_together(ran_experiment: Any, tmp_path: Path) -> None:
     out = tmp_path / "p"
-    ran = ran_proof(out, "--seeds", "2")
+    ran = ran_experiment(out, "--seeds", "2")
     assert ran.code == 0, ran.err
     assert ran.result["best"] == {"0": "dpo", "1": "dpo"}
     page = (out / "results.md").read_text(encoding="utf-8")
@@ -517,9 +518,9 @@ def test_the_users_of_several_seeds_are_taken_together(ran_proof: Any, tmp_path:
 
 @pytest.mark.train
 @pytest.mark.slow
-def test_the_quick_form_fails_unless_the_reward_rises(ran_proof: Any, tmp_path: Path) -> None:
+def test_the_quick_form_fails_unless_the_reward_rises(ran_experiment: Any, tmp_path: Path) -> None:
     for name, code in (("sft", 0), ("shuffled", 2)):
-        ran = ran_proof(tmp_path / name, "--quick", served=f"scripted:taught:{name}")
+        ran = ran_experiment(tmp_path / name, "--quick", served=f"scripted:taught:{name}")
         assert ran.code == code, ran.err
         reward = ran.result["reward"]
         assert (reward["sft"] > reward["base"]) == (code == 0)
@@ -540,7 +541,7 @@ def test_hints_are_taken_away_only_where_there_are_some() -> None:
 
 
 def test_what_an_ablation_is_against_is_made_too() -> None:
-    raw = {"simulation": {"trees": 50}, "proof": {"ablation_judged": 25}}
+    raw = {"simulation": {"trees": 50}, "experiment": {"ablation_judged": 25}}
     config = validated(Config, raw, source="test")
     assert [a.name for a in chosen(["bug-fixed-order"], config)] == [
         "trees-25",
@@ -550,28 +551,28 @@ def test_what_an_ablation_is_against_is_made_too() -> None:
 
 
 def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
-    ran = aloe("proof", "--out", tmp_path / "p")
+    ran = aloe("experiment", "--out", tmp_path / "p")
     assert ran.is_one_line_about("--config", "proof.toml")
-    ran = aloe("proof", "--no-test", "--config", "x.toml", "--out", tmp_path / "p")
+    ran = aloe("experiment", "--no-test", "--config", "x.toml", "--out", tmp_path / "p")
     assert ran.is_one_line_about("--no-test", "--ablation")
     file = tmp_path / "c.toml"
-    file.write_text('[proof]\nrewriter = "nobody"\n', encoding="utf-8")
-    ran = aloe("proof", "--config", file, "--out", tmp_path / "p")
-    assert ran.is_one_line_about("proof.rewriter", "nobody", "hinted, plain")
-    file.write_text('[proof]\nstranger = "nobody"\n', encoding="utf-8")
-    ran = aloe("proof", "--config", file, "--out", tmp_path / "p")
-    assert ran.is_one_line_about("proof.stranger", "nobody", "hinted, plain")
+    file.write_text('[experiment]\nrewriter = "nobody"\n', encoding="utf-8")
+    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
+    assert ran.is_one_line_about("experiment.rewriter", "nobody", "hinted, plain")
+    file.write_text('[experiment]\nstranger = "nobody"\n', encoding="utf-8")
+    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
+    assert ran.is_one_line_about("experiment.stranger", "nobody", "hinted, plain")
     file.write_text("", encoding="utf-8")
-    ran = aloe("proof", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
+    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
     assert ran.is_one_line_about("hint-non", "did you mean hint-none")
     assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize(
-    "name", ["proof", "proof-quick", "proof-ablations", "proof-qwen-7b", "proof-llama-8b"]
+    "name", ["experiment", "proof-quick", "proof-ablations", "proof-qwen-7b", "proof-llama-8b"]
 )
 def test_the_shipped_settings_are_settings(name: str) -> None:
     config = load(Path(__file__).parents[2] / "examples" / f"{name}.toml")
-    assert config.proof.train == config.simulation.trees  # each user once
-    assert config.proof.rewriter in ("", *(each.name for each in config.models.assistants))
+    assert config.experiment.train == config.simulation.trees  # each user once
+    assert config.experiment.rewriter in ("", *(each.name for each in config.models.assistants))
     assert chosen(["all"], config)

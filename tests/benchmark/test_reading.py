@@ -1,11 +1,11 @@
 import pytest
 from builders import assistant, user
 
+from aloe.benchmark.cases import Probe
+from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, takes_up, used
+from aloe.memory.disclosures import DisclosureChecker, facts_in_order
+from aloe.memory.embedder import MiniLmEmbedder
 from aloe.schema import Persona, Tree
-from benchmark.cases import Probe
-from benchmark.reading import leaked, parroting, personal, recall, right, takes_up, used
-from memory.embedder import MiniLmEmbedder
-from memory.ledger import Ledger, facts_in_order
 
 PERSONA = Persona.of(
     "I mend bicycles in Porto. I am 34 years old. I have a son called Rui.", "I want short answers."
@@ -95,13 +95,15 @@ def tree_of(answer: str, stated: tuple[str, ...]) -> Tree:
     ],
 )
 def test_recall_counts_what_was_stated(answer: str, listed: int, right: int, found: int) -> None:
-    result = recall(tree_of(answer, (MEND,)), PERSONA, Ledger(MiniLmEmbedder()))
+    result = recall(tree_of(answer, (MEND,)), PERSONA, DisclosureChecker(MiniLmEmbedder()))
     assert (result.listed, result.right, result.found) == (listed, right, found)
     assert result.stated == 1
 
 
 def test_recall_forgets_what_holds_no_more() -> None:
     result = recall(
-        tree_of("I want short answers.", ("gone", MEND)), PERSONA, Ledger(MiniLmEmbedder())
+        tree_of("I want short answers.", ("gone", MEND)),
+        PERSONA,
+        DisclosureChecker(MiniLmEmbedder()),
     )
     assert result.stated == 1

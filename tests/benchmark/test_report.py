@@ -12,12 +12,12 @@ import pytest
 from chromium import dom, needs_chromium
 from command import RunAloe
 
-from benchmark.card import card
-from benchmark.cases import load_cases
-from benchmark.folder import Bench, read_bench
-from benchmark.report import _level, html, write_report
+from aloe.benchmark.card import card
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.folder import Bench, read_bench
+from aloe.benchmark.report import _level, html, write_report
 
-S = "scripted:agents.scripted:reply"
+S = "scripted:aloe.agents.scripted:reply"
 EVIL = "I say <script>document.title='owned'</script> & </script> a lot."
 
 

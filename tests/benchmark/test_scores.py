@@ -1,8 +1,8 @@
 import pytest
 from rows import row
 
+from aloe.benchmark.scores import read_scores, write_scores
 from aloe.errors import InputError, StoreError
-from benchmark.scores import read_scores, write_scores
 
 
 def test_rows_come_back_as_they_were(tmp_path) -> None:

@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.metrics import (
+from aloe.benchmark.metrics import (
     alignment_levels,
     average,
     improvement_rate,
     normalised_improvement_rate,
 )
-from benchmark.statistics import (
+from aloe.benchmark.statistics import (
     average_level,
     holm,
     level_slope,

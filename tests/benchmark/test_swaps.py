@@ -1,7 +1,7 @@
 from learners import cases
 
-from benchmark.cases import load_cases
-from benchmark.swaps import stand_ins
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.swaps import stand_ins
 
 
 def test_everybody_stands_in_once_for_somebody_of_another_life_and_temper() -> None:

@@ -5,10 +5,10 @@ import pytest
 from rich.console import Console, RenderableType
 from rows import table
 
-from benchmark.compare import Side, compare
-from benchmark.figures import Figure
-from benchmark.results import SuiteResult, results
-from benchmark.tables import LABELS, SHARES, comparison_view, interval, number, suite_view
+from aloe.benchmark.compare import Side, compare
+from aloe.benchmark.figures import Figure
+from aloe.benchmark.results import SuiteResult, results
+from aloe.benchmark.tables import LABELS, SHARES, comparison_view, interval, number, suite_view
 
 RISING = np.linspace(2, 4, 10) + np.random.default_rng(1).normal(0, 0.2, (12, 10))
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from builders import assistant, user
 
-from agents.faults import Part, tidied, user_faults
+from aloe.agents.faults import Part, tidied, user_faults
+from aloe.benchmark.user_audit import CORPUS, GOOD, Half, audit_users, read_turns
 from aloe.errors import InputError
-from aloe.models import Reply
+from aloe.models.open import Reply
 from aloe.schema import SPOILING, Persona, Tree, Verdict
-from benchmark.user_audit import CORPUS, GOOD, Half, audit_users, read_turns
-from training.export import ROWS, Format
+from aloe.training.export import ROWS, Format
 
 CAUGHT, FALSE_ALARMS = 0.95, 0.01
 """What is aimed at on the kept half."""

@@ -9,8 +9,8 @@ from command import Ran, RunAloe, StartAloe, wait_for
 from learners import cases
 from server import Answer, ChatServer, Request, completion, failure, scripted
 
-from benchmark.cases import SUITES, load_cases
-from benchmark.folder import read_bench
+from aloe.benchmark.cases import SUITES, load_cases
+from aloe.benchmark.folder import read_bench
 
 VANILLA = ["62.16", "68.92", "70.27", "74.32", "72.97", "74.32", "75.68", "78.38", "77.03", "79.73"]
 
@@ -34,7 +34,7 @@ def test_one_turn_is_too_short(aloe: RunAloe) -> None:
     assert aloe("bench", "metrics", "three").code == 2
 
 
-S = "scripted:agents.scripted:reply"
+S = "scripted:aloe.agents.scripted:reply"
 LEARN, IGNORE = "scripted:learners:learn", "scripted:learners:ignore"
 
 

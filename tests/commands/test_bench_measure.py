@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from command import RunAloe
 
-from benchmark.cases import load_cases
-from benchmark.folder import read_bench
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.folder import read_bench
 
-S = "scripted:agents.scripted:reply"
+S = "scripted:aloe.agents.scripted:reply"
 
 METRICS = """
 def words(row, tree):

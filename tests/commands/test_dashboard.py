@@ -9,15 +9,15 @@ from builders import PERSONAS, config, grow
 from sample_tree import TREE, totals
 from snapshots import Compare, drawn
 
-from aloe.budget import Budget, Spent
-from aloe.calls import CallLog, Event
-from aloe.commands.dashboard import NewestExchange, RunDisplay
-from aloe.commands.train import _TrainingDisplay
+from aloe.calls.budget import Budget, Spent
+from aloe.calls.log import CallLog, Event
 from aloe.config import BudgetConfig
-from aloe.limits import Limiter
-from aloe.views.figures import Pace, duration, spending
-from graphs.run import Progress
-from training.plan import Progress as TrainingProgress
+from aloe.graphs.commands.dashboard import NewestExchange, RunDisplay
+from aloe.graphs.run import RunProgress
+from aloe.models.limits import Limiter
+from aloe.training.commands.train import _TrainingDisplay
+from aloe.training.plan import RunProgress as TrainingProgress
+from aloe.views.figures import Throughput, duration, spending
 
 
 def event(role: str, text: str, *, tree: str = "t1", outcome: str = "ok") -> Event:
@@ -25,7 +25,7 @@ def event(role: str, text: str, *, tree: str = "t1", outcome: str = "ok") -> Eve
     return Event(role=role, model="m", tree=tree, node=None, outcome=outcome, reply=reply)
 
 
-def display(progress: Progress, *, budget: Budget | None = None) -> RunDisplay:
+def display(progress: RunProgress, *, budget: Budget | None = None) -> RunDisplay:
     calls = CallLog()
     calls.totals = totals()
     if budget:
@@ -43,7 +43,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_panel_of_a_run_under_way(snapshot: Compare, still: Any) -> None:
-    progress = Progress(wanted=10, running=3, failures={"t9": "HTTP 500"})
+    progress = RunProgress(wanted=10, running=3, failures={"t9": "HTTP 500"})
     progress.add(TREE)
     spent = Spent(calls=1239, tokens=101_000, cost=0.75)
     shown = display(progress, budget=Budget(BudgetConfig(max_cost=2.0, max_calls=5000), spent))
@@ -57,7 +57,7 @@ def test_panel_of_a_run_under_way(snapshot: Compare, still: Any) -> None:
 
 def test_rates_are_of_the_last_seconds_and_at_the_end_of_the_whole(still: Any) -> None:
     seen = totals()
-    pace = Pace(seen)
+    pace = Throughput(seen)
     for _ in range(60):
         still.now += 1
         seen.calls += 1
@@ -74,7 +74,7 @@ def test_rates_are_of_the_last_seconds_and_at_the_end_of_the_whole(still: Any) -
 
 
 def test_time_to_go(still: Any) -> None:
-    pace = Pace(totals())
+    pace = Throughput(totals())
     still.now += 30
     assert pace.to_go(0, 10) is None
     assert pace.to_go(3, 9) == pytest.approx(60)
@@ -85,15 +85,15 @@ def test_time_to_go(still: Any) -> None:
 def test_trouble_is_named_by_role_and_kind() -> None:
     calls = CallLog()
     calls.totals = totals()
-    lines = spending(calls, Pace(calls.totals))
+    lines = spending(calls, Throughput(calls.totals))
     assert lines["trouble"] == "user echo 30, judge error 2"
     assert "57% from cache" in lines["tokens"]
     assert "budget" not in lines
-    assert "trouble" not in spending(CallLog(), Pace(CallLog().totals))
+    assert "trouble" not in spending(CallLog(), Throughput(CallLog().totals))
 
 
 def test_what_holds_calls_back_is_shown_while_it_works() -> None:
-    shown = display(Progress(wanted=2, running=1))
+    shown = display(RunProgress(wanted=2, running=1))
     limiter = Limiter(server="http://host")
     limiter.in_force = lambda: "24 at once"  # type: ignore[method-assign]
     shown._calls.limiters.add(limiter)
@@ -129,7 +129,7 @@ def test_failed_calls_say_nothing_and_memory_stays_small() -> None:
 
 
 def test_figures_of_a_real_tree() -> None:
-    progress = Progress(wanted=1)
+    progress = RunProgress(wanted=1)
     progress.add(grow(config(turns=2), persona=PERSONAS[0]))
     text = drawn(display(progress).figures(), 120)
     assert re.search(r"verdicts\s+\d+ preferred", text)

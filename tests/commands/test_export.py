@@ -6,9 +6,9 @@ import pytest
 from builders import PERSONAS, config, grow
 from command import RunAloe
 
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree, UserNode
-from memory.trees import RunFolder, read_trees
-from training.release import split_of
+from aloe.training.release import split_of
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from builders import SCRIPTED
 from command import RunAloe
 from server import ChatServer, failure, scripted
 
+from aloe.benchmark.gold_pairs import SHIPPED, read_gold
 from aloe.passport import read_passport
-from benchmark.gold_pairs import SHIPPED, read_gold
 
 ORACLE = '''
-from benchmark.gold_pairs import read_gold
+from aloe.benchmark.gold_pairs import read_gold
 
 BETTER = {(p.message, *p.history, p.persona.personality): p.better for p in read_gold()}
 

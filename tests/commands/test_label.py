@@ -12,10 +12,10 @@ import pytest
 from builders import PERSONAS, config, grow
 from command import RunAloe
 
+from aloe.benchmark.passport import issue
 from aloe.labels import read_labels
+from aloe.memory.run_folder import RunFolder
 from aloe.passport import JudgeIdentity, Share, read_passport
-from benchmark.passport import issue
-from memory.trees import RunFolder
 
 SETTINGS = config(turns=2, both_turns=1)
 TREES = [grow(SETTINGS, persona=persona) for persona in PERSONAS]

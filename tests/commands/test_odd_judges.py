@@ -8,7 +8,7 @@ import pytest
 from command import RunAloe
 from server import Answer, ChatServer, Request, completion, scripted
 
-from memory.trees import read_trees
+from aloe.memory.run_folder import read_trees
 
 
 def is_judge(request: Request) -> bool:

@@ -7,17 +7,17 @@ import pytest
 from bags import BAGS
 from command import RunAloe, StartAloe
 
+from aloe.benchmark.decontamination import sha256
 from aloe.config import PersonasConfig
+from aloe.memory.embedder import MiniLmEmbedder
+from aloe.memory.personas import SHIPPED, read_personas
+from aloe.memory.pool.gate import stored_vectors
+from aloe.memory.pool.report import contradictory, unsound
 from aloe.schema import digest
-from benchmark.decontamination import sha256
-from memory.embedder import MiniLmEmbedder
-from memory.personas import SHIPPED, read_personas
-from memory.pool import stored_vectors
-from memory.report import contradictory, unsound
 
 NEAREST = Path(__file__).parents[1] / "golden" / "nearest.json"
 CITIES = [f"Town {chr(65 + n)}" for n in range(25)]
-WRITER = "scripted:agents.scripted_writer:reply"
+WRITER = "scripted:aloe.agents.scripted_writer:reply"
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from command import RunAloe, StartAloe, wait_for
 from server import ChatServer
 
 from aloe.config import load
+from aloe.memory.run_folder import read_trees
 from aloe.schema import Tree
-from memory.trees import read_trees
 
 CONTRARY = """
-from agents.scripted import reply as fair
+from aloe.agents.scripted import reply as fair
 from langchain_core.messages import AIMessage
 
 def reply(messages, arguments):
@@ -173,7 +173,7 @@ def test_killed_and_taken_up_again(
     aloe: RunAloe, start: StartAloe, run: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "slow.py").write_text(
-        "import time\nfrom agents.scripted import reply as fast\n"
+        "import time\nfrom aloe.agents.scripted import reply as fast\n"
         "def reply(messages, arguments):\n"
         "    time.sleep(0.02)\n    return fast(messages, arguments)\n"
     )

@@ -15,8 +15,8 @@ from builders import PERSONAS, SCRIPTED, persona_lines
 from command import Ran, RunAloe
 from server import Answer, ChatServer, Request, completion, failure, scripted
 
+from aloe.memory.run_folder import read_trees
 from aloe.schema import Persona
-from memory.trees import read_trees
 
 SETTINGS = """
 [limits]

@@ -10,16 +10,16 @@ import pytest
 from builders import config
 from command import RunAloe, StartAloe
 
-from agents.prompt import FOLDER, parse, shipped
+from aloe.agents.prompt import FOLDER, parse, shipped
 from aloe.errors import ConfigError
-from aloe.named import entry_points, extension
-from memory.trees import read_trees
+from aloe.memory.run_folder import read_trees
+from aloe.plugins import entry_points, extension
 
 ROOT = Path(__file__).parent.parent.parent
 
 OWN = '''
-from agents.roles import Update
-from agents.scripted import reply
+from aloe.agents.roles import Update
+from aloe.agents.scripted import reply
 
 
 def counts(exchange, model, unit="words"):
@@ -114,7 +114,7 @@ def test_a_run_goes_on_with_the_same_prompts_only(
     text = (FOLDER / "judge.md").read_text(encoding="utf-8")
     (tmp_path / "mine.md").write_text(text + "\n", encoding="utf-8")
     (tmp_path / "my.toml").write_text('[prompts]\njudge = "mine.md"\n', encoding="utf-8")
-    run = ["simulate", "--config", "my.toml", "--model", "scripted:agents.scripted:reply"]
+    run = ["simulate", "--config", "my.toml", "--model", "scripted:aloe.agents.scripted:reply"]
     run += ["--personas", str(personas_file), "--trees", "1", "--turns", "1", "--out", "out"]
     assert aloe(*run).code == 0
     held = json.loads((tmp_path / "out/prompts.json").read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, completion, failure, scripted
 
 from aloe.config import load
-from memory.trees import RunFolder, read_trees
+from aloe.memory.run_folder import RunFolder, read_trees
 
 
 @pytest.fixture
@@ -329,7 +329,7 @@ def test_killed_anywhere_nothing_is_lost_or_done_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "slow.py").write_text(
-        "import time\nfrom agents.scripted import reply as fast\n"
+        "import time\nfrom aloe.agents.scripted import reply as fast\n"
         "def reply(messages, arguments):\n"
         "    time.sleep(0.01)\n    return fast(messages, arguments)\n"
     )

@@ -8,8 +8,8 @@ import pytest
 from command import RunAloe
 from server import Answer, ChatServer, Request, completion, scripted
 
-from aloe.calls import read_events
-from memory.trees import read_trees
+from aloe.calls.log import read_events
+from aloe.memory.run_folder import read_trees
 
 SECRET = "the ZEBRA plan"
 PLACES = {

@@ -9,9 +9,9 @@ from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 from command import RunAloe, StartAloe
 from sample_tree import CALLS, TREE
 
-from aloe.commands import follow
+from aloe.memory.commands import follow
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Disclosure, Tree, Verdict
-from memory.trees import RunFolder, read_trees
 
 SETTINGS = config(turns=2, both_turns=1)
 TREES = [grow(SETTINGS, persona=persona) for persona in PERSONAS[:2]]

@@ -7,8 +7,8 @@ import pytest
 from builders import SCRIPTED
 from command import RunAloe
 
-from aloe.calls import read_events
-from memory.trees import read_trees
+from aloe.calls.log import read_events
+from aloe.memory.run_folder import read_trees
 
 
 def simulate(
@@ -75,7 +75,7 @@ def test_trees_of_another_model_are_not_extended(
 ) -> None:
     simulate(aloe, personas_file, tmp_path / "run", 1)
     config = tmp_path / "run" / "config.toml"
-    (tmp_path / "other.py").write_text("from agents.scripted import reply\n")
+    (tmp_path / "other.py").write_text("from aloe.agents.scripted import reply\n")
     config.write_text(config.read_text().replace(SCRIPTED, "scripted:builders:reply"))
     ran = aloe("simulate", "--extend", tmp_path / "run", "--turns", 2, "--out", tmp_path / "new")
     assert ran.is_one_line_about("grown with other models")

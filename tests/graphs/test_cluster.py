@@ -9,7 +9,7 @@ import pytest
 from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, Request, scripted
 
-from aloe.calls import read_events
+from aloe.calls.log import read_events
 
 pytestmark = [
     pytest.mark.slow,

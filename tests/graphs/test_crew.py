@@ -9,15 +9,15 @@ import pytest
 from builders import PERSONAS, config
 from server import Answer, ChatServer, Request, failure, scripted
 
-from aloe.budget import Budget
-from aloe.calls import CallLog, Event, appending, read_events
+from aloe.calls.budget import Budget
+from aloe.calls.log import CallLog, Event, appending, read_events
 from aloe.config import BudgetConfig, Config
 from aloe.errors import AloeError, BudgetError, ModelError, StoreError
-from graphs.crew import LIVES, Crew, WorkerLostError
-from graphs.engine import workers
-from graphs.run import Progress, finish_trees, plan, simulate
-from graphs.worker import Order, Report, Setup, Worker
-from memory.trees import RunFolder, read_trees
+from aloe.graphs.engine import workers
+from aloe.graphs.run import RunProgress, finish_trees, plan, simulate
+from aloe.graphs.worker import Order, Report, Setup, Worker
+from aloe.graphs.worker_pool import LIVES, WorkerLostError, WorkerPool
+from aloe.memory.run_folder import RunFolder, read_trees
 
 
 class LoopLink:
@@ -52,9 +52,9 @@ def run(
     lives: Callable[[int], float] = lambda _: float("inf"),
     budget: Budget | None = None,
     log: Callable[..., CallLog] = CallLog,
-) -> tuple[Progress, CallLog]:
+) -> tuple[RunProgress, CallLog]:
     """Run with two workers of which the n-th to be started lives for `lives(n)` reports."""
-    folder, progress, started = RunFolder(path), Progress(wanted=settings.simulation.trees), 0
+    folder, progress, started = RunFolder(path), RunProgress(wanted=settings.simulation.trees), 0
 
     def link() -> LoopLink:
         nonlocal started
@@ -63,7 +63,7 @@ def run(
 
     async def grow(calls: CallLog) -> None:
         wanted = {each.tree: each for each in plan(PERSONAS, settings.simulation.trees, 0)}
-        async with Crew([link, link], calls) as crew:
+        async with WorkerPool([link, link], calls) as crew:
             await finish_trees(wanted, crew.grow, folder, crew, progress, lambda: None, width=4)
 
     with folder.writing(settings), appending(folder.events) as file:
@@ -77,8 +77,8 @@ def run(
 
 
 def alone(settings: Config, path: Path) -> bytes:
-    folder, progress = RunFolder(path), Progress(wanted=settings.simulation.trees)
-    from graphs.run import open_models
+    folder, progress = RunFolder(path), RunProgress(wanted=settings.simulation.trees)
+    from aloe.graphs.run import open_models
 
     with folder.writing(settings):
         models = open_models(settings)
@@ -183,7 +183,7 @@ def test_a_fault_of_the_program_is_not_hidden(
     async def broken(*_: Any) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("graphs.run.grow_tree", broken)
+    monkeypatch.setattr("aloe.graphs.run.grow_tree", broken)
     with pytest.raises(ExceptionGroup) as found:
         run(config(trees=1, turns=1), tmp_path)
     assert found.group_contains(RuntimeError, match="KeyError: 'a bug'")

@@ -6,17 +6,17 @@ from bags import BagOfWords
 from builders import PERSONAS, scripted_model
 from learners import cases
 
-from agents.candidate import CONDITIONS, CandidateAgent
-from agents.scripted import reply as scripted_reply
-from agents.user import UserAgent
-from aloe.calls import CallLog
+from aloe.agents.candidate import CONDITIONS, CandidateAgent
+from aloe.agents.scripted import reply as scripted_reply
+from aloe.agents.user import UserAgent
+from aloe.benchmark.cases import Case, Flip, Probe
+from aloe.benchmark.dialogues import RECALL, plan
+from aloe.benchmark.swaps import stand_ins
+from aloe.calls.log import CallLog
 from aloe.errors import CallError
+from aloe.graphs.dialogue import DialogueContext, hold
+from aloe.memory.disclosures import DisclosureChecker
 from aloe.schema import Tree
-from benchmark.cases import Case, Flip, Probe
-from benchmark.dialogues import RECALL, plan
-from benchmark.swaps import stand_ins
-from graphs.dialogue import DialogueContext, hold
-from memory.ledger import Ledger
 
 
 def context(script=scripted_reply, condition: str = "candidate") -> DialogueContext:
@@ -26,7 +26,7 @@ def context(script=scripted_reply, condition: str = "candidate") -> DialogueCont
         candidate=CandidateAgent(
             model=scripted_model(script), calls=calls, terms=CONDITIONS[condition]
         ),
-        ledger=Ledger(BagOfWords()),
+        ledger=DisclosureChecker(BagOfWords()),
     )
 
 

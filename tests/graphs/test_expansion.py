@@ -8,8 +8,8 @@ from builders import assistant, user
 
 from aloe.config import EXPANSION_NAMES, SimulationConfig
 from aloe.errors import ConfigError, RoleError
+from aloe.graphs.expansion import Siblings, beam, frontier
 from aloe.schema import AssistantNode, Verdict, Vote
-from graphs.expansion import Siblings, beam, frontier
 
 OPENING = user("Hello")
 A, B, C = (assistant(f"Reply {name}", OPENING, agent=name) for name in "abc")

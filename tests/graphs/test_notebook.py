@@ -8,11 +8,11 @@ import pytest
 from builders import PERSONAS, SCRIPTED
 
 from aloe.errors import CallError, ConfigError, InputError
-from graphs import simulate, simulate_async
-from memory.trees import read_trees
+from aloe.graphs import simulate, simulate_async
+from aloe.memory.run_folder import read_trees
 
 FAILING = """
-from agents.scripted import reply
+from aloe.agents.scripted import reply
 from aloe.errors import CallError
 
 

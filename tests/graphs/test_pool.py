@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 from bags import BagOfWords
 
-from agents.writer import Writer
+from aloe.agents.writer import Writer
 from aloe.config import PersonasConfig
 from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
+from aloe.graphs.pool import GrowthProgress, PoolContext, grow_pool
+from aloe.memory.axes import MIX, Axes, Kind
+from aloe.memory.composition import Composer
+from aloe.memory.descriptions import Description, read_seeds
+from aloe.memory.personas import read_personas
+from aloe.memory.pool.gate import PoolFiles, open_pool
+from aloe.memory.pool.growth import GrowthLog, read_growth
+from aloe.memory.pool.report import coverage, duplicates, vectors_of
+from aloe.memory.validation import own_reasons
 from aloe.schema import Lineage, Persona, digest
-from graphs.pool import PoolContext, Progress, grow_pool
-from memory.axes import MIX, Axes, Kind
-from memory.composition import Composer
-from memory.descriptions import Description, read_seeds
-from memory.growth import GrowthLog, read_growth
-from memory.personas import read_personas
-from memory.pool import PoolFiles, open_pool
-from memory.report import coverage, duplicates, vectors_of
-from memory.validation import own_reasons
 
 
 def grow(
@@ -36,7 +36,7 @@ def grow(
             log=log,
             config=config,
             seed=seed,
-            progress=Progress(target=config.target, found=len(pool), size=len(pool)),
+            progress=GrowthProgress(target=config.target, found=len(pool), size=len(pool)),
         )
         return asyncio.run(grow_pool(context)), log
 
@@ -220,7 +220,7 @@ def test_rules_of_ones_own_refuse_what_ours_let_through(path: Path) -> None:
             log=log,
             config=config,
             seed=0,
-            progress=Progress(target=6, found=0, size=0),
+            progress=GrowthProgress(target=6, found=0, size=0),
             validators={"own:no_tea": no_tea},
         )
         assert asyncio.run(grow_pool(context)) == "target"

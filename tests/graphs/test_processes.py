@@ -10,7 +10,7 @@ import pytest
 from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, Request, scripted
 
-from aloe.calls import read_events
+from aloe.calls.log import read_events
 
 
 def children(pid: int) -> list[int]:
@@ -97,7 +97,7 @@ def test_ctrl_c_ends_run_and_workers(
 
 
 def test_what_libraries_print_does_not_get_between_the_messages() -> None:
-    code = "import os, graphs.processes as p; p.work = lambda *_: print('noise'); p.main()"
+    code = "import os, aloe.graphs.processes as p; p.work = lambda *_: print('noise'); p.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "noise" in done.stderr
     assert done.stdout == ""

@@ -1,7 +1,7 @@
 from builders import PERSONAS, assistant, user
 
+from aloe.graphs.rejudge import flips
 from aloe.schema import AssistantNode, Outcome, Tree, Verdict
-from graphs.rejudge import flips
 
 OPENING = user("Hello")
 A, B, C = (assistant(f"Reply {name}", OPENING, agent=name) for name in "abc")

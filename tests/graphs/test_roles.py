@@ -9,19 +9,19 @@ import pytest
 from builders import PERSONAS, config, grow, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.panel import identity
-from agents.prompt import FOLDER
-from agents.registry import prompts_of
-from agents.scripted import reply
-from aloe.calls import CallLog, Event
+from aloe.agents.panel import identity
+from aloe.agents.prompt import FOLDER
+from aloe.agents.registry import prompts_of
+from aloe.agents.scripted import reply
+from aloe.calls.log import CallLog, Event
 from aloe.config import Config, validated
 from aloe.errors import CallError, ConfigError, RoleError
+from aloe.graphs.tree import turn_graph
 from aloe.schema import AssistantNode, Tree, UserNode
-from graphs.tree import turn_graph
 
 OWN = '''
 from pydantic import BaseModel
-from agents.roles import Update
+from aloe.agents.roles import Update
 from aloe.schema import Persona
 
 

@@ -9,18 +9,18 @@ import pytest
 from builders import PERSONAS, JitteryChat, config, models, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.scripted import reply
-from aloe.calls import CallLog, read_events
+from aloe.agents.scripted import reply
+from aloe.calls.log import CallLog, read_events
 from aloe.config import Config
 from aloe.errors import ModelError
-from aloe.models import Model
-from graphs.run import Progress, open_models, plan, simulate
-from memory.trees import RunFolder, read_trees
+from aloe.graphs.run import RunProgress, open_models, plan, simulate
+from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.models.open import Model
 
 
-def run(settings: Config, path: Path, model: Model | None = None) -> tuple[Progress, CallLog]:
+def run(settings: Config, path: Path, model: Model | None = None) -> tuple[RunProgress, CallLog]:
     folder = RunFolder(path)
-    progress = Progress(wanted=settings.simulation.trees)
+    progress = RunProgress(wanted=settings.simulation.trees)
     with folder.writing(settings), folder.events.open("a", encoding="utf-8") as file:
         calls = CallLog(file)
         played = models(settings, model or scripted_model())
@@ -52,7 +52,7 @@ def test_equal_runs_are_equal_files_whatever_the_concurrency(tmp_path: Path) -> 
 def test_no_more_trees_are_in_flight_than_allowed(tmp_path: Path) -> None:
     most = 0
     folder, settings = RunFolder(tmp_path), config(trees=8, turns=1, concurrency=3)
-    progress = Progress(wanted=8)
+    progress = RunProgress(wanted=8)
 
     def watch() -> None:
         nonlocal most

@@ -13,8 +13,8 @@ import pytest
 from builders import PERSONAS, SCRIPTED
 from command import wait_for
 
+from aloe.graphs.studio import StudioContext, simulation
 from aloe.schema import Tree
-from graphs.studio import StudioContext, simulation
 
 ROOT = Path(__file__).parent.parent.parent
 LANGGRAPH = ROOT / ".venv-studio" / "bin" / "langgraph"

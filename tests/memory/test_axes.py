@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from memory.axes import AGE_BANDS, KINDS, MIX, REGIONS, Kind, cells, sample, sample_cells
+from aloe.memory.axes import AGE_BANDS, KINDS, MIX, REGIONS, Kind, cells, sample, sample_cells
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,16 +5,16 @@ import pytest
 
 from aloe.config import PersonasConfig
 from aloe.errors import InputError
-from memory.axes import KINDS
-from memory.calibration import (
+from aloe.memory.axes import KINDS
+from aloe.memory.embedder import MiniLmEmbedder
+from aloe.memory.pool.calibration import (
     MAX_REFUSED,
-    Pair,
+    LabelledPair,
     calibrated,
     errors_at,
     read_pairs,
     similarities,
 )
-from memory.embedder import MiniLmEmbedder
 
 
 def test_the_default_threshold_is_the_calibrated_one() -> None:
@@ -31,7 +31,7 @@ def test_the_default_threshold_is_the_calibrated_one() -> None:
 
 def test_both_errors_are_counted() -> None:
     pairs = [
-        Pair(kind="profile", same=same, first="a", second="b")
+        LabelledPair(kind="profile", same=same, first="a", second="b")
         for same in (True, True, False, False)
     ]
     similar = np.array([0.9, 0.5, 0.6, 0.1], dtype=np.float32)
@@ -40,7 +40,7 @@ def test_both_errors_are_counted() -> None:
 
 
 def test_the_lowest_threshold_that_refuses_few_enough_is_taken() -> None:
-    pairs = [Pair(kind="profile", same=False, first="a", second="b") for _ in range(100)]
+    pairs = [LabelledPair(kind="profile", same=False, first="a", second="b") for _ in range(100)]
     similar = np.linspace(0, 0.99, 100).astype(np.float32)
     assert np.mean(similar >= calibrated(pairs, similar)) <= MAX_REFUSED
     assert calibrated(pairs, similar) == pytest.approx(0.95)

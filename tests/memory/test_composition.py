@@ -3,9 +3,9 @@ from collections import Counter
 
 import pytest
 
-from memory.axes import KINDS, TEMPERS, Kind, sample
-from memory.composition import compose, parts
-from memory.validation import reasons
+from aloe.memory.axes import KINDS, TEMPERS, Kind, sample
+from aloe.memory.composition import compose, parts
+from aloe.memory.validation import reasons
 
 
 @pytest.mark.parametrize("kind", KINDS)

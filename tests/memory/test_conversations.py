@@ -9,9 +9,9 @@ import pytest
 from builders import config, grow
 
 from aloe.errors import InputError
+from aloe.memory.conversations import IMPORTED, conversation_trees, is_conversation
 from aloe.schema import Tree, UserNode
-from memory.conversations import IMPORTED, conversation_trees, is_conversation
-from training.export import ROWS, Format, plain
+from aloe.training.export import ROWS, Format, plain
 
 
 def turn(user: str, chosen: str = "preferred", **changes: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aloe.errors import ConfigError, ModelError
-from memory.embedder import MiniLmEmbedder, open_embedder
+from aloe.memory.embedder import MiniLmEmbedder, open_embedder
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from aloe.config import EXPANSION_NAMES
 from aloe.errors import ConfigError
+from aloe.memory.forest import all_pruned, merged, pruned
 from aloe.schema import Tree, UserNode, Verdict
-from memory.forest import all_pruned, merged, pruned
 
 WIDE = grow(config(turns=3, expansion="both"))
 

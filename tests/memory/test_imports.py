@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from aloe.errors import InputError
+from aloe.memory.imports import Columns, Texts, described, matched, read_foreign
+from aloe.memory.verifiable import generate
 from aloe.schema import Persona
-from memory.imports import Columns, Texts, described, matched, read_foreign
-from memory.verifiable import generate
 
 
 def read(path: Path, columns: Columns | None = None) -> tuple[list[Texts | Persona], list[str]]:

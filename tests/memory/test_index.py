@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from chromadb.errors import InternalError
 
-from memory.embedder import Vectors, unit
-from memory.index import HEAD, QUESTIONS, DescriptionIndex, ExactScan
+from aloe.memory.embedder import Vectors, unit
+from aloe.memory.pool.index import HEAD, QUESTIONS, DescriptionIndex, ExactScan
 
 
 def clustered(count: int, seed: int) -> Vectors:

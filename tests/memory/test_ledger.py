@@ -10,11 +10,11 @@ from disclosures import HELD_OUT, SENTENCES
 from disclosures import PERSONAS as LABELLED
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agents.scripted import reply
+from aloe.agents.scripted import reply
+from aloe.memory.disclosures import Tally, default_ledger, facts_in_order, mind_reading
+from aloe.memory.words import content_words, denies, names, numbers, of_oneself
 from aloe.schema import Disclosure, Persona, UserNode
-from memory.ledger import Tally, default_ledger, facts_in_order, mind_reading
-from memory.words import content_words, denies, names, numbers, of_oneself
-from training.export import dpo_rows
+from aloe.training.export import dpo_rows
 
 PERSONA = PERSONAS[0]
 """34, mends bicycles in Porto, a son called Rui, swims a lot."""

@@ -2,10 +2,10 @@ import random
 
 import pytest
 
+from aloe.memory.axes import Kind
+from aloe.memory.descriptions import Description
+from aloe.memory.pool.pairing import conflicts, paired
 from aloe.schema import Lineage
-from memory.axes import Kind
-from memory.descriptions import Description
-from memory.pairing import conflicts, paired
 
 LIFE = "I am 30. I live alone in Crete. I never learned to drive."
 

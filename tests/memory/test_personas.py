@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from aloe.errors import InputError
+from aloe.memory.personas import SHIPPED, as_lines, cut_torn_line, read_personas
 from aloe.schema import Persona
-from memory.personas import SHIPPED, as_lines, cut_torn_line, read_personas
 
 ANNA = Persona.of("I am 30. I keep bees.", "I want short replies.", axes={"age": 30})
 BERT = Persona.of("I am 61. I repair clocks.", "I like jokes.")

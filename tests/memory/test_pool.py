@@ -15,10 +15,10 @@ from bags import BagOfWords, OtherBag
 
 from aloe.config import PersonasConfig
 from aloe.errors import ConfigError, InputError, StoreError
+from aloe.memory.axes import KINDS
+from aloe.memory.personas import read_personas
+from aloe.memory.pool.gate import PersonaPool, PoolFiles, open_pool, saved_size, stored_vectors
 from aloe.schema import Persona, digest
-from memory.axes import KINDS
-from memory.personas import read_personas
-from memory.pool import PersonaPool, PoolFiles, open_pool, saved_size, stored_vectors
 
 CONFIG = PersonasConfig(threshold=0.8)
 
@@ -130,7 +130,7 @@ def test_another_embedder_or_threshold_is_refused_with_both_names(path: Path) ->
 
 def test_the_second_process_is_told_who_writes(path: Path) -> None:
     holder = (
-        "import sys; from pathlib import Path; from memory.pool import PoolFiles\n"
+        "import sys; from pathlib import Path; from aloe.memory.pool.gate import PoolFiles\n"
         "with PoolFiles(Path(sys.argv[1])).writing(): print('held', flush=True); sys.stdin.read()"
     )
     child = subprocess.Popen(
@@ -276,7 +276,7 @@ from pathlib import Path
 from bags import BagOfWords
 from aloe.config import PersonasConfig
 from aloe.schema import Persona
-from memory.pool import open_pool
+from aloe.memory.pool.gate import open_pool
 
 path, store, said = sys.argv[1:]
 config = PersonasConfig(threshold=0.8, store=store)

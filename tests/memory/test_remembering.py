@@ -1,7 +1,7 @@
 import numpy as np
 from bags import BagOfWords
 
-from memory.remembering import RememberingEmbedder
+from aloe.memory.remembering import RememberingEmbedder
 
 
 class Counting(BagOfWords):

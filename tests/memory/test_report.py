@@ -7,10 +7,10 @@ import pytest
 from bags import BagOfWords
 
 from aloe.errors import StoreError
+from aloe.memory.pool.gate import map as maps
+from aloe.memory.pool.gate import report
+from aloe.memory.pool.growth import GrowthLog, Outcome, read_growth
 from aloe.schema import Persona
-from memory import map as maps
-from memory import report
-from memory.growth import GrowthLog, Outcome, read_growth
 
 PEOPLE = [
     Persona.of("I am 30. I keep bees.", "I want short replies.", axes={"age": 30, "place": "city"}),

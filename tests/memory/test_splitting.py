@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from aloe.memory.embedder import Vectors, unit
+from aloe.memory.splitting import PARTS, KindVectors, clusters, nearest_similarity, split
 from aloe.schema import Persona
-from memory.embedder import Vectors, unit
-from memory.splitting import PARTS, KindVectors, clusters, nearest_similarity, split
 
 SHARES = {"train": 80.0, "validation": 10.0, "test": 10.0}
 

@@ -8,8 +8,14 @@ import pytest
 from builders import PERSONAS, config, grow
 
 from aloe.errors import ConfigError, InputError, StoreError
+from aloe.memory.run_folder import (
+    RunFolder,
+    cut_torn_line,
+    read_trees,
+    replace_chunks,
+    replace_text,
+)
 from aloe.schema import Tree
-from memory.trees import RunFolder, cut_torn_line, read_trees, replace_chunks, replace_text
 
 SETTINGS = config(turns=1)
 TREES = [grow(SETTINGS, persona=persona) for persona in PERSONAS[:3]]
@@ -161,7 +167,7 @@ def test_a_text_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_however_long_a_torn_line_is_it_is_found(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.trees.BLOCK", size)
+    monkeypatch.setattr("aloe.memory.run_folder.BLOCK", size)
     file = tmp_path / "lines"
     for text, whole in (("a\nbcdef", "a\n"), ("abcdef", ""), ("ab\n\n", "ab\n\n"), ("", "")):
         file.write_text(text)

@@ -1,9 +1,9 @@
 import pytest
 
+from aloe.memory.axes import KINDS, Axes, Kind
+from aloe.memory.descriptions import Description, read_seeds
+from aloe.memory.validation import reasons
 from aloe.schema import Lineage
-from memory.axes import KINDS, Axes, Kind
-from memory.descriptions import Description, read_seeds
-from memory.validation import reasons
 
 GOOD = "I am 30. I keep bees in a village in Crete. I want to sell honey to hotels."
 CALM = "I stay level when plans collapse. I talk in full paragraphs."

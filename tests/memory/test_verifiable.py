@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from memory.verifiable import (
+from aloe.memory.verifiable import (
     DIMENSIONS,
     demonstration,
     generate,

@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.profiler import ProfilerActivity, profile
 
-from training.activations import keep_less
+from aloe.training.activations import keep_less
 
 pytestmark = pytest.mark.train
 

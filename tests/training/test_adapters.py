@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.profiler import ProfilerActivity, profile
 
-from training.adapters import add_in_place
+from aloe.training.adapters import add_in_place
 
 pytestmark = pytest.mark.train
 

@@ -19,12 +19,12 @@ from architectures import ARCHITECTURES, VOCABULARY, architecture
 from peft import LoraConfig, get_peft_model
 
 from aloe.errors import ConfigError
-from training.activations import keep_less
-from training.adapters import add_in_place
-from training.attention import use_tree_attention
-from training.packing import Answer, pack
-from training.parity import ROUNDING, same_scores
-from training.scores import token_log_probabilities
+from aloe.training.activations import keep_less
+from aloe.training.adapters import add_in_place
+from aloe.training.attention import use_tree_attention
+from aloe.training.packing import EncodedReply, pack
+from aloe.training.parity import ROUNDING, same_scores
+from aloe.training.scores import token_log_probabilities
 
 pytestmark = [
     pytest.mark.train,
@@ -49,14 +49,14 @@ def words(rng: random.Random, size: int) -> tuple[int, ...]:
     return tuple(rng.randrange(3, VOCABULARY) for _ in range(size))
 
 
-def answers() -> list[Answer]:
+def answers() -> list[EncodedReply]:
     """Return replies of two conversations: two that part, one of them carried on."""
     rng = random.Random(0)
     trunk, other = words(rng, 30), words(rng, 20)
     first, second = trunk + words(rng, 8), trunk + words(rng, 12)
     longest = second + words(rng, 20)
     cuts = ((first, 28), (second, 28), (longest, 45), (other, 12))
-    return [Answer(ids=ids, start=start) for ids, start in cuts]
+    return [EncodedReply(ids=ids, start=start) for ids, start in cuts]
 
 
 def alone(model: Any) -> Any:

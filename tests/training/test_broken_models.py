@@ -11,13 +11,13 @@ pytest.importorskip("torch")
 
 import tiny
 
-from aloe.checkpoint import load_checkpoint
 from aloe.config import ModelConfig, TrainingConfig
 from aloe.errors import AloeError, ConfigError, ModelError
-from aloe.local import embedded_server
-from aloe.models import open_model
-from training.merge import merge
-from training.start import starting_model
+from aloe.models.checkpoint import load_checkpoint
+from aloe.models.local import embedded_server
+from aloe.models.open import open_model
+from aloe.training.merge import merge
+from aloe.training.start import starting_model
 
 pytestmark = pytest.mark.train
 

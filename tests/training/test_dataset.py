@@ -11,8 +11,8 @@ import pytest
 from builders import config, grow
 
 from aloe.errors import InputError
-from training.dataset import Method, Row, data_hash, held_out_rows, read_rows
-from training.release import write_rows
+from aloe.training.dataset import Method, Row, data_hash, held_out_rows, read_rows
+from aloe.training.release import write_rows
 
 Message = dict[str, Any]
 

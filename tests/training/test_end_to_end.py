@@ -9,7 +9,7 @@ from command import RunAloe
 
 pytest.importorskip("torch")
 
-from memory.trees import read_trees
+from aloe.memory.run_folder import read_trees
 
 pytestmark = [pytest.mark.train, pytest.mark.embedded, pytest.mark.slow]
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import pytest
 from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 
-from agents.prompt import FOLDER, shipped
+from aloe.agents.prompt import FOLDER, shipped
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
-from training.export import ROWS, Format, Skipped, dpo_rows, plain, sft_rows
+from aloe.training.export import ROWS, Format, Skipped, dpo_rows, plain, sft_rows
 
 
 def tree(*nodes: UserNode | AssistantNode, verdicts: tuple[Verdict, ...] = ()) -> Tree:

@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 from architectures import architecture
 
-from training.footprint import estimated_bytes
+from aloe.training.footprint import estimated_bytes
 
 pytestmark = pytest.mark.train
 

@@ -11,12 +11,11 @@ pytest.importorskip("torch")
 
 import torch
 
-from aloe import checkpoint
 from aloe.config import ModelConfig
-from aloe.control_tokens import ChatEncoder
-from aloe.models import open_model
-from training import gguf as written
-from training.merge import merge
+from aloe.models.control_tokens import ChatEncoder
+from aloe.models.open import checkpoint, open_model
+from aloe.training import gguf as written
+from aloe.training.merge import merge
 
 pytestmark = pytest.mark.train
 
@@ -64,7 +63,7 @@ class Small:
 
     def adapter(self, out: Path) -> Path:
         from aloe.config import TrainingConfig
-        from training.start import _with_lora
+        from aloe.training.start import _with_lora
 
         model = _with_lora(
             copy.deepcopy(self.model),

@@ -11,15 +11,15 @@ pytest.importorskip("torch")
 import gguf_files
 import torch
 
-from aloe import dequantised
-from aloe.checkpoint import load_checkpoint
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError, ModelError
-from aloe.local import embedded_server
-from training import likeness
-from training.likeness import check_likeness
-from training.merge import merge
-from training.start import starting_model
+from aloe.models.checkpoint import load_checkpoint
+from aloe.models.local import embedded_server
+from aloe.models.open import dequantised
+from aloe.training import likeness
+from aloe.training.likeness import check_likeness
+from aloe.training.merge import merge
+from aloe.training.start import starting_model
 
 pytestmark = pytest.mark.train
 

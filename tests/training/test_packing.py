@@ -11,18 +11,22 @@ from hypothesis import strategies as st
 from shapes import SHAPES, caterpillar, grown
 from torch.nn import functional
 
-from training.attention import Ancestry, use_tree_attention
-from training.packing import Answer, Example, fill_rows, pack, packed_length, unpack
-from training.scores import _LogProbabilities, answer_log_probabilities, token_log_probabilities
+from aloe.training.attention import Ancestry, use_tree_attention
+from aloe.training.packing import EncodedReply, Example, fill_rows, pack, packed_length, unpack
+from aloe.training.scores import (
+    _LogProbabilities,
+    answer_log_probabilities,
+    token_log_probabilities,
+)
 
 pytestmark = pytest.mark.train
 
 
-def flat(pairs: list[tuple[Answer, Answer]]) -> list[Answer]:
+def flat(pairs: list[tuple[EncodedReply, EncodedReply]]) -> list[EncodedReply]:
     return [answer for pair in pairs for answer in pair]
 
 
-def alone(model, answer: Answer):
+def alone(model, answer: EncodedReply):
     """Score one answer the plain way: its own sequence, one position before each token."""
     logits = model(torch.tensor([answer.ids])).logits[0, answer.start - 1 : -1]
     targets = torch.tensor(answer.ids[answer.start :])
@@ -56,7 +60,7 @@ def test_a_token_that_is_shared_is_stored_once():
 )
 @settings(max_examples=60)
 def test_ancestors_are_exactly_the_earlier_tokens_of_ones_own_sequence(sequences, rng):
-    answers = [Answer(ids=ids, start=rng.randint(1, len(ids) - 1)) for ids in sequences]
+    answers = [EncodedReply(ids=ids, start=rng.randint(1, len(ids) - 1)) for ids in sequences]
     packed = pack(answers)
     nodes = torch.arange(len(packed.ids))
     seen = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < packed.end[None, :])

@@ -13,18 +13,18 @@ from architectures import architecture
 from peft import LoraConfig, get_peft_model
 from shapes import SHAPES, caterpillar
 
-import training.attention
+import aloe.training.attention
 from aloe.errors import ConfigError
-from training.activations import keep_less
-from training.adapters import _AdaptedLinear, add_in_place
-from training.attention import use_tree_attention
-from training.packing import Answer, Packed, pack
-from training.parity import same_scores
+from aloe.training.activations import keep_less
+from aloe.training.adapters import _AdaptedLinear, add_in_place
+from aloe.training.attention import use_tree_attention
+from aloe.training.packing import EncodedReply, Packed, pack
+from aloe.training.parity import same_scores
 
 pytestmark = pytest.mark.train
 
 
-def packed(*answers: Answer) -> Packed:
+def packed(*answers: EncodedReply) -> Packed:
     return pack(answers or [a for pair in SHAPES["three trees in a row"] for a in pair])
 
 
@@ -59,7 +59,7 @@ def test_a_model_that_is_packed_right_is_left_as_it_was() -> None:
 
 def swallow(**given: Any) -> Any:
     """Return our attention with what is given put over what the model asks for."""
-    true = training.attention.tree_attention
+    true = aloe.training.attention.tree_attention
 
     def attention(*args: Any, **asked: Any) -> Any:
         asked = {key: value for key, value in asked.items() if key != "softcap"}
@@ -80,7 +80,7 @@ def swallow(**given: Any) -> Any:
 def test_attention_that_computes_something_else_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, given: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(training.attention, "tree_attention", swallow(**given))
+    monkeypatch.setattr(aloe.training.attention, "tree_attention", swallow(**given))
     scores = {"attn_logit_softcapping": 0.2} if name == "Gemma 2" else {}
     with pytest.raises(ConfigError, match=r"-\d+\.\d{4} nats packed and -\d+\.\d{4} alone; round"):
         prepare(architecture(name, vocab_size=400, **scores))
@@ -89,10 +89,10 @@ def test_attention_that_computes_something_else_is_refused(
 def test_a_branch_that_sees_another_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def all_see_all(self: Any, window: int | None = None) -> Any:
         open_end = torch.full_like(self.end, len(self.end))
-        return true(training.attention.Ancestry(open_end, self.depth, self.dtype), window)
+        return true(aloe.training.attention.Ancestry(open_end, self.depth, self.dtype), window)
 
-    true = training.attention.Ancestry.blocks
-    monkeypatch.setattr(training.attention.Ancestry, "blocks", all_see_all)
+    true = aloe.training.attention.Ancestry.blocks
+    monkeypatch.setattr(aloe.training.attention.Ancestry, "blocks", all_see_all)
     with pytest.raises(ConfigError, match="would train this model wrongly"):
         prepare(tiny.model())
 
@@ -149,7 +149,7 @@ def test_mlps_of_real_models_with_factors_and_norms_are_left_alone(name: str) ->
 def test_positions_that_depend_on_length_matter_where_the_data_reach_them() -> None:
     def rows(length: int) -> Packed:
         ids = tuple(range(3, 3 + length))
-        return packed(*(Answer(ids=(*ids[:cut], 7), start=cut - 4) for cut in (length, 12)))
+        return packed(*(EncodedReply(ids=(*ids[:cut], 7), start=cut - 4) for cut in (length, 12)))
 
     prepare(architecture("Llama, RoPE dynamic"), rows(28))
     with pytest.raises(ConfigError, match="would train this model wrongly"):
@@ -157,7 +157,7 @@ def test_positions_that_depend_on_length_matter_where_the_data_reach_them() -> N
 
 
 def test_the_longest_conversation_and_a_fork_are_found_in_any_row() -> None:
-    long = packed(Answer(ids=tuple(range(3, 60)), start=40))
+    long = packed(EncodedReply(ids=tuple(range(3, 60)), start=40))
     forked = [a for pair in caterpillar(1) for a in pair]
     state = pytest.raises(ConfigError, match="would train this model wrongly")
     prepare(architecture("LFM2"), long)  # nothing branches
@@ -185,7 +185,9 @@ def test_a_model_that_cannot_read_the_data_says_so_in_one_line() -> None:
 def test_trees_that_share_not_even_their_first_token_are_tried_together() -> None:
     one, other = (1, *range(10, 40)), (2, *range(50, 70))
     row = packed(
-        Answer(ids=one[:15], start=10), Answer(ids=one, start=20), Answer(ids=other, start=10)
+        EncodedReply(ids=one[:15], start=10),
+        EncodedReply(ids=one, start=20),
+        EncodedReply(ids=other, start=10),
     )
     with pytest.raises(ConfigError, match="tree packing"):
         prepare(with_adapter(architecture("Jamba")), row)

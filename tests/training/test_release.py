@@ -8,10 +8,10 @@ from builders import config, grow
 
 from aloe.errors import StoreError
 from aloe.schema import Tree
-from training.export import COLUMNS, ROWS, Format, Row, Skipped, plain
-from training.features import KINDS, as_card, features_of
-from training.preflight import Preflight, preflight
-from training.release import dataset_card, split_of, write_folder, write_rows
+from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, plain
+from aloe.training.features import KINDS, as_card, features_of
+from aloe.training.preflight import Preflight, preflight
+from aloe.training.release import dataset_card, split_of, write_folder, write_rows
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import tiny
 import torch
 
 from aloe.errors import ConfigError
-from training.reward import Agents, LookAhead, RewardModel, reward_of
+from aloe.training.reward import Agents, LookAhead, RewardModel, reward_of
 
 pytestmark = pytest.mark.train
 

@@ -16,15 +16,15 @@ import builders
 import tiny
 import torch
 
-from agents.prompt import shipped
-from aloe.checkpoint import load_checkpoint
+from aloe.agents.prompt import shipped
 from aloe.config import ModelConfig
-from aloe.models import open_model
+from aloe.memory.verifiable import wish
+from aloe.models.checkpoint import load_checkpoint
+from aloe.models.open import open_model
 from aloe.schema import Persona
-from memory.verifiable import wish
-from training.curves import draw_curves, sparkline
-from training.dpo import TreeDpoTrainer
-from training.sft import TreeSftTrainer
+from aloe.training.curves import draw_curves, sparkline
+from aloe.training.dpo import TreeDpoTrainer
+from aloe.training.sft import TreeSftTrainer
 
 pytestmark = pytest.mark.train
 
@@ -277,7 +277,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
     assert "--no-tree-packing" in refused(aloe, tmp_path, base, *ignored)
     rare = with_settings('[training.arguments]\nloss_type = "apo_zero"\n')
     assert "sigmoid, hinge, ipo" in refused(aloe, tmp_path, base, *rare)
-    monkeypatch.setattr("training.footprint.free_bytes", lambda: 1000)
+    monkeypatch.setattr("aloe.training.footprint.free_bytes", lambda: 1000)
     assert "a smaller training.row_tokens" in refused(aloe, tmp_path, base, "--from-base")
 
 

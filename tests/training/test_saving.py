@@ -15,8 +15,8 @@ import transformers
 from architectures import architecture
 
 from aloe.errors import ConfigError
-from training.saving import check_saving
-from training.sft import TreeSftTrainer
+from aloe.training.saving import check_saving
+from aloe.training.sft import TreeSftTrainer
 
 pytestmark = pytest.mark.train
 

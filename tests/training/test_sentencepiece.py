@@ -13,10 +13,10 @@ from transformers import AddedToken
 
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
-from training.arguments import training_arguments
-from training.plan import Plan
-from training.run import train
-from training.templates import ChatTokens
+from aloe.training.arguments import training_arguments
+from aloe.training.plan import Plan
+from aloe.training.run import train
+from aloe.training.templates import ChatTokens
 
 pytestmark = pytest.mark.train
 

@@ -8,11 +8,11 @@ import torch
 from torch.nn.functional import cosine_similarity, logsigmoid
 
 from aloe.config import TrainingConfig
-from benchmark.bench_training import _answers, conversation
-from training.attention import use_tree_attention
-from training.packing import pack
-from training.scores import answer_log_probabilities, token_log_probabilities
-from training.start import starting_model
+from aloe.training.attention import use_tree_attention
+from aloe.training.packing import pack
+from aloe.training.scores import answer_log_probabilities, token_log_probabilities
+from aloe.training.start import starting_model
+from tests.performance.training import _answers, conversation
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 

@@ -12,9 +12,9 @@ import transformers
 
 from aloe.config import ModelConfig, TrainingConfig
 from aloe.errors import CallError, ConfigError
-from aloe.models import open_model
-from training.arguments import training_arguments
-from training.start import check_not_random, starting_model
+from aloe.models.open import open_model
+from aloe.training.arguments import training_arguments
+from aloe.training.start import check_not_random, starting_model
 
 pytestmark = pytest.mark.train
 

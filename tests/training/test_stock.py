@@ -11,13 +11,13 @@ import tiny
 from command import RunAloe
 
 from aloe.config import TrainingConfig
-from aloe.control_tokens import ChatEncoder
-from training.arguments import training_arguments
-from training.dataset import read_rows
-from training.plan import Plan
-from training.reward import Agents, RewardModel
-from training.stock import stock_trainer
-from training.templates import ChatTokens
+from aloe.models.control_tokens import ChatEncoder
+from aloe.training.arguments import training_arguments
+from aloe.training.dataset import read_rows
+from aloe.training.plan import Plan
+from aloe.training.reward import Agents, RewardModel
+from aloe.training.templates import ChatTokens
+from aloe.training.trl_trainers import stock_trainer
 
 pytestmark = pytest.mark.train
 

@@ -12,13 +12,13 @@ import tiny
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from aloe.checkpoint import load_checkpoint
 from aloe.config import ModelConfig, TrainingConfig
-from aloe.local import embedded_server, stops_at
-from aloe.models import open_model
-from training.arguments import training_arguments
-from training.merge import merge
-from training.start import starting_model
+from aloe.models.checkpoint import load_checkpoint
+from aloe.models.local import embedded_server, stops_at
+from aloe.models.open import open_model
+from aloe.training.arguments import training_arguments
+from aloe.training.merge import merge
+from aloe.training.start import starting_model
 
 pytestmark = pytest.mark.train
 

@@ -8,7 +8,7 @@ import tiny
 from transformers import PreTrainedTokenizerFast
 
 from aloe.errors import ConfigError
-from training.templates import ChatTokens
+from aloe.training.templates import ChatTokens
 
 pytestmark = pytest.mark.train
 

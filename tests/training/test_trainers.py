@@ -11,11 +11,11 @@ import torch
 from architectures import architecture
 
 from aloe.config import TrainingConfig
-from training.arguments import training_arguments
-from training.dpo import TreeDpoTrainer, dpo_batch
-from training.packing import Example, fill_rows
-from training.sft import TreeSftTrainer, sft_batch
-from training.templates import ChatTokens
+from aloe.training.arguments import training_arguments
+from aloe.training.dpo import TreeDpoTrainer, dpo_batch
+from aloe.training.packing import Example, fill_rows
+from aloe.training.sft import TreeSftTrainer, sft_batch
+from aloe.training.templates import ChatTokens
 
 pytestmark = pytest.mark.train
 

@@ -7,8 +7,8 @@ import pytest
 from builders import PERSONAS, SCRIPTED, assistant, user
 
 from aloe.schema import Persona, Tree, Verdict
-from training.export import ROWS, Format, Row, Skipped, own_rows
-from training.usable import MARKUP
+from aloe.training.export import ROWS, Format, Row, Skipped, own_rows
+from aloe.training.usable import MARKUP
 
 CLEAN = "Good.", "Bad.", "And now?", "Yes.", "No."
 

@@ -143,11 +143,19 @@ def test_sides_stand_beside_or_below_each_other(size: tuple[int, int], beside: b
 
 
 def test_calls_are_those_of_the_tree(tmp_path: Path, aloe: RunAloe, personas_file: Path) -> None:
-    from memory.trees import read_trees
+    from aloe.memory.run_folder import read_trees
 
     out = tmp_path / "run"
     given = ("--personas", personas_file, "--trees", 2, "--turns", 1)
-    aloe("simulate", *given, "--model", "scripted:agents.scripted:reply", "--out", out, "--quiet")
+    aloe(
+        "simulate",
+        *given,
+        "--model",
+        "scripted:aloe.agents.scripted:reply",
+        "--out",
+        out,
+        "--quiet",
+    )
     trees = list(read_trees(out))
 
     async def script(pilot: Pilot[None], browser: Browser) -> None:
@@ -155,7 +163,7 @@ def test_calls_are_those_of_the_tree(tmp_path: Path, aloe: RunAloe, personas_fil
             browser._go((trees.index(tree), tree.nodes[0].id))
             await pilot.pause()
             text = shown(browser)
-            assert "user → scripted:agents.scripted:reply: ok" in text
+            assert "user → scripted:aloe.agents.scripted:reply: ok" in text
             assert "judge → " in text
             assert tree.persona.personality[:20] in text  # it is in what the judge was sent
 

@@ -13,10 +13,10 @@ from snapshots import Compare, drawn
 from aloe.schema import Node, Tree, Verdict
 from aloe.views.account import accounts
 from aloe.views.calls import call_line, matches
-from aloe.views.marks import Score, score, short
+from aloe.views.marks import Standing, score, short
 from aloe.views.node import calls_about, node_view, verdict_view
 from aloe.views.search import hits
-from aloe.views.siblings import Siblings
+from aloe.views.siblings import SiblingView
 from aloe.views.table import TreeTable
 from aloe.views.tree import Drawer
 
@@ -98,7 +98,7 @@ def test_failed_call(snapshot: Compare) -> None:
 
 
 def test_siblings(snapshot: Compare) -> None:
-    snapshot("siblings", Siblings(TREE, OPENING, [HINTED, PLAIN]))
+    snapshot("siblings", SiblingView(TREE, OPENING, [HINTED, PLAIN]))
 
 
 def test_calls(snapshot: Compare) -> None:
@@ -114,14 +114,14 @@ def test_hits(snapshot: Compare) -> None:
 
 
 def test_scores() -> None:
-    assert score(TREE, HINTED) == Score(text="+0.75", share=pytest.approx(0.358, abs=1e-3))
-    assert score(TREE, PLAIN) == Score(text="-0.75", share=pytest.approx(-0.358, abs=1e-3))
-    assert (score(TREE, SHORT) or Score(text="", share=9)).text == "+0.00"
+    assert score(TREE, HINTED) == Standing(text="+0.75", share=pytest.approx(0.358, abs=1e-3))
+    assert score(TREE, PLAIN) == Standing(text="-0.75", share=pytest.approx(-0.358, abs=1e-3))
+    assert (score(TREE, SHORT) or Standing(text="", share=9)).text == "+0.00"
     assert score(TREE, MUTE) is None
-    assert (Score(text="", share=1.0).bar, Score(text="", share=-0.5).bar) == ("▮▮▮▮▮", "▯▯")
+    assert (Standing(text="", share=1.0).bar, Standing(text="", share=-0.5).bar) == ("▮▮▮▮▮", "▯▯")
     parsed = TREE.verdicts[0].model_copy(update={"margin": None})
     tree = Tree.model_validate({**TREE.model_dump(), "verdicts": (parsed,)})
-    assert score(tree, HINTED) == Score(text="1/2", share=0.0)
+    assert score(tree, HINTED) == Standing(text="1/2", share=0.0)
 
 
 def test_short_ids() -> None:

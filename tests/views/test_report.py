@@ -9,10 +9,10 @@ from chromium import dom, needs_chromium
 from command import RunAloe
 from sample_tree import CALLS, OPENING, TREE
 
+from aloe.memory.run_folder import RunFolder
 from aloe.schema import Persona, Tree
 from aloe.views.account import Spending
 from aloe.views.report import report
-from memory.trees import RunFolder
 
 EVIL = "</script><script>document.title='run over'</script><img src=x onerror=alert(1)>"
 SPENT = Spending(each.event for each in CALLS)

@@ -1,0 +1,63 @@
+"""A judge of the user's own: a role that compares two replies and returns a margin."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal
+
+from aloe.agents.guard import called, defined_in
+from aloe.agents.judge import Comparison
+from aloe.agents.prompt import Prompt
+from aloe.agents.roles import RoleModel
+from aloe.calls.log import CallLog
+from aloe.errors import RoleError
+from aloe.models.open import Model
+from aloe.schema import Verdict, Vote
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomJudge:
+    """A judge of the user's own, called with a `Comparison`; it returns a margin."""
+
+    use: str
+    play: Callable[..., Any]
+    prompt: Prompt | None
+    model: Model | None
+    calls: CallLog
+    min_margin: float
+
+    async def compare(self, asked: Comparison) -> Verdict:
+        """Turn the margin into a verdict: none at all is a tie; None and small ones abstain.
+
+        Raises:
+            RoleError: the judge failed or returned something else.
+            CallError: a call of it failed.
+        """
+        if asked.settled:
+            return asked.verdict(asked.settled)
+        model = RoleModel(
+            name="judge",
+            prompt=self.prompt,
+            model=self.model,
+            calls=self.calls,
+            tree=asked.tree,
+            about=asked.user.id,
+        )
+        margin = await called(f"judge '{self.use}'", asked.tree, self.play, asked, model)
+        try:
+            margin = None if margin is None or not isfinite(margin) else float(margin)
+        except (ValueError, TypeError):
+            raise RoleError(
+                f"judge '{self.use}' failed in tree {asked.tree}: {defined_in(self.play)}: "
+                f"a judge returns a number or None, not {str(margin)[:60]!r}"
+            ) from None
+        choice = None if margin is None else _side(margin)
+        vote = Vote(judge=self.use, order="first-second", raw=str(margin), choice=choice)
+        small = margin is None or 0 < abs(margin) < self.min_margin
+        return asked.verdict("abstain" if small else choice or "abstain", (vote,), margin=margin)
+
+
+def _side(margin: float) -> Literal["first", "second", "tie"]:
+    if margin == 0:
+        return "tie"
+    return "first" if margin > 0 else "second"

@@ -1,0 +1,1 @@
+"""Calls to models: the log, the budget, the forecast, the replay."""

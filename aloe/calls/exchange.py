@@ -1,0 +1,78 @@
+"""What passed between an agent and its model: an event with its messages put in their place.
+
+Events name the messages that were sent and spell each out once a tree (see `aloe.calls.log`); read
+one after the other, the lines of a tree hold all of it. Runs from before that was recorded have no
+messages, which is said and not guessed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aloe.models.markup import message_in
+from aloe.models.thoughts import joined_thoughts
+
+if TYPE_CHECKING:
+    from aloe.models.open import Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedCall:
+    """One model call with what was sent."""
+
+    event: Mapping[str, Any]
+    """The line of events.jsonl; see `aloe.calls.log.Event`."""
+    messages: "tuple[Message, ...]"
+    """Exactly what was sent, in order; empty if the log does not hold it."""
+
+    @property
+    def text(self) -> str:
+        """What the model answered; empty if the call failed."""
+        return message_in(self._said)
+
+    @property
+    def thoughts(self) -> str:
+        """What the model thought before it answered."""
+        reply = self.event.get("reply") or {}
+        return joined_thoughts(reply.get("reasoning", ""), self._said)
+
+    @property
+    def _said(self) -> str:
+        reply = self.event.get("reply") or {"text": ""}
+        return str(reply.get("raw") or reply["text"])
+
+
+def exchanges(path: Path, tree: str | None = None) -> list[RecordedCall]:
+    """Return the calls in an events file, of one tree or of all, in the order they ended."""
+    return list(read_exchanges(events_of(path, tree)))
+
+
+def read_exchanges(events: Iterator[Mapping[str, Any]]) -> Iterator[RecordedCall]:
+    """Yield each event with its messages; `events` must hold the earlier ones of its tree."""
+    texts: dict[str, Message] = {}
+    for event in events:
+        texts |= {name: (role, text) for name, (role, text) in event.get("texts", {}).items()}
+        names = event.get("prompt", [])
+        known = tuple(texts[name] for name in names if name in texts)
+        yield RecordedCall(event=event, messages=known if len(known) == len(names) else ())
+
+
+def events_of(path: Path, tree: str | None = None) -> Iterator[Mapping[str, Any]]:
+    """Yield the events of `tree`, or all; lines of other trees are passed over unread."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+        for line in lines:
+            if (tree or "") in line and (event := parsed(line)) and tree in (None, event["tree"]):
+                yield event
+
+
+def parsed(line: str | bytes) -> dict[str, Any] | None:
+    """Return the event in `line`; None for a torn line, left by a kill."""
+    try:
+        event = json.loads(line)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    return event if isinstance(event, dict) and "tree" in event else None

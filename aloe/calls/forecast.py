@@ -1,0 +1,284 @@
+"""What a run will take, told before its first call: calls, tokens, money and time.
+
+The number of calls follows from the settings, as a range where a policy decides on the way how
+many replies go on. What a call costs is measured where the run folder holds calls of the role, and
+otherwise guessed from the lengths that the settings allow; which of the two it is, is said.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from statistics import fmean
+from typing import Any
+
+from aloe.calls.budget import Spent
+from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
+from aloe.schema import Persona
+
+CHARACTERS = 4
+"""Of English in a token, as a rule of thumb."""
+
+LENGTH = 0.7
+"""Part of its limit that a reply is taken to fill."""
+
+PROMPT = 150
+"""Tokens of an agent's own prompt."""
+
+OVERHEAD, SPEED = 0.3, 50.0
+"""Seconds before a model begins, and tokens a second after that, where none were measured."""
+
+
+Means = tuple[float, float, float]
+"""Tokens read, tokens written and seconds of one call."""
+
+
+@dataclass(kw_only=True)
+class RoleUsage:
+    """What calls of one role took."""
+
+    calls: float = 0
+    input_tokens: float = 0
+    output_tokens: float = 0
+    seconds: float = 0
+
+    def add_earlier(self, line: Mapping[str, Any]) -> None:
+        """Count a call of an earlier part of the run."""
+        if line.get("reply"):
+            self.add(1, line["input_tokens"], line["output_tokens"], line["latency"])
+
+    def add(self, calls: float, read: float, wrote: float, seconds: float) -> None:
+        """Count calls that took so much each."""
+        self.calls += calls
+        self.input_tokens += calls * read
+        self.output_tokens += calls * wrote
+        self.seconds += calls * seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a run takes."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    """US dollars; None if a price is not known."""
+    seconds: float
+
+    def without(self, calls: int) -> "Estimate":
+        """Return what is left when so many of the calls are made."""
+        left = 1 - min(calls / self.calls, 1) if self.calls else 0
+        return Estimate(
+            calls=round(self.calls * left),
+            input_tokens=round(self.input_tokens * left),
+            output_tokens=round(self.output_tokens * left),
+            cost=None if self.cost is None else self.cost * left,
+            seconds=self.seconds * left,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a run takes at least and at most."""
+
+    least: Estimate
+    most: Estimate
+    measured: bool
+    """Whether the cost of a call comes from earlier calls of the run."""
+
+    def exceeds(self, budget: BudgetConfig, spent: Spent) -> bool:
+        """Whether the run will come to the end of its budget before its own."""
+        least = self.least
+        return (
+            _over(budget.max_calls, spent.calls + least.calls)
+            or _over(budget.max_tokens, spent.tokens + least.input_tokens + least.output_tokens)
+            or _over(budget.max_cost, spent.cost + (least.cost or 0.0))
+        )
+
+    def line(self) -> str:
+        """Return it as a sentence for a person."""
+        low, high = self.least, self.most
+        cost = "unknown cost (no price given)"
+        if low.cost is not None and high.cost is not None:
+            cost = _span(low.cost, high.cost, lambda dollars: f"${dollars:,.2f}")
+        basis = "at the rates of this run so far" if self.measured else "a guess from the settings"
+        return (
+            f"forecast: {_span(low.calls, high.calls, _count)} calls, "
+            f"{_span(low.input_tokens, high.input_tokens, _count)} tokens read, "
+            f"{_span(low.output_tokens, high.output_tokens, _count)} written, {cost}, "
+            f"{_span(low.seconds, high.seconds, _time)} ({basis})"
+        )
+
+
+def forecast(
+    config: Config,
+    personas: Sequence[Persona],
+    trees: int,
+    measured: Mapping[str, RoleUsage] | None = None,
+    *,
+    turns_there: int = 0,
+    answered: int = 0,
+) -> Forecast:
+    """Return what it takes to grow `trees` trees.
+
+    Args:
+        config: settings of the run.
+        personas: those of the trees.
+        trees: how many are still to be grown.
+        measured: what calls of each role have taken so far.
+        turns_there: turns that the trees have already.
+        answered: calls for them that need not be made again.
+    """
+    means = {role: _means(usage) for role, usage in (measured or {}).items() if usage.calls}
+    if "judge" in means:  # all judges of a panel are one role in the events
+        means |= dict.fromkeys(config.models.judges(), means["judge"])
+    whole = (_estimate(config, personas, trees, means, turns_there, at) for at in (0, 1))
+    least, most = (estimate.without(answered) for estimate in whole)
+    return Forecast(least=least, most=most, measured=means.keys() >= config.models.by_role().keys())
+
+
+def exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple[int, int]]:
+    """Return how many exchanges a tree has at each turn, at least and at most.
+
+    Args:
+        simulation: names policy, turns and the most nodes.
+        assistants: candidates of an exchange.
+    """
+    low = high = 1
+    levels, left = [], (simulation.node_budget or 10**12) // (1 + assistants) - 1
+    for turn in range(1, simulation.turns + 1):
+        levels.append((low, high))
+        both = turn <= simulation.both_turns or simulation.expansion == "both"
+        if both:
+            low, high = low * assistants, high * assistants
+        elif simulation.expansion == "beam":
+            low, high = (min(simulation.beam_width, n * assistants) for n in (low, high))
+        elif simulation.expansion not in ("sample", "preferred"):
+            high *= assistants  # the policy decides on the way
+        # What is dropped is dropped so that those that stay reach the last turn.
+        rest = max(simulation.turns - turn, 1)
+        low, high = (max(1, min(n, left // rest)) for n in (low, high))
+        left -= high
+    return levels
+
+
+def _estimate(
+    config: Config,
+    personas: Sequence[Persona],
+    trees: int,
+    means: Mapping[str, Means],
+    turns_there: int,
+    at: int,
+) -> Estimate:
+    usage: defaultdict[str, RoleUsage] = defaultdict(RoleUsage)
+    levels = exchanges(config.simulation, len(config.models.assistants))
+    for turn, numbers in list(enumerate(levels))[turns_there:]:
+        for role, each, calls in _calls(config, personas, at):
+            took = means.get(role) or _guess(config, personas, role, each, turn)
+            usage[role].add(numbers[at] * calls * trees, *took)
+    by_role = config.models.by_role() | {name: r.model for name, r in config.roles.items()}
+    costs = [_cost(by_role[role], used, config.prices) for role, used in usage.items()]
+    return Estimate(
+        calls=round(sum(used.calls for used in usage.values())),
+        input_tokens=round(sum(used.input_tokens for used in usage.values())),
+        output_tokens=round(sum(used.output_tokens for used in usage.values())),
+        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
+        seconds=_seconds(config, trees, usage),
+    )
+
+
+def _calls(
+    config: Config, personas: Sequence[Persona], at: int
+) -> Iterator[tuple[str, ModelConfig, float]]:
+    """Yield every role with its model and its mean number of calls in one exchange.
+
+    A tournament asks for no more than what it needs, at least a chain of all candidates.
+    """
+    assistants = config.models.assistants
+    yield "user", config.models.user, 1
+    yield "inducer", config.models.inducer, 1
+    for assistant in assistants:
+        yield assistant.name, assistant, 1
+    chain = len(assistants) - 1
+    tournament = config.judge.schedule == "tournament" and at == 0
+    pairs = chain if tournament else chain * len(assistants) / 2
+    questions = max(1, len(config.judge.criteria))
+    ruled = fmean(bool(p.preferences) for p in personas) if personas and config.judge.rules else 0
+    if not config.judge.use:
+        for name, judge in config.models.judges().items():
+            yield name, judge, 2 * pairs * questions * (1 - ruled)
+    for name, role in config.roles.items():
+        yield name, role.model, 1
+
+
+def _guess(
+    config: Config, personas: Sequence[Persona], role: str, model: ModelConfig, turn: int
+) -> Means:
+    """Return what a call takes at `turn`, from 0."""
+    user = _reply(config.models.user)
+    answer = fmean(_reply(each) for each in config.models.assistants)
+    history = turn * (user + answer)
+    persona = fmean([len(p.profile) + len(p.personality) for p in personas] or [0]) / CHARACTERS
+    wrote = _reply(model)
+    if role == "inducer":
+        read = PROMPT + user
+    elif role.startswith("judge"):
+        read, wrote = PROMPT + persona + history + user + 2 * answer, 1 if model.logprobs else wrote
+    else:
+        read = PROMPT + history + (persona if role == "user" else user)
+    return read, wrote, OVERHEAD + wrote / SPEED
+
+
+def _reply(model: ModelConfig) -> float:
+    return LENGTH * (model.max_tokens or 256)
+
+
+def _means(usage: RoleUsage) -> Means:
+    n = usage.calls
+    return usage.input_tokens / n, usage.output_tokens / n, usage.seconds / n
+
+
+def _cost(model: ModelConfig, usage: RoleUsage, prices: Mapping[str, Price]) -> float | None:
+    """Return US dollars; None if the model has to be paid and its price is not known."""
+    provider, _, name = model.model.partition("@http")[0].partition(":")
+    if price := prices.get(name):
+        return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1e6
+    return None if provider in PAID else 0.0
+
+
+def _seconds(config: Config, trees: int, usage: Mapping[str, RoleUsage]) -> float:
+    """Return the length of the run: trees side by side, within the caps a minute if any is set."""
+    assistants = [usage[each.name].seconds for each in config.models.assistants]
+    others = sum(u.seconds for u in usage.values()) - sum(assistants)
+    side_by_side = max(1, min(config.simulation.concurrency, trees))
+    seconds = (others + max(assistants, default=0)) / side_by_side
+    if cap := config.limits.requests_per_minute:
+        seconds = max(seconds, 60 * sum(u.calls for u in usage.values()) / cap)
+    if cap := config.limits.tokens_per_minute:
+        tokens = sum(u.input_tokens + u.output_tokens for u in usage.values())
+        seconds = max(seconds, 60 * tokens / cap)
+    return seconds
+
+
+def _over(cap: float | None, amount: float) -> bool:
+    return cap is not None and amount > cap
+
+
+def _span(low: float, high: float, text: Callable[[float], str]) -> str:
+    first, last = text(low), text(high)
+    return first if first == last else f"{first} to {last}"
+
+
+def _count(number: float) -> str:
+    for size, unit in ((1e9, " billion"), (1e6, " million")):
+        if number >= 10 * size:
+            return f"{number / size:,.0f}{unit}"
+    return f"{number:,.0f}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{ceil(seconds)} s"
+    minutes = ceil(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,31 @@
+"""What the earlier parts of a run left in its events file, read once before it goes on."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aloe.calls.budget import Spent
+from aloe.calls.forecast import RoleUsage
+from aloe.calls.log import iter_events
+
+
+@dataclass(kw_only=True)
+class History:
+    """The earlier parts of a run."""
+
+    spent: Spent = field(default_factory=Spent)
+    usage: defaultdict[str, RoleUsage] = field(default_factory=lambda: defaultdict(RoleUsage))
+    """What calls took, by role."""
+    trees: Counter[str] = field(default_factory=Counter)
+    """Calls that were answered, by the id of their tree; those of another run do not count."""
+
+    @classmethod
+    def of(cls, events: Path) -> "History":
+        """Read an events file; one that is not there yet says nothing."""
+        earlier = cls()
+        for line in iter_events(events):
+            earlier.spent.add_earlier(line)
+            earlier.usage[line["role"]].add_earlier(line)
+            if line["tree"] and not line.get("carried"):
+                earlier.trees[line["tree"]] += bool(line["reply"])
+        return earlier

@@ -1,0 +1,412 @@
+"""The log of model calls: one line of events.jsonl for each, and a journal to resume from.
+
+Agents open a call, ask, and say what became of the answer (which node, which outcome); the line is
+written when the call closes, whatever happened. Because a line holds the reply under a key made of
+everything that went into the call, the same file is the journal: a run that was killed reads it
+again, and calls that were answered are not made twice. The sampling seed is part of the key and is
+different for every call of a run, and a line answers one call only, so one reply never stands in
+for two samples.
+
+A call that fails in passing is made again here, at the door, and every attempt has its line. How
+long that goes on is the limiter's and the budget's business (`aloe.models.limits`,
+`aloe.calls.budget`). Should a graph run a node again after all, the calls that the node had
+answered before are not repeated.
+
+What was sent is kept as well, each message once a tree: a line names its messages and spells out
+those that no earlier line of the tree did, so that a talk does not stand there again with each of
+its turns. `aloe.calls.exchange` puts the two together.
+"""
+
+import asyncio
+import json
+import time
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from aloe.calls.budget import Budget
+from aloe.config import PAID, Price
+from aloe.errors import CallError, StoreError, TransientCallError
+from aloe.models.limits import Limiter
+from aloe.models.open import Message, Model, Reply
+from aloe.models.refusals import Refusals
+from aloe.schema import digest
+
+KEPT = 4096
+"""Answers kept in case that a call of their tree fails and its node is run again."""
+
+SPELLED = 8192
+"""Messages remembered as written; when there are more, some will stand in the file twice."""
+
+
+@dataclass(kw_only=True)
+class Event:
+    """One model call as it stands in events.jsonl."""
+
+    role: str
+    """Name of the agent that called."""
+    model: str
+    tree: str | None
+    """Tree the call worked for; None outside of trees."""
+    node: str | None
+    """Node that the call wrote, judged or read; of a failed call, the node it answered."""
+    outcome: str = "ok"
+    """`ok`, a fault such as `empty` or `unreadable`, or `error`."""
+    started: float = 0.0
+    """Unix time in seconds."""
+    latency: float = 0.0
+    """Seconds from the question to the answer."""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    """US dollars; None if the model's price is not known."""
+    key: str = ""
+    """Hash of role, model, messages and arguments, the sampling seed among them."""
+    carried: bool = False
+    """Whether the line comes from another run, so that nothing was spent on it in this one."""
+    prompt: list[str] = field(default_factory=list)
+    """Ids of the messages that were sent, in order."""
+    texts: dict[str, Message] = field(default_factory=dict)
+    """Role and text by id, of the messages that no earlier line of the tree spells out."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """What was sent beside the messages and the sampling settings of the role."""
+    reply: dict[str, Any] | None = None
+    """The answer as it came; None if the call failed."""
+    error: str | None = None
+
+
+@dataclass(kw_only=True)
+class Totals:
+    """Sums over the calls of this process."""
+
+    calls: int = 0
+    replayed: int = 0
+    """Calls answered from the journal of an earlier, interrupted run; not part of the rest."""
+    errors: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    """US dollars over the calls whose price is known."""
+    unpriced: int = 0
+    """Calls whose price is not known."""
+    estimated: int = 0
+    """Calls whose tokens are made from the text, since their server counts none."""
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Calls by (role, outcome)."""
+
+    def add(self, event: Event) -> None:
+        """Count one call."""
+        self.calls += 1
+        self.errors += event.outcome == "error"
+        self.input_tokens += event.input_tokens
+        self.cached_tokens += event.cached_tokens
+        self.output_tokens += event.output_tokens
+        self.cost += event.cost or 0.0
+        self.unpriced += event.cost is None
+        self.estimated += bool(event.reply and event.reply.get("estimated"))
+        self.outcomes[event.role, event.outcome] += 1
+
+
+class CallLog:
+    """Where all calls of a run pass; see the module's docstring.
+
+    Args:
+        file: open events file, written line by line; None keeps no record.
+        prices: US dollars per million tokens by model name.
+        on_event: called with each finished event, for a live display.
+        budget: what may be spent; None for no limit.
+        patient: whether to go on where no answer of a role can be read, as one does who wants
+            to know how many can.
+    """
+
+    def __init__(
+        self,
+        file: TextIO | None = None,
+        *,
+        prices: Mapping[str, Price] | None = None,
+        on_event: Callable[[Event], None] = lambda _: None,
+        budget: Budget | None = None,
+        patient: bool = False,
+    ) -> None:
+        self.totals = Totals()
+        self.budget = budget or Budget()
+        self._file = file
+        self._prices = prices or {}
+        self._listeners = [on_event]
+        self.limiters: set[Limiter] = set()
+        """Those of the servers that were called."""
+        self.refusals = Refusals()
+        self._patient = patient
+        self._journal: dict[str, list[dict[str, Any]]] = {}
+        self._failed: dict[str, str] = {}
+        self._failing: set[str | None] = set()
+        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._spelled: dict[tuple[str | None, str, str], str] = {}
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with each finished event from now on as well."""
+        self._listeners.append(listener)
+
+    def remember(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Answer calls from these earlier events instead of making them again, each line once.
+
+        Where the model said nothing there is nothing to stand in: such a call is made again, so
+        that a tree which was set aside for it gets another chance. A line that was carried over
+        from another run stands for its call whatever came of it.
+        """
+        for line in lines:
+            reply, carried = line.get("reply"), line.get("carried")
+            if reply and (carried or _says_something(reply)):
+                self._journal.setdefault(line["key"], []).append(reply)
+            elif carried and not reply:
+                self._failed[line["key"]] = line["error"]
+
+    def recall(self, key: str, tree: str | None = None) -> Reply | None:
+        """Return what is known to answer a call; None if it has to be made.
+
+        Raises:
+            CallError: it failed in the run that it was carried over from.
+        """
+        if replies := self._journal.get(key):
+            reply = replies.pop(0)
+            self._keep(key, reply)
+        elif tree in self._failing and key in self._kept:
+            reply = self._kept[key]
+        elif key in self._failed:
+            raise CallError(self._failed[key])
+        else:
+            return None
+        self.totals.replayed += 1
+        return Reply(**reply)
+
+    def _keep(self, key: str, reply: dict[str, Any]) -> None:
+        self._kept[key] = reply
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+
+    @asynccontextmanager
+    async def call(
+        self, role: str, model: Model, *, tree: str | None = None, node: str | None = None
+    ) -> AsyncIterator["Call"]:
+        """Open one call; its event is written on leaving, also when the call failed."""
+        call = Call(self, model, Event(role=role, model=model.name, tree=tree, node=node))
+        try:
+            yield call
+        except asyncio.CancelledError:
+            call.drop()
+            raise
+        except BaseException as error:
+            call.close(error)
+            raise
+        call.close()
+        if not self._patient:
+            self.refusals.read(call.event)
+
+    def take(self, event: Event, messages: Sequence[Message] = ()) -> None:
+        """Enter one finished call: count it, price it, write its line.
+
+        Args:
+            event: the call; one that another process made has its price and its messages already.
+            messages: what was sent.
+
+        Raises:
+            StoreError: the line cannot be written (a full disk, say).
+        """
+        if event.cost is None:
+            event.cost = self._cost(event)
+        if messages:
+            self._spell(event, messages)
+        if event.reply:
+            self._keep(event.key, event.reply)
+        elif event.tree:
+            self._failing.add(event.tree)
+        self.totals.add(event)
+        self.budget.spent.add(event.input_tokens + event.output_tokens, event.cost)
+        if self._file:
+            try:
+                self._file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise StoreError(
+                    f"the log of calls cannot be written ({error.strerror}); what is finished is "
+                    "kept: make room, then run the same command again"
+                ) from None
+        for listener in self._listeners:
+            listener(event)
+
+    def _spell(self, event: Event, messages: Sequence[Message]) -> None:
+        """Name the messages in `event`, and spell out those that are new to the tree."""
+        if len(self._spelled) > SPELLED:
+            self._spelled.clear()
+        for role, text in messages:
+            place = (event.tree, role, text)
+            name = self._spelled.get(place)
+            if name is None:
+                name = self._spelled[place] = digest(role, text)
+                event.texts[name] = (role, text)
+            event.prompt.append(name)
+
+    def _cost(self, event: Event) -> float | None:
+        provider, _, name = event.model.partition(":")
+        if price := self._prices.get(name):
+            cached = price.input if price.cached is None else price.cached
+            read = event.input_tokens - event.cached_tokens
+            wrote = event.output_tokens * price.output
+            return (read * price.input + event.cached_tokens * cached + wrote) / 1e6
+        return None if provider in PAID else 0.0
+
+
+def _says_something(reply: Mapping[str, Any]) -> bool:
+    came = (reply.get(name) or "" for name in ("text", "raw", "reasoning"))
+    return any(text.strip() for text in came)
+
+
+class Call:
+    """One call in the making: ask it, then set `event.node` and `event.outcome`."""
+
+    def __init__(self, log: CallLog, model: Model, event: Event) -> None:
+        self.event = event
+        self._log = log
+        self._model = model
+        self._messages: Sequence[Message] = ()
+        self._made = False
+
+    async def ask(self, messages: Sequence[Message], **wishes: Any) -> Reply:
+        """Ask the model, or the journal; `wishes` are those of `Model.arguments`.
+
+        What fails in passing is tried again: `limits.tries` times where the call may be to blame,
+        and for `limits.patience` seconds where its server is. Where thoughts left no room for the
+        message and no `max_tokens` was wished for, the model is asked once more with enough.
+
+        Raises:
+            ModelError: the run cannot go on.
+            BudgetError: the run may not go on.
+            CallError: this call failed.
+        """
+        reply = await self._asked(messages, wishes)
+        room = self._model.thinking_room
+        if not reply.crowded_out or room is None or "max_tokens" in wishes:
+            return reply
+        self.event.outcome = "only_reasoning" if reply.only_reasoned else "truncated"
+        self._next()
+        try:
+            return await self._asked(messages, {**wishes, "max_tokens": room})
+        except TransientCallError:
+            raise
+        except CallError as error:  # so much room is more than the model has
+            self._next(error)
+            return reply
+
+    async def _asked(self, messages: Sequence[Message], wishes: dict[str, Any]) -> Reply:
+        """Ask the model, or the journal, as often as it fails in passing."""
+        event, limiter = self.event, self._model.limiter
+        event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
+        if (known := self._log.recall(event.key, event.tree)) is not None:
+            self._log.refusals.answered(event)
+            return known
+        self._log.limiters.add(limiter)
+        self._messages, event.arguments = messages, self._model.arguments(**wishes)
+        begun = time.monotonic()
+        failures, own_failures = 0, 0
+        while True:
+            try:
+                return await self._attempt()
+            except TransientCallError as error:
+                failures += 1
+                own_failures += error.cause in ("slow", "fault", "garbled")
+                waited = time.monotonic() - begun
+                if own_failures >= limiter.config.tries or waited > limiter.config.patience:
+                    raise await self._log.refusals.refused(event, error) from None
+                self._next(error)
+                if error.cause != "down" and not error.retry_after:  # for those we stand in line
+                    await asyncio.sleep(limiter.backoff(failures))
+            except CallError as error:
+                raise await self._log.refusals.refused(event, error) from None
+
+    async def _attempt(self) -> Reply:
+        """Ask the model once, when its server and the budget allow it."""
+        event, model, limiter = self.event, self._model, self._model.limiter
+        visit = await limiter.enter()
+        clock = None
+        try:
+            await self._log.budget.admit()
+            self._made = True
+            event.started, clock = time.time(), time.perf_counter()
+            with self._log.refusals.asking(event):
+                reply = await model.ask(self._messages, event.arguments)
+                self._log.refusals.answered(event)
+        except TransientCallError as error:
+            limiter.failed(visit, error, event.key)
+            raise
+        except CallError:
+            limiter.answered(visit, None, model.config.timeout)
+            raise
+        except BaseException:
+            limiter.left(visit)
+            raise
+        finally:
+            if clock is not None:
+                event.latency = round(time.perf_counter() - clock, 4)
+        limiter.answered(visit, reply.input_tokens + reply.output_tokens, model.config.timeout)
+        event.input_tokens = reply.input_tokens
+        event.cached_tokens = reply.cached_tokens
+        event.output_tokens = reply.output_tokens
+        event.reply = vars(reply)
+        return reply
+
+    def _next(self, error: TransientCallError | CallError | None = None) -> None:
+        """Write down an attempt that another one follows."""
+        fresh = replace(self.event, prompt=[], texts={}, reply=None, outcome="ok")
+        self.close(error)
+        self.event = fresh
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Write the call down, if it was made."""
+        if not self._made:
+            return
+        if error is not None:
+            self.event.outcome, self.event.error = "error", str(error)
+        try:
+            self._log.take(self.event, self._messages)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """End the call without a line, as when it was cancelled."""
+        if self._made:
+            self._made = False
+            self._log.budget.settle()
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[TextIO]:
+    """Open an events file for further lines; what could not be written has been reported then."""
+    file = path.open("a", encoding="utf-8")
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """Return the events in `path`; a torn last line, left by a kill, is passed over."""
+    return list(iter_events(path))
+
+
+def iter_events(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events in `path` one by one, as `read_events` does."""
+    if not path.exists():
+        return
+    # Lines of a file opened in text mode would also end at a bare carriage return.
+    with path.open("rb") as file:
+        for line in file:
+            with suppress(json.JSONDecodeError, UnicodeDecodeError):
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    yield event

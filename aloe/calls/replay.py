@@ -1,0 +1,69 @@
+"""Answers of one run for another: to replay it without a server, or to fork it.
+
+An events file holds every answer under the key of its call, which covers role, model, base URL,
+messages, parameters and the sampling seed, and with it the number of the sample. So a recording is
+an events file without a torn last line, and a run starts from one by having it in its own folder
+before the first call: what has the same key is answered from there, once, and the rest is asked.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from aloe.calls.log import iter_events
+from aloe.errors import InputError, StoreError
+
+
+def record(events: Path, file: Path) -> int:
+    """Write the calls in `events` to `file`; return how many there are.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    return _write(file, iter_events(events))
+
+
+def carry(
+    source: Path, events: Path, stands: Callable[[Mapping[str, Any]], bool] = lambda _: True
+) -> int:
+    """Begin the events file of a run with the lines of another; return how many there are.
+
+    Args:
+        source: recording or events file.
+        events: the new run's events file.
+        stands: whether a line stands for its call; another is only there to be read.
+
+    Raises:
+        InputError: there is no source, or it is none.
+        StoreError: the events file cannot be written.
+    """
+    if not source.is_file():
+        raise InputError(source, "there is no such recording")
+    return _write(events, _carried(source, stands))
+
+
+def _carried(source: Path, stands: Callable[[Mapping[str, Any]], bool]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(iter_events(source), 1):
+        if not line.keys() >= {"key", "reply", "error", "tree"}:
+            raise InputError(source, "not a recorded call", line=number)
+        key = line["key"] if stands(line) else ""
+        yield {**line, "key": key, "carried": True, "cost": 0.0}
+
+
+def _write(path: Path, lines: Iterator[dict[str, Any]]) -> int:
+    part = path.with_suffix(path.suffix + ".part")
+    count = 0
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                count += 1
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return count

@@ -1,0 +1,149 @@
+"""Rows of a table: CSV with any usual separator, and Parquet.
+
+CSV says nothing about itself. The separator is the one by which the first rows have as many cells
+as the header; a row that does not is refused, because text with an unquoted separator or line break
+would otherwise be cut without a word. A quotation mark out of place makes all that follows
+doubtful, so it ends the reading.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aloe.errors import InputError
+from aloe.files.lines import OnBad, Place
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+SEPARATORS = ",;\t|"
+
+_SAMPLE = 200
+"""Lines looked at to find the separator."""
+_TOLD = re.compile(r"sep=(.)")
+"""The line by which Excel is told the separator."""
+_LONGEST = 2**31 - 1
+"""Characters of a cell; the csv module stops at 131,072 unless told otherwise."""
+_BATCH = 1024
+"""Rows of a Parquet file in memory at a time."""
+
+_STRAY = "a quotation mark is out of place; inside a quoted text each is doubled, and one ends it"
+
+
+def csv_rows(
+    path: Path, lines: Iterator[tuple[int, str]], on_bad: OnBad
+) -> Iterator[tuple[Place, dict[str, str]]]:
+    """Yield the rows of a table with a header, each with the line where it begins.
+
+    Cells under a blank name are left out.
+
+    Args:
+        path: the file, for errors.
+        lines: its lines with their numbers, at least one.
+        on_bad: called with the error of each row that is not as wide as the header.
+
+    Raises:
+        InputError: a quotation mark is out of place, or two columns have one name.
+    """
+    csv.field_size_limit(_LONGEST)
+    sample = list(islice(lines, _SAMPLE))
+    if told := _TOLD.fullmatch(sample[0][1].strip("\r\n\ufeff")):
+        del sample[0]
+    texts = [text for _, text in sample]
+    separator = told[1] if told else _separator(texts)
+    reader = csv.reader(
+        chain(texts, (text for _, text in lines)),
+        delimiter=separator,
+        skipinitialspace=f'{separator} "' in "".join(texts),
+        strict=True,
+    )
+    rows = _cells(reader, path, sample[0][0] if sample else 1)
+    head, cells = next(rows, (Place(path), []))
+    names = [name.strip() for name in cells]
+    _check_names(names, head)
+    for place, cells in rows:
+        if problem := _misfit(cells, names, separator):
+            on_bad(place.error(problem))
+        else:
+            yield place, {k: cell for k, cell in zip(names, cells, strict=False) if k}
+
+
+def _check_names(names: list[str], head: Place) -> None:
+    """Make sure that no two columns have the same name.
+
+    Raises:
+        InputError: two have.
+    """
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise head.error(f"two columns are called '{twice[0]}'; rename one")
+
+
+def _separator(sample: list[str]) -> str:
+    """Return the separator by which most rows are as wide as a header of several columns."""
+
+    def fit(separator: str) -> tuple[float, int]:
+        header, *rows = [row for row in csv.reader(sample, delimiter=separator) if row] or [[]]
+        whole = rows[:-1] or rows  # the last one may be cut
+        fitting = sum(len(row) == len(header) for row in whole)
+        share = (1 + fitting) / (1 + len(whole)) if len(header) > 1 else 0.0
+        return share, len(header)
+
+    return max(SEPARATORS, key=fit)
+
+
+def _cells(reader: "Reader", path: Path, first: int) -> Iterator[tuple[Place, list[str]]]:
+    """Yield the cells of every row that is not blank; the text begins at line `first`."""
+    while True:
+        place = Place(path, line=first + reader.line_num)
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            raise place.error(_STRAY) from None
+        if cells is None:
+            return
+        if cells:
+            yield place, cells
+
+
+def _misfit(cells: list[str], names: list[str], separator: str) -> str | None:
+    """Return what is wrong with the width of a row; blank cells at its end do no harm."""
+    there, named = len(cells), len(names)
+    if there == named or (there > named and not any(map(str.strip, cells[named:]))):
+        return None
+    shown = "tab" if separator == "\t" else f"'{separator}'"
+    inside = f"a {shown}" if there > named else "a line break"
+    return (
+        f"has {there} {'cell' if there == 1 else 'cells'}, the header has {named}; "
+        f"put every text with {inside} in it between double quotes"
+    )
+
+
+def parquet_rows(path: Path, file: io.BufferedReader) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Yield the rows of an open Parquet file.
+
+    Raises:
+        InputError: it is broken, or pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        problem = "is Parquet, which needs pyarrow: pip install 'aloe-align[parquet]'"
+        raise InputError(path, problem) from None
+    try:
+        plain = isinstance(file.raw, io.FileIO)
+        source = file if plain else pyarrow.BufferReader(file.read())  # gzip cannot seek quickly
+        table = parquet.ParquetFile(source)
+        _check_names(table.schema_arrow.names, Place(path))
+        rows = (row for batch in table.iter_batches(_BATCH) for row in batch.to_pylist())
+        for number, row in enumerate(rows, 1):
+            yield Place(path, row=number), row
+    except OverflowError as error:  # a date beyond the year 9999, a span beyond Python's
+        problem = f"has a date or time that cannot be read ({error}); leave its column out"
+        raise InputError(path, problem) from None
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InputError(path, f"is broken Parquet ({str(error).splitlines()[0]})") from None

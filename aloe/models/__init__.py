@@ -1,0 +1,1 @@
+"""Chat models: one door for all of them, and what stands behind it."""

@@ -1,0 +1,185 @@
+"""A lean chat model for plain OpenAI-compatible servers.
+
+ChatOpenAI can do everything such an API has; a simulation needs one request of it, many thousand
+times, and pays about 8 ms of CPU for each, most of it in the HTTP client's connection pool and in
+the SDK's walk over every message. This model speaks the same protocol through aiohttp and nothing
+else. `aloe.models.open` takes it for servers with a base URL and no further options; everything
+else stays with ChatOpenAI, and the same tests hold for both.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import Field, SecretStr
+
+from aloe.models.http_answer import ENCODINGS, checked_completion, read_answer, read_bounded
+from aloe.models.thoughts import fields_of_thoughts
+
+ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CONNECTIONS = 1024
+"""Most connections to one server; how many are used is the run's concurrency."""
+
+RATES = "x-ratelimit-limit-requests"
+"""The header by which a server is known that states its caps a minute."""
+
+
+CONNECT_TIMEOUT = 8.0
+"""Seconds after which nobody is there: a handshake takes no longer, however busy the server."""
+
+MAX_REPLY_BYTES = 4_000_000
+"""Default of `max_reply_bytes`."""
+
+
+class HttpChat(BaseChatModel):
+    """Chat completions over aiohttp; all models at one server share its connections."""
+
+    model_name: str
+    base_url: str
+    api_key: SecretStr
+    timeout: float
+    """Seconds for one request."""
+    max_reply_bytes: int = MAX_REPLY_BYTES
+    """Of one answer, unpacked."""
+    sampling: dict[str, Any] = Field(default_factory=dict)
+    """Sent with every request; the call's own arguments win."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "http-chat"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> ChatResult:
+        return asyncio.run(self._agenerate(messages, stop, **kwargs))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> ChatResult:
+        if stop:
+            kwargs["stop"] = stop
+        message = await self.complete([(ROLES[m.type], m.text) for m in messages], kwargs)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def complete(
+        self, messages: Sequence[tuple[str, str]], arguments: Mapping[str, Any]
+    ) -> AIMessage:
+        """Answer pairs of role and text, without what LangChain does around a call.
+
+        Its callbacks, its conversion of messages and its copies cost more than the request itself.
+
+        Raises:
+            ServerError, UnreadableError, aiohttp.ClientError, TimeoutError: as `exchange`, and if
+                the answer holds no message.
+        """
+        body = {
+            "model": self.model_name,
+            "messages": [{"role": role, "content": text} for role, text in messages],
+            **self.sampling,
+            **arguments,
+        }
+        answer, headers = await self.exchange("POST", "/chat/completions", body)
+        message = message_of(answer)
+        if RATES in headers:
+            message.response_metadata["headers"] = headers
+        return message
+
+    async def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send one request and return the JSON of its answer; it raises what `exchange` does."""
+        return (await self.exchange(method, path, body))[0]
+
+    async def exchange(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> tuple[Any, Mapping[str, str]]:
+        """Send one request and return the JSON of its answer, and its headers.
+
+        Raises:
+            ServerError: the server says that something went wrong.
+            UnreadableError: the answer is too long or not JSON.
+            aiohttp.ClientError, TimeoutError: there was no answer, or only a part of one.
+        """
+        session = await _session(self.base_url, self.api_key.get_secret_value())
+        base, _, query = self.base_url.partition("?")
+        url = base.rstrip("/") + path + (f"?{query}" if query else "")
+        data = None if body is None else json.dumps(body).encode()
+        timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT)
+        most = self.max_reply_bytes
+        async with session.request(method, url, data=data, timeout=timeout) as response:
+            came = await read_bounded(response.content.iter_any(), most)
+        return read_answer(response.status, response.headers, came, most), response.headers
+
+
+_Keeper = AsyncGenerator[aiohttp.ClientSession, None]
+_sessions: WeakKeyDictionary[
+    asyncio.AbstractEventLoop, dict[tuple[str, str], tuple[_Keeper, aiohttp.ClientSession]]
+] = WeakKeyDictionary()
+
+
+async def _session(base_url: str, key: str) -> aiohttp.ClientSession:
+    """Return the running loop's session with a server; all models at the server share it."""
+    held = _sessions.setdefault(asyncio.get_running_loop(), {})
+    if (base_url, key) not in held:
+        # A loop that ends closes its async generators, and with this one the session.
+        keeper = _kept_session(base_url, key)
+        held[base_url, key] = keeper, await anext(keeper)
+    return held[base_url, key][1]
+
+
+async def _kept_session(base_url: str, key: str) -> _Keeper:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+        headers={
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": ENCODINGS,
+        },
+        auto_decompress=False,  # a few bytes can unpack to more than fits into memory
+        trust_env=urlsplit(base_url).hostname not in LOOPBACK,
+    ) as session:
+        yield session
+
+
+def message_of(answer: Any) -> AIMessage:
+    """Return the message of a chat completion.
+
+    Raises:
+        UnreadableError: it holds none.
+    """
+    checked = checked_completion(answer)
+    choice, usage = checked["choices"][0], checked["usage"]
+    message = choice["message"]
+    return AIMessage(
+        message.get("content") or "",
+        additional_kwargs=fields_of_thoughts(message),
+        response_metadata={
+            "finish_reason": choice.get("finish_reason"),
+            "logprobs": choice.get("logprobs"),
+        },
+        usage_metadata=usage
+        and {
+            "input_tokens": usage["prompt_tokens"],
+            "output_tokens": usage["completion_tokens"],
+            "total_tokens": usage["total_tokens"],
+            "input_token_details": {"cache_read": usage["prompt_tokens_details"]["cached_tokens"]},
+            "output_token_details": {
+                "reasoning": usage["completion_tokens_details"]["reasoning_tokens"]
+            },
+        },
+    )

@@ -1,0 +1,198 @@
+"""Talking to a transformers model in this process as to any chat model.
+
+It answers in OpenAI's shape, log-probabilities included, so that a judge or the benchmark cannot
+tell it from a server. What is asked at the same time is written at the same time
+(`aloe.models.generation`), so a GPU is worth having without a server.
+"""
+
+import asyncio
+from dataclasses import replace
+from functools import cache
+from typing import Any, Self
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import PrivateAttr
+
+from aloe.errors import CallError, ConfigError
+from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint
+from aloe.models.control_tokens import ChatEncoder
+from aloe.models.generation import BatchWriter, Request, Written
+from aloe.models.thoughts import split_thoughts
+
+DEFAULT_MAX_TOKENS = 256
+
+
+@cache
+def _shared(name: str) -> tuple[Checkpoint, BatchWriter]:
+    """Load a model once in a process, whatever the number of roles that use it."""
+    checkpoint = load_checkpoint(name)
+    model = checkpoint.model
+    if hasattr(model, "merge_and_unload"):  # an adapter beside its base is written with much slower
+        model = model.merge_and_unload()
+    model.eval()
+    checkpoint = replace(checkpoint, model=model)
+    return checkpoint, BatchWriter(model, checkpoint.tokenizer)
+
+
+class HuggingFaceChat(BaseChatModel):
+    """A transformers model behind LangChain's interface."""
+
+    name: str
+    temperature: float | None = None
+    """None: what the model's own generation settings say; 0 is greedy."""
+    top_p: float | None = None
+    max_tokens: int | None = None
+    frequency_penalty: float | None = None
+    """Taken off a token's logit for each time it was already written."""
+    _checkpoint: Checkpoint = PrivateAttr()
+    _writer: BatchWriter = PrivateAttr()
+    _encoder: ChatEncoder = PrivateAttr()
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        frequency_penalty: float | None = None,
+        **options: Any,
+    ) -> Self:
+        """Load a model; `options` are further fields of LangChain's base class.
+
+        Raises:
+            ConfigError: the model's tokenizer has no chat template.
+            ModelError: there is no such model here.
+        """
+        checkpoint, writer = _shared(name)
+        if not checkpoint.tokenizer.chat_template:
+            raise ConfigError(f"hf:{name} cannot chat: its tokenizer has no chat template")
+        chat = cls(
+            name=name,
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            frequency_penalty=frequency_penalty,
+            **options,
+        )
+        chat._checkpoint, chat._writer = checkpoint, writer
+        chat._encoder = ChatEncoder(checkpoint.tokenizer)
+        return chat
+
+    @property
+    def _llm_type(self) -> str:
+        return "huggingface"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        del run_manager
+        request = self._request(messages, stop, kwargs)
+        return self._result(request, self._writer.ask(request).result())
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        del run_manager
+        request = self._request(messages, stop, kwargs)
+        return self._result(request, await asyncio.wrap_future(self._writer.ask(request)))
+
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]
+    ) -> Request:
+        """Return what is asked; what a call gives wins over the role's settings."""
+        said = convert_to_openai_messages(messages)
+        prompt = self._encoder.encode(said, open_turn=True)
+        if (highest := max(prompt)) >= (rows := embedding_rows(self._checkpoint.model)):
+            raise CallError(
+                f"hf:{self.name}: the conversation holds token {highest} "
+                f"({self._checkpoint.tokenizer.decode([highest])!r}) and the model knows {rows}"
+            )
+        settings = {
+            key: given.get(key, getattr(self, key))
+            for key in ("temperature", "top_p", "max_tokens", "frequency_penalty")
+        }
+        return Request(
+            prompt=tuple(prompt),
+            max_tokens=settings["max_tokens"] or DEFAULT_MAX_TOKENS,
+            **self._sampling(settings["temperature"], settings["top_p"]),
+            penalty=settings["frequency_penalty"] or 0.0,
+            seed=given.get("seed"),
+            stop=tuple(stop or ()),
+            logprobs=(given.get("top_logprobs") or 0) if given.get("logprobs") else None,
+        )
+
+    def _sampling(self, temperature: float | None, top_p: float | None) -> dict[str, Any]:
+        """Return how tokens are drawn: the whole of it as asked, or as the model's settings say."""
+        if temperature is not None:
+            return {"temperature": temperature, "top_p": top_p or 1.0}
+        own = self._checkpoint.model.generation_config
+        if not own.do_sample:
+            return {"temperature": 0.0}
+        return {
+            "temperature": 1.0 if own.temperature is None else own.temperature,
+            "top_p": top_p or own.top_p or 1.0,
+            "top_k": own.top_k or 0,
+        }
+
+    def _result(self, request: Request, written: Written) -> ChatResult:
+        tokenizer = self._checkpoint.tokenizer
+        ids = list(written.ids)
+        text = _text(tokenizer, ids)
+        cut = min((text.find(each) for each in request.stop if each in text), default=len(text))
+        ended = bool(ids) and ids[-1] in self._writer.ends
+        metadata: dict[str, Any] = {
+            "model_name": self.name,
+            "finish_reason": "stop" if ended or cut < len(text) else "length",
+        }
+        if request.logprobs is not None:
+            metadata["logprobs"] = {"content": _logprobs(tokenizer, written, request.logprobs)}
+        message = AIMessage(
+            content=text[:cut],
+            response_metadata=metadata,
+            usage_metadata={
+                "input_tokens": len(request.prompt),
+                "output_tokens": len(ids),
+                "total_tokens": len(request.prompt) + len(ids),
+            },
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    """Return what tokens say, with special ones only where those tell thoughts from the answer."""
+    text: str = tokenizer.decode(ids, skip_special_tokens=True)
+    whole: str = tokenizer.decode(ids, skip_special_tokens=False)
+    hidden = split_thoughts(whole).thoughts != split_thoughts(text).thoughts
+    return whole if hidden else text
+
+
+def _logprobs(tokenizer: Any, written: Written, top: int) -> list[dict[str, Any]]:
+    """Return natural-log probabilities before temperature, as OpenAI's `logprobs.content`."""
+    content = []
+    for token, row in zip(written.ids, written.logits, strict=True):
+        scores = row.float().log_softmax(-1)
+        best = scores.topk(top)
+        content.append(
+            {
+                "token": tokenizer.decode([token]),
+                "logprob": scores[token].item(),
+                "top_logprobs": [
+                    {"token": tokenizer.decode([i]), "logprob": p}
+                    for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+                ],
+            }
+        )
+    return content

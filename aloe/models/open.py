@@ -1,0 +1,325 @@
+"""The one door to chat models.
+
+Everything that talks to a model takes a `Model`, and every `Model` wraps a LangChain
+`BaseChatModel` that `open_model` builds from a string; `aloe.models.providers` lists the strings.
+
+The embedded model and a vLLM server share one code path, so what works on a laptop works on a
+cluster, and the tests' double goes through the same door as all of them.
+Failures are sorted in `aloe.models.failures` into those that stop the run, those that cost one
+call, and those worth another try; what the model says is parted into its message and the rest
+(`aloe.models.reply`).
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables.config import var_child_runnable_config
+from pydantic import SecretStr
+
+from aloe.config import LimitsConfig, ModelConfig
+from aloe.errors import CallError, ModelError
+from aloe.finish import fold_finish
+from aloe.models.advice import likely_cure
+from aloe.models.failures import sorted_failure
+from aloe.models.http_answer import ServerError, UnreadableError
+from aloe.models.limits import Limiter, limiter_of
+from aloe.models.logprobs import first_word
+from aloe.models.parameters import Parameters, Sent, parameters_of
+from aloe.models.providers import PROVIDERS, base_url_of, is_openai, parsed
+from aloe.models.reply import Reply as Reply
+from aloe.models.thoughts import thoughts_apart
+from aloe.models.usage import count_usage
+from aloe.schema import digest
+from aloe.secrets import redacted
+
+Message = tuple[Literal["system", "user", "assistant"], str]
+"""Role and text, as LangChain and every chat API take them."""
+
+ADDED = ("top_logprobs", "reasoning", "omit", "max_tokens_field", "system")
+"""Settings that `Model.fingerprint` passes over at their defaults: journals of runs from before
+there were any still answer."""
+
+OPENAI_FIELDS = frozenset((
+    "temperature", "top_p", "frequency_penalty", "seed", "response_format", "logprobs",
+    "top_logprobs", "max_completion_tokens", "reasoning_effort",
+))  # fmt: skip
+"""Parameters that the openai client has an argument for; others go into `extra_body`."""
+
+UNSHAPING = {"timeout", "max_reply_bytes", "api_key_env"}
+"""Settings of a model that no reply depends on."""
+
+THINKING = 2048
+"""Most tokens of an answer with thoughts before it; the role's `max_tokens` if that is more."""
+
+REACH_TIMEOUT = 10.0
+"""Seconds a server has to answer the first question of a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A chat model with the settings of one role."""
+
+    name: str
+    """Model string without its base URL: what events, trees and prices call it."""
+    config: ModelConfig
+    chat: BaseChatModel
+    openai_compatible: bool
+    """Whether seed, log-probabilities and JSON schemas can be asked for."""
+    limiter: Limiter = field(default_factory=Limiter)
+    """What lets calls to its server in; models at one server share it."""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that every call carries."""
+    parameters: Parameters = field(default_factory=lambda: Parameters(model="the model"))
+    """What the model takes of all that; roles that use the same one share it."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content hash of the settings: what two calls must share to be the same call."""
+        known = ModelConfig.model_fields
+        same = {name for name in ADDED if getattr(self.config, name) == known[name].default}
+        return digest(self.config.model_dump(mode="json", exclude=UNSHAPING | same))
+
+    @cached_property
+    def key(self) -> str | None:
+        """The API key of its server, which must not be written anywhere; None without one."""
+        return os.environ.get(self.key_variable)
+
+    @property
+    def key_variable(self) -> str:
+        """Environment variable of the key."""
+        return self.config.api_key_env or "OPENAI_API_KEY"
+
+    @property
+    def thinking_room(self) -> int | None:
+        """Tokens to ask for where thoughts left none for the answer; None if there are no more."""
+        roomy = (self.config.max_tokens or 0) >= THINKING
+        return None if roomy or not self.openai_compatible else THINKING
+
+    def arguments(
+        self,
+        *,
+        seed: int,
+        max_tokens: int | None = None,
+        schema: dict[str, Any] | None = None,
+        logprobs: bool = False,
+    ) -> dict[str, Any]:
+        """Return the keyword arguments of one call, as far as this model understands them."""
+        if not self.openai_compatible:
+            return {}
+        arguments: dict[str, Any] = {"seed": seed}
+        if max_tokens is not None:
+            arguments["max_tokens"] = max_tokens
+        if schema is not None:
+            shape = {"name": "answer", "schema": schema}
+            arguments["response_format"] = {"type": "json_schema", "json_schema": shape}
+        if logprobs and self.gives_logprobs:
+            arguments |= {"logprobs": True, "top_logprobs": self.config.top_logprobs}
+        return {name: value for name, value in arguments.items() if name not in self.config.omit}
+
+    @property
+    def gives_logprobs(self) -> bool:
+        """Whether it is worth asking for log-probabilities."""
+        wanted = self.config.logprobs and "logprobs" not in self.config.omit
+        return wanted and self.openai_compatible and "logprobs" not in self.parameters.left_out
+
+    async def ask(self, messages: Sequence[Message], arguments: dict[str, Any]) -> Reply:
+        """Call the model once.
+
+        Raises:
+            ModelError: the model or the key is refused; every other call would fail as well.
+            CallError: this one call failed; TransientCallError if another try may pass.
+        """
+        while True:
+            sent = self._sent(messages, arguments)
+            try:
+                answer = await asyncio.wait_for(self._answer(sent), self.config.timeout)
+                if headers := answer.response_metadata.get("headers"):
+                    self.limiter.heard(headers)
+                reply = _reply(answer, sent.messages, self.key)
+                break
+            except (ModelError, CallError):
+                raise
+            except Exception as error:
+                if not self.parameters.learn(error, sent):
+                    raise self.failure(error) from None
+        self.parameters.confirm(sent)
+        return reply
+
+    def failure(self, error: Exception) -> ModelError | CallError:
+        """Turn what the chat model raised into one of our errors."""
+        return sorted_failure(
+            error, model=self.name, key=self.key, variable=self.key_variable, url=_url(self)
+        )
+
+    def _sent(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> Sent:
+        """Return the request for a question, as far as it is known what the model takes."""
+        fields = {**self.sampling, **arguments}
+        name = self.config.max_tokens_field or ("max_completion_tokens" if self._by_openai else "")
+        if name and "max_tokens" in fields:
+            fields[name] = fields.pop("max_tokens")
+        return self.parameters.shaped(messages, fields, system=self.config.system == "system")
+
+    async def _answer(self, sent: Sent) -> AIMessage:
+        """Take the shortest way to the model that passes by nobody who listens."""
+        from aloe.models.http import HttpChat
+
+        if isinstance(self.chat, HttpChat) and not _listened_to():
+            return await self.chat.complete(sent.messages, sent.fields)
+        chat, fields = self._placed(sent.fields)
+        return await chat.ainvoke(list(sent.messages), **fields)
+
+    @property
+    def _by_openai(self) -> bool:
+        return self.openai_compatible and is_openai(type(self.chat))
+
+    def _placed(self, fields: dict[str, Any]) -> tuple[BaseChatModel, dict[str, Any]]:
+        """Return the chat model to ask and the arguments of the call that carry `fields`."""
+        if self._by_openai:
+            body = {name: fields[name] for name in fields if name not in OPENAI_FIELDS}
+            fields = {name: fields[name] for name in fields if name in OPENAI_FIELDS}
+            if body:
+                fields["extra_body"] = {**(getattr(self.chat, "extra_body", None) or {}), **body}
+        elif not self.openai_compatible:  # it was built with them
+            known = type(self.chat).model_fields
+            changed = {
+                name: fields.get(name, known[name].get_default(call_default_factory=True))
+                for name, value in self.sampling.items()
+                if name in known and fields.get(name) != value
+            }
+            return (self.chat.model_copy(update=changed) if changed else self.chat), {}
+        return self.chat, fields
+
+
+def _listened_to() -> bool:
+    """Whether a tracer or callback may follow this call: the graph around it knows.
+
+    A graph's callbacks are those it was invoked with and the tracers that the environment sets.
+    """
+    config = var_child_runnable_config.get()
+    callbacks = config.get("callbacks") if config else None
+    return not isinstance(callbacks, BaseCallbackManager) or bool(callbacks.handlers)
+
+
+def _reply(answer: AIMessage, messages: Sequence[tuple[str, str]], key: str | None) -> Reply:
+    text, metadata = str(answer.text), answer.response_metadata
+    apart = thoughts_apart(answer.additional_kwargs, answer.content)
+    usage = count_usage(answer.usage_metadata, messages, apart + text)
+    return Reply(
+        text=_writable(text, key),
+        finish=fold_finish(metadata, text),
+        logprobs=first_word(metadata.get("logprobs")),
+        reasoning=_writable(apart, key),
+        **vars(usage),
+    )
+
+
+def _writable(text: str, key: str | None) -> str:
+    """Return a text that any file takes, and that gives away no key."""
+    if key and key in text:  # a server that echoes what it was sent
+        text = text.replace(key, "***")
+    # Half a surrogate pair, which JSON can carry, could not be written to any file.
+    return text.encode("utf-8", "replace").decode()
+
+
+def open_model(
+    config: ModelConfig, limits: LimitsConfig | None = None, *, share: float = 1.0
+) -> Model:
+    """Build the model that `config` names.
+
+    Args:
+        config: settings of the model.
+        limits: how its server is spared; None for the defaults.
+        share: part of those limits that this process may use.
+
+    Raises:
+        ConfigError: the string names no provider or class, an argument does not fit, a key is
+            missing, or a package is not installed.
+        ModelError: the embedded server cannot be started.
+    """
+    provider, name, url = parsed(config)
+    opened = PROVIDERS[provider](config, name, url)
+    served = provider in ("openai", "local")
+    server = base_url_of(opened.chat) if served else f"{provider}:{name}"
+    return Model(
+        name=f"{provider}:{name}",
+        config=config,
+        chat=opened.chat,
+        openai_compatible=opened.openai_compatible,
+        limiter=limiter_of(server, limits or LimitsConfig(), share),
+        sampling=opened.sampling,
+        parameters=parameters_of(server, f"{provider}:{name}"),
+    )
+
+
+def closed_model(config: ModelConfig, reason: str) -> Model:
+    """Return a stand-in for the model that `config` names: asking it is the error `reason`.
+
+    Raises:
+        ConfigError: the string names no provider.
+    """
+    from aloe.models.scripted import ScriptedChat
+
+    def refuse(*_: object) -> str:
+        raise ModelError(reason)
+
+    provider, name, _ = parsed(config)
+    chat = ScriptedChat(script=refuse)
+    return Model(name=f"{provider}:{name}", config=config, chat=chat, openai_compatible=True)
+
+
+async def check_reachable(models: Sequence[Model]) -> None:
+    """Ask each server once for its list of models, before anything is written.
+
+    Raises:
+        ModelError: nothing answers, or the key is refused. Any other answer counts as reachable,
+            and so does one that is late: not every compatible server has that list, or shows it.
+    """
+    from aiohttp import ClientError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError
+
+    from aloe.models.http import HttpChat
+
+    servers = {
+        (url, m.config.api_key_env): (m, url, key) for m in models for url, key in _server(m)
+    }
+    for model, url, key in servers.values():
+        chat = HttpChat(model_name="", base_url=url, api_key=key, timeout=REACH_TIMEOUT)
+        try:
+            await chat.request("GET", "/models")
+        except ServerError as error:
+            if error.status_code == 401:
+                raise model.failure(error) from None
+        except ConnectionTimeoutError as error:
+            raise _nobody(model, url, error) from None
+        except (TimeoutError, UnreadableError):
+            continue
+        except (OSError, InvalidURL, NonHttpUrlClientError) as error:
+            raise _nobody(model, url, error) from None
+        except (ClientError, ValueError):
+            continue
+
+
+def _nobody(model: Model, url: str, error: Exception) -> ModelError:
+    cure = likely_cure(error, url) or "start the server or correct the URL"
+    return ModelError(f"{model.name}: nothing answers at {redacted(url)}; {cure}")
+
+
+def _server(model: Model) -> Iterator[tuple[str, SecretStr]]:
+    """Yield URL and key of the OpenAI-compatible server behind `model`, if there is one."""
+    url = _url(model)
+    chat = model.chat
+    key = getattr(chat, "api_key", None) or getattr(chat, "openai_api_key", None)
+    if url and isinstance(key, SecretStr):
+        yield url, key
+
+
+def _url(model: Model) -> str | None:
+    """Return the base URL of the server behind `model`, None if it has none that we know."""
+    served = model.name.startswith(("openai:", "local:"))
+    return base_url_of(model.chat) if served else None

@@ -1,0 +1,297 @@
+"""What model strings mean: how each provider's chat model is built.
+
+    local:smollm2-135m              the embedded default, served inside this process
+    local:/path/to/model.gguf       any other GGUF file, served the same way
+    openai:gpt-4o-mini              OpenAI
+    openai:NAME@http://host:8000/v1 any OpenAI-compatible server (vLLM, llama.cpp, Ollama ...)
+    hf:DIR_OR_NAME                  a transformers model in this process (needs the train extra)
+    langchain:PACKAGE:CLASS         any chat class of LangChain's, arguments in `options`
+    community:CLASS                 the same, of langchain-community
+    scripted:MODULE:FUNCTION        a Python function in place of a model, for tests
+    instance:...                    a chat model that was made in Python; see
+    `aloe.models.instances`
+
+Classes differ in what they call their settings, so they are asked: a setting is handed on under the
+name of the field that the class has for it, and left out where it has none.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
+
+from aloe.config import ModelConfig
+from aloe.errors import ConfigError
+from aloe.models.instances import kept
+from aloe.plugins import named
+from aloe.secrets import redacted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A chat model, and what is sent to it with every call."""
+
+    chat: BaseChatModel
+    openai_compatible: bool
+    """Whether seed, log-probabilities and JSON schemas can be asked for."""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that each call carries; empty if the chat model was built with them."""
+
+
+def parsed(config: ModelConfig) -> tuple[str, str, str | None]:
+    """Return provider, name and base URL of a model string.
+
+    Raises:
+        ConfigError: the string names no provider.
+    """
+    provider, _, rest = config.model.partition(":")
+    if provider not in PROVIDERS and config.base_url:
+        provider, rest = "openai", config.model
+    if provider not in PROVIDERS or not rest:
+        known = ", ".join(f"{name}:..." for name in PROVIDERS if name != "instance")
+        raise ConfigError(
+            f"unknown model '{redacted(config.model)}'; a model string is one of {known}"
+        )
+    if provider == "instance":
+        return provider, rest.rpartition("#")[0], None
+    name, _, url = rest.rpartition("@") if "@http" in rest else (rest, "", "")
+    return provider, name, config.base_url or url or None
+
+
+def base_url_of(chat: BaseChatModel) -> str:
+    """Return the endpoint of an OpenAI-compatible chat model."""
+    given = getattr(chat, "base_url", None) or getattr(chat, "openai_api_base", None)
+    return str(given or "https://api.openai.com/v1")
+
+
+def sampling_of(config: ModelConfig) -> dict[str, Any]:
+    """Return the sampling settings of a role that are set and may be sent."""
+    fields = ("temperature", "top_p", "max_tokens", "frequency_penalty")
+    values = {field: getattr(config, field) for field in fields}
+    omitted = config.omit
+    return {f: value for f, value in values.items() if value is not None and f not in omitted}
+
+
+def reasoning_of(config: ModelConfig) -> dict[str, Any]:
+    """Return how much a model is to think, in the words of every kind of server.
+
+    OpenAI, Ollama, OpenRouter and Gemini read `reasoning_effort`; vLLM, SGLang and llama.cpp hand
+    `chat_template_kwargs` to the template; Claude, GLM and DeepSeek read `thinking`. Servers pass
+    over what they do not know or refuse it by name, and then it is left out.
+    """
+    if config.reasoning == "auto":
+        return {}
+    off = config.reasoning == "off"
+    return {
+        "reasoning_effort": "none" if off else config.reasoning,
+        "chat_template_kwargs": {"enable_thinking": not off, "thinking": not off},
+        "thinking": {"type": "disabled" if off else "enabled"},
+    }
+
+
+def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
+    """Build ChatOpenAI, or for a server that is asked for nothing special the lean `HttpChat`."""
+    key = _api_key(config, base_url)
+    reasoning = reasoning_of(config)
+    if not base_url:  # OpenAI's own
+        reasoning = {n: value for n, value in reasoning.items() if n == "reasoning_effort"}
+    sampling = {**sampling_of(config), **reasoning}
+    if base_url and not config.options:
+        from aloe.models.http import HttpChat
+
+        chat: BaseChatModel = HttpChat(
+            model_name=name,
+            base_url=base_url,
+            api_key=SecretStr(key),
+            timeout=config.timeout,
+            max_reply_bytes=config.max_reply_bytes,
+        )
+        return Opened(chat=chat, openai_compatible=True, sampling=sampling)
+    from aloe.models.openai_chat import ChatOpenAI
+
+    plain, query = _without_query(base_url)
+    arguments = {
+        "model": name,
+        "api_key": key,
+        "base_url": plain,
+        "default_query": query,
+        "timeout": config.timeout,
+        "max_retries": 0,
+        "include_response_headers": True,
+        "max_reply_bytes": config.max_reply_bytes,
+        **config.options,
+    }
+    chat = _construct(ChatOpenAI.checked, arguments, config)
+    return Opened(chat=chat, openai_compatible=True, sampling=_unset(sampling, config))
+
+
+def _without_query(url: str | None) -> tuple[str | None, dict[str, str] | None]:
+    parts = urlsplit(url or "")
+    return urlunsplit(parts._replace(query="")) or None, dict(parse_qsl(parts.query)) or None
+
+
+def _unset(sampling: Mapping[str, Any], config: ModelConfig) -> dict[str, Any]:
+    """Return what `options` do not set already."""
+    return {name: value for name, value in sampling.items() if name not in config.options}
+
+
+def _api_key(config: ModelConfig, base_url: str | None) -> str:
+    variable = config.api_key_env or (None if base_url else "OPENAI_API_KEY")
+    if variable is None:
+        return "none"
+    if key := os.environ.get(variable):
+        return key
+    raise ConfigError(
+        f"{redacted(config.model)} needs an API key: set the environment variable {variable}, "
+        "or use --model local:smollm2-135m, which needs none"
+    )
+
+
+def _local(config: ModelConfig, name: str, _url: str | None) -> Opened:
+    """Build the embedded chat model; its options are further fields of a request."""
+    from aloe.models.embedded_chat import EmbeddedChat
+    from aloe.models.local import embedded_server
+
+    server = embedded_server(name)
+    options = dict(config.options)
+    nested = [options.pop(key, {}) for key in ("model_kwargs", "extra_body")]
+    given = {**sampling_of(config), **reasoning_of(config)}
+    chat = EmbeddedChat(
+        model_name=name,
+        base_url=server.base_url,
+        api_key=SecretStr(server.api_key),
+        timeout=config.timeout,
+        max_reply_bytes=config.max_reply_bytes,
+        sampling={**given, **options, **nested[0], **nested[1]},
+        control=server.control,
+    )
+    return Opened(chat=chat, openai_compatible=True)
+
+
+def _huggingface(config: ModelConfig, name: str, _url: str | None) -> Opened:
+    try:
+        from aloe.models.huggingface import HuggingFaceChat
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{config.model} needs {error.name}: pip install 'aloe-align[train]'"
+        ) from None
+    if config.reasoning != "auto":
+        raise ConfigError(f"{config.model}: reasoning is for models at a server; leave it out")
+    chat = HuggingFaceChat.load(name, **sampling_of(config), **config.options)
+    return Opened(chat=chat, openai_compatible=True)
+
+
+def _community(config: ModelConfig, name: str, url: str | None) -> Opened:
+    return _langchain(config, f"langchain_community.chat_models:{name}", url)
+
+
+def _langchain(config: ModelConfig, name: str, base_url: str | None) -> Opened:
+    """Build any chat class of LangChain's, with what settings say and the class has a field for."""
+    kind = chat_class(name)
+    wished = {**sampling_of(config), **_reasoning_fields(kind, config)}
+    sampling = dict(_by_field(kind, wished))
+    connection: dict[str, Any] = {"timeout": config.timeout, "max_retries": 0}
+    connection |= {"base_url": base_url} if base_url else {}
+    if config.api_key_env:
+        connection["api_key"] = _api_key(config, base_url)
+    given = {**dict(_by_field(kind, connection)), **config.options}
+    compatible = is_openai(kind)
+    if not compatible:
+        given = {**sampling, **given}
+    chat = _construct(kind, given, config)
+    return Opened(
+        chat=chat,
+        openai_compatible=compatible,
+        sampling=_unset(wished if compatible else sampling, config),
+    )
+
+
+def chat_class(name: str) -> Callable[..., BaseChatModel]:
+    """Import the chat class that `PACKAGE:CLASS` names.
+
+    Raises:
+        ConfigError: the package is not installed, or has no such chat model.
+    """
+    package = name.partition(":")[0].partition(".")[0]
+    kind = named(
+        name, f"chat model {name} cannot be found; pip install {package.replace('_', '-')}"
+    )
+    if not (isinstance(kind, type) and issubclass(kind, BaseChatModel)):
+        raise ConfigError(f"{name} is no chat model of LangChain's")
+    return kind
+
+
+NAMES = {
+    "max_tokens": ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict",
+                   "max_new_tokens"),
+    "timeout": ("timeout", "request_timeout", "default_request_timeout"),
+}  # fmt: skip
+"""Fields by which chat classes know a setting, where they know it by several."""
+
+
+def _by_field(
+    kind: Callable[..., BaseChatModel], settings: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield settings under the names of the fields that a chat class has for them."""
+    known: dict[str, Any] = getattr(kind, "model_fields", {})
+    for name, value in settings.items():
+        for other in NAMES.get(name, (name,)):
+            if other in known or any(each.alias == other for each in known.values()):
+                yield other, value
+                break
+
+
+def _reasoning_fields(kind: Callable[..., BaseChatModel], config: ModelConfig) -> dict[str, Any]:
+    """Return how much a model is to think in the one field that its class has for it."""
+    wished = reasoning_of(config)
+    effort = wished.pop("reasoning_effort", None)
+    fields = getattr(kind, "model_fields", {})
+    if effort is None:
+        return {}
+    if "reasoning_effort" in fields:
+        return {"reasoning_effort": effort}
+    if "reasoning" in fields:  # ChatOllama's
+        return {"reasoning": False if effort == "none" else effort}
+    return {"thinking": wished["thinking"]} if "thinking" in fields and effort == "none" else {}
+
+
+def is_openai(kind: type | Callable[..., BaseChatModel]) -> bool:
+    """Whether a chat class speaks OpenAI's protocol, as AzureChatOpenAI does."""
+    base = getattr(sys.modules.get("langchain_openai.chat_models.base"), "BaseChatOpenAI", None)
+    return base is not None and isinstance(kind, type) and issubclass(kind, base)
+
+
+def _instance(config: ModelConfig, _name: str, _url: str | None) -> Opened:
+    chat = kept(config.model)
+    return Opened(chat=chat, openai_compatible=is_openai(type(chat)))
+
+
+def _scripted(_config: ModelConfig, name: str, _url: str | None) -> Opened:
+    from aloe.models.scripted import ScriptedChat, named_script
+
+    return Opened(chat=ScriptedChat(script=named_script(name)), openai_compatible=True)
+
+
+def _construct(
+    kind: Callable[..., BaseChatModel], arguments: dict[str, Any], config: ModelConfig
+) -> BaseChatModel:
+    try:
+        return kind(**arguments)
+    except Exception as error:
+        raise ConfigError(f"{redacted(config.model)}: {redacted(str(error))[:300]}") from None
+
+
+PROVIDERS: dict[str, Callable[[ModelConfig, str, str | None], Opened]] = {
+    "local": _local,
+    "openai": _openai,
+    "hf": _huggingface,
+    "langchain": _langchain,
+    "community": _community,
+    "scripted": _scripted,
+    "instance": _instance,
+}

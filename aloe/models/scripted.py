@@ -1,0 +1,70 @@
+"""A Python function in place of a model.
+
+The double stands behind the same door as every model (`scripted:MODULE:FUNCTION`), so a test that
+uses it exercises the real path: prompts, parsing, retries, call log. `MODULE` is looked up in the
+working folder too.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+from aloe.plugins import named
+
+Script = Callable[[Sequence[BaseMessage], dict[str, Any]], str | AIMessage]
+"""Takes the messages and the call's arguments (seed, logprobs, response_format ...), returns the
+reply. A plain string is a complete reply; an AIMessage can set finish reason and
+log-probabilities in `response_metadata`. Raising stands for a failing server."""
+
+
+class ScriptedChat(BaseChatModel):
+    """Chat model that answers with what its script returns; a token is a word."""
+
+    script: Script
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> ChatResult:
+        answer = self.script(messages, kwargs)
+        message = answer if isinstance(answer, AIMessage) else AIMessage(answer)
+        message.response_metadata.setdefault("finish_reason", "stop")
+        if message.usage_metadata is None:
+            read = sum(len(m.text.split()) for m in messages)
+            wrote = len(message.text.split())
+            message.usage_metadata = {
+                "input_tokens": read,
+                "output_tokens": wrote,
+                "total_tokens": read + wrote,
+            }
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> ChatResult:
+        return self._generate(messages, stop, **kwargs)
+
+
+def named_script(name: str) -> Script:
+    """Import the function that `MODULE:FUNCTION` names.
+
+    Raises:
+        ConfigError: there is no such module or function.
+    """
+    script: Script = named(name, f"scripted:{name} cannot be found")
+    return script

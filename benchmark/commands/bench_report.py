@@ -1,0 +1,49 @@
+"""`aloe bench report`: a bench folder in, a page, a card, a table and plots out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aloe.console import finish, stderr, stdout
+from aloe.options import Json
+
+EXTRAS = {"pyarrow": "parquet", "matplotlib": "plots"}
+"""Extra of aloe that brings a package."""
+MAKES = {"pyarrow": "scores.parquet", "matplotlib": "plots/"}
+"""What a package is needed for."""
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished bench folder.")],
+    passport: Annotated[
+        list[Path] | None,
+        typer.Option("--passport", metavar="FILE", help="Passport of a judge [DIR/passport.json]."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a report into a bench folder: a page, a model-card snippet, a Parquet table, plots.
+
+    `report.html` is one file that opens from disk: curves, figures, and every dialogue with the
+    judge's ratings. `card.md` holds all that repeating the run takes.
+
+    Example: `aloe bench report runs/bench --passport passport.json`
+    """
+    from aloe.benchmark.folder import read_bench
+    from aloe.benchmark.report import write_report
+    from aloe.passport import read_passport
+
+    beside = folder / "passport.json"
+    files = passport or ([beside] if beside.exists() else [])
+    written, lacking = write_report(read_bench(folder), [read_passport(file) for file in files])
+    if not as_json:
+        for path in written:
+            stdout().print(str(path), soft_wrap=True, highlight=False)
+    for package in lacking:
+        stderr().print(
+            f"{MAKES[package]} needs {package}: pip install 'aloe-align[{EXTRAS[package]}]'",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+    finish({"written": [str(path) for path in written], "lacking": lacking}, as_json=as_json)

@@ -1,0 +1,183 @@
+"""`aloe rejudge`: the same trees, another judge."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from aloe.console import finish, say, show
+from aloe.errors import INTERRUPTED, ConfigError
+from aloe.graphs.commands.dashboard import RunDisplay, end
+from aloe.options import BaseUrl, ConfigFile, Json, Quiet, Seed
+
+if TYPE_CHECKING:
+    from aloe.config import Config
+    from aloe.graphs.rejudge import Flips
+
+OUTCOMES = ("first", "second", "tie", "abstain")
+
+
+def rejudge(
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="NEWDIR", help="Run folder to write; resumed if it is.")
+    ],
+    judge: Annotated[
+        str | None, typer.Option("--judge", metavar="STR", help="Model that judges now.")
+    ] = None,
+    base_url: BaseUrl = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", help="Trees in flight at once.")
+    ] = None,
+    seed: Seed = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge stored trees again with another judge, and show which labels flip.
+
+    The settings are those of DIR, but for the judge: its model, panel and `[judge]` section come
+    from --config, and --judge wins. Nothing is generated again. Judges draw nothing at random that
+    a seed decides, so --seed changes nothing here.
+
+    Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
+    """
+    from aloe.agents.panel import read_own_passport
+    from aloe.agents.registry import judges_in_use
+    from aloe.calls.log import appending
+    from aloe.graphs.rejudge import check_same, flips
+    from aloe.loop import runner
+    from aloe.memory.run_folder import RunFolder, read_trees, replace_text
+    from aloe.models.open import check_reachable, open_model
+    from aloe.telemetry import traced
+
+    del seed
+    if out.resolve() == run.resolve():
+        raise ConfigError("--out must be another folder: the old verdicts are kept")
+    if judge is None and config is None:
+        raise ConfigError("say who judges now: --judge STR, or --config FILE.toml")
+    resolved = _settings(run, config, judge, base_url, concurrency)
+    trees = list(read_trees(run))
+    passport = read_own_passport(resolved)
+    folder = RunFolder(out)
+    folder.check(resolved)
+    check_same(trees, folder)
+    judges = judges_in_use(resolved)
+    models = {name: open_model(each, resolved.limits) for name, each in judges.items()}
+    # One loop for both: a client's connections belong to the loop that opened them.
+    with runner() as loop:
+        loop.run(check_reachable(list(models.values())))
+        with folder.writing(resolved), appending(folder.events) as events:
+            if passport:
+                replace_text(out / "passport.json", passport.json_text())
+            rejudging = _Rejudging(resolved, events, len(trees), quiet=quiet)
+            try:
+                with rejudging.display.running(), traced(resolved.telemetry, rejudging.calls):
+                    loop.run(rejudging.run(trees, folder, models))
+            except KeyboardInterrupt:
+                say(f"stopped; run the same command again to go on in {out}")
+                raise typer.Exit(INTERRUPTED) from None
+    counts = flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
+    result = {"out": str(out), **rejudging.result(), **_figures(counts)}
+    show(Group(rejudging.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
+    finish(result, as_json=as_json)
+    end(rejudging.progress)
+
+
+def _settings(
+    run: Path,
+    config: Path | None,
+    judge: str | None,
+    base_url: str | None,
+    concurrency: int | None,
+) -> "Config":
+    """Return the settings of `run` with the judge of `config` or, before it, of the flags."""
+    from aloe import config as settings
+
+    stored = run / "config.toml"
+    old = settings.load(stored if stored.exists() else None)
+    new = settings.load(config) if config else old
+    raw = old.model_dump()
+    raw["judge"] = new.judge.model_dump()
+    raw["prices"] |= {name: price.model_dump() for name, price in new.prices.items()}
+    raw["models"] |= {"judge": new.models.judge.model_dump(), "panel": new.models.panel}
+    if concurrency:
+        raw["simulation"]["concurrency"] = concurrency
+    merged = settings.validated(settings.Config, raw, source=config or stored)
+    return merged.with_judge(judge, base_url)
+
+
+class _Rejudging:
+    """One run in this process: its call log, its progress, its display."""
+
+    def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
+        from aloe.calls.log import CallLog
+        from aloe.graphs.run import RunProgress
+
+        self.config = config
+        self.progress = RunProgress(wanted=trees)
+        self.calls = CallLog(
+            events, prices=config.prices, on_event=lambda event: self.display.follow(event)
+        )
+        self.display = RunDisplay(self.progress, self.calls, quiet=quiet, name="rejudge")
+
+    async def run(self, trees: Any, folder: Any, models: Any) -> None:
+        from aloe.graphs.rejudge import rejudge
+
+        await rejudge(
+            self.config, trees, folder, models, self.calls, self.progress, self.display.update
+        )
+
+    def result(self) -> dict[str, Any]:
+        """Return the summary for machines."""
+        progress, totals = self.progress, self.calls.totals
+        return {
+            "trees": progress.finished + progress.finished_before,
+            "trees_now": progress.finished,
+            "set_aside": len(progress.failures),
+            "seconds": round(self.display.seconds(), 2),
+            "calls": totals.calls,
+            "replayed": totals.replayed,
+            "cost": None if totals.unpriced else round(totals.cost, 6),
+            "unreadable": totals.outcomes["judge", "unreadable"],
+        }
+
+
+def _figures(counts: "Flips") -> dict[str, Any]:
+    from aloe.benchmark.agreement import cohen_kappa
+
+    pairs = list(counts.elements())
+    same = sum(old == new for old, new in pairs)
+    decided = [(old, new) for old, new in pairs if {old, new} <= {"first", "second"}]
+    return {
+        "comparisons": len(pairs),
+        "same": same,
+        "turned": sum(old != new for old, new in decided),
+        "decided_in_both": len(decided),
+        "kappa": cohen_kappa(pairs),
+        "kappa_decided": cohen_kappa(decided),
+        "flips": {f"{old}>{new}": n for (old, new), n in sorted(counts.items())},
+    }
+
+
+def _table(counts: "Flips") -> RenderableType:
+    """Return old outcomes down, new outcomes across."""
+    table = Table(title="outcomes: old (down), new (across)", header_style="bold", box=None)
+    table.add_column("")
+    for name in OUTCOMES:
+        table.add_column(name, justify="right")
+    for old in OUTCOMES:
+        cells = [str(counts[old, new]) for new in OUTCOMES]  # type: ignore[index]
+        table.add_row(old, *cells)
+    return table
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    kappa = result["kappa"]
+    return (
+        f"{result['same']} of {result['comparisons']} outcomes are the same (kappa "
+        f"{'undefined' if kappa is None else format(kappa, '.2f')}); {result['turned']} of "
+        f"{result['decided_in_both']} preferences turned round"
+    )

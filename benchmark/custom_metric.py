@@ -1,0 +1,60 @@
+"""A metric of the user's own: one number a reply, averaged with the interval of all others.
+
+The function gets the row of scores of one reply and the dialogue it stands in, and returns a number
+(a truth value counts as 1 or 0), or None where it does not apply. What it adds is only what is
+measured; suites, conditions, clusters and intervals are those of every other figure.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from aloe.benchmark.figures import Figure, sample
+from aloe.benchmark.folder import Bench
+from aloe.benchmark.metrics import Array
+from aloe.benchmark.scores import ReplyScores
+from aloe.benchmark.statistics import average_level
+from aloe.errors import ConfigError
+from aloe.plugins import described, extension
+from aloe.schema import Tree
+
+Metric = Callable[[ReplyScores, Tree], float | None]
+
+
+def measured(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
+    """Return the mean of the metric that `name` names, by suite and condition.
+
+    Args:
+        bench: a finished bench folder.
+        name: `MODULE:FUNCTION`, or an entry point of the group `aloe.metrics`.
+
+    Raises:
+        ConfigError: it cannot be found, or fails (with file and line).
+        InputError: the folder cannot be read.
+    """
+    metric: Metric = extension("metrics", name)
+    table: dict[str, dict[str, Figure]] = {}
+    for condition in bench.conditions:
+        trees = {tree.id: tree for tree in bench.trees(condition)}
+        by_suite: dict[str, list[ReplyScores]] = {}
+        for row in bench.rows(condition):
+            by_suite.setdefault(row.suite, []).append(row)
+        for suite, rows in by_suite.items():
+            data = sample(rows, bench.config.seed)
+            cells: Array = np.full(data.cells("own").shape, np.nan)
+            for place, replies in enumerate(data.rows):
+                for reply in replies:
+                    cells[place, reply.turn - 1] = _value(metric, name, reply, trees)
+            table.setdefault(suite, {})[condition] = data.figure(average_level, cells)
+    return table
+
+
+def _value(metric: Metric, name: str, reply: ReplyScores, trees: dict[str, Tree]) -> float:
+    if reply.reply is None or reply.dialogue not in trees:
+        return float("nan")
+    try:
+        value = metric(reply, trees[reply.dialogue])
+        return float("nan") if value is None else float(value)
+    except Exception as error:
+        problem = f"metric '{name}' failed in dialogue {reply.dialogue}, turn {reply.turn}"
+        raise ConfigError(f"{problem}: {described(error)}") from None

@@ -1,0 +1,172 @@
+"""Who is trained on, who is selected on, and who is tested on.
+
+Two things are kept apart. Lives: personas whose profiles are near-copies form a cluster, and a
+cluster goes to one side as a whole. Wishes: some pairs of wishes are reserved for the test. Nobody
+in training or validation has both wishes of a reserved pair, and everybody in the test has, so a
+model that has merely learnt which wishes go together cannot do well there.
+
+Of each two opposite values one is what a reply shows by itself (no emoji, no list), the other has
+to be brought about. Everybody has as many wishes of the one kind as of the other, so replies that
+suit nobody in particular keep about half of anybody's wishes, and what persons differ in by chance
+does not drown what replies differ in.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import combinations, count, islice
+from math import comb
+from typing import Literal
+
+from aloe.agents.rewriter import REACHABLE
+from aloe.benchmark.cases import Case
+from aloe.config import ExperimentConfig
+from aloe.errors import ConfigError
+from aloe.memory.embedder import Embedder
+from aloe.memory.splitting import close_pairs, clusters
+from aloe.memory.verifiable import DIMENSIONS, generate
+from aloe.schema import Persona, derived_seed, digest
+
+Part = Literal["train", "validation", "test"]
+
+Wanted = tuple[str, str]
+"""A wish: dimension and value."""
+Pair = frozenset[Wanted]
+
+SPARE = 4
+"""Personas drawn for each one needed: many fit neither side, or come in the wrong cluster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """The personas of an experiment."""
+
+    parts: Mapping[Part, tuple[Persona, ...]]
+    clusters: Mapping[str, str]
+    """Label of the life by persona id; lives that share it are near-copies."""
+    reserved: frozenset[Pair]
+    """Pairs of wishes that only test personas have."""
+
+    def cases(self, part: Part, turns: int) -> list[Case]:
+        """Return one benchmark case for each persona of a part."""
+        return [
+            Case.model_validate(
+                {
+                    "suite": f"proof-{part}",
+                    "persona": persona,
+                    "why": f"held out for {part}",
+                    "profile": self.clusters[persona.id],
+                    "personality": digest(sorted(persona.preferences.items())),
+                    "turns": turns,
+                }
+            )
+            for persona in self.parts[part]
+        ]
+
+
+def people(config: ExperimentConfig, seed: int, threshold: float, embedder: Embedder) -> People:
+    """Draw and split the personas.
+
+    Args:
+        config: how many, and of how many wishes.
+        seed: the same seed gives the same people.
+        threshold: cosine similarity from which two lives are near-copies.
+        embedder: what makes the vectors.
+
+    Raises:
+        ConfigError: too few can be found that fit.
+    """
+    rng = random.Random(derived_seed("proof", seed))
+    dimensions = wished_about(config)
+    reserved = reserved_pairs(config.reserved, dimensions, rng)
+    needed: dict[Part, int] = {
+        "test": config.test,
+        "validation": config.validation,
+        "train": config.train,
+    }
+    drawn = list(islice(candidates(config.wishes, dimensions, seed), SPARE * sum(needed.values())))
+    vectors = embedder.embed([persona.profile for persona in drawn])
+    groups = clusters(len(drawn), close_pairs({"profile": vectors}, threshold))
+    rng.shuffle(groups)
+    parts: dict[Part, list[Persona]] = {part: [] for part in needed}
+    labels: dict[str, str] = {}
+    for number, group in enumerate(groups):
+        members = [drawn[row] for row in group]
+        for part, chosen in parts.items():
+            fitting = [p for p in members if holds(p, reserved) == (part == "test")]
+            room = needed[part] - len(chosen)
+            if fitting and room:
+                chosen += fitting[:room]
+                labels |= {persona.id: f"life {number}" for persona in fitting[:room]}
+                break
+    for part, chosen in parts.items():
+        if len(chosen) < needed[part]:
+            raise ConfigError(
+                f"proof.{part} asks for {needed[part]} personas and only {len(chosen)} fit; ask "
+                "for fewer, or change experiment.reserved or experiment.wishes"
+            )
+    return People(
+        parts={part: tuple(chosen) for part, chosen in parts.items()},
+        clusters=labels,
+        reserved=reserved,
+    )
+
+
+def wished_about(config: ExperimentConfig) -> frozenset[str]:
+    """Return the dimensions of the wishes.
+
+    Raises:
+        ConfigError: there are too few, or edits cannot serve one.
+    """
+    if unknown := sorted(set(config.dimensions) - REACHABLE):
+        raise ConfigError(
+            f"proof.dimensions: edits cannot serve {', '.join(unknown)}; there are "
+            f"{', '.join(sorted(REACHABLE))}"
+        )
+    dimensions = frozenset(config.dimensions) or REACHABLE
+    if len(dimensions) <= config.wishes:
+        raise ConfigError(
+            f"proof.dimensions: {len(dimensions)} are too few for {config.wishes} wishes that "
+            "differ from user to user"
+        )
+    return dimensions
+
+
+def candidates(wishes: int, dimensions: Set[str], seed: int) -> Iterator[Persona]:
+    """Yield personas with different wishes about these dimensions until there are no others."""
+    seen: set[Pair] = set()
+    assignments = comb(wishes, wishes // 2) * (1 + wishes % 2)
+    everybody = comb(len(dimensions), wishes) * assignments
+    for number in count():
+        if len(seen) == everybody:
+            return
+        persona = generate(derived_seed("proof", seed, number), wishes=wishes, about=dimensions)
+        wanted = frozenset(persona.preferences.items())
+        if balanced(persona) and wanted not in seen:
+            seen.add(wanted)
+            yield persona
+
+
+def balanced(persona: Persona) -> bool:
+    """Whether half of the wishes (of an odd number, all but one) are of each kind."""
+    wishes = persona.preferences.items()
+    effort = sum(value == DIMENSIONS[name][0].value for name, value in wishes)
+    return abs(2 * effort - len(wishes)) <= 1
+
+
+def reserved_pairs(share: float, dimensions: Set[str], rng: random.Random) -> frozenset[Pair]:
+    """Return that share of all pairs of wishes of different dimensions."""
+    wishes = [(name, each.value) for name in sorted(dimensions) for each in DIMENSIONS[name]]
+    pairs = [frozenset(two) for two in combinations(wishes, 2) if two[0][0] != two[1][0]]
+    return frozenset(rng.sample(pairs, round(share * len(pairs))))
+
+
+def holds(persona: Persona, pairs: frozenset[Pair]) -> bool:
+    """Whether a persona has both wishes of one of the `pairs`."""
+    return any(frozenset(two) in pairs for two in combinations(persona.preferences.items(), 2))
+
+
+def leaks(train: Sequence[Persona], test: Sequence[Persona]) -> list[str]:
+    """Return the ids of test personas whose wishes a training persona has as well, all of them."""
+    known = {frozenset(persona.preferences.items()) for persona in train}
+    return [each.id for each in test if frozenset(each.preferences.items()) in known]

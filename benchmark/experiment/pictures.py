@@ -1,0 +1,50 @@
+"""The curves of an experiment as SVG: the same numbers, the same file. Needs the extra `plots`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure as Picture
+
+from aloe.benchmark.figures import Figure
+from aloe.benchmark.plots import draw_band
+
+PANELS = {"own": "AL(k)", "gain": "own - swapped"}
+
+
+def draw_levels(path: Path, curves: Mapping[str, Mapping[str, Sequence[Figure]]]) -> None:
+    """Draw AL and the gain by turn, one line with a band for each model.
+
+    Args:
+        path: the SVG.
+        curves: by model, then by name as in `SuiteResult.curves`.
+    """
+    picture = Picture(figsize=(10, 4.2), layout="constrained")
+    for place, (name, label) in enumerate(PANELS.items(), 1):
+        axes = picture.add_subplot(1, len(PANELS), place)
+        for model, by_name in curves.items():
+            draw_band(axes, range(1, len(by_name[name]) + 1), by_name[name], model)
+        axes.set(xlabel="turn k", ylabel=label)
+        axes.grid(alpha=0.3)
+    axes.axhline(0, color="grey", linewidth=0.8)
+    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _save(picture, path)
+
+
+def draw_scaling(path: Path, points: Mapping[int, Figure]) -> None:
+    """Draw the average AL on the validation users by number of trees."""
+    picture = Picture(figsize=(5, 3.6), layout="constrained")
+    axes = picture.add_subplot()
+    counts = sorted(points)
+    draw_band(axes, counts, [points[count] for count in counts], "sft")
+    axes.set(xlabel="trees", ylabel="average AL", xscale="log", xticks=counts)
+    axes.set_xticklabels([str(count) for count in counts])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    _save(picture, path)
+
+
+def _save(picture: Any, path: Path) -> None:
+    matplotlib.rcParams["svg.hashsalt"] = "aloe"
+    picture.savefig(path, metadata={"Date": None})

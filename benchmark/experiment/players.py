@@ -1,0 +1,162 @@
+"""The players of the experiment's trees that are no models.
+
+Who plays the user, and what of it enters the ledger, must not cost what the experiment is about:
+with two cores every call is one reply less to learn from. So the user speaks by rule, the inducer
+marks all that is not a question of the bank, and rewriters edit replies that other assistants write
+anyway, so it costs no call at all.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as File
+
+from aloe.agents.assistant import Assistant, AssistantAgent
+from aloe.agents.rewriter import rewrite, stated
+from aloe.agents.transcript import Path, chat_messages
+from aloe.memory.verifiable import DIMENSIONS, Preferences
+from aloe.models.open import Message
+from aloe.schema import AssistantNode, Disclosure, UserNode, derived_seed, sentences
+
+REWRITER, STRANGER = "rewriter", "stranger"
+"""What nodes call them; their replies are counted apart."""
+
+Wishes = Callable[[Sequence[str], int], Preferences]
+"""Returns the wishes that a reply is edited for; is given the user's messages and a seed."""
+
+STRANGE_WISHES = 2
+"""As many as a user has of those that take effort."""
+
+
+def stated_wishes(texts: Sequence[str], _seed: int) -> Preferences:
+    """Return what this user has asked for so far."""
+    return stated(texts)
+
+
+def strange_wishes(dimensions: Iterable[str]) -> Wishes:
+    """Return what draws wishes that nobody stated, of those that take effort.
+
+    Beside a reply edited for a stranger, one that was edited for this user is better for that
+    alone. Without it whatever edits add is preferred, and a model learns to add it to every reply.
+    """
+    names = sorted(dimensions)
+
+    def drawn(_texts: Sequence[str], seed: int) -> Preferences:
+        chosen = random.Random(seed).sample(names, STRANGE_WISHES)
+        return {name: DIMENSIONS[name][0].value for name in chosen}
+
+    return drawn
+
+
+def training_questions() -> tuple[str, ...]:
+    """Return the questions that training users ask; no benchmark asks them."""
+    text = (File(__file__).parent / "questions.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleMarker:
+    """Marks every sentence but the question at the end: with a rule user all of them are facts."""
+
+    questions: frozenset[str]
+
+    async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:  # noqa: ARG002
+        """Return what `user`, a message, reveals."""
+        said = sentences(user.content)
+        return tuple(Disclosure(quote=text) for text in said if text not in self.questions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedAssistant(AssistantAgent):
+    """Answers as it will be benchmarked: with the conversation and no instruction of ours."""
+
+    def _messages(self, path: Path, user: UserNode, hint: str | None) -> list[Message]:  # noqa: ARG002
+        return chat_messages([*path, user])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trimmed:
+    """An assistant whose replies, where they hit the token limit, end with their last sentence.
+
+    The limit is the experiment's own, there to save time, and replies are cut back to whole
+    sentences before anybody reads them. So only what holds no whole sentence stays marked as cut
+    off; else most of what a chatty small model says could not be learnt from.
+    """
+
+    source: Assistant
+
+    @property
+    def name(self) -> str:
+        """Recorded on every node that it writes."""
+        return self.source.name
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user`.
+
+        Raises:
+            CallError: the call failed.
+        """
+        written = await self.source.reply(tree, path, user, revealed)
+        if written.faults == ("truncated",) and written.content[-1] in ".!?":
+            return written.model_copy(update={"faults": ()})
+        return written
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedOnce:
+    """An assistant whose reply two others read: it is asked once for each message."""
+
+    source: Assistant
+    _asked: dict[str, "asyncio.Task[AssistantNode]"] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Recorded on every node that it writes."""
+        return self.source.name
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user`, or wait for the answer that is on its way.
+
+        Raises:
+            CallError: the call failed; the next time it is made anew.
+        """
+        if user.id not in self._asked:
+            answer = self.source.reply(tree, path, user, revealed)
+            self._asked[user.id] = asyncio.ensure_future(answer)
+        try:
+            return await self._asked[user.id]
+        except BaseException:
+            self._asked.pop(user.id, None)
+            raise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewriter:
+    """Edits another assistant's reply until it keeps some wishes.
+
+    It reads the messages and nothing of the persona, so it serves no wish before it was stated.
+    """
+
+    source: Assistant
+    name: str = REWRITER
+    wishes: Wishes = stated_wishes
+
+    async def reply(
+        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user` with an edited reply; empty if there is nothing to edit.
+
+        Raises:
+            CallError: the call of the other assistant failed.
+        """
+        written = await self.source.reply(tree, path, user, revealed)
+        seed = derived_seed(self.name, tree, user.id)
+        wishes = self.wishes([node.content for node in [*path[::2], user]], seed)
+        text = "" if written.faults else rewrite(written.content, wishes, seed)
+        faults = () if text else ("empty",)
+        return AssistantNode.of(user.id, text, agent=self.name, turn=user.turn, faults=faults)

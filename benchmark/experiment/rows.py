@@ -1,0 +1,138 @@
+"""The same rows, changed on purpose: a control, smaller amounts, and the defects of the original.
+
+A defect is only ever made here, in a copy of exported rows or of stored verdicts, so no path of the
+program can fall into it, and what it costs is measured on the very data that the sound recipe had.
+"""
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aloe.errors import ConfigError
+from aloe.files.records import read_records
+from aloe.memory.run_folder import replace_text
+from aloe.memory.verifiable import wish
+from aloe.schema import Outcome, Persona, Tree, Verdict, derived_seed
+
+Row = dict[str, Any]
+"""A line of `aloe export --columns`."""
+Change = Callable[[list[Row]], list[Row]]
+Relabel = Callable[[Verdict], Outcome]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a file."""
+    return [row for _, row in read_records(path)]
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows to a file.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    replace_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def shuffled(rows: Sequence[Row], personas: Sequence[Persona], seed: int) -> list[Row]:
+    """Let every user voice somebody else's wishes while the replies stay what they were.
+
+    Nothing else changes: the same replies, as many messages, the same sentences. What a user says
+    about replies just has nothing to do any more with the replies that are preferred.
+
+    Raises:
+        ConfigError: nobody has other wishes in all dimensions than somebody else.
+    """
+    donors = _donors(personas, seed)
+    own = {persona.id: persona for persona in personas}
+    return [_voiced(row, own[row["persona"]], donors[row["persona"]]) for row in rows]
+
+
+def _donors(personas: Sequence[Persona], seed: int) -> dict[str, Persona]:
+    """Return for each persona the next one, in a random order, that shares no wish with it."""
+    order = random.Random(derived_seed("shuffled", seed)).sample(list(personas), len(personas))
+    found = {}
+    for place, persona in enumerate(order):
+        wishes = set(persona.preferences.items())
+        others = (*order[place + 1 :], *order[:place])
+        donor = next((o for o in others if not wishes & set(o.preferences.items())), None)
+        if donor is None:
+            raise ConfigError("there are too few personas to shuffle their wishes")
+        found[persona.id] = donor
+    return found
+
+
+def _voiced(row: Row, own: Persona, donor: Persona) -> Row:
+    pairs = zip(own.preferences.items(), donor.preferences.items(), strict=True)
+    said = {
+        getattr(wish(*mine), kind): getattr(wish(*theirs), kind)
+        for mine, theirs in pairs
+        for kind in ("trait", "remark")
+    }
+    pattern = re.compile("|".join(map(re.escape, said)))
+    return _with_users(row, lambda text: pattern.sub(lambda match: said[match[0]], text))
+
+
+def _with_users(row: Row, change: Callable[[str], str]) -> Row:
+    """Return a row with other words in the user's mouth."""
+    prompt = [
+        {**message, "content": change(message["content"])} if message["role"] == "user" else message
+        for message in row["prompt"]
+    ]
+    return {**row, "prompt": prompt}
+
+
+def first_message_everywhere(rows: Sequence[Row]) -> list[Row]:
+    """Defect: every turn is trained with the user's opening message in place of its own."""
+    return [
+        _with_users(row, lambda _, first=row["prompt"][0]["content"]: first)  # type: ignore[misc]
+        for row in rows
+    ]
+
+
+def one_character_rejected(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Defect: of the rejected reply one character is left, drawn at random."""
+    changed = []
+    for number, row in enumerate(rows):
+        (message,) = row["rejected"]
+        rng = random.Random(derived_seed("character", seed, number))
+        letter = rng.choice(re.sub(r"\s", "", message["content"]))
+        changed.append({**row, "rejected": [{**message, "content": letter}]})
+    return changed
+
+
+def of_first_trees(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return the rows of the first `count` trees."""
+    kept = set(list(dict.fromkeys(row["tree"] for row in rows))[:count])
+    return [row for row in rows if row["tree"] in kept]
+
+
+def up_to_turn(rows: Sequence[Row], turns: int) -> list[Row]:
+    """Return the rows of the first `turns` turns."""
+    return [row for row in rows if row["turn"] <= turns]
+
+
+def fixed_order(verdict: Verdict) -> Outcome:
+    """Defect: one order only is asked, so a liking for a place counts as a liking for a reply."""
+    choices = (vote.choice for vote in verdict.votes if vote.order == "first-second")
+    return next(choices, None) or "abstain"
+
+
+def unparsed_is_second(verdict: Verdict) -> Outcome:
+    """Defect: an answer that names no reply counts for the one that was shown second."""
+    shown_second: Mapping[str, Outcome] = {"first-second": "second", "second-first": "first"}
+    choices = {vote.choice or shown_second[vote.order] for vote in verdict.votes}
+    return choices.pop() if len(choices) == 1 else "abstain"
+
+
+def relabelled(trees: Iterable[Tree], relabel: Relabel) -> Iterator[Tree]:
+    """Yield the trees with the outcome of each verdict made anew from its votes."""
+    for tree in trees:
+        verdicts = [
+            v.model_copy(update={"outcome": relabel(v), "margin": None}) if v.votes else v
+            for v in tree.verdicts
+        ]
+        yield tree.model_copy(update={"verdicts": tuple(verdicts)})

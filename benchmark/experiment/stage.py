@@ -1,0 +1,159 @@
+"""Stages that are found again by content.
+
+A stage's folder is named after the digest of all that decides what is in it: its settings, the
+folders it reads (whose names are digests again), the versions of the packages at work and the
+sources of the rules. So a run that was killed goes on, a changed setting makes anew what depends on
+it and nothing else, and two runs with the same settings are the same folders. A stage that was
+begun and not finished is given its folder again, because every verb takes up its own work.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from threading import Lock, Semaphore
+from typing import Any, TypeVar
+
+from aloe.errors import StoreError
+from aloe.memory.lock import held
+from aloe.memory.run_folder import replace_text
+from aloe.schema import digest
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "xllamacpp")
+ROOT = Path(__file__).resolve().parent.parent.parent
+RULES = ("memory/verifiable.py", "agents/rewriter.py", "agents/rule_user.py",
+         "benchmark/experiment/players.py", "benchmark/experiment/people.py",
+         "benchmark/experiment/rows.py", "benchmark/experiment/questions.txt")  # fmt: skip
+"""Sources that decide who is played, what is said and what is kept."""
+
+LOG = "experiment.log"
+
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Stages:
+    """The stages of one folder."""
+
+    root: Path
+    on_line: Callable[[str], None] = lambda _: None
+    """Is told each line of the log."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """What each stage took, by folder name; the sum over its parts if it was interrupted."""
+    at_once: int = 1
+    """Most stages that are made at a time."""
+
+    def __post_init__(self) -> None:
+        self._room = Semaphore(self.at_once)
+        self._locks: dict[str, Lock] = {}
+
+    def together(self, *each: Callable[[], T]) -> list[T]:
+        """Return what each makes; at the same time if more than one stage may be made at a time.
+
+        Raises:
+            AloeError: what the first that failed has raised, when the others are done.
+        """
+        if self.at_once == 1:
+            return [make() for make in each]
+        with ThreadPoolExecutor(len(each)) as threads:
+            begun = [threads.submit(make) for make in each]
+        return [one.result() for one in begun]
+
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """Hold the folder for one experiment; give the file that holds it.
+
+        Processes that inherit the file hold the folder as well, so one that outlives a killed
+        experiment keeps the next one out until it has ended.
+
+        Raises:
+            StoreError: another experiment is at work, or the folder cannot be written.
+        """
+        problem = (
+            f"{self.root} is in use by another experiment, or a stage of one that was killed has "
+            "not ended yet"
+        )
+        with held(self.root / ".lock", lambda _: problem) as lock:
+            yield lock.fileno()
+
+    def made(self, name: str, inputs: Sequence[object], make: Callable[[Path], None]) -> Path:
+        """Return the path of a stage, made first if it is not there.
+
+        Args:
+            name: what people call it.
+            inputs: all that decides its content, as JSON.
+            make: is given the path, which may hold what an interrupted run left.
+
+        Raises:
+            StoreError: nothing can be written there.
+        """
+        path = self.root / f"{name}-{digest(name, *inputs, _code())}"
+        with self._locks.setdefault(path.name, Lock()):
+            self._finish(path, inputs, make)
+        return path
+
+    def _finish(self, path: Path, inputs: Sequence[object], make: Callable[[Path], None]) -> None:
+        marker = self.root / f"{path.name}.json"
+        earlier = _read(marker)
+        before = earlier.get("seconds", 0.0)
+        if not earlier.get("finished"):
+            with self._room:
+                self.log(f"{'go on with' if earlier else 'begin'} {path.name}")
+                began = time.monotonic()
+                self._note(marker, {"seconds": before, "inputs": list(inputs)})
+                try:
+                    make(path)
+                finally:
+                    spent = before + time.monotonic() - began
+                    self._note(marker, {"seconds": round(spent, 1), "inputs": list(inputs)})
+                earlier = {"seconds": round(spent, 1), "inputs": list(inputs), "finished": True}
+                self._note(marker, earlier)
+                self.log(f"end {path.name} after {spent:.0f} s")
+        self.seconds[path.name] = earlier["seconds"]
+
+    def log(self, text: str) -> None:
+        """Add a line to the log of the experiment.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with (self.root / LOG).open("a", encoding="utf-8") as file:
+                file.write(f"{now} {text}\n")
+        except OSError as error:
+            raise StoreError(f"{self.root} cannot be written ({error.strerror})") from None
+        self.on_line(text)
+
+    def _note(self, marker: Path, state: dict[str, object]) -> None:
+        replace_text(marker, json.dumps(state, indent=1, sort_keys=True) + "\n")
+
+
+def _read(marker: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+@cache
+def _code() -> dict[str, str]:
+    """Return what of the program decides a stage's content, beside its inputs."""
+    rules = {name: sha256((ROOT / name).read_bytes()).hexdigest()[:16] for name in RULES}
+    return rules | {name: _version(name) for name in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"

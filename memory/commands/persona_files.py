@@ -1,0 +1,167 @@
+"""`aloe personas export | split`: handing personas on."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from aloe.console import finish, show, stderr
+from aloe.errors import ConfigError
+from aloe.memory.commands.persona_reports import PoolFile, opened, vectors
+from aloe.options import ConfigFile, Json, Seed
+
+if TYPE_CHECKING:
+    from aloe.schema import Persona
+
+
+class Format(StrEnum):
+    """How personas are written."""
+
+    jsonl = "jsonl"
+    hub = "hub"
+    csv = "csv"
+
+
+def export(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; .gz compresses.")],
+    file: PoolFile = None,
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="`jsonl`: all of it. `hub`: {persona} lines. `csv`: texts."),
+    ] = Format.jsonl,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, help="Only this many, drawn at random.")
+    ] = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Write a pool in another form, or draw a few personas from it.
+
+    Ids and facts follow from the texts, so a compressed file leaves them out.
+
+    Example: `aloe personas export --count 100 --out personas.jsonl`
+    """
+    import random
+
+    from aloe.memory.run_folder import replace_bytes
+
+    _, personas, _ = opened(file, None)
+    if count is not None and count < len(personas):
+        personas = random.Random(seed or 0).sample(personas, count)
+    replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz"))
+    show(Text(f"{out}: {len(personas)} personas."), as_json=as_json)
+    finish({"out": str(out), "personas": len(personas)}, as_json=as_json)
+
+
+def _encoded(personas: "Sequence[Persona]", form: Format, *, compressed: bool) -> bytes:
+    from aloe.memory.personas import as_lines
+
+    if form is Format.csv:
+        text = _csv(personas)
+    elif form is Format.hub:
+        rows = ({"persona": p.text} for p in personas)
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    else:
+        text = as_lines(personas, derived=not compressed)
+    data = text.encode("utf-8")
+    return gzip.compress(data, 9, mtime=0) if compressed else data
+
+
+def _csv(personas: "Sequence[Persona]") -> str:
+    axes = sorted({axis for persona in personas for axis in persona.axes})
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["id", "profile", "personality", *axes])
+    for p in personas:
+        rows.writerow([p.id, p.profile, p.personality, *(p.axes.get(axis, "") for axis in axes)])
+    return text.getvalue()
+
+
+def split(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="personas.jsonl to split.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the three files.")],
+    shares: Annotated[
+        str, typer.Option("--shares", help="Train, validation and test, such as 80,10,10.")
+    ] = "80,10,10",
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="Similarity from which two personas stay together."),
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="FILE", help="More training personas.")
+    ] = None,
+    seed: Seed = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Split a pool by cluster into DIR/train.jsonl, validation.jsonl and test.jsonl.
+
+    No test or validation persona is closer than the threshold to a training persona; one that is
+    (to those in `--against`, say) is refused and named.
+
+    Example: `aloe personas split personas.jsonl --out split --shares 80,10,10`
+    """
+    from aloe.memory import splitting
+    from aloe.memory.personas import as_lines
+    from aloe.memory.run_folder import replace_bytes
+
+    path, personas, settings = opened(file, config)
+    limit = settings.threshold if threshold is None else threshold
+    found = vectors(path, personas, settings)
+    others = None
+    if against:
+        their_path, theirs, _ = opened(against, config)
+        others = vectors(their_path, theirs, settings)
+    wanted = _shares(shares)
+    done = splitting.split(personas, found, wanted, limit, seed or 0, against=others)
+    empty = [part for part, rows in done.rows.items() if wanted[part] and not rows]
+    if empty:
+        raise ConfigError(
+            f"no persona is left for {' and '.join(empty)}: at similarity {limit} the largest "
+            f"cluster holds {done.largest} of {len(personas)} and {len(done.refused)} are too "
+            "close to training; raise --threshold"
+        )
+    for part, rows in done.rows.items():
+        lines = as_lines(personas[row] for row in rows)
+        replace_bytes(out / f"{part}.jsonl", lines.encode("utf-8"))
+    sizes = {str(part): len(rows) for part, rows in done.rows.items()}
+    for row, similarity in list(done.refused.items())[:20]:
+        stderr().print(
+            f"refused {personas[row].id}: {similarity:.3f} to a training persona", highlight=False
+        )
+    said = ", ".join(f"{part} {size}" for part, size in sizes.items())
+    show(
+        Text(
+            f"{out}: {said}; {done.clusters} clusters at {limit}, the largest of {done.largest}; "
+            f"{len(done.refused)} refused as too close to training"
+        ),
+        as_json=as_json,
+    )
+    finish(
+        {
+            "out": str(out),
+            **sizes,
+            "threshold": limit,
+            "clusters": done.clusters,
+            "largest_cluster": done.largest,
+            "refused": [personas[row].id for row in done.refused],
+        },
+        as_json=as_json,
+    )
+
+
+def _shares(text: str) -> dict[Any, float]:
+    try:
+        numbers = [float(each) for each in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 3 or min(numbers, default=-1) < 0 or not numbers[0]:
+        raise ConfigError(f"--shares '{text}' is not three numbers such as 80,10,10")
+    return dict(zip(("train", "validation", "test"), numbers, strict=True))

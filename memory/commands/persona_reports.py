@@ -1,0 +1,310 @@
+"""`aloe personas show | stats | check | calibrate`: looking at a pool without changing it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from aloe.console import finish, show, stderr
+from aloe.errors import InputError
+from aloe.options import ConfigFile, Json
+
+if TYPE_CHECKING:
+    from aloe.config import PersonasConfig
+    from aloe.memory.axes import Kind
+    from aloe.memory.embedder import Vectors
+    from aloe.memory.pool.report import NearPair
+    from aloe.schema import Persona
+
+FOUND = 1
+"""Exit code of `check` when it finds something."""
+LISTED = 20
+"""Findings that `check` prints of each sort."""
+
+PoolFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE]", help="personas.jsonl or .jsonl.gz; the shipped pool if left."),
+]
+
+
+def opened(
+    file: Path | None, config: Path | None
+) -> tuple[Path, "list[Persona]", "PersonasConfig"]:
+    """Return the pool that a verb looks at, and the settings."""
+    from aloe import config as settings
+    from aloe.memory.personas import SHIPPED, read_personas
+
+    path = file or SHIPPED
+    return path, read_personas(path), settings.load(config).personas
+
+
+def vectors(
+    path: Path, personas: "Sequence[Persona]", settings: "PersonasConfig"
+) -> "dict[Kind, Vectors]":
+    """Return the vectors of a pool, from beside it or made now."""
+    from aloe.memory.embedder import open_embedder
+    from aloe.memory.pool.gate import stored_vectors
+    from aloe.memory.pool.report import vectors_of
+
+    embedder = open_embedder(settings.embedder)
+    stored = stored_vectors(path, embedder.name)
+    missing = 2 * len(personas) - sum(map(len, stored.values()))
+    if missing > 500:
+        stderr().print(f"embedding about {missing} descriptions ...", highlight=False)
+    return vectors_of(personas, embedder, stored)
+
+
+def show_personas(
+    file: PoolFile = None,
+    persona: Annotated[
+        str | None, typer.Option("--id", help="Only this persona (the start of its id will do).")
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many to show.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Show personas: their facts and traits, axes and lineage.
+
+    Example: `aloe personas show personas.jsonl --count 3`
+    """
+    path, personas, _ = opened(file, None)
+    if persona:
+        personas = [each for each in personas if each.id.startswith(persona)]
+        if not personas:
+            raise InputError(path, f"no persona's id starts with '{persona}'")
+    shown = personas[:count]
+    show(Group(*(_card(each) for each in shown)), as_json=as_json)
+    result = [each.model_dump(mode="json", exclude_none=True) for each in shown]
+    finish({"personas": result}, as_json=as_json)
+
+
+def _card(persona: "Persona") -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    for fact in persona.facts:
+        table.add_row(Text(fact.id[:8], style="dim"), fact.kind, fact.text)
+    for name, value in persona.preferences.items():
+        table.add_row("", "wish", f"{name}: {value}")
+    axes = ", ".join(f"{axis} {value}" for axis, value in persona.axes.items())
+    lines: list[RenderableType] = [table, Text(axes, style="italic")]
+    for kind, origin in persona.lineage.items():
+        said = origin.model_dump(exclude_none=True, exclude_defaults=True)
+        words = ", ".join(f"{key} {_short(value)}" for key, value in said.items())
+        lines.append(Text(f"{kind}: {words}", style="dim"))
+    return Panel(Group(*lines), title=persona.id, title_align="left")
+
+
+def _short(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def stats(
+    file: PoolFile = None,
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Nearest pairs of each kind.")] = 5,
+    picture: Annotated[
+        Path | None, typer.Option("--map", metavar="FILE.png", help="Draw a 2-D map as PNG.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="Axis that colours the map.")] = "region",
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Report size, coverage, saturation, contradictions, nearest pairs and a map of a pool.
+
+    Example: `aloe personas stats personas.jsonl --map pool.png --by age`
+    """
+    from aloe.memory.pool import report
+    from aloe.memory.pool.gate import PoolFiles
+    from aloe.memory.pool.growth import read_growth
+
+    path, personas, settings = opened(file, config)
+    found = vectors(path, personas, settings)
+    near = report.nearest_pairs(personas, found, pairs)
+    curve = report.saturation(list(read_growth(PoolFiles(path).growth)))
+    figures = report.summary(personas)
+    contradictions = report.contradictory(personas)
+    covered = report.coverage(personas)
+    drawn, colours = _map(personas, found, by, picture)
+    parts = [_figures(figures, len(contradictions)), _coverage(covered), _pairs(near)]
+    if curve:
+        parts.append(_saturation(curve))
+    parts.append(Panel(drawn, title="map (principal components of the profiles)"))
+    if picture:
+        parts.append(Text(f"{picture}: coloured by {by}: {', '.join(colours)}"))
+    show(Group(*parts), as_json=as_json)
+    finish(
+        {
+            **figures,
+            "contradictory": len(contradictions),
+            "coverage": [
+                dict(zip(("axis", "value", "count", "share", "target"), row, strict=True))
+                for row in covered
+            ],
+            "nearest": [_pair_json(pair) for pair in near],
+            "saturation": [{"candidates": n, "accepted": round(a, 4)} for n, a in curve],
+            "map": str(picture) if picture else None,
+        },
+        as_json=as_json,
+    )
+
+
+def _figures(figures: dict[str, Any], contradictory: int) -> RenderableType:
+    origins = ", ".join(f"{n} {name}" for name, n in figures["origins"].items())
+    return Text(
+        f"{figures['personas']} personas of {figures['profiles']} profiles and "
+        f"{figures['personalities']} personalities ({figures['verifiable']} verifiable)\n"
+        f"{figures['facts']} facts, {figures['distinct_facts']} of them distinct; "
+        f"{figures['facts_mean']} facts and {figures['words_mean']} words a persona\n"
+        f"descriptions: {origins}; {contradictory} personas contradict themselves"
+    )
+
+
+def _coverage(rows: Sequence[tuple[str, str, int, float, float]]) -> Table:
+    table = Table(title="coverage", title_justify="left")
+    for name in ("axis", "value", "count", "share", "target"):
+        table.add_column(name, justify="left" if name in ("axis", "value") else "right")
+    for axis, value, count, share, target in rows:
+        table.add_row(axis, value, str(count), f"{share:.1%}", f"{target:.1%}")
+    return table
+
+
+def _pairs(pairs: "Sequence[NearPair]") -> Table:
+    table = Table(title="nearest pairs", title_justify="left")
+    for name in ("similarity", "kind", "one", "other"):
+        table.add_column(name, overflow="fold")
+    for pair in pairs:
+        texts = (getattr(each, pair.kind) for each in (pair.first, pair.second))
+        table.add_row(f"{pair.similarity:.3f}", pair.kind, *texts)
+    return table
+
+
+def _pair_json(pair: "NearPair") -> dict[str, Any]:
+    return {
+        "kind": pair.kind,
+        "first": pair.first.id,
+        "second": pair.second.id,
+        "similarity": round(pair.similarity, 4),
+    }
+
+
+def _saturation(curve: Sequence[tuple[int, float]]) -> Table:
+    table = Table(title="saturation", title_justify="left")
+    table.add_column("candidates", justify="right")
+    table.add_column("accepted of the last stretch", justify="right")
+    table.add_column("")
+    for candidates, accepted in curve:
+        table.add_row(str(candidates), f"{accepted:.0%}", "█" * round(accepted * 30))
+    return table
+
+
+def _map(
+    personas: "Sequence[Persona]", found: "dict[Kind, Vectors]", by: str, picture: Path | None
+) -> tuple[str, list[str]]:
+    """Return the map for the terminal and the groups by colour; write the PNG if one is wanted."""
+    from aloe.memory.axes import cells
+    from aloe.memory.pool import map as maps
+
+    places = maps.positions(found["profile"])
+    named = [dict(cells(persona.axes)).get(by, "unknown") for persona in personas]
+    groups = sorted(set(named))
+    if picture:
+        maps.write_png(picture, maps.draw(places, [groups.index(name) for name in named]))
+    return maps.braille(places), groups
+
+
+def check(
+    file: PoolFile = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Similarity that counts as the same.")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Check a pool: an exact all-pairs search for near-duplicates, contradictions, broken rules.
+
+    Exits with 1 if anything is found.
+
+    Example: `aloe personas check personas.jsonl`
+    """
+    from aloe.memory.pool import report
+
+    path, personas, settings = opened(file, config)
+    limit = settings.threshold if threshold is None else threshold
+    pairs = report.duplicates(personas, vectors(path, personas, settings), limit)
+    contradictions = report.contradictory(personas)
+    unsound = report.unsound(personas)
+    lines = [
+        f"{pair.kind}s of {pair.first.id} and {pair.second.id} are near-copies "
+        f"({pair.similarity:.3f})"
+        for pair in pairs[:LISTED]
+    ]
+    lines += [f"{p} contradicts itself on {', '.join(t)}" for p, t in _first(contradictions)]
+    lines += [f"{count} times {rule}" for rule, count in unsound.most_common()]
+    lines.append(
+        f"{len(personas)} personas: {len(pairs)} pairs reach {limit} (all pairs compared), "
+        f"{len(contradictions)} contradict themselves, {unsound.total()} broken rules"
+    )
+    show(Text("\n".join(lines)), as_json=as_json)
+    finish(
+        {
+            "personas": len(personas),
+            "threshold": limit,
+            "pairs": [_pair_json(pair) for pair in pairs],
+            "contradictory": {p: list(t) for p, t in contradictions.items()},
+            "unsound": dict(unsound),
+        },
+        as_json=as_json,
+    )
+    if pairs or contradictions or unsound:
+        raise typer.Exit(FOUND)
+
+
+def _first(found: dict[str, tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
+    return list(found.items())[:LISTED]
+
+
+def calibrate(
+    pairs: Annotated[
+        Path | None, typer.Option("--pairs", metavar="FILE", help="Labelled pairs of your own.")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show what each threshold gets wrong on labelled pairs, and which one to take.
+
+    Example: `aloe personas calibrate --pairs my-pairs.jsonl`
+    """
+    from aloe import config as settings
+    from aloe.memory.axes import KINDS
+    from aloe.memory.embedder import open_embedder
+    from aloe.memory.pool import calibration
+
+    personas = settings.load(config).personas
+    labelled = calibration.read_pairs(pairs or calibration.PAIRS)
+    similar = calibration.similarities(labelled, open_embedder(personas.embedder))
+    best = calibration.calibrated(labelled, similar)
+    grid = sorted({round(0.5 + 0.05 * step, 2) for step in range(10)} | {best})
+    rows = [
+        calibration.errors_at(t, kind, labelled, similar)
+        for t in grid
+        for kind in KINDS
+        if any(pair.kind == kind for pair in labelled)
+    ]
+    table = Table(title="what a threshold gets wrong", title_justify="left")
+    for name in ("threshold", "kind", "near-copies let in", "new ones refused"):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(
+            f"{row.threshold:.2f}{' <' if row.threshold == best else ''}",
+            row.kind,
+            f"{row.missed} of {row.same}",
+            f"{row.refused} of {row.different}",
+        )
+    said = Text(
+        f"{best} is the lowest threshold that refuses at most {calibration.MAX_REFUSED:.0%} of "
+        f"different people; the setting is personas.threshold = {personas.threshold}"
+    )
+    show(Group(table, said), as_json=as_json)
+    finish({"threshold": best, "set": personas.threshold, "pairs": len(labelled)}, as_json=as_json)

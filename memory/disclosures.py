@@ -1,0 +1,262 @@
+"""The ledger's check: what the user said, held against what the persona is.
+
+The inducer fills the ledger from the conversation alone, so hints cannot leak. Whether it fills it
+well is asked here, afterwards and by program: every sentence of the user is compared with every
+statement of the persona, by cosine of MiniLM vectors and by the words that vectors blur (names,
+numbers, denial). A sentence *reveals* a statement, *contradicts* one, or is *invented*. From that
+follow the recall and precision of the inducer, the drift of the simulated user, and which replies
+read minds: they use what the user had not said on their path.
+
+Nothing here reaches an agent. The thresholds were set on 64 hand-labelled sentences (63 are judged
+as labelled) and tried on 28 others (26 are); both stand in `tests/disclosures.py`. They hold
+for MiniLM only.
+"""
+
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from aloe.memory.contradictions import contradictions
+from aloe.memory.embedder import Embedder, MiniLmEmbedder
+from aloe.memory.words import content_words, denies, names, numbers, of_oneself
+from aloe.schema import (
+    AssistantNode,
+    Consistency,
+    Disclosure,
+    Fact,
+    Persona,
+    Tree,
+    UserNode,
+    derived_seed,
+    sentences,
+)
+
+SAME = 0.64
+"""Cosine from which a sentence is about the same thing as a statement of the persona."""
+AKIN = 0.55
+"""Cosine from which a sentence with another name or number contradicts a statement."""
+AKIN_OVERLAP = 0.5
+"""Share of common content words that this takes as well."""
+DENIAL_OVERLAP = 0.7
+"""Share of common content words from which a denial denies the statement itself."""
+GUESS_WORDS = 2
+"""Content words, not said before, from which a reply that has half of a fact's words uses it."""
+
+_CLAUSE = re.compile(r"[,;:]\s|\b(?:but|and|so|because)\b")
+
+Path = Sequence[UserNode | AssistantNode]
+
+
+def facts_in_order(persona: Persona, tree: str) -> list[Fact]:
+    """Return the persona's facts of life in the order in which this tree reveals them."""
+    facts = [fact for fact in persona.facts if fact.kind == "fact"]
+    random.Random(derived_seed("facts", tree)).shuffle(facts)
+    return facts
+
+
+class DisclosureChecker:
+    """Checks what stands in the ledger of a tree against the tree's persona.
+
+    Args:
+        embedder: what makes the vectors; the thresholds are MiniLM's.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._statements = lru_cache(maxsize=256)(embedder.embed)
+
+    def check(
+        self,
+        persona: Persona,
+        tree: str,
+        path: Path,
+        user: UserNode,
+        replies: Sequence[AssistantNode],
+    ) -> tuple[UserNode, list[AssistantNode]]:
+        """Return `user`, which follows `path`, and the `replies` to it with what the check found.
+
+        A node's findings depend on the path alone, not on what else was checked, so a tree that
+        is grown further keeps them.
+        """
+        quotes = dict.fromkeys((*sentences(user.content), *(d.quote for d in user.revealed)))
+        facts = self._statements(tuple(fact.text for fact in persona.facts))
+        vectors = self._embedder.embed([user.content, *quotes])
+        cosines = np.asarray(vectors @ facts.T)
+        found = {
+            quote: _classified(quote, persona.facts, row)
+            for quote, row in zip(quotes, cosines[1:].tolist(), strict=True)
+        }
+        checked = user.model_copy(
+            update={
+                "revealed": tuple(found[d.quote] for d in user.revealed),
+                "stated": tuple(dict.fromkeys(d.fact for d in found.values() if d.fact)),
+                "consistency": _consistency(persona, tree, user.turn, cosines[0].tolist()),
+            }
+        )
+        said = [*path, checked]
+        return checked, [
+            node.model_copy(update={"mind_reading": mind_reading(node.content, persona, said)})
+            for node in replies
+        ]
+
+
+@cache
+def default_ledger() -> DisclosureChecker:
+    """Return the check that simulations use, on the embedder its thresholds were set for."""
+    return DisclosureChecker(MiniLmEmbedder())
+
+
+def _classified(quote: str, facts: Sequence[Fact], cosines: Sequence[float]) -> Disclosure:
+    """Return the disclosure of `quote` with its kind and the statement that it is about."""
+    if not of_oneself(quote):
+        return Disclosure(quote=quote, kind="invented")
+    ranked = sorted(zip(cosines, facts, strict=True), key=lambda pair: -pair[0])
+    cosine, nearest = ranked[0]
+    if cosine >= SAME:
+        kind = "contradicted" if _conflict(quote, nearest.text) else "revealed"
+        return Disclosure(quote=quote, kind=kind, fact=nearest.id)
+    for cosine, fact in ranked:
+        akin = cosine >= AKIN and overlap(quote, fact.text) >= AKIN_OVERLAP
+        if _excluded(quote, fact.text) or (akin and _conflict(quote, fact.text)):
+            return Disclosure(quote=quote, kind="contradicted", fact=fact.id)
+    return Disclosure(quote=quote, kind="invented")
+
+
+def overlap(text: str, other: str) -> float:
+    """Return the share of the poorer text's content words that both have."""
+    mine, theirs = content_words(text), content_words(other)
+    return len(mine & theirs) / max(1, min(len(mine), len(theirs)))
+
+
+def _conflict(quote: str, fact: str) -> bool:
+    """Whether two sentences about the same thing differ in a name, a number or a denial."""
+    one, other = numbers(quote), numbers(fact)
+    if one - other and other - one:
+        return True
+    told = [name for name in re.findall(r"\w+", fact) if name in names(fact)]
+    if told and told[0] not in names(quote) and names(quote) - names(fact):
+        return True
+    clause = max(_CLAUSE.split(quote), key=lambda piece: overlap(piece, fact) * bool(piece.strip()))
+    close = overlap(clause, fact) >= DENIAL_OVERLAP
+    return _excluded(quote, fact) or (close and denies(clause) != denies(fact))
+
+
+def _excluded(quote: str, fact: str) -> bool:
+    """Whether one person cannot say both, though either alone."""
+    alone = {*contradictions(quote), *contradictions(fact)}
+    return not set(contradictions(f"{fact} {quote}")) <= alone
+
+
+def _consistency(
+    persona: Persona, tree: str, turn: int, cosines: Sequence[float]
+) -> Consistency | None:
+    """Return how near a message is to what is on the table at `turn`, and to what is not."""
+    hidden = {fact.id for fact in facts_in_order(persona, tree)[turn:]}
+    on_table = [c for c, f in zip(cosines, persona.facts, strict=True) if f.id not in hidden]
+    rest = [c for c, f in zip(cosines, persona.facts, strict=True) if f.id in hidden]
+    if not on_table:
+        return None
+    return Consistency(
+        on_table=round(max(on_table), 2), hidden=round(max(rest), 2) if rest else None
+    )
+
+
+def mind_reading(reply: str, persona: Persona, path: Path) -> tuple[str, ...]:
+    """Return the ids of the facts of life that `reply` uses although nobody told it.
+
+    Conservative: a fact counts as used only if one sentence of the reply has a name from it, a
+    number from it beside another of its words, or at least two and half of its content words, none
+    of which was said before by anyone on the path.
+    """
+    stated = {fact for node in path if isinstance(node, UserNode) for fact in node.stated}
+    said = " ".join(node.content for node in path)
+    secret = [f for f in persona.facts if f.kind == "fact" and f.id not in stated]
+    pieces = [reply] if not sentences(reply) else list(sentences(reply))
+    return tuple(f.id for f in secret if any(_uses(piece, f.text, said) for piece in pieces))
+
+
+def _uses(piece: str, fact: str, said: str) -> bool:
+    known = content_words(said)
+    words = content_words(fact)
+    common = (words & content_words(piece)) - known
+    spoken = set(re.findall(r"\w+", piece))
+    if any(name in spoken and name.lower() not in said.lower() for name in names(fact)):
+        return True
+    digits = {n for n in numbers(fact) if str(n) in spoken and str(n) not in said and n > 12}
+    if digits and words & content_words(piece):
+        return True
+    return len(common) >= GUESS_WORDS and 2 * len(common) >= len(words)
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What the check found over many trees."""
+
+    marked: int = 0
+    """Sentences that the inducer marked."""
+    right: int = 0
+    """Of these, the ones that reveal or contradict a statement of the persona."""
+    stated: int = 0
+    """Statements found in user messages, once a message."""
+    found: int = 0
+    """Of these, the ones in a sentence that the inducer marked."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Marked sentences by kind."""
+    replies: int = 0
+    mind_reading: int = 0
+    """Replies that use what was not told yet."""
+    on_table: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Consistency of the messages of each turn with what was on the table."""
+
+    def add(self, tree: Tree) -> None:
+        """Count a tree."""
+        for node in tree.nodes:
+            if isinstance(node, AssistantNode):
+                self.replies += 1
+                self.mind_reading += bool(node.mind_reading)
+            else:
+                self._add_message(node)
+
+    def _add_message(self, node: UserNode) -> None:
+        marked = [d for d in node.revealed if d.kind]
+        self.marked += len(marked)
+        self.right += sum(d.fact is not None for d in marked)
+        self.kinds.update(d.kind for d in marked if d.kind)
+        self.stated += len(node.stated)
+        self.found += len({d.fact for d in marked} & set(node.stated))
+        if node.consistency:
+            self.on_table[node.turn].append(node.consistency.on_table)
+
+    @property
+    def recall(self) -> float | None:
+        """Share of what users stated about their persona that the inducer marked."""
+        return self.found / self.stated if self.stated else None
+
+    @property
+    def precision(self) -> float | None:
+        """Share of what the inducer marked that is about the persona."""
+        return self.right / self.marked if self.marked else None
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures for machines; None stands for a share of nothing."""
+        return {
+            "recall": _rounded(self.recall),
+            "precision": _rounded(self.precision),
+            "stated": self.stated,
+            "marked": self.marked,
+            **{kind: self.kinds[kind] for kind in ("revealed", "contradicted", "invented")},
+            "mind_reading": self.mind_reading,
+            "replies": self.replies,
+            "consistency": [_rounded(mean(values)) for _, values in sorted(self.on_table.items())],
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

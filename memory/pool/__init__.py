@@ -1,0 +1,1 @@
+"""The pool of personas: its gate, its growth, its report."""

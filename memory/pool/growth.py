@@ -1,0 +1,112 @@
+"""The growth log: the fate of every candidate, and what is learned from it.
+
+growth.jsonl holds one line a candidate, in the order they were judged: what was asked for, whether
+it was accepted, or else the reasons and the text, so that refusals can be read afterwards. The
+saturation curve, the acceptance over the last window, and the number from which a resumed growth
+goes on (no seed is ever used twice) all come from here. It is a record, not the truth: without it
+a pool still opens.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from aloe.errors import StoreError
+from aloe.files.records import read_records
+from aloe.memory.axes import Axes, Kind
+from aloe.memory.descriptions import Description
+from aloe.memory.personas import cut_torn_line
+from aloe.schema import Record
+
+
+class Outcome(Record):
+    """What became of one candidate: one line of growth.jsonl."""
+
+    number: int
+    """Position among all candidates of the pool, from 0; its seeds derive from it."""
+    kind: Kind
+    axes: Axes
+    reasons: tuple[str, ...] = ()
+    """Why it was refused; empty if it was accepted."""
+    nearest: str | None = None
+    """Content hash of the most similar description; None if the gate was not reached."""
+    similarity: float | None = None
+    text: str | None = None
+    """What was refused; an accepted text stands in personas.jsonl."""
+
+    @classmethod
+    def of(cls, number: int, given: Description, reasons: Sequence[str] = ()) -> "Outcome":
+        """Build the line of a candidate that was accepted (no reasons) or refused."""
+        return cls(
+            number=number,
+            kind=given.kind,
+            axes=given.axes,
+            reasons=tuple(reasons),
+            similarity=given.lineage.nearest,
+            text=given.text if reasons else None,
+        )
+
+
+class GrowthLog:
+    """The growth log of one pool, read once and then appended to.
+
+    Args:
+        path: growth.jsonl.
+        window: how many candidates the acceptance rate looks back on.
+    """
+
+    def __init__(self, path: Path, window: int) -> None:
+        self.refusals: Counter[str] = Counter()
+        self.judged = 0
+        self.accepted = 0
+        self.next_number = 0
+        self._path = path
+        self._recent: deque[bool] = deque(maxlen=window)
+        cut_torn_line(path)
+        for outcome in read_growth(path):
+            self._count(outcome)
+        self._recent.clear()
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Append outcomes.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        lines = "".join(o.model_dump_json(exclude_defaults=True) + "\n" for o in outcomes)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(lines)
+        except OSError as error:
+            raise StoreError(
+                f"{self._path} cannot be written ({error.strerror}); admitted personas are saved, "
+                "and the same command goes on from there"
+            ) from None
+        for outcome in outcomes:
+            self._count(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
+        self.judged += 1
+        self.accepted += not outcome.reasons
+        self.refusals.update(outcome.reasons)
+        self.next_number = max(self.next_number, outcome.number + 1)
+        self._recent.append(not outcome.reasons)
+
+    @property
+    def acceptance(self) -> float | None:
+        """Accepted share of this process's last window; None until the window is full."""
+        full = len(self._recent) == self._recent.maxlen
+        return sum(self._recent) / len(self._recent) if full else None
+
+    @property
+    def curve(self) -> list[bool]:
+        """The fates in the window, oldest first."""
+        return list(self._recent)
+
+
+def read_growth(path: Path) -> Iterator[Outcome]:
+    """Yield the outcomes in a growth log; a torn last line is passed over."""
+    if not path.exists():
+        return
+    for _, raw in read_records(path, lambda _: None):
+        yield Outcome.model_validate(raw)

@@ -1,0 +1,172 @@
+"""What can be said about a pool: size, coverage, contradictions, nearest pairs, saturation.
+
+Everything is counted from the personas, their vectors and the growth log; the nearest pairs are
+exact (all with all), because this is the place where an approximate answer would hide what it
+should find.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aloe.memory.axes import KINDS, MIX, Kind, cells
+from aloe.memory.descriptions import Description
+from aloe.memory.embedder import Embedder, Vectors
+from aloe.memory.pool.growth import Outcome
+from aloe.memory.pool.index import ExactScan
+from aloe.memory.pool.pairing import conflicts
+from aloe.memory.splitting import KindVectors
+from aloe.schema import Persona, digest
+
+CURVE_POINTS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearPair:
+    """Two personas and how similar their descriptions of one kind are."""
+
+    kind: Kind
+    first: Persona
+    second: Persona
+    similarity: float
+
+
+def vectors_of(
+    personas: Sequence[Persona], embedder: Embedder, stored: Mapping[Kind, Mapping[str, Vectors]]
+) -> dict[Kind, Vectors]:
+    """Return one row a persona, by kind, embedding only what is not in `stored` (by text id)."""
+    found: dict[Kind, Vectors] = {}
+    for kind in KINDS:
+        texts = {digest(text): text for p in personas if (text := str(getattr(p, kind)))}
+        known = dict(stored.get(kind, {}))
+        missing = [each for each in texts if each not in known]
+        if missing:
+            made = embedder.embed([texts[each] for each in missing])
+            known |= dict(zip(missing, made, strict=True))
+        found[kind] = np.stack([known[digest(getattr(p, kind))] for p in personas])
+    return found
+
+
+def nearest_pairs(personas: Sequence[Persona], vectors: KindVectors, count: int) -> list[NearPair]:
+    """Return the `count` most similar pairs of each kind, most similar first; one text is no pair.
+
+    Every row gives its nearest row, so a pair may be missing here only if both of its personas
+    have someone nearer still.
+    """
+    found = []
+    for kind in KINDS:
+        best: dict[tuple[int, int], float] = {}
+        rows = vectors[kind]
+        texts = np.array([digest(getattr(p, kind)) for p in personas])
+        for start in range(0, len(rows), 512):
+            block = rows[start : start + 512] @ rows.T
+            block[texts[start : start + 512, None] == texts[None, :]] = -1.0
+            for i, j in enumerate(block.argmax(axis=1)):
+                one, other = sorted((start + i, int(j)))
+                best[one, other] = float(block[i, j])
+        top = sorted(best.items(), key=lambda item: -item[1])[:count]
+        found += [
+            NearPair(kind=kind, first=personas[i], second=personas[j], similarity=s)
+            for (i, j), s in top
+            if s > -1.0
+        ]
+    return found
+
+
+def duplicates(
+    personas: Sequence[Persona], vectors: KindVectors, threshold: float
+) -> list[NearPair]:
+    """Return every pair of descriptions that reaches `threshold`: an exact all-pairs check."""
+    found = []
+    for kind in KINDS:
+        first_with: dict[str, int] = {}
+        for row, persona in enumerate(personas):
+            first_with.setdefault(digest(getattr(persona, kind)), row)
+        scan = ExactScan(vectors[kind].shape[1])
+        scan.add(list(first_with), vectors[kind][list(first_with.values())])
+        found += [
+            NearPair(
+                kind=kind,
+                first=personas[first_with[one]],
+                second=personas[first_with[other]],
+                similarity=similarity,
+            )
+            for one, other, similarity in scan.pairs(threshold)
+        ]
+    return found
+
+
+def coverage(personas: Sequence[Persona]) -> list[tuple[str, str, int, float, float]]:
+    """Return (axis, value, count, share, target share) for every cell of the target mix."""
+    counts = Counter(cell for persona in personas for cell in cells(persona.axes))
+    rows = []
+    for shares in MIX.values():
+        for axis, values in shares.items():
+            total = sum(counts[axis, value] for value in values)
+            for value, target in values.items():
+                here = counts[axis, value]
+                rows.append((axis, value, here, here / total if total else 0.0, target))
+    return rows
+
+
+def contradictory(personas: Sequence[Persona]) -> dict[str, tuple[str, ...]]:
+    """Return what personas contradict themselves about, by persona id."""
+    found = {p.id: conflicts(p.profile, p.personality) for p in personas}
+    return {each: topics for each, topics in found.items() if topics}
+
+
+def unsound(personas: Sequence[Persona]) -> Counter[str]:
+    """Return how many descriptions break which rule of `aloe.memory.validation`."""
+    from aloe.memory.validation import reasons
+    from aloe.schema import Lineage
+
+    origin = Lineage(origin="imported")
+    found: Counter[str] = Counter()
+    for persona in personas:
+        for kind in KINDS:
+            text = getattr(persona, kind)
+            given = Description(kind=kind, text=text, axes={}, lineage=origin)
+            found.update(f"{kind}: {reason}" for reason in reasons(given))
+    return found
+
+
+def saturation(outcomes: Sequence[Outcome]) -> list[tuple[int, float]]:
+    """Return (candidates so far, accepted share of the stretch up to there) in ten stretches."""
+    step = max(1, -(-len(outcomes) // CURVE_POINTS))
+    stretches = [outcomes[i : i + step] for i in range(0, len(outcomes), step)]
+    return [
+        (min((i + 1) * step, len(outcomes)), sum(not o.reasons for o in part) / len(part))
+        for i, part in enumerate(stretches)
+    ]
+
+
+def lineage_counts(personas: Sequence[Persona]) -> dict[str, int]:
+    """Return how many descriptions come from where, and with which model."""
+    found: Counter[str] = Counter()
+    for persona in personas:
+        for kind in KINDS:
+            origin = persona.lineage.get(kind)
+            name = origin.origin if origin else "unknown"
+            by = f" by {origin.model}" if origin and origin.model else ""
+            found[name + by] += 1
+    return dict(found)
+
+
+def summary(personas: Sequence[Persona]) -> dict[str, Any]:
+    """Return the plain figures of a pool."""
+    facts = [len(p.facts) for p in personas]
+    words = [len(p.text.split()) for p in personas]
+    return {
+        "personas": len(personas),
+        "profiles": len({p.profile for p in personas}),
+        "personalities": len({p.personality for p in personas}),
+        "facts": sum(facts),
+        "distinct_facts": len({f.id for p in personas for f in p.facts}),
+        "facts_mean": round(float(np.mean(facts)), 2),
+        "words_mean": round(float(np.mean(words)), 1),
+        "verifiable": sum(bool(p.preferences) for p in personas),
+        "origins": lineage_counts(personas),
+    }

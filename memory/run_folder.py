@@ -1,0 +1,254 @@
+"""The run folder: settings, finished trees, call events; one writer, append only.
+
+`trees.jsonl` holds one finished tree a line, so what is there is done and what is not is to do:
+resuming is a set difference over ids. Lines are written whole and flushed; a torn last line, left
+by a kill, is cut off when the folder is opened for writing again. When a run is complete its lines
+are put in the order of the run's plan, so that equal runs are equal files whatever finished first.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from aloe import config as settings
+from aloe.config import Config
+from aloe.errors import ConfigError, InputError, StoreError
+from aloe.files.lines import read_lines
+from aloe.files.records import parsed
+from aloe.memory.lock import held
+from aloe.schema import SCHEMA_VERSION, Tree
+
+_NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
+
+BLOCK = 1 << 20
+"""Bytes read at once from the end of a file."""
+
+
+class RunFolder:
+    """A folder that holds one run.
+
+    Args:
+        path: the folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.trees = path / "trees.jsonl"
+        self.events = path / "events.jsonl"
+        self.prompts = path / "prompts.json"
+
+    def check(self, config: Config, prompts: Mapping[str, str] | None = None) -> None:
+        """Make sure that the folder can take this run, without changing anything.
+
+        Args:
+            config: settings of the run.
+            prompts: content hash of every prompt by name; None: not to be compared.
+
+        Raises:
+            ConfigError: it holds a run with other settings or prompts.
+            InputError: what is written about its prompts is broken.
+            StoreError: it is a file, or holds trees without settings.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path} is a file; name a folder")
+        if not self.config.exists():
+            if self.trees.exists():
+                raise StoreError(f"{self.path} holds trees but no config.toml; name another folder")
+            return
+        if changed := settings.differences(settings.load(self.config), config):
+            raise ConfigError(
+                f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
+                "name another folder, or go back to its settings"
+            )
+        if prompts is not None:
+            self.check_prompts(prompts)
+
+    def check_prompts(self, prompts: Mapping[str, str]) -> None:
+        """Make sure that the run in the folder, if there is one, was made with these prompts.
+
+        Raises:
+            ConfigError: it was made with others.
+            InputError: what is written about them is broken.
+        """
+        if not self.prompts.exists():
+            return
+        try:
+            held = dict(json.loads(self.prompts.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise InputError(self.prompts, "is no list of prompts; delete it to go on") from None
+        if changed := [name for name in prompts if held.get(name) != prompts[name]]:
+            raise ConfigError(
+                f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
+                "name another folder, or go back to its prompts"
+            )
+
+    @contextmanager
+    def writing(self, config: Config, prompts: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Hold the folder for one writer and save the settings and, if given, the prompts' hashes.
+
+        Raises:
+            StoreError: another process is writing, or the folder cannot be written.
+        """
+        with held(self.path / ".lock", lambda _: f"{self.path} is in use by another aloe process"):
+            replace_text(self.config, config.toml())
+            if prompts is not None:
+                replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
+            for file in (self.trees, self.events):
+                cut_torn_line(file)
+            yield
+
+    def busy(self) -> bool:
+        """Whether a process is writing to the folder now."""
+        try:
+            with (self.path / ".lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def append(self, tree: Tree) -> None:
+        """Add one finished tree.
+
+        Raises:
+            StoreError: the line could not be written (a full disk, say).
+        """
+        try:
+            with self.trees.open("a", encoding="utf-8") as file:
+                file.write(tree.model_dump_json() + "\n")
+        except OSError as error:
+            raise StoreError(
+                f"{self.trees} cannot be written ({error.strerror}); finished trees are kept, "
+                "the same command goes on from there"
+            ) from None
+
+    def finished(self) -> set[str]:
+        """Return the ids of the trees in the folder; a torn last line is passed over.
+
+        Raises:
+            InputError: a line is broken (with its number).
+        """
+        return set(self._places())
+
+    def sort(self, order: Sequence[str]) -> None:
+        """Put the lines into the order of the tree ids in `order`; unknown ids go last.
+
+        Lines are copied one by one, so memory does not grow with the file.
+        """
+        rank = {tree: position for position, tree in enumerate(order)}
+        places = self._places()
+        ids = sorted(places, key=lambda tree: rank.get(tree, len(rank)))
+        if ids != list(places):
+            with self.trees.open("rb") as file:
+                replace_chunks(self.trees, (_line_at(file, places[tree]) for tree in ids))
+
+    def _places(self) -> dict[str, int]:
+        """Return where the line of each tree begins, in bytes."""
+        found: dict[str, int] = {}
+        if not self.trees.exists():
+            return found
+        start = 0
+        with self.trees.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    if line.strip():
+                        found[json.loads(line)["id"]] = start
+                except (ValueError, TypeError, KeyError):
+                    if not line.endswith(b"\n"):
+                        break
+                    raise InputError(self.trees, "not a tree", line=number) from None
+                start += len(line)
+        return found
+
+
+def _line_at(file: BinaryIO, start: int) -> bytes:
+    file.seek(start)
+    return file.readline().rstrip(b"\n") + b"\n"
+
+
+def read_trees(path: Path) -> Iterator[Tree]:
+    """Yield the trees of a run folder, or of a JSONL file, one at a time.
+
+    A torn last line, left by a kill, is passed over; the next run cuts it off.
+
+    Raises:
+        InputError: there are none, or a line is broken (with its number).
+    """
+    file = path / "trees.jsonl" if path.is_dir() else path
+    if not file.exists():
+        raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
+    lines = read_lines(file)
+    for number, line in lines:
+        try:
+            tree = parsed(Tree, file, number, line, what=_NO_TREE)
+        except InputError:
+            if _is_torn(line) and not _ends_whole(file) and next(lines, None) is None:
+                return
+            raise
+        yield tree
+
+
+def _is_torn(line: str) -> bool:
+    """Whether a line is the beginning of an object, which has no end."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return line.startswith("{")
+    return False
+
+
+def _ends_whole(file: Path) -> bool:
+    with file.open("rb") as data:
+        data.seek(-1, os.SEEK_END)
+        return data.read() == b"\n"
+
+
+def cut_torn_line(file: Path) -> None:
+    """Remove what follows the last newline of `file`, if anything does."""
+    if not file.exists():
+        return
+    with file.open("rb+") as data:
+        end = start = data.seek(0, os.SEEK_END)
+        whole = 0
+        while start and not whole:
+            start = max(0, start - BLOCK)
+            data.seek(start)
+            found = data.read(BLOCK).rfind(b"\n")
+            whole = start + found + 1 if found >= 0 else 0
+        if whole < end:
+            data.truncate(whole)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step: readers see the old file or the new, never a part.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` in one step, as `replace_text` does."""
+    replace_chunks(path, [data])
+
+
+def replace_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write `chunks` to `path` in one step, as `replace_text` does."""
+    target = path.resolve()  # a link goes on pointing there
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")  # another process has its own
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.writelines(chunks)
+        os.replace(part, target)  # noqa: PTH105
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise StoreError(f"{path} cannot be written ({error.strerror})") from None

@@ -1,0 +1,1 @@
+"""The commands of this package; `aloe.cli` mounts them by name."""

@@ -1,0 +1,138 @@
+"""The folder of a trained model: its weights, what made it, and the way back after a kill.
+
+`training.json` says what the training is (method, start, data hash, settings, versions); it is
+written before the first step and completed after the last, so it also tells whether the model is
+finished. The same command again goes on from the newest whole checkpoint. A folder made by another
+training is refused. A checkpoint counts as whole if the file that is written last is there and can
+be read; others are what a kill left, and are removed.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aloe.errors import ConfigError, StoreError
+from aloe.memory.run_folder import replace_text
+
+Record = dict[str, Any]
+
+PACKAGES = ("torch", "transformers", "trl", "peft")
+
+
+class ModelFolder:
+    """A folder that holds one trained model.
+
+    Args:
+        path: the folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = path / "training.json"
+        self.checkpoints = path / "checkpoints"
+
+    def check(self, wanted: Record) -> Record | None:
+        """Return the finished record if this very training is done, None if it is still to do.
+
+        Raises:
+            ConfigError: the folder holds another training.
+            StoreError: it is a file, or holds something else.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path} is a file; name a folder")
+        if not self.file.exists():
+            if self.path.exists() and any(self.path.iterdir()):
+                raise StoreError(f"{self.path} is not empty and holds no training; name another")
+            return None
+        there = self._there()
+        for key, value in wanted.items():
+            if there.get(key) != json.loads(json.dumps(value)):
+                raise ConfigError(
+                    f"{self.path} holds another training ({_difference(key, there.get(key), value)}"
+                    "); name another folder"
+                )
+        return there if there.get("finished") else None
+
+    def _there(self) -> Record:
+        try:
+            found = json.loads(self.file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict):
+            raise StoreError(f"{self.file} is broken; name another folder")
+        return found
+
+    def begin(self, record: Record) -> None:
+        """Write what this training is.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            replace_text(self.file, json.dumps(record, indent=2) + "\n")
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written ({error.strerror})") from None
+
+    def abandon(self) -> None:
+        """Remove what a training left that took no step; one that took some is left alone."""
+        if self.newest_checkpoint():
+            return
+        self.file.unlink(missing_ok=True)
+        for path in (self.checkpoints, self.path):
+            with suppress(OSError):  # it is not there, or something else is in it
+                path.rmdir()
+
+    @contextmanager
+    def left_alone(self) -> Iterator[None]:
+        """Remove the empty folders that a trainer makes, should it be refused inside."""
+        new = [p for p in (self.checkpoints, *self.checkpoints.parents) if not p.exists()]
+        try:
+            yield
+        except BaseException:
+            for path in new:
+                with suppress(OSError):  # something is in it
+                    path.rmdir()
+            raise
+
+    def finish(self, record: Record, results: Record) -> Record:
+        """Write the results; from now on the model counts as finished."""
+        done = {**record, "finished": True, **results}
+        replace_text(self.file, json.dumps(done, indent=2) + "\n")
+        return done
+
+    def newest_checkpoint(self) -> Path | None:
+        """Return the newest whole checkpoint, after removing torn ones; None without any."""
+        found = sorted(
+            self.checkpoints.glob("checkpoint-*"), key=lambda each: int(each.name.split("-")[1])
+        )
+        for checkpoint in reversed(found):
+            if _is_whole(checkpoint):
+                return checkpoint
+            shutil.rmtree(checkpoint)
+        return None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _difference(key: str, there: Any, now: Any) -> str:
+    if isinstance(there, dict) and isinstance(now, dict):
+        parts = [k for k in there.keys() | now.keys() if there.get(k) != now.get(k)]
+        inner = min(parts)
+        return f"{key}.{inner}: {there.get(inner)!r} there, {now.get(inner)!r} now"
+    return f"{key}: {there!r} there, {now!r} now"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that decide what a training does."""
+    return {package: version(package) for package in PACKAGES}

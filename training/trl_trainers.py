@@ -1,0 +1,122 @@
+"""TRL's own trainers, for what tree packing does not cover: KTO, reward models, GRPO.
+
+They are also what `--no-tree-packing` gives for SFT and DPO, and the oracle that the tree trainers
+are tested against. Nothing of TRL is changed but its length limits; the tokens are those that tree
+packing learns.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from functools import partial
+from typing import Any
+
+from aloe.errors import ConfigError
+from aloe.models.control_tokens import ChatEncoder
+from aloe.training.dataset import Method, Row
+from aloe.training.encoding import encode_row, longest
+from aloe.training.export import ChatMessage
+from aloe.training.plan import Plan
+from aloe.training.reward import Agents, LookAhead, policy_of, reward_of
+from aloe.training.start import starting_model
+from aloe.training.templates import ChatTokens
+
+TRAINERS = {
+    "sft": "SFTTrainer",
+    "dpo": "DPOTrainer",
+    "kto": "KTOTrainer",
+    "reward": "RewardTrainer",
+    "grpo": "GRPOTrainer",
+}
+
+
+def stock_trainer(
+    plan: "Plan", rows: Sequence[Row], held_out: Sequence[Row], arguments: Any, agents: Agents
+) -> tuple[Any, Any]:
+    """Return TRL's trainer for a method, ready to train, and the tokenizer.
+
+    Raises:
+        ConfigError: an argument or a setting does not fit the method.
+        InputError: the chat template refuses a row.
+    """
+    import trl
+    from datasets import Dataset
+
+    if plan.settings.weighted:
+        raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
+    if plan.method == "grpo":
+        _check_batch(arguments, len(rows))
+    reward = reward_of(plan.settings.reward, agents) if plan.method == "grpo" else None
+    start = starting_model(
+        plan.start, plan.settings, scoring=plan.method == "reward", rows=[*rows, *held_out]
+    )
+    chat, most = ChatTokens(start.tokenizer), longest(plan, start.model.config)
+    for row in (*rows, *held_out):
+        encode_row(row, plan.method, chat, most)  # TRL would not say which row does not fit
+    tokenizer = _encoding(start.tokenizer, plan.method)
+    if reward and agents.speak:
+        decode = partial(start.tokenizer.decode, skip_special_tokens=True)
+        reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
+    data, rest = (
+        Dataset.from_list([_columns(row, plan.method) for row in part]) for part in (rows, held_out)
+    )
+    try:
+        trainer = getattr(trl, TRAINERS[plan.method])(
+            model=start.model,
+            args=arguments,
+            train_dataset=data,
+            eval_dataset=rest if held_out else None,
+            processing_class=tokenizer,
+            **({"reward_funcs": reward} if reward else {}),
+        )
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"TRL refuses this training: {str(error).splitlines()[0]}") from None
+    if isinstance(reward, LookAhead):
+        reward.policy = policy_of(trainer)
+    return trainer, start.tokenizer
+
+
+def _check_batch(arguments: Any, prompts: int) -> None:
+    """Make sure that there are prompts for one batch of GRPO, which leaves out the rest."""
+    needed = arguments.generation_batch_size // arguments.num_generations
+    if prompts < needed:
+        raise ConfigError(
+            f"grpo takes {needed} prompts at a time and there "
+            f"{'is 1' if prompts == 1 else f'are {prompts}'}; set gradient_accumulation_steps "
+            "lower under [training.arguments], or export more"
+        )
+
+
+def _encoding(tokenizer: Any, method: Method) -> Any:
+    """Return a copy of `tokenizer` that encodes conversations as `ChatTokens` does.
+
+    TRL takes all that a template writes behind a reply for a part of it, and control tokens inside
+    texts for real ones. A reward model reads whole conversations and learns none of their tokens.
+
+    Raises:
+        ConfigError: its chat template cannot be trained on.
+    """
+    chat, encoder = ChatTokens(tokenizer), ChatEncoder(tokenizer)
+
+    def ids(messages: list[ChatMessage], *, open_turn: bool) -> list[int]:
+        if method == "reward":
+            return encoder.encode(messages, open_turn=open_turn)
+        if open_turn:
+            return list(chat.prompt(messages))
+        return list(chat.answer(messages[:-1], messages[-1]["content"]).ids)
+
+    def apply_chat_template(
+        conversation: list[Any], *, add_generation_prompt: bool = False, **_given: Any
+    ) -> dict[str, Any]:
+        if isinstance(conversation[0], dict):
+            return {"input_ids": ids(conversation, open_turn=add_generation_prompt)}
+        return {"input_ids": [ids(each, open_turn=add_generation_prompt) for each in conversation]}
+
+    made = copy(tokenizer)
+    made.apply_chat_template = apply_chat_template
+    return made
+
+
+def _columns(row: Row, method: Method) -> dict[str, Any]:
+    """Return what TRL's trainer takes of a row; a reward may also ask for the tree."""
+    own = {"weight", "extra", "place"} | ({"tree"} if method != "grpo" else set())
+    return {key: value for key, value in row.items() if key not in own} | row["extra"]
