@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STUDIO := .venv-studio
 INSPECT := .venv-inspect
+SERVERS := .venv-servers
 PIP    := $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO   := --config examples/demo.toml
 RUN    := runs/demo
@@ -28,12 +29,12 @@ lint: $(VENV)/.tests
 types: $(VENV)/.tests
 	$(BIN)/mypy
 
-tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done
+tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # Which lines no test runs; counting them slows the tests down.
 .PHONY: coverage
-coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done
+coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
 	$(BIN)/pytest --cov --cov-report=term
 
 $(BIN)/python:
@@ -60,21 +61,25 @@ studio: $(STUDIO)/.done
 .PHONY: inspect
 inspect: $(INSPECT)/.done
 
-# The server of `langgraph dev` needs an older protobuf than we do, and Inspect an older fsspec. Such
-# an environment holds only what differs; the rest is found in $(VENV).
-$(STUDIO)/.done: WANTED := langgraph-cli[inmem]
+# The server of `langgraph dev` needs an older protobuf than we do, Inspect an older fsspec, and
+# LiteLLM an older python-dateutil; of the many packages in its extra `proxy` we name those it does
+# not start without. FastAPI serves `transformers serve` as well. Such an environment holds only
+# what differs; the rest is found in $(VENV).
+$(STUDIO)/.done: WANTED := 'langgraph-cli[inmem]'
 $(INSPECT)/.done: WANTED := inspect-ai
+$(SERVERS)/.done: WANTED := litellm fastapi apscheduler backoff cryptography expression fastapi-sso mcp \
+  pyjwt python-multipart redis semver soundfile
 .venv-%/.done: constraints-%.txt | $(VENV)/.tests
-	@echo "installing $(WANTED) into .venv-$* (half a minute, once)"
+	@echo "installing $(firstword $(WANTED)) into .venv-$* (half a minute, once)"
 	$(BIN)/python -m venv --clear .venv-$*
 	.venv-$*/bin/python -c 'import sys, sysconfig; print("import site; site.addsitedir(%r)" % sys.argv[1], \
 	  file=open(sysconfig.get_path("purelib") + "/borrowed.pth", "w"))' \
 	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-	.venv-$*/bin/pip install -qq --disable-pip-version-check -c $< '$(WANTED)'
+	.venv-$*/bin/pip install -qq --disable-pip-version-check -c $< $(WANTED)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(STUDIO) $(INSPECT) runs site build dist *.egg-info
+	rm -rf $(VENV) $(STUDIO) $(INSPECT) $(SERVERS) runs site build dist *.egg-info
 
 .PHONY: bench-training
 bench-training: $(VENV)/.tests

@@ -1,7 +1,7 @@
 """Tiny GGUF files of a random Llama, with whatever else a test wants in them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ def write(
     eos: int = 2,
     head: Mapping[str, Any] | None = None,
     tensors: Mapping[str, Any] | None = None,
+    added: Sequence[str] = (),
+    template: str = TEMPLATE,
 ) -> Path:
     """Write a GGUF file in F32.
 
@@ -51,6 +53,8 @@ def write(
         eos: id of the token that the file calls end of text.
         head: further entries, without the architecture.
         tensors: further tensors.
+        added: further tokens, behind the others.
+        template: of a chat, with the marks as they are shipped.
     """
     import gguf
 
@@ -63,7 +67,7 @@ def write(
         add(f"llama.{key}", value)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(10000.0)
-    _add_tokenizer(writer, marks, eos)
+    _add_tokenizer(writer, marks, eos, added, template)
     for name, value in (of or model()).state_dict().items():
         module, _, leaf = name.rpartition(".")
         if module == "lm_head":
@@ -80,7 +84,9 @@ def write(
     return path
 
 
-def _add_tokenizer(writer: Any, marks: tuple[str, str, str], eos: int) -> None:
+def _add_tokenizer(
+    writer: Any, marks: tuple[str, str, str], eos: int, added: Sequence[str], template: str
+) -> None:
     import gguf
 
     told = Tokenizer.to_str(tiny.tokenizer().backend_tokenizer)
@@ -88,8 +94,9 @@ def _add_tokenizer(writer: Any, marks: tuple[str, str, str], eos: int) -> None:
 
     bpe = json.loads(told)["model"]
     ids = {token: i for token, i in raw.get_vocab().items() if i >= len(marks)}
-    tokens = [*marks, *sorted(ids, key=lambda token: ids[token])]
-    kinds = [gguf.TokenType.CONTROL] * 3 + [gguf.TokenType.NORMAL] * (len(tokens) - 3)
+    tokens = [*marks, *sorted(ids, key=lambda token: ids[token]), *added]
+    kinds = [gguf.TokenType.CONTROL] * 3 + [gguf.TokenType.NORMAL] * len(ids)
+    kinds += [gguf.TokenType.USER_DEFINED] * len(added)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
@@ -100,7 +107,6 @@ def _add_tokenizer(writer: Any, marks: tuple[str, str, str], eos: int) -> None:
     writer.add_pad_token_id(0)
     writer.add_unk_token_id(0)
     writer.add_add_bos_token(False)
-    template = TEMPLATE
     for shipped, wanted in zip(MARKS, marks, strict=True):
         template = template.replace(shipped, wanted)
     writer.add_chat_template(template)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, convert_to_messages
 
@@ -31,6 +31,8 @@ class Answer:
     """Seconds before anything is sent."""
     reset: bool = False
     """Whether the connection breaks in the middle of the body."""
+    hangs_up: Literal["", "closed", "reset"] = ""
+    """How the connection ends after the answer, without a word about it."""
     drip: float = 0.0
     """Seconds between two pieces of the body, of some bytes each."""
 
@@ -157,19 +159,26 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if answer.reset:
                 self.wfile.write(body[: len(body) // 2])
-                self.wfile.flush()
-                linger = struct.pack("ii", 1, 0)  # closing now sends a reset, not an end
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                self.close_connection = True
-                self.connection.close()
+                self._hang_up(reset=True)
             elif answer.drip:
                 for start in range(0, len(body), 20):
                     self.wfile.write(body[start : start + 20])
                     time.sleep(answer.drip)
             else:
                 self.wfile.write(body)
+            if answer.hangs_up:
+                self._hang_up(reset=answer.hangs_up == "reset")
         except OSError:
             self.close_connection = True  # the client has gone
+
+    def _hang_up(self, *, reset: bool) -> None:
+        self.wfile.flush()
+        if reset:
+            time.sleep(0.05)  # what was sent arrives first
+            linger = struct.pack("ii", 1, 0)  # closing now sends a reset, not an end
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close_connection = True
+        self.connection.close()
 
     def handle(self) -> None:
         with suppress(OSError, ValueError):  # the connection was reset, by us or by the client

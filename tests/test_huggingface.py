@@ -13,8 +13,8 @@ from transformers import AutoTokenizer
 
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError, ModelError
-from aloe.models.huggingface import _text
 from aloe.models.open import Model, Reply, open_model
+from aloe.models.thoughts import decoded
 
 pytestmark = pytest.mark.train
 
@@ -80,10 +80,12 @@ def test_thoughts_between_special_tokens_are_told_from_the_answer(checkpoint: Pa
     marked.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]"]})
 
     def text(said: str) -> str:
-        return _text(marked, marked(said, add_special_tokens=False)["input_ids"])
+        return decoded(marked, marked(said, add_special_tokens=False)["input_ids"])
 
-    assert text("[THINK]hm[/THINK]Tea.<|im_end|>") == "[THINK]hm[/THINK]Tea.<|im_end|>"
+    assert text("[THINK]hm[/THINK]Tea.<|im_end|><|endoftext|>") == "[THINK]hm[/THINK]Tea."
     assert text("[THINK]hm") == "[THINK]hm"
+    assert text("[THINK]hm[/THINK]<|im_end|>") == "[THINK]hm[/THINK]"
+    assert text("hm[/THINK]Tea.<|im_end|>") == "hm[/THINK]Tea."
     assert text("<think>hm</think>Tea.<|im_end|>") == "<think>hm</think>Tea."
     assert text("Tea.<|im_end|>") == "Tea."
 

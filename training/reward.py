@@ -24,6 +24,7 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
+from aloe.models.thoughts import split_thoughts
 from aloe.plugins import named
 from aloe.training.dataset import Row
 from aloe.training.export import ChatMessage
@@ -111,7 +112,10 @@ class RewardModel:
         """Return a score for each completion, any number."""
         import torch
 
-        said = ([*prompt, *reply] for prompt, reply in zip(prompts, completions, strict=True))
+        said = (
+            [*prompt, *_without_thoughts(reply)]
+            for prompt, reply in zip(prompts, completions, strict=True)
+        )
         batch = self._tokenizer.pad(
             {"input_ids": [self._encoder.encode(each) for each in said]},
             padding_side="right",
@@ -174,7 +178,7 @@ class LookAhead:
                     each.append(float(reward))
             if turn == self._horizon:
                 break
-            said = [[*p, *c] for p, c in zip(prompts, completions, strict=True)]
+            said = [[*p, *_without_thoughts(c)] for p, c in zip(prompts, completions, strict=True)]
             words = self._speak(said, **columns)
             going_on = [on and bool(text) for on, text in zip(going_on, words, strict=True)]
             prompts = [
@@ -185,6 +189,11 @@ class LookAhead:
             completions = [[{"role": "assistant", "content": self._decode(each)}] for each in ids]
             columns |= {"completion_ids": ids}
         return [fmean(each) if each else None for each in gained]
+
+
+def _without_thoughts(reply: Messages) -> list[ChatMessage]:
+    """Return a reply as users and reward models read it, and as it stands in a history."""
+    return [{**each, "content": split_thoughts(each["content"]).answer} for each in reply]
 
 
 def policy_of(trainer: Any) -> Policy:

@@ -12,6 +12,7 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
+from aloe.models.thoughts import decoded
 from aloe.training.dataset import ANSWERS, Method, Row
 from aloe.training.encoding import chat_tokens, encode_row, longest
 from aloe.training.export import ChatMessage
@@ -55,7 +56,7 @@ def stock_trainer(
         _check_context(row, encode_row(row, plan.method, chat, most), plan.method)
     tokenizer = _encoding(start.tokenizer, plan.method, chat)
     if reward and agents.speak:
-        decode = partial(start.tokenizer.decode, skip_special_tokens=True)
+        decode = partial(decoded, start.tokenizer)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
     data, rest = (
         Dataset.from_list([_columns(row, plan.method) for row in part]) for part in (rows, held_out)
@@ -105,7 +106,8 @@ def _encoding(tokenizer: Any, method: Method, chat: ChatTokens) -> Any:
 
     TRL takes all that a template writes behind a reply for a part of it, thoughts for something to
     learn, and control tokens inside texts for real ones. A reward model reads whole conversations
-    and learns none of their tokens.
+    and learns none of their tokens. What a model writes is decoded with the marks of its thoughts,
+    special tokens or not.
     """
     encoder = ChatEncoder(tokenizer)
 
@@ -131,8 +133,12 @@ def _encoding(tokenizer: Any, method: Method, chat: ChatTokens) -> Any:
             return {"input_ids": encode(conversation)}
         return {"input_ids": [encode(each) for each in conversation]}
 
+    def batch_decode(sequences: Sequence[Sequence[int]], **_given: Any) -> list[str]:
+        return [decoded(tokenizer, each) for each in sequences]
+
     made = copy(tokenizer)
     made.apply_chat_template = apply_chat_template
+    made.batch_decode = batch_decode
     return made
 
 

@@ -121,9 +121,29 @@ class HttpChat(BaseChatModel):
         data = None if body is None else json.dumps(body).encode()
         timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT)
         most = self.max_reply_bytes
-        async with session.request(method, url, data=data, timeout=timeout) as response:
+        async with await _sent(session, method, url, data=data, timeout=timeout) as response:
             came = await read_bounded(response.content.iter_any(), most)
         return read_answer(response.status, response.headers, came, most), response.headers
+
+
+async def _sent(
+    session: aiohttp.ClientSession, method: str, url: str, **given: Any
+) -> aiohttp.ClientResponse:
+    """Send a request; again where it met a connection that the server had closed meanwhile.
+
+    Servers close what is idle for some seconds, and whether they had is known on using it only.
+    """
+    while True:
+        connection: dict[str, bool] = {}
+        try:
+            return await session.request(method, url, trace_request_ctx=connection, **given)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not connection.get("reused"):
+                raise
+
+
+async def _note_reuse(_session: Any, context: Any, _event: Any) -> None:
+    context.trace_request_ctx["reused"] = True
 
 
 _Keeper = AsyncGenerator[aiohttp.ClientSession, None]
@@ -143,8 +163,11 @@ async def _session(base_url: str, key: str) -> aiohttp.ClientSession:
 
 
 async def _kept_session(base_url: str, key: str) -> _Keeper:
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(_note_reuse)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+        trace_configs=[tracing],
         headers={
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",

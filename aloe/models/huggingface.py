@@ -20,7 +20,7 @@ from aloe.errors import CallError, ConfigError
 from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.generation import BatchWriter, Request, Written
-from aloe.models.thoughts import split_thoughts
+from aloe.models.thoughts import decoded
 
 DEFAULT_MAX_TOKENS = 256
 
@@ -150,7 +150,7 @@ class HuggingFaceChat(BaseChatModel):
     def _result(self, request: Request, written: Written) -> ChatResult:
         tokenizer = self._checkpoint.tokenizer
         ids = list(written.ids)
-        text = _text(tokenizer, ids)
+        text = decoded(tokenizer, ids)
         cut = min((text.find(each) for each in request.stop if each in text), default=len(text))
         ended = bool(ids) and ids[-1] in self._writer.ends
         metadata: dict[str, Any] = {
@@ -169,14 +169,6 @@ class HuggingFaceChat(BaseChatModel):
             },
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-def _text(tokenizer: Any, ids: list[int]) -> str:
-    """Return what tokens say, with special ones only where those tell thoughts from the answer."""
-    text: str = tokenizer.decode(ids, skip_special_tokens=True)
-    whole: str = tokenizer.decode(ids, skip_special_tokens=False)
-    hidden = split_thoughts(whole).thoughts != split_thoughts(text).thoughts
-    return whole if hidden else text
 
 
 def _logprobs(tokenizer: Any, written: Written, top: int) -> list[dict[str, Any]]:

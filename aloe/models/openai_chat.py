@@ -1,36 +1,28 @@
-"""ChatOpenAI that keeps what it would lose of a reply.
+"""Chat classes on OpenAI's SDK, without what they lose of a reply.
 
 LangChain passes on the fields that OpenAI knows. Other servers put a model's thoughts into fields
-of their own beside the content. And where JSON was asked for, the client raises an error in place
-of a reply that was cut at the token limit, as one whose thoughts ran on is.
+of their own beside the content. Where JSON was asked for, the client raises an error in place of a
+reply that was cut at the token limit, as one whose thoughts ran on is. And the SDK believes what a
+server says, so its HTTP client is replaced by one that checks (`aloe.models.openai_client`).
 """
 
 import os
-from typing import Any, Self
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import langchain_openai
 import openai
+from langchain_core.language_models import BaseChatModel
 from langchain_core.outputs import ChatResult
+from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from aloe.models.openai_client import CheckedClient
 from aloe.models.thoughts import fields_of_thoughts
 
 
-class ChatOpenAI(langchain_openai.ChatOpenAI):
-    """LangChain's class with the fields of thoughts in `additional_kwargs` of its messages."""
-
-    @classmethod
-    def checked(cls, *, max_reply_bytes: int, **given: Any) -> Self:
-        """Return one whose answers are checked as those of `HttpChat` are.
-
-        Args:
-            max_reply_bytes: of one answer, unpacked.
-            given: fields of LangChain's class.
-        """
-        proxy = given.pop("openai_proxy", None) or os.environ.get("OPENAI_PROXY")
-        client = CheckedClient(max_reply_bytes, proxy=proxy)
-        # The proxy is the client's now.
-        return cls(**{"http_async_client": client, **given, "openai_proxy": None})
+class _Keeping(BaseChatOpenAI):
+    """Keeps fields of thoughts in `additional_kwargs` of its messages, and replies cut short."""
 
     def _create_chat_result(
         self,
@@ -48,3 +40,33 @@ class ChatOpenAI(langchain_openai.ChatOpenAI):
             return await super()._agenerate(*given, **named)
         except openai.LengthFinishReasonError as cut:
             return self._create_chat_result(cut.completion)
+
+
+class ChatOpenAI(_Keeping, langchain_openai.ChatOpenAI):
+    """LangChain's class for OpenAI."""
+
+
+def checked(
+    kind: Callable[..., BaseChatModel], *, max_reply_bytes: int, **given: Any
+) -> BaseChatModel:
+    """Return a chat model whose answers are checked as those of `HttpChat` are.
+
+    Args:
+        kind: a chat class that takes an HTTP client of OpenAI's SDK as `http_async_client`.
+        max_reply_bytes: of one answer, unpacked.
+        given: fields of the class.
+    """
+    proxy = given.pop("openai_proxy", None) or os.environ.get("OPENAI_PROXY")
+    given = {"http_async_client": CheckedClient(max_reply_bytes, proxy=proxy), **given}
+    if "openai_proxy" in getattr(kind, "model_fields", {}):
+        given["openai_proxy"] = None  # the proxy is the client's now
+    made: BaseChatModel = _keeping(kind)(**given)
+    return made
+
+
+@cache
+def _keeping(kind: Any) -> Any:
+    """Return a subclass that keeps what a chat class loses, if it is built on OpenAI's SDK."""
+    if not issubclass(kind, BaseChatOpenAI) or issubclass(kind, _Keeping):
+        return kind
+    return type(kind.__name__, (_Keeping, kind), {})

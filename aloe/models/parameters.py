@@ -282,15 +282,20 @@ LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def _choice(value: Any, text: str) -> str | None:
-    """Return the level nearest to `value` among those that a refusal says there are."""
-    listed = _CHOICES.search(text)
-    if value not in LEVELS or not listed:
+    """Return the level nearest to `value` among those that a refusal says there are.
+
+    Where it says of the value alone that there is none, that is the next one up to `low`.
+    """
+    if value not in LEVELS:
         return None
+    wanted, listed = LEVELS.index(value), _CHOICES.search(text)
+    if not listed:
+        known = value in LEVELS[:2] and re.search(rf"[=:'\"`] ?{value}\b", text)
+        return LEVELS[wanted + 1] if known else None
     found = [word for word in re.findall(r"\w+", listed[1]) if word in LEVELS and word != value]
-    wanted = LEVELS.index(value)
     return min(found, key=lambda word: abs(LEVELS.index(word) - wanted), default=None)
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = " ".join((value if isinstance(value, str) else json.dumps(value)).split())
     return text if len(text) <= 200 else f"{text[:200]}..."

@@ -19,6 +19,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -112,7 +113,7 @@ def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
             max_reply_bytes=config.max_reply_bytes,
         )
         return Opened(chat=chat, openai_compatible=True, sampling=sampling)
-    from aloe.models.openai_chat import ChatOpenAI
+    from aloe.models.openai_chat import ChatOpenAI, checked
 
     plain, query = _without_query(base_url)
     arguments = {
@@ -126,7 +127,7 @@ def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
         "max_reply_bytes": config.max_reply_bytes,
         **config.options,
     }
-    chat = _construct(ChatOpenAI.checked, arguments, config)
+    chat = _construct(partial(checked, ChatOpenAI), arguments, config)
     return Opened(chat=chat, openai_compatible=True, sampling=_unset(sampling, config))
 
 
@@ -195,7 +196,9 @@ def _langchain(config: ModelConfig, name: str, base_url: str | None) -> Opened:
     kind = chat_class(name)
     wished = {**sampling_of(config), **_reasoning_fields(kind, config)}
     sampling = dict(_by_field(kind, wished))
-    connection: dict[str, Any] = {"timeout": config.timeout, "max_retries": 0}
+    connection: dict[str, Any] = {
+        "timeout": config.timeout, "max_retries": 0, "include_response_headers": True
+    }  # fmt: skip
     connection |= {"base_url": base_url} if base_url else {}
     if config.api_key_env:
         connection["api_key"] = _api_key(config, base_url)
@@ -203,12 +206,25 @@ def _langchain(config: ModelConfig, name: str, base_url: str | None) -> Opened:
     compatible = is_openai(kind)
     if not compatible:
         given = {**sampling, **given}
-    chat = _construct(kind, given, config)
     return Opened(
-        chat=chat,
+        chat=_checked(kind, given, config) or _construct(kind, given, config),
         openai_compatible=compatible,
         sampling=_unset(wished if compatible else sampling, config),
     )
+
+
+def _checked(
+    kind: Callable[..., BaseChatModel], given: dict[str, Any], config: ModelConfig
+) -> BaseChatModel | None:
+    """Build a chat model whose answers are checked; None if its class takes no client of ours."""
+    if "http_async_client" not in getattr(kind, "model_fields", {}):
+        return None
+    from aloe.models.openai_chat import checked
+
+    try:  # which kind of client it takes, the field does not say
+        return checked(kind, max_reply_bytes=config.max_reply_bytes, **given)
+    except Exception:
+        return None
 
 
 def chat_class(name: str) -> Callable[..., BaseChatModel]:

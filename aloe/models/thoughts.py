@@ -8,7 +8,7 @@ A tag in code or between quotation marks is one that somebody writes about.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,31 @@ def _end_of(tag: str) -> str:
             return tag.replace(start, "END" if start.isupper() else "end")
     end = tag[0] + "/" + tag[1:]
     return end if _TAG.fullmatch(end) else ""
+
+
+def decoded(tokenizer: Any, ids: Sequence[int]) -> str:
+    """Return what a reply's tokens say, with special ones only where those part its thoughts.
+
+    Tokens that end a reply are left out; where no thoughts are lost by it, all special ones are.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        ids: of the tokens.
+    """
+    kept = list(ids)
+    plain: str = tokenizer.decode(kept, skip_special_tokens=True)
+    whole: str = tokenizer.decode(kept, skip_special_tokens=False)
+    spoken = split_thoughts(whole)
+    if spoken.thoughts == split_thoughts(plain).thoughts:
+        return plain
+    special = set(tokenizer.all_special_ids)
+    while kept and kept[-1] in special:
+        shorter: str = tokenizer.decode(kept[:-1], skip_special_tokens=False)
+        parted = split_thoughts(shorter)
+        if (parted.thoughts, parted.unended) != (spoken.thoughts, spoken.unended):
+            break
+        kept, whole = kept[:-1], shorter
+    return whole
 
 
 def marks(pattern: re.Pattern[str], text: str, start: int = 0) -> Iterator[re.Match[str]]:

@@ -102,8 +102,8 @@ def people(config: ExperimentConfig, seed: int, threshold: float, embedder: Embe
     for part, chosen in parts.items():
         if len(chosen) < needed[part]:
             raise ConfigError(
-                f"experiment.{part} asks for {needed[part]} personas and only {len(chosen)} fit; ask "
-                "for fewer, or change experiment.reserved or experiment.wishes"
+                f"experiment.{part} asks for {needed[part]} personas and only {len(chosen)} fit; "
+                "ask for fewer, or change experiment.reserved or experiment.wishes"
             )
     return People(
         parts={part: tuple(chosen) for part, chosen in parts.items()},

@@ -1,6 +1,12 @@
 import asyncio
-from typing import Any
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Literal
 
+import aiohttp
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import HumanMessage
@@ -30,6 +36,48 @@ def test_a_connection_serves_many_calls_and_ends_with_its_loop(server: ChatServe
     asyncio.run(talk())
     asyncio.run(talk())
     assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("how", ["closed", "reset"])
+@pytest.mark.parametrize("idle", [1, 3])
+def test_a_connection_that_was_closed_while_idle_costs_nothing(
+    server: ChatServer, how: Literal["closed", "reset"], idle: int
+) -> None:
+    """As uvicorn closes one after five seconds; nobody looks at it before it is used again."""
+    server.keep_alive = True
+    server.behave = lambda _: replace(completion("Hi"), hangs_up=how, delay=0.1)
+    model = chat(server)
+
+    async def talk(times: int) -> None:
+        await asyncio.gather(*(model.ainvoke("Hello") for _ in range(times)))
+
+    with asyncio.Runner() as loop:
+        loop.run(talk(idle))
+        time.sleep(0.3)
+        loop.run(model.complete([("user", "Hello")], {}))
+    assert len(server.requests) == idle + 1
+
+
+def test_a_new_connection_that_breaks_is_not_tried_again_here(server: ChatServer) -> None:
+    with socket.socket() as broken:
+        broken.bind(("127.0.0.1", 0))
+        broken.listen()
+        met = []
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    met.append(broken.accept()[0].close())
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        url = f"http://127.0.0.1:{broken.getsockname()[1]}/v1"
+        model = HttpChat(model_name="tiny", base_url=url, api_key=SecretStr("k"), timeout=5)
+        with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
+            model.invoke("Hello")
+        broken.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert len(met) == 1
 
 
 def test_it_can_be_called_without_a_loop(server: ChatServer) -> None:

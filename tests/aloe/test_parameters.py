@@ -50,6 +50,15 @@ class Server:
     requests: int = 2
 
 
+def litellm(words: str) -> str:
+    """Return a refusal as its proxy words it."""
+    return (
+        f"litellm.UnsupportedParamsError: {words} To drop these, set `litellm.drop_params=True` or "
+        "for proxy:\n\n`litellm_settings:\n drop_params: true`\n. \n\nLiteLLM: model group 'x' "
+        "failed with the error above. No fallback was attempted."
+    )
+
+
 def reasoning_model(body: dict[str, Any]) -> Answer | None:
     if "max_tokens" in body:
         return refused(
@@ -197,6 +206,28 @@ SERVERS = {
         lambda b: b["reasoning_effort"] == "minimal" and "thinking" in b,
         {"reasoning": "off"},
     ),
+    "LiteLLM, no level none": Server(
+        says(
+            lambda b: b.get("reasoning_effort") == "none",
+            litellm("reasoning_effort=none is not supported for gpt-5-mini."),
+        ),
+        lambda b: b["reasoning_effort"] == "minimal" and "thinking" in b,
+        {"reasoning": "off"},
+    ),
+    "LiteLLM, no level below low": Server(
+        lambda b: refused(litellm(f"reasoning_effort={b['reasoning_effort']} is not supported."))
+        if b.get("reasoning_effort") in ("none", "minimal") else None,
+        lambda b: b["reasoning_effort"] == "low",
+        {"reasoning": "off"},
+        requests=3,
+    ),
+    "LiteLLM, no levels": Server(
+        lambda b: refused(litellm(f"xai does not support parameters: {gone}, for model=grok-4."))
+        if (gone := [name for name in ("reasoning_effort", "thinking") if name in b]) else None,
+        lambda b: "chat_template_kwargs" in b,
+        {"reasoning": "off"},
+        requests=3,
+    ),
     "no thinking": Server(
         extra_forbidden("reasoning_effort", "thinking"),
         lambda b: b["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False},
@@ -222,6 +253,7 @@ def test_a_server_gets_what_it_takes(
         told, asked = len(caplog.records), len(server.requests)
         assert told == len(model.parameters.changes) >= 1
         assert "openai:tiny" in caplog.text
+        assert all("\n" not in record.getMessage() for record in caplog.records)
         assert ask(open_model(config)) == "Hi"  # another role with the same model
     assert len(server.requests) == asked + 1
     assert len(caplog.records) == told

@@ -10,11 +10,11 @@ import pytest
 from builders import PERSONAS, SCRIPTED
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from pydantic import Field
-from server import ChatServer, completion, failure
+from server import Answer, ChatServer, completion, failure
 
 from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig, load, validated
-from aloe.errors import CallError, ConfigError
+from aloe.errors import CallError, ConfigError, TransientCallError
 from aloe.graphs import simulate
 from aloe.models.open import Model, Reply, open_model
 from aloe.models.scripted import ScriptedChat
@@ -148,6 +148,88 @@ def test_a_class_that_speaks_openais_protocol_is_asked_for_all_of_it(
     body = server.requests[-1].body
     assert (body["temperature"], body["max_completion_tokens"], body["logprobs"]) == (0.3, 9, True)
     assert "seed" not in body
+
+
+OWN_CLASSES = """
+from langchain_openai import ChatOpenAI
+
+
+class ChatCompany(ChatOpenAI):
+    @property
+    def _llm_type(self):
+        return "company"
+
+
+class ChatOtherClient(ChatOpenAI):
+    def __init__(self, **given):
+        if given.get("http_async_client") is not None:
+            raise TypeError("http_async_client must be a client of another package")
+        super().__init__(**given)
+"""
+PLAIN = {"model": "m"}
+AZURE = {"azure_deployment": "m", "api_version": "2024-10-21"}
+ON_OPENAIS_SDK = {
+    "langchain_openai:ChatOpenAI": PLAIN,
+    "langchain_openai:AzureChatOpenAI": AZURE,
+    "own_chat:ChatCompany": PLAIN,
+}
+"""Classes on OpenAI's SDK, with the options that each wants."""
+
+
+@pytest.fixture
+def own_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_chat.py").write_text(OWN_CLASSES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("own_chat", None)
+    monkeypatch.setenv("SOME_KEY", "k-123")
+
+
+def on_sdk(name: str, server: ChatServer, **settings: Any) -> Model:
+    options: dict[str, Any] = ON_OPENAIS_SDK.get(name, PLAIN)
+    if "azure_deployment" in options:
+        options = {**options, "azure_endpoint": server.url.removesuffix("/v1")}
+    else:
+        settings["base_url"] = server.url
+    config = ModelConfig(
+        model=f"langchain:{name}", options=options, api_key_env="SOME_KEY", **settings
+    )
+    return open_model(config)
+
+
+@pytest.mark.usefixtures("own_chat")
+@pytest.mark.parametrize("name", ON_OPENAIS_SDK)
+def test_answers_of_classes_on_openais_sdk_are_checked(name: str, server: ChatServer) -> None:
+    def failed(body: Any) -> Any:
+        server.behave = lambda _: Answer(body=body)
+        with pytest.raises(CallError) as error:
+            ask(on_sdk(name, server, max_reply_bytes=5000))
+        return error.value
+
+    busy = failed({"error": {"code": 429, "message": "slow down, retry in 3s"}})
+    assert isinstance(busy, TransientCallError)
+    assert (busy.cause, busy.retry_after) == ("busy", 3.0)
+    assert "not JSON: '<h1>Sign in</h1>'" in str(failed(b"<h1>Sign in</h1>"))
+    assert "longer than max_reply_bytes = 5000" in str(failed({"choices": [], "x": "y" * 6000}))
+    assert "holds no message" in str(failed({"choices": [{"message": None}]}))
+    assert len(server.requests) == 4, "the SDK does not try again by itself"
+
+
+@pytest.mark.usefixtures("own_chat")
+@pytest.mark.parametrize("name", ON_OPENAIS_SDK)
+def test_what_such_a_class_would_lose_of_a_reply_is_kept(name: str, server: ChatServer) -> None:
+    said = completion("Tea.", finish="length")
+    said.body["choices"][0]["message"]["reasoning_content"] = "Hm."
+    said.body["usage"] |= {"total_tokens": None, "prompt_tokens_details": None}
+    server.behave = lambda _: said
+    reply = ask(on_sdk(name, server))
+    assert (reply.text, reply.thoughts, reply.finish) == ("Tea.", "Hm.", "length")
+    assert (reply.input_tokens, reply.output_tokens) == (10, 5)
+
+
+@pytest.mark.usefixtures("own_chat")
+def test_a_class_that_takes_no_client_of_ours_is_built_as_it_is(server: ChatServer) -> None:
+    server.behave = lambda _: completion("Hi")
+    assert ask(on_sdk("own_chat:ChatOtherClient", server)).text == "Hi"
 
 
 def test_an_instance_stands_where_a_string_does() -> None:

@@ -10,10 +10,12 @@ pytest.importorskip("torch")
 import thinking
 import tiny
 from command import RunAloe
+from transformers import AutoTokenizer
 
 from aloe.config import TrainingConfig
 from aloe.errors import InputError
 from aloe.models.control_tokens import ChatEncoder
+from aloe.models.markup import message_in
 from aloe.training.arguments import training_arguments
 from aloe.training.dataset import read_rows
 from aloe.training.encoding import unread_system_messages
@@ -64,13 +66,12 @@ def tokenizer(request, monkeypatch):
 
 def prepared(
     method: str, checkpoint: Path, where: Path, agents: Agents | None = None, *,
-    row: dict = ROW, thoughts: str = "masked",
+    row: dict = ROW, **given,
 ):  # fmt: skip
     """Return TRL's trainer for the row."""
     (where / "rows.jsonl").write_text(json.dumps(row) + "\n")
     settings = TrainingConfig(model=str(checkpoint), lora=False, tree_packing=False,
-                              thoughts=thoughts,
-                              arguments={"per_device_train_batch_size": 2})  # fmt: skip
+                              arguments={"per_device_train_batch_size": 2}, **given)  # fmt: skip
     plan = Plan(method=method, settings=settings, data=where / "rows.jsonl", out=where / "out",
                 start=str(checkpoint))  # fmt: skip
     rows = read_rows(plan.data, method)
@@ -149,6 +150,40 @@ def test_grpo_samples_from_the_prompt_as_text(checkpoint, tmp_path):
     ids = prepared("grpo", checkpoint, tmp_path, agents)._tokenize_prompts([PROMPT, PROMPT])[0]
     assert tuple(ids[0]) == tuple(ids[1]) == ChatTokens(tiny.tokenizer()).prompt(PROMPT)
     assert ids[0].count(tiny.tokenizer().eos_token_id) == 3
+
+
+@pytest.mark.parametrize(
+    ("opening", "end"),
+    [("[THINK]", "[/THINK]"), ("<|START_THINKING|>", "<|END_THINKING|>"), ("", "[/THINK]")],
+)
+def test_thoughts_between_special_tokens_reach_rewards_as_thoughts(
+    checkpoint, tmp_path, opening, end
+):
+    """Decoding leaves special tokens out, and thoughts would stand in the reply unseen."""
+    marked = AutoTokenizer.from_pretrained(checkpoint)
+    marked.add_special_tokens({"additional_special_tokens": [*filter(None, (opening, end))]})
+    marked.save_pretrained(checkpoint)
+    tiny.model(vocab_size=len(marked)).save_pretrained(checkpoint)
+    heard = []
+
+    def speak(conversations, **_):
+        heard.extend(talk[-1]["content"] for talk in conversations)
+        return [None] * len(conversations)
+
+    def reward(*, completions, **_):
+        return [float(len(message_in(each[0]["content"]))) for each in completions]
+
+    agents = Agents(reward=reward, speak=speak)
+    trainer = prepared("grpo", checkpoint, tmp_path, agents, horizon=1)
+    ids = marked(f"{opening}Owls or rooks?{end}Tea.<|im_end|>", add_special_tokens=False)[
+        "input_ids"
+    ]
+    trainer._generate_single_turn = lambda prompts, *_: ([ids] * len(prompts), None)
+    completions = trainer._generate([PROMPT, PROMPT])[3]
+    assert [each[0]["content"] for each in completions] == [f"{opening}Owls or rooks?{end}Tea."] * 2
+    found = trainer.reward_funcs[0](prompts=[PROMPT], completions=completions[:1])
+    assert found == [len("Tea.")]
+    assert heard == ["Tea."]
 
 
 @pytest.mark.parametrize("packing", ["--tree-packing", "--no-tree-packing"])
