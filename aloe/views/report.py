@@ -131,7 +131,7 @@ def _agents(trees: "Sequence[Tree]", spent: Mapping[str, Account]) -> list[tuple
         for node in tree.nodes:
             messages[node.agent] += 1
             faults[node.agent] += bool(node.faults)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in dict.fromkeys([*models, *messages, *spent]):
         account = spent.get(name, Account())
         each = f"{account.seconds / account.calls:.2f}" if account.calls else "-"

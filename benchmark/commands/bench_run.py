@@ -181,15 +181,14 @@ def _settings(
     from aloe import config as settings
 
     loaded = settings.load(path, overrides)
-    raw = loaded.model_dump()
+    changes: dict[str, Any] = {}
     if model:
-        raw["benchmark"]["candidate"] |= _other(model)
+        changes["benchmark.candidate"] = _other(model)
     if user:
-        raw["models"]["user"] |= _other(user)
+        changes["models.user"] = _other(user)
     if judges:
-        raw["models"]["judge"] |= _other(judges[0])
-        raw["models"]["panel"] = list(judges[1:])
-    resolved = settings.validated(settings.Config, raw, source=path or "command line")
+        changes |= {"models.judge": _other(judges[0]), "models.panel": list(judges[1:])}
+    resolved = loaded.updated(changes, source=path or "command line")
     names = [each.model for each in resolved.models.judges().values()]
     if len(set(names)) < len(names):
         raise ConfigError(
@@ -206,7 +205,6 @@ def _conditions(config: "Config", controls: Sequence[str]) -> "dict[Condition, C
     """Return the settings of the candidate's run and of each control, by condition."""
     import difflib
 
-    from aloe import config as settings
     from aloe.agents.candidate import CONDITIONS
 
     found: dict[Any, Config] = {"candidate": config}
@@ -219,11 +217,8 @@ def _conditions(config: "Config", controls: Sequence[str]) -> "dict[Condition, C
             raise ConfigError(f"--control: there is no '{name}'{hint}")
         if (name == "floor") != bool(model):
             raise ConfigError("--control floor=MODEL names the untuned model; no other takes one")
-        raw = config.model_dump()
-        raw["benchmark"]["condition"] = name
-        if model:
-            raw["benchmark"]["candidate"] |= _other(model)
-        found[name] = settings.validated(settings.Config, raw, source="--control")
+        changes = {"condition": name} | ({"candidate": _other(model)} if model else {})
+        found[name] = config.updated({"benchmark": changes}, source="--control")
     return found
 
 
