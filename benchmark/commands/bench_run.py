@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from aloe.benchmark.run import BenchProgress
     from aloe.benchmark.scores import ReplyScores
     from aloe.calls.budget import Budget
-    from aloe.calls.log import CallLog, Event
+    from aloe.calls.event import Event
+    from aloe.calls.log import CallLog
     from aloe.config import Condition, Config, ModelConfig
     from aloe.models.open import Model
 
@@ -284,10 +285,10 @@ def _earlier_controls(
 
 def _events(out: Path) -> "Iterator[dict[str, Any]]":
     """Yield every call that was made for a bench folder, its controls included."""
-    from aloe.calls.log import iter_events
+    from aloe.calls.event import read_events
 
     for path in (out / "events.jsonl", *sorted(out.glob("*/events.jsonl"))):
-        yield from iter_events(path)
+        yield from read_events(path)
 
 
 def _forecast_view(ahead: "BenchForecast", cautions: Sequence[str]) -> RenderableType:
@@ -362,7 +363,7 @@ class _Benching:
     @contextmanager
     def folder(self, path: Path, config: "Config") -> "Iterator[Any]":
         """Hold the folder of one condition for writing; give it with its open events file."""
-        from aloe.calls.log import appending
+        from aloe.calls.event import appending
         from aloe.memory.run_folder import RunFolder
 
         folder = RunFolder(path)
@@ -540,7 +541,7 @@ def _write(out: Path, document: Mapping[str, Any]) -> None:
     import json
 
     from aloe.benchmark.folder import RESULT
-    from aloe.memory.run_folder import replace_text
+    from aloe.files.writing import replace_text
 
     replace_text(out / RESULT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 

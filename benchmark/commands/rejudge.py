@@ -46,10 +46,11 @@ def rejudge(
     """
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import judges_in_use
-    from aloe.calls.log import appending
+    from aloe.calls.event import appending
+    from aloe.files.writing import replace_text
     from aloe.graphs.rejudge import check_same, flips
     from aloe.loop import runner
-    from aloe.memory.run_folder import RunFolder, read_trees, replace_text
+    from aloe.memory.run_folder import RunFolder, read_trees
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import traced
 

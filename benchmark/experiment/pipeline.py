@@ -30,9 +30,10 @@ from aloe.benchmark.experiment.stage import Stages
 from aloe.benchmark.folder import RESULT, read_bench
 from aloe.config import Config
 from aloe.errors import InputError
+from aloe.files.writing import replace_text
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import as_lines, read_personas
-from aloe.memory.run_folder import read_trees, replace_text
+from aloe.memory.run_folder import read_trees
 from aloe.schema import Persona, Tree
 
 Verb = Callable[[Sequence[str]], None]

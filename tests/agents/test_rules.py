@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aloe.agents.panel import make_judge
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable import generate, satisfaction
 from aloe.schema import AssistantNode, Persona, Tree, Verdict

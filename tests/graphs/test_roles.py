@@ -13,7 +13,8 @@ from aloe.agents.panel import identity
 from aloe.agents.prompt import FOLDER
 from aloe.agents.registry import prompts_of
 from aloe.agents.scripted import reply
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError, ConfigError, RoleError
 from aloe.graphs.tree import turn_graph
