@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aloe.errors import ConfigError, ModelError
+from aloe.models.model_string import ModelString
 from aloe.plugins import named
 
 Vectors = npt.NDArray[np.float32]
@@ -166,14 +167,13 @@ def open_embedder(name: str) -> Embedder:
     Raises:
         ConfigError: there is no such embedder, or it lacks a key.
     """
-    provider, _, rest = name.partition(":")
     if name == DEFAULT_EMBEDDER:
         return MiniLmEmbedder()
-    if provider == "openai" and rest:
-        model, _, url = rest.partition("@")
-        return EndpointEmbedder(model, url or None)
-    if provider == "scripted" and rest:
-        return _scripted(rest)
+    found = ModelString.parse(name)
+    if found.provider == "openai" and found.name:
+        return EndpointEmbedder(found.name, found.base_url)
+    if found.provider == "scripted" and found.name:
+        return _scripted(found.name)
     raise ConfigError(
         f"unknown embedder '{name}'; it is one of minilm, openai:NAME, openai:NAME@BASE_URL"
     )

@@ -30,6 +30,7 @@ from aloe.calls.event import Event, write_event
 from aloe.config import PAID, Price
 from aloe.errors import CallError, TransientCallError
 from aloe.models.limits import Limiter
+from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
 from aloe.models.refusals import Refusals
 from aloe.schema import digest
@@ -207,13 +208,13 @@ class CallLog:
             event.prompt.append(name)
 
     def _cost(self, event: Event) -> float | None:
-        provider, _, name = event.model.partition(":")
-        if price := self._prices.get(name):
+        model = ModelString.parse(event.model)
+        if price := self._prices.get(model.name):
             cached = price.input if price.cached is None else price.cached
             read = event.input_tokens - event.cached_tokens
             wrote = event.output_tokens * price.output
             return (read * price.input + event.cached_tokens * cached + wrote) / 1e6
-        return None if provider in PAID else 0.0
+        return None if model.provider in PAID else 0.0
 
 
 def _says_something(reply: Mapping[str, Any]) -> bool:

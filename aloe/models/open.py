@@ -32,7 +32,7 @@ from aloe.models.http_answer import ServerError, UnreadableError
 from aloe.models.limits import Limiter, limiter_of
 from aloe.models.logprobs import first_word
 from aloe.models.parameters import Parameters, Sent, parameters_of
-from aloe.models.providers import PROVIDERS, base_url_of, is_openai, parsed
+from aloe.models.providers import PROVIDERS, base_url_of, is_openai, parse_model
 from aloe.models.reply import Reply as Reply
 from aloe.models.thoughts import thoughts_apart
 from aloe.models.usage import count_usage
@@ -243,18 +243,18 @@ def open_model(
             missing, or a package is not installed.
         ModelError: the embedded server cannot be started.
     """
-    provider, name, url = parsed(config)
-    opened = PROVIDERS[provider](config, name, url)
-    served = provider in ("openai", "local")
-    server = base_url_of(opened.chat) if served else f"{provider}:{name}"
+    found = parse_model(config)
+    opened = PROVIDERS[found.provider](config, found.name, found.base_url)
+    served = found.provider in ("openai", "local")
+    server = base_url_of(opened.chat) if served else str(found)
     return Model(
-        name=f"{provider}:{name}",
+        name=str(found),
         config=config,
         chat=opened.chat,
         openai_compatible=opened.openai_compatible,
         limiter=limiter_of(server, limits or LimitsConfig(), share),
         sampling=opened.sampling,
-        parameters=parameters_of(server, f"{provider}:{name}"),
+        parameters=parameters_of(server, str(found)),
     )
 
 
@@ -269,9 +269,9 @@ def closed_model(config: ModelConfig, reason: str) -> Model:
     def refuse(*_: object) -> str:
         raise ModelError(reason)
 
-    provider, name, _ = parsed(config)
+    name = str(parse_model(config))
     chat = ScriptedChat(script=refuse)
-    return Model(name=f"{provider}:{name}", config=config, chat=chat, openai_compatible=True)
+    return Model(name=name, config=config, chat=chat, openai_compatible=True)
 
 
 async def check_reachable(models: Sequence[Model]) -> None:

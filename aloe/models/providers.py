@@ -18,7 +18,7 @@ name of the field that the class has for it, and left out where it has none.
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -28,6 +28,7 @@ from pydantic import SecretStr
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError
 from aloe.models.instances import kept
+from aloe.models.model_string import ModelString
 from aloe.plugins import named
 from aloe.secrets import redacted
 
@@ -43,24 +44,23 @@ class Opened:
     """Parameters that each call carries; empty if the chat model was built with them."""
 
 
-def parsed(config: ModelConfig) -> tuple[str, str, str | None]:
-    """Return provider, name and base URL of a model string.
+def parse_model(config: ModelConfig) -> ModelString:
+    """Return the parts of a model string, the base URL being the settings' own if they have one.
 
     Raises:
         ConfigError: the string names no provider.
     """
-    provider, _, rest = config.model.partition(":")
-    if provider not in PROVIDERS and config.base_url:
-        provider, rest = "openai", config.model
-    if provider not in PROVIDERS or not rest:
+    found = ModelString.parse(config.model)
+    if found.provider not in PROVIDERS and config.base_url:
+        found = ModelString.parse(f"openai:{config.model}")
+    if found.provider not in PROVIDERS or not found.name:
         known = ", ".join(f"{name}:..." for name in PROVIDERS if name != "instance")
         raise ConfigError(
             f"unknown model '{redacted(config.model)}'; a model string is one of {known}"
         )
-    if provider == "instance":
-        return provider, rest.rpartition("#")[0], None
-    name, _, url = rest.rpartition("@") if "@http" in rest else (rest, "", "")
-    return provider, name, config.base_url or url or None
+    if found.provider == "instance":
+        return replace(found, name=found.name.rpartition("#")[0], base_url=None)
+    return replace(found, base_url=config.base_url or found.base_url)
 
 
 def base_url_of(chat: BaseChatModel) -> str:

@@ -295,15 +295,16 @@ def check_prices(config: "Config", models: "Iterable[Model]") -> None:
         ConfigError: there is such a cap, and a model has no price.
     """
     from aloe.config import PAID
+    from aloe.models.model_string import ModelString
 
     if config.budget.max_cost is None:
         return
     for model in models:
-        provider, _, name = model.name.partition(":")
-        if provider in PAID and name not in config.prices:
+        parts = ModelString.parse(model.name)
+        if parts.provider in PAID and parts.name not in config.prices:
             raise ConfigError(
-                f'a cap in dollars needs the price of {model.name}: add [prices."{name}"] with '
-                "input and output, in dollars per million tokens, to the settings"
+                f'a cap in dollars needs the price of {model.name}: add [prices."{parts.name}"] '
+                "with input and output, in dollars per million tokens, to the settings"
             )
 
 
