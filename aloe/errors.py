@@ -41,10 +41,10 @@ class InputError(AloeError):
     def __init__(
         self, path: Path, problem: str, *, line: int | None = None, row: int | None = None
     ) -> None:
-        super().__init__(f"{located(path, line, row)}: {problem}")
+        super().__init__(f"{locate(path, line, row)}: {problem}")
 
 
-def located(path: Path, line: int | None, row: int | None = None) -> str:
+def locate(path: Path, line: int | None, row: int | None = None) -> str:
     """Return a file with the line or row in it, as people read it."""
     where = f"{path}:{line}" if line is not None else str(path)
     return f"{where}, row {row}" if row is not None else where

@@ -36,7 +36,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def derived_seed(*parts: object) -> int:
+def derive_seed(*parts: object) -> int:
     """Return a seed in [0, 2**31) that depends only on `parts`, so any order of work gives it."""
     return int(digest(*parts), 16) % 2**31
 

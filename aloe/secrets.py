@@ -31,7 +31,7 @@ _BEARER = re.compile(r"(?:Bearer|Basic) \S{6,}")
 _USERINFO = re.compile(r"(?<=//)[^/\s'\"]*@")
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` without what looks like a key or is one of ours, and without URLs' users."""
     secrets = [v for k, v in os.environ.items() if k.endswith(("_KEY", "_TOKEN")) and len(v) > 7]
     for secret in secrets:

@@ -49,7 +49,7 @@ def silence_langsmith() -> None:
 
 
 @contextmanager
-def traced(config: "TelemetryConfig", calls: "CallLog") -> Iterator[None]:
+def trace_calls(config: "TelemetryConfig", calls: "CallLog") -> Iterator[None]:
     """Trace the calls of the block as far as `config` wants it.
 
     Raises:

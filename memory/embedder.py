@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from aloe.errors import ConfigError, ModelError
 from aloe.models.model_string import ModelString
-from aloe.plugins import named
+from aloe.plugins import import_named
 
 Vectors = npt.NDArray[np.float32]
 """One row a text, each of length 1."""
@@ -150,12 +150,12 @@ class EndpointEmbedder:
         Raises:
             ModelError: the endpoint cannot be reached or refuses.
         """
-        from aloe.secrets import redacted
+        from aloe.secrets import redact
 
         try:
             return unit(self._client.embed_documents(list(texts)))
         except Exception as error:
-            raise ModelError(f"embedder {self.name}: {redacted(str(error))[:300]}") from None
+            raise ModelError(f"embedder {self.name}: {redact(str(error))[:300]}") from None
 
 
 def open_embedder(name: str) -> Embedder:
@@ -180,5 +180,5 @@ def open_embedder(name: str) -> Embedder:
 
 
 def _scripted(name: str) -> Embedder:
-    embedder: Embedder = named(name, f"scripted:{name} cannot be found")()
+    embedder: Embedder = import_named(name, f"scripted:{name} cannot be found")()
     return embedder

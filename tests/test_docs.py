@@ -22,7 +22,7 @@ import yaml
 from command import RunAloe
 
 from aloe.cli import COMMANDS, load
-from aloe.config import Config, ModelConfig, validated
+from aloe.config import Config, ModelConfig, validate
 from aloe.models.local import WEIGHTS
 from aloe.models.open import open_model
 from aloe.models.providers import PROVIDERS, chat_class, parse_model
@@ -106,7 +106,7 @@ def test_its_settings_are_settings(page: Path) -> None:
         if "[project" in text:
             continue  # of a package of the reader's own
         if language == "toml" or re.match(r"\[[\w.\"-]+\]\n", text):
-            validated(Config, tomllib.loads(text), source=page)
+            validate(Config, tomllib.loads(text), source=page)
 
 
 @pytest.mark.parametrize("picture", sorted(DOCS.rglob("*.svg")), ids=lambda each: each.name)

@@ -139,7 +139,7 @@ def forecast(
     return Forecast(least=least, most=most, measured=means.keys() >= config.models.by_role().keys())
 
 
-def exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple[int, int]]:
+def count_exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple[int, int]]:
     """Return how many exchanges a tree has at each turn, at least and at most.
 
     Args:
@@ -173,7 +173,7 @@ def _estimate(
     at: int,
 ) -> Estimate:
     usage: defaultdict[str, RoleUsage] = defaultdict(RoleUsage)
-    levels = exchanges(config.simulation, len(config.models.assistants))
+    levels = count_exchanges(config.simulation, len(config.models.assistants))
     for turn, numbers in list(enumerate(levels))[turns_there:]:
         for role, each, calls in _calls(config, personas, at):
             took = means.get(role) or _guess(config, personas, role, each, turn)

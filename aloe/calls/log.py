@@ -14,7 +14,7 @@ answered before are not repeated.
 
 What was sent is kept as well, each message once a tree: a line names its messages and spells out
 those that no earlier line of the tree did, so that a talk does not stand there again with each of
-its turns. `aloe.calls.exchange` puts the two together.
+its turns. `aloe.calls.recorded_call` puts the two together.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from typing import Any, TextIO
 
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
+from aloe.calls.refusals import Refusals
 from aloe.config import PAID, Price
 from aloe.errors import CallError, TransientCallError
 from aloe.models.limits import Limiter
 from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
-from aloe.models.refusals import Refusals
 from aloe.schema import digest
 
 KEPT = 4096

@@ -15,7 +15,7 @@ from aloe.config.limits import LimitsConfig
 from aloe.config.models import ROLE_DEFAULTS, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import RoleConfig
-from aloe.config.settings import Settings, change, validated
+from aloe.config.settings import Settings, change, validate
 from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
@@ -105,7 +105,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
     for key, value in (overrides or {}).items():
         if value is not None:
             change(raw, key, value, source=source)
-    return validated(Config, raw, source=source)
+    return validate(Config, raw, source=source)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
