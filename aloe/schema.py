@@ -26,8 +26,8 @@ SCHEMA_VERSION = 1
 Outcome = Literal["first", "second", "tie", "abstain"]
 
 Notes = Annotated[dict[str, JsonValue], Field(exclude_if=lambda notes: not notes)]
-"""What roles of the user's own noted, by name of the role; left out of the file if there is
-nothing, so trees grown without such roles look as if there were none."""
+"""What custom roles noted, by name of the role; left out of the file if there is nothing, so trees
+grown without such roles look as if there were none."""
 
 
 def digest(*parts: object) -> str:

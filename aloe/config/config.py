@@ -44,9 +44,9 @@ class Config(Settings):
     limits: LimitsConfig = LimitsConfig()
     budget: BudgetConfig = BudgetConfig()
     roles: dict[RoleName, RoleConfig] = Field(default_factory=dict)
-    """Roles of your own by name; they work in this order where they share a place."""
+    """Custom roles by name; they work in this order where they share a place."""
     prompts: dict[str, Path] = Field(default_factory=dict)
-    """Files of your own in place of shipped prompts, or of a role's, by the prompt's name."""
+    """Custom files in place of shipped prompts, or of a role's, by the prompt's name."""
     prices: dict[str, Price] = Field(default_factory=dict)
     """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
     that is not listed is unknown, and shown so."""

@@ -20,8 +20,7 @@ class ModelConfig(Settings):
 
     model: str = DEFAULT_MODEL
     """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, a LangChain chat model as
-    well:
-    it is kept in this process, and settings hold the name that it gets here."""
+    well: it is kept in this process, and settings hold the name that it gets here."""
     base_url: str | None = None
     """OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; None: the provider's own."""
     api_key_env: str | None = None
