@@ -23,7 +23,7 @@ class RecordedCall:
     """One model call with what was sent."""
 
     event: Mapping[str, Any]
-    """The line of events.jsonl; see `aloe.calls.log.Event`."""
+    """The line of events.jsonl; see `aloe.calls.event.Event`."""
     messages: "tuple[Message, ...]"
     """Exactly what was sent, in order; empty if the log does not hold it."""
 
