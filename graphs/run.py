@@ -19,7 +19,8 @@ from aloe.agents.prompt import chosen
 from aloe.agents.registry import models_in_use
 from aloe.agents.role_agent import RoleAssistant, make_roles
 from aloe.agents.user import UserAgent
-from aloe.calls.log import CallLog, iter_events
+from aloe.calls.event import read_events
+from aloe.calls.log import CallLog
 from aloe.config import AssistantConfig, Config
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.checkpoints import Checkpoints
@@ -28,7 +29,7 @@ from aloe.graphs.workers import work_through
 from aloe.memory.disclosures import Tally, default_ledger
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, open_model
-from aloe.schema import SPOILING, Persona, Tree, derived_seed
+from aloe.schema import SPOILING, Persona, Tree, derive_seed
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ def plan(personas: Sequence[Persona], trees: int, seed: int) -> Iterator[Planned
     """Yield `trees` trees, going round the personas; a persona's returns have other seeds."""
     for index in range(trees):
         persona = personas[index % len(personas)]
-        tree_seed = derived_seed(seed, persona.id, index // len(personas))
+        tree_seed = derive_seed(seed, persona.id, index // len(personas))
         yield PlannedTree(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
 
 
@@ -265,7 +266,7 @@ async def finish_trees(
     done = folder.finished()
     todo = {tree: each for tree, each in wanted.items() if tree not in done}
     progress.finished_before = len(wanted) - len(todo)
-    calls.remember(event for event in iter_events(folder.events) if event["tree"] in todo)
+    calls.remember(event for event in read_events(folder.events) if event["tree"] in todo)
 
     async def work(item: tuple[str, T]) -> None:
         tree, each = item
