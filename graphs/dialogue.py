@@ -25,7 +25,6 @@ from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Path
 from aloe.agents.user import UserAgent
 from aloe.config import Mood
-from aloe.graphs.tree import RETRY
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
 
@@ -146,7 +145,6 @@ def checked(
 def dialogue_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     """Return the graph."""
     graph = StateGraph(DialogueState, DialogueContext, input_schema=DialogueInput)
-    graph.set_node_defaults(retry_policy=RETRY)
     graph.add_node("user", speak)
     graph.add_node("candidate", answer)
     graph.add_node("check", check)

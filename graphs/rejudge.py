@@ -8,15 +8,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from aloe.agents.judge import Comparison, Judge
 from aloe.agents.panel import make_judge
+from aloe.agents.schedule import compare_all
 from aloe.calls.log import CallLog
-from aloe.config import Config
+from aloe.config import Config, Schedule
 from aloe.errors import StoreError
-from aloe.graphs.judging import judge_tree
 from aloe.graphs.run import RunProgress, finish_trees
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
-from aloe.schema import Outcome, Tree, Verdict
+from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
 
 Flips = Counter[tuple[Outcome, Outcome]]
 """Comparisons by (old outcome, new outcome)."""
@@ -55,6 +56,33 @@ async def rejudge(
     by_id = {tree.id: tree for tree in trees}
     width = config.simulation.concurrency
     await finish_trees(by_id, judged, folder, calls, progress, on_change, width=width)
+
+
+async def judge_tree(tree: Tree, judge: Judge, schedule: Schedule) -> list[Verdict]:
+    """Return the verdicts on all replies in `tree`, as if it had grown under this judge.
+
+    Raises:
+        ModelError: the judge's model is refused or gone.
+        CallError: a call failed for good.
+    """
+    users = [node for node in tree.nodes if isinstance(node, UserNode)]
+    return [each for user in users for each in await _judge_replies(tree, user, judge, schedule)]
+
+
+async def _judge_replies(
+    tree: Tree, user: UserNode, judge: Judge, schedule: Schedule
+) -> list[Verdict]:
+    *path, _ = tree.path(user.id)
+    replies = [node for node in tree.children(user.id) if isinstance(node, AssistantNode)]
+
+    async def compare(first: AssistantNode, second: AssistantNode) -> Verdict:
+        return await judge.compare(
+            Comparison(
+                persona=tree.persona, tree=tree.id, path=path, user=user, first=first, second=second
+            )
+        )
+
+    return await compare_all(replies, compare, schedule)
 
 
 def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:

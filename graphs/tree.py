@@ -32,7 +32,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Overwrite, RetryPolicy, Send
+from langgraph.types import Overwrite, Send
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
@@ -44,7 +44,7 @@ from aloe.agents.roles import Exchange, Update
 from aloe.agents.schedule import compare_all
 from aloe.agents.transcript import Path
 from aloe.config import Place, Schedule, SimulationConfig
-from aloe.errors import ContextError, TransientCallError
+from aloe.errors import ContextError
 from aloe.graphs.checkpoints import Checkpoints
 from aloe.graphs.expansion import Siblings, frontier
 from aloe.memory.disclosures import DisclosureChecker
@@ -59,11 +59,6 @@ from aloe.schema import (
 
 AnyNode = UserNode | AssistantNode
 N = TypeVar("N", UserNode, AssistantNode)
-
-RETRY = RetryPolicy(
-    retry_on=TransientCallError, max_attempts=2, initial_interval=0.5, max_interval=20.0
-)
-"""Only failures that often pass are tried again; jitter is LangGraph's default."""
 
 logger = logging.getLogger("aloe")
 
@@ -314,7 +309,6 @@ def turn_graph(places: frozenset[Place] = frozenset()) -> CompiledStateGraph[Any
     """Return the graph of one exchange, with a node for each of the `places` where roles work."""
     schema = TurnWithRoles if places else TurnState
     graph = StateGraph(schema, SimulationContext, input_schema=TurnTask, output_schema=TurnResult)
-    graph.set_node_defaults(retry_policy=RETRY)
     if "before user" in places:
         graph.add_node("user", speak_with_notes, input_schema=NotedTask)
     else:
