@@ -16,7 +16,7 @@ from aloe.benchmark.gold_pairs import GoldPair, some
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.calls.log import CallLog
 from aloe.config import Config
-from aloe.graphs.workers import work_through
+from aloe.graphs.concurrency import work_through
 from aloe.models.open import Model
 from aloe.passport import Passport
 from aloe.schema import Verdict, derived_seed

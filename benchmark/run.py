@@ -20,9 +20,9 @@ from aloe.benchmark.judging import RETRIED, judge_dialogue, missing_dialogue
 from aloe.benchmark.scores import Missing, ReplyScores, read_scores, write_scores
 from aloe.calls.log import CallLog, Event, iter_events
 from aloe.config import Config
+from aloe.graphs.batch import RunProgress, finish_trees
+from aloe.graphs.concurrency import work_through
 from aloe.graphs.dialogue import DialogueContext, hold
-from aloe.graphs.run import RunProgress, finish_trees
-from aloe.graphs.workers import work_through
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.remembering import RememberingEmbedder
@@ -131,13 +131,7 @@ def _context(
 ) -> DialogueContext:
     """Build the agents that hold the dialogues."""
     return DialogueContext(
-        user=UserAgent(
-            model=models["user"],
-            calls=calls,
-            prompt=chosen("user", config.prompts),
-            window=config.simulation.user_window,
-            most_words=config.simulation.user_words,
-        ),
+        user=UserAgent.of(config, models["user"], calls),
         candidate=CandidateAgent(
             model=models["candidate"],
             calls=calls,

@@ -26,12 +26,10 @@ from aloe.agents.transcript import Path
 from aloe.agents.user import UserAgent
 from aloe.config import Mood
 from aloe.memory.disclosures import DisclosureChecker
-from aloe.schema import AssistantNode, Persona, Tree, UserNode
+from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
 
 PRESCRIBED = "case"
 """What nodes call the author of a message that the case prescribes."""
-
-AnyNode = UserNode | AssistantNode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +85,8 @@ class DialogueInput(TypedDict):
 class DialogueState(DialogueInput):
     """A dialogue under way."""
 
-    said: Annotated[list[AnyNode], operator.add]
-    nodes: list[AnyNode]
+    said: Annotated[list[Node], operator.add]
+    nodes: list[Node]
 
 
 Context = Runtime[DialogueContext]
@@ -127,11 +125,9 @@ async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
     return {"nodes": await asyncio.to_thread(checked, state["dialogue"], state["said"], ledger)}
 
 
-def checked(
-    dialogue: Dialogue, said: Sequence[AnyNode], ledger: DisclosureChecker
-) -> list[AnyNode]:
+def checked(dialogue: Dialogue, said: Sequence[Node], ledger: DisclosureChecker) -> list[Node]:
     """Return the nodes with what the check finds, each held against who the user then was."""
-    found: list[AnyNode] = []
+    found: list[Node] = []
     for user, reply in zip(said[::2], said[1::2], strict=True):
         assert isinstance(user, UserNode)
         assert isinstance(reply, AssistantNode)

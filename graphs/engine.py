@@ -17,8 +17,8 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.graphs.checkpoints import Checkpoints
-from aloe.graphs.run import Grow, PlannedTree, growing
-from aloe.graphs.worker import Job, Order, Report, Setup, Worker
+from aloe.graphs.plan import PlannedTree
+from aloe.graphs.worker import Grow, Job, Order, Report, Setup, Worker, make_grower
 from aloe.graphs.worker_pool import WorkerPool
 from aloe.models.limits import limiter_of
 from aloe.models.local import lent_servers
@@ -124,13 +124,13 @@ async def _engine(
     elif size > 1:
         from aloe.graphs.processes import ProcessLink
 
-        grow = growing(config, _shared(models, setup.share), calls, checkpoints)
+        grow = make_grower(config, _shared(models, setup.share), calls, checkpoints)
         here = partial(HereLink, partial(Worker, grow, calls))
         others = [partial(ProcessLink, setup)] * (size - 1)
         async with WorkerPool([here, *others], calls) as crew:
             yield crew
     else:
-        yield Here(growing(config, models, calls, checkpoints), calls)
+        yield Here(make_grower(config, models, calls, checkpoints), calls)
 
 
 def _shared(models: dict[str, Model], share: float) -> dict[str, Model]:

@@ -27,7 +27,7 @@ from typing_extensions import TypedDict
 from aloe.agents.writer import Writer
 from aloe.config import PersonasConfig
 from aloe.errors import CallError, TransientCallError
-from aloe.graphs.workers import work_through
+from aloe.graphs.concurrency import work_through
 from aloe.memory.axes import KINDS, Kind, sample
 from aloe.memory.descriptions import Description, joined
 from aloe.memory.pool.gate import Fate, PersonaPool

@@ -1,7 +1,7 @@
 """Judge stored trees again, with another judge, criterion or threshold; nothing is regenerated.
 
 What was said stays as it is, so whatever changes is the judge's doing. Trees are finished as in
-`aloe.graphs.run`, resumable and with failures set aside.
+`aloe.graphs.batch`, resumable and with failures set aside.
 """
 
 import re
@@ -14,7 +14,7 @@ from aloe.agents.schedule import compare_all
 from aloe.calls.log import CallLog
 from aloe.config import Config, Schedule
 from aloe.errors import StoreError
-from aloe.graphs.run import RunProgress, finish_trees
+from aloe.graphs.batch import RunProgress, finish_trees
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict

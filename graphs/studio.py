@@ -16,9 +16,9 @@ from typing_extensions import TypedDict
 
 from aloe.calls.log import CallLog
 from aloe.config import DEFAULT_MODEL, Config, load
+from aloe.graphs.context import SimulationContext, make_context, open_models
 from aloe.graphs.expansion import check_expansion
-from aloe.graphs.run import make_context, open_models
-from aloe.graphs.tree import SimulationContext, grow_tree
+from aloe.graphs.tree import grow_tree
 from aloe.schema import Persona
 
 

@@ -9,7 +9,7 @@ messages travel is not its business: through pipes (`aloe.graphs.processes`), th
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -17,9 +17,30 @@ from aloe.calls.log import CallLog, Event
 from aloe.config import Config
 from aloe.errors import AloeError
 from aloe.graphs.checkpoints import Checkpoints
-from aloe.graphs.run import Grow, PlannedTree, growing, open_models
+from aloe.graphs.context import make_context, open_models
+from aloe.graphs.plan import PlannedTree
+from aloe.graphs.tree import grow_tree
 from aloe.models.local import EmbeddedServer, borrow_servers
+from aloe.models.open import Model
 from aloe.schema import Tree
+
+Grow = Callable[[PlannedTree], Awaitable[Tree]]
+
+
+def make_grower(
+    config: Config,
+    models: dict[str, Model],
+    calls: CallLog,
+    checkpoints: Checkpoints | None = None,
+) -> Grow:
+    """Return what grows one tree in this process."""
+    context = make_context(config, models, calls)
+    names = {name: model.name for name, model in models.items()}
+
+    async def grow(each: PlannedTree) -> Tree:
+        return await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
+
+    return grow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +128,7 @@ class Worker:
         calls = CallLog(prices=setup.config.prices, on_event=report)
         models = open_models(setup.config, share=setup.share)
         checkpoints = Checkpoints.of(setup.config)
-        return cls(growing(setup.config, models, calls, checkpoints), calls, report)
+        return cls(make_grower(setup.config, models, calls, checkpoints), calls, report)
 
     def take(self, order: Order) -> None:
         """Begin what is ordered."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from aloe.calls.log import CallLog, Event
 from aloe.errors import AloeError, BudgetError, CallError, ModelError
-from aloe.graphs.run import PlannedTree
+from aloe.graphs.plan import PlannedTree
 from aloe.graphs.worker import Close, Failed, Grown, Job, Order, Ready, Report
 from aloe.schema import Tree
 

@@ -138,8 +138,8 @@ def experiment_trees(
     from aloe import config as settings
     from aloe.benchmark.experiment.trees import grow, open_assistants
     from aloe.calls.log import CallLog, appending
+    from aloe.graphs.batch import RunProgress
     from aloe.graphs.commands.dashboard import RunDisplay, end
-    from aloe.graphs.run import RunProgress
     from aloe.loop import runner
     from aloe.memory.personas import read_personas
     from aloe.memory.run_folder import RunFolder

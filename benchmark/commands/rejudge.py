@@ -114,7 +114,7 @@ class _Rejudging:
 
     def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
         from aloe.calls.log import CallLog
-        from aloe.graphs.run import RunProgress
+        from aloe.graphs.batch import RunProgress
 
         self.config = config
         self.progress = RunProgress(wanted=trees)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from aloe.console import finish, show, stdout
-from aloe.options import ConfigFile, Json, Seed
+from aloe.options import Json
 
 
 class Name(StrEnum):
@@ -28,20 +28,12 @@ def graph(
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Draw a picture, offline.")
     ] = None,
-    config: ConfigFile = None,
-    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """Draw a LangGraph state machine from its own code.
 
-    A graph has no settings and nothing in it is random, so --config and --seed change nothing here.
-
     Example: `aloe graph tree --png tree.png`
     """
-    from aloe import config as settings
-
-    del seed
-    settings.load(config)
     drawn = _drawable(name)
     text = drawn.draw_mermaid().replace("\t", "    ")
     if png:
@@ -57,7 +49,8 @@ def graph(
 
 def _drawable(name: Name) -> Any:
     from aloe.graphs.pool import pool_graph
-    from aloe.graphs.tree import tree_graph, turn_graph
+    from aloe.graphs.tree import tree_graph
+    from aloe.graphs.turn import turn_graph
 
     graphs = {Name.tree: tree_graph, Name.turn: turn_graph, Name.pool: pool_graph}
     return graphs[name]().get_graph(xray=True)

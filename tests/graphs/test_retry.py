@@ -18,9 +18,11 @@ from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog, Event, appending, read_events
 from aloe.config import LimitsConfig
 from aloe.errors import TransientCallError
+from aloe.graphs.batch import RunProgress, grow_all
+from aloe.graphs.context import make_context
 from aloe.graphs.dialogue import Dialogue, DialogueContext, hold
+from aloe.graphs.plan import plan_trees
 from aloe.graphs.rejudge import judge_tree
-from aloe.graphs.run import RunProgress, grow_all, make_context, plan
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
 
@@ -92,7 +94,7 @@ def test_a_tree_that_was_set_aside_repeats_no_call_that_was_answered(
 
     def run(path: Path) -> tuple[RunProgress, CallLog]:
         folder, progress = RunFolder(path), RunProgress(wanted=2)
-        wanted = list(plan(PERSONAS, 2, settings.seed))
+        wanted = list(plan_trees(PERSONAS, 2, settings.seed))
         with folder.writing(settings), appending(folder.events) as file:
             calls = CallLog(file)
             asyncio.run(grow_all(wanted, settings, folder, played, calls, progress))

@@ -16,7 +16,7 @@ from aloe.agents.scripted import reply
 from aloe.calls.log import CallLog, Event
 from aloe.config import Config, validated
 from aloe.errors import CallError, ConfigError, RoleError
-from aloe.graphs.tree import turn_graph
+from aloe.graphs.turn import turn_graph
 from aloe.schema import AssistantNode, Tree, UserNode
 
 OWN = '''

@@ -22,8 +22,9 @@ from aloe.agents.transcript import as_text
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
 from aloe.config import Config
+from aloe.graphs.context import make_context, open_models
 from aloe.graphs.expansion import Siblings, frontier
-from aloe.graphs.run import PlannedTree, make_context, open_models
+from aloe.graphs.plan import PlannedTree
 from aloe.models.local import embedded_server
 from aloe.models.open import Message
 from aloe.schema import (

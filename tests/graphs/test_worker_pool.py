@@ -13,8 +13,10 @@ from aloe.calls.budget import Budget
 from aloe.calls.log import CallLog, Event, appending, read_events
 from aloe.config import BudgetConfig, Config
 from aloe.errors import AloeError, BudgetError, ModelError, StoreError
+from aloe.graphs.batch import RunProgress, finish_trees, grow_all
+from aloe.graphs.context import open_models
 from aloe.graphs.engine import workers
-from aloe.graphs.run import RunProgress, finish_trees, plan, simulate
+from aloe.graphs.plan import plan_trees
 from aloe.graphs.worker import Order, Report, Setup, Worker
 from aloe.graphs.worker_pool import LIVES, WorkerLostError, WorkerPool
 from aloe.memory.run_folder import RunFolder, read_trees
@@ -62,7 +64,7 @@ def run(
         return LoopLink(Setup(config=settings, share=0.5), lives(started))
 
     async def grow(calls: CallLog) -> None:
-        wanted = {each.tree: each for each in plan(PERSONAS, settings.simulation.trees, 0)}
+        wanted = {each.tree: each for each in plan_trees(PERSONAS, settings.simulation.trees, 0)}
         async with WorkerPool([link, link], calls) as crew:
             await finish_trees(wanted, crew.grow, folder, crew, progress, lambda: None, width=4)
 
@@ -78,11 +80,10 @@ def run(
 
 def alone(settings: Config, path: Path) -> bytes:
     folder, progress = RunFolder(path), RunProgress(wanted=settings.simulation.trees)
-    from aloe.graphs.run import open_models
-
+    wanted = list(plan_trees(PERSONAS, settings.simulation.trees, settings.seed))
     with folder.writing(settings):
         models = open_models(settings)
-        asyncio.run(simulate(settings, PERSONAS, folder, models, CallLog(), progress))
+        asyncio.run(grow_all(wanted, settings, folder, models, CallLog(), progress))
     return folder.trees.read_bytes()
 
 
@@ -115,7 +116,7 @@ def test_a_tree_that_kills_whoever_grows_it_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receive = LoopLink.receive
-    poisoned = {each.tree for each in plan(PERSONAS, 4, 0) if each.persona == PERSONAS[3]}
+    poisoned = {each.tree for each in plan_trees(PERSONAS, 4, 0) if each.persona == PERSONAS[3]}
 
     async def poison(link: LoopLink) -> Report:
         report = await receive(link)
@@ -183,7 +184,7 @@ def test_a_fault_of_the_program_is_not_hidden(
     async def broken(*_: Any) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("aloe.graphs.run.grow_tree", broken)
+    monkeypatch.setattr("aloe.graphs.worker.grow_tree", broken)
     with pytest.raises(ExceptionGroup) as found:
         run(config(trees=1, turns=1), tmp_path)
     assert found.group_contains(RuntimeError, match="KeyError: 'a bug'")
