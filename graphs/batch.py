@@ -52,12 +52,12 @@ class RunProgress:
         self.nodes += len(tree.nodes)
         self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
         self.ledger.add(tree)
-        found = list(_severities(tree))
+        found = list(_find_severities(tree))
         self.severity.update(found)
         self.spoiled += "spoiled" in found
 
 
-def _severities(tree: Tree) -> Iterator[str]:
+def _find_severities(tree: Tree) -> Iterator[str]:
     """Yield how bad it is, for each user message in which the simulator erred."""
     for node in tree.nodes:
         if node.role == "user" and node.faults:
@@ -97,7 +97,7 @@ async def grow_all(
         await finish_trees(by_id, engine.grow, folder, engine, progress, on_change, width=width)
 
 
-class Rememberer(Protocol):
+class Replayer(Protocol):
     """What answers calls from earlier events, such as a `CallLog`."""
 
     def remember(self, lines: Iterable[dict[str, Any]]) -> None:
@@ -108,7 +108,7 @@ async def finish_trees(
     wanted: Mapping[str, T],
     make: Callable[[T], Awaitable[Tree]],
     folder: RunFolder,
-    calls: Rememberer,
+    calls: Replayer,
     progress: RunProgress,
     on_change: Callable[[], None],
     *,

@@ -122,10 +122,10 @@ def go_on(state: DialogueState) -> str:
 async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
     """Hold all that was said against the persona."""
     ledger = runtime.context.ledger
-    return {"nodes": await asyncio.to_thread(checked, state["dialogue"], state["said"], ledger)}
+    return {"nodes": await asyncio.to_thread(check_nodes, state["dialogue"], state["said"], ledger)}
 
 
-def checked(dialogue: Dialogue, said: Sequence[Node], ledger: DisclosureChecker) -> list[Node]:
+def check_nodes(dialogue: Dialogue, said: Sequence[Node], ledger: DisclosureChecker) -> list[Node]:
     """Return the nodes with what the check finds, each held against who the user then was."""
     found: list[Node] = []
     for user, reply in zip(said[::2], said[1::2], strict=True):

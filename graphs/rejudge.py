@@ -51,7 +51,7 @@ async def rejudge(
     names = {name: model.name for name, model in models.items()}
 
     async def judged(tree: Tree) -> Tree:
-        return with_verdicts(tree, await judge_tree(tree, judge, config.judge.schedule), names)
+        return replace_verdicts(tree, await judge_tree(tree, judge, config.judge.schedule), names)
 
     by_id = {tree.id: tree for tree in trees}
     width = config.simulation.concurrency
@@ -101,19 +101,19 @@ def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
             )
 
 
-def with_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:
+def replace_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:
     """Return `tree` with these verdicts, and these judges in place of its own."""
     others = {n: model for n, model in tree.models.items() if not re.fullmatch(r"judge\d*", n)}
     return tree.model_copy(update={"verdicts": tuple(verdicts), "models": {**others, **judges}})
 
 
-def flips(before: Sequence[Tree], after: Sequence[Tree]) -> Flips:
+def count_flips(before: Sequence[Tree], after: Sequence[Tree]) -> Flips:
     """Count how the outcomes of `before` changed in `after`, over the pairs that both compared."""
     new = {tree.id: tree for tree in after}
-    return Counter(pair for tree in before if tree.id in new for pair in _outcomes(tree, new))
+    return Counter(pair for tree in before if tree.id in new for pair in _pair_outcomes(tree, new))
 
 
-def _outcomes(tree: Tree, new: Mapping[str, Tree]) -> Iterator[tuple[Outcome, Outcome]]:
+def _pair_outcomes(tree: Tree, new: Mapping[str, Tree]) -> Iterator[tuple[Outcome, Outcome]]:
     after = {frozenset((v.first, v.second)): v for v in new[tree.id].verdicts}
     for before in tree.verdicts:
         if verdict := after.get(frozenset((before.first, before.second))):

@@ -67,7 +67,7 @@ async def check_roles(config: Config, models: Mapping[str, Model], writer: Model
     events: list[Event] = []
     calls = CallLog(on_event=events.append)
     found = []
-    for role, play in _plays(config, {**models, "writer": writer}, calls):
+    for role, play in _make_calls(config, {**models, "writer": writer}, calls):
         events.clear()
         model = writer if role == "writer" else models.get(role)
         if model is None:  # a judge of the user's own that asks none
@@ -77,12 +77,12 @@ async def check_roles(config: Config, models: Mapping[str, Model], writer: Model
         except (CallError, ModelError) as error:
             found.append(Checked(role=role, model=model.name, well=False, found=str(error)))
             continue
-        judged = _judged(events, model) if events else "asked nothing"
+        judged = _describe(events, model) if events else "asked nothing"
         found.append(Checked(role=role, model=model.name, well=True, found=judged))
     return found
 
 
-def _plays(
+def _make_calls(
     config: Config, models: Mapping[str, Model], calls: CallLog
 ) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
     """Yield what lets each role make its call, with its name."""
@@ -100,12 +100,12 @@ def _plays(
     yield "writer", lambda: writer.write("profile", {"age": 34}, (), config.seed)
 
 
-def _judged(events: Sequence[Event], model: Model) -> str:
+def _describe(events: Sequence[Event], model: Model) -> str:
     """Return the best of the answers in `events` and what is wrong with it."""
     answered = [event for event in events if event.reply]
     event = next((each for each in answered if each.outcome == "ok"), answered[-1])
     assert event.reply
-    remarks = list(filter(None, _remarks(event, answered, model)))
+    remarks = list(filter(None, _find_remarks(event, answered, model)))
     text = " ".join(str(event.reply["text"]).split())
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     said = f"answers {shown!r} in {event.latency:.1f} s"
@@ -114,7 +114,7 @@ def _judged(events: Sequence[Event], model: Model) -> str:
     return f"{said}; but {', and '.join(remarks)}" if remarks else said
 
 
-def _remarks(event: Event, answered: Sequence[Event], model: Model) -> Iterator[str]:
+def _find_remarks(event: Event, answered: Sequence[Event], model: Model) -> Iterator[str]:
     yield OUTCOMES.get(event.outcome, f"it has the fault {event.outcome}")
     replies = [each.reply or {} for each in answered]
     if any(joined_thoughts(r.get("reasoning") or "", r.get("raw") or r["text"]) for r in replies):

@@ -27,7 +27,7 @@ from aloe.config import Place
 from aloe.errors import ContextError
 from aloe.graphs.checkpoints import Checkpoints
 from aloe.graphs.context import SimulationContext
-from aloe.graphs.expansion import Siblings, frontier
+from aloe.graphs.expansion import Siblings, choose_frontier
 from aloe.graphs.plan import last_turn
 from aloe.graphs.turn import Context, TurnResult, TurnTask, turn_graph
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode, Verdict
@@ -76,13 +76,13 @@ async def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
             verdicts=[v for v in verdicts if v.node == user.id],
         )
         for user in nodes
-        if user.role == "user" and user.turn == turn and not _done(state, user, runtime.context)
+        if user.role == "user" and user.turn == turn and not _is_done(state, user, runtime.context)
     ]
-    chosen = frontier(config, state["tree"], turn, level, len(nodes))
+    chosen = choose_frontier(config, state["tree"], turn, level, len(nodes))
     return {"turn": turn + 1, "frontier": chosen}
 
 
-def _done(state: TreeState, user: UserNode, context: SimulationContext) -> bool:
+def _is_done(state: TreeState, user: UserNode, context: SimulationContext) -> bool:
     return context.config.stop_when_done and context.user.done(state["persona"], user)
 
 
@@ -91,10 +91,10 @@ async def branch_out(state: TreeState) -> list[Send] | str:
     if not state["frontier"]:
         return END
     by_id = {node.id: node for node in state["nodes"]}
-    return [Send("turn", _task(state, by_id, leaf)) for leaf in state["frontier"]]
+    return [Send("turn", _make_task(state, by_id, leaf)) for leaf in state["frontier"]]
 
 
-def _task(state: TreeState, by_id: dict[str, Node], leaf: str | None) -> TurnTask:
+def _make_task(state: TreeState, by_id: dict[str, Node], leaf: str | None) -> TurnTask:
     path: list[Node] = []
     while leaf is not None:
         path.append(by_id[leaf])
@@ -109,14 +109,14 @@ def tree_graph(places: frozenset[Place] = frozenset()) -> CompiledStateGraph[Any
     """Return the graph of a whole tree; `places` as in `turn_graph`."""
     graph = StateGraph(TreeState, SimulationContext, input_schema=TreeInput)
     graph.add_node("expand", expand)
-    graph.add_node("turn", _turn(places), input_schema=TurnTask)
+    graph.add_node("turn", _make_turn(places), input_schema=TurnTask)
     graph.add_edge(START, "expand")
     graph.add_conditional_edges("expand", branch_out, ["turn", END])
     graph.add_edge("turn", "expand")
     return graph.compile(name="tree")
 
 
-def _turn(places: frozenset[Place]) -> Callable[..., Awaitable[TurnResult]]:
+def _make_turn(places: frozenset[Place]) -> Callable[..., Awaitable[TurnResult]]:
     """Return the node of one exchange, which is left out where a model cannot read so far."""
     graph = turn_graph(places)
 
@@ -132,7 +132,7 @@ def _turn(places: frozenset[Place]) -> Callable[..., Awaitable[TurnResult]]:
     return turn
 
 
-def _input(tree: str, persona: Persona, start: Tree | None) -> TreeInput:
+def _make_input(tree: str, persona: Persona, start: Tree | None) -> TreeInput:
     if start is None:
         return TreeInput(tree=tree, persona=persona)
     return TreeInput(
@@ -168,7 +168,7 @@ async def grow_tree(
         CallError: a call failed for good; the tree is lost, others may pass.
     """
     tree = Tree.id_for(persona, seed)
-    graph, given = tree_graph(context.places), _input(tree, persona, start)
+    graph, given = tree_graph(context.places), _make_input(tree, persona, start)
     settings: RunnableConfig = {"recursion_limit": STEPS_OF_A_TURN + 2 * context.config.turns}
     if checkpoints:
         state = await checkpoints.run(graph, given, settings, context)

@@ -163,15 +163,15 @@ async def check(state: TurnState, runtime: Context) -> dict[str, Any]:
     return {"nodes": [user, *replies]}
 
 
-def _hook(place: Place) -> Callable[..., Awaitable[dict[str, Any]]]:
+def _make_hook(place: Place) -> Callable[..., Awaitable[dict[str, Any]]]:
     """Return the node of the roles at one place: each sees what those before it changed."""
 
     async def play(state: TurnWithRoles, runtime: Context) -> dict[str, Any]:
         now = state.copy()
         for role in runtime.context.roles:
             if role.place == place:
-                update = await role.update(_seen(now))
-                now.update(_applied(now, role.name, update))  # type: ignore[typeddict-item]
+                update = await role.update(_exchange_of(now))
+                now.update(_apply(now, role.name, update))  # type: ignore[typeddict-item]
         changed = {key: value for key, value in now.items() if value is not state.get(key)}
         if "candidates" in changed:
             changed["candidates"] = Overwrite(now["candidates"])
@@ -180,7 +180,7 @@ def _hook(place: Place) -> Callable[..., Awaitable[dict[str, Any]]]:
     return play
 
 
-def _seen(state: TurnWithRoles) -> Exchange:
+def _exchange_of(state: TurnWithRoles) -> Exchange:
     return Exchange(
         tree=state["tree"],
         path=state["path"],
@@ -192,7 +192,7 @@ def _seen(state: TurnWithRoles) -> Exchange:
     )
 
 
-def _applied(state: Mapping[str, Any], name: str, update: Update) -> dict[str, Any]:
+def _apply(state: Mapping[str, Any], name: str, update: Update) -> dict[str, Any]:
     """Return what an update of the role `name` changes in the state."""
     if "user" not in state:
         notes = noted(state.get("notes", {}), name, update.note)
@@ -201,13 +201,13 @@ def _applied(state: Mapping[str, Any], name: str, update: Update) -> dict[str, A
     if update.text:
         user = reworded(user, update.text, state["tree"])
     own = {**update.notes} if update.note is None else {**update.notes, user.id: update.note}
-    changed: dict[str, Any] = {"user": _with_note(user, name, own)}
+    changed: dict[str, Any] = {"user": _add_note(user, name, own)}
     if candidates := state.get("candidates"):
-        changed["candidates"] = [_with_note(node, name, own) for node in candidates]
+        changed["candidates"] = [_add_note(node, name, own) for node in candidates]
     return changed
 
 
-def _with_note(node: N, name: str, notes: Mapping[str, Any]) -> N:
+def _add_note(node: N, name: str, notes: Mapping[str, Any]) -> N:
     """Return `node` with its note among `notes`, which go by node id."""
     if node.id not in notes:
         return node
@@ -247,7 +247,7 @@ def _chain(
             place = cast(Place, step)
             if place not in places:
                 continue
-            graph.add_node(place, _hook(place))
+            graph.add_node(place, _make_hook(place))
         graph.add_edge(last, step)
         last = step
     return last

@@ -4,7 +4,7 @@ Only the process that holds the folder writes to it, so a worker has no files. I
 gives back what became of them; from another process every finished call goes up at once, so that
 what is answered is on disk a moment later and counts towards the budget of the whole run. How
 messages travel is not its business: through pipes (`aloe.graphs.processes`), through Ray
-(`aloe.graphs.cluster`), or not at all (`aloe.graphs.engine.HereLink`).
+(`aloe.graphs.cluster`), or not at all (`aloe.graphs.engine.InProcessConnection`).
 """
 
 import asyncio
@@ -44,7 +44,7 @@ def make_grower(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
+class WorkerSetup:
     """What a worker is made from."""
 
     config: Config
@@ -75,7 +75,7 @@ class Ready:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grown:
+class Finished:
     """A finished tree."""
 
     tree: Tree
@@ -91,13 +91,13 @@ class Failed:
     error: type[Exception]
     reason: str
     replayed: int = 0
-    """As in `Grown`."""
+    """As in `Finished`."""
 
 
-Order = Job | Close
+Request = Job | Close
 """What a worker is told."""
 
-Report = Ready | Event | Grown | Failed
+Report = Ready | Event | Finished | Failed
 """What a worker tells."""
 
 
@@ -118,7 +118,7 @@ class Worker:
         report(Ready())
 
     @classmethod
-    def of(cls, setup: Setup, report: Callable[[Report], None]) -> Self:
+    def of(cls, setup: WorkerSetup, report: Callable[[Report], None]) -> Self:
         """Make a worker for a process of its own, which reports its calls as well.
 
         Raises:
@@ -130,13 +130,13 @@ class Worker:
         checkpoints = Checkpoints.of(setup.config)
         return cls(make_grower(setup.config, models, calls, checkpoints), calls, report)
 
-    def take(self, order: Order) -> None:
-        """Begin what is ordered."""
-        if isinstance(order, Close):
-            self._calls.budget.close(order.reason)
+    def take(self, request: Request) -> None:
+        """Begin what is asked for."""
+        if isinstance(request, Close):
+            self._calls.budget.close(request.reason)
             return
-        self._calls.remember(order.events)
-        task = asyncio.get_running_loop().create_task(self._finish(order.planned))
+        self._calls.remember(request.events)
+        task = asyncio.get_running_loop().create_task(self._finish(request.planned))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -149,17 +149,17 @@ class Worker:
     async def _finish(self, planned: PlannedTree) -> None:
         try:
             tree = await self._grow(planned)
-            self._report(Grown(tree=tree, replayed=self._replayed()))
+            self._report(Finished(tree=tree, replayed=self._take_replayed()))
         except AloeError as error:
             self._fail(planned, type(error), str(error))
         except Exception:
             self._fail(planned, Exception, traceback.format_exc())
 
     def _fail(self, planned: PlannedTree, error: type[Exception], reason: str) -> None:
-        replayed = self._replayed()
+        replayed = self._take_replayed()
         self._report(Failed(tree=planned.tree, error=error, reason=reason, replayed=replayed))
 
-    def _replayed(self) -> int:
-        """Return what `Grown.replayed` wants to know."""
+    def _take_replayed(self) -> int:
+        """Return what `Finished.replayed` wants to know, and count from 0 again."""
         count, self._calls.totals.replayed = self._calls.totals.replayed, 0
         return count

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from aloe.console import finish, say, show
 from aloe.errors import INTERRUPTED, ConfigError
-from aloe.graphs.commands.dashboard import RunDisplay, end
+from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, ConfigFile, Json, Quiet, Seed
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def rejudge(
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import judges_in_use
     from aloe.calls.log import appending
-    from aloe.graphs.rejudge import check_same, flips
+    from aloe.graphs.rejudge import check_same, count_flips
     from aloe.loop import runner
     from aloe.memory.run_folder import RunFolder, read_trees, replace_text
     from aloe.models.open import check_reachable, open_model
@@ -79,11 +79,11 @@ def rejudge(
             except KeyboardInterrupt:
                 say(f"stopped; run the same command again to go on in {out}")
                 raise typer.Exit(INTERRUPTED) from None
-    counts = flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
+    counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
     result = {"out": str(out), **rejudging.result(), **_figures(counts)}
     show(Group(rejudging.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
     finish(result, as_json=as_json)
-    end(rejudging.progress)
+    exit_on_failures(rejudging.progress)
 
 
 def _settings(

@@ -25,7 +25,7 @@ WATCHED = 64
 """Conversations whose newest exchange is kept."""
 
 
-def end(progress: "RunProgress") -> None:
+def exit_on_failures(progress: "RunProgress") -> None:
     """Say what was set aside, if anything, and end the command accordingly."""
     if failures := progress.failures:
         say(
@@ -114,7 +114,7 @@ class RunDisplay(Display):
             + (f", {p.running} trees under way" if p.running else ""),
             "verdicts": f"{preferred} preferred, {p.outcomes['tie']} tie, "
             f"{p.outcomes['abstain']} abstain",
-            "ledger": _ledger(p.ledger),
+            "ledger": _describe_ledger(p.ledger),
             "user": ", ".join(
                 f"{p.severity[kind]} messages {kind}"
                 for kind in ("repaired", "blemished", "spoiled")
@@ -185,7 +185,7 @@ class NewestExchange:
         return table
 
 
-def _ledger(tally: "Tally") -> str:
+def _describe_ledger(tally: "Tally") -> str:
     """Return how well the inducer marked what the user told, as the check sees it."""
     shares = (("recall", tally.recall), ("precision", tally.precision))
     figures = [f"{name} {'-' if share is None else f'{share:.0%}'}" for name, share in shares]

@@ -84,7 +84,7 @@ def grow(
     except KeyboardInterrupt:
         say(f"stopped; run the same command again to go on in {out}")
         raise typer.Exit(INTERRUPTED) from None
-    show(Group(display.panel(), _sentence(out, display, ended)), as_json=as_json)
+    show(Group(display.panel(), _describe_end(out, display, ended)), as_json=as_json)
     finish({"out": str(out), "ended": ended, **display.result()}, as_json=as_json)
 
 
@@ -161,7 +161,7 @@ class GrowthDisplay(Display):
             f"{p.size}/{p.target}",
             self.to_go(),
         )
-        parts: list[RenderableType] = [bar, _acceptance(self._log, judged, accepted)]
+        parts: list[RenderableType] = [bar, _describe_acceptance(self._log, judged, accepted)]
         if self._log.refusals:
             reasons = ", ".join(f"{why} {n}" for why, n in self._log.refusals.most_common(6))
             parts.append(Text(f"refused: {reasons}"))
@@ -196,7 +196,7 @@ class GrowthDisplay(Display):
         }
 
 
-def _sentence(out: Path, display: GrowthDisplay, ended: "Ended") -> Text:
+def _describe_end(out: Path, display: GrowthDisplay, ended: "Ended") -> Text:
     """Return how the growth ended."""
     said = f"{out}: {display.progress.size} personas."
     if ended == "saturated":
@@ -207,7 +207,7 @@ def _sentence(out: Path, display: GrowthDisplay, ended: "Ended") -> Text:
     return Text(said)
 
 
-def _acceptance(log: "GrowthLog", judged: int, accepted: int) -> Text:
+def _describe_acceptance(log: "GrowthLog", judged: int, accepted: int) -> Text:
     """Return the acceptance rate and its curve over the last window, eight candidates a bar."""
     share = accepted / judged if judged else 0.0
     fates = log.curve

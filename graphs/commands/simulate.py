@@ -8,7 +8,7 @@ import typer
 
 from aloe.console import finish, say, show
 from aloe.errors import BUDGET_SPENT, INTERRUPTED, BudgetError, ConfigError
-from aloe.graphs.commands.dashboard import RunDisplay, end
+from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import (
     BaseUrl,
     ConfigFile,
@@ -229,7 +229,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
             style="red",
         )
         raise typer.Exit(BUDGET_SPENT)
-    end(progress)
+    exit_on_failures(progress)
 
 
 def _announce(simulation: "Simulation", calls: "CallLog") -> None:
