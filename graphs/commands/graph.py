@@ -1,12 +1,11 @@
 """`aloe graph`: the state machines, as they are."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from aloe.console import finish, show, stdout
+from aloe.console import finish, stdout
 from aloe.options import Json
 
 
@@ -22,35 +21,24 @@ def graph(
     name: Annotated[
         Name, typer.Argument(help="`tree` (with its turns), `turn` alone, or `pool`.")
     ] = Name.tree,
-    mermaid: Annotated[
-        bool, typer.Option("--mermaid", help="Print Mermaid text (the default without --png).")
-    ] = False,
-    png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Draw a picture, offline.")
-    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Draw a LangGraph state machine from its own code.
+    """Draw a LangGraph state machine from its own code, as Mermaid text.
 
-    Example: `aloe graph tree --png tree.png`
+    Example: `aloe graph tree`
     """
-    drawn = _drawable(name)
+    drawn = _find_graph(name).get_graph(xray=True)
     text = drawn.draw_mermaid().replace("\t", "    ")
-    if png:
-        from aloe.graphs.drawing import save_png
-
-        save_png(drawn, png)
-        show(f"{png}: {len(drawn.nodes)} nodes, {len(drawn.edges)} edges", as_json=as_json)
-    if not as_json and (mermaid or not png):
+    if not as_json:
         stdout().print(text, highlight=False, markup=False, soft_wrap=True)
-    result = {"graph": name.value, "nodes": list(drawn.nodes), "png": str(png) if png else None}
-    finish({**result, "mermaid": text}, as_json=as_json)
+    result = {"graph": name.value, "nodes": list(drawn.nodes), "mermaid": text}
+    finish(result, as_json=as_json)
 
 
-def _drawable(name: Name) -> Any:
+def _find_graph(name: Name) -> Any:
     from aloe.graphs.pool import pool_graph
     from aloe.graphs.tree import tree_graph
     from aloe.graphs.turn import turn_graph
 
     graphs = {Name.tree: tree_graph, Name.turn: turn_graph, Name.pool: pool_graph}
-    return graphs[name]().get_graph(xray=True)
+    return graphs[name]()
