@@ -156,7 +156,7 @@ def dialogue(planned: dict[str, PlannedDialogue], user: Model, ledger: Disclosur
         context = DialogueContext(
             user=UserAgent.of(Config(), user, calls),
             candidate=CandidateAgent(model=_candidate(), calls=calls),
-            ledger=ledger,
+            checker=ledger,
         )
         names = {"user": user.name, NAME: str(get_model())}
         try:

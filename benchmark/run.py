@@ -139,7 +139,7 @@ def _context(
             told_prompt=chosen("candidate_told", config.prompts),
             concise_prompt=chosen("candidate_concise", config.prompts),
         ),
-        ledger=ledger,
+        checker=ledger,
     )
 
 

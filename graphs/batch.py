@@ -39,7 +39,7 @@ class RunProgress:
     outcomes: Counter[str] = field(default_factory=Counter)
     """Verdicts by outcome, over the trees finished in this process."""
     ledger: Tally = field(default_factory=Tally)
-    """What the check of the ledger found in them."""
+    """What the disclosure checker found in them."""
     severity: Counter[str] = field(default_factory=Counter)
     """User messages in them that were `repaired`, stayed `blemished` or `spoiled` what follows."""
 

@@ -4,15 +4,14 @@ import asyncio
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
 
 import aloe
 from aloe.agents.registry import models_in_use, prompts_of
 from aloe.config import DEFAULT_MODEL, Config
 from aloe.errors import AloeError
-from aloe.graphs.role_checks import check_roles
+from aloe.graphs.role_checks import Check, check_roles
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.models.open import Model, check_reachable, closed_model, open_model
 from aloe.secrets import redacted
@@ -22,15 +21,6 @@ PATIENCE = 10.0
 
 NEEDED = ("langgraph", "langchain-openai", "langchain-community", "chromadb", "rich")
 FOR_TRAINING = ("transformers", "trl", "torch")
-
-
-class Check(NamedTuple):
-    """What was checked."""
-
-    what: str
-    well: bool
-    found: str
-    """What was found, or what to do."""
 
 
 def check_everything(config: Config, *, talk: bool) -> Iterator[Check]:
@@ -100,7 +90,10 @@ def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:
         yield from found.values()
         if talk:
             well = {role for role, each in used.items() if found[each.model].well}
-            yield from _check_calls(config, opened, well, loop)
+            try:
+                yield from loop.run(check_roles(config, opened, well))
+            except AloeError as error:
+                yield Check("roles", False, str(error))
     for model in {model.name: model for model in opened.values()}.values():
         if changes := "; ".join(map(str, model.parameters.changes)):
             yield Check(f"parameters of {model.name}", True, changes)
@@ -113,17 +106,3 @@ def _reach(model: Model, loop: asyncio.Runner) -> str:
 
 def _fail(error: AloeError) -> str:
     raise error
-
-
-def _check_calls(
-    config: Config, models: Mapping[str, Model], well: set[str], loop: asyncio.Runner
-) -> Iterator[Check]:
-    """Yield what the call of each role came to; those of models that are not there are left out."""
-    try:
-        checked = loop.run(check_roles(config, models, models["writer"]))
-    except AloeError as error:
-        yield Check("roles", False, str(error))
-        return
-    for each in checked:
-        if each.role in well:
-            yield Check(f"role {each.role}", each.well, each.found)

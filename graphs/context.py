@@ -50,7 +50,7 @@ class SimulationContext:
     inducer: Marker
     assistants: tuple[Assistant, ...]
     judge: Judge
-    ledger: DisclosureChecker
+    checker: DisclosureChecker
     config: SimulationConfig
     schedule: Schedule = "round_robin"
     """Which of more than two candidates are compared."""
@@ -126,7 +126,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
             *(RoleAssistant(agent=role) for role in roles if role.place == "among assistants"),
         ),
         judge=make_judge(config, models, calls),
-        ledger=default_ledger(),
+        checker=default_ledger(),
         config=config.simulation,
         schedule=config.judge.schedule,
         roles=tuple(role for role in roles if role.place != "among assistants"),

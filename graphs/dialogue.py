@@ -67,7 +67,7 @@ class DialogueContext:
 
     user: UserAgent
     candidate: CandidateAgent
-    ledger: DisclosureChecker
+    checker: DisclosureChecker
 
     def speaker(self, dialogue: Dialogue, persona: Persona) -> Speaker:
         """Return who plays the user: a rule where a program can check the wishes."""
@@ -121,18 +121,20 @@ def go_on(state: DialogueState) -> str:
 
 async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
     """Hold all that was said against the persona."""
-    ledger = runtime.context.ledger
-    return {"nodes": await asyncio.to_thread(check_nodes, state["dialogue"], state["said"], ledger)}
+    checker = runtime.context.checker
+    return {
+        "nodes": await asyncio.to_thread(check_nodes, state["dialogue"], state["said"], checker)
+    }
 
 
-def check_nodes(dialogue: Dialogue, said: Sequence[Node], ledger: DisclosureChecker) -> list[Node]:
+def check_nodes(dialogue: Dialogue, said: Sequence[Node], checker: DisclosureChecker) -> list[Node]:
     """Return the nodes with what the check finds, each held against who the user then was."""
     found: list[Node] = []
     for user, reply in zip(said[::2], said[1::2], strict=True):
         assert isinstance(user, UserNode)
         assert isinstance(reply, AssistantNode)
         persona = dialogue.personas[user.turn - 1]
-        message, replies = ledger.check(persona, dialogue.id, found, user, [reply])
+        message, replies = checker.check(persona, dialogue.id, found, user, [reply])
         found += [message, *replies]
     return found
 

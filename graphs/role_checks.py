@@ -5,8 +5,8 @@ role is asked for what it will be asked for, with its own prompt and settings, a
 up here, and its answer is read by what will read it.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from aloe.agents.judge import Comparison
 from aloe.agents.writer import PersonaWriter
@@ -42,24 +42,24 @@ OUTCOMES = {
 """What is said of an answer by its outcome; other outcomes are faults by name."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """What one role made of its call."""
+class Check(NamedTuple):
+    """What was checked."""
 
-    role: str
-    model: str
+    what: str
     well: bool
-    """Whether the call passed at all."""
     found: str
+    """What was found, or what to do."""
 
 
-async def check_roles(config: Config, models: Mapping[str, Model], writer: Model) -> list[Checked]:
-    """Let each role of a run, and the writer, make one call.
+async def check_roles(
+    config: Config, models: Mapping[str, Model], roles: Collection[str]
+) -> list[Check]:
+    """Let roles of a run, or the writer of personas, make one call each.
 
     Args:
         config: settings of the run.
-        models: by agent name; see `aloe.agents.registry.models_in_use`.
-        writer: the writer's model.
+        models: by agent name; those of `aloe.agents.registry.models_in_use`, and `writer`.
+        roles: who makes a call, by agent name.
 
     Raises:
         ConfigError: a role, a judge or a prompt of the user's own cannot be used.
@@ -67,18 +67,17 @@ async def check_roles(config: Config, models: Mapping[str, Model], writer: Model
     events: list[Event] = []
     calls = CallLog(on_event=events.append)
     found = []
-    for role, play in _make_calls(config, {**models, "writer": writer}, calls):
-        events.clear()
-        model = writer if role == "writer" else models.get(role)
-        if model is None:  # a judge of the user's own that asks none
+    for role, play in _make_calls(config, models, calls):
+        if role not in roles:
             continue
+        events.clear()
         try:
             await play()
         except (CallError, ModelError) as error:
-            found.append(Checked(role=role, model=model.name, well=False, found=str(error)))
+            found.append(Check(f"role {role}", False, str(error)))
             continue
-        judged = _describe(events, model) if events else "asked nothing"
-        found.append(Checked(role=role, model=model.name, well=True, found=judged))
+        answered = _describe(events, models[role]) if events else "asked nothing"
+        found.append(Check(f"role {role}", True, answered))
     return found
 
 

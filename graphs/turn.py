@@ -98,7 +98,7 @@ async def speak_with_notes(state: NotedTask, runtime: Context) -> dict[str, Any]
 
 
 async def induce(state: TurnState, runtime: Context) -> dict[str, Any]:
-    """Enter what the message reveals into the ledger."""
+    """Note what the message reveals."""
     new = await runtime.context.inducer.induce(state["tree"], state["user"])
     user = state["user"].model_copy(update={"revealed": new})
     return {"user": user, "revealed": (*state["revealed"], *new)}
@@ -153,7 +153,7 @@ async def check(state: TurnState, runtime: Context) -> dict[str, Any]:
     if not runtime.context.config.check_ledger:
         return {"nodes": [state["user"], *state["candidates"]]}
     user, replies = await asyncio.to_thread(
-        runtime.context.ledger.check,
+        runtime.context.checker.check,
         state["persona"],
         state["tree"],
         state["path"],

@@ -68,7 +68,7 @@ def test_a_call_of_a_dialogue_as_well() -> None:
     context = DialogueContext(
         user=UserAgent(model=scripted_model(Busy("user")), calls=calls),
         candidate=CandidateAgent(model=scripted_model(), calls=calls),
-        ledger=DisclosureChecker(BagOfWords()),
+        checker=DisclosureChecker(BagOfWords()),
     )
     with pytest.raises(TransientCallError, match="busy"):
         asyncio.run(hold(Dialogue(id="d", seed=0, personas=tuple(PERSONAS[:1])), {}, context))
