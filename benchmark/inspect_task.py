@@ -41,7 +41,8 @@ from aloe.benchmark.results import suite_result
 from aloe.benchmark.run import bench_ledger
 from aloe.benchmark.scores import Missing, ReplyScores
 from aloe.benchmark.swaps import stand_ins
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig
 from aloe.errors import CallError
 from aloe.graphs.dialogue import DialogueContext, hold

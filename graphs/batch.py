@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from aloe.calls.log import CallLog, iter_events
+from aloe.calls.event import read_events
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError
 from aloe.graphs.concurrency import work_through
@@ -126,7 +127,7 @@ async def finish_trees(
     done = folder.finished()
     todo = {tree: each for tree, each in wanted.items() if tree not in done}
     progress.finished_before = len(wanted) - len(todo)
-    calls.remember(event for event in iter_events(folder.events) if event["tree"] in todo)
+    calls.remember(event for event in read_events(folder.events) if event["tree"] in todo)
 
     async def work(item: tuple[str, T]) -> None:
         tree, each = item

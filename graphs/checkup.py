@@ -14,7 +14,7 @@ from aloe.errors import AloeError
 from aloe.graphs.role_checks import Check, check_roles
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.models.open import Model, check_reachable, closed_model, open_model
-from aloe.secrets import redacted
+from aloe.secrets import redact
 
 PATIENCE = 10.0
 """Seconds for which a server may be gone or busy before that is the finding."""
@@ -86,7 +86,7 @@ def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:
                 stand_in = each.model_copy(update={"model": DEFAULT_MODEL})
                 opened[role], reach = closed_model(stand_in, str(error)), partial(_fail, error)
             if each.model not in found:
-                found[each.model] = _attempt(f"model {redacted(each.model)}", reach)
+                found[each.model] = _attempt(f"model {redact(each.model)}", reach)
         yield from found.values()
         if talk:
             well = {role for role, each in used.items() if found[each.model].well}

@@ -21,6 +21,7 @@ from aloe.calls.log import CallLog
 from aloe.config import PAID, Config, Place, Schedule, SimulationConfig
 from aloe.errors import ConfigError
 from aloe.memory.disclosures import DisclosureChecker, default_ledger
+from aloe.models.model_string import ModelString
 from aloe.models.open import Model, open_model
 from aloe.schema import Disclosure, Persona, UserNode
 
@@ -90,11 +91,11 @@ def check_prices(config: Config, models: Iterable[Model]) -> None:
     if config.budget.max_cost is None:
         return
     for model in models:
-        provider, _, name = model.name.partition(":")
-        if provider in PAID and name not in config.prices:
+        parts = ModelString.parse(model.name)
+        if parts.provider in PAID and parts.name not in config.prices:
             raise ConfigError(
-                f'a cap in dollars needs the price of {model.name}: add [prices."{name}"] with '
-                "input and output, in dollars per million tokens, to the settings"
+                f'a cap in dollars needs the price of {model.name}: add [prices."{parts.name}"] '
+                "with input and output, in dollars per million tokens, to the settings"
             )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aloe.agents.writer import PersonaWriter, Writer
-from aloe.calls.log import CallLog, appending
+from aloe.calls.event import appending
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.graphs.pool import Ended, GrowthProgress, PoolContext, grow_pool
 from aloe.memory.composition import Composer
@@ -19,7 +20,7 @@ from aloe.memory.embedder import open_embedder
 from aloe.memory.pool.gate import PoolFiles, open_pool
 from aloe.memory.pool.growth import GrowthLog
 from aloe.models.open import Model, check_reachable, open_model
-from aloe.plugins import extension
+from aloe.plugins import load_plugin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ def open_growth(
         ModelError: the writer's model cannot be reached.
         StoreError: the pool cannot be written, or another process is writing it.
     """
-    validators = {name: extension("validators", name) for name in config.personas.validators}
+    validators = {name: load_plugin("validators", name) for name in config.personas.validators}
     seeds = read_seeds(config.personas.seeds)
     embedder = open_embedder(config.personas.embedder)
     model = None if compose else open_model(config.models.writer, config.limits)

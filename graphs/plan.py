@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aloe.errors import ConfigError
 from aloe.models.open import Model
-from aloe.schema import Persona, Tree, derived_seed
+from aloe.schema import Persona, Tree, derive_seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ def plan_trees(personas: Sequence[Persona], count: int, seed: int) -> Iterator[P
     """Yield `count` trees, going round the personas; a persona's returns have other seeds."""
     for index in range(count):
         persona = personas[index % len(personas)]
-        tree_seed = derived_seed(seed, persona.id, index // len(personas))
+        tree_seed = derive_seed(seed, persona.id, index // len(personas))
         yield PlannedTree(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
 
 

@@ -13,17 +13,19 @@ from aloe import config as settings
 from aloe.agents.panel import read_own_passport
 from aloe.agents.registry import models_in_use, prompts_of
 from aloe.calls.budget import Budget
+from aloe.calls.event import appending
 from aloe.calls.forecast import Forecast, forecast
 from aloe.calls.history import History
-from aloe.calls.log import CallLog, appending
+from aloe.calls.log import CallLog
 from aloe.calls.replay import carry
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError
+from aloe.files.writing import replace_text
 from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.context import check_prices, open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import PlannedTree, last_turn, plan_extension, plan_trees
-from aloe.memory.run_folder import RunFolder, read_trees, replace_text
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
 from aloe.passport import Passport
 from aloe.schema import Persona

@@ -101,7 +101,7 @@ def _grow(
     config: "Config", out: Path, *, compose: bool, quiet: bool
 ) -> "tuple[GrowthDisplay, Ended]":
     from aloe.graphs.growth import open_growth
-    from aloe.loop import runner
+    from aloe.loop import make_runner
 
     def say_how_far(done: int, wanted: int) -> None:
         if not quiet and wanted > 1000:
@@ -112,7 +112,7 @@ def _grow(
         display = GrowthDisplay(context.progress, context.log, growth.calls, quiet=quiet)
         context.progress.on_change = display.update
         growth.calls.listen(lambda _: display.update())
-        with display.running(), runner() as loop:
+        with display.running(), make_runner() as loop:
             return display, loop.run(growth.run())
 
 

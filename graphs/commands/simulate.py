@@ -193,13 +193,13 @@ def simulate(options: SimulateOptions) -> None:
 def _run(simulation: "Simulation", options: SimulateOptions) -> None:
     from aloe.calls.replay import record
     from aloe.graphs.batch import RunProgress
-    from aloe.loop import runner
-    from aloe.telemetry import traced
+    from aloe.loop import make_runner
+    from aloe.telemetry import trace_calls
 
     folder, stopped = simulation.folder, None
     progress = RunProgress(wanted=len(simulation.wanted))
     # One loop for both: a client's connections belong to the loop that opened them.
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(simulation.check_servers())
         with simulation.writing() as events:
             calls = simulation.open_log(events)
@@ -208,7 +208,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
             if not options.quiet:
                 _announce(simulation, calls)
             try:
-                with display.running(), traced(simulation.config.telemetry, calls):
+                with display.running(), trace_calls(simulation.config.telemetry, calls):
                     loop.run(simulation.grow(calls, progress, display.update))
             except BudgetError as error:
                 stopped = calls.budget.reached or str(error)

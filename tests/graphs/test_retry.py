@@ -15,7 +15,8 @@ from aloe.agents.candidate import CandidateAgent
 from aloe.agents.prompt import shipped
 from aloe.agents.scripted import reply
 from aloe.agents.user import UserAgent
-from aloe.calls.log import CallLog, Event, appending, read_events
+from aloe.calls.event import Event, appending, read_events
+from aloe.calls.log import CallLog
 from aloe.config import LimitsConfig
 from aloe.errors import TransientCallError
 from aloe.graphs.batch import RunProgress, grow_all
