@@ -156,3 +156,11 @@ def test_settings_shape_the_user(tmp_path: Path) -> None:
     agent = UserAgent.of(settings, scripted_model(), CallLog())
     assert (agent.window, agent.most_words, agent.moods) == (2, 9, ("typos",))
     assert agent.prompt.path == prompt
+
+
+def test_it_is_made_from_settings_in_one_place() -> None:
+    root = Path(__file__).parent.parent.parent
+    packages = ("agents", "graphs", "benchmark", "training")
+    sources = [file for name in packages for file in (root / name).rglob("*.py")]
+    assert any("UserAgent.of(" in file.read_text("utf-8") for file in sources)
+    assert [file.name for file in sources if "UserAgent(" in file.read_text("utf-8")] == []
