@@ -337,7 +337,7 @@ class _Benching:
             by_rule: whether neither a user nor a judge is a model.
         """
         from aloe.benchmark.run import bench_ledger
-        from aloe.graphs.commands.simulate import check_prices
+        from aloe.graphs.context import check_prices
         from aloe.models.open import check_reachable, closed_model, open_model
 
         first = next(iter(configs.values()))
@@ -381,7 +381,7 @@ class _Benching:
         """Hold and judge the dialogues of one condition."""
         from aloe.benchmark.run import BenchProgress, run_condition
         from aloe.calls.log import CallLog
-        from aloe.graphs.run import RunProgress
+        from aloe.graphs.batch import RunProgress
         from aloe.telemetry import trace_calls
 
         progress = BenchProgress(dialogues=RunProgress(wanted=len(planned)))

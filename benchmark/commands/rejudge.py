@@ -9,7 +9,7 @@ from rich.table import Table
 
 from aloe.console import finish, say, show
 from aloe.errors import INTERRUPTED, ConfigError
-from aloe.graphs.commands.dashboard import RunDisplay, end
+from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, ConfigFile, Json, Quiet, Seed
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def rejudge(
     from aloe.agents.registry import judges_in_use
     from aloe.calls.event import appending
     from aloe.files.writing import replace_text
-    from aloe.graphs.rejudge import check_same, flips
+    from aloe.graphs.rejudge import check_same, count_flips
     from aloe.loop import make_runner
     from aloe.memory.run_folder import RunFolder, read_trees
     from aloe.models.open import check_reachable, open_model
@@ -80,11 +80,11 @@ def rejudge(
             except KeyboardInterrupt:
                 say(f"stopped; run the same command again to go on in {out}")
                 raise typer.Exit(INTERRUPTED) from None
-    counts = flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
+    counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
     result = {"out": str(out), **rejudging.result(), **_figures(counts)}
     show(Group(rejudging.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
     finish(result, as_json=as_json)
-    end(rejudging.progress)
+    exit_on_failures(rejudging.progress)
 
 
 def _settings(
@@ -115,7 +115,7 @@ class _Rejudging:
 
     def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
         from aloe.calls.log import CallLog
-        from aloe.graphs.run import RunProgress
+        from aloe.graphs.batch import RunProgress
 
         self.config = config
         self.progress = RunProgress(wanted=trees)
