@@ -11,9 +11,8 @@ import numpy as np
 
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import Bench
-from aloe.benchmark.metrics import Array
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.statistics import average_level
+from aloe.benchmark.statistics import Array, average_level
 from aloe.errors import ConfigError
 from aloe.plugins import described, extension
 from aloe.schema import Tree

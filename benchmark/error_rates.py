@@ -20,8 +20,7 @@ import numpy.typing as npt
 
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.inference import LEVEL, confidence_interval, paired_difference
-from aloe.benchmark.metrics import Array
-from aloe.benchmark.statistics import Statistic, average_level, level_slope
+from aloe.benchmark.statistics import Array, Statistic, average_level, level_slope
 
 RUNS = 2000
 """Simulated benchmarks a cell of the tables: a rate of 5% then has a standard error of 0.5%."""

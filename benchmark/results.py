@@ -12,19 +12,16 @@ from typing import Any
 import numpy as np
 
 from aloe.benchmark.agreement import intraclass_correlation
-from aloe.benchmark.figures import (
-    Figure,
-    Sample,
-    divided,
-    explained,
-    length_terms,
-    level_at,
-    normalised_slope,
-    sample,
-)
-from aloe.benchmark.metrics import Array
+from aloe.benchmark.figures import Figure, Sample, length_terms, level_at, sample
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.statistics import average_level, level_slope
+from aloe.benchmark.statistics import (
+    Array,
+    average_level,
+    divide,
+    explained_variance,
+    level_slope,
+    normalised_slope,
+)
 from aloe.schema import SPOILING, Record
 
 LOW = {"rule": 0.25, "model": 2.0}
@@ -138,7 +135,7 @@ def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
         "swapped_mean": data.figure(average_level, data.cells("swapped")),
         "ir": data.figure(level_slope, own),
         "n_ir": data.figure(normalised_slope, own),
-        "r2": data.figure(explained, own, share=True),
+        "r2": data.figure(explained_variance, own, share=True),
         "words": data.figure(average_level, data.each("words")),
         "length_effect": data.figure(length, own),
         "ir_at_equal_length": data.figure(at_equal_length, own),
@@ -166,11 +163,11 @@ def _recalls(data: Sample, name: str) -> Array:
 def _f1(data: Sample, counts: Mapping[str, Array]) -> Figure:
     def f1(_: Array, weights: Array) -> Array:
         recall, precision = (
-            divided(weights @ counts[hits], weights @ counts[of])
+            divide(weights @ counts[hits], weights @ counts[of])
             for hits, of in (("found", "stated"), ("right", "listed"))
         )
         total = recall + precision
-        return np.where(total == 0, 0.0, divided(2 * recall * precision, total))
+        return np.where(total == 0, 0.0, divide(2 * recall * precision, total))
 
     asked = counts["stated"] + counts["listed"]
     whole = data.figure(f1, counts["stated"][:, None], mass=asked, share=True)

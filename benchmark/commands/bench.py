@@ -137,12 +137,10 @@ def metrics(
 
     Example: `aloe bench metrics 62.16 68.92 70.27 74.32 --json`
     """
-    import numpy as np
-
-    from aloe.benchmark.metrics import summary
+    from aloe.benchmark.statistics import summarise
 
     try:
-        found = summary(np.array(levels))
+        found = summarise(levels)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     table = Table(box=None, show_header=False)

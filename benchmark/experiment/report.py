@@ -17,12 +17,11 @@ from aloe.benchmark.experiment.people import wished_about
 from aloe.benchmark.experiment.pipeline import BASE, CONTROL, Made, Validated, suite_of
 from aloe.benchmark.experiment.players import REWRITER, STRANGER
 from aloe.benchmark.experiment.trees import edited
-from aloe.benchmark.figures import Figure, Sample, divided, sample
+from aloe.benchmark.figures import Figure, Sample, sample
 from aloe.benchmark.folder import read_bench
-from aloe.benchmark.metrics import Array
 from aloe.benchmark.results import SuiteResult
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.statistics import average_level
+from aloe.benchmark.statistics import Array, average_level, divide
 from aloe.config import Condition, Config
 from aloe.memory.run_folder import read_trees, replace_text
 from aloe.memory.verifiable import satisfaction
@@ -224,7 +223,7 @@ def relative_gain(base: Sequence[ReplyScores], tuned: Sequence[ReplyScores]) -> 
 
     def ratio(table: Array, weights: Array) -> Array:
         before = average_level(table[:, :turns], weights)
-        return divided(average_level(table[:, turns:], weights), before) - 1.0
+        return divide(average_level(table[:, turns:], weights), before) - 1.0
 
     _check_same_dialogues(one, other)
     return one.figure(ratio, np.hstack([levels, other.cells("own")]))

@@ -3,9 +3,9 @@ import pytest
 from rows import row, table
 
 from aloe.benchmark.figures import length_terms, sample
-from aloe.benchmark.metrics import summary
 from aloe.benchmark.results import agreement, results, suite_result
 from aloe.benchmark.scores import Score
+from aloe.benchmark.statistics import summarise
 
 NAN = float("nan")
 
@@ -27,7 +27,7 @@ def test_figures_are_the_metrics_of_the_mean_curve() -> None:
     own = np.random.default_rng(1).normal(3, 1, (12, 10)) + np.linspace(0, 1, 10)
     own[3, 4] = own[5, 7] = NAN
     found = suite_result(table(own), 0).figures
-    expected = summary(np.nanmean(own, axis=0))
+    expected = summarise(np.nanmean(own, axis=0))
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value, abs=1e-12)
     turns = np.arange(1, 11)
