@@ -13,7 +13,6 @@ import numpy as np
 
 from aloe.benchmark.figures import Figure, Sample, sample
 from aloe.benchmark.inference import paired_difference
-from aloe.benchmark.results import incomplete
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import (
     Array,
@@ -23,6 +22,7 @@ from aloe.benchmark.statistics import (
     holm,
     level_slope,
 )
+from aloe.benchmark.suite_result import is_incomplete
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Record
@@ -171,6 +171,6 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
                     f"{sides[0].name} and {side.name} have other {what}: what differs may be theirs"
                 )
     for side in sides:
-        if incomplete(side.rows):
+        if is_incomplete(side.rows):
             found.append(f"{side.name} is incomplete: more than 5% of its ratings are missing")
     return found

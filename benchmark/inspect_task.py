@@ -37,9 +37,9 @@ from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import PlannedDialogue, plan
 from aloe.benchmark.judging import judge_dialogue, missing_dialogue
-from aloe.benchmark.results import suite_result
-from aloe.benchmark.run import bench_ledger
+from aloe.benchmark.run import make_checker
 from aloe.benchmark.scores import Missing, ReplyScores
+from aloe.benchmark.suite_result import compute_suite
 from aloe.benchmark.swaps import stand_ins
 from aloe.calls.log import CallLog, Event
 from aloe.config import Config, ModelConfig
@@ -113,7 +113,7 @@ def aloe(
     by_rule = all(case.persona.preferences for case in cases)
     models = Config().models
     names = judge.split(",") if judge else [models.judge.model]
-    ledger = bench_ledger()
+    ledger = make_checker()
     return Task(
         dataset=MemoryDataset(
             [
@@ -192,7 +192,7 @@ def figures(seed: int = 0) -> Any:
         kept = [(score.score.metadata or {}).get("rows", []) for score in scores]
         rows = [ReplyScores.model_validate(row) for each in kept for row in each]
         found = {"missing": float(sum(s.value is None for row in rows for s in row.scores))}
-        for name, figure in suite_result(rows, seed).figures.items():
+        for name, figure in compute_suite(rows, seed).figures.items():
             edges = {"": figure.value, "_low": figure.low, "_high": figure.high}
             found |= {f"{name}{end}": v for end, v in edges.items() if v is not None}
         return found

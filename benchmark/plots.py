@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aloe.benchmark.card import suites
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
 
@@ -22,7 +21,7 @@ def write_plots(bench: Bench, folder: Path) -> list[Path]:
 
     matplotlib.rcParams["svg.hashsalt"] = "aloe"
     written = []
-    for suite, by_condition in suites(bench).items():
+    for suite, by_condition in bench.result.suites.items():
         picture = Picture(figsize=(9, 3.6), layout="constrained")
         for place, (name, label) in enumerate(PANELS.items(), 1):
             axes = picture.add_subplot(1, len(PANELS), place)

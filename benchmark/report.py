@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from aloe.benchmark.bench_result import PlayedCondition
 from aloe.benchmark.card import (
     UNKNOWN_JUDGE,
     card,
@@ -24,15 +25,14 @@ from aloe.benchmark.card import (
     missing,
     repeating,
     shown,
-    suites,
 )
 from aloe.benchmark.cases import Case
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.parquet import write_parquet
 from aloe.benchmark.plots import write_plots
-from aloe.benchmark.results import SuiteResult
 from aloe.benchmark.scores import ReplyScores, Shown
+from aloe.benchmark.suite_result import SuiteResult
 from aloe.benchmark.tables import LABELS
 from aloe.config import Condition
 from aloe.graphs.dialogue import PRESCRIBED
@@ -104,15 +104,15 @@ def write_report(bench: Bench, passports: Sequence[Passport] = ()) -> tuple[list
 
 def html(bench: Bench, passports: Sequence[Passport] = ()) -> str:
     """Return the page of a bench."""
-    result, model = bench.result, next(iter(bench.result["conditions"].values()))["model"]
-    note = f"{result['cases']}: {len(bench.cases)} cases, repetitions of each: {result['seeds']}"
+    result, model = bench.result, bench.result.candidate
+    note = f"{result.cases}: {len(bench.cases)} cases, repetitions of each: {result.seeds}"
     rows = {condition: bench.rows(condition) for condition in bench.conditions}
     parts = [heading(f"ALOE benchmark: {model}", note)]
-    if not result["complete"]:
+    if not result.complete:
         parts.append(warning("Incomplete: more than 5% of the ratings are missing."))
-    parts += [warning(text) for text in result["warnings"]]
-    for suite, by_condition in suites(bench).items():
-        parts += _suite(suite, by_condition, result["conditions"])
+    parts += [warning(text) for text in result.warnings]
+    for suite, by_condition in result.suites.items():
+        parts += _suite(suite, by_condition, result.conditions)
     parts += [
         section("Judges", *_judges(bench, passports)),
         section("Cases", *_cases(bench.cases, rows.get("candidate") or next(iter(rows.values())))),
@@ -131,7 +131,9 @@ def html(bench: Bench, passports: Sequence[Passport] = ()) -> str:
 
 
 def _suite(
-    name: str, by_condition: Mapping[str, SuiteResult], conditions: Mapping[str, Any]
+    name: str,
+    by_condition: Mapping[Condition, SuiteResult],
+    conditions: Mapping[Condition, PlayedCondition],
 ) -> list[Html]:
     main = next(iter(by_condition.values()))
     low, high = main.scale
@@ -139,17 +141,14 @@ def _suite(
         f"{main.cases} cases, {main.dialogues} dialogues, levels {low:g} to {high:g}. Intervals "
         f"are 95% and rest on {main.clusters} clusters."
     )
-    legend = [
-        [name, str(conditions[name]["model"]), str(conditions[name]["about"])]
-        for name in by_condition
-    ]
+    legend = [[name, conditions[name].model, conditions[name].about] for name in by_condition]
     return [
         section(
             name,
             paragraph(about, "dim"),
             tiles(_tiles(main)),
             tag("div", *_charts(by_condition), class_="charts"),
-            table(["", *by_condition], figure_rows(dict(by_condition))),
+            table(["", *by_condition], figure_rows(by_condition)),
             tag("h3", escaped("Conditions")),
             table(["condition", "model", "what it is"], legend, numeric=False),
             tag("h3", escaped("What is missing, and what went wrong")),
@@ -176,7 +175,7 @@ def _faults(name: str, result: SuiteResult) -> list[str]:
     return [name, missing(result), str(result.empty), str(result.spoiled_cases), faults or "none"]
 
 
-def _charts(by_condition: Mapping[str, SuiteResult]) -> list[Html]:
+def _charts(by_condition: Mapping[Condition, SuiteResult]) -> list[Html]:
     main = next(iter(by_condition.values()))
     own = [_curve(name, result.curves["own"]) for name, result in by_condition.items()]
     swapped = _curve("swapped persona", main.curves["swapped"], band=False)
@@ -199,7 +198,7 @@ def _curve(name: str, figures: Sequence[Figure], *, band: bool = True) -> Curve:
 
 def _judges(bench: Bench, passports: Sequence[Passport]) -> list[Html]:
     parts = []
-    for suite, by_condition in suites(bench).items():
+    for suite, by_condition in bench.result.suites.items():
         agreement = next(iter(by_condition.values())).agreement
         rows = [
             [name, _number(level), _number(agreement.gains[name])]

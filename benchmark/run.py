@@ -48,7 +48,7 @@ class BenchProgress:
             self.last_role[event.tree] = event.role
 
 
-def bench_ledger() -> DisclosureChecker:
+def make_checker() -> DisclosureChecker:
     """Return a check that embeds every sentence of a run once."""
     return DisclosureChecker(RememberingEmbedder(MiniLmEmbedder()))
 

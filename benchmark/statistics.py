@@ -125,7 +125,7 @@ def summarise(levels: npt.ArrayLike) -> dict[str, float | None]:
     """
     series = np.asarray(levels, dtype=np.float64)
     if series.ndim != 1 or np.isinf(series).any():
-        raise ValueError(f"levels must be one row, finite, or NaN where missing: {levels}")
+        raise ValueError(f"levels must be one row, finite, or NaN where missing: {series}")
     present = int(np.count_nonzero(~np.isnan(series)))
     if present < 2:
         raise ValueError(f"needs levels at 2 turn(s) or more, got {present}: {series}")

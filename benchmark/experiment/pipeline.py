@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from aloe import config as settings
 from aloe.agents.registry import prompts_of
@@ -29,7 +29,8 @@ from aloe.benchmark.experiment.rows import (
 )
 from aloe.benchmark.experiment.stage import Stages
 from aloe.benchmark.folder import RESULT, read_bench
-from aloe.config import Config
+from aloe.benchmark.suite_result import SuiteResult
+from aloe.config import Condition, Config
 from aloe.errors import InputError
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import as_lines, read_personas
@@ -416,18 +417,25 @@ def _inside(path: Path, name: str) -> Path:
     return path / name
 
 
-def suite_of(bench: Path) -> dict[str, Any]:
+def suite_of(bench: Path) -> Mapping[Condition, SuiteResult]:
     """Return the numbers of the one suite of a bench folder, by condition.
 
     Raises:
         InputError: the folder holds no result.
     """
-    suites = read_bench(bench).result["suites"]
+    suites = read_bench(bench).result.suites
     if len(suites) != 1:
         raise InputError(bench / RESULT, "holds other suites than the experiment's")
-    return cast(dict[str, Any], next(iter(suites.values())))
+    return next(iter(suites.values()))
 
 
 def level(bench: Path) -> float:
-    """Return the average AL of the model of a bench folder."""
-    return float(suite_of(bench)["candidate"]["figures"]["al_mean"]["value"])
+    """Return the average AL of the model of a bench folder.
+
+    Raises:
+        InputError: the folder holds no result, or no reply in it was rated.
+    """
+    found = suite_of(bench)["candidate"].figures.get("al_mean")
+    if found is None or found.value is None:
+        raise InputError(bench / RESULT, "holds no average AL: no reply was rated")
+    return found.value

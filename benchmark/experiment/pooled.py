@@ -26,8 +26,8 @@ from aloe.benchmark.experiment.report import (
     write_page,
     write_report,
 )
-from aloe.benchmark.results import suite_result
 from aloe.benchmark.scores import ReplyScores
+from aloe.benchmark.suite_result import compute_suite
 from aloe.config import Config
 
 BEST = "best of each seed"
@@ -90,7 +90,7 @@ def _pooled(found: Mapping[int, Sequence[Tested]]) -> list[Tested]:
     made = []
     for name in common:
         rows = [_of(seed, row) for seed, each in by_name.items() for row in each[name].rows]
-        made.append(Tested(name=name, rows=rows, result=suite_result(rows, 0)))
+        made.append(Tested(name=name, rows=rows, result=compute_suite(rows, 0)))
     return made
 
 

@@ -19,9 +19,9 @@ from aloe.benchmark.experiment.players import REWRITER, STRANGER
 from aloe.benchmark.experiment.trees import edited
 from aloe.benchmark.figures import Figure, Sample, sample
 from aloe.benchmark.folder import read_bench
-from aloe.benchmark.results import SuiteResult
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import Array, average_level, divide
+from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition, Config
 from aloe.memory.run_folder import read_trees, replace_text
 from aloe.memory.verifiable import satisfaction
@@ -174,7 +174,7 @@ def tested(made: Made) -> Iterator[Tested]:
 
 
 def _result(bench: Path, condition: Condition) -> SuiteResult:
-    return SuiteResult.model_validate(suite_of(bench)[condition])
+    return suite_of(bench)[condition]
 
 
 def goals_of(by_name: Mapping[str, Tested], best: str) -> list[Goal]:

@@ -6,7 +6,7 @@ from rows import table
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import plan
 from aloe.benchmark.forecast import forecast
-from aloe.benchmark.results import suite_result
+from aloe.benchmark.suite_result import compute_suite
 from aloe.benchmark.swaps import stand_ins
 from aloe.config import Config, validated
 
@@ -56,7 +56,7 @@ def test_more_users_detect_less_and_more_seeds_do_not() -> None:
 def test_an_earlier_run_knows_better() -> None:
     planned = {"candidate": plan(SUITE, SWAPS, 1, "candidate")}
     levels = np.random.default_rng(1).normal(3, 0.01, (12, 10))
-    earlier = {"aloe-100": suite_result(table(levels, levels - 1), 0)}
+    earlier = {"aloe-100": compute_suite(table(levels, levels - 1), 0)}
     ahead = forecast(config(), planned, earlier=earlier)
     assert ahead.prior == "an earlier run"
     assert ahead.detectable["aloe-100"] < 0.05

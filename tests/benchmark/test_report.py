@@ -77,11 +77,11 @@ def test_the_page_is_one_file_that_says_what_the_result_says(bench: Bench) -> No
     assert "<link" not in page
     assert "src=" not in page
     assert "owned'</script>" not in page
-    (by_condition,) = bench.result["suites"].values()
+    (by_condition,) = bench.result.suites.values()
     for result in by_condition.values():
-        figure = result["figures"]["al_mean"]
-        assert f">{figure['value']:.3f}<" in page  # three users have no interval
-    for caution in bench.result["warnings"]:
+        figure = result.figures["al_mean"]
+        assert f">{figure.value:.3f}<" in page  # three users have no interval
+    for caution in bench.result.warnings:
         assert caution in page
     assert "no judge passport" in page.lower()
 
@@ -184,7 +184,7 @@ def test_the_card_holds_what_repeating_takes(bench: Bench) -> None:
     text = (bench.path / "card.md").read_text(encoding="utf-8")
     result = bench.result
     for needed in (
-        result["version"], result["cases_hash"], *result["prompts"].values(), S,
+        result.version, result.cases_hash, *result.prompts.values(), S,
         "2, from seed 0", "AL(k)", "95%",
     ):  # fmt: skip
         assert needed in text

@@ -1,4 +1,4 @@
-"""All numbers of a benchmark, from its rows: what result.json holds.
+"""All numbers of one suite under one condition, from its rows.
 
 Primary is the gain: how much better replies suit the user they were written for than somebody
 else. The levels of the paper stand beside it for comparison, and what may explain them away stands
@@ -7,7 +7,6 @@ below: length, parroting, mind-reading, the simulated user's faults, ratings tha
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from aloe.benchmark.statistics import (
     level_slope,
     normalised_slope,
 )
+from aloe.config import Condition
 from aloe.schema import SPOILING, Record
 
 LOW = {"rule": 0.25, "model": 2.0}
@@ -73,23 +73,25 @@ class SuiteResult(Record):
     """The gain (the level, where nobody stands in) of each repetition."""
 
 
-def results(rows: Iterable[ReplyScores], seed: int) -> dict[str, dict[str, SuiteResult]]:
+def compute_suites(
+    rows: Iterable[ReplyScores], seed: int
+) -> dict[str, dict[Condition, SuiteResult]]:
     """Return the numbers by suite and condition.
 
     Args:
         rows: of all conditions.
         seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
-    found: dict[tuple[str, str], list[ReplyScores]] = {}
+    found: dict[tuple[str, Condition], list[ReplyScores]] = {}
     for row in rows:
         found.setdefault((row.suite, row.control), []).append(row)
-    table: dict[str, dict[str, SuiteResult]] = {}
+    table: dict[str, dict[Condition, SuiteResult]] = {}
     for (suite, condition), each in found.items():
-        table.setdefault(suite, {})[condition] = suite_result(each, seed)
+        table.setdefault(suite, {})[condition] = compute_suite(each, seed)
     return table
 
 
-def suite_result(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
+def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
     """Return the numbers of one suite under one condition."""
     data = sample(rows, seed)
     scores = [score for row in rows for score in row.scores]
@@ -110,16 +112,16 @@ def suite_result(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
         figures=_figures(data, own, gain),
         ratings=len(scores),
         missing={str(reason): count for reason, count in missing.items()},
-        incomplete=incomplete(rows),
+        incomplete=is_incomplete(rows),
         user_faults=dict(faults),
         spoiled_cases=len({row.case for row in rows if SPOILING & set(row.user_faults)}),
         empty=sum(row.empty for row in rows),
-        agreement=agreement(data),
+        agreement=compute_agreement(data),
         by_seed=_by_seed(data, own, gain),
     )
 
 
-def incomplete(rows: Iterable[ReplyScores]) -> bool:
+def is_incomplete(rows: Iterable[ReplyScores]) -> bool:
     """Whether more than `MOST_MISSING` of the ratings that there should be are missing."""
     scores = [score for row in rows for score in row.scores]
     return sum(score.value is None for score in scores) > MOST_MISSING * len(scores)
@@ -204,7 +206,7 @@ def _blamed(data: Sample) -> Figure:
     )
 
 
-def agreement(data: Sample) -> Agreement:
+def compute_agreement(data: Sample) -> Agreement:
     """Return how far the judges agree."""
     own = data.by_judge["own"].reshape(-1, len(data.judges))
     swapped = data.by_judge["swapped"].reshape(own.shape)
@@ -228,11 +230,3 @@ def _by_seed(data: Sample, own: Array, gain: Array) -> tuple[float | None, ...]:
     seeds = np.array([seed for _, seed in data.dialogues])
     levels = average_level(table, (np.unique(seeds)[:, None] == seeds) * 1.0)
     return tuple(None if np.isnan(level) else level for level in levels.tolist())
-
-
-def document(table: Mapping[str, Mapping[str, SuiteResult]]) -> dict[str, Any]:
-    """Return the numbers as result.json holds them."""
-    return {
-        suite: {name: result.model_dump(mode="json") for name, result in by_condition.items()}
-        for suite, by_condition in table.items()
-    }
