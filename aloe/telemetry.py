@@ -23,7 +23,8 @@ from aloe.errors import ConfigError
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
 
-    from aloe.calls.log import CallLog, Event
+    from aloe.calls.event import Event
+    from aloe.calls.log import CallLog
     from aloe.config import TelemetryConfig
     from aloe.models.open import Message
 

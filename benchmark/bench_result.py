@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition
 from aloe.errors import InputError
-from aloe.memory.run_folder import replace_text
+from aloe.files.writing import replace_text
 from aloe.schema import Record
 
 

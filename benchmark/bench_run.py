@@ -18,7 +18,8 @@ from aloe.benchmark.folder import CONFIG, RESULT, read_bench, write_cases
 from aloe.benchmark.run import BenchProgress, make_checker, run_condition
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.suite_result import compute_suites
-from aloe.calls.log import CallLog, appending, iter_events
+from aloe.calls.event import appending, read_events
+from aloe.calls.log import CallLog
 from aloe.config import Condition, Config
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
@@ -153,7 +154,7 @@ def open_run(plan: BenchPlan) -> BenchRun:
 def past_events(out: Path) -> Iterator[dict[str, Any]]:
     """Yield every call that was made for a bench folder, its controls included."""
     for path in (out / "events.jsonl", *sorted(out.glob("*/events.jsonl"))):
-        yield from iter_events(path)
+        yield from read_events(path)
 
 
 def _with_earlier_controls(

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from aloe import config as settings
 from aloe.agents.candidate import CONDITIONS
-from aloe.config import Condition, Config
+from aloe.config import Condition, Config, load
 from aloe.errors import ConfigError
 
 
@@ -31,15 +30,14 @@ def load_candidate(
     Raises:
         ConfigError: a setting is wrong, or a judge is named twice.
     """
-    raw = settings.load(path, overrides).model_dump()
+    changes: dict[str, Any] = {}
     if model:
-        raw["benchmark"]["candidate"] |= _named(model)
+        changes["benchmark.candidate"] = _named(model)
     if user:
-        raw["models"]["user"] |= _named(user)
+        changes["models.user"] = _named(user)
     if judges:
-        raw["models"]["judge"] |= _named(judges[0])
-        raw["models"]["panel"] = list(judges[1:])
-    config = settings.validated(Config, raw, source=path or "command line")
+        changes |= {"models.judge": _named(judges[0]), "models.panel": list(judges[1:])}
+    config = load(path, overrides).updated(changes, source=path or "command line")
     names = [each.model for each in config.models.judges().values()]
     if len(set(names)) < len(names):
         raise ConfigError(
@@ -68,11 +66,8 @@ def with_controls(config: Config, controls: Sequence[str]) -> dict[Condition, Co
         condition = _control(name)
         if (condition == "floor") != bool(model):
             raise ConfigError("--control floor=MODEL names the untuned model; no other takes one")
-        raw = config.model_dump()
-        raw["benchmark"]["condition"] = condition
-        if model:
-            raw["benchmark"]["candidate"] |= _named(model)
-        found[condition] = settings.validated(Config, raw, source="--control")
+        changes = {"condition": condition} | ({"candidate": _named(model)} if model else {})
+        found[condition] = config.updated({"benchmark": changes}, source="--control")
     return found
 
 

@@ -41,7 +41,8 @@ from aloe.benchmark.run import make_checker
 from aloe.benchmark.scores import Missing, ReplyScores
 from aloe.benchmark.suite_result import compute_suite
 from aloe.benchmark.swaps import stand_ins
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig
 from aloe.errors import CallError
 from aloe.graphs.dialogue import DialogueContext, hold

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.agents.registry import prompts_of
 from aloe.calls.budget import Budget, Spent
-from aloe.calls.log import CallLog, appending, iter_events
+from aloe.calls.event import appending, read_events
+from aloe.calls.log import CallLog
 from aloe.config import Config, load
 from aloe.errors import CallError
 from aloe.graphs.expansion import check_expansion
@@ -124,7 +125,7 @@ async def _run(
     wanted = list(plan(personas, config.simulation.trees, config.seed))
     progress = RunProgress(wanted=len(wanted))
     with folder.writing(config, prompts), appending(folder.events) as events:
-        budget = Budget(config.budget, Spent.before(iter_events(folder.events)))
+        budget = Budget(config.budget, Spent.before(read_events(folder.events)))
         calls = CallLog(events, prices=config.prices, budget=budget)
         await grow_all(wanted, config, folder, models, calls, progress)
     return list(read_trees(folder.path)) if folder.trees.exists() else [], progress

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from aloe.agents.judge import Comparison
 from aloe.agents.writer import PersonaWriter
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError, ModelError
 from aloe.graphs.run import make_context

@@ -13,7 +13,8 @@ from typing import Any
 
 from langchain_core.runnables.graph import Graph
 
-from aloe.errors import ConfigError, StoreError
+from aloe.errors import ConfigError
+from aloe.files.writing import explain_failure
 
 BOX = (150, 36)
 GAP = (30, 44)
@@ -62,10 +63,8 @@ def save_png(graph: Graph, path: Path) -> None:
         _arrow(pen, corners, dashed=edge.conditional)
     for node, place in places.items():
         _box(pen, place, node)
-    try:
+    with explain_failure(path):
         image.save(path, "PNG")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
 
 
 def _size(levels: Sequence[Sequence[str]], edges: int) -> tuple[int, int]:

@@ -19,7 +19,8 @@ from aloe.agents.prompt import chosen
 from aloe.agents.registry import models_in_use
 from aloe.agents.role_agent import RoleAssistant, make_roles
 from aloe.agents.user import UserAgent
-from aloe.calls.log import CallLog, iter_events
+from aloe.calls.event import read_events
+from aloe.calls.log import CallLog
 from aloe.config import AssistantConfig, Config
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.checkpoints import Checkpoints
@@ -265,7 +266,7 @@ async def finish_trees(
     done = folder.finished()
     todo = {tree: each for tree, each in wanted.items() if tree not in done}
     progress.finished_before = len(wanted) - len(todo)
-    calls.remember(event for event in iter_events(folder.events) if event["tree"] in todo)
+    calls.remember(event for event in read_events(folder.events) if event["tree"] in todo)
 
     async def work(item: tuple[str, T]) -> None:
         tree, each = item

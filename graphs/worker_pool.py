@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.errors import AloeError, BudgetError, CallError, ModelError
 from aloe.graphs.run import PlannedTree
 from aloe.graphs.worker import Close, Failed, Grown, Job, Order, Ready, Report

@@ -14,7 +14,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.registry import prompts_of
 from aloe.agents.scripted import reply
-from aloe.config import Config, validated
 
 TEXT = (Path(__file__).parent.parent / "docs/extending.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -52,10 +51,7 @@ def script(messages: list[BaseMessage], arguments: dict[str, Any]) -> str | AIMe
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda each: next(iter(each)))
 def test_the_settings_on_the_page_grow_a_tree(settings: dict[str, Any]) -> None:
-    raw = config(turns=2).model_dump()
-    for section, values in settings.items():
-        raw[section] = {**raw[section], **values}
-    resolved = validated(Config, raw, source="docs")
+    resolved = config(turns=2).updated(settings, source="docs")
     assert prompts_of(resolved)
     tree = grow(resolved, model=scripted_model(script))  # type: ignore[arg-type]
     roles = {name for node in tree.nodes for name in node.notes}

@@ -18,18 +18,17 @@ its turns. `aloe.calls.exchange` puts the two together.
 """
 
 import asyncio
-import json
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TextIO
 
 from aloe.calls.budget import Budget
+from aloe.calls.event import Event, write_event
 from aloe.config import PAID, Price
-from aloe.errors import CallError, StoreError, TransientCallError
+from aloe.errors import CallError, TransientCallError
 from aloe.models.limits import Limiter
 from aloe.models.open import Message, Model, Reply
 from aloe.models.refusals import Refusals
@@ -40,43 +39,6 @@ KEPT = 4096
 
 SPELLED = 8192
 """Messages remembered as written; when there are more, some will stand in the file twice."""
-
-
-@dataclass(kw_only=True)
-class Event:
-    """One model call as it stands in events.jsonl."""
-
-    role: str
-    """Name of the agent that called."""
-    model: str
-    tree: str | None
-    """Tree the call worked for; None outside of trees."""
-    node: str | None
-    """Node that the call wrote, judged or read; of a failed call, the node it answered."""
-    outcome: str = "ok"
-    """`ok`, a fault such as `empty` or `unreadable`, or `error`."""
-    started: float = 0.0
-    """Unix time in seconds."""
-    latency: float = 0.0
-    """Seconds from the question to the answer."""
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
-    """US dollars; None if the model's price is not known."""
-    key: str = ""
-    """Hash of role, model, messages and arguments, the sampling seed among them."""
-    carried: bool = False
-    """Whether the line comes from another run, so that nothing was spent on it in this one."""
-    prompt: list[str] = field(default_factory=list)
-    """Ids of the messages that were sent, in order."""
-    texts: dict[str, Message] = field(default_factory=dict)
-    """Role and text by id, of the messages that no earlier line of the tree spells out."""
-    arguments: dict[str, Any] = field(default_factory=dict)
-    """What was sent beside the messages and the sampling settings of the role."""
-    reply: dict[str, Any] | None = None
-    """The answer as it came; None if the call failed."""
-    error: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -228,14 +190,7 @@ class CallLog:
         self.totals.add(event)
         self.budget.spent.add(event.input_tokens + event.output_tokens, event.cost)
         if self._file:
-            try:
-                self._file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
-                self._file.flush()
-            except OSError as error:
-                raise StoreError(
-                    f"the log of calls cannot be written ({error.strerror}); what is finished is "
-                    "kept: make room, then run the same command again"
-                ) from None
+            write_event(self._file, event)
         for listener in self._listeners:
             listener(event)
 
@@ -381,32 +336,3 @@ class Call:
         if self._made:
             self._made = False
             self._log.budget.settle()
-
-
-@contextmanager
-def appending(path: Path) -> Iterator[TextIO]:
-    """Open an events file for further lines; what could not be written has been reported then."""
-    file = path.open("a", encoding="utf-8")
-    try:
-        yield file
-    finally:
-        with suppress(OSError):
-            file.close()
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """Return the events in `path`; a torn last line, left by a kill, is passed over."""
-    return list(iter_events(path))
-
-
-def iter_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events in `path` one by one, as `read_events` does."""
-    if not path.exists():
-        return
-    # Lines of a file opened in text mode would also end at a bare carriage return.
-    with path.open("rb") as file:
-        for line in file:
-            with suppress(json.JSONDecodeError, UnicodeDecodeError):
-                event = json.loads(line)
-                if isinstance(event, dict):
-                    yield event

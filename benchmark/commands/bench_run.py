@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aloe.benchmark.bench_result import BenchResult
     from aloe.benchmark.bench_run import BenchRun
     from aloe.calls.budget import Budget
-    from aloe.calls.log import Event
+    from aloe.calls.event import Event
     from aloe.config import Condition
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Bench folder; resumed if it is.")]

@@ -67,7 +67,7 @@ def experiment(
     from aloe.benchmark.experiment.pooled import write_pooled
     from aloe.benchmark.experiment.report import Ablated, write_ablations, write_report
     from aloe.benchmark.experiment.stage import Stages
-    from aloe.memory.run_folder import replace_text
+    from aloe.files.writing import replace_text
 
     if config is None:
         raise ConfigError("name the settings: --config examples/proof.toml, or proof-quick.toml")
@@ -137,7 +137,8 @@ def experiment_trees(
     """
     from aloe import config as settings
     from aloe.benchmark.experiment.trees import grow, open_assistants
-    from aloe.calls.log import CallLog, appending
+    from aloe.calls.event import appending
+    from aloe.calls.log import CallLog
     from aloe.graphs.commands.dashboard import RunDisplay, end
     from aloe.graphs.run import RunProgress
     from aloe.loop import runner

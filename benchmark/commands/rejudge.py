@@ -46,10 +46,11 @@ def rejudge(
     """
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import judges_in_use
-    from aloe.calls.log import appending
+    from aloe.calls.event import appending
+    from aloe.files.writing import replace_text
     from aloe.graphs.rejudge import check_same, flips
     from aloe.loop import runner
-    from aloe.memory.run_folder import RunFolder, read_trees, replace_text
+    from aloe.memory.run_folder import RunFolder, read_trees
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import traced
 
@@ -99,13 +100,13 @@ def _settings(
     stored = run / "config.toml"
     old = settings.load(stored if stored.exists() else None)
     new = settings.load(config) if config else old
-    raw = old.model_dump()
-    raw["judge"] = new.judge.model_dump()
-    raw["prices"] |= {name: price.model_dump() for name, price in new.prices.items()}
-    raw["models"] |= {"judge": new.models.judge.model_dump(), "panel": new.models.panel}
-    if concurrency:
-        raw["simulation"]["concurrency"] = concurrency
-    merged = settings.validated(settings.Config, raw, source=config or stored)
+    changes = {
+        "judge": new.judge,
+        "prices": {**old.prices, **new.prices},
+        "models": {"judge": new.models.judge, "panel": new.models.panel},
+        "simulation.concurrency": concurrency or old.simulation.concurrency,
+    }
+    merged = old.updated(changes, source=config or stored)
     return merged.with_judge(judge, base_url)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.files.records import read_records
-from aloe.memory.run_folder import replace_text
+from aloe.files.writing import replace_text
 from aloe.memory.verifiable import wish
 from aloe.schema import Outcome, Persona, Tree, Verdict, derived_seed
 

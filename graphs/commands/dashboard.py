@@ -14,7 +14,8 @@ from aloe.errors import EXIT_CODE
 from aloe.views.figures import Throughput, duration, grid, spending
 
 if TYPE_CHECKING:
-    from aloe.calls.log import CallLog, Event
+    from aloe.calls.event import Event
+    from aloe.calls.log import CallLog
     from aloe.graphs.run import RunProgress
     from aloe.memory.disclosures import Tally
 

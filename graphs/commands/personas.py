@@ -22,7 +22,8 @@ from aloe.views.figures import Throughput, duration, grid, spending
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aloe.calls.log import CallLog, Event
+    from aloe.calls.event import Event
+    from aloe.calls.log import CallLog
     from aloe.config import Config
     from aloe.graphs.pool import GrowthProgress
     from aloe.memory.pool.growth import GrowthLog
@@ -127,7 +128,7 @@ class _Growth:
         if self.size >= self.config.personas.target:
             return
         seeds = read_seeds(self.config.personas.seeds)
-        from aloe.calls.log import appending
+        from aloe.calls.event import appending
         from aloe.memory.embedder import open_embedder
         from aloe.memory.pool.gate import open_pool
         from aloe.models.open import check_reachable, open_model

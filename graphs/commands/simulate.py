@@ -121,13 +121,14 @@ def simulate(
     from aloe import config as settings
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import prompts_of
+    from aloe.calls.event import appending
     from aloe.calls.history import History
-    from aloe.calls.log import appending
     from aloe.calls.replay import record as record_calls
+    from aloe.files.writing import replace_text
     from aloe.graphs.expansion import check_expansion
     from aloe.graphs.run import open_models
     from aloe.loop import runner
-    from aloe.memory.run_folder import RunFolder, replace_text
+    from aloe.memory.run_folder import RunFolder
     from aloe.models.open import check_reachable
     from aloe.telemetry import traced
 

@@ -30,7 +30,7 @@ def _lines(
     folder: "RunFolder", *, start: int = 0, until: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the events from byte `start`; up to byte `until`, or as long as somebody writes."""
-    from aloe.calls.exchange import parsed
+    from aloe.calls.event import parse_event
 
     heard = time.monotonic()
     while not folder.events.exists() and folder.busy():
@@ -44,7 +44,7 @@ def _lines(
             line = file.readline()
             if line.endswith(b"\n"):
                 heard = time.monotonic()
-                if event := parsed(line):
+                if event := parse_event(line):
                     yield event
             elif until is not None:
                 return

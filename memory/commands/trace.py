@@ -188,11 +188,11 @@ class _Trace:
         return Group(*lines), {"calls": [_plain(each) for each in calls]}
 
     def _drawing(self, tree: "Tree") -> tuple[RenderableType, dict[str, Any]]:
-        from aloe.calls.exchange import events_of
+        from aloe.calls.event import read_events
         from aloe.views.account import accounts
         from aloe.views.tree import Drawer
 
-        events = list(events_of(self.events, tree.id))
+        events = list(read_events(self.events, tree.id))
         drawer = Drawer(
             tree=tree,
             account=accounts(events, lambda event: event["tree"]).get(tree.id),
@@ -203,12 +203,12 @@ class _Trace:
         return drawer.drawing(), tree.model_dump(mode="json")
 
     def _listing(self) -> tuple[RenderableType, dict[str, Any]]:
-        from aloe.calls.exchange import events_of
+        from aloe.calls.event import read_events
         from aloe.views.account import Spending
         from aloe.views.search import hits
         from aloe.views.table import TreeTable
 
-        spent = Spending(events_of(self.events))
+        spent = Spending(read_events(self.events))
         hit = {each.id: hits(each, self.search) for each in self.trees} if self.search else None
         shown = [each for each in self.trees if hit is None or hit[each.id]]
         if self.search and not shown:

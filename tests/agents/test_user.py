@@ -8,7 +8,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.repairs import REPAIRS
 from aloe.agents.user import TRIES, UserAgent, facts_in_order
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.errors import CallError
 from aloe.schema import Node, UserNode
 

@@ -11,8 +11,9 @@ import pytest
 from builders import scripted_model
 from langchain_core.messages import AIMessage
 
+from aloe.calls.event import Event, read_events
 from aloe.calls.exchange import exchanges
-from aloe.calls.log import CallLog, Event, read_events
+from aloe.calls.log import CallLog
 from aloe.config import Price
 from aloe.errors import CallError, Cause, StoreError, TransientCallError
 from aloe.models.open import Model, Reply
@@ -166,7 +167,7 @@ def test_a_torn_line_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text('{"key": "a"}\n{"key": "b"}\n{"key": "c", "re', encoding="utf-8")
     assert [event["key"] for event in read_events(path)] == ["a", "b"]
-    assert read_events(tmp_path / "none.jsonl") == []
+    assert list(read_events(tmp_path / "none.jsonl")) == []
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x1e", "\r", "\n"])

@@ -10,7 +10,8 @@ from sample_tree import TREE, totals
 from snapshots import Compare, drawn
 
 from aloe.calls.budget import Budget, Spent
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig
 from aloe.graphs.commands.dashboard import NewestExchange, RunDisplay
 from aloe.graphs.run import RunProgress

@@ -10,7 +10,8 @@ from builders import PERSONAS, config
 from server import Answer, ChatServer, Request, failure, scripted
 
 from aloe.calls.budget import Budget
-from aloe.calls.log import CallLog, Event, appending, read_events
+from aloe.calls.event import Event, appending, read_events
+from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config
 from aloe.errors import AloeError, BudgetError, ModelError, StoreError
 from aloe.graphs.engine import workers
@@ -91,7 +92,7 @@ def test_a_crew_grows_the_trees_that_one_process_grows(tmp_path: Path) -> None:
     progress, calls = run(settings, tmp_path / "crew")
     assert (tmp_path / "crew/trees.jsonl").read_bytes() == alone(settings, tmp_path / "alone")
     assert (progress.finished, progress.failures) == (6, {})
-    events = read_events(tmp_path / "crew/events.jsonl")
+    events = list(read_events(tmp_path / "crew/events.jsonl"))
     assert len(events) == calls.totals.calls > 0
 
 
@@ -138,7 +139,7 @@ def test_the_budget_of_the_run_closes_every_worker(tmp_path: Path) -> None:
     settings = config(trees=8, turns=2, workers=1)
     with pytest.raises(BudgetError, match="30 calls are made"):
         run(settings, tmp_path, budget=Budget(BudgetConfig(max_calls=30)))
-    made = len(read_events(tmp_path / "events.jsonl"))
+    made = len(list(read_events(tmp_path / "events.jsonl")))
     assert 30 <= made <= 30 + 8, "at most what was in flight comes on top"
     run(settings, tmp_path)
     assert (tmp_path / "trees.jsonl").read_bytes() == alone(settings, tmp_path / "alone")

@@ -10,7 +10,8 @@ from builders import PERSONAS, JitteryChat, config, models, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.scripted import reply
-from aloe.calls.log import CallLog, read_events
+from aloe.calls.event import read_events
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import ModelError
 from aloe.graphs.run import RunProgress, open_models, plan, simulate
@@ -132,7 +133,7 @@ def test_a_model_that_is_gone_stops_the_run_and_keeps_what_is_finished(tmp_path:
 
 def test_every_call_of_a_run_is_an_event(tmp_path: Path) -> None:
     _, calls = run(config(trees=3, turns=2), tmp_path)
-    events = read_events(tmp_path / "events.jsonl")
+    events = list(read_events(tmp_path / "events.jsonl"))
     assert len(events) == calls.totals.calls
     trees = {tree.id: tree for tree in read_trees(tmp_path)}
     for event in events:

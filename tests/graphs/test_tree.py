@@ -14,7 +14,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.prompt import shipped
 from aloe.agents.scripted import reply
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import EXPANSION_NAMES, Config, Schedule
 from aloe.errors import CallError, ContextError, ModelError, TransientCallError
 from aloe.graphs.tree import turn_graph

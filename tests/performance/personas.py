@@ -34,11 +34,11 @@ from typing import Any
 import numpy as np
 
 from aloe.config import ModelConfig, PersonasConfig
+from aloe.files.writing import replace_bytes
 from aloe.memory.axes import KINDS
 from aloe.memory.embedder import MiniLmEmbedder, Vectors, unit
 from aloe.memory.personas import SHIPPED, as_line, read_personas
 from aloe.memory.pool.gate import PersonaPool, open_pool
-from aloe.memory.run_folder import replace_bytes
 from aloe.schema import Persona, digest
 
 BATCH = 64

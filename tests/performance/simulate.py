@@ -37,12 +37,14 @@ from typing import Any
 
 from aloe import config as settings
 from aloe.calls.budget import Budget
-from aloe.calls.log import CallLog, appending
+from aloe.calls.event import appending
+from aloe.calls.log import CallLog
 from aloe.config import Config, LimitsConfig
+from aloe.files.writing import replace_text
 from aloe.graphs.run import RunProgress, open_models, plan, simulate
 from aloe.loop import runner
 from aloe.memory.personas import SHIPPED, as_line, read_personas
-from aloe.memory.run_folder import RunFolder, read_trees, replace_text
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.limits import Limiter
 from tests.performance.floor import ONE_ORDER, combined, digest_of, run_floor
 from tests.performance.load_server import ceiling
