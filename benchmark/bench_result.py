@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition
 from aloe.errors import InputError
+from aloe.files.records import describe
 from aloe.files.writing import replace_text
 from aloe.schema import Record
 
@@ -101,7 +102,5 @@ class BenchResult(Record):
         except OSError:
             raise InputError(path, "is not there; the run has not come to its end") from None
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            problem = f"is no result of a bench run: {where}: {first['msg']}"
+            problem = describe(error, "is no result of a bench run")
             raise InputError(path, problem) from None

@@ -58,7 +58,7 @@ def test_a_broken_result_is_refused_with_its_place(
     with pytest.raises(InputError, match=f"no result of a bench run: {said}"):
         BenchResult.read(path)
     path.write_text("{")
-    with pytest.raises(InputError, match="no result of a bench run: the file"):
+    with pytest.raises(InputError, match="no result of a bench run: Invalid JSON"):
         BenchResult.read(path)
     path.unlink()
     with pytest.raises(InputError, match="has not come to its end"):
