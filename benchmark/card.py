@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from aloe.benchmark.bench_result import PlayedCondition
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
+from aloe.benchmark.markdown import escape, format_table
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.benchmark.tables import LABELS, SHARES
 from aloe.config import Condition
@@ -20,7 +21,7 @@ UNKNOWN_JUDGE = (
 )
 
 
-def shown(name: str, figure: Figure | None) -> str:
+def format_named(name: str, figure: Figure | None) -> str:
     """Return a figure with its interval as a person reads it; a dash where there is none."""
     if figure is None or figure.value is None:
         return "-"
@@ -39,13 +40,13 @@ def figure_rows(by_condition: Mapping[Condition, SuiteResult]) -> list[list[str]
     return [
         [
             LABELS[name].strip(),
-            *(shown(name, result.figures.get(name)) for result in by_condition.values()),
+            *(format_named(name, result.figures.get(name)) for result in by_condition.values()),
         ]
         for name in names
     ]
 
 
-def repeating(bench: Bench) -> dict[str, str]:
+def collect_provenance(bench: Bench) -> dict[str, str]:
     """Return what a run depends on, by name, so that it can be repeated."""
     result, spent = bench.result, bench.result.spent
     return {
@@ -75,14 +76,14 @@ def _command(conditions: Mapping[Condition, PlayedCondition]) -> str:
     return f"aloe bench run --config config.toml{''.join(named)} --out NEW"
 
 
-def missing(result: SuiteResult) -> str:
+def format_missing(result: SuiteResult) -> str:
     """Return how many ratings are missing, and why, as a person reads it."""
     count = sum(result.missing.values())
     reasons = ", ".join(f"{number} {reason}" for reason, number in result.missing.items())
     return f"{count} of {result.ratings}" + (f" ({reasons})" if reasons else "")
 
 
-def card(bench: Bench, passports: Sequence[Passport]) -> str:
+def render_card(bench: Bench, passports: Sequence[Passport]) -> str:
     """Return the snippet.
 
     Args:
@@ -93,19 +94,19 @@ def card(bench: Bench, passports: Sequence[Passport]) -> str:
         InputError: the bench has no result yet.
     """
     result = bench.result
-    parts = [f"## ALOE benchmark: {_plain(result.candidate)}\n"]
+    parts = [f"## ALOE benchmark: {escape(result.candidate)}\n"]
     if not result.complete:
         parts.append("**Incomplete**: more than 5% of the ratings are missing.\n")
-    parts += [f"- Warning: {_plain(text)}" for text in result.warnings]
+    parts += [f"- Warning: {escape(text)}" for text in result.warnings]
     for suite, by_condition in result.suites.items():
-        parts += [f"\n### {_plain(suite)}\n", _suite(by_condition)]
+        parts += [f"\n### {escape(suite)}\n", _suite(by_condition)]
     parts.append("\n### Judges\n")
     for passport in passports:
-        parts.append(_table(["", ""], list(passport.summary().items())))
+        parts.append(format_table(["", ""], passport.summary().items()) + "\n")
     if not passports:
         parts.append(UNKNOWN_JUDGE + "\n")
-    rows = [[name, f"`{value}`"] for name, value in repeating(bench).items()]
-    parts += ["\n### To repeat it\n", _table(["", ""], rows)]
+    rows = [[name, f"`{value}`"] for name, value in collect_provenance(bench).items()]
+    parts += ["\n### To repeat it\n", format_table(["", ""], rows) + "\n"]
     return "\n".join(parts)
 
 
@@ -115,25 +116,16 @@ def _suite(by_condition: Mapping[Condition, SuiteResult]) -> str:
     about = (
         f"{main.cases} cases, {main.dialogues} dialogues, levels {low:g} to {high:g}; 95% "
         f"intervals from {main.clusters} clusters (profiles x personalities); missing ratings: "
-        f"{missing(main)}.\n"
+        f"{format_missing(main)}.\n"
     )
     curve = [
-        [str(turn), shown("al_mean", figure)] for turn, figure in enumerate(main.curves["own"], 1)
+        [str(turn), format_named("al_mean", figure)]
+        for turn, figure in enumerate(main.curves["own"], 1)
     ]
     return "\n".join(
         [
             about,
-            _table(["", *by_condition], figure_rows(by_condition)),
-            _table(["k", "AL(k)"], curve),
+            format_table(["", *by_condition], figure_rows(by_condition)) + "\n",
+            format_table(["k", "AL(k)"], curve) + "\n",
         ]
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(_plain(cell) for cell in line) + " |\n" for line in lines)
-
-
-def _plain(text: str) -> str:
-    """Return text that does not break a table and is no markup."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""A metric of the user's own: one number a reply, averaged with the interval of all others.
+"""A custom metric: one number a reply, averaged with the interval of all others.
 
 The function gets the row of scores of one reply and the dialogue it stands in, and returns a number
 (a truth value counts as 1 or 0), or None where it does not apply. What it adds is only what is

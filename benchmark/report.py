@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from aloe.benchmark.bench_result import PlayedCondition
-from aloe.benchmark.card import UNKNOWN_JUDGE, card, figure_rows, missing, repeating, shown
+from aloe.benchmark.card import (
+    UNKNOWN_JUDGE,
+    collect_provenance,
+    figure_rows,
+    format_missing,
+    format_named,
+    render_card,
+)
 from aloe.benchmark.cases import Case
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
@@ -68,7 +75,7 @@ def write_report(bench: Bench, passports: Sequence[Passport] = ()) -> tuple[list
     """
     written, lacking = [bench.path / "report.html", bench.path / "card.md"], []
     replace_text(written[0], render_report(bench, passports))
-    replace_text(written[1], card(bench, passports))
+    replace_text(written[1], render_card(bench, passports))
     if importlib.util.find_spec("pyarrow"):
         written.append(bench.path / "scores.parquet")
         write_parquet(bench, written[-1])
@@ -97,7 +104,7 @@ def render_report(bench: Bench, passports: Sequence[Passport] = ()) -> str:
         passports=[each.summary() for each in passports],
         unknown_judge=UNKNOWN_JUDGE.replace("`", ""),
         cases=list(_cases(bench.cases, rows.get("candidate") or next(iter(rows.values())))),
-        repeating=repeating(bench),
+        repeating=collect_provenance(bench),
         meanings=MEANINGS,
     )
 
@@ -128,15 +135,21 @@ def _suite(
 def _tiles(result: SuiteResult) -> Iterator[tuple[str, str, str]]:
     for name in ("gain", "al_mean", "ir", "recall", "over_personalisation"):
         if name in result.figures:
-            value, _, interval = shown(name, result.figures[name]).partition(" ")
+            value, _, interval = format_named(name, result.figures[name]).partition(" ")
             yield LABELS[name].strip(), value, interval
-    count, _, reasons = missing(result).partition(" (")
+    count, _, reasons = format_missing(result).partition(" (")
     yield "missing ratings", count, reasons.rstrip(")")
 
 
 def _faults(name: str, result: SuiteResult) -> list[str]:
     faults = ", ".join(f"{count} {fault}" for fault, count in result.user_faults.items())
-    return [name, missing(result), str(result.empty), str(result.spoiled_cases), faults or "none"]
+    return [
+        name,
+        format_missing(result),
+        str(result.empty),
+        str(result.spoiled_cases),
+        faults or "none",
+    ]
 
 
 def _charts(by_condition: Mapping[Condition, SuiteResult]) -> list[Chart]:

@@ -64,7 +64,7 @@ def measure(
     ],
     as_json: Json = False,
 ) -> None:
-    """Measure something of your own in a finished bench, with its intervals.
+    """Measure a custom metric in a finished bench, with its intervals.
 
     A metric is a function of one reply's scores and its dialogue that returns a number or None.
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
+from aloe.benchmark.commands.resumable import resumable
 from aloe.console import finish, say, show, stderr, stdout
-from aloe.errors import EXIT_CODE, INTERRUPTED, BudgetError, ConfigError
+from aloe.errors import EXIT_CODE, BudgetError, ConfigError
 from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
 
 if TYPE_CHECKING:
@@ -127,11 +128,11 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
     from aloe.models.open import check_reachable
 
     budget = Budget(plan.config.budget, Spent.before(past_events(plan.out)))
-    with runner() as loop:
+    with runner() as loop, resumable(plan.out):
+        held = open_run(plan)
+        check_prices(plan.config, held.every_model)
+        loop.run(check_reachable(held.every_model))
         try:
-            held = open_run(plan)
-            check_prices(plan.config, held.every_model)
-            loop.run(check_reachable(held.every_model))
             for condition in plan.configs:
                 _hold(loop, held, condition, budget, quiet=quiet)
         except BudgetError as error:
@@ -139,9 +140,6 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
                 f"{error}; what is answered is kept: raise the cap and run the same command again "
                 f"to go on in {plan.out}"
             ) from None
-        except KeyboardInterrupt:
-            say(f"stopped; run the same command again to go on in {plan.out}")
-            raise typer.Exit(INTERRUPTED) from None
     return held
 
 

@@ -12,7 +12,7 @@ import pytest
 from chromium import dom, needs_chromium
 from command import RunAloe
 
-from aloe.benchmark.card import card
+from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.folder import Bench, read_bench
 from aloe.benchmark.report import render_report, write_report
@@ -125,7 +125,7 @@ def test_an_incomplete_run_says_so_on_page_and_card(bench: Bench) -> None:
     (bench.path / "result.json").write_text(json.dumps(raw | {"complete": False}))
     again = read_bench(bench.path)
     assert "Incomplete: more than 5% of the ratings are missing" in render_report(again)
-    assert "**Incomplete**" in card(again, [])
+    assert "**Incomplete**" in render_card(again, [])
 
 
 def test_a_mean_over_judges_needs_all_of_them(bench: Bench) -> None:
