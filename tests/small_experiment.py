@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from aloe.config import Config, validated
+from aloe.config import Config, validate
 
 
 def settings(folder: Path, model: Path, *, judge: str = "judge", **experiment: Any) -> Config:
@@ -40,7 +40,7 @@ def settings(folder: Path, model: Path, *, judge: str = "judge", **experiment: A
             **experiment,
         },
     }
-    return validated(Config, raw, source="test")
+    return validate(Config, raw, source="test")
 
 
 def run_command(arguments: Sequence[str]) -> None:

@@ -124,11 +124,11 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
     from aloe.benchmark.bench_run import open_run, past_events
     from aloe.calls.budget import Budget, Spent
     from aloe.graphs.commands.simulate import check_prices
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.models.open import check_reachable
 
     budget = Budget(plan.config.budget, Spent.before(past_events(plan.out)))
-    with runner() as loop, resumable(plan.out):
+    with make_runner() as loop, resumable(plan.out):
         held = open_run(plan)
         check_prices(plan.config, held.every_model)
         loop.run(check_reachable(held.every_model))
@@ -151,7 +151,7 @@ def _hold(
     from aloe.benchmark.run import BenchProgress
     from aloe.calls.log import CallLog
     from aloe.graphs.run import RunProgress
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     config = held.plan.configs[condition]
     wanted = len(held.plan.dialogues[condition])
@@ -164,7 +164,7 @@ def _hold(
     with held.writing(condition) as (folder, events):
         calls = CallLog(events, prices=config.prices, budget=budget, on_event=on_event)
         display = BenchDisplay(condition, progress, calls, quiet=quiet)
-        with display.running(), traced(config.telemetry, calls):
+        with display.running(), trace_calls(config.telemetry, calls):
             loop.run(held.hold(condition, folder, calls, progress, display.update))
 
 

@@ -69,7 +69,7 @@ def experiment(
     from aloe import config as settings
     from aloe.benchmark.experiment.ablations import choose_ablations
     from aloe.benchmark.experiment.pipeline import Experiment
-    from aloe.benchmark.experiment.processes import make_runner
+    from aloe.benchmark.experiment.processes import make_command_runner
     from aloe.benchmark.experiment.series import Series
     from aloe.benchmark.experiment.stage import Stages
     from aloe.files.writing import replace_text
@@ -91,7 +91,7 @@ def experiment(
         at_once=resolved.experiment.at_once,
     )
     with resumable(out), stages.hold() as lock:
-        run_command = make_runner(lock, quiet=quiet or stages.at_once > 1)
+        run_command = make_command_runner(lock, quiet=quiet or stages.at_once > 1)
         if quick:
             one = Experiment(config=resolved, stages=stages, run_command=run_command)
             _compare_rewards(one, as_json=as_json)
@@ -126,7 +126,7 @@ def experiment_trees(
     from aloe.calls.log import CallLog
     from aloe.graphs.commands.dashboard import RunDisplay, end
     from aloe.graphs.run import RunProgress
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.memory.personas import read_personas
     from aloe.memory.run_folder import RunFolder
     from aloe.models.open import check_reachable
@@ -138,7 +138,7 @@ def experiment_trees(
     models = open_assistants(resolved)
     progress = RunProgress(wanted=resolved.simulation.trees)
     asked = [models[each.name] for each in resolved.models.assistants]
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(asked))
         with folder.writing(resolved), appending(folder.events) as events:
             calls = CallLog(events, prices=resolved.prices, on_event=lambda e: display.follow(e))

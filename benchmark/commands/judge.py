@@ -93,15 +93,15 @@ def _ask(
     from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
     from aloe.files.journal import cut_torn_line
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     judges = judges_in_use(config)
     models = {name: open_model(each, config.limits) for name, each in judges.items()}
     progress = AuditProgress(wanted=len(pairs))
     # One loop for both: a client's connections belong to the loop that opened them.
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with appending(events) as file:
             cut_torn_line(events)
@@ -109,7 +109,7 @@ def _ask(
             calls.remember(read_events(events))
             display = _AuditDisplay(progress, calls, quiet=quiet)
             work = ask(config, pairs, models, calls, progress, own=own, on_change=display.update)
-            with resumable(), display.running(), traced(config.telemetry, calls):
+            with resumable(), display.running(), trace_calls(config.telemetry, calls):
                 return loop.run(work)
 
 

@@ -74,15 +74,15 @@ def _rejudge(
     from aloe.agents.registry import judges_in_use
     from aloe.calls.event import appending
     from aloe.files.writing import replace_text
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     passport = read_own_passport(config)
     judges = judges_in_use(config)
     models = {name: open_model(each, config.limits) for name, each in judges.items()}
     # One loop for both: a client's connections belong to the loop that opened them.
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with folder.writing(config), appending(folder.events) as events:
             if passport:
@@ -91,7 +91,7 @@ def _rejudge(
             with (
                 resumable(folder.path),
                 made.display.running(),
-                traced(config.telemetry, made.calls),
+                trace_calls(config.telemetry, made.calls),
             ):
                 loop.run(made.run(trees, folder, models))
     return made

@@ -8,7 +8,7 @@ from aloe.benchmark.experiment.steps import RunCommand
 from aloe.errors import INTERRUPTED, AloeError
 
 
-def make_runner(lock: int, *, quiet: bool) -> RunCommand:
+def make_command_runner(lock: int, *, quiet: bool) -> RunCommand:
     """Return what runs a command in a process that holds the experiment's folder as well.
 
     Args:

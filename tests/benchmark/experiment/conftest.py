@@ -13,7 +13,7 @@ def ran_experiment(aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     import tiny
 
     monkeypatch.setattr(
-        "aloe.benchmark.experiment.processes.make_runner", lambda lock, quiet: run_command
+        "aloe.benchmark.experiment.processes.make_command_runner", lambda lock, quiet: run_command
     )
     model = tiny.save(tmp_path / "tiny")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aloe.benchmark.experiment.ablations import choose_ablations
-from aloe.config import Config, validated
+from aloe.config import Config, validate
 
 
 def test_every_ablation_is_known_by_name() -> None:
@@ -18,13 +18,13 @@ def test_every_ablation_is_known_by_name() -> None:
 
 def test_hints_are_taken_away_only_where_there_are_some() -> None:
     raw = {"models": {"assistants": [{"name": "plain"}, {"name": "styled", "style": "Be brief."}]}}
-    config = validated(Config, raw, source="test")
+    config = validate(Config, raw, source="test")
     assert "hint-none" not in [each.name for each in choose_ablations(["all"], config)]
 
 
 def test_what_an_ablation_is_against_is_made_too() -> None:
     raw = {"simulation": {"trees": 50}, "experiment": {"ablation_judged": 25}}
-    config = validated(Config, raw, source="test")
+    config = validate(Config, raw, source="test")
     assert [a.name for a in choose_ablations(["bug-fixed-order"], config)] == [
         "trees-25",
         "model-judge",
