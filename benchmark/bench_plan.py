@@ -10,7 +10,7 @@ from aloe.benchmark.dialogues import PlannedDialogue, plan
 from aloe.benchmark.families import warn_about_judges
 from aloe.benchmark.folder import check_same, read_bench
 from aloe.benchmark.forecast import BenchForecast, forecast
-from aloe.benchmark.swaps import stand_ins
+from aloe.benchmark.swaps import assign_stand_ins
 from aloe.config import Condition, Config
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import RunFolder
@@ -119,4 +119,4 @@ def _assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
     suites: dict[str, list[Case]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)
-    return {id_: other for each in suites.values() for id_, other in stand_ins(each).items()}
+    return {id_: other for each in suites.values() for id_, other in assign_stand_ins(each).items()}

@@ -20,7 +20,7 @@ from aloe.schema import Tree
 Metric = Callable[[ReplyScores, Tree], float | None]
 
 
-def measured(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
+def measure_metric(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
     """Return the mean of the metric that `name` names, by suite and condition.
 
     Args:

@@ -30,7 +30,7 @@ async def judge_dialogue(
     planned: PlannedDialogue,
     tree: Tree,
     judges: Sequence[PointwiseJudge],
-    ledger: DisclosureChecker,
+    checker: DisclosureChecker,
     condition: Condition,
 ) -> list[ReplyScores]:
     """Return the rows of a finished dialogue, one a turn.
@@ -59,7 +59,7 @@ async def judge_dialogue(
                 "parroting": parroting(reply.content, user.content),
                 "personal": personal(reply.content, probe, persona) if probe else None,
                 "right": right(reply.content, probe) if probe else None,
-                "recall": await asyncio.to_thread(recall, tree, persona, ledger) if last else None,
+                "recall": await asyncio.to_thread(recall, tree, persona, checker) if last else None,
                 "user_faults": user.faults,
                 "leaked": leaked(persona, user, tree.id),
                 "on_table": _on_table(user),

@@ -93,7 +93,7 @@ def issue(judge: JudgeIdentity, judged: Sequence[JudgedPair]) -> Passport:
         self_preference=_effect(judged, _own) if any(each.own for each in judged) else None,
         kappa=cohen_kappa([(each.label, each.verdict.outcome) for each in judged]),
         alpha=krippendorff_alpha([(each.label, _rating(each)) for each in judged]),
-        slope=slope([m for _, m in margins]) if margins else None,
+        slope=fit_slope([m for _, m in margins]) if margins else None,
         brier=brier(margins) if margins else None,
         thresholds=tuple(thresholds([m for _, m in margins], len(judged))),
     )
@@ -187,7 +187,7 @@ def _effect(judged: Sequence[JudgedPair], value: Callable[[JudgedPair], float | 
     )
 
 
-def slope(margins: Sequence[float]) -> float:
+def fit_slope(margins: Sequence[float]) -> float:
     """Fit P(right) = 1 / (1 + exp(-slope * |margin|)) to margins in favour of the better reply.
 
     Targets are drawn in from 0 and 1 as Platt (1999) does, so that a judge without a mistake gets a
@@ -225,7 +225,7 @@ def brier(margins: Sequence[tuple[str, float]]) -> float:
         folds[int(digest("fold", group), 16) % FOLDS].append(margin)
     errors = []
     for held_out in folds:
-        fitted = slope([m for fold in folds if fold is not held_out for m in fold])
+        fitted = fit_slope([m for fold in folds if fold is not held_out for m in fold])
         errors += [(_logistic(fitted * abs(m)) - float(m > 0)) ** 2 for m in held_out]
     return sum(errors) / len(errors)
 

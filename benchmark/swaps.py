@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from aloe.benchmark.cases import Case
 
 
-def stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
+def assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
     """Return the case whose user stands in for each case's, by id; those without one are left out.
 
     Args:

@@ -70,11 +70,11 @@ def measure(
 
     Example: `aloe bench measure runs/bench my_metrics:asks_back`
     """
-    from aloe.benchmark.custom_metric import measured
+    from aloe.benchmark.custom_metric import measure_metric
     from aloe.benchmark.folder import read_bench
 
     bench = read_bench(folder)
-    found = {name: measured(bench, name) for name in names}
+    found = {name: measure_metric(bench, name) for name in names}
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("metric", "suite", "condition"):
         table.add_column(column, overflow="fold")

@@ -80,7 +80,7 @@ def draw_people(
     """
     rng = random.Random(derive_seed("proof", seed))
     dimensions = choose_dimensions(config)
-    reserved = reserved_pairs(config.reserved, dimensions, rng)
+    reserved = reserve_pairs(config.reserved, dimensions, rng)
     needed: dict[Part, int] = {
         "test": config.test,
         "validation": config.validation,
@@ -156,7 +156,7 @@ def balanced(persona: Persona) -> bool:
     return abs(2 * effort - len(wishes)) <= 1
 
 
-def reserved_pairs(share: float, dimensions: Set[str], rng: random.Random) -> frozenset[Pair]:
+def reserve_pairs(share: float, dimensions: Set[str], rng: random.Random) -> frozenset[Pair]:
     """Return that share of all pairs of wishes of different dimensions."""
     wishes = [(name, each.value) for name in sorted(dimensions) for each in DIMENSIONS[name]]
     pairs = [frozenset(two) for two in combinations(wishes, 2) if two[0][0] != two[1][0]]

@@ -7,11 +7,11 @@ from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import plan
 from aloe.benchmark.forecast import forecast
 from aloe.benchmark.suite_result import compute_suite
-from aloe.benchmark.swaps import stand_ins
+from aloe.benchmark.swaps import assign_stand_ins
 from aloe.config import Config, validate
 
 SUITE = load_cases("aloe-100")
-SWAPS = stand_ins(SUITE)
+SWAPS = assign_stand_ins(SUITE)
 
 
 def config(**given: object) -> Config:
@@ -28,7 +28,9 @@ def test_calls_are_counted_exactly() -> None:
 
 
 def test_rules_cost_nothing() -> None:
-    ahead = forecast(config(), {"candidate": plan(cases(), stand_ins(cases()), 1, "candidate")})
+    ahead = forecast(
+        config(), {"candidate": plan(cases(), assign_stand_ins(cases()), 1, "candidate")}
+    )
     assert ahead.calls == {"candidate": 99}
 
 
