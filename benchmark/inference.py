@@ -21,7 +21,7 @@ that is nested in another of six clusters or more adds nothing and is left out.
 
 Statistics that are no plain means are taken as the sum of what each case contributes, by leaving it
 out (Tukey's jackknife, Annals of Mathematical Statistics 29, 1958). How often the test errs and the
-intervals hold the truth is simulated by `aloe.benchmark.error_rates`.
+intervals hold the truth is simulated in `tests/error_rates.py`.
 """
 
 from collections.abc import Callable, Sequence

@@ -30,8 +30,6 @@ RunCommand = Callable[[Sequence[str]], None]
 Format = Literal["sft", "dpo"]
 Method = Literal["sft", "dpo", "grpo"]
 
-REWARD = "aloe.benchmark.experiment.reward:wishes_kept"
-
 
 @dataclass(kw_only=True)
 class Steps:
@@ -186,7 +184,7 @@ class Steps:
             command = ["train", method, "--config", self._settings(path, config)]
             command += ["--data", str(data), "--out", str(path)]
             command += ["--start", str(start)] if start else []
-            command += ["--reward", REWARD] if method == "grpo" else []
+            command += ["--reward", "rules"] if method == "grpo" else []
             self.run_command(command)
 
         return self.stages.make(name, inputs, make)

@@ -1,7 +1,7 @@
 """How often the statistics of the benchmark err, simulated on the designs that it has.
 
-    python -m aloe.benchmark.error_rates            print the tables
-    python -m aloe.benchmark.error_rates --write    put them into docs/benchmark.md
+    python tests/error_rates.py            print the tables
+    python tests/error_rates.py --write    put them into docs/benchmark.md
 
 Scores are made up so that the truth is known: two models between which there is no difference,
 however their scores scatter, and single models of known level and slope. A test at 5% should find a
