@@ -64,7 +64,7 @@ def embedded(page: str, name: str) -> Any:
     return json.loads(found[1])
 
 
-def test_the_verb_writes_all_files(aloe: RunAloe, folder: Path) -> None:
+def test_the_command_writes_all_files(aloe: RunAloe, folder: Path) -> None:
     ran = aloe("bench", "report", folder, "--json")
     assert ran.code == 0, ran.err
     written = {Path(path).relative_to(folder).as_posix() for path in ran.result["written"]}
