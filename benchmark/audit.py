@@ -16,8 +16,7 @@ from aloe.benchmark.gold_pairs import GoldPair, pick_pairs
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.calls.log import CallLog
 from aloe.config import Config
-from aloe.graphs.judging import judge_one
-from aloe.graphs.workers import work_through
+from aloe.graphs.concurrency import work_through
 from aloe.models.open import Model
 from aloe.passport import Passport
 from aloe.schema import Verdict, derive_seed
@@ -75,10 +74,10 @@ async def audit(
     async def own_verdict(pair: GoldPair) -> Verdict | None:
         if pair.id not in with_own or not (text := await _answer(pair, models["judge"], calls)):
             return None
-        return await judge_one(pair.compared(pair.better, text), judge)
+        return await judge.compare(pair.compared(pair.better, text))
 
     async def work(pair: GoldPair) -> None:
-        verdict = await judge_one(pair.comparison, judge)
+        verdict = await judge.compare(pair.comparison)
         judged[pair.id] = JudgedPair(pair=pair, verdict=verdict, own=await own_verdict(pair))
         progress.add(judged[pair.id])
         on_change()

@@ -156,16 +156,10 @@ def dialogue(planned: dict[str, PlannedDialogue], user: Model, checker: Disclosu
             roles.append(event.role)
 
         calls = CallLog(on_event=heard)
-        settings = Config().simulation
         context = DialogueContext(
-            user=UserAgent(
-                model=user,
-                calls=calls,
-                window=settings.user_window,
-                most_words=settings.user_words,
-            ),
+            user=UserAgent.of(Config(), user, calls),
             candidate=CandidateAgent(model=_candidate(), calls=calls),
-            ledger=checker,
+            checker=checker,
         )
         names = {"user": user.name, NAME: str(get_model())}
         try:

@@ -23,9 +23,9 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.files.journal import cut_torn_line
 from aloe.files.writing import replace_text
+from aloe.graphs.batch import RunProgress, finish_trees
+from aloe.graphs.concurrency import work_through
 from aloe.graphs.dialogue import DialogueContext, hold
-from aloe.graphs.run import RunProgress, finish_trees
-from aloe.graphs.workers import work_through
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.remembering import RememberingEmbedder
@@ -134,13 +134,7 @@ def _context(
 ) -> DialogueContext:
     """Build the agents that hold the dialogues."""
     return DialogueContext(
-        user=UserAgent(
-            model=models["user"],
-            calls=calls,
-            prompt=chosen("user", config.prompts),
-            window=config.simulation.user_window,
-            most_words=config.simulation.user_words,
-        ),
+        user=UserAgent.of(config, models["user"], calls),
         candidate=CandidateAgent(
             model=models["candidate"],
             calls=calls,
@@ -148,7 +142,7 @@ def _context(
             told_prompt=chosen("candidate_told", config.prompts),
             concise_prompt=chosen("candidate_concise", config.prompts),
         ),
-        ledger=checker,
+        checker=checker,
     )
 
 

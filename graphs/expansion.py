@@ -87,7 +87,7 @@ EXPANSIONS: dict[str, Expansion] = {
 
 
 @cache
-def expansion_named(name: str) -> Expansion:
+def find_expansion(name: str) -> Expansion:
     """Return the policy of one set of siblings that `name` names.
 
     Raises:
@@ -106,10 +106,10 @@ def check_expansion(config: SimulationConfig) -> None:
         ConfigError: it cannot.
     """
     if config.expansion != "beam":
-        expansion_named(config.expansion)
+        find_expansion(config.expansion)
 
 
-def frontier(
+def choose_frontier(
     config: SimulationConfig,
     tree: str,
     turn: int,
@@ -142,13 +142,13 @@ def frontier(
         chosen = beam(usable, config.beam_width, random.Random(derive_seed("beam", tree, turn)))
     else:
         name = "both" if turn <= config.both_turns else config.expansion
-        chosen = [node for each in usable for node in _chosen(name, tree, each)]
-    return _within_budget(config, tree, turn, chosen, nodes, width)
+        chosen = [node for each in usable for node in _choose(name, tree, each)]
+    return _cut_to_budget(config, tree, turn, chosen, nodes, width)
 
 
-def _chosen(name: str, tree: str, siblings: Siblings) -> list[str]:
+def _choose(name: str, tree: str, siblings: Siblings) -> list[str]:
     rng = random.Random(derive_seed("expand", tree, siblings.user))
-    policy = expansion_named(name)
+    policy = find_expansion(name)
     with guarded(f"expansion '{name}'", tree):
         chosen = set(policy(siblings.candidates, siblings.verdicts, rng))
     known = [candidate.id for candidate in siblings.candidates]
@@ -181,7 +181,7 @@ def _score(node: str, verdicts: Sequence[Verdict]) -> tuple[float, float]:
     return mean(balance or [0]), mean(margins or [0.0])
 
 
-def _within_budget(
+def _cut_to_budget(
     config: SimulationConfig, tree: str, turn: int, chosen: list[str], nodes: int, width: int
 ) -> list[str]:
     """Return as many of `chosen` as can reach the last turn within the budget, at least one."""

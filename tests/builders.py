@@ -10,7 +10,7 @@ from aloe.agents.registry import models_in_use
 from aloe.agents.scripted import reply
 from aloe.calls.log import CallLog
 from aloe.config import Config, LimitsConfig, ModelConfig, validate
-from aloe.graphs.run import make_context
+from aloe.graphs.context import make_context
 from aloe.graphs.tree import grow_tree
 from aloe.models.limits import Limiter
 from aloe.models.open import Model

@@ -23,7 +23,7 @@ MODULES = (
     "aloe.loop",
     "aloe.calls.history",
     "aloe.calls.replay",
-    "aloe.graphs.run",
+    "aloe.graphs.simulation",
     "aloe.graphs.commands.simulate",
 )
 

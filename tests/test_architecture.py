@@ -112,7 +112,6 @@ def test_training_reads_nothing_of_memory_but_the_tree_store() -> None:
             assert all(name.startswith(allowed) for name in memory), file
 
 
-@pytest.mark.xfail(strict=True, reason="being mended")
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {module: set(resolved(file)) - {module} for module, file in MODULES.items()}
     assert circles(graph) == []

@@ -92,16 +92,8 @@ def _agents(
         about["judge prompt"] = prompt.sha
     user = None
     if "user" in models:
-        prompt = chosen("user", config.prompts)
-        user = UserAgent(
-            model=models["user"],
-            calls=calls,
-            prompt=prompt,
-            window=config.simulation.user_window,
-            most_words=config.simulation.user_words,
-            moods=config.simulation.moods,
-        )
-        about["user prompt"] = prompt.sha
+        user = UserAgent.of(config, models["user"], calls)
+        about["user prompt"] = user.prompt.sha
 
     def spent() -> dict[str, Any]:
         totals = calls.totals

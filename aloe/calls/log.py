@@ -7,10 +7,9 @@ again, and calls that were answered are not made twice. The sampling seed is par
 different for every call of a run, and a line answers one call only, so one reply never stands in
 for two samples.
 
-A call that fails in passing is made again here, at the door, and every attempt has its line. How
-long that goes on is the limiter's and the budget's business (`aloe.models.limits`,
-`aloe.calls.budget`). Should a graph run a node again after all, the calls that the node had
-answered before are not repeated.
+A call that fails in passing is made again here, at the door and nowhere else, and every attempt has
+its line. How long that goes on is the limiter's and the budget's business (`aloe.models.limits`,
+`aloe.calls.budget`).
 
 What was sent is kept as well, each message once a tree: a line names its messages and spells out
 those that no earlier line of the tree did, so that a talk does not stand there again with each of
@@ -19,7 +18,7 @@ its turns. `aloe.calls.recorded_call` puts the two together.
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -34,9 +33,6 @@ from aloe.models.limits import Limiter
 from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
 from aloe.schema import digest
-
-KEPT = 4096
-"""Answers kept in case that a call of their tree fails and its node is run again."""
 
 SPELLED = 8192
 """Messages remembered as written; when there are more, some will stand in the file twice."""
@@ -107,8 +103,6 @@ class CallLog:
         self._patient = patient
         self._journal: dict[str, list[dict[str, Any]]] = {}
         self._failed: dict[str, str] = {}
-        self._failing: set[str | None] = set()
-        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._spelled: dict[tuple[str | None, str, str], str] = {}
 
     def listen(self, listener: Callable[[Event], None]) -> None:
@@ -129,28 +123,18 @@ class CallLog:
             elif carried and not reply:
                 self._failed[line["key"]] = line["error"]
 
-    def recall(self, key: str, tree: str | None = None) -> Reply | None:
+    def recall(self, key: str) -> Reply | None:
         """Return what is known to answer a call; None if it has to be made.
 
         Raises:
             CallError: it failed in the run that it was carried over from.
         """
         if replies := self._journal.get(key):
-            reply = replies.pop(0)
-            self._keep(key, reply)
-        elif tree in self._failing and key in self._kept:
-            reply = self._kept[key]
-        elif key in self._failed:
+            self.totals.replayed += 1
+            return Reply(**replies.pop(0))
+        if key in self._failed:
             raise CallError(self._failed[key])
-        else:
-            return None
-        self.totals.replayed += 1
-        return Reply(**reply)
-
-    def _keep(self, key: str, reply: dict[str, Any]) -> None:
-        self._kept[key] = reply
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        return None
 
     @asynccontextmanager
     async def call(
@@ -184,10 +168,6 @@ class CallLog:
             event.cost = self._cost(event)
         if messages:
             self._spell(event, messages)
-        if event.reply:
-            self._keep(event.key, event.reply)
-        elif event.tree:
-            self._failing.add(event.tree)
         self.totals.add(event)
         self.budget.spent.add(event.input_tokens + event.output_tokens, event.cost)
         if self._file:
@@ -262,7 +242,7 @@ class Call:
         """Ask the model, or the journal, as often as it fails in passing."""
         event, limiter = self.event, self._model.limiter
         event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
-        if (known := self._log.recall(event.key, event.tree)) is not None:
+        if (known := self._log.recall(event.key)) is not None:
             self._log.refusals.answered(event)
             return known
         self._log.limiters.add(limiter)

@@ -123,7 +123,7 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
     """Hold and judge what is not there yet, condition by condition."""
     from aloe.benchmark.bench_run import open_run, past_events
     from aloe.calls.budget import Budget, Spent
-    from aloe.graphs.commands.simulate import check_prices
+    from aloe.graphs.context import check_prices
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable
 
@@ -150,7 +150,7 @@ def _hold(
     from aloe.benchmark.commands.bench_display import BenchDisplay
     from aloe.benchmark.run import BenchProgress
     from aloe.calls.log import CallLog
-    from aloe.graphs.run import RunProgress
+    from aloe.graphs.batch import RunProgress
     from aloe.telemetry import trace_calls
 
     config = held.plan.configs[condition]

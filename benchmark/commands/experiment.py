@@ -124,8 +124,8 @@ def experiment_trees(
     from aloe.benchmark.experiment.trees import grow, open_assistants
     from aloe.calls.event import appending
     from aloe.calls.log import CallLog
-    from aloe.graphs.commands.dashboard import RunDisplay, end
-    from aloe.graphs.run import RunProgress
+    from aloe.graphs.batch import RunProgress
+    from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
     from aloe.loop import make_runner
     from aloe.memory.personas import read_personas
     from aloe.memory.run_folder import RunFolder
@@ -149,7 +149,7 @@ def experiment_trees(
             with resumable(out), display.running():
                 loop.run(work)
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)
-    end(progress)
+    exit_on_failures(progress)
 
 
 def _check(config: "Config") -> None:

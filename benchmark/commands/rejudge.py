@@ -10,7 +10,7 @@ from rich.table import Table
 from aloe.benchmark.commands.resumable import resumable
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.graphs.commands.dashboard import RunDisplay, end
+from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, ConfigFile, Json, Quiet
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def rejudge(
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
-    from aloe.graphs.rejudge import check_same, flips
+    from aloe.graphs.rejudge import check_same, count_flips
     from aloe.memory.run_folder import RunFolder, read_trees
 
     if out.resolve() == run.resolve():
@@ -59,11 +59,11 @@ def rejudge(
     folder.check(resolved)
     check_same(trees, folder)
     done = _rejudge(resolved, trees, folder, quiet=quiet)
-    counts = flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
+    counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
     result = {"out": str(out), **done.result(), **_figures(counts)}
     show(Group(done.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
     finish(result, as_json=as_json)
-    end(done.progress)
+    exit_on_failures(done.progress)
 
 
 def _rejudge(
@@ -125,7 +125,7 @@ class _Rejudging:
 
     def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
         from aloe.calls.log import CallLog
-        from aloe.graphs.run import RunProgress
+        from aloe.graphs.batch import RunProgress
 
         self.config = config
         self.progress = RunProgress(wanted=trees)

@@ -250,17 +250,6 @@ def test_a_wish_to_wait_is_obeyed() -> None:
     assert 0.3 <= time.perf_counter() - clock < 2.0
 
 
-def test_a_node_that_is_run_again_repeats_none_of_its_answered_calls() -> None:
-    script = Counting("first", *[TransientCallError("no")] * 5, "second")
-    model, log = scripted_model(script), CallLog()
-    assert ask(log, model, "one").text == "first"
-    with pytest.raises(TransientCallError):
-        ask(log, model, "two")
-    assert ask(log, model, "one").text == "first"
-    assert ask(log, model, "two").text == "second"
-    assert script.asked == 7
-
-
 def test_a_line_answers_one_call_only() -> None:
     file = StringIO()
     ask(CallLog(file), scripted_model(Counting("then")))

@@ -17,7 +17,7 @@ from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError, ConfigError, RoleError
-from aloe.graphs.tree import turn_graph
+from aloe.graphs.turn import turn_graph
 from aloe.schema import AssistantNode, Tree, UserNode
 
 OWN = '''

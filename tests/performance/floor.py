@@ -22,8 +22,9 @@ from aloe.agents.transcript import as_text
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
 from aloe.config import Config
-from aloe.graphs.expansion import Siblings, frontier
-from aloe.graphs.run import PlannedTree, make_context, open_models
+from aloe.graphs.context import make_context, open_models
+from aloe.graphs.expansion import Siblings, choose_frontier
+from aloe.graphs.plan import PlannedTree
 from aloe.models.local import embedded_server
 from aloe.models.open import Message
 from aloe.schema import (
@@ -117,7 +118,7 @@ class Floor:
             await self._compare(each.persona, each.tree, path, user, candidates)
             nodes += [user, *candidates]
             level = [Siblings(user=user.id, candidates=list(candidates), verdicts=[])]
-            chosen = frontier(self._config.simulation, each.tree, turn, level, len(nodes))
+            chosen = choose_frontier(self._config.simulation, each.tree, turn, level, len(nodes))
             path += [user, next(c for c in candidates if c.id == chosen[0])]
         return digest_of(nodes)
 
