@@ -122,10 +122,10 @@ docs: $(VENV)/.docs
 proof: $(VENV)/.tests
 	$(BIN)/aloe experiment --config examples/proof.toml --out runs/proof --report docs/results.md
 
-# On a GPU, with the plain CPU build of torch in the environment replaced by one for CUDA.
+# On a GPU, with the plain CPU build of torch in the environment replaced by one for CUDA. Writes
+# runs/proof-gpu/results.md with a page for each seed; docs/results-gpu.md is the former without these.
 proof-gpu: $(VENV)/.tests
-	$(BIN)/aloe experiment --seeds 3 --config examples/proof-gpu.toml --out runs/proof-gpu \
-	  --report docs/results-gpu.md
+	$(BIN)/aloe experiment --seeds 3 --config examples/proof-gpu.toml --out runs/proof-gpu
 
 proof-quick: $(VENV)/.tests
 	$(BIN)/aloe experiment --quick --config examples/proof-quick.toml --out runs/proof-quick

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aloe.agents.faults import silence
 from aloe.agents.panel import identity, make_judge
 from aloe.agents.transcript import chat_messages
-from aloe.benchmark.gold_pairs import GoldPair, some
+from aloe.benchmark.gold_pairs import GoldPair, pick_pairs
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.calls.log import CallLog
 from aloe.config import Config
@@ -68,7 +68,7 @@ async def audit(
     """
     plain = config.model_copy(update={"judge": config.judge.model_copy(update={"passport": None})})
     judge = make_judge(plain, models, calls)
-    with_own = {pair.id for pair in some(pairs, own if "judge" in models else 0)}
+    with_own = {pair.id for pair in pick_pairs(pairs, own if "judge" in models else 0)}
     judged: dict[str, JudgedPair] = {}
 
     async def own_verdict(pair: GoldPair) -> Verdict | None:

@@ -4,13 +4,15 @@ Whoever copies a number copies what it depends on: the simulator, the judges, th
 by hash, the seeds, what is missing and what warns against it. It is written from the folder alone.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from aloe.benchmark.bench_result import PlayedCondition
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
-from aloe.benchmark.results import SuiteResult
+from aloe.benchmark.markdown import escape, format_table
+from aloe.benchmark.suite_result import SuiteResult
 from aloe.benchmark.tables import LABELS, SHARES
+from aloe.config import Condition
 from aloe.passport import Passport
 
 UNKNOWN_JUDGE = (
@@ -19,15 +21,7 @@ UNKNOWN_JUDGE = (
 )
 
 
-def suites(bench: Bench) -> dict[str, dict[str, SuiteResult]]:
-    """Return the numbers of a bench by suite and condition."""
-    return {
-        suite: {name: SuiteResult.model_validate(each) for name, each in by_condition.items()}
-        for suite, by_condition in bench.result["suites"].items()
-    }
-
-
-def shown(name: str, figure: Figure | None) -> str:
+def format_named(name: str, figure: Figure | None) -> str:
     """Return a figure with its interval as a person reads it; a dash where there is none."""
     if figure is None or figure.value is None:
         return "-"
@@ -38,7 +32,7 @@ def shown(name: str, figure: Figure | None) -> str:
     return f"{value} ({unit.format(figure.low)} to {unit.format(figure.high)})"
 
 
-def figure_rows(by_condition: dict[str, SuiteResult]) -> list[list[str]]:
+def figure_rows(by_condition: Mapping[Condition, SuiteResult]) -> list[list[str]]:
     """Return the table of figures: a label, then one cell a condition."""
     names = [
         name for name in LABELS if any(name in result.figures for result in by_condition.values())
@@ -46,52 +40,50 @@ def figure_rows(by_condition: dict[str, SuiteResult]) -> list[list[str]]:
     return [
         [
             LABELS[name].strip(),
-            *(shown(name, result.figures.get(name)) for result in by_condition.values()),
+            *(format_named(name, result.figures.get(name)) for result in by_condition.values()),
         ]
         for name in names
     ]
 
 
-def repeating(bench: Bench) -> dict[str, str]:
+def collect_provenance(bench: Bench) -> dict[str, str]:
     """Return what a run depends on, by name, so that it can be repeated."""
-    result: dict[str, Any] = bench.result
-    spent = result["spent"]
-    cost = "unknown (no price given)" if spent["cost"] is None else f"${spent['cost']:.2f}"
+    result, spent = bench.result, bench.result.spent
     return {
-        "aloe": result["version"],
-        "Python": result["python"],
-        **result["packages"],
-        **{f"{name} (condition)": each["model"] for name, each in result["conditions"].items()},
-        "user simulator": result["user"],
-        "judges": ", ".join(result["judges"]),
-        "cases": f"{result['cases']}, {len(bench.cases)} played, hash {result['cases_hash']}",
-        "repetitions": f"{result['seeds']}, from seed {result['seed']}",
-        **{f"prompt {name}": sha for name, sha in result["prompts"].items()},
-        "calls": f"{spent['calls']:,}",
-        "tokens": f"{spent['input_tokens']:,} read, {spent['output_tokens']:,} written",
-        "cost": cost,
-        "again with": _command(result["conditions"]),
+        "aloe": result.version,
+        "Python": result.python,
+        **result.packages,
+        **{f"{name} (condition)": each.model for name, each in result.conditions.items()},
+        "user simulator": result.user,
+        "judges": ", ".join(result.judges),
+        "cases": f"{result.cases}, {len(bench.cases)} played, hash {result.cases_hash}",
+        "repetitions": f"{result.seeds}, from seed {result.seed}",
+        **{f"prompt {name}": sha for name, sha in result.prompts.items()},
+        "calls": f"{spent.calls:,}",
+        "tokens": f"{spent.input_tokens:,} read, {spent.output_tokens:,} written",
+        "cost": "unknown (no price given)" if spent.cost is None else f"${spent.cost:.2f}",
+        "again with": _command(result.conditions),
     }
 
 
-def _command(conditions: dict[str, Any]) -> str:
+def _command(conditions: Mapping[Condition, PlayedCondition]) -> str:
     """Return the command that repeats a run from its folder's settings."""
     controls = [name for name in conditions if name != "candidate"]
     named = [
-        f" --control {name}" + (f"={conditions[name]['model']}" if name == "floor" else "")
+        f" --control {name}" + (f"={conditions[name].model}" if name == "floor" else "")
         for name in controls
     ]
     return f"aloe bench run --config config.toml{''.join(named)} --out NEW"
 
 
-def missing(result: SuiteResult) -> str:
+def format_missing(result: SuiteResult) -> str:
     """Return how many ratings are missing, and why, as a person reads it."""
     count = sum(result.missing.values())
     reasons = ", ".join(f"{number} {reason}" for reason, number in result.missing.items())
     return f"{count} of {result.ratings}" + (f" ({reasons})" if reasons else "")
 
 
-def card(bench: Bench, passports: Sequence[Passport]) -> str:
+def render_card(bench: Bench, passports: Sequence[Passport]) -> str:
     """Return the snippet.
 
     Args:
@@ -102,48 +94,38 @@ def card(bench: Bench, passports: Sequence[Passport]) -> str:
         InputError: the bench has no result yet.
     """
     result = bench.result
-    model = next(iter(result["conditions"].values()))["model"]
-    parts = [f"## ALOE benchmark: {_plain(model)}\n"]
-    if not result["complete"]:
+    parts = [f"## ALOE benchmark: {escape(result.candidate)}\n"]
+    if not result.complete:
         parts.append("**Incomplete**: more than 5% of the ratings are missing.\n")
-    parts += [f"- Warning: {_plain(text)}" for text in result["warnings"]]
-    for suite, by_condition in suites(bench).items():
-        parts += [f"\n### {_plain(suite)}\n", _suite(by_condition)]
+    parts += [f"- Warning: {escape(text)}" for text in result.warnings]
+    for suite, by_condition in result.suites.items():
+        parts += [f"\n### {escape(suite)}\n", _suite(by_condition)]
     parts.append("\n### Judges\n")
     for passport in passports:
-        parts.append(_table(["", ""], list(passport.summary().items())))
+        parts.append(format_table(["", ""], passport.summary().items()) + "\n")
     if not passports:
         parts.append(UNKNOWN_JUDGE + "\n")
-    rows = [[name, f"`{value}`"] for name, value in repeating(bench).items()]
-    parts += ["\n### To repeat it\n", _table(["", ""], rows)]
+    rows = [[name, f"`{value}`"] for name, value in collect_provenance(bench).items()]
+    parts += ["\n### To repeat it\n", format_table(["", ""], rows) + "\n"]
     return "\n".join(parts)
 
 
-def _suite(by_condition: dict[str, SuiteResult]) -> str:
+def _suite(by_condition: Mapping[Condition, SuiteResult]) -> str:
     main = next(iter(by_condition.values()))
     low, high = main.scale
     about = (
         f"{main.cases} cases, {main.dialogues} dialogues, levels {low:g} to {high:g}; 95% "
         f"intervals from {main.clusters} clusters (profiles x personalities); missing ratings: "
-        f"{missing(main)}.\n"
+        f"{format_missing(main)}.\n"
     )
     curve = [
-        [str(turn), shown("al_mean", figure)] for turn, figure in enumerate(main.curves["own"], 1)
+        [str(turn), format_named("al_mean", figure)]
+        for turn, figure in enumerate(main.curves["own"], 1)
     ]
     return "\n".join(
         [
             about,
-            _table(["", *by_condition], figure_rows(by_condition)),
-            _table(["k", "AL(k)"], curve),
+            format_table(["", *by_condition], figure_rows(by_condition)) + "\n",
+            format_table(["k", "AL(k)"], curve) + "\n",
         ]
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(_plain(cell) for cell in line) + " |\n" for line in lines)
-
-
-def _plain(text: str) -> str:
-    """Return text that does not break a table and is no markup."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,11 +1,12 @@
 """The cases of the benchmark: who is played, for how long, and with what in the way.
 
 A case is one user and one dialogue still to be held. Users are crossed on purpose: the same life
-turns up with several tempers and the same temper in several lives, so that what belongs to a life,
-to a temper and to their meeting can be told apart, and intervals can be taken over both. The
-shipped suites therefore hold lives and tempers once (`profiles.jsonl`, `personalities.jsonl`) and
-name them in one line a case, with the reason why the case is in. Everything else is read as well:
-cases written out in full, personas, and the files of the original ALOE data.
+turns up with several personalities and the same personality in several lives, so that what belongs
+to a life, to a personality and to their meeting can be told apart, and intervals can be taken over
+both. The shipped suites therefore hold lives and personalities once (`profiles.jsonl`,
+`personalities.jsonl`) and name them in one line a case, with the reason why the case is in.
+Everything else is read as well: cases written out in full, personas, and the files of the original
+ALOE data.
 """
 
 import difflib
@@ -30,7 +31,7 @@ SUITES: Mapping[str, str] = {
     "aloe-100": "100 crossed users over ten turns: the main figure",
     "verifiable": "wishes that a program can check: no model judges",
     "extended": "personas out of format: prose, bullets, third person, broken English, terse",
-    "flip": "temper and wishes change at turn 6: does the model notice?",
+    "flip": "personality and wishes change at turn 6: does the model notice?",
     "flip-verifiable": "the same with wishes that a program can check",
     "long": "24 turns with something new to learn to the end",
     "noisy": "users with typos, users who are curt, users who contradict themselves",
@@ -50,7 +51,7 @@ class Flip(Record):
     turn: int = Field(ge=2)
     """First turn, counted from 1, at which the user is the other persona."""
     persona: Persona
-    """The same life with another temper and other wishes."""
+    """The same life with another personality and other wishes."""
     note: str
     """What the user is to say about it at that turn, in the first person."""
 
@@ -85,7 +86,7 @@ class Case(Record):
     profile: str
     """Label of the life: cases that share it are one cluster."""
     personality: str
-    """Label of the temper: cases that share it are one cluster."""
+    """Label of the personality: cases that share it are one cluster."""
     turns: int = Field(default=TURNS, ge=1)
     mood: Mood | None = None
     """How the user writes on top of the persona's manner."""
@@ -191,13 +192,13 @@ class _Line(Record):
 
 
 def _shipped(name: str) -> Iterator[tuple[int, Case]]:
-    lives, tempers = _table("profiles"), _table("personalities")
+    lives, personalities = _table("profiles"), _table("personalities")
     path = SUITES_FOLDER / f"{name}.jsonl"
     for number, line in read_models(path, _Line):
         life = lives[line.profile]
         flip = line.flip and Flip(
             turn=line.flip.turn,
-            persona=_persona(life, tempers[line.flip.personality]),
+            persona=_persona(life, personalities[line.flip.personality]),
             note=line.flip.note,
         )
         yield (
@@ -206,7 +207,7 @@ def _shipped(name: str) -> Iterator[tuple[int, Case]]:
                 {
                     **line.model_dump(),
                     "suite": name,
-                    "persona": _persona(life, tempers[line.personality]),
+                    "persona": _persona(life, personalities[line.personality]),
                     "flip": flip,
                 }
             ),
@@ -218,17 +219,17 @@ def _table(name: str) -> dict[str, _Part]:
     return {part.key: part for _, part in read_models(path, _Part)}
 
 
-def _persona(life: _Part, temper: _Part) -> Persona:
-    wishes = [wish(*each).trait for each in temper.preferences.items()]
-    personality = temper.text or " ".join(wishes)
-    facts = [Fact.of("fact", text) for text in life.facts or sentences(life.text)]
-    facts += [Fact.of("trait", text) for text in temper.facts or sentences(personality)]
+def _persona(life: _Part, personality: _Part) -> Persona:
+    wishes = [wish(*each).trait for each in personality.preferences.items()]
+    text = personality.text or " ".join(wishes)
+    facts = [Fact.of("fact", each) for each in life.facts or sentences(life.text)]
+    facts += [Fact.of("trait", each) for each in personality.facts or sentences(text)]
     return Persona.of(
         life.text,
-        personality,
+        text,
         facts=tuple(facts),
-        axes={**life.axes, **temper.axes},
-        preferences=temper.preferences,
+        axes={**life.axes, **personality.axes},
+        preferences=personality.preferences,
     )
 
 
@@ -246,16 +247,18 @@ def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
         else:
             raise InputError(path, "holds personalities only; give the file of profiles")
     if lives:
-        tempers = _tempers_beside(path)
+        personalities = _personalities_beside(path)
         for life in lives:
-            yield from ((None, _case(path, Persona.of(life, temper))) for temper in tempers)
+            yield from (
+                (None, _case(path, Persona.of(life, personality))) for personality in personalities
+            )
 
 
 def _is_case(value: Any) -> bool:
     return isinstance(value, dict) and "persona" in value and "suite" in value
 
 
-def _tempers_beside(path: Path) -> list[str]:
+def _personalities_beside(path: Path) -> list[str]:
     name = path.name.replace("profiles", "personalities").replace("profile", "personality")
     beside = path.with_name(name)
     if beside == path or not beside.is_file():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aloe.benchmark.metrics import Array
+from aloe.benchmark.statistics import Array
 
 LEAST_CLUSTERS = 6
 """The fewest whose signs can be flipped to any effect: the p-value is 2 / 2**clusters or more."""

@@ -11,12 +11,18 @@ from itertools import product
 
 import numpy as np
 
-from aloe.benchmark.figures import Figure, Sample, divided, sample
+from aloe.benchmark.figures import Figure, Sample, sample
 from aloe.benchmark.inference import paired_difference
-from aloe.benchmark.metrics import Array
-from aloe.benchmark.results import incomplete
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.statistics import Statistic, average_level, holm, level_slope
+from aloe.benchmark.statistics import (
+    Array,
+    Statistic,
+    average_level,
+    divide,
+    holm,
+    level_slope,
+)
+from aloe.benchmark.suite_result import is_incomplete
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Record
@@ -144,9 +150,9 @@ def _adjusted(
             return np.zeros(len(weights))
         count, sum_x, sum_y = sums @ weights.T
         xx, xy = products @ weights.T
-        spread = xx - divided(sum_x * sum_x, count)
-        slope = divided(xy - divided(sum_x * sum_y, count), spread * (spread > 1e-9 * count))
-        return divided(sum_y - np.nan_to_num(slope) * sum_x, count)
+        spread = xx - divide(sum_x * sum_x, count)
+        slope = divide(xy - divide(sum_x * sum_y, count), spread * (spread > 1e-9 * count))
+        return divide(sum_y - np.nan_to_num(slope) * sum_x, count)
 
     return score, np.zeros_like(score), intercept
 
@@ -165,6 +171,6 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
                     f"{sides[0].name} and {side.name} have other {what}: what differs may be theirs"
                 )
     for side in sides:
-        if incomplete(side.rows):
+        if is_incomplete(side.rows):
             found.append(f"{side.name} is incomplete: more than 5% of its ratings are missing")
     return found

@@ -1,4 +1,4 @@
-"""A metric of the user's own: one number a reply, averaged with the interval of all others.
+"""A custom metric: one number a reply, averaged with the interval of all others.
 
 The function gets the row of scores of one reply and the dialogue it stands in, and returns a number
 (a truth value counts as 1 or 0), or None where it does not apply. What it adds is only what is
@@ -11,9 +11,8 @@ import numpy as np
 
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import Bench
-from aloe.benchmark.metrics import Array
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.statistics import average_level
+from aloe.benchmark.statistics import Array, average_level
 from aloe.errors import ConfigError
 from aloe.plugins import describe_error, load_plugin
 from aloe.schema import Tree
@@ -21,7 +20,7 @@ from aloe.schema import Tree
 Metric = Callable[[ReplyScores, Tree], float | None]
 
 
-def measured(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
+def measure_metric(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
     """Return the mean of the metric that `name` names, by suite and condition.
 
     Args:

@@ -1,10 +1,10 @@
 """Whether the benchmark's users are strangers to the shipped pool.
 
 A model trained on the pool must not have met the users it is tested on. So every life and every
-temper of the suites is compared with every one of the pool and of the seeds, with the embedder and
-the threshold that the pool's own gate uses. That takes 6,900 vectors, about a minute, too long
-for every test run; so what was found is kept beside the suites with the hashes of both sides, and
-the tests check the hashes and the closest pairs. After a change of either side run
+personality of the suites is compared with every one of the pool and of the seeds, with the
+embedder and the threshold that the pool's own gate uses. That takes 6,900 vectors, about a minute,
+too long for every test run; so what was found is kept beside the suites with the hashes of both
+sides, and the tests check the hashes and the closest pairs. After a change of either side run
 
     python -m aloe.benchmark.decontamination
 
@@ -45,7 +45,7 @@ class Decontamination(Record):
     known: str
     """SHA-256 of the pool and the seeds."""
     held_out: str
-    """SHA-256 of the suites' lives and tempers."""
+    """SHA-256 of the suites' lives and personalities."""
     neighbours: dict[Kind, tuple[NearestText, ...]]
     """By kind, closest first."""
 
@@ -64,12 +64,12 @@ def known_hash() -> str:
 
 
 def held_out_hash() -> str:
-    """Return the hash of the suites' lives and tempers."""
+    """Return the hash of the suites' lives and personalities."""
     return sha256(*(SUITES_FOLDER / name for name in SEED_FILES.values()))
 
 
 def held_out() -> dict[Kind, list[str]]:
-    """Return all lives and all free-text tempers of the shipped suites."""
+    """Return all lives and all free-text personalities of the shipped suites."""
     personas = [persona for name in SUITES for persona in _personas(name)]
     return {
         "profile": _distinct(persona.profile for persona in personas),
@@ -78,7 +78,7 @@ def held_out() -> dict[Kind, list[str]]:
 
 
 def known() -> dict[Kind, list[str]]:
-    """Return all lives and tempers of the shipped pool and seeds."""
+    """Return all lives and personalities of the shipped pool and seeds."""
     pool, seeds = read_personas(SHIPPED), read_seeds(None)
     return {
         kind: _distinct(

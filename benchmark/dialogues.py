@@ -18,7 +18,7 @@ RECALL = (
     "Before we stop: write down everything I have told you about myself, as I would say it, one "
     'short sentence each, starting with "I" or "My". Nothing else, and nothing I did not say.'
 )
-"""Asked after the last turn; first person, because the ledger's check compares such sentences."""
+"""Asked after the last turn; first person, as the disclosure checker compares such sentences."""
 
 
 @dataclass(frozen=True, kw_only=True)

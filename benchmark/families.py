@@ -25,7 +25,7 @@ def family(model: str) -> str | None:
     return found[0] if found else None
 
 
-def warnings(config: Config) -> list[str]:
+def warn_about_judges(config: Config) -> list[str]:
     """Return what is wrong with who judges whom, one sentence each; empty if nothing is."""
     user, candidate = config.models.user.model, config.benchmark.candidate.model
     judges = [each.model for each in config.models.judges().values()]

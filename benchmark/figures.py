@@ -14,9 +14,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from aloe.benchmark.inference import Interval, confidence_interval
-from aloe.benchmark.metrics import Array
 from aloe.benchmark.scores import ReplyScores, Shown
-from aloe.benchmark.statistics import Statistic, levels, lines
+from aloe.benchmark.statistics import Array, Statistic, alignment_levels, divide
 from aloe.schema import Record
 
 
@@ -113,7 +112,7 @@ class Sample:
         """Return sum of `hits` over sum of `of` (each one number a dialogue) with its interval."""
 
         def share(_: Array, weights: Array) -> Array:
-            return divided(weights @ hits, weights @ of)
+            return divide(weights @ hits, weights @ of)
 
         return self.figure(share, of[:, None], mass=of, share=True).model_copy(
             update={"count": int(of.sum())}
@@ -160,26 +159,9 @@ def sample(rows: Sequence[ReplyScores], seed: int) -> Sample:
     )
 
 
-def divided(a: Array, b: Array) -> Array:
-    """Return a / b; NaN where b is 0."""
-    found: Array = np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b != 0)
-    return found
-
-
 def level_at(turn: int) -> Statistic:
     """Return AL at `turn`, counted from 1, as a statistic."""
-    return lambda table, weights: levels(table[:, turn - 1 : turn], weights)[:, 0]
-
-
-def normalised_slope(table: Array, weights: Array) -> Array:
-    """N-IR as a statistic: the slope of AL stretched onto 0..1, 0 where it is flat."""
-    fit = lines(table, weights)
-    return np.where(fit.spread > 0, divided(fit.slope, fit.spread), fit.slope)
-
-
-def explained(table: Array, weights: Array) -> Array:
-    """R2 of the line through AL(k) as a statistic; NaN for a flat or short series."""
-    return lines(table, weights).r2
+    return lambda table, weights: alignment_levels(table[:, turn - 1 : turn], weights)[:, 0]
 
 
 def length_terms(cells: Array, words: Array) -> tuple[Statistic, Statistic]:
@@ -206,7 +188,7 @@ def length_terms(cells: Array, words: Array) -> tuple[Statistic, Statistic]:
         t, x = products @ weights.T
         determinant = tt * ll - tl * tl
         known = np.where(determinant > 1e-9 * np.maximum(tt * ll, 1e-12), determinant, 0.0)
-        return divided(ll * t - tl * x, known), divided(tt * x - tl * t, known)
+        return divide(ll * t - tl * x, known), divide(tt * x - tl * t, known)
 
     return (lambda _, weights: solved(weights)[1], lambda _, weights: solved(weights)[0])
 

@@ -7,7 +7,6 @@ So a control is resumed, read and compared like any run, and a control that was 
 added later. `result.json` holds what was computed from all of them.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe import config as settings
+from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.cases import Case
 from aloe.benchmark.scores import ReplyScores, read_scores
 from aloe.config import Condition, Config
@@ -65,20 +65,13 @@ class Bench:
         return read_trees(self.conditions[condition])
 
     @cached_property
-    def result(self) -> dict[str, Any]:
-        """What was computed (see `aloe.benchmark.results.results`).
+    def result(self) -> BenchResult:
+        """What was computed.
 
         Raises:
             InputError: it is not there, or broken.
         """
-        path = self.path / RESULT
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except OSError:
-            raise InputError(path, "is not there; the run has not come to its end") from None
-        except ValueError as error:
-            raise InputError(path, f"is not JSON: {error}") from None
-        return found
+        return BenchResult.read(self.path / RESULT)
 
 
 def read_bench(path: Path) -> Bench:

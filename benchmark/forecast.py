@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from aloe.benchmark.clusters import LEAST_CLUSTERS
 from aloe.benchmark.dialogues import PlannedDialogue
-from aloe.benchmark.results import SuiteResult
 from aloe.benchmark.statistics import minimum_detectable_difference
+from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import PAID, Condition, Config, ModelConfig
 from aloe.models.model_string import ModelString
 

@@ -115,7 +115,7 @@ def read_gold(path: Path = SHIPPED) -> list[GoldPair]:
     return found
 
 
-def some(pairs: Sequence[GoldPair], limit: int) -> list[GoldPair]:
+def pick_pairs(pairs: Sequence[GoldPair], limit: int) -> list[GoldPair]:
     """Return about `limit` pairs, drawn the same way every time, mirror images together."""
     groups: dict[str, list[GoldPair]] = {}
     for pair in pairs:

@@ -21,32 +21,24 @@ that is nested in another of six clusters or more adds nothing and is left out.
 
 Statistics that are no plain means are taken as the sum of what each case contributes, by leaving it
 out (Tukey's jackknife, Annals of Mathematical Statistics 29, 1958). How often the test errs and the
-intervals hold the truth is simulated by `aloe.benchmark.error_rates`.
+intervals hold the truth is simulated in `tests/error_rates.py`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from aloe.benchmark.clusters import LEAST_CLUSTERS, Clusters, Factor, cluster
-from aloe.benchmark.metrics import ROUNDING, Array
-from aloe.benchmark.statistics import Statistic
+from aloe.benchmark.clusters import Clusters, Factor, cluster
+from aloe.benchmark.sign_flips import SAME, flip
+from aloe.benchmark.statistics import ROUNDING, Array, Statistic
 
 LEVEL = 0.05
 """A p-value up to this is significant, and 1 minus it is what intervals are to hold."""
 
 FLIPS = 2000
-
-ALL_FLIPS = 11
-"""Clusters up to which every pattern of signs is tried, 2**(clusters - 1) of them."""
-
-SAME = 1e-9
-"""Statistics that differ by less than this share are tied."""
 
 FAR = 2.0**20
 """Standard errors from the estimate at which a value that is not rejected counts as infinite."""
@@ -163,58 +155,6 @@ def _table(scores: npt.ArrayLike, name: str) -> Array:
     return table
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Parabola:
-    """a - 2 b x + c x**2: a sum of squares as it changes with the value that is tested."""
-
-    a: Array
-    b: Array
-    c: Array
-
-    @classmethod
-    def of(cls, sums: Array, shares: Array) -> Self:
-        """The sum over the last axis of (sums - x * shares)**2."""
-        a, b, c = ((p * q).sum(axis=-1) for p, q in _products(sums, shares))
-        return cls(a=a, b=b, c=c)
-
-    @classmethod
-    def within(cls, squares: Array, sums: Array, shares: Array) -> Self:
-        """The same over both axes of a table whose rows are multiplied by roots of `squares`."""
-        a, b, c = (squares @ (p * q).sum(axis=1) for p, q in _products(sums, shares))
-        return cls(a=a, b=b, c=c)
-
-    def __mul__(self, by: float) -> Self:
-        return type(self)(a=self.a * by, b=self.b * by, c=self.c * by)
-
-    def at(self, x: float) -> Array:
-        """Its value, 0 where rounding makes it negative."""
-        return np.maximum(self.a - 2 * x * self.b + x * x * self.c, 0.0)
-
-
-def _products(sums: Array, shares: Array) -> Sequence[tuple[Array, Array]]:
-    return (sums, sums), (sums, shares), (shares, shares)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Flipped:
-    """The squared statistic of the sample (first) and of its flips, for any value tested."""
-
-    total: _Parabola
-    """(estimate - value)**2."""
-    variances: tuple[_Parabola, _Parabola, _Parabola] | None
-    """By flipped factor, by the other, by pairs of both; None with one factor, where the variance
-    is the same in all flips."""
-
-    def p_value(self, at: float) -> float:
-        """The share of flips that are at least as far from `at` as the sample is."""
-        squares = self.total.at(at)
-        if self.variances is not None:
-            own, other, pairs = (each.at(at) for each in self.variances)
-            variance = np.maximum(np.maximum(own, other), own + other - pairs)
-            squares = np.divide(squares, variance, out=np.zeros_like(squares), where=variance > 0)
-        return float(np.mean(squares >= squares[0] * (1 - SAME)))
-
-
 def _test(
     estimator: Callable[[Array], Array], clusters: Clusters, flips: int, seed: int
 ) -> Difference:
@@ -222,7 +162,7 @@ def _test(
         raise ValueError(f"flips must be 1 or more, got {flips}")
     estimate, parts = _contributions(estimator, clusters.mass)
     shares = clusters.mass[clusters.mass > 0]
-    flipped = list(_flipped(parts, shares, clusters.factors, flips, seed))
+    flipped = list(flip(parts, shares, clusters.factors, flips, seed))
 
     def p_value(at: float) -> float:
         return max(each.p_value(at) for each in flipped)
@@ -236,18 +176,6 @@ def _test(
         ),
         p_value=p_value(0.0),
     )
-
-
-def _flipped(
-    parts: Array, shares: Array, factors: Sequence[Factor], flips: int, seed: int
-) -> Iterator[_Flipped]:
-    if len(factors) == 1:
-        yield _flip(parts, shares, factors[0], _signs(factors[0].count, flips, seed))
-        return
-    enough = max(factor.count for factor in factors) >= LEAST_CLUSTERS
-    for rows, columns in (factors, factors[::-1]):
-        weights = (_weights if enough else _signs)(rows.count, flips, seed)
-        yield _flip_crossed(parts, shares, rows, columns, weights)
 
 
 def _contributions(estimator: Callable[[Array], Array], mass: Array) -> tuple[float, Array]:
@@ -265,68 +193,6 @@ def _contributions(estimator: Callable[[Array], Array], mass: Array) -> tuple[fl
     influence -= shares * influence.sum()
     influence[np.abs(influence) < ROUNDING * max(abs(estimate), np.abs(left).max())] = 0.0
     return estimate, estimate * shares + influence
-
-
-@lru_cache(maxsize=8)
-def _signs(clusters: int, flips: int, seed: int) -> Array:
-    """1 or -1 by flip and cluster, shape (flips, clusters); the first row is the sample, all 1.
-
-    Of few clusters it is every pattern; the other half are the same with all signs turned.
-    """
-    if clusters <= ALL_FLIPS:
-        patterns = np.arange(2 ** (clusters - 1))[:, None] >> np.arange(clusters) & 1
-    else:
-        patterns = np.random.default_rng(seed).integers(0, 2, (1 + flips, clusters))
-        patterns[0] = 0
-    signs: Array = np.where(patterns, -1.0, 1.0)
-    return signs
-
-
-@lru_cache(maxsize=8)
-def _weights(clusters: int, flips: int, seed: int) -> Array:
-    """What stands for signs where clusters are too few to be flipped: the six weights of Webb."""
-    if clusters >= LEAST_CLUSTERS:
-        return _signs(clusters, flips, seed)
-    halves = np.sqrt([0.5, 1.0, 1.5])
-    rng = np.random.default_rng(seed)
-    weights: Array = rng.choice(np.concatenate([halves, -halves]), (1 + flips, clusters))
-    weights[0] = 1.0
-    return weights
-
-
-def _flip(parts: Array, shares: Array, factor: Factor, signs: Array) -> _Flipped:
-    """Flip the signs of the only factor.
-
-    Args:
-        parts: What each case adds to the estimate.
-        shares: What each case adds to a value that is the same for all.
-        factor: What is flipped.
-        signs: By flip and cluster.
-    """
-    sums, each = (signs @ factor.sums(values)[:, None] for values in (parts, shares))
-    return _Flipped(total=_Parabola.of(sums, each), variances=None)
-
-
-def _flip_crossed(
-    parts: Array, shares: Array, rows: Factor, columns: Factor, weights: Array
-) -> _Flipped:
-    """Flip the signs of one factor (rows) that crosses another; `weights` by flip and row."""
-    sums, each = (rows.table(columns, values) for values in (parts, shares))
-    squares, pairs = weights**2, int(np.count_nonzero(each))
-    of_columns = weights @ sums, weights @ each
-    return _Flipped(
-        total=_Parabola.of(*(table.sum(axis=1, keepdims=True) for table in of_columns)),
-        variances=(
-            _Parabola.within(squares, *(t.sum(axis=1, keepdims=True) for t in (sums, each)))
-            * _unbiased(rows.count),
-            _Parabola.of(*of_columns) * _unbiased(columns.count),
-            _Parabola.within(squares, sums, each) * _unbiased(pairs),
-        ),
-    )
-
-
-def _unbiased(clusters: int) -> float:
-    return clusters / (clusters - 1)
 
 
 def _standard_error(influence: Array, factors: Sequence[Factor]) -> float:

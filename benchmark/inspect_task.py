@@ -37,10 +37,10 @@ from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import PlannedDialogue, plan
 from aloe.benchmark.judging import judge_dialogue, missing_dialogue
-from aloe.benchmark.results import suite_result
-from aloe.benchmark.run import bench_ledger
+from aloe.benchmark.run import make_checker
 from aloe.benchmark.scores import Missing, ReplyScores
-from aloe.benchmark.swaps import stand_ins
+from aloe.benchmark.suite_result import compute_suite
+from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig
@@ -110,11 +110,13 @@ def aloe(
         seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
     cases = load_cases(suite)
-    planned = {each.dialogue.id: each for each in plan(cases, stand_ins(cases), seeds, "candidate")}
+    planned = {
+        each.dialogue.id: each for each in plan(cases, assign_stand_ins(cases), seeds, "candidate")
+    }
     by_rule = all(case.persona.preferences for case in cases)
     models = Config().models
     names = judge.split(",") if judge else [models.judge.model]
-    ledger = bench_ledger()
+    checker = make_checker()
     return Task(
         dataset=MemoryDataset(
             [
@@ -131,9 +133,9 @@ def aloe(
             ],
             name=suite,
         ),
-        solver=dialogue(planned, _opened(user or models.user.model, closed=by_rule), ledger),
+        solver=dialogue(planned, _opened(user or models.user.model, closed=by_rule), checker),
         scorer=alignment(
-            planned, [_opened(name.strip(), closed=by_rule) for name in names], ledger, seed
+            planned, [_opened(name.strip(), closed=by_rule) for name in names], checker, seed
         ),
     )
 
@@ -144,7 +146,7 @@ def _opened(name: str, *, closed: bool) -> Model:
 
 
 @solver
-def dialogue(planned: dict[str, PlannedDialogue], user: Model, ledger: DisclosureChecker) -> Any:
+def dialogue(planned: dict[str, PlannedDialogue], user: Model, checker: DisclosureChecker) -> Any:
     """Hold the dialogue of a sample with Inspect's model as the candidate."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001
@@ -157,7 +159,7 @@ def dialogue(planned: dict[str, PlannedDialogue], user: Model, ledger: Disclosur
         context = DialogueContext(
             user=UserAgent.of(Config(), user, calls),
             candidate=CandidateAgent(model=_candidate(), calls=calls),
-            checker=ledger,
+            checker=checker,
         )
         names = {"user": user.name, NAME: str(get_model())}
         try:
@@ -187,7 +189,7 @@ def figures(seed: int = 0) -> Any:
         kept = [(score.score.metadata or {}).get("rows", []) for score in scores]
         rows = [ReplyScores.model_validate(row) for each in kept for row in each]
         found = {"missing": float(sum(s.value is None for row in rows for s in row.scores))}
-        for name, figure in suite_result(rows, seed).figures.items():
+        for name, figure in compute_suite(rows, seed).figures.items():
             edges = {"": figure.value, "_low": figure.low, "_high": figure.high}
             found |= {f"{name}{end}": v for end, v in edges.items() if v is not None}
         return found
@@ -196,7 +198,7 @@ def figures(seed: int = 0) -> Any:
 
 
 def alignment(
-    planned: dict[str, PlannedDialogue], judges: list[Model], ledger: DisclosureChecker, seed: int
+    planned: dict[str, PlannedDialogue], judges: list[Model], checker: DisclosureChecker, seed: int
 ) -> Any:
     """Rate every reply of a dialogue, as `aloe bench run` does."""
 
@@ -207,7 +209,7 @@ def alignment(
             if "tree" in state.metadata:
                 tree = Tree.model_validate(state.metadata["tree"])
                 asked = [PointwiseJudge(model=judge, calls=CallLog()) for judge in judges]
-                rows = await judge_dialogue(wanted, tree, asked, ledger, "candidate")
+                rows = await judge_dialogue(wanted, tree, asked, checker, "candidate")
             else:
                 reason: Missing = "candidate" if state.metadata["failed_role"] == NAME else "user"
                 names = [judge.name for judge in judges]

@@ -15,6 +15,7 @@ from aloe.agents.rules import RULE
 from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, used
 from aloe.benchmark.scores import Missing, ReplyScores, Score, Shown
+from aloe.config import Condition
 from aloe.errors import CallError
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.disclosures import DisclosureChecker
@@ -29,8 +30,8 @@ async def judge_dialogue(
     planned: PlannedDialogue,
     tree: Tree,
     judges: Sequence[PointwiseJudge],
-    ledger: DisclosureChecker,
-    condition: str,
+    checker: DisclosureChecker,
+    condition: Condition,
 ) -> list[ReplyScores]:
     """Return the rows of a finished dialogue, one a turn.
 
@@ -58,7 +59,7 @@ async def judge_dialogue(
                 "parroting": parroting(reply.content, user.content),
                 "personal": personal(reply.content, probe, persona) if probe else None,
                 "right": right(reply.content, probe) if probe else None,
-                "recall": await asyncio.to_thread(recall, tree, persona, ledger) if last else None,
+                "recall": await asyncio.to_thread(recall, tree, persona, checker) if last else None,
                 "user_faults": user.faults,
                 "leaked": leaked(persona, user, tree.id),
                 "on_table": _on_table(user),
@@ -76,7 +77,7 @@ def _on_table(user: UserNode) -> float | None:
 
 
 def missing_dialogue(
-    planned: PlannedDialogue, judges: Sequence[str], condition: str, reason: Missing
+    planned: PlannedDialogue, judges: Sequence[str], condition: Condition, reason: Missing
 ) -> list[ReplyScores]:
     """Return the rows of a dialogue that could not be held."""
     return [
@@ -93,7 +94,7 @@ def missing_dialogue(
     ]
 
 
-def _row(planned: PlannedDialogue, condition: str, turn: int) -> ReplyScores:
+def _row(planned: PlannedDialogue, condition: Condition, turn: int) -> ReplyScores:
     case = planned.case
     return ReplyScores(
         suite=case.suite,

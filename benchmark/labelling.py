@@ -40,7 +40,7 @@ class ReplyPair:
         return ("preferred" if decided else self.verdict.outcome), self.turn
 
 
-def pairs(trees: Iterable[Tree]) -> Iterator[ReplyPair]:
+def list_pairs(trees: Iterable[Tree]) -> Iterator[ReplyPair]:
     """Yield the comparisons of replies that say something and differ."""
     for tree in trees:
         for verdict in tree.verdicts:
@@ -49,7 +49,7 @@ def pairs(trees: Iterable[Tree]) -> Iterator[ReplyPair]:
                 yield ReplyPair(tree=tree, verdict=verdict)
 
 
-def sampled(found: Iterable[ReplyPair], count: int, seed: int) -> list[ReplyPair]:
+def sample_pairs(found: Iterable[ReplyPair], count: int, seed: int) -> list[ReplyPair]:
     """Return up to `count` pairs, one from each stratum in turn."""
     strata: dict[tuple[str, int], list[ReplyPair]] = {}
     for pair in sorted(found, key=lambda each: digest("label", seed, each.id)):

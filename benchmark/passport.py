@@ -8,22 +8,24 @@ Mirrored pairs, which share both replies, tell whether the persona was read at a
 
 Intervals of shares are Wilson's and take pairs as independent. Mirror images are not: to a judge
 with a taste of its own they answer in opposite ways, which makes the true interval of its accuracy
-narrower than the one given. Intervals of effects resample whole mirror groups.
+narrower than the one given. Intervals of effects take whole mirror groups as clusters.
 """
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
 from statistics import fmean
 
+import numpy as np
+
 from aloe.benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
 from aloe.benchmark.gold_pairs import GoldPair, gold_hash
+from aloe.benchmark.inference import confidence_interval
+from aloe.benchmark.statistics import average_level
 from aloe.passport import Effect, JudgeIdentity, Passport, Share, Threshold
 from aloe.schema import Verdict, Vote, digest
 
-DRAWS = 2000
 FOLDS = 10
 STEPS = 10
 """Parts into which thresholds divide the pairs."""
@@ -91,7 +93,7 @@ def issue(judge: JudgeIdentity, judged: Sequence[JudgedPair]) -> Passport:
         self_preference=_effect(judged, _own) if any(each.own for each in judged) else None,
         kappa=cohen_kappa([(each.label, each.verdict.outcome) for each in judged]),
         alpha=krippendorff_alpha([(each.label, _rating(each)) for each in judged]),
-        slope=slope([m for _, m in margins]) if margins else None,
+        slope=fit_slope([m for _, m in margins]) if margins else None,
         brier=brier(margins) if margins else None,
         thresholds=tuple(thresholds([m for _, m in margins], len(judged))),
     )
@@ -167,28 +169,25 @@ def _own(judged: JudgedPair) -> float | None:
 
 
 def _effect(judged: Sequence[JudgedPair], value: Callable[[JudgedPair], float | None]) -> Effect:
-    groups: dict[str, list[float]] = {}
-    for each in judged:
-        if (v := value(each)) is not None:
-            groups.setdefault(each.pair.group, []).append(v)
-    if not groups:
+    """Return the mean of `value` over the pairs that have one, with mirror groups as clusters."""
+    found = [(each.pair.group, v) for each in judged if (v := value(each)) is not None]
+    if not found:
         return Effect(value=None, low=-1.0, high=1.0, count=0)
-    clusters = list(groups.values())
-    rng = random.Random(0)
-    draws = sorted(_mean(rng.choices(clusters, k=len(clusters))) for _ in range(DRAWS))
+    groups, values = zip(*found, strict=True)
+    table = np.array(values)[:, None]
+    try:
+        interval = confidence_interval(table, groups, groups, average_level, seed=0)
+    except ValueError:  # one group only
+        return Effect(value=float(table.mean()), low=-1.0, high=1.0, count=len(found))
     return Effect(
-        value=_mean(clusters),
-        low=draws[round(0.025 * (DRAWS - 1))],
-        high=draws[round(0.975 * (DRAWS - 1))],
-        count=sum(map(len, clusters)),
+        value=interval.estimate,
+        low=max(interval.low, -1.0),
+        high=min(interval.high, 1.0),
+        count=len(found),
     )
 
 
-def _mean(clusters: Sequence[Sequence[float]]) -> float:
-    return sum(map(sum, clusters)) / sum(map(len, clusters))
-
-
-def slope(margins: Sequence[float]) -> float:
+def fit_slope(margins: Sequence[float]) -> float:
     """Fit P(right) = 1 / (1 + exp(-slope * |margin|)) to margins in favour of the better reply.
 
     Targets are drawn in from 0 and 1 as Platt (1999) does, so that a judge without a mistake gets a
@@ -226,7 +225,7 @@ def brier(margins: Sequence[tuple[str, float]]) -> float:
         folds[int(digest("fold", group), 16) % FOLDS].append(margin)
     errors = []
     for held_out in folds:
-        fitted = slope([m for fold in folds if fold is not held_out for m in fold])
+        fitted = fit_slope([m for fold in folds if fold is not held_out for m in fold])
         errors += [(_logistic(fitted * abs(m)) - float(m > 0)) ** 2 for m in held_out]
     return sum(errors) / len(errors)
 

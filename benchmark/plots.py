@@ -1,10 +1,9 @@
 """The curves as PNG and SVG, for papers. matplotlib comes with the extra `plots`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aloe.benchmark.card import suites
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
 
@@ -22,18 +21,10 @@ def write_plots(bench: Bench, folder: Path) -> list[Path]:
 
     matplotlib.rcParams["svg.hashsalt"] = "aloe"
     written = []
-    for suite, by_condition in suites(bench).items():
+    for suite, by_condition in bench.result.suites.items():
         picture = Picture(figsize=(9, 3.6), layout="constrained")
-        for place, (name, label) in enumerate(PANELS.items(), 1):
-            axes = picture.add_subplot(1, len(PANELS), place)
-            for condition, result in by_condition.items():
-                levels = result.curves[name]
-                draw_band(axes, range(1, len(levels) + 1), levels, condition)
-            if name == "gain":
-                axes.axhline(0, color="grey", linewidth=0.8)
-            axes.set(xlabel="turn k", ylabel=label)
-            axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        curves = {str(condition): result.curves for condition, result in by_condition.items()}
+        draw_panels(picture, PANELS, curves).legend(frameon=False)
         picture.suptitle(suite)
         for ending in ("png", "svg"):
             path = folder / f"{suite}.{ending}"
@@ -41,6 +32,27 @@ def write_plots(bench: Bench, folder: Path) -> list[Path]:
             picture.savefig(path, dpi=200, metadata=metadata)
             written.append(path)
     return written
+
+
+def draw_panels(
+    picture: Any, panels: Mapping[str, str], curves: Mapping[str, Mapping[str, Sequence[Figure]]]
+) -> Any:
+    """Draw curves over the turns side by side and return the last axes.
+
+    Args:
+        picture: where to draw.
+        panels: labels of the levels, by the name of a curve in `SuiteResult.curves`.
+        curves: by what is told apart (condition or model), then by that name.
+    """
+    for place, (name, label) in enumerate(panels.items(), 1):
+        axes = picture.add_subplot(1, len(panels), place)
+        for who, by_name in curves.items():
+            draw_band(axes, range(1, len(by_name[name]) + 1), by_name[name], who)
+        if name == "gain":
+            axes.axhline(0, color="grey", linewidth=0.8)
+        axes.set(xlabel="turn k", ylabel=label)
+        axes.grid(alpha=0.3)
+    return axes
 
 
 def draw_band(axes: Any, at: Sequence[int], levels: Sequence[Figure], name: str) -> None:

@@ -2,8 +2,8 @@
 
 Taking up what the user told is not yet good, and being told it back is worse; but a reply that
 never does cannot be personal, and one that does it where the user's person has no place is too
-personal. The rules are those of the ledger: names, numbers, and words that carry meaning, in one
-sentence. They miss paraphrases, for every model alike.
+personal. The rules are those of the disclosure checker: names, numbers, and words that carry
+meaning, in one sentence. They miss paraphrases, for every model alike.
 """
 
 import re
@@ -71,7 +71,7 @@ def leaked(persona: Persona, user: UserNode, tree: str) -> tuple[str, ...]:
     return tuple(fact for fact in user.stated if fact in hidden)
 
 
-def recall(tree: Tree, persona: Persona, ledger: DisclosureChecker) -> Recall:
+def recall(tree: Tree, persona: Persona, checker: DisclosureChecker) -> Recall:
     """Return how much of what the user stated stands in the last reply of `tree`.
 
     Each sentence of the answer is held against the persona as a message of the user would be. One
@@ -85,7 +85,7 @@ def recall(tree: Tree, persona: Persona, ledger: DisclosureChecker) -> Recall:
     quotes = tuple(Disclosure(quote=line) for line in dict.fromkeys(lines))
     as_user = UserNode.of(question.id, answer.content, tree=tree.id, turn=answer.turn)
     as_user = as_user.model_copy(update={"revealed": quotes})
-    checked, _ = ledger.check(persona, tree.id, tree.nodes[:-2], as_user, [])
+    checked, _ = checker.check(persona, tree.id, tree.nodes[:-2], as_user, [])
     found = [each.fact for each in checked.revealed if each.kind == "revealed"]
     hits = [fact for fact in found if fact in stated]
     return Recall(

@@ -51,7 +51,7 @@ class BenchProgress:
             self.last_role[event.tree] = event.role
 
 
-def bench_ledger() -> DisclosureChecker:
+def make_checker() -> DisclosureChecker:
     """Return a check that embeds every sentence of a run once."""
     return DisclosureChecker(RememberingEmbedder(MiniLmEmbedder()))
 
@@ -63,7 +63,7 @@ async def run_condition(
     models: Mapping[str, Model],
     calls: CallLog,
     progress: BenchProgress,
-    ledger: DisclosureChecker,
+    checker: DisclosureChecker,
     on_change: Callable[[], None] = lambda: None,
 ) -> list[ReplyScores]:
     """Finish what `folder` does not hold yet, and return one row for each reply, in plan order.
@@ -75,7 +75,7 @@ async def run_condition(
         models: by agent name: `user`, `candidate`, and those of `config.models.judges()`.
         calls: the log that every call passes.
         progress: counted up while the run goes on.
-        ledger: checks what was said.
+        checker: checks what was said.
         on_change: called whenever `progress` changed.
 
     Raises:
@@ -84,7 +84,7 @@ async def run_condition(
     """
     wanted = {each.dialogue.id: each for each in planned}
     condition, width = config.benchmark.condition, config.simulation.concurrency
-    context = _context(config, models, calls, ledger)
+    context = _context(config, models, calls, checker)
     names = {name: models[name].name for name in ("user", "candidate")}
 
     async def make(each: PlannedDialogue) -> Tree:
@@ -111,7 +111,7 @@ async def run_condition(
     )
 
     async def judge(tree: Tree) -> None:
-        found = await judge_dialogue(wanted[tree.id], tree, judges, ledger, condition)
+        found = await judge_dialogue(wanted[tree.id], tree, judges, checker, condition)
         write_scores(path, found)
         rows[tree.id] = found
         progress.judged += 1
@@ -130,7 +130,7 @@ async def run_condition(
 
 
 def _context(
-    config: Config, models: Mapping[str, Model], calls: CallLog, ledger: DisclosureChecker
+    config: Config, models: Mapping[str, Model], calls: CallLog, checker: DisclosureChecker
 ) -> DialogueContext:
     """Build the agents that hold the dialogues."""
     return DialogueContext(
@@ -142,7 +142,7 @@ def _context(
             told_prompt=chosen("candidate_told", config.prompts),
             concise_prompt=chosen("candidate_concise", config.prompts),
         ),
-        checker=ledger,
+        checker=checker,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.journal import append_lines
 from aloe.files.records import read_models
@@ -66,8 +67,8 @@ class ReplyScores(Record):
     """Cluster of the case: cases of one profile share it."""
     personality: str
     """The other cluster of the case."""
-    control: str
-    """Condition: `candidate`, or the name of a control."""
+    control: Condition
+    """`candidate`, or the name of a control."""
     seed: int = Field(ge=0)
     """Number of the repetition, from 0."""
     turn: int = Field(ge=1)

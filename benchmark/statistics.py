@@ -1,8 +1,16 @@
-"""Numbers from a table of judge scores, for many weightings of its cases at once.
+"""What a table of judge scores says: how well aligned, and whether it gets better with talking.
 
-The four of `aloe.benchmark.metrics` again, computed some thirty times faster than one by one, as
-`aloe.benchmark.inference` needs them; and what a number says when many were looked at or few are to
-be.
+The four numbers are those of ALOE (arXiv 2410.03642), written so that they can be compared with
+RLPA's replication (arXiv 2505.15456): the mean score at each turn, its average over the turns, the
+slope of a straight line through it, and the same slope after stretching the curve onto 0..1. A
+missing score stays missing: nothing is imputed, because a filled-in cell would move the slope.
+
+Read the slope in score units before the normalised one, which forgets how large the gain was: a
+rise from 4.80 to 4.81 and one from 1 to 5 can tie, and a flat truth seen through noise gives values
+as large as 0.07 over ten turns. Neither is evidence of personalisation by itself, since the user's
+own messages also reveal more with every turn; the gain over a swapped persona is.
+
+All are computed for many weightings of the cases at once, as `aloe.benchmark.inference` needs them.
 """
 
 from collections.abc import Callable
@@ -13,7 +21,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from aloe.benchmark.metrics import ROUNDING, Array
+Array: TypeAlias = npt.NDArray[np.float64]
+
+ROUNDING = 1e-12
+"""Levels that differ by less than this share of their size are the same level."""
 
 Statistic: TypeAlias = Callable[[Array, Array], Array]
 """`statistic(scores, weights)`: numbers from a table of shape (cases, turns), NaN where a score is
@@ -22,28 +33,32 @@ more. One number a sample, NaN where it is undefined. `average_level` and `level
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lines:
-    """Least-squares lines through AL(k), one a sample (`metrics.improvement_rate`)."""
+class LineFits:
+    """Least-squares lines through AL(k) over the turns 1..K, one a sample."""
 
     slope: Array
     """Judge units per turn; NaN where fewer than two turns have a level."""
     r2: Array
-    """NaN as well where the levels are flat."""
+    """Share of the variance that the line explains; NaN as well where the levels are flat."""
     spread: Array
     """Highest level minus lowest; 0 where they are flat."""
 
 
-def levels(scores: Array, weights: Array) -> Array:
-    """AL(k) in each sample, shape (samples, turns); NaN where no case has weight and score."""
-    missing = np.isnan(scores)
-    total, weight = weights @ np.where(missing, 0.0, scores), weights @ ~missing
-    found: Array = np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0)
+def divide(a: Array, b: Array) -> Array:
+    """Return a / b; NaN where b is 0."""
+    found: Array = np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b != 0)
     return found
 
 
-def lines(scores: Array, weights: Array) -> Lines:
-    """Fit a line to AL(k) in each sample."""
-    level = levels(scores, weights)
+def alignment_levels(scores: Array, weights: Array) -> Array:
+    """AL(k) in each sample, shape (samples, turns); NaN where no case has weight and score."""
+    missing = np.isnan(scores)
+    return divide(weights @ np.where(missing, 0.0, scores), weights @ ~missing)
+
+
+def fit_lines(scores: Array, weights: Array) -> LineFits:
+    """Fit a line to AL(k) in each sample; turns without a level keep their number."""
+    level = alignment_levels(scores, weights)
     known = ~np.isnan(level)
     count = known.sum(axis=1)
     level = np.where(known, level, 0.0)
@@ -62,22 +77,68 @@ def lines(scores: Array, weights: Array) -> Lines:
     slope = np.where(defined & (spread == 0), 0.0, slope)
     variance = (off_level**2).sum(axis=1)
     r2 = np.divide(slope * product, variance, out=np.full(len(level), np.nan), where=spread > 0)
-    return Lines(slope=slope, r2=np.minimum(r2, 1.0), spread=spread)
+    return LineFits(slope=slope, r2=np.minimum(r2, 1.0), spread=spread)
 
 
 def average_level(scores: Array, weights: Array) -> Array:
     """Mean of AL(k) over the turns that have one, in judge units; NaN if no case counts."""
-    level = levels(scores, weights)
+    level = alignment_levels(scores, weights)
     known = ~np.isnan(level)
-    count = known.sum(axis=1)
-    total = np.where(known, level, 0.0).sum(axis=1)
-    mean: Array = np.divide(total, count, out=np.full(len(level), np.nan), where=count > 0)
-    return mean
+    return divide(np.where(known, level, 0.0).sum(axis=1), known.sum(axis=1))
 
 
 def level_slope(scores: Array, weights: Array) -> Array:
     """IR, in judge units per turn; NaN if fewer than two turns have a level."""
-    return lines(scores, weights).slope
+    return fit_lines(scores, weights).slope
+
+
+def normalised_slope(scores: Array, weights: Array) -> Array:
+    """N-IR, per turn: the slope of AL stretched onto 0..1, so that a high start hides no rise.
+
+    A straight rise gives 1/(K-1), and one step in the middle the most: 0.152 for ten turns. It is 0
+    where AL is flat, since nothing improves there.
+    """
+    fits = fit_lines(scores, weights)
+    return np.where(fits.spread > 0, divide(fits.slope, fits.spread), fits.slope)
+
+
+def explained_variance(scores: Array, weights: Array) -> Array:
+    """R2 of the line through AL(k), 0..1; NaN for a flat or short series.
+
+    It is also what the papers print as N-R2: normalising is affine, which leaves R2 as it is.
+    """
+    return fit_lines(scores, weights).r2
+
+
+def summarise(levels: npt.ArrayLike) -> dict[str, float | None]:
+    """Return the row of a results table that belongs to one curve.
+
+    Args:
+        levels: Shape (turns,), in the judge's units; NaN where a turn has no level.
+
+    Returns:
+        `al_mean` (judge units), `ir` (judge units per turn), `n_ir` (per turn), and `r2` (0..1,
+        None for a flat series).
+
+    Raises:
+        ValueError: If it is not one finite row, or fewer than two turns have a level.
+    """
+    series = np.asarray(levels, dtype=np.float64)
+    if series.ndim != 1 or np.isinf(series).any():
+        raise ValueError(f"levels must be one row, finite, or NaN where missing: {series}")
+    present = int(np.count_nonzero(~np.isnan(series)))
+    if present < 2:
+        raise ValueError(f"needs levels at 2 turn(s) or more, got {present}: {series}")
+    statistics = {
+        "al_mean": average_level,
+        "ir": level_slope,
+        "n_ir": normalised_slope,
+        "r2": explained_variance,
+    }
+    found = {
+        name: float(each(series[None], np.ones((1, 1)))[0]) for name, each in statistics.items()
+    }
+    return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 
 def holm(p_values: npt.ArrayLike) -> Array:

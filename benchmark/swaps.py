@@ -2,8 +2,8 @@
 
 A generic good answer suits everybody. So each reply is also rated as if it had been written to
 another case's user, and what remains of the rating is personal. The other user has another life
-and another temper, every case stands in for exactly one, and who stands in for whom follows from
-the suite alone: a part of the suite, another seed or another model does not change it.
+and another personality, every case stands in for exactly one, and who stands in for whom follows
+from the suite alone: a part of the suite, another seed or another model does not change it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from aloe.benchmark.cases import Case
 
 
-def stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
+def assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
     """Return the case whose user stands in for each case's, by id; those without one are left out.
 
     Args:

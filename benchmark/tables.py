@@ -5,7 +5,7 @@ terminal, in a log and in a mail. A curve stands on its side: one line a turn, s
 thirty fit any width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -14,7 +14,8 @@ from rich.text import Text
 
 from aloe.benchmark.compare import ComparisonRow
 from aloe.benchmark.figures import Figure
-from aloe.benchmark.results import SuiteResult
+from aloe.benchmark.suite_result import SuiteResult
+from aloe.config import Condition
 
 SHARES = frozenset({
     "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",
@@ -49,7 +50,9 @@ LABELS = {
 """What the figures are called, in the order of the table."""
 
 
-def suite_view(name: str, by_condition: dict[str, SuiteResult], width: int) -> RenderableType:
+def suite_view(
+    name: str, by_condition: Mapping[Condition, SuiteResult], width: int
+) -> RenderableType:
     """Return all there is to say about one suite, within `width` columns."""
     main = next(iter(by_condition.values()))
     parts: list[RenderableType] = [_headline(name, main), "", figures_table(main)]
@@ -105,7 +108,7 @@ def figures_table(result: SuiteResult) -> Table:
     return table
 
 
-def conditions_table(by_condition: dict[str, SuiteResult]) -> Table:
+def conditions_table(by_condition: Mapping[Condition, SuiteResult]) -> Table:
     """Return candidate and controls, one line each."""
     table = _table("condition", "gain", "average AL", "IR")
     for condition, result in by_condition.items():

@@ -64,17 +64,17 @@ def measure(
     ],
     as_json: Json = False,
 ) -> None:
-    """Measure something of your own in a finished bench, with its intervals.
+    """Measure a custom metric in a finished bench, with its intervals.
 
     A metric is a function of one reply's scores and its dialogue that returns a number or None.
 
     Example: `aloe bench measure runs/bench my_metrics:asks_back`
     """
-    from aloe.benchmark.custom_metric import measured
+    from aloe.benchmark.custom_metric import measure_metric
     from aloe.benchmark.folder import read_bench
 
     bench = read_bench(folder)
-    found = {name: measured(bench, name) for name in names}
+    found = {name: measure_metric(bench, name) for name in names}
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("metric", "suite", "condition"):
         table.add_column(column, overflow="fold")
@@ -137,12 +137,10 @@ def metrics(
 
     Example: `aloe bench metrics 62.16 68.92 70.27 74.32 --json`
     """
-    import numpy as np
-
-    from aloe.benchmark.metrics import summary
+    from aloe.benchmark.statistics import summarise
 
     try:
-        found = summary(np.array(levels))
+        found = summarise(levels)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     table = Table(box=None, show_header=False)

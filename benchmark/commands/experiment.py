@@ -1,54 +1,59 @@
 """`aloe experiment`: show from end to end whether training on trees makes a model adapt."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aloe.benchmark.commands.resumable import resumable
 from aloe.console import finish, say, show
-from aloe.errors import EXIT_CODE, INTERRUPTED, AloeError, ConfigError
+from aloe.errors import EXIT_CODE, ConfigError
 from aloe.options import ConfigFile, Json, Quiet, Seed
 
 if TYPE_CHECKING:
-    from aloe.benchmark.experiment.pipeline import Verb
+    from aloe.benchmark.experiment.pipeline import Experiment
     from aloe.config import Config
+
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder of all stages; resumed if it is.")
+]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="Only train by SFT and compare the reward on training users."),
+]
+Ablations = Annotated[
+    list[str] | None,
+    typer.Option("--ablation", metavar="NAME", help="Also make this ablation; or `all`."),
+]
+Test = Annotated[
+    bool,
+    typer.Option("--test/--no-test", help="Without it, make only what the ablations need."),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE.md",
+        help="Where the results go [DIR/results.md, or ablations.md].",
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds", metavar="N", min=1, help="Experiments with this seed and the next ones."
+    ),
+]
 
 
 def experiment(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Folder of all stages; resumed if it is.")
-    ],
-    quick: Annotated[
-        bool,
-        typer.Option("--quick", help="Only train by SFT and compare the reward on training users."),
-    ] = False,
-    ablation: Annotated[
-        list[str] | None,
-        typer.Option("--ablation", metavar="NAME", help="Also make this ablation; or `all`."),
-    ] = None,
-    test: Annotated[
-        bool,
-        typer.Option("--test/--no-test", help="Without it, make only what the ablations need."),
-    ] = True,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="FILE.md",
-            help="Where the results go [DIR/results.md, or ablations.md].",
-        ),
-    ] = None,
+    out: Out,
+    quick: Quick = False,
+    ablation: Ablations = None,
+    test: Test = True,
+    report: Report = None,
     seed: Seed = None,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            "--seeds", metavar="N", min=1, help="Experiments with this seed and the next ones."
-        ),
-    ] = 1,
+    seeds: Seeds = 1,
     config: ConfigFile = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -62,10 +67,10 @@ def experiment(
     Example: `aloe experiment --config examples/proof.toml --out runs/proof`
     """
     from aloe import config as settings
-    from aloe.benchmark.experiment.ablations import chosen, compared
+    from aloe.benchmark.experiment.ablations import choose_ablations
     from aloe.benchmark.experiment.pipeline import Experiment
-    from aloe.benchmark.experiment.pooled import write_pooled
-    from aloe.benchmark.experiment.report import Ablated, write_ablations, write_report
+    from aloe.benchmark.experiment.processes import make_command_runner
+    from aloe.benchmark.experiment.series import Series
     from aloe.benchmark.experiment.stage import Stages
     from aloe.files.writing import replace_text
 
@@ -79,42 +84,22 @@ def experiment(
         raise ConfigError("--no-test leaves nothing to make without --ablation NAME")
     resolved = settings.load(config, {"seed": seed})
     _check(resolved)
-    wanted = chosen(ablation or [], resolved)
-
-    def on_line(text: str) -> None:
-        if not quiet:
-            say(f"experiment: {text}")
-
-    stages = Stages(root=out, on_line=on_line, at_once=resolved.experiment.at_once)
-    configs = [
-        resolved.model_copy(update={"seed": resolved.seed + number}) for number in range(seeds)
-    ]
-    try:
-        with stages.held() as lock:
-            verb = _verb(lock, quiet=quiet or stages.at_once > 1)
-            experiments = [Experiment(config=each, stages=stages, verb=verb) for each in configs]
-            first = experiments[0]
-            if quick:
-                _quick(first, as_json=as_json)
-                return
-            made = stages.together(*(each.run for each in experiments)) if test else []
-            before = made[0] if test else first.validated(compared(first, wanted))
-            ablated = [
-                Ablated(
-                    name=each.name, about=each.about, against=each.against, bench=each.bench(first)
-                )
-                for each in wanted
-            ]
-    except KeyboardInterrupt:
-        say(f"stopped; run the same command again to go on in {out}")
-        raise typer.Exit(INTERRUPTED) from None
-    page = report or out / ("results.md" if test else "ablations.md")
-    if not test:
-        summary = write_ablations(page, resolved, before, ablated)
-    elif seeds == 1:
-        summary = write_report(page, resolved, made[0], ablated)
-    else:
-        summary = write_pooled(page, list(zip(configs, made, strict=True)))
+    wanted = choose_ablations(ablation or [], resolved)
+    stages = Stages(
+        root=out,
+        on_line=lambda text: None if quiet else say(f"experiment: {text}"),
+        at_once=resolved.experiment.at_once,
+    )
+    with resumable(out), stages.hold() as lock:
+        run_command = make_command_runner(lock, quiet=quiet or stages.at_once > 1)
+        if quick:
+            one = Experiment(config=resolved, stages=stages, run_command=run_command)
+            _compare_rewards(one, as_json=as_json)
+            return
+        configs = [resolved.model_copy(update={"seed": resolved.seed + n}) for n in range(seeds)]
+        series = Series(configs=configs, stages=stages, ablations=wanted, test=test)
+        page = report or out / ("results.md" if test else "ablations.md")
+        summary = series.make(page, run_command)
     replace_text(out / "timings.json", json.dumps(stages.seconds, indent=1) + "\n")
     show("\n".join(summary.lines), as_json=as_json)
     finish({"out": str(out), **summary.result}, as_json=as_json)
@@ -158,17 +143,11 @@ def experiment_trees(
         with folder.writing(resolved), appending(folder.events) as events:
             calls = CallLog(events, prices=resolved.prices, on_event=lambda e: display.follow(e))
             display = RunDisplay(progress, calls, quiet=quiet, name="experiment-trees")
-            try:
-                with display.running():
-                    loop.run(
-                        grow(
-                            resolved, people, folder, models, calls, progress, display.update,
-                            deployed=deployed,
-                        )
-                    )  # fmt: skip
-            except KeyboardInterrupt:
-                say(f"stopped; run the same command again to go on in {out}")
-                raise typer.Exit(INTERRUPTED) from None
+            work = grow(
+                resolved, people, folder, models, calls, progress, display.update, deployed=deployed
+            )
+            with resumable(out), display.running():
+                loop.run(work)
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)
     exit_on_failures(progress)
 
@@ -177,40 +156,21 @@ def _check(config: "Config") -> None:
     """Make sure before anything is made that it can be."""
     import importlib.util
 
-    from aloe.benchmark.experiment.trees import edited
+    from aloe.benchmark.experiment.trees import find_edited
 
     missing = [name for name in ("torch", "trl", "peft") if not importlib.util.find_spec(name)]
     if missing:
         raise ConfigError(
             f"the experiment trains and needs {missing[0]}: pip install 'aloe-align[train]'"
         )
-    edited(config)
+    find_edited(config)
 
 
-def _verb(lock: int, *, quiet: bool) -> "Verb":
-    """Return what runs a verb in a process of its own, which holds the folder too."""
-
-    def run(arguments: Sequence[str]) -> None:
-        command = [sys.executable, "-m", "aloe", *arguments]
-        if quiet and arguments[0] != "export":
-            command.append("--quiet")
-        ended = subprocess.run(command, stdout=subprocess.DEVNULL, pass_fds=(lock,), check=False)
-        if ended.returncode == INTERRUPTED:
-            raise KeyboardInterrupt
-        if ended.returncode:
-            raise AloeError(
-                f"`aloe {' '.join(arguments)}` ended with exit code {ended.returncode}; its reason "
-                "stands above; the same command again goes on from there"
-            )
-
-    return run
-
-
-def _quick(made: Any, *, as_json: bool) -> None:
+def _compare_rewards(made: "Experiment", *, as_json: bool) -> None:
     """Compare the reward of base and SFT on training users; fail if it did not rise."""
-    from aloe.benchmark.experiment.pipeline import level
+    from aloe.benchmark.experiment.steps import read_level
 
-    base, sft = (level(bench) for bench in made.quick())
+    base, sft = map(read_level, made.run_quick())
     show(f"rule-judged reward on training users: base {base:.3f}, sft {sft:.3f}", as_json=as_json)
     finish({"reward": {"base": base, "sft": sft}}, as_json=as_json)
     if sft <= base:

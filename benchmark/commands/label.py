@@ -46,19 +46,19 @@ def label(
     Example: `aloe label runs/first --count 30`
     """
     from aloe import config as settings
-    from aloe.benchmark.labelling import by_turn, compare, pairs, sampled
+    from aloe.benchmark.labelling import by_turn, compare, list_pairs, sample_pairs
     from aloe.memory.run_folder import RunFolder, read_trees
 
     if not run.is_dir():
         raise InputError(run, "name a run folder: labels are kept beside its trees")
     own = RunFolder(run).config
     resolved = settings.load(config or (own if own.exists() else None), {"seed": seed})
-    found = list(pairs(read_trees(run)))
+    found = list(list_pairs(read_trees(run)))
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
     sheet = _Sheet(run / "labels.jsonl", rater)
     if count:
-        _ask(sheet, sampled(found, count, resolved.seed))
+        _ask(sheet, sample_pairs(found, count, resolved.seed))
     verdicts = {pair.id: pair.verdict for pair in found}
     agreement = compare(sheet.labels, verdicts)
     show(_summary(agreement, by_turn(sheet.labels, found)), as_json=as_json)

@@ -7,14 +7,19 @@ import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from aloe.console import finish, say, show
-from aloe.errors import INTERRUPTED, ConfigError
+from aloe.benchmark.commands.resumable import resumable
+from aloe.console import finish, show
+from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
-from aloe.options import BaseUrl, ConfigFile, Json, Quiet, Seed
+from aloe.options import BaseUrl, ConfigFile, Json, Quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aloe.config import Config
     from aloe.graphs.rejudge import Flips
+    from aloe.memory.run_folder import RunFolder
+    from aloe.schema import Tree
 
 OUTCOMES = ("first", "second", "tie", "abstain")
 
@@ -31,7 +36,6 @@ def rejudge(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Trees in flight at once.")
     ] = None,
-    seed: Seed = None,
     config: ConfigFile = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -39,52 +43,58 @@ def rejudge(
     """Judge stored trees again with another judge, and show which labels flip.
 
     The settings are those of DIR, but for the judge: its model, panel and `[judge]` section come
-    from --config, and --judge wins. Nothing is generated again. Judges draw nothing at random that
-    a seed decides, so --seed changes nothing here.
+    from --config, and --judge wins. Nothing is generated again.
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
-    from aloe.agents.panel import read_own_passport
-    from aloe.agents.registry import judges_in_use
-    from aloe.calls.event import appending
-    from aloe.files.writing import replace_text
     from aloe.graphs.rejudge import check_same, count_flips
-    from aloe.loop import make_runner
     from aloe.memory.run_folder import RunFolder, read_trees
-    from aloe.models.open import check_reachable, open_model
-    from aloe.telemetry import trace_calls
 
-    del seed
     if out.resolve() == run.resolve():
         raise ConfigError("--out must be another folder: the old verdicts are kept")
     if judge is None and config is None:
         raise ConfigError("say who judges now: --judge STR, or --config FILE.toml")
     resolved = _settings(run, config, judge, base_url, concurrency)
-    trees = list(read_trees(run))
-    passport = read_own_passport(resolved)
-    folder = RunFolder(out)
+    trees, folder = list(read_trees(run)), RunFolder(out)
     folder.check(resolved)
     check_same(trees, folder)
-    judges = judges_in_use(resolved)
-    models = {name: open_model(each, resolved.limits) for name, each in judges.items()}
+    done = _rejudge(resolved, trees, folder, quiet=quiet)
+    counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
+    result = {"out": str(out), **done.result(), **_figures(counts)}
+    show(Group(done.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
+    finish(result, as_json=as_json)
+    exit_on_failures(done.progress)
+
+
+def _rejudge(
+    config: "Config", trees: "Sequence[Tree]", folder: "RunFolder", *, quiet: bool
+) -> "_Rejudging":
+    """Judge the trees that `folder` does not hold yet."""
+    from aloe.agents.panel import read_own_passport
+    from aloe.agents.registry import judges_in_use
+    from aloe.calls.event import appending
+    from aloe.files.writing import replace_text
+    from aloe.loop import make_runner
+    from aloe.models.open import check_reachable, open_model
+    from aloe.telemetry import trace_calls
+
+    passport = read_own_passport(config)
+    judges = judges_in_use(config)
+    models = {name: open_model(each, config.limits) for name, each in judges.items()}
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
-        with folder.writing(resolved), appending(folder.events) as events:
+        with folder.writing(config), appending(folder.events) as events:
             if passport:
-                replace_text(out / "passport.json", passport.json_text())
-            rejudging = _Rejudging(resolved, events, len(trees), quiet=quiet)
-            try:
-                with rejudging.display.running(), trace_calls(resolved.telemetry, rejudging.calls):
-                    loop.run(rejudging.run(trees, folder, models))
-            except KeyboardInterrupt:
-                say(f"stopped; run the same command again to go on in {out}")
-                raise typer.Exit(INTERRUPTED) from None
-    counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
-    result = {"out": str(out), **rejudging.result(), **_figures(counts)}
-    show(Group(rejudging.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
-    finish(result, as_json=as_json)
-    exit_on_failures(rejudging.progress)
+                replace_text(folder.path / "passport.json", passport.json_text())
+            made = _Rejudging(config, events, len(trees), quiet=quiet)
+            with (
+                resumable(folder.path),
+                made.display.running(),
+                trace_calls(config.telemetry, made.calls),
+            ):
+                loop.run(made.run(trees, folder, models))
+    return made
 
 
 def _settings(

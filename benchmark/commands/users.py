@@ -18,7 +18,7 @@ app = typer.Typer(help="Find out how far simulated users can be trusted.", no_ar
 
 @app.callback()
 def _users() -> None:
-    """Keep `audit` a verb of its own while it is the only one."""
+    """Keep `audit` a command of its own while it is the only one."""
 
 
 @app.command("audit")

@@ -43,17 +43,27 @@ class Ablation:
     """The model that differs in nothing else: `sft`, `dpo`, or another ablation."""
     train: Train
 
-    def bench(self, experiment: Experiment) -> Path:
-        """Return its bench folder with the validation personas: the base's, if nothing was trained.
+    def measure(self, experiment: Experiment) -> "MeasuredAblation":
+        """Train and let the model meet the validation personas.
 
         Raises:
-            AloeError: a verb failed; what is finished is kept.
+            AloeError: a command failed; what is finished is kept.
         """
         model = self.train(experiment, self.name)
-        return experiment.bench(self.name if model else BASE, model, "validation")
+        bench = experiment.run_bench(self.name if model else BASE, model, "validation")
+        return MeasuredAblation(ablation=self, bench=bench)
 
 
-def ablations(config: Config) -> list[Ablation]:
+@dataclass(frozen=True, kw_only=True)
+class MeasuredAblation:
+    """An ablation with what came of it."""
+
+    ablation: Ablation
+    bench: Path
+    """Its bench folder with the validation personas: the base's, if nothing was trained."""
+
+
+def list_ablations(config: Config) -> list[Ablation]:
     """Return all there are under some settings."""
     turns, judged = config.simulation.turns, config.experiment.ablation_judged
     smaller = {*config.experiment.ablation_trees, *filter(None, [judged])}
@@ -110,13 +120,13 @@ def ablations(config: Config) -> list[Ablation]:
     ]
 
 
-def chosen(names: Iterable[str], config: Config) -> list[Ablation]:
+def choose_ablations(names: Iterable[str], config: Config) -> list[Ablation]:
     """Return the ablations of these names and those they are against; `all` names every one.
 
     Raises:
         ConfigError: there is none of a name.
     """
-    known = {each.name: each for each in ablations(config)}
+    known = {each.name: each for each in list_ablations(config)}
     wanted = list(names)
     if "all" in wanted:
         return list(known.values())
@@ -131,16 +141,18 @@ def chosen(names: Iterable[str], config: Config) -> list[Ablation]:
     return [each for each in known.values() if each.name in wanted]
 
 
-def compared(experiment: Experiment, wanted: Iterable[Ablation]) -> dict[str, Path]:
+def train_compared(experiment: Experiment, wanted: Iterable[Ablation]) -> dict[str, Path]:
     """Return the models of the recipe that these ablations are against, and SFT."""
-    against = {each.against for each in wanted}
-    return {"sft": experiment.sft} | ({"dpo": experiment.dpo} if "dpo" in against else {})
+    found = {"sft": experiment.train_sft()}
+    if "dpo" in {each.against for each in wanted}:
+        found["dpo"] = experiment.train_dpo()
+    return found
 
 
 def _sft(name: str, about: str, change: Change) -> Ablation:
     def train(experiment: Experiment, name: str) -> Path:
-        rows = experiment.changed(f"{name}-rows", experiment.rows(experiment.trees, "sft"), change)
-        return experiment.trained(name, "sft", rows, None, experiment.config.experiment.sft)
+        rows = experiment.export_rows(experiment.grow_trees(), "sft")
+        return experiment.fine_tune(name, experiment.change_rows(f"{name}-rows", rows, change))
 
     return Ablation(name=name, about=about, against="sft", train=train)
 
@@ -148,8 +160,8 @@ def _sft(name: str, about: str, change: Change) -> Ablation:
 def _trees(name: str, about: str, changes: Callable[[Config], dict[str, Any]]) -> Ablation:
     def train(experiment: Experiment, name: str) -> Path:
         config = experiment.config.updated(changes(experiment.config), source=name)
-        rows = experiment.rows(experiment.grown(f"{name}-trees", config), "sft")
-        return experiment.trained(name, "sft", rows, None, experiment.config.experiment.sft)
+        trees = experiment.grow(f"{name}-trees", config)
+        return experiment.fine_tune(name, experiment.export_rows(trees, "sft"))
 
     return Ablation(name=name, about=about, against="sft", train=train)
 
@@ -173,11 +185,11 @@ def _expansion(name: str) -> Callable[[Config], dict[str, Any]]:
 
 def _weighted(experiment: Experiment, name: str) -> Path:
     weighted = not experiment.config.training.weighted
-    return experiment.trained(
+    return experiment.train(
         name,
         "dpo",
-        experiment.pairs,
-        experiment.sft,
+        experiment.export_pairs(),
+        experiment.train_sft(),
         experiment.config.experiment.dpo,
         weighted=weighted,
     )
@@ -185,30 +197,28 @@ def _weighted(experiment: Experiment, name: str) -> Path:
 
 def _one_character(experiment: Experiment, name: str) -> Path:
     seed = experiment.config.seed
-    rows = experiment.changed(
+    rows = experiment.change_rows(
         f"{name}-rows",
-        experiment.pairs,
+        experiment.export_pairs(),
         lambda found: one_character_rejected(found, seed),
         seed,
     )
-    return experiment.trained(name, "dpo", rows, experiment.sft, experiment.config.experiment.dpo)
+    dpo = experiment.config.experiment.dpo
+    return experiment.train(name, "dpo", rows, experiment.train_sft(), dpo)
 
 
 def _judged(relabel: Relabel | None) -> Train:
     def train(experiment: Experiment, name: str) -> Path | None:
-        trees, count = experiment.trees, experiment.config.experiment.ablation_judged
+        trees, count = experiment.grow_trees(), experiment.config.experiment.ablation_judged
         if count is not None:
-            trees = experiment.changed_trees(
-                "first-trees", trees, partial(_first, count=count), count
-            )
-        trees = experiment.rejudged(trees, _text_judge(experiment.config))
+            first = partial(_first, count=count)
+            trees = experiment.change_trees("first-trees", trees, first, count)
+        trees = experiment.rejudge(trees, _text_judge(experiment.config))
         if relabel:
             change = partial(relabelled, relabel=relabel)
-            trees = experiment.changed_trees(f"{name}-trees", trees, change)
-        rows = experiment.rows(trees, "sft")
-        if not read_rows(rows):  # no reply won
-            return None
-        return experiment.trained(name, "sft", rows, None, experiment.config.experiment.sft)
+            trees = experiment.change_trees(f"{name}-trees", trees, change)
+        rows = experiment.export_rows(trees, "sft")
+        return experiment.fine_tune(name, rows) if read_rows(rows) else None  # no reply won
 
     return train
 

@@ -12,7 +12,7 @@ does not drown what replies differ in.
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations, count, islice
 from math import comb
@@ -64,7 +64,9 @@ class People:
         ]
 
 
-def people(config: ExperimentConfig, seed: int, threshold: float, embedder: Embedder) -> People:
+def draw_people(
+    config: ExperimentConfig, seed: int, threshold: float, embedder: Embedder
+) -> People:
     """Draw and split the personas.
 
     Args:
@@ -77,8 +79,8 @@ def people(config: ExperimentConfig, seed: int, threshold: float, embedder: Embe
         ConfigError: too few can be found that fit.
     """
     rng = random.Random(derive_seed("proof", seed))
-    dimensions = wished_about(config)
-    reserved = reserved_pairs(config.reserved, dimensions, rng)
+    dimensions = choose_dimensions(config)
+    reserved = reserve_pairs(config.reserved, dimensions, rng)
     needed: dict[Part, int] = {
         "test": config.test,
         "validation": config.validation,
@@ -94,10 +96,10 @@ def people(config: ExperimentConfig, seed: int, threshold: float, embedder: Embe
         members = [drawn[row] for row in group]
         for part, chosen in parts.items():
             fitting = [p for p in members if holds(p, reserved) == (part == "test")]
-            room = needed[part] - len(chosen)
-            if fitting and room:
-                chosen += fitting[:room]
-                labels |= {persona.id: f"life {number}" for persona in fitting[:room]}
+            lacking = needed[part] - len(chosen)
+            if fitting and lacking:
+                chosen += fitting[:lacking]
+                labels |= {persona.id: f"life {number}" for persona in fitting[:lacking]}
                 break
     for part, chosen in parts.items():
         if len(chosen) < needed[part]:
@@ -112,7 +114,7 @@ def people(config: ExperimentConfig, seed: int, threshold: float, embedder: Embe
     )
 
 
-def wished_about(config: ExperimentConfig) -> frozenset[str]:
+def choose_dimensions(config: ExperimentConfig) -> frozenset[str]:
     """Return the dimensions of the wishes.
 
     Raises:
@@ -154,7 +156,7 @@ def balanced(persona: Persona) -> bool:
     return abs(2 * effort - len(wishes)) <= 1
 
 
-def reserved_pairs(share: float, dimensions: Set[str], rng: random.Random) -> frozenset[Pair]:
+def reserve_pairs(share: float, dimensions: Set[str], rng: random.Random) -> frozenset[Pair]:
     """Return that share of all pairs of wishes of different dimensions."""
     wishes = [(name, each.value) for name in sorted(dimensions) for each in DIMENSIONS[name]]
     pairs = [frozenset(two) for two in combinations(wishes, 2) if two[0][0] != two[1][0]]
@@ -164,9 +166,3 @@ def reserved_pairs(share: float, dimensions: Set[str], rng: random.Random) -> fr
 def holds(persona: Persona, pairs: frozenset[Pair]) -> bool:
     """Whether a persona has both wishes of one of the `pairs`."""
     return any(frozenset(two) in pairs for two in combinations(persona.preferences.items(), 2))
-
-
-def leaks(train: Sequence[Persona], test: Sequence[Persona]) -> list[str]:
-    """Return the ids of test personas whose wishes a training persona has as well, all of them."""
-    known = {frozenset(persona.preferences.items()) for persona in train}
-    return [each.id for each in test if frozenset(each.preferences.items()) in known]

@@ -8,7 +8,7 @@ import matplotlib
 from matplotlib.figure import Figure as Picture
 
 from aloe.benchmark.figures import Figure
-from aloe.benchmark.plots import draw_band
+from aloe.benchmark.plots import draw_band, draw_panels
 
 PANELS = {"own": "AL(k)", "gain": "own - swapped"}
 
@@ -21,13 +21,7 @@ def draw_levels(path: Path, curves: Mapping[str, Mapping[str, Sequence[Figure]]]
         curves: by model, then by name as in `SuiteResult.curves`.
     """
     picture = Picture(figsize=(10, 4.2), layout="constrained")
-    for place, (name, label) in enumerate(PANELS.items(), 1):
-        axes = picture.add_subplot(1, len(PANELS), place)
-        for model, by_name in curves.items():
-            draw_band(axes, range(1, len(by_name[name]) + 1), by_name[name], model)
-        axes.set(xlabel="turn k", ylabel=label)
-        axes.grid(alpha=0.3)
-    axes.axhline(0, color="grey", linewidth=0.8)
+    axes = draw_panels(picture, PANELS, curves)
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(picture, path)
 

@@ -1,6 +1,6 @@
 """The players of the experiment's trees that are no models.
 
-Who plays the user, and what of it enters the ledger, must not cost what the experiment is about:
+Who plays the user, and what of it is disclosed, must not cost what the experiment is about:
 with two cores every call is one reply less to learn from. So the user speaks by rule, the inducer
 marks all that is not a question of the bank, and rewriters edit replies that other assistants write
 anyway, so it costs no call at all.
@@ -22,7 +22,7 @@ from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, senten
 REWRITER, STRANGER = "rewriter", "stranger"
 """What nodes call them; their replies are counted apart."""
 
-Wishes = Callable[[Sequence[str], int], Preferences]
+ChooseWishes = Callable[[Sequence[str], int], Preferences]
 """Returns the wishes that a reply is edited for; is given the user's messages and a seed."""
 
 STRANGE_WISHES = 2
@@ -34,7 +34,7 @@ def stated_wishes(texts: Sequence[str], _seed: int) -> Preferences:
     return stated(texts)
 
 
-def strange_wishes(dimensions: Iterable[str]) -> Wishes:
+def strange_wishes(dimensions: Iterable[str]) -> ChooseWishes:
     """Return what draws wishes that nobody stated, of those that take effort.
 
     Beside a reply edited for a stranger, one that was edited for this user is better for that
@@ -144,7 +144,7 @@ class Rewriter:
 
     source: Assistant
     name: str = REWRITER
-    wishes: Wishes = stated_wishes
+    wishes: ChooseWishes = stated_wishes
 
     async def reply(
         self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]

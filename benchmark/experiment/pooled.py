@@ -9,25 +9,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from aloe.benchmark.experiment.goals import Goal, judge_goals
 from aloe.benchmark.experiment.pipeline import Made
 from aloe.benchmark.experiment.report import (
     WRITTEN,
-    Goal,
     Summary,
-    Tested,
-    dialogues,
-    differences_table,
-    goals_of,
-    levels_picture,
-    models_table,
-    summary,
-    table,
-    tested,
+    count_dialogues,
+    draw_levels_beside,
+    summarise,
     write_page,
     write_report,
 )
-from aloe.benchmark.results import suite_result
+from aloe.benchmark.experiment.result_tables import tabulate_differences, tabulate_models
+from aloe.benchmark.experiment.tested import Tested, read_tested
+from aloe.benchmark.markdown import format_table
 from aloe.benchmark.scores import ReplyScores
+from aloe.benchmark.suite_result import compute_suite
 from aloe.config import Config
 
 BEST = "best of each seed"
@@ -43,15 +40,15 @@ def write_pooled(path: Path, experiments: Sequence[tuple[Config, Made]]) -> Summ
     Raises:
         StoreError: a file cannot be written.
     """
-    found = {config.seed: (made, list(tested(made))) for config, made in experiments}
+    found = {config.seed: (made, list(read_tested(made))) for config, made in experiments}
     for config, made in experiments:
         write_report(path.with_suffix("") / f"seed-{config.seed}.md", config, made, [])
     each = {
-        seed: goals_of({one.name: one for one in conditions}, made.best)
+        seed: judge_goals({one.name: one for one in conditions}, made.best)
         for seed, (made, conditions) in found.items()
     }
     together = _pooled({seed: _with_best(*experiment) for seed, experiment in found.items()})
-    goals = goals_of({one.name: one for one in together}, BEST)
+    goals = judge_goals({one.name: one for one in together}, BEST)
     best = {seed: made.best for seed, (made, _) in found.items()}
     write_page(
         path,
@@ -59,12 +56,12 @@ def write_pooled(path: Path, experiments: Sequence[tuple[Config, Made]]) -> Summ
             "# Results of the experiment with several seeds",
             _head(path, experiments),
             _goals(goals, each, best),
-            models_table(together),
-            differences_table(together),
-            levels_picture(path, together),
+            tabulate_models(together),
+            tabulate_differences(together),
+            draw_levels_beside(path, together),
         ],
     )
-    return summary(path, {str(seed): name for seed, name in best.items()}, goals)
+    return summarise(path, {str(seed): name for seed, name in best.items()}, goals)
 
 
 def _with_best(made: Made, conditions: Iterable[Tested]) -> list[Tested]:
@@ -90,7 +87,7 @@ def _pooled(found: Mapping[int, Sequence[Tested]]) -> list[Tested]:
     made = []
     for name in common:
         rows = [_of(seed, row) for seed, each in by_name.items() for row in each[name].rows]
-        made.append(Tested(name=name, rows=rows, result=suite_result(rows, 0)))
+        made.append(Tested(name=name, rows=rows, result=compute_suite(rows, 0)))
     return made
 
 
@@ -111,7 +108,7 @@ def _head(path: Path, experiments: Sequence[tuple[Config, Made]]) -> str:
             f"trees with {config.experiment.train} users, {config.experiment.test} test users, and "
             f"models trained from nothing. Seeds, each with a page of its own: {pages}.",
             "- Below, the users of all seeds together: "
-            f"{config.experiment.test * len(experiments)}, with {dialogues(config)} each. "
+            f"{config.experiment.test * len(experiments)}, with {count_dialogues(config)} each. "
             "Intervals are 95%, over users as clusters.",
         ]
     )
@@ -132,7 +129,7 @@ def _goals(
     chosen = ", ".join(f"**{name}** of seed {seed}" for seed, name in best.items())
     title = f"## Goals\n\nBest on the validation users: {chosen}.\n\n"
     head = ("goal", "all", "", *(f"seed {seed}" for seed in each))
-    return title + table(head, rows)
+    return title + format_table(head, rows, numeric=True)
 
 
 def _word(goal: Goal) -> str:

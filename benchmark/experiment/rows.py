@@ -37,7 +37,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     replace_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def shuffled(rows: Sequence[Row], personas: Sequence[Persona], seed: int) -> list[Row]:
+def shuffle_wishes(rows: Sequence[Row], personas: Sequence[Persona], seed: int) -> list[Row]:
     """Let every user voice somebody else's wishes while the replies stay what they were.
 
     Nothing else changes: the same replies, as many messages, the same sentences. What a user says

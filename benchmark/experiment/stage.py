@@ -4,7 +4,7 @@ A stage's folder is named after the digest of all that decides what is in it: it
 folders it reads (whose names are digests again), the versions of the packages at work and the
 sources of the rules. So a run that was killed goes on, a changed setting makes anew what depends on
 it and nothing else, and two runs with the same settings are the same folders. A stage that was
-begun and not finished is given its folder again, because every verb takes up its own work.
+begun and not finished is given its folder again, because every command takes up its own work.
 """
 
 import json
@@ -51,10 +51,10 @@ class Stages:
     """Most stages that are made at a time."""
 
     def __post_init__(self) -> None:
-        self._room = Semaphore(self.at_once)
+        self._slots = Semaphore(self.at_once)
         self._locks: dict[str, Lock] = {}
 
-    def together(self, *each: Callable[[], T]) -> list[T]:
+    def make_together(self, *each: Callable[[], T]) -> list[T]:
         """Return what each makes; at the same time if more than one stage may be made at a time.
 
         Raises:
@@ -67,7 +67,7 @@ class Stages:
         return [one.result() for one in begun]
 
     @contextmanager
-    def held(self) -> Iterator[int]:
+    def hold(self) -> Iterator[int]:
         """Hold the folder for one experiment; give the file that holds it.
 
         Processes that inherit the file hold the folder as well, so one that outlives a killed
@@ -83,7 +83,7 @@ class Stages:
         with acquire_lock(self.root / ".lock", lambda _: problem) as lock:
             yield lock.fileno()
 
-    def made(self, name: str, inputs: Sequence[object], make: Callable[[Path], None]) -> Path:
+    def make(self, name: str, inputs: Sequence[object], make: Callable[[Path], None]) -> Path:
         """Return the path of a stage, made first if it is not there.
 
         Args:
@@ -104,7 +104,7 @@ class Stages:
         earlier = _read(marker)
         before = earlier.get("seconds", 0.0)
         if not earlier.get("finished"):
-            with self._room:
+            with self._slots:
                 self.log(f"{'go on with' if earlier else 'begin'} {path.name}")
                 began = time.monotonic()
                 self._note(marker, {"seconds": before, "inputs": list(inputs)})

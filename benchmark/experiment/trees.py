@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from aloe.agents.assistant import Assistant
 from aloe.agents.rule_user import RuleUser
-from aloe.benchmark.experiment.people import wished_about
+from aloe.benchmark.experiment.people import choose_dimensions
 from aloe.benchmark.experiment.players import (
     REWRITER,
     STRANGER,
@@ -81,7 +81,7 @@ def _deployed(config: Config, models: dict[str, Model], calls: CallLog) -> tuple
     return tuple(Trimmed(source=agent) for agent in agents)
 
 
-def edited(config: Config) -> dict[str, str]:
+def find_edited(config: Config) -> dict[str, str]:
     """Return whose replies are edited, by name of the agent that edits them.
 
     Raises:
@@ -100,8 +100,11 @@ def edited(config: Config) -> dict[str, str]:
 def _with_rewriters(agents: Sequence[Assistant], config: Config) -> tuple[Assistant, ...]:
     """Return the assistants, and those that edit what they say."""
     trimmed: dict[str, Assistant] = {each.name: Trimmed(source=each) for each in agents}
-    wishes = {REWRITER: stated_wishes, STRANGER: strange_wishes(wished_about(config.experiment))}
-    whose = edited(config)
+    wishes = {
+        REWRITER: stated_wishes,
+        STRANGER: strange_wishes(choose_dimensions(config.experiment)),
+    }
+    whose = find_edited(config)
     for name in set(whose.values()):
         trimmed[name] = AskedOnce(source=trimmed[name])
     rewriters = (

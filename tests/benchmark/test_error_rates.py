@@ -4,8 +4,7 @@ import re
 from itertools import product
 
 import pytest
-
-from aloe.benchmark.error_rates import (
+from error_rates import (
     BEGIN,
     END,
     MODELS,

@@ -1,6 +1,6 @@
 import pytest
 
-from aloe.benchmark.families import family, warnings
+from aloe.benchmark.families import family, warn_about_judges
 from aloe.config import Config, validate
 
 
@@ -33,14 +33,16 @@ def config(user: str, candidate: str, *judges: str) -> Config:
 
 
 def test_nothing_to_warn_of() -> None:
-    assert warnings(config("openai:a-1", "openai:b-1", "openai:c-1", "openai:d-1")) == []
+    assert warn_about_judges(config("openai:a-1", "openai:b-1", "openai:c-1", "openai:d-1")) == []
 
 
 def test_every_conflict_of_interest_is_named() -> None:
-    found = warnings(config("openai:gpt-5", "openai:qwen-3", "openai:gpt-5", "openai:qwen-9"))
+    found = warn_about_judges(
+        config("openai:gpt-5", "openai:qwen-3", "openai:gpt-5", "openai:qwen-9")
+    )
     assert len(found) == 2
     assert "plays the user" in found[0]
     assert "its own family (qwen)" in found[1]
-    found = warnings(config("openai:a-1", "openai:b-1", "openai:b-1"))
+    found = warn_about_judges(config("openai:a-1", "openai:b-1", "openai:b-1"))
     assert "judges itself" in found[0]
     assert "one family" in found[1]

@@ -6,12 +6,12 @@ from rows import table
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import plan
 from aloe.benchmark.forecast import forecast
-from aloe.benchmark.results import suite_result
-from aloe.benchmark.swaps import stand_ins
+from aloe.benchmark.suite_result import compute_suite
+from aloe.benchmark.swaps import assign_stand_ins
 from aloe.config import Config, validate
 
 SUITE = load_cases("aloe-100")
-SWAPS = stand_ins(SUITE)
+SWAPS = assign_stand_ins(SUITE)
 
 
 def config(**given: object) -> Config:
@@ -28,7 +28,9 @@ def test_calls_are_counted_exactly() -> None:
 
 
 def test_rules_cost_nothing() -> None:
-    ahead = forecast(config(), {"candidate": plan(cases(), stand_ins(cases()), 1, "candidate")})
+    ahead = forecast(
+        config(), {"candidate": plan(cases(), assign_stand_ins(cases()), 1, "candidate")}
+    )
     assert ahead.calls == {"candidate": 99}
 
 
@@ -56,7 +58,7 @@ def test_more_users_detect_less_and_more_seeds_do_not() -> None:
 def test_an_earlier_run_knows_better() -> None:
     planned = {"candidate": plan(SUITE, SWAPS, 1, "candidate")}
     levels = np.random.default_rng(1).normal(3, 0.01, (12, 10))
-    earlier = {"aloe-100": suite_result(table(levels, levels - 1), 0)}
+    earlier = {"aloe-100": compute_suite(table(levels, levels - 1), 0)}
     ahead = forecast(config(), planned, earlier=earlier)
     assert ahead.prior == "an earlier run"
     assert ahead.detectable["aloe-100"] < 0.05

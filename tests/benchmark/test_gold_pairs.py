@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aloe.benchmark.agreement import cohen_kappa
-from aloe.benchmark.gold_pairs import SHIPPED, GoldPair, gold_hash, read_gold, some
+from aloe.benchmark.gold_pairs import SHIPPED, GoldPair, gold_hash, pick_pairs, read_gold
 from aloe.errors import InputError
 from aloe.memory.descriptions import read_seeds
 from aloe.schema import digest, sentences
@@ -141,14 +141,14 @@ def test_mind_reading_uses_what_only_the_told_history_holds() -> None:
 
 
 def test_some_keeps_couples_together_and_never_changes() -> None:
-    drawn = some(PAIRS, 60)
+    drawn = pick_pairs(PAIRS, 60)
     assert 50 <= len(drawn) <= 60
-    assert drawn == some(list(reversed(PAIRS)), 60) or {p.id for p in drawn} == {
-        p.id for p in some(list(reversed(PAIRS)), 60)
+    assert drawn == pick_pairs(list(reversed(PAIRS)), 60) or {p.id for p in drawn} == {
+        p.id for p in pick_pairs(list(reversed(PAIRS)), 60)
     }
     mirrors = Counter(pair.mirror for pair in drawn if pair.mirror)
     assert set(mirrors.values()) == {2}
-    assert len(some(PAIRS, len(PAIRS))) == len(PAIRS)
+    assert len(pick_pairs(PAIRS, len(PAIRS))) == len(PAIRS)
 
 
 def test_the_hash_of_a_set_ignores_order_and_sees_every_pair() -> None:

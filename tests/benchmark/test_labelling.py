@@ -4,12 +4,12 @@ import pytest
 from builders import PERSONAS, config, grow
 from sample_tree import TREE
 
-from aloe.benchmark.labelling import ReplyPair, by_turn, compare, pairs, sampled
+from aloe.benchmark.labelling import ReplyPair, by_turn, compare, list_pairs, sample_pairs
 from aloe.labels import Answer, Label
 from aloe.schema import Tree, Verdict
 
 TREES = [grow(config(turns=3, both_turns=2), persona=persona, seed=3) for persona in PERSONAS]
-PAIRS = list(pairs(TREES))
+PAIRS = list(list_pairs(TREES))
 
 
 def label(pair: ReplyPair, answer: Answer, *, rater: str = "me") -> Label:
@@ -33,19 +33,19 @@ def with_outcome(pair: ReplyPair, outcome: str) -> ReplyPair:
 
 
 def test_only_replies_that_say_something_and_differ() -> None:
-    found = list(pairs([TREE]))
+    found = list(list_pairs([TREE]))
     assert [pair.verdict for pair in found] == list(
         TREE.verdicts[:2]
     )  # one reply of the third is empty
     same = Tree.model_validate(TREE.model_dump())
     first = same.verdicts[0].model_copy(update={"second": same.verdicts[0].first})
     again = Tree.model_validate({**TREE.model_dump(), "verdicts": (first,)})
-    assert list(pairs([again])) == []
+    assert list(list_pairs([again])) == []
 
 
 def test_every_stratum_is_asked_alike() -> None:
     counts = Counter(pair.stratum for pair in PAIRS)
-    chosen = sampled(PAIRS, 3 * len(counts), seed=0)
+    chosen = sample_pairs(PAIRS, 3 * len(counts), seed=0)
     found = Counter(pair.stratum for pair in chosen)
     assert set(found) == set(counts)
     small = min(counts.values())
@@ -54,11 +54,13 @@ def test_every_stratum_is_asked_alike() -> None:
 
 
 def test_the_sample_depends_on_the_pairs_and_the_seed_alone() -> None:
-    chosen = [pair.id for pair in sampled(PAIRS, 6, seed=0)]
-    assert [pair.id for pair in sampled(reversed(PAIRS), 6, seed=0)] == chosen
-    assert [pair.id for pair in sampled(PAIRS, 9, seed=0)][:6] == chosen  # more: the same and more
-    assert [pair.id for pair in sampled(PAIRS, 6, seed=1)] != chosen
-    assert len(sampled(PAIRS, 10_000, seed=0)) == len(PAIRS)
+    chosen = [pair.id for pair in sample_pairs(PAIRS, 6, seed=0)]
+    assert [pair.id for pair in sample_pairs(reversed(PAIRS), 6, seed=0)] == chosen
+    assert [pair.id for pair in sample_pairs(PAIRS, 9, seed=0)][
+        :6
+    ] == chosen  # more: the same and more
+    assert [pair.id for pair in sample_pairs(PAIRS, 6, seed=1)] != chosen
+    assert len(sample_pairs(PAIRS, 10_000, seed=0)) == len(PAIRS)
 
 
 def test_agreement() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aloe.agents.judge import ORDERS
 from aloe.agents.panel import identity
 from aloe.benchmark.gold_pairs import GoldPair, read_gold
-from aloe.benchmark.passport import JudgedPair, brier, issue, slope, thresholds
+from aloe.benchmark.passport import JudgedPair, brier, fit_slope, issue, thresholds
 from aloe.passport import Passport, read_passport
 from aloe.schema import Verdict
 
@@ -186,16 +186,16 @@ def test_the_slope_is_found_again_in_what_it_made(truth: float) -> None:
         size = rng.expovariate(1.0)
         right = rng.random() < 1 / (1 + math.exp(-truth * size))
         margins.append(size if right else -size)
-    assert slope(margins) == pytest.approx(truth, rel=0.1)
+    assert fit_slope(margins) == pytest.approx(truth, rel=0.1)
 
 
 def test_a_judge_that_is_mostly_wrong_gets_no_confidence() -> None:
-    assert slope([-1.0, -0.5, 0.2]) == 0
+    assert fit_slope([-1.0, -0.5, 0.2]) == 0
 
 
 @given(st.lists(st.floats(-30, 30), min_size=1, max_size=40))
 def test_a_slope_is_finite_and_never_negative(margins: list[float]) -> None:
-    assert 0 <= slope(margins) < 1e12 or max(map(abs, margins)) < 1e-9
+    assert 0 <= fit_slope(margins) < 1e12 or max(map(abs, margins)) < 1e-9
 
 
 @given(st.floats(0, 20), st.floats(0, 20), st.floats(0, 5))

@@ -12,10 +12,11 @@ import pytest
 from chromium import dom, needs_chromium
 from command import RunAloe
 
-from aloe.benchmark.card import card
+from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.folder import Bench, read_bench
-from aloe.benchmark.report import _level, html, write_report
+from aloe.benchmark.report import render_report, write_report
+from aloe.benchmark.report_dialogues import reply_level
 
 S = "scripted:aloe.agents.scripted:reply"
 EVIL = "I say <script>document.title='owned'</script> & </script> a lot."
@@ -63,7 +64,7 @@ def embedded(page: str, name: str) -> Any:
     return json.loads(found[1])
 
 
-def test_the_verb_writes_all_files(aloe: RunAloe, folder: Path) -> None:
+def test_the_command_writes_all_files(aloe: RunAloe, folder: Path) -> None:
     ran = aloe("bench", "report", folder, "--json")
     assert ran.code == 0, ran.err
     written = {Path(path).relative_to(folder).as_posix() for path in ran.result["written"]}
@@ -73,21 +74,21 @@ def test_the_verb_writes_all_files(aloe: RunAloe, folder: Path) -> None:
 
 
 def test_the_page_is_one_file_that_says_what_the_result_says(bench: Bench) -> None:
-    page = html(bench)
+    page = render_report(bench)
     assert "<link" not in page
     assert "src=" not in page
     assert "owned'</script>" not in page
-    (by_condition,) = bench.result["suites"].values()
+    (by_condition,) = bench.result.suites.values()
     for result in by_condition.values():
-        figure = result["figures"]["al_mean"]
-        assert f">{figure['value']:.3f}<" in page  # three users have no interval
-    for caution in bench.result["warnings"]:
+        figure = result.figures["al_mean"]
+        assert f">{figure.value:.3f}<" in page  # three users have no interval
+    for caution in bench.result.warnings:
         assert caution in page
     assert "no judge passport" in page.lower()
 
 
 def test_every_dialogue_and_rating_is_in_the_page(bench: Bench) -> None:
-    dialogues = embedded(html(bench), "dialogues")
+    dialogues = embedded(render_report(bench), "dialogues")
     assert len(dialogues) == 3
     held = [each for dialogues_of_case in dialogues.values() for each in dialogues_of_case]
     assert len(held) == 3 * 2 * 2  # cases, conditions, repetitions
@@ -106,7 +107,7 @@ def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
     first = rows[0].scores[0].model_copy(update={"value": None, "missing": "unreadable"})
     rows[0] = rows[0].model_copy(update={"scores": (first, *rows[0].scores[1:])})
     (bench.path / "scores.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in rows))
-    page = html(bench)
+    page = render_report(bench)
     assert ", 1 missing" in page
     (turn,) = [
         one
@@ -119,27 +120,27 @@ def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
 
 
 def test_an_incomplete_run_says_so_on_page_and_card(bench: Bench) -> None:
-    assert "Incomplete" not in html(bench)
+    assert "Incomplete" not in render_report(bench)
     raw = json.loads((bench.path / "result.json").read_text())
     (bench.path / "result.json").write_text(json.dumps(raw | {"complete": False}))
     again = read_bench(bench.path)
-    assert "Incomplete: more than 5% of the ratings are missing" in html(again)
-    assert "**Incomplete**" in card(again, [])
+    assert "Incomplete: more than 5% of the ratings are missing" in render_report(again)
+    assert "**Incomplete**" in render_card(again, [])
 
 
 def test_a_mean_over_judges_needs_all_of_them(bench: Bench) -> None:
     row = bench.own_rows[0]
     (own,) = row.of("own")
     both = (own.model_copy(update={"value": 2.0}), own.model_copy(update={"value": 4.0}))
-    assert _level(row.model_copy(update={"scores": both}), "own") == 3.0
+    assert reply_level(row.model_copy(update={"scores": both}), "own") == 3.0
     one = (both[0], both[1].model_copy(update={"value": None, "missing": "judge"}))
-    assert _level(row.model_copy(update={"scores": one}), "own") is None
+    assert reply_level(row.model_copy(update={"scores": one}), "own") is None
 
 
 def test_a_dialogue_that_failed_is_said_to_have_failed(bench: Bench) -> None:
     rows = [row.model_copy(update={"user": None, "reply": None}) for row in bench.own_rows]
     (bench.path / "scores.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in rows))
-    assert "the dialogue failed before this message" in html(bench)
+    assert "the dialogue failed before this message" in render_report(bench)
 
 
 @needs_chromium
@@ -148,7 +149,7 @@ def test_a_browser_shows_a_case_and_runs_nothing_that_a_persona_says(
 ) -> None:
     opener = "<script>for (const f of document.querySelectorAll('.case')) f.open = true;</script>"
     path = tmp_path / "page.html"
-    path.write_text(html(bench).replace("</body>", opener + "</body>"), encoding="utf-8")
+    path.write_text(render_report(bench).replace("</body>", opener + "</body>"), encoding="utf-8")
     found = dom(path, profile=tmp_path / "profile")
     assert "<title>ALOE benchmark: " in found
     assert "<svg" in found
@@ -184,7 +185,7 @@ def test_the_card_holds_what_repeating_takes(bench: Bench) -> None:
     text = (bench.path / "card.md").read_text(encoding="utf-8")
     result = bench.result
     for needed in (
-        result["version"], result["cases_hash"], *result["prompts"].values(), S,
+        result.version, result.cases_hash, *result.prompts.values(), S,
         "2, from seed 0", "AL(k)", "95%",
     ):  # fmt: skip
         assert needed in text

@@ -1,13 +1,13 @@
 from learners import cases
 
 from aloe.benchmark.cases import load_cases
-from aloe.benchmark.swaps import stand_ins
+from aloe.benchmark.swaps import assign_stand_ins
 
 
 def test_everybody_stands_in_once_for_somebody_of_another_life_and_temper() -> None:
     for suite in ("aloe-100", "verifiable", "long", "none"):
         whole = load_cases(suite)
-        found = stand_ins(whole)
+        found = assign_stand_ins(whole)
         assert found.keys() == {case.id for case in whole}
         assert {case.id for case in found.values()} == found.keys()
         for case in whole:
@@ -18,19 +18,19 @@ def test_everybody_stands_in_once_for_somebody_of_another_life_and_temper() -> N
 
 def test_who_stands_in_follows_from_the_suite_alone() -> None:
     whole = cases()
-    assert stand_ins(whole) == stand_ins(whole)
-    assert len(stand_ins(whole)) == 9
+    assert assign_stand_ins(whole) == assign_stand_ins(whole)
+    assert len(assign_stand_ins(whole)) == 9
 
 
 def test_nobody_stands_in_where_nobody_differs() -> None:
     one_life = [case for case in cases() if case.profile == cases()[0].profile]
-    assert stand_ins(one_life) == {}
-    assert stand_ins([]) == {}
+    assert assign_stand_ins(one_life) == {}
+    assert assign_stand_ins([]) == {}
 
 
 def test_a_case_that_cannot_be_served_is_left_out() -> None:
     lonely, other, third = cases()[0], cases()[4], cases()[3]
-    found = stand_ins([lonely, other, third])
+    found = assign_stand_ins([lonely, other, third])
     assert found[lonely.id] == other
     assert found[other.id] == lonely
     assert third.id not in found  # it shares its life with one and its temper with the other

@@ -7,7 +7,7 @@ from rows import table
 
 from aloe.benchmark.compare import Side, compare
 from aloe.benchmark.figures import Figure
-from aloe.benchmark.results import SuiteResult, results
+from aloe.benchmark.suite_result import SuiteResult, compute_suites
 from aloe.benchmark.tables import LABELS, SHARES, comparison_view, interval, number, suite_view
 
 RISING = np.linspace(2, 4, 10) + np.random.default_rng(1).normal(0, 0.2, (12, 10))
@@ -20,7 +20,7 @@ def text(view: RenderableType, width: int = 80) -> str:
 
 
 def found(rows) -> dict[str, SuiteResult]:
-    return results(rows, 0)["s"]
+    return compute_suites(rows, 0)["s"]
 
 
 def test_everything_fits_eighty_columns_without_colour() -> None:

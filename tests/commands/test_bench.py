@@ -116,12 +116,12 @@ def test_a_run_is_written_down_whole(aloe: RunAloe, tmp_path: Path) -> None:
             assert all(score.raw == f"{score.value:g}" for score in row.scores)
         assert all(row.recall for row in rows[1::2])
     result = bench.result
-    assert result["complete"]
-    assert result["conditions"]["floor"]["model"] == S
-    assert result["packages"]["numpy"]
-    assert set(result["prompts"]) >= {"user", "judge_score"}
-    assert result["spent"]["calls"] == ran.result["spent"]["calls"] > 0
-    assert len(result["warnings"]) == 3
+    assert result.complete
+    assert result.conditions["floor"].model == S
+    assert result.packages["numpy"]
+    assert set(result.prompts) >= {"user", "judge_score"}
+    assert result.spent.calls == ran.result["spent"]["calls"] > 0
+    assert len(result.warnings) == 3
     for name in ("ceiling", "floor"):
         one = aloe("bench", "compare", out, out / name, "--json")
         assert len(one.result["comparisons"]) == 5

@@ -11,7 +11,7 @@ from aloe.agents.scripted import reply as scripted_reply
 from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import Case, Flip, Probe
 from aloe.benchmark.dialogues import RECALL, plan
-from aloe.benchmark.swaps import stand_ins
+from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.log import CallLog
 from aloe.errors import CallError
 from aloe.graphs.dialogue import DialogueContext, hold
@@ -122,7 +122,7 @@ def test_moods_are_those_of_the_case() -> None:
 
 def test_who_is_told_is_told_the_right_persona() -> None:
     whole = cases()
-    swaps = stand_ins(whole)
+    swaps = assign_stand_ins(whole)
     for condition, expected in (("ceiling", whole[0]), ("shuffled", swaps[whole[0].id])):
         dialogue = plan(whole, swaps, 1, condition)[0].dialogue
         assert {persona.id for persona in dialogue.told} == {expected.persona.id}

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from aloe.memory.run_folder import read_trees
-from training.export import COLUMNS, ROWS, Format, Row, Skipped, plain, whole
-from training.release import write_rows
+from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, plain, whole
+from aloe.training.release import write_rows
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 (TREE,) = read_trees(GOLDEN / "trees.jsonl")

@@ -1,4 +1,4 @@
-"""All numbers of a benchmark, from its rows: what result.json holds.
+"""All numbers of one suite under one condition, from its rows.
 
 Primary is the gain: how much better replies suit the user they were written for than somebody
 else. The levels of the paper stand beside it for comparison, and what may explain them away stands
@@ -7,24 +7,21 @@ below: length, parroting, mind-reading, the simulated user's faults, ratings tha
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from aloe.benchmark.agreement import intraclass_correlation
-from aloe.benchmark.figures import (
-    Figure,
-    Sample,
-    divided,
-    explained,
-    length_terms,
-    level_at,
-    normalised_slope,
-    sample,
-)
-from aloe.benchmark.metrics import Array
+from aloe.benchmark.figures import Figure, Sample, length_terms, level_at, sample
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.statistics import average_level, level_slope
+from aloe.benchmark.statistics import (
+    Array,
+    average_level,
+    divide,
+    explained_variance,
+    level_slope,
+    normalised_slope,
+)
+from aloe.config import Condition
 from aloe.schema import SPOILING, Record
 
 LOW = {"rule": 0.25, "model": 2.0}
@@ -76,23 +73,25 @@ class SuiteResult(Record):
     """The gain (the level, where nobody stands in) of each repetition."""
 
 
-def results(rows: Iterable[ReplyScores], seed: int) -> dict[str, dict[str, SuiteResult]]:
+def compute_suites(
+    rows: Iterable[ReplyScores], seed: int
+) -> dict[str, dict[Condition, SuiteResult]]:
     """Return the numbers by suite and condition.
 
     Args:
         rows: of all conditions.
         seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
-    found: dict[tuple[str, str], list[ReplyScores]] = {}
+    found: dict[tuple[str, Condition], list[ReplyScores]] = {}
     for row in rows:
         found.setdefault((row.suite, row.control), []).append(row)
-    table: dict[str, dict[str, SuiteResult]] = {}
+    table: dict[str, dict[Condition, SuiteResult]] = {}
     for (suite, condition), each in found.items():
-        table.setdefault(suite, {})[condition] = suite_result(each, seed)
+        table.setdefault(suite, {})[condition] = compute_suite(each, seed)
     return table
 
 
-def suite_result(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
+def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
     """Return the numbers of one suite under one condition."""
     data = sample(rows, seed)
     scores = [score for row in rows for score in row.scores]
@@ -113,16 +112,16 @@ def suite_result(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
         figures=_figures(data, own, gain),
         ratings=len(scores),
         missing={str(reason): count for reason, count in missing.items()},
-        incomplete=incomplete(rows),
+        incomplete=is_incomplete(rows),
         user_faults=dict(faults),
         spoiled_cases=len({row.case for row in rows if SPOILING & set(row.user_faults)}),
         empty=sum(row.empty for row in rows),
-        agreement=agreement(data),
+        agreement=compute_agreement(data),
         by_seed=_by_seed(data, own, gain),
     )
 
 
-def incomplete(rows: Iterable[ReplyScores]) -> bool:
+def is_incomplete(rows: Iterable[ReplyScores]) -> bool:
     """Whether more than `MOST_MISSING` of the ratings that there should be are missing."""
     scores = [score for row in rows for score in row.scores]
     return sum(score.value is None for score in scores) > MOST_MISSING * len(scores)
@@ -138,7 +137,7 @@ def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
         "swapped_mean": data.figure(average_level, data.cells("swapped")),
         "ir": data.figure(level_slope, own),
         "n_ir": data.figure(normalised_slope, own),
-        "r2": data.figure(explained, own, share=True),
+        "r2": data.figure(explained_variance, own, share=True),
         "words": data.figure(average_level, data.each("words")),
         "length_effect": data.figure(length, own),
         "ir_at_equal_length": data.figure(at_equal_length, own),
@@ -166,11 +165,11 @@ def _recalls(data: Sample, name: str) -> Array:
 def _f1(data: Sample, counts: Mapping[str, Array]) -> Figure:
     def f1(_: Array, weights: Array) -> Array:
         recall, precision = (
-            divided(weights @ counts[hits], weights @ counts[of])
+            divide(weights @ counts[hits], weights @ counts[of])
             for hits, of in (("found", "stated"), ("right", "listed"))
         )
         total = recall + precision
-        return np.where(total == 0, 0.0, divided(2 * recall * precision, total))
+        return np.where(total == 0, 0.0, divide(2 * recall * precision, total))
 
     asked = counts["stated"] + counts["listed"]
     whole = data.figure(f1, counts["stated"][:, None], mass=asked, share=True)
@@ -207,7 +206,7 @@ def _blamed(data: Sample) -> Figure:
     )
 
 
-def agreement(data: Sample) -> Agreement:
+def compute_agreement(data: Sample) -> Agreement:
     """Return how far the judges agree."""
     own = data.by_judge["own"].reshape(-1, len(data.judges))
     swapped = data.by_judge["swapped"].reshape(own.shape)
@@ -231,11 +230,3 @@ def _by_seed(data: Sample, own: Array, gain: Array) -> tuple[float | None, ...]:
     seeds = np.array([seed for _, seed in data.dialogues])
     levels = average_level(table, (np.unique(seeds)[:, None] == seeds) * 1.0)
     return tuple(None if np.isnan(level) else level for level in levels.tolist())
-
-
-def document(table: Mapping[str, Mapping[str, SuiteResult]]) -> dict[str, Any]:
-    """Return the numbers as result.json holds them."""
-    return {
-        suite: {name: result.model_dump(mode="json") for name, result in by_condition.items()}
-        for suite, by_condition in table.items()
-    }

@@ -1,7 +1,7 @@
 """How often the statistics of the benchmark err, simulated on the designs that it has.
 
-    python -m aloe.benchmark.error_rates            print the tables
-    python -m aloe.benchmark.error_rates --write    put them into docs/benchmark.md
+    python tests/error_rates.py            print the tables
+    python tests/error_rates.py --write    put them into docs/benchmark.md
 
 Scores are made up so that the truth is known: two models between which there is no difference,
 however their scores scatter, and single models of known level and slope. A test at 5% should find a
@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.inference import LEVEL, confidence_interval, paired_difference
-from aloe.benchmark.metrics import Array
-from aloe.benchmark.statistics import Statistic, average_level, level_slope
+from aloe.benchmark.markdown import format_table
+from aloe.benchmark.statistics import Array, Statistic, average_level, level_slope
 
 RUNS = 2000
 """Simulated benchmarks a cell of the tables: a rate of 5% then has a standard error of 0.5%."""
@@ -202,36 +202,23 @@ def coverage(model: ScoreModel, design: Design, runs: int, seed: int = 1) -> flo
 def tables(runs: int) -> str:
     """Return both tables in Markdown."""
     columns = list(designs())
-    return "\n".join(
+    head = ["", *(each.name for each in columns)]
+    rates = [
+        [name, *(f"{false_positives(pair, each, runs):.1%}" for each in columns)]
+        for name, pair in NULLS.items()
+    ]
+    held = [
+        [name, *(f"{coverage(model, each, runs):.1%}" for each in columns)]
+        for name, model in MODELS.items()
+    ]
+    return "\n\n".join(
         [
             f"False positives of `aloe bench compare` at 5%, {runs} simulated benchmarks a cell:",
-            "",
-            *_table(
-                {
-                    name: [f"{false_positives(pair, each, runs):.1%}" for each in columns]
-                    for name, pair in NULLS.items()
-                },
-                columns,
-            ),
-            "",
+            format_table(head, rates, numeric=True),
             f"95% intervals that hold the truth, {runs} a cell:",
-            "",
-            *_table(
-                {
-                    name: [f"{coverage(model, each, runs):.1%}" for each in columns]
-                    for name, model in MODELS.items()
-                },
-                columns,
-            ),
+            format_table(head, held, numeric=True),
         ]
     )
-
-
-def _table(rows: Mapping[str, Sequence[str]], columns: Sequence[Design]) -> Iterator[str]:
-    yield "| " + " | ".join(["", *(each.name for each in columns)]) + " |"
-    yield "|---|" + "---:|" * len(columns)
-    for name, cells in rows.items():
-        yield "| " + " | ".join([name, *cells]) + " |"
 
 
 def main() -> None:

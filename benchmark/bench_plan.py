@@ -1,0 +1,122 @@
+"""What a bench run is going to do, before anything is spent or written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from aloe.benchmark.cases import Case, load_cases
+from aloe.benchmark.dialogues import PlannedDialogue, plan
+from aloe.benchmark.families import warn_about_judges
+from aloe.benchmark.folder import check_same, read_bench
+from aloe.benchmark.forecast import BenchForecast, forecast
+from aloe.benchmark.swaps import assign_stand_ins
+from aloe.config import Condition, Config
+from aloe.errors import ConfigError
+from aloe.memory.run_folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchPlan:
+    """The conditions of a run, its cases and its dialogues."""
+
+    out: Path
+    """The bench folder."""
+    configs: Mapping[Condition, Config]
+    """Settings by condition, the candidate's first."""
+    cases: list[Case]
+    """What is played."""
+    dialogues: Mapping[Condition, list[PlannedDialogue]]
+
+    @property
+    def config(self) -> Config:
+        """Settings of the candidate's run."""
+        return self.configs["candidate"]
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether neither a user nor a judge is a model."""
+        return all(case.persona.preferences for case in self.cases)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What makes the numbers to come doubtful, one sentence each."""
+        found = [] if self.by_rule else warn_about_judges(self.config)
+        if lonely := sum(each.stand_in is None for each in self.dialogues["candidate"]):
+            found.append(
+                f"{lonely} dialogues have no gain: nobody differs in life and in personality"
+            )
+        return found
+
+    def folder(self, condition: Condition) -> Path:
+        """Return where the run of a condition goes."""
+        return self.out if condition == "candidate" else self.out / condition
+
+    def forecast(self, prior: Path | None) -> BenchForecast:
+        """Return what it will cost and what it could show.
+
+        Args:
+            prior: an earlier bench folder, which knows how much users differ.
+
+        Raises:
+            InputError: there is none.
+        """
+        earlier = read_bench(prior).result.by_suite() if prior else None
+        floor = self.configs["floor"].benchmark.candidate if "floor" in self.configs else None
+        return forecast(self.config, self.dialogues, floor, earlier)
+
+
+def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
+    """Plan a run, whose folders may hold an earlier part of it.
+
+    Args:
+        out: the bench folder.
+        configs: settings by condition, the candidate's first.
+
+    Raises:
+        ConfigError: the cases do not go together, or a folder holds another run.
+        InputError: the cases cannot be read.
+    """
+    config = configs["candidate"]
+    suite = load_cases(config.benchmark.cases)
+    _check_scales(suite)
+    cases = _spread(suite, config.benchmark.limit)
+    swaps = _assign_stand_ins(suite)
+    found = BenchPlan(
+        out=out,
+        configs=configs,
+        cases=cases,
+        dialogues={
+            name: plan(cases, swaps, each.benchmark.seeds, name) for name, each in configs.items()
+        },
+    )
+    for name, each in configs.items():
+        check_same(found.folder(name), each)
+        RunFolder(found.folder(name)).check(each)
+    return found
+
+
+def _check_scales(cases: Sequence[Case]) -> None:
+    """Make sure that rules judge all cases of a suite, or models do: their scales differ."""
+    scales: dict[str, bool] = {}
+    for case in cases:
+        by_rule = bool(case.persona.preferences)
+        if scales.setdefault(case.suite, by_rule) != by_rule:
+            raise ConfigError(
+                f"suite '{case.suite}' mixes users whose wishes a program can check with others, "
+                "whose levels are on another scale; put them into two files"
+            )
+
+
+def _spread(suite: Sequence[Case], limit: int | None) -> list[Case]:
+    """Return up to `limit` cases, spread evenly over the suite."""
+    count = min(limit or len(suite), len(suite))
+    return [suite[number * len(suite) // count] for number in range(count)]
+
+
+def _assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
+    """Return who stands in for whom; nobody does so across suites."""
+    suites: dict[str, list[Case]] = {}
+    for case in cases:
+        suites.setdefault(case.suite, []).append(case)
+    return {id_: other for each in suites.values() for id_, other in assign_stand_ins(each).items()}

@@ -1,0 +1,106 @@
+"""What a bench run came to: result.json, as it is written once and read everywhere."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from aloe.benchmark.suite_result import SuiteResult
+from aloe.config import Condition
+from aloe.errors import InputError
+from aloe.files.records import describe
+from aloe.files.writing import replace_text
+from aloe.schema import Record
+
+
+class PlayedCondition(Record):
+    """One condition of a run."""
+
+    model: str
+    """Model string of the candidate."""
+    about: str
+
+
+class BenchSpending(Record):
+    """What all conditions of a bench folder have cost, earlier parts of the run included."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    """US dollars; None if a price is not known."""
+
+
+class BenchResult(Record):
+    """The numbers of a bench run, and all that repeating it takes."""
+
+    version: str
+    """Of this program."""
+    python: str
+    packages: dict[str, str]
+    """Versions of what the numbers may depend on, as far as it is installed."""
+    primary: Literal["gain"] = "gain"
+    complete: bool
+    """Whether no suite lacks too many ratings under any condition."""
+    conditions: dict[Condition, PlayedCondition]
+    """The candidate's first."""
+    user: str
+    """Model string."""
+    judges: tuple[str, ...]
+    """Model strings."""
+    cases: str
+    """Suite or file."""
+    cases_hash: str
+    seeds: int
+    """Dialogues with each case."""
+    seed: int
+    prompts: dict[str, str]
+    """Hashes by name."""
+    warnings: tuple[str, ...]
+    spent: BenchSpending
+    suites: dict[str, dict[Condition, SuiteResult]]
+    """The numbers by suite and condition."""
+
+    @property
+    def candidate(self) -> str:
+        """Model string of the candidate."""
+        return next(iter(self.conditions.values())).model
+
+    def by_suite(self) -> dict[str, SuiteResult]:
+        """Return the candidate's numbers by suite."""
+        return {suite: next(iter(each.values())) for suite, each in self.suites.items()}
+
+    def summarise(self) -> dict[str, Any]:
+        """Return what a script wants to know: the figures by suite and condition."""
+        whole = self.model_dump(mode="json")
+        figures = {
+            suite: {name: result["figures"] for name, result in by_condition.items()}
+            for suite, by_condition in whole["suites"].items()
+        }
+        return {**{name: whole[name] for name in ("complete", "warnings", "spent")},
+                "figures": figures}  # fmt: skip
+
+    def write(self, path: Path) -> None:
+        """Write the result to a file.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        whole = self.model_dump(mode="json")
+        replace_text(path, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "BenchResult":
+        """Return the result in a file.
+
+        Raises:
+            InputError: it is not there, or broken.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise InputError(path, "is not there; the run has not come to its end") from None
+        except ValidationError as error:
+            problem = describe(error, "is no result of a bench run")
+            raise InputError(path, problem) from None

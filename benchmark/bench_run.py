@@ -1,0 +1,194 @@
+"""A bench run in this process: its conditions one after the other, and what they came to."""
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TextIO
+
+import aloe
+from aloe import config as settings
+from aloe.agents.candidate import CONDITIONS
+from aloe.agents.prompt import chosen
+from aloe.benchmark.bench_plan import BenchPlan
+from aloe.benchmark.bench_result import BenchResult, BenchSpending, PlayedCondition
+from aloe.benchmark.folder import CONFIG, RESULT, read_bench, write_cases
+from aloe.benchmark.run import BenchProgress, make_checker, run_condition
+from aloe.benchmark.scores import ReplyScores
+from aloe.benchmark.suite_result import compute_suites
+from aloe.calls.event import appending, read_events
+from aloe.calls.log import CallLog
+from aloe.config import Condition, Config
+from aloe.memory.disclosures import DisclosureChecker
+from aloe.memory.run_folder import RunFolder
+from aloe.models.open import Model, closed_model, open_model
+from aloe.schema import digest
+from aloe.views.account import Account
+
+PACKAGES = ("langgraph", "langchain-core", "pydantic", "numpy", "torch", "transformers")
+"""What the numbers may depend on."""
+PROMPTS = ("user", "judge_score", "candidate_told", "candidate_concise")
+
+
+@dataclass(kw_only=True)
+class BenchRun:
+    """The conditions of one bench, as far as they were held here."""
+
+    plan: BenchPlan
+    models: dict[Condition, dict[str, Model]]
+    """By agent name; conditions share what is the same."""
+    checker: DisclosureChecker = field(default_factory=make_checker)
+    rows: list[ReplyScores] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    """Reason by dialogue that was set aside."""
+    unjudged: int = 0
+    """Ratings that a judge's failing call left out."""
+
+    @property
+    def every_model(self) -> list[Model]:
+        """The models, each once."""
+        models = (model for each in self.models.values() for model in each.values())
+        return list({id(model): model for model in models}.values())
+
+    @contextmanager
+    def writing(self, condition: Condition) -> Iterator[tuple[RunFolder, TextIO]]:
+        """Hold the folder of a condition for writing; give it with its open events file."""
+        folder = RunFolder(self.plan.folder(condition))
+        with folder.writing(self.plan.configs[condition]), appending(folder.events) as events:
+            if condition == "candidate":
+                write_cases(self.plan.out, self.plan.cases)
+            yield folder, events
+
+    async def hold(
+        self,
+        condition: Condition,
+        folder: RunFolder,
+        calls: CallLog,
+        progress: BenchProgress,
+        on_change: Callable[[], None],
+    ) -> None:
+        """Hold and judge the dialogues of a condition.
+
+        Args:
+            condition: which.
+            folder: from `writing`.
+            calls: the log that every call passes.
+            progress: counted up while it goes on.
+            on_change: called whenever `progress` changed.
+
+        Raises:
+            ModelError: a model is refused or gone; what is finished is kept.
+            StoreError: the folder cannot be written any more; what is finished is kept.
+        """
+        rows = await run_condition(
+            self.plan.configs[condition],
+            self.plan.dialogues[condition],
+            folder,
+            self.models[condition],
+            calls,
+            progress,
+            self.checker,
+            on_change,
+        )
+        self.rows += rows
+        self.failures |= progress.dialogues.failures
+        self.unjudged += sum(s.missing == "judge" for row in rows for s in row.scores)
+
+    def finish(self) -> BenchResult:
+        """Write result.json and return it; controls that earlier commands made are in it."""
+        config = self.plan.config
+        configs, rows = _with_earlier_controls(self.plan, self.rows)
+        suites = compute_suites(rows, config.seed)
+        result = BenchResult(
+            version=aloe.__version__,
+            python=platform.python_version(),
+            packages=_installed(),
+            complete=not any(r.incomplete for each in suites.values() for r in each.values()),
+            conditions={
+                name: PlayedCondition(
+                    model=each.benchmark.candidate.model, about=CONDITIONS[name].about
+                )
+                for name, each in configs.items()
+            },
+            user=config.models.user.model,
+            judges=tuple(each.model for each in config.models.judges().values()),
+            cases=config.benchmark.cases,
+            cases_hash=digest(*(case.id for case in self.plan.cases)),
+            seeds=config.benchmark.seeds,
+            seed=config.seed,
+            prompts={name: chosen(name, config.prompts).sha for name in PROMPTS},
+            warnings=tuple(self.plan.warnings),
+            spent=_spending(self.plan.out),
+            suites=suites,
+        )
+        result.write(self.plan.out / RESULT)
+        return result
+
+
+def open_run(plan: BenchPlan) -> BenchRun:
+    """Build every model of a run, before anything is written.
+
+    Raises:
+        ConfigError: a model string is wrong or its key or package is missing.
+        ModelError: the embedded server cannot be started.
+    """
+    config = plan.config
+    shared = {
+        name: closed_model(each, f"no model was opened as {name}: rules play and judge")
+        if plan.by_rule
+        else open_model(each, config.limits)
+        for name, each in {"user": config.models.user, **config.models.judges()}.items()
+    }
+    candidates: dict[str, Model] = {}
+    models: dict[Condition, dict[str, Model]] = {}
+    for name, each in plan.configs.items():
+        key = each.benchmark.candidate.model_dump_json()
+        if key not in candidates:
+            candidates[key] = open_model(each.benchmark.candidate, config.limits)
+        models[name] = {**shared, "candidate": candidates[key]}
+    return BenchRun(plan=plan, models=models)
+
+
+def past_events(out: Path) -> Iterator[dict[str, Any]]:
+    """Yield every call that was made for a bench folder, its controls included."""
+    for path in (out / "events.jsonl", *sorted(out.glob("*/events.jsonl"))):
+        yield from read_events(path)
+
+
+def _with_earlier_controls(
+    plan: BenchPlan, rows: Sequence[ReplyScores]
+) -> tuple[dict[Condition, Config], list[ReplyScores]]:
+    """Return settings and rows of all conditions, earlier commands' controls included."""
+    configs, every = dict(plan.configs), list(rows)
+    dialogues = {each.dialogue.id for each in plan.dialogues["candidate"]}
+    bench = read_bench(plan.out)
+    for name, path in bench.conditions.items():
+        if name not in configs:
+            configs[name] = settings.load(path / CONFIG)
+            every += [row for row in bench.rows(name) if row.dialogue in dialogues]
+    return configs, every
+
+
+def _installed() -> dict[str, str]:
+    """Return the versions of `PACKAGES`, as far as they are installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _spending(out: Path) -> BenchSpending:
+    spent = Account()
+    for event in past_events(out):
+        spent.add(event)
+    return BenchSpending(
+        calls=spent.calls,
+        input_tokens=spent.input_tokens,
+        output_tokens=spent.output_tokens,
+        cost=None if spent.unpriced else spent.cost,
+    )

@@ -1,0 +1,83 @@
+"""What `aloe bench run` shows: the forecast before, and how far it is while it goes on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from aloe.console import Display
+from aloe.views.figures import Throughput, duration, grid, spending
+
+if TYPE_CHECKING:
+    from aloe.benchmark.forecast import BenchForecast
+    from aloe.benchmark.run import BenchProgress
+    from aloe.calls.log import CallLog
+
+
+def forecast_view(ahead: "BenchForecast", warnings: Sequence[str]) -> RenderableType:
+    """Return what a run will need and could show, and what makes it doubtful."""
+    cost = "unknown (no price given)" if ahead.cost is None else f"about ${ahead.cost:.2f}"
+    calls = ", ".join(f"{count:,} {role}" for role, count in ahead.calls.items())
+    lines = {
+        "ahead": f"{ahead.dialogues:,} dialogues; calls: {calls}",
+        "tokens": f"about {ahead.input_tokens:,} read, {ahead.output_tokens:,} written; "
+        f"cost {cost}",
+    }
+    for suite, clusters in ahead.clusters.items():
+        lines[suite] = (
+            f"a gain of {ahead.detectable[suite]:.2f} can be detected ({clusters} clusters, 80% "
+            f"power, {ahead.prior})"
+            if suite in ahead.detectable
+            else f"too few users to tell a gain from chance: {clusters}, and it takes six who have "
+            "nothing in common"
+        )
+    return Group(grid(lines), *(Text(f"warning: {text}", "yellow") for text in warnings))
+
+
+class BenchDisplay(Display):
+    """How far one condition is."""
+
+    def __init__(
+        self, name: str, progress: "BenchProgress", calls: "CallLog", *, quiet: bool
+    ) -> None:
+        super().__init__(quiet=quiet)
+        self._name = name
+        self._progress = progress
+        self._calls = calls
+        self._pace = Throughput(calls.totals)
+
+    def line(self) -> str:
+        """Return the state in one line."""
+        p = self._progress
+        return (
+            f"bench {self._name}: {self._held}/{p.dialogues.wanted} dialogues held, "
+            f"{p.judged} judged, {self._calls.totals.calls} calls, {p.missing} ratings missing"
+            + (f", {text}" if (text := self._to_go()) else "")
+        )
+
+    def panel(self) -> RenderableType:
+        """Return two bars and what is being spent."""
+        wanted = self._progress.dialogues.wanted
+        bars = Table.grid(padding=(0, 1))
+        for label, done in (
+            (f"{self._name}: held", self._held),
+            ("judged", self._progress.judged),
+        ):
+            bar = ProgressBar(total=wanted, completed=done, width=30)
+            bars.add_row(label, bar, f"{done}/{wanted}")
+        left = {"to go": text} if (text := self._to_go()) else {}
+        return Group(bars, grid(left | spending(self._calls, self._pace)))
+
+    @property
+    def _held(self) -> int:
+        dialogues = self._progress.dialogues
+        return dialogues.finished_before + dialogues.finished
+
+    def _to_go(self) -> str:
+        """Say how long holding the rest takes at the pace so far; empty if that is not known."""
+        p = self._progress.dialogues
+        left = self._pace.to_go(p.finished, p.wanted - p.finished_before)
+        return f"about {duration(left)} to go" if left else ""

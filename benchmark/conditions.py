@@ -1,0 +1,80 @@
+"""Under which conditions a model is benchmarked: the candidate's settings, and each control's."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from aloe.agents.candidate import CONDITIONS
+from aloe.config import Condition, Config, load
+from aloe.errors import ConfigError
+
+
+def load_candidate(
+    path: Path | None,
+    overrides: Mapping[str, object],
+    *,
+    model: str | None,
+    user: str | None,
+    judges: Sequence[str],
+) -> Config:
+    """Return the settings of the candidate's run: the file's, with the flags over them.
+
+    Args:
+        path: settings; the defaults if None.
+        overrides: values by dotted key; None leaves the file's.
+        model: model string of the candidate, over the file's.
+        user: model string of the simulated user.
+        judges: model strings; none leaves the file's.
+
+    Raises:
+        ConfigError: a setting is wrong, or a judge is named twice.
+    """
+    changes: dict[str, Any] = {}
+    if model:
+        changes["benchmark.candidate"] = _named(model)
+    if user:
+        changes["models.user"] = _named(user)
+    if judges:
+        changes |= {"models.judge": _named(judges[0]), "models.panel": list(judges[1:])}
+    config = load(path, overrides).updated(changes, source=path or "command line")
+    names = [each.model for each in config.models.judges().values()]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"a judge is named twice ({', '.join(names)}): it would only repeat itself"
+        )
+    return config
+
+
+def _named(model: str) -> dict[str, Any]:
+    return {"model": model, "base_url": None, "api_key_env": None}
+
+
+def with_controls(config: Config, controls: Sequence[str]) -> dict[Condition, Config]:
+    """Return the settings of the candidate's run and of each control, by condition.
+
+    Args:
+        config: the candidate's.
+        controls: names of conditions; `floor=MODEL` also names the untuned model.
+
+    Raises:
+        ConfigError: there is no such control, or its model is missing or too many.
+    """
+    found: dict[Condition, Config] = {"candidate": config}
+    for control in controls:
+        name, _, model = control.partition("=")
+        condition = _control(name)
+        if (condition == "floor") != bool(model):
+            raise ConfigError("--control floor=MODEL names the untuned model; no other takes one")
+        changes = {"condition": condition} | ({"candidate": _named(model)} if model else {})
+        found[condition] = config.updated({"benchmark": changes}, source="--control")
+    return found
+
+
+def _control(name: str) -> Condition:
+    if name in CONDITIONS and name != "candidate":
+        return cast(Condition, name)
+    near = difflib.get_close_matches(name, CONDITIONS, n=1)
+    known = ", ".join(each for each in CONDITIONS if each != "candidate")
+    hint = f"; did you mean {near[0]}?" if near else f"; there are {known}"
+    raise ConfigError(f"--control: there is no '{name}'{hint}")

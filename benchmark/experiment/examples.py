@@ -1,0 +1,55 @@
+"""Dialogues on a page of results: the best model's beside the base's with the same user."""
+
+from collections.abc import Iterable, Mapping
+
+from aloe.benchmark.experiment.pipeline import BASE, Made
+from aloe.benchmark.folder import read_bench
+from aloe.benchmark.scores import ReplyScores
+from aloe.memory.verifiable import satisfaction
+from aloe.schema import AssistantNode, Tree
+
+
+def show_examples(made: Made) -> str:
+    """Return two dialogues of the best model beside the base's with the same user."""
+    before, after = (read_bench(made.test[name]) for name in (BASE, made.best))
+    change = _by_dialogue(after.rows(), _by_dialogue(before.rows()))
+    order = sorted(change, key=lambda id_: (change[id_], id_))
+    picked = {"Median": order[(len(order) - 1) // 2], "Worst": order[0]}
+    trees = [{t.id: t for t in bench.trees()} for bench in (before, after)]
+    parts = [
+        "## Dialogues\n\nThose whose average AL rose by the median and by the least over the base."
+    ]
+    for title, id_ in picked.items():
+        wishes = trees[0][id_].persona.preferences
+        told = ", ".join(f"{name}: {value}" for name, value in wishes.items())
+        parts.append(f"### {title} ({change[id_]:+.3f})\n\nWishes: {told}.")
+        for name, found in zip((BASE, made.best), trees, strict=True):
+            parts.append(f"**{name}**\n\n{_dialogue(found[id_])}")
+    return "\n\n".join(parts)
+
+
+def _by_dialogue(
+    rows: Iterable[ReplyScores], minus: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Return the mean level of each dialogue, less that of another model if it is given."""
+    levels: dict[str, list[float]] = {}
+    for row in rows:
+        values = [score.value for score in row.of("own") if score.value is not None]
+        levels.setdefault(row.dialogue, []).extend(values)
+    means = {id_: sum(each) / len(each) for id_, each in levels.items() if each}
+    if minus is None:
+        return means
+    return {id_: mean - minus[id_] for id_, mean in means.items() if id_ in minus}
+
+
+def _dialogue(tree: Tree) -> str:
+    """Return the turns of a dialogue; the question after the last turn is left out."""
+    lines = []
+    for node in tree.nodes[:-2]:
+        text = node.content.replace("\n", "\n> ")
+        if isinstance(node, AssistantNode):
+            level = satisfaction(tree.persona.preferences, node.content)
+            lines.append(f"> **Assistant ({level:.2f}):** {text}")
+        else:
+            lines.append(f"> **User:** {text}")
+    return "\n>\n".join(lines)

@@ -1,0 +1,278 @@
+"""The steps of an experiment: each is a stage, and nearly each stage a command of the program.
+
+Commands run as a user would run them, each in a process of its own: what it needs of memory goes
+with it, and any of them can be repeated by hand.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aloe.agents.registry import prompts_of
+from aloe.benchmark.experiment.people import Part, draw_people
+from aloe.benchmark.experiment.rows import Change, read_rows, write_rows
+from aloe.benchmark.experiment.stage import Stages
+from aloe.benchmark.folder import RESULT, read_bench
+from aloe.benchmark.suite_result import SuiteResult
+from aloe.config import Condition, Config
+from aloe.errors import InputError
+from aloe.files.writing import replace_text
+from aloe.memory.embedder import MiniLmEmbedder
+from aloe.memory.personas import as_lines, read_personas
+from aloe.memory.run_folder import read_trees
+from aloe.schema import Persona, Tree
+
+RunCommand = Callable[[Sequence[str]], None]
+"""Runs a command of the program with its arguments and raises an `AloeError` if it fails."""
+
+Format = Literal["sft", "dpo"]
+Method = Literal["sft", "dpo", "grpo"]
+
+
+@dataclass(kw_only=True)
+class Steps:
+    """What can be done under the settings of an experiment; what is there is not made again."""
+
+    config: Config
+    stages: Stages
+    run_command: RunCommand
+
+    def draw_people(self) -> Path:
+        """Return the folder with personas and cases of each part."""
+        config = self.config
+        given = config.experiment.model_dump(include={"train", "validation", "test", "wishes",
+                                                 "dimensions", "reserved",
+                                                 "dialogue_turns"})  # fmt: skip
+        threshold = config.personas.threshold
+        return self.stages.make("people", [given, config.seed, threshold], self._write_people)
+
+    def _write_people(self, path: Path) -> None:
+        config = self.config
+        found = draw_people(
+            config.experiment, config.seed, config.personas.threshold, MiniLmEmbedder()
+        )
+        path.mkdir(parents=True, exist_ok=True)
+        for part, personas in found.parts.items():
+            cases = found.cases(part, config.experiment.dialogue_turns)
+            replace_text(path / f"{part}.jsonl", as_lines(personas))
+            lines = (case.model_dump_json() + "\n" for case in cases)
+            replace_text(path / f"{part}.cases.jsonl", "".join(lines))
+        reserved = sorted(sorted(pair) for pair in found.reserved)
+        replace_text(path / "reserved.json", json.dumps(reserved, indent=1) + "\n")
+
+    def read_personas(self, part: Part) -> list[Persona]:
+        """Return the personas of a part."""
+        return read_personas(self.draw_people() / f"{part}.jsonl")
+
+    def grow_trees(self) -> Path:
+        """Return the run folder of the trees."""
+        return self.grow("trees", self.config)
+
+    def grow(self, name: str, config: Config, after: str = "", *, deployed: bool = False) -> Path:
+        """Return the run folder of trees with the training personas.
+
+        Args:
+            name: of the stage.
+            config: settings of the trees.
+            after: folder name of a trained model that writes them.
+            deployed: whether assistants get no instruction.
+        """
+        config = config.model_copy(
+            update={"simulation": config.simulation.model_copy(update={"check_ledger": False})}
+        )
+        inputs = [
+            self.draw_people().name,
+            after,
+            deployed,
+            config.seed,
+            config.experiment.rewriter,
+            [config.experiment.stranger, config.experiment.dimensions],
+            [
+                each.model_dump(mode="json", exclude={"model"} if after else None)
+                for each in config.models.assistants
+            ],
+            config.simulation.model_dump(mode="json", exclude={"concurrency", "workers"}),
+            prompts_of(config),
+        ]
+
+        def make(path: Path) -> None:
+            arguments = ["experiment-trees", "--config", self._settings(path, config)]
+            arguments += ["--personas", str(self.draw_people() / "train.jsonl"), "--out", str(path)]
+            self.run_command([*arguments, "--deployed"] if deployed else arguments)
+
+        return self.stages.make(name, inputs, make)
+
+    def export_rows(self, trees: Path, kind: Format) -> Path:
+        """Return the file of rows that `aloe export` makes of the trees."""
+
+        def make(path: Path) -> None:
+            arguments = ["export", str(trees), "--format", kind, "--columns", "--out"]
+            self.run_command([*arguments, str(_inside(path, "rows.jsonl"))])
+
+        return self.stages.make(f"{kind}-rows", [trees.name], make) / "rows.jsonl"
+
+    def change_rows(self, name: str, rows: Path, change: Change, *inputs: object) -> Path:
+        """Return the file of rows after a change that `name` and `inputs` identify."""
+
+        def make(path: Path) -> None:
+            write_rows(_inside(path, "rows.jsonl"), change(read_rows(rows)))
+
+        return self.stages.make(name, [rows.parent.name, *inputs], make) / "rows.jsonl"
+
+    def change_trees(
+        self,
+        name: str,
+        trees: Path,
+        change: Callable[[Iterable[Tree]], Iterable[Tree]],
+        *inputs: object,
+    ) -> Path:
+        """Return a run folder with the trees after a change that `name` and `inputs` identify."""
+
+        def make(path: Path) -> None:
+            lines = "".join(t.model_dump_json() + "\n" for t in change(read_trees(trees)))
+            replace_text(_inside(path, "trees.jsonl"), lines)
+
+        return self.stages.make(name, [trees.name, *inputs], make)
+
+    def rejudge(self, trees: Path, judge: Config) -> Path:
+        """Return the trees judged by the model in `judge` instead of the rule."""
+        inputs = [trees.name, judge.models.judge.model_dump(mode="json"), prompts_of(judge)]
+
+        def make(path: Path) -> None:
+            arguments = ["rejudge", str(trees), "--config", self._settings(path, judge)]
+            self.run_command([*arguments, "--out", str(path)])
+
+        return self.stages.make("rejudged", inputs, make)
+
+    def train(
+        self,
+        name: str,
+        method: Method,
+        data: Path,
+        start: Path | None,
+        arguments: Mapping[str, Any],
+        *,
+        weighted: bool | None = None,
+    ) -> Path:
+        """Return the folder of a trained model.
+
+        Args:
+            name: of the stage.
+            method: how it is trained.
+            data: rows, or a run folder.
+            start: model that training goes on from; None for the base.
+            arguments: over those of the settings.
+            weighted: whether pairs count by the judge's confidence; None: as the settings say.
+        """
+        given = self.config.training
+        training = given.model_copy(
+            update={
+                "arguments": {**given.arguments, **arguments},
+                "weighted": given.weighted if weighted is None else weighted,
+            }
+        )
+        if method != "dpo":
+            training = training.model_copy(update={"weighted": False})
+        whose = data.parent.name if data.suffix else data.name
+        begin = start.name if start else training.model
+        inputs = [method, whose, begin, training.model_dump(mode="json"), self.config.seed]
+
+        def make(path: Path) -> None:
+            config = self.config.model_copy(update={"training": training})
+            command = ["train", method, "--config", self._settings(path, config)]
+            command += ["--data", str(data), "--out", str(path)]
+            command += ["--start", str(start)] if start else []
+            command += ["--reward", "rules"] if method == "grpo" else []
+            self.run_command(command)
+
+        return self.stages.make(name, inputs, make)
+
+    def merge(self, name: str, model: Path) -> Path:
+        """Return the folder that a trained model is served from."""
+        if not self.config.experiment.merged:
+            return model
+
+        def make(path: Path) -> None:
+            if not path.exists():  # a merged model appears whole or not at all
+                self.run_command(["train", "merge", str(model), "--8-bit", "--out", str(path)])
+
+        return self.stages.make(f"merged-{name}", [model.name], make)
+
+    def model_string(self, name: str, folder: Path) -> str:
+        """Return the model string of a trained model."""
+        return self.config.experiment.served.format(name=name, folder=folder)
+
+    def run_bench(
+        self, name: str, model: Path | None, part: Part, controls: Sequence[str] = ()
+    ) -> Path:
+        """Return the bench folder of a model with the personas of a part.
+
+        Args:
+            name: of the model.
+            model: its folder; None for the base.
+            part: whose personas.
+            controls: conditions beside it.
+        """
+        seeds = self.config.benchmark.seeds if part == "test" else 1
+        played = {"cases": str(self.draw_people() / f"{part}.cases.jsonl"), "seeds": seeds}
+        folder = self.merge(name, model) if model else None
+        if folder:
+            played["candidate.model"] = self.model_string(name, folder)
+        config = self.config.updated({"benchmark": played}, source="experiment")
+        hidden = {"model"} if folder else None  # its folder's name says it
+        inputs = [
+            self.draw_people().name,
+            part,
+            folder.name if folder else None,
+            {"seeds": seeds, **config.benchmark.candidate.model_dump(mode="json", exclude=hidden)},
+            sorted(controls),
+            config.seed,
+            prompts_of(config),
+        ]
+
+        def make(path: Path) -> None:
+            if part == "test":
+                also = ", ".join(controls) or "none"
+                self.stages.log(f"test of {name}, dialogues a user: {seeds}, controls: {also}")
+            command = ["bench", "run", "--config", self._settings(path, config), "--out", str(path)]
+            self.run_command([*command, *(each for c in controls for each in ("--control", c))])
+
+        return self.stages.make(f"{part}-{name}", inputs, make)
+
+    def _settings(self, path: Path, config: Config) -> str:
+        """Write the settings of a stage beside its folder and return the file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(f"{path.name}.toml")
+        replace_text(file, config.toml())
+        return str(file)
+
+
+def _inside(path: Path, name: str) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path / name
+
+
+def read_suite(bench: Path) -> Mapping[Condition, SuiteResult]:
+    """Return the numbers of the one suite of a bench folder, by condition.
+
+    Raises:
+        InputError: the folder holds no result.
+    """
+    suites = read_bench(bench).result.suites
+    if len(suites) != 1:
+        raise InputError(bench / RESULT, "holds other suites than the experiment's")
+    return next(iter(suites.values()))
+
+
+def read_level(bench: Path) -> float:
+    """Return the average AL of the model of a bench folder.
+
+    Raises:
+        InputError: the folder holds no result, or no reply in it was rated.
+    """
+    found = read_suite(bench)["candidate"].figures.get("al_mean")
+    if found is None or found.value is None:
+        raise InputError(bench / RESULT, "holds no average AL: no reply was rated")
+    return found.value

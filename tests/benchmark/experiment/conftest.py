@@ -1,0 +1,25 @@
+"""What the tests of the experiment share."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_experiment import run_command, settings
+
+
+@pytest.fixture
+def ran_experiment(aloe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Run the command, with its commands in this process."""
+    import tiny
+
+    monkeypatch.setattr(
+        "aloe.benchmark.experiment.processes.make_command_runner", lambda lock, quiet: run_command
+    )
+    model = tiny.save(tmp_path / "tiny")
+
+    def ran(out: Path, *options: str, **experiment: Any) -> Any:
+        file = out.with_suffix(".toml")
+        file.write_text(settings(tmp_path, model, **experiment).toml(), encoding="utf-8")
+        return aloe("experiment", "--json", "--config", file, "--out", out, *options)
+
+    return ran

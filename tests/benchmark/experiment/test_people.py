@@ -1,0 +1,69 @@
+"""Who is trained on and who is tested on: lives and combinations of wishes are kept apart."""
+
+from typing import Any
+
+import pytest
+
+from aloe.benchmark.experiment.people import candidates, draw_people, holds
+from aloe.config import ExperimentConfig
+from aloe.errors import ConfigError
+from aloe.memory.embedder import MiniLmEmbedder
+from aloe.memory.verifiable import demonstration, satisfaction
+
+SMALL = ExperimentConfig(train=12, validation=3, test=4)
+
+
+@pytest.fixture(scope="module")
+def small() -> Any:
+    return draw_people(SMALL, 3, 0.71, MiniLmEmbedder())
+
+
+def test_no_combination_of_the_test_is_in_training(small: Any) -> None:
+    parts = small.parts
+    assert [len(parts[part]) for part in ("train", "validation", "test")] == [12, 3, 4]
+    seen = [*parts["train"], *parts["validation"]]
+    known, tested = (
+        {frozenset(p.preferences.items()) for p in each} for each in (seen, parts["test"])
+    )
+    assert len(tested) == 4
+    assert not known & tested
+    assert all(holds(each, small.reserved) for each in parts["test"])
+    assert not any(holds(each, small.reserved) for each in seen)
+
+
+def test_wishes_are_about_the_dimensions_that_were_named() -> None:
+    named = ("emoji", "example", "greeting", "question", "thanks")
+    config = SMALL.model_copy(update={"dimensions": named, "wishes": 3, "train": 6})
+    found = draw_people(config, 3, 0.71, MiniLmEmbedder())
+    wished = {name for part in found.parts.values() for p in part for name in p.preferences}
+    assert wished == set(named)
+
+
+def test_personas_end_where_there_are_no_other_wishes() -> None:
+    for wishes, everybody in ((2, 12), (3, 24)):
+        found = list(candidates(wishes, {"emoji", "example", "lists", "thanks"}, 0))
+        assert len({frozenset(each.preferences.items()) for each in found}) == everybody
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [(("emoji", "length"), "cannot serve length"), (("emoji", "lists"), "too few for 4 wishes")],
+)
+def test_dimensions_that_will_not_do_are_refused(named: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        draw_people(SMALL.model_copy(update={"dimensions": named}), 3, 0.71, MiniLmEmbedder())
+
+
+def test_no_life_is_on_two_sides(small: Any) -> None:
+    lives = [{small.clusters[p.id] for p in each} for each in small.parts.values()]
+    assert sum(map(len, lives)) == len(set.union(*lives))
+
+
+def test_replies_for_nobody_in_particular_keep_half_of_the_wishes(small: Any) -> None:
+    everybody = [persona for part in small.parts.values() for persona in part]
+    plain = demonstration({"spelling": "American"})
+    assert {satisfaction(each.preferences, plain) for each in everybody} == {0.5}
+
+
+def test_the_same_seed_gives_the_same_people(small: Any) -> None:
+    assert draw_people(SMALL, 3, 0.71, MiniLmEmbedder()) == small

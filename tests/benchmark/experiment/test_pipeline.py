@@ -1,0 +1,84 @@
+"""The pipeline from end to end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_experiment import run_command, settings
+
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.experiment.ablations import choose_ablations
+from aloe.benchmark.experiment.pipeline import Experiment
+from aloe.benchmark.experiment.report import write_report
+from aloe.benchmark.experiment.stage import Stages
+from aloe.benchmark.experiment.steps import read_level
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_the_experiment_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -> None:
+    import tiny
+
+    config = settings(tmp_path, tiny.save(tmp_path / "tiny"))
+    lines: list[str] = []
+
+    def run(page: Path) -> Any:
+        stages = Stages(root=tmp_path / "experiment", on_line=lines.append)
+        experiment = Experiment(config=config, stages=stages, run_command=run_command)
+        made = experiment.run()
+        measured = [each.measure(experiment) for each in choose_ablations(["trees-4"], config)]
+        return made, write_report(page, config, made, measured)
+
+    made, summary = run(tmp_path / "first" / "results.md")
+    chosen_at = lines.index("best on validation: dpo")
+    assert not any(line.startswith(("begin test", "test of")) for line in lines[:chosen_at])
+    assert sum(line.startswith("test of") for line in lines) == 5  # each once
+
+    assert made.best == "dpo"  # it keeps all that was voiced
+    assert read_level(made.test["dpo"]) > read_level(made.test["base"])
+    assert summary.result["goals"]["own - swapped above 0"]
+    assert summary.result["goals"]["IR above the base's"]
+    assert summary.result["goals"]["shuffled: IR not above the base's"]
+    text = (tmp_path / "first" / "results.md").read_text(encoding="utf-8")
+    wanted = ("rewriter", "| stranger |", "| dpo, ceiling |", "| base, concise |", "trees-4")
+    for part in (*wanted, "### Median"):
+        assert part in text, part
+    cases = load_cases(str(made.people / "test.cases.jsonl"))
+    assert f"near-copies as one ({len({case.profile for case in cases})} are left)" in text
+    assert f"of {len(cases)} of {len(cases)} dialogues" in text
+
+    stages_made = len(lines)
+    run(tmp_path / "second" / "results.md")
+    assert [line for line in lines[stages_made:] if not line.startswith("best")] == []
+    again = (tmp_path / "second" / "results.md").read_text(encoding="utf-8")
+    assert again == text
+    for name in ("levels.svg", "scaling.svg"):
+        pictures = [tmp_path / each / "results" / name for each in ("first", "second")]
+        assert pictures[0].read_bytes() == pictures[1].read_bytes()
+
+
+def test_a_kill_after_a_merge_does_not_stop_the_next_experiment(tmp_path: Path) -> None:
+    def killed(arguments: Sequence[str]) -> None:
+        Path(arguments[-1]).mkdir()
+        raise KeyboardInterrupt
+
+    config, trained = settings(tmp_path, tmp_path), tmp_path / "sft-1"
+    stages = Stages(root=tmp_path / "experiment")
+    with pytest.raises(KeyboardInterrupt):
+        Experiment(config=config, stages=stages, run_command=killed).merge("sft", trained)
+    # The command refuses a folder that is there, so it must not be asked again.
+    assert (
+        Experiment(config=config, stages=stages, run_command=killed).merge("sft", trained).is_dir()
+    )
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_the_quick_form_fails_unless_the_reward_rises(ran_experiment: Any, tmp_path: Path) -> None:
+    for name, code in (("sft", 0), ("shuffled", 2)):
+        ran = ran_experiment(tmp_path / name, "--quick", served=f"scripted:taught:{name}")
+        assert ran.code == code, ran.err
+        reward = ran.result["reward"]
+        assert (reward["sft"] > reward["base"]) == (code == 0)
+        assert ("did not rise" in ran.err) == (code == 2)

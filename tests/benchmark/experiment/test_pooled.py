@@ -1,0 +1,32 @@
+"""Several seeds on one page."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_the_users_of_several_seeds_are_taken_together(ran_experiment: Any, tmp_path: Path) -> None:
+    out = tmp_path / "p"
+    ran = ran_experiment(out, "--seeds", "2")
+    assert ran.code == 0, ran.err
+    assert ran.result["best"] == {"0": "dpo", "1": "dpo"}
+    page = (out / "results.md").read_text(encoding="utf-8")
+    goal = next(line for line in page.splitlines() if line.startswith("| own - swapped above 0"))
+    lows = [float(low) for low in re.findall(r"\[(-?[0-9.]+),", goal)]
+    assert len(lows) == 3  # all, and each
+    assert lows[0] > min(lows[1:])  # more users
+    for part in (
+        "best of each seed, ceiling",
+        "| shuffled |",
+        "results/levels.svg",
+        "together: 20",
+    ):
+        assert part in page, part
+    for seed in "01":
+        own = (out / "results" / f"seed-{seed}.md").read_text(encoding="utf-8")
+        assert f"Training seed {seed}" in own
+        assert (out / "results" / f"seed-{seed}" / "levels.svg").is_file()

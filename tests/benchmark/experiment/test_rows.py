@@ -1,0 +1,78 @@
+"""Rows and verdicts changed on purpose."""
+
+from typing import Any
+
+from aloe.benchmark.experiment.rows import (
+    first_message_everywhere,
+    fixed_order,
+    of_first_trees,
+    one_character_rejected,
+    shuffle_wishes,
+    unparsed_is_second,
+    up_to_turn,
+)
+from aloe.memory.verifiable import generate, wish
+from aloe.schema import Verdict, Vote
+
+
+def row(persona: Any, *said: str, **given: Any) -> dict[str, Any]:
+    prompt: list[dict[str, str]] = []
+    for text in said:
+        prompt += [{"role": "user", "content": text}, {"role": "assistant", "content": "Hm."}]
+    answer = [{"role": "assistant", "content": "Fine then."}]
+    return {"persona": persona.id, "prompt": prompt[:-1], "rejected": answer, **given}
+
+
+PERSONAS = [generate(seed) for seed in range(6)]
+
+
+def test_shuffled_users_voice_the_wishes_of_somebody_else() -> None:
+    rows = []
+    for persona in PERSONAS:
+        wishes = [wish(*each) for each in persona.preferences.items()]
+        rows.append(row(persona, f"I sing. {wishes[0].trait} Why?", f"{wishes[1].remark} How?"))
+    found = shuffle_wishes(rows, PERSONAS, 1)
+    assert found == shuffle_wishes(rows, PERSONAS, 1)
+    for persona, before, after in zip(PERSONAS, rows, found, strict=True):
+        text = " ".join(message["content"] for message in after["prompt"])
+        own = [wish(*each) for each in persona.preferences.items()]
+        assert not any(each.trait in text or each.remark in text for each in own)
+        others = [wish(*each) for p in PERSONAS for each in p.preferences.items()]
+        assert any(each.trait in text for each in others)
+        assert any(each.remark in text for each in others)
+        assert text.count("I sing.") == 1
+        assert {**after, "prompt": None} == {**before, "prompt": None}
+        assert after["prompt"][1] == before["prompt"][1]
+
+
+def test_smaller_amounts_are_the_first_trees_and_turns() -> None:
+    rows = [{"tree": tree, "turn": turn} for tree in "abc" for turn in (1, 2)]
+    assert {each["tree"] for each in of_first_trees(rows, 2)} == {"a", "b"}
+    assert [each["turn"] for each in up_to_turn(rows, 1)] == [1, 1, 1]
+
+
+def test_defects_spoil_what_they_are_said_to_spoil() -> None:
+    sound = row(PERSONAS[0], "One?", "Two?")
+    (first,) = first_message_everywhere([sound])
+    assert [m["content"] for m in first["prompt"]] == ["One?", "Hm.", "One?"]
+    (short,) = one_character_rejected([sound], 0)
+    assert len(short["rejected"][0]["content"]) == 1
+    assert sound["rejected"][0]["content"] == "Fine then."
+
+
+def verdict(*choices: Any) -> Verdict:
+    orders: Any = ("first-second", "second-first")
+    votes = [
+        Vote(judge="j", order=order, raw="?", choice=choice)
+        for order, choice in zip(orders, choices, strict=True)
+    ]
+    return Verdict(node="u", first="a", second="b", votes=tuple(votes), outcome="abstain")
+
+
+def test_defects_of_the_judge() -> None:
+    assert fixed_order(verdict("first", "second")) == "first"
+    assert fixed_order(verdict(None, "second")) == "abstain"
+    assert unparsed_is_second(verdict("first", "second")) == "abstain"
+    assert unparsed_is_second(verdict(None, "second")) == "second"
+    assert unparsed_is_second(verdict("first", None)) == "first"
+    assert unparsed_is_second(verdict(None, None)) == "abstain"

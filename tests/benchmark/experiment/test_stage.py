@@ -1,0 +1,100 @@
+"""Stages: made once, found again by what decides their content, side by side if allowed."""
+
+import subprocess
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from aloe.benchmark.experiment.stage import Stages
+from aloe.errors import ConfigError, StoreError
+
+
+def test_a_stage_is_made_once_and_found_by_its_inputs(tmp_path: Path) -> None:
+    lines: list[str] = []
+    stages = Stages(root=tmp_path, on_line=lines.append)
+    made: list[Path] = []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        path.mkdir(exist_ok=True)
+
+    one = stages.make("one", [1, {"a": 2}], make)
+    assert stages.make("one", [1, {"a": 2}], make) == one
+    assert stages.make("one", [1, {"a": 3}], make) != one
+    assert len(made) == 2
+    assert [line.split()[0] for line in lines] == ["begin", "end", "begin", "end"]
+    assert (tmp_path / "experiment.log").read_text(encoding="utf-8").count("begin") == 2
+
+
+def test_a_stage_that_was_interrupted_goes_on_in_its_folder(tmp_path: Path) -> None:
+    lines: list[str] = []
+    stages = Stages(root=tmp_path, on_line=lines.append)
+    paths: list[Path] = []
+
+    def stopped(path: Path) -> None:
+        paths.append(path)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stages.make("one", [], stopped)
+    assert stages.make("one", [], paths.append) == paths[0] == paths[1]
+    assert lines[-2].startswith("go on with one-")
+
+
+def test_stages_are_made_side_by_side_and_each_of_them_once(tmp_path: Path) -> None:
+    met = threading.Barrier(2, timeout=60)  # none is done before both are at work
+    made: list[str] = []
+
+    def stage(name: str) -> Path:
+        def make(path: Path) -> None:
+            met.wait()
+            made.append(path.name)
+
+        return stages.make(name, [], make)
+
+    stages = Stages(root=tmp_path, at_once=2)
+    one, other, again = stages.make_together(*(partial(stage, name) for name in ("a", "b", "a")))
+    assert one == again != other
+    assert sorted(made) == sorted({one.name, other.name})
+
+
+def test_no_more_stages_are_made_at_a_time_than_there_may_be(tmp_path: Path) -> None:
+    at_work: list[str] = []
+    most: list[int] = []
+
+    def make(path: Path) -> None:
+        at_work.append(path.name)
+        most.append(len(at_work))
+        time.sleep(0.02)
+        at_work.remove(path.name)
+
+    stages = Stages(root=tmp_path, at_once=2)
+    stages.make_together(*(partial(stages.make, name, [], make) for name in "abcdef"))
+    assert max(most) == 2
+
+
+def test_what_one_stage_raises_is_raised_when_the_others_are_done(tmp_path: Path) -> None:
+    def fail(path: Path) -> None:
+        raise ConfigError("no such thing")
+
+    stages = Stages(root=tmp_path, at_once=2)
+    good = partial(stages.make, "good", [], Path.mkdir)
+    with pytest.raises(ConfigError, match="no such thing"):
+        stages.make_together(partial(stages.make, "bad", [], fail), good)
+    assert good().is_dir()
+
+
+def test_an_experiment_that_outlives_its_parent_keeps_the_next_one_out(tmp_path: Path) -> None:
+    with Stages(root=tmp_path).hold() as lock:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+    try:
+        with pytest.raises(StoreError, match="in use"), Stages(root=tmp_path).hold():
+            pass
+    finally:
+        child.kill()
+        child.wait()
+    with Stages(root=tmp_path).hold():
+        pass

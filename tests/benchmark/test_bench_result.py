@@ -1,0 +1,65 @@
+"""result.json: one type that is written and read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rows import table
+
+from aloe.benchmark.bench_result import BenchResult
+from aloe.benchmark.suite_result import compute_suites
+from aloe.errors import InputError
+
+
+@pytest.fixture
+def result() -> BenchResult:
+    rows = table(np.random.default_rng(0).normal(3, 1, (7, 3)))
+    return BenchResult.model_validate({
+        "version": "0", "python": "3", "packages": {}, "complete": True,
+        "conditions": {"candidate": {"model": "openai:ü", "about": "it"}},
+        "user": "openai:u", "judges": ["openai:j"], "cases": "s", "cases_hash": "0", "seeds": 1,
+        "seed": 0, "prompts": {"user": "1"}, "warnings": ["beware"],
+        "spent": {"calls": 3, "input_tokens": 2, "output_tokens": 1, "cost": None},
+        "suites": compute_suites(rows, 0),
+    })  # fmt: skip
+
+
+def test_what_was_written_is_read_again(result: BenchResult, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    result.write(path)
+    assert BenchResult.read(path) == result
+    text = path.read_text(encoding="utf-8")
+    assert "openai:ü" in text
+    assert text.startswith('{\n "version"')
+    assert json.loads(text)["primary"] == "gain"
+
+
+def test_a_script_is_told_the_figures_alone(result: BenchResult) -> None:
+    told = result.summarise()
+    assert list(told) == ["complete", "warnings", "spent", "figures"]
+    assert told["figures"]["s"]["candidate"]["ir"]["count"] == 21
+    assert result.candidate == "openai:ü"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seeds": "many"}, "seeds"),
+        ({"suites": {"s": {"candidate": {}}}}, "suites.s.candidate.scale"),
+        ({"conditions": {"nobody": {"model": "m", "about": ""}}}, "conditions.nobody"),
+    ],
+)
+def test_a_broken_result_is_refused_with_its_place(
+    result: BenchResult, tmp_path: Path, change: dict, said: str
+) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result.model_dump(mode="json") | change))
+    with pytest.raises(InputError, match=f"no result of a bench run: {said}"):
+        BenchResult.read(path)
+    path.write_text("{")
+    with pytest.raises(InputError, match="no result of a bench run: Invalid JSON"):
+        BenchResult.read(path)
+    path.unlink()
+    with pytest.raises(InputError, match="has not come to its end"):
+        BenchResult.read(path)
