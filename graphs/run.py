@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from agents.reader import Reader
 from aloe.agents.assistant import AssistantAgent
 from aloe.agents.inducer import Inducer
 from aloe.agents.panel import make_judge
@@ -127,6 +128,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
             window=config.simulation.user_window,
             most_words=config.simulation.user_words,
             moods=config.simulation.moods,
+            reader=make_reader(models, calls, own),
         ),
         inducer=Inducer(model=models["inducer"], calls=calls, prompt=chosen("inducer", own)),
         assistants=(
@@ -139,6 +141,15 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
         schedule=config.judge.schedule,
         roles=tuple(role for role in roles if role.place != "among assistants"),
     )
+
+
+def make_reader(
+    models: Mapping[str, Model], calls: CallLog, own: Mapping[str, Path]
+) -> Reader | None:
+    """Return the second reader of users' messages; None where settings name no model for it."""
+    if "reader" not in models:
+        return None
+    return Reader(model=models["reader"], calls=calls, prompt=chosen("reader", own))
 
 
 def _assistant(
