@@ -106,6 +106,7 @@ async def ask_for_word(
     tree: str,
     node: str,
     min_mass: float = MIN_MASS,
+    role: str = "judge",
 ) -> Answer:
     """Ask a judge for one of `words`, with as much room as it turns out to need.
 
@@ -118,6 +119,7 @@ async def ask_for_word(
         tree: tree that is worked for.
         node: node that the call is about.
         min_mass: as for `Words.read`.
+        role: name of the agent that asks.
 
     Raises:
         CallError: a call failed.
@@ -126,7 +128,7 @@ async def ask_for_word(
     roomy = model.thinking_room is None
 
     async def asked(room: int | None) -> Answer:
-        async with calls.call("judge", model, tree=tree, node=node) as call:
+        async with calls.call(role, model, tree=tree, node=node) as call:
             wishes = {"seed": seed, "logprobs": room in (1, None), "max_tokens": room}
             answer = words.read(await call.ask(messages, **wishes), min_mass)
             if answer.word is None:

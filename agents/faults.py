@@ -11,7 +11,9 @@ instead of passing as data. What the rules catch and miss is measured on a corpu
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
+from aloe.agents.commentary import comments
 from aloe.agents.form_faults import (
     annotated,
     both_sides,
@@ -24,7 +26,15 @@ from aloe.agents.form_faults import (
 )
 from aloe.agents.languages import OTHER, language, languages_of
 from aloe.agents.persona_faults import contradicts, invents
-from aloe.agents.voice_faults import coaches, comments, declines, speaks_as_assistant
+from aloe.agents.prompt import Prompt
+from aloe.agents.voice_faults import (
+    addresses_oneself,
+    coaches,
+    declines,
+    speaks_as_assistant,
+    without_quotes,
+)
+from aloe.memory.words import content_words
 from aloe.models.markup import message_in
 from aloe.models.reply import Reply
 from aloe.schema import Fault, Persona, sentences
@@ -35,7 +45,11 @@ LEAKED_WORDS = 6
 """Words in a row that a message and its instructions may not share."""
 
 _ABOUT_USER = re.compile(
-    r"\b(?:the|this) user(?:'s|\u2019s)?\b(?! (?:interface|guide|manual|name))", re.I
+    r"\b(?:the|this) user(?:'s|\u2019s)?\b(?! (?:interface|guide|manual|name))"
+    r"|\bbased on (?:the|their|this) (?:hint|profile|disclosures?|notes?)\b"
+    r"|\bthis person(?:'s)? (?:is|has|likes|hates|wants|keeps|prefers|said|lives|works"
+    r"|would|may)\b",
+    re.I,
 )
 _TURN = re.compile(r"(?:\A|\n)\W*(?:user|human)\W{0,3}:\s", re.IGNORECASE)
 _HINTED = re.compile(r"what this user has told about themselves|without reciting any of it", re.I)
@@ -46,11 +60,27 @@ _ATTRIBUTED = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\b(?:I|my|we)\b|\bI'", re.IGNORECASE)
+_FELLOW = re.compile(
+    r"\b(?:as|being) (?:a fellow|another|someone who(?: also)?|somebody who(?: also)?|a)\b"
+    r"([^.?!,]*)"
+    r"(?:, I\b| myself\b)|\bI(?:'m| am) (?:also|too) an?\b([^.?!,]*)|\bI,? too,? ([^.?!,]*)",
+    re.IGNORECASE,
+)
+"""What somebody claims of themselves to be one of the same kind."""
 _ENDINGS: dict[str, Fault] = {"length": "truncated", "content_filter": "filtered"}
 _LABEL = re.compile(r"^(?:user|me|person|message|assistant|reply)\s*:\s*", re.IGNORECASE)
 
 
-_TEMPER = re.compile(r"\bI am (?:\w+ and )?([\w-]+)")
+_SPEAKER = re.compile(r"\b(?:i|i'm|im|my|me|you|your|we)\b")
+_ASIDE = re.compile(r"(?:[(\[]|\n\s*)([^()\[\]\n]+)[)\]]?\s*\Z")
+_REPORT = re.compile(
+    r"\A\W*(?:she|he|they|the (?:user|person|\w+)|this (?:person|user|\w+)) |\b(?:message|reply"
+    r"|tone|remark|answer|voice|style|manner|mood)\b"
+)
+_TEMPER = re.compile(
+    r"\bI am (?:(?:\w+ and|an?|a little|very|quite|rather) )*(?!very\b|little\b|quick\b|good\b"
+    r"|slow\b)([\w-]{4,})"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +92,12 @@ class Part:
     """What its prompt told it to do, which no message may repeat."""
     contradictory: bool = False
     """Whether it was told to contradict itself."""
+
+    @classmethod
+    def of(cls, persona: Persona, prompt: Prompt, *, contradictory: bool = False) -> Self:
+        """Return the part of `persona`, as a prompt of simulated users tells it."""
+        told = " \n".join(text for _, text in prompt.messages)
+        return cls(persona=persona, instructions=told, contradictory=contradictory)
 
 
 def tidied(reply: Reply) -> str:
@@ -92,18 +128,21 @@ def user_faults(
     said = list(earlier)
     who = part.persona.text if part else ""
     about = " ".join((who, *said))
+    own = without_quotes(text)
     found: dict[Fault, bool] = {
-        "refusal": declines(text),
-        "role_confusion": speaks_as_assistant(text, opening=not said),
-        "coaching": coaches(text),
-        "commentary": comments(text, who) or annotated(text) or _names_traits(text, part),
+        "refusal": declines(own),
+        "role_confusion": speaks_as_assistant(own, opening=not said)
+        or (part is not None and addresses_oneself(own, _own_words(part, said))),
+        "coaching": coaches(own),
+        "commentary": comments(own, who) or annotated(text) or _names_traits(text, part),
         "options": has_options(text),
         "both_sides": both_sides(text),
         "label": labelled(text, who),
         "markup": marked_up(text, about),
-        "placeholder": has_blank(text),
+        "placeholder": has_blank(own),
         "narration": narrates(text),
-        "echo": repeats_itself(text) or any(echoes(text, other) for other in said),
+        "echo": repeats_itself(text)
+        or any(echoes(text, other) for other in (*said, " ".join(said))),
         **(_against(text, " ".join(said), part) if part else {}),
         "over_long": len(text.split()) > most_words,
     }
@@ -112,12 +151,18 @@ def user_faults(
     return tuple(fault for fault, seen in found.items() if seen)
 
 
+def _own_words(part: Part, said: list[str]) -> str:
+    """Return what the user has of their own: the facts of life, and what they said."""
+    facts = [fact.text for fact in part.persona.facts if fact.kind == "fact"]
+    return " ".join((*facts, *said[::2]))
+
+
 def _against(text: str, said: str, part: Part) -> dict[Fault, bool]:
     """Return what is wrong with a message in view of the part it should play."""
     persona = part.persona
     spoken, expected = language(text), languages_of(persona.text, said)
     return {
-        "prompt_leak": _leaks(text, part),
+        "prompt_leak": _leaks(text, part, f"{persona.text} {said}".lower()),
         "other_language": bool(spoken and expected)
         and spoken not in expected
         and (spoken != OTHER or expected == {"en"}),
@@ -126,26 +171,36 @@ def _against(text: str, said: str, part: Part) -> dict[Fault, bool]:
     }
 
 
-def _leaks(text: str, part: Part) -> bool:
+def _leaks(text: str, part: Part, told_before: str) -> bool:
     """Whether a message repeats its instructions, the traits it was told, or how notes are told."""
     traits = [fact.text for fact in part.persona.facts if fact.kind == "trait"]
     words = " ".join(_words(text))
     told = sum(" ".join(_words(trait)) in words for trait in traits)
     marked = re.search(
-        r"\bno new note\b|\b(?:system|user) prompt\b|\A\W*instructions\s*:", text, re.I
+        r"\A\W*note:|\bno new note\b|\b(?:system|user) prompt\b|\A\W*instructions\s*:", text, re.I
     )
     noted = "Note:" in text and any(echoes(fact.text, text) for fact in part.persona.facts)
     shared = _runs(text, LEAKED_WORDS) & _runs(part.instructions, LEAKED_WORDS)
-    return bool(marked or noted or shared) or told > 1
+    known = marked and marked[0].lower() in told_before
+    return bool((marked and not known) or noted or shared) or told > 1
 
 
 def _names_traits(text: str, part: Part | None) -> bool:
-    """Whether a message opens with the temper that it should have: people do not announce it."""
+    """Whether a message names the temper that it should have: people do not announce it."""
     traits = [f.text for f in part.persona.facts if f.kind == "trait"] if part else []
     named = {word.lower() for trait in traits for word in _TEMPER.findall(trait)}
-    opening = text.lower().split("." if "." in text else "\n")[0]
-    plain = not re.search(r"\b(?:i|i'm|im|my|me)\b", opening)
-    return plain and "?" not in opening and bool(named & set(re.findall(r"[\w-]+", opening)))
+    words = re.compile(rf"\b(?:{'|'.join(map(re.escape, named))})\b(?! (?:it|them|the|my)\b)")
+    first, *others = [*filter(None, re.split(r"[.\n]", text.lower())), ""]
+    told = named | content_words(" ".join(traits))
+    asides = [piece for piece in others if _REPORT.search(piece)] + _ASIDE.findall(text.lower())
+    return any(
+        (
+            words.search(piece)
+            or ((piece != first or _REPORT.search(piece)) and len(told & content_words(piece)) > 1)
+        )
+        for piece in (first, *asides)
+        if named and "?" not in piece and not _SPEAKER.search(piece)
+    )
 
 
 def assistant_faults(
@@ -191,6 +246,9 @@ def _takes_over(text: str, hint: str) -> bool:
     if _ATTRIBUTED.search(text):
         return False
     spoken = _QUOTED.sub(" ", text)
+    known = content_words(hint)
+    if any(known & content_words(claim) for claim in map(" ".join, _FELLOW.findall(spoken))):
+        return True
     own = [each for each in sentences(spoken) if _FIRST.search(each)]
     told = [each for each in sentences(hint) if _FIRST.search(each) and len(_words(each)) > 2]
     return any(echoes(mine, theirs) or echoes(theirs, mine) for mine in own for theirs in told)

@@ -8,7 +8,8 @@ pattern; what it says and who seems to say it is for `aloe.agents.voice_faults`.
 import re
 from itertools import pairwise
 
-from aloe.agents.voice_faults import stems
+from aloe.agents.commentary import stems
+from aloe.agents.concepts import lines_of_work
 from aloe.schema import sentences
 
 _CONTROL = re.compile(
@@ -17,22 +18,38 @@ _CONTROL = re.compile(
     r"|user_turn)\b[^>\n]*>"
     r"|</?\w*(?:end|stop|turn|eos|eot)\w*>|<<\w+>>|\{(?:END|STOP|DONE|EOS)\}"
     r"|(?i:\(\s*end\b[^)]{0,20}\))"
-    r"|\[/?[A-Z]{3,}\]|#{2,}\s*\w+\s*#{2,}|(?m:^#{1,4}\s+\w)|\bEND_OF_\w+|\$(?:END|STOP)\$"
-    r"|(?:--+|—)\s*end of (?:the )?(?:message|turn|reply)\b",
+    r"|\[/?[A-Z]{3,}\]|#{2,}\s*\w+\s*#{2,}|#{3,}\s*\Z|(?m:^#{1,4}\s+\w)|\bEND[_ ]OF[_ ](?:MESSAGE"
+    r"|TURN|CHAT|CONVERSATION|TEXT|\w+)|\$(?:END|STOP)\$"
+    r"|(?:^|\s)[-\u2013\u2014*=~#]{2,}\s*(?i:end|stop|done|fin|over)\b|[\[(](?i:conversation|chat|dialogue"
+    r"|message|end of)[^\])]{0,20}(?i:ends?|over|closed|conversation)[\])]"
+    r"|(?:--+|\u2014)\s*end of (?:the )?(?:message|turn|reply)\b",
+)
+_FENCED = re.compile(r"```.*?```|~~~.*?~~~", re.DOTALL)
+_WHOLE_CODE = re.compile(
+    r"\A\s*`[^`]+`\s*\Z|\A\s*\[\s*\"[^\"]*\"\s*\]\s*\Z|\A\s*\{\s*\"[^\"]+\"\s*:"
+)
+_MENTIONED = re.compile(r"(\w )<\|\w+\|>(?= [a-z])")
+_FIELDS = re.compile(r"\{\s*[\"']\w+[\"']\s*:\s*[\"']")
+_ASSIGNED = re.compile(
+    r"""\A\W*(?:["']\w+["']\s*:|\w+_\w+\s*[:=]|\w+\s*=|(?:user|message|text|content|reply|response|role)\s*[:=])\s*(?:["'`\[{|]|\|\s*\n)""",
+    re.I,
 )
 _OBJECT = re.compile(r"^(?:\w+\s*:\s*)?(?:```\w*\s*)?[\[{]\s*\{?\s*[\"']?\w+[\"']?\s*:", re.DOTALL)
 _QUOTED_FENCE = re.compile(r"\A\s*(?:```|~~~)|(?:```|~~~)\s*(?:json|text|txt|md|markdown)\b")
 _CODE_TALK = re.compile(
     r"\b(?:code|coding|program\w*|software|script|python|java\w*|pytest|sql|html|css|bug|function"
-    r"|terminal|command line|regex|compiler)\b",
+    r"|terminal|command line|regex|compiler|prompts?|chat products?|tokenizer|api)\b",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"`[^`\n]+`|\s--\w|\w\(\)|\w+\.\w+\(|=>|==")
 
 _BLANK = re.compile(
-    r"_{3,}|\bX{3,}\b|\{\{?\s*[\w ']+\s*\}\}?|\(\s*(?:insert|fill in|your)\b[^)]*\)"
+    r"_{3,}|\bX{3,}\b|\bXX\b(?! century)|\{\{?\s*[\w ']+\s*\}\}?|\(\s*(?:insert|fill in"
+    r"|your)\b[^)]*\)"
 )
-_BRACKETS = re.compile(r"(?<![\w`\]])\[([A-Za-zÀ-ž][\w'\u2019 :,;/=-]*)\](?!\()")
+_BRACKETS = re.compile(
+    r"(?<![\w`\]])\[([^\W\d_][^\W\d\[\]]*(?:[ \w'\u2019,;/=-]*))\](?!\()|\u3007\u3007"
+)
 _ANGLE_BLANK = re.compile(r"(?<!\w)<[A-Za-z][\w ']{1,20}>")
 
 _ROLES = (
@@ -44,11 +61,11 @@ _ANSWERS = "response|reply|answer|model|system|agent|narrator|client|customer|q|
 """Words that label a line within a dialogue, but may well open a message."""
 _LABEL = re.compile(
     rf"\A[\s*#\[(>_-]*(?:{_ROLES})\s*\d*(?: ?\([^)\n]*\))?[\])*_ ]*\s*[:\uff1a>]"
-    rf"|\A\s*\[(?:{_ROLES})\s*\d*\]",
+    rf"|\A\s*[\[(](?:{_ROLES})\s*\d*[\])]",
     re.IGNORECASE,
 )
 _LINE_LABEL = re.compile(
-    rf"^[\s*#\[(>_-]*({_ROLES}|{_ANSWERS})\s*\d*[\])*_ ]*(?:[:\uff1a]|(?<=\))\s)",
+    rf"^[\s*#\[(>_-]*(?:the )?({_ROLES}|{_ANSWERS})\s*\d*[\])*_ ]*(?:[:\uff1a]|(?<=\))\s)",
     re.IGNORECASE | re.MULTILINE,
 )
 _INLINE_LABEL = re.compile(
@@ -60,12 +77,17 @@ _NAME_LABEL = re.compile(
 )
 _CASELESS_LABEL = re.compile(r"\A[\u0900-\u0dff\u3040-\u9fff\uac00-\ud7af]{1,12}\s*[:\uff1a]")
 _OPENERS = frozenset((
-    "question", "update", "edit", "ps", "context", "problem", "reason", "example", "note", "fact",
+    "question", "gegenfrage", "nachfrage", "rückfrage", "pergunta", "update", "edit", "ps",
+    "context", "problem", "reason", "example", "note", "fact",
     "also", "first", "second", "third", "short", "today", "now", "answer", "so", "ok", "yes",
     "okay", "nope", "well", "right", "true", "fine", "hm", "hmm", "look", "listen", "again",
     "no", "topic", "warning", "confession", "idea", "plan", "options", "choices", "goal", "subject",
     "title", "summary", "todo", "tip", "story", "result", "symptoms", "frage", "kurz", "nota",
     "pregunta", "question", "domanda", "json", "thanks", "sorry", "seriously", "honestly",
+))  # fmt: skip
+_PARTIES = frozenset((
+    "patient", "caller", "customer", "client", "guest", "visitor", "learner", "woman", "man",
+    "girl", "boy",
 ))  # fmt: skip
 _AGENT_NOUN = re.compile(
     r"(?:er|or|ist|ian|eer|man|woman|guy|girl|boy|lady|wife|nurse|chef|cook|clerk|monk|student"
@@ -85,26 +107,43 @@ _OPTION = re.compile(
     r"|\b(?:first|second|1st|2nd) (?:option|version|draft|choice|alternative)\s*:"
     r"|\b(?:pick|choose) (?:one of (?:these|them)|whichever)\b"
     r"|\b(?:possible|alternative|sample) (?:replies|messages|responses|answers)\b"
-    r"|\b(?:two|three|four|several|some) (?:ways to (?:put|say)|options|versions|possible)\b.*:",
+    r"|\b(?:two|three|four|several|some) (?:ways to (?:put|say)|options|versions"
+    r"|possible)\b[^,.?!:]{0,40}:",
     re.IGNORECASE | re.DOTALL,
+)
+_ASKS = re.compile(
+    r"(?:is|are|do|does|did|can|could|should|would|will|what|how|why|when|where|which|who|any)\b",
+    re.I,
 )
 _WEIGHED = re.compile(
     r"\b(?:which (?:would|one|should|is|do|of)|what would you (?:take|pick"
-    r"|choose))\b[^?]*\?\s*\Z",
+    r"|choose))\b[^?]*\?\s*\Z|\b(?:thoughts|opinions?|verdict|ideas|better|preference)\?\s*\Z",
     re.IGNORECASE,
 )
 """A person who lays out choices asks which to take."""
-_QUOTED_CHOICES = re.compile(r"[\"“][^\"”]+[\"”]\s*(?:/|\bor\b|\|)\s*[\"“]")
+_QUOTED_CHOICES = re.compile(
+    r"(?:विकल्प|opción|opção|variante|möglichkeit) ?\d|\balternatively\b[^.\n]{0,40}:|\bor, (?:if"
+    r"|for) [\w ]{2,20}:|(?m:^\s*(?i:either|or)\s*:)|[.?!]\s*/\s*[A-Z\d]|[.?!]\s+OR\s+[A-Z]"
+    r"|\b(?:either|any|one|both) of (?:these|the following|them) (?:would|could|might|works?)\b"
+    r"|[\"“][^\"”]+[\"”]\s*(?:/|\bor\b|\|)\s*[\"“]"
+)
 
 _COUNT = re.compile(
     r"\bword count\b|\b(?:total )?words\s*:\s*\d"
-    r"|[(\[]\s*(?:共|约)?\s*\d+\s*(?:words?|sentences?|characters?|w[öo]rter|palabras|mots|parole"
+    r"|[(\[](?:[^)\]\n]{0,12}(?:length|approx|about|total|count|~|:)\W*)?\s*(?:共"
+    r"|约)?\s*\d+\s*(?:words?|sentences?|characters?|w[öo]rter|palabras|mots|parole"
     r"|字|个字|शब्द)(?![a-z])(?!,? (?:max|or |at |please|limit|each|per))"
-    r"|[-\u2013—]\s*\d+ (?:words|sentences)\W*\Z",
+    r"|(?:[-\u2013\u2014*]|[.!?])\s*\d+ (?:words|sentences)(?: total)?\W*\Z"
+    r"|[~≈]\s*\d+ words|[(\[]\s*(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven"
+    r"|twelve|twenty) (?:words?|sentences?)\s*[.)\]]",
     re.IGNORECASE,
 )
-_OPEN_NOTE = re.compile(r"(?<![:;=8x-])\(\s*(?![^()]*\))[^()\n]{0,60}\Z")
-_NOTE = re.compile(r"[(\[]\s*(?:note|n\.\s?b|nota|anmerkung|remarque)\b|\n\s*\W?note\s*:", re.I)
+_OPEN_NOTE = re.compile(r"\[[^\[\]\n]{0,60}\Z|(?<![:;=8x-])\(\s*(?![^()]*\))[^()\n]{0,60}\Z")
+_NOTE = re.compile(
+    r"[(\[]\s*(?:note|n\.\s?b|nota|anmerkung|remarque)\b|\n\s*\W?(?:note|nota|anmerkung|hinweis"
+    r"|नोट)\s*:",
+    re.I,
+)
 
 _SPAN = r"(?<![*\w])\*(?![*\s])[^*\n]*(?<!\s)\*(?![*\w])"
 # One asterisk hugging each end, so neither **bold** nor 2 * 3 * 4; a single emphasised word inside
@@ -124,7 +163,16 @@ _BODY = (
 _REPORTED_BODY = re.compile(rf"\A\s*(?:He|She|They) {_FACE}\b")
 _PARENTHESIS = re.compile(
     rf"[(\[]\s*(?:\w+ly )?(?:nervous |soft |small |loud )?{_BODY}\b[^)\]\n]{{0,60}}[)\]]"
-    r"|::[^:\n]{3,60}::"
+    r"|\A\W*\(\w{2,}s (?:the|her|his|at|up|down|around|over|out|off|into|to|a|an)\b[^)\n]{0,40}\)"
+    r"|\A\W*(?:she|he|they) [^.?!:\n]{0,50}\b(?:types?|writes?|says?|texts?|sends?)\s*:"
+    r"|, (?:she|he|they) (?:said|says|adds?|added|replied|replies|asked|asks|wrote|typed|answered"
+    r"|muttered)(?: \w+ly)?[.?!]?\s*\Z"
+    r"|\A\W*(?:with|in) an? [\w ]{2,20},? (?:she|he|they) \w+s\b"
+    rf"|::[^:\n]{{3,60}}::|(?:^|(?<=\s))_(?:\w+ly )?{_BODY}\b[^_\n]{{0,40}}_(?=\s|$)"
+    rf"|\bI (?:say|reply|answer|add|type|mutter|whisper|murmur"
+    rf"|respond),?(?: [\w-]+){{0,2}} (?:with an? \w+|while \w+ing)"
+    r"|[(\[*](?:long |short |awkward )?(?:pause|silence|beat)[)\]*]"
+    rf"|\A\W*{_FACE},? [^.?!]{{0,20}}[.:]|, I (?:mutter|whisper|murmur|sigh)\b"
 )
 
 
@@ -135,9 +183,17 @@ def marked_up(text: str, about: str) -> bool:
         text: the message.
         about: who writes and what is talked about: code is no fault where code is the subject.
     """
-    if _CONTROL.search(text) or _OBJECT.search(text):
+    code = bool(_CODE_TALK.search(about))
+    if _WHOLE_CODE.search(text) or (_FIELDS.search(text) and not code):
+        return True
+    if code:
+        text = _MENTIONED.sub(r"\1", text)
+    if _CONTROL.search(text) or _OBJECT.search(text) or _ASSIGNED.search(text):
         return True
     fences = text.count("```") + text.count("~~~")
+    rest = _FENCED.sub(" ", text)
+    if _CODE_TALK.search(about) and fences % 2 == 0 and len(rest.split()) > 2:
+        return False
     return bool(fences) and bool(
         _QUOTED_FENCE.search(text) or fences % 2 or not _CODE_TALK.search(about)
     )
@@ -163,22 +219,35 @@ def labelled(text: str, persona: str) -> bool:
         return False
     if len(head) == 1 and ":" in found[0] and found[1][0].isupper() and found[2].isupper():
         return True
+    if (
+        len(head) == 1
+        and ":" in found[0]
+        and (lines_of_work(head[0]) or head[0].lower() in _PARTIES)
+    ):
+        return True
+    if len(head) == 1 and re.search(rf"\ban? (?:\w+ )?{re.escape(head[0])}\b", persona, re.I):
+        return True
     return bool(stems(found[1]) & stems(persona)) and bool(_AGENT_NOUN.search(head[-1]))
+
+
+_WHOLLY_QUOTED = re.compile(r"\s*[\"“][^\"”]+[\"”]\s*\Z")
+_QUOTED_LINES = re.compile(r"^\s*>.*\n+[^>\n].*\n+\s*>", re.MULTILINE)
 
 
 def both_sides(text: str) -> bool:
     """Whether `text` holds a dialogue: two labelled speakers, or lines that answer each other."""
-    if _INLINE_LABEL.search(text):
+    if _INLINE_LABEL.search(text) or _QUOTED_LINES.search(text):
         return True
     labels = {found.lower() for found in _LINE_LABEL.findall(text)}
     lines = [line for line in text.splitlines() if line.strip()]
     if labels and len(lines) > 1 and not _LINE_LABEL.fullmatch(lines[0].strip()):
         return True
+    if len(lines) > 2 and all(_WHOLLY_QUOTED.match(line) for line in lines):
+        return True
     if len(lines) < 3 or "```" in text or any(re.match(r"\s*[-•*\d(]", line) for line in lines):
         return False
     return any(
-        ("?" in line and len(after.split()) > 1 and not _CLOSING.search(after))
-        or _ADVISES.search(after)
+        ("?" in line and not _CLOSING.search(after)) or _ADVISES.search(after)
         for line, after in pairwise(lines)
     )
 
@@ -190,6 +259,9 @@ def has_options(text: str) -> bool:
     if _OPTION.search(text) or _QUOTED_CHOICES.search(text):
         return True
     found = list(_NUMBERED.finditer(text))
+    items = [text[each.end() :] for each in found]
+    if len(items) > 1 and all(_ASKS.match(item) for item in items):
+        return False  # several questions, not several messages
     bullets = [line for line in text.splitlines() if re.match(r"\s*[-•*] ", line)]
     if bullets and not all(re.search(r"[.?!][\"”)]?\s*\Z", line) for line in bullets):
         return False  # a list of things, not of messages
@@ -203,8 +275,14 @@ def annotated(text: str) -> bool:
 
 def narrates(text: str) -> bool:
     """Whether `text` holds stage directions."""
-    starred = any(not _titled(found[0]) for found in _STARRED.finditer(text))
+    starred = any(not _titled(found[0]) and _acted(found[0]) for found in _STARRED.finditer(text))
     return starred or bool(_PARENTHESIS.search(text) or _REPORTED_BODY.search(text))
+
+
+def _acted(span: str) -> bool:
+    """Whether a starred span may be an act: several words, or one that looks like a verb."""
+    words = re.findall(r"[^\W\d_]+", span)
+    return len(words) != 1 or bool(re.search(r"(?:s|ing|ed)\Z", words[0]))
 
 
 def _titled(span: str) -> bool:

@@ -17,7 +17,7 @@ OTHER = "other"
 """A language that is not English and has no list here."""
 
 _SCRIPTS = {
-    "zh": r"[\u4e00-\u9fff]", "ja": r"[\u3040-\u30ff]", "ko": r"[\uac00-\ud7af]",
+    "ja": r"[\u3040-\u30ff]", "zh": r"[\u4e00-\u9fff]", "ko": r"[\uac00-\ud7af]",
     "hi": r"[\u0900-\u097f]", "bn": r"[\u0980-\u09ff]", "ta": r"[\u0b80-\u0bff]",
     "ru": r"[\u0400-\u04ff]", "el": r"[\u0370-\u03ff]", "ar": r"[\u0600-\u06ff]",
     "he": r"[\u0590-\u05ff]", "th": r"[\u0e00-\u0e7f]", "ka": r"[\u10a0-\u10ff]",
@@ -29,8 +29,10 @@ _WORDS = {
     "i'm i've don't it's there their or be been about than just too any some one i so yes no "
     "at on "
     "im ive whats u ur lol idk mine me them him her before after will then now only much many "
-    "every never always still get got go by up out because",
-    "de": "der die das und ist nicht ich mein meine mit auf für ein eine einen zu wie was "
+    "every never always still get got go by up out because "
+    "without can't won't isn't didn't need want make take still here these those man",
+    "de": "er hat gestern im beim vom zur zum dem den des am dein sich hab schon geht wird haben "
+    "wenn der die das und ist nicht ich mein meine mit auf für ein eine einen zu wie was "
     "warum wann "
     "soll aber auch noch zwei vier um wir sie mir mich habe bin sind kann von bei oder kein",
     "fr": "le la les des du et est pas je mon ma mes avec pour une un que qui dans sur ce "
@@ -39,7 +41,8 @@ _WORDS = {
     "es": "el los las y es no mi mis con para una un que del en por se qué cómo cuándo dónde "
     "está "
     "son tengo pero más muy yo usted le me al lo cuatro ayer o sirve eso hay desde sin",
-    "pt": "o os as e é não meu minha com para uma um que do da em por se como quando onde "
+    "pt": "hoje foi deve ser isso sabe fazer ele ela minha meus pra já era tem dos das o os as e "
+    "é não meu minha com para uma um que do da em por se como quando onde "
     "está são "
     "tenho mas mais muito eu você ao ou",
     "it": "il lo gli e è non mio mia con per una un che di del della in se come quando dove "
@@ -74,7 +77,7 @@ def language(text: str) -> str | None:
     """Return the code of the language of `text`, `OTHER`, or None where little shows."""
     letters = re.findall(r"[^\W\d_]", text)
     for name, script in _SCRIPTS.items():
-        if len(re.findall(script, text)) > 0.3 * max(1, len(letters)):
+        if len(re.findall(script, text)) > (0.1 if name == "ja" else 0.3) * max(1, len(letters)):
             return name
     words = re.findall(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*", text.lower().replace("\u2019", "'"))
     if len(words) < FEWEST_WORDS:

@@ -81,6 +81,10 @@ REPAIRS: Mapping[Fault, Repair] = {
         "the model fills the gaps of a person",
         "(The notes say nothing of that. Keep to the notes.)",
     ),
+    "doubted": Repair(
+        "a second reader takes it for somebody else's (models.reader)",
+        "(The person would not send that. Keep to the notes and write only what the person types.)",
+    ),
     "narration": Repair(
         "role-play in the training text",
         "(No stage directions: write only what the person types.)",

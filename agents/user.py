@@ -15,6 +15,7 @@ from typing import Self
 from aloe.agents.faults import Part, tidied, user_faults
 from aloe.agents.mood import MANNERS, mood_of, taken_back, with_typos
 from aloe.agents.prompt import Prompt, chosen, shipped
+from aloe.agents.reader import Reader
 from aloe.agents.repairs import REPAIRS
 from aloe.agents.transcript import Path
 from aloe.calls.log import CallLog
@@ -50,12 +51,16 @@ class UserAgent:
     """Past exchanges that it rereads; None for all."""
     most_words: int = 60
     """A message with more words is over-long."""
+    reader: Reader | None = None
+    """Reads what the rules let pass; None: nobody does."""
     moods: tuple[Mood, ...] = ()
     """What the mood of a tree is drawn from; empty for none."""
 
     @classmethod
-    def of(cls, config: Config, model: Model, calls: CallLog) -> Self:
-        """Return the user that `config` describes.
+    def of(
+        cls, config: Config, model: Model, calls: CallLog, *, reader: Model | None = None
+    ) -> Self:
+        """Return the user that `config` describes; `reader` is the model of a second reader.
 
         Raises:
             ConfigError: a prompt of the user's own cannot be used.
@@ -67,6 +72,9 @@ class UserAgent:
             window=config.simulation.user_window,
             most_words=config.simulation.user_words,
             moods=config.simulation.moods,
+            reader=Reader(model=reader, calls=calls, prompt=chosen("reader", config.prompts))
+            if reader
+            else None,
         )
 
     async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
@@ -92,6 +100,9 @@ class UserAgent:
                 call.event.outcome = faults[0] if faults else "ok"
                 node = UserNode.of(parent, text, tree=tree, turn=turn, faults=faults)
                 call.event.node = node.id
+            if not SPOILING & set(faults) and await self._doubted(persona, tree, path, node):
+                faults = ("doubted", *faults)
+                node = node.model_copy(update={"faults": faults})
             if not faults:
                 return node.model_copy(update={"repaired": tuple(repaired)})
             repaired.append(faults[0])
@@ -106,13 +117,16 @@ class UserAgent:
         told = sum(fact.kind == "fact" for fact in persona.facts)
         return user.turn >= told or bool(_FAREWELL.search(user.content))
 
+    async def _doubted(self, persona: Persona, tree: str, path: Path, node: UserNode) -> bool:
+        """Whether a second reader, where there is one, takes a message for somebody else's."""
+        if self.reader is None:
+            return False
+        earlier = [each.content for each in path]
+        return await self.reader.doubts(persona, earlier, node.content, tree=tree, node=node.id)
+
     def _part(self, persona: Persona, tree: str) -> Part:
-        told = self.prompt.render(personality="")[0]
-        return Part(
-            persona=persona,
-            instructions=told[1] if told[0] == "system" else "",
-            contradictory=mood_of(self.moods, tree) == "contradictory",
-        )
+        contradictory = mood_of(self.moods, tree) == "contradictory"
+        return Part.of(persona, self.prompt, contradictory=contradictory)
 
     def _as_written(self, text: str, tree: str, seed: int) -> str:
         return with_typos(text, seed) if mood_of(self.moods, tree) == "typos" else text

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from aloe.agents.commentary import comments
 from aloe.agents.faults import silence, tidied
 from aloe.agents.prompt import Prompt, chosen
+from aloe.agents.voice_faults import declines, speaks_as_assistant
 from aloe.calls.log import CallLog
 from aloe.memory.axes import Axes, Kind
 from aloe.memory.descriptions import Description
@@ -25,6 +27,12 @@ from aloe.schema import Lineage, derive_seed, sentences
 FACTS = 6
 """Facts of a reply that are used: small models wander off after that."""
 
+_INTRODUCTION = re.compile(
+    r"\A\W*(?:(?:sure|certainly|of course|okay)\b\W*)?(?:here(?:'s| is| are)\b[^.]*:?"
+    r"|sure|certainly"
+    r"|of course|okay|(?:profile|personality|persona|character|facts?) ?:)\W*\Z",
+    re.IGNORECASE,
+)
 _MARK = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 
 
@@ -104,12 +112,22 @@ def _messages(
     return [*messages[:-1], *turns, messages[-1]]
 
 
+def _about_the_task(fact: str) -> bool:
+    """Whether a sentence is the writer's own: an introduction, an offer, a refusal, a remark."""
+    return (
+        bool(_INTRODUCTION.search(fact))
+        or declines(fact)
+        or speaks_as_assistant(fact, opening=True)
+        or comments(fact)
+    )
+
+
 def _joined(reply: Reply) -> str:
     """Return the reply's first facts as one text, without marks and without repetitions."""
     kept: list[str] = []
     unmarked = "\n".join(_MARK.sub("", line) for line in tidied(reply).splitlines())
     for fact in sentences(unmarked):
         whole = fact if fact[-1] in ".!?\"'" else f"{fact}."
-        if not repeats(whole, kept):
+        if not repeats(whole, kept) and not _about_the_task(whole):
             kept.append(whole)
     return " ".join(kept[:FACTS])

@@ -144,8 +144,8 @@ class Consistency(Record):
 Fault = Literal[
     "empty", "only_reasoning", "role_confusion", "refusal", "coaching", "commentary", "options",
     "both_sides", "prompt_leak", "label", "markup", "placeholder", "other_language",
-    "contradiction", "invention", "narration", "echo", "about_user", "over_long", "truncated",
-    "filtered", "failed",
+    "contradiction", "invention", "doubted", "narration", "echo", "about_user", "over_long",
+    "truncated", "filtered", "failed",
 ]  # fmt: skip
 """What a simulator got wrong; docs/trees.md says what is seen of each, and in whom."""
 

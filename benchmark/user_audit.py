@@ -6,9 +6,11 @@ counts as caught where a fault of it spoils the conversation, so that nothing of
 as cleaned where the tidying of replies took out what was wrong before anyone read it.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +18,13 @@ from pydantic import Field
 
 from aloe.agents.faults import Part, tidied, user_faults
 from aloe.agents.prompt import shipped
+from aloe.agents.reader import Reader
 from aloe.errors import InputError
 from aloe.files.records import read_models
 from aloe.models.open import Reply
 from aloe.schema import SPOILING, Persona, Record
 
-Half = Literal["develop", "test"]
+Half = Literal["develop", "test", "fresh"]
 CORPUS = Path(__file__).parent / "user_faults"
 GOOD = "good"
 """The kind of turns that a person might have sent."""
@@ -43,6 +46,8 @@ class Turn(Record):
     note: str | None
     """What the message was to tell; None for nothing, or where nobody wrote it down."""
     message: str
+    source: str = "written"
+    """Who wrote it: a person, or the model that handed it in."""
 
 
 class KindResult(Record):
@@ -65,7 +70,9 @@ class Report(Record):
     """Kinds of bad turns."""
     good: KindResult
     milliseconds: float
-    """CPU time a turn."""
+    """CPU time a turn, of the rules."""
+    unreadable: int = Field(default=0, ge=0)
+    """Turns of which a second reader said neither YES nor NO."""
 
     @property
     def caught(self) -> float:
@@ -92,34 +99,82 @@ def read_turns(half: Half, folder: Path = CORPUS) -> Iterator[Turn]:
         yield turn
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A turn and what the rules say of it."""
+
+    turn: Turn
+    persona: Persona
+    text: str
+    faults: tuple[str, ...]
+
+    @property
+    def cleaned(self) -> bool:
+        return not self.faults and self.text.split() != self.turn.message.split()
+
+
 def audit_users(turns: Iterable[Turn], half: Half) -> Report:
     """Hold the rules against turns of one half."""
-    instructions = shipped("user").render(personality="")[0][1]
-    seen: dict[str, list[tuple[str, ...]]] = {}
-    cleaned: Counter[str] = Counter()
     started = time.process_time()
+    seen = [*_seen(turns)]
+    return _report(seen, half, time.process_time() - started)
+
+
+async def audit_with_reader(turns: Iterable[Turn], half: Half, reader: Reader) -> Report:
+    """Hold the rules against turns of one half, and have a model read what they let pass.
+
+    Raises:
+        CallError: a call failed.
+    """
+    started = time.process_time()
+    seen = [*_seen(turns)]
+    spent = time.process_time() - started
+    margins = await asyncio.gather(*(_margin(each, reader) for each in seen))
+    read = [
+        replace(each, faults=("doubted",))
+        if margin is not None and margin > reader.min_margin
+        else each
+        for each, (margin, _) in zip(seen, margins, strict=True)
+    ]
+    unreadable = sum(asked and margin is None for margin, asked in margins)
+    return _report(read, half, spent).model_copy(update={"unreadable": unreadable})
+
+
+async def _margin(each: _Seen, reader: Reader) -> tuple[float | None, bool]:
+    """Return what the reader makes of a turn, and whether it was asked."""
+    if each.faults or each.cleaned:
+        return None, False
+    earlier, id_ = each.turn.conversation, each.turn.id
+    return await reader.margin(each.persona, earlier, each.text, tree=id_, node=id_), True
+
+
+def _seen(turns: Iterable[Turn]) -> Iterator[_Seen]:
     for turn in turns:
         reply = Reply(
             text=turn.message, finish="stop", input_tokens=0, cached_tokens=0, output_tokens=0
         )
         text, persona = tidied(reply), Persona.of(turn.profile, turn.personality)
-        part = Part(persona=persona, instructions=instructions)
+        part = Part.of(persona, shipped("user"))
         faults = user_faults(text, reply, turn.conversation, most_words=MOST_WORDS, part=part)
         spoils = tuple(fault for fault in faults if fault in SPOILING)
-        seen.setdefault(turn.kind, []).append(spoils)
-        cleaned[turn.kind] += not spoils and text.split() != turn.message.split()
-    spent = time.process_time() - started
-    kinds = {kind: _found(each, cleaned[kind]) for kind, each in sorted(seen.items())}
-    good = kinds.pop(GOOD, _found((), 0))
-    milliseconds = round(1000 * spent / max(1, sum(map(len, seen.values()))), 2)
+        yield _Seen(turn, persona, text, spoils)
+
+
+def _report(seen: Sequence[_Seen], half: Half, spent: float) -> Report:
+    by_kind: dict[str, list[_Seen]] = {}
+    for each in seen:
+        by_kind.setdefault(each.turn.kind, []).append(each)
+    kinds = {kind: _found(turns) for kind, turns in sorted(by_kind.items())}
+    good = kinds.pop(GOOD, _found(()))
+    milliseconds = round(1000 * spent / max(1, len(seen)), 2)
     return Report(half=half, kinds=kinds, good=good, milliseconds=milliseconds)
 
 
-def _found(seen: Sequence[tuple[str, ...]], cleaned: int) -> KindResult:
-    first: Mapping[str, int] = Counter(faults[0] for faults in seen if faults)
+def _found(turns: Sequence[_Seen]) -> KindResult:
+    first: Mapping[str, int] = Counter(each.faults[0] for each in turns if each.faults)
     return KindResult(
-        turns=len(seen),
-        caught=sum(map(bool, seen)),
-        cleaned=cleaned,
+        turns=len(turns),
+        caught=sum(bool(each.faults) for each in turns),
+        cleaned=sum(each.cleaned for each in turns),
         faults=dict(sorted(first.items(), key=lambda pair: -pair[1])),
     )

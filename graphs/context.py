@@ -108,7 +108,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
     own = config.prompts
     roles = make_roles(config, models, calls)
     return SimulationContext(
-        user=UserAgent.of(config, models["user"], calls),
+        user=UserAgent.of(config, models["user"], calls, reader=models.get("reader")),
         inducer=Inducer(model=models["inducer"], calls=calls, prompt=chosen("inducer", own)),
         assistants=(
             *(

@@ -22,7 +22,8 @@ _DISLIKE = r"\b(?:hate|dislike|detest|skip|lose patience with) (?:\w+ )?"
 
 _CLAIMS: dict[str, tuple[str, str]] = {
     "household": (
-        r"\bI live (?:alone|by myself|on my own)\b",
+        r"\b(?:(?:I|and) live|living) (?:all )?(?:alone|by myself|on my own)\b"
+        r"(?! (?:but|except|apart|save|with)\b)",
         r"\bI (?:live|share) .*\bwith (?:my|two|three|four|five|six)\b",
     ),
     "marriage": (

@@ -18,7 +18,7 @@ from command import Ran, RunAloe
 from real_servers import KEY, PYTHON, ROOT, TABLES, Servers, running
 from table_model import ASSISTANT, SECRET, STYLE
 
-from aloe.calls.log import read_events
+from aloe.calls.event import read_events
 from aloe.config import MIN_MASS
 from aloe.memory.run_folder import read_trees
 from aloe.models.markup import holds_marks

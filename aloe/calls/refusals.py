@@ -32,6 +32,7 @@ SETTINGS = {
     "user": "models.user",
     "inducer": "models.inducer",
     "judge": "models.judge",
+    "reader": "models.reader",
     "writer": "models.writer",
     "candidate": "benchmark.candidate",
 }

@@ -1,9 +1,9 @@
 """Which model plays which role."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from aloe.config.settings import Settings
 from aloe.models.instances import is_chat, keep_instance
@@ -92,6 +92,7 @@ ROLE_DEFAULTS: dict[str, dict[str, Any]] = {
     "judge": {"temperature": 0.0, "max_tokens": 8},
     "writer": {"temperature": 0.7, "top_p": 0.9, "frequency_penalty": 0.4, "max_tokens": 100},
 }
+READER_DEFAULTS: dict[str, Any] = {"temperature": 0.0, "max_tokens": 8}
 CANDIDATE_DEFAULTS: dict[str, Any] = {"temperature": 0.7, "max_tokens": 300}
 """Sampling settings of each role where the settings leave them out."""
 
@@ -107,6 +108,12 @@ class ModelsConfig(Settings):
     panel: tuple[ModelConfig, ...] = ()
     """Further judges that vote beside `judge`; empty for a single judge."""
     writer: ModelConfig
+    reader: Annotated[
+        ModelConfig | None,
+        BeforeValidator(lambda raw: raw and fill_in_model(raw, READER_DEFAULTS)),
+    ] = None
+    """Second reader of what a simulated user says, where the rules find nothing wrong with it
+    (see `aloe.agents.reader`); None: none."""
 
     @model_validator(mode="before")
     @classmethod
@@ -133,14 +140,15 @@ class ModelsConfig(Settings):
             raise ValueError("at least two assistants are needed: the judge compares them")
         if len(set(names)) < len(names):
             raise ValueError(f"assistants need different names, got {', '.join(names)}")
-        if (ROLE_DEFAULTS.keys() | self.judges().keys()) & set(names):
+        if (ROLE_DEFAULTS.keys() | self.judges().keys() | {"reader"}) & set(names):
             raise ValueError("an assistant cannot be named after another role")
         return self
 
     def by_role(self) -> dict[str, ModelConfig]:
         """Return every model in use under the name of its agent."""
         named = {a.name: a for a in self.assistants}
-        return {"user": self.user, "inducer": self.inducer, **named, **self.judges()}
+        read = {"reader": self.reader} if self.reader else {}
+        return {"user": self.user, "inducer": self.inducer, **read, **named, **self.judges()}
 
     def judges(self) -> dict[str, ModelConfig]:
         """Return every judge that votes under its name: `judge`, `judge2` and so on."""

@@ -11,7 +11,7 @@ from aloe.errors import ConfigError
 from aloe.options import Json
 
 if TYPE_CHECKING:
-    from aloe.benchmark.user_audit import KindResult, Report
+    from aloe.benchmark.user_audit import KindResult, Report, Turn
 
 app = typer.Typer(help="Find out how far simulated users can be trusted.", no_args_is_help=True)
 
@@ -25,26 +25,58 @@ def _users() -> None:
 def audit(
     half: Annotated[
         str,
-        typer.Option("--half", metavar="develop|test", help="Half of the corpus to look at."),
-    ] = "test",
+        typer.Option("--half", metavar="develop|test|fresh", help="Half of the corpus to look at."),
+    ] = "fresh",
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="STR", help="Model that reads what the rules let pass."),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="Server of that model.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Look at this many turns at most.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Hold the rules for users' faults against a corpus of good and bad turns.
 
-    No model is asked. The half `test` was written before the rules and says how well they do; on
-    `develop` they were made.
+    Without --model no model is asked. The half `fresh` was written by somebody else and read by
+    nobody who wrote rules; `test` is older and by their own author; on `develop` they were made.
 
     Example: `aloe users audit`
     """
     from aloe.benchmark.user_audit import audit_users, read_turns
 
-    if half not in ("develop", "test"):
-        raise ConfigError(f"--half is develop or test, not '{half}'")
-    report = audit_users(read_turns(half), half)  # type: ignore[arg-type]
+    if half not in ("develop", "test", "fresh"):
+        raise ConfigError(f"--half is develop, test or fresh, not '{half}'")
+    turns = list(read_turns(half))  # type: ignore[arg-type]
+    if limit:
+        turns = [turns[at * len(turns) // limit] for at in range(min(limit, len(turns)))]
+    report = (
+        _read(turns, half, model, base_url) if model else audit_users(turns, half)  # type: ignore[arg-type]
+    )
     show(_view(report), as_json=as_json)
     shares = {"caught": report.caught, "false_alarms": report.false_alarms}
     rounded = {name: round(share, 4) for name, share in shares.items()}
     finish({**report.model_dump(mode="json"), **rounded}, as_json=as_json)
+
+
+def _read(turns: "list[Turn]", half: str, model: str, base_url: str | None) -> "Report":
+    """Have a model read the turns that the rules let pass."""
+    from aloe.agents.reader import Reader
+    from aloe.benchmark.user_audit import audit_with_reader
+    from aloe.calls.log import CallLog
+    from aloe.config.models import READER_DEFAULTS, ModelConfig
+    from aloe.loop import make_runner
+    from aloe.models.open import check_reachable, open_model
+
+    opened = open_model(ModelConfig(**READER_DEFAULTS, model=model, base_url=base_url))
+    with make_runner() as loop:
+        loop.run(check_reachable([opened]))
+        reader = Reader(model=opened, calls=CallLog(patient=True))
+        work = audit_with_reader(turns, half, reader)  # type: ignore[arg-type]
+        return loop.run(work)
 
 
 def _view(report: "Report") -> RenderableType:
@@ -63,6 +95,8 @@ def _view(report: "Report") -> RenderableType:
         f"{report.false_alarms:.1%} of {report.good.turns} good turns are taken for bad ones; "
         f"{report.milliseconds:.1f} ms of CPU a turn ({report.half} half)"
     )
+    if report.unreadable:
+        words += f"; of {report.unreadable} turns the second reader said neither YES nor NO"
     return Group(table, "", words)
 
 

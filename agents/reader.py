@@ -1,0 +1,83 @@
+"""The second reader: a model that reads a user's message which the rules let pass.
+
+Rules see form and voice, and of the persona what stands in plain words; that a widower mentions the
+wife who waits at home takes somebody who reads. So where a model is configured for it, it is asked
+one question with two answers, read by their probabilities as a judge's are: an answer that is none
+counts as unreadable and is never held against a message.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aloe.agents.answer import Answer, Words, ask_for_word
+from aloe.agents.prompt import Prompt, shipped
+from aloe.calls.log import CallLog
+from aloe.config import MIN_MASS
+from aloe.models.open import Model
+from aloe.schema import Persona, derive_seed
+
+ANSWERS = Words(words=("YES", "NO"), pattern=re.compile(r"\W*(yes|no)\b\W*", re.IGNORECASE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Says whether a message may be the persona's."""
+
+    model: Model
+    calls: CallLog
+    prompt: Prompt = field(default_factory=lambda: shipped("reader"))
+    min_mass: float = MIN_MASS
+    """Probability that YES and NO must have together for it to be an answer."""
+    min_margin: float = 0.0
+    """Log-odds of NO over YES from which a message is doubted."""
+
+    async def margin(
+        self, persona: Persona, earlier: Sequence[str], message: str, *, tree: str, node: str
+    ) -> float | None:
+        """Return the log-odds that the message is not the persona's; None if unreadable.
+
+        Args:
+            persona: who should be speaking.
+            earlier: what was said before, the user's messages first.
+            message: what came.
+            tree: tree that is worked for.
+            node: node of the message.
+
+        Raises:
+            CallError: the call failed.
+        """
+        lines = (
+            f"{'Assistant' if at % 2 else 'Person'}: {said}" for at, said in enumerate(earlier)
+        )
+        messages = self.prompt.render(
+            persona=persona.text, history="\n".join(lines) or "(nothing yet)", message=message
+        )
+        answer = await ask_for_word(
+            ANSWERS,
+            messages,
+            self.model,
+            self.calls,
+            seed=derive_seed("reader", tree, node),
+            tree=tree,
+            node=node,
+            min_mass=self.min_mass,
+            role="reader",
+        )
+        return _margin(answer)
+
+    async def doubts(
+        self, persona: Persona, earlier: Sequence[str], message: str, *, tree: str, node: str
+    ) -> bool:
+        """Whether the message is more likely than not somebody else's; arguments as `margin`."""
+        margin = await self.margin(persona, earlier, message, tree=tree, node=node)
+        return margin is not None and margin > self.min_margin
+
+
+def _margin(answer: Answer) -> float | None:
+    if answer.word is None:
+        return None
+    if not answer.logprobs:
+        return float("inf") if answer.word == "NO" else float("-inf")
+    yes, no = (answer.logprobs.get(word, answer.most) for word in ANSWERS.words)
+    return no - yes

@@ -1,0 +1,113 @@
+"""The second reader: what it doubts is asked for again, and what it does not say is no doubt."""
+
+import asyncio
+import json
+import math
+from collections import Counter
+
+import pytest
+from aloe.graphs.run import make_reader
+from builders import PERSONAS, config, grow, scripted_model
+from langchain_core.messages import AIMessage
+
+from aloe.agents.reader import Reader
+from aloe.agents.repairs import REPAIRS
+from aloe.agents.user import TRIES, UserAgent
+from aloe.benchmark.user_audit import audit_with_reader, read_turns
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
+from aloe.config import Config, validate
+from aloe.schema import UserNode
+from aloe.training.export import ROWS
+
+CALM = "I have a wife at home who waits. How do I true a wheel?"
+"""What the rules let pass."""
+
+
+def says(**logprobs: float):  # type: ignore[no-untyped-def]
+    """Return a model whose answer begins with these words, by probability."""
+    words = list(logprobs)
+    listed = [{"token": word, "logprob": math.log(logprobs[word])} for word in words]
+    place = {**listed[0], "top_logprobs": listed}
+    message = AIMessage(words[0], response_metadata={"logprobs": {"content": [place]}})
+    return scripted_model(lambda *_: message)
+
+
+def margin(reader: Reader) -> float | None:
+    work = reader.margin(PERSONAS[0], ["Hi.", "Hello."], CALM, tree="t", node="n")
+    return asyncio.run(work)
+
+
+def test_the_margin_is_the_log_odds_of_no() -> None:
+    reader = Reader(model=says(NO=0.6, YES=0.3), calls=CallLog())
+    assert margin(reader) == pytest.approx(math.log(2))
+    assert margin(Reader(model=says(YES=0.9, no=0.05), calls=CallLog())) < 0  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [says(The=0.9, NO=0.01, YES=0.001), scripted_model(lambda *_: "NO idea"),
+     scripted_model(lambda *_: "")],
+)  # fmt: skip
+def test_an_answer_that_is_none_is_unreadable_and_never_a_fault(model) -> None:  # type: ignore[no-untyped-def]
+    events: list[Event] = []
+    reader = Reader(model=model, calls=CallLog(on_event=events.append))
+    assert margin(reader) is None
+    assert events[-1].outcome == "unreadable"
+    assert {event.role for event in events} == {"reader"}
+    agent = UserAgent(model=scripted_model(lambda *_: CALM), calls=CallLog(), reader=reader)
+    assert asyncio.run(agent.speak(PERSONAS[0], "t", [])).faults == ()
+
+
+def test_what_is_doubted_is_asked_for_again_and_not_exported() -> None:
+    asked: list[str] = []
+
+    def script(messages, arguments):  # type: ignore[no-untyped-def]
+        asked.append(messages[-1].text)
+        return CALM
+
+    reader = Reader(model=scripted_model(lambda *_: "NO"), calls=CallLog())
+    agent = UserAgent(model=scripted_model(script), calls=CallLog(), reader=reader)
+    tree = grow(config(turns=1), user=agent)
+    said = tree.nodes[0]
+    assert isinstance(said, UserNode)
+    assert said.faults == ("doubted",)
+    assert len(asked) == TRIES
+    assert REPAIRS["doubted"].reason in asked[1]
+    assert tree.spoiled(said.id)
+    assert "true a wheel" not in json.dumps(list(ROWS["sft"](tree, Counter())))
+
+
+def test_what_the_rules_reject_is_not_read() -> None:
+    read: list[str] = []
+    reader = Reader(model=scripted_model(lambda *_: read.append("x") or "YES"), calls=CallLog())  # type: ignore[func-returns-value]
+    agent = UserAgent(
+        model=scripted_model(lambda *_: "As an AI I have no wheel."), calls=CallLog(), reader=reader
+    )
+    asyncio.run(agent.speak(PERSONAS[0], "t", []))
+    assert not read
+
+
+def test_it_is_off_unless_a_model_is_named() -> None:
+    plain = Config()
+    assert plain.models.reader is None
+    assert "reader" not in plain.models.by_role()
+    assert make_reader({}, CallLog(), {}) is None
+    named = validate(Config, {"models": {"reader": "openai:x@http://127.0.0.1:1/v1"}}, source="t")
+    assert named.models.by_role()["reader"].max_tokens == 8
+    assert make_reader({"reader": says(YES=1.0)}, CallLog(), {}) is not None
+
+
+def test_an_audit_counts_what_it_doubts_and_what_it_cannot_read() -> None:
+    turns = list(read_turns("develop"))[:40]
+    report = asyncio.run(
+        audit_with_reader(
+            turns, "develop", Reader(model=scripted_model(lambda *_: "NO"), calls=CallLog())
+        )
+    )
+    assert report.caught == report.false_alarms == 1
+    assert report.good.faults["doubted"] == report.good.turns
+    mute = Reader(model=scripted_model(lambda *_: "Hm."), calls=CallLog())
+    report = asyncio.run(audit_with_reader(turns, "develop", mute))
+    assert report.false_alarms == 0
+    assert report.unreadable >= report.good.turns
