@@ -21,7 +21,7 @@ from aloe.errors import ConfigError, InputError
 from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
 from aloe.memory.imports import read_foreign
-from aloe.memory.verifiable import DIMENSIONS, wish
+from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
 from aloe.schema import Fact, Persona, Record, digest, sentences
 
 SUITES_FOLDER = Path(__file__).parent / "suites"
@@ -219,7 +219,7 @@ def _table(name: str) -> dict[str, _Part]:
 
 
 def _persona(life: _Part, temper: _Part) -> Persona:
-    wishes = [wish(*each).trait for each in temper.preferences.items()]
+    wishes = [find_wish(*each).trait for each in temper.preferences.items()]
     personality = temper.text or " ".join(wishes)
     facts = [Fact.of("fact", text) for text in life.facts or sentences(life.text)]
     facts += [Fact.of("trait", text) for text in temper.facts or sentences(personality)]

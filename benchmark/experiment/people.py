@@ -24,7 +24,8 @@ from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import Embedder
 from aloe.memory.splitting import close_pairs, clusters
-from aloe.memory.verifiable import DIMENSIONS, generate
+from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.generation import generate
 from aloe.schema import Persona, derived_seed, digest
 
 Part = Literal["train", "validation", "test"]

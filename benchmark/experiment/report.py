@@ -26,7 +26,7 @@ from aloe.benchmark.statistics import average_level
 from aloe.config import Condition, Config
 from aloe.files.writing import replace_text
 from aloe.memory.run_folder import read_trees
-from aloe.memory.verifiable import satisfaction
+from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Tree
 
 GOAL = 0.32
@@ -361,7 +361,7 @@ class _Count:
         self.won = self.lost = self.faulty = 0
 
     def add(self, tree: Tree, node: AssistantNode) -> None:
-        self.levels.append(satisfaction(tree.persona.preferences, node.content))
+        self.levels.append(measure_satisfaction(tree.persona.preferences, node.content))
         self.won += sum(verdict.preferred == node.id for verdict in tree.verdicts)
         self.lost += sum(verdict.rejected == node.id for verdict in tree.verdicts)
         self.faulty += bool(node.faults)
@@ -455,7 +455,7 @@ def _dialogue(tree: Tree) -> str:
     for node in tree.nodes[:-2]:
         text = node.content.replace("\n", "\n> ")
         if isinstance(node, AssistantNode):
-            level = satisfaction(tree.persona.preferences, node.content)
+            level = measure_satisfaction(tree.persona.preferences, node.content)
             lines.append(f"> **Assistant ({level:.2f}):** {text}")
         else:
             lines.append(f"> **User:** {text}")

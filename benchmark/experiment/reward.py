@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aloe.agents.rewriter import stated
-from aloe.memory.verifiable import satisfaction
+from aloe.memory.verifiable.scoring import measure_satisfaction
 
 
 def wishes_kept(
@@ -18,6 +18,6 @@ def wishes_kept(
     """
     replies = (completion[-1]["content"] for completion in completions)
     return [
-        satisfaction(stated([text]), reply)
+        measure_satisfaction(stated([text]), reply)
         for text, reply in zip(personality, replies, strict=True)
     ]

@@ -18,7 +18,8 @@ from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import SHIPPED, read_personas
 from aloe.memory.pool.pairing import conflicts
 from aloe.memory.validation import reasons
-from aloe.memory.verifiable import demonstration, satisfaction
+from aloe.memory.verifiable.demonstration import demonstrate
+from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import Fact, sentences
 from tests.builders import PERSONAS, persona_lines
 
@@ -147,7 +148,7 @@ def test_wishes_can_be_met_and_no_pool_of_four_holds_their_combination() -> None
         for case in load_cases(name):
             wishes = case.persona.preferences
             assert len(wishes) == 8
-            assert satisfaction(wishes, demonstration(wishes)) == 1
+            assert measure_satisfaction(wishes, demonstrate(wishes)) == 1
 
 
 def test_flips_change_the_wishes_and_keep_the_life() -> None:
@@ -159,8 +160,8 @@ def test_flips_change_the_wishes_and_keep_the_life() -> None:
             assert before.personality != after.personality
             assert case.flip
             assert case.flip.note
-    reply = demonstration(case.persona.preferences)
-    assert satisfaction(case.persona_at(10).preferences, reply) == 0
+    reply = demonstrate(case.persona.preferences)
+    assert measure_satisfaction(case.persona_at(10).preferences, reply) == 0
 
 
 def test_noisy_users_are_those_of_the_hundred() -> None:

@@ -43,7 +43,10 @@ from aloe.benchmark.experiment.stage import Stages
 from aloe.config import Config, ExperimentConfig, load, validated
 from aloe.errors import ConfigError, StoreError
 from aloe.memory.embedder import MiniLmEmbedder
-from aloe.memory.verifiable import DIMENSIONS, demonstration, generate, satisfaction, wish
+from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.memory.verifiable.demonstration import demonstrate
+from aloe.memory.verifiable.generation import generate
+from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Verdict, Vote
 
 SMALL = ExperimentConfig(train=12, validation=3, test=4)
@@ -94,8 +97,8 @@ def test_no_life_is_on_two_sides(small: Any) -> None:
 
 def test_replies_for_nobody_in_particular_keep_half_of_the_wishes(small: Any) -> None:
     everybody = [persona for part in small.parts.values() for persona in part]
-    plain = demonstration({"spelling": "American"})
-    assert {satisfaction(each.preferences, plain) for each in everybody} == {0.5}
+    plain = demonstrate({"spelling": "American"})
+    assert {measure_satisfaction(each.preferences, plain) for each in everybody} == {0.5}
 
 
 def test_the_same_seed_gives_the_same_people(small: Any) -> None:
@@ -110,7 +113,7 @@ def test_test_users_ask_what_training_users_never_ask() -> None:
 
 def test_every_sentence_but_the_question_is_marked() -> None:
     questions = frozenset(training_questions())
-    remark = wish("closing", "next step").remark  # which is a question itself
+    remark = find_wish("closing", "next step").remark  # which is a question itself
     said = user(f"I mend nets. {remark} {min(questions)}")
     marked = asyncio.run(RuleMarker(questions=questions).induce("t", said))
     assert [each.quote for each in marked] == ["I mend nets.", remark]
@@ -133,7 +136,7 @@ class Plain:
 def test_the_rewriter_edits_the_reply_of_another_and_asks_no_more() -> None:
     plain = Plain()
     shared = AskedOnce(source=plain)
-    wanted = wish("emoji", "some")
+    wanted = find_wish("emoji", "some")
     said = user(f"I mend nets. {wanted.trait} What now?")
 
     async def both() -> list[AssistantNode]:
@@ -155,7 +158,7 @@ def test_a_reply_edited_for_a_stranger_keeps_wishes_that_nobody_stated() -> None
         agent = Rewriter(source=Plain(), name="stranger", wishes=strange_wishes(dimensions))
         return asyncio.run(agent.reply(tree, [], said, ())).content
 
-    kept = [[d for d in dimensions if wish(d, DIMENSIONS[d][0].value).kept(written(str(n)))]
+    kept = [[d for d in dimensions if find_wish(d, DIMENSIONS[d][0].value).kept(written(str(n)))]
             for n in range(40)]  # fmt: skip
     assert {len(each) for each in kept} == {2}
     assert {name for each in kept for name in each} == set(dimensions)
@@ -205,15 +208,15 @@ PERSONAS = [generate(seed) for seed in range(6)]
 def test_shuffled_users_voice_the_wishes_of_somebody_else() -> None:
     rows = []
     for persona in PERSONAS:
-        wishes = [wish(*each) for each in persona.preferences.items()]
+        wishes = [find_wish(*each) for each in persona.preferences.items()]
         rows.append(row(persona, f"I sing. {wishes[0].trait} Why?", f"{wishes[1].remark} How?"))
     found = shuffled(rows, PERSONAS, 1)
     assert found == shuffled(rows, PERSONAS, 1)
     for persona, before, after in zip(PERSONAS, rows, found, strict=True):
         text = " ".join(message["content"] for message in after["prompt"])
-        own = [wish(*each) for each in persona.preferences.items()]
+        own = [find_wish(*each) for each in persona.preferences.items()]
         assert not any(each.trait in text or each.remark in text for each in own)
-        others = [wish(*each) for p in PERSONAS for each in p.preferences.items()]
+        others = [find_wish(*each) for p in PERSONAS for each in p.preferences.items()]
         assert any(each.trait in text for each in others)
         assert any(each.remark in text for each in others)
         assert text.count("I sing.") == 1
@@ -256,13 +259,13 @@ def test_defects_of_the_judge() -> None:
 
 def test_the_reward_is_what_the_judge_says() -> None:
     persona = PERSONAS[0]
-    replies = [demonstration(persona.preferences), "No"]
+    replies = [demonstrate(persona.preferences), "No"]
     rewards = wishes_kept(
         [[{"role": "assistant", "content": reply}] for reply in replies],
         [persona.personality] * 2,
         prompts=None,
     )
-    assert rewards == [satisfaction(persona.preferences, reply) for reply in replies]
+    assert rewards == [measure_satisfaction(persona.preferences, reply) for reply in replies]
     assert rewards[0] == 1.0
 
 

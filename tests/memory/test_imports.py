@@ -5,7 +5,7 @@ import pytest
 
 from aloe.errors import InputError
 from aloe.memory.imports import Columns, Texts, described, matched, read_foreign
-from aloe.memory.verifiable import generate
+from aloe.memory.verifiable.generation import generate
 from aloe.schema import Persona
 
 
