@@ -5,7 +5,7 @@ them. Reading is strict and names the line, because a persona that was silently 
 changes what is simulated. Gzip is read as it is, so that a large pool stays small on disk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from aloe.errors import InputError
@@ -23,15 +23,21 @@ def read_personas(path: Path) -> list[Persona]:
     Raises:
         InputError: the file is missing, empty or no text, or a line is broken or a repetition.
     """
-    found: dict[str, Persona] = {}
-    for number, line in read_lines(path):
-        persona = parse_persona(path, number, line)
-        if persona.id in found:
-            raise InputError(path, f"persona {persona.id} is there twice", line=number)
-        found[persona.id] = persona
+    found = list(iter_personas(path))
     if not found:
         raise InputError(path, "there are no personas here; run `aloe personas grow` first")
-    return list(found.values())
+    return found
+
+
+def iter_personas(path: Path) -> Iterator[Persona]:
+    """Yield the personas in a file, as `read_personas` does, one at a time."""
+    seen: set[str] = set()
+    for number, line in read_lines(path):
+        persona = parse_persona(path, number, line)
+        if persona.id in seen:
+            raise InputError(path, f"persona {persona.id} is there twice", line=number)
+        seen.add(persona.id)
+        yield persona
 
 
 def parse_persona(path: Path, number: int, line: str) -> Persona:

@@ -122,15 +122,15 @@ class _Growth:
     def run(self) -> None:
         """Open everything and grow; nothing is opened if the pool is large enough."""
         from aloe.memory.descriptions import read_seeds
-        from aloe.memory.pool.gate import PoolFiles, saved_size
+        from aloe.memory.pool.files import PoolFiles, count_saved
 
-        self.size = saved_size(self.out)
+        self.size = count_saved(self.out)
         if self.size >= self.config.personas.target:
             return
         seeds = read_seeds(self.config.personas.seeds)
         from aloe.calls.event import appending
         from aloe.memory.embedder import open_embedder
-        from aloe.memory.pool.gate import open_pool
+        from aloe.memory.pool.open import open_pool
         from aloe.models.open import check_reachable, open_model
 
         personas = self.config.personas

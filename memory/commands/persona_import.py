@@ -60,7 +60,7 @@ def import_files(
     from aloe import config as settings
     from aloe.memory.embedder import open_embedder
     from aloe.memory.imports import matched
-    from aloe.memory.pool.gate import open_pool
+    from aloe.memory.pool.open import open_pool
     from aloe.schema import digest
 
     personas = settings.load(config).personas

@@ -48,11 +48,11 @@ def vectors(
 ) -> "dict[Kind, Vectors]":
     """Return the vectors of a pool, from beside it or made now."""
     from aloe.memory.embedder import open_embedder
-    from aloe.memory.pool.gate import stored_vectors
     from aloe.memory.pool.report import vectors_of
+    from aloe.memory.pool.store import read_vectors
 
     embedder = open_embedder(settings.embedder)
-    stored = stored_vectors(path, embedder.name)
+    stored = read_vectors(path, embedder.name)
     missing = 2 * len(personas) - sum(map(len, stored.values()))
     if missing > 500:
         stderr().print(f"embedding about {missing} descriptions ...", highlight=False)
@@ -116,7 +116,7 @@ def stats(
     Example: `aloe personas stats personas.jsonl --map pool.png --by age`
     """
     from aloe.memory.pool import report
-    from aloe.memory.pool.gate import PoolFiles
+    from aloe.memory.pool.files import PoolFiles
     from aloe.memory.pool.growth import read_growth
 
     path, personas, settings = opened(file, config)

@@ -11,7 +11,7 @@ from aloe.benchmark.decontamination import sha256
 from aloe.config import PersonasConfig
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import SHIPPED, read_personas
-from aloe.memory.pool.gate import stored_vectors
+from aloe.memory.pool.store import read_vectors
 from aloe.memory.pool.report import contradictory, unsound
 from aloe.schema import digest
 
@@ -132,7 +132,7 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(
     people = read_personas(out)
     assert len(people) == 60
     assert [json.loads(line)["id"] for line in kept] == [p.id for p in people[: len(kept)]]
-    stored = stored_vectors(out, "bag-of-words")
+    stored = read_vectors(out, "bag-of-words")
     assert {digest(p.profile) for p in people} <= stored["profile"].keys()
     assert len(stored["profile"]) == 60 + 32
     assert len(stored["personality"]) == 60 + 32

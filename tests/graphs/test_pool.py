@@ -14,7 +14,8 @@ from aloe.memory.axes import MIX, Axes, Kind
 from aloe.memory.composition import Composer
 from aloe.memory.descriptions import Description, read_seeds
 from aloe.memory.personas import read_personas
-from aloe.memory.pool.gate import PoolFiles, open_pool
+from aloe.memory.pool.files import PoolFiles
+from aloe.memory.pool.open import open_pool
 from aloe.memory.pool.growth import GrowthLog, read_growth
 from aloe.memory.pool.report import coverage, duplicates, vectors_of
 from aloe.memory.validation import own_reasons
