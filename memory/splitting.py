@@ -10,12 +10,16 @@ look also covers training personas that come from elsewhere.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
+from aloe.errors import ConfigError
+from aloe.files.writing import replace_text
 from aloe.memory.axes import KINDS, Kind
 from aloe.memory.embedder import Vectors
+from aloe.memory.personas import as_lines
 from aloe.schema import Persona
 
 Part = Literal["train", "validation", "test"]
@@ -136,3 +140,28 @@ def _too_close(
     }
     near = nearest_similarity(mine, train)
     return {r: float(s) for r, s in zip(held_out, near, strict=True) if s >= threshold}
+
+
+def check_filled(done: Split, shares: Mapping[Part, float], threshold: float) -> None:
+    """Make sure that every part that was asked for holds somebody.
+
+    Raises:
+        ConfigError: one is empty.
+    """
+    if empty := [part for part, rows in done.rows.items() if shares[part] and not rows]:
+        count = sum(map(len, done.rows.values())) + len(done.refused)
+        raise ConfigError(
+            f"no persona is left for {' and '.join(empty)}: at similarity {threshold} the largest "
+            f"cluster holds {done.largest} of {count} and {len(done.refused)} are too "
+            "close to training; raise --threshold"
+        )
+
+
+def write_parts(folder: Path, personas: Sequence[Persona], done: Split) -> None:
+    """Write train.jsonl, validation.jsonl and test.jsonl into `folder`.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    for part, rows in done.rows.items():
+        replace_text(folder / f"{part}.jsonl", as_lines(personas[row] for row in rows))

@@ -43,7 +43,7 @@ app = typer.Typer(
 @app.command()
 def grow(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="personas.jsonl to grow.")],
-    target: Annotated[int | None, typer.Option("--target", help="Personas wanted.")] = None,
+    count: Annotated[int | None, typer.Option("--count", help="Personas wanted.")] = None,
     seeds: Annotated[
         Path | None,
         typer.Option("--seeds", metavar="DIR", help="profiles.jsonl and personalities.jsonl."),
@@ -64,7 +64,7 @@ def grow(
     Writes FILE and, beside it, a folder with the vectors and the fate of every candidate. The same
     command again goes on where the last one stopped.
 
-    Example: `aloe personas grow --target 100 --out personas.jsonl`
+    Example: `aloe personas grow --count 100 --out personas.jsonl`
     """
     from aloe import config as settings
     from aloe.plugins import extension
@@ -73,7 +73,7 @@ def grow(
         config,
         {
             "seed": seed,
-            "personas.target": target,
+            "personas.target": count,
             "personas.seeds": seeds,
             "personas.batch": batch or (COMPOSED_BATCH if compose else None),
         },

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aloe.config import PersonasConfig
     from aloe.memory.axes import Kind
     from aloe.memory.embedder import Vectors
-    from aloe.memory.pool.report import NearPair
+    from aloe.memory.pool.report import CellCoverage, NearPair, PoolReport
     from aloe.schema import Persona
 
 FOUND = 1
@@ -32,10 +32,10 @@ PoolFile = Annotated[
 ]
 
 
-def opened(
+def read_pool(
     file: Path | None, config: Path | None
 ) -> tuple[Path, "list[Persona]", "PersonasConfig"]:
-    """Return the pool that a verb looks at, and the settings."""
+    """Return the pool that a command looks at, and the settings."""
     from aloe import config as settings
     from aloe.memory.personas import SHIPPED, read_personas
 
@@ -43,7 +43,7 @@ def opened(
     return path, read_personas(path), settings.load(config).personas
 
 
-def vectors(
+def load_vectors(
     path: Path, personas: "Sequence[Persona]", settings: "PersonasConfig"
 ) -> "dict[Kind, Vectors]":
     """Return the vectors of a pool, from beside it or made now."""
@@ -71,7 +71,7 @@ def show_personas(
 
     Example: `aloe personas show personas.jsonl --count 3`
     """
-    path, personas, _ = opened(file, None)
+    path, personas, _ = read_pool(file, None)
     if persona:
         personas = [each for each in personas if each.id.startswith(persona)]
         if not personas:
@@ -103,7 +103,7 @@ def _short(value: Any) -> str:
 
 def stats(
     file: PoolFile = None,
-    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Nearest pairs of each kind.")] = 5,
+    count: Annotated[int, typer.Option("--count", min=1, help="Nearest pairs of each kind.")] = 5,
     picture: Annotated[
         Path | None, typer.Option("--map", metavar="FILE.png", help="Draw a 2-D map as PNG.")
     ] = None,
@@ -115,57 +115,55 @@ def stats(
 
     Example: `aloe personas stats personas.jsonl --map pool.png --by age`
     """
+    from aloe.memory.pool import map as maps
     from aloe.memory.pool import report
     from aloe.memory.pool.files import PoolFiles
     from aloe.memory.pool.growth import read_growth
 
-    path, personas, settings = opened(file, config)
-    found = vectors(path, personas, settings)
-    near = report.nearest_pairs(personas, found, pairs)
-    curve = report.saturation(list(read_growth(PoolFiles(path).growth)))
-    figures = report.summary(personas)
-    contradictions = report.contradictory(personas)
-    covered = report.coverage(personas)
+    if picture:
+        maps.check_drawing()
+    path, personas, settings = read_pool(file, config)
+    found = load_vectors(path, personas, settings)
+    outcomes = list(read_growth(PoolFiles(path).growth))
+    measured = report.measure_pool(personas, found, outcomes, count)
     drawn, colours = _map(personas, found, by, picture)
-    parts = [_figures(figures, len(contradictions)), _coverage(covered), _pairs(near)]
-    if curve:
-        parts.append(_saturation(curve))
+    parts = [_figures(measured), _coverage(measured.coverage), _pairs(measured.nearest)]
+    if measured.saturation:
+        parts.append(_saturation(measured.saturation))
     parts.append(Panel(drawn, title="map (principal components of the profiles)"))
     if picture:
         parts.append(Text(f"{picture}: coloured by {by}: {', '.join(colours)}"))
     show(Group(*parts), as_json=as_json)
-    finish(
-        {
-            **figures,
-            "contradictory": len(contradictions),
-            "coverage": [
-                dict(zip(("axis", "value", "count", "share", "target"), row, strict=True))
-                for row in covered
-            ],
-            "nearest": [_pair_json(pair) for pair in near],
-            "saturation": [{"candidates": n, "accepted": round(a, 4)} for n, a in curve],
-            "map": str(picture) if picture else None,
-        },
-        as_json=as_json,
-    )
+    finish({**_stats_json(measured), "map": str(picture) if picture else None}, as_json=as_json)
 
 
-def _figures(figures: dict[str, Any], contradictory: int) -> RenderableType:
+def _stats_json(measured: "PoolReport") -> dict[str, Any]:
+    return {
+        **measured.figures,
+        "contradictory": measured.contradictory,
+        "coverage": [cell._asdict() for cell in measured.coverage],
+        "nearest": [_pair_json(pair) for pair in measured.nearest],
+        "saturation": [{"candidates": n, "accepted": round(a, 4)} for n, a in measured.saturation],
+    }
+
+
+def _figures(measured: "PoolReport") -> RenderableType:
+    figures = measured.figures
     origins = ", ".join(f"{n} {name}" for name, n in figures["origins"].items())
     return Text(
         f"{figures['personas']} personas of {figures['profiles']} profiles and "
         f"{figures['personalities']} personalities ({figures['verifiable']} verifiable)\n"
         f"{figures['facts']} facts, {figures['distinct_facts']} of them distinct; "
         f"{figures['facts_mean']} facts and {figures['words_mean']} words a persona\n"
-        f"descriptions: {origins}; {contradictory} personas contradict themselves"
+        f"descriptions: {origins}; {measured.contradictory} personas contradict themselves"
     )
 
 
-def _coverage(rows: Sequence[tuple[str, str, int, float, float]]) -> Table:
+def _coverage(cells: "Sequence[CellCoverage]") -> Table:
     table = Table(title="coverage", title_justify="left")
     for name in ("axis", "value", "count", "share", "target"):
         table.add_column(name, justify="left" if name in ("axis", "value") else "right")
-    for axis, value, count, share, target in rows:
+    for axis, value, count, share, target in cells:
         table.add_row(axis, value, str(count), f"{share:.1%}", f"{target:.1%}")
     return table
 
@@ -206,12 +204,11 @@ def _map(
     from aloe.memory.axes import cells
     from aloe.memory.pool import map as maps
 
-    places = maps.positions(found["profile"])
-    named = [dict(cells(persona.axes)).get(by, "unknown") for persona in personas]
-    groups = sorted(set(named))
+    places = maps.project(found["profile"])
+    groups = [dict(cells(persona.axes)).get(by, "unknown") for persona in personas]
     if picture:
-        maps.write_png(picture, maps.draw(places, [groups.index(name) for name in named]))
-    return maps.braille(places), groups
+        maps.draw_png(picture, places, groups)
+    return maps.draw_braille(places), sorted(set(groups))
 
 
 def check(
@@ -230,9 +227,9 @@ def check(
     """
     from aloe.memory.pool import report
 
-    path, personas, settings = opened(file, config)
+    path, personas, settings = read_pool(file, config)
     limit = settings.threshold if threshold is None else threshold
-    pairs = report.duplicates(personas, vectors(path, personas, settings), limit)
+    pairs = report.duplicates(personas, load_vectors(path, personas, settings), limit)
     contradictions = report.contradictory(personas)
     unsound = report.unsound(personas)
     lines = [

@@ -8,7 +8,7 @@ should find.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from aloe.memory.pool.growth import Outcome
 from aloe.memory.pool.index import ExactScan
 from aloe.memory.pool.pairing import conflicts
 from aloe.memory.splitting import KindVectors
-from aloe.schema import Persona, digest
+from aloe.memory.validation import reasons
+from aloe.schema import Lineage, Persona, digest
 
 CURVE_POINTS = 10
 
@@ -32,6 +33,44 @@ class NearPair:
     first: Persona
     second: Persona
     similarity: float
+
+
+class CellCoverage(NamedTuple):
+    """How many personas fall into one cell of the axes."""
+
+    axis: str
+    value: str
+    count: int
+    share: float
+    """Share of the personas that have this axis, in [0, 1]."""
+    target: float
+    """Share that growth aims at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolReport:
+    """What can be said about a pool."""
+
+    figures: dict[str, Any]
+    contradictory: int
+    """Personas that contradict themselves."""
+    coverage: list[CellCoverage]
+    nearest: list[NearPair]
+    saturation: list[tuple[int, float]]
+    """Candidates so far and the accepted share of the stretch up to there."""
+
+
+def measure_pool(
+    personas: Sequence[Persona], vectors: KindVectors, outcomes: Sequence[Outcome], count: int
+) -> PoolReport:
+    """Return the report on a pool, with the `count` nearest pairs of each kind."""
+    return PoolReport(
+        figures=summary(personas),
+        contradictory=len(contradictory(personas)),
+        coverage=coverage(personas),
+        nearest=nearest_pairs(personas, vectors, count),
+        saturation=saturation(outcomes),
+    )
 
 
 def vectors_of(
@@ -99,8 +138,8 @@ def duplicates(
     return found
 
 
-def coverage(personas: Sequence[Persona]) -> list[tuple[str, str, int, float, float]]:
-    """Return (axis, value, count, share, target share) for every cell of the target mix."""
+def coverage(personas: Sequence[Persona]) -> list[CellCoverage]:
+    """Return how every cell of the target mix is filled."""
     counts = Counter(cell for persona in personas for cell in cells(persona.axes))
     rows = []
     for shares in MIX.values():
@@ -108,7 +147,8 @@ def coverage(personas: Sequence[Persona]) -> list[tuple[str, str, int, float, fl
             total = sum(counts[axis, value] for value in values)
             for value, target in values.items():
                 here = counts[axis, value]
-                rows.append((axis, value, here, here / total if total else 0.0, target))
+                share = here / total if total else 0.0
+                rows.append(CellCoverage(axis, value, here, share, target))
     return rows
 
 
@@ -120,9 +160,6 @@ def contradictory(personas: Sequence[Persona]) -> dict[str, tuple[str, ...]]:
 
 def unsound(personas: Sequence[Persona]) -> Counter[str]:
     """Return how many descriptions break which rule of `aloe.memory.validation`."""
-    from aloe.memory.validation import reasons
-    from aloe.schema import Lineage
-
     origin = Lineage(origin="imported")
     found: Counter[str] = Counter()
     for persona in personas:
