@@ -10,9 +10,9 @@ what makes a user alive and are no fault.
 import re
 from functools import lru_cache
 
-from aloe.memory.contradictions import contradictions
-from aloe.memory.disclosures import overlap
-from aloe.memory.words import content_words, names, numbers
+from aloe.memory.contradictions import find_contradictions
+from aloe.memory.disclosures import measure_overlap
+from aloe.memory.words import find_content_words, find_names, find_numbers
 from aloe.schema import Persona, sentences
 
 _AGES = re.compile(
@@ -211,8 +211,8 @@ def _other_kin(text: str, facts: str) -> bool:
 
 def _excluded(piece: str, fact: str) -> bool:
     """Whether one person cannot say both, though either alone."""
-    both = contradictions(f"{fact} {piece}")
-    return bool(both) and not set(both) <= {*contradictions(piece), *contradictions(fact)}
+    both = find_contradictions(f"{fact} {piece}")
+    return bool(both) and not set(both) <= {*find_contradictions(piece), *find_contradictions(fact)}
 
 
 def _other_home(text: str, facts: str, said: str) -> bool:
@@ -226,10 +226,10 @@ def _other_home(text: str, facts: str, said: str) -> bool:
 
 def _differs(piece: str, fact: str) -> bool:
     """Whether a sentence says what a fact says but for a name or a number."""
-    if piece.endswith("?") or not _OWN.search(piece) or overlap(piece, fact) < SAME_WORDS:
+    if piece.endswith("?") or not _OWN.search(piece) or measure_overlap(piece, fact) < SAME_WORDS:
         return False
-    mine, theirs = (numbers(each) - {1} for each in (piece, fact))
-    called, known = names(piece) - names(fact), names(fact) - names(piece)
+    mine, theirs = (find_numbers(each) - {1} for each in (piece, fact))
+    called, known = find_names(piece) - find_names(fact), find_names(fact) - find_names(piece)
     return bool((mine - theirs and theirs - mine) or (called and known))
 
 
@@ -239,17 +239,17 @@ def _opposed(piece: str, fact: str) -> bool:
         piece = piece.rpartition(",")[0]
     if not _OWN.search(piece):
         return False
-    shared = content_words(piece) & content_words(fact)
+    shared = find_content_words(piece) & find_content_words(fact)
     return bool(shared) and any(
-        (_denied(clause, shared & content_words(clause)) and _sides(fact) != 2)
-        or (_sides(clause) | _sides(fact) == 3 and bool(shared & content_words(clause)))
+        (_denied(clause, shared & find_content_words(clause)) and _sides(fact) != 2)
+        or (_sides(clause) | _sides(fact) == 3 and bool(shared & find_content_words(clause)))
         for clause in _CLAUSES.split(piece)
     )
 
 
 def _denied(clause: str, shared: frozenset[str]) -> bool:
     """Whether one of the words `shared` with a fact is what the clause denies."""
-    return any(shared & content_words(found[1]) for found in _DENIED.finditer(clause))
+    return any(shared & find_content_words(found[1]) for found in _DENIED.finditer(clause))
 
 
 def _sides(text: str) -> int:
@@ -295,5 +295,5 @@ def invents(text: str, persona: Persona, said: str) -> bool:
 def _told(text: str, known: str) -> bool:
     """Whether most of what a sentence about the past says was known."""
     past = next((piece for piece in sentences(text) if _PAST.search(piece)), text)
-    words = content_words(past)
-    return len(words & content_words(known)) * 3 >= len(words)
+    words = find_content_words(past)
+    return len(words & find_content_words(known)) * 3 >= len(words)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aloe.agents.transcript import Path
-from aloe.memory.disclosures import facts_in_order
+from aloe.memory.disclosures import order_facts
 from aloe.memory.verifiable.talk import react
 from aloe.schema import Persona, UserNode, derived_seed
 
@@ -53,7 +53,7 @@ class RuleUser:
     async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
         """Write the user message that follows `path` (empty: the opening message)."""
         turn = len(path) // 2 + 1
-        facts = facts_in_order(persona, tree)
+        facts = order_facts(persona, tree)
         texts = [node.content for node in path[::2]]
         first = derived_seed("question", tree)
         parts = [

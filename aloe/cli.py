@@ -78,7 +78,7 @@ COMMANDS = {
         "aloe.benchmark.commands.bench:app", "Measure how alignment grows during a talk."
     ),
     "roles": Command(
-        "aloe.agents.commands.roles:app", "See the agents, and add roles of your own."
+        "aloe.agents.commands.roles:app", "See the agents, and add custom roles."
     ),
     "users": Command(
         "aloe.benchmark.commands.users:app", "Find out how far simulated users can be trusted."

@@ -26,7 +26,7 @@ from aloe.errors import CallError, ConfigError
 from aloe.graphs.checkpoints import Checkpoints
 from aloe.graphs.tree import SimulationContext, grow_tree
 from aloe.graphs.workers import work_through
-from aloe.memory.disclosures import Tally, default_ledger
+from aloe.memory.disclosures import Tally, default_checker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, open_model
 from aloe.schema import SPOILING, Persona, Tree, derived_seed
@@ -135,7 +135,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
             *(RoleAssistant(agent=role) for role in roles if role.place == "among assistants"),
         ),
         judge=make_judge(config, models, calls),
-        ledger=default_ledger(),
+        ledger=default_checker(),
         config=config.simulation,
         schedule=config.judge.schedule,
         roles=tuple(role for role in roles if role.place != "among assistants"),

@@ -44,7 +44,7 @@ def is_conversation(record: Any) -> bool:
     return isinstance(first, dict) and {"user", "assistant"} <= first.keys()
 
 
-def conversation_trees(path: Path) -> Iterator[tuple[Place, Tree]]:
+def read_conversations(path: Path) -> Iterator[tuple[Place, Tree]]:
     """Yield the trees of a file of conversations, each with the place of its first path.
 
     Raises:

@@ -1,6 +1,6 @@
 """`aloe personas show | stats | check | calibrate`: looking at a pool without changing it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,8 @@ FOUND = 1
 """Exit code of `check` when it finds something."""
 LISTED = 20
 """Findings that `check` prints of each sort."""
+NUMERIC = {"count", "share", "target", "candidates", "accepted of the last stretch"}
+"""Columns of numbers."""
 
 PoolFile = Annotated[
     Path | None,
@@ -48,7 +50,7 @@ def load_vectors(
 ) -> "dict[Kind, Vectors]":
     """Return the vectors of a pool, from beside it or made now."""
     from aloe.memory.embedder import open_embedder
-    from aloe.memory.pool.report import vectors_of
+    from aloe.memory.pool.report import gather_vectors
     from aloe.memory.pool.store import read_vectors
 
     embedder = open_embedder(settings.embedder)
@@ -56,7 +58,7 @@ def load_vectors(
     missing = 2 * len(personas) - sum(map(len, stored.values()))
     if missing > 500:
         stderr().print(f"embedding about {missing} descriptions ...", highlight=False)
-    return vectors_of(personas, embedder, stored)
+    return gather_vectors(personas, embedder, stored)
 
 
 def show_personas(
@@ -159,23 +161,26 @@ def _figures(measured: "PoolReport") -> RenderableType:
     )
 
 
-def _coverage(cells: "Sequence[CellCoverage]") -> Table:
-    table = Table(title="coverage", title_justify="left")
-    for name in ("axis", "value", "count", "share", "target"):
-        table.add_column(name, justify="left" if name in ("axis", "value") else "right")
-    for axis, value, count, share, target in cells:
-        table.add_row(axis, value, str(count), f"{share:.1%}", f"{target:.1%}")
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        table.add_column(name, justify="right" if name in NUMERIC else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _coverage(cells: "Sequence[CellCoverage]") -> Table:
+    rows = ((c.axis, c.value, str(c.count), f"{c.share:.1%}", f"{c.target:.1%}") for c in cells)
+    return _table("coverage", ("axis", "value", "count", "share", "target"), rows)
 
 
 def _pairs(pairs: "Sequence[NearPair]") -> Table:
-    table = Table(title="nearest pairs", title_justify="left")
-    for name in ("similarity", "kind", "one", "other"):
-        table.add_column(name, overflow="fold")
-    for pair in pairs:
-        texts = (getattr(each, pair.kind) for each in (pair.first, pair.second))
-        table.add_row(f"{pair.similarity:.3f}", pair.kind, *texts)
-    return table
+    rows = (
+        (f"{p.similarity:.3f}", p.kind, getattr(p.first, p.kind), getattr(p.second, p.kind))
+        for p in pairs
+    )
+    return _table("nearest pairs", ("similarity", "kind", "one", "other"), rows)
 
 
 def _pair_json(pair: "NearPair") -> dict[str, Any]:
@@ -188,24 +193,19 @@ def _pair_json(pair: "NearPair") -> dict[str, Any]:
 
 
 def _saturation(curve: Sequence[tuple[int, float]]) -> Table:
-    table = Table(title="saturation", title_justify="left")
-    table.add_column("candidates", justify="right")
-    table.add_column("accepted of the last stretch", justify="right")
-    table.add_column("")
-    for candidates, accepted in curve:
-        table.add_row(str(candidates), f"{accepted:.0%}", "█" * round(accepted * 30))
-    return table
+    rows = ((str(n), f"{share:.0%}", "█" * round(share * 30)) for n, share in curve)
+    return _table("saturation", ("candidates", "accepted of the last stretch", ""), rows)
 
 
 def _map(
     personas: "Sequence[Persona]", found: "dict[Kind, Vectors]", by: str, picture: Path | None
 ) -> tuple[str, list[str]]:
     """Return the map for the terminal and the groups by colour; write the PNG if one is wanted."""
-    from aloe.memory.axes import cells
+    from aloe.memory.axes import find_cells
     from aloe.memory.pool import map as maps
 
     places = maps.project(found["profile"])
-    groups = [dict(cells(persona.axes)).get(by, "unknown") for persona in personas]
+    groups = [dict(find_cells(persona.axes)).get(by, "unknown") for persona in personas]
     if picture:
         maps.draw_png(picture, places, groups)
     return maps.draw_braille(places), sorted(set(groups))
@@ -229,9 +229,9 @@ def check(
 
     path, personas, settings = read_pool(file, config)
     limit = settings.threshold if threshold is None else threshold
-    pairs = report.duplicates(personas, load_vectors(path, personas, settings), limit)
-    contradictions = report.contradictory(personas)
-    unsound = report.unsound(personas)
+    pairs = report.find_duplicates(personas, load_vectors(path, personas, settings), limit)
+    contradictions = report.find_contradictory(personas)
+    unsound = report.count_broken_rules(personas)
     lines = [
         f"{pair.kind}s of {pair.first.id} and {pair.second.id} are near-copies "
         f"({pair.similarity:.3f})"
@@ -280,25 +280,28 @@ def calibrate(
 
     personas = settings.load(config).personas
     labelled = calibration.read_pairs(pairs or calibration.PAIRS)
-    similar = calibration.similarities(labelled, open_embedder(personas.embedder))
-    best = calibration.calibrated(labelled, similar)
+    similar = calibration.measure_similarities(labelled, open_embedder(personas.embedder))
+    best = calibration.calibrate(labelled, similar)
     grid = sorted({round(0.5 + 0.05 * step, 2) for step in range(10)} | {best})
     rows = [
-        calibration.errors_at(t, kind, labelled, similar)
+        calibration.count_errors(t, kind, labelled, similar)
         for t in grid
         for kind in KINDS
         if any(pair.kind == kind for pair in labelled)
     ]
-    table = Table(title="what a threshold gets wrong", title_justify="left")
-    for name in ("threshold", "kind", "near-copies let in", "new ones refused"):
-        table.add_column(name)
-    for row in rows:
-        table.add_row(
-            f"{row.threshold:.2f}{' <' if row.threshold == best else ''}",
-            row.kind,
-            f"{row.missed} of {row.same}",
-            f"{row.refused} of {row.different}",
-        )
+    table = _table(
+        "what a threshold gets wrong",
+        ("threshold", "kind", "near-copies let in", "new ones refused"),
+        (
+            (
+                f"{row.threshold:.2f}{' <' if row.threshold == best else ''}",
+                row.kind,
+                f"{row.missed} of {row.same}",
+                f"{row.refused} of {row.different}",
+            )
+            for row in rows
+        ),
+    )
     said = Text(
         f"{best} is the lowest threshold that refuses at most {calibration.MAX_REFUSED:.0%} of "
         f"different people; the setting is personas.threshold = {personas.threshold}"

@@ -77,10 +77,10 @@ def import_(
     judge of every preference is called `imported`; a persona that the file does not give is empty.
     Example: `aloe trees import conversations.jsonl --out trees.jsonl`
     """
-    from aloe.memory.conversations import conversation_trees
+    from aloe.memory.conversations import read_conversations
 
     _check_apart(file, out)
-    trees = [tree for _, tree in conversation_trees(file)]
+    trees = [tree for _, tree in read_conversations(file)]
     turns = sum(node.role == "user" for tree in trees for node in tree.nodes)
     judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in trees)
     if alike := turns - judged:

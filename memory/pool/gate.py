@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aloe.files.journal import append_lines
-from aloe.memory.axes import KINDS, Cell, Kind, cells
+from aloe.memory.axes import KINDS, Cell, Kind, find_cells
 from aloe.memory.embedder import Embedder, Vectors
 from aloe.memory.personas import as_line
 from aloe.memory.pool.files import PoolFiles
@@ -160,7 +160,7 @@ class PersonaPool:
     def count(self, persona: Persona) -> None:
         """Count a persona whose line is there."""
         self.ids.add(persona.id)
-        self.cells.update(cells(persona.axes))
+        self.cells.update(find_cells(persona.axes))
 
 
 def _nearest_of(known: Mapping[str, Vectors], vectors: Vectors) -> list[Neighbour | None]:

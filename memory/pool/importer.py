@@ -10,7 +10,7 @@ from aloe.files.lines import Place
 from aloe.memory.axes import KINDS, Kind
 from aloe.memory.descriptions import Description, read_seeds
 from aloe.memory.embedder import open_embedder
-from aloe.memory.imports import Columns, ImportedText, described, matched, read_foreign
+from aloe.memory.imports import Columns, ImportedText, describe, match_personalities, read_foreign
 from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.open import open_pool
 from aloe.schema import Persona, digest
@@ -77,7 +77,7 @@ def import_personas(
         gate = _ImportGate(pool, given, keep_near=keep_near)
         loose = {kind: gate.new(kind, texts) for kind, texts in given.loose.items()}
         personalities = loose["personality"] or _hold_seeds(pool)
-        pairs = list(matched(loose["profile"], personalities))
+        pairs = list(match_personalities(loose["profile"], personalities))
         fresh = [persona for persona, _ in pairs if persona.id not in pool.ids]
         pool.admit([*fresh, *gate.new_wholes()])
         joined = {digest(persona.profile) for persona, _ in pairs}
@@ -107,7 +107,7 @@ class _Given:
 
     def add(self, found: ImportedText) -> None:
         """Take what a record holds, or note that it was there before."""
-        descriptions = described(found.texts)
+        descriptions = describe(found.texts)
         known = [each.id in self.places for each in descriptions.values()]
         if all(known) and (found.persona is None or found.persona.id in self.whole):
             first = self.places[next(iter(descriptions.values())).id]
@@ -184,7 +184,7 @@ class _ImportGate:
     def new_wholes(self) -> Iterator[Persona]:
         """Yield the whole personas whose profile is new; a personality may return."""
         whole = self._given.whole.values()
-        profiles = {p.profile: described({"profile": p.profile})["profile"] for p in whole}
+        profiles = {p.profile: describe({"profile": p.profile})["profile"] for p in whole}
         new = {description.text for description in self.new("profile", list(profiles.values()))}
         chosen = [p for p in whole if p.profile in new and p.id not in self._pool.ids]
         if chosen:

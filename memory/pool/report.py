@@ -12,15 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aloe.memory.axes import KINDS, MIX, Kind, cells
-from aloe.memory.descriptions import Description
+from aloe.memory.axes import KINDS, MIX, Kind, find_cells
 from aloe.memory.embedder import Embedder, Vectors
+from aloe.memory.imports import describe
 from aloe.memory.pool.growth import Outcome
-from aloe.memory.pool.index import ExactScan
-from aloe.memory.pool.pairing import conflicts
-from aloe.memory.splitting import KindVectors
-from aloe.memory.validation import reasons
-from aloe.schema import Lineage, Persona, digest
+from aloe.memory.pool.pairing import find_conflicts
+from aloe.memory.splitting import KindVectors, find_close_pairs
+from aloe.memory.validation import find_reasons
+from aloe.schema import Persona, digest
 
 CURVE_POINTS = 10
 
@@ -65,15 +64,15 @@ def measure_pool(
 ) -> PoolReport:
     """Return the report on a pool, with the `count` nearest pairs of each kind."""
     return PoolReport(
-        figures=summary(personas),
-        contradictory=len(contradictory(personas)),
-        coverage=coverage(personas),
-        nearest=nearest_pairs(personas, vectors, count),
-        saturation=saturation(outcomes),
+        figures=summarise(personas),
+        contradictory=len(find_contradictory(personas)),
+        coverage=measure_coverage(personas),
+        nearest=find_nearest_pairs(personas, vectors, count),
+        saturation=measure_saturation(outcomes),
     )
 
 
-def vectors_of(
+def gather_vectors(
     personas: Sequence[Persona], embedder: Embedder, stored: Mapping[Kind, Mapping[str, Vectors]]
 ) -> dict[Kind, Vectors]:
     """Return one row a persona, by kind, embedding only what is not in `stored` (by text id)."""
@@ -89,7 +88,9 @@ def vectors_of(
     return found
 
 
-def nearest_pairs(personas: Sequence[Persona], vectors: KindVectors, count: int) -> list[NearPair]:
+def find_nearest_pairs(
+    personas: Sequence[Persona], vectors: KindVectors, count: int
+) -> list[NearPair]:
     """Return the `count` most similar pairs of each kind, most similar first; one text is no pair.
 
     Every row gives its nearest row, so a pair may be missing here only if both of its personas
@@ -115,7 +116,7 @@ def nearest_pairs(personas: Sequence[Persona], vectors: KindVectors, count: int)
     return found
 
 
-def duplicates(
+def find_duplicates(
     personas: Sequence[Persona], vectors: KindVectors, threshold: float
 ) -> list[NearPair]:
     """Return every pair of descriptions that reaches `threshold`: an exact all-pairs check."""
@@ -124,23 +125,23 @@ def duplicates(
         first_with: dict[str, int] = {}
         for row, persona in enumerate(personas):
             first_with.setdefault(digest(getattr(persona, kind)), row)
-        scan = ExactScan(vectors[kind].shape[1])
-        scan.add(list(first_with), vectors[kind][list(first_with.values())])
+        rows = list(first_with.values())
+        texts = vectors[kind][rows]
         found += [
             NearPair(
                 kind=kind,
-                first=personas[first_with[one]],
-                second=personas[first_with[other]],
-                similarity=similarity,
+                first=personas[rows[one]],
+                second=personas[rows[other]],
+                similarity=float(texts[one] @ texts[other]),
             )
-            for one, other, similarity in scan.pairs(threshold)
+            for one, other in find_close_pairs({kind: texts}, threshold)
         ]
     return found
 
 
-def coverage(personas: Sequence[Persona]) -> list[CellCoverage]:
+def measure_coverage(personas: Sequence[Persona]) -> list[CellCoverage]:
     """Return how every cell of the target mix is filled."""
-    counts = Counter(cell for persona in personas for cell in cells(persona.axes))
+    counts = Counter(cell for persona in personas for cell in find_cells(persona.axes))
     rows = []
     for shares in MIX.values():
         for axis, values in shares.items():
@@ -152,25 +153,23 @@ def coverage(personas: Sequence[Persona]) -> list[CellCoverage]:
     return rows
 
 
-def contradictory(personas: Sequence[Persona]) -> dict[str, tuple[str, ...]]:
+def find_contradictory(personas: Sequence[Persona]) -> dict[str, tuple[str, ...]]:
     """Return what personas contradict themselves about, by persona id."""
-    found = {p.id: conflicts(p.profile, p.personality) for p in personas}
+    found = {p.id: find_conflicts(p.profile, p.personality) for p in personas}
     return {each: topics for each, topics in found.items() if topics}
 
 
-def unsound(personas: Sequence[Persona]) -> Counter[str]:
+def count_broken_rules(personas: Sequence[Persona]) -> Counter[str]:
     """Return how many descriptions break which rule of `aloe.memory.validation`."""
-    origin = Lineage(origin="imported")
     found: Counter[str] = Counter()
     for persona in personas:
-        for kind in KINDS:
-            text = getattr(persona, kind)
-            given = Description(kind=kind, text=text, axes={}, lineage=origin)
-            found.update(f"{kind}: {reason}" for reason in reasons(given))
+        texts = {kind: getattr(persona, kind) for kind in KINDS}
+        for kind, description in describe(texts).items():
+            found.update(f"{kind}: {reason}" for reason in find_reasons(description))
     return found
 
 
-def saturation(outcomes: Sequence[Outcome]) -> list[tuple[int, float]]:
+def measure_saturation(outcomes: Sequence[Outcome]) -> list[tuple[int, float]]:
     """Return (candidates so far, accepted share of the stretch up to there) in ten stretches."""
     step = max(1, -(-len(outcomes) // CURVE_POINTS))
     stretches = [outcomes[i : i + step] for i in range(0, len(outcomes), step)]
@@ -180,7 +179,7 @@ def saturation(outcomes: Sequence[Outcome]) -> list[tuple[int, float]]:
     ]
 
 
-def lineage_counts(personas: Sequence[Persona]) -> dict[str, int]:
+def count_origins(personas: Sequence[Persona]) -> dict[str, int]:
     """Return how many descriptions come from where, and with which model."""
     found: Counter[str] = Counter()
     for persona in personas:
@@ -192,7 +191,7 @@ def lineage_counts(personas: Sequence[Persona]) -> dict[str, int]:
     return dict(found)
 
 
-def summary(personas: Sequence[Persona]) -> dict[str, Any]:
+def summarise(personas: Sequence[Persona]) -> dict[str, Any]:
     """Return the plain figures of a pool."""
     facts = [len(p.facts) for p in personas]
     words = [len(p.text.split()) for p in personas]
@@ -205,5 +204,5 @@ def summary(personas: Sequence[Persona]) -> dict[str, Any]:
         "facts_mean": round(float(np.mean(facts)), 2),
         "words_mean": round(float(np.mean(words)), 1),
         "verifiable": sum(bool(p.preferences) for p in personas),
-        "origins": lineage_counts(personas),
+        "origins": count_origins(personas),
     }

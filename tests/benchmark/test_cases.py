@@ -16,8 +16,8 @@ from aloe.memory.axes import AGE_BANDS, MIX
 from aloe.memory.descriptions import Description, Lineage
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import SHIPPED, read_personas
-from aloe.memory.pool.pairing import conflicts
-from aloe.memory.validation import reasons
+from aloe.memory.pool.pairing import find_conflicts
+from aloe.memory.validation import find_reasons
 from aloe.memory.verifiable.demonstration import demonstrate
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import Fact, sentences
@@ -43,7 +43,7 @@ def test_every_suite_loads_and_nobody_contradicts_themselves(name: str) -> None:
         assert case.suite == name
         assert len(case.why) > 20
         for persona in {case.persona.id: case.persona, "at the end": case.persona_at(99)}.values():
-            assert not conflicts(persona.profile, persona.personality), case
+            assert not find_conflicts(persona.profile, persona.personality), case
             kinds = Counter(fact.kind for fact in persona.facts)
             assert kinds["fact"] >= 7
             assert kinds["trait"] >= 5
@@ -95,7 +95,7 @@ def test_the_hundred_keep_the_rules_of_the_pool() -> None:
             draft = Description(
                 kind=kind, text=text, axes=case.persona.axes, lineage=Lineage(origin="seed")
             )
-            assert not reasons(draft), text
+            assert not find_reasons(draft), text
         assert case.persona.facts == tuple(
             Fact.of(kind, text)
             for kind, whole in (

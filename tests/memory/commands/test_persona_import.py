@@ -11,19 +11,19 @@ WRITER = "scripted:aloe.agents.scripted_writer:reply"
 
 
 def test_importing_the_original_files(tmp_path: Path, bag_settings: Path, aloe: RunAloe) -> None:
-    profiles, tempers = tmp_path / "profile.jsonl", tmp_path / "personality.jsonl"
+    profiles, personalities = tmp_path / "profile.jsonl", tmp_path / "personality.jsonl"
     profiles.write_text(
         '"He is a nurse of thirty from Leeds."\n'
         '"She repairs violins in Kyoto.""They farm shrimp near Hue."\n'
         '"She repairs old violins in Kyoto."\n'
     )
-    tempers.write_text('"He is patient."\n"She loves puns."\n"They argue."\n')
+    personalities.write_text('"He is patient."\n"She loves puns."\n"They argue."\n')
     out = tmp_path / "personas.jsonl"
     given = (
         "personas",
         "import",
         profiles,
-        tempers,
+        personalities,
         "--out",
         out,
         "--config",
@@ -45,7 +45,7 @@ def test_importing_the_original_files(tmp_path: Path, bag_settings: Path, aloe: 
     assert "profile.jsonl:2" in ran.result["bad"][0]
 
 
-def test_importing_hub_lines_takes_the_seeds_tempers(
+def test_importing_hub_lines_takes_the_seeds_personalities(
     tmp_path: Path, bag_settings: Path, aloe: RunAloe
 ) -> None:
     hub = tmp_path / "hub.jsonl"

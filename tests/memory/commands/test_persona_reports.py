@@ -8,7 +8,7 @@ from aloe.benchmark.decontamination import sha256
 from aloe.config import PersonasConfig
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import SHIPPED, read_personas
-from aloe.memory.pool.report import contradictory, unsound
+from aloe.memory.pool.report import count_broken_rules, find_contradictory
 
 NEAREST = Path(__file__).parents[2] / "golden" / "nearest.json"
 CITIES = [f"Town {chr(65 + n)}" for n in range(25)]
@@ -86,8 +86,8 @@ def test_the_shipped_pool_holds_no_near_copies(aloe: RunAloe, pytestconfig: pyte
 def test_the_shipped_pool_breaks_no_rule() -> None:
     personas = read_personas(SHIPPED)
     assert len(personas) >= 3310
-    assert contradictory(personas) == {}
-    assert unsound(personas) == {}
+    assert find_contradictory(personas) == {}
+    assert count_broken_rules(personas) == {}
 
 
 def test_calibrating(aloe: RunAloe) -> None:

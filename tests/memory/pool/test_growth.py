@@ -21,4 +21,4 @@ def test_the_growth_log_survives_a_torn_line(tmp_path: Path) -> None:
     assert (again.judged, again.accepted, again.next_number) == (6, 4, 6)
     assert again.refusals == {"duplicate": 1, "too_short": 1, "language": 1}
     assert again.acceptance is None
-    assert report.saturation(list(read_growth(path)))[-1] == (6, 1.0)
+    assert report.measure_saturation(list(read_growth(path)))[-1] == (6, 1.0)

@@ -21,7 +21,7 @@ def test_vectors_are_made_only_where_none_are_stored() -> None:
             Counting.asked += len(texts)  # type: ignore[arg-type]
             return super().embed(texts)  # type: ignore[arg-type]
 
-    first = report.vectors_of(PEOPLE, Counting(), {})  # type: ignore[arg-type]
+    first = report.gather_vectors(PEOPLE, Counting(), {})  # type: ignore[arg-type]
     assert Counting.asked == 8
     stored = {
         kind: {
@@ -30,33 +30,38 @@ def test_vectors_are_made_only_where_none_are_stored() -> None:
         }
         for kind in ("profile", "personality")
     }
-    again = report.vectors_of(PEOPLE, Counting(), stored)  # type: ignore[arg-type]
+    again = report.gather_vectors(PEOPLE, Counting(), stored)  # type: ignore[arg-type]
     assert Counting.asked == 10
     np.testing.assert_array_equal(first["profile"], again["profile"])
 
 
 def test_nearest_pairs_and_duplicates() -> None:
-    found = report.vectors_of(PEOPLE, BagOfWords(), {})
-    nearest = report.nearest_pairs(PEOPLE, found, 1)
+    found = report.gather_vectors(PEOPLE, BagOfWords(), {})
+    nearest = report.find_nearest_pairs(PEOPLE, found, 1)
     assert {nearest[0].first.id, nearest[0].second.id} == {PEOPLE[0].id, PEOPLE[1].id}
-    pairs = report.duplicates(PEOPLE, found, 0.9)
+    pairs = report.find_duplicates(PEOPLE, found, 0.9)
     assert [(p.kind, p.first, p.second) for p in pairs] == [("profile", PEOPLE[0], PEOPLE[1])]
-    assert report.duplicates(PEOPLE[1:], report.vectors_of(PEOPLE[1:], BagOfWords(), {}), 0.9) == []
+    assert (
+        report.find_duplicates(PEOPLE[1:], report.gather_vectors(PEOPLE[1:], BagOfWords(), {}), 0.9)
+        == []
+    )
 
 
 def test_coverage_counts_against_the_mix() -> None:
-    rows = {(axis, value): (n, share) for axis, value, n, share, _ in report.coverage(PEOPLE)}
+    rows = {
+        (axis, value): (n, share) for axis, value, n, share, _ in report.measure_coverage(PEOPLE)
+    }
     assert rows["age", "25-39"] == (2, pytest.approx(2 / 3))
     assert rows["age", "75-90"] == (1, pytest.approx(1 / 3))
     assert rows["place", "town"] == (0, 0.0)
 
 
 def test_contradictions_are_found() -> None:
-    assert report.contradictory(PEOPLE) == {PEOPLE[3].id: ("marriage",)}
+    assert report.find_contradictory(PEOPLE) == {PEOPLE[3].id: ("marriage",)}
 
 
 def test_figures() -> None:
-    figures = report.summary(PEOPLE)
+    figures = report.summarise(PEOPLE)
     assert figures["personas"] == 4
     assert figures["facts"] == 12
     assert figures["distinct_facts"] == 10
