@@ -21,7 +21,7 @@ from aloe.config import Mood
 from aloe.errors import CallError
 from aloe.memory.disclosures import order_facts
 from aloe.models.open import Message, Model
-from aloe.schema import SPOILING, Fact, Fault, Persona, UserNode, derived_seed
+from aloe.schema import SPOILING, Fact, Fault, Persona, UserNode, derive_seed
 
 TRIES = 3
 """Samples asked for until one is without fault."""
@@ -66,7 +66,7 @@ class UserAgent:
         for attempt in range(TRIES):
             messages = self._messages(persona, tree, path, repaired[-1] if repaired else None)
             async with self.calls.call("user", self.model, tree=tree, node=parent) as call:
-                seed = derived_seed("user", tree, parent, attempt)
+                seed = derive_seed("user", tree, parent, attempt)
                 reply = await call.ask(messages, seed=seed)
                 said = _NEXT_NOTE.split(tidied(reply))[0].strip()
                 text = self._as_written(said, tree, seed)

@@ -20,7 +20,7 @@ from aloe.graphs.judging import judge_one
 from aloe.graphs.workers import work_through
 from aloe.models.open import Model
 from aloe.passport import Passport
-from aloe.schema import Verdict, derived_seed
+from aloe.schema import Verdict, derive_seed
 
 OWN_TOKENS = 80
 """Longest reply, in tokens, that the judge writes itself."""
@@ -92,7 +92,7 @@ async def _answer(pair: GoldPair, model: Model, calls: CallLog) -> str:
     comparison = pair.comparison
     messages = chat_messages([*comparison.path, comparison.user])
     async with calls.call("judge's own reply", model, tree=pair.id) as call:
-        seed = derived_seed("own", pair.id)
+        seed = derive_seed("own", pair.id)
         reply = await call.ask(messages, seed=seed, max_tokens=OWN_TOKENS)
         call.event.outcome = "ok" if reply.text else silence(reply)
     return reply.text

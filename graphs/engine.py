@@ -22,6 +22,7 @@ from aloe.graphs.worker import Job, Order, Report, Setup, Worker
 from aloe.graphs.worker_pool import WorkerPool
 from aloe.models.limits import limiter_of
 from aloe.models.local import lent_servers
+from aloe.models.model_string import ModelString
 from aloe.models.open import Model
 from aloe.schema import Tree
 
@@ -151,7 +152,10 @@ def workers(config: Config, trees: int, calls: CallLog) -> int:
     if settings.engine == "ray":
         return max(1, wanted)
     capped = any(cap is not None for cap in vars(calls.budget.limits).values())
-    served = all(each.model.startswith("openai:") for each in config.models.by_role().values())
+    served = all(
+        ModelString.parse(each.model).provider == "openai"
+        for each in config.models.by_role().values()
+    )
     if capped or not served:
         return 1
     return max(1, min(wanted, len(os.sched_getaffinity(0))))
@@ -160,7 +164,7 @@ def workers(config: Config, trees: int, calls: CallLog) -> int:
 def _check_reachable_from_elsewhere(models: dict[str, Model]) -> None:
     """Make sure that no model lives in this process, where a cluster's machines cannot reach it."""
     for name, model in models.items():
-        if model.config.model.startswith(("local:", "hf:", "instance:")):
+        if ModelString.parse(model.config.model).provider in ("local", "hf", "instance"):
             raise ConfigError(
                 f"{name}: {model.config.model} lives in one process; --engine ray needs models at "
                 f"a server that every machine can reach, such as openai:NAME@http://HOST:8000/v1"

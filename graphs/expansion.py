@@ -19,9 +19,9 @@ from statistics import mean
 from aloe.agents.guard import guarded
 from aloe.config import SimulationConfig
 from aloe.errors import RoleError
-from aloe.plugins import extension
+from aloe.plugins import load_plugin
 from aloe.ranking import beaten
-from aloe.schema import AssistantNode, Verdict, derived_seed
+from aloe.schema import AssistantNode, Verdict, derive_seed
 
 Expansion = Callable[[Sequence[AssistantNode], Sequence[Verdict], random.Random], list[str]]
 """Takes the siblings that can be continued, the verdicts on them and a random source of its own,
@@ -95,7 +95,7 @@ def expansion_named(name: str) -> Expansion:
     """
     if name in EXPANSIONS:
         return EXPANSIONS[name]
-    found: Expansion = extension("expansions", name)
+    found: Expansion = load_plugin("expansions", name)
     return found
 
 
@@ -139,7 +139,7 @@ def frontier(
     ]
     usable = [each for each in usable if each.candidates]
     if config.expansion == "beam" and turn > config.both_turns:
-        chosen = beam(usable, config.beam_width, random.Random(derived_seed("beam", tree, turn)))
+        chosen = beam(usable, config.beam_width, random.Random(derive_seed("beam", tree, turn)))
     else:
         name = "both" if turn <= config.both_turns else config.expansion
         chosen = [node for each in usable for node in _chosen(name, tree, each)]
@@ -147,7 +147,7 @@ def frontier(
 
 
 def _chosen(name: str, tree: str, siblings: Siblings) -> list[str]:
-    rng = random.Random(derived_seed("expand", tree, siblings.user))
+    rng = random.Random(derive_seed("expand", tree, siblings.user))
     policy = expansion_named(name)
     with guarded(f"expansion '{name}'", tree):
         chosen = set(policy(siblings.candidates, siblings.verdicts, rng))
@@ -189,6 +189,6 @@ def _within_budget(
         return chosen
     left, exchange = config.node_budget - nodes, 1 + width
     room = max(left // (exchange * (config.turns - turn)), int(left >= exchange))
-    rng = random.Random(derived_seed("budget", tree, turn))
+    rng = random.Random(derive_seed("budget", tree, turn))
     kept = set(rng.sample(chosen, min(room, len(chosen))))
     return [node for node in chosen if node in kept]

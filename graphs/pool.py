@@ -34,7 +34,7 @@ from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.growth import GrowthLog, Outcome
 from aloe.memory.pool.pairing import pair_descriptions
 from aloe.memory.validation import Validator, find_custom_reasons, find_reasons
-from aloe.schema import Lineage, Persona, derived_seed
+from aloe.schema import Lineage, Persona, derive_seed
 
 EXAMPLES_STAY = 16
 """Candidates that are shown the same examples."""
@@ -130,7 +130,7 @@ async def write(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
 
 async def _draft(context: PoolContext, number: int, kind: Kind) -> Draft:
     """Write one candidate; a call that fails for good is a refused candidate."""
-    rng = random.Random(derived_seed(context.seed, "candidate", kind, number))
+    rng = random.Random(derive_seed(context.seed, "candidate", kind, number))
     axes = sample(kind, context.pool.cells, rng)
     examples = _examples(context, kind, number)
     try:
@@ -145,7 +145,7 @@ async def _draft(context: PoolContext, number: int, kind: Kind) -> Draft:
 
 def _examples(context: PoolContext, kind: Kind, number: int) -> list[Description]:
     """Return seeds to show; they stay a while, so that a server's prefix cache holds."""
-    rng = random.Random(derived_seed(context.seed, "examples", kind, number // EXAMPLES_STAY))
+    rng = random.Random(derive_seed(context.seed, "examples", kind, number // EXAMPLES_STAY))
     seeds = context.seeds[kind]
     return rng.sample(seeds, min(context.config.examples, len(seeds)))
 
@@ -193,7 +193,7 @@ async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
     """Join what fits together and put it into the pool."""
     context = runtime.context
     waiting = {kind: [d for d in state["waiting"] if d.kind == kind] for kind in KINDS}
-    rng = random.Random(derived_seed(context.seed, "pair", context.log.next_number))
+    rng = random.Random(derive_seed(context.seed, "pair", context.log.next_number))
     pairs = pair_descriptions(waiting["profile"], waiting["personality"], rng)
     pairs = pairs[: context.config.target - len(context.pool)]
     personas = [join(*pair) for pair in pairs]

@@ -144,13 +144,13 @@ async def refuse(
 
 def main() -> None:
     """Run a worker; its pipes are standard input and output."""
-    from aloe.loop import runner
+    from aloe.loop import make_runner
 
     # What libraries print must not get between the messages.
     reports = os.dup(1)
     os.dup2(2, 1)
     orders = os.dup(0)
-    with runner() as loop:
+    with make_runner() as loop:
         try:
             loop.run(work(orders, reports))
         except (asyncio.IncompleteReadError, OSError):

@@ -29,7 +29,7 @@ from aloe.graphs.workers import work_through
 from aloe.memory.disclosures import Tally, default_checker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, open_model
-from aloe.schema import SPOILING, Persona, Tree, derived_seed
+from aloe.schema import SPOILING, Persona, Tree, derive_seed
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ def plan(personas: Sequence[Persona], trees: int, seed: int) -> Iterator[Planned
     """Yield `trees` trees, going round the personas; a persona's returns have other seeds."""
     for index in range(trees):
         persona = personas[index % len(personas)]
-        tree_seed = derived_seed(seed, persona.id, index // len(personas))
+        tree_seed = derive_seed(seed, persona.id, index // len(personas))
         yield PlannedTree(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
 
 

@@ -15,7 +15,7 @@ from aloe.errors import ConfigError
 from aloe.memory.axes import Kind
 from aloe.memory.contradictions import find_ages, find_contradictions, find_persons
 from aloe.memory.descriptions import Description
-from aloe.plugins import described
+from aloe.plugins import describe_error
 from aloe.schema import sentences
 
 Reason = Literal[
@@ -129,7 +129,7 @@ def find_custom_reasons(
         try:
             found.append(validator(description))
         except Exception as error:
-            raise ConfigError(f"validator '{name}' failed: {described(error)}") from None
+            raise ConfigError(f"validator '{name}' failed: {describe_error(error)}") from None
     return tuple(str(reason) for reason in found if reason)
 
 

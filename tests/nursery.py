@@ -19,7 +19,7 @@ import offline  # noqa: F401
 
 MODULES = (
     "aloe.cli",
-    "aloe.models.http",
+    "aloe.models.http_chat",
     "aloe.loop",
     "aloe.calls.history",
     "aloe.calls.replay",

@@ -149,7 +149,6 @@ def test_no_source_is_too_long_to_be_read_at_once() -> None:
     assert {f"{file.relative_to(ROOT)}: {n}" for file, n in lines.items() if n > LINES} == set()
 
 
-@pytest.mark.xfail(strict=True, reason="being mended")
 def test_no_two_public_classes_share_a_name() -> None:
     homes = defaultdict(list)
     for module, file in MODULES.items():

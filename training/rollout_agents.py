@@ -34,13 +34,13 @@ def casting(config: "Config") -> Iterator["Cast | None"]:
         )
     from aloe.calls.budget import Budget
     from aloe.calls.log import CallLog
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.models.open import check_reachable
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     calls = CallLog(prices=config.prices, budget=Budget(config.budget))
     # One loop for all: a client's connections belong to the loop that opened them.
-    with runner() as loop, traced(config.telemetry, calls):
+    with make_runner() as loop, trace_calls(config.telemetry, calls):
 
         def cast(rows: Sequence["Row"]) -> "Agents":
             _check_rows(rows, by_rule=training.reward == "rules")

@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import Any
 
 from aloe.errors import ConfigError
-from aloe.models.control_tokens import BREAK, ChatEncoder, broken
+from aloe.models.control_tokens import BREAK, ChatEncoder, break_tokens
 from aloe.training.export import ChatMessage
 from aloe.training.packing import EncodedReply
 
@@ -87,7 +87,7 @@ class ChatTokens:
     def _texts(self, prompt: Sequence[ChatMessage], reply: str) -> tuple[str, str]:
         """Return the text before a reply, and what the model has to write after it."""
         before, after = self._divided(prompt, reply)
-        written = self._lead + broken(reply.strip(), self._encoder.control)
+        written = self._lead + break_tokens(reply.strip(), self._encoder.control)
         rest = after.removeprefix(written)
         ended = rest.startswith(self._close) if self._closed else not rest.strip()
         if not after.startswith(written) or not ended:

@@ -14,7 +14,7 @@ answered before are not repeated.
 
 What was sent is kept as well, each message once a tree: a line names its messages and spells out
 those that no earlier line of the tree did, so that a talk does not stand there again with each of
-its turns. `aloe.calls.exchange` puts the two together.
+its turns. `aloe.calls.recorded_call` puts the two together.
 """
 
 import asyncio
@@ -27,11 +27,12 @@ from typing import Any, TextIO
 
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
+from aloe.calls.refusals import Refusals
 from aloe.config import PAID, Price
 from aloe.errors import CallError, TransientCallError
 from aloe.models.limits import Limiter
+from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
-from aloe.models.refusals import Refusals
 from aloe.schema import digest
 
 KEPT = 4096
@@ -207,13 +208,13 @@ class CallLog:
             event.prompt.append(name)
 
     def _cost(self, event: Event) -> float | None:
-        provider, _, name = event.model.partition(":")
-        if price := self._prices.get(name):
+        model = ModelString.parse(event.model)
+        if price := self._prices.get(model.name):
             cached = price.input if price.cached is None else price.cached
             read = event.input_tokens - event.cached_tokens
             wrote = event.output_tokens * price.output
             return (read * price.input + event.cached_tokens * cached + wrote) / 1e6
-        return None if provider in PAID else 0.0
+        return None if model.provider in PAID else 0.0
 
 
 def _says_something(reply: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from aloe.config.limits import LimitsConfig
 from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
-from aloe.config.settings import Settings, validated
+from aloe.config.settings import Settings, validate
 from aloe.config.simulation import EXPANSION_NAMES, Mood, SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
@@ -55,5 +55,5 @@ __all__ = [
     "load",
     "place_of",
     "shaping",
-    "validated",
+    "validate",
 ]

@@ -15,7 +15,7 @@ from aloe.config.limits import LimitsConfig
 from aloe.config.models import ROLE_DEFAULTS, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import RoleConfig
-from aloe.config.settings import Settings, change, validated
+from aloe.config.settings import Settings, change, validate
 from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
@@ -44,9 +44,9 @@ class Config(Settings):
     limits: LimitsConfig = LimitsConfig()
     budget: BudgetConfig = BudgetConfig()
     roles: dict[RoleName, RoleConfig] = Field(default_factory=dict)
-    """Roles of your own by name; they work in this order where they share a place."""
+    """Custom roles by name; they work in this order where they share a place."""
     prompts: dict[str, Path] = Field(default_factory=dict)
-    """Files of your own in place of shipped prompts, or of a role's, by the prompt's name."""
+    """Custom files in place of shipped prompts, or of a role's, by the prompt's name."""
     prices: dict[str, Price] = Field(default_factory=dict)
     """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
     that is not listed is unknown, and shown so."""
@@ -105,7 +105,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
     for key, value in (overrides or {}).items():
         if value is not None:
             change(raw, key, value, source=source)
-    return validated(Config, raw, source=source)
+    return validate(Config, raw, source=source)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class JudgeConfig(Settings):
     """With more than two candidates: `round_robin` compares every pair, `tournament` only those
     whose order earlier verdicts do not imply."""
     use: str | None = None
-    """A judge of your own in place of the model: `MODULE:NAME` or an entry point of `aloe.judges`
+    """A custom judge in place of the model: `MODULE:NAME` or an entry point of `aloe.judges`
     (see `aloe.agents.roles`)."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of the judge that `use` names."""

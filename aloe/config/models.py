@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from aloe.config.settings import Settings
-from aloe.models.instances import is_chat, name_of
+from aloe.models.instances import is_chat, keep_instance
 from aloe.secrets import check_base_url, check_model_url, refuse_secrets
 
 DEFAULT_MODEL = "local:smollm2-135m"
@@ -20,8 +20,7 @@ class ModelConfig(Settings):
 
     model: str = DEFAULT_MODEL
     """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, a LangChain chat model as
-    well:
-    it is kept in this process, and settings hold the name that it gets here."""
+    well: it is kept in this process, and settings hold the name that it gets here."""
     base_url: str | None = None
     """OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; None: the provider's own."""
     api_key_env: str | None = None
@@ -56,7 +55,7 @@ class ModelConfig(Settings):
     @field_validator("model", mode="before")
     @classmethod
     def _is_named(cls, model: Any) -> Any:
-        return name_of(model) if is_chat(model) else model
+        return keep_instance(model) if is_chat(model) else model
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:

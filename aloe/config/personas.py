@@ -30,5 +30,5 @@ class PersonasConfig(Settings):
     store: str | None = None
     """URL of a Chroma server that several machines fill; None: a folder beside the pool."""
     validators: tuple[str, ...] = ()
-    """Rules of your own: `MODULE:FUNCTION` or entry points of `aloe.validators`. Each gets a
+    """Custom rules: `MODULE:FUNCTION` or entry points of `aloe.validators`. Each gets a
     description (`aloe.memory.descriptions`) and returns why to refuse it, None if it may stay."""

@@ -30,7 +30,7 @@ class Settings(BaseModel):
         raw = self.model_dump()
         for key, value in changes.items():
             change(raw, key, value, source=source, settings=self)
-        return validated(type(self), raw, source=source)
+        return validate(type(self), raw, source=source)
 
 
 S = TypeVar("S", bound=Settings)
@@ -64,7 +64,7 @@ def change(
         change(section, each, inner, source=source, settings=known)
 
 
-def validated(kind: type[S], raw: Mapping[str, Any], *, source: str | Path) -> S:
+def validate(kind: type[S], raw: Mapping[str, Any], *, source: str | Path) -> S:
     """Build settings from `raw`.
 
     Raises:

@@ -26,7 +26,7 @@ class SimulationConfig(Settings):
     """Which candidates are continued. `sample`: one at random (the paper). `preferred`: the
     judge's choice, one at random where it has none. `both`: all of them. `beam`: the best of a
     turn over all branches. `disagreement`: all where the judge is divided, else one at random.
-    `MODULE:FUNCTION`: a policy of your own (see `aloe.graphs.expansion.Expansion`)."""
+    `MODULE:FUNCTION`: a custom policy (see `aloe.graphs.expansion.Expansion`)."""
     beam_width: int = Field(default=2, ge=1)
     """Candidates that `beam` continues a turn."""
     node_budget: int | None = Field(default=None, ge=3)

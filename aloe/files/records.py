@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aloe.errors import InputError
-from aloe.files.lines import OnBad, Place, opened, read_lines, refuse, text_lines
+from aloe.files.lines import OnBad, Place, decode_lines, open_bytes, read_lines, refuse
 from aloe.files.tables import csv_rows, parquet_rows
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -62,11 +62,11 @@ def read_records(path: Path, on_bad: OnBad = refuse) -> Iterator[tuple[Place, An
     Raises:
         InputError: the file cannot be read, or `on_bad` raises.
     """
-    with opened(path) as file:
+    with open_bytes(path) as file:
         if file.peek(4).startswith(b"PAR1"):
             yield from parquet_rows(path, file)
             return
-        lines = text_lines(path, file)
+        lines = decode_lines(path, file)
         if (first := next((each for each in lines if _stripped(each[1])), None)) is None:
             return
         lines = chain([first], lines)

@@ -100,7 +100,7 @@ def run(
     from aloe.benchmark.forecast import forecast
     from aloe.benchmark.swaps import stand_ins
     from aloe.calls.budget import Budget, Spent
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.memory.run_folder import RunFolder
 
     resolved = _settings(
@@ -144,7 +144,7 @@ def run(
         return
     budget = Budget(resolved.budget, Spent.before(_events(out)))
     benching = _Benching(budget=budget, quiet=quiet)
-    with runner() as loop:
+    with make_runner() as loop:
         try:
             benching.open(loop, configs, by_rule=by_rule)
             for name, each in configs.items():
@@ -382,7 +382,7 @@ class _Benching:
         from aloe.benchmark.run import BenchProgress, run_condition
         from aloe.calls.log import CallLog
         from aloe.graphs.run import RunProgress
-        from aloe.telemetry import traced
+        from aloe.telemetry import trace_calls
 
         progress = BenchProgress(dialogues=RunProgress(wanted=len(planned)))
 
@@ -393,7 +393,7 @@ class _Benching:
         calls = CallLog(events, prices=config.prices, budget=self.budget, on_event=on_event)
         name = config.benchmark.condition
         display = _BenchDisplay(name, progress, calls, quiet=self.quiet)
-        with display.running(), traced(config.telemetry, calls):
+        with display.running(), trace_calls(config.telemetry, calls):
             rows = loop.run(
                 run_condition(
                     config,

@@ -141,7 +141,7 @@ def experiment_trees(
     from aloe.calls.log import CallLog
     from aloe.graphs.commands.dashboard import RunDisplay, end
     from aloe.graphs.run import RunProgress
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.memory.personas import read_personas
     from aloe.memory.run_folder import RunFolder
     from aloe.models.open import check_reachable
@@ -153,7 +153,7 @@ def experiment_trees(
     models = open_assistants(resolved)
     progress = RunProgress(wanted=resolved.simulation.trees)
     asked = [models[each.name] for each in resolved.models.assistants]
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(asked))
         with folder.writing(resolved), appending(folder.events) as events:
             calls = CallLog(events, prices=resolved.prices, on_event=lambda e: display.follow(e))

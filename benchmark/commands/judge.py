@@ -73,9 +73,9 @@ def audit(
     from aloe.calls.log import CallLog
     from aloe.files.journal import cut_torn_line
     from aloe.files.writing import replace_text
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     del seed
     resolved = _settings(config, model, base_url, concurrency)
@@ -85,7 +85,7 @@ def audit(
     models = {name: open_model(each, resolved.limits) for name, each in judges.items()}
     progress = AuditProgress(wanted=len(pairs))
     # One loop for both: a client's connections belong to the loop that opened them.
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with appending(events := out.with_suffix(".events.jsonl")) as file:
             cut_torn_line(events)
@@ -93,7 +93,7 @@ def audit(
             calls.remember(read_events(events))
             display = _AuditDisplay(progress, calls, quiet=quiet)
             try:
-                with display.running(), traced(resolved.telemetry, calls):
+                with display.running(), trace_calls(resolved.telemetry, calls):
                     work = ask(
                         resolved, pairs, models, calls, progress, own=own, on_change=display.update
                     )

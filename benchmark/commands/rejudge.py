@@ -49,10 +49,10 @@ def rejudge(
     from aloe.calls.event import appending
     from aloe.files.writing import replace_text
     from aloe.graphs.rejudge import check_same, flips
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.memory.run_folder import RunFolder, read_trees
     from aloe.models.open import check_reachable, open_model
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     del seed
     if out.resolve() == run.resolve():
@@ -68,14 +68,14 @@ def rejudge(
     judges = judges_in_use(resolved)
     models = {name: open_model(each, resolved.limits) for name, each in judges.items()}
     # One loop for both: a client's connections belong to the loop that opened them.
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with folder.writing(resolved), appending(folder.events) as events:
             if passport:
                 replace_text(out / "passport.json", passport.json_text())
             rejudging = _Rejudging(resolved, events, len(trees), quiet=quiet)
             try:
-                with rejudging.display.running(), traced(resolved.telemetry, rejudging.calls):
+                with rejudging.display.running(), trace_calls(resolved.telemetry, rejudging.calls):
                     loop.run(rejudging.run(trees, folder, models))
             except KeyboardInterrupt:
                 say(f"stopped; run the same command again to go on in {out}")

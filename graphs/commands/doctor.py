@@ -99,7 +99,7 @@ def _models(config: "Config", *, talk: bool) -> Iterator[Check]:
     from aloe.agents.registry import models_in_use
     from aloe.config import DEFAULT_MODEL
     from aloe.models.open import closed_model, open_model
-    from aloe.secrets import redacted
+    from aloe.secrets import redact
 
     limits = config.limits.model_copy(update={"tries": 1, "patience": PATIENCE})
     try:
@@ -119,7 +119,7 @@ def _models(config: "Config", *, talk: bool) -> Iterator[Check]:
                 stand_in = each.model_copy(update={"model": DEFAULT_MODEL})
                 opened[role], reach = closed_model(stand_in, str(error)), partial(_raised, error)
             if each.model not in found:
-                found[each.model] = _attempt(f"model {redacted(each.model)}", reach)
+                found[each.model] = _attempt(f"model {redact(each.model)}", reach)
         yield from found.values()
         if talk:
             well = {role for role, each in used.items() if found[each.model][1]}

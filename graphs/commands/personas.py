@@ -67,7 +67,7 @@ def grow(
     Example: `aloe personas grow --count 100 --out personas.jsonl`
     """
     from aloe import config as settings
-    from aloe.plugins import extension
+    from aloe.plugins import load_plugin
 
     resolved = settings.load(
         config,
@@ -78,7 +78,7 @@ def grow(
             "personas.batch": batch or (COMPOSED_BATCH if compose else None),
         },
     ).with_model(model, base_url)
-    validators = {name: extension("validators", name) for name in resolved.personas.validators}
+    validators = {name: load_plugin("validators", name) for name in resolved.personas.validators}
     growth = _Growth(resolved, out, validators, compose=compose, quiet=quiet)
     try:
         growth.run()
@@ -155,7 +155,7 @@ class _Growth:
         from aloe.agents.writer import PersonaWriter, Writer
         from aloe.calls.log import CallLog
         from aloe.graphs.pool import GrowthProgress, PoolContext, grow_pool
-        from aloe.loop import runner
+        from aloe.loop import make_runner
         from aloe.memory.composition import Composer
         from aloe.memory.pool.growth import GrowthLog
 
@@ -181,7 +181,7 @@ class _Growth:
             validators=self.validators,
         )
         try:
-            with self.display.running(), runner() as loop:
+            with self.display.running(), make_runner() as loop:
                 self.ended = loop.run(grow_pool(context))
         finally:
             self.size = len(pool)

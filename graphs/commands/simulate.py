@@ -127,10 +127,10 @@ def simulate(
     from aloe.files.writing import replace_text
     from aloe.graphs.expansion import check_expansion
     from aloe.graphs.run import open_models
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.memory.run_folder import RunFolder
     from aloe.models.open import check_reachable
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     given: dict[str, object] = {
         "--personas": personas,
@@ -174,7 +174,7 @@ def simulate(
     check_prices(resolved, models.values())
     _check_place(record)
     # One loop for both: a client's connections belong to the loop that opened them.
-    with runner() as loop:
+    with make_runner() as loop:
         if not replay:
             loop.run(check_reachable(list(models.values())))
         with folder.writing(resolved, prompts):
@@ -189,7 +189,7 @@ def simulate(
                 if not quiet and not replay:
                     _say_forecast(run, wanted, folder)
                 try:
-                    with run.display.running(), traced(resolved.telemetry, run.calls):
+                    with run.display.running(), trace_calls(resolved.telemetry, run.calls):
                         loop.run(run.grow(wanted, folder, models))
                 except BudgetError as error:
                     run.stopped = run.calls.budget.reached or str(error)
@@ -295,15 +295,16 @@ def check_prices(config: "Config", models: "Iterable[Model]") -> None:
         ConfigError: there is such a cap, and a model has no price.
     """
     from aloe.config import PAID
+    from aloe.models.model_string import ModelString
 
     if config.budget.max_cost is None:
         return
     for model in models:
-        provider, _, name = model.name.partition(":")
-        if provider in PAID and name not in config.prices:
+        parts = ModelString.parse(model.name)
+        if parts.provider in PAID and parts.name not in config.prices:
             raise ConfigError(
-                f'a cap in dollars needs the price of {model.name}: add [prices."{name}"] with '
-                "input and output, in dollars per million tokens, to the settings"
+                f'a cap in dollars needs the price of {model.name}: add [prices."{parts.name}"] '
+                "with input and output, in dollars per million tokens, to the settings"
             )
 
 

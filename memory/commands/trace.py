@@ -16,7 +16,7 @@ from aloe.options import Json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aloe.calls.exchange import RecordedCall
+    from aloe.calls.recorded_call import RecordedCall
     from aloe.schema import AssistantNode, Tree, UserNode
 
     AnyNode = UserNode | AssistantNode
@@ -139,10 +139,10 @@ class _Trace:
         return next(iter(found.values()))
 
     def _exchanges(self, tree: str | None) -> "list[RecordedCall]":
-        from aloe.calls.exchange import exchanges
+        from aloe.calls.recorded_call import read_calls
         from aloe.views.calls import matches
 
-        found = exchanges(self.events, tree)
+        found = read_calls(self.events, tree)
         return [each for each in found if matches(each, self.agent, self.search)]
 
     def _is_wanted(self, exchange: "RecordedCall") -> bool:
@@ -168,14 +168,14 @@ class _Trace:
         return SiblingView(tree, user, replies), {**result, "verdicts": verdicts}
 
     def _calls(self) -> tuple[RenderableType, dict[str, Any]]:
-        from aloe.calls.exchange import exchanges
+        from aloe.calls.recorded_call import read_calls
         from aloe.views.calls import call_line
 
         # By the ids in the log: a tree that is not finished has calls as well.
         found = self._exchanges(self._tree().id if self.first else None)
         calls = [each for each in found if self._is_wanted(each)]
         if not calls:
-            known = ", ".join(sorted({each.event["role"] for each in exchanges(self.events)}))
+            known = ", ".join(sorted({each.event["role"] for each in read_calls(self.events)}))
             reason = f"no such call of '{self.agent}'; agents here: {known or 'none'}"
             raise InputError(self.events, reason)
         lines = [call_line(each) for each in calls]

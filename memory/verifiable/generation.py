@@ -7,7 +7,7 @@ from collections.abc import Collection
 from aloe.memory.axes import sample
 from aloe.memory.composition import compose
 from aloe.memory.verifiable.catalogue import DIMENSIONS
-from aloe.schema import Lineage, Persona, derived_seed
+from aloe.schema import Lineage, Persona, derive_seed
 
 
 def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS) -> Persona:
@@ -18,7 +18,7 @@ def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS)
         wishes: how many of the dimensions it cares about.
         about: the dimensions that are drawn from.
     """
-    rng = random.Random(derived_seed("verifiable", seed))
+    rng = random.Random(derive_seed("verifiable", seed))
     dimensions = sorted(rng.sample([name for name in DIMENSIONS if name in about], wishes))
     chosen = {name: rng.choice(DIMENSIONS[name]) for name in dimensions}
     profile = compose("profile", sample("profile", Counter(), rng), rng.randrange(2**31))

@@ -12,8 +12,8 @@ from builders import scripted_model
 from langchain_core.messages import AIMessage
 
 from aloe.calls.event import Event, read_events
-from aloe.calls.exchange import exchanges
 from aloe.calls.log import CallLog
+from aloe.calls.recorded_call import read_calls
 from aloe.config import Price
 from aloe.errors import CallError, Cause, StoreError, TransientCallError
 from aloe.models.open import Model, Reply
@@ -192,12 +192,12 @@ def test_a_message_is_spelled_out_once_a_tree(tmp_path: Path) -> None:
         for tree, until in (("t1", 2), ("t1", 4), ("t2", 2)):
             asyncio.run(once(log, tree, until))
     assert path.read_text().count(long) == 2
-    first, second = exchanges(path, "t1")
+    first, second = read_calls(path, "t1")
     assert list(first.messages) == talk[:2]
     assert list(second.messages) == talk
     assert second.event["arguments"] == {"seed": 4, "max_tokens": 7}
-    assert [each.messages for each in exchanges(path, "t2")] == [tuple(talk[:2])]
-    assert len(exchanges(path)) == 3
+    assert [each.messages for each in read_calls(path, "t2")] == [tuple(talk[:2])]
+    assert len(read_calls(path)) == 3
 
 
 def test_what_was_sent_is_kept_of_a_failed_call_and_unknown_of_an_old_one(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_what_was_sent_is_kept_of_a_failed_call_and_unknown_of_an_old_one(tmp_pa
         file.write('{"tree": "t1", "reply": null}\n')
     with path.open("ab") as torn:
         torn.write('{"tree": "t1", "torn é'.encode()[:-1])
-    failed, old = exchanges(path, "t1")
+    failed, old = read_calls(path, "t1")
     assert (failed.messages, failed.text) == ((("user", "Why?"),), "")
     assert old.messages == ()
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from aloe.config import Config, differences, load, validated
+from aloe.config import Config, differences, load, validate
 from aloe.errors import ConfigError, InputError
 
 
 def config(**raw: Any) -> Config:
-    return validated(Config, raw, source="test")
+    return validate(Config, raw, source="test")
 
 
 def test_defaults_need_nothing_but_the_installed_packages() -> None:

@@ -4,7 +4,7 @@ import pytest
 from builders import PERSONAS, config, grow
 
 from aloe.calls.budget import Spent
-from aloe.calls.forecast import RoleUsage, exchanges, forecast
+from aloe.calls.forecast import RoleUsage, count_exchanges, forecast
 from aloe.calls.history import History
 from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config, Price, SimulationConfig
@@ -25,7 +25,7 @@ from aloe.config import BudgetConfig, Config, Price, SimulationConfig
 def test_exchanges_follow_from_the_policy(
     settings: dict[str, Any], levels: list[tuple[int, int]]
 ) -> None:
-    assert exchanges(SimulationConfig(**settings), 2) == levels
+    assert count_exchanges(SimulationConfig(**settings), 2) == levels
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import TelemetryConfig
 from aloe.errors import ConfigError
-from aloe.telemetry import Spans, traced
+from aloe.telemetry import Spans, trace_calls
 
 
 def spans_of(calls: CallLog, *, content: bool = False) -> tuple[Spans, InMemorySpanExporter]:
@@ -117,7 +117,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with (
         pytest.raises(ConfigError, match=r"aloe-align\[otel\]"),
-        traced(TelemetryConfig(spans=True), CallLog()),
+        trace_calls(TelemetryConfig(spans=True), CallLog()),
     ):
         pass
 

@@ -31,7 +31,7 @@ from aloe.schema import (
     Disclosure,
     Persona,
     UserNode,
-    derived_seed,
+    derive_seed,
     sentences,
 )
 
@@ -106,7 +106,7 @@ class Floor:
         revealed: list[Disclosure] = []
         for turn in range(1, self._config.simulation.turns + 1):
             parent = path[-1].id if path else None
-            seed = derived_seed("user", each.tree, parent, 0)
+            seed = derive_seed("user", each.tree, parent, 0)
             asked = self._user._messages(each.persona, each.tree, path, None)
             said = (await self.post("user", asked, seed=seed))["message"]["content"]
             user = UserNode.of(parent, said, tree=each.tree, turn=turn)
@@ -128,7 +128,7 @@ class Floor:
         choice = await self.post(
             "inducer",
             self._inducer.prompt.render(sentences=numbered),
-            seed=derived_seed("inducer", tree, user.id),
+            seed=derive_seed("inducer", tree, user.id),
             response_format={"type": "json_schema", "json_schema": shape},
         )
         marks = _marks(choice["message"]["content"], len(said)) or ()
@@ -144,7 +144,7 @@ class Floor:
         revealed: Sequence[Disclosure],
     ) -> AssistantNode:
         hint = " ".join(d.quote for d in revealed) if agent.hinted and revealed else None
-        seed = derived_seed(agent.name, tree, user.id, 0)
+        seed = derive_seed(agent.name, tree, user.id, 0)
         choice = await self.post(agent.name, agent._messages(path, user, hint), seed=seed)
         text = choice["message"]["content"]
         return AssistantNode.of(user.id, text, agent=agent.name, turn=user.turn, hint=hint)
@@ -169,7 +169,7 @@ class Floor:
                 a=a.content,
                 b=b.content,
             )
-            seed = derived_seed("judge", tree, first.id, second.id, order)
+            seed = derive_seed("judge", tree, first.id, second.id, order)
             wishes = {"logprobs": True, "top_logprobs": 20, "max_tokens": 1}
             await self.post("judge", messages, seed=seed, **wishes)
 

@@ -220,7 +220,7 @@ def measure_growth(target: int, folder: Path) -> dict[str, Any]:
     from aloe.agents.writer import PersonaWriter
     from aloe.calls.log import CallLog
     from aloe.graphs.pool import GrowthProgress, PoolContext, grow_pool
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.memory.descriptions import read_seeds
     from aloe.memory.pool.growth import GrowthLog
     from aloe.models.open import open_model
@@ -248,7 +248,7 @@ def measure_growth(target: int, folder: Path) -> dict[str, Any]:
         )
         embedder.seconds = 0.0
         clock = time.perf_counter()
-        with runner() as loop:
+        with make_runner() as loop:
             ended = loop.run(grow_pool(context))
         seconds = time.perf_counter() - clock
         return {

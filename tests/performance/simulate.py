@@ -42,7 +42,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config, LimitsConfig
 from aloe.files.writing import replace_text
 from aloe.graphs.run import RunProgress, open_models, plan, simulate
-from aloe.loop import runner
+from aloe.loop import make_runner
 from aloe.memory.personas import SHIPPED, as_line, read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.limits import Limiter
@@ -118,7 +118,7 @@ def make_settings(task: Trial) -> Config:
         "simulation": simulation,
         "judge": {"rules": False, **({} if task.model == EMBEDDED else {"use": ONE_ORDER})},
     }
-    return settings.validated(Config, raw, source="benchmark")
+    return settings.validate(Config, raw, source="benchmark")
 
 
 def measure(task: Trial) -> Measured:
@@ -134,7 +134,7 @@ def measure(task: Trial) -> Measured:
             calls, read, cached, wrote = floor.calls, floor.read, floor.cached, floor.wrote
         else:
             progress = RunProgress(wanted=task.trees)
-            with runner() as loop, folder.writing(config), appending(folder.events) as events:
+            with make_runner() as loop, folder.writing(config), appending(folder.events) as events:
                 log = CallLog(events)
                 loop.run(simulate(config, personas, folder, models, log, progress))
             total = log.totals
@@ -272,7 +272,7 @@ def compare(given: argparse.Namespace, personas: str) -> str:
 
 
 def _ceiling(url: str) -> float:
-    with runner() as loop:
+    with make_runner() as loop:
         return loop.run(ceiling(url, connections=128, seconds=3.0))
 
 

@@ -44,12 +44,12 @@ class RecordedCall:
         return str(reply.get("raw") or reply["text"])
 
 
-def exchanges(path: Path, tree: str | None = None) -> list[RecordedCall]:
+def read_calls(path: Path, tree: str | None = None) -> list[RecordedCall]:
     """Return the calls in an events file, of one tree or of all, in the order they ended."""
-    return list(read_exchanges(read_events(path, tree)))
+    return list(join_messages(read_events(path, tree)))
 
 
-def read_exchanges(events: Iterator[Mapping[str, Any]]) -> Iterator[RecordedCall]:
+def join_messages(events: Iterator[Mapping[str, Any]]) -> Iterator[RecordedCall]:
     """Yield each event with its messages; `events` must hold the earlier ones of its tree."""
     texts: dict[str, Message] = {}
     for event in events:
