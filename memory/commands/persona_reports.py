@@ -1,6 +1,7 @@
 """`aloe personas show | stats | check | calibrate`: looking at a pool without changing it."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -143,7 +144,7 @@ def _stats_json(measured: "PoolReport") -> dict[str, Any]:
     return {
         **measured.figures,
         "contradictory": measured.contradictory,
-        "coverage": [cell._asdict() for cell in measured.coverage],
+        "coverage": [asdict(cell) for cell in measured.coverage],
         "nearest": [_pair_json(pair) for pair in measured.nearest],
         "saturation": [{"candidates": n, "accepted": round(a, 4)} for n, a in measured.saturation],
     }

@@ -52,10 +52,11 @@ def draw_png(path: Path, places: Vectors, groups: Sequence[str]) -> None:
 
     picture = Figure(figsize=(INCHES, INCHES), dpi=DOTS_PER_INCH, layout="constrained")
     axes = picture.add_subplot()
-    axes.set_prop_cycle(color=matplotlib.colormaps["tab20"].colors)
-    for group in sorted(set(groups)):
+    colours = matplotlib.colormaps["tab20"]
+    for number, group in enumerate(sorted(set(groups))):
         rows = [row for row, each in enumerate(groups) if each == group]
-        axes.scatter(*places[rows].T, s=20, alpha=0.75, linewidths=0, label=group)
+        x, y = places[rows].T
+        axes.scatter(x, y, s=20, color=colours(number % 20), alpha=0.75, linewidths=0, label=group)
     axes.set_axis_off()
     picture.legend(loc="outside lower center", ncols=5, frameon=False)
     data = BytesIO()

@@ -8,7 +8,7 @@ should find.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class NearPair:
     similarity: float
 
 
-class CellCoverage(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class CellCoverage:
     """How many personas fall into one cell of the axes."""
 
     axis: str
@@ -149,7 +150,9 @@ def measure_coverage(personas: Sequence[Persona]) -> list[CellCoverage]:
             for value, target in values.items():
                 here = counts[axis, value]
                 share = here / total if total else 0.0
-                rows.append(CellCoverage(axis, value, here, share, target))
+                rows.append(
+                    CellCoverage(axis=axis, value=value, count=here, share=share, target=target)
+                )
     return rows
 
 

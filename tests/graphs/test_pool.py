@@ -183,9 +183,9 @@ def test_growth_fills_what_is_thin(path: Path) -> None:
     path.write_text("".join(p.model_dump_json() + "\n" for p in young))
     grow(path, Composer(), target=130)
     shares = {
-        value: share
-        for axis, value, _, share, _ in measure_coverage(read_personas(path))
-        if axis == "age"
+        cell.value: cell.share
+        for cell in measure_coverage(read_personas(path))
+        if cell.axis == "age"
     }
     assert shares["16-24"] == pytest.approx(30 / 130, abs=0.03)
     for band in ("25-39", "40-59", "60-74"):

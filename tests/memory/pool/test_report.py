@@ -49,7 +49,8 @@ def test_nearest_pairs_and_duplicates() -> None:
 
 def test_coverage_counts_against_the_mix() -> None:
     rows = {
-        (axis, value): (n, share) for axis, value, n, share, _ in report.measure_coverage(PEOPLE)
+        (cell.axis, cell.value): (cell.count, cell.share)
+        for cell in report.measure_coverage(PEOPLE)
     }
     assert rows["age", "25-39"] == (2, pytest.approx(2 / 3))
     assert rows["age", "75-90"] == (1, pytest.approx(1 / 3))
