@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from demonstration import demonstrate
 from langchain_core.messages import BaseMessage
 
 from aloe.benchmark.cases import Case
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
-from aloe.memory.verifiable.demonstration import demonstrate
 from aloe.schema import Persona
 
 WISHES = {

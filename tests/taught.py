@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from demonstration import demonstrate
 from langchain_core.messages import BaseMessage
 
 from aloe.agents.rewriter import stated
-from aloe.memory.verifiable.demonstration import demonstrate
 
 
 def base(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ carries them as data (`Persona.preferences`). So its simulated user reveals them
 judge is a rule, and "did the assistant adapt?" has an exact answer with no model in the loop.
 
 Each dimension has two opposite values. The dimensions are independent: any mix of values can be
-met by one reply (see `aloe.memory.verifiable.demonstration`).
+met by one reply, as the tests show.
 """
 
 import re

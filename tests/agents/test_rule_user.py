@@ -1,11 +1,11 @@
 import asyncio
 
 from builders import assistant
+from demonstration import demonstrate
 from learners import WISHES, cases
 
 from aloe.agents.rule_user import RuleUser
 from aloe.memory.verifiable.catalogue import find_wish
-from aloe.memory.verifiable.demonstration import demonstrate
 from aloe.memory.verifiable.talk import find_revealed
 
 PERSONA = cases()[0].persona

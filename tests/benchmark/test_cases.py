@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from demonstration import demonstrate
 
 from aloe.benchmark import decontamination
 from aloe.benchmark.cases import SUITES, Case, Probe, load_cases
@@ -18,7 +19,6 @@ from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import SHIPPED, read_personas
 from aloe.memory.pool.pairing import find_conflicts
 from aloe.memory.validation import find_reasons
-from aloe.memory.verifiable.demonstration import demonstrate
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import Fact, sentences
 from tests.builders import PERSONAS, persona_lines

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer
 from builders import user
+from demonstration import demonstrate
 
 from aloe.agents.rule_user import QUESTIONS
 from aloe.benchmark.cases import load_cases
@@ -44,7 +45,6 @@ from aloe.config import Config, ExperimentConfig, load, validate
 from aloe.errors import ConfigError, StoreError
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
-from aloe.memory.verifiable.demonstration import demonstrate
 from aloe.memory.verifiable.generation import generate
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Verdict, Vote

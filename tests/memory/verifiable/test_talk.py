@@ -1,7 +1,7 @@
 import pytest
+from demonstration import demonstrate
 
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
-from aloe.memory.verifiable.demonstration import demonstrate
 from aloe.memory.verifiable.generation import generate
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.memory.verifiable.talk import find_revealed, react
