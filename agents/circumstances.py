@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from aloe.agents.concepts import lines_of_work
-from aloe.memory.words import numbers
+from aloe.memory.words import find_numbers
 from aloe.schema import sentences
 
 _TENS = {
@@ -264,7 +264,7 @@ def _other_home(text: str, facts: str, known: str) -> bool:
 def _other_hours(text: str, facts: str) -> bool:
     """Whether somebody gets up, or the like, at another hour than the persona."""
     mine, theirs = (
-        {what.lower(): min(numbers(hour), default=1) for what, hour in _HOUR.findall(each)}
+        {what.lower(): min(find_numbers(hour), default=1) for what, hour in _HOUR.findall(each)}
         for each in (text, facts)
     )
     return any(what in theirs and abs(theirs[what] - hour) > 1 for what, hour in mine.items())

@@ -34,7 +34,7 @@ from aloe.agents.voice_faults import (
     speaks_as_assistant,
     without_quotes,
 )
-from aloe.memory.words import content_words
+from aloe.memory.words import find_content_words
 from aloe.models.markup import message_in
 from aloe.models.reply import Reply
 from aloe.schema import Fault, Persona, sentences
@@ -191,12 +191,15 @@ def _names_traits(text: str, part: Part | None) -> bool:
     named = {word.lower() for trait in traits for word in _TEMPER.findall(trait)}
     words = re.compile(rf"\b(?:{'|'.join(map(re.escape, named))})\b(?! (?:it|them|the|my)\b)")
     first, *others = [*filter(None, re.split(r"[.\n]", text.lower())), ""]
-    told = named | content_words(" ".join(traits))
+    told = named | find_content_words(" ".join(traits))
     asides = [piece for piece in others if _REPORT.search(piece)] + _ASIDE.findall(text.lower())
     return any(
         (
             words.search(piece)
-            or ((piece != first or _REPORT.search(piece)) and len(told & content_words(piece)) > 1)
+            or (
+                (piece != first or _REPORT.search(piece))
+                and len(told & find_content_words(piece)) > 1
+            )
         )
         for piece in (first, *asides)
         if named and "?" not in piece and not _SPEAKER.search(piece)
@@ -246,8 +249,8 @@ def _takes_over(text: str, hint: str) -> bool:
     if _ATTRIBUTED.search(text):
         return False
     spoken = _QUOTED.sub(" ", text)
-    known = content_words(hint)
-    if any(known & content_words(claim) for claim in map(" ".join, _FELLOW.findall(spoken))):
+    known = find_content_words(hint)
+    if any(known & find_content_words(claim) for claim in map(" ".join, _FELLOW.findall(spoken))):
         return True
     own = [each for each in sentences(spoken) if _FIRST.search(each)]
     told = [each for each in sentences(hint) if _FIRST.search(each) and len(_words(each)) > 2]

@@ -8,7 +8,7 @@ family. Kin of which the persona has no word is for `aloe.agents.persona_faults.
 import re
 
 from aloe.agents.concepts import lines_of_work
-from aloe.memory.words import numbers
+from aloe.memory.words import find_numbers
 
 GROUPS = {
     "spouse": r"wife|husband|spouse|married|wedding|bride|groom|widow\w*|fianc\w+|engaged"
@@ -225,7 +225,7 @@ _OFFSPRING = re.compile(
 def _offspring(text: str) -> int:
     """Return how many children are counted in a text; 0 for none that is."""
     return sum(
-        1 if "one" in found else min(numbers(" ".join(found)), default=0)
+        1 if "one" in found else min(find_numbers(" ".join(found)), default=0)
         for found in _OFFSPRING.findall(text)
     )
 
@@ -233,7 +233,7 @@ def _offspring(text: str) -> int:
 def _counts(text: str) -> list[tuple[str, int]]:
     found = []
     for many, what in _COUNT.findall(text):
-        number = 1 if many.lower() in _ONE else min(numbers(many), default=0)
+        number = 1 if many.lower() in _ONE else min(find_numbers(many), default=0)
         nouns = [word.removesuffix("s") for word in what.lower().split() if word not in _UNITS]
         found += [(noun, number) for noun in nouns if number]
     return found

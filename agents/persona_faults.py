@@ -14,9 +14,9 @@ from aloe.agents import kin
 from aloe.agents.circumstances import other_circumstances
 from aloe.agents.kin import other_kin
 from aloe.agents.stances import opposed
-from aloe.memory.contradictions import contradictions
-from aloe.memory.disclosures import overlap
-from aloe.memory.words import content_words, names
+from aloe.memory.contradictions import find_contradictions
+from aloe.memory.disclosures import measure_overlap
+from aloe.memory.words import find_content_words, find_names
 from aloe.schema import Persona, sentences
 
 _TRADE_NOUN = (
@@ -114,15 +114,15 @@ def _other_trade(text: str, known: str) -> bool:
 
 def _excluded(piece: str, fact: str) -> bool:
     """Whether one person cannot say both, though either alone."""
-    both = contradictions(f"{fact} {piece}")
-    return bool(both) and not set(both) <= {*contradictions(piece), *contradictions(fact)}
+    both = find_contradictions(f"{fact} {piece}")
+    return bool(both) and not set(both) <= {*find_contradictions(piece), *find_contradictions(fact)}
 
 
 def _differs(piece: str, fact: str) -> bool:
     """Whether a sentence says what a fact says but for a name or a number."""
-    if piece.endswith("?") or not _OWN.search(piece) or overlap(piece, fact) < SAME_WORDS:
+    if piece.endswith("?") or not _OWN.search(piece) or measure_overlap(piece, fact) < SAME_WORDS:
         return False
-    called, known = names(piece) - names(fact), names(fact) - names(piece)
+    called, known = find_names(piece) - find_names(fact), find_names(fact) - find_names(piece)
     months, others = ({*_MONTH.findall(each)} for each in (piece, fact))
     return bool((called and known) or (months and others and not months & others))
 
@@ -162,5 +162,5 @@ def invents(text: str, persona: Persona, said: str) -> bool:
 def _told(text: str, known: str) -> bool:
     """Whether most of what a sentence about the past says was known."""
     past = next((piece for piece in sentences(text) if _PAST.search(piece)), text)
-    words = content_words(past)
-    return len(words & content_words(known)) * 3 >= len(words)
+    words = find_content_words(past)
+    return len(words & find_content_words(known)) * 3 >= len(words)

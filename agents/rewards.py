@@ -16,7 +16,8 @@ from aloe.agents.rating import LEVELS, PointwiseJudge
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.user import UserAgent
 from aloe.errors import CallError, ConfigError
-from aloe.memory.verifiable import DIMENSIONS, satisfaction
+from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.models.markup import message_in
 from aloe.schema import AssistantNode, Persona, UserNode
 
@@ -102,7 +103,7 @@ def rules(
 ) -> list[float]:
     """Return for each completion the share of its user's wishes that it keeps, in [0, 1]."""
     return [
-        satisfaction(dict(wishes), said_in(completion[-1]))
+        measure_satisfaction(dict(wishes), said_in(completion[-1]))
         for completion, wishes in zip(completions, preferences, strict=True)
     ]
 

@@ -14,7 +14,8 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from aloe.memory.verifiable import BRIEF, DIMENSIONS, Preferences, kept
+from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Preferences
+from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
 
 Edits = Callable[[str], Iterator[str]]
@@ -40,7 +41,7 @@ def rewrite(reply: str, wishes: Preferences, seed: int) -> str:
     if not text:
         return reply
     for _ in range(PASSES):
-        broken = [name for name, fine in kept(wishes, text).items() if not fine]
+        broken = [name for name, fine in check_wishes(wishes, text).items() if not fine]
         if not broken:
             break
         for name in broken:
@@ -52,7 +53,7 @@ def _mended(text: str, name: str, wishes: Preferences, rng: random.Random) -> st
     edits = EDITS.get((name, wishes[name]))
     versions = [version for version in edits(text) if version.strip()] if edits else []
     rng.shuffle(versions)
-    return max([text, *versions], key=lambda version: sum(kept(wishes, version).values()))
+    return max([text, *versions], key=lambda version: sum(check_wishes(wishes, version).values()))
 
 
 def _append(*phrases: str) -> Edits:

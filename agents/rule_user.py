@@ -2,7 +2,7 @@
 
 Wishes that a program checks are worth little if a model has to voice them and may not. So this
 user says one fact of its life a turn, in the order of every simulated user, and about the replies
-what `aloe.memory.verifiable.next_words` says: the first wish that was just broken, else one not yet
+what `aloe.memory.verifiable.talk.react` says: the first wish that was just broken, else one not yet
 said. No model is called, and two candidates that answer alike hear the same.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aloe.agents.transcript import Path
-from aloe.memory.disclosures import facts_in_order
-from aloe.memory.verifiable import next_words
+from aloe.memory.disclosures import order_facts
+from aloe.memory.verifiable.talk import react
 from aloe.schema import Persona, UserNode, derive_seed
 
 NAME = "rule"
@@ -53,12 +53,12 @@ class RuleUser:
     async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
         """Write the user message that follows `path` (empty: the opening message)."""
         turn = len(path) // 2 + 1
-        facts = facts_in_order(persona, tree)
+        facts = order_facts(persona, tree)
         texts = [node.content for node in path[::2]]
         first = derive_seed("question", tree)
         parts = [
             facts[turn - 1].text if turn <= len(facts) else "",
-            next_words(persona, texts, path[-1].content if path else None),
+            react(persona, texts, path[-1].content if path else None),
             self.questions[(first + turn - 1) % len(self.questions)],
         ]
         return UserNode.of(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aloe.agents.judge import Comparison, Judge
-from aloe.memory.verifiable import kept, satisfaction
+from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 from aloe.schema import Verdict, Vote
 
 RULE = "rule"
@@ -37,8 +37,8 @@ class RuleJudge:
         if asked.settled:
             return asked.verdict(asked.settled)
         texts = {"first": asked.first.content, "second": asked.second.content}
-        found = json.dumps({name: kept(wishes, text) for name, text in texts.items()})
-        a, b = (satisfaction(wishes, text) for text in texts.values())
+        found = json.dumps({name: check_wishes(wishes, text) for name, text in texts.items()})
+        a, b = (measure_satisfaction(wishes, text) for text in texts.values())
         choice: Literal["first", "second", "tie"] = (
             "tie" if a == b else "first" if a > b else "second"
         )

@@ -21,7 +21,7 @@ from aloe.agents.transcript import Path
 from aloe.calls.log import CallLog
 from aloe.config import Config, Mood
 from aloe.errors import CallError
-from aloe.memory.disclosures import facts_in_order
+from aloe.memory.disclosures import order_facts
 from aloe.models.open import Message, Model
 from aloe.schema import SPOILING, Fact, Fault, Persona, UserNode, derive_seed
 
@@ -134,7 +134,7 @@ class UserAgent:
     def _messages(
         self, persona: Persona, tree: str, path: Path, fault: Fault | None
     ) -> list[Message]:
-        facts, mood = facts_in_order(persona, tree), mood_of(self.moods, tree)
+        facts, mood = order_facts(persona, tree), mood_of(self.moods, tree)
         manner = " ".join(filter(None, (persona.personality, MANNERS.get(mood) if mood else None)))
         *messages, (_, introduction) = self.prompt.render(personality=manner)
         exchanges = len(path) // 2

@@ -78,9 +78,7 @@ COMMANDS = {
     "bench": Command(
         "aloe.benchmark.commands.bench:app", "Measure how alignment grows during a talk."
     ),
-    "roles": Command(
-        "aloe.agents.commands.roles:app", "See the agents, and add roles of your own."
-    ),
+    "roles": Command("aloe.agents.commands.roles:app", "See the agents, and add custom roles."),
     "users": Command(
         "aloe.benchmark.commands.users:app", "Find out how far simulated users can be trusted."
     ),

@@ -22,7 +22,7 @@ from aloe.errors import ConfigError, InputError
 from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
 from aloe.memory.imports import read_foreign
-from aloe.memory.verifiable import DIMENSIONS, wish
+from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
 from aloe.schema import Fact, Persona, Record, digest, sentences
 
 SUITES_FOLDER = Path(__file__).parent / "suites"
@@ -220,7 +220,7 @@ def _table(name: str) -> dict[str, _Part]:
 
 
 def _persona(life: _Part, personality: _Part) -> Persona:
-    wishes = [wish(*each).trait for each in personality.preferences.items()]
+    wishes = [find_wish(*each).trait for each in personality.preferences.items()]
     text = personality.text or " ".join(wishes)
     facts = [Fact.of("fact", each) for each in life.facts or sentences(life.text)]
     facts += [Fact.of("trait", each) for each in personality.facts or sentences(text)]

@@ -19,7 +19,7 @@ from aloe.config import Condition
 from aloe.errors import CallError
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.disclosures import DisclosureChecker
-from aloe.memory.verifiable import kept, satisfaction
+from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
 
 RETRIED: frozenset[Missing] = frozenset({"user", "candidate", "judge"})
@@ -140,7 +140,7 @@ async def _scores(
 
 def _by_rule(shown: Shown, persona: Persona, text: str) -> Score:
     wishes = persona.preferences
-    value, raw = satisfaction(wishes, text), json.dumps(kept(wishes, text))
+    value, raw = measure_satisfaction(wishes, text), json.dumps(check_wishes(wishes, text))
     return Score(judge=RULE, shown=shown, value=value, raw=raw)
 
 

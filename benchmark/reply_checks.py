@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from aloe.agents.faults import echoes
 from aloe.benchmark.cases import Probe
 from aloe.benchmark.scores import Recall
-from aloe.memory.disclosures import DisclosureChecker, facts_in_order
-from aloe.memory.words import content_words, names, numbers
+from aloe.memory.disclosures import DisclosureChecker, order_facts
+from aloe.memory.words import find_content_words, find_names, find_numbers
 from aloe.schema import Disclosure, Fact, Persona, Tree, UserNode, sentences
 
 SHARE = 0.5
@@ -24,17 +24,17 @@ LEAST = 2
 
 def takes_up(reply: str, statement: str, without: str = "") -> bool:
     """Whether a sentence of `reply` uses `statement`, not counting the words of `without`."""
-    words = content_words(statement) - content_words(without)
-    marks = {n for n in names(statement) if n.lower() not in without.lower()}
-    figures = {n for n in numbers(statement) - numbers(without) if n > 12}
+    words = find_content_words(statement) - find_content_words(without)
+    marks = {n for n in find_names(statement) if n.lower() not in without.lower()}
+    figures = {n for n in find_numbers(statement) - find_numbers(without) if n > 12}
     return any(_meets(piece, words, marks, figures) for piece in sentences(reply))
 
 
 def _meets(piece: str, words: frozenset[str], marks: set[str], figures: set[int]) -> bool:
     if marks & set(re.findall(r"\w+", piece)):
         return True
-    common = words & content_words(piece)
-    if common and figures & numbers(piece):
+    common = words & find_content_words(piece)
+    if common and figures & find_numbers(piece):
         return True
     least = min(LEAST, len(words))
     return bool(words) and len(common) >= max(least, SHARE * len(words))
@@ -67,7 +67,7 @@ def right(reply: str, probe: Probe) -> bool | None:
 
 def leaked(persona: Persona, user: UserNode, tree: str) -> tuple[str, ...]:
     """Return the ids of facts of life that `user` states before it was told them."""
-    hidden = {fact.id for fact in facts_in_order(persona, tree)[user.turn :]}
+    hidden = {fact.id for fact in order_facts(persona, tree)[user.turn :]}
     return tuple(fact for fact in user.stated if fact in hidden)
 
 

@@ -26,9 +26,9 @@ from aloe.files.writing import replace_text
 from aloe.graphs.batch import RunProgress, finish_trees
 from aloe.graphs.concurrency import work_through
 from aloe.graphs.dialogue import DialogueContext, hold
+from aloe.memory.cached_embedder import CachedEmbedder
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.embedder import MiniLmEmbedder
-from aloe.memory.remembering import RememberingEmbedder
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
 from aloe.schema import Tree
@@ -53,7 +53,7 @@ class BenchProgress:
 
 def make_checker() -> DisclosureChecker:
     """Return a check that embeds every sentence of a run once."""
-    return DisclosureChecker(RememberingEmbedder(MiniLmEmbedder()))
+    return DisclosureChecker(CachedEmbedder(MiniLmEmbedder()))
 
 
 async def run_condition(

@@ -20,7 +20,7 @@ from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
 from aloe.config import PAID, Config, Place, Schedule, SimulationConfig
 from aloe.errors import ConfigError
-from aloe.memory.disclosures import DisclosureChecker, default_ledger
+from aloe.memory.disclosures import DisclosureChecker, default_checker
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model, open_model
 from aloe.schema import Disclosure, Persona, UserNode
@@ -127,7 +127,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
             *(RoleAssistant(agent=role) for role in roles if role.place == "among assistants"),
         ),
         judge=make_judge(config, models, calls),
-        checker=default_ledger(),
+        checker=default_checker(),
         config=config.simulation,
         schedule=config.judge.schedule,
         roles=tuple(role for role in roles if role.place != "among assistants"),

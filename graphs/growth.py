@@ -17,8 +17,9 @@ from aloe.graphs.pool import Ended, GrowthProgress, PoolContext, grow_pool
 from aloe.memory.composition import Composer
 from aloe.memory.descriptions import read_seeds
 from aloe.memory.embedder import open_embedder
-from aloe.memory.pool.gate import PoolFiles, open_pool
+from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.growth import GrowthLog
+from aloe.memory.pool.open import open_pool
 from aloe.models.open import Model, check_reachable, open_model
 from aloe.plugins import load_plugin
 

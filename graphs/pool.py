@@ -29,11 +29,11 @@ from aloe.config import PersonasConfig
 from aloe.errors import CallError, TransientCallError
 from aloe.graphs.concurrency import work_through
 from aloe.memory.axes import KINDS, Kind, sample
-from aloe.memory.descriptions import Description, joined
+from aloe.memory.descriptions import Description, join
 from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.growth import GrowthLog, Outcome
-from aloe.memory.pool.pairing import paired
-from aloe.memory.validation import Validator, own_reasons, reasons
+from aloe.memory.pool.pairing import pair_descriptions
+from aloe.memory.validation import Validator, find_custom_reasons, find_reasons
 from aloe.schema import Lineage, Persona, derive_seed
 
 EXAMPLES_STAY = 16
@@ -156,7 +156,7 @@ def validate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
 
     def problems(draft: Draft) -> tuple[str, ...]:
         given = draft.description
-        return draft.problems or reasons(given) or own_reasons(given, rules)
+        return draft.problems or find_reasons(given) or find_custom_reasons(given, rules)
 
     return {"drafts": [draft._replace(problems=problems(draft)) for draft in state["drafts"]]}
 
@@ -194,9 +194,9 @@ async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
     context = runtime.context
     waiting = {kind: [d for d in state["waiting"] if d.kind == kind] for kind in KINDS}
     rng = random.Random(derive_seed(context.seed, "pair", context.log.next_number))
-    pairs = paired(waiting["profile"], waiting["personality"], rng)
+    pairs = pair_descriptions(waiting["profile"], waiting["personality"], rng)
     pairs = pairs[: context.config.target - len(context.pool)]
-    personas = [joined(*pair) for pair in pairs]
+    personas = [join(*pair) for pair in pairs]
     await asyncio.to_thread(context.pool.admit, personas)
     used = {id(description) for pair in pairs for description in pair}
     progress = context.progress

@@ -33,7 +33,7 @@ REGIONS = (
     "Middle East", "Central Asia", "South Asia", "Southeast Asia", "East Asia", "Oceania",
 )  # fmt: skip
 
-TEMPERS = {
+PERSONALITY_WORDS = {
     "difficult": (
         "anxious", "arrogant", "bitter", "blunt", "bossy", "contrary", "cynical", "demanding",
         "distrustful", "easily bored", "gloomy", "hot-tempered", "impatient", "jealous", "moody",
@@ -51,7 +51,7 @@ TEMPERS = {
         "patient", "playful", "tactful", "tolerant", "warm", "witty",
     ),
 }  # fmt: skip
-"""Words for a temper by how pleasant it is to talk with."""
+"""Words for a disposition by how pleasant it is to talk with."""
 
 FIELDS = (
     "baking", "beekeeping", "bicycle repair", "bookkeeping", "bus driving", "carpentry",
@@ -82,7 +82,7 @@ EXPLORE = 0.02
 """Weight of a value that is not short of anything, so that no value is ever shut out."""
 
 
-def cells(axes: Mapping[str, str | int]) -> list[Cell]:
+def find_cells(axes: Mapping[str, str | int]) -> list[Cell]:
     """Return the cells that a description falls into; values outside of the mix are left out."""
     found = []
     for kind_mix in MIX.values():
@@ -115,10 +115,10 @@ def sample_cells(kind: Kind, counts: Counter[Cell], rng: random.Random) -> dict[
 
 
 def sample(kind: Kind, counts: Counter[Cell], rng: random.Random) -> Axes:
-    """Draw the coordinates of one candidate: cells, filled in with an age, a field, a temper."""
+    """Draw the coordinates of one candidate: cells, filled in with an age, a field, a word."""
     drawn = sample_cells(kind, counts, rng)
     if kind == "personality":
-        return {"temper": rng.choice(TEMPERS[drawn["valence"]]), **drawn}
+        return {"temper": rng.choice(PERSONALITY_WORDS[drawn["valence"]]), **drawn}
     low, high = AGE_BANDS[drawn["age"]]
     level = drawn["expertise"]
     return {**drawn, "age": rng.randint(low, high), "expertise": f"{level}: {rng.choice(FIELDS)}"}

@@ -1,10 +1,10 @@
 """Descriptions put together from sentences written for this project, without any model.
 
 A profile is an age, a home, a work, a household or circumstance, a habit and an aim; a personality
-is a temper, a way of talking, a wish, a dislike and a quirk. The parts stand in `memory/pool/*.tsv`
-with what they go with: a sheep farmer does not live in a tower block, a pupil is not seventy. With
-some hundred parts in each place, two people share a sentence now and then but rarely two, and the
-near-duplicate gate refuses those who share too much.
+is a disposition, a way of talking, a wish, a dislike and a quirk. The parts stand in
+`memory/pool/*.tsv` with what they go with: a sheep farmer does not live in a tower block, a pupil
+is not seventy. With some hundred parts in each place, two people share a sentence now and then but
+rarely two, and the near-duplicate gate refuses those who share too much.
 
 This is how a large pool is made where only a tiny model is at hand: plain, dry, and true to the
 axes, which a tiny model's inventions are not.
@@ -43,7 +43,7 @@ _WATERSIDE = re.compile(
 
 
 @cache
-def parts(name: str) -> tuple[tuple[str, ...], ...]:
+def read_parts(name: str) -> tuple[tuple[str, ...], ...]:
     """Return the rows of a parts file."""
     lines = (PARTS / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
     return tuple(tuple(line.split("\t")) for line in lines)
@@ -86,7 +86,7 @@ def _profile(axes: Axes, rng: random.Random) -> tuple[str, Axes]:
         rng.choice(_HOMES).format(**given),
         work.sentence,
         rng.choice(about),
-        rng.choice(parts("habits"))[0],
+        rng.choice(read_parts("habits"))[0],
         rng.choice(_of_age("aims", age)),
     ]
     rng.shuffle(sentences)
@@ -96,7 +96,7 @@ def _profile(axes: Axes, rng: random.Random) -> tuple[str, Axes]:
 
 def _homes(region: str, place: str) -> list[str]:
     """Return the homes there; a region where no such place is listed gives any of its places."""
-    here = [row for row in parts("places") if row[0] == region]
+    here = [row for row in read_parts("places") if row[0] == region]
     return [row[2] for row in here if row[1] == place] or [row[2] for row in here]
 
 
@@ -115,7 +115,7 @@ class Work(NamedTuple):
 
 @cache
 def _works() -> tuple[Work, ...]:
-    return tuple(Work(*row) for row in parts("work"))
+    return tuple(Work(*row) for row in read_parts("work"))
 
 
 def _work(axes: Axes, age: int, place: str, waterside: bool, rng: random.Random) -> Work:
@@ -129,16 +129,17 @@ def _work(axes: Axes, age: int, place: str, waterside: bool, rng: random.Random)
 
 
 def _of_age(name: str, age: int) -> list[str]:
-    return [row[2] for row in parts(name) if int(row[0]) <= age <= int(row[1])]
+    return [row[2] for row in read_parts(name) if int(row[0]) <= age <= int(row[1])]
 
 
 def _personality(axes: Axes, rng: random.Random) -> tuple[str, Axes]:
-    rows = [row for row in parts("tempers") if row[1] == axes["temper"]] or list(parts("tempers"))
-    valence, temper, opening = rng.choice(rows)
+    openings = read_parts("tempers")
+    asked = [row for row in openings if row[1] == axes["temper"]]
+    valence, word, opening = rng.choice(asked or openings)
     talk, want, dislike = _without_shared_topic(rng)
-    rest = [talk, want, dislike, rng.choice(parts("quirks"))[0]]
+    rest = [talk, want, dislike, rng.choice(read_parts("quirks"))[0]]
     rng.shuffle(rest)
-    return " ".join([opening, *rest]), {"temper": temper, "valence": valence}
+    return " ".join([opening, *rest]), {"temper": word, "valence": valence}
 
 
 def _without_shared_topic(rng: random.Random) -> list[str]:
@@ -146,7 +147,7 @@ def _without_shared_topic(rng: random.Random) -> list[str]:
     topics: set[str] = set()
     found = []
     for name in ("talk", "wants", "dislikes"):
-        topic, sentence = rng.choice([row for row in parts(name) if row[0] not in topics])
+        topic, sentence = rng.choice([row for row in read_parts(name) if row[0] not in topics])
         topics.add(topic)
         found.append(sentence)
     return found

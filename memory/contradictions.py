@@ -106,14 +106,14 @@ _PATTERNS = {
 }
 
 
-def contradictions(*texts: str) -> tuple[str, ...]:
+def find_contradictions(*texts: str) -> tuple[str, ...]:
     """Return the topics on which texts, all of one person, contradict themselves or each other."""
     found = [
         topic
         for topic in _CLAIMS
         if all(any(_claims(text, topic, side) for text in texts) for side in (0, 1))
     ]
-    if len(frozenset[int]().union(*map(stated_ages, texts))) > 1:
+    if len(frozenset[int]().union(*map(find_ages, texts))) > 1:
         found.append("age")
     return tuple(found)
 
@@ -125,7 +125,7 @@ def _claims(text: str, topic: str, side: int) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def persons(text: str) -> frozenset[str]:
+def find_persons(text: str) -> frozenset[str]:
     """Return who the sentences are about: of `I`, `he`, `she`, `they`.
 
     A text in the first person may well speak of others, so there only `I` counts.
@@ -142,6 +142,6 @@ def persons(text: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=8192)
-def stated_ages(text: str) -> frozenset[int]:
+def find_ages(text: str) -> frozenset[int]:
     """Return the ages that the person gives as theirs."""
     return frozenset(int(one or two) for one, two in _AGE.findall(text))

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from aloe.errors import InputError
 from aloe.files.lines import Place
 from aloe.files.records import read_records
-from aloe.memory.forest import merged
+from aloe.memory.merge import merge
 from aloe.schema import (
     AssistantNode,
     Disclosure,
@@ -44,7 +44,7 @@ def is_conversation(record: Any) -> bool:
     return isinstance(first, dict) and {"user", "assistant"} <= first.keys()
 
 
-def conversation_trees(path: Path) -> Iterator[tuple[Place, Tree]]:
+def read_conversations(path: Path) -> Iterator[tuple[Place, Tree]]:
     """Yield the trees of a file of conversations, each with the place of its first path.
 
     Raises:
@@ -72,7 +72,7 @@ def conversation_trees(path: Path) -> Iterator[tuple[Place, Tree]]:
                 raise place.error(f"turn {turn}: prefers the reply that {there} rejects")
     if not trees:
         raise InputError(path, "holds no conversations")
-    return ((first[tree.id][0], tree) for tree in merged(trees))
+    return ((first[tree.id][0], tree) for tree in merge(trees))
 
 
 def _tree(record: dict[str, Any], place: Place) -> Tree:

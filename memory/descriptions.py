@@ -46,7 +46,7 @@ class Description:
         return replace(self, lineage=self.lineage.model_copy(update={"nearest": rounded}))
 
 
-def joined(profile: Description, personality: Description) -> Persona:
+def join(profile: Description, personality: Description) -> Persona:
     """Return the persona that a profile and a personality make."""
     return Persona.of(
         profile.text,

@@ -1,15 +1,15 @@
-"""The ledger's check: what the user said, held against what the persona is.
+"""The check of disclosures: what the user said, held against what the persona is.
 
-The inducer fills the ledger from the conversation alone, so hints cannot leak. Whether it fills it
-well is asked here, afterwards and by program: every sentence of the user is compared with every
-statement of the persona, by cosine of MiniLM vectors and by the words that vectors blur (names,
-numbers, denial). A sentence *reveals* a statement, *contradicts* one, or is *invented*. From that
-follow the recall and precision of the inducer, the drift of the simulated user, and which replies
-read minds: they use what the user had not said on their path.
+The inducer marks disclosures from the conversation alone, so hints cannot leak. Whether it marks
+them well is asked here, afterwards and by program: every sentence of the user is compared with
+every statement of the persona, by cosine of MiniLM vectors and by the words that vectors blur
+(names, numbers, denial). A sentence *reveals* a statement, *contradicts* one, or is *invented*.
+From that follow the recall and precision of the inducer, the drift of the simulated user, and which
+replies read minds: they use what the user had not said on their path.
 
 Nothing here reaches an agent. The thresholds were set on 64 hand-labelled sentences (63 are judged
-as labelled) and tried on 28 others (26 are); both stand in `tests/disclosures.py`. They hold
-for MiniLM only.
+as labelled) and tried on 28 others (26 are); both stand in `tests/disclosures.py`. They hold for
+MiniLM only.
 """
 
 import random
@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from aloe.memory.contradictions import contradictions
+from aloe.memory.contradictions import find_contradictions
 from aloe.memory.embedder import Embedder, MiniLmEmbedder
-from aloe.memory.words import content_words, denies, names, numbers, of_oneself
+from aloe.memory.words import denies, find_content_words, find_names, find_numbers, is_about_speaker
 from aloe.schema import (
     AssistantNode,
     Consistency,
@@ -54,7 +54,7 @@ _CLAUSE = re.compile(r"[,;:]\s|\b(?:but|and|so|because)\b")
 Path = Sequence[UserNode | AssistantNode]
 
 
-def facts_in_order(persona: Persona, tree: str) -> list[Fact]:
+def order_facts(persona: Persona, tree: str) -> list[Fact]:
     """Return the persona's facts of life in the order in which this tree reveals them."""
     facts = [fact for fact in persona.facts if fact.kind == "fact"]
     random.Random(derive_seed("facts", tree)).shuffle(facts)
@@ -62,7 +62,7 @@ def facts_in_order(persona: Persona, tree: str) -> list[Fact]:
 
 
 class DisclosureChecker:
-    """Checks what stands in the ledger of a tree against the tree's persona.
+    """Checks the disclosures of a tree against the tree's persona.
 
     Args:
         embedder: what makes the vectors; the thresholds are MiniLM's.
@@ -102,20 +102,20 @@ class DisclosureChecker:
         )
         said = [*path, checked]
         return checked, [
-            node.model_copy(update={"mind_reading": mind_reading(node.content, persona, said)})
+            node.model_copy(update={"mind_reading": find_mind_reading(node.content, persona, said)})
             for node in replies
         ]
 
 
 @cache
-def default_ledger() -> DisclosureChecker:
+def default_checker() -> DisclosureChecker:
     """Return the check that simulations use, on the embedder its thresholds were set for."""
     return DisclosureChecker(MiniLmEmbedder())
 
 
 def _classified(quote: str, facts: Sequence[Fact], cosines: Sequence[float]) -> Disclosure:
     """Return the disclosure of `quote` with its kind and the statement that it is about."""
-    if not of_oneself(quote):
+    if not is_about_speaker(quote):
         return Disclosure(quote=quote, kind="invented")
     ranked = sorted(zip(cosines, facts, strict=True), key=lambda pair: -pair[0])
     cosine, nearest = ranked[0]
@@ -123,42 +123,44 @@ def _classified(quote: str, facts: Sequence[Fact], cosines: Sequence[float]) -> 
         kind = "contradicted" if _conflict(quote, nearest.text) else "revealed"
         return Disclosure(quote=quote, kind=kind, fact=nearest.id)
     for cosine, fact in ranked:
-        akin = cosine >= AKIN and overlap(quote, fact.text) >= AKIN_OVERLAP
+        akin = cosine >= AKIN and measure_overlap(quote, fact.text) >= AKIN_OVERLAP
         if _excluded(quote, fact.text) or (akin and _conflict(quote, fact.text)):
             return Disclosure(quote=quote, kind="contradicted", fact=fact.id)
     return Disclosure(quote=quote, kind="invented")
 
 
-def overlap(text: str, other: str) -> float:
+def measure_overlap(text: str, other: str) -> float:
     """Return the share of the poorer text's content words that both have."""
-    mine, theirs = content_words(text), content_words(other)
+    mine, theirs = find_content_words(text), find_content_words(other)
     return len(mine & theirs) / max(1, min(len(mine), len(theirs)))
 
 
 def _conflict(quote: str, fact: str) -> bool:
     """Whether two sentences about the same thing differ in a name, a number or a denial."""
-    one, other = numbers(quote), numbers(fact)
+    one, other = find_numbers(quote), find_numbers(fact)
     if one - other and other - one:
         return True
-    told = [name for name in re.findall(r"\w+", fact) if name in names(fact)]
-    if told and told[0] not in names(quote) and names(quote) - names(fact):
+    told = [name for name in re.findall(r"\w+", fact) if name in find_names(fact)]
+    if told and told[0] not in find_names(quote) and find_names(quote) - find_names(fact):
         return True
-    clause = max(_CLAUSE.split(quote), key=lambda piece: overlap(piece, fact) * bool(piece.strip()))
-    close = overlap(clause, fact) >= DENIAL_OVERLAP
+    clause = max(
+        _CLAUSE.split(quote), key=lambda piece: measure_overlap(piece, fact) * bool(piece.strip())
+    )
+    close = measure_overlap(clause, fact) >= DENIAL_OVERLAP
     return _excluded(quote, fact) or (close and denies(clause) != denies(fact))
 
 
 def _excluded(quote: str, fact: str) -> bool:
     """Whether one person cannot say both, though either alone."""
-    alone = {*contradictions(quote), *contradictions(fact)}
-    return not set(contradictions(f"{fact} {quote}")) <= alone
+    alone = {*find_contradictions(quote), *find_contradictions(fact)}
+    return not set(find_contradictions(f"{fact} {quote}")) <= alone
 
 
 def _consistency(
     persona: Persona, tree: str, turn: int, cosines: Sequence[float]
 ) -> Consistency | None:
     """Return how near a message is to what is on the table at `turn`, and to what is not."""
-    hidden = {fact.id for fact in facts_in_order(persona, tree)[turn:]}
+    hidden = {fact.id for fact in order_facts(persona, tree)[turn:]}
     on_table = [c for c, f in zip(cosines, persona.facts, strict=True) if f.id not in hidden]
     rest = [c for c, f in zip(cosines, persona.facts, strict=True) if f.id in hidden]
     if not on_table:
@@ -168,7 +170,7 @@ def _consistency(
     )
 
 
-def mind_reading(reply: str, persona: Persona, path: Path) -> tuple[str, ...]:
+def find_mind_reading(reply: str, persona: Persona, path: Path) -> tuple[str, ...]:
     """Return the ids of the facts of life that `reply` uses although nobody told it.
 
     Conservative: a fact counts as used only if one sentence of the reply has a name from it, a
@@ -183,14 +185,14 @@ def mind_reading(reply: str, persona: Persona, path: Path) -> tuple[str, ...]:
 
 
 def _uses(piece: str, fact: str, said: str) -> bool:
-    known = content_words(said)
-    words = content_words(fact)
-    common = (words & content_words(piece)) - known
+    known = find_content_words(said)
+    words = find_content_words(fact)
+    common = (words & find_content_words(piece)) - known
     spoken = set(re.findall(r"\w+", piece))
-    if any(name in spoken and name.lower() not in said.lower() for name in names(fact)):
+    if any(name in spoken and name.lower() not in said.lower() for name in find_names(fact)):
         return True
-    digits = {n for n in numbers(fact) if str(n) in spoken and str(n) not in said and n > 12}
-    if digits and words & content_words(piece):
+    digits = {n for n in find_numbers(fact) if str(n) in spoken and str(n) not in said and n > 12}
+    if digits and words & find_content_words(piece):
         return True
     return len(common) >= GUESS_WORDS and 2 * len(common) >= len(words)
 

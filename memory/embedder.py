@@ -7,7 +7,7 @@ first use, so it is never used. The package ships no tokenizer; the WordPiece vo
 the tokens, unit length. Any OpenAI-compatible embedding endpoint can take its place.
 
 Similarities of two embedders cannot be compared, so every embedder has a name and every store
-remembers it (see `aloe.memory.pool.gate`).
+remembers it (see `aloe.memory.pool.store`).
 """
 
 import gzip

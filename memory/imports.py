@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from aloe.files.lines import OnBad, Place
 from aloe.files.records import read_records
 from aloe.memory.axes import KINDS, Kind
-from aloe.memory.descriptions import Description, joined
-from aloe.memory.pool.pairing import conflicts
+from aloe.memory.descriptions import Description, join
+from aloe.memory.pool.pairing import find_conflicts
 from aloe.schema import Lineage, Persona, sentences
 from aloe.wording import visible
 
@@ -200,7 +200,7 @@ def _persona(row: dict[str, Any], texts: Texts) -> Persona:
         return Persona.of(**texts, lineage=dict.fromkeys(KINDS, origin))
 
 
-def described(texts: Texts) -> dict[Kind, Description]:
+def describe(texts: Texts) -> dict[Kind, Description]:
     """Return texts as imported descriptions."""
     origin = Lineage(origin="imported")
     return {
@@ -209,7 +209,7 @@ def described(texts: Texts) -> dict[Kind, Description]:
     }
 
 
-def matched(
+def match_personalities(
     profiles: list[Description], personalities: list[Description]
 ) -> Iterator[tuple[Persona, tuple[Description, Description]]]:
     """Join every profile with a personality that does not contradict it, all used about equally.
@@ -220,6 +220,6 @@ def matched(
     for profile in profiles:
         for _ in personalities:
             personality = next(order)
-            if not conflicts(profile.text, personality.text):
-                yield joined(profile, personality), (profile, personality)
+            if not find_conflicts(profile.text, personality.text):
+                yield join(profile, personality), (profile, personality)
                 break

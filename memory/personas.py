@@ -5,12 +5,11 @@ them. Reading is strict and names the line, because a persona that was silently 
 changes what is simulated. Gzip is read as it is, so that a large pool stays small on disk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from aloe.errors import InputError
-from aloe.files.lines import read_lines
-from aloe.files.records import parse_record
+from aloe.files.records import read_models
 from aloe.schema import SCHEMA_VERSION, Persona
 
 SHIPPED = Path(__file__).parent / "pool" / "personas.jsonl.gz"
@@ -23,29 +22,25 @@ def read_personas(path: Path) -> list[Persona]:
     Raises:
         InputError: the file is missing, empty or no text, or a line is broken or a repetition.
     """
-    found: dict[str, Persona] = {}
-    for number, line in read_lines(path):
-        persona = parse_persona(path, number, line)
-        if persona.id in found:
-            raise InputError(path, f"persona {persona.id} is there twice", line=number)
-        found[persona.id] = persona
+    found = list(iter_personas(path))
     if not found:
         raise InputError(path, "there are no personas here; run `aloe personas grow` first")
-    return list(found.values())
+    return found
 
 
-def parse_persona(path: Path, number: int, line: str) -> Persona:
-    """Return the persona that `line` holds.
-
-    Raises:
-        InputError: naming file, line and what is wrong.
-    """
-    persona = parse_record(Persona, path, number, line)
-    if persona.schema_version > SCHEMA_VERSION:
-        raise InputError(path, f"schema version {persona.schema_version} is newer", line=number)
-    if not persona.facts:
-        raise InputError(path, "the persona has no facts", line=number)
-    return persona
+def iter_personas(path: Path) -> Iterator[Persona]:
+    """Yield the personas in a file, as `read_personas` does, one at a time."""
+    seen: set[str] = set()
+    for number, persona in read_models(path, Persona):
+        if persona.schema_version > SCHEMA_VERSION:
+            reason = f"schema version {persona.schema_version} is newer"
+            raise InputError(path, reason, line=number)
+        if not persona.facts:
+            raise InputError(path, "the persona has no facts", line=number)
+        if persona.id in seen:
+            raise InputError(path, f"persona {persona.id} is there twice", line=number)
+        seen.add(persona.id)
+        yield persona
 
 
 DERIVED = {"id", "facts"}

@@ -1,7 +1,7 @@
 """Train, validation and test personas that do not leak into each other.
 
 Splitting rows at random puts two near-copies on both sides. Here personas that are closer than the
-threshold, in their life or in their temper, form a cluster (linked through others too), and a
+threshold, in profile or in personality, form a cluster (linked through others too), and a
 cluster goes to one side as a whole. Then every test and validation persona is compared with every
 training persona once more, without the clusters, and one that is too close is refused: the second
 look also covers training personas that come from elsewhere.
@@ -10,12 +10,16 @@ look also covers training personas that come from elsewhere.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
+from aloe.errors import ConfigError
+from aloe.files.writing import replace_text
 from aloe.memory.axes import KINDS, Kind
 from aloe.memory.embedder import Vectors
+from aloe.memory.personas import as_lines
 from aloe.schema import Persona
 
 Part = Literal["train", "validation", "test"]
@@ -39,7 +43,7 @@ class Split:
     """Similarity to the nearest training persona, by the row of a persona taken out."""
 
 
-def close_pairs(vectors: KindVectors, threshold: float) -> list[tuple[int, int]]:
+def find_close_pairs(vectors: KindVectors, threshold: float) -> list[tuple[int, int]]:
     """Return the pairs of rows that are close in at least one kind; compares all with all."""
     count = len(next(iter(vectors.values())))
     found = []
@@ -52,7 +56,7 @@ def close_pairs(vectors: KindVectors, threshold: float) -> list[tuple[int, int]]
     return found
 
 
-def clusters(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
+def find_clusters(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
     """Return the connected groups of `count` rows, in the order of their first row."""
     parent = list(range(count))
 
@@ -71,7 +75,7 @@ def clusters(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
     return list(groups.values())
 
 
-def nearest_similarity(vectors: KindVectors, others: KindVectors) -> Vectors:
+def find_nearest_similarity(vectors: KindVectors, others: KindVectors) -> Vectors:
     """Return for each row its greatest similarity, in any kind, to a row of `others`."""
     count = len(next(iter(vectors.values())))
     best = np.full(count, -1.0, dtype=np.float32)
@@ -107,7 +111,7 @@ def split(
         seed: order in which clusters of the same size are placed.
         against: vectors of further training personas, which are not part of the split.
     """
-    groups = clusters(len(personas), close_pairs(vectors, threshold))
+    groups = find_clusters(len(personas), find_close_pairs(vectors, threshold))
     random.Random(seed).shuffle(groups)
     groups.sort(key=len, reverse=True)
     rows: dict[Part, list[int]] = {part: [] for part in PARTS}
@@ -134,5 +138,30 @@ def _too_close(
         kind: np.concatenate([vectors[kind][rows["train"]], *([against[kind]] if against else [])])
         for kind in KINDS
     }
-    near = nearest_similarity(mine, train)
+    near = find_nearest_similarity(mine, train)
     return {r: float(s) for r, s in zip(held_out, near, strict=True) if s >= threshold}
+
+
+def check_filled(done: Split, shares: Mapping[Part, float], threshold: float) -> None:
+    """Make sure that every part that was asked for holds somebody.
+
+    Raises:
+        ConfigError: one is empty.
+    """
+    if empty := [part for part, rows in done.rows.items() if shares[part] and not rows]:
+        count = sum(map(len, done.rows.values())) + len(done.refused)
+        raise ConfigError(
+            f"no persona is left for {' and '.join(empty)}: at similarity {threshold} the largest "
+            f"cluster holds {done.largest} of {count} and {len(done.refused)} are too "
+            "close to training; raise --threshold"
+        )
+
+
+def write_parts(folder: Path, personas: Sequence[Persona], done: Split) -> None:
+    """Write train.jsonl, validation.jsonl and test.jsonl into `folder`.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    for part, rows in done.rows.items():
+        replace_text(folder / f"{part}.jsonl", as_lines(personas[row] for row in rows))

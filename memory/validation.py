@@ -1,9 +1,9 @@
 """What makes a description unusable, each reason by a plain rule.
 
 Writers fail in known ways: they open with "Sure, here are", number their lines, repeat the example
-they were shown, put a temper into a life or a job into a temper, drift into another language or
-name a celebrity. A candidate is refused with its reasons, which are kept and counted, so that a
-writer can be judged by what it gets wrong. No rule needs a model.
+they were shown, put a personality into a profile or a job into a personality, drift into another
+language or name a celebrity. A candidate is refused with its reasons, which are kept and counted,
+so that a writer can be judged by what it gets wrong. No rule needs a model.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Literal
 
 from aloe.errors import ConfigError
 from aloe.memory.axes import Kind
-from aloe.memory.contradictions import contradictions, persons, stated_ages
+from aloe.memory.contradictions import find_ages, find_contradictions, find_persons
 from aloe.memory.descriptions import Description
 from aloe.plugins import describe_error
 from aloe.schema import sentences
@@ -40,15 +40,15 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _MARKER = re.compile(r"(?:^|\n)\s*(?:[-*•#>]|\d+[.)]|[a-z]\))\s|\*\*|\[[^\]]*\]|<[^>]*>")
-_TEMPER_WORDS = (
+_PERSONALITY_WORDS = (
     "impatient", "patient", "stubborn", "cheerful", "shy", "blunt", "sarcastic", "anxious",
     "grumpy", "kind", "friendly", "empathetic", "optimistic", "pessimistic", "outgoing",
     "introverted", "extroverted", "arrogant", "gentle", "moody", "suspicious", "proud",
     "ambitious", "humorous", "charismatic", "disciplined", "articulate", "adventurous",
 )  # fmt: skip
-_TEMPER = re.compile(
+_PERSONALITY = re.compile(
     r"\b(?:I|he|she|they) (?:am|is|are|feel|get|can be|tend to be)(?: \w+)? (?:a )?(?:very )?(?:"
-    + "|".join(_TEMPER_WORDS)
+    + "|".join(_PERSONALITY_WORDS)
     + r")\b|\b(?:personality|temperament|my temper|by nature)\b",
     re.IGNORECASE,
 )
@@ -82,10 +82,9 @@ _EVERYDAY = frozenset((
     "the", "their", "them", "they", "this", "to", "too", "up", "us", "want", "was", "we", "were",
     "what", "when", "which", "who", "with", "without", "work", "you", "your",
 ))  # fmt: skip
-_FILLERS = {"i", "m", "am", "my", "a", "an", "the", "in", "of", "and", "is"}
 
 
-def reasons(description: Description) -> tuple[Reason, ...]:
+def find_reasons(description: Description) -> tuple[Reason, ...]:
     """Return everything that is wrong with a description by itself; empty is good."""
     text, kind = description.text, description.kind
     if not text:
@@ -102,23 +101,25 @@ def reasons(description: Description) -> tuple[Reason, ...]:
         "not_a_statement": any(
             piece[-1] not in '.!"' or len(piece.split()) < 2 for piece in pieces
         ),
-        "language": not english(text),
-        "pronouns": len(persons(text)) > 1,
-        "contradiction": bool(contradictions(text)),
-        "off_brief": off_brief(description),
+        "language": not is_english(text),
+        "pronouns": len(find_persons(text)) > 1,
+        "contradiction": bool(find_contradictions(text)),
+        "off_brief": is_off_brief(description),
         "public_figure": bool(_PUBLIC_FIGURES.search(text)),
-        "personality_in_profile": kind == "profile" and bool(_TEMPER.search(text)),
+        "personality_in_profile": kind == "profile" and bool(_PERSONALITY.search(text)),
         "life_in_personality": kind == "personality" and bool(_LIFE.search(text)),
     }
     return tuple(reason for reason, wrong in found.items() if wrong)  # type: ignore[misc]
 
 
 Validator = Callable[[Description], str | None]
-"""A rule of the user's own: returns why a description is refused, None if it may stay."""
+"""A custom rule: returns why a description is refused, None if it may stay."""
 
 
-def own_reasons(description: Description, validators: Mapping[str, Validator]) -> tuple[str, ...]:
-    """Return why rules of the user's own, by name, refuse a description.
+def find_custom_reasons(
+    description: Description, validators: Mapping[str, Validator]
+) -> tuple[str, ...]:
+    """Return why custom rules, by name, refuse a description.
 
     Raises:
         ConfigError: one of them fails (with file and line).
@@ -145,7 +146,7 @@ def _bag(piece: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", piece.lower())) - {"i", "my", "a", "the"}
 
 
-def english(text: str) -> bool:
+def is_english(text: str) -> bool:
     """Whether a text is in Latin letters and holds enough everyday English words."""
     words = re.findall(r"[^\W\d_]+", text.lower())
     letters = "".join(words)
@@ -154,7 +155,7 @@ def english(text: str) -> bool:
     return bool(words) and foreign <= 0.05 * len(letters) and everyday >= ENGLISH_SHARE * len(words)
 
 
-def off_brief(description: Description) -> bool:
+def is_off_brief(description: Description) -> bool:
     """Whether the text states another age than the one asked for."""
-    stated, asked = stated_ages(description.text), description.axes.get("age")
+    stated, asked = find_ages(description.text), description.axes.get("age")
     return bool(stated) and isinstance(asked, int) and asked not in stated

@@ -1,10 +1,10 @@
 """What carries the meaning of a sentence, as far as its letters show: words, names, numbers, no.
 
-The ledger compares what a user said with what the persona is, and a reply with what was not said
-yet. Embeddings tell that two sentences are about the same thing; they do not tell "I am 34" from
-"I am 52", nor "I like lists" from "I hate lists". Those differences stand in a few words, so they
-are read off by rule: content words without their endings, capitalised names inside a sentence,
-numbers in digits or in words, and whether the sentence denies something.
+The check of disclosures compares what a user said with what the persona is, and a reply with what
+was not said yet. Embeddings tell that two sentences are about the same thing; they do not tell "I
+am 34" from "I am 52", nor "I like lists" from "I hate lists". Those differences stand in a few
+words, so they are read off by rule: content words without their endings, capitalised names inside a
+sentence, numbers in digits or in words, and whether the sentence denies something.
 """
 
 import re
@@ -28,24 +28,9 @@ _STOP = frozenset((
 ))  # fmt: skip
 _ENDINGS = ("ing", "ies", "ied", "es", "ed", "s", "e", "y")
 _NUMBERS = {
-    word: number
-    for number, word in enumerate(
-        (
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-        ),
-        start=2,
-    )
-}
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12,
+}  # fmt: skip
 _CALENDAR = frozenset((
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
@@ -58,7 +43,7 @@ _DENIAL = re.compile(
 )
 
 
-def content_words(text: str) -> frozenset[str]:
+def find_content_words(text: str) -> frozenset[str]:
     """Return the words that carry meaning, in lower case and without their usual endings."""
     words = re.findall(r"[^\W\d_]+", text.lower())
     return frozenset(_stem(word) for word in words if word not in _STOP and len(word) > 2)
@@ -71,7 +56,7 @@ def _stem(word: str) -> str:
     return word
 
 
-def names(text: str) -> frozenset[str]:
+def find_names(text: str) -> frozenset[str]:
     """Return capitalised words inside sentences; days and months are not names."""
     inner = [word for piece in sentences(text) for word in re.findall(r"[^\W\d_]+", piece)[1:]]
     return frozenset(
@@ -79,8 +64,8 @@ def names(text: str) -> frozenset[str]:
     )
 
 
-def numbers(text: str) -> frozenset[int]:
-    """Return the numbers in a text, in digits or, from two to eleven, in words."""
+def find_numbers(text: str) -> frozenset[int]:
+    """Return the numbers in a text, in digits or, from two to twelve, in words."""
     digits = (int(found) for found in re.findall(r"\d{1,6}", text))
     spelt = (_NUMBERS[w] for w in re.findall(r"[a-z]+", text.lower()) if w in _NUMBERS)
     return frozenset((*digits, *spelt))
@@ -91,7 +76,7 @@ def denies(text: str) -> bool:
     return bool(_DENIAL.search(text))
 
 
-def of_oneself(text: str) -> bool:
+def is_about_speaker(text: str) -> bool:
     """Whether a text speaks of the speaker: in the first person, and not as a question."""
     first = re.search(r"\b(?:I|my|me|mine|myself|we|our|us)\b", text, re.IGNORECASE)
     second = re.search(r"\b(?:you|your)\b", text, re.IGNORECASE)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bags import BAGS
 from builders import persona_lines
 from command import Ran, RunAloe, StartAloe
 from hypothesis import settings
@@ -95,3 +96,23 @@ def start(tmp_path: Path) -> Iterator[StartAloe]:
         if child.poll() is None:
             child.send_signal(signal.SIGKILL)
         child.communicate()
+
+
+@pytest.fixture
+def bag_settings(tmp_path: Path) -> Path:
+    """Return a file of settings with a light embedder."""
+    path = tmp_path / "bag_settings.toml"
+    path.write_text(f'[personas]\nembedder = "{BAGS}"\nthreshold = 0.8\nbatch = 8\n')
+    return path
+
+
+@pytest.fixture
+def composed_pool(tmp_path: Path, bag_settings: Path, aloe: RunAloe) -> Path:
+    """Return a pool of 30 composed personas."""
+    path = tmp_path / "pool.jsonl"
+    ran = aloe(
+        *("personas", "grow", "--compose", "--count", 30, "--out", path),
+        *("--config", bag_settings, "--batch", 8, "--quiet"),
+    )
+    assert ran.code == 0, ran.err
+    return path

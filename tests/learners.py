@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from demonstration import demonstrate
 from langchain_core.messages import BaseMessage
 
 from aloe.benchmark.cases import Case
-from aloe.memory.verifiable import DIMENSIONS, demonstration, wish
+from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
 from aloe.schema import Persona
 
 WISHES = {
@@ -29,7 +30,7 @@ LIVES = ("I mend nets. I have a boat.", "I drive a tram. I am 50.", "I sell tea.
 def learn(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Keep every wish that the user has voiced so far, and no other."""
     said = "\n".join(message.text for message in messages if message.type == "human")
-    return demonstration(
+    return demonstrate(
         {
             name: each.value
             for name, pair in DIMENSIONS.items()
@@ -41,7 +42,7 @@ def learn(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
 
 def ignore(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Say the same to everybody, always."""
-    return demonstration({})
+    return demonstrate({})
 
 
 def cases(turns: int = 10) -> list[Case]:
@@ -65,5 +66,5 @@ def cases(turns: int = 10) -> list[Case]:
 
 def _persona(life: str, names: list[str]) -> Persona:
     wishes = {name: WISHES[name] for name in names}
-    traits = [wish(name, value).trait for name, value in wishes.items()]
+    traits = [find_wish(name, value).trait for name, value in wishes.items()]
     return Persona.of(life, " ".join(traits), preferences=wishes)

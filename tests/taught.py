@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from demonstration import demonstrate
 from langchain_core.messages import BaseMessage
 
 from aloe.agents.rewriter import stated
-from aloe.memory.verifiable import demonstration
 
 
 def base(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Say the same to everybody."""
-    return demonstration({})
+    return demonstrate({})
 
 
 def sft(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
@@ -22,12 +22,12 @@ def sft(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     chance = random.Random(arguments["seed"])
     wishes = stated([message.text for message in messages if message.type == "human"])
     kept = {name: value for name, value in wishes.items() if chance.random() < 0.7}
-    return f"{demonstration(kept)}"
+    return f"{demonstrate(kept)}"
 
 
 def dpo(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Keep all wishes voiced so far."""
-    return demonstration(stated([m.text for m in messages if m.type == "human"]))
+    return demonstrate(stated([m.text for m in messages if m.type == "human"]))
 
 
 rejection = sft

@@ -142,7 +142,6 @@ def test_a_circle_would_be_seen() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
 
 
-@pytest.mark.xfail(strict=True, reason="being mended")
 def test_no_source_is_too_long_to_be_read_at_once() -> None:
     lines = {file: len(file.read_text("utf-8").splitlines()) for file in MODULES.values()}
     assert {f"{file.relative_to(ROOT)}: {n}" for file, n in lines.items() if n > LINES} == set()
@@ -157,7 +156,6 @@ def test_no_two_public_classes_share_a_name() -> None:
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
-@pytest.mark.xfail(strict=True, reason="being mended")
 def test_a_command_holds_flags_and_one_call() -> None:
     long = {}
     for module, file in MODULES.items():

@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 from aloe.errors import InputError
 from aloe.files.lines import Place
 from aloe.files.records import read_records
-from aloe.memory.conversations import conversation_trees, is_conversation
+from aloe.memory.conversations import is_conversation, read_conversations
 from aloe.memory.run_folder import read_trees
 from aloe.schema import SCHEMA_VERSION, Tree, digest
 from aloe.training.export import ROWS, ChatMessage, Format, Skipped
@@ -129,7 +129,7 @@ def _rows(file: Path, method: Method, skipped: Skipped) -> Iterator[Row]:
     if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
         return _from_trees(_placed(file), method, skipped)
     if is_conversation(first):
-        return _from_trees(conversation_trees(file), method, skipped)
+        return _from_trees(read_conversations(file), method, skipped)
     return _from_records(file, method)
 
 

@@ -1,4 +1,4 @@
-"""`aloe roles`: which agents there are, what they are told, and how to begin one of your own."""
+"""`aloe roles`: which agents there are, what they are told, and how to begin a custom one."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aloe.config import Config
 
 app = typer.Typer(
-    help="See the agents, and add roles of your own.",
+    help="See the agents, and add custom roles.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -63,8 +63,8 @@ def list_(config: ConfigFile = None, as_json: Json = False) -> None:
         for name, value in points.items():
             parts.append(Text(f"installed: {name} ({value}) in aloe.{kind}"))
     show(Group(*parts), as_json=as_json)
-    own = {role.found.name: {"place": role.place, "use": role.found.use} for role in roles}
-    finish({"shipped": list(SHIPPED), "roles": own, "installed": offered}, as_json=as_json)
+    custom = {role.found.name: {"place": role.place, "use": role.found.use} for role in roles}
+    finish({"shipped": list(SHIPPED), "roles": custom, "installed": offered}, as_json=as_json)
 
 
 def _named(prompts: tuple[str, ...], config: "Config") -> str:
@@ -142,7 +142,7 @@ def new(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and underscores.")],
     as_json: Json = False,
 ) -> None:
-    """Begin a role of your own: NAME.py and test_NAME.py in this folder, which pass as they are.
+    """Begin a custom role: NAME.py and test_NAME.py in this folder, which pass as they are.
 
     Example: `aloe roles new safety`
     """

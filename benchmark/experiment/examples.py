@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from aloe.benchmark.experiment.pipeline import BASE, Made
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.scores import ReplyScores
-from aloe.memory.verifiable import satisfaction
+from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Tree
 
 
@@ -48,7 +48,7 @@ def _dialogue(tree: Tree) -> str:
     for node in tree.nodes[:-2]:
         text = node.content.replace("\n", "\n> ")
         if isinstance(node, AssistantNode):
-            level = satisfaction(tree.persona.preferences, node.content)
+            level = measure_satisfaction(tree.persona.preferences, node.content)
             lines.append(f"> **Assistant ({level:.2f}):** {text}")
         else:
             lines.append(f"> **User:** {text}")

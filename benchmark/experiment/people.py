@@ -23,8 +23,9 @@ from aloe.benchmark.cases import Case
 from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import Embedder
-from aloe.memory.splitting import close_pairs, clusters
-from aloe.memory.verifiable import DIMENSIONS, generate
+from aloe.memory.splitting import find_close_pairs, find_clusters
+from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.generation import generate
 from aloe.schema import Persona, derive_seed, digest
 
 Part = Literal["train", "validation", "test"]
@@ -88,7 +89,7 @@ def draw_people(
     }
     drawn = list(islice(candidates(config.wishes, dimensions, seed), SPARE * sum(needed.values())))
     vectors = embedder.embed([persona.profile for persona in drawn])
-    groups = clusters(len(drawn), close_pairs({"profile": vectors}, threshold))
+    groups = find_clusters(len(drawn), find_close_pairs({"profile": vectors}, threshold))
     rng.shuffle(groups)
     parts: dict[Part, list[Persona]] = {part: [] for part in needed}
     labels: dict[str, str] = {}

@@ -15,7 +15,7 @@ from pathlib import Path as File
 from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.rewriter import rewrite, stated
 from aloe.agents.transcript import Path, chat_messages
-from aloe.memory.verifiable import DIMENSIONS, Preferences
+from aloe.memory.verifiable.catalogue import DIMENSIONS, Preferences
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
 

@@ -15,7 +15,7 @@ from aloe.benchmark.folder import read_bench
 from aloe.benchmark.markdown import format_interval, format_percent, format_table
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.memory.run_folder import read_trees
-from aloe.memory.verifiable import satisfaction
+from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Tree
 
 COLUMNS = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR", "n_ir": "N-IR"}
@@ -105,7 +105,7 @@ class _Count:
         self.won = self.lost = self.faulty = 0
 
     def add(self, tree: Tree, node: AssistantNode) -> None:
-        self.levels.append(satisfaction(tree.persona.preferences, node.content))
+        self.levels.append(measure_satisfaction(tree.persona.preferences, node.content))
         self.won += sum(verdict.preferred == node.id for verdict in tree.verdicts)
         self.lost += sum(verdict.rejected == node.id for verdict in tree.verdicts)
         self.faulty += bool(node.faults)

@@ -14,7 +14,7 @@ from typing import Any
 from aloe.errors import ConfigError
 from aloe.files.records import read_records
 from aloe.files.writing import replace_text
-from aloe.memory.verifiable import wish
+from aloe.memory.verifiable.catalogue import find_wish
 from aloe.schema import Outcome, Persona, Tree, Verdict, derive_seed
 
 Row = dict[str, Any]
@@ -68,7 +68,7 @@ def _donors(personas: Sequence[Persona], seed: int) -> dict[str, Persona]:
 def _voiced(row: Row, own: Persona, donor: Persona) -> Row:
     pairs = zip(own.preferences.items(), donor.preferences.items(), strict=True)
     said = {
-        getattr(wish(*mine), kind): getattr(wish(*theirs), kind)
+        getattr(find_wish(*mine), kind): getattr(find_wish(*theirs), kind)
         for mine, theirs in pairs
         for kind in ("trait", "remark")
     }

@@ -38,7 +38,7 @@ app = typer.Typer(
 @app.command()
 def grow(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="personas.jsonl to grow.")],
-    target: Annotated[int | None, typer.Option("--target", help="Personas wanted.")] = None,
+    count: Annotated[int | None, typer.Option("--count", help="Personas wanted.")] = None,
     seeds: Annotated[
         Path | None,
         typer.Option("--seeds", metavar="DIR", help="profiles.jsonl and personalities.jsonl."),
@@ -59,21 +59,21 @@ def grow(
     Writes FILE and, beside it, a folder with the vectors and the fate of every candidate. The same
     command again goes on where the last one stopped.
 
-    Example: `aloe personas grow --target 100 --out personas.jsonl`
+    Example: `aloe personas grow --count 100 --out personas.jsonl`
     """
     from aloe import config as settings
-    from aloe.memory.pool.gate import saved_size
+    from aloe.memory.pool.files import count_saved
 
     resolved = settings.load(
         config,
         {
             "seed": seed,
-            "personas.target": target,
+            "personas.target": count,
             "personas.seeds": seeds,
             "personas.batch": batch or (COMPOSED_BATCH if compose else None),
         },
     ).with_model(model, base_url)
-    size, target = saved_size(out), resolved.personas.target
+    size, target = count_saved(out), resolved.personas.target
     if size >= target:
         show(f"{out} holds {size} personas, {target} were wanted: all done.", as_json=as_json)
         result = {"ended": "target", "personas_now": 0, "calls": 0}

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from aloe.console import finish, show, stderr
+from aloe.console import finish, say, show
 from aloe.errors import ConfigError
-from aloe.memory.commands.persona_reports import PoolFile, opened, vectors
+from aloe.memory.commands.persona_reports import PoolFile, load_vectors, read_pool
 from aloe.options import ConfigFile, Json, Seed
 
 if TYPE_CHECKING:
+    from aloe.memory.splitting import Split
     from aloe.schema import Persona
 
 
@@ -52,7 +53,7 @@ def export(
 
     from aloe.files.writing import replace_bytes
 
-    _, personas, _ = opened(file, None)
+    _, personas, _ = read_pool(file, None)
     if count is not None and count < len(personas):
         personas = random.Random(seed or 0).sample(personas, count)
     replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz"))
@@ -108,34 +109,27 @@ def split(
 
     Example: `aloe personas split personas.jsonl --out split --shares 80,10,10`
     """
-    from aloe.files.writing import replace_bytes
     from aloe.memory import splitting
-    from aloe.memory.personas import as_lines
 
-    path, personas, settings = opened(file, config)
+    path, personas, settings = read_pool(file, config)
     limit = settings.threshold if threshold is None else threshold
-    found = vectors(path, personas, settings)
     others = None
     if against:
-        their_path, theirs, _ = opened(against, config)
-        others = vectors(their_path, theirs, settings)
+        others = load_vectors(*read_pool(against, config))
     wanted = _shares(shares)
+    found = load_vectors(path, personas, settings)
     done = splitting.split(personas, found, wanted, limit, seed or 0, against=others)
-    empty = [part for part, rows in done.rows.items() if wanted[part] and not rows]
-    if empty:
-        raise ConfigError(
-            f"no persona is left for {' and '.join(empty)}: at similarity {limit} the largest "
-            f"cluster holds {done.largest} of {len(personas)} and {len(done.refused)} are too "
-            "close to training; raise --threshold"
-        )
-    for part, rows in done.rows.items():
-        lines = as_lines(personas[row] for row in rows)
-        replace_bytes(out / f"{part}.jsonl", lines.encode("utf-8"))
-    sizes = {str(part): len(rows) for part, rows in done.rows.items()}
+    splitting.check_filled(done, wanted, limit)
+    splitting.write_parts(out, personas, done)
+    _show_split(out, [each.id for each in personas], done, limit, as_json=as_json)
+
+
+def _show_split(
+    out: Path, ids: Sequence[str], done: "Split", limit: float, *, as_json: bool
+) -> None:
     for row, similarity in list(done.refused.items())[:20]:
-        stderr().print(
-            f"refused {personas[row].id}: {similarity:.3f} to a training persona", highlight=False
-        )
+        say(f"refused {ids[row]}: {similarity:.3f} to a training persona")
+    sizes = {str(part): len(rows) for part, rows in done.rows.items()}
     said = ", ".join(f"{part} {size}" for part, size in sizes.items())
     show(
         Text(
@@ -151,7 +145,7 @@ def split(
             "threshold": limit,
             "clusters": done.clusters,
             "largest_cluster": done.largest,
-            "refused": [personas[row].id for row in done.refused],
+            "refused": [ids[row] for row in done.refused],
         },
         as_json=as_json,
     )

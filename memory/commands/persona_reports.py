@@ -1,6 +1,7 @@
 """`aloe personas show | stats | check | calibrate`: looking at a pool without changing it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from aloe.config import PersonasConfig
     from aloe.memory.axes import Kind
     from aloe.memory.embedder import Vectors
-    from aloe.memory.pool.report import NearPair
+    from aloe.memory.pool.report import CellCoverage, NearPair, PoolReport
     from aloe.schema import Persona
 
 FOUND = 1
 """Exit code of `check` when it finds something."""
 LISTED = 20
 """Findings that `check` prints of each sort."""
+NUMERIC = {"count", "share", "target", "candidates", "accepted of the last stretch"}
+"""Columns of numbers."""
 
 PoolFile = Annotated[
     Path | None,
@@ -32,10 +35,10 @@ PoolFile = Annotated[
 ]
 
 
-def opened(
+def read_pool(
     file: Path | None, config: Path | None
 ) -> tuple[Path, "list[Persona]", "PersonasConfig"]:
-    """Return the pool that a verb looks at, and the settings."""
+    """Return the pool that a command looks at, and the settings."""
     from aloe import config as settings
     from aloe.memory.personas import SHIPPED, read_personas
 
@@ -43,20 +46,20 @@ def opened(
     return path, read_personas(path), settings.load(config).personas
 
 
-def vectors(
+def load_vectors(
     path: Path, personas: "Sequence[Persona]", settings: "PersonasConfig"
 ) -> "dict[Kind, Vectors]":
     """Return the vectors of a pool, from beside it or made now."""
     from aloe.memory.embedder import open_embedder
-    from aloe.memory.pool.gate import stored_vectors
-    from aloe.memory.pool.report import vectors_of
+    from aloe.memory.pool.report import gather_vectors
+    from aloe.memory.pool.store import read_vectors
 
     embedder = open_embedder(settings.embedder)
-    stored = stored_vectors(path, embedder.name)
+    stored = read_vectors(path, embedder.name)
     missing = 2 * len(personas) - sum(map(len, stored.values()))
     if missing > 500:
         stderr().print(f"embedding about {missing} descriptions ...", highlight=False)
-    return vectors_of(personas, embedder, stored)
+    return gather_vectors(personas, embedder, stored)
 
 
 def show_personas(
@@ -71,7 +74,7 @@ def show_personas(
 
     Example: `aloe personas show personas.jsonl --count 3`
     """
-    path, personas, _ = opened(file, None)
+    path, personas, _ = read_pool(file, None)
     if persona:
         personas = [each for each in personas if each.id.startswith(persona)]
         if not personas:
@@ -103,7 +106,7 @@ def _short(value: Any) -> str:
 
 def stats(
     file: PoolFile = None,
-    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Nearest pairs of each kind.")] = 5,
+    count: Annotated[int, typer.Option("--count", min=1, help="Nearest pairs of each kind.")] = 5,
     picture: Annotated[
         Path | None, typer.Option("--map", metavar="FILE.png", help="Draw a 2-D map as PNG.")
     ] = None,
@@ -115,69 +118,70 @@ def stats(
 
     Example: `aloe personas stats personas.jsonl --map pool.png --by age`
     """
+    from aloe.memory.pool import map as maps
     from aloe.memory.pool import report
-    from aloe.memory.pool.gate import PoolFiles
+    from aloe.memory.pool.files import PoolFiles
     from aloe.memory.pool.growth import read_growth
 
-    path, personas, settings = opened(file, config)
-    found = vectors(path, personas, settings)
-    near = report.nearest_pairs(personas, found, pairs)
-    curve = report.saturation(list(read_growth(PoolFiles(path).growth)))
-    figures = report.summary(personas)
-    contradictions = report.contradictory(personas)
-    covered = report.coverage(personas)
+    if picture:
+        maps.check_drawing()
+    path, personas, settings = read_pool(file, config)
+    found = load_vectors(path, personas, settings)
+    outcomes = list(read_growth(PoolFiles(path).growth))
+    measured = report.measure_pool(personas, found, outcomes, count)
     drawn, colours = _map(personas, found, by, picture)
-    parts = [_figures(figures, len(contradictions)), _coverage(covered), _pairs(near)]
-    if curve:
-        parts.append(_saturation(curve))
+    parts = [_figures(measured), _coverage(measured.coverage), _pairs(measured.nearest)]
+    if measured.saturation:
+        parts.append(_saturation(measured.saturation))
     parts.append(Panel(drawn, title="map (principal components of the profiles)"))
     if picture:
         parts.append(Text(f"{picture}: coloured by {by}: {', '.join(colours)}"))
     show(Group(*parts), as_json=as_json)
-    finish(
-        {
-            **figures,
-            "contradictory": len(contradictions),
-            "coverage": [
-                dict(zip(("axis", "value", "count", "share", "target"), row, strict=True))
-                for row in covered
-            ],
-            "nearest": [_pair_json(pair) for pair in near],
-            "saturation": [{"candidates": n, "accepted": round(a, 4)} for n, a in curve],
-            "map": str(picture) if picture else None,
-        },
-        as_json=as_json,
-    )
+    finish({**_stats_json(measured), "map": str(picture) if picture else None}, as_json=as_json)
 
 
-def _figures(figures: dict[str, Any], contradictory: int) -> RenderableType:
+def _stats_json(measured: "PoolReport") -> dict[str, Any]:
+    return {
+        **measured.figures,
+        "contradictory": measured.contradictory,
+        "coverage": [asdict(cell) for cell in measured.coverage],
+        "nearest": [_pair_json(pair) for pair in measured.nearest],
+        "saturation": [{"candidates": n, "accepted": round(a, 4)} for n, a in measured.saturation],
+    }
+
+
+def _figures(measured: "PoolReport") -> RenderableType:
+    figures = measured.figures
     origins = ", ".join(f"{n} {name}" for name, n in figures["origins"].items())
     return Text(
         f"{figures['personas']} personas of {figures['profiles']} profiles and "
         f"{figures['personalities']} personalities ({figures['verifiable']} verifiable)\n"
         f"{figures['facts']} facts, {figures['distinct_facts']} of them distinct; "
         f"{figures['facts_mean']} facts and {figures['words_mean']} words a persona\n"
-        f"descriptions: {origins}; {contradictory} personas contradict themselves"
+        f"descriptions: {origins}; {measured.contradictory} personas contradict themselves"
     )
 
 
-def _coverage(rows: Sequence[tuple[str, str, int, float, float]]) -> Table:
-    table = Table(title="coverage", title_justify="left")
-    for name in ("axis", "value", "count", "share", "target"):
-        table.add_column(name, justify="left" if name in ("axis", "value") else "right")
-    for axis, value, count, share, target in rows:
-        table.add_row(axis, value, str(count), f"{share:.1%}", f"{target:.1%}")
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        table.add_column(name, justify="right" if name in NUMERIC else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _coverage(cells: "Sequence[CellCoverage]") -> Table:
+    rows = ((c.axis, c.value, str(c.count), f"{c.share:.1%}", f"{c.target:.1%}") for c in cells)
+    return _table("coverage", ("axis", "value", "count", "share", "target"), rows)
 
 
 def _pairs(pairs: "Sequence[NearPair]") -> Table:
-    table = Table(title="nearest pairs", title_justify="left")
-    for name in ("similarity", "kind", "one", "other"):
-        table.add_column(name, overflow="fold")
-    for pair in pairs:
-        texts = (getattr(each, pair.kind) for each in (pair.first, pair.second))
-        table.add_row(f"{pair.similarity:.3f}", pair.kind, *texts)
-    return table
+    rows = (
+        (f"{p.similarity:.3f}", p.kind, getattr(p.first, p.kind), getattr(p.second, p.kind))
+        for p in pairs
+    )
+    return _table("nearest pairs", ("similarity", "kind", "one", "other"), rows)
 
 
 def _pair_json(pair: "NearPair") -> dict[str, Any]:
@@ -190,28 +194,22 @@ def _pair_json(pair: "NearPair") -> dict[str, Any]:
 
 
 def _saturation(curve: Sequence[tuple[int, float]]) -> Table:
-    table = Table(title="saturation", title_justify="left")
-    table.add_column("candidates", justify="right")
-    table.add_column("accepted of the last stretch", justify="right")
-    table.add_column("")
-    for candidates, accepted in curve:
-        table.add_row(str(candidates), f"{accepted:.0%}", "█" * round(accepted * 30))
-    return table
+    rows = ((str(n), f"{share:.0%}", "█" * round(share * 30)) for n, share in curve)
+    return _table("saturation", ("candidates", "accepted of the last stretch", ""), rows)
 
 
 def _map(
     personas: "Sequence[Persona]", found: "dict[Kind, Vectors]", by: str, picture: Path | None
 ) -> tuple[str, list[str]]:
     """Return the map for the terminal and the groups by colour; write the PNG if one is wanted."""
-    from aloe.memory.axes import cells
+    from aloe.memory.axes import find_cells
     from aloe.memory.pool import map as maps
 
-    places = maps.positions(found["profile"])
-    named = [dict(cells(persona.axes)).get(by, "unknown") for persona in personas]
-    groups = sorted(set(named))
+    places = maps.project(found["profile"])
+    groups = [dict(find_cells(persona.axes)).get(by, "unknown") for persona in personas]
     if picture:
-        maps.write_png(picture, maps.draw(places, [groups.index(name) for name in named]))
-    return maps.braille(places), groups
+        maps.draw_png(picture, places, groups)
+    return maps.draw_braille(places), sorted(set(groups))
 
 
 def check(
@@ -230,11 +228,11 @@ def check(
     """
     from aloe.memory.pool import report
 
-    path, personas, settings = opened(file, config)
+    path, personas, settings = read_pool(file, config)
     limit = settings.threshold if threshold is None else threshold
-    pairs = report.duplicates(personas, vectors(path, personas, settings), limit)
-    contradictions = report.contradictory(personas)
-    unsound = report.unsound(personas)
+    pairs = report.find_duplicates(personas, load_vectors(path, personas, settings), limit)
+    contradictions = report.find_contradictory(personas)
+    unsound = report.count_broken_rules(personas)
     lines = [
         f"{pair.kind}s of {pair.first.id} and {pair.second.id} are near-copies "
         f"({pair.similarity:.3f})"
@@ -283,25 +281,28 @@ def calibrate(
 
     personas = settings.load(config).personas
     labelled = calibration.read_pairs(pairs or calibration.PAIRS)
-    similar = calibration.similarities(labelled, open_embedder(personas.embedder))
-    best = calibration.calibrated(labelled, similar)
+    similar = calibration.measure_similarities(labelled, open_embedder(personas.embedder))
+    best = calibration.calibrate(labelled, similar)
     grid = sorted({round(0.5 + 0.05 * step, 2) for step in range(10)} | {best})
     rows = [
-        calibration.errors_at(t, kind, labelled, similar)
+        calibration.count_errors(t, kind, labelled, similar)
         for t in grid
         for kind in KINDS
         if any(pair.kind == kind for pair in labelled)
     ]
-    table = Table(title="what a threshold gets wrong", title_justify="left")
-    for name in ("threshold", "kind", "near-copies let in", "new ones refused"):
-        table.add_column(name)
-    for row in rows:
-        table.add_row(
-            f"{row.threshold:.2f}{' <' if row.threshold == best else ''}",
-            row.kind,
-            f"{row.missed} of {row.same}",
-            f"{row.refused} of {row.different}",
-        )
+    table = _table(
+        "what a threshold gets wrong",
+        ("threshold", "kind", "near-copies let in", "new ones refused"),
+        (
+            (
+                f"{row.threshold:.2f}{' <' if row.threshold == best else ''}",
+                row.kind,
+                f"{row.missed} of {row.same}",
+                f"{row.refused} of {row.different}",
+            )
+            for row in rows
+        ),
+    )
     said = Text(
         f"{best} is the lowest threshold that refuses at most {calibration.MAX_REFUSED:.0%} of "
         f"different people; the setting is personas.threshold = {personas.threshold}"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from aloe.console import finish, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
-from aloe.options import ConfigFile, Json, Seed
+from aloe.options import Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,8 +55,6 @@ def trace(
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Save the picture as well.")
     ] = None,
-    config: ConfigFile = None,
-    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """List the trees of a run, draw one of them, or show one message with all its calls.
@@ -65,10 +63,6 @@ def trace(
 
     Example: `aloe trace runs/first --tree 3fa9`
     """
-    from aloe import config as settings
-
-    del seed
-    settings.load(config)
     if node and diff:
         raise ConfigError("--node and --diff show one thing each; give one of them")
     trace = _Trace(run=run, wanted=tree, first=first, agent=agent, search=search, full=full)

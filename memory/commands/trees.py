@@ -8,7 +8,7 @@ import typer
 
 from aloe.console import finish, say, show
 from aloe.errors import ConfigError
-from aloe.options import ConfigFile, Json, Seed
+from aloe.options import Json
 
 if TYPE_CHECKING:
     from aloe.schema import Tree
@@ -19,33 +19,27 @@ Out = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="File to 
 
 
 @app.command("merge")
-def merge(
+def merge_(
     runs: Annotated[
         list[Path], typer.Argument(metavar="DIR...", help="Run folders, or trees.jsonl files.")
     ],
     out: Out,
-    config: ConfigFile = None,
-    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """Put the trees of several runs into one file; trees of one id become one tree.
 
-    Where two runs disagree about a node or a comparison, the run named first is kept. Nothing is
-    drawn at random, so --seed changes nothing here.
+    Where two runs disagree about a node or a comparison, the run named first is kept.
 
     Example: `aloe trees merge runs/monday runs/tuesday --out week.jsonl`
     """
-    from aloe import config as settings
-    from aloe.memory.forest import merged
+    from aloe.memory.merge import merge
     from aloe.memory.run_folder import read_trees
 
-    del seed
-    settings.load(config)
-    _write(merged(tree for run in runs for tree in read_trees(run)), out, as_json=as_json)
+    _write(merge(tree for run in runs for tree in read_trees(run)), out, as_json=as_json)
 
 
 @app.command("prune")
-def prune(
+def prune_(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
     out: Out,
     turns: Annotated[
@@ -54,25 +48,18 @@ def prune(
     spoiled: Annotated[
         bool, typer.Option("--spoiled", help="Cut where the simulated user spoiled the rest.")
     ] = False,
-    config: ConfigFile = None,
-    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """Cut subtrees off; the run itself stays as it is.
 
-    Nothing is drawn at random, so --seed changes nothing here.
-
     Example: `aloe trees prune runs/first --spoiled --out clean.jsonl`
     """
-    from aloe import config as settings
-    from aloe.memory.forest import all_pruned
+    from aloe.memory.prune import prune_all
     from aloe.memory.run_folder import read_trees
 
-    del seed
-    settings.load(config)
     if turns is None and not spoiled:
         raise ConfigError("say what to cut: --turns N, --spoiled or both")
-    _write(all_pruned(read_trees(run), turns=turns, spoiled=spoiled), out, as_json=as_json)
+    _write(prune_all(read_trees(run), turns=turns, spoiled=spoiled), out, as_json=as_json)
 
 
 @app.command("import")
@@ -82,25 +69,18 @@ def import_(
         typer.Argument(metavar="FILE", help="Conversations in the layout of the paper's data."),
     ],
     out: Out,
-    config: ConfigFile = None,
-    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """Make trees of conversations in the layout of the original ALOE data.
 
     That is what `aloe export --format aloe` writes, and the conversations.jsonl of the paper. The
     judge of every preference is called `imported`; a persona that the file does not give is empty.
-    Nothing is drawn at random, so --seed changes nothing here.
-
     Example: `aloe trees import conversations.jsonl --out trees.jsonl`
     """
-    from aloe import config as settings
-    from aloe.memory.conversations import conversation_trees
+    from aloe.memory.conversations import read_conversations
 
-    del seed
-    settings.load(config)
     _check_apart(file, out)
-    trees = [tree for _, tree in conversation_trees(file)]
+    trees = [tree for _, tree in read_conversations(file)]
     turns = sum(node.role == "user" for tree in trees for node in tree.nodes)
     judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in trees)
     if alike := turns - judged:

@@ -1,43 +1,23 @@
-"""The persona pool: personas.jsonl, and beside it what is needed to keep near-copies out.
-
-    personas.jsonl      the truth: one admitted persona a line, appended and flushed
-    personas.pool/      follows it, and can be deleted: it is made again at the next start
-        chroma/         vectors of every profile and personality (not with a Chroma server)
-        growth.jsonl    the fate of every candidate, with the reason
-        events.jsonl    every model call
-        lock            held by the one process that may write
-
-A persona is admitted when its line is whole. Vectors are written after the line; so a kill at any
-moment leaves at most a torn last line, which is cut off, and a store that lags behind, which is
-brought level: ids are content hashes of the texts, so what is missing or left over is a set
-difference. Chroma's embedded store allows one writer, hence the lock; several machines use one
-Chroma server (`personas.store = "http://host:8000"`), each with a JSONL file of its own.
+"""The gate of a pool: who is new, and who is a near-copy of somebody there.
 
 Profiles and personalities are gated apart: no two users live the same life, and no two have the
-same temper in other words.
+same personality in other words. A persona is admitted when its line is whole; vectors follow.
 """
 
-import os
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
-from aloe.config import PersonasConfig
-from aloe.errors import AloeError, ConfigError, InputError, StoreError
-from aloe.files.journal import append_lines, cut_torn_line
-from aloe.files.lines import read_lines
-from aloe.files.lock import acquire_lock
-from aloe.memory.axes import KINDS, Cell, Kind, cells
+from aloe.files.journal import append_lines
+from aloe.memory.axes import KINDS, Cell, Kind, find_cells
 from aloe.memory.embedder import Embedder, Vectors
-from aloe.memory.personas import as_line, parse_persona
-from aloe.memory.pool.index import GRAPH, DescriptionIndex, Neighbour
+from aloe.memory.personas import as_line
+from aloe.memory.pool.files import PoolFiles
+from aloe.memory.pool.index import DescriptionIndex, Neighbour
+from aloe.memory.pool.store import explain_store_failure
 from aloe.schema import Persona, digest
 
 ROUNDING = 1e-4
@@ -47,14 +27,6 @@ and no later check, however it computes, may find a pair that the gate let throu
 STORE_EVERY = 256
 """A write to Chroma waits for the disk whatever its size, so vectors go there in lots. Those still
 held are compared all the same, and after a kill they are made again."""
-
-_REMEDY = (
-    "the personas are in their own file and untouched; make room, start the server, or delete the "
-    "folder: it is made again"
-)
-
-SYNC_BATCH = 1024
-"""Descriptions embedded between two progress reports while a store is brought level."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,43 +38,8 @@ class Fate:
     """The most similar description: stored, or accepted just before; None for the very first."""
 
 
-class PoolFiles:
-    """The paths of a pool.
-
-    Args:
-        path: its personas.jsonl.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.personas = path
-        self.folder = path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".pool")
-        self.chroma = self.folder / "chroma"
-        self.growth = self.folder / "growth.jsonl"
-        self.events = self.folder / "events.jsonl"
-        self.lock = self.folder / "lock"
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the pool for one process.
-
-        Raises:
-            StoreError: another process holds it, or the folder cannot be written.
-        """
-        with acquire_lock(self.lock, self._taken) as lock:
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
-
-    def _taken(self, process: str) -> str:
-        return (
-            f"{self.personas} is in use by process {process or '?'}: an embedded store has one "
-            "writer; wait for it, or set personas.store to the URL of a Chroma server"
-        )
-
-
 class PersonaPool:
-    """An open pool; made by `open_pool`."""
+    """An open pool; made by `aloe.memory.pool.open.open_pool`."""
 
     def __init__(
         self,
@@ -140,7 +77,7 @@ class PersonaPool:
         `texts`: of two near-copies in one batch the first stays.
         """
         vectors = self.embedder.embed(texts)
-        with self._saying_what_is_saved():
+        with self._explain():
             stored = self.indexes[kind].nearest(vectors, self.threshold - ROUNDING)
         held = _nearest_of(self._held[kind], vectors)
         among = vectors @ vectors.T
@@ -165,7 +102,7 @@ class PersonaPool:
 
     def _claim(self, kind: Kind, vectors: Mapping[str, Vectors]) -> dict[str, Neighbour]:
         """Store what the gate accepts at once, so that other machines see it."""
-        with self._saying_what_is_saved():
+        with self._explain():
             lost = self.indexes[kind].claim(vectors, self.threshold - ROUNDING)
         self._claimed[kind] |= vectors.keys() - lost.keys()
         return lost
@@ -183,7 +120,7 @@ class PersonaPool:
         """
         for persona in personas:
             self._append(persona)
-            self._count(persona)
+            self.count(persona)
             for kind in KINDS:
                 self._unstored[kind].append(digest(getattr(persona, kind)))
         if len(self._unstored["profile"]) >= self.store_every:
@@ -197,7 +134,7 @@ class PersonaPool:
         """
         for kind, ids in self._unstored.items():
             held = self._held[kind]
-            with self._saying_what_is_saved():
+            with self._explain():
                 self.indexes[kind].add({each: held.pop(each) for each in ids if each in held})
             self._claimed[kind].difference_update(ids)
             ids.clear()
@@ -209,8 +146,8 @@ class PersonaPool:
                 self.indexes[kind].remove(ids - set(self._unstored[kind]))
             ids.clear()
 
-    def _saying_what_is_saved(self) -> AbstractContextManager[None]:
-        return _clearly(
+    def _explain(self) -> AbstractContextManager[None]:
+        return explain_store_failure(
             self.server or self.files.folder,
             f"the {len(self)} personas are saved, and the same command goes on from there",
         )
@@ -220,26 +157,10 @@ class PersonaPool:
         then = f"its {len(self)} personas are saved, and the same command goes on from there"
         append_lines(path, as_line(persona), then=then)
 
-    def _count(self, persona: Persona) -> None:
+    def count(self, persona: Persona) -> None:
+        """Count a persona whose line is there."""
         self.ids.add(persona.id)
-        self.cells.update(cells(persona.axes))
-
-
-@contextmanager
-def _clearly(store: str | Path, then: str) -> Iterator[None]:
-    """Turn what Chroma raises (a full disk, a broken file, a server that is gone) into one error.
-
-    Args:
-        store: folder or URL.
-        then: what is saved and what can be done.
-    """
-    try:
-        yield
-    except AloeError:
-        raise
-    except Exception as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise StoreError(f"{store} cannot be used ({said}); {then}") from None
+        self.cells.update(find_cells(persona.axes))
 
 
 def _nearest_of(known: Mapping[str, Vectors], vectors: Vectors) -> list[Neighbour | None]:
@@ -255,204 +176,3 @@ def _nearest_of(known: Mapping[str, Vectors], vectors: Vectors) -> list[Neighbou
 def _nearest(*neighbours: Neighbour | None) -> Neighbour | None:
     given = [each for each in neighbours if each]
     return max(given, key=lambda each: each.similarity) if given else None
-
-
-@contextmanager
-def open_pool(
-    path: Path,
-    config: PersonasConfig,
-    embedder: Embedder,
-    *,
-    seeds: Mapping[Kind, Iterable[str]] | None = None,
-    on_embedded: Callable[[int, int], None] = lambda _done, _wanted: None,
-) -> Iterator[PersonaPool]:
-    """Open the pool at `path` (new or not) for writing, with its store brought level.
-
-    Args:
-        path: personas.jsonl.
-        config: threshold and store.
-        embedder: what makes the vectors.
-        seeds: texts that candidates may not repeat, though they are no part of the pool.
-        on_embedded: called with (done, wanted) while missing vectors are made.
-
-    Raises:
-        StoreError: another process writes, or the store was made with another embedder or
-            threshold.
-        InputError: a line of `path` is broken.
-    """
-    files = PoolFiles(path)
-    if path.is_dir() or path.suffix == ".gz":
-        raise StoreError(f"{path}: a pool grows in a plain file; name it FILE.jsonl")
-    with files.writing(), _client(files, config.store) as client:
-        cut_torn_line(path)
-        dimensions = embedder.embed(["."]).shape[1]
-        writer = uuid.uuid4().hex if config.store else None
-        with _clearly(config.store or files.folder, _REMEDY):
-            indexes: dict[Kind, DescriptionIndex] = {
-                kind: DescriptionIndex(
-                    _collection(client, kind, config, embedder, files), dimensions, writer
-                )
-                for kind in KINDS
-            }
-        pool = PersonaPool(files, embedder, config.threshold, indexes, server=config.store)
-        texts = _Texts(path, seeds or {})
-        wanted: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
-        for kind, text in texts.of_seeds():
-            wanted[kind].add(digest(text))
-        for persona in _stored_personas(path):
-            pool._count(persona)
-            for kind in KINDS:
-                wanted[kind].add(digest(getattr(persona, kind)))
-        with _clearly(config.store or files.folder, _REMEDY):
-            _bring_level(pool, wanted, texts, on_embedded=on_embedded)
-        try:
-            yield pool
-        finally:
-            pool.withdraw()
-        pool.store()
-
-
-def saved_size(path: Path) -> int:
-    """Return how many whole lines `path` holds, without reading what they say."""
-    if not path.is_file():
-        return 0
-    with path.open("rb") as file:
-        return sum(line.endswith(b"\n") and not line.isspace() for line in file)
-
-
-def stored_vectors(path: Path, embedder: str) -> dict[Kind, dict[str, Vectors]]:
-    """Return the vectors kept beside a pool, by text id; none if another embedder made them.
-
-    Raises:
-        StoreError: another process is writing the pool.
-    """
-    files = PoolFiles(path)
-    found: dict[Kind, dict[str, Vectors]] = {kind: {} for kind in KINDS}
-    if not files.chroma.exists():
-        return found
-    with files.writing(), _clearly(files.folder, _REMEDY), _client(files, None) as client:
-        for collection in client.list_collections():
-            if collection.name not in KINDS or collection.metadata.get("embedder") != embedder:
-                continue
-            index = DescriptionIndex(collection, 0)
-            for ids, rows in index.stored():
-                found[collection.name].update(zip(ids, rows, strict=True))
-    return found
-
-
-def _stored_personas(path: Path) -> Iterator[Persona]:
-    if not path.exists():
-        return
-    seen: set[str] = set()
-    for number, line in read_lines(path):
-        persona = parse_persona(path, number, line)
-        if persona.id in seen:
-            raise InputError(path, f"persona {persona.id} is there twice", line=number)
-        seen.add(persona.id)
-        yield persona
-
-
-@dataclass(frozen=True)
-class _Texts:
-    """The texts that a store should hold, read again when needed: a large pool fits no memory."""
-
-    path: Path
-    seeds: Mapping[Kind, Iterable[str]]
-
-    def of_seeds(self) -> Iterator[tuple[Kind, str]]:
-        return ((kind, text) for kind, texts in self.seeds.items() for text in texts)
-
-    def __iter__(self) -> Iterator[tuple[Kind, str]]:
-        yield from self.of_seeds()
-        for persona in _stored_personas(self.path):
-            yield from ((kind, getattr(persona, kind)) for kind in KINDS)
-
-
-def _bring_level(
-    pool: PersonaPool,
-    wanted: Mapping[Kind, set[str]],
-    texts: _Texts,
-    *,
-    on_embedded: Callable[[int, int], None],
-) -> None:
-    """Make the store hold exactly what is wanted; a shared one keeps what others put there."""
-    missing: dict[Kind, set[str]] = {}
-    for kind in KINDS:
-        index = pool.indexes[kind]
-        stored = index.load(None if pool.server else wanted[kind])
-        missing[kind] = wanted[kind] - stored
-        if not pool.server:
-            index.remove(stored - wanted[kind])
-    total = sum(map(len, missing.values()))
-    waiting: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
-    for kind, text in texts if total else ():
-        if (each := digest(text)) in missing[kind]:
-            missing[kind].remove(each)
-            waiting[kind][each] = text
-        if len(waiting[kind]) == SYNC_BATCH:
-            _embed(pool, kind, waiting[kind])
-            on_embedded(total - sum(map(len, missing.values())), total)
-    for kind in KINDS:
-        _embed(pool, kind, waiting[kind])
-
-
-def _embed(pool: PersonaPool, kind: Kind, waiting: dict[str, str]) -> None:
-    """Store the vectors of the texts in `waiting`, and empty it."""
-    if waiting:
-        vectors = pool.embedder.embed(list(waiting.values()))
-        pool.indexes[kind].add(dict(zip(waiting, vectors, strict=True)))
-        waiting.clear()
-
-
-@contextmanager
-def _client(files: PoolFiles, url: str | None) -> Iterator[Any]:
-    client = _connected(files, url)
-    try:
-        yield client
-    finally:
-        client.close()
-        if url:
-            # Closing a client leaves its two HTTP connections open.
-            for each in (client, client._admin_client):
-                each._server._session.close()
-
-
-def _connected(files: PoolFiles, url: str | None) -> Any:
-    import chromadb
-    from chromadb.config import Settings
-
-    settings = Settings(anonymized_telemetry=False)
-    if url is None:
-        with _clearly(files.folder, _REMEDY):
-            return chromadb.PersistentClient(path=str(files.chroma), settings=settings)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"personas.store = '{url}' is not a URL such as http://host:8000")
-    ssl = parts.scheme == "https"
-    port = parts.port or (443 if ssl else 8000)
-    try:
-        return chromadb.HttpClient(host=parts.hostname, port=port, ssl=ssl, settings=settings)
-    except Exception as error:
-        raise StoreError(
-            f"no Chroma server answers at {url} ({type(error).__name__}); start one with "
-            "`chroma run`, or leave personas.store out"
-        ) from None
-
-
-def _collection(
-    client: Any, kind: Kind, config: PersonasConfig, embedder: Embedder, files: PoolFiles
-) -> Any:
-    """Return the collection of `kind`, made if need be; never with Chroma's own embedder."""
-    made_with = {"embedder": embedder.name, "threshold": config.threshold}
-    collection = client.get_or_create_collection(
-        kind, embedding_function=None, metadata={"hnsw:space": "cosine", **GRAPH, **made_with}
-    )
-    stored = collection.metadata or {}
-    where = config.store or files.folder
-    for what, now in made_with.items():
-        if stored.get(what) != now:
-            raise StoreError(
-                f"{where} was made with {what} {stored.get(what)}, now it is {now}; go back to "
-                "that, name another --out, or delete it to embed again"
-            )
-    return collection

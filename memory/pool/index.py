@@ -36,8 +36,6 @@ PAGE = 1024
 """Rows that go to or come from Chroma in one piece: on the way they are lists of Python floats."""
 TAIL = 256
 """Rows that are read in one piece in search of those that other writers have stored."""
-BLOCK = 1024
-"""Rows on each side of one piece of an all-pairs comparison."""
 STRIP = 4096
 """Rows whose bounds are worked out in one piece."""
 SLACK = 1e-3
@@ -65,7 +63,7 @@ class Rotation:
     basis: Vectors
 
     @classmethod
-    def fitted(cls, rows: Vectors) -> "Rotation":
+    def fit(cls, rows: Vectors) -> "Rotation":
         """Fit the basis on `rows`: the directions of greatest second moment."""
         _, directions = np.linalg.eigh(rows.T @ rows)
         return cls(basis=np.ascontiguousarray(directions[:, ::-1][:, :HEAD], dtype=np.float32))
@@ -121,7 +119,7 @@ class ExactScan:
     def _fit(self) -> None:
         count = len(self.ids)
         step = max(1, count // FITTED_ON)
-        self._rotation = Rotation.fitted(self._full(slice(0, count, step)))
+        self._rotation = Rotation.fit(self._full(slice(0, count, step)))
         self._fitted_at = count
         for start in range(0, count, PAGE):
             part = slice(start, min(start + PAGE, count))
@@ -155,19 +153,6 @@ class ExactScan:
             return None
         return Neighbour(self.ids[candidates[best]], float(similarities[best]))
 
-    def pairs(self, threshold: float) -> Iterator[tuple[str, str, float]]:
-        """Yield every pair of rows of similarity >= `threshold`; compares all with all."""
-        count = len(self.ids)
-        for top in range(0, count, BLOCK):
-            upper = self._full(slice(top, min(top + BLOCK, count)))
-            for left in range(top, count, BLOCK):
-                block = upper @ self._full(slice(left, min(left + BLOCK, count))).T
-                near = block >= threshold
-                if left == top:
-                    near = np.triu(near, 1)
-                for i, j in zip(*np.nonzero(near), strict=True):
-                    yield self.ids[top + i], self.ids[left + j], float(block[i, j])
-
 
 class DescriptionIndex:
     """The vectors of all profiles, or of all personalities.
@@ -194,12 +179,12 @@ class DescriptionIndex:
             yield ids, rows
 
     def _rows(self, start: int, limit: int | None = None) -> tuple[list[str], Vectors]:
-        got = self._asked(
+        got = self._ask(
             lambda: self._collection.get(include=["embeddings"], offset=start, limit=limit)
         )
         return got["ids"], np.asarray(got["embeddings"], dtype=np.float32)
 
-    def _asked(self, question: Callable[[], Answer]) -> Answer:
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
         """Return the store's answer; a shared one is asked again where it fails inside."""
         if not self._writer:
             return question()
@@ -251,7 +236,7 @@ class DescriptionIndex:
         mark = [{"writer": self._writer} for _ in ids]
         self._collection.add(ids=ids, embeddings=rows, metadatas=mark)
         order, latest = self._catch_up(mine=vectors.keys())
-        got = self._asked(lambda: self._collection.get(ids=ids, include=["metadatas"]))
+        got = self._ask(lambda: self._collection.get(ids=ids, include=["metadatas"]))
         writers = dict(zip(got["ids"], got["metadatas"], strict=True))
         lost = {
             each: Neighbour(each, 1.0)
@@ -279,7 +264,7 @@ class DescriptionIndex:
             Ids and vectors of the rows that were read, oldest first.
         """
         pages: list[tuple[list[str], Vectors]] = []
-        start = self._asked(self._collection.count)
+        start = self._ask(self._collection.count)
         limit, known = None, False
         while start and not known:
             start = max(0, start - TAIL)
@@ -307,7 +292,7 @@ class DescriptionIndex:
         """
         if not len(vectors):
             return []
-        got = self._asked(
+        got = self._ask(
             lambda: self._collection.query(
                 query_embeddings=vectors, n_results=1, include=["distances"]
             )

@@ -1,26 +1,26 @@
 """Which personality goes with which profile.
 
 Pairs are made at random among those that do not contradict each other, and each description is
-used once: no life and no temper returns in a pool.
+used once: no profile and no personality returns in a pool.
 """
 
 import random
 from collections.abc import Sequence
 
-from aloe.memory.contradictions import contradictions, persons
+from aloe.memory.contradictions import find_contradictions, find_persons
 from aloe.memory.descriptions import Description
 
 
-def conflicts(profile: str, personality: str) -> tuple[str, ...]:
+def find_conflicts(profile: str, personality: str) -> tuple[str, ...]:
     """Return what a persona of these two texts would contradict itself about."""
-    found = contradictions(profile, personality)
-    who = [persons(each) for each in (profile, personality)]
+    found = find_contradictions(profile, personality)
+    who = [find_persons(each) for each in (profile, personality)]
     if all(who) and len(who[0] | who[1]) > 1:
         found = (*found, "pronouns")
     return found
 
 
-def paired(
+def pair_descriptions(
     profiles: Sequence[Description], personalities: Sequence[Description], rng: random.Random
 ) -> list[tuple[Description, Description]]:
     """Return pairs without contradiction, each description in at most one."""
@@ -28,7 +28,7 @@ def paired(
     rng.shuffle(left)
     pairs = []
     for profile in profiles:
-        mate = next((p for p in left if not conflicts(profile.text, p.text)), None)
+        mate = next((p for p in left if not find_conflicts(profile.text, p.text)), None)
         if mate:
             left.remove(mate)
             pairs.append((profile, mate))

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from aloe.memory.axes import KINDS, MIX, Kind, cells
-from aloe.memory.descriptions import Description
+from aloe.memory.axes import KINDS, MIX, Kind, find_cells
 from aloe.memory.embedder import Embedder, Vectors
+from aloe.memory.imports import describe
 from aloe.memory.pool.growth import Outcome
-from aloe.memory.pool.index import ExactScan
-from aloe.memory.pool.pairing import conflicts
-from aloe.memory.splitting import KindVectors
+from aloe.memory.pool.pairing import find_conflicts
+from aloe.memory.splitting import KindVectors, find_close_pairs
+from aloe.memory.validation import find_reasons
 from aloe.schema import Persona, digest
 
 CURVE_POINTS = 10
@@ -34,7 +34,46 @@ class NearPair:
     similarity: float
 
 
-def vectors_of(
+@dataclass(frozen=True, kw_only=True)
+class CellCoverage:
+    """How many personas fall into one cell of the axes."""
+
+    axis: str
+    value: str
+    count: int
+    share: float
+    """Share of the personas that have this axis, in [0, 1]."""
+    target: float
+    """Share that growth aims at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolReport:
+    """What can be said about a pool."""
+
+    figures: dict[str, Any]
+    contradictory: int
+    """Personas that contradict themselves."""
+    coverage: list[CellCoverage]
+    nearest: list[NearPair]
+    saturation: list[tuple[int, float]]
+    """Candidates so far and the accepted share of the stretch up to there."""
+
+
+def measure_pool(
+    personas: Sequence[Persona], vectors: KindVectors, outcomes: Sequence[Outcome], count: int
+) -> PoolReport:
+    """Return the report on a pool, with the `count` nearest pairs of each kind."""
+    return PoolReport(
+        figures=summarise(personas),
+        contradictory=len(find_contradictory(personas)),
+        coverage=measure_coverage(personas),
+        nearest=find_nearest_pairs(personas, vectors, count),
+        saturation=measure_saturation(outcomes),
+    )
+
+
+def gather_vectors(
     personas: Sequence[Persona], embedder: Embedder, stored: Mapping[Kind, Mapping[str, Vectors]]
 ) -> dict[Kind, Vectors]:
     """Return one row a persona, by kind, embedding only what is not in `stored` (by text id)."""
@@ -50,7 +89,9 @@ def vectors_of(
     return found
 
 
-def nearest_pairs(personas: Sequence[Persona], vectors: KindVectors, count: int) -> list[NearPair]:
+def find_nearest_pairs(
+    personas: Sequence[Persona], vectors: KindVectors, count: int
+) -> list[NearPair]:
     """Return the `count` most similar pairs of each kind, most similar first; one text is no pair.
 
     Every row gives its nearest row, so a pair may be missing here only if both of its personas
@@ -76,7 +117,7 @@ def nearest_pairs(personas: Sequence[Persona], vectors: KindVectors, count: int)
     return found
 
 
-def duplicates(
+def find_duplicates(
     personas: Sequence[Persona], vectors: KindVectors, threshold: float
 ) -> list[NearPair]:
     """Return every pair of descriptions that reaches `threshold`: an exact all-pairs check."""
@@ -85,55 +126,53 @@ def duplicates(
         first_with: dict[str, int] = {}
         for row, persona in enumerate(personas):
             first_with.setdefault(digest(getattr(persona, kind)), row)
-        scan = ExactScan(vectors[kind].shape[1])
-        scan.add(list(first_with), vectors[kind][list(first_with.values())])
+        rows = list(first_with.values())
+        texts = vectors[kind][rows]
         found += [
             NearPair(
                 kind=kind,
-                first=personas[first_with[one]],
-                second=personas[first_with[other]],
-                similarity=similarity,
+                first=personas[rows[one]],
+                second=personas[rows[other]],
+                similarity=float(texts[one] @ texts[other]),
             )
-            for one, other, similarity in scan.pairs(threshold)
+            for one, other in find_close_pairs({kind: texts}, threshold)
         ]
     return found
 
 
-def coverage(personas: Sequence[Persona]) -> list[tuple[str, str, int, float, float]]:
-    """Return (axis, value, count, share, target share) for every cell of the target mix."""
-    counts = Counter(cell for persona in personas for cell in cells(persona.axes))
+def measure_coverage(personas: Sequence[Persona]) -> list[CellCoverage]:
+    """Return how every cell of the target mix is filled."""
+    counts = Counter(cell for persona in personas for cell in find_cells(persona.axes))
     rows = []
     for shares in MIX.values():
         for axis, values in shares.items():
             total = sum(counts[axis, value] for value in values)
             for value, target in values.items():
                 here = counts[axis, value]
-                rows.append((axis, value, here, here / total if total else 0.0, target))
+                share = here / total if total else 0.0
+                rows.append(
+                    CellCoverage(axis=axis, value=value, count=here, share=share, target=target)
+                )
     return rows
 
 
-def contradictory(personas: Sequence[Persona]) -> dict[str, tuple[str, ...]]:
+def find_contradictory(personas: Sequence[Persona]) -> dict[str, tuple[str, ...]]:
     """Return what personas contradict themselves about, by persona id."""
-    found = {p.id: conflicts(p.profile, p.personality) for p in personas}
+    found = {p.id: find_conflicts(p.profile, p.personality) for p in personas}
     return {each: topics for each, topics in found.items() if topics}
 
 
-def unsound(personas: Sequence[Persona]) -> Counter[str]:
+def count_broken_rules(personas: Sequence[Persona]) -> Counter[str]:
     """Return how many descriptions break which rule of `aloe.memory.validation`."""
-    from aloe.memory.validation import reasons
-    from aloe.schema import Lineage
-
-    origin = Lineage(origin="imported")
     found: Counter[str] = Counter()
     for persona in personas:
-        for kind in KINDS:
-            text = getattr(persona, kind)
-            given = Description(kind=kind, text=text, axes={}, lineage=origin)
-            found.update(f"{kind}: {reason}" for reason in reasons(given))
+        texts = {kind: getattr(persona, kind) for kind in KINDS}
+        for kind, description in describe(texts).items():
+            found.update(f"{kind}: {reason}" for reason in find_reasons(description))
     return found
 
 
-def saturation(outcomes: Sequence[Outcome]) -> list[tuple[int, float]]:
+def measure_saturation(outcomes: Sequence[Outcome]) -> list[tuple[int, float]]:
     """Return (candidates so far, accepted share of the stretch up to there) in ten stretches."""
     step = max(1, -(-len(outcomes) // CURVE_POINTS))
     stretches = [outcomes[i : i + step] for i in range(0, len(outcomes), step)]
@@ -143,7 +182,7 @@ def saturation(outcomes: Sequence[Outcome]) -> list[tuple[int, float]]:
     ]
 
 
-def lineage_counts(personas: Sequence[Persona]) -> dict[str, int]:
+def count_origins(personas: Sequence[Persona]) -> dict[str, int]:
     """Return how many descriptions come from where, and with which model."""
     found: Counter[str] = Counter()
     for persona in personas:
@@ -155,7 +194,7 @@ def lineage_counts(personas: Sequence[Persona]) -> dict[str, int]:
     return dict(found)
 
 
-def summary(personas: Sequence[Persona]) -> dict[str, Any]:
+def summarise(personas: Sequence[Persona]) -> dict[str, Any]:
     """Return the plain figures of a pool."""
     facts = [len(p.facts) for p in personas]
     words = [len(p.text.split()) for p in personas]
@@ -168,5 +207,5 @@ def summary(personas: Sequence[Persona]) -> dict[str, Any]:
         "facts_mean": round(float(np.mean(facts)), 2),
         "words_mean": round(float(np.mean(words)), 1),
         "verifiable": sum(bool(p.preferences) for p in personas),
-        "origins": lineage_counts(personas),
+        "origins": count_origins(personas),
     }

@@ -8,10 +8,10 @@ from langchain_core.messages import BaseMessage
 
 from aloe.agents.mood import MANNERS, mood_of, taken_back, with_typos
 from aloe.agents.repairs import REPAIRS
-from aloe.agents.user import UserAgent, facts_in_order
+from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
 from aloe.config import Mood
-from aloe.memory.disclosures import default_ledger
+from aloe.memory.disclosures import default_checker, order_facts
 from aloe.schema import Disclosure, Node, UserNode
 
 PERSONA = PERSONAS[0]
@@ -60,7 +60,7 @@ def test_a_manner_stands_beside_the_personas(mood: Mood) -> None:
 
 
 def test_a_contradictory_user_takes_back_what_it_told() -> None:
-    facts = facts_in_order(PERSONA, "t")
+    facts = order_facts(PERSONA, "t")
     path: list[Node] = []
     for turn in range(1, 4):
         script = Seen("Hm, and what would you do?")
@@ -74,11 +74,11 @@ def test_a_contradictory_user_takes_back_what_it_told() -> None:
 def test_the_ledger_finds_what_is_taken_back_as_contradicted() -> None:
     tree = grow(config(turns=2, moods=["contradictory"]))
     (message,) = [n for n in tree.nodes if isinstance(n, UserNode) and n.turn == 2]
-    facts = facts_in_order(PERSONA, tree.id)
+    facts = order_facts(PERSONA, tree.id)
     denial = taken_back(facts[0].text)
     assert denial in message.content
     marked = message.model_copy(update={"revealed": (Disclosure(quote=denial),)})
-    checked, _ = default_ledger().check(PERSONA, tree.id, [], marked, [])
+    checked, _ = default_checker().check(PERSONA, tree.id, [], marked, [])
     (found,) = checked.revealed
     assert (found.kind, found.fact) == ("contradicted", facts[0].id)
 

@@ -11,9 +11,9 @@ from aloe.agents.rewards import JudgeReward, Users, check_columns, rules, talks
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
 from aloe.errors import CallError, ConfigError, ModelError
-from aloe.memory.verifiable import wish
+from aloe.memory.verifiable.catalogue import find_wish
 
-BRIEF = wish("length", "brief")
+BRIEF = find_wish("length", "brief")
 COLUMNS: dict[str, Any] = {
     "profile": ["I mend nets. I have a boat.", "I sell tea."],
     "personality": [BRIEF.trait, "I am shy."],

@@ -3,7 +3,10 @@ import random
 import pytest
 
 from aloe.agents.rewriter import EDITS, REACHABLE, rewrite, stated
-from aloe.memory.verifiable import DIMENSIONS, generate, kept, next_words, satisfaction
+from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.generation import generate
+from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
+from aloe.memory.verifiable.talk import react
 
 REPLIES = (
     "Hey there! It's great that you don't mind. Have you tried walking? Walk 20 minutes.\n\n"
@@ -26,9 +29,11 @@ def mixes(count: int) -> list[dict[str, str]]:
 @pytest.mark.parametrize("reply", REPLIES)
 def test_nearly_every_mix_of_reachable_wishes_is_kept(reply: str) -> None:
     wanted = mixes(300)
-    met = [satisfaction(each, rewrite(reply, each, seed)) for seed, each in enumerate(wanted)]
+    met = [
+        measure_satisfaction(each, rewrite(reply, each, seed)) for seed, each in enumerate(wanted)
+    ]
     assert sum(met) / len(met) > 0.97
-    before = [satisfaction(each, reply) for each in wanted]
+    before = [measure_satisfaction(each, reply) for each in wanted]
     assert all(after >= share for after, share in zip(met, before, strict=True))
 
 
@@ -36,7 +41,7 @@ def test_nearly_every_mix_of_reachable_wishes_is_kept(reply: str) -> None:
 def test_one_wish_alone_is_kept(name: str, value: str) -> None:
     other = next(each.value for each in DIMENSIONS[name] if each.value != value)
     breaking = rewrite(REPLIES[1], {name: other}, 1)
-    assert kept({name: value}, rewrite(breaking, {name: value}, 2)) == {name: True}
+    assert check_wishes({name: value}, rewrite(breaking, {name: value}, 2)) == {name: True}
 
 
 def test_a_reply_that_keeps_all_wishes_is_left_alone() -> None:
@@ -56,7 +61,7 @@ def test_an_empty_reply_stays_empty() -> None:
 
 def test_only_what_the_user_stated_is_known_and_the_latest_counts() -> None:
     persona = generate(3, wishes=3)
-    said = next_words(persona, [], None)
+    said = react(persona, [], None)
     assert stated([f"I keep three hens. {said} What now?"]).items() <= persona.preferences.items()
     assert len(stated([said])) == 1
     assert stated(["I want no emoji.", "An emoji would have been nice."]) == {"emoji": "some"}

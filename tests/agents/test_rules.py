@@ -13,7 +13,8 @@ from aloe.agents.panel import make_judge
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.memory.run_folder import read_trees
-from aloe.memory.verifiable import generate, satisfaction
+from aloe.memory.verifiable.generation import generate
+from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Persona, Tree, Verdict
 
 OPENING = user("What is tea?")
@@ -67,7 +68,7 @@ def test_other_personas_and_runs_without_rules_are_judged_by_the_model() -> None
 def test_the_outcome_is_the_order_of_the_shares(a: str, b: str, seed: int) -> None:
     persona = generate(seed)
     verdict, _ = compare(a, b, persona=persona)
-    share_a, share_b = (satisfaction(persona.preferences, text) for text in (a, b))
+    share_a, share_b = (measure_satisfaction(persona.preferences, text) for text in (a, b))
     if not (a and b):
         assert verdict.outcome == "abstain"
     else:
@@ -79,8 +80,8 @@ def labels(tree: Tree) -> list[tuple[float, float, str]]:
     wishes = tree.persona.preferences
     return [
         (
-            satisfaction(wishes, tree.by_id[v.first].content),
-            satisfaction(wishes, tree.by_id[v.second].content),
+            measure_satisfaction(wishes, tree.by_id[v.first].content),
+            measure_satisfaction(wishes, tree.by_id[v.second].content),
             v.outcome,
         )
         for v in tree.verdicts
@@ -121,7 +122,7 @@ def _check_exports(aloe: RunAloe, run: Path) -> None:
         row = json.loads(line)
         wishes = personas[row["persona"]].preferences
         chosen, rejected = (row[name][0]["content"] for name in ("chosen", "rejected"))
-        assert satisfaction(wishes, chosen) > satisfaction(wishes, rejected)
+        assert measure_satisfaction(wishes, chosen) > measure_satisfaction(wishes, rejected)
         assert row["confidence"] == 1
     for tree in read_trees(run):
         for node in tree.nodes:

@@ -19,7 +19,7 @@ from aloe.agents.writer import PersonaWriter
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.errors import CallError
-from aloe.memory.verifiable import wish
+from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.open import Model
 from aloe.schema import Fault
 
@@ -115,7 +115,7 @@ def test_a_policys_thoughts_are_neither_heard_nor_rewarded() -> None:
     assert rules(completions=said, preferences=[[["question", "none"]]]) == [1.0]
     assert rules(completions=[[{"role": "assistant", "content": thought[:9]}]],
                  preferences=[[["question", "none"]]]) == [0.0]  # fmt: skip
-    columns = {"profile": ["I sell tea."], "personality": [wish("length", "brief").trait],
+    columns = {"profile": ["I sell tea."], "personality": [find_wish("length", "brief").trait],
                "tree": ["t"], "preferences": [[]]}  # fmt: skip
     talk = [{"role": "user", "content": "Is <think> a tag?"}, *said[0]]
     assert [node.content for node in talks([talk], columns)[0].path] == [talk[0]["content"], "Yes."]

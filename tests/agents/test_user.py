@@ -8,10 +8,11 @@ from builders import PERSONAS, assistant, config, scripted_model, user
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.repairs import REPAIRS
-from aloe.agents.user import TRIES, UserAgent, facts_in_order
+from aloe.agents.user import TRIES, UserAgent
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.errors import CallError
+from aloe.memory.disclosures import order_facts
 from aloe.schema import Node, UserNode
 
 PERSONA = PERSONAS[0]
@@ -50,7 +51,7 @@ def exchange(turn: int, parent: Node | None = None) -> tuple[Node, Node]:
 
 
 def test_it_is_told_one_fact_a_turn_and_never_the_rest() -> None:
-    facts = [fact.text for fact in facts_in_order(PERSONA, "t")]
+    facts = [fact.text for fact in order_facts(PERSONA, "t")]
     path: list[Node] = []
     for turn in range(1, 7):
         script = Seen("What else is there to know about all this today?")
@@ -62,10 +63,10 @@ def test_it_is_told_one_fact_a_turn_and_never_the_rest() -> None:
 
 
 def test_the_order_of_facts_is_the_trees() -> None:
-    orders = {tuple(f.text for f in facts_in_order(PERSONA, str(tree))) for tree in range(20)}
+    orders = {tuple(f.text for f in order_facts(PERSONA, str(tree))) for tree in range(20)}
     assert len(orders) > 5
-    assert facts_in_order(PERSONA, "a") == facts_in_order(PERSONA, "a")
-    assert {fact.kind for fact in facts_in_order(PERSONA, "a")} == {"fact"}
+    assert order_facts(PERSONA, "a") == order_facts(PERSONA, "a")
+    assert {fact.kind for fact in order_facts(PERSONA, "a")} == {"fact"}
 
 
 def test_its_prompt_only_grows() -> None:

@@ -11,7 +11,7 @@ from aloe.calls.log import CallLog
 from aloe.config import ModelConfig
 from aloe.memory.axes import Axes, Kind
 from aloe.memory.descriptions import Description
-from aloe.memory.validation import reasons
+from aloe.memory.validation import find_reasons
 from aloe.models.open import Model, open_model
 from aloe.models.scripted import ScriptedChat
 from aloe.schema import Lineage
@@ -89,7 +89,7 @@ def test_a_reply_cut_off_loses_its_last_line() -> None:
 def test_an_empty_reply_is_counted() -> None:
     found, _, event = written("")
     assert event.outcome == "empty"
-    assert reasons(found) == ("empty",)
+    assert find_reasons(found) == ("empty",)
 
 
 def test_briefs_leave_out_what_is_not_known() -> None:
@@ -109,7 +109,7 @@ def test_the_embedded_model_writes_something_usable() -> None:
     async def four() -> list[Description]:
         return [await writer.write("profile", AXES, seeds, seed) for seed in range(4)]
 
-    assert any(not reasons(each) for each in asyncio.run(four()))
+    assert any(not find_reasons(each) for each in asyncio.run(four()))
 
 
 @pytest.mark.parametrize(

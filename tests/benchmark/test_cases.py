@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from demonstration import demonstrate
 
 from aloe.benchmark import decontamination
 from aloe.benchmark.cases import SUITES, Case, Probe, load_cases
@@ -16,9 +17,9 @@ from aloe.memory.axes import AGE_BANDS, MIX
 from aloe.memory.descriptions import Description, Lineage
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import SHIPPED, read_personas
-from aloe.memory.pool.pairing import conflicts
-from aloe.memory.validation import reasons
-from aloe.memory.verifiable import demonstration, satisfaction
+from aloe.memory.pool.pairing import find_conflicts
+from aloe.memory.validation import find_reasons
+from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import Fact, sentences
 from tests.builders import PERSONAS, persona_lines
 
@@ -42,7 +43,7 @@ def test_every_suite_loads_and_nobody_contradicts_themselves(name: str) -> None:
         assert case.suite == name
         assert len(case.why) > 20
         for persona in {case.persona.id: case.persona, "at the end": case.persona_at(99)}.values():
-            assert not conflicts(persona.profile, persona.personality), case
+            assert not find_conflicts(persona.profile, persona.personality), case
             kinds = Counter(fact.kind for fact in persona.facts)
             assert kinds["fact"] >= 7
             assert kinds["trait"] >= 5
@@ -94,7 +95,7 @@ def test_the_hundred_keep_the_rules_of_the_pool() -> None:
             draft = Description(
                 kind=kind, text=text, axes=case.persona.axes, lineage=Lineage(origin="seed")
             )
-            assert not reasons(draft), text
+            assert not find_reasons(draft), text
         assert case.persona.facts == tuple(
             Fact.of(kind, text)
             for kind, whole in (
@@ -147,7 +148,7 @@ def test_wishes_can_be_met_and_no_pool_of_four_holds_their_combination() -> None
         for case in load_cases(name):
             wishes = case.persona.preferences
             assert len(wishes) == 8
-            assert satisfaction(wishes, demonstration(wishes)) == 1
+            assert measure_satisfaction(wishes, demonstrate(wishes)) == 1
 
 
 def test_flips_change_the_wishes_and_keep_the_life() -> None:
@@ -159,8 +160,8 @@ def test_flips_change_the_wishes_and_keep_the_life() -> None:
             assert before.personality != after.personality
             assert case.flip
             assert case.flip.note
-    reply = demonstration(case.persona.preferences)
-    assert satisfaction(case.persona_at(10).preferences, reply) == 0
+    reply = demonstrate(case.persona.preferences)
+    assert measure_satisfaction(case.persona_at(10).preferences, reply) == 0
 
 
 def test_noisy_users_are_those_of_the_hundred() -> None:

@@ -3,7 +3,7 @@ from builders import assistant, user
 
 from aloe.benchmark.cases import Probe
 from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, takes_up, used
-from aloe.memory.disclosures import DisclosureChecker, facts_in_order
+from aloe.memory.disclosures import DisclosureChecker, order_facts
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.schema import Persona, Tree
 
@@ -60,7 +60,7 @@ def test_a_right_answer_is_a_whole_word() -> None:
 
 
 def test_a_fact_before_its_turn_is_leaked() -> None:
-    first, second, third = (fact.id for fact in facts_in_order(PERSONA, "t"))
+    first, second, third = (fact.id for fact in order_facts(PERSONA, "t"))
     message = user("...", stated=(first, third, PERSONA.facts[-1].id))
     assert leaked(PERSONA, message, "t") == (third,)
     later = message.model_copy(update={"turn": 3, "stated": (first, second, third)})

@@ -14,10 +14,11 @@ from aloe.memory.axes import MIX, Axes, Kind
 from aloe.memory.composition import Composer
 from aloe.memory.descriptions import Description, read_seeds
 from aloe.memory.personas import read_personas
-from aloe.memory.pool.gate import PoolFiles, open_pool
+from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.growth import GrowthLog, read_growth
-from aloe.memory.pool.report import coverage, duplicates, vectors_of
-from aloe.memory.validation import own_reasons
+from aloe.memory.pool.open import open_pool
+from aloe.memory.pool.report import find_duplicates, gather_vectors, measure_coverage
+from aloe.memory.validation import find_custom_reasons
 from aloe.schema import Lineage, Persona, digest
 
 
@@ -66,7 +67,7 @@ def test_a_pool_grows_to_its_target_and_holds_no_near_copies(path: Path) -> None
     people = read_personas(path)
     assert (ended, len(people)) == ("target", 40)
     assert len({p.profile for p in people}) == len({p.personality for p in people}) == 40
-    assert duplicates(people, vectors_of(people, BagOfWords(), {}), 0.8) == []
+    assert find_duplicates(people, gather_vectors(people, BagOfWords(), {}), 0.8) == []
     assert log.accepted >= 80
     nearest = [origin.nearest for p in people for origin in p.lineage.values()]
     assert all(near is not None and near < 0.8 for near in nearest)
@@ -182,7 +183,9 @@ def test_growth_fills_what_is_thin(path: Path) -> None:
     path.write_text("".join(p.model_dump_json() + "\n" for p in young))
     grow(path, Composer(), target=130)
     shares = {
-        value: share for axis, value, _, share, _ in coverage(read_personas(path)) if axis == "age"
+        cell.value: cell.share
+        for cell in measure_coverage(read_personas(path))
+        if cell.axis == "age"
     }
     assert shares["16-24"] == pytest.approx(30 / 130, abs=0.03)
     for band in ("25-39", "40-59", "60-74"):
@@ -231,4 +234,4 @@ def test_rules_of_ones_own_refuse_what_ours_let_through(path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"validator 'mine' failed: .*test_pool\.py:\d+: KeyError"
     ):
-        own_reasons(seen[0], {"mine": lambda _: {}["x"]})
+        find_custom_reasons(seen[0], {"mine": lambda _: {}["x"]})

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from aloe.memory.axes import AGE_BANDS, KINDS, MIX, REGIONS, Kind, cells, sample, sample_cells
+from aloe.memory.axes import AGE_BANDS, KINDS, MIX, REGIONS, Kind, find_cells, sample, sample_cells
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -16,7 +16,7 @@ def test_a_sample_falls_into_its_cells() -> None:
     rng = random.Random(0)
     for _ in range(200):
         found = sample("profile", Counter(), rng)
-        named = dict(cells(found))
+        named = dict(find_cells(found))
         low, high = AGE_BANDS[named["age"]]
         assert low <= int(found["age"]) <= high
         assert named["region"] in REGIONS
@@ -43,6 +43,6 @@ def test_a_steered_pool_ends_near_the_mix() -> None:
 
 
 def test_values_outside_of_the_mix_are_left_out() -> None:
-    assert cells({"age": 7, "region": "Atlantis", "temper": "blunt", "place": "city"}) == [
+    assert find_cells({"age": 7, "region": "Atlantis", "temper": "blunt", "place": "city"}) == [
         ("place", "city")
     ]

@@ -3,16 +3,16 @@ from collections import Counter
 
 import pytest
 
-from aloe.memory.axes import KINDS, TEMPERS, Kind, sample
-from aloe.memory.composition import compose, parts
-from aloe.memory.validation import reasons
+from aloe.memory.axes import KINDS, PERSONALITY_WORDS, Kind, sample
+from aloe.memory.composition import compose, read_parts
+from aloe.memory.validation import find_reasons
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nearly_all_of_it_is_sound(kind: Kind) -> None:
     rng = random.Random(5)
     made = [compose(kind, sample(kind, Counter(), rng), seed) for seed in range(600)]
-    bad = Counter(reason for each in made for reason in reasons(each))
+    bad = Counter(reason for each in made for reason in find_reasons(each))
     assert bad.keys() <= {"contradiction", "repetition"}, bad
     assert bad.total() < 30
 
@@ -30,7 +30,7 @@ def test_axes_say_what_was_composed() -> None:
         made = compose("profile", asked, seed)
         assert made.axes["age"] == asked["age"]
         assert any(str(n) in made.text for n in (made.axes["age"], int(made.axes["age"]) + 1))
-        work = next(row for row in parts("work") if row[6] in made.text)
+        work = next(row for row in read_parts("work") if row[6] in made.text)
         assert made.axes["means"] == work[2]
         assert int(work[3]) <= int(made.axes["age"]) <= int(work[4])
 
@@ -42,5 +42,7 @@ def test_nobody_fishes_far_from_water() -> None:
 
 
 def test_every_temper_has_a_sentence() -> None:
-    written = {(row[0], row[1]) for row in parts("tempers")}
-    assert written == {(valence, word) for valence, words in TEMPERS.items() for word in words}
+    written = {(row[0], row[1]) for row in read_parts("tempers")}
+    assert written == {
+        (valence, word) for valence, words in PERSONALITY_WORDS.items() for word in words
+    }

@@ -9,7 +9,7 @@ import pytest
 from builders import config, grow
 
 from aloe.errors import InputError
-from aloe.memory.conversations import IMPORTED, conversation_trees, is_conversation
+from aloe.memory.conversations import IMPORTED, is_conversation, read_conversations
 from aloe.schema import Tree, UserNode
 from aloe.training.export import ROWS, Format, plain
 
@@ -22,7 +22,7 @@ def turn(user: str, chosen: str = "preferred", **changes: Any) -> dict[str, Any]
 def read(folder: Path, *records: Any) -> list[Tree]:
     file = folder / "talks.jsonl"
     file.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return [tree for _, tree in conversation_trees(file)]
+    return [tree for _, tree in read_conversations(file)]
 
 
 def rows(trees: list[Tree], kind: Format) -> list[Any]:

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from aloe.errors import InputError
-from aloe.memory.imports import Columns, Texts, described, matched, read_foreign
-from aloe.memory.verifiable import generate
+from aloe.memory.imports import Columns, Texts, describe, match_personalities, read_foreign
+from aloe.memory.verifiable.generation import generate
 from aloe.schema import Persona
 
 
@@ -165,13 +165,13 @@ def test_names_of_columns_never_become_personas(tmp_path: Path, text: str) -> No
 
 
 def test_profiles_get_a_personality_that_fits() -> None:
-    profiles = [described({"profile": f"He is {n}. He sails."})["profile"] for n in range(20, 26)]
-    profiles += [described({"profile": "It is hot."})["profile"]]
-    tempers = [
-        described({"personality": text})["personality"]
+    profiles = [describe({"profile": f"He is {n}. He sails."})["profile"] for n in range(20, 26)]
+    profiles += [describe({"profile": "It is hot."})["profile"]]
+    personalities = [
+        describe({"personality": text})["personality"]
         for text in ("She shouts.", "He whispers.", "He jokes.")
     ]
-    personas = [persona for persona, _ in matched(profiles, tempers)]
+    personas = [persona for persona, _ in match_personalities(profiles, personalities)]
     assert len(personas) == 7
     assert {p.personality for p in personas[:6]} == {"He whispers.", "He jokes."}
     assert personas[0].lineage["profile"].origin == "imported"

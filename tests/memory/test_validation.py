@@ -2,7 +2,7 @@ import pytest
 
 from aloe.memory.axes import KINDS, Axes, Kind
 from aloe.memory.descriptions import Description, read_seeds
-from aloe.memory.validation import reasons
+from aloe.memory.validation import find_reasons
 from aloe.schema import Lineage
 
 GOOD = "I am 30. I keep bees in a village in Crete. I want to sell honey to hotels."
@@ -11,7 +11,7 @@ CALM = "I stay level when plans collapse. I talk in full paragraphs."
 
 def refused(text: str, kind: Kind = "profile", axes: Axes | None = None) -> set[str]:
     origin = Lineage(origin="grown")
-    return set(reasons(Description(kind=kind, text=text, axes=axes or {}, lineage=origin)))
+    return set(find_reasons(Description(kind=kind, text=text, axes=axes or {}, lineage=origin)))
 
 
 def test_sound_descriptions_pass() -> None:
@@ -21,7 +21,9 @@ def test_sound_descriptions_pass() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_seed_passes(kind: Kind) -> None:
-    assert {seed.text: reasons(seed) for seed in read_seeds(None)[kind] if reasons(seed)} == {}
+    assert {
+        seed.text: find_reasons(seed) for seed in read_seeds(None)[kind] if find_reasons(seed)
+    } == {}
 
 
 @pytest.mark.parametrize(

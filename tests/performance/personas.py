@@ -38,7 +38,8 @@ from aloe.files.writing import replace_bytes
 from aloe.memory.axes import KINDS
 from aloe.memory.embedder import MiniLmEmbedder, Vectors, unit
 from aloe.memory.personas import SHIPPED, as_line, read_personas
-from aloe.memory.pool.gate import PersonaPool, open_pool
+from aloe.memory.pool.gate import PersonaPool
+from aloe.memory.pool.open import open_pool
 from aloe.schema import Persona, digest
 
 BATCH = 64

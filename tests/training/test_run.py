@@ -18,7 +18,7 @@ import torch
 
 from aloe.agents.prompt import shipped
 from aloe.config import ModelConfig
-from aloe.memory.verifiable import wish
+from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona
@@ -410,7 +410,7 @@ def test_grpo_takes_a_reward_of_ones_own(grpo, run):
 @pytest.mark.slow
 def test_grpo_teaches_a_wish_over_two_turns(grpo, tmp_path):
     wishes = {"numbers": "figures"}
-    persona = Persona.of("I sell tea.", wish("numbers", "figures").trait, preferences=wishes)
+    persona = Persona.of("I sell tea.", find_wish("numbers", "figures").trait, preferences=wishes)
     trees = tmp_path / "trees.jsonl"
     settings = builders.config(turns=2)
     trees.write_text(builders.grow(settings, persona=persona).model_dump_json() + "\n")

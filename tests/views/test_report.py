@@ -107,7 +107,7 @@ def test_the_command_writes_one_file(aloe: RunAloe, tmp_path: Path) -> None:
     assert GROWN.id[:8] in page
     assert "both_turns" in page  # the settings
     other = tmp_path / "there" / "page.html"
-    assert aloe("report", folder.path, "--out", other, "--trees", 0).code == 0
+    assert aloe("report", folder.path, "--out", other, "--count", 0).code == 0
     assert data(other.read_text()) == []
 
 

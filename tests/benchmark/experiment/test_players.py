@@ -15,7 +15,7 @@ from aloe.benchmark.experiment.players import (
     strange_wishes,
     training_questions,
 )
-from aloe.memory.verifiable import DIMENSIONS, wish
+from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
 from aloe.schema import AssistantNode
 
 
@@ -27,7 +27,7 @@ def test_test_users_ask_what_training_users_never_ask() -> None:
 
 def test_every_sentence_but_the_question_is_marked() -> None:
     questions = frozenset(training_questions())
-    remark = wish("closing", "next step").remark  # which is a question itself
+    remark = find_wish("closing", "next step").remark  # which is a question itself
     said = user(f"I mend nets. {remark} {min(questions)}")
     marked = asyncio.run(RuleMarker(questions=questions).induce("t", said))
     assert [each.quote for each in marked] == ["I mend nets.", remark]
@@ -50,7 +50,7 @@ class Plain:
 def test_the_rewriter_edits_the_reply_of_another_and_asks_no_more() -> None:
     plain = Plain()
     shared = AskedOnce(source=plain)
-    wanted = wish("emoji", "some")
+    wanted = find_wish("emoji", "some")
     said = user(f"I mend nets. {wanted.trait} What now?")
 
     async def both() -> list[AssistantNode]:
@@ -72,7 +72,7 @@ def test_a_reply_edited_for_a_stranger_keeps_wishes_that_nobody_stated() -> None
         agent = Rewriter(source=Plain(), name="stranger", wishes=strange_wishes(dimensions))
         return asyncio.run(agent.reply(tree, [], said, ())).content
 
-    kept = [[d for d in dimensions if wish(d, DIMENSIONS[d][0].value).kept(written(str(n)))]
+    kept = [[d for d in dimensions if find_wish(d, DIMENSIONS[d][0].value).kept(written(str(n)))]
             for n in range(40)]  # fmt: skip
     assert {len(each) for each in kept} == {2}
     assert {name for each in kept for name in each} == set(dimensions)

@@ -11,7 +11,8 @@ from aloe.benchmark.experiment.rows import (
     unparsed_is_second,
     up_to_turn,
 )
-from aloe.memory.verifiable import generate, wish
+from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.generation import generate
 from aloe.schema import Verdict, Vote
 
 
@@ -29,15 +30,15 @@ PERSONAS = [generate(seed) for seed in range(6)]
 def test_shuffled_users_voice_the_wishes_of_somebody_else() -> None:
     rows = []
     for persona in PERSONAS:
-        wishes = [wish(*each) for each in persona.preferences.items()]
+        wishes = [find_wish(*each) for each in persona.preferences.items()]
         rows.append(row(persona, f"I sing. {wishes[0].trait} Why?", f"{wishes[1].remark} How?"))
     found = shuffle_wishes(rows, PERSONAS, 1)
     assert found == shuffle_wishes(rows, PERSONAS, 1)
     for persona, before, after in zip(PERSONAS, rows, found, strict=True):
         text = " ".join(message["content"] for message in after["prompt"])
-        own = [wish(*each) for each in persona.preferences.items()]
+        own = [find_wish(*each) for each in persona.preferences.items()]
         assert not any(each.trait in text or each.remark in text for each in own)
-        others = [wish(*each) for p in PERSONAS for each in p.preferences.items()]
+        others = [find_wish(*each) for p in PERSONAS for each in p.preferences.items()]
         assert any(each.trait in text for each in others)
         assert any(each.remark in text for each in others)
         assert text.count("I sing.") == 1

@@ -1,4 +1,4 @@
-"""The check of the ledger: what a sentence says about the persona, and who reads minds."""
+"""The check of disclosures: what a sentence says about the persona, and who reads minds."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from disclosures import PERSONAS as LABELLED
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.scripted import reply
-from aloe.memory.disclosures import Tally, default_ledger, facts_in_order, mind_reading
-from aloe.memory.words import content_words, denies, names, numbers, of_oneself
+from aloe.memory.disclosures import Tally, default_checker, find_mind_reading, order_facts
+from aloe.memory.words import denies, find_content_words, find_names, find_numbers, is_about_speaker
 from aloe.schema import Disclosure, Persona, UserNode
 from aloe.training.export import dpo_rows
 
@@ -22,7 +22,7 @@ PERSONA = PERSONAS[0]
 
 def checked(persona: Persona, text: str, **given: Any) -> UserNode:
     given = {"revealed": (Disclosure(quote=text),), **given}
-    return default_ledger().check(persona, "t", [], user(text, **given), [])[0]
+    return default_checker().check(persona, "t", [], user(text, **given), [])[0]
 
 
 def labelled_right(rows: Sequence[tuple[str, str, str, str]]) -> int:
@@ -54,12 +54,12 @@ def test_findings_do_not_depend_on_what_else_is_checked() -> None:
     text = "I fix bikes in Porto and swim a lot."
     alone = checked(PERSONA, text)
     path = [user("Hello.", turn=1)]
-    again, _ = default_ledger().check(PERSONA, "t", path, alone, [assistant("Hm.", alone)] * 3)
+    again, _ = default_checker().check(PERSONA, "t", path, alone, [assistant("Hm.", alone)] * 3)
     assert again == alone
 
 
 def test_consistency_tells_what_is_on_the_table_from_what_is_not() -> None:
-    first, second, *_ = facts_in_order(PERSONA, "t")
+    first, second, *_ = order_facts(PERSONA, "t")
     on = checked(PERSONA, first.text).consistency
     assert on is not None
     assert on.on_table == 1.0
@@ -93,7 +93,7 @@ def test_consistency_tells_what_is_on_the_table_from_what_is_not() -> None:
 def test_a_reply_that_uses_an_untold_fact_reads_minds(text: str, uses: list[str]) -> None:
     path = [checked(PERSONA, "Hello. What should I do?")]
     by_id = {fact.id: fact.text for fact in PERSONA.facts}
-    assert [by_id[fact] for fact in mind_reading(text, PERSONA, path)] == uses
+    assert [by_id[fact] for fact in find_mind_reading(text, PERSONA, path)] == uses
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_a_reply_that_uses_an_untold_fact_reads_minds(text: str, uses: list[str]
 )
 def test_what_was_told_or_said_may_be_used(told: str) -> None:
     path = [checked(PERSONA, told)]
-    assert mind_reading("You mend bicycles in Porto, so start small.", PERSONA, path) == ()
+    assert find_mind_reading("You mend bicycles in Porto, so start small.", PERSONA, path) == ()
 
 
 def test_telling_it_later_does_not_help() -> None:
     path = [checked(PERSONA, "Hello there.")]
     reply_to_it = "Take Rui along."
-    _, (flagged,) = default_ledger().check(
+    _, (flagged,) = default_checker().check(
         PERSONA, "t", [], path[0], [assistant(reply_to_it, path[0])]
     )
     assert len(flagged.mind_reading) == 1
     later = checked(PERSONA, "My son Rui is here.", parent=flagged.id, turn=2)
-    assert mind_reading(reply_to_it, PERSONA, [*path, flagged, later]) == ()
+    assert find_mind_reading(reply_to_it, PERSONA, [*path, flagged, later]) == ()
 
 
 def test_no_agent_is_told_what_the_check_found() -> None:
@@ -169,20 +169,28 @@ def test_old_lines_have_no_check_and_count_for_nothing() -> None:
 
 
 def test_words_names_numbers_and_denial() -> None:
-    assert content_words("I mended the Bicycles, mending is hard") == {"mend", "bicycl", "hard"}
-    assert names("Porto is far. I saw Rui in May. I live in New York.") == {"Rui", "New", "York"}
-    assert numbers("I have three cats, 2 dogs and 1 fish") == {3, 2, 1}
+    assert find_content_words("I mended the Bicycles, mending is hard") == {
+        "mend",
+        "bicycl",
+        "hard",
+    }
+    assert find_names("Porto is far. I saw Rui in May. I live in New York.") == {
+        "Rui",
+        "New",
+        "York",
+    }
+    assert find_numbers("I have three cats, 2 dogs and 1 fish") == {3, 2, 1}
     assert denies("I can't")
     assert denies("I never do")
     assert not denies("I know nowhere better")
-    assert of_oneself("I swim.")
-    assert of_oneself("Swimming is my life.")
-    assert not of_oneself("Do I swim?")
-    assert not of_oneself("You swim.")
+    assert is_about_speaker("I swim.")
+    assert is_about_speaker("Swimming is my life.")
+    assert not is_about_speaker("Do I swim?")
+    assert not is_about_speaker("You swim.")
 
 
 def test_the_order_of_facts_is_the_trees() -> None:
-    orders = {tuple(f.id for f in facts_in_order(PERSONA, str(n))) for n in range(20)}
+    orders = {tuple(f.id for f in order_facts(PERSONA, str(n))) for n in range(20)}
     assert len(orders) > 5
 
 

@@ -206,7 +206,7 @@ def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_about_it_names_only_flags_that_exist(aloe: RunAloe) -> None:
-    page = (Path(__file__).parents[2] / "docs/tracing.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs/tracing.md").read_text(encoding="utf-8")
     for verb in ("trace", "label", "report"):
         known = aloe(verb, "--help").out
         for line in page.splitlines():

@@ -1,4 +1,4 @@
-"""An embedder that remembers: who talks of the same persona a thousand times says much twice.
+"""An embedder with a cache: who talks of the same persona a thousand times says much twice.
 
 Benchmarks hold the same statements against every dialogue of a case, and repeat dialogues with
 other seeds and models. A vector of MiniLM takes 1.5 kB, so all sentences of a run fit in memory.
@@ -11,7 +11,7 @@ import numpy as np
 from aloe.memory.embedder import Embedder, Vectors
 
 
-class RememberingEmbedder:
+class CachedEmbedder:
     """Embeds every text once; may be used by several threads.
 
     Args:

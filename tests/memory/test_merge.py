@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from aloe.config import EXPANSION_NAMES
 from aloe.errors import ConfigError
-from aloe.memory.forest import all_pruned, merged, pruned
+from aloe.memory.merge import merge
+from aloe.memory.prune import prune, prune_all
 from aloe.schema import Tree, UserNode, Verdict
 
 WIDE = grow(config(turns=3, expansion="both"))
@@ -44,13 +45,13 @@ def without(tree: Tree, cut: set[str]) -> Tree:
 def test_parts_of_a_tree_merge_into_it(chance: random.Random) -> None:
     later = [node.id for node in WIDE.nodes if isinstance(node, UserNode) and node.parent]
     parts = [without(WIDE, set(chance.sample(later, chance.randrange(len(later))))) for _ in "abc"]
-    (whole,) = merged([*parts, WIDE])
+    (whole,) = merge([*parts, WIDE])
     assert well_formed(whole)
     assert {node.id: node for node in whole.nodes} == {node.id: node for node in WIDE.nodes}
     assert {v.model_dump_json() for v in whole.verdicts} == {
         v.model_dump_json() for v in WIDE.verdicts
     }
-    (again,) = merged([whole, *parts])
+    (again,) = merge([whole, *parts])
     assert again == whole
 
 
@@ -58,11 +59,11 @@ def test_parts_of_a_tree_merge_into_it(chance: random.Random) -> None:
 @given(expansion=st.sampled_from(EXPANSION_NAMES), turns=st.integers(1, 4))
 def test_a_pruned_tree_is_the_shorter_tree(expansion: str, turns: int) -> None:
     tree = grow(config(turns=3, expansion=expansion))
-    left = pruned(tree, turns=turns)
+    left = prune(tree, turns=turns)
     assert left is not None
     assert well_formed(left)
     assert left == grow(config(turns=min(turns, 3), expansion=expansion))
-    assert merged([left, tree]) == [tree]
+    assert merge([left, tree]) == [tree]
 
 
 def spoilt_at(turn: int) -> Tree:
@@ -82,11 +83,11 @@ def spoilt_at(turn: int) -> Tree:
 
 def test_what_the_simulator_spoiled_is_cut_and_blemishes_stay() -> None:
     first, second, third = (spoilt_at(turn) for turn in (1, 2, 3))
-    left = list(all_pruned([first, second, third], turns=None, spoiled=True))
+    left = list(prune_all([first, second, third], turns=None, spoiled=True))
     assert [tree.id for tree in left] == ["t2", "t3"]
     assert (len(left[0].nodes), len(left[0].verdicts)) == (3, 1)
     assert left[1] == third
-    assert list(all_pruned([first], turns=None, spoiled=False)) == [first]
+    assert list(prune_all([first], turns=None, spoiled=False)) == [first]
 
 
 def test_a_node_that_two_trees_hold_is_the_firsts() -> None:
@@ -94,8 +95,8 @@ def test_a_node_that_two_trees_hold_is_the_firsts() -> None:
     other = tree.model_copy(
         update={"verdicts": tuple(v.model_copy(update={"outcome": "first"}) for v in tree.verdicts)}
     )
-    assert merged([tree, other]) == [tree]
-    assert merged([other, tree]) == [other]
+    assert merge([tree, other]) == [tree]
+    assert merge([other, tree]) == [other]
 
 
 def test_other_models_do_not_mix() -> None:
@@ -103,6 +104,6 @@ def test_other_models_do_not_mix() -> None:
     mine = tree.model_copy(update={"models": {"a": "x", "b": "y"}})
     theirs = tree.model_copy(update={"models": {"a": "z"}})
     with pytest.raises(ConfigError, match="'a' is x in one run and z in another"):
-        merged([mine, theirs])
-    (both,) = merged([mine, tree.model_copy(update={"models": {"c": "z"}})])
+        merge([mine, theirs])
+    (both,) = merge([mine, tree.model_copy(update={"models": {"c": "z"}})])
     assert both.models == {"a": "x", "b": "y", "c": "z"}

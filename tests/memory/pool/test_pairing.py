@@ -4,7 +4,7 @@ import pytest
 
 from aloe.memory.axes import Kind
 from aloe.memory.descriptions import Description
-from aloe.memory.pool.pairing import conflicts, paired
+from aloe.memory.pool.pairing import find_conflicts, pair_descriptions
 from aloe.schema import Lineage
 
 LIFE = "I am 30. I live alone in Crete. I never learned to drive."
@@ -30,16 +30,16 @@ def described(kind: Kind, text: str) -> Description:
     ],
 )
 def test_contradictions_are_named(profile: str, personality: str, topics: tuple[str, ...]) -> None:
-    assert conflicts(profile, personality) == topics
+    assert find_conflicts(profile, personality) == topics
 
 
 def test_pairs_use_each_text_once_and_never_contradict() -> None:
     profiles = [described("profile", f"He is {age}. He sails.") for age in range(20, 26)]
     profiles += [described("profile", f"She is {age}. She sails.") for age in range(20, 26)]
-    tempers = [
+    personalities = [
         described("personality", f"{who} talks of {n}.") for who in ("He", "She") for n in "abcd"
     ]
-    pairs = paired(profiles, tempers, random.Random(1))
+    pairs = pair_descriptions(profiles, personalities, random.Random(1))
     assert len(pairs) == 8
     assert len({p.text for p, _ in pairs}) == len({t.text for _, t in pairs}) == 8
     assert all(p.text.split()[0] == t.text.split()[0] for p, t in pairs)

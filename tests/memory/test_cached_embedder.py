@@ -1,7 +1,7 @@
 import numpy as np
 from bags import BagOfWords
 
-from aloe.memory.remembering import RememberingEmbedder
+from aloe.memory.cached_embedder import CachedEmbedder
 
 
 class Counting(BagOfWords):
@@ -15,7 +15,7 @@ class Counting(BagOfWords):
 
 def test_every_text_is_embedded_once() -> None:
     inner = Counting()
-    embedder = RememberingEmbedder(inner)
+    embedder = CachedEmbedder(inner)
     first = embedder.embed(["a b", "c", "a b"])
     second = embedder.embed(["c", "d", "a b"])
     assert inner.asked == ["a b", "c", "d"]

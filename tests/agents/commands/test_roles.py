@@ -15,7 +15,7 @@ from aloe.errors import ConfigError
 from aloe.memory.run_folder import read_trees
 from aloe.plugins import entry_points, load_plugin
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 OWN = '''
 from aloe.agents.roles import Update

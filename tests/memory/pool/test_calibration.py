@@ -10,19 +10,19 @@ from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.pool.calibration import (
     MAX_REFUSED,
     LabelledPair,
-    calibrated,
-    errors_at,
+    calibrate,
+    count_errors,
+    measure_similarities,
     read_pairs,
-    similarities,
 )
 
 
 def test_the_default_threshold_is_the_calibrated_one() -> None:
     pairs = read_pairs()
-    similar = similarities(pairs, MiniLmEmbedder())
-    assert calibrated(pairs, similar) == pytest.approx(PersonasConfig().threshold)
+    similar = measure_similarities(pairs, MiniLmEmbedder())
+    assert calibrate(pairs, similar) == pytest.approx(PersonasConfig().threshold)
     profile, personality = (
-        errors_at(PersonasConfig().threshold, kind, pairs, similar) for kind in KINDS
+        count_errors(PersonasConfig().threshold, kind, pairs, similar) for kind in KINDS
     )
     assert (profile.missed, profile.refused) == (0, 0)
     assert personality.missed <= 5
@@ -31,19 +31,21 @@ def test_the_default_threshold_is_the_calibrated_one() -> None:
 
 def test_both_errors_are_counted() -> None:
     pairs = [
-        LabelledPair(kind="profile", same=same, first="a", second="b")
-        for same in (True, True, False, False)
+        LabelledPair(kind="profile", label=label, first="a", second="b")
+        for label in ("same", "same", "different", "different")
     ]
     similar = np.array([0.9, 0.5, 0.6, 0.1], dtype=np.float32)
-    found = errors_at(0.55, "profile", pairs, similar)
+    found = count_errors(0.55, "profile", pairs, similar)
     assert (found.missed, found.same, found.refused, found.different) == (1, 2, 1, 2)
 
 
 def test_the_lowest_threshold_that_refuses_few_enough_is_taken() -> None:
-    pairs = [LabelledPair(kind="profile", same=False, first="a", second="b") for _ in range(100)]
+    pairs = [
+        LabelledPair(kind="profile", label="different", first="a", second="b") for _ in range(100)
+    ]
     similar = np.linspace(0, 0.99, 100).astype(np.float32)
-    assert np.mean(similar >= calibrated(pairs, similar)) <= MAX_REFUSED
-    assert calibrated(pairs, similar) == pytest.approx(0.95)
+    assert np.mean(similar >= calibrate(pairs, similar)) <= MAX_REFUSED
+    assert calibrate(pairs, similar) == pytest.approx(0.95)
 
 
 @pytest.mark.parametrize(

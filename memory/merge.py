@@ -1,0 +1,46 @@
+"""Trees of several runs put together.
+
+Node ids are content hashes that cover the parent, so two trees of one id are two views of the same
+conversations: putting them together is a union, and what both hold appears once. Where they
+disagree about the same node or the same comparison, the one named first is kept.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from aloe.errors import ConfigError
+from aloe.schema import Tree
+
+
+def merge(trees: Iterable[Tree]) -> list[Tree]:
+    """Return one tree for each id, in order of first appearance.
+
+    Raises:
+        ConfigError: an agent of one tree is played by different models.
+    """
+    found: dict[str, Tree] = {}
+    for tree in trees:
+        found[tree.id] = _unite(found[tree.id], tree) if tree.id in found else tree
+    return list(found.values())
+
+
+def _unite(one: Tree, other: Tree) -> Tree:
+    for agent in one.models.keys() & other.models.keys():
+        if one.models[agent] != other.models[agent]:
+            raise ConfigError(
+                f"tree {one.id}: '{agent}' is {one.models[agent]} in one run and "
+                f"{other.models[agent]} in another; such trees cannot be merged"
+            )
+    pairs = {frozenset((verdict.first, verdict.second)) for verdict in one.verdicts}
+    new = (v for v in other.verdicts if frozenset((v.first, v.second)) not in pairs)
+    return replace_fields(
+        one,
+        models=one.models | other.models,
+        nodes=(*one.nodes, *(node for node in other.nodes if node.id not in one.by_id)),
+        verdicts=(*one.verdicts, *new),
+    )
+
+
+def replace_fields(tree: Tree, **update: Any) -> Tree:
+    """Return a tree with other fields; `model_copy` would keep the index of the old nodes."""
+    return Tree(**{name: getattr(tree, name) for name in Tree.model_fields} | update)

@@ -1,0 +1,65 @@
+"""The files of a pool: personas.jsonl, and beside it what is needed to keep near-copies out.
+
+    personas.jsonl      the truth: one admitted persona a line, appended and flushed
+    personas.pool/      follows it, and can be deleted: it is made again at the next start
+        chroma/         vectors of every profile and personality (not with a Chroma server)
+        growth.jsonl    the fate of every candidate, with the reason
+        events.jsonl    every model call
+        lock            held by the one process that may write
+
+A persona is admitted when its line is whole. Vectors are written after the line; so a kill at any
+moment leaves at most a torn last line, which is cut off, and a store that lags behind, which is
+brought level: ids are content hashes of the texts, so what is missing or left over is a set
+difference. Chroma's embedded store allows one writer, hence the lock; several machines use one
+Chroma server (`personas.store = "http://host:8000"`), each with a JSONL file of its own.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aloe.files.lock import acquire_lock
+
+
+class PoolFiles:
+    """The paths of a pool.
+
+    Args:
+        path: its personas.jsonl.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.personas = path
+        self.folder = path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".pool")
+        self.chroma = self.folder / "chroma"
+        self.growth = self.folder / "growth.jsonl"
+        self.events = self.folder / "events.jsonl"
+        self.lock = self.folder / "lock"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the pool for one process.
+
+        Raises:
+            StoreError: another process holds it, or the folder cannot be written.
+        """
+        with acquire_lock(self.lock, self._taken) as lock:
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def _taken(self, process: str) -> str:
+        return (
+            f"{self.personas} is in use by process {process or '?'}: an embedded store has one "
+            "writer; wait for it, or set personas.store to the URL of a Chroma server"
+        )
+
+
+def count_saved(path: Path) -> int:
+    """Return how many whole lines `path` holds, without reading what they say."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(line.endswith(b"\n") and not line.isspace() for line in file)

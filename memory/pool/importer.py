@@ -1,0 +1,211 @@
+"""Importing what others wrote into a pool, and saying what was left out and why."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aloe.config import PersonasConfig
+from aloe.errors import InputError
+from aloe.files.lines import Place
+from aloe.memory.axes import KINDS, Kind
+from aloe.memory.descriptions import Description, read_seeds
+from aloe.memory.embedder import open_embedder
+from aloe.memory.imports import Columns, ImportedText, describe, match_personalities, read_foreign
+from aloe.memory.pool.gate import Fate, PersonaPool
+from aloe.memory.pool.open import open_pool
+from aloe.schema import Persona, digest
+
+FEW = 3
+"""Rows from which a file that says the same in all of them is taken for a mistake."""
+
+
+@dataclass(frozen=True)
+class NearCopy:
+    """A row that the gate refuses."""
+
+    row: str
+    similarity: float
+    """Cosine similarity in [-1, 1] to what it is a copy of."""
+    like: str
+    """Where that stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportReport:
+    """What became of the rows."""
+
+    added: int
+    personas: int
+    """Size of the pool now."""
+    near: list[NearCopy]
+    repeated: list[str]
+    unmatched: list[str]
+    """Where the profiles stand that contradict every personality."""
+    bad: list[str]
+    """What is wrong with the records that were set aside."""
+
+
+def import_personas(
+    files: Sequence[Path],
+    out: Path,
+    config: PersonasConfig,
+    columns: Columns,
+    *,
+    skip_bad: bool = False,
+    keep_near: bool = False,
+) -> ImportReport:
+    """Import the personas in `files` into the pool at `out`.
+
+    Every profile is joined with an imported personality that does not contradict it; where there
+    are none, with one of the shipped seeds.
+
+    Args:
+        files: what to read; see `aloe.memory.imports`.
+        out: the pool's personas.jsonl, new or not.
+        config: embedder, threshold and store of the pool.
+        columns: the columns that hold the texts, as the user names them.
+        skip_bad: whether to set broken records aside.
+        keep_near: whether to keep near-copies.
+
+    Raises:
+        InputError: a record is broken, there are no profiles, or columns are not there.
+        StoreError: the pool cannot be opened or written.
+    """
+    given = _read(files, columns, skip_bad=skip_bad)
+    with open_pool(out, config, open_embedder(config.embedder)) as pool:
+        before = len(pool)
+        gate = _ImportGate(pool, given, keep_near=keep_near)
+        loose = {kind: gate.new(kind, texts) for kind, texts in given.loose.items()}
+        personalities = loose["personality"] or _hold_seeds(pool)
+        pairs = list(match_personalities(loose["profile"], personalities))
+        fresh = [persona for persona, _ in pairs if persona.id not in pool.ids]
+        pool.admit([*fresh, *gate.new_wholes()])
+        joined = {digest(persona.profile) for persona, _ in pairs}
+        return ImportReport(
+            added=len(pool) - before,
+            personas=len(pool),
+            near=gate.near,
+            repeated=given.repeated,
+            unmatched=[str(given.places[p.id]) for p in loose["profile"] if p.id not in joined],
+            bad=given.bad,
+        )
+
+
+@dataclass
+class _Given:
+    """What the files hold, each text once."""
+
+    loose: dict[Kind, list[Description]] = field(
+        default_factory=lambda: {kind: [] for kind in KINDS}
+    )
+    whole: dict[str, Persona] = field(default_factory=dict)
+    """Whole personas by id."""
+    places: dict[str, Place] = field(default_factory=dict)
+    """Where each text stands first, by the id of its description."""
+    repeated: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+
+    def add(self, found: ImportedText) -> None:
+        """Take what a record holds, or note that it was there before."""
+        descriptions = describe(found.texts)
+        known = [each.id in self.places for each in descriptions.values()]
+        if all(known) and (found.persona is None or found.persona.id in self.whole):
+            first = self.places[next(iter(descriptions.values())).id]
+            self.repeated.append(f"{found.place} says the same as {first}")
+            return
+        for kind, each in descriptions.items():
+            self.places.setdefault(each.id, found.place)
+            if found.persona is None:
+                self.loose[kind].append(each)
+        if found.persona:
+            self.whole[found.persona.id] = found.persona
+
+
+def _read(files: Sequence[Path], columns: Columns, *, skip_bad: bool) -> _Given:
+    given = _Given()
+
+    def on_bad(error: InputError) -> None:
+        if not skip_bad:
+            raise error
+        given.bad.append(str(error))
+
+    there: dict[str, None] = {}
+    for file in files:
+        rows, repeated = 0, len(given.repeated)
+        for rows, found in enumerate(read_foreign(file, on_bad, columns), 1):  # noqa: B007
+            there |= dict.fromkeys(found.columns)
+            given.add(found)
+        if rows >= FEW and len(given.repeated) - repeated == rows - 1:
+            raise InputError(file, f"all {rows} rows say the same; choose another with --column")
+    if not given.loose["profile"] and not given.whole:
+        first = f"; the first problem is {given.bad[0]}" if given.bad else ""
+        raise InputError(files[0], f"there are no profiles in the files given{first}")
+    _check_columns(files[0], columns, list(there))
+    return given
+
+
+def _check_columns(file: Path, columns: Columns, there: list[str]) -> None:
+    """Make sure that the columns asked for are somewhere."""
+    known = {name.strip().lower() for name in there}
+    for name in (name for names in columns.values() for name in names):
+        if name.strip().lower() not in known:
+            raise InputError(file, f"has no column '{name}'; there are {', '.join(there)}")
+
+
+class _ImportGate:
+    """The gate of a pool, which remembers whom it refused."""
+
+    def __init__(self, pool: PersonaPool, given: _Given, *, keep_near: bool) -> None:
+        self.near: list[NearCopy] = []
+        self._pool = pool
+        self._given = given
+        self._keep_near = keep_near
+
+    def new(self, kind: Kind, wanted: list[Description]) -> list[Description]:
+        """Return the descriptions that can be used.
+
+        A personality that the pool knows word by word can be used again; a life cannot.
+        """
+        if not wanted:
+            return []
+        texts = [description.text for description in wanted]
+        if self._keep_near:
+            self._pool.hold(kind, texts)
+            return wanted
+        kept = []
+        for description, fate in zip(wanted, self._pool.gate(kind, texts), strict=True):
+            known = fate.nearest is not None and fate.nearest.id == description.id
+            if fate.accepted or (known and kind == "personality"):
+                kept.append(description.near(fate.nearest.similarity if fate.nearest else None))
+            else:
+                self._refuse(description, fate)
+        return kept
+
+    def new_wholes(self) -> Iterator[Persona]:
+        """Yield the whole personas whose profile is new; a personality may return."""
+        whole = self._given.whole.values()
+        profiles = {p.profile: describe({"profile": p.profile})["profile"] for p in whole}
+        new = {description.text for description in self.new("profile", list(profiles.values()))}
+        chosen = [p for p in whole if p.profile in new and p.id not in self._pool.ids]
+        if chosen:
+            self._pool.hold("personality", sorted({p.personality for p in chosen}))
+        yield from chosen
+
+    def _refuse(self, description: Description, fate: Fate) -> None:
+        nearest = fate.nearest
+        assert nearest is not None
+        like = self._given.places.get(nearest.id)
+        same = nearest.id == description.id
+        self.near.append(
+            NearCopy(
+                row=str(self._given.places[description.id]),
+                similarity=round(nearest.similarity, 4),
+                like=str(like) if like and not same else "one in the pool or its seeds",
+            )
+        )
+
+
+def _hold_seeds(pool: PersonaPool) -> list[Description]:
+    seeds = read_seeds(None)["personality"]
+    pool.hold("personality", [seed.text for seed in seeds])
+    return seeds

@@ -1,0 +1,34 @@
+"""Verifiable personas from a seed: a composed life and wishes drawn from the catalogue."""
+
+import random
+from collections import Counter
+from collections.abc import Collection
+
+from aloe.memory.axes import sample
+from aloe.memory.composition import compose
+from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.schema import Lineage, Persona, derive_seed
+
+
+def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS) -> Persona:
+    """Return a verifiable persona with a composed profile and that many wishes.
+
+    Args:
+        seed: the same seed gives the same persona.
+        wishes: how many of the dimensions it cares about.
+        about: the dimensions that are drawn from.
+    """
+    rng = random.Random(derive_seed("verifiable", seed))
+    dimensions = sorted(rng.sample([name for name in DIMENSIONS if name in about], wishes))
+    chosen = {name: rng.choice(DIMENSIONS[name]) for name in dimensions}
+    profile = compose("profile", sample("profile", Counter(), rng), rng.randrange(2**31))
+    return Persona.of(
+        profile.text,
+        " ".join(each.trait for each in chosen.values()),
+        axes=profile.axes,
+        preferences={name: each.value for name, each in chosen.items()},
+        lineage={
+            "profile": profile.lineage,
+            "personality": Lineage(origin="composed", seed=seed),
+        },
+    )

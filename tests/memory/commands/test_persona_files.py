@@ -1,0 +1,54 @@
+import gzip
+import json
+from pathlib import Path
+
+from command import RunAloe
+
+from aloe.memory.personas import read_personas
+
+NEAREST = Path(__file__).parents[2] / "golden" / "nearest.json"
+CITIES = [f"Town {chr(65 + n)}" for n in range(25)]
+WRITER = "scripted:aloe.agents.scripted_writer:reply"
+
+
+def test_splitting(composed_pool: Path, bag_settings: Path, tmp_path: Path, aloe: RunAloe) -> None:
+    out = tmp_path / "split"
+    split = ("personas", "split", composed_pool, "--out", out, "--config", bag_settings, "--json")
+    ran = aloe(*split, "--shares", "60,20,20")
+    assert (ran.result["train"], ran.result["validation"], ran.result["test"]) == (18, 6, 6)
+    parts = [read_personas(out / f"{part}.jsonl") for part in ("train", "validation", "test")]
+    assert len({p.id for part in parts for p in part}) == 30
+    known = tmp_path / "known.jsonl"
+    known.write_text("".join(p.model_dump_json() + "\n" for p in parts[2][:2]))
+    leak = aloe(*split, "--shares", "60,20,20", "--against", known)
+    assert sorted(leak.result["refused"]) == sorted(p.id for p in parts[2][:2])
+    assert leak.result["test"] == 4
+    assert parts[2][0].id in leak.err
+    assert aloe(*split, "--shares", "60,40").is_one_line_about("three numbers")
+    assert aloe(*split, "--threshold", "0.05").is_one_line_about("raise --threshold")
+
+
+def test_exporting(composed_pool: Path, tmp_path: Path, aloe: RunAloe) -> None:
+    people = read_personas(composed_pool)
+    export = ("personas", "export", composed_pool, "--json", "--out")
+    assert aloe(*export, tmp_path / "all.jsonl.gz").result["personas"] == 30
+    assert read_personas(tmp_path / "all.jsonl.gz") == people
+    assert b'"facts"' not in gzip.decompress((tmp_path / "all.jsonl.gz").read_bytes())
+    aloe(*export, tmp_path / "few.jsonl", "--count", 4, "--seed", 3)
+    few = read_personas(tmp_path / "few.jsonl")
+    assert len(few) == 4
+    assert all(each in people for each in few)
+    aloe(*export, tmp_path / "all.csv", "--format", "csv")
+    assert (tmp_path / "all.csv").read_text().startswith("id,profile,personality,age,")
+    aloe(*export, tmp_path / "hub.jsonl", "--format", "hub")
+    first = json.loads((tmp_path / "hub.jsonl").read_text().splitlines()[0])
+    assert first == {"persona": f"{people[0].profile} {people[0].personality}"}
+    (tmp_path / "file").write_text("")
+    ran = aloe(*export, tmp_path / "file" / "x.jsonl")
+    assert ran.is_one_line_about("cannot be written")
+
+
+def test_the_shipped_pool_is_there_without_a_file(tmp_path: Path, aloe: RunAloe) -> None:
+    ran = aloe("personas", "export", "--count", 7, "--out", tmp_path / "p.jsonl", "--json")
+    assert ran.result["personas"] == 7
+    assert len(read_personas(tmp_path / "p.jsonl")) == 7

@@ -1,0 +1,137 @@
+import json
+from pathlib import Path
+
+from command import RunAloe
+
+from aloe.memory.personas import read_personas
+
+NEAREST = Path(__file__).parents[2] / "golden" / "nearest.json"
+CITIES = [f"Town {chr(65 + n)}" for n in range(25)]
+WRITER = "scripted:aloe.agents.scripted_writer:reply"
+
+
+def test_importing_the_original_files(tmp_path: Path, bag_settings: Path, aloe: RunAloe) -> None:
+    profiles, personalities = tmp_path / "profile.jsonl", tmp_path / "personality.jsonl"
+    profiles.write_text(
+        '"He is a nurse of thirty from Leeds."\n'
+        '"She repairs violins in Kyoto.""They farm shrimp near Hue."\n'
+        '"She repairs old violins in Kyoto."\n'
+    )
+    personalities.write_text('"He is patient."\n"She loves puns."\n"They argue."\n')
+    out = tmp_path / "personas.jsonl"
+    given = (
+        "personas",
+        "import",
+        profiles,
+        personalities,
+        "--out",
+        out,
+        "--config",
+        bag_settings,
+        "--json",
+    )
+    ran = aloe(*given)
+    assert (ran.result["added"], ran.result["refused"], ran.result["bad"]) == (3, 1, [])
+    people = {p.profile: p.personality for p in read_personas(out)}
+    assert people["She repairs violins in Kyoto."] == "She loves puns."
+    assert people["They farm shrimp near Hue."] == "They argue."
+    again = aloe(*given)
+    assert (again.result["added"], again.result["personas"]) == (0, 3)
+
+    profiles.write_text('"He is a vet of sixty."\n{oops\n')
+    assert aloe(*given).is_one_line_about("profile.jsonl:2", "is not JSON")
+    ran = aloe(*given, "--skip-bad")
+    assert ran.result["added"] == 1
+    assert "profile.jsonl:2" in ran.result["bad"][0]
+
+
+def test_importing_hub_lines_takes_the_seeds_personalities(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    hub = tmp_path / "hub.jsonl"
+    hub.write_text(
+        '{"persona": "A potter in Leeds who bakes"}\n{"persona": "A blind chess coach"}\n'
+    )
+    out = tmp_path / "personas.jsonl"
+    ran = aloe("personas", "import", hub, "--out", out, "--config", bag_settings, "--json")
+    assert ran.result["added"] == 2
+    assert [p.lineage["personality"].origin for p in read_personas(out)] == ["seed", "seed"]
+
+
+def test_what_is_left_out_of_an_import_is_named(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    rows = [f"A restorer of old violins who sails and bakes bread in {city}." for city in CITIES]
+    hub, out = tmp_path / "hub.jsonl", tmp_path / "personas.jsonl"
+    lines = [json.dumps({"persona": row}) for row in (*rows, "She dives.", "A diver.", rows[0])]
+    hub.write_text("\n".join(lines))
+    given = ("personas", "import", hub, "--config", bag_settings, "--json", "--out")
+    ran = aloe(*given, out)
+    near = ran.result["near"]
+    assert (ran.result["added"], ran.result["refused"]) == (2, len(CITIES) - 1)
+    assert [each["row"] for each in near] == [f"{hub}:{line}" for line in range(2, len(rows) + 1)]
+    assert ran.result["unmatched"] == [f"{hub}:{len(rows) + 1}"]
+    assert {each["like"] for each in near} == {f"{hub}:1"}
+    assert all(each["similarity"] >= 0.8 for each in near)
+    assert ran.result["repeated"] == [f"{hub}:{len(lines)} says the same as {hub}:1"]
+    shown = " ".join(ran.err.split())
+    assert f"{hub}:2 is" in shown
+    assert "24 near-copies refused (--keep-near keeps them)" in shown
+    assert "and 4 more" in shown
+    assert aloe(*given, tmp_path / "all.jsonl", "--keep-near").result["added"] == len(rows) + 1
+
+
+def test_rows_that_all_say_the_same_are_refused(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("id,description\n" + "".join(f"{n},Do the task.\n" for n in range(30)))
+    out = tmp_path / "personas.jsonl"
+    ran = aloe("personas", "import", table, "--config", bag_settings, "--out", out)
+    assert ran.is_one_line_about("all 30 rows say the same", "--column")
+    assert not out.exists()
+
+
+def test_importing_columns_of_a_parquet_file(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    file, out = tmp_path / "people.parquet", tmp_path / "personas.jsonl"
+    people = {
+        "persona": ["A potter in Leeds.", "A blind chess coach."],
+        "sports_persona": ["I dive.", "I run."],
+        "manner": ["I shout.", "I whisper."],
+    }
+    parquet.write_table(pyarrow.table(people), file)
+    given = ("personas", "import", file, "--out", out, "--config", bag_settings, "--json")
+    ran = aloe(*given)
+    assert ran.is_one_line_about("row 1", "persona, sports_persona", "--column 'persona'")
+    ran = aloe(*given, "--column", "persona", "--column", "hobby")
+    assert ran.is_one_line_about("has no column 'hobby'; there are persona, sports_persona")
+    aloe(
+        *given,
+        "--column",
+        "sports_persona",
+        "--column",
+        "persona",
+        "--personality-column",
+        "manner",
+    )
+    assert [(p.profile, p.personality) for p in read_personas(out)] == [
+        ("I dive.\nA potter in Leeds.", "I shout."),
+        ("I run.\nA blind chess coach.", "I whisper."),
+    ]
+
+
+def test_what_we_write_can_be_imported(
+    composed_pool: Path, tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    people = [(p.profile, p.personality) for p in read_personas(composed_pool)]
+    for form in ("jsonl", "csv"):
+        file, out = tmp_path / f"all.{form}.gz", tmp_path / f"{form}.jsonl"
+        aloe("personas", "export", composed_pool, "--format", form, "--out", file)
+        ran = aloe("personas", "import", file, "--config", bag_settings, "--out", out, "--json")
+        assert ran.result["added"] == len(people), ran.err
+        assert [(p.profile, p.personality) for p in read_personas(out)] == people

@@ -1,0 +1,89 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from bags import BagOfWords
+from pools import ANNA, BERT, CARO, CONFIG, admit
+
+from aloe.errors import InputError, StoreError
+from aloe.memory.personas import read_personas
+from aloe.memory.pool.files import PoolFiles, count_saved
+from aloe.memory.pool.open import open_pool
+from aloe.memory.pool.store import read_vectors
+from aloe.schema import Persona, digest
+
+
+def stored_ids(path: Path) -> dict[str, set[str]]:
+    return {kind: set(found) for kind, found in read_vectors(path, "bag-of-words").items()}
+
+
+def text_ids(*personas: Persona) -> dict[str, set[str]]:
+    return {
+        "profile": {digest(p.profile) for p in personas},
+        "personality": {digest(p.personality) for p in personas},
+    }
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "personas.jsonl"
+
+
+def test_what_is_admitted_is_there_again(path: Path) -> None:
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        admit(pool, ANNA, BERT)
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        assert pool.ids == {ANNA.id, BERT.id}
+        (fate,) = pool.gate("profile", ["I keep bees in Crete. I am 30."])
+    assert not fate.accepted
+    assert fate.nearest is not None
+    assert fate.nearest.id == digest(ANNA.profile)
+    assert read_personas(path) == [ANNA, BERT]
+
+
+def test_seeds_are_kept_out_though_they_are_no_part(path: Path) -> None:
+    seeds = {"profile": [ANNA.profile], "personality": []}
+    with open_pool(path, CONFIG, BagOfWords(), seeds=seeds) as pool:
+        assert len(pool) == 0
+        assert not pool.gate("profile", [ANNA.profile])[0].accepted
+
+
+def test_the_store_follows_the_lines(path: Path) -> None:
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        admit(pool, ANNA, BERT)
+    path.write_text(ANNA.model_dump_json() + "\n" + CARO.model_dump_json() + "\n")
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        assert pool.ids == {ANNA.id, CARO.id}
+        assert pool.gate("profile", [BERT.profile])[0].accepted
+        assert not pool.gate("profile", [CARO.profile])[0].accepted
+    assert stored_ids(path) == text_ids(ANNA, CARO)
+    shutil.rmtree(PoolFiles(path).folder)
+    with open_pool(path, CONFIG, BagOfWords()):
+        pass
+    assert stored_ids(path) == text_ids(ANNA, CARO)
+
+
+def test_a_torn_line_is_cut_off(path: Path) -> None:
+    path.write_text(ANNA.model_dump_json() + "\n" + BERT.model_dump_json()[:80])
+    assert count_saved(path) == 1
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        assert pool.ids == {ANNA.id}
+        admit(pool, CARO)
+    assert read_personas(path) == [ANNA, CARO]
+
+
+def test_a_broken_line_is_named(path: Path) -> None:
+    path.write_text(ANNA.model_dump_json() + '\n{"profile": 3}\n')
+    with (
+        pytest.raises(InputError, match=r"personas\.jsonl:2"),
+        open_pool(path, CONFIG, BagOfWords()),
+    ):
+        pass
+
+
+def test_a_gzipped_pool_is_not_grown(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StoreError, match="plain file"),
+        open_pool(tmp_path / "personas.jsonl.gz", CONFIG, BagOfWords()),
+    ):
+        pass

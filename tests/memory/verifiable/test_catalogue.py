@@ -1,0 +1,70 @@
+import random
+
+import pytest
+from demonstration import demonstrate
+
+from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.memory.verifiable.scoring import check_wishes
+from aloe.schema import sentences
+
+
+def test_there_are_enough_dimensions() -> None:
+    assert len(DIMENSIONS) >= 12
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "good", "bad"),
+    [
+        ("length", "brief", "word " * 60, "word " * 61),
+        ("length", "thorough", "word " * 120, "word " * 119),
+        ("emoji", "some", "Fine 🙂", "Fine :)"),
+        ("lists", "list", "- one\n- two", "- one only"),
+        ("lists", "list", "1. one\n2. two", "In 1. and 2. place."),
+        ("contractions", "formal", "The dog's bone is here.", "It's here."),
+        ("contractions", "relaxed", "I don\u2019t know.", "I do not know."),
+        ("spelling", "British", "The colour is fine.", "The color is fine."),
+        ("greeting", "greeted", "Good morning. Sit.", "It was a good morning."),
+        ("emphasis", "bold", "Take **care**.", "2 * 3 * 4"),
+        ("paragraphs", "several", "One.\n\nTwo.", "One.\nTwo."),
+        ("sentences", "short", "This is short. So is this.", "word " * 13 + "."),
+        ("sentences", "long", "word " * 16 + ".", "word " * 16 + ". No."),
+        ("question", "none", "Try it.", "Shall we try?"),
+        ("hedging", "hedged", "Perhaps.", "Certainly."),
+    ],
+)
+def test_rules_measure_what_they_say(dimension: str, value: str, good: str, bad: str) -> None:
+    rule = find_wish(dimension, value).kept
+    assert rule(good)
+    assert not rule(bad)
+
+
+def test_a_traits_sentence_is_one_fact() -> None:
+    for pair in DIMENSIONS.values():
+        for each in pair:
+            assert sentences(each.trait) == (each.trait,)
+
+
+def draw_preferences(count: int) -> list[dict[str, str]]:
+    rng = random.Random(4)
+    return [{n: rng.choice(pair).value for n, pair in DIMENSIONS.items()} for _ in range(count)]
+
+
+def test_any_mix_can_be_kept_and_its_opposite_is_then_broken() -> None:
+    """That one reply keeps any mix of values is what makes the dimensions independent."""
+    for wanted in draw_preferences(400):
+        reply = demonstrate(wanted)
+        assert [name for name, fine in check_wishes(wanted, reply).items() if not fine] == [], reply
+        other = {
+            name: next(each.value for each in DIMENSIONS[name] if each.value != value)
+            for name, value in wanted.items()
+        }
+        assert not any(check_wishes(other, reply).values()), reply
+
+
+@pytest.mark.parametrize("name", DIMENSIONS)
+def test_one_wish_changes_one_verdict(name: str) -> None:
+    one, other = ({n: p[1].value for n, p in DIMENSIONS.items()} for _ in range(2))
+    one |= {"sentences": "short", "length": "brief"}
+    other = {**one, name: next(w.value for w in DIMENSIONS[name] if w.value != one[name])}
+    verdict = check_wishes(one, demonstrate(other))
+    assert [each for each, fine in verdict.items() if not fine] == [name]
