@@ -26,12 +26,14 @@ from pydantic import (
 )
 
 from aloe.errors import ConfigError, InputError
-from aloe.models.instances import is_chat, name_of
+from aloe.models.instances import is_chat, name_of, name_of_function
 from aloe.plugins import entry_points
 from aloe.secrets import check_base_url, check_model_url, refuse_secrets
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+    from aloe.models.scripted import Script
 
 DEFAULT_MODEL = "local:smollm2-135m"
 
@@ -73,9 +75,8 @@ class ModelConfig(Settings):
     """One chat model in one role; a bare string in TOML is short for `{model = "..."}`."""
 
     model: str = DEFAULT_MODEL
-    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, a LangChain chat model as
-    well:
-    it is kept in this process, and settings hold the name that it gets here."""
+    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, a LangChain chat model or
+    a function as well: it is kept in this process, and settings hold the name that it gets."""
     base_url: str | None = None
     """OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; None: the provider's own."""
     api_key_env: str | None = None
@@ -110,7 +111,9 @@ class ModelConfig(Settings):
     @field_validator("model", mode="before")
     @classmethod
     def _is_named(cls, model: Any) -> Any:
-        return name_of(model) if is_chat(model) else model
+        if is_chat(model):
+            return name_of(model)
+        return name_of_function(model) if callable(model) else model
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
@@ -122,7 +125,7 @@ class ModelConfig(Settings):
 
 def _model(raw: Any, defaults: Mapping[str, Any]) -> Any:
     """Return settings of one model with the role's defaults under them; a string is a model."""
-    given = {"model": raw} if isinstance(raw, str) or is_chat(raw) else raw
+    given = {"model": raw} if isinstance(raw, str) or is_chat(raw) or callable(raw) else raw
     return {**defaults, **given} if isinstance(given, dict) else given
 
 
@@ -589,7 +592,9 @@ class Config(Settings):
             raise ValueError(f"a role cannot be called '{twice}': another agent is")
         return self
 
-    def with_model(self, model: "str | BaseChatModel | None", base_url: str | None) -> Self:
+    def with_model(
+        self, model: "str | BaseChatModel | Script | None", base_url: str | None
+    ) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
 
         A panel is dismissed: one model in all its seats would only repeat itself.
@@ -606,7 +611,7 @@ class Config(Settings):
             assistant |= change
         for role in raw["roles"].values():
             role["model"] |= change
-        return validated(type(self), raw, source="--model/--base-url")
+        return validated(type(self), raw, source="model and base_url")
 
     def with_judge(self, model: str | None, base_url: str | None) -> Self:
         """Return a copy judged by `model` alone, no rules, at `base_url`; None keeps what is."""
@@ -660,12 +665,18 @@ def _known_keys(kind: type[Settings], prefix: str = "") -> Iterator[str]:
             yield from _known_keys(inner, f"{prefix}{name}.")
 
 
-def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+def load(
+    path: Path | None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    source: str = "command line",
+) -> Config:
     """Read settings from a TOML file (None: defaults), then apply dotted `overrides`.
 
     Args:
         path: TOML file, or None.
         overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped.
+        source: where they come from, for what an error says where there is no file.
 
     Raises:
         InputError: the file is missing or is not TOML (with the line).
@@ -682,7 +693,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
             if not isinstance(target, dict):
                 raise ConfigError(f"{path}: {section}: should be a section of settings")
         target[name] = value
-    return validated(Config, raw, source=path or "command line")
+    return validated(Config, raw, source=path or source)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

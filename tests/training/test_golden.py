@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from memory.trees import read_trees
+
 from training.export import COLUMNS, ROWS, Format, Row, Skipped, plain, whole
 from training.release import write_rows
 
