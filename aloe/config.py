@@ -423,6 +423,8 @@ class TrainingConfig(Settings):
     """Tokens in one packed row, which is one micro-batch; memory grows with it."""
     max_length: int | None = Field(default=None, ge=2)
     """Longest conversation in tokens; a longer one is an error. None: the model's own limit."""
+    thoughts: Literal["masked", "trained"] = "masked"
+    """Whether what stands before an answer as thoughts, an empty block included, is learnt too."""
     weighted: bool = False
     """Whether DPO pairs count by the judge's agreement over the pairs sharing their prompt."""
     reward: str | None = None

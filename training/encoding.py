@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -22,13 +23,22 @@ def encode_rows(plan: Plan, rows: Sequence[Row], tokenizer: Any, config: Any) ->
         InputError: a conversation is longer than the limit, or the template refuses it.
         ConfigError: the template cannot be trained on.
     """
-    chat, most = ChatTokens(tokenizer), longest(plan, config)
+    chat, most = chat_tokens(plan, tokenizer), longest(plan, config)
     return [
         Example(
             answers=encode_row(row, plan.method, chat, most), tree=row["tree"], weight=row["weight"]
         )
         for row in rows
     ]
+
+
+def chat_tokens(plan: Plan, tokenizer: Any) -> ChatTokens:
+    """Return what encodes conversations as a plan wants them learnt.
+
+    Raises:
+        ConfigError: the template cannot be trained on.
+    """
+    return ChatTokens(tokenizer, learn_thoughts=plan.settings.thoughts == "trained")
 
 
 def longest(plan: Plan, config: Any) -> float:
@@ -72,3 +82,26 @@ def control_tokens_inside(rows: Iterable[Row], tokenizer: Any) -> Record:
         return {}
     tokens = sorted(set(chain.from_iterable(found.values())))
     return {"control_tokens": {"texts": len(found), "tokens": tokens}}
+
+
+def unread_system_messages(rows: Iterable[Row], tokenizer: Any) -> Record:
+    """Return how many rows have a system message that the chat template leaves out; empty for none.
+
+    It does if the conversation is written the same whatever that message says.
+    """
+    encoder = ChatEncoder(tokenizer)
+
+    @cache
+    def leaves_out(roles: tuple[str, ...]) -> bool:
+        def written(changed: int) -> str:
+            texts = (
+                f"Text {'A' if place == changed else 'B'}{place}." for place in range(len(roles))
+            )
+            messages = [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]
+            return encoder.render(messages, open_turn=True)
+
+        places = [place for place, role in enumerate(roles) if role == "system"]
+        return any(written(place) == written(-1) for place in places)
+
+    number = sum(leaves_out(tuple(m["role"] for m in row["prompt"])) for row in rows)
+    return {"unread_system_messages": number} if number else {}

@@ -51,7 +51,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     if done := folder.check(record):
         return done
     from aloe.training.arguments import training_arguments
-    from aloe.training.encoding import control_tokens_inside
+    from aloe.training.encoding import control_tokens_inside, unread_system_messages
 
     arguments = training_arguments(
         plan.method,
@@ -65,6 +65,10 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     started = time.monotonic()
     with _quiet(), folder.left_alone():
         trainer, tokenizer = _trainer(plan, rows, held_out, arguments, agents, progress, watch)
+    unread = unread_system_messages([*rows, *held_out], tokenizer)
+    if unread and is_main_process():
+        progress.notes.append(_unread(**unread))
+        watch(progress)
     checkpoint = folder.newest_checkpoint()
     if is_main_process():
         folder.begin(record)
@@ -80,6 +84,7 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
         **agents.spent(),
         **({"left_out": dict(skipped)} if skipped else {}),
         **control_tokens_inside([*rows, *held_out], tokenizer),
+        **unread,
     }
     if not is_main_process():
         return {**record, **results}
@@ -89,6 +94,11 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     write_card(plan.out, plan.data, {**record, **results}, trainer.state.log_history)
     draw_curves(plan.out / "curves.png", plan.method, trainer.state.log_history)
     return folder.finish(record, results)
+
+
+def _unread(unread_system_messages: int) -> str:
+    rows = "1 row" if unread_system_messages == 1 else f"{unread_system_messages} rows"
+    return f"the chat template leaves out the system messages of {rows}: they are not trained on"
 
 
 @contextmanager

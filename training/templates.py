@@ -1,12 +1,19 @@
 """From messages to token ids, as the deployed model will see them.
 
-Learnt is exactly what a served model has to write after the generation prompt: what the template
-puts before the text and the prompt lacks (an empty think block, say), the text, and the mark that
-ends the turn. What follows that mark is not learnt. Where a template writes no mark behind the last
-reply, the one that opens the next turn ends it (GLM), provided it is a single token.
+Learnt is what a served model has to write after the generation prompt: what the template puts
+before the text and the prompt lacks, the text, and the mark that ends the turn. What follows that
+mark is not learnt. Where a template writes no mark behind the last reply, the one that opens the
+next turn ends it (GLM), provided it is a single token.
+
+Thoughts are written and not learnt, unless asked for: an empty block as some templates put it
+before every last reply, or what a reply of the data thought. Where the prompt opens thoughts and
+the template then writes the reply without any (DeepSeek-R1), they are ended as the model ends them.
+A reply is learnt as the last one of its conversation, on a history as the template writes that. So
+a template may write a turn differently once the conversation goes on, without thoughts, say: what
+is learnt and what later turns stand on are two branches then, and packing shares what they share.
 
 Templates and tokenizers differ in more than their marks, so both are tried out on a small
-conversation: where the reply stands, what ends it, and whether a turn stays as it was when the
+conversation: where the reply stands, what ends it, and whether all that was said stays when the
 conversation goes on. One that fails is refused with the reason: training on it would teach text
 that never occurs.
 
@@ -16,15 +23,18 @@ is given the prompt's own tokens; where one of them would be another if the text
 is tokenised as what goes on from there.
 """
 
+import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import BREAK, ChatEncoder, broken
+from aloe.models.thoughts import Spoken, open_thoughts, split_thoughts, thoughts_before
 from aloe.training.export import ChatMessage
-from aloe.training.packing import EncodedReply
+from aloe.training.packing import EncodedReply, common_prefix
 
 _TRIAL: tuple[ChatMessage, ...] = (
     {"role": "user", "content": "Hello there."},
@@ -35,6 +45,26 @@ _TRIAL: tuple[ChatMessage, ...] = (
     {"role": "assistant", "content": "They listen."},
     {"role": "user", "content": "Do they?"},
 )
+_QUOTING = 'She said "no".\nTwice.'
+"""A reply that JSON would have to escape."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """How a template writes the last reply of a conversation."""
+
+    opened: str
+    """Thoughts that end the generation prompt and stand in front of no reply; mostly none."""
+    ending: str
+    """What ends those at once."""
+    silent: bool
+    """Whether the generation prompt ends thoughts itself, so that a reply has none."""
+    lead: str
+    """What stands between the prompt (without `opened`) and the text."""
+    close: str
+    """The mark that ends the turn, and blanks before it."""
+    closed: bool
+    """Whether that stands behind the last reply as well."""
 
 
 class ChatTokens:
@@ -42,6 +72,7 @@ class ChatTokens:
 
     Args:
         tokenizer: a transformers tokenizer.
+        learn_thoughts: whether an answer begins with its thoughts, not behind them.
 
     Raises:
         ConfigError: it has no chat template, or one that cannot be trained on.
@@ -50,16 +81,17 @@ class ChatTokens:
     end: int
     """Id of the token that ends a reply: where generation has to stop."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, *, learn_thoughts: bool = False) -> None:
         if not tokenizer.chat_template:
             raise ConfigError(
                 "the model's tokenizer has no chat template; train an instruct model, or set one"
             )
         self._tokenizer = tokenizer
+        self._learn_thoughts = learn_thoughts
         self._encoder = ChatEncoder(tokenizer)
         self._prompt_ids = lru_cache(maxsize=4)(self._encoder.ids)  # a pair shares its prompt
-        self._lead, self._close, self._closed = self._layout()
-        self.end = self._encoder.ids(self._close)[-1]
+        self._layout = self._find_layout()
+        self.end = self._encoder.ids(self._layout.close)[-1]
         self._try_out()
 
     def answer(self, prompt: Sequence[ChatMessage], reply: str) -> EncodedReply:
@@ -67,44 +99,77 @@ class ChatTokens:
 
         Raises:
             ConfigError: the template refuses the roles of this conversation, or writes this reply
-                in another way than others.
+                in another way than others, or the reply holds thoughts and no answer.
         """
-        before, written = self._texts(prompt, reply)
+        before, thoughts, rest = self._texts(prompt, reply)
+        written = thoughts + rest
         start = self._prompt_ids(before)
         # Marks divide a text before anything else does, so what follows the last one will do.
         last = max((mark.start() for mark in self._encoder.control.finditer(before)), default=0)
-        opening, ids = (self._encoder.ids(before[last:] + text) for text in ("", written))
+        stem = before[last:]
+        opening, ids = (self._encoder.ids(stem + text) for text in ("", written))
         if not _begins(ids, opening) or not _begins(start[::-1], opening[::-1]):
-            opening, ids = start, self._encoder.ids(before + written)
+            stem, opening, ids = before, start, self._encoder.ids(before + written)
         if not _begins(ids, opening):
-            opening, ids = start, self._continued(before, written, ids)
-        return EncodedReply(ids=(*start, *ids[len(opening) :]), start=len(start))
+            stem, opening, ids = before + BREAK, start, self._continued(before, written, ids)
+        masked = 0
+        if thoughts and not self._learn_thoughts:
+            masked = common_prefix(ids, self._encoder.ids(stem + thoughts)) - len(opening)
+        return EncodedReply(ids=(*start, *ids[len(opening) :]), start=len(start) + max(0, masked))
 
     def prompt(self, prompt: Sequence[ChatMessage]) -> tuple[int, ...]:
         """Return the ids of `prompt`, ready for a reply."""
         return tuple(self._encoder.ids(self._render(prompt, open_turn=True)))
 
-    def _texts(self, prompt: Sequence[ChatMessage], reply: str) -> tuple[str, str]:
-        """Return the text before a reply, and what the model has to write after it."""
-        before, after = self._divided(prompt, reply)
-        written = self._lead + broken(reply.strip(), self._encoder.control)
-        rest = after.removeprefix(written)
-        ended = rest.startswith(self._close) if self._closed else not rest.strip()
-        if not after.startswith(written) or not ended:
+    def _texts(self, prompt: Sequence[ChatMessage], reply: str) -> tuple[str, str, str]:
+        """Return the text before a reply, its thoughts, and what else the model has to write."""
+        layout, said = self._layout, self._parted(reply)
+        reply = said.answer if layout.silent else reply
+        before = self._render(prompt, open_turn=True)
+        after = self._behind(before, prompt, reply, layout.opened)
+        answer = broken(said.answer, self._encoder.control)
+        ended = answer + (layout.close if layout.closed else "")
+        lead = layout.lead if said.answer == reply.strip() else after.rpartition(ended)[0]
+        rest = after.removeprefix(lead + ended)
+        if not after.startswith(lead + ended) or not (layout.closed or not rest.strip()):
             raise ConfigError(
                 f"the chat template does not write this reply as it writes others: {reply[:60]!r}"
             )
-        return before, written + self._close
+        thoughts = thoughts_before(lead)
+        if layout.opened:  # which the template leaves out of replies
+            lead, thoughts = layout.lead, thoughts_before(layout.lead)
+        rest = lead.removeprefix(thoughts) + answer + layout.close
+        if layout.opened:
+            thoughts = broken(said.thoughts, self._encoder.control) + layout.ending
+        return before, thoughts, rest
 
-    def _divided(self, prompt: Sequence[ChatMessage], reply: str) -> tuple[str, str]:
-        """Return the text of `prompt`, and what the template writes after it for `reply`."""
-        before = self._render(prompt, open_turn=True)
+    def _parted(self, reply: str) -> Spoken:
+        """Return what a reply thought, and the answer behind that."""
+        whole = reply.strip()
+        said = split_thoughts(whole)
+        if said.answer and not said.unended and whole.endswith(said.answer):
+            if said.thoughts and self._layout.silent and self._learn_thoughts:
+                raise ConfigError(
+                    "the generation prompt ends thoughts itself, so those of this reply cannot be "
+                    f"learnt: {whole[:60]!r}"
+                )
+            return replace(said, thoughts="") if self._layout.silent else said
+        if self._learn_thoughts:
+            return Spoken(thoughts="", answer=whole)
+        raise ConfigError(
+            f"the reply holds thoughts and no answer behind them ({whole[:60]!r}); leave it out, "
+            "or learn thoughts too: training.thoughts = 'trained'"
+        )
+
+    def _behind(self, before: str, prompt: Sequence[ChatMessage], reply: str, opened: str) -> str:
+        """Return what the template writes for `reply` behind a prompt without what it `opened`."""
         whole = self._render([*prompt, {"role": "assistant", "content": reply}])
-        if not whole.startswith(before):
+        base = before.removesuffix(opened)
+        if not whole.startswith(base):
             raise _unfit(
                 f"a reply does not begin where the generation prompt ends (...{before[-40:]!r})"
             )
-        return before, whole[len(before) :]
+        return whole[len(base) :]
 
     def _render(self, messages: Sequence[ChatMessage], *, open_turn: bool = False) -> str:
         stripped = [{"role": m["role"], "content": m["content"].strip()} for m in messages]
@@ -127,23 +192,42 @@ class ChatTokens:
     def _text(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
-    def _layout(self) -> tuple[str, str, bool]:
-        """Return what stands before and behind a reply, and whether behind the last one as well."""
-        reply = _TRIAL[1]["content"]
-        before, after = self._divided(_TRIAL[:1], reply)
+    def _find_layout(self) -> _Layout:
+        """Return how the template writes replies, as it does in the trial."""
+        prompt, reply = _TRIAL[:1], _TRIAL[1]["content"]
+        before, whole = self._render(prompt, open_turn=True), self._render(_TRIAL[:2])
+        opened, ending = open_thoughts(before)
+        silent = bool(opened) and not ending
+        if whole.startswith(before):
+            opened, ending = "", ""
+        after = self._behind(before, prompt, reply, opened)
         lead, found, behind = after.partition(reply)
         if not found:
             raise _unfit(f"it does not write a reply as it is ({after[:60]!r} for {reply!r})")
-        history, answered = self._render(_TRIAL[:3]), before + lead + reply
-        if not history.startswith(answered):
-            raise _changing(answered)
-        close = self._mark(history[len(answered) :])
-        if not close and not self._mark(behind):
+        quoted = self._behind(before, prompt, _QUOTING, opened)
+        if _QUOTING not in quoted and json.dumps(_QUOTING)[1:-1] in quoted:
+            raise _unfit(
+                f"it writes replies as JSON ({quoted[:60]!r}), so the model would learn to quote "
+                "and escape what it says"
+            )
+        close, closed = self._ending(behind, self._render(_TRIAL[:3]).partition(reply)[2])
+        return _Layout(
+            opened=opened, ending=ending, silent=silent, lead=lead, close=close, closed=closed
+        )
+
+    def _ending(self, behind: str, later: str) -> tuple[str, bool]:
+        """Return the mark that ends a reply, and whether it stands behind the last one as well.
+
+        Args:
+            behind: what the template writes behind the last reply.
+            later: what it writes behind that reply once the conversation goes on.
+        """
+        usual, last = self._mark(later), self._mark(behind)
+        if usual and (behind.startswith(usual) or not behind.strip()):
+            return usual, behind.startswith(usual)
+        if not last:
             raise _endless()
-        closed = behind.startswith(close)
-        if not close or not (closed or not behind.strip()):
-            raise _changing(answered + behind)
-        return lead, close, closed
+        return last, True
 
     def _mark(self, text: str) -> str:
         """Return the mark that `text` begins with, and blanks before it; empty without one.
@@ -162,13 +246,14 @@ class ChatTokens:
         return text[: row.start(1) + last]
 
     def _try_out(self) -> None:
-        """Make sure that the trial's replies are learnt whole, ended once, and stay as they are."""
-        whole = self._render(_TRIAL)
+        """Make sure that the trial's replies are learnt whole, ended once, and do not get lost."""
+        rest = self._render(_TRIAL)
+        for message in _TRIAL:
+            _, found, rest = rest.partition(message["content"])
+            if not found:
+                raise _unfit(f"it leaves out {message['content']!r} once the conversation goes on")
         for turn in range(1, len(_TRIAL), 2):
             reply = _TRIAL[turn]["content"]
-            before, written = self._texts(_TRIAL[:turn], reply)
-            if not whole.startswith(before + written):
-                raise _changing(before + written)
             answer = self.answer(_TRIAL[:turn], reply)
             learnt = answer.ids[answer.start :]
             text, own = self._text(learnt), self._text(self._encoder.ids(reply)).strip()
@@ -188,10 +273,3 @@ def _unfit(reason: str) -> ConfigError:
 
 def _endless() -> ConfigError:
     return _unfit("no special token ends a reply, so the model would not learn to stop")
-
-
-def _changing(text: str) -> ConfigError:
-    return _unfit(
-        "it writes a turn differently once the conversation goes on "
-        f"(...{text[-40:]!r} does not stay)"
-    )

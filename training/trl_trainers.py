@@ -12,9 +12,10 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
-from aloe.training.dataset import Method, Row
-from aloe.training.encoding import encode_row, longest
+from aloe.training.dataset import ANSWERS, Method, Row
+from aloe.training.encoding import chat_tokens, encode_row, longest
 from aloe.training.export import ChatMessage
+from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
 from aloe.training.reward import Agents, LookAhead, policy_of, reward_of
 from aloe.training.start import starting_model
@@ -49,10 +50,10 @@ def stock_trainer(
     start = starting_model(
         plan.start, plan.settings, scoring=plan.method == "reward", rows=[*rows, *held_out]
     )
-    chat, most = ChatTokens(start.tokenizer), longest(plan, start.model.config)
-    for row in (*rows, *held_out):
-        encode_row(row, plan.method, chat, most)  # TRL would not say which row does not fit
-    tokenizer = _encoding(start.tokenizer, plan.method)
+    chat, most = chat_tokens(plan, start.tokenizer), longest(plan, start.model.config)
+    for row in (*rows, *held_out):  # TRL would not say which row does not fit
+        _check_context(row, encode_row(row, plan.method, chat, most), plan.method)
+    tokenizer = _encoding(start.tokenizer, plan.method, chat)
     if reward and agents.speak:
         decode = partial(start.tokenizer.decode, skip_special_tokens=True)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
@@ -86,30 +87,49 @@ def _check_batch(arguments: Any, prompts: int) -> None:
         )
 
 
-def _encoding(tokenizer: Any, method: Method) -> Any:
-    """Return a copy of `tokenizer` that encodes conversations as `ChatTokens` does.
-
-    TRL takes all that a template writes behind a reply for a part of it, and control tokens inside
-    texts for real ones. A reward model reads whole conversations and learns none of their tokens.
+def _check_context(row: Row, answers: Sequence[EncodedReply], method: Method) -> None:
+    """Make sure that what two replies do not learn is the same: DPO of TRL has one prompt for both.
 
     Raises:
-        ConfigError: its chat template cannot be trained on.
+        InputError: it differs.
     """
-    chat, encoder = ChatTokens(tokenizer), ChatEncoder(tokenizer)
+    if method == "dpo" and len({answer.ids[: answer.start] for answer in answers}) > 1:
+        raise row["place"].error(
+            "has replies with different thoughts, and TRL's DPO would learn them; train with "
+            "--tree-packing, or set training.thoughts = 'trained'"
+        )
 
-    def ids(messages: list[ChatMessage], *, open_turn: bool) -> list[int]:
+
+def _encoding(tokenizer: Any, method: Method, chat: ChatTokens) -> Any:
+    """Return a copy of `tokenizer` that encodes conversations as `chat` does.
+
+    TRL takes all that a template writes behind a reply for a part of it, thoughts for something to
+    learn, and control tokens inside texts for real ones. A reward model reads whole conversations
+    and learns none of their tokens.
+    """
+    encoder = ChatEncoder(tokenizer)
+
+    def ids(messages: list[ChatMessage], *, open_turn: bool, reply: str | None) -> list[int]:
         if method == "reward":
             return encoder.encode(messages, open_turn=open_turn)
-        if open_turn:
+        if not open_turn:
+            return list(chat.answer(messages[:-1], messages[-1]["content"]).ids)
+        if reply is None:
             return list(chat.prompt(messages))
-        return list(chat.answer(messages[:-1], messages[-1]["content"]).ids)
+        answer = chat.answer(messages, reply)
+        return list(answer.ids[: answer.start])  # TRL learns what is not in the prompt
 
     def apply_chat_template(
-        conversation: list[Any], *, add_generation_prompt: bool = False, **_given: Any
+        conversation: list[Any],
+        *,
+        add_generation_prompt: bool = False,
+        reply: str | None = None,
+        **_given: Any,
     ) -> dict[str, Any]:
+        encode = partial(ids, open_turn=add_generation_prompt, reply=reply)
         if isinstance(conversation[0], dict):
-            return {"input_ids": ids(conversation, open_turn=add_generation_prompt)}
-        return {"input_ids": [ids(each, open_turn=add_generation_prompt) for each in conversation]}
+            return {"input_ids": encode(conversation)}
+        return {"input_ids": [encode(each) for each in conversation]}
 
     made = copy(tokenizer)
     made.apply_chat_template = apply_chat_template
@@ -117,6 +137,13 @@ def _encoding(tokenizer: Any, method: Method) -> Any:
 
 
 def _columns(row: Row, method: Method) -> dict[str, Any]:
-    """Return what TRL's trainer takes of a row; a reward may also ask for the tree."""
+    """Return what TRL's trainer takes of a row; a reward may also ask for the tree.
+
+    A prompt is encoded for the reply to it, which says what of it is not learnt.
+    """
     own = {"weight", "extra", "place"} | ({"tree"} if method != "grpo" else set())
-    return {key: value for key, value in row.items() if key not in own} | row["extra"]
+    columns = {key: value for key, value in row.items() if key not in own} | row["extra"]
+    if method in ("reward", "grpo"):
+        return columns
+    reply = row[ANSWERS[method][0]]  # type: ignore[literal-required]
+    return columns | {"chat_template_kwargs": {"reply": reply[0]["content"]}}

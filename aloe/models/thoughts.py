@@ -73,6 +73,52 @@ def split_thoughts(text: str) -> Spoken:
     return _by_tag(answer, thoughts)
 
 
+def thoughts_before(lead: str) -> str:
+    """Return what of the text in front of an answer is thoughts, up to where the rest begins.
+
+    An empty block counts, and so does a mark that says that none come; blanks behind it as well.
+    """
+    probe = f"{lead}."
+    answer = split_thoughts(probe).answer
+    if answer == probe.strip():
+        return ""
+    if not probe.endswith(answer):  # something stands before or between them
+        last = max((tag.end() for tag in marks(_TAG, probe)), default=0)
+        answer = probe[last:].lstrip()
+    return lead[: len(probe) - len(answer)]
+
+
+def open_thoughts(prompt: str) -> tuple[str, str]:
+    """Return the block of thoughts that a generation prompt ends with, and what is left to end it.
+
+    `<think>` and a line break are ended by a line break, `</think>` and two more, as models do it.
+    A block that the prompt ends itself leaves nothing; without any, both are empty.
+    """
+    tags = [*marks(_TAG, prompt)][-2:]
+    if not tags or prompt[tags[-1].end() :].strip():
+        return "", ""
+    last, blanks = tags[-1], prompt[tags[-1].end() :]
+    if not _ends(last):
+        end = _end_of(last[0])
+        return (prompt[last.start() :], blanks + end + 2 * blanks) if end else ("", "")
+    if _ends(tags[0]) or prompt[tags[0].end() : last.start()].strip():
+        return "", ""
+    return prompt[tags[0].start() :], ""
+
+
+def _ends(tag: re.Match[str]) -> bool:
+    return any(tag.group(*_ENDS))
+
+
+def _end_of(tag: str) -> str:
+    """Return the tag that ends what `tag` opens; empty if it is not known."""
+    for start in ("start", "begin", "START", "BEGIN"):
+        if start in tag:
+            return tag.replace(start, "END" if start.isupper() else "end")
+    end = tag[0] + "/" + tag[1:]
+    return end if _TAG.fullmatch(end) else ""
+
+
 def marks(pattern: re.Pattern[str], text: str, start: int = 0) -> Iterator[re.Match[str]]:
     """Yield what matches a pattern of tags or tokens, as `finditer` does but 10 times as fast."""
     for opener in _OPENERS.finditer(text, start):
@@ -152,7 +198,7 @@ def _by_tag(text: str, before: list[str]) -> Spoken:
     answer: list[str] = []
     start, thinking, shown = 0, False, False
     for tag in marks(_TAG, text):
-        ends = any(tag.group(*_ENDS))
+        ends = _ends(tag)
         is_shown = _is_hugged if thinking else _is_in_line if ends and not shown else is_quoted
         if is_shown(text[start:], tag.start() - start, tag.end() - start):
             shown = True

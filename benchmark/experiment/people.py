@@ -102,7 +102,7 @@ def people(config: ExperimentConfig, seed: int, threshold: float, embedder: Embe
     for part, chosen in parts.items():
         if len(chosen) < needed[part]:
             raise ConfigError(
-                f"proof.{part} asks for {needed[part]} personas and only {len(chosen)} fit; ask "
+                f"experiment.{part} asks for {needed[part]} personas and only {len(chosen)} fit; ask "
                 "for fewer, or change experiment.reserved or experiment.wishes"
             )
     return People(
@@ -120,13 +120,13 @@ def wished_about(config: ExperimentConfig) -> frozenset[str]:
     """
     if unknown := sorted(set(config.dimensions) - REACHABLE):
         raise ConfigError(
-            f"proof.dimensions: edits cannot serve {', '.join(unknown)}; there are "
+            f"experiment.dimensions: edits cannot serve {', '.join(unknown)}; there are "
             f"{', '.join(sorted(REACHABLE))}"
         )
     dimensions = frozenset(config.dimensions) or REACHABLE
     if len(dimensions) <= config.wishes:
         raise ConfigError(
-            f"proof.dimensions: {len(dimensions)} are too few for {config.wishes} wishes that "
+            f"experiment.dimensions: {len(dimensions)} are too few for {config.wishes} wishes that "
             "differ from user to user"
         )
     return dimensions

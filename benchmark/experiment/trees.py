@@ -90,7 +90,7 @@ def edited(config: Config) -> dict[str, str]:
     for name, whose in found.items():
         if whose not in ("", *names):
             raise ConfigError(
-                f"proof.{name}: there is no assistant '{whose}'; there are {', '.join(names)}"
+                f"experiment.{name}: there is no assistant '{whose}'; there are {', '.join(names)}"
             )
     return {name: whose for name, whose in found.items() if whose}
 

@@ -25,7 +25,7 @@ from aloe.files.records import read_records
 from aloe.memory.axes import KINDS, Kind
 from aloe.memory.embedder import Embedder
 
-PAIRS = Path(__file__).parent / "pool" / "pairs.jsonl"
+PAIRS = Path(__file__).parent / "pairs.jsonl"
 
 MAX_REFUSED = 0.05
 """Share of different people that the gate may take for the same."""

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe.models.thoughts import Spoken, split_thoughts
+from aloe.models.thoughts import Spoken, open_thoughts, split_thoughts, thoughts_before
 
 HARMONY = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>A"
 
@@ -57,3 +57,44 @@ def test_thoughts_that_do_not_end_have_no_answer_behind_them(text: str) -> None:
 def test_no_tag_is_left_in_an_answer(parts: list[str]) -> None:
     answer = split_thoughts("".join(parts)).answer
     assert not any(tag in answer for tag in ("<think>", "</think>", "[/THINK]", "<|channel|>"))
+
+
+@pytest.mark.parametrize(
+    ("lead", "thoughts"),
+    [
+        ("", ""),
+        (" ", ""),
+        ("<|RESPONSE|>", ""),
+        ("\n<think></think>\n", "\n<think></think>\n"),
+        ("<think>hm</think> <|RESPONSE|>", "<think>hm</think> "),
+        ("\n</think>\n\n", "\n</think>\n\n"),
+        ("<|channel|>final<|message|>", "<|channel|>final<|message|>"),
+        ("<think></think>A<think>hm</think>", "<think></think>A<think>hm</think>"),
+        ("[THINK]hm[/THINK]", "[THINK]hm[/THINK]"),
+        ("<think>\n", "<think>\n"),
+    ],
+)  # fmt: skip
+def test_thoughts_in_front_of_an_answer_are_found(lead: str, thoughts: str) -> None:
+    assert thoughts_before(lead) == thoughts
+
+
+@pytest.mark.parametrize(
+    ("prompt", "block", "ending"),
+    [
+        ("user\nA\nassistant\n", "", ""),
+        ("assistant\n<think>\n", "<think>\n", "\n</think>\n\n"),
+        ("assistant\n<think>", "<think>", "</think>"),
+        ("[THINK]", "[THINK]", "[/THINK]"),
+        ("<|START_THINKING|>\n", "<|START_THINKING|>\n", "\n<|END_THINKING|>\n\n"),
+        ("<|begin_of_thought|>", "<|begin_of_thought|>", "<|end_of_thought|>"),
+        ("bot: <think>\n\n</think>\n\n", "<think>\n\n</think>\n\n", ""),
+        ("What is <think>?\nassistant\n", "", ""),
+        ("A</think>", "", ""),
+        ("<think>hm</think>", "", ""),
+        ("<unused94>thought", "", ""),
+    ],
+)
+def test_thoughts_that_a_prompt_opens_are_found_with_what_ends_them(
+    prompt: str, block: str, ending: str
+) -> None:
+    assert open_thoughts(prompt) == (block, ending)

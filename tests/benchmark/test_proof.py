@@ -569,7 +569,7 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["experiment", "proof-quick", "proof-ablations", "proof-qwen-7b", "proof-llama-8b"]
+    "name", ["proof", "proof-quick", "proof-ablations", "proof-qwen-7b", "proof-llama-8b"]
 )
 def test_the_shipped_settings_are_settings(name: str) -> None:
     config = load(Path(__file__).parents[2] / "examples" / f"{name}.toml")

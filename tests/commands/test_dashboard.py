@@ -16,7 +16,7 @@ from aloe.graphs.commands.dashboard import NewestExchange, RunDisplay
 from aloe.graphs.run import RunProgress
 from aloe.models.limits import Limiter
 from aloe.training.commands.train import _TrainingDisplay
-from aloe.training.plan import RunProgress as TrainingProgress
+from aloe.training.plan import TrainingProgress
 from aloe.views.figures import Throughput, duration, spending
 
 

@@ -7,8 +7,8 @@ import pytest
 from bags import BagOfWords
 
 from aloe.errors import StoreError
-from aloe.memory.pool.gate import map as maps
-from aloe.memory.pool.gate import report
+from aloe.memory.pool import map as maps
+from aloe.memory.pool import report
 from aloe.memory.pool.growth import GrowthLog, Outcome, read_growth
 from aloe.schema import Persona
 

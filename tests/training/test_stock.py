@@ -7,13 +7,16 @@ import pytest
 
 pytest.importorskip("torch")
 
+import thinking
 import tiny
 from command import RunAloe
 
 from aloe.config import TrainingConfig
+from aloe.errors import InputError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.training.arguments import training_arguments
 from aloe.training.dataset import read_rows
+from aloe.training.encoding import unread_system_messages
 from aloe.training.plan import Plan
 from aloe.training.reward import Agents, RewardModel
 from aloe.training.templates import ChatTokens
@@ -33,6 +36,8 @@ TEMPLATES = {
         "{{ message['content'] + '<|im_end|>' }}",
         "{{ '<think></think>' + message['content'] + '<|im_end|>' }}",
     ),
+    "think block before the last reply": thinking.LAST_ONLY,
+    "thoughts opened by the prompt": thinking.OPENED,
 }
 
 
@@ -57,10 +62,14 @@ def tokenizer(request, monkeypatch):
     return tiny.tokenizer()
 
 
-def prepared(method: str, checkpoint: Path, where: Path, agents: Agents | None = None):
+def prepared(
+    method: str, checkpoint: Path, where: Path, agents: Agents | None = None, *,
+    row: dict = ROW, thoughts: str = "masked",
+):  # fmt: skip
     """Return TRL's trainer for the row."""
-    (where / "rows.jsonl").write_text(json.dumps(ROW) + "\n")
+    (where / "rows.jsonl").write_text(json.dumps(row) + "\n")
     settings = TrainingConfig(model=str(checkpoint), lora=False, tree_packing=False,
+                              thoughts=thoughts,
                               arguments={"per_device_train_batch_size": 2})  # fmt: skip
     plan = Plan(method=method, settings=settings, data=where / "rows.jsonl", out=where / "out",
                 start=str(checkpoint))  # fmt: skip
@@ -83,6 +92,39 @@ def test_sft_dpo_and_kto_learn_what_is_learnt_packed(tokenizer, checkpoint, tmp_
     assert tuple(row["prompt_ids"] + row["completion_ids"]) == good.ids
     assert good.ids[-1] == chat.end
     assert good.ids[good.start :].count(chat.end) == 1
+
+
+THOUGHT = said("assistant", "<think>\nEars.\n</think>\n\nThey listen.")
+
+
+@pytest.mark.parametrize("thoughts", ["masked", "trained"])
+@pytest.mark.parametrize("name", ["think block before the last reply",
+                                  "thoughts opened by the prompt"])  # fmt: skip
+def test_thoughts_in_a_reply_are_learnt_if_asked_for(name, thoughts, tmp_path, monkeypatch):
+    made, row = tiny.tokenizer(), {**ROW, "completion": THOUGHT}
+    monkeypatch.setattr(made, "chat_template", TEMPLATES[name])
+    checkpoint = tiny.save(tmp_path / "base")
+    chat = ChatTokens(made, learn_thoughts=thoughts == "trained")
+    good = chat.answer(PROMPT, THOUGHT[0]["content"])
+    learnt = made.decode(good.ids[good.start :])
+    assert ("Ears." in learnt) == (thoughts == "trained")
+    assert learnt.endswith("They listen.<|im_end|>")
+    given = {"row": row, "thoughts": thoughts}
+    found = prepared("sft", checkpoint, tmp_path, **given).train_dataset[0]
+    assert tuple(i for i in found["labels"] if i != -100) == good.ids[good.start :]
+    found = prepared("kto", checkpoint, tmp_path, **given).train_dataset[0]
+    assert tuple(found["prompt_ids"]) == good.ids[: good.start]
+    assert tuple(found["completion_ids"]) == good.ids[good.start :]
+
+
+def test_dpo_of_trl_does_not_learn_thoughts_that_differ_without_a_word(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny.tokenizer(), "chat_template", thinking.LAST_ONLY)
+    checkpoint = tiny.save(tmp_path / "base")
+    row = {**ROW, "chosen": THOUGHT}
+    with pytest.raises(InputError, match=r"rows.jsonl:1.*different thoughts.*--tree-packing"):
+        prepared("dpo", checkpoint, tmp_path, row=row)
+    found = prepared("dpo", checkpoint, tmp_path, row=row, thoughts="trained").train_dataset[0]
+    assert "Ears." in tiny.tokenizer().decode(found["chosen_ids"])
 
 
 def test_a_reward_model_reads_whole_conversations_and_scores_what_it_learnt_on(
@@ -121,3 +163,44 @@ def test_the_summary_counts_and_names_control_tokens(
     assert line in ran.out + ran.err
     record = json.loads((tmp_path / "sft" / "training.json").read_text())
     assert record["control_tokens"] == {"texts": 2, "tokens": ["<|im_end|>", "<|im_start|>"]}
+
+
+NO_SYSTEM = tiny.CHATML.replace(
+    "for message in messages", "for message in messages if message['role'] != 'system'"
+)
+FIRST_ONLY = tiny.CHATML.replace(
+    "for message in messages",
+    "for message in messages if message['role'] != 'system' or message == messages[0]",
+)
+REPLACED = tiny.CHATML.replace(
+    "{{ message['content'] + '<|im_end|>\n' }}",
+    "{{ ('Be kind.' if message['role'] == 'system' else message['content']) + '<|im_end|>\n' }}",
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "left_out"),
+    [(NO_SYSTEM, 2), (REPLACED, 2), (FIRST_ONLY, 1), (tiny.CHATML, 0)],
+)
+def test_system_messages_that_the_template_leaves_out_are_counted(template, left_out, monkeypatch):
+    monkeypatch.setattr(tiny.tokenizer(), "chat_template", template)
+    system = said("system", "Answer in French.")
+    prompts = [PROMPT, [*system, *PROMPT], [*system, *system, *PROMPT]]
+    found = unread_system_messages([{"prompt": prompt} for prompt in prompts], tiny.tokenizer())
+    assert found == ({"unread_system_messages": left_out} if left_out else {})
+
+
+@pytest.mark.parametrize("packing", ["--tree-packing", "--no-tree-packing"])
+def test_a_line_says_before_the_first_step_that_system_messages_are_left_out(
+    aloe: RunAloe, checkpoint: Path, tmp_path: Path, packing: str
+) -> None:
+    (checkpoint / "chat_template.jinja").write_text(NO_SYSTEM)
+    rows = [ROW, {**ROW, "prompt": [*said("system", "Answer in French."), *PROMPT]}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ran = aloe("train", "sft", "--data", tmp_path / "rows.jsonl", "--model", checkpoint, "--full",
+               "--out", tmp_path / "sft", "--max-steps", "1", packing, "--quiet")  # fmt: skip
+    assert ran.code == 0, ran.err
+    line = "the chat template leaves out the system messages of 1 row: they are not trained on"
+    assert ran.err.count(line) == 1
+    record = json.loads((tmp_path / "sft" / "training.json").read_text())
+    assert record["unread_system_messages"] == 1

@@ -8,6 +8,7 @@ import tiny
 from transformers import PreTrainedTokenizerFast
 
 from aloe.errors import ConfigError
+from aloe.training.packing import packed_length
 from aloe.training.templates import ChatTokens
 
 pytestmark = pytest.mark.train
@@ -61,11 +62,6 @@ GLM4 = (
     "[gMASK]<sop>{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
-GLM_THINK = (
-    "[gMASK]<sop>{% for m in messages %}{{ '<|' + m['role'] + '|>' }}"
-    "{% if m['role'] == 'assistant' %}{{ '<think></think>\n' }}{% endif %}{{ m['content'] }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
-)
 DEEPSEEK_V3 = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}"
     "{{ '<\uff5cUser\uff5c>' + m['content'] }}{% else %}"
@@ -85,6 +81,21 @@ ENDLESS = (
     "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
+FORGETFUL = SMOLLM2.replace("for m in messages", "for m in messages[-3:]")
+OPENING = SMOLLM2.replace(
+    "{{ '<|im_start|>assistant\n' }}", "{{ '<|im_start|>assistant\nSure: ' }}"
+)
+JSON = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | tojson }}"
+    "{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+JSON_MESSAGES = (
+    "{% for m in messages %}{{ m | tojson + '<|im_end|>\n' }}{% endfor %}"
+    '{% if add_generation_prompt %}{{ \'{"role": "assistant", "content": \' }}{% endif %}'
+)
+JSON_USERS = SMOLLM2.replace("m['content']", "(m['content'] if m['role'] == 'assistant' "
+                             "else m['content'] | tojson)")  # fmt: skip
 
 
 def bundled(name: str) -> str:
@@ -106,7 +117,7 @@ def tokenizer(template: str, marks: tuple[str, ...] = ()) -> PreTrainedTokenizer
 CHATML = ("<|im_start|>", "<|im_end|>")
 GEMMA = ("<start_of_turn>", "<end_of_turn>")
 ROLES = ("<|user|>", "<|assistant|>")
-GLM = (*ROLES, "<|system|>", "[gMASK]", "<sop>", "<think>", "</think>")
+GLM = (*ROLES, "<|system|>", "[gMASK]", "<sop>")
 COHERE = ("<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>")
 DEEPSEEK = ("<\uff5cUser\uff5c>", "<\uff5cAssistant\uff5c>", "</s>")
 TURNS = ("<|TURN|>", "<|USER|>", "<|BOT|>", "<|RESPONSE|>", "<|/RESPONSE|>", "</s>")
@@ -132,11 +143,11 @@ FAMILIES = [
     ("Phi-3", "phi3", (*ROLES, "<|end|>"), "", "<|end|>"),
     ("closes the text", CLOSING, CHATML, "", "<|im_end|>"),
     ("GLM-4", GLM4, GLM, "", "<|user|>"),
-    ("GLM-4.5", "glm4moe", GLM, "\n<think></think>\n", "<|user|>"),
-    ("empty think block", GLM_THINK, GLM, "<think></think>\n", "<|user|>"),
+    ("the last one closed", LAST_ONLY, (*CHATML, *ROLES), "", "<|im_end|>"),
     ("Cohere", "cohere", COHERE, "", "<|END_OF_TURN_TOKEN|>"),
     ("DeepSeek", DEEPSEEK_V3, DEEPSEEK, "", "</s>"),
     ("two marks, the second stops", COMMAND, TURNS, "<|RESPONSE|>", "<|/RESPONSE|></s>"),
+    ("users in JSON", JSON_USERS, CHATML, "", "<|im_end|>"),
     ("tiny", tiny.CHATML, CHATML, "", "<|im_end|>"),
 ]
 
@@ -162,6 +173,16 @@ def test_exactly_what_the_model_has_to_write_is_learnt(family, source, marks, le
         assert chat.prompt(CONVERSATION[:turn]) == answer.ids[: answer.start]
 
 
+@pytest.mark.parametrize(("family", "source", "marks", "lead", "end"), FAMILIES)
+def test_a_template_that_leaves_earlier_turns_alone_costs_no_token_more(
+    family, source, marks, lead, end
+):
+    chat = ChatTokens(tokenizer(template(source), marks))
+    answers = [chat.answer(CONVERSATION[:t], CONVERSATION[t]["content"]) for t in (1, 3, 5)]
+    ends = 2 if family == "the last one closed" else 0
+    assert packed_length(answers) == len(answers[-1].ids) + ends
+
+
 @pytest.mark.parametrize("family", ["qwen2_5", "llama3", "gemma"])
 def test_trls_marked_templates_learn_the_same_tokens(family):
     marks = next(marks for _, source, marks, *_ in FAMILIES if source == family)
@@ -185,9 +206,11 @@ def test_trls_marked_templates_learn_the_same_tokens(family):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("qwen3", "differently once the conversation goes on"),
-        ("deepseekv3", "does not begin where the generation prompt ends"),
-        (LAST_ONLY, "differently once the conversation goes on"),
+        (FORGETFUL, "leaves out 'Hello there.' once the conversation goes on"),
+        (OPENING, "does not begin where the generation prompt ends"),
+        (JSON, "it writes replies as JSON"),
+        (JSON_MESSAGES, "it writes replies as JSON"),
+        (SMOLLM2.replace("m['content']", "m['content'] | tojson"), "it writes replies as JSON"),
         (ZEPHYR.replace("eos_token + ", ""), "no special token ends a reply"),
         (SMOLLM2.replace("m['content']", "m['content'] | upper"), "does not write a reply as it"),
         (ENDLESS, "no special token ends a reply"),

@@ -261,10 +261,14 @@ class _TrainingDisplay(Display):
         super().__init__(quiet=quiet)
         self.progress = progress
         self._began: tuple[float, int] | None = None
+        self._noted = 0
 
     def follow(self, progress: "TrainingProgress") -> None:
         """Take notice of how far the training is."""
         self.progress = progress
+        for note in progress.notes[self._noted :]:
+            say(note)
+        self._noted = len(progress.notes)
         if self._began is None and progress.step:
             self._began = time.monotonic(), progress.step
         self.update()
