@@ -3,26 +3,33 @@
 `simulate` works in a script and in a notebook, where a loop is running already: there it runs in a
 thread with a loop of its own. Code that is asynchronous itself awaits `simulate_async`. Both keep a
 run folder like the command line's, in `out` or, without it, in a folder that goes when they return.
+`graph` is one conversation tree as a LangGraph graph, to be streamed or built into another.
 """
 
 import asyncio
+import sys
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import TypedDict
 
 from aloe.agents.registry import prompts_of
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
 from aloe.config import Config, load
-from aloe.errors import CallError
+from aloe.errors import CallError, ConfigError
 from aloe.graphs.batch import RunProgress, grow_all
-from aloe.graphs.context import open_models
+from aloe.graphs.context import make_context, open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import plan_trees
+from aloe.graphs.tree import grow_tree
 from aloe.memory.personas import read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import check_reachable
@@ -30,59 +37,184 @@ from aloe.schema import Persona, Tree
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langgraph.graph.state import CompiledStateGraph
+
+    from aloe.models.scripted import Script
+
+Personas = Sequence[Persona | str] | str | Path
+"""Whom the users play: personas, profiles as texts in the first person, or a personas.jsonl."""
+Watch = Callable[[RunProgress], None]
+"""Called now and then while trees grow."""
 
 
 def simulate(
-    personas: Sequence[Persona] | str | Path,
+    personas: Personas,
     *,
-    model: "str | BaseChatModel | None" = None,
+    model: "str | BaseChatModel | Script | None" = None,
     base_url: str | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
+    progress: Watch | bool | None = None,
     **simulation: Any,
 ) -> list[Tree]:
     """Grow conversation trees and return them.
 
     Args:
-        personas: whom the users play, or a personas.jsonl.
-        model: model string for every role, or a chat model of LangChain's; None: what the settings
-            say, where either may stand too.
+        personas: whom the users play; see `Personas`.
+        model: who plays every role: a model string, a chat model of LangChain's, or a function
+            (also an async one) that takes messages and the call's arguments and returns the reply;
+            None: what the settings say, where each of these may stand too.
         base_url: server of that model.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key, such as `{"roles.safety": {...}}`.
         out: run folder, which is resumed if it is there; None keeps no record.
+        progress: a function that is called with a `RunProgress` after every model call, or whether
+            to show a bar; None shows one in notebooks.
         simulation: values of `[simulation]`, such as `turns=5` or `expansion="both"`; `trees` is
             one for each persona if it is left out here and in `config`.
 
     Raises:
-        ConfigError: a setting, a model or a role cannot be used.
+        ConfigError: an argument, a setting, a model or a role cannot be used.
         InputError: a file cannot be read.
         ModelError: a model cannot be reached or refuses; with `out`, what is finished is kept.
         BudgetError: the budget in the settings is spent; the same.
         CallError: every tree was set aside; if only some were, a warning says why.
     """
-    work = _grown(personas, model, base_url, config, settings, out, simulation)
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _told(*asyncio.run(work))
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return _told(*thread.submit(asyncio.run, work).result())
+    given = _Given(personas, model, base_url, config, settings, simulation)
+    with _watching(progress) as watch:
+        work = _grown(given, out, watch)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return _told(*asyncio.run(work))
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return _told(*thread.submit(asyncio.run, work).result())
 
 
 async def simulate_async(
-    personas: Sequence[Persona] | str | Path,
+    personas: Personas,
     *,
-    model: "str | BaseChatModel | None" = None,
+    model: "str | BaseChatModel | Script | None" = None,
     base_url: str | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
+    progress: Watch | bool | None = None,
     **simulation: Any,
 ) -> list[Tree]:
     """Do what `simulate` does, to be awaited."""
-    return _told(*await _grown(personas, model, base_url, config, settings, out, simulation))
+    given = _Given(personas, model, base_url, config, settings, simulation)
+    with _watching(progress) as watch:
+        return _told(*await _grown(given, out, watch))
+
+
+class GraphInput(TypedDict):
+    """What `graph` takes."""
+
+    persona: Persona
+    """Whom the user plays."""
+    seed: int
+    """Tells the trees of one persona apart."""
+
+
+class GraphState(GraphInput):
+    """What `graph` works with, and what it leaves."""
+
+    tree: Tree
+
+
+def graph(
+    *,
+    model: "str | BaseChatModel | Script | None" = None,
+    base_url: str | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **simulation: Any,
+) -> "CompiledStateGraph[Any, Any, Any, Any]":
+    """Return the simulation of one tree as a compiled LangGraph graph.
+
+    It takes `persona` and `seed` and leaves `tree`. Invoke it with `ainvoke`, stream its inner
+    steps with `astream(..., subgraphs=True)`, add it as a node to a graph whose state has these
+    keys, or extend its `.builder` and compile that. Its calls are logged nowhere.
+
+    Args:
+        model: as in `simulate`, like the other arguments.
+        base_url: as in `simulate`.
+        config: as in `simulate`.
+        settings: as in `simulate`.
+        simulation: as in `simulate`.
+
+    Raises:
+        ConfigError: an argument, a setting, a model or a role cannot be used.
+        InputError: the file of settings cannot be read.
+    """
+    from langgraph.graph import END, START, StateGraph
+
+    resolved = _Given([], model, base_url, config, settings, simulation).settings(trees=1)
+    check_expansion(resolved.simulation)
+    models = open_models(resolved)
+    context = make_context(resolved, models, CallLog(prices=resolved.prices))
+    names = {name: each.name for name, each in models.items()}
+
+    async def simulate(state: GraphInput) -> dict[str, Tree]:
+        return {"tree": await grow_tree(state["persona"], state["seed"], names, context)}
+
+    built = StateGraph(GraphState, input_schema=GraphInput)
+    built.add_node("simulate", simulate)
+    built.add_edge(START, "simulate")
+    built.add_edge("simulate", END)
+    return built.compile(name="simulation")
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The arguments of a simulation."""
+
+    personas: Personas
+    model: Any
+    base_url: str | None = None
+    config: str | Path | None = None
+    changes: Mapping[str, Any] | None = None
+    simulation: Mapping[str, Any] = field(default_factory=dict)
+
+    def users(self) -> list[Persona]:
+        """Return whom the users play."""
+        if isinstance(self.personas, str | Path):
+            return read_personas(Path(self.personas))
+        if not isinstance(self.personas, Sequence):
+            raise ConfigError(
+                f"personas: a list of personas or texts, or a file, not {self.personas!r}"
+            )
+        return [_persona(each, number) for number, each in enumerate(self.personas)]
+
+    def settings(self, trees: int) -> Config:
+        """Return what the arguments say together, with one tree for each of `trees` personas."""
+        if not (self.model is None or isinstance(self.model, str) or callable(self.model)):
+            wanted = "a model string, a chat model of LangChain's or a function"
+            if not hasattr(self.model, "ainvoke"):
+                raise ConfigError(f"model: {wanted}, not {self.model!r}")
+        default = {} if self.config else {"trees": trees}
+        named = {
+            f"simulation.{key}": value for key, value in {**default, **self.simulation}.items()
+        }
+        path = Path(self.config) if self.config else None
+        try:
+            resolved = load(path, {**(self.changes or {}), **named}, source="arguments")
+        except ConfigError as error:  # by the names that they have here
+            raise ConfigError(str(error).replace("simulation.", "")) from None
+        return resolved.with_model(self.model, self.base_url)
+
+
+def _persona(given: object, number: int) -> Persona:
+    if isinstance(given, Persona):
+        return given
+    if not isinstance(given, str):
+        raise ConfigError(f"personas[{number}]: a Persona or a text, not {given!r}")
+    persona = Persona.of(given, "")
+    if not persona.facts:
+        raise ConfigError(f"personas[{number}]: says nothing about anybody")
+    return persona
 
 
 def _told(trees: list[Tree], progress: RunProgress) -> list[Tree]:
@@ -95,29 +227,45 @@ def _told(trees: list[Tree], progress: RunProgress) -> list[Tree]:
     return trees
 
 
+@contextmanager
+def _watching(progress: Watch | bool | None) -> Iterator[Watch]:
+    """Give what is told of progress: the caller's function, a bar, or nothing."""
+    if callable(progress):
+        yield progress
+        return
+    shown = "ipykernel" in sys.modules if progress is None else progress
+    if not shown:
+        yield lambda _: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="tree") as bar:
+
+        def show(state: RunProgress) -> None:
+            bar.total = state.wanted
+            bar.n = state.finished_before + state.finished + len(state.failures)
+            bar.set_postfix(growing=state.running, refresh=False)
+            bar.refresh()
+
+        yield show
+
+
 async def _grown(
-    personas: Sequence[Persona] | str | Path,
-    model: "str | BaseChatModel | None",
-    base_url: str | None,
-    config: str | Path | None,
-    settings: Mapping[str, Any] | None,
-    out: str | Path | None,
-    simulation: Mapping[str, Any],
+    given: _Given, out: str | Path | None, watch: Watch
 ) -> tuple[list[Tree], RunProgress]:
-    """Return the trees of a run and how it went; the arguments are those of `simulate`."""
-    whom = read_personas(Path(personas)) if isinstance(personas, str | Path) else list(personas)
-    trees = {} if config else {"trees": len(whom)}
-    changes = {f"simulation.{name}": value for name, value in {**trees, **simulation}.items()}
-    resolved = load(Path(config) if config else None, {**(settings or {}), **changes})
-    resolved = resolved.with_model(model, base_url)
+    """Return the trees of a run and how it went."""
+    users = given.users()
+    if not users:
+        raise ConfigError("personas: there are none")
+    resolved = given.settings(len(users))
     if out is not None:
-        return await _run(resolved, whom, RunFolder(Path(out)))
+        return await _run(resolved, users, RunFolder(Path(out)), watch)
     with tempfile.TemporaryDirectory() as folder:
-        return await _run(resolved, whom, RunFolder(Path(folder)))
+        return await _run(resolved, users, RunFolder(Path(folder)), watch)
 
 
 async def _run(
-    config: Config, personas: Sequence[Persona], folder: RunFolder
+    config: Config, personas: Sequence[Persona], folder: RunFolder, watch: Watch
 ) -> tuple[list[Tree], RunProgress]:
     prompts = prompts_of(config)
     folder.check(config, prompts)
@@ -128,6 +276,9 @@ async def _run(
     progress = RunProgress(wanted=len(wanted))
     with folder.writing(config, prompts), appending(folder.events) as events:
         budget = Budget(config.budget, Spent.before(read_events(folder.events)))
-        calls = CallLog(events, prices=config.prices, budget=budget)
+        calls = CallLog(
+            events, prices=config.prices, budget=budget, on_event=lambda _: watch(progress)
+        )
         await grow_all(wanted, config, folder, models, calls, progress)
+        watch(progress)
     return list(read_trees(folder.path)) if folder.trees.exists() else [], progress

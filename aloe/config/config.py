@@ -25,6 +25,7 @@ from aloe.errors import InputError
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from aloe.models.scripted import Script
 
 RoleName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
@@ -58,7 +59,9 @@ class Config(Settings):
             raise ValueError(f"a role cannot be called '{twice}': another agent is")
         return self
 
-    def with_model(self, model: "str | BaseChatModel | None", base_url: str | None) -> Self:
+    def with_model(
+        self, model: "str | BaseChatModel | Script | None", base_url: str | None
+    ) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
 
         A panel is dismissed: one model in all its seats would only repeat itself.
@@ -67,7 +70,7 @@ class Config(Settings):
         change = {key: value for key, value in given.items() if value is not None}
         if not change:
             return self
-        source = "--model/--base-url"
+        source = "model and base_url"
         roles = [f"models.{role}" for role in ("user", "inducer", "judge", "writer")]
         roles += [f"roles.{name}.model" for name in self.roles]
         assistants = [each.updated(change, source=source) for each in self.models.assistants]
@@ -90,22 +93,28 @@ class Config(Settings):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
-def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+def load(
+    path: Path | None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    source: str = "command line",
+) -> Config:
     """Read settings from a TOML file (None: defaults), then apply dotted `overrides`.
 
     Args:
         path: TOML file, or None.
         overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped.
+        source: where they come from, for what an error says where there is no file.
 
     Raises:
         InputError: the file is missing or is not TOML (with the line).
         ConfigError: a key is unknown or a value does not fit.
     """
-    raw, source = _read_toml(path) if path else {}, path or "command line"
+    raw, named = _read_toml(path) if path else {}, path or source
     for key, value in (overrides or {}).items():
         if value is not None:
-            change(raw, key, value, source=source)
-    return validate(Config, raw, source=source)
+            change(raw, key, value, source=named)
+    return validate(Config, raw, source=named)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from aloe.config.settings import Settings
-from aloe.models.instances import is_chat, keep_instance
+from aloe.models.instances import is_chat, keep_function, keep_instance
 from aloe.secrets import check_base_url, check_model_url, refuse_secrets
 
 DEFAULT_MODEL = "local:smollm2-135m"
@@ -19,8 +19,8 @@ class ModelConfig(Settings):
     """One chat model in one role; a bare string in TOML is short for `{model = "..."}`."""
 
     model: str = DEFAULT_MODEL
-    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, a LangChain chat model as
-    well: it is kept in this process, and settings hold the name that it gets here."""
+    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, a LangChain chat model or
+    a function as well: it is kept in this process, and settings hold the name that it gets."""
     base_url: str | None = None
     """OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; None: the provider's own."""
     api_key_env: str | None = None
@@ -55,7 +55,9 @@ class ModelConfig(Settings):
     @field_validator("model", mode="before")
     @classmethod
     def _is_named(cls, model: Any) -> Any:
-        return keep_instance(model) if is_chat(model) else model
+        if is_chat(model):
+            return keep_instance(model)
+        return keep_function(model) if callable(model) else model
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
@@ -67,7 +69,7 @@ class ModelConfig(Settings):
 
 def fill_in_model(raw: Any, defaults: Mapping[str, Any]) -> Any:
     """Return settings of one model with the role's defaults under them; a string is a model."""
-    given = {"model": raw} if isinstance(raw, str) or is_chat(raw) else raw
+    given = {"model": raw} if isinstance(raw, str) or is_chat(raw) or callable(raw) else raw
     return {**defaults, **given} if isinstance(given, dict) else given
 
 

@@ -1,10 +1,12 @@
-"""LangChain chat models that were made in Python and stand where a model string does.
+"""Chat models and functions that were made in Python and stand where a model string does.
 
-Settings are text, so such a model gets a name: its own, or its class's, and a hash of its plain
-fields, which are the same whenever a script makes it again. The model itself is kept here,
-for this process.
+Settings are text, so each gets a name: a chat model its own, or its class's, and a hash of its
+plain fields; a function its own and a hash of its source. Both are the same whenever a script makes
+it again. The model itself is kept here, for this process.
 """
 
+import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aloe.errors import ConfigError
@@ -31,15 +33,29 @@ def keep_instance(chat: "BaseChatModel") -> str:
     return name
 
 
+def keep_function(function: Callable[..., Any]) -> str:
+    """Keep a function that answers in place of a model and return its model string."""
+    from aloe.models.scripted import ScriptedChat
+
+    called = getattr(function, "__qualname__", type(function).__qualname__)
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):  # typed into a console, or built in
+        source = ""
+    name = f"instance:{called}#{digest(called, source)[:8]}"
+    _kept[name] = ScriptedChat(script=function)
+    return name
+
+
 def find_instance(name: str) -> "BaseChatModel":
-    """Return the chat model that a model string of `name_of` stands for.
+    """Return the chat model that a model string of an instance stands for.
 
     Raises:
         ConfigError: it was made in another process.
     """
     if name not in _kept:
         raise ConfigError(
-            f"{name} was a chat model made in Python, in another process; run that script again, "
+            f"{name} was made in Python, in another process; run that script again, "
             "or name a model by a string"
         )
     return _kept[name]

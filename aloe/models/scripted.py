@@ -5,7 +5,8 @@ uses it exercises the real path: prompts, parsing, retries, call log. `MODULE` i
 working folder too.
 """
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -13,12 +14,15 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from aloe.errors import CallError
 from aloe.plugins import import_named
 
-Script = Callable[[Sequence[BaseMessage], dict[str, Any]], str | AIMessage]
+Answer = str | AIMessage
+Script = Callable[[Sequence[BaseMessage], dict[str, Any]], Answer | Awaitable[Answer]]
 """Takes the messages and the call's arguments (seed, logprobs, response_format ...), returns the
-reply. A plain string is a complete reply; an AIMessage can set finish reason and
-log-probabilities in `response_metadata`. Raising stands for a failing server."""
+reply, or is a coroutine function that does. A plain string is a complete reply; an AIMessage can
+set finish reason and log-probabilities in `response_metadata`. Raising stands for a failing
+server."""
 
 
 class ScriptedChat(BaseChatModel):
@@ -37,27 +41,36 @@ class ScriptedChat(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        answer = self.script(messages, kwargs)
-        message = answer if isinstance(answer, AIMessage) else AIMessage(answer)
-        message.response_metadata.setdefault("finish_reason", "stop")
-        if message.usage_metadata is None:
-            read = sum(len(m.text.split()) for m in messages)
-            wrote = len(message.text.split())
-            message.usage_metadata = {
-                "input_tokens": read,
-                "output_tokens": wrote,
-                "total_tokens": read + wrote,
-            }
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return _result(messages, self.script(messages, kwargs))
 
     async def _agenerate(
         self,
         messages: list[BaseMessage],
-        stop: list[str] | None = None,
+        stop: list[str] | None = None,  # noqa: ARG002
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        return self._generate(messages, stop, **kwargs)
+        answer = self.script(messages, kwargs)
+        return _result(messages, await answer if inspect.isawaitable(answer) else answer)
+
+
+def _result(messages: Sequence[BaseMessage], answer: object) -> ChatResult:
+    if not isinstance(answer, str | AIMessage):
+        raise CallError(
+            f"the function in place of a model returned {type(answer).__name__}; it returns the "
+            "reply, a text or an AIMessage"
+        )
+    message = answer if isinstance(answer, AIMessage) else AIMessage(answer)
+    message.response_metadata.setdefault("finish_reason", "stop")
+    if message.usage_metadata is None:
+        read = sum(len(m.text.split()) for m in messages)
+        wrote = len(message.text.split())
+        message.usage_metadata = {
+            "input_tokens": read,
+            "output_tokens": wrote,
+            "total_tokens": read + wrote,
+        }
+    return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 def named_script(name: str) -> Script:

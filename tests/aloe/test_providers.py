@@ -12,10 +12,10 @@ from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from pydantic import Field
 from server import Answer, ChatServer, completion, failure
 
+from aloe import simulate
 from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig, load, validate
 from aloe.errors import CallError, ConfigError, TransientCallError
-from aloe.graphs import simulate
 from aloe.models.open import Model, Reply, open_model
 from aloe.models.scripted import ScriptedChat
 

@@ -2,14 +2,20 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from builders import PERSONAS, SCRIPTED
+from langchain_core.messages import AIMessage, BaseMessage
 
+from aloe import simulate, simulate_async
+from aloe.agents.scripted import reply
 from aloe.errors import CallError, ConfigError, InputError
-from aloe.graphs import simulate, simulate_async
 from aloe.memory.run_folder import read_trees
+from aloe.models.scripted import ScriptedChat
 
 FAILING = """
 from aloe.agents.scripted import reply
@@ -75,11 +81,83 @@ def test_what_is_set_aside_is_said(own: Path) -> None:
 
 
 def test_what_a_person_got_wrong_is_one_of_our_errors(own: Path) -> None:
-    with pytest.raises(ConfigError, match=r"simulation\.turns"):
+    with pytest.raises(ConfigError, match=r"^arguments: turns: "):
         simulate(PERSONAS, model=SCRIPTED, turns=0)
-    with pytest.raises(ConfigError, match=r"unknown setting 'simulation\.turn'"):
+    with pytest.raises(ConfigError, match=r"^arguments: unknown setting 'turn'"):
         simulate(PERSONAS, model=SCRIPTED, turn=2)
     with pytest.raises(InputError, match="nobody"):
         simulate("nobody.jsonl", model=SCRIPTED)
     with pytest.raises(ConfigError, match=r"expansion 'my:own' cannot be found"):
         simulate(PERSONAS, model=SCRIPTED, expansion="my:own")
+
+
+@pytest.mark.parametrize(
+    ("personas", "given", "told"),
+    [
+        ([], {}, "personas: there are none"),
+        (5, {}, "personas: a list of personas or texts, or a file, not 5"),
+        (["I bake.", 7], {}, r"personas\[1\]: a Persona or a text, not 7"),
+        (["  "], {}, r"personas\[0\]: says nothing"),
+        (["I bake."], {"model": 7}, "model: a model string, a chat model .* not 7"),
+        (["I bake."], {"settings": {"judge.foo": 1}}, "arguments: unknown setting 'judge.foo'"),
+        (["I bake."], {"expansion": "no"}, "^arguments: expansion: 'no' is none of"),
+    ],
+)
+def test_an_error_names_the_argument(personas: Any, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        simulate(personas, **{"model": SCRIPTED, **given})
+
+
+def test_a_text_is_a_persona() -> None:
+    (tree,) = simulate(["I mend bicycles. I live in Porto."], model=SCRIPTED, turns=1)
+    assert [fact.text for fact in tree.persona.facts] == ["I mend bicycles.", "I live in Porto."]
+
+
+async def slow(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+    await asyncio.sleep(0.001)
+    return reply(messages, arguments)
+
+
+@pytest.mark.parametrize("model", [slow, reply, ScriptedChat(script=slow)])
+def test_a_function_or_a_chat_model_stands_in_for_a_model(model: Any) -> None:
+    (tree,) = simulate(PERSONAS[:1], model=model, turns=2)
+    (other,) = simulate(PERSONAS[:1], model=SCRIPTED, turns=2)
+    assert [node.content for node in tree.nodes] == [node.content for node in other.nodes]
+
+
+def test_a_function_keeps_its_name_and_its_run_goes_on(own: Path) -> None:
+    first = simulate(PERSONAS[:1], model=slow, turns=1, out="run")
+    calls = (own / "run/events.jsonl").read_text().count("\n")
+    assert simulate(PERSONAS[:1], model=slow, turns=1, out="run") == first
+    assert (own / "run/events.jsonl").read_text().count("\n") == calls
+    assert first[0].models["user"].startswith("instance:slow#")
+
+
+def test_a_function_that_gives_no_text_is_told_so() -> None:
+    with pytest.raises(CallError, match="returned NoneType; it returns the reply"):
+        simulate(PERSONAS[:1], model=lambda messages, arguments: None, turns=1)
+
+
+def test_progress_is_told_to_a_function(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[tuple[int, int]] = []
+    simulate(
+        PERSONAS[:2],
+        model=SCRIPTED,
+        turns=1,
+        progress=lambda p: seen.append((p.finished, p.wanted)),
+    )
+    assert seen[-1] == (2, 2)
+    assert (0, 2) in seen
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_is_shown_where_it_is_wanted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate(PERSONAS[:1], model=SCRIPTED, turns=1, progress=True)
+    assert "1/1" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    simulate(PERSONAS[:1], model=SCRIPTED, turns=1)
+    assert "1/1" in capsys.readouterr().err
+    simulate(PERSONAS[:1], model=SCRIPTED, turns=1, progress=False)
+    assert capsys.readouterr().err == ""

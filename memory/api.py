@@ -1,0 +1,58 @@
+"""Trees in Python: read from a run folder, and as a table of their messages."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aloe.errors import ConfigError
+from aloe.memory import run_folder
+from aloe.schema import AssistantNode, Tree, UserNode
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def read_trees(path: str | Path) -> list[Tree]:
+    """Return the trees of a run folder, or of a trees.jsonl.
+
+    Raises:
+        InputError: there are none, or a line is no tree (with its number).
+    """
+    return list(run_folder.read_trees(Path(path)))
+
+
+def to_frame(trees: Iterable[Tree]) -> "pandas.DataFrame":
+    """Return a pandas.DataFrame with one row for each message of `trees`.
+
+    Columns: `tree`, `persona`, `node`, `parent` (None opens a tree), `turn` (from 1), `role`,
+    `agent`, `content`, `revealed` (what a user message tells, in its own words), `won` and `lost`
+    (comparisons of a reply with a sibling; ties and abstentions count for neither) and `faults`.
+
+    Raises:
+        ConfigError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise ConfigError("to_frame needs pandas: pip install pandas") from None
+    rows = [_row(tree, node) for tree in trees for node in tree.nodes]
+    return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+
+COLUMNS = ("tree", "persona", "node", "parent", "turn", "role", "agent", "content", "revealed",
+           "won", "lost", "faults")  # fmt: skip
+"""Of `to_frame`."""
+
+
+def _row(tree: Tree, node: UserNode | AssistantNode) -> dict[str, Any]:
+    verdicts = list(tree.verdicts_on(node.parent)) if node.parent else []
+    return {
+        "tree": tree.id,
+        "persona": tree.persona.id,
+        "node": node.id,
+        **{name: getattr(node, name) for name in ("parent", "turn", "role", "agent", "content")},
+        "revealed": [each.quote for each in getattr(node, "revealed", ())],
+        "won": sum(verdict.preferred == node.id for verdict in verdicts),
+        "lost": sum(verdict.rejected == node.id for verdict in verdicts),
+        "faults": list(node.faults),
+    }

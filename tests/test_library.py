@@ -1,0 +1,114 @@
+"""`import aloe`: a few names, each imported when it is used, that do what the commands do."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from builders import PERSONAS, SCRIPTED
+from command import RunAloe
+
+import aloe as library
+from aloe.errors import ConfigError, InputError
+from aloe.memory.run_folder import RunFolder
+from aloe.schema import Tree
+
+EXAMPLE = Path(__file__).parent.parent / "examples/subgraph.py"
+
+
+@pytest.fixture(scope="module")
+def trees() -> list[Tree]:
+    return library.simulate(PERSONAS[:2], model=SCRIPTED, turns=2)
+
+
+@pytest.fixture
+def run(trees: list[Tree], tmp_path: Path) -> Path:
+    lines = "".join(tree.model_dump_json() + "\n" for tree in trees)
+    (tmp_path / "trees.jsonl").write_text(lines)
+    return tmp_path
+
+
+def test_every_public_name_is_there_and_no_other_is() -> None:
+    assert all(getattr(library, name) for name in library.__all__)
+    assert set(library.__all__) <= set(dir(library))
+    with pytest.raises(AttributeError, match="no attribute 'simulated'"):
+        library.simulated  # noqa: B018
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    code = "import sys, aloe; print([m for m in sys.modules if m.startswith(('aloe.', 'langch'))])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_trees_are_read_as_they_were_grown(trees: list[Tree], run: Path) -> None:
+    assert library.read_trees(str(run)) == trees
+    assert list(RunFolder(run).finished()) == [tree.id for tree in trees]
+    with pytest.raises(InputError):
+        library.read_trees(run / "nowhere")
+
+
+def test_a_frame_has_a_row_for_each_message(trees: list[Tree]) -> None:
+    frame = library.to_frame(trees)
+    assert len(frame) == sum(len(tree.nodes) for tree in trees)
+    assert list(frame.content) == [node.content for tree in trees for node in tree.nodes]
+    labelled = sum(verdict.preferred is not None for tree in trees for verdict in tree.verdicts)
+    assert labelled > 0
+    assert frame.won.sum() == frame.lost.sum() == labelled
+    assert list(library.to_frame([]).columns) == list(frame.columns)
+
+
+@pytest.mark.parametrize("row_format", ["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"])
+def test_a_dataset_holds_what_an_export_writes(
+    aloe: RunAloe, trees: list[Tree], run: Path, row_format: str
+) -> None:
+    pytest.importorskip("datasets")
+    assert aloe("export", run, "--format", row_format, "--out", run / "rows.jsonl").code == 0
+    written = [json.loads(line) for line in (run / "rows.jsonl").read_text().splitlines()]
+    made = library.to_dataset(trees, row_format)
+    assert made.to_list() == written
+    empty = library.to_dataset([], row_format)
+    assert (len(empty), set(empty.features)) == (0, set(made.features))
+    assert {"tree", "turn"} <= set(library.to_dataset(trees, row_format, origin=True).features)
+
+
+def test_a_format_that_is_not_there_is_named(trees: list[Tree]) -> None:
+    with pytest.raises(ConfigError, match=r"row_format: 'ppo' is none of sft, dpo"):
+        library.to_dataset(trees, "ppo")
+    with pytest.raises(ConfigError, match=r"method: 'ppo' is none of sft, dpo"):
+        library.train("ppo", trees, "nowhere")
+
+
+@pytest.mark.train
+def test_a_model_is_trained_on_trees(trees: list[Tree], tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    import tiny
+
+    base = tiny.save(tmp_path / "base")
+    seen: list[str] = []
+    given = {
+        "model": str(base),
+        "settings": {"training.arguments.max_steps": 1},
+        "progress": lambda state: seen.append(state.phase),
+        "tree_packing": False,
+    }
+    record = library.train("sft", trees, tmp_path / "sft", **given)
+    assert (record["method"], record["steps"], record["finished"]) == ("sft", 1, True)
+    assert "saving" in seen
+    assert library.train("sft", trees, tmp_path / "sft", **given) == record
+
+
+def test_a_simulation_is_a_node_of_a_graph_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    example = runpy.run_path(str(EXAMPLE))
+    import asyncio
+
+    asyncio.run(example["main"](SCRIPTED))
+    steps = capsys.readouterr().out.splitlines()
+    assert steps[-1] == "count"
+    assert {"expand", "turn", "simulate"} <= set(steps)
+    graph = example["build"](SCRIPTED)
+    state = asyncio.run(graph.ainvoke({"persona": PERSONAS[0], "seed": 0}))
+    assert state["told"]
+    assert state["tree"] == library.simulate(PERSONAS[:1], model=SCRIPTED, turns=2)[0]

@@ -1,0 +1,100 @@
+"""Training from Python: rows as a `datasets.Dataset`, and a model trained on them."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from aloe.config import load
+from aloe.errors import ConfigError
+from aloe.schema import Tree
+from aloe.training.dataset import Method
+from aloe.training.export import COLUMNS, ROWS, Format, plain, whole
+from aloe.training.features import KINDS, as_table, features_of
+from aloe.training.plan import Plan, Watch
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def to_dataset(
+    trees: Iterable[Tree], row_format: Format, *, origin: bool = False
+) -> "datasets.Dataset":
+    """Return the rows of `trees` that TRL loads as they are, as `aloe export` writes them.
+
+    Args:
+        trees: finished trees, such as those of `aloe.simulate` or `aloe.read_trees`.
+        row_format: `sft`, `dpo`, `kto`, `grpo`, `rm` (reward model), `step` (rewards in [0, 1]) or
+            `aloe` (the paper's layout); `aloe.training.export` says what the columns are.
+        origin: whether to keep the columns that say where a row comes from.
+
+    Raises:
+        ConfigError: there is no such format, or `datasets` is not installed.
+    """
+    if row_format not in ROWS:
+        raise ConfigError(f"row_format: '{row_format}' is none of {', '.join(ROWS)}")
+    try:
+        import datasets
+    except ImportError:
+        raise ConfigError("to_dataset needs datasets: pip install 'aloe-align[train]'") from None
+    skipped: Counter[str] = Counter()
+    made = [row for tree in trees for row in ROWS[row_format](tree, skipped)]
+    rows = [whole(row) if origin else plain(row, row_format) for row in made]
+    features = features_of(rows, KINDS) or {name: KINDS[name] for name in COLUMNS[row_format]}
+    schema = as_table(rows, features).schema
+    return datasets.Dataset.from_list(rows, features=datasets.Features.from_arrow_schema(schema))
+
+
+def train(
+    method: Method,
+    data: "Iterable[Tree] | str | Path",
+    out: str | Path,
+    *,
+    model: str | None = None,
+    start: str | Path | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Watch | None = None,
+    **training: Any,
+) -> dict[str, Any]:
+    """Train a model, as `aloe train` does, and return what its `training.json` says.
+
+    Args:
+        method: `sft`, `dpo`, `kto`, `reward` or `grpo`.
+        data: trees, or a run folder, dataset folder or file of rows.
+        out: folder of the model; a training that was stopped goes on from there.
+        model: base, as a model string; None: what the settings say.
+        start: checkpoint to go on from, such as SFT's; None: the base.
+        config: settings, a TOML file; None: defaults.
+        settings: values over those of `config`, by dotted key.
+        progress: called with a `TrainingProgress`, often.
+        training: values of `[training]`, such as `tree_packing=False`.
+
+    Raises:
+        AloeError: something is wrong with the arguments, the data, the folder or the model.
+    """
+    from aloe.training.rollout_agents import casting
+    from aloe.training.run import train as train_plan
+
+    if method not in get_args(Method):
+        raise ConfigError(f"method: '{method}' is none of {', '.join(get_args(Method))}")
+    named = {f"training.{key}": value for key, value in {"model": model, **training}.items()}
+    path = Path(config) if config else None
+    resolved = load(path, {**(settings or {}), **named}, source="arguments")
+    with tempfile.TemporaryDirectory() as folder, casting(resolved) as cast:
+        plan = Plan(
+            method=method,
+            settings=resolved.training,
+            data=Path(data) if isinstance(data, str | Path) else _stored(data, Path(folder)),
+            out=Path(out),
+            start=str(start or resolved.training.model),
+            seed=resolved.seed,
+        )
+        return train_plan(plan, progress or (lambda _: None), cast if method == "grpo" else None)
+
+
+def _stored(trees: Iterable[Tree], folder: Path) -> Path:
+    lines = "".join(tree.model_dump_json() + "\n" for tree in trees)
+    (folder / "trees.jsonl").write_text(lines, encoding="utf-8")
+    return folder
