@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
-from aloe.models.logprobs import FLOOR, added, checked, total
+from aloe.models.logprobs import FLOOR, add_up, keep_usable, total
 from aloe.models.open import Message, Model, Reply
 from aloe.models.thoughts import split_thoughts
 
@@ -63,7 +63,7 @@ class Words:
         only = bool(reply.thoughts) and not reply.text
         thinking = unended or only or not reply.said  # a server may have taken thoughts out
         answer = Answer(raw=reply.said, thinking=thinking)
-        if listed := checked(reply.logprobs or {}):
+        if listed := keep_usable(reply.logprobs or {}):
             found = self._found(listed)
             mass = min(total(found.values()), 1.0)
             answer = replace(answer, mass=mass)
@@ -83,7 +83,7 @@ class Words:
         for token, value in listed.items():
             if word := self._begun(token):
                 found.setdefault(word, []).append(value)
-        return {word: added(values) for word, values in found.items()}
+        return {word: add_up(values) for word, values in found.items()}
 
     def _begun(self, token: str) -> str | None:
         """Return the one word that a token is the beginning of, whatever its case and marks."""

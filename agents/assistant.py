@@ -14,7 +14,7 @@ from aloe.agents.repairs import ASSISTANT_REASONS
 from aloe.agents.transcript import Path, chat_messages
 from aloe.calls.log import CallLog
 from aloe.models.open import Message, Model
-from aloe.schema import AssistantNode, Disclosure, Fault, UserNode, derived_seed
+from aloe.schema import AssistantNode, Disclosure, Fault, UserNode, derive_seed
 
 TRIES = 2
 """Samples asked for while the model says nothing, or something that another try may mend."""
@@ -61,7 +61,7 @@ class AssistantAgent:
         best: AssistantNode | None = None
         for attempt in range(TRIES):
             async with self.calls.call(self.name, self.model, tree=tree, node=user.id) as call:
-                seed = derived_seed(self.name, tree, user.id, attempt)
+                seed = derive_seed(self.name, tree, user.id, attempt)
                 reply = await call.ask(messages, seed=seed)
                 text = tidied(reply)
                 faults = assistant_faults(text, reply, hint=hint, asked=user.content)

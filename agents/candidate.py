@@ -18,7 +18,7 @@ from aloe.agents.transcript import Path, chat_messages
 from aloe.calls.log import CallLog
 from aloe.config import Condition
 from aloe.models.open import Message, Model
-from aloe.schema import AssistantNode, Persona, UserNode, derived_seed
+from aloe.schema import AssistantNode, Persona, UserNode, derive_seed
 
 TRIES = 2
 """Samples asked for while the model says nothing."""
@@ -79,7 +79,7 @@ class CandidateAgent:
         messages = self._messages(path, user, told)
         for attempt in range(TRIES):
             async with self.calls.call(NAME, self.model, tree=tree, node=user.id) as call:
-                reply = await call.ask(messages, seed=derived_seed(NAME, tree, user.id, attempt))
+                reply = await call.ask(messages, seed=derive_seed(NAME, tree, user.id, attempt))
                 text = tidied(reply)
                 faults = assistant_faults(text, reply)
                 call.event.outcome = faults[0] if faults else "ok"

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from aloe.errors import AloeError, ConfigError, RoleError
-from aloe.plugins import described
+from aloe.plugins import describe_error
 
 
 async def called(what: str, tree: str, play: Callable[..., Any], *given: object) -> Any:
@@ -35,9 +35,9 @@ def guarded(what: str, tree: str) -> Iterator[None]:
     except AloeError as error:
         if not isinstance(error, ConfigError):
             raise
-        raise RoleError(f"{what} failed in tree {tree}: {described(error)}") from error
+        raise RoleError(f"{what} failed in tree {tree}: {describe_error(error)}") from error
     except Exception as error:
-        raise RoleError(f"{what} failed in tree {tree}: {described(error)}") from error
+        raise RoleError(f"{what} failed in tree {tree}: {describe_error(error)}") from error
 
 
 def defined_in(play: Callable[..., Any]) -> str:

@@ -13,7 +13,7 @@ from aloe.agents.prompt import Prompt, shipped
 from aloe.calls.log import CallLog
 from aloe.files.json_objects import read_object
 from aloe.models.open import Model
-from aloe.schema import Disclosure, UserNode, derived_seed, sentences
+from aloe.schema import Disclosure, UserNode, derive_seed, sentences
 
 MARKS = ("user", "topic")
 """What a sentence can be about."""
@@ -34,7 +34,7 @@ class Inducer:
         async with self.calls.call("inducer", self.model, tree=tree, node=user.id) as call:
             reply = await call.ask(
                 self.prompt.render(sentences=numbered),
-                seed=derived_seed("inducer", tree, user.id),
+                seed=derive_seed("inducer", tree, user.id),
                 schema=_schema(len(said)),
             )
             marks = _marks(reply.text, len(said))

@@ -35,7 +35,7 @@ from aloe.agents.transcript import Path, as_text
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS, Criterion
 from aloe.models.open import Model, Reply
-from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derived_seed
+from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derive_seed
 
 Order = Literal["first-second", "second-first"]
 ORDERS: tuple[Order, Order] = ("first-second", "second-first")
@@ -154,7 +154,7 @@ class PreferenceJudge:
             messages,
             self.model,
             self.calls,
-            seed=derived_seed("judge", asked.tree, first.id, second.id, order),
+            seed=derive_seed("judge", asked.tree, first.id, second.id, order),
             tree=asked.tree,
             node=asked.user.id,
             min_mass=self.min_mass,

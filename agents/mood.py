@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from aloe.config import Mood
-from aloe.schema import derived_seed
+from aloe.schema import derive_seed
 
 MANNERS: dict[Mood, str] = {
     "curt": "The person writes as few words as possible.",
@@ -27,7 +27,7 @@ TYPO_SHARE = 1 / 6
 
 def mood_of(moods: Sequence[Mood], tree: str) -> Mood | None:
     """Return the mood of the user in `tree`, None if there are none to choose from."""
-    return random.Random(derived_seed("mood", tree)).choice(moods) if moods else None
+    return random.Random(derive_seed("mood", tree)).choice(moods) if moods else None
 
 
 def taken_back(statement: str) -> str:

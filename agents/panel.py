@@ -19,6 +19,7 @@ from aloe.agents.rules import RuleJudge
 from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import ConfigError
+from aloe.models.model_string import ModelString
 from aloe.models.open import Model
 from aloe.passport import JudgeIdentity, Passport, read_passport
 from aloe.schema import Verdict
@@ -105,7 +106,8 @@ def _models(config: Config, models: Mapping[str, Model], calls: CallLog) -> Judg
 def identity(config: Config) -> JudgeIdentity:
     """Return what makes the judge of `config` the judge it is."""
     own = find_judge(config)
-    models = tuple(each.model.partition("@http")[0] for each in judges_in_use(config).values())
+    judges = judges_in_use(config).values()
+    models = tuple(str(ModelString.parse(each.model)) for each in judges)
     questions = Question.about(config.judge.criteria, config.prompts)
     prompts = [own.prompt] if own else [question.prompt for question in questions]
     return JudgeIdentity(

@@ -19,7 +19,7 @@ from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
 from aloe.models.logprobs import total
 from aloe.models.open import Model, Reply
-from aloe.schema import AssistantNode, Persona, UserNode, derived_seed
+from aloe.schema import AssistantNode, Persona, UserNode, derive_seed
 
 LEVELS = ("1", "2", "3", "4", "5")
 
@@ -72,7 +72,7 @@ class PointwiseJudge:
             messages,
             self.model,
             self.calls,
-            seed=derived_seed("rate", tree, reply.id),
+            seed=derive_seed("rate", tree, reply.id),
             tree=tree,
             node=reply.id,
             min_mass=self.min_mass,

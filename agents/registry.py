@@ -24,7 +24,7 @@ from aloe.agents.prompt import (
 )
 from aloe.config import Config, ModelConfig, Place, RoleConfig
 from aloe.errors import AloeError, ConfigError
-from aloe.plugins import Kind, described, extension
+from aloe.plugins import Kind, describe_error, load_plugin
 
 HOOKS = """after = "user", "inducer", "assistant" or "judge", before = one of these, \
 or among = "assistants\""""
@@ -66,7 +66,7 @@ class FoundRole:
         except AloeError:
             raise
         except Exception as error:
-            raise ConfigError(f"'{self.use}' cannot be made: {described(error)}") from None
+            raise ConfigError(f"'{self.use}' cannot be made: {describe_error(error)}") from None
         if not callable(made):
             raise ConfigError(f"'{self.use}' makes something that cannot be called")
         call: Callable[..., Any] = made
@@ -92,7 +92,7 @@ def find(
     Raises:
         ConfigError: it cannot be imported or called, or its prompt cannot be used.
     """
-    target = extension(kind, use)
+    target = load_plugin(kind, use)
     if not callable(target):
         raise ConfigError(f"'{use}' is neither a class nor a function")
     given = () if inspect.isclass(target) else (None, None)

@@ -36,7 +36,7 @@ from aloe.calls.log import CallLog
 from aloe.errors import ConfigError
 from aloe.files.json_objects import read_object
 from aloe.models.open import Model, Reply
-from aloe.schema import AssistantNode, Disclosure, Persona, UserNode, Verdict, derived_seed
+from aloe.schema import AssistantNode, Disclosure, Persona, UserNode, Verdict, derive_seed
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -155,7 +155,7 @@ class RoleModel:
             raise ConfigError(f"role '{self.name}' asks its model but names no prompt")
         messages = self.prompt.render(**{name: str(value) for name, value in fields.items()})
         about = node.id if node else self.about
-        seed = derived_seed("role", self.name, self.tree, about, self.asked)
+        seed = derive_seed("role", self.name, self.tree, about, self.asked)
         self.asked += 1
         async with self.calls.call(self.name, self.model, tree=self.tree, node=about) as call:
             schema = kind.model_json_schema() if kind else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aloe.agents.transcript import Path
 from aloe.memory.disclosures import facts_in_order
 from aloe.memory.verifiable import next_words
-from aloe.schema import Persona, UserNode, derived_seed
+from aloe.schema import Persona, UserNode, derive_seed
 
 NAME = "rule"
 """What nodes call it."""
@@ -55,7 +55,7 @@ class RuleUser:
         turn = len(path) // 2 + 1
         facts = facts_in_order(persona, tree)
         texts = [node.content for node in path[::2]]
-        first = derived_seed("question", tree)
+        first = derive_seed("question", tree)
         parts = [
             facts[turn - 1].text if turn <= len(facts) else "",
             next_words(persona, texts, path[-1].content if path else None),

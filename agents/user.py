@@ -10,18 +10,19 @@ so that a server's prefix cache holds across personas and turns.
 
 import re
 from dataclasses import dataclass, field
+from typing import Self
 
 from aloe.agents.faults import Part, tidied, user_faults
 from aloe.agents.mood import MANNERS, mood_of, taken_back, with_typos
-from aloe.agents.prompt import Prompt, shipped
+from aloe.agents.prompt import Prompt, chosen, shipped
 from aloe.agents.repairs import REPAIRS
 from aloe.agents.transcript import Path
 from aloe.calls.log import CallLog
-from aloe.config import Mood
+from aloe.config import Config, Mood
 from aloe.errors import CallError
 from aloe.memory.disclosures import facts_in_order
 from aloe.models.open import Message, Model
-from aloe.schema import SPOILING, Fact, Fault, Persona, UserNode, derived_seed
+from aloe.schema import SPOILING, Fact, Fault, Persona, UserNode, derive_seed
 
 TRIES = 3
 """Samples asked for until one is without fault."""
@@ -52,6 +53,22 @@ class UserAgent:
     moods: tuple[Mood, ...] = ()
     """What the mood of a tree is drawn from; empty for none."""
 
+    @classmethod
+    def of(cls, config: Config, model: Model, calls: CallLog) -> Self:
+        """Return the user that `config` describes.
+
+        Raises:
+            ConfigError: a prompt of the user's own cannot be used.
+        """
+        return cls(
+            model=model,
+            calls=calls,
+            prompt=chosen("user", config.prompts),
+            window=config.simulation.user_window,
+            most_words=config.simulation.user_words,
+            moods=config.simulation.moods,
+        )
+
     async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
         """Write the user message that follows `path` (empty: the opening message).
 
@@ -66,7 +83,7 @@ class UserAgent:
         for attempt in range(TRIES):
             messages = self._messages(persona, tree, path, repaired[-1] if repaired else None)
             async with self.calls.call("user", self.model, tree=tree, node=parent) as call:
-                seed = derived_seed("user", tree, parent, attempt)
+                seed = derive_seed("user", tree, parent, attempt)
                 reply = await call.ask(messages, seed=seed)
                 said = _NEXT_NOTE.split(tidied(reply))[0].strip()
                 text = self._as_written(said, tree, seed)

@@ -20,7 +20,7 @@ from aloe.memory.axes import Axes, Kind
 from aloe.memory.descriptions import Description
 from aloe.memory.validation import repeats
 from aloe.models.open import Message, Model, Reply
-from aloe.schema import Lineage, derived_seed, sentences
+from aloe.schema import Lineage, derive_seed, sentences
 
 FACTS = 6
 """Facts of a reply that are used: small models wander off after that."""
@@ -74,7 +74,7 @@ class PersonaWriter:
         """
         prompt = chosen(f"writer_{kind}", self.prompts)
         async with self.calls.call("writer", self.model) as call:
-            asked = derived_seed("writer", seed)
+            asked = derive_seed("writer", seed)
             reply = await call.ask(_messages(prompt, kind, axes, examples), seed=asked)
             text = _joined(reply)
             call.event.outcome = "ok" if text else silence(reply)

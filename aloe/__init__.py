@@ -1,3 +1,3 @@
-"""What every room of the project shares: schema, settings, errors, models, call log, console."""
+"""What every package of the project shares: schema, settings, errors, models, call log, console."""
 
 __version__ = "0.1.0"

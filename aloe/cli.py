@@ -71,7 +71,8 @@ COMMANDS = {
         "aloe.memory.commands.trees:app", "Merge, prune or import conversation trees."
     ),
     "graph": Command(
-        "aloe.graphs.commands.graph:graph", "Draw a LangGraph state machine from its own code."
+        "aloe.graphs.commands.graph:graph",
+        "Draw a LangGraph state machine from its own code, as Mermaid text.",
     ),
     "train": Command("aloe.training.commands.train:app", "Train a model on trees or rows."),
     "bench": Command(

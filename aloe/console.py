@@ -1,7 +1,7 @@
-"""The two streams of every verb: results on stdout, everything else on stderr.
+"""The two streams of every command: results on stdout, everything else on stderr.
 
 Rich decides from the stream itself whether there is a terminal: in a pipe there are no colours, no
-cursor movements, and progress is a plain line now and then. Verbs never print on their own.
+cursor movements, and progress is a plain line now and then. Commands never print on their own.
 """
 
 import json
@@ -49,7 +49,7 @@ def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = Fal
 
 
 def finish(result: Mapping[str, Any], *, as_json: bool) -> None:
-    """End a verb: with `--json`, `result` is the last line on stdout."""
+    """End a command: with `--json`, `result` is the last line on stdout."""
     if as_json:
         print(json.dumps(result, ensure_ascii=False), flush=True)
 

@@ -9,7 +9,7 @@
     └── CallError        one call failed: its tree is set aside, the run goes on
         ├── ContextError     a conversation is longer than its model reads: its branch ends
         ├── TransientCallError   worth another try (timeout, 429, 5xx, broken connection)
-        └── RoleError    a role of the user's own failed (names role, tree, file and line)
+        └── RoleError    a custom role failed (names role, tree, file and line)
 
 The command line prints any of them as one line on stderr and exits with code 2. What a model
 *says* is never an error: an unusable reply is data, counted where it appears.
@@ -41,10 +41,10 @@ class InputError(AloeError):
     def __init__(
         self, path: Path, problem: str, *, line: int | None = None, row: int | None = None
     ) -> None:
-        super().__init__(f"{located(path, line, row)}: {problem}")
+        super().__init__(f"{locate(path, line, row)}: {problem}")
 
 
-def located(path: Path, line: int | None, row: int | None = None) -> str:
+def locate(path: Path, line: int | None, row: int | None = None) -> str:
     """Return a file with the line or row in it, as people read it."""
     where = f"{path}:{line}" if line is not None else str(path)
     return f"{where}, row {row}" if row is not None else where
@@ -101,4 +101,4 @@ class TransientCallError(CallError):
 
 
 class RoleError(CallError):
-    """A role of the user's own failed or returned what does not fit; its tree is set aside."""
+    """A custom role failed or returned what does not fit; its tree is set aside."""

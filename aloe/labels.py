@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
-from aloe.errors import InputError, StoreError
+from aloe.files.journal import append_lines
+from aloe.files.records import read_models
 from aloe.schema import Record, Verdict, digest
 
 Answer = Literal["first", "second", "tie", "skip"]
@@ -47,17 +46,9 @@ def read_labels(path: Path) -> list[Label]:
     Raises:
         InputError: a line is broken (with its number).
     """
-    found: list[Label] = []
     if not path.exists():
-        return found
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-        if line.strip():
-            try:
-                found.append(Label.model_validate_json(line))
-            except ValidationError as error:
-                text = f"not a label: {error.errors()[0]['msg']}; mend the line or take it out"
-                raise InputError(path, text, line=number) from None
-    return latest(found)
+        return []
+    return latest(label for _, label in read_models(path, Label, what="not a label"))
 
 
 def latest(labels: Iterable[Label]) -> list[Label]:
@@ -75,8 +66,4 @@ def append_label(path: Path, label: Label) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(label.model_dump_json() + "\n")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
+    append_lines(path, label.model_dump_json() + "\n")

@@ -9,16 +9,17 @@ by default costs a sixth of the time and finds next to nothing.
 import asyncio
 import gc
 
+import uvloop
+
 COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of the garbage collector's three generations."""
 
 
-def runner() -> asyncio.Runner:
-    """Return a runner for all that a verb awaits: connections belong to the loop they opened in."""
+def make_runner() -> asyncio.Runner:
+    """Return a runner for all that a command awaits: connections belong to the loop they opened in.
+
+    The garbage collector is set for the rest of the process.
+    """
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    try:
-        import uvloop
-    except ImportError:  # there is none for Windows
-        return asyncio.Runner()
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)

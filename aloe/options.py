@@ -1,7 +1,9 @@
-"""Options that several verbs share, so that they read and behave the same everywhere."""
+"""Options that several commands share, so that they read and behave the same everywhere."""
 
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,3 +39,24 @@ MaxTokens = Annotated[
         "--max-tokens", min=0, help="Stop when the folder has taken so many tokens, both ways."
     ),
 ]
+
+
+def with_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command a flag for each field of the dataclass that it takes as its first argument.
+
+    Flags that have to be given come first, then the command's own parameters, then the others.
+    """
+    options, *own = signature(command).parameters.values()
+    shared = signature(options.annotation).parameters.values()
+    needed = [each for each in shared if each.default is Parameter.empty]
+    others = [each for each in shared if each.default is not Parameter.empty]
+
+    def run(**given: Any) -> None:
+        mine = {each.name: given.pop(each.name) for each in own}
+        command(options.annotation(**given), **mine)
+
+    flags = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*needed, *own, *others)]
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__annotations__ = {each.name: each.annotation for each in flags}
+    run.__signature__ = Signature(flags)  # type: ignore[attr-defined]
+    return run

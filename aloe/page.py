@@ -1,9 +1,11 @@
-"""Parts of the HTML pages: the frame, tables, folds, messages and curves.
+"""HTML pages out of Jinja2 templates.
 
 A page is one file that opens from disk and asks the network for nothing; a content policy in its
-head makes sure of that. Everything that a model or a persona said is escaped here or travels as
-data that scripts show as text, so no part of this module takes markup that it did not make itself:
-what is called `html` was made here, what is called `text` is anybody's.
+head makes sure of that. What a model or a persona said is escaped wherever a template shows it, or
+travels as data that scripts show as text.
+
+A template stands beside the module that fills it in, extends `page.html` and takes tables, charts
+and the like from `parts.html`; both are in `templates/`.
 """
 
 import html as entities
@@ -12,13 +14,55 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
+
+from aloe.chart import Curve
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Html = NewType("Html", str)
 """Markup made by this module."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """No request leaves the page, whatever stands in it."""
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_page(
+    template: Path, title: str, data: dict[str, Any] | None = None, **values: Any
+) -> str:
+    """Return a whole page.
+
+    Args:
+        template: extends `page.html`: its block `main` is what the page shows, its block `script`
+            the JavaScript that runs after `page.js`.
+        title: of the window; a template shows it itself where it wants to.
+        data: values by id that the script reads with `data(id)`.
+        values: what the template fills in; all text in them is escaped.
+    """
+    found = _environment(template.parent).get_template(template.name)
+    return found.render(title=title, policy=POLICY, data=data or {}, **values)
+
+
+@cache
+def _environment(folder: Path) -> "Environment":
+    """Return what reads the templates of a folder and the shared ones, and escapes all text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader([folder, TEMPLATES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # `tojson` also spells out `<`, so that no value ends its element
+    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    return made
+
 
 WIDTH, HEIGHT = 480, 296
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 28, 48
@@ -67,7 +111,7 @@ def _as_data(value: Any) -> str:
 
 @cache
 def _file(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def tag(name: str, *parts: Html, **attributes: object) -> Html:
@@ -166,19 +210,6 @@ def message(
         tag("div", *notes, class_="marks") if notes else Html(""),
         class_=f"message {role}",
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One line of a chart."""
-
-    name: str
-    levels: Sequence[float | None]
-    """By turn, from 1; None leaves a gap."""
-    low: Sequence[float | None] = ()
-    """Lower edge of its band, by turn; empty for no band."""
-    high: Sequence[float | None] = ()
-    dashed: bool = False
 
 
 def line_chart(curves: Sequence[Curve], *, title: str, x_label: str, y_label: str) -> Html:

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from aloe.errors import InputError
+from aloe.files.records import describe
 from aloe.schema import Record, Verdict, digest
 
 PASSPORT_VERSION = 1
@@ -200,6 +201,4 @@ def read_passport(path: Path) -> Passport:
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise InputError(path, f"not a judge passport: {where}: {problem['msg']}") from None
+        raise InputError(path, describe(error, "not a judge passport")) from None

@@ -1,8 +1,8 @@
-"""Things of the user's own, named in settings or on the command line.
+"""Plug-ins: custom code that is named in settings or on the command line.
 
 `MODULE:NAME` is looked up in the working folder as well as in what is installed, so a file beside
-the settings is enough to bring a role, a policy, a judge or a reward of one's own. A package that
-is installed can offer the same under a short name: an entry point of the group `aloe.KIND`.
+the settings is enough to bring a custom role, policy, judge or reward. A package that is installed
+can offer the same under a short name: an entry point of the group `aloe.KIND`.
 """
 
 import importlib
@@ -21,10 +21,8 @@ Kind = Literal["roles", "expansions", "judges", "validators", "exporters", "metr
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-ROOMS = ("aloe", "memory", "agents", "graphs", "training", "benchmark")
 
-
-def named(name: str, problem: str) -> Any:
+def import_named(name: str, problem: str) -> Any:
     """Import what `name`, `MODULE:NAME`, names; `problem` opens the error if it cannot be.
 
     Raises:
@@ -39,25 +37,25 @@ def named(name: str, problem: str) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{problem} ({error})") from None
     except Exception as error:
-        raise ConfigError(f"{problem}: its module fails ({described(error)})") from None
+        raise ConfigError(f"{problem}: its module fails ({describe_error(error)})") from None
 
 
-def extension(kind: Kind, name: str) -> Any:
+def load_plugin(kind: Kind, name: str) -> Any:
     """Return what `name` names: `MODULE:NAME`, or the name of an installed entry point.
 
     Raises:
         ConfigError: it cannot be found or imported.
     """
     if ":" in name:
-        return named(name, f"{kind[:-1]} '{name}' cannot be found")
+        return import_named(name, f"{kind[:-1]} '{name}' cannot be found")
     found = {point.name: point for point in entry_points(kind)}
     if name not in found:
         known = f"there are {', '.join(sorted(found))}; " if found else ""
         raise ConfigError(
             f"{kind[:-1]} '{name}' is offered by no installed package; {known}"
-            "something in a file of your own is named MODULE:NAME"
+            "what stands in a file of yours is named MODULE:NAME"
         )
-    return named(found[name].value, f"{kind[:-1]} '{name}' cannot be found")
+    return import_named(found[name].value, f"{kind[:-1]} '{name}' cannot be found")
 
 
 def entry_points(kind: Kind) -> "tuple[EntryPoint, ...]":
@@ -67,19 +65,17 @@ def entry_points(kind: Kind) -> "tuple[EntryPoint, ...]":
     return tuple(metadata.entry_points(group=f"aloe.{kind}"))
 
 
-def described(error: BaseException) -> str:
-    """Return what went wrong, after the file and line of the user's own where it did, if any."""
+def describe_error(error: BaseException) -> str:
+    """Return what went wrong, after the file and line of the custom code where it did, if any."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {text}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno]
-    last = next((frame for frame in reversed(frames) if _own(frame.filename)), None)
+    last = next((frame for frame in reversed(frames) if _is_custom(frame.filename)), None)
     return f"{last.filename}:{last.lineno}: {text}" if last else text
 
 
-def _own(filename: str) -> bool:
+def _is_custom(filename: str) -> bool:
     """Whether a file is neither this program's nor Python's nor an installed package's."""
-    home = Path(__file__).parent.parent
-    others = [sys.base_prefix, *(f"{home / room}/" for room in ROOMS)]
-    own = not filename.startswith(("<", *others))
-    return own and "site-packages" not in filename
+    others = ("<", sys.base_prefix, f"{Path(__file__).parent}/")
+    return not filename.startswith(others) and "site-packages" not in filename

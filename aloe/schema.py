@@ -26,8 +26,8 @@ SCHEMA_VERSION = 1
 Outcome = Literal["first", "second", "tie", "abstain"]
 
 Notes = Annotated[dict[str, JsonValue], Field(exclude_if=lambda notes: not notes)]
-"""What roles of the user's own noted, by name of the role; left out of the file if there is
-nothing, so trees grown without such roles look as if there were none."""
+"""What custom roles noted, by name of the role; left out of the file if there is nothing, so trees
+grown without such roles look as if there were none."""
 
 
 def digest(*parts: object) -> str:
@@ -36,7 +36,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def derived_seed(*parts: object) -> int:
+def derive_seed(*parts: object) -> int:
     """Return a seed in [0, 2**31) that depends only on `parts`, so any order of work gives it."""
     return int(digest(*parts), 16) % 2**31
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from aloe.models.model_string import ModelString
+
 _NAMES = re.compile(
     r"(?:.*[_-])?(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|subscription[_-]?key"
     r"|(?:access|auth|api|bearer|session|refresh|security)[_-]?token|client[_-]?secret"
@@ -29,7 +31,7 @@ _BEARER = re.compile(r"(?:Bearer|Basic) \S{6,}")
 _USERINFO = re.compile(r"(?<=//)[^/\s'\"]*@")
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` without what looks like a key or is one of ours, and without URLs' users."""
     secrets = [v for k, v in os.environ.items() if k.endswith(("_KEY", "_TOKEN")) and len(v) > 7]
     for secret in secrets:
@@ -83,11 +85,11 @@ def check_model_url(model: str) -> None:
     Raises:
         ValueError: without the URL.
     """
-    _, at, url = model.partition("@http")
+    url = ModelString.parse(model).base_url
     if re.search(r"@[^@/\s]+:[^@/\s]+@", model):
         refuse_secret_url(model.partition("@")[2])
-    if at:
-        refuse_secret_url(f"http{url}")
+    if url:
+        refuse_secret_url(url)
     elif bare := re.search(r"@([\w.-]+:\d+(?:/\S*)?)$", model):
         raise ValueError(f"the URL needs its scheme: write ...@http://{bare[1]} (or https://)")
 

@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
+from aloe.models.model_string import ModelString
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
 
-    from aloe.calls.log import CallLog, Event
+    from aloe.calls.event import Event
+    from aloe.calls.log import CallLog
     from aloe.config import TelemetryConfig
     from aloe.models.open import Message
 
@@ -47,7 +49,7 @@ def silence_langsmith() -> None:
 
 
 @contextmanager
-def traced(config: "TelemetryConfig", calls: "CallLog") -> Iterator[None]:
+def trace_calls(config: "TelemetryConfig", calls: "CallLog") -> Iterator[None]:
     """Trace the calls of the block as far as `config` wants it.
 
     Raises:
@@ -177,14 +179,14 @@ def _nanoseconds(seconds: float) -> int:
 
 
 def _model(event: "Event") -> str:
-    return event.model.partition(":")[2] or event.model
+    return ModelString.parse(event.model).name or event.model
 
 
 def _attributes(event: "Event") -> dict[str, Any]:
     """Return what a call was and what it took, under the names of the conventions."""
     found = {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": event.model.partition(":")[0],
+        "gen_ai.provider.name": ModelString.parse(event.model).provider,
         "gen_ai.request.model": _model(event),
         "gen_ai.agent.name": event.role,
         "gen_ai.conversation.id": event.tree,

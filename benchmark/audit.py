@@ -16,11 +16,10 @@ from aloe.benchmark.gold_pairs import GoldPair, some
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.calls.log import CallLog
 from aloe.config import Config
-from aloe.graphs.judging import judge_one
-from aloe.graphs.workers import work_through
+from aloe.graphs.concurrency import work_through
 from aloe.models.open import Model
 from aloe.passport import Passport
-from aloe.schema import Verdict, derived_seed
+from aloe.schema import Verdict, derive_seed
 
 OWN_TOKENS = 80
 """Longest reply, in tokens, that the judge writes itself."""
@@ -75,10 +74,10 @@ async def audit(
     async def own_verdict(pair: GoldPair) -> Verdict | None:
         if pair.id not in with_own or not (text := await _answer(pair, models["judge"], calls)):
             return None
-        return await judge_one(pair.compared(pair.better, text), judge)
+        return await judge.compare(pair.compared(pair.better, text))
 
     async def work(pair: GoldPair) -> None:
-        verdict = await judge_one(pair.comparison, judge)
+        verdict = await judge.compare(pair.comparison)
         judged[pair.id] = JudgedPair(pair=pair, verdict=verdict, own=await own_verdict(pair))
         progress.add(judged[pair.id])
         on_change()
@@ -92,7 +91,7 @@ async def _answer(pair: GoldPair, model: Model, calls: CallLog) -> str:
     comparison = pair.comparison
     messages = chat_messages([*comparison.path, comparison.user])
     async with calls.call("judge's own reply", model, tree=pair.id) as call:
-        seed = derived_seed("own", pair.id)
+        seed = derive_seed("own", pair.id)
         reply = await call.ask(messages, seed=seed, max_tokens=OWN_TOKENS)
         call.event.outcome = "ok" if reply.text else silence(reply)
     return reply.text

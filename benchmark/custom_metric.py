@@ -15,7 +15,7 @@ from aloe.benchmark.metrics import Array
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import average_level
 from aloe.errors import ConfigError
-from aloe.plugins import described, extension
+from aloe.plugins import describe_error, load_plugin
 from aloe.schema import Tree
 
 Metric = Callable[[ReplyScores, Tree], float | None]
@@ -32,7 +32,7 @@ def measured(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
         ConfigError: it cannot be found, or fails (with file and line).
         InputError: the folder cannot be read.
     """
-    metric: Metric = extension("metrics", name)
+    metric: Metric = load_plugin("metrics", name)
     table: dict[str, dict[str, Figure]] = {}
     for condition in bench.conditions:
         trees = {tree.id: tree for tree in bench.trees(condition)}
@@ -57,4 +57,4 @@ def _value(metric: Metric, name: str, reply: ReplyScores, trees: dict[str, Tree]
         return float("nan") if value is None else float(value)
     except Exception as error:
         problem = f"metric '{name}' failed in dialogue {reply.dialogue}, turn {reply.turn}"
-        raise ConfigError(f"{problem}: {described(error)}") from None
+        raise ConfigError(f"{problem}: {describe_error(error)}") from None

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from aloe.config import Config
+from aloe.models.model_string import ModelString
 
 
 def family(model: str) -> str | None:
@@ -16,11 +17,11 @@ def family(model: str) -> str | None:
 
     It is the first word of the name, which is how makers name their families.
     """
-    provider, _, name = model.partition(":")
-    name = name.partition("@http")[0]
-    if provider in ("scripted", "community", "langchain") or Path(name).expanduser().exists():
+    parts = ModelString.parse(model)
+    scripted = parts.provider in ("scripted", "community", "langchain")
+    if scripted or Path(parts.name).expanduser().exists():
         return None
-    found = re.match(r"[a-z]+", name.rpartition("/")[2].lower())
+    found = re.match(r"[a-z]+", parts.name.rpartition("/")[2].lower())
     return found[0] if found else None
 
 

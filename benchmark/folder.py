@@ -20,7 +20,8 @@ from aloe.benchmark.scores import ReplyScores, read_scores
 from aloe.config import Condition, Config
 from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
-from aloe.memory.run_folder import read_trees, replace_text
+from aloe.files.writing import replace_text
+from aloe.memory.run_folder import read_trees
 from aloe.schema import Tree
 
 CONFIG, CASES, SCORES, RESULT = "config.toml", "cases.jsonl", "scores.jsonl", "result.json"

@@ -15,6 +15,7 @@ from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.results import SuiteResult
 from aloe.benchmark.statistics import minimum_detectable_difference
 from aloe.config import PAID, Condition, Config, ModelConfig
+from aloe.models.model_string import ModelString
 
 MESSAGE_TOKENS, REPLY_TOKENS = 30, 120
 """What a message of the user and a reply of the candidate are taken to have."""
@@ -141,9 +142,9 @@ def _judge(planned: PlannedDialogue) -> tuple[int, int, int]:
 def _cost(config: Config, needs: Mapping[tuple[str, str, str], int]) -> float | None:
     total = 0.0
     for (_, model, kind), count in needs.items():
-        provider, _, rest = model.partition(":")
-        price = config.prices.get(rest.partition("@http")[0])
-        if price is None and provider in PAID:
+        found = ModelString.parse(model)
+        price = config.prices.get(found.name)
+        if price is None and found.provider in PAID:
             return None
         if price and kind != "calls":
             total += count * (price.input if kind == "input" else price.output) / 1e6

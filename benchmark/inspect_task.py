@@ -41,7 +41,8 @@ from aloe.benchmark.results import suite_result
 from aloe.benchmark.run import bench_ledger
 from aloe.benchmark.scores import Missing, ReplyScores
 from aloe.benchmark.swaps import stand_ins
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig
 from aloe.errors import CallError
 from aloe.graphs.dialogue import DialogueContext, hold
@@ -153,16 +154,10 @@ def dialogue(planned: dict[str, PlannedDialogue], user: Model, ledger: Disclosur
             roles.append(event.role)
 
         calls = CallLog(on_event=heard)
-        settings = Config().simulation
         context = DialogueContext(
-            user=UserAgent(
-                model=user,
-                calls=calls,
-                window=settings.user_window,
-                most_words=settings.user_words,
-            ),
+            user=UserAgent.of(Config(), user, calls),
             candidate=CandidateAgent(model=_candidate(), calls=calls),
-            ledger=ledger,
+            checker=ledger,
         )
         names = {"user": user.name, NAME: str(get_model())}
         try:

@@ -34,11 +34,11 @@ from aloe.benchmark.plots import write_plots
 from aloe.benchmark.results import SuiteResult
 from aloe.benchmark.scores import ReplyScores, Shown
 from aloe.benchmark.tables import LABELS
+from aloe.chart import Curve
 from aloe.config import Condition
+from aloe.files.writing import replace_text
 from aloe.graphs.dialogue import PRESCRIBED
-from aloe.memory.run_folder import replace_text
 from aloe.page import (
-    Curve,
     Html,
     escaped,
     fold,

@@ -18,15 +18,18 @@ from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.folder import SCORES
 from aloe.benchmark.judging import RETRIED, judge_dialogue, missing_dialogue
 from aloe.benchmark.scores import Missing, ReplyScores, read_scores, write_scores
-from aloe.calls.log import CallLog, Event, iter_events
+from aloe.calls.event import Event, read_events
+from aloe.calls.log import CallLog
 from aloe.config import Config
+from aloe.files.journal import cut_torn_line
+from aloe.files.writing import replace_text
+from aloe.graphs.batch import RunProgress, finish_trees
+from aloe.graphs.concurrency import work_through
 from aloe.graphs.dialogue import DialogueContext, hold
-from aloe.graphs.run import RunProgress, finish_trees
-from aloe.graphs.workers import work_through
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.remembering import RememberingEmbedder
-from aloe.memory.run_folder import RunFolder, cut_torn_line, read_trees, replace_text
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
 from aloe.schema import Tree
 
@@ -103,7 +106,7 @@ async def run_condition(
     todo = {tree.id: tree for tree in held if tree.id not in rows}
     calls.remember(
         event
-        for event in iter_events(folder.events)
+        for event in read_events(folder.events)
         if event["role"] == "judge" and event["tree"] in todo
     )
 
@@ -131,13 +134,7 @@ def _context(
 ) -> DialogueContext:
     """Build the agents that hold the dialogues."""
     return DialogueContext(
-        user=UserAgent(
-            model=models["user"],
-            calls=calls,
-            prompt=chosen("user", config.prompts),
-            window=config.simulation.user_window,
-            most_words=config.simulation.user_words,
-        ),
+        user=UserAgent.of(config, models["user"], calls),
         candidate=CandidateAgent(
             model=models["candidate"],
             calls=calls,
@@ -145,7 +142,7 @@ def _context(
             told_prompt=chosen("candidate_told", config.prompts),
             concise_prompt=chosen("candidate_concise", config.prompts),
         ),
-        ledger=ledger,
+        checker=ledger,
     )
 
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from aloe.errors import InputError, StoreError
-from aloe.files.lines import read_lines
-from aloe.files.records import parsed
+from aloe.errors import InputError
+from aloe.files.journal import append_lines
+from aloe.files.records import read_models
 from aloe.schema import Fault, Record
 
 Shown = Literal["own", "swapped"]
@@ -115,12 +115,7 @@ def write_scores(path: Path, rows: Iterable[ReplyScores]) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    lines = "".join(row.model_dump_json() + "\n" for row in rows)
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(lines)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
+    append_lines(path, "".join(row.model_dump_json() + "\n" for row in rows))
 
 
 def read_scores(path: Path) -> Iterator[ReplyScores]:
@@ -131,5 +126,5 @@ def read_scores(path: Path) -> Iterator[ReplyScores]:
     """
     if not path.exists():
         raise InputError(path, "there are no scores here; run `aloe bench run --out DIR` first")
-    for number, line in read_lines(path):
-        yield parsed(ReplyScores, path, number, line, what="not a score")
+    for _, row in read_models(path, ReplyScores, what="not a score"):
+        yield row

@@ -17,8 +17,7 @@ from pydantic import Field
 from aloe.agents.faults import Part, tidied, user_faults
 from aloe.agents.prompt import shipped
 from aloe.errors import InputError
-from aloe.files.lines import read_lines
-from aloe.files.records import parsed
+from aloe.files.records import read_models
 from aloe.models.open import Reply
 from aloe.schema import SPOILING, Persona, Record
 
@@ -89,8 +88,8 @@ def read_turns(half: Half, folder: Path = CORPUS) -> Iterator[Turn]:
     path = folder / f"{half}.jsonl"
     if not path.exists():
         raise InputError(path, "the corpus of user turns is not here")
-    for number, line in read_lines(path):
-        yield parsed(Turn, path, number, line, what="not a user turn")
+    for _, turn in read_models(path, Turn, what="not a user turn"):
+        yield turn
 
 
 def audit_users(turns: Iterable[Turn], half: Half) -> Report:

@@ -13,9 +13,9 @@ __all__ = ["simulate", "simulate_async"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `simulate` when it is asked for: the modules of this room need not load each other."""
+    """Import `simulate` when it is asked for: other modules need not load all that it needs."""
     if name in __all__:
         from aloe.graphs import api
 
         return getattr(api, name)
-    raise AttributeError(f"module 'graphs' has no attribute '{name}'")
+    raise AttributeError(f"module 'aloe.graphs' has no attribute '{name}'")

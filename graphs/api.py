@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.agents.registry import prompts_of
 from aloe.calls.budget import Budget, Spent
-from aloe.calls.log import CallLog, appending, iter_events
+from aloe.calls.event import appending, read_events
+from aloe.calls.log import CallLog
 from aloe.config import Config, load
 from aloe.errors import CallError
+from aloe.graphs.batch import RunProgress, grow_all
+from aloe.graphs.context import open_models
 from aloe.graphs.expansion import check_expansion
-from aloe.graphs.run import RunProgress, grow_all, open_models, plan
+from aloe.graphs.plan import plan_trees
 from aloe.memory.personas import read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import check_reachable
@@ -121,10 +124,10 @@ async def _run(
     check_expansion(config.simulation)
     models = open_models(config)
     await check_reachable(list(models.values()))
-    wanted = list(plan(personas, config.simulation.trees, config.seed))
+    wanted = list(plan_trees(personas, config.simulation.trees, config.seed))
     progress = RunProgress(wanted=len(wanted))
     with folder.writing(config, prompts), appending(folder.events) as events:
-        budget = Budget(config.budget, Spent.before(iter_events(folder.events)))
+        budget = Budget(config.budget, Spent.before(read_events(folder.events)))
         calls = CallLog(events, prices=config.prices, budget=budget)
         await grow_all(wanted, config, folder, models, calls, progress)
     return list(read_trees(folder.path)) if folder.trees.exists() else [], progress

@@ -98,7 +98,7 @@ class Checkpoints:
         thread = f"{given['tree']}-{given.get('turn', 0)}-{self._run}"
         named: RunnableConfig = {**settings, "configurable": {"thread_id": thread}}
         try:
-            kept = graph.copy({"checkpointer": await self._opened()})
+            kept = graph.copy({"checkpointer": await self._open()})
             found = await kept.aget_state(named)
             begun = found.created_at is not None
             # `found.next` is empty as well where tasks are done and not yet taken in.
@@ -114,7 +114,7 @@ class Checkpoints:
             ) from None
         return state
 
-    async def _opened(self) -> Any:
+    async def _open(self) -> Any:
         async with self._opening:
             if self._saver is None:
                 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -130,7 +130,7 @@ class Checkpoints:
                     open=False,
                 )
                 await pool.open()
-                kinds = [(each.__module__, each.__name__) for each in _records()]
+                kinds = [(each.__module__, each.__name__) for each in _record_types()]
                 serializer = JsonPlusSerializer(allowed_msgpack_modules=kinds)
                 self._saver = AsyncPostgresSaver(pool, serde=serializer)
         return self._saver
@@ -149,7 +149,7 @@ def _connection_settings() -> dict[str, Any]:
     return {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
 
 
-def _records() -> list[type]:
+def _record_types() -> list[type]:
     """Return the classes that a state is made of: nothing else is made from what is stored."""
     found = (each for each in vars(schema).values() if isinstance(each, type))
     return [each for each in found if issubclass(each, schema.Record)]

@@ -1,126 +1,108 @@
-"""A call of each role, as a run makes it, and what its answer is worth.
+"""Is everything here that a run needs? What `aloe doctor` finds, one check after another."""
 
-A model that says hello may still think before every word, cut its answers or write no JSON. So each
-role is asked for what it will be asked for, with its own prompt and settings, about a person made
-up here, and its answer is read by what will read it.
-"""
+import asyncio
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import aloe
+from aloe.agents.registry import models_in_use, prompts_of
+from aloe.config import DEFAULT_MODEL, Config
+from aloe.errors import AloeError
+from aloe.graphs.role_checks import Check, check_roles
+from aloe.memory.embedder import MiniLmEmbedder
+from aloe.models.open import Model, check_reachable, closed_model, open_model
+from aloe.secrets import redact
 
-from aloe.agents.judge import Comparison
-from aloe.agents.writer import PersonaWriter
-from aloe.calls.log import CallLog, Event
-from aloe.config import Config
-from aloe.errors import CallError, ModelError
-from aloe.graphs.run import make_context
-from aloe.models.open import Model
-from aloe.models.thoughts import joined_thoughts
-from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
+PATIENCE = 10.0
+"""Seconds for which a server may be gone or busy before that is the finding."""
 
-TREE = "doctor"
-PERSONA = Persona.of(
-    "I am 34 years old. I mend bicycles in Porto. I have a son.", "I like short answers."
-)
-SAID = UserNode.of(
-    None, "I mend bicycles in Porto. How do I find more customers?", tree=TREE, turn=1
-)
-REPLIES = tuple(
-    AssistantNode.of(SAID.id, text, agent=agent, turn=1)
-    for agent, text in (("a", "Put a sign out."), ("b", "Marketing is a broad field of study."))
-)
-
-SHOWN = 60
-"""Characters of an answer that are shown."""
-
-OUTCOMES = {
-    "ok": "",
-    "empty": "there is nothing in it",
-    "unreadable": "it cannot be read",
-    "truncated": "it is cut off",
-}
-"""What is said of an answer by its outcome; other outcomes are faults by name."""
+NEEDED = ("langgraph", "langchain-openai", "langchain-community", "chromadb", "rich")
+FOR_TRAINING = ("transformers", "trl", "torch")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """What one role made of its call."""
-
-    role: str
-    model: str
-    well: bool
-    """Whether the call passed at all."""
-    found: str
-
-
-async def check_roles(config: Config, models: Mapping[str, Model], writer: Model) -> list[Checked]:
-    """Let each role of a run, and the writer, make one call.
+def check_everything(config: Config, *, talk: bool) -> Iterator[Check]:
+    """Yield what is found of the installation, of every model, and of the call of every role.
 
     Args:
         config: settings of the run.
-        models: by agent name; see `aloe.agents.registry.models_in_use`.
-        writer: the writer's model.
-
-    Raises:
-        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+        talk: whether each role makes a call of its own.
     """
-    events: list[Event] = []
-    calls = CallLog(on_event=events.append)
-    found = []
-    for role, play in _plays(config, {**models, "writer": writer}, calls):
-        events.clear()
-        model = writer if role == "writer" else models.get(role)
-        if model is None:  # a judge of the user's own that asks none
-            continue
+    yield from _check_installation()
+    yield _attempt("embedder", _check_embedder)
+    yield _attempt("roles and prompts", partial(_check_custom_roles, config))
+    yield from _check_models(config, talk=talk)
+
+
+def _attempt(what: str, check: Callable[[], str]) -> Check:
+    try:
+        return Check(what, True, check())
+    except AloeError as error:
+        return Check(what, False, str(error))
+
+
+def _check_installation() -> Iterator[Check]:
+    yield Check("aloe", True, f"{aloe.__version__} on Python {platform.python_version()}")
+    yield Check("processor", True, f"{len(os.sched_getaffinity(0))} cores")
+    for package in NEEDED:
+        yield Check(package, True, importlib.metadata.version(package))
+    for package in FOR_TRAINING:
         try:
-            await play()
-        except (CallError, ModelError) as error:
-            found.append(Checked(role=role, model=model.name, well=False, found=str(error)))
-            continue
-        judged = _judged(events, model) if events else "asked nothing"
-        found.append(Checked(role=role, model=model.name, well=True, found=judged))
-    return found
+            found = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found = "not installed; needed for training only: pip install 'aloe-align[train]'"
+        yield Check(package, True, found)
 
 
-def _plays(
-    config: Config, models: Mapping[str, Model], calls: CallLog
-) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
-    """Yield what lets each role make its call, with its name."""
-    context = make_context(config, dict(models), calls)
-    revealed = (Disclosure(quote="I mend bicycles in Porto."),)
-    comparison = Comparison(
-        persona=PERSONA, tree=TREE, path=(), user=SAID, first=REPLIES[0], second=REPLIES[1]
-    )
-    yield "user", lambda: context.user.speak(PERSONA, TREE, ())
-    yield "inducer", lambda: context.inducer.induce(TREE, SAID)
-    for each in context.assistants:
-        yield each.name, lambda each=each: each.reply(TREE, (), SAID, revealed)  # type: ignore[misc]
-    yield "judge", lambda: context.judge.compare(comparison)
-    writer = PersonaWriter(model=models["writer"], calls=calls, prompts=config.prompts)
-    yield "writer", lambda: writer.write("profile", {"age": 34}, (), config.seed)
+def _check_embedder() -> str:
+    vectors = MiniLmEmbedder().embed(["one sentence"])
+    return f"all-MiniLM-L6-v2, {vectors.shape[1]} dimensions"
 
 
-def _judged(events: Sequence[Event], model: Model) -> str:
-    """Return the best of the answers in `events` and what is wrong with it."""
-    answered = [event for event in events if event.reply]
-    event = next((each for each in answered if each.outcome == "ok"), answered[-1])
-    assert event.reply
-    remarks = list(filter(None, _remarks(event, answered, model)))
-    text = " ".join(str(event.reply["text"]).split())
-    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-    said = f"answers {shown!r} in {event.latency:.1f} s"
-    if any(event.reply and event.reply["logprobs"] for event in answered):
-        said += " with log-probabilities"
-    return f"{said}; but {', and '.join(remarks)}" if remarks else said
+def _check_custom_roles(config: Config) -> str:
+    prompts_of(config)
+    return f"{len(config.roles)} roles and {len(config.prompts)} prompts of your own"
 
 
-def _remarks(event: Event, answered: Sequence[Event], model: Model) -> Iterator[str]:
-    yield OUTCOMES.get(event.outcome, f"it has the fault {event.outcome}")
-    replies = [each.reply or {} for each in answered]
-    if any(joined_thoughts(r.get("reasoning") or "", r.get("raw") or r["text"]) for r in replies):
-        yield 'the model thinks first: reasoning = "off" is cheaper, or give it more max_tokens'
-    cut = event.reply is not None and event.reply["finish"] == "length"
-    if cut and event.outcome != "truncated" and event.arguments.get("max_tokens") != 1:
-        yield f"it was cut at max_tokens = {model.config.max_tokens}"
-    if event.role == "judge" and model.config.logprobs and not any(r["logprobs"] for r in replies):
-        yield "without log-probabilities, so it is read from its text"
+def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:
+    """Yield what is found of every model in use, and of the call of every role."""
+    limits = config.limits.model_copy(update={"tries": 1, "patience": PATIENCE})
+    try:
+        used = {**models_in_use(config), "writer": config.models.writer}
+    except AloeError:  # told as a check of its own
+        used = {**config.models.by_role(), "writer": config.models.writer}
+        talk = False
+    opened: dict[str, Model] = {}
+    found: dict[str, Check] = {}
+    # One event loop for all: models at one server share its open connections.
+    with asyncio.Runner() as loop:
+        for role, each in used.items():
+            try:
+                opened[role] = open_model(each, limits)
+                reach = partial(_reach, opened[role], loop)
+            except AloeError as error:
+                stand_in = each.model_copy(update={"model": DEFAULT_MODEL})
+                opened[role], reach = closed_model(stand_in, str(error)), partial(_fail, error)
+            if each.model not in found:
+                found[each.model] = _attempt(f"model {redact(each.model)}", reach)
+        yield from found.values()
+        if talk:
+            well = {role for role, each in used.items() if found[each.model].well}
+            try:
+                yield from loop.run(check_roles(config, opened, well))
+            except AloeError as error:
+                yield Check("roles", False, str(error))
+    for model in {model.name: model for model in opened.values()}.values():
+        if changes := "; ".join(map(str, model.parameters.changes)):
+            yield Check(f"parameters of {model.name}", True, changes)
+
+
+def _reach(model: Model, loop: asyncio.Runner) -> str:
+    loop.run(check_reachable([model]))
+    return "reachable"
+
+
+def _fail(error: AloeError) -> str:
+    raise error

@@ -15,7 +15,7 @@ from collections import deque
 from typing import Any, Self
 
 from aloe.errors import AloeError, ConfigError
-from aloe.graphs.worker import Failed, Job, Order, Report, Setup, Worker
+from aloe.graphs.worker import Failed, Job, Report, Request, Worker, WorkerSetup
 from aloe.graphs.worker_pool import WorkerLostError
 
 WAIT = 0.1
@@ -26,9 +26,9 @@ OBJECT_STORE = 100_000_000
 
 
 class Actor:
-    """A worker as Ray runs it: orders come in by `put`, reports are fetched by `take`."""
+    """A worker as Ray runs it: requests come in by `put`, reports are fetched by `take`."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: WorkerSetup) -> None:
         self._reports: list[Report] = []
         self._news = asyncio.Event()
         self._worker: Worker | AloeError
@@ -41,13 +41,13 @@ class Actor:
         self._reports.append(report)
         self._news.set()
 
-    async def put(self, order: Order) -> None:
-        """Take an order."""
+    async def put(self, request: Request) -> None:
+        """Take a request."""
         if isinstance(self._worker, Worker):
-            self._worker.take(order)
-        elif isinstance(order, Job):
+            self._worker.take(request)
+        elif isinstance(request, Job):
             error = self._worker
-            self._report(Failed(tree=order.planned.tree, error=type(error), reason=str(error)))
+            self._report(Failed(tree=request.planned.tree, error=type(error), reason=str(error)))
 
     async def take(self) -> list[Report]:
         """Wait for reports and return all there are."""
@@ -58,8 +58,8 @@ class Actor:
         return reports
 
 
-class ActorLink:
-    """A worker on the cluster; a `aloe.graphs.worker_pool.Link`.
+class ActorConnection:
+    """A worker on the cluster; a `aloe.graphs.worker_pool.Connection`.
 
     Args:
         actor: handle of its actor.
@@ -69,9 +69,9 @@ class ActorLink:
         self._actor = actor
         self._received: deque[Report] = deque()
 
-    def send(self, order: Order) -> None:
+    def send(self, request: Request) -> None:
         """Tell the worker something; lost if it is dead."""
-        self._actor.put.remote(order)
+        self._actor.put.remote(request)
 
     async def receive(self) -> Report:
         """Wait for the worker's next report."""
@@ -102,7 +102,7 @@ class RayCluster:
         ConfigError: Ray is not installed, or there is none at the address.
     """
 
-    def __init__(self, setup: Setup, size: int) -> None:
+    def __init__(self, setup: WorkerSetup, size: int) -> None:
         self._setup = setup
         self._size = size
 
@@ -138,10 +138,10 @@ class RayCluster:
 
         ray.shutdown()
 
-    def open_link(self) -> ActorLink:
+    def open_connection(self) -> ActorConnection:
         """Start one worker."""
         import ray
 
         # put and take of one worker go side by side
         kind = ray.remote(num_cpus=1, max_concurrency=1000)(Actor)
-        return ActorLink(kind.remote(self._setup))
+        return ActorConnection(kind.remote(self._setup))

@@ -25,14 +25,11 @@ from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Path
 from aloe.agents.user import UserAgent
 from aloe.config import Mood
-from aloe.graphs.tree import RETRY
 from aloe.memory.disclosures import DisclosureChecker
-from aloe.schema import AssistantNode, Persona, Tree, UserNode
+from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
 
 PRESCRIBED = "case"
 """What nodes call the author of a message that the case prescribes."""
-
-AnyNode = UserNode | AssistantNode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +67,7 @@ class DialogueContext:
 
     user: UserAgent
     candidate: CandidateAgent
-    ledger: DisclosureChecker
+    checker: DisclosureChecker
 
     def speaker(self, dialogue: Dialogue, persona: Persona) -> Speaker:
         """Return who plays the user: a rule where a program can check the wishes."""
@@ -88,8 +85,8 @@ class DialogueInput(TypedDict):
 class DialogueState(DialogueInput):
     """A dialogue under way."""
 
-    said: Annotated[list[AnyNode], operator.add]
-    nodes: list[AnyNode]
+    said: Annotated[list[Node], operator.add]
+    nodes: list[Node]
 
 
 Context = Runtime[DialogueContext]
@@ -124,20 +121,20 @@ def go_on(state: DialogueState) -> str:
 
 async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
     """Hold all that was said against the persona."""
-    ledger = runtime.context.ledger
-    return {"nodes": await asyncio.to_thread(checked, state["dialogue"], state["said"], ledger)}
+    checker = runtime.context.checker
+    return {
+        "nodes": await asyncio.to_thread(check_nodes, state["dialogue"], state["said"], checker)
+    }
 
 
-def checked(
-    dialogue: Dialogue, said: Sequence[AnyNode], ledger: DisclosureChecker
-) -> list[AnyNode]:
+def check_nodes(dialogue: Dialogue, said: Sequence[Node], checker: DisclosureChecker) -> list[Node]:
     """Return the nodes with what the check finds, each held against who the user then was."""
-    found: list[AnyNode] = []
+    found: list[Node] = []
     for user, reply in zip(said[::2], said[1::2], strict=True):
         assert isinstance(user, UserNode)
         assert isinstance(reply, AssistantNode)
         persona = dialogue.personas[user.turn - 1]
-        message, replies = ledger.check(persona, dialogue.id, found, user, [reply])
+        message, replies = checker.check(persona, dialogue.id, found, user, [reply])
         found += [message, *replies]
     return found
 
@@ -146,7 +143,6 @@ def checked(
 def dialogue_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     """Return the graph."""
     graph = StateGraph(DialogueState, DialogueContext, input_schema=DialogueInput)
-    graph.set_node_defaults(retry_policy=RETRY)
     graph.add_node("user", speak)
     graph.add_node("candidate", answer)
     graph.add_node("check", check)

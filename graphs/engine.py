@@ -17,11 +17,12 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.graphs.checkpoints import Checkpoints
-from aloe.graphs.run import Grow, PlannedTree, growing
-from aloe.graphs.worker import Job, Order, Report, Setup, Worker
+from aloe.graphs.plan import PlannedTree
+from aloe.graphs.worker import Grow, Job, Report, Request, Worker, WorkerSetup, make_grower
 from aloe.graphs.worker_pool import WorkerPool
 from aloe.models.limits import limiter_of
 from aloe.models.local import lent_servers
+from aloe.models.model_string import ModelString
 from aloe.models.open import Model
 from aloe.schema import Tree
 
@@ -45,7 +46,7 @@ class Engine(Protocol):
         """Answer calls from these earlier events instead of making them again."""
 
 
-class Here:
+class InProcessEngine:
     """Grows trees in this process."""
 
     def __init__(self, grow: Grow, calls: CallLog) -> None:
@@ -61,8 +62,8 @@ class Here:
         self._calls.remember(lines)
 
 
-class HereLink:
-    """A worker in this very process, a `Link` that writes to the run's own log.
+class InProcessConnection:
+    """A worker in this very process, a `Connection` that writes to the run's own log.
 
     Args:
         worker: makes the worker, given where it reports to.
@@ -72,10 +73,10 @@ class HereLink:
         self._reports: asyncio.Queue[Report] = asyncio.Queue()
         self._worker = worker(self._reports.put_nowait)
 
-    def send(self, order: Order) -> None:
+    def send(self, request: Request) -> None:
         """Tell the worker something; of a spent budget it knows."""
-        if isinstance(order, Job):
-            self._worker.take(order)
+        if isinstance(request, Job):
+            self._worker.take(request)
 
     async def receive(self) -> Report:
         """Wait for the worker's next report."""
@@ -101,39 +102,39 @@ async def open_engine(
         if checkpoints:
             await checkpoints.prepare()
             stack.push_async_callback(checkpoints.close)
-        opened = _engine(config, models, calls, checkpoints, workers(config, trees, calls))
+        opened = _open(config, models, calls, checkpoints, count_workers(config, trees, calls))
         yield await stack.enter_async_context(opened)
 
 
 @asynccontextmanager
-async def _engine(
+async def _open(
     config: Config,
     models: dict[str, Model],
     calls: CallLog,
     checkpoints: Checkpoints | None,
     size: int,
 ) -> AsyncIterator[Engine]:
-    setup = Setup(config=config, share=1 / size, servers=lent_servers())
+    setup = WorkerSetup(config=config, share=1 / size, servers=lent_servers())
     if config.simulation.engine == "ray":
         from aloe.graphs.cluster import RayCluster
 
         _check_reachable_from_elsewhere(models)
         with RayCluster(setup, size) as cluster:
-            async with WorkerPool([cluster.open_link] * size, calls) as crew:
-                yield crew
+            async with WorkerPool([cluster.open_connection] * size, calls) as pool:
+                yield pool
     elif size > 1:
-        from aloe.graphs.processes import ProcessLink
+        from aloe.graphs.processes import ProcessConnection
 
-        grow = growing(config, _shared(models, setup.share), calls, checkpoints)
-        here = partial(HereLink, partial(Worker, grow, calls))
-        others = [partial(ProcessLink, setup)] * (size - 1)
-        async with WorkerPool([here, *others], calls) as crew:
-            yield crew
+        grow = make_grower(config, _share_limits(models, setup.share), calls, checkpoints)
+        here = partial(InProcessConnection, partial(Worker, grow, calls))
+        others = [partial(ProcessConnection, setup)] * (size - 1)
+        async with WorkerPool([here, *others], calls) as pool:
+            yield pool
     else:
-        yield Here(growing(config, models, calls, checkpoints), calls)
+        yield InProcessEngine(make_grower(config, models, calls, checkpoints), calls)
 
 
-def _shared(models: dict[str, Model], share: float) -> dict[str, Model]:
+def _share_limits(models: dict[str, Model], share: float) -> dict[str, Model]:
     """Return the models with part of the limits of their servers."""
     return {
         name: replace(model, limiter=limiter_of(model.limiter.server, model.limiter.config, share))
@@ -141,7 +142,7 @@ def _shared(models: dict[str, Model], share: float) -> dict[str, Model]:
     }
 
 
-def workers(config: Config, trees: int, calls: CallLog) -> int:
+def count_workers(config: Config, trees: int, calls: CallLog) -> int:
     """Return how many workers grow `trees` trees: what settings say, or what pays."""
     settings = config.simulation
     in_flight = min(trees, settings.concurrency)
@@ -151,7 +152,10 @@ def workers(config: Config, trees: int, calls: CallLog) -> int:
     if settings.engine == "ray":
         return max(1, wanted)
     capped = any(cap is not None for cap in vars(calls.budget.limits).values())
-    served = all(each.model.startswith("openai:") for each in config.models.by_role().values())
+    served = all(
+        ModelString.parse(each.model).provider == "openai"
+        for each in config.models.by_role().values()
+    )
     if capped or not served:
         return 1
     return max(1, min(wanted, len(os.sched_getaffinity(0))))
@@ -160,7 +164,7 @@ def workers(config: Config, trees: int, calls: CallLog) -> int:
 def _check_reachable_from_elsewhere(models: dict[str, Model]) -> None:
     """Make sure that no model lives in this process, where a cluster's machines cannot reach it."""
     for name, model in models.items():
-        if model.config.model.startswith(("local:", "hf:", "instance:")):
+        if ModelString.parse(model.config.model).provider in ("local", "hf", "instance"):
             raise ConfigError(
                 f"{name}: {model.config.model} lives in one process; --engine ray needs models at "
                 f"a server that every machine can reach, such as openai:NAME@http://HOST:8000/v1"

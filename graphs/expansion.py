@@ -19,9 +19,9 @@ from statistics import mean
 from aloe.agents.guard import guarded
 from aloe.config import SimulationConfig
 from aloe.errors import RoleError
-from aloe.plugins import extension
+from aloe.plugins import load_plugin
 from aloe.ranking import beaten
-from aloe.schema import AssistantNode, Verdict, derived_seed
+from aloe.schema import AssistantNode, Verdict, derive_seed
 
 Expansion = Callable[[Sequence[AssistantNode], Sequence[Verdict], random.Random], list[str]]
 """Takes the siblings that can be continued, the verdicts on them and a random source of its own,
@@ -87,7 +87,7 @@ EXPANSIONS: dict[str, Expansion] = {
 
 
 @cache
-def expansion_named(name: str) -> Expansion:
+def find_expansion(name: str) -> Expansion:
     """Return the policy of one set of siblings that `name` names.
 
     Raises:
@@ -95,7 +95,7 @@ def expansion_named(name: str) -> Expansion:
     """
     if name in EXPANSIONS:
         return EXPANSIONS[name]
-    found: Expansion = extension("expansions", name)
+    found: Expansion = load_plugin("expansions", name)
     return found
 
 
@@ -106,10 +106,10 @@ def check_expansion(config: SimulationConfig) -> None:
         ConfigError: it cannot.
     """
     if config.expansion != "beam":
-        expansion_named(config.expansion)
+        find_expansion(config.expansion)
 
 
-def frontier(
+def choose_frontier(
     config: SimulationConfig,
     tree: str,
     turn: int,
@@ -139,16 +139,16 @@ def frontier(
     ]
     usable = [each for each in usable if each.candidates]
     if config.expansion == "beam" and turn > config.both_turns:
-        chosen = beam(usable, config.beam_width, random.Random(derived_seed("beam", tree, turn)))
+        chosen = beam(usable, config.beam_width, random.Random(derive_seed("beam", tree, turn)))
     else:
         name = "both" if turn <= config.both_turns else config.expansion
-        chosen = [node for each in usable for node in _chosen(name, tree, each)]
-    return _within_budget(config, tree, turn, chosen, nodes, width)
+        chosen = [node for each in usable for node in _choose(name, tree, each)]
+    return _cut_to_budget(config, tree, turn, chosen, nodes, width)
 
 
-def _chosen(name: str, tree: str, siblings: Siblings) -> list[str]:
-    rng = random.Random(derived_seed("expand", tree, siblings.user))
-    policy = expansion_named(name)
+def _choose(name: str, tree: str, siblings: Siblings) -> list[str]:
+    rng = random.Random(derive_seed("expand", tree, siblings.user))
+    policy = find_expansion(name)
     with guarded(f"expansion '{name}'", tree):
         chosen = set(policy(siblings.candidates, siblings.verdicts, rng))
     known = [candidate.id for candidate in siblings.candidates]
@@ -181,7 +181,7 @@ def _score(node: str, verdicts: Sequence[Verdict]) -> tuple[float, float]:
     return mean(balance or [0]), mean(margins or [0.0])
 
 
-def _within_budget(
+def _cut_to_budget(
     config: SimulationConfig, tree: str, turn: int, chosen: list[str], nodes: int, width: int
 ) -> list[str]:
     """Return as many of `chosen` as can reach the last turn within the budget, at least one."""
@@ -189,6 +189,6 @@ def _within_budget(
         return chosen
     left, exchange = config.node_budget - nodes, 1 + width
     room = max(left // (exchange * (config.turns - turn)), int(left >= exchange))
-    rng = random.Random(derived_seed("budget", tree, turn))
+    rng = random.Random(derive_seed("budget", tree, turn))
     kept = set(rng.sample(chosen, min(room, len(chosen))))
     return [node for node in chosen if node in kept]

@@ -27,14 +27,14 @@ from typing_extensions import TypedDict
 from aloe.agents.writer import Writer
 from aloe.config import PersonasConfig
 from aloe.errors import CallError, TransientCallError
-from aloe.graphs.workers import work_through
+from aloe.graphs.concurrency import work_through
 from aloe.memory.axes import KINDS, Kind, sample
 from aloe.memory.descriptions import Description, joined
 from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.growth import GrowthLog, Outcome
 from aloe.memory.pool.pairing import paired
 from aloe.memory.validation import Validator, own_reasons, reasons
-from aloe.schema import Lineage, Persona, derived_seed
+from aloe.schema import Lineage, Persona, derive_seed
 
 EXAMPLES_STAY = 16
 """Candidates that are shown the same examples."""
@@ -99,12 +99,12 @@ def expand(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
     context = runtime.context
     missing = context.config.target - len(context.pool)
     need = {k: missing - sum(d.kind == k for d in state["waiting"]) for k in KINDS}
-    kinds = _shared_out(need, context.config.batch)
+    kinds = _share_out(need, context.config.batch)
     first = context.log.next_number
     return {"tasks": [Task(first + i, kind) for i, kind in enumerate(kinds)]}
 
 
-def _shared_out(need: dict[Kind, int], places: int) -> list[Kind]:
+def _share_out(need: dict[Kind, int], places: int) -> list[Kind]:
     """Return a kind for each place, the kind that lacks most first; both where neither lacks."""
     left = {kind: max(count, 0) for kind, count in need.items()}
     if not any(left.values()):
@@ -130,7 +130,7 @@ async def write(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
 
 async def _draft(context: PoolContext, number: int, kind: Kind) -> Draft:
     """Write one candidate; a call that fails for good is a refused candidate."""
-    rng = random.Random(derived_seed(context.seed, "candidate", kind, number))
+    rng = random.Random(derive_seed(context.seed, "candidate", kind, number))
     axes = sample(kind, context.pool.cells, rng)
     examples = _examples(context, kind, number)
     try:
@@ -145,7 +145,7 @@ async def _draft(context: PoolContext, number: int, kind: Kind) -> Draft:
 
 def _examples(context: PoolContext, kind: Kind, number: int) -> list[Description]:
     """Return seeds to show; they stay a while, so that a server's prefix cache holds."""
-    rng = random.Random(derived_seed(context.seed, "examples", kind, number // EXAMPLES_STAY))
+    rng = random.Random(derive_seed(context.seed, "examples", kind, number // EXAMPLES_STAY))
     seeds = context.seeds[kind]
     return rng.sample(seeds, min(context.config.examples, len(seeds)))
 
@@ -173,7 +173,7 @@ async def gate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any
         texts = [draft.description.text for draft in sound]
         fates = await asyncio.to_thread(context.pool.gate, kind, texts) if texts else []
         for draft, fate in zip(sound, fates, strict=True):
-            outcomes.append(_judged(draft, fate))
+            outcomes.append(_judge(draft, fate))
             if fate.accepted:
                 similarity = fate.nearest.similarity if fate.nearest else None
                 waiting.append(draft.description.near(similarity))
@@ -182,7 +182,7 @@ async def gate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any
     return {"waiting": waiting}
 
 
-def _judged(draft: Draft, fate: Fate) -> Outcome:
+def _judge(draft: Draft, fate: Fate) -> Outcome:
     nearest = fate.nearest
     given = draft.description.near(nearest.similarity if nearest else None)
     outcome = Outcome.of(draft.number, given, () if fate.accepted else ("duplicate",))
@@ -193,7 +193,7 @@ async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
     """Join what fits together and put it into the pool."""
     context = runtime.context
     waiting = {kind: [d for d in state["waiting"] if d.kind == kind] for kind in KINDS}
-    rng = random.Random(derived_seed(context.seed, "pair", context.log.next_number))
+    rng = random.Random(derive_seed(context.seed, "pair", context.log.next_number))
     pairs = paired(waiting["profile"], waiting["personality"], rng)
     pairs = pairs[: context.config.target - len(context.pool)]
     personas = [joined(*pair) for pair in pairs]
@@ -206,7 +206,7 @@ async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
     return {"waiting": [d for d in state["waiting"] if id(d) not in used]}
 
 
-def ended(context: PoolContext) -> Ended | None:
+def find_end_reason(context: PoolContext) -> Ended | None:
     """Return why growth ends at this state of the pool, None if it goes on."""
     if len(context.pool) >= context.config.target:
         return "target"
@@ -216,9 +216,9 @@ def ended(context: PoolContext) -> Ended | None:
     return None
 
 
-def again(_state: PoolState, runtime: Runtime[PoolContext]) -> str:
+def go_on(_state: PoolState, runtime: Runtime[PoolContext]) -> str:
     """Go on with another round, or end."""
-    return END if ended(runtime.context) else "expand"
+    return END if find_end_reason(runtime.context) else "expand"
 
 
 @cache
@@ -236,7 +236,7 @@ def pool_graph() -> Any:
         .add_edge("write", "validate")
         .add_edge("validate", "gate")
         .add_edge("gate", "admit")
-        .add_conditional_edges("admit", again, ["expand", END])
+        .add_conditional_edges("admit", go_on, ["expand", END])
         .compile(name="pool")
     )
 
@@ -249,10 +249,10 @@ async def grow_pool(context: PoolContext) -> Ended:
         TransientCallError: the writer's server failed in every try.
         StoreError: the pool cannot be written.
     """
-    if reason := ended(context):
+    if reason := find_end_reason(context):
         return reason
     start = PoolState(tasks=[], drafts=[], waiting=[])
     # Every round admits, or fills the window in which growth counts as saturated: it does end.
     unlimited = {"recursion_limit": 2**31 - 1}
     await pool_graph().ainvoke(start, config=unlimited, context=context)
-    return cast(Ended, ended(context))
+    return cast(Ended, find_end_reason(context))

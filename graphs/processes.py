@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from aloe.errors import AloeError
-from aloe.graphs.worker import Failed, Order, Report, Setup, Worker
+from aloe.graphs.worker import Failed, Report, Request, Worker, WorkerSetup
 from aloe.graphs.worker_pool import WorkerLostError
 
 PATIENCE = 5.0
@@ -24,14 +24,14 @@ PATIENCE = 5.0
 _LENGTH = struct.Struct(">Q")
 
 
-class ProcessLink:
-    """A worker process; a `aloe.graphs.worker_pool.Link`.
+class ProcessConnection:
+    """A worker process; a `aloe.graphs.worker_pool.Connection`.
 
     Args:
         setup: what the worker is made from.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: WorkerSetup) -> None:
         here, there = os.pipe(), os.pipe()
         self._process = subprocess.Popen(
             # -P: a folder of the user's with the name of one of ours must not come first
@@ -43,7 +43,7 @@ class ProcessLink:
         os.close(there[0])
         os.close(here[1])
         self._ends = here[0], there[1]
-        self._unsent = [packed(setup)]
+        self._unsent = [pack(setup)]
         self._reader: asyncio.StreamReader | None = None
         self._incoming: asyncio.ReadTransport | None = None
         self._writer: asyncio.WriteTransport | None = None
@@ -53,21 +53,21 @@ class ProcessLink:
         """Return the process id."""
         return self._process.pid
 
-    def send(self, order: Order) -> None:
+    def send(self, request: Request) -> None:
         """Tell the worker something; lost if it is dead."""
         if self._writer is None:
-            self._unsent.append(packed(order))
+            self._unsent.append(pack(request))
         elif not self._writer.is_closing():
-            self._writer.write(packed(order))
+            self._writer.write(pack(request))
 
     async def receive(self) -> Report:
         """Wait for the worker's next report."""
         if self._reader is None:
-            self._reader, self._incoming = await reading(self._ends[0])
-            self._writer = await writing(self._ends[1])
+            self._reader, self._incoming = await open_reader(self._ends[0])
+            self._writer = await open_writer(self._ends[1])
             self._writer.writelines(self._unsent)
         try:
-            report: Report = await unpacked(self._reader)
+            report: Report = await read_message(self._reader)
         except (asyncio.IncompleteReadError, OSError):
             code = await asyncio.to_thread(self._process.wait)
             raise WorkerLostError(f"process {self.pid} ended with code {code}") from None
@@ -88,13 +88,13 @@ class ProcessLink:
             await asyncio.to_thread(self._process.wait)
 
 
-def packed(message: object) -> bytes:
+def pack(message: object) -> bytes:
     """Return a message as bytes, its length before it."""
     data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(data)) + data
 
 
-async def unpacked(reader: asyncio.StreamReader) -> Any:
+async def read_message(reader: asyncio.StreamReader) -> Any:
     """Return the next message.
 
     Raises:
@@ -104,7 +104,7 @@ async def unpacked(reader: asyncio.StreamReader) -> Any:
     return pickle.loads(await reader.readexactly(length))
 
 
-async def reading(end: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+async def open_reader(end: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
     """Return a reader of one end of a pipe."""
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
@@ -113,23 +113,23 @@ async def reading(end: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport
     return reader, transport
 
 
-async def writing(end: int) -> asyncio.WriteTransport:
+async def open_writer(end: int) -> asyncio.WriteTransport:
     """Return a writer to one end of a pipe."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(end, "wb", 0))
     return transport
 
 
-async def work(orders: int, reports: int) -> None:
+async def work(requests: int, reports: int) -> None:
     """Be a worker until the other side has gone."""
-    (reader, _), writer = await reading(orders), await writing(reports)
-    setup: Setup = await unpacked(reader)
+    (reader, _), writer = await open_reader(requests), await open_writer(reports)
+    setup: WorkerSetup = await read_message(reader)
     try:
-        worker = Worker.of(setup, lambda report: writer.write(packed(report)))
+        worker = Worker.of(setup, lambda report: writer.write(pack(report)))
     except AloeError as error:
         return await refuse(reader, writer, error)
     while True:
-        worker.take(await unpacked(reader))
+        worker.take(await read_message(reader))
 
 
 async def refuse(
@@ -137,22 +137,22 @@ async def refuse(
 ) -> None:
     """Answer every job with the reason why this worker cannot work."""
     while True:
-        order: Order = await unpacked(reader)
-        if planned := getattr(order, "planned", None):
-            writer.write(packed(Failed(tree=planned.tree, error=type(error), reason=str(error))))
+        request: Request = await read_message(reader)
+        if planned := getattr(request, "planned", None):
+            writer.write(pack(Failed(tree=planned.tree, error=type(error), reason=str(error))))
 
 
 def main() -> None:
     """Run a worker; its pipes are standard input and output."""
-    from aloe.loop import runner
+    from aloe.loop import make_runner
 
     # What libraries print must not get between the messages.
     reports = os.dup(1)
     os.dup2(2, 1)
-    orders = os.dup(0)
-    with runner() as loop:
+    requests = os.dup(0)
+    with make_runner() as loop:
         try:
-            loop.run(work(orders, reports))
+            loop.run(work(requests, reports))
         except (asyncio.IncompleteReadError, OSError):
             os._exit(0)  # calls and threads that are still busy have nobody to work for
 

@@ -1,22 +1,23 @@
 """Judge stored trees again, with another judge, criterion or threshold; nothing is regenerated.
 
 What was said stays as it is, so whatever changes is the judge's doing. Trees are finished as in
-`aloe.graphs.run`, resumable and with failures set aside.
+`aloe.graphs.batch`, resumable and with failures set aside.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from aloe.agents.judge import Comparison, Judge
 from aloe.agents.panel import make_judge
+from aloe.agents.schedule import compare_all
 from aloe.calls.log import CallLog
-from aloe.config import Config
+from aloe.config import Config, Schedule
 from aloe.errors import StoreError
-from aloe.graphs.judging import judge_tree
-from aloe.graphs.run import RunProgress, finish_trees
+from aloe.graphs.batch import RunProgress, finish_trees
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
-from aloe.schema import Outcome, Tree, Verdict
+from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
 
 Flips = Counter[tuple[Outcome, Outcome]]
 """Comparisons by (old outcome, new outcome)."""
@@ -50,11 +51,38 @@ async def rejudge(
     names = {name: model.name for name, model in models.items()}
 
     async def judged(tree: Tree) -> Tree:
-        return with_verdicts(tree, await judge_tree(tree, judge, config.judge.schedule), names)
+        return replace_verdicts(tree, await judge_tree(tree, judge, config.judge.schedule), names)
 
     by_id = {tree.id: tree for tree in trees}
     width = config.simulation.concurrency
     await finish_trees(by_id, judged, folder, calls, progress, on_change, width=width)
+
+
+async def judge_tree(tree: Tree, judge: Judge, schedule: Schedule) -> list[Verdict]:
+    """Return the verdicts on all replies in `tree`, as if it had grown under this judge.
+
+    Raises:
+        ModelError: the judge's model is refused or gone.
+        CallError: a call failed for good.
+    """
+    users = [node for node in tree.nodes if isinstance(node, UserNode)]
+    return [each for user in users for each in await _judge_replies(tree, user, judge, schedule)]
+
+
+async def _judge_replies(
+    tree: Tree, user: UserNode, judge: Judge, schedule: Schedule
+) -> list[Verdict]:
+    *path, _ = tree.path(user.id)
+    replies = [node for node in tree.children(user.id) if isinstance(node, AssistantNode)]
+
+    async def compare(first: AssistantNode, second: AssistantNode) -> Verdict:
+        return await judge.compare(
+            Comparison(
+                persona=tree.persona, tree=tree.id, path=path, user=user, first=first, second=second
+            )
+        )
+
+    return await compare_all(replies, compare, schedule)
 
 
 def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
@@ -73,19 +101,19 @@ def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
             )
 
 
-def with_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:
+def replace_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:
     """Return `tree` with these verdicts, and these judges in place of its own."""
     others = {n: model for n, model in tree.models.items() if not re.fullmatch(r"judge\d*", n)}
     return tree.model_copy(update={"verdicts": tuple(verdicts), "models": {**others, **judges}})
 
 
-def flips(before: Sequence[Tree], after: Sequence[Tree]) -> Flips:
+def count_flips(before: Sequence[Tree], after: Sequence[Tree]) -> Flips:
     """Count how the outcomes of `before` changed in `after`, over the pairs that both compared."""
     new = {tree.id: tree for tree in after}
-    return Counter(pair for tree in before if tree.id in new for pair in _outcomes(tree, new))
+    return Counter(pair for tree in before if tree.id in new for pair in _pair_outcomes(tree, new))
 
 
-def _outcomes(tree: Tree, new: Mapping[str, Tree]) -> Iterator[tuple[Outcome, Outcome]]:
+def _pair_outcomes(tree: Tree, new: Mapping[str, Tree]) -> Iterator[tuple[Outcome, Outcome]]:
     after = {frozenset((v.first, v.second)): v for v in new[tree.id].verdicts}
     for before in tree.verdicts:
         if verdict := after.get(frozenset((before.first, before.second))):

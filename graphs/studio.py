@@ -16,9 +16,9 @@ from typing_extensions import TypedDict
 
 from aloe.calls.log import CallLog
 from aloe.config import DEFAULT_MODEL, Config, load
+from aloe.graphs.context import SimulationContext, make_context, open_models
 from aloe.graphs.expansion import check_expansion
-from aloe.graphs.run import make_context, open_models
-from aloe.graphs.tree import SimulationContext, grow_tree
+from aloe.graphs.tree import grow_tree
 from aloe.schema import Persona
 
 
@@ -52,7 +52,7 @@ class StudioContext:
     expansion: str = "sample"
 
 
-def _prepared(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
+def _prepare(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
     """Return the agents and the model strings; it reads files, so it runs in a thread."""
     settings: Config = load(
         None, {"simulation.turns": given.turns, "simulation.expansion": given.expansion}
@@ -65,7 +65,7 @@ def _prepared(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
 
 async def simulate(state: StudioInput, runtime: Runtime[StudioContext]) -> StudioOutput:
     """Grow one tree."""
-    context, names = await asyncio.to_thread(_prepared, runtime.context or StudioContext())
+    context, names = await asyncio.to_thread(_prepare, runtime.context or StudioContext())
     persona = Persona.of(state["profile"], state["personality"])
     tree = await grow_tree(persona, state.get("seed", 0), names, context)
     return {"tree": tree.model_dump(mode="json")}

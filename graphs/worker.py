@@ -4,26 +4,48 @@ Only the process that holds the folder writes to it, so a worker has no files. I
 gives back what became of them; from another process every finished call goes up at once, so that
 what is answered is on disk a moment later and counts towards the budget of the whole run. How
 messages travel is not its business: through pipes (`aloe.graphs.processes`), through Ray
-(`aloe.graphs.cluster`), or not at all (`aloe.graphs.engine.HereLink`).
+(`aloe.graphs.cluster`), or not at all (`aloe.graphs.engine.InProcessConnection`).
 """
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import AloeError
 from aloe.graphs.checkpoints import Checkpoints
-from aloe.graphs.run import Grow, PlannedTree, growing, open_models
+from aloe.graphs.context import make_context, open_models
+from aloe.graphs.plan import PlannedTree
+from aloe.graphs.tree import grow_tree
 from aloe.models.local import EmbeddedServer, borrow_servers
+from aloe.models.open import Model
 from aloe.schema import Tree
+
+Grow = Callable[[PlannedTree], Awaitable[Tree]]
+
+
+def make_grower(
+    config: Config,
+    models: dict[str, Model],
+    calls: CallLog,
+    checkpoints: Checkpoints | None = None,
+) -> Grow:
+    """Return what grows one tree in this process."""
+    context = make_context(config, models, calls)
+    names = {name: model.name for name, model in models.items()}
+
+    async def grow(each: PlannedTree) -> Tree:
+        return await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
+
+    return grow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
+class WorkerSetup:
     """What a worker is made from."""
 
     config: Config
@@ -54,7 +76,7 @@ class Ready:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grown:
+class Finished:
     """A finished tree."""
 
     tree: Tree
@@ -70,13 +92,13 @@ class Failed:
     error: type[Exception]
     reason: str
     replayed: int = 0
-    """As in `Grown`."""
+    """As in `Finished`."""
 
 
-Order = Job | Close
+Request = Job | Close
 """What a worker is told."""
 
-Report = Ready | Event | Grown | Failed
+Report = Ready | Event | Finished | Failed
 """What a worker tells."""
 
 
@@ -97,7 +119,7 @@ class Worker:
         report(Ready())
 
     @classmethod
-    def of(cls, setup: Setup, report: Callable[[Report], None]) -> Self:
+    def of(cls, setup: WorkerSetup, report: Callable[[Report], None]) -> Self:
         """Make a worker for a process of its own, which reports its calls as well.
 
         Raises:
@@ -107,15 +129,15 @@ class Worker:
         calls = CallLog(prices=setup.config.prices, on_event=report)
         models = open_models(setup.config, share=setup.share)
         checkpoints = Checkpoints.of(setup.config)
-        return cls(growing(setup.config, models, calls, checkpoints), calls, report)
+        return cls(make_grower(setup.config, models, calls, checkpoints), calls, report)
 
-    def take(self, order: Order) -> None:
-        """Begin what is ordered."""
-        if isinstance(order, Close):
-            self._calls.budget.close(order.reason)
+    def take(self, request: Request) -> None:
+        """Begin what is asked for."""
+        if isinstance(request, Close):
+            self._calls.budget.close(request.reason)
             return
-        self._calls.remember(order.events)
-        task = asyncio.get_running_loop().create_task(self._finish(order.planned))
+        self._calls.remember(request.events)
+        task = asyncio.get_running_loop().create_task(self._finish(request.planned))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -128,17 +150,17 @@ class Worker:
     async def _finish(self, planned: PlannedTree) -> None:
         try:
             tree = await self._grow(planned)
-            self._report(Grown(tree=tree, replayed=self._replayed()))
+            self._report(Finished(tree=tree, replayed=self._take_replayed()))
         except AloeError as error:
             self._fail(planned, type(error), str(error))
         except Exception:
             self._fail(planned, Exception, traceback.format_exc())
 
     def _fail(self, planned: PlannedTree, error: type[Exception], reason: str) -> None:
-        replayed = self._replayed()
+        replayed = self._take_replayed()
         self._report(Failed(tree=planned.tree, error=error, reason=reason, replayed=replayed))
 
-    def _replayed(self) -> int:
-        """Return what `Grown.replayed` wants to know."""
+    def _take_replayed(self) -> int:
+        """Return what `Finished.replayed` wants to know, and count from 0 again."""
         count, self._calls.totals.replayed = self._calls.totals.replayed, 0
         return count

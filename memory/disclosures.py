@@ -34,7 +34,7 @@ from aloe.schema import (
     Persona,
     Tree,
     UserNode,
-    derived_seed,
+    derive_seed,
     sentences,
 )
 
@@ -57,7 +57,7 @@ Path = Sequence[UserNode | AssistantNode]
 def facts_in_order(persona: Persona, tree: str) -> list[Fact]:
     """Return the persona's facts of life in the order in which this tree reveals them."""
     facts = [fact for fact in persona.facts if fact.kind == "fact"]
-    random.Random(derived_seed("facts", tree)).shuffle(facts)
+    random.Random(derive_seed("facts", tree)).shuffle(facts)
     return facts
 
 

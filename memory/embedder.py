@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aloe.errors import ConfigError, ModelError
-from aloe.plugins import named
+from aloe.models.model_string import ModelString
+from aloe.plugins import import_named
 
 Vectors = npt.NDArray[np.float32]
 """One row a text, each of length 1."""
@@ -149,12 +150,12 @@ class EndpointEmbedder:
         Raises:
             ModelError: the endpoint cannot be reached or refuses.
         """
-        from aloe.secrets import redacted
+        from aloe.secrets import redact
 
         try:
             return unit(self._client.embed_documents(list(texts)))
         except Exception as error:
-            raise ModelError(f"embedder {self.name}: {redacted(str(error))[:300]}") from None
+            raise ModelError(f"embedder {self.name}: {redact(str(error))[:300]}") from None
 
 
 def open_embedder(name: str) -> Embedder:
@@ -166,19 +167,18 @@ def open_embedder(name: str) -> Embedder:
     Raises:
         ConfigError: there is no such embedder, or it lacks a key.
     """
-    provider, _, rest = name.partition(":")
     if name == DEFAULT_EMBEDDER:
         return MiniLmEmbedder()
-    if provider == "openai" and rest:
-        model, _, url = rest.partition("@")
-        return EndpointEmbedder(model, url or None)
-    if provider == "scripted" and rest:
-        return _scripted(rest)
+    found = ModelString.parse(name)
+    if found.provider == "openai" and found.name:
+        return EndpointEmbedder(found.name, found.base_url)
+    if found.provider == "scripted" and found.name:
+        return _scripted(found.name)
     raise ConfigError(
         f"unknown embedder '{name}'; it is one of minilm, openai:NAME, openai:NAME@BASE_URL"
     )
 
 
 def _scripted(name: str) -> Embedder:
-    embedder: Embedder = named(name, f"scripted:{name} cannot be found")()
+    embedder: Embedder = import_named(name, f"scripted:{name} cannot be found")()
     return embedder

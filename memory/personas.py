@@ -5,17 +5,13 @@ them. Reading is strict and names the line, because a persona that was silently 
 changes what is simulated. Gzip is read as it is, so that a large pool stays small on disk.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from aloe.errors import InputError
-from aloe.files import records
 from aloe.files.lines import read_lines
+from aloe.files.records import parse_record
 from aloe.schema import SCHEMA_VERSION, Persona
-
-TAIL = 65536
-"""Bytes read at a time in search of the last line break."""
 
 SHIPPED = Path(__file__).parent / "pool" / "personas.jsonl.gz"
 """The pool that comes with the program."""
@@ -29,7 +25,7 @@ def read_personas(path: Path) -> list[Persona]:
     """
     found: dict[str, Persona] = {}
     for number, line in read_lines(path):
-        persona = parsed(path, number, line)
+        persona = parse_persona(path, number, line)
         if persona.id in found:
             raise InputError(path, f"persona {persona.id} is there twice", line=number)
         found[persona.id] = persona
@@ -38,36 +34,18 @@ def read_personas(path: Path) -> list[Persona]:
     return list(found.values())
 
 
-def parsed(path: Path, number: int, line: str) -> Persona:
+def parse_persona(path: Path, number: int, line: str) -> Persona:
     """Return the persona that `line` holds.
 
     Raises:
         InputError: naming file, line and what is wrong.
     """
-    persona = records.parsed(Persona, path, number, line)
+    persona = parse_record(Persona, path, number, line)
     if persona.schema_version > SCHEMA_VERSION:
         raise InputError(path, f"schema version {persona.schema_version} is newer", line=number)
     if not persona.facts:
         raise InputError(path, "the persona has no facts", line=number)
     return persona
-
-
-def cut_torn_line(path: Path) -> None:
-    """Remove what follows the last newline of `path`, if anything does; reads only the end."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        position = end = file.seek(0, os.SEEK_END)
-        while position:
-            start = max(0, position - TAIL)
-            file.seek(start)
-            newline = file.read(position - start).rfind(b"\n")
-            if newline >= 0:
-                position = start + newline + 1
-                break
-            position = start
-        if position < end:
-            file.truncate(position)
 
 
 DERIVED = {"id", "facts"}

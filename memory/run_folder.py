@@ -6,26 +6,24 @@ by a kill, is cut off when the folder is opened for writing again. When a run is
 are put in the order of the run's plan, so that equal runs are equal files whatever finished first.
 """
 
-import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
+from aloe.files.journal import append_lines, cut_torn_line
 from aloe.files.lines import read_lines
-from aloe.files.records import parsed
-from aloe.memory.lock import held
+from aloe.files.lock import acquire_lock, is_locked
+from aloe.files.records import parse_record
+from aloe.files.writing import replace_chunks, replace_text
 from aloe.schema import SCHEMA_VERSION, Tree
 
 _NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
-
-BLOCK = 1 << 20
-"""Bytes read at once from the end of a file."""
 
 
 class RunFolder:
@@ -94,7 +92,8 @@ class RunFolder:
         Raises:
             StoreError: another process is writing, or the folder cannot be written.
         """
-        with held(self.path / ".lock", lambda _: f"{self.path} is in use by another aloe process"):
+        in_use = f"{self.path} is in use by another aloe process"
+        with acquire_lock(self.path / ".lock", lambda _: in_use):
             replace_text(self.config, config.toml())
             if prompts is not None:
                 replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
@@ -104,14 +103,7 @@ class RunFolder:
 
     def busy(self) -> bool:
         """Whether a process is writing to the folder now."""
-        try:
-            with (self.path / ".lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        return is_locked(self.path / ".lock")
 
     def append(self, tree: Tree) -> None:
         """Add one finished tree.
@@ -119,14 +111,8 @@ class RunFolder:
         Raises:
             StoreError: the line could not be written (a full disk, say).
         """
-        try:
-            with self.trees.open("a", encoding="utf-8") as file:
-                file.write(tree.model_dump_json() + "\n")
-        except OSError as error:
-            raise StoreError(
-                f"{self.trees} cannot be written ({error.strerror}); finished trees are kept, "
-                "the same command goes on from there"
-            ) from None
+        then = "finished trees are kept, the same command goes on from there"
+        append_lines(self.trees, tree.model_dump_json() + "\n", then=then)
 
     def finished(self) -> set[str]:
         """Return the ids of the trees in the folder; a torn last line is passed over.
@@ -186,7 +172,7 @@ def read_trees(path: Path) -> Iterator[Tree]:
     lines = read_lines(file)
     for number, line in lines:
         try:
-            tree = parsed(Tree, file, number, line, what=_NO_TREE)
+            tree = parse_record(Tree, file, number, line, what=_NO_TREE)
         except InputError:
             if _is_torn(line) and not _ends_whole(file) and next(lines, None) is None:
                 return
@@ -207,48 +193,3 @@ def _ends_whole(file: Path) -> bool:
     with file.open("rb") as data:
         data.seek(-1, os.SEEK_END)
         return data.read() == b"\n"
-
-
-def cut_torn_line(file: Path) -> None:
-    """Remove what follows the last newline of `file`, if anything does."""
-    if not file.exists():
-        return
-    with file.open("rb+") as data:
-        end = start = data.seek(0, os.SEEK_END)
-        whole = 0
-        while start and not whole:
-            start = max(0, start - BLOCK)
-            data.seek(start)
-            found = data.read(BLOCK).rfind(b"\n")
-            whole = start + found + 1 if found >= 0 else 0
-        if whole < end:
-            data.truncate(whole)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step: readers see the old file or the new, never a part.
-
-    Raises:
-        StoreError: the file cannot be written.
-    """
-    replace_bytes(path, text.encode())
-
-
-def replace_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` in one step, as `replace_text` does."""
-    replace_chunks(path, [data])
-
-
-def replace_chunks(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write `chunks` to `path` in one step, as `replace_text` does."""
-    target = path.resolve()  # a link goes on pointing there
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")  # another process has its own
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.writelines(chunks)
-        os.replace(part, target)  # noqa: PTH105
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None

@@ -15,7 +15,7 @@ from aloe.errors import ConfigError
 from aloe.memory.axes import Kind
 from aloe.memory.contradictions import contradictions, persons, stated_ages
 from aloe.memory.descriptions import Description
-from aloe.plugins import described
+from aloe.plugins import describe_error
 from aloe.schema import sentences
 
 Reason = Literal[
@@ -128,7 +128,7 @@ def own_reasons(description: Description, validators: Mapping[str, Validator]) -
         try:
             found.append(validator(description))
         except Exception as error:
-            raise ConfigError(f"validator '{name}' failed: {described(error)}") from None
+            raise ConfigError(f"validator '{name}' failed: {describe_error(error)}") from None
     return tuple(str(reason) for reason in found if reason)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from aloe.memory.axes import sample
 from aloe.memory.composition import compose
-from aloe.schema import Lineage, Persona, derived_seed, sentences
+from aloe.schema import Lineage, Persona, derive_seed, sentences
 
 Rule = Callable[[str], bool]
 
@@ -365,7 +365,7 @@ def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS)
         wishes: how many of the dimensions it cares about.
         about: the dimensions that are drawn from.
     """
-    rng = random.Random(derived_seed("verifiable", seed))
+    rng = random.Random(derive_seed("verifiable", seed))
     dimensions = sorted(rng.sample([name for name in DIMENSIONS if name in about], wishes))
     chosen = {name: rng.choice(DIMENSIONS[name]) for name in dimensions}
     profile = compose("profile", sample("profile", Counter(), rng), rng.randrange(2**31))

@@ -9,8 +9,8 @@ from aloe.agents.judge import Comparison
 from aloe.agents.registry import models_in_use
 from aloe.agents.scripted import reply
 from aloe.calls.log import CallLog
-from aloe.config import Config, LimitsConfig, ModelConfig, validated
-from aloe.graphs.run import make_context
+from aloe.config import Config, LimitsConfig, ModelConfig, validate
+from aloe.graphs.context import make_context
 from aloe.graphs.tree import grow_tree
 from aloe.models.limits import Limiter
 from aloe.models.open import Model
@@ -52,7 +52,7 @@ def config(
         {"model": model, "name": f"a{i}", "hint": i == 0} for i in range(assistants)
     ]
     raw = {"seed": seed, "models": roles, "simulation": simulation}
-    return validated(Config, raw, source="test")
+    return validate(Config, raw, source="test")
 
 
 def scripted_model(script: Script = reply, **settings: Any) -> Model:

@@ -19,11 +19,11 @@ import offline  # noqa: F401
 
 MODULES = (
     "aloe.cli",
-    "aloe.models.http",
+    "aloe.models.http_chat",
     "aloe.loop",
     "aloe.calls.history",
     "aloe.calls.replay",
-    "aloe.graphs.run",
+    "aloe.graphs.simulation",
     "aloe.graphs.commands.simulate",
 )
 

@@ -22,10 +22,10 @@ import yaml
 from command import RunAloe
 
 from aloe.cli import COMMANDS, load
-from aloe.config import Config, ModelConfig, validated
+from aloe.config import Config, ModelConfig, validate
 from aloe.models.local import WEIGHTS
 from aloe.models.open import open_model
-from aloe.models.providers import PROVIDERS, chat_class, parsed
+from aloe.models.providers import PROVIDERS, chat_class, parse_model
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -106,7 +106,7 @@ def test_its_settings_are_settings(page: Path) -> None:
         if "[project" in text:
             continue  # of a package of the reader's own
         if language == "toml" or re.match(r"\[[\w.\"-]+\]\n", text):
-            validated(Config, tomllib.loads(text), source=page)
+            validate(Config, tomllib.loads(text), source=page)
 
 
 @pytest.mark.parametrize("picture", sorted(DOCS.rglob("*.svg")), ids=lambda each: each.name)
@@ -171,7 +171,8 @@ MODELS = {
 def test_every_model_string_can_be_imported(string: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As far as that goes without its weights, its server and its key."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    provider, name, _ = parsed(ModelConfig(model=string))
+    found = parse_model(ModelConfig(model=string))
+    provider, name = found.provider, found.name
     if PLACEHOLDER.fullmatch(name):
         return
     if provider in ("local", "hf"):

@@ -12,7 +12,7 @@ from builders import config, grow, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.scripted import reply
-from aloe.config import Config, validated
+from aloe.config import Config
 from aloe.schema import AssistantNode, UserNode
 
 ROOT = Path(__file__).parent.parent
@@ -34,8 +34,7 @@ def in_examples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def played(name: str, **changes: Any) -> Config:
-    raw = {**config(turns=3).model_dump(), **settings_in(name, **changes)}
-    return validated(Config, raw, source=name)
+    return config(turns=3).updated(settings_in(name, **changes), source=name)
 
 
 @pytest.mark.parametrize("name", ["safety_critic", "three_party", "reward_judge"])

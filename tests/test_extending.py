@@ -14,7 +14,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.registry import prompts_of
 from aloe.agents.scripted import reply
-from aloe.config import Config, validated
 
 TEXT = (Path(__file__).parent.parent / "docs/extending.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -52,10 +51,7 @@ def script(messages: list[BaseMessage], arguments: dict[str, Any]) -> str | AIMe
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda each: next(iter(each)))
 def test_the_settings_on_the_page_grow_a_tree(settings: dict[str, Any]) -> None:
-    raw = config(turns=2).model_dump()
-    for section, values in settings.items():
-        raw[section] = {**raw[section], **values}
-    resolved = validated(Config, raw, source="docs")
+    resolved = config(turns=2).updated(settings, source="docs")
     assert prompts_of(resolved)
     tree = grow(resolved, model=scripted_model(script))  # type: ignore[arg-type]
     roles = {name for node in tree.nodes for name in node.notes}
@@ -63,20 +59,20 @@ def test_the_settings_on_the_page_grow_a_tree(settings: dict[str, Any]) -> None:
 
 
 def test_the_functions_on_the_page_do_what_they_say() -> None:
-    from aloe.plugins import extension
+    from aloe.plugins import load_plugin
 
     tree = grow(config(turns=2))
-    (row,) = extension("exporters", "my_rows:openings")(tree, Counter())
+    (row,) = load_plugin("exporters", "my_rows:openings")(tree, Counter())
     assert row["text"] == tree.nodes[0].content
     told = SimpleNamespace(text="I walk my dog.")
-    assert extension("validators", "my_rules:no_pets")(told) == "pets"
+    assert load_plugin("validators", "my_rules:no_pets")(told) == "pets"
     user, *replies = tree.nodes[:3]
-    asks = extension("metrics", "my_metrics:asks_back")
+    asks = load_plugin("metrics", "my_metrics:asks_back")
     assert not asks(SimpleNamespace(reply=replies[0].id), tree)
-    ids = extension("expansions", "my_policies:first_two")(replies, [], None)
+    ids = load_plugin("expansions", "my_policies:first_two")(replies, [], None)
     assert ids == [node.id for node in replies]
     exchange = SimpleNamespace(candidates=replies, user=user)
-    update = extension("roles", "my_roles:longest")(exchange, None)
+    update = load_plugin("roles", "my_roles:longest")(exchange, None)
     assert list(update.notes.values()) == ["longest"]
 
 

@@ -10,7 +10,8 @@ from langchain_core.messages import AIMessage
 
 from aloe.agents.judge import PreferenceJudge
 from aloe.agents.rating import PointwiseJudge, Rating
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.schema import Verdict
 
 OPENING = user("I hate lists. What is tea?")

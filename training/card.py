@@ -10,7 +10,7 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
-from aloe.memory.run_folder import replace_text
+from aloe.files.writing import replace_text
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, first_and_last
 from aloe.training.model_folder import Record

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from aloe.errors import ConfigError
 from aloe.models.dequantised import ROPE_FACTORS
-from aloe.models.gguf_head import read_head
+from aloe.models.gguf_header import read_header
 from aloe.models.local import (
     ADAPTER,
     ADAPTER_GGUF,
@@ -173,7 +173,7 @@ def _base_file(base: str) -> Path:
 
 
 def _architecture(base: Path) -> str:
-    architecture = str(read_head(base)["general.architecture"])
+    architecture = str(read_header(base)["general.architecture"])
     if architecture not in ARCHITECTURES:
         raise ConfigError(
             f"GGUF files of architecture {architecture} are not written here; serve with hf:DIR"
@@ -183,7 +183,7 @@ def _architecture(base: Path) -> str:
 
 def _reordering(base: Path) -> Callable[[str, Array], Array]:
     """Return what puts the rows of queries and keys into GGUF's order, and leaves all others."""
-    architecture, head = _architecture(base), read_head(base)
+    architecture, head = _architecture(base), read_header(base)
     heads = int(head[f"{architecture}.attention.head_count"])
     key_heads = int(head[f"{architecture}.attention.head_count_kv"])
     by_part = {"attn_q": heads, "attn_k": key_heads} if architecture == "llama" else {}

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from aloe.errors import ModelError
-from aloe.models.gguf_head import read_tensor_types
+from aloe.models.gguf_header import read_tensor_types
 from aloe.models.local import EmbeddedServer, ask, start_server, weights_path
 
 Tensor = Any

@@ -4,10 +4,10 @@ The result is a transformers checkpoint, and a GGUF file beside it where the bas
 `hf:`, vLLM and `local:` can all serve it.
 """
 
-import shutil
 from pathlib import Path
 
 from aloe.errors import ConfigError, StoreError
+from aloe.files.writing import replace_folder
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.local import ADAPTER
 from aloe.training.gguf import Bits, is_gguf, write_model
@@ -31,16 +31,9 @@ def merge(adapter: Path, out: Path, *, bits: Bits = 16) -> list[Path]:
         raise StoreError(f"{out} is not empty; name another folder")
     loaded = load_checkpoint(str(adapter))
     model = loaded.model.merge_and_unload()
-    part = out.with_name(f"{out.name}.part")
-    try:
-        part.mkdir(parents=True, exist_ok=True)
+    with replace_folder(out) as part:
         model.save_pretrained(part)
         loaded.tokenizer.save_pretrained(part)
         if is_gguf(loaded.base):
             write_model(model, loaded.base, part, bits=bits)
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return sorted([*out.glob("*.safetensors"), *out.glob("*.gguf")])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.errors import ConfigError, StoreError
-from aloe.memory.run_folder import replace_text
+from aloe.files.writing import replace_text
 
 Record = dict[str, Any]
 
@@ -72,11 +72,7 @@ class ModelFolder:
         Raises:
             StoreError: the folder cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            replace_text(self.file, json.dumps(record, indent=2) + "\n")
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be written ({error.strerror})") from None
+        replace_text(self.file, json.dumps(record, indent=2) + "\n")
 
     def abandon(self) -> None:
         """Remove what a training left that took no step; one that took some is left alone."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from aloe.errors import ConfigError, StoreError
-from aloe.memory.run_folder import replace_bytes, replace_text
+from aloe.files.writing import replace_bytes, replace_text
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
 from aloe.training.features import Features, as_card, as_table, features_of

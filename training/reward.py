@@ -24,7 +24,7 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
-from aloe.plugins import named
+from aloe.plugins import import_named
 from aloe.training.dataset import Row
 from aloe.training.export import ChatMessage
 
@@ -77,7 +77,7 @@ def reward_of(name: str | None, agents: Agents) -> Reward:
             f"there is no reward {name}: it is neither {' nor '.join(READY)}, no folder, and not "
             "MODULE:FUNCTION"
         )
-    found: Reward = named(name, f"there is no reward {name}")
+    found: Reward = import_named(name, f"there is no reward {name}")
     return found
 
 

@@ -34,13 +34,13 @@ def casting(config: "Config") -> Iterator["Cast | None"]:
         )
     from aloe.calls.budget import Budget
     from aloe.calls.log import CallLog
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.models.open import check_reachable
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     calls = CallLog(prices=config.prices, budget=Budget(config.budget))
     # One loop for all: a client's connections belong to the loop that opened them.
-    with runner() as loop, traced(config.telemetry, calls):
+    with make_runner() as loop, trace_calls(config.telemetry, calls):
 
         def cast(rows: Sequence["Row"]) -> "Agents":
             _check_rows(rows, by_rule=training.reward == "rules")
@@ -92,16 +92,8 @@ def _agents(
         about["judge prompt"] = prompt.sha
     user = None
     if "user" in models:
-        prompt = chosen("user", config.prompts)
-        user = UserAgent(
-            model=models["user"],
-            calls=calls,
-            prompt=prompt,
-            window=config.simulation.user_window,
-            most_words=config.simulation.user_words,
-            moods=config.simulation.moods,
-        )
-        about["user prompt"] = prompt.sha
+        user = UserAgent.of(config, models["user"], calls)
+        about["user prompt"] = user.prompt.sha
 
     def spent() -> dict[str, Any]:
         totals = calls.totals

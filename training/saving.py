@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from aloe.errors import AloeError, ConfigError, StoreError
+from aloe.files.writing import unwritable
 
 GIB = 2**30
 
@@ -38,7 +39,7 @@ def check_saving(trainer: Any, out: Path, save: Callable[[Path], None]) -> None:
     except AloeError:
         raise
     except OSError as error:
-        raise StoreError(f"{out} cannot be written ({error.strerror or error})") from None
+        raise unwritable(out, error) from None
     except Exception as error:  # whatever the library raises for somebody's model
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ConfigError(

@@ -31,7 +31,7 @@ from functools import lru_cache
 from typing import Any
 
 from aloe.errors import ConfigError
-from aloe.models.control_tokens import BREAK, ChatEncoder, broken
+from aloe.models.control_tokens import BREAK, ChatEncoder, break_tokens
 from aloe.models.thoughts import Spoken, open_thoughts, split_thoughts, thoughts_before
 from aloe.training.export import ChatMessage
 from aloe.training.packing import EncodedReply, common_prefix
@@ -127,7 +127,7 @@ class ChatTokens:
         reply = said.answer if layout.silent else reply
         before = self._render(prompt, open_turn=True)
         after = self._behind(before, prompt, reply, layout.opened)
-        answer = broken(said.answer, self._encoder.control)
+        answer = break_tokens(said.answer, self._encoder.control)
         ended = answer + (layout.close if layout.closed else "")
         lead = layout.lead if said.answer == reply.strip() else after.rpartition(ended)[0]
         rest = after.removeprefix(lead + ended)
@@ -140,7 +140,7 @@ class ChatTokens:
             lead, thoughts = layout.lead, thoughts_before(layout.lead)
         rest = lead.removeprefix(thoughts) + answer + layout.close
         if layout.opened:
-            thoughts = broken(said.thoughts, self._encoder.control) + layout.ending
+            thoughts = break_tokens(said.thoughts, self._encoder.control) + layout.ending
         return before, thoughts, rest
 
     def _parted(self, reply: str) -> Spoken:

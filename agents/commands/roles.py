@@ -149,7 +149,7 @@ def new(
     from importlib.util import find_spec
 
     from aloe.agents.prompt import FOLDER
-    from aloe.memory.run_folder import replace_text
+    from aloe.files.writing import replace_text
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name.startswith("test_"):
         raise ConfigError(f"'{name}' is no name for a role: use lower-case letters, digits and _")

@@ -14,6 +14,7 @@ from typing import Any
 
 from aloe.calls.budget import Spent
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
+from aloe.models.model_string import ModelString
 from aloe.schema import Persona
 
 CHARACTERS = 4
@@ -138,7 +139,7 @@ def forecast(
     return Forecast(least=least, most=most, measured=means.keys() >= config.models.by_role().keys())
 
 
-def exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple[int, int]]:
+def count_exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple[int, int]]:
     """Return how many exchanges a tree has at each turn, at least and at most.
 
     Args:
@@ -172,7 +173,7 @@ def _estimate(
     at: int,
 ) -> Estimate:
     usage: defaultdict[str, RoleUsage] = defaultdict(RoleUsage)
-    levels = exchanges(config.simulation, len(config.models.assistants))
+    levels = count_exchanges(config.simulation, len(config.models.assistants))
     for turn, numbers in list(enumerate(levels))[turns_there:]:
         for role, each, calls in _calls(config, personas, at):
             took = means.get(role) or _guess(config, personas, role, each, turn)
@@ -241,10 +242,10 @@ def _means(usage: RoleUsage) -> Means:
 
 def _cost(model: ModelConfig, usage: RoleUsage, prices: Mapping[str, Price]) -> float | None:
     """Return US dollars; None if the model has to be paid and its price is not known."""
-    provider, _, name = model.model.partition("@http")[0].partition(":")
-    if price := prices.get(name):
+    found = ModelString.parse(model.model)
+    if price := prices.get(found.name):
         return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1e6
-    return None if provider in PAID else 0.0
+    return None if found.provider in PAID else 0.0
 
 
 def _seconds(config: Config, trees: int, usage: Mapping[str, RoleUsage]) -> float:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aloe.calls.budget import Spent
+from aloe.calls.event import read_events
 from aloe.calls.forecast import RoleUsage
-from aloe.calls.log import iter_events
 
 
 @dataclass(kw_only=True)
@@ -23,7 +23,7 @@ class History:
     def of(cls, events: Path) -> "History":
         """Read an events file; one that is not there yet says nothing."""
         earlier = cls()
-        for line in iter_events(events):
+        for line in read_events(events):
             earlier.spent.add_earlier(line)
             earlier.usage[line["role"]].add_earlier(line)
             if line["tree"] and not line.get("carried"):

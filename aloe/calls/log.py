@@ -7,76 +7,35 @@ again, and calls that were answered are not made twice. The sampling seed is par
 different for every call of a run, and a line answers one call only, so one reply never stands in
 for two samples.
 
-A call that fails in passing is made again here, at the door, and every attempt has its line. How
-long that goes on is the limiter's and the budget's business (`aloe.models.limits`,
-`aloe.calls.budget`). Should a graph run a node again after all, the calls that the node had
-answered before are not repeated.
+A call that fails in passing is made again here, at the door and nowhere else, and every attempt has
+its line. How long that goes on is the limiter's and the budget's business (`aloe.models.limits`,
+`aloe.calls.budget`).
 
 What was sent is kept as well, each message once a tree: a line names its messages and spells out
 those that no earlier line of the tree did, so that a talk does not stand there again with each of
-its turns. `aloe.calls.exchange` puts the two together.
+its turns. `aloe.calls.recorded_call` puts the two together.
 """
 
 import asyncio
-import json
 import time
-from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TextIO
 
 from aloe.calls.budget import Budget
+from aloe.calls.event import Event, write_event
+from aloe.calls.refusals import Refusals
 from aloe.config import PAID, Price
-from aloe.errors import CallError, StoreError, TransientCallError
+from aloe.errors import CallError, TransientCallError
 from aloe.models.limits import Limiter
+from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
-from aloe.models.refusals import Refusals
 from aloe.schema import digest
-
-KEPT = 4096
-"""Answers kept in case that a call of their tree fails and its node is run again."""
 
 SPELLED = 8192
 """Messages remembered as written; when there are more, some will stand in the file twice."""
-
-
-@dataclass(kw_only=True)
-class Event:
-    """One model call as it stands in events.jsonl."""
-
-    role: str
-    """Name of the agent that called."""
-    model: str
-    tree: str | None
-    """Tree the call worked for; None outside of trees."""
-    node: str | None
-    """Node that the call wrote, judged or read; of a failed call, the node it answered."""
-    outcome: str = "ok"
-    """`ok`, a fault such as `empty` or `unreadable`, or `error`."""
-    started: float = 0.0
-    """Unix time in seconds."""
-    latency: float = 0.0
-    """Seconds from the question to the answer."""
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
-    """US dollars; None if the model's price is not known."""
-    key: str = ""
-    """Hash of role, model, messages and arguments, the sampling seed among them."""
-    carried: bool = False
-    """Whether the line comes from another run, so that nothing was spent on it in this one."""
-    prompt: list[str] = field(default_factory=list)
-    """Ids of the messages that were sent, in order."""
-    texts: dict[str, Message] = field(default_factory=dict)
-    """Role and text by id, of the messages that no earlier line of the tree spells out."""
-    arguments: dict[str, Any] = field(default_factory=dict)
-    """What was sent beside the messages and the sampling settings of the role."""
-    reply: dict[str, Any] | None = None
-    """The answer as it came; None if the call failed."""
-    error: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -144,8 +103,6 @@ class CallLog:
         self._patient = patient
         self._journal: dict[str, list[dict[str, Any]]] = {}
         self._failed: dict[str, str] = {}
-        self._failing: set[str | None] = set()
-        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._spelled: dict[tuple[str | None, str, str], str] = {}
 
     def listen(self, listener: Callable[[Event], None]) -> None:
@@ -166,28 +123,18 @@ class CallLog:
             elif carried and not reply:
                 self._failed[line["key"]] = line["error"]
 
-    def recall(self, key: str, tree: str | None = None) -> Reply | None:
+    def recall(self, key: str) -> Reply | None:
         """Return what is known to answer a call; None if it has to be made.
 
         Raises:
             CallError: it failed in the run that it was carried over from.
         """
         if replies := self._journal.get(key):
-            reply = replies.pop(0)
-            self._keep(key, reply)
-        elif tree in self._failing and key in self._kept:
-            reply = self._kept[key]
-        elif key in self._failed:
+            self.totals.replayed += 1
+            return Reply(**replies.pop(0))
+        if key in self._failed:
             raise CallError(self._failed[key])
-        else:
-            return None
-        self.totals.replayed += 1
-        return Reply(**reply)
-
-    def _keep(self, key: str, reply: dict[str, Any]) -> None:
-        self._kept[key] = reply
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        return None
 
     @asynccontextmanager
     async def call(
@@ -221,21 +168,10 @@ class CallLog:
             event.cost = self._cost(event)
         if messages:
             self._spell(event, messages)
-        if event.reply:
-            self._keep(event.key, event.reply)
-        elif event.tree:
-            self._failing.add(event.tree)
         self.totals.add(event)
         self.budget.spent.add(event.input_tokens + event.output_tokens, event.cost)
         if self._file:
-            try:
-                self._file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
-                self._file.flush()
-            except OSError as error:
-                raise StoreError(
-                    f"the log of calls cannot be written ({error.strerror}); what is finished is "
-                    "kept: make room, then run the same command again"
-                ) from None
+            write_event(self._file, event)
         for listener in self._listeners:
             listener(event)
 
@@ -252,13 +188,13 @@ class CallLog:
             event.prompt.append(name)
 
     def _cost(self, event: Event) -> float | None:
-        provider, _, name = event.model.partition(":")
-        if price := self._prices.get(name):
+        model = ModelString.parse(event.model)
+        if price := self._prices.get(model.name):
             cached = price.input if price.cached is None else price.cached
             read = event.input_tokens - event.cached_tokens
             wrote = event.output_tokens * price.output
             return (read * price.input + event.cached_tokens * cached + wrote) / 1e6
-        return None if provider in PAID else 0.0
+        return None if model.provider in PAID else 0.0
 
 
 def _says_something(reply: Mapping[str, Any]) -> bool:
@@ -306,7 +242,7 @@ class Call:
         """Ask the model, or the journal, as often as it fails in passing."""
         event, limiter = self.event, self._model.limiter
         event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
-        if (known := self._log.recall(event.key, event.tree)) is not None:
+        if (known := self._log.recall(event.key)) is not None:
             self._log.refusals.answered(event)
             return known
         self._log.limiters.add(limiter)
@@ -381,32 +317,3 @@ class Call:
         if self._made:
             self._made = False
             self._log.budget.settle()
-
-
-@contextmanager
-def appending(path: Path) -> Iterator[TextIO]:
-    """Open an events file for further lines; what could not be written has been reported then."""
-    file = path.open("a", encoding="utf-8")
-    try:
-        yield file
-    finally:
-        with suppress(OSError):
-            file.close()
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """Return the events in `path`; a torn last line, left by a kill, is passed over."""
-    return list(iter_events(path))
-
-
-def iter_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events in `path` one by one, as `read_events` does."""
-    if not path.exists():
-        return
-    # Lines of a file opened in text mode would also end at a bare carriage return.
-    with path.open("rb") as file:
-        for line in file:
-            with suppress(json.JSONDecodeError, UnicodeDecodeError):
-                event = json.loads(line)
-                if isinstance(event, dict):
-                    yield event

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from aloe.calls.log import iter_events
-from aloe.errors import InputError, StoreError
+from aloe.calls.event import read_events
+from aloe.errors import InputError
+from aloe.files.writing import replace_chunks
 
 
 def record(events: Path, file: Path) -> int:
@@ -21,7 +22,7 @@ def record(events: Path, file: Path) -> int:
     Raises:
         StoreError: the file cannot be written.
     """
-    return _write(file, iter_events(events))
+    return _write(file, read_events(events))
 
 
 def carry(
@@ -44,7 +45,7 @@ def carry(
 
 
 def _carried(source: Path, stands: Callable[[Mapping[str, Any]], bool]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(iter_events(source), 1):
+    for number, line in enumerate(read_events(source), 1):
         if not line.keys() >= {"key", "reply", "error", "tree"}:
             raise InputError(source, "not a recorded call", line=number)
         key = line["key"] if stands(line) else ""
@@ -52,18 +53,4 @@ def _carried(source: Path, stands: Callable[[Mapping[str, Any]], bool]) -> Itera
 
 
 def _write(path: Path, lines: Iterator[dict[str, Any]]) -> int:
-    part = path.with_suffix(path.suffix + ".part")
-    count = 0
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                count += 1
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return count
+    return replace_chunks(path, (f"{json.dumps(e, ensure_ascii=False)}\n".encode() for e in lines))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def cached(name: str, make: Callable[[Path], None]) -> Path | None:
+def keep_copy(name: str, make: Callable[[Path], None]) -> Path | None:
     """Return the file or folder of a name, made first if it is not there.
 
     Args:

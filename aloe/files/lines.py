@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aloe.errors import InputError, located
+from aloe.errors import InputError, locate
 
 _GZIP = b"\x1f\x8b"
 
@@ -47,7 +47,7 @@ class Place:
     """Counted from 1; the header of a table is no row."""
 
     def __str__(self) -> str:
-        return located(self.path, self.line, self.row)
+        return locate(self.path, self.line, self.row)
 
     def error(self, problem: str) -> InputError:
         """Return the error that something here is wrong."""
@@ -69,14 +69,14 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: the file is missing or holds no text that can be read.
     """
-    with opened(path) as file:
-        for number, line in text_lines(path, file):
+    with open_bytes(path) as file:
+        for number, line in decode_lines(path, file):
             if line := line.removeprefix("\ufeff").strip():
                 yield number, line
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[io.BufferedReader]:
+def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
     """Open a file for reading bytes, unpacked if it is gzipped.
 
     Raises:
@@ -95,7 +95,7 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
         raise InputError(path, f"cannot be read ({error.strerror or error})") from None
 
 
-def text_lines(path: Path, file: io.BufferedReader) -> Iterator[tuple[int, str]]:
+def decode_lines(path: Path, file: io.BufferedReader) -> Iterator[tuple[int, str]]:
     r"""Yield the lines of an open file with their numbers; a line ends in \n, \r\n or \r.
 
     Raises:

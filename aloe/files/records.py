@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aloe.errors import InputError
-from aloe.files.lines import OnBad, Place, opened, read_lines, refuse, text_lines
+from aloe.files.lines import OnBad, Place, decode_lines, open_bytes, read_lines, refuse
 from aloe.files.tables import csv_rows, parquet_rows
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -62,11 +62,11 @@ def read_records(path: Path, on_bad: OnBad = refuse) -> Iterator[tuple[Place, An
     Raises:
         InputError: the file cannot be read, or `on_bad` raises.
     """
-    with opened(path) as file:
+    with open_bytes(path) as file:
         if file.peek(4).startswith(b"PAR1"):
             yield from parquet_rows(path, file)
             return
-        lines = text_lines(path, file)
+        lines = decode_lines(path, file)
         if (first := next((each for each in lines if _stripped(each[1])), None)) is None:
             return
         lines = chain([first], lines)
@@ -76,17 +76,24 @@ def read_records(path: Path, on_bad: OnBad = refuse) -> Iterator[tuple[Place, An
             yield from _sound(_unwrapped(path, _json_values(path, lines, on_bad)), on_bad)
 
 
-def read_models(path: Path, model: type[Model]) -> Iterator[tuple[int, Model]]:
+def read_models(path: Path, model: type[Model], *, what: str = "") -> Iterator[tuple[int, Model]]:
     """Yield the objects of a JSONL file, plain or gzipped, with their line numbers.
+
+    Args:
+        path: the file.
+        model: what each line holds.
+        what: what an error begins with, such as "not a score".
 
     Raises:
         InputError: the file cannot be read, or a line is broken.
     """
     for number, line in read_lines(path):
-        yield number, parsed(model, path, number, line)
+        yield number, parse_record(model, path, number, line, what=what)
 
 
-def parsed(model: type[Model], path: Path, number: int, line: str, *, what: str = "") -> Model:
+def parse_record(
+    model: type[Model], path: Path, number: int, line: str, *, what: str = ""
+) -> Model:
     """Return the object that a line of JSON holds.
 
     Args:
@@ -102,10 +109,14 @@ def parsed(model: type[Model], path: Path, number: int, line: str, *, what: str 
     try:
         return model.model_validate_json(line)
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
-        said = ": ".join(filter(None, (what, key, problem["msg"])))
-        raise InputError(path, said, line=number) from None
+        raise InputError(path, describe(error, what), line=number) from None
+
+
+def describe(error: ValidationError, what: str = "") -> str:
+    """Return the first problem with its key, after `what` the whole is called for it."""
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    return ": ".join(filter(None, (what, key, problem["msg"])))
 
 
 def _stripped(line: str) -> str:

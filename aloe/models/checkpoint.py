@@ -28,7 +28,7 @@ import torch
 import transformers
 
 from aloe.errors import AloeError, ConfigError, ModelError
-from aloe.files.cache import cached
+from aloe.files.cache import keep_copy
 from aloe.models.dequantised import complete, left_out
 from aloe.models.local import ADAPTER, GENERATION, WEIGHTS, adapter_base, weights_path
 
@@ -249,7 +249,7 @@ def _unpacked(path: Path) -> Path | None:
         _tokenizer((str(path.parent), options)).save_pretrained(folder)
 
     size, version = path.stat().st_size, transformers.__version__
-    return cached(f"{path.stem}-{size}-transformers-{version}", make)
+    return keep_copy(f"{path.stem}-{size}-transformers-{version}", make)
 
 
 def _forget_coding(model: Any) -> None:

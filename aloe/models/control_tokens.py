@@ -35,7 +35,7 @@ def control_pattern(
     return re.compile("|".join(map(re.escape, marks)) or "(?!)")
 
 
-def broken(text: str, pattern: re.Pattern[str]) -> str:
+def break_tokens(text: str, pattern: re.Pattern[str]) -> str:
     """Return `text` with a break inside each control token, so that none is left."""
     while pattern.search(text):  # one may hold another
         text = pattern.sub(lambda mark: mark[0][0] + BREAK + mark[0][1:], text)
@@ -93,4 +93,4 @@ class ChatEncoder:
     def _broken(self, message: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(content := message.get("content"), str):
             return dict(message)
-        return {**message, "content": broken(content, self.control)}
+        return {**message, "content": break_tokens(content, self.control)}

@@ -16,7 +16,7 @@ from typing import Any
 from transformers import modeling_gguf_pytorch_utils as gguf_loading
 
 from aloe.errors import ModelError
-from aloe.models.gguf_head import read_head
+from aloe.models.gguf_header import read_header
 
 ROPE_FACTORS = "rope_freqs.weight"
 """A tensor of half a head's size: by what each rotary frequency is divided."""
@@ -81,7 +81,7 @@ def _rope_factors(path: Path) -> list[float]:
 
 def _scaling(path: Path, factors: list[float] | None, length: int) -> dict[str, Any]:
     """Return how positions are scaled, in transformers' words; empty if they are not."""
-    head = read_head(path)
+    head = read_header(path)
     prefix = f"{head['general.architecture']}.rope.scaling."
     said = {k.removeprefix(prefix): value for k, value in head.items() if k.startswith(prefix)}
     kind = said.get("type", "none")

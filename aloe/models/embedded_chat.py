@@ -13,8 +13,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from aloe.models.control_tokens import BREAK, broken
-from aloe.models.http import HttpChat, message_of
+from aloe.models.control_tokens import BREAK, break_tokens
+from aloe.models.http_chat import HttpChat, message_of
 
 
 class EmbeddedChat(HttpChat):
@@ -27,7 +27,7 @@ class EmbeddedChat(HttpChat):
         self, messages: Sequence[tuple[str, str]], arguments: Mapping[str, Any]
     ) -> AIMessage:
         """Answer pairs of role and text; what it raises, the base class says."""
-        said = [(role, broken(text, self.control)) for role, text in messages]
+        said = [(role, break_tokens(text, self.control)) for role, text in messages]
         if all(BREAK not in text for _, text in said):
             return await super().complete(messages, arguments)
         body = {**self.sampling, **arguments}

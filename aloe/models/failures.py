@@ -1,7 +1,7 @@
 """What a failed call means for its run: the one place where failures are read.
 
     again      another try may pass, after the delay that the server names
-    refused    this call is refused, others may pass; `aloe.models.refusals` sees whether any does
+    refused    this call is refused, others may pass; `aloe.calls.refusals` sees whether any does
     too long   the same, since the conversation is longer than the model reads: its branch ends
     hopeless   no call will pass until a person sees to it: the run stops, with the server's words
 
@@ -23,7 +23,7 @@ from aloe.models.advice import likely_cure, not_json
 from aloe.models.http_answer import ServerError, UnreadableError, causes, server_error
 from aloe.models.limits import duration
 from aloe.models.rejections import overflowed
-from aloe.secrets import redacted
+from aloe.secrets import redact
 
 Kind = Literal["again", "refused", "too long", "hopeless"]
 
@@ -108,7 +108,7 @@ class Failure:
     """Seconds that the server asks us to wait; None if it does not."""
 
 
-def sorted_failure(
+def sort_failure(
     error: Exception, *, model: str, key: str | None, variable: str, url: str | None = None
 ) -> ModelError | CallError:
     """Turn what a chat model raised into one of ours, its text cut short and cleared of keys.
@@ -122,7 +122,7 @@ def sorted_failure(
     """
 
     def cleared(text: str) -> str:
-        return redacted(text.replace(key, "***") if key else text)
+        return redact(text.replace(key, "***") if key else text)
 
     failure = read_failure(error, variable)
     said = cleared(failure.words)[:SHOWN]
@@ -181,7 +181,7 @@ _NAMES: Mapping[Cause, frozenset[str]] = {
 def _said(answer: ServerError, variable: str) -> Failure:
     """Sort an answer that is an error, by its status and what it says."""
     status, words = answer.status_code, str(answer)
-    delay = named_delay(answer)
+    delay = read_delay(answer)
     if status == 402 or answer.codes & _UNPAID or (_is_unpaid(answer) and delay is None):
         advice = "; the provider gives nothing more until it is paid"
         return Failure(kind="hopeless", words=words, advice=advice)
@@ -218,7 +218,7 @@ def _cause(answer: ServerError) -> Cause | None:
     return "fault" if status in (408, 409, 425) or status >= 500 else None
 
 
-def named_delay(answer: ServerError) -> float | None:
+def read_delay(answer: ServerError) -> float | None:
     """Return the seconds a server asks us to wait, by its headers or in what it says."""
     if (asked := retry_after(answer.headers)) is not None:
         return asked

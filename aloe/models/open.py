@@ -27,17 +27,17 @@ from aloe.config import LimitsConfig, ModelConfig
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
-from aloe.models.failures import sorted_failure
+from aloe.models.failures import sort_failure
 from aloe.models.http_answer import ServerError, UnreadableError
 from aloe.models.limits import Limiter, limiter_of
 from aloe.models.logprobs import first_word
 from aloe.models.parameters import Parameters, Sent, parameters_of
-from aloe.models.providers import PROVIDERS, base_url_of, is_openai, parsed
+from aloe.models.providers import PROVIDERS, base_url_of, is_openai, parse_model
 from aloe.models.reply import Reply as Reply
 from aloe.models.thoughts import thoughts_apart
 from aloe.models.usage import count_usage
 from aloe.schema import digest
-from aloe.secrets import redacted
+from aloe.secrets import redact
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and text, as LangChain and every chat API take them."""
@@ -154,7 +154,7 @@ class Model:
 
     def failure(self, error: Exception) -> ModelError | CallError:
         """Turn what the chat model raised into one of our errors."""
-        return sorted_failure(
+        return sort_failure(
             error, model=self.name, key=self.key, variable=self.key_variable, url=_url(self)
         )
 
@@ -168,7 +168,7 @@ class Model:
 
     async def _answer(self, sent: Sent) -> AIMessage:
         """Take the shortest way to the model that passes by nobody who listens."""
-        from aloe.models.http import HttpChat
+        from aloe.models.http_chat import HttpChat
 
         if isinstance(self.chat, HttpChat) and not _listened_to():
             return await self.chat.complete(sent.messages, sent.fields)
@@ -243,18 +243,18 @@ def open_model(
             missing, or a package is not installed.
         ModelError: the embedded server cannot be started.
     """
-    provider, name, url = parsed(config)
-    opened = PROVIDERS[provider](config, name, url)
-    served = provider in ("openai", "local")
-    server = base_url_of(opened.chat) if served else f"{provider}:{name}"
+    found = parse_model(config)
+    opened = PROVIDERS[found.provider](config, found.name, found.base_url)
+    served = found.provider in ("openai", "local")
+    server = base_url_of(opened.chat) if served else str(found)
     return Model(
-        name=f"{provider}:{name}",
+        name=str(found),
         config=config,
         chat=opened.chat,
         openai_compatible=opened.openai_compatible,
         limiter=limiter_of(server, limits or LimitsConfig(), share),
         sampling=opened.sampling,
-        parameters=parameters_of(server, f"{provider}:{name}"),
+        parameters=parameters_of(server, str(found)),
     )
 
 
@@ -269,9 +269,9 @@ def closed_model(config: ModelConfig, reason: str) -> Model:
     def refuse(*_: object) -> str:
         raise ModelError(reason)
 
-    provider, name, _ = parsed(config)
+    name = str(parse_model(config))
     chat = ScriptedChat(script=refuse)
-    return Model(name=f"{provider}:{name}", config=config, chat=chat, openai_compatible=True)
+    return Model(name=name, config=config, chat=chat, openai_compatible=True)
 
 
 async def check_reachable(models: Sequence[Model]) -> None:
@@ -283,7 +283,7 @@ async def check_reachable(models: Sequence[Model]) -> None:
     """
     from aiohttp import ClientError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError
 
-    from aloe.models.http import HttpChat
+    from aloe.models.http_chat import HttpChat
 
     servers = {
         (url, m.config.api_key_env): (m, url, key) for m in models for url, key in _server(m)
@@ -307,7 +307,7 @@ async def check_reachable(models: Sequence[Model]) -> None:
 
 def _nobody(model: Model, url: str, error: Exception) -> ModelError:
     cure = likely_cure(error, url) or "start the server or correct the URL"
-    return ModelError(f"{model.name}: nothing answers at {redacted(url)}; {cure}")
+    return ModelError(f"{model.name}: nothing answers at {redact(url)}; {cure}")
 
 
 def _server(model: Model) -> Iterator[tuple[str, SecretStr]]:

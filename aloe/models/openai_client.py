@@ -12,10 +12,10 @@ import openai
 
 from aloe.models.http_answer import (
     ENCODINGS,
-    checked_completion,
+    check_completion,
     read_answer,
     read_bounded,
-    unpacked,
+    unpack,
 )
 
 _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
@@ -42,11 +42,11 @@ class CheckedClient(openai.DefaultAsyncHttpxClient):
             body = await read_bounded(response.aiter_raw(), self._most)
         finally:
             await response.aclose()
-        body = unpacked(body, response.headers.get("content-encoding", ""), self._most)
+        body = unpack(body, response.headers.get("content-encoding", ""), self._most)
         if response.is_success:
             answer = read_answer(response.status_code, {}, body, self._most)
             if request.url.path.endswith("/chat/completions"):
-                answer = checked_completion(answer)
+                answer = check_completion(answer)
             body = json.dumps(answer).encode()
         own = [(k, v) for k, v in response.headers.items() if k.lower() not in _OF_THE_BODY]
         return type(response)(response.status_code, headers=own, content=body, request=request)

@@ -18,7 +18,7 @@ name of the field that the class has for it, and left out where it has none.
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -27,9 +27,10 @@ from pydantic import SecretStr
 
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError
-from aloe.models.instances import kept
-from aloe.plugins import named
-from aloe.secrets import redacted
+from aloe.models.instances import find_instance
+from aloe.models.model_string import ModelString
+from aloe.plugins import import_named
+from aloe.secrets import redact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,24 +44,23 @@ class Opened:
     """Parameters that each call carries; empty if the chat model was built with them."""
 
 
-def parsed(config: ModelConfig) -> tuple[str, str, str | None]:
-    """Return provider, name and base URL of a model string.
+def parse_model(config: ModelConfig) -> ModelString:
+    """Return the parts of a model string, the base URL being the settings' own if they have one.
 
     Raises:
         ConfigError: the string names no provider.
     """
-    provider, _, rest = config.model.partition(":")
-    if provider not in PROVIDERS and config.base_url:
-        provider, rest = "openai", config.model
-    if provider not in PROVIDERS or not rest:
+    found = ModelString.parse(config.model)
+    if found.provider not in PROVIDERS and config.base_url:
+        found = ModelString.parse(f"openai:{config.model}")
+    if found.provider not in PROVIDERS or not found.name:
         known = ", ".join(f"{name}:..." for name in PROVIDERS if name != "instance")
         raise ConfigError(
-            f"unknown model '{redacted(config.model)}'; a model string is one of {known}"
+            f"unknown model '{redact(config.model)}'; a model string is one of {known}"
         )
-    if provider == "instance":
-        return provider, rest.rpartition("#")[0], None
-    name, _, url = rest.rpartition("@") if "@http" in rest else (rest, "", "")
-    return provider, name, config.base_url or url or None
+    if found.provider == "instance":
+        return replace(found, name=found.name.rpartition("#")[0], base_url=None)
+    return replace(found, base_url=config.base_url or found.base_url)
 
 
 def base_url_of(chat: BaseChatModel) -> str:
@@ -102,7 +102,7 @@ def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
         reasoning = {n: value for n, value in reasoning.items() if n == "reasoning_effort"}
     sampling = {**sampling_of(config), **reasoning}
     if base_url and not config.options:
-        from aloe.models.http import HttpChat
+        from aloe.models.http_chat import HttpChat
 
         chat: BaseChatModel = HttpChat(
             model_name=name,
@@ -147,7 +147,7 @@ def _api_key(config: ModelConfig, base_url: str | None) -> str:
     if key := os.environ.get(variable):
         return key
     raise ConfigError(
-        f"{redacted(config.model)} needs an API key: set the environment variable {variable}, "
+        f"{redact(config.model)} needs an API key: set the environment variable {variable}, "
         "or use --model local:smollm2-135m, which needs none"
     )
 
@@ -218,7 +218,7 @@ def chat_class(name: str) -> Callable[..., BaseChatModel]:
         ConfigError: the package is not installed, or has no such chat model.
     """
     package = name.partition(":")[0].partition(".")[0]
-    kind = named(
+    kind = import_named(
         name, f"chat model {name} cannot be found; pip install {package.replace('_', '-')}"
     )
     if not (isinstance(kind, type) and issubclass(kind, BaseChatModel)):
@@ -267,7 +267,7 @@ def is_openai(kind: type | Callable[..., BaseChatModel]) -> bool:
 
 
 def _instance(config: ModelConfig, _name: str, _url: str | None) -> Opened:
-    chat = kept(config.model)
+    chat = find_instance(config.model)
     return Opened(chat=chat, openai_compatible=is_openai(type(chat)))
 
 
@@ -283,7 +283,7 @@ def _construct(
     try:
         return kind(**arguments)
     except Exception as error:
-        raise ConfigError(f"{redacted(config.model)}: {redacted(str(error))[:300]}") from None
+        raise ConfigError(f"{redact(config.model)}: {redact(str(error))[:300]}") from None
 
 
 PROVIDERS: dict[str, Callable[[ModelConfig, str, str | None], Opened]] = {

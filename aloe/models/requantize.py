@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aloe.files.cache import cached
+from aloe.files.cache import keep_copy
 
 Entry = tuple[str, Any, Any, Any]
 """Of a GGUF file's head: key, value, type, and the type of its elements if it is a list."""
@@ -21,13 +21,13 @@ Entry = tuple[str, Any, Any, Any]
 _ENDS = tuple(f"tokenizer.ggml.{kind}_token_id" for kind in ("eos", "eot", "eom"))
 
 
-def recoded(path: Path) -> Path:
+def requantize(path: Path) -> Path:
     """Return a copy of a GGUF file whose Q4_1 tensors are Q8_0; made if it is not there.
 
     Where none can be kept, the file itself.
     """
     name = f"{path.stem.removesuffix('.Q4_1')}-{path.stat().st_size}.Q8_0.gguf"
-    return cached(name, partial(_write_fast, path)) or path
+    return keep_copy(name, partial(_write_fast, path)) or path
 
 
 def copy_ending_at(path: Path, end: int) -> Path | None:
@@ -37,7 +37,7 @@ def copy_ending_at(path: Path, end: int) -> Path | None:
     """
     there = path.stat()
     name = f"{path.stem}-{there.st_size}-{there.st_mtime_ns}-ends-{end}.gguf"
-    return cached(name, partial(_write_ending_at, path, end))
+    return keep_copy(name, partial(_write_ending_at, path, end))
 
 
 def ending_at(ends: Sequence[int], entries: Iterable[Entry]) -> Iterator[Entry]:

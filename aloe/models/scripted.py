@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from aloe.plugins import named
+from aloe.plugins import import_named
 
 Script = Callable[[Sequence[BaseMessage], dict[str, Any]], str | AIMessage]
 """Takes the messages and the call's arguments (seed, logprobs, response_format ...), returns the
@@ -66,5 +66,5 @@ def named_script(name: str) -> Script:
     Raises:
         ConfigError: there is no such module or function.
     """
-    script: Script = named(name, f"scripted:{name} cannot be found")
+    script: Script = import_named(name, f"scripted:{name} cannot be found")
     return script

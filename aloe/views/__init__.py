@@ -1,1 +1,1 @@
-"""Pictures of runs, trees and calls for a terminal: everything that verbs show and do not do."""
+"""Pictures of runs, trees and calls for a terminal: everything that commands show and do not do."""

@@ -19,7 +19,7 @@ from textual.widgets import Footer, Static
 from textual.widgets import Tree as Branches
 from textual.widgets.tree import TreeNode
 
-from aloe.calls.exchange import RecordedCall, exchanges
+from aloe.calls.recorded_call import RecordedCall, read_calls
 from aloe.views.marks import LEGEND, preference
 from aloe.views.node import calls_about, node_view
 from aloe.views.siblings import SiblingView
@@ -252,5 +252,5 @@ class Browser(App[None]):
     def _exchanges(self, number: int) -> list[RecordedCall]:
         """Return the calls of a tree; those of the last one are kept."""
         if self._read is None or self._read[0] != number:
-            self._read = number, exchanges(self._events, self._trees[number].id)
+            self._read = number, read_calls(self._events, self._trees[number].id)
         return self._read[1]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from aloe.calls.exchange import RecordedCall
+    from aloe.calls.recorded_call import RecordedCall
 
 
 def call_line(exchange: "RecordedCall") -> Text:

@@ -88,6 +88,6 @@ def short(ids: Iterable[str], least: int = 4) -> int:
 
 
 def notes(node: "AnyNode") -> dict[str, Any]:
-    """Return what roles of the user's own noted on `node`, by role."""
+    """Return what custom roles noted on `node`, by role."""
     found: dict[str, Any] = getattr(node, "notes", {})
     return found

@@ -15,7 +15,7 @@ from aloe.views.marks import notes, preference, verdicts_about
 from aloe.views.tree import fact_text
 
 if TYPE_CHECKING:
-    from aloe.calls.exchange import RecordedCall
+    from aloe.calls.recorded_call import RecordedCall
     from aloe.schema import AssistantNode, Tree, UserNode, Verdict, Vote
 
     AnyNode = UserNode | AssistantNode

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.terminal_theme import SVG_EXPORT_THEME
 
-from aloe.errors import StoreError
+from aloe.files.writing import replace_text
 
 WIDTH = 100
 """Columns of the terminal in the picture."""
@@ -26,9 +26,5 @@ def save_svg(picture: RenderableType, path: Path, *, title: str) -> None:
     )
     console.print(picture)
     svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="aloe")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # rich names fonts on a server of others; a reader's own will do.
-        path.write_text(_FONTS.sub("", svg), encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
+    # rich names fonts on a server of others; a reader's own will do.
+    replace_text(path, _FONTS.sub("", svg))

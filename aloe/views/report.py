@@ -1,8 +1,7 @@
 """A simulation run as one HTML page: figures, curves over the turns, and every tree to open.
 
-The page is made of `aloe.page`, so it asks the network for nothing and takes no markup from what
-models said. Trees travel as data and are drawn when they are opened; what is shown of a message is
-put together here, with the signs of the terminal, so that both say the same.
+`report.html` is its template. Trees travel as data and are drawn when they are opened; what is
+shown of a message is put together here, with the signs of the terminal, so that both say the same.
 """
 
 from collections import Counter, defaultdict
@@ -12,21 +11,8 @@ from statistics import mean
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from aloe.page import (
-    Curve,
-    Html,
-    escaped,
-    fold,
-    heading,
-    joined,
-    line_chart,
-    page,
-    paragraph,
-    section,
-    table,
-    tag,
-    tiles,
-)
+from aloe.chart import Chart, Curve
+from aloe.page import render_page
 from aloe.views.account import Account, Spending
 from aloe.views.marks import LEGEND, notes, preference, score, verdicts_about
 from aloe.views.table import Sums
@@ -34,6 +20,11 @@ from aloe.views.tree import fact_text
 
 if TYPE_CHECKING:
     from aloe.schema import Tree, UserNode
+
+TEMPLATE = Path(__file__).with_name("report.html")
+
+KINDS = ("abstain", "fault", "mind-reading")
+"""What the trees on show can be narrowed down to."""
 
 Series = dict[str, dict[int, list[float]]]
 """Values by name and turn."""
@@ -57,21 +48,20 @@ def report(
         settings: the run's config.toml as text.
     """
     rows = [Sums(tree=tree, account=spent.by_tree.get(tree.id)) for tree in trees]
-    turns = max(row.turns for row in rows)
-    parts = [
-        heading(title, f"{len(trees)} conversation trees of up to {turns} turns"),
-        tiles(_figures(rows, spent.total)),
-        section("Over the turns", tag("div", *_charts(trees), class_="charts")),
-        section("Agents", _agents(trees, spent.by_role)),
-        section("Trees", *_browser(rows[:shown], len(rows))),
-    ]
-    if settings:
-        parts.append(
-            section("Settings", fold(escaped("config.toml"), tag("pre", escaped(settings))))
-        )
-    script = (Path(__file__).parent / "report.js").read_text(encoding="utf-8")
-    data = {"trees": [_tree(row.tree) for row in rows[:shown]]}
-    return page(title, *parts, script=script, data=data)
+    return render_page(
+        TEMPLATE,
+        title,
+        {"trees": [_tree(row.tree) for row in rows[:shown]]},
+        known=len(rows),
+        turns=max(row.turns for row in rows),
+        figures=_figures(rows, spent.total),
+        charts=_charts(trees),
+        agents=_agents(trees, spent.by_role),
+        folds=[_fold(row) for row in rows[:shown]],
+        legend=LEGEND,
+        kinds=("all", *KINDS),
+        settings=settings,
+    )
 
 
 def _figures(rows: Sequence[Sums], total: Account) -> Iterable[tuple[str, str, str]]:
@@ -93,7 +83,7 @@ def _percent(part: int, whole: int) -> str:
     return f"{part / whole:.0%}" if whole else "-"
 
 
-def _charts(trees: "Sequence[Tree]") -> list[Html]:
+def _charts(trees: "Sequence[Tree]") -> list[Chart]:
     outcomes: Series = defaultdict(lambda: defaultdict(list))
     wins: Series = defaultdict(lambda: defaultdict(list))
     words: Series = defaultdict(lambda: defaultdict(list))
@@ -118,7 +108,7 @@ def _charts(trees: "Sequence[Tree]") -> list[Html]:
         ("Length of messages", words, "words"),
     )
     return [
-        line_chart(_curves(series), title=title, x_label="turn", y_label=unit)
+        Chart(title=title, x_label="turn", y_label=unit, curves=_curves(series))
         for title, series, unit in charts
         if series
     ]
@@ -132,7 +122,7 @@ def _curves(series: Series) -> list[Curve]:
     ]
 
 
-def _agents(trees: "Sequence[Tree]", spent: Mapping[str, Account]) -> Html:
+def _agents(trees: "Sequence[Tree]", spent: Mapping[str, Account]) -> list[tuple[str, ...]]:
     messages: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     models: dict[str, str] = {}
@@ -141,71 +131,39 @@ def _agents(trees: "Sequence[Tree]", spent: Mapping[str, Account]) -> Html:
         for node in tree.nodes:
             messages[node.agent] += 1
             faults[node.agent] += bool(node.faults)
-    head = ("agent", "model", "messages", "faulty", "calls", "s a call", "tokens written", "cost")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in dict.fromkeys([*models, *messages, *spent]):
         account = spent.get(name, Account())
         each = f"{account.seconds / account.calls:.2f}" if account.calls else "-"
         counts = (f"{messages[name]:,}", f"{faults[name]:,}") if messages[name] else ("-", "-")
         took = (f"{account.calls:,}", each, f"{account.output_tokens:,}", account.money)
         rows.append((name, models.get(name, "-"), *counts, *took))
-    return table(head, rows)
+    return rows
 
 
-def _browser(rows: Sequence[Sums], known: int) -> list[Html]:
-    legend = paragraph(LEGEND, "small dim")
-    missing = (
-        [paragraph(f"{known - len(rows)} more are in trees.jsonl.")] if known > len(rows) else []
-    )
-    kinds = ("all", "abstain", "fault", "mind-reading")
-    choice = tag(
-        "select",
-        *(tag("option", escaped(kind), value=kind) for kind in kinds),
-        id="kind",
-        aria_label="which trees",
-    )
-    search = tag("input", id="search", type="search", placeholder="search", aria_label="search")
-    tools = tag("div", choice, search, tag("span", id="found", class_="dim"), class_="tools")
-    folds = [
-        fold(_summary(row), class_="tree", id=row.tree.id, data_number=number)
-        for number, row in enumerate(rows)
-    ]
-    return [tools, legend, *folds, *missing]
-
-
-def _summary(row: Sums) -> Html:
+def _fold(row: Sums) -> dict[str, str]:
+    """Return what is shown of a tree before it is opened."""
     preferred = "-" if row.preferred is None else f"{row.preferred:.0%}"
-    troubles = [
-        f"{name} {count}"
-        for name, count in (
-            ("abstain", row.count("abstain")),
-            ("fault", row.faults),
-            ("mind-reading", row.minds),
-        )
-        if count
-    ]
-    note = ", ".join([f"{row.turns} turns", f"{preferred} preferred", *troubles])
-    return joined(
-        tag("code", escaped(row.tree.id[:8])),
-        escaped(f" {shorten(row.tree.persona.profile, 90, placeholder='…')} "),
-        tag("span", escaped(note), class_="small dim"),
-    )
+    troubles = [f"{kind} {count}" for kind, count in _troubles(row).items() if count]
+    return {
+        "id": row.tree.id,
+        "profile": shorten(row.tree.persona.profile, 90, placeholder="…"),
+        "note": ", ".join([f"{row.turns} turns", f"{preferred} preferred", *troubles]),
+    }
+
+
+def _troubles(row: Sums) -> dict[str, int]:
+    return dict(zip(KINDS, (row.count("abstain"), row.faults, row.minds), strict=True))
 
 
 def _tree(tree: "Tree") -> dict[str, Any]:
     """Return a tree as the page draws it."""
+    troubles = _troubles(Sums(tree=tree, account=None))
     return {
         "persona": tree.persona.text,
         "nodes": [_message(tree, node) for node in tree.nodes],
-        "kinds": sorted(_kinds(tree)),
+        "kinds": sorted(kind for kind, count in troubles.items() if count),
     }
-
-
-def _kinds(tree: "Tree") -> set[str]:
-    """Return what of the page's choices the tree has."""
-    row = Sums(tree=tree, account=None)
-    found = {"abstain": row.count("abstain"), "fault": row.faults, "mind-reading": row.minds}
-    return {kind for kind, count in found.items() if count}
 
 
 def _message(tree: "Tree", node: Any) -> dict[str, Any]:

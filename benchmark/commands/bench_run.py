@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from aloe.benchmark.run import BenchProgress
     from aloe.benchmark.scores import ReplyScores
     from aloe.calls.budget import Budget
-    from aloe.calls.log import CallLog, Event
+    from aloe.calls.event import Event
+    from aloe.calls.log import CallLog
     from aloe.config import Condition, Config, ModelConfig
     from aloe.models.open import Model
 
@@ -99,7 +100,7 @@ def run(
     from aloe.benchmark.forecast import forecast
     from aloe.benchmark.swaps import stand_ins
     from aloe.calls.budget import Budget, Spent
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.memory.run_folder import RunFolder
 
     resolved = _settings(
@@ -143,7 +144,7 @@ def run(
         return
     budget = Budget(resolved.budget, Spent.before(_events(out)))
     benching = _Benching(budget=budget, quiet=quiet)
-    with runner() as loop:
+    with make_runner() as loop:
         try:
             benching.open(loop, configs, by_rule=by_rule)
             for name, each in configs.items():
@@ -181,15 +182,14 @@ def _settings(
     from aloe import config as settings
 
     loaded = settings.load(path, overrides)
-    raw = loaded.model_dump()
+    changes: dict[str, Any] = {}
     if model:
-        raw["benchmark"]["candidate"] |= _other(model)
+        changes["benchmark.candidate"] = _other(model)
     if user:
-        raw["models"]["user"] |= _other(user)
+        changes["models.user"] = _other(user)
     if judges:
-        raw["models"]["judge"] |= _other(judges[0])
-        raw["models"]["panel"] = list(judges[1:])
-    resolved = settings.validated(settings.Config, raw, source=path or "command line")
+        changes |= {"models.judge": _other(judges[0]), "models.panel": list(judges[1:])}
+    resolved = loaded.updated(changes, source=path or "command line")
     names = [each.model for each in resolved.models.judges().values()]
     if len(set(names)) < len(names):
         raise ConfigError(
@@ -206,7 +206,6 @@ def _conditions(config: "Config", controls: Sequence[str]) -> "dict[Condition, C
     """Return the settings of the candidate's run and of each control, by condition."""
     import difflib
 
-    from aloe import config as settings
     from aloe.agents.candidate import CONDITIONS
 
     found: dict[Any, Config] = {"candidate": config}
@@ -219,11 +218,8 @@ def _conditions(config: "Config", controls: Sequence[str]) -> "dict[Condition, C
             raise ConfigError(f"--control: there is no '{name}'{hint}")
         if (name == "floor") != bool(model):
             raise ConfigError("--control floor=MODEL names the untuned model; no other takes one")
-        raw = config.model_dump()
-        raw["benchmark"]["condition"] = name
-        if model:
-            raw["benchmark"]["candidate"] |= _other(model)
-        found[name] = settings.validated(settings.Config, raw, source="--control")
+        changes = {"condition": name} | ({"candidate": _other(model)} if model else {})
+        found[name] = config.updated({"benchmark": changes}, source="--control")
     return found
 
 
@@ -289,10 +285,10 @@ def _earlier_controls(
 
 def _events(out: Path) -> "Iterator[dict[str, Any]]":
     """Yield every call that was made for a bench folder, its controls included."""
-    from aloe.calls.log import iter_events
+    from aloe.calls.event import read_events
 
     for path in (out / "events.jsonl", *sorted(out.glob("*/events.jsonl"))):
-        yield from iter_events(path)
+        yield from read_events(path)
 
 
 def _forecast_view(ahead: "BenchForecast", cautions: Sequence[str]) -> RenderableType:
@@ -341,7 +337,7 @@ class _Benching:
             by_rule: whether neither a user nor a judge is a model.
         """
         from aloe.benchmark.run import bench_ledger
-        from aloe.graphs.commands.simulate import check_prices
+        from aloe.graphs.context import check_prices
         from aloe.models.open import check_reachable, closed_model, open_model
 
         first = next(iter(configs.values()))
@@ -367,7 +363,7 @@ class _Benching:
     @contextmanager
     def folder(self, path: Path, config: "Config") -> "Iterator[Any]":
         """Hold the folder of one condition for writing; give it with its open events file."""
-        from aloe.calls.log import appending
+        from aloe.calls.event import appending
         from aloe.memory.run_folder import RunFolder
 
         folder = RunFolder(path)
@@ -385,8 +381,8 @@ class _Benching:
         """Hold and judge the dialogues of one condition."""
         from aloe.benchmark.run import BenchProgress, run_condition
         from aloe.calls.log import CallLog
-        from aloe.graphs.run import RunProgress
-        from aloe.telemetry import traced
+        from aloe.graphs.batch import RunProgress
+        from aloe.telemetry import trace_calls
 
         progress = BenchProgress(dialogues=RunProgress(wanted=len(planned)))
 
@@ -397,7 +393,7 @@ class _Benching:
         calls = CallLog(events, prices=config.prices, budget=self.budget, on_event=on_event)
         name = config.benchmark.condition
         display = _BenchDisplay(name, progress, calls, quiet=self.quiet)
-        with display.running(), traced(config.telemetry, calls):
+        with display.running(), trace_calls(config.telemetry, calls):
             rows = loop.run(
                 run_condition(
                     config,
@@ -545,7 +541,7 @@ def _write(out: Path, document: Mapping[str, Any]) -> None:
     import json
 
     from aloe.benchmark.folder import RESULT
-    from aloe.memory.run_folder import replace_text
+    from aloe.files.writing import replace_text
 
     replace_text(out / RESULT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 

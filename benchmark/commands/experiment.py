@@ -67,7 +67,7 @@ def experiment(
     from aloe.benchmark.experiment.pooled import write_pooled
     from aloe.benchmark.experiment.report import Ablated, write_ablations, write_report
     from aloe.benchmark.experiment.stage import Stages
-    from aloe.memory.run_folder import replace_text
+    from aloe.files.writing import replace_text
 
     if config is None:
         raise ConfigError("name the settings: --config examples/proof.toml, or proof-quick.toml")
@@ -137,10 +137,11 @@ def experiment_trees(
     """
     from aloe import config as settings
     from aloe.benchmark.experiment.trees import grow, open_assistants
-    from aloe.calls.log import CallLog, appending
-    from aloe.graphs.commands.dashboard import RunDisplay, end
-    from aloe.graphs.run import RunProgress
-    from aloe.loop import runner
+    from aloe.calls.event import appending
+    from aloe.calls.log import CallLog
+    from aloe.graphs.batch import RunProgress
+    from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
+    from aloe.loop import make_runner
     from aloe.memory.personas import read_personas
     from aloe.memory.run_folder import RunFolder
     from aloe.models.open import check_reachable
@@ -152,7 +153,7 @@ def experiment_trees(
     models = open_assistants(resolved)
     progress = RunProgress(wanted=resolved.simulation.trees)
     asked = [models[each.name] for each in resolved.models.assistants]
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(asked))
         with folder.writing(resolved), appending(folder.events) as events:
             calls = CallLog(events, prices=resolved.prices, on_event=lambda e: display.follow(e))
@@ -169,7 +170,7 @@ def experiment_trees(
                 say(f"stopped; run the same command again to go on in {out}")
                 raise typer.Exit(INTERRUPTED) from None
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)
-    end(progress)
+    exit_on_failures(progress)
 
 
 def _check(config: "Config") -> None:

@@ -1,9 +1,7 @@
 """`aloe judge audit`: gold pairs in, a judge passport out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
@@ -12,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display, finish, say, show
-from aloe.errors import INTERRUPTED, StoreError
+from aloe.errors import INTERRUPTED
 from aloe.options import ConfigFile, Json, Quiet, Seed
 from aloe.views.figures import Throughput, grid, spending
 
@@ -71,11 +69,13 @@ def audit(
     from aloe.benchmark.audit import AuditProgress
     from aloe.benchmark.audit import audit as ask
     from aloe.benchmark.gold_pairs import SHIPPED, read_gold, some
-    from aloe.calls.log import CallLog, read_events
-    from aloe.loop import runner
-    from aloe.memory.run_folder import replace_text
+    from aloe.calls.event import appending, read_events
+    from aloe.calls.log import CallLog
+    from aloe.files.journal import cut_torn_line
+    from aloe.files.writing import replace_text
+    from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     del seed
     resolved = _settings(config, model, base_url, concurrency)
@@ -85,14 +85,15 @@ def audit(
     models = {name: open_model(each, resolved.limits) for name, each in judges.items()}
     progress = AuditProgress(wanted=len(pairs))
     # One loop for both: a client's connections belong to the loop that opened them.
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
-        with _events(out) as file:
+        with appending(events := out.with_suffix(".events.jsonl")) as file:
+            cut_torn_line(events)
             calls = CallLog(file, prices=resolved.prices, patient=True)
-            calls.remember(read_events(Path(file.name)))
+            calls.remember(read_events(events))
             display = _AuditDisplay(progress, calls, quiet=quiet)
             try:
-                with display.running(), traced(resolved.telemetry, calls):
+                with display.running(), trace_calls(resolved.telemetry, calls):
                     work = ask(
                         resolved, pairs, models, calls, progress, own=own, on_change=display.update
                     )
@@ -112,22 +113,6 @@ def _settings(
 
     loaded = settings.load(config, {"simulation.concurrency": concurrency})
     return loaded.with_judge(model, base_url)
-
-
-@contextmanager
-def _events(out: Path) -> Iterator[TextIO]:
-    """Open the log of calls beside the passport."""
-    from aloe.memory.run_folder import cut_torn_line
-
-    path = out.with_suffix(".events.jsonl")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
-    with file:
-        cut_torn_line(path)
-        yield file
 
 
 class _AuditDisplay(Display):

@@ -71,8 +71,8 @@ class _Sheet:
     """The labels of a run, as one person goes on with them."""
 
     def __init__(self, path: Path, rater: str) -> None:
+        from aloe.files.journal import cut_torn_line
         from aloe.labels import read_labels
-        from aloe.memory.run_folder import cut_torn_line
 
         self.path = path
         self.rater = rater
@@ -157,7 +157,7 @@ def _keys() -> Iterator[str]:
 
 def _enter(path: Path, agreement: "PeopleAgreement") -> str | None:
     """Enter the agreement in the passport beside the trees; return its path if there is one."""
-    from aloe.memory.run_folder import replace_text
+    from aloe.files.writing import replace_text
     from aloe.passport import read_passport
 
     if not path.exists() or not agreement.labels:

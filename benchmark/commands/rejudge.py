@@ -9,7 +9,7 @@ from rich.table import Table
 
 from aloe.console import finish, say, show
 from aloe.errors import INTERRUPTED, ConfigError
-from aloe.graphs.commands.dashboard import RunDisplay, end
+from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, ConfigFile, Json, Quiet, Seed
 
 if TYPE_CHECKING:
@@ -46,12 +46,13 @@ def rejudge(
     """
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import judges_in_use
-    from aloe.calls.log import appending
-    from aloe.graphs.rejudge import check_same, flips
-    from aloe.loop import runner
-    from aloe.memory.run_folder import RunFolder, read_trees, replace_text
+    from aloe.calls.event import appending
+    from aloe.files.writing import replace_text
+    from aloe.graphs.rejudge import check_same, count_flips
+    from aloe.loop import make_runner
+    from aloe.memory.run_folder import RunFolder, read_trees
     from aloe.models.open import check_reachable, open_model
-    from aloe.telemetry import traced
+    from aloe.telemetry import trace_calls
 
     del seed
     if out.resolve() == run.resolve():
@@ -67,23 +68,23 @@ def rejudge(
     judges = judges_in_use(resolved)
     models = {name: open_model(each, resolved.limits) for name, each in judges.items()}
     # One loop for both: a client's connections belong to the loop that opened them.
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with folder.writing(resolved), appending(folder.events) as events:
             if passport:
                 replace_text(out / "passport.json", passport.json_text())
             rejudging = _Rejudging(resolved, events, len(trees), quiet=quiet)
             try:
-                with rejudging.display.running(), traced(resolved.telemetry, rejudging.calls):
+                with rejudging.display.running(), trace_calls(resolved.telemetry, rejudging.calls):
                     loop.run(rejudging.run(trees, folder, models))
             except KeyboardInterrupt:
                 say(f"stopped; run the same command again to go on in {out}")
                 raise typer.Exit(INTERRUPTED) from None
-    counts = flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
+    counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
     result = {"out": str(out), **rejudging.result(), **_figures(counts)}
     show(Group(rejudging.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
     finish(result, as_json=as_json)
-    end(rejudging.progress)
+    exit_on_failures(rejudging.progress)
 
 
 def _settings(
@@ -99,13 +100,13 @@ def _settings(
     stored = run / "config.toml"
     old = settings.load(stored if stored.exists() else None)
     new = settings.load(config) if config else old
-    raw = old.model_dump()
-    raw["judge"] = new.judge.model_dump()
-    raw["prices"] |= {name: price.model_dump() for name, price in new.prices.items()}
-    raw["models"] |= {"judge": new.models.judge.model_dump(), "panel": new.models.panel}
-    if concurrency:
-        raw["simulation"]["concurrency"] = concurrency
-    merged = settings.validated(settings.Config, raw, source=config or stored)
+    changes = {
+        "judge": new.judge,
+        "prices": {**old.prices, **new.prices},
+        "models": {"judge": new.models.judge, "panel": new.models.panel},
+        "simulation.concurrency": concurrency or old.simulation.concurrency,
+    }
+    merged = old.updated(changes, source=config or stored)
     return merged.with_judge(judge, base_url)
 
 
@@ -114,7 +115,7 @@ class _Rejudging:
 
     def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
         from aloe.calls.log import CallLog
-        from aloe.graphs.run import RunProgress
+        from aloe.graphs.batch import RunProgress
 
         self.config = config
         self.progress = RunProgress(wanted=trees)

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from aloe import config as settings
 from aloe.benchmark.experiment.pipeline import BASE, Experiment
 from aloe.benchmark.experiment.rows import (
     Change,
@@ -146,34 +145,30 @@ def _sft(name: str, about: str, change: Change) -> Ablation:
     return Ablation(name=name, about=about, against="sft", train=train)
 
 
-def _trees(name: str, about: str, change: Callable[[dict[str, Any]], None]) -> Ablation:
+def _trees(name: str, about: str, changes: Callable[[Config], dict[str, Any]]) -> Ablation:
     def train(experiment: Experiment, name: str) -> Path:
-        raw = experiment.config.model_dump()
-        change(raw)
-        config = settings.validated(Config, raw, source=name)
+        config = experiment.config.updated(changes(experiment.config), source=name)
         rows = experiment.rows(experiment.grown(f"{name}-trees", config), "sft")
         return experiment.trained(name, "sft", rows, None, experiment.config.experiment.sft)
 
     return Ablation(name=name, about=about, against="sft", train=train)
 
 
-def _without_hints(raw: dict[str, Any]) -> None:
-    for assistant in raw["models"]["assistants"]:
-        assistant["hint"] = False
+def _without_hints(config: Config) -> dict[str, Any]:
+    assistants = config.models.assistants
+    return {"models.assistants": [a.updated({"hint": False}, source="hint") for a in assistants]}
 
 
-def _expansion(name: str) -> Callable[[dict[str, Any]], None]:
+def _expansion(name: str) -> Callable[[Config], dict[str, Any]]:
     """Return a change of the policy under which a tree has as many nodes as before."""
 
-    def change(raw: dict[str, Any]) -> None:
-        candidates = len(raw["models"]["assistants"])
-        candidates += bool(raw["experiment"]["rewriter"]) + bool(raw["experiment"]["stranger"])
-        raw["simulation"] |= {
-            "expansion": name,
-            "node_budget": raw["simulation"]["turns"] * (1 + candidates),
-        }
+    def changes(config: Config) -> dict[str, Any]:
+        candidates = len(config.models.assistants)
+        candidates += bool(config.experiment.rewriter) + bool(config.experiment.stranger)
+        nodes = config.simulation.turns * (1 + candidates)
+        return {"simulation": {"expansion": name, "node_budget": nodes}}
 
-    return change
+    return changes
 
 
 def _weighted(experiment: Experiment, name: str) -> Path:
@@ -224,7 +219,5 @@ def _first(trees: Iterable[Tree], count: int) -> Iterable[Tree]:
 
 def _text_judge(config: Config) -> Config:
     """Return settings under which the judge's words are read, as the original did."""
-    raw = config.model_dump()
-    raw["judge"]["rules"] = False
-    raw["models"]["judge"]["logprobs"] = False
-    return settings.validated(Config, raw, source="model-judge")
+    changes = {"judge.rules": False, "models.judge.logprobs": False}
+    return config.updated(changes, source="model-judge")

@@ -25,7 +25,7 @@ from aloe.errors import ConfigError
 from aloe.memory.embedder import Embedder
 from aloe.memory.splitting import close_pairs, clusters
 from aloe.memory.verifiable import DIMENSIONS, generate
-from aloe.schema import Persona, derived_seed, digest
+from aloe.schema import Persona, derive_seed, digest
 
 Part = Literal["train", "validation", "test"]
 
@@ -76,7 +76,7 @@ def people(config: ExperimentConfig, seed: int, threshold: float, embedder: Embe
     Raises:
         ConfigError: too few can be found that fit.
     """
-    rng = random.Random(derived_seed("proof", seed))
+    rng = random.Random(derive_seed("proof", seed))
     dimensions = wished_about(config)
     reserved = reserved_pairs(config.reserved, dimensions, rng)
     needed: dict[Part, int] = {
@@ -140,7 +140,7 @@ def candidates(wishes: int, dimensions: Set[str], seed: int) -> Iterator[Persona
     for number in count():
         if len(seen) == everybody:
             return
-        persona = generate(derived_seed("proof", seed, number), wishes=wishes, about=dimensions)
+        persona = generate(derive_seed("proof", seed, number), wishes=wishes, about=dimensions)
         wanted = frozenset(persona.preferences.items())
         if balanced(persona) and wanted not in seen:
             seen.add(wanted)

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from aloe import config as settings
 from aloe.agents.registry import prompts_of
 from aloe.benchmark.experiment.people import Part, people
 from aloe.benchmark.experiment.rows import (
@@ -31,9 +30,10 @@ from aloe.benchmark.experiment.stage import Stages
 from aloe.benchmark.folder import RESULT, read_bench
 from aloe.config import Config
 from aloe.errors import InputError
+from aloe.files.writing import replace_text
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import as_lines, read_personas
-from aloe.memory.run_folder import read_trees, replace_text
+from aloe.memory.run_folder import read_trees
 from aloe.schema import Persona, Tree
 
 Verb = Callable[[Sequence[str]], None]
@@ -306,25 +306,27 @@ class Experiment:
 
     def _own_writers(self, sft: Path) -> Config:
         """Return settings under which the SFT model, served from a folder, writes all."""
-        raw = self.config.model_dump()
-        first = raw["models"]["assistants"][0]
-        raw["models"]["assistants"] = [
-            {
-                **first,
-                "name": f"sample{number}",
-                "model": self.served("sft", sft),
-                "temperature": 1.0,
-                "max_tokens": raw["benchmark"]["candidate"]["max_tokens"],
-                "hint": False,
-                "style": None,
-                "window": None,
-            }
-            for number in range(1, self.config.experiment.rl_candidates + 1)
-        ]
-        raw["experiment"]["rewriter"] = raw["experiment"]["stranger"] = ""
-        raw["simulation"]["trees"] = self.config.experiment.rl_trees
-        raw["seed"] = self.config.seed + 1
-        return settings.validated(Config, raw, source="experiment.rl")
+        config, source = self.config, "experiment.rl"
+        writer = {
+            "model": self.served("sft", sft),
+            "temperature": 1.0,
+            "max_tokens": config.benchmark.candidate.max_tokens,
+            "hint": False,
+            "style": None,
+            "window": None,
+        }
+        changes = {
+            "models.assistants": [
+                config.models.assistants[0].updated(
+                    {**writer, "name": f"sample{number}"}, source=source
+                )
+                for number in range(1, config.experiment.rl_candidates + 1)
+            ],
+            "experiment": {"rewriter": "", "stranger": ""},
+            "simulation.trees": config.experiment.rl_trees,
+            "seed": config.seed + 1,
+        }
+        return config.updated(changes, source=source)
 
     def tuned(self) -> dict[str, Path]:
         """Return the models that are candidates for the best, by name."""
@@ -377,12 +379,11 @@ class Experiment:
             controls: conditions beside it.
         """
         seeds = self.config.benchmark.seeds if part == "test" else 1
-        raw = self.config.model_dump()
-        raw["benchmark"] |= {"cases": str(self.people / f"{part}.cases.jsonl"), "seeds": seeds}
+        played = {"cases": str(self.people / f"{part}.cases.jsonl"), "seeds": seeds}
         folder = self.to_serve(name, model) if model else None
         if folder:
-            raw["benchmark"]["candidate"]["model"] = self.served(name, folder)
-        config = settings.validated(Config, raw, source="experiment")
+            played["candidate.model"] = self.served(name, folder)
+        config = self.config.updated({"benchmark": played}, source="experiment")
         hidden = {"model"} if folder else None  # its folder's name says it
         inputs = [
             self.people.name,

@@ -17,7 +17,7 @@ from aloe.agents.rewriter import rewrite, stated
 from aloe.agents.transcript import Path, chat_messages
 from aloe.memory.verifiable import DIMENSIONS, Preferences
 from aloe.models.open import Message
-from aloe.schema import AssistantNode, Disclosure, UserNode, derived_seed, sentences
+from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
 
 REWRITER, STRANGER = "rewriter", "stranger"
 """What nodes call them; their replies are counted apart."""
@@ -155,7 +155,7 @@ class Rewriter:
             CallError: the call of the other assistant failed.
         """
         written = await self.source.reply(tree, path, user, revealed)
-        seed = derived_seed(self.name, tree, user.id)
+        seed = derive_seed(self.name, tree, user.id)
         wishes = self.wishes([node.content for node in [*path[::2], user]], seed)
         text = "" if written.faults else rewrite(written.content, wishes, seed)
         faults = () if text else ("empty",)

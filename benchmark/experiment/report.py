@@ -24,7 +24,8 @@ from aloe.benchmark.results import SuiteResult
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import average_level
 from aloe.config import Condition, Config
-from aloe.memory.run_folder import read_trees, replace_text
+from aloe.files.writing import replace_text
+from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable import satisfaction
 from aloe.schema import AssistantNode, Tree
 

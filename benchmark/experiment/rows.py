@@ -13,9 +13,9 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.files.records import read_records
-from aloe.memory.run_folder import replace_text
+from aloe.files.writing import replace_text
 from aloe.memory.verifiable import wish
-from aloe.schema import Outcome, Persona, Tree, Verdict, derived_seed
+from aloe.schema import Outcome, Persona, Tree, Verdict, derive_seed
 
 Row = dict[str, Any]
 """A line of `aloe export --columns`."""
@@ -53,7 +53,7 @@ def shuffled(rows: Sequence[Row], personas: Sequence[Persona], seed: int) -> lis
 
 def _donors(personas: Sequence[Persona], seed: int) -> dict[str, Persona]:
     """Return for each persona the next one, in a random order, that shares no wish with it."""
-    order = random.Random(derived_seed("shuffled", seed)).sample(list(personas), len(personas))
+    order = random.Random(derive_seed("shuffled", seed)).sample(list(personas), len(personas))
     found = {}
     for place, persona in enumerate(order):
         wishes = set(persona.preferences.items())
@@ -98,7 +98,7 @@ def one_character_rejected(rows: Sequence[Row], seed: int) -> list[Row]:
     changed = []
     for number, row in enumerate(rows):
         (message,) = row["rejected"]
-        rng = random.Random(derived_seed("character", seed, number))
+        rng = random.Random(derive_seed("character", seed, number))
         letter = rng.choice(re.sub(r"\s", "", message["content"]))
         changed.append({**row, "rejected": [{**message, "content": letter}]})
     return changed

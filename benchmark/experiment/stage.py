@@ -21,9 +21,9 @@ from pathlib import Path
 from threading import Lock, Semaphore
 from typing import Any, TypeVar
 
-from aloe.errors import StoreError
-from aloe.memory.lock import held
-from aloe.memory.run_folder import replace_text
+from aloe.files.journal import append_lines
+from aloe.files.lock import acquire_lock
+from aloe.files.writing import explain_failure, replace_text
 from aloe.schema import digest
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "xllamacpp")
@@ -80,7 +80,7 @@ class Stages:
             f"{self.root} is in use by another experiment, or a stage of one that was killed has "
             "not ended yet"
         )
-        with held(self.root / ".lock", lambda _: problem) as lock:
+        with acquire_lock(self.root / ".lock", lambda _: problem) as lock:
             yield lock.fileno()
 
     def made(self, name: str, inputs: Sequence[object], make: Callable[[Path], None]) -> Path:
@@ -125,12 +125,9 @@ class Stages:
             StoreError: it cannot be written.
         """
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        try:
+        with explain_failure(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            with (self.root / LOG).open("a", encoding="utf-8") as file:
-                file.write(f"{now} {text}\n")
-        except OSError as error:
-            raise StoreError(f"{self.root} cannot be written ({error.strerror})") from None
+        append_lines(self.root / LOG, f"{now} {text}\n")
         self.on_line(text)
 
     def _note(self, marker: Path, state: dict[str, object]) -> None:

@@ -25,8 +25,10 @@ from aloe.benchmark.experiment.players import (
 from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import ConfigError
-from aloe.graphs.run import PlannedTree, RunProgress, finish_trees, make_context, plan
-from aloe.graphs.tree import SimulationContext, grow_tree
+from aloe.graphs.batch import RunProgress, finish_trees
+from aloe.graphs.context import SimulationContext, make_context
+from aloe.graphs.plan import PlannedTree, plan_trees
+from aloe.graphs.tree import grow_tree
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, closed_model, open_model
 from aloe.schema import Persona, Tree
@@ -122,7 +124,7 @@ async def grow(
 ) -> None:
     """Grow the trees that `folder` does not hold yet; the folder must be held for writing.
 
-    The arguments are those of `aloe.graphs.run.simulate` and of `experiment_context`.
+    The arguments are those of `aloe.graphs.batch.grow_all` and of `experiment_context`.
 
     Raises:
         ModelError: a model is refused or gone; what is finished is kept.
@@ -134,6 +136,8 @@ async def grow(
     async def make(each: PlannedTree) -> Tree:
         return await grow_tree(each.persona, each.seed, names, context)
 
-    wanted = {each.tree: each for each in plan(personas, config.simulation.trees, config.seed)}
+    wanted = {
+        each.tree: each for each in plan_trees(personas, config.simulation.trees, config.seed)
+    }
     width = config.simulation.concurrency
     await finish_trees(wanted, make, folder, calls, progress, on_change, width=width)

@@ -14,8 +14,9 @@ from aloe.errors import EXIT_CODE
 from aloe.views.figures import Throughput, duration, grid, spending
 
 if TYPE_CHECKING:
-    from aloe.calls.log import CallLog, Event
-    from aloe.graphs.run import RunProgress
+    from aloe.calls.event import Event
+    from aloe.calls.log import CallLog
+    from aloe.graphs.batch import RunProgress
     from aloe.memory.disclosures import Tally
 
 HOLD = 2.0
@@ -25,7 +26,7 @@ WATCHED = 64
 """Conversations whose newest exchange is kept."""
 
 
-def end(progress: "RunProgress") -> None:
+def exit_on_failures(progress: "RunProgress") -> None:
     """Say what was set aside, if anything, and end the command accordingly."""
     if failures := progress.failures:
         say(
@@ -43,7 +44,7 @@ class RunDisplay(Display):
         progress: how far the run is.
         calls: the log that every call passes.
         quiet: whether nothing is shown while it runs.
-        name: the verb, for the plain line.
+        name: of the command, for the plain line.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class RunDisplay(Display):
             + (f", {p.running} trees under way" if p.running else ""),
             "verdicts": f"{preferred} preferred, {p.outcomes['tie']} tie, "
             f"{p.outcomes['abstain']} abstain",
-            "ledger": _ledger(p.ledger),
+            "ledger": _describe_ledger(p.ledger),
             "user": ", ".join(
                 f"{p.severity[kind]} messages {kind}"
                 for kind in ("repaired", "blemished", "spoiled")
@@ -122,6 +123,30 @@ class RunDisplay(Display):
             + (f"; {p.spoiled / p.finished:.0%} of the trees spoiled" if p.finished else ""),
         }
         return grid(lines | spending(self._calls, self._pace))
+
+    def result(self) -> dict[str, Any]:
+        """Return the figures for machines."""
+        progress, totals, seconds = self._progress, self._calls.totals, self.seconds()
+        return {
+            "trees": progress.finished + progress.finished_before,
+            "trees_now": progress.finished,
+            "set_aside": len(progress.failures),
+            "seconds": round(seconds, 2),
+            "calls": totals.calls,
+            "replayed": totals.replayed,
+            "input_tokens": totals.input_tokens,
+            "cached_tokens": totals.cached_tokens,
+            "output_tokens": totals.output_tokens,
+            "estimated": totals.estimated,
+            "tokens_per_second": round(totals.output_tokens / seconds, 1) if seconds else 0.0,
+            "cost": None if totals.unpriced else round(totals.cost, 6),
+            "spent": vars(self._calls.budget.spent),
+            "verdicts": dict(progress.outcomes),
+            "ledger": progress.ledger.summary(),
+            "user_faults": dict(progress.severity),
+            "spoiled_trees": progress.spoiled,
+            "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
+        }
 
 
 class NewestExchange:
@@ -161,7 +186,7 @@ class NewestExchange:
         return table
 
 
-def _ledger(tally: "Tally") -> str:
+def _describe_ledger(tally: "Tally") -> str:
     """Return how well the inducer marked what the user told, as the check sees it."""
     shares = (("recall", tally.recall), ("precision", tally.precision))
     figures = [f"{name} {'-' if share is None else f'{share:.0%}'}" for name, share in shares]

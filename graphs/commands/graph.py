@@ -1,13 +1,12 @@
 """`aloe graph`: the state machines, as they are."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from aloe.console import finish, show, stdout
-from aloe.options import ConfigFile, Json, Seed
+from aloe.console import finish, stdout
+from aloe.options import Json
 
 
 class Name(StrEnum):
@@ -22,42 +21,24 @@ def graph(
     name: Annotated[
         Name, typer.Argument(help="`tree` (with its turns), `turn` alone, or `pool`.")
     ] = Name.tree,
-    mermaid: Annotated[
-        bool, typer.Option("--mermaid", help="Print Mermaid text (the default without --png).")
-    ] = False,
-    png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Draw a picture, offline.")
-    ] = None,
-    config: ConfigFile = None,
-    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """Draw a LangGraph state machine from its own code.
+    """Draw a LangGraph state machine from its own code, as Mermaid text.
 
-    A graph has no settings and nothing in it is random, so --config and --seed change nothing here.
-
-    Example: `aloe graph tree --png tree.png`
+    Example: `aloe graph tree`
     """
-    from aloe import config as settings
-
-    del seed
-    settings.load(config)
-    drawn = _drawable(name)
+    drawn = _find_graph(name).get_graph(xray=True)
     text = drawn.draw_mermaid().replace("\t", "    ")
-    if png:
-        from aloe.graphs.drawing import save_png
-
-        save_png(drawn, png)
-        show(f"{png}: {len(drawn.nodes)} nodes, {len(drawn.edges)} edges", as_json=as_json)
-    if not as_json and (mermaid or not png):
+    if not as_json:
         stdout().print(text, highlight=False, markup=False, soft_wrap=True)
-    result = {"graph": name.value, "nodes": list(drawn.nodes), "png": str(png) if png else None}
-    finish({**result, "mermaid": text}, as_json=as_json)
+    result = {"graph": name.value, "nodes": list(drawn.nodes), "mermaid": text}
+    finish(result, as_json=as_json)
 
 
-def _drawable(name: Name) -> Any:
+def _find_graph(name: Name) -> Any:
     from aloe.graphs.pool import pool_graph
-    from aloe.graphs.tree import tree_graph, turn_graph
+    from aloe.graphs.tree import tree_graph
+    from aloe.graphs.turn import turn_graph
 
     graphs = {Name.tree: tree_graph, Name.turn: turn_graph, Name.pool: pool_graph}
-    return graphs[name]().get_graph(xray=True)
+    return graphs[name]()

@@ -1,7 +1,7 @@
-"""`aloe personas`: the verbs around the persona pool.
+"""`aloe personas`: the commands around the persona pool.
 
-Only what a person sees and types is here; growing is `aloe.graphs.pool`, everything about the pool
-itself is `memory`. Heavy packages are imported when a verb runs, so that `--help` is instant.
+Only what a person sees and types is here; growing is `aloe.graphs.growth`, everything about the
+pool itself is `memory`. Heavy packages are imported when a command runs: `--help` is instant.
 """
 
 from pathlib import Path
@@ -13,21 +13,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aloe.console import Display, finish, say, show, stderr
+from aloe.console import Display, finish, say, show
 from aloe.errors import INTERRUPTED
 from aloe.memory.commands import persona_files, persona_import, persona_reports
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.views.figures import Throughput, duration, grid, spending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aloe.calls.log import CallLog, Event
+    from aloe.calls.log import CallLog
     from aloe.config import Config
-    from aloe.graphs.pool import GrowthProgress
+    from aloe.graphs.pool import Ended, GrowthProgress
     from aloe.memory.pool.growth import GrowthLog
-    from aloe.memory.validation import Validator
-    from aloe.models.open import Model
 
 COMPOSED_BATCH = 64
 """Candidates of one round where no model limits it."""
@@ -66,7 +62,7 @@ def grow(
     Example: `aloe personas grow --target 100 --out personas.jsonl`
     """
     from aloe import config as settings
-    from aloe.plugins import extension
+    from aloe.memory.pool.gate import saved_size
 
     resolved = settings.load(
         config,
@@ -77,15 +73,19 @@ def grow(
             "personas.batch": batch or (COMPOSED_BATCH if compose else None),
         },
     ).with_model(model, base_url)
-    validators = {name: extension("validators", name) for name in resolved.personas.validators}
-    growth = _Growth(resolved, out, validators, compose=compose, quiet=quiet)
+    size, target = saved_size(out), resolved.personas.target
+    if size >= target:
+        show(f"{out} holds {size} personas, {target} were wanted: all done.", as_json=as_json)
+        result = {"ended": "target", "personas_now": 0, "calls": 0}
+        finish({"out": str(out), "personas": size, **result}, as_json=as_json)
+        return
     try:
-        growth.run()
+        display, ended = _grow(resolved, out, compose=compose, quiet=quiet)
     except KeyboardInterrupt:
         say(f"stopped; run the same command again to go on in {out}")
         raise typer.Exit(INTERRUPTED) from None
-    show(growth.summary(), as_json=as_json)
-    finish(growth.result(), as_json=as_json)
+    show(Group(display.panel(), _describe_end(out, display, ended)), as_json=as_json)
+    finish({"out": str(out), "ended": ended, **display.result()}, as_json=as_json)
 
 
 app.command("show")(persona_reports.show_personas)
@@ -97,115 +97,23 @@ app.command("export")(persona_files.export)
 app.command("import")(persona_import.import_files)
 
 
-class _Growth:
-    """One growth in this process: pool, writer, log and display."""
+def _grow(
+    config: "Config", out: Path, *, compose: bool, quiet: bool
+) -> "tuple[GrowthDisplay, Ended]":
+    from aloe.graphs.growth import open_growth
+    from aloe.loop import make_runner
 
-    def __init__(
-        self,
-        config: "Config",
-        out: Path,
-        validators: "Mapping[str, Validator]",
-        *,
-        compose: bool,
-        quiet: bool,
-    ) -> None:
-        self.config = config
-        self.out = out
-        self.validators = validators
-        self.compose = compose
-        self.quiet = quiet
-        self.ended = "target"
-        self.display: GrowthDisplay | None = None
-        self.size = 0
+    def say_how_far(done: int, wanted: int) -> None:
+        if not quiet and wanted > 1000:
+            say(f"embedding what the store lacks: {done}/{wanted}")
 
-    def run(self) -> None:
-        """Open everything and grow; nothing is opened if the pool is large enough."""
-        from aloe.memory.descriptions import read_seeds
-        from aloe.memory.pool.gate import PoolFiles, saved_size
-
-        self.size = saved_size(self.out)
-        if self.size >= self.config.personas.target:
-            return
-        seeds = read_seeds(self.config.personas.seeds)
-        from aloe.calls.log import appending
-        from aloe.memory.embedder import open_embedder
-        from aloe.memory.pool.gate import open_pool
-        from aloe.models.open import check_reachable, open_model
-
-        personas = self.config.personas
-        embedder = open_embedder(personas.embedder)
-        writer = self.config.models.writer
-        model = None if self.compose else open_model(writer, self.config.limits)
-        if model:
-            import asyncio
-
-            asyncio.run(check_reachable([model]))
-        files = PoolFiles(self.out)
-        texts = {kind: [seed.text for seed in given] for kind, given in seeds.items()}
-        opened = open_pool(self.out, personas, embedder, seeds=texts, on_embedded=self._level)
-        with opened as pool, appending(files.events) as events:
-            self._grow(pool, model, seeds, events)
-
-    def _level(self, done: int, wanted: int) -> None:
-        if not self.quiet and wanted > 1000:
-            stderr().print(f"embedding what the store lacks: {done}/{wanted}", highlight=False)
-
-    def _grow(self, pool: Any, model: "Model | None", seeds: Any, events: Any) -> None:
-        from aloe.agents.writer import PersonaWriter, Writer
-        from aloe.calls.log import CallLog
-        from aloe.graphs.pool import GrowthProgress, PoolContext, grow_pool
-        from aloe.loop import runner
-        from aloe.memory.composition import Composer
-        from aloe.memory.pool.growth import GrowthLog
-
-        personas = self.config.personas
-        log = GrowthLog(pool.files.growth, personas.window)
-        progress = GrowthProgress(target=personas.target, found=len(pool), size=len(pool))
-        calls = CallLog(events, prices=self.config.prices, on_event=self._on_event)
-        self.display = GrowthDisplay(progress, log, calls, quiet=self.quiet)
-        progress.on_change = self.display.update
-        writer: Writer = (
-            PersonaWriter(model=model, calls=calls, prompts=self.config.prompts)
-            if model
-            else Composer()
-        )
-        context = PoolContext(
-            pool=pool,
-            writer=writer,
-            seeds=seeds,
-            log=log,
-            config=personas,
-            seed=self.config.seed,
-            progress=progress,
-            validators=self.validators,
-        )
-        try:
-            with self.display.running(), runner() as loop:
-                self.ended = loop.run(grow_pool(context))
-        finally:
-            self.size = len(pool)
-
-    def _on_event(self, _event: "Event") -> None:
-        if self.display:
-            self.display.update()
-
-    def summary(self) -> RenderableType:
-        """Return what a person reads at the end."""
-        target = self.config.personas.target
-        if self.display is None:
-            return Text(f"{self.out} holds {self.size} personas, {target} were wanted: all done.")
-        said = f"{self.out}: {self.size} personas."
-        if self.ended == "saturated":
-            said += (
-                f" Saturated before {target}: hardly any candidate is new or sound. More seeds, "
-                "another model or a higher temperature bring more."
-            )
-        return Group(self.display.panel(), Text(said))
-
-    def result(self) -> dict[str, Any]:
-        """Return the summary for machines."""
-        found = {"out": str(self.out), "personas": self.size, "ended": self.ended}
-        return found | (self.display.result() if self.display else {"personas_now": 0, "calls": 0})
+    with open_growth(config, out, compose=compose, on_embedded=say_how_far) as growth:
+        context = growth.context
+        display = GrowthDisplay(context.progress, context.log, growth.calls, quiet=quiet)
+        context.progress.on_change = display.update
+        growth.calls.listen(lambda _: display.update())
+        with display.running(), make_runner() as loop:
+            return display, loop.run(growth.run())
 
 
 class GrowthDisplay(Display):
@@ -215,7 +123,7 @@ class GrowthDisplay(Display):
         self, progress: "GrowthProgress", log: "GrowthLog", calls: "CallLog", *, quiet: bool
     ) -> None:
         super().__init__(quiet=quiet)
-        self._progress = progress
+        self.progress = progress
         self._log = log
         self._calls = calls
         self._judged_before = log.judged
@@ -224,19 +132,19 @@ class GrowthDisplay(Display):
 
     def seconds(self) -> float:
         """Return the time since the start, or the length of the growth once it has its target."""
-        if self._progress.size >= self._progress.target:
+        if self.progress.size >= self.progress.target:
             self._pace.end()
         return self._pace.seconds
 
     def to_go(self) -> str:
         """Say how long the rest takes at the pace so far; empty if that is not known."""
-        p = self._progress
+        p = self.progress
         left = self._pace.to_go(p.size - p.found, p.target - p.found)
         return f"about {duration(left)} to go" if left else ""
 
     def line(self) -> str:
         """Return the state in one line."""
-        p, judged, accepted = self._progress, *self._judged()
+        p, judged, accepted = self.progress, *self._judged()
         told = (
             f"personas: {p.size}/{p.target}, {accepted} of {judged} candidates accepted, "
             f"{self._calls.totals.output_tokens} tokens written, {self.seconds():.0f} s"
@@ -245,7 +153,7 @@ class GrowthDisplay(Display):
 
     def panel(self) -> RenderableType:
         """Return bar, acceptance, reasons of refusal, figures and the newest persona."""
-        p, judged, accepted = self._progress, *self._judged()
+        p, judged, accepted = self.progress, *self._judged()
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             "personas",
@@ -253,7 +161,7 @@ class GrowthDisplay(Display):
             f"{p.size}/{p.target}",
             self.to_go(),
         )
-        parts: list[RenderableType] = [bar, _acceptance(self._log, judged, accepted)]
+        parts: list[RenderableType] = [bar, _describe_acceptance(self._log, judged, accepted)]
         if self._log.refusals:
             reasons = ", ".join(f"{why} {n}" for why, n in self._log.refusals.most_common(6))
             parts.append(Text(f"refused: {reasons}"))
@@ -273,7 +181,8 @@ class GrowthDisplay(Display):
         judged, accepted = self._judged()
         totals, seconds = self._calls.totals, self.seconds()
         return {
-            "personas_now": self._progress.size - self._progress.found,
+            "personas": self.progress.size,
+            "personas_now": self.progress.size - self.progress.found,
             "candidates": judged,
             "accepted": accepted,
             "refused": dict(self._log.refusals),
@@ -287,7 +196,18 @@ class GrowthDisplay(Display):
         }
 
 
-def _acceptance(log: "GrowthLog", judged: int, accepted: int) -> Text:
+def _describe_end(out: Path, display: GrowthDisplay, ended: "Ended") -> Text:
+    """Return how the growth ended."""
+    said = f"{out}: {display.progress.size} personas."
+    if ended == "saturated":
+        said += (
+            f" Saturated before {display.progress.target}: hardly any candidate is new or sound. "
+            "More seeds, another model or a higher temperature bring more."
+        )
+    return Text(said)
+
+
+def _describe_acceptance(log: "GrowthLog", judged: int, accepted: int) -> Text:
     """Return the acceptance rate and its curve over the last window, eight candidates a bar."""
     share = accepted / judged if judged else 0.0
     fates = log.curve

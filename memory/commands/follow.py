@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aloe.calls.exchange import RecordedCall
+    from aloe.calls.recorded_call import RecordedCall
     from aloe.memory.run_folder import RunFolder
 
 PAUSE = 0.25
@@ -18,19 +18,19 @@ STILL = 2.0
 
 def new_exchanges(folder: "RunFolder", *, last: int) -> "Iterator[RecordedCall]":
     """Yield the `last` calls in the log, then new ones as they end, until nobody writes."""
-    from aloe.calls.exchange import read_exchanges
+    from aloe.calls.recorded_call import join_messages
 
     offset = folder.events.stat().st_size if folder.events.exists() else 0
-    past = deque(read_exchanges(_lines(folder, until=offset)), maxlen=last)
+    past = deque(join_messages(_lines(folder, until=offset)), maxlen=last)
     yield from past
-    yield from read_exchanges(_lines(folder, start=offset))
+    yield from join_messages(_lines(folder, start=offset))
 
 
 def _lines(
     folder: "RunFolder", *, start: int = 0, until: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the events from byte `start`; up to byte `until`, or as long as somebody writes."""
-    from aloe.calls.exchange import parsed
+    from aloe.calls.event import parse_event
 
     heard = time.monotonic()
     while not folder.events.exists() and folder.busy():
@@ -44,7 +44,7 @@ def _lines(
             line = file.readline()
             if line.endswith(b"\n"):
                 heard = time.monotonic()
-                if event := parsed(line):
+                if event := parse_event(line):
                     yield event
             elif until is not None:
                 return

@@ -50,7 +50,7 @@ def export(
     """
     import random
 
-    from aloe.memory.run_folder import replace_bytes
+    from aloe.files.writing import replace_bytes
 
     _, personas, _ = opened(file, None)
     if count is not None and count < len(personas):
@@ -108,9 +108,9 @@ def split(
 
     Example: `aloe personas split personas.jsonl --out split --shares 80,10,10`
     """
+    from aloe.files.writing import replace_bytes
     from aloe.memory import splitting
     from aloe.memory.personas import as_lines
-    from aloe.memory.run_folder import replace_bytes
 
     path, personas, settings = opened(file, config)
     limit = settings.threshold if threshold is None else threshold

@@ -30,8 +30,9 @@ def report(
     Example: `aloe report runs/first`
     """
     from aloe import config as settings
-    from aloe.calls.exchange import events_of
-    from aloe.memory.run_folder import RunFolder, read_trees, replace_text
+    from aloe.calls.event import read_events
+    from aloe.files.writing import replace_text
+    from aloe.memory.run_folder import RunFolder, read_trees
     from aloe.views.account import Spending
     from aloe.views.report import report as page
 
@@ -44,7 +45,7 @@ def report(
     if not found:
         raise InputError(run, "there is no finished tree here yet")
     stored = folder.config.read_text(encoding="utf-8") if folder.config.exists() else ""
-    spent = Spending(events_of(folder.events))
+    spent = Spending(read_events(folder.events))
     text = page(run.resolve().name, found, spent, shown=trees, settings=stored)
     path = out or run / "report.html"
     replace_text(path, text)

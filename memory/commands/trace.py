@@ -16,7 +16,7 @@ from aloe.options import ConfigFile, Json, Seed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aloe.calls.exchange import RecordedCall
+    from aloe.calls.recorded_call import RecordedCall
     from aloe.schema import AssistantNode, Tree, UserNode
 
     AnyNode = UserNode | AssistantNode
@@ -145,10 +145,10 @@ class _Trace:
         return next(iter(found.values()))
 
     def _exchanges(self, tree: str | None) -> "list[RecordedCall]":
-        from aloe.calls.exchange import exchanges
+        from aloe.calls.recorded_call import read_calls
         from aloe.views.calls import matches
 
-        found = exchanges(self.events, tree)
+        found = read_calls(self.events, tree)
         return [each for each in found if matches(each, self.agent, self.search)]
 
     def _is_wanted(self, exchange: "RecordedCall") -> bool:
@@ -174,25 +174,25 @@ class _Trace:
         return SiblingView(tree, user, replies), {**result, "verdicts": verdicts}
 
     def _calls(self) -> tuple[RenderableType, dict[str, Any]]:
-        from aloe.calls.exchange import exchanges
+        from aloe.calls.recorded_call import read_calls
         from aloe.views.calls import call_line
 
         # By the ids in the log: a tree that is not finished has calls as well.
         found = self._exchanges(self._tree().id if self.first else None)
         calls = [each for each in found if self._is_wanted(each)]
         if not calls:
-            known = ", ".join(sorted({each.event["role"] for each in exchanges(self.events)}))
+            known = ", ".join(sorted({each.event["role"] for each in read_calls(self.events)}))
             reason = f"no such call of '{self.agent}'; agents here: {known or 'none'}"
             raise InputError(self.events, reason)
         lines = [call_line(each) for each in calls]
         return Group(*lines), {"calls": [_plain(each) for each in calls]}
 
     def _drawing(self, tree: "Tree") -> tuple[RenderableType, dict[str, Any]]:
-        from aloe.calls.exchange import events_of
+        from aloe.calls.event import read_events
         from aloe.views.account import accounts
         from aloe.views.tree import Drawer
 
-        events = list(events_of(self.events, tree.id))
+        events = list(read_events(self.events, tree.id))
         drawer = Drawer(
             tree=tree,
             account=accounts(events, lambda event: event["tree"]).get(tree.id),
@@ -203,12 +203,12 @@ class _Trace:
         return drawer.drawing(), tree.model_dump(mode="json")
 
     def _listing(self) -> tuple[RenderableType, dict[str, Any]]:
-        from aloe.calls.exchange import events_of
+        from aloe.calls.event import read_events
         from aloe.views.account import Spending
         from aloe.views.search import hits
         from aloe.views.table import TreeTable
 
-        spent = Spending(events_of(self.events))
+        spent = Spending(read_events(self.events))
         hit = {each.id: hits(each, self.search) for each in self.trees} if self.search else None
         shown = [each for each in self.trees if hit is None or hit[each.id]]
         if self.search and not shown:

@@ -115,7 +115,7 @@ def _check_apart(source: Path, out: Path) -> None:
 
 
 def _write(trees: Iterable["Tree"], out: Path, *, as_json: bool) -> None:
-    from aloe.memory.run_folder import replace_text
+    from aloe.files.writing import replace_text
 
     found = list(trees)
     replace_text(out, "".join(tree.model_dump_json() + "\n" for tree in found))

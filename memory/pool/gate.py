@@ -31,11 +31,12 @@ import numpy as np
 
 from aloe.config import PersonasConfig
 from aloe.errors import AloeError, ConfigError, InputError, StoreError
+from aloe.files.journal import append_lines, cut_torn_line
 from aloe.files.lines import read_lines
+from aloe.files.lock import acquire_lock
 from aloe.memory.axes import KINDS, Cell, Kind, cells
 from aloe.memory.embedder import Embedder, Vectors
-from aloe.memory.lock import held
-from aloe.memory.personas import as_line, cut_torn_line, parsed
+from aloe.memory.personas import as_line, parse_persona
 from aloe.memory.pool.index import GRAPH, DescriptionIndex, Neighbour
 from aloe.schema import Persona, digest
 
@@ -87,7 +88,7 @@ class PoolFiles:
         Raises:
             StoreError: another process holds it, or the folder cannot be written.
         """
-        with held(self.lock, self._taken) as lock:
+        with acquire_lock(self.lock, self._taken) as lock:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
@@ -216,15 +217,8 @@ class PersonaPool:
 
     def _append(self, persona: Persona) -> None:
         path = self.files.personas
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(as_line(persona))
-        except OSError as error:
-            cut_torn_line(path)
-            raise StoreError(
-                f"{path} cannot be written ({error.strerror}); its {len(self)} personas are "
-                "saved, and the same command goes on from there"
-            ) from None
+        then = f"its {len(self)} personas are saved, and the same command goes on from there"
+        append_lines(path, as_line(persona), then=then)
 
     def _count(self, persona: Persona) -> None:
         self.ids.add(persona.id)
@@ -351,7 +345,7 @@ def _stored_personas(path: Path) -> Iterator[Persona]:
         return
     seen: set[str] = set()
     for number, line in read_lines(path):
-        persona = parsed(path, number, line)
+        persona = parse_persona(path, number, line)
         if persona.id in seen:
             raise InputError(path, f"persona {persona.id} is there twice", line=number)
         seen.add(persona.id)

@@ -11,11 +11,10 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aloe.errors import StoreError
+from aloe.files.journal import append_lines, cut_torn_line
 from aloe.files.records import read_records
 from aloe.memory.axes import Axes, Kind
 from aloe.memory.descriptions import Description
-from aloe.memory.personas import cut_torn_line
 from aloe.schema import Record
 
 
@@ -74,14 +73,8 @@ class GrowthLog:
             StoreError: the file cannot be written.
         """
         lines = "".join(o.model_dump_json(exclude_defaults=True) + "\n" for o in outcomes)
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(lines)
-        except OSError as error:
-            raise StoreError(
-                f"{self._path} cannot be written ({error.strerror}); admitted personas are saved, "
-                "and the same command goes on from there"
-            ) from None
+        then = "admitted personas are saved, and the same command goes on from there"
+        append_lines(self._path, lines, then=then)
         for outcome in outcomes:
             self._count(outcome)
 

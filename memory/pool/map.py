@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aloe.errors import StoreError
+from aloe.files.writing import replace_bytes
 from aloe.memory.embedder import Vectors
 
 Pixels = npt.NDArray[np.uint8]
@@ -68,11 +68,7 @@ def write_png(path: Path, pixels: Pixels) -> None:
         _chunk(kind, body)
         for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror})") from None
+    replace_bytes(path, data)
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -6,7 +6,8 @@ from builders import assistant, scripted_model, user
 from langchain_core.messages import AIMessage
 
 from aloe.agents.assistant import TRIES, AssistantAgent
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.schema import AssistantNode, Disclosure
 
 FIRST = user("I am 40. What is tea?", revealed=(Disclosure(quote="I am 40."),))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
 from aloe.agents.judge import PreferenceJudge, decide, read_vote
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.models.open import Reply
 from aloe.schema import Verdict, Vote
 

@@ -13,7 +13,7 @@ from aloe.agents.panel import Panel, identity, make_judge, read_own_passport
 from aloe.agents.prompt import shipped
 from aloe.benchmark.agreement import wilson
 from aloe.calls.log import CallLog
-from aloe.config import Config, Criterion, validated
+from aloe.config import Config, Criterion
 from aloe.errors import ConfigError, InputError
 from aloe.passport import Passport
 from aloe.schema import Verdict
@@ -172,9 +172,7 @@ def passport(settings: Config, **given: Any) -> Passport:
 
 def with_passport(path: Path, settings: Config, **given: Any) -> Config:
     path.write_text(passport(settings, **given).model_dump_json())
-    raw = settings.model_dump()
-    raw["judge"]["passport"] = path
-    return validated(Config, raw, source="test")
+    return settings.updated({"judge.passport": path}, source="test")
 
 
 def test_a_passport_gives_confidence_to_preferences_alone(tmp_path: Path) -> None:
@@ -199,10 +197,9 @@ def test_without_a_passport_there_is_no_confidence() -> None:
 
 def test_another_judges_passport_is_refused(tmp_path: Path) -> None:
     settings = with_passport(tmp_path / "p.json", config("scripted:aloe.agents.scripted:other"))
-    raw = config().model_dump()
-    raw["judge"]["passport"] = settings.judge.passport
+    own = config().updated({"judge.passport": settings.judge.passport}, source="test")
     with pytest.raises(ConfigError, match=r"another judge's passport \(models differ\)"):
-        read_own_passport(validated(Config, raw, source="test"))
+        read_own_passport(own)
 
 
 @pytest.mark.parametrize("given", [{"min_mass": None}, {"min_mass": 0.2}])
@@ -218,19 +215,17 @@ def test_a_passport_says_from_which_probability_odds_were_read(
 
 @pytest.mark.parametrize("text", ["{", '{"pairs": 3}', None])
 def test_a_broken_passport_is_one_clear_error(tmp_path: Path, text: str | None) -> None:
-    raw = config().model_dump()
-    raw["judge"]["passport"] = tmp_path / "p.json"
+    settings = config().updated({"judge.passport": tmp_path / "p.json"}, source="test")
     if text is not None:
         (tmp_path / "p.json").write_text(text)
     with pytest.raises(InputError, match=r"p\.json"):
-        read_own_passport(validated(Config, raw, source="test"))
+        read_own_passport(settings)
 
 
 def test_settings_name_a_panel_and_criteria() -> None:
-    raw = config().model_dump()
-    raw["models"]["panel"] = ["openai:x", {"model": "openai:y", "temperature": 0.5}]
-    raw["judge"]["criteria"] = {"style": 2}
-    settings = validated(Config, raw, source="test")
+    panel = ["openai:x", {"model": "openai:y", "temperature": 0.5}]
+    changes = {"models.panel": panel, "judge.criteria": {"style": 2}}
+    settings = config().updated(changes, source="test")
     judges = settings.models.judges()
     assert [each.model for each in judges.values()] == [SCRIPTED, "openai:x", "openai:y"]
     assert judges["judge2"].max_tokens == 8
@@ -238,6 +233,5 @@ def test_settings_name_a_panel_and_criteria() -> None:
     built = make_judge(settings, dict.fromkeys(judges, scripted_model(good)), CallLog())
     assert [vote.criterion for vote in ask(built).votes] == ["style"] * 6
     assert settings.with_model("openai:z", None).models.panel == ()
-    raw["judge"]["criteria"] = {"beauty": 1}
     with pytest.raises(ConfigError, match=r"judge\.criteria\.beauty"):
-        validated(Config, raw, source="test")
+        settings.updated({"judge.criteria": {"beauty": 1}}, source="test")

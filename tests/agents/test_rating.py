@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aloe.agents.rating import PointwiseJudge, Rating, read_rating
 from aloe.agents.scripted import reply as scripted
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.models.open import Reply
 
 OPENING = user("I hate lists. What is tea?")

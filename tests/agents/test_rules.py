@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aloe.agents.panel import make_judge
-from aloe.calls.log import CallLog, Event
-from aloe.config import Config, validated
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable import generate, satisfaction
 from aloe.schema import AssistantNode, Persona, Tree, Verdict
@@ -25,9 +25,7 @@ def compare(
     a: str, b: str, *, persona: Persona = PERSONA, rules: bool = True
 ) -> tuple[Verdict, list[Event]]:
     events: list[Event] = []
-    raw = config().model_dump()
-    raw["judge"]["rules"] = rules
-    settings = validated(Config, raw, source="test")
+    settings = config().updated({"judge.rules": rules}, source="test")
     judge = make_judge(settings, {"judge": scripted_model()}, CallLog(on_event=events.append))
     replies = assistant(a, OPENING, agent="a"), assistant(b, OPENING, agent="b")
     return asyncio.run(judge.compare(comparison(OPENING, *replies, persona=persona))), events

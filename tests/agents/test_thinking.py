@@ -16,7 +16,8 @@ from aloe.agents.rewards import Users, rules, said_in, talks
 from aloe.agents.roles import RoleModel
 from aloe.agents.user import TRIES, UserAgent
 from aloe.agents.writer import PersonaWriter
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.errors import CallError
 from aloe.memory.verifiable import wish
 from aloe.models.open import Model

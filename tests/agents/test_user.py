@@ -1,14 +1,16 @@
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import PERSONAS, assistant, scripted_model, user
+from builders import PERSONAS, assistant, config, scripted_model, user
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.repairs import REPAIRS
 from aloe.agents.user import TRIES, UserAgent, facts_in_order
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.errors import CallError
 from aloe.schema import Node, UserNode
 
@@ -144,3 +146,21 @@ def test_a_persona_with_braces_breaks_nothing() -> None:
     asyncio.run(agent.speak(odd, "t", []))
     asked = "\n".join(message.text for message in script.prompts[0])
     assert "I say {message} and {0} and %s." in asked
+
+
+def test_settings_shape_the_user(tmp_path: Path) -> None:
+    prompt = tmp_path / "mine.md"
+    prompt.write_text("## system\nYou are {personality}\n\n## user\nGo on.\n")
+    settings = config(user_window=2, user_words=9, moods=["typos"])
+    settings = settings.model_copy(update={"prompts": {"user": prompt}})
+    agent = UserAgent.of(settings, scripted_model(), CallLog())
+    assert (agent.window, agent.most_words, agent.moods) == (2, 9, ("typos",))
+    assert agent.prompt.path == prompt
+
+
+def test_it_is_made_from_settings_in_one_place() -> None:
+    root = Path(__file__).parent.parent.parent
+    packages = ("agents", "graphs", "benchmark", "training")
+    sources = [file for name in packages for file in (root / name).rglob("*.py")]
+    assert any("UserAgent.of(" in file.read_text("utf-8") for file in sources)
+    assert [file.name for file in sources if "UserAgent(" in file.read_text("utf-8")] == []

@@ -6,7 +6,8 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.writer import PersonaWriter, brief
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import ModelConfig
 from aloe.memory.axes import Axes, Kind
 from aloe.memory.descriptions import Description

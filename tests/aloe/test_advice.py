@@ -11,7 +11,7 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, ModelError
-from aloe.models.failures import sorted_failure
+from aloe.models.failures import sort_failure
 from aloe.models.open import check_reachable, open_model
 
 PAGE = b"<!DOCTYPE html><html>" + b"x" * 500
@@ -107,5 +107,5 @@ def test_http_for_https(server: ChatServer, options: dict[str, Any]) -> None:
 
 def test_no_user_of_a_url_is_shown() -> None:
     error = ValueError("cannot reach http://me:planted@h/v1")
-    told = sorted_failure(error, model="m", key=None, variable="K", url="http://me:planted@h/v1")
+    told = sort_failure(error, model="m", key=None, variable="K", url="http://me:planted@h/v1")
     assert "planted" not in str(told)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from aloe.config import Config, differences, load, validated
+from aloe.config import Config, differences, load, validate
 from aloe.errors import ConfigError, InputError
 
 
 def config(**raw: Any) -> Config:
-    return validated(Config, raw, source="test")
+    return validate(Config, raw, source="test")
 
 
 def test_defaults_need_nothing_but_the_installed_packages() -> None:
@@ -107,6 +107,54 @@ def test_a_flag_into_a_section_that_is_no_section(tmp_path: Path) -> None:
     file.write_text("simulation = 3\n")
     with pytest.raises(ConfigError, match="simulation"):
         load(file, {"simulation.turns": 2})
+
+
+def test_changes_reach_into_sections_and_leave_the_rest() -> None:
+    before = config(
+        models={"judge": {"model": "openai:a", "temperature": 0.5, "options": {"n": 1}}},
+        prices={"a": {"input": 1, "output": 2}, "b": {"input": 3, "output": 4}},
+        roles={"critic": {"use": "m:C", "threshold": 3}},
+    )
+    after = before.updated(
+        {
+            "models.judge.model": "openai:b",
+            "models.judge": {"top_p": 0.5, "options": {}},
+            "simulation": {"turns": 9},
+            "prices.a.input": 5,
+            "roles.critic.model.model": "openai:c",
+            "judge": before.judge.updated({"rules": False}, source="x"),
+        },
+        source="test",
+    )
+    judge = after.models.judge
+    assert (judge.model, judge.temperature, judge.top_p) == ("openai:b", 0.5, 0.5)
+    assert judge.options == {}
+    assert (after.simulation.turns, after.simulation.trees) == (9, before.simulation.trees)
+    assert (after.prices["a"].input, after.prices["a"].output) == (5, 2)
+    assert after.prices["b"] == before.prices["b"]
+    assert after.roles["critic"].arguments == {"threshold": 3}
+    assert after.roles["critic"].model.model == "openai:c"
+    assert not after.judge.rules
+    assert before.models.judge.model == "openai:a"
+    assert before.updated({}, source="test") == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"simulation.truns": 3}, ["simulation.truns", "did you mean 'simulation.turns'?"]),
+        ({"simulation": {"turns": 0}}, ["simulation.turns", "greater than or equal to 1"]),
+        ({"models.judge": {"temprature": 1}}, ["models.judge.temprature", "temperature"]),
+        ({"seed.x": 3}, ["seed: should be a section"]),
+        ({"prices.a.input": -1}, ["prices.a"]),
+        ({"sed": {"a": 1}}, ["'sed'", "did you mean 'seed'?"]),
+    ],
+)
+def test_a_change_that_does_not_fit_is_named(changes: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        config().updated(changes, source="--flag")
+    for word in ["--flag", *words]:
+        assert word in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pieces
 import tiny
 from transformers import AddedToken, PreTrainedTokenizerFast
 
-from aloe.models.control_tokens import BREAK, ChatEncoder, broken, control_pattern
+from aloe.models.control_tokens import BREAK, ChatEncoder, break_tokens, control_pattern
 
 pytestmark = pytest.mark.train
 
@@ -88,7 +88,7 @@ def test_tags_that_a_model_writes_itself_stay_tokens():
 
 def test_one_token_inside_another_is_broken_too():
     pattern = control_pattern(["<s>", "a<s>b", "x", " "], [], "")
-    text = broken("a<s>b <s> x", pattern)
+    text = break_tokens("a<s>b <s> x", pattern)
     assert not pattern.search(text)
     assert text.replace(BREAK, "") == "a<s>b <s> x"
 

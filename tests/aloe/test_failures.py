@@ -11,7 +11,7 @@ from server import Answer, ChatServer, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, CallError, ContextError, ModelError, TransientCallError
-from aloe.models.failures import named_delay, retry_after, sorted_failure
+from aloe.models.failures import read_delay, retry_after, sort_failure
 from aloe.models.http_answer import ServerError
 from aloe.models.open import Model, Reply, check_reachable, open_model
 
@@ -181,7 +181,7 @@ def test_a_broken_clock_of_the_server_is_not_asked() -> None:
      ("retry later", None), ("It is 5 s long", None)],
 )  # fmt: skip
 def test_a_delay_in_words(words: str, seconds: float | None) -> None:
-    assert named_delay(ServerError(429, {"message": words}, {})) == seconds
+    assert read_delay(ServerError(429, {"message": words}, {})) == seconds
 
 
 class ClientError(Exception):
@@ -215,10 +215,10 @@ def test_errors_of_other_clients_are_read_as_ours_are(
     wrapped = ValueError("the chat model failed")
     wrapped.__cause__ = error
     for each in (error, wrapped):
-        found = sorted_failure(each, model="m", key="hunter2hunter2", variable="K")
+        found = sort_failure(each, model="m", key="hunter2hunter2", variable="K")
         assert isinstance(found, TransientCallError)
         assert found.cause == cause
-    assert str(sorted_failure(error, model="m", key="hunter2hunter2", variable="K")) == words
+    assert str(sort_failure(error, model="m", key="hunter2hunter2", variable="K")) == words
 
 
 @pytest.mark.parametrize("status", [400, 413, 422, 500])

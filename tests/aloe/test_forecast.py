@@ -4,10 +4,10 @@ import pytest
 from builders import PERSONAS, config, grow
 
 from aloe.calls.budget import Spent
-from aloe.calls.forecast import RoleUsage, exchanges, forecast
+from aloe.calls.forecast import RoleUsage, count_exchanges, forecast
 from aloe.calls.history import History
 from aloe.calls.log import CallLog
-from aloe.config import BudgetConfig, Config, Price, SimulationConfig, validated
+from aloe.config import BudgetConfig, Config, Price, SimulationConfig
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from aloe.config import BudgetConfig, Config, Price, SimulationConfig, validated
 def test_exchanges_follow_from_the_policy(
     settings: dict[str, Any], levels: list[tuple[int, int]]
 ) -> None:
-    assert exchanges(SimulationConfig(**settings), 2) == levels
+    assert count_exchanges(SimulationConfig(**settings), 2) == levels
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_it_foresees_the_calls_that_are_made(settings: dict[str, Any]) -> None:
 
 
 def test_a_tournament_asks_for_less() -> None:
-    raw = config(turns=2, assistants=4).model_dump()
-    own = validated(Config, {**raw, "judge": {"schedule": "tournament"}}, source="test")
+    changes = {"judge.schedule": "tournament"}
+    own = config(turns=2, assistants=4).updated(changes, source="test")
     log = CallLog()
     grow(own, calls=log)
     ahead = forecast(own, PERSONAS[:1], 1)
@@ -68,8 +68,7 @@ def test_the_run_of_the_paper() -> None:
 
 
 def hosted(**more: Any) -> Config:
-    raw = config("openai:m", turns=2).model_dump() | more
-    return validated(Config, raw, source="test")
+    return config("openai:m", turns=2).updated(more, source="test")
 
 
 def test_money_comes_from_the_price_table() -> None:

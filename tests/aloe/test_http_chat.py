@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from server import ChatServer, completion
 
 from aloe.config import ModelConfig
-from aloe.models.http import HttpChat
+from aloe.models.http_chat import HttpChat
 from aloe.models.open import open_model
 
 

@@ -13,7 +13,7 @@ from aloe.config import ModelConfig
 from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
 from aloe.models.failures import retry_after
 from aloe.models.open import Model, Reply, check_reachable, closed_model, open_model
-from aloe.secrets import redacted
+from aloe.secrets import redact
 
 HELLO = [("system", "Be kind."), ("user", "Hello")]
 
@@ -271,7 +271,7 @@ def test_a_key_goes_to_its_server_and_nowhere_else(
 
 def test_texts_are_cleared_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "hunter2hunter2")
-    assert redacted("got hunter2hunter2 and sk-proj-abcdef123") == "got *** and ***"
+    assert redact("got hunter2hunter2 and sk-proj-abcdef123") == "got *** and ***"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pydantic import Field
 from server import ChatServer, completion, failure
 
 from aloe.agents.scripted import reply
-from aloe.config import Config, ModelConfig, load, validated
+from aloe.config import Config, ModelConfig, load, validate
 from aloe.errors import CallError, ConfigError
 from aloe.graphs import simulate
 from aloe.models.open import Model, Reply, open_model
@@ -165,7 +165,7 @@ def test_an_instance_stands_where_a_string_does() -> None:
         assert resolved.benchmark.candidate.model == config.model
     resolved = load(None).with_model(chat, None)
     assert {each.model for each in resolved.models.by_role().values()} == {config.model}
-    assert validated(Config, resolved.model_dump(), source="copy") == resolved
+    assert validate(Config, resolved.model_dump(), source="copy") == resolved
     assert config.model in resolved.toml()
 
 

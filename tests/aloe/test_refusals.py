@@ -11,9 +11,9 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
 from aloe.calls.log import CallLog
+from aloe.calls.refusals import IN_A_ROW, NEVER_ANSWERED, NEVER_READABLE
 from aloe.errors import AloeError, CallError, ModelError, TransientCallError
 from aloe.models.open import Model
-from aloe.models.refusals import IN_A_ROW, NEVER_ANSWERED, NEVER_READABLE
 from aloe.models.scripted import ScriptedChat
 
 Script = Callable[[str], str | Exception]

@@ -6,7 +6,7 @@ import pytest
 from builders import scripted_model
 from openai.types.chat import ChatCompletion
 
-from aloe.models.http import message_of
+from aloe.models.http_chat import message_of
 from aloe.models.open import _reply
 from aloe.models.openai_chat import ChatOpenAI
 from aloe.models.reply import Reply

@@ -12,7 +12,7 @@ from aloe.schema import (
     Tree,
     Verdict,
     Vote,
-    derived_seed,
+    derive_seed,
     digest,
     json_schema,
     sentences,
@@ -26,8 +26,8 @@ def test_digest_depends_on_content_and_not_on_key_order() -> None:
 
 
 def test_derived_seed_fits_what_servers_accept() -> None:
-    assert all(0 <= derived_seed("x", i) < 2**31 for i in range(500))
-    assert derived_seed("x", 1) != derived_seed("x", 2)
+    assert all(0 <= derive_seed("x", i) < 2**31 for i in range(500))
+    assert derive_seed("x", 1) != derive_seed("x", 2)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from command import RunAloe
 from aloe.config import ModelConfig, RoleConfig, load
 from aloe.errors import ConfigError
 from aloe.models.open import open_model
-from aloe.secrets import redacted
+from aloe.secrets import redact
 
 PLAIN = [
     {"stop_token_ids": [1, 2]},
@@ -91,9 +91,9 @@ def test_a_plain_query_stays() -> None:
 
 
 def test_texts_are_cleared_of_users_and_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert redacted("at http://user:pw@h:1/v1 and //tok@h") == "at http://***@h:1/v1 and //***@h"
-    assert redacted("sk-proj-abcdef AIzaSyA1234567890abcdefghijkl") == "*** ***"
-    assert redacted("a hf_hub_download failed for user@h") == "a hf_hub_download failed for user@h"
+    assert redact("at http://user:pw@h:1/v1 and //tok@h") == "at http://***@h:1/v1 and //***@h"
+    assert redact("sk-proj-abcdef AIzaSyA1234567890abcdefghijkl") == "*** ***"
+    assert redact("a hf_hub_download failed for user@h") == "a hf_hub_download failed for user@h"
 
 
 def test_a_url_without_its_scheme_is_told() -> None:

@@ -17,10 +17,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
 from aloe import telemetry
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import TelemetryConfig
 from aloe.errors import ConfigError
-from aloe.telemetry import Spans, traced
+from aloe.telemetry import Spans, trace_calls
 
 
 def spans_of(calls: CallLog, *, content: bool = False) -> tuple[Spans, InMemorySpanExporter]:
@@ -116,7 +117,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with (
         pytest.raises(ConfigError, match=r"aloe-align\[otel\]"),
-        traced(TelemetryConfig(spans=True), CallLog()),
+        trace_calls(TelemetryConfig(spans=True), CallLog()),
     ):
         pass
 

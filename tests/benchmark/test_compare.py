@@ -5,7 +5,7 @@ from rows import table
 from aloe.benchmark.compare import METRICS, Side, caveats, compare
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import holm
-from aloe.config import Config, validated
+from aloe.config import Config, validate
 from aloe.errors import ConfigError
 
 NAN = float("nan")
@@ -82,7 +82,7 @@ def test_nothing_in_common_is_refused() -> None:
 
 def test_what_else_differs_is_said() -> None:
     def config(**models: object) -> Config:
-        return validated(Config, {"models": models}, source="test")
+        return validate(Config, {"models": models}, source="test")
 
     rows = table(OWN)
     sides = [side("a", rows), side("b", rows)]

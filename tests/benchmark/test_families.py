@@ -1,7 +1,7 @@
 import pytest
 
 from aloe.benchmark.families import family, warnings
-from aloe.config import Config, validated
+from aloe.config import Config, validate
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def config(user: str, candidate: str, *judges: str) -> Config:
         "models": {"user": user, "judge": judges[0], "panel": list(judges[1:])},
         "benchmark": {"candidate": candidate},
     }
-    return validated(Config, raw, source="test")
+    return validate(Config, raw, source="test")
 
 
 def test_nothing_to_warn_of() -> None:

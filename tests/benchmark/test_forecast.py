@@ -8,7 +8,7 @@ from aloe.benchmark.dialogues import plan
 from aloe.benchmark.forecast import forecast
 from aloe.benchmark.results import suite_result
 from aloe.benchmark.swaps import stand_ins
-from aloe.config import Config, validated
+from aloe.config import Config, validate
 
 SUITE = load_cases("aloe-100")
 SWAPS = stand_ins(SUITE)
@@ -17,7 +17,7 @@ SWAPS = stand_ins(SUITE)
 def config(**given: object) -> Config:
     roles = {"user": "openai:u", "judge": "openai:j", "panel": ["openai:k"]}
     raw = {"models": roles, "benchmark": {"candidate": "openai:c"}, **given}
-    return validated(Config, raw, source="test")
+    return validate(Config, raw, source="test")
 
 
 def test_calls_are_counted_exactly() -> None:

@@ -40,7 +40,7 @@ from aloe.benchmark.experiment.rows import (
     up_to_turn,
 )
 from aloe.benchmark.experiment.stage import Stages
-from aloe.config import Config, ExperimentConfig, load, validated
+from aloe.config import Config, ExperimentConfig, load, validate
 from aloe.errors import ConfigError, StoreError
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.verifiable import DIMENSIONS, demonstration, generate, satisfaction, wish
@@ -384,7 +384,7 @@ def settings(folder: Path, model: Path, *, judge: str = "judge", **experiment: A
             **experiment,
         },
     }
-    return validated(Config, raw, source="test")
+    return validate(Config, raw, source="test")
 
 
 def verb(arguments: Sequence[str]) -> None:
@@ -536,13 +536,13 @@ def test_every_ablation_is_known_by_name() -> None:
 
 def test_hints_are_taken_away_only_where_there_are_some() -> None:
     raw = {"models": {"assistants": [{"name": "plain"}, {"name": "styled", "style": "Be brief."}]}}
-    config = validated(Config, raw, source="test")
+    config = validate(Config, raw, source="test")
     assert "hint-none" not in [each.name for each in chosen(["all"], config)]
 
 
 def test_what_an_ablation_is_against_is_made_too() -> None:
     raw = {"simulation": {"trees": 50}, "experiment": {"ablation_judged": 25}}
-    config = validated(Config, raw, source="test")
+    config = validate(Config, raw, source="test")
     assert [a.name for a in chosen(["bug-fixed-order"], config)] == [
         "trees-25",
         "model-judge",

@@ -10,13 +10,14 @@ from sample_tree import TREE, totals
 from snapshots import Compare, drawn
 
 from aloe.calls.budget import Budget, Spent
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig
+from aloe.graphs.batch import RunProgress
 from aloe.graphs.commands.dashboard import NewestExchange, RunDisplay
-from aloe.graphs.run import RunProgress
 from aloe.models.limits import Limiter
 from aloe.training.commands.train import _TrainingDisplay
-from aloe.training.plan import RunProgress as TrainingProgress
+from aloe.training.plan import TrainingProgress
 from aloe.views.figures import Throughput, duration, spending
 
 

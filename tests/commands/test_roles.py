@@ -13,7 +13,7 @@ from command import RunAloe, StartAloe
 from aloe.agents.prompt import FOLDER, parse, shipped
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import read_trees
-from aloe.plugins import entry_points, extension
+from aloe.plugins import entry_points, load_plugin
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -209,7 +209,7 @@ def test_an_installed_package_offers_roles_by_name(
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert [point.name for point in entry_points("expansions")] == ["last"]
-    assert extension("roles", "size").__name__ == "counts"
+    assert load_plugin("roles", "size").__name__ == "counts"
     assert config(expansion="last").simulation.expansion == "last"
     with pytest.raises(ConfigError, match=r"'first' is none of sample, .*, last, MODULE:FUNCTION"):
         config(expansion="first")

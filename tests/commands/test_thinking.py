@@ -8,7 +8,7 @@ import pytest
 from command import RunAloe
 from server import Answer, ChatServer, Request, completion, scripted
 
-from aloe.calls.log import read_events
+from aloe.calls.event import read_events
 from aloe.memory.run_folder import read_trees
 
 SECRET = "the ZEBRA plan"
@@ -68,7 +68,7 @@ def test_thoughts_are_in_the_trace_and_in_no_row(
         text = rows.read_text()
         assert len(text.splitlines()) >= 2
         assert not any(mark in text for mark in (SECRET, "think>", "<|", "```"))
-    events = read_events(out / "events.jsonl")
+    events = list(read_events(out / "events.jsonl"))
     assert {event["outcome"] for event in events} <= {"ok", "only_reasoning", "truncated"}
     reply = trees[0].nodes[1]
     shown = " ".join(aloe("trace", out, "--node", reply.id).out.split())

@@ -7,7 +7,7 @@ import pytest
 from builders import SCRIPTED
 from command import RunAloe
 
-from aloe.calls.log import read_events
+from aloe.calls.event import read_events
 from aloe.memory.run_folder import read_trees
 
 

@@ -9,7 +9,7 @@ import pytest
 from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, Request, scripted
 
-from aloe.calls.log import read_events
+from aloe.calls.event import read_events
 
 pytestmark = [
     pytest.mark.slow,
@@ -66,7 +66,7 @@ def test_one_of_two_workers_is_killed(
     events = tmp_path / "ray/events.jsonl"
 
     child = start(*command, tmp_path / "ray", "--workers", "2", "--engine", "ray")
-    wait_for(lambda: events.exists() and len(read_events(events)) >= 40, 120)
+    wait_for(lambda: events.exists() and len(list(read_events(events))) >= 40, 120)
     both = actors(child.pid)
     assert len(both) == 2
     heard_on = listening(descendants(child.pid))

@@ -26,7 +26,7 @@ def context(script=scripted_reply, condition: str = "candidate") -> DialogueCont
         candidate=CandidateAgent(
             model=scripted_model(script), calls=calls, terms=CONDITIONS[condition]
         ),
-        ledger=DisclosureChecker(BagOfWords()),
+        checker=DisclosureChecker(BagOfWords()),
     )
 
 

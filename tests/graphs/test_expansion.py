@@ -8,7 +8,7 @@ from builders import assistant, user
 
 from aloe.config import EXPANSION_NAMES, SimulationConfig
 from aloe.errors import ConfigError, RoleError
-from aloe.graphs.expansion import Siblings, beam, frontier
+from aloe.graphs.expansion import Siblings, beam, choose_frontier
 from aloe.schema import AssistantNode, Verdict, Vote
 
 OPENING = user("Hello")
@@ -39,7 +39,8 @@ def continued(
     config = SimulationConfig.model_validate({"expansion": name, "turns": 5, **settings})
     level = [Siblings(user=OPENING.id, candidates=candidates, verdicts=verdicts)]
     return {
-        tuple(frontier(config, str(tree), turn, level, 1 + len(candidates))) for tree in range(60)
+        tuple(choose_frontier(config, str(tree), turn, level, 1 + len(candidates)))
+        for tree in range(60)
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, Request, scripted
 
-from aloe.calls.log import read_events
+from aloe.calls.event import read_events
 
 
 def children(pid: int) -> list[int]:
@@ -56,7 +56,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_what_it_had_in_flight(
     os.kill(victim, signal.SIGKILL)
     assert child.wait(60) == 0, child.communicate()
     asked = len(server.requests)
-    events = read_events(tmp_path / "run/events.jsonl")
+    events = list(read_events(tmp_path / "run/events.jsonl"))
     keys = [event["key"] for event in events]
     assert len(keys) == len(set(keys))
     assert asked - len(events) <= 16, "at most what the victim had in flight was asked again"

@@ -1,6 +1,6 @@
 from builders import PERSONAS, assistant, user
 
-from aloe.graphs.rejudge import flips
+from aloe.graphs.rejudge import count_flips
 from aloe.schema import AssistantNode, Outcome, Tree, Verdict
 
 OPENING = user("Hello")
@@ -20,7 +20,7 @@ def tree(*judged: tuple[AssistantNode, AssistantNode, Outcome]) -> Tree:
 def test_a_pair_that_stands_the_other_way_round_is_the_same_pair() -> None:
     before = tree((A, B, "first"), (A, C, "second"), (B, C, "tie"))
     after = tree((B, A, "second"), (C, A, "second"), (C, B, "abstain"))
-    assert flips([before], [after]) == {
+    assert count_flips([before], [after]) == {
         ("first", "first"): 1,
         ("second", "first"): 1,
         ("tie", "abstain"): 1,
@@ -29,5 +29,7 @@ def test_a_pair_that_stands_the_other_way_round_is_the_same_pair() -> None:
 
 def test_pairs_that_only_one_judge_compared_are_not_counted() -> None:
     before = tree((A, B, "first"), (A, C, "first"))
-    assert flips([before], [tree((A, B, "second"), (B, C, "first"))]) == {("first", "second"): 1}
-    assert flips([before], []) == {}
+    assert count_flips([before], [tree((A, B, "second"), (B, C, "first"))]) == {
+        ("first", "second"): 1
+    }
+    assert count_flips([before], []) == {}

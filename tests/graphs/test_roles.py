@@ -13,10 +13,11 @@ from aloe.agents.panel import identity
 from aloe.agents.prompt import FOLDER
 from aloe.agents.registry import prompts_of
 from aloe.agents.scripted import reply
-from aloe.calls.log import CallLog, Event
-from aloe.config import Config, validated
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
+from aloe.config import Config
 from aloe.errors import CallError, ConfigError, RoleError
-from aloe.graphs.tree import turn_graph
+from aloe.graphs.turn import turn_graph
 from aloe.schema import AssistantNode, Tree, UserNode
 
 OWN = '''
@@ -158,8 +159,7 @@ def answers(
 
 
 def settings(changes: dict[str, Any], **simulation: Any) -> Config:
-    raw = config(**simulation).model_dump()
-    return validated(Config, {**raw, **changes}, source="test")
+    return config(**simulation).updated(changes, source="test")
 
 
 def grown(

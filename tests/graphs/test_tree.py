@@ -14,10 +14,11 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.prompt import shipped
 from aloe.agents.scripted import reply
-from aloe.calls.log import CallLog, Event
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
 from aloe.config import EXPANSION_NAMES, Config, Schedule
 from aloe.errors import CallError, ContextError, ModelError, TransientCallError
-from aloe.graphs.tree import turn_graph
+from aloe.graphs.turn import turn_graph
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Tree, UserNode, digest
 from aloe.training.export import Skipped, dpo_rows, sft_rows
@@ -340,7 +341,7 @@ def test_an_opening_that_is_too_long_costs_its_tree() -> None:
 
 
 def test_a_turn_can_be_played_on_its_own() -> None:
-    from aloe.graphs.run import make_context
+    from aloe.graphs.context import make_context
 
     settings = config(turns=1)
     context = make_context(settings, models(settings, scripted_model()), CallLog())

@@ -131,7 +131,7 @@ def test_no_agent_is_told_what_the_check_found() -> None:
     tree = grow(settings, model=scripted_model(watched))
     assert any(node.role == "user" and node.stated for node in tree.nodes)
     with_check, prompts = sorted(prompts), []
-    grow(settings, model=scripted_model(watched), ledger=Unchecked())
+    grow(settings, model=scripted_model(watched), checker=Unchecked())
     assert sorted(prompts) == with_check
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from aloe.errors import InputError
-from aloe.memory.personas import SHIPPED, as_lines, cut_torn_line, read_personas
+from aloe.memory.personas import SHIPPED, as_lines, read_personas
 from aloe.schema import Persona
 
 ANNA = Persona.of("I am 30. I keep bees.", "I want short replies.", axes={"age": 30})
@@ -54,16 +54,6 @@ def test_other_broken_files(tmp_path: Path) -> None:
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(as_lines([ANNA]).encode())[:-9])
     with pytest.raises(InputError, match="gzip"):
         read_personas(tmp_path / "cut.jsonl.gz")
-
-
-@pytest.mark.parametrize(
-    ("before", "after"), [("a\nb", "a\n"), ("a\n", "a\n"), ("ab", ""), ("", "")]
-)
-def test_a_torn_line_is_cut(tmp_path: Path, before: str, after: str) -> None:
-    path = tmp_path / "a"
-    path.write_text("x" * 70_000 + "\n" + before if before != "ab" else before)
-    cut_torn_line(path)
-    assert path.read_text().removeprefix("x" * 70_000 + "\n") == after
 
 
 def test_the_shipped_pool_is_large_and_of_one_piece() -> None:

@@ -8,13 +8,8 @@ import pytest
 from builders import PERSONAS, config, grow
 
 from aloe.errors import ConfigError, InputError, StoreError
-from aloe.memory.run_folder import (
-    RunFolder,
-    cut_torn_line,
-    read_trees,
-    replace_chunks,
-    replace_text,
-)
+from aloe.files.writing import replace_chunks, replace_text
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree
 
 SETTINGS = config(turns=1)
@@ -90,17 +85,6 @@ def test_a_torn_line_is_cut_off_before_the_next_is_written(folder: RunFolder) ->
     assert folder.events.read_text() == ""
 
 
-@pytest.mark.parametrize(
-    ("before", "after"), [("", ""), ("a\n", "a\n"), ("a\nb", "a\n"), ("ab", ""), ("\n\n", "\n\n")]
-)
-def test_cutting(tmp_path: Path, before: str, after: str) -> None:
-    file = tmp_path / "f"
-    file.write_text(before)
-    cut_torn_line(file)
-    assert file.read_text() == after
-    cut_torn_line(tmp_path / "none")
-
-
 def test_a_torn_last_line_is_passed_over_by_readers(folder: RunFolder) -> None:
     fill(folder)
     with folder.trees.open("a") as lines:
@@ -148,31 +132,6 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_no_trees_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="aloe simulate"):
         list(read_trees(tmp_path))
-
-
-def test_a_text_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    file = tmp_path / "a" / "b.jsonl"
-    replace_text(file, "one\n")
-    replace_text(file, "two\n")
-    assert file.read_text() == "two\n"
-    assert list(file.parent.iterdir()) == [file]
-    (tmp_path / "c").mkdir()
-    for target in (tmp_path / "c", file / "d"):
-        with pytest.raises(StoreError, match="cannot be written"):
-            replace_text(target, "x")
-    assert {path.name for path in tmp_path.iterdir()} == {"a", "c"}
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 1000])
-def test_however_long_a_torn_line_is_it_is_found(
-    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("aloe.memory.run_folder.BLOCK", size)
-    file = tmp_path / "lines"
-    for text, whole in (("a\nbcdef", "a\n"), ("abcdef", ""), ("ab\n\n", "ab\n\n"), ("", "")):
-        file.write_text(text)
-        cut_torn_line(file)
-        assert file.read_text() == whole
 
 
 def test_sorting_takes_memory_for_the_ids_only(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from aloe.memory.run_folder import replace_text
+from aloe.files.writing import replace_text
 
 ALOE = str(Path(sys.executable).parent / "aloe")
 LIMIT = 0.5

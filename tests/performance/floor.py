@@ -22,8 +22,9 @@ from aloe.agents.transcript import as_text
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
 from aloe.config import Config
-from aloe.graphs.expansion import Siblings, frontier
-from aloe.graphs.run import PlannedTree, make_context, open_models
+from aloe.graphs.context import make_context, open_models
+from aloe.graphs.expansion import Siblings, choose_frontier
+from aloe.graphs.plan import PlannedTree
 from aloe.models.local import embedded_server
 from aloe.models.open import Message
 from aloe.schema import (
@@ -31,7 +32,7 @@ from aloe.schema import (
     Disclosure,
     Persona,
     UserNode,
-    derived_seed,
+    derive_seed,
     sentences,
 )
 
@@ -106,7 +107,7 @@ class Floor:
         revealed: list[Disclosure] = []
         for turn in range(1, self._config.simulation.turns + 1):
             parent = path[-1].id if path else None
-            seed = derived_seed("user", each.tree, parent, 0)
+            seed = derive_seed("user", each.tree, parent, 0)
             asked = self._user._messages(each.persona, each.tree, path, None)
             said = (await self.post("user", asked, seed=seed))["message"]["content"]
             user = UserNode.of(parent, said, tree=each.tree, turn=turn)
@@ -117,7 +118,7 @@ class Floor:
             await self._compare(each.persona, each.tree, path, user, candidates)
             nodes += [user, *candidates]
             level = [Siblings(user=user.id, candidates=list(candidates), verdicts=[])]
-            chosen = frontier(self._config.simulation, each.tree, turn, level, len(nodes))
+            chosen = choose_frontier(self._config.simulation, each.tree, turn, level, len(nodes))
             path += [user, next(c for c in candidates if c.id == chosen[0])]
         return digest_of(nodes)
 
@@ -128,7 +129,7 @@ class Floor:
         choice = await self.post(
             "inducer",
             self._inducer.prompt.render(sentences=numbered),
-            seed=derived_seed("inducer", tree, user.id),
+            seed=derive_seed("inducer", tree, user.id),
             response_format={"type": "json_schema", "json_schema": shape},
         )
         marks = _marks(choice["message"]["content"], len(said)) or ()
@@ -144,7 +145,7 @@ class Floor:
         revealed: Sequence[Disclosure],
     ) -> AssistantNode:
         hint = " ".join(d.quote for d in revealed) if agent.hinted and revealed else None
-        seed = derived_seed(agent.name, tree, user.id, 0)
+        seed = derive_seed(agent.name, tree, user.id, 0)
         choice = await self.post(agent.name, agent._messages(path, user, hint), seed=seed)
         text = choice["message"]["content"]
         return AssistantNode.of(user.id, text, agent=agent.name, turn=user.turn, hint=hint)
@@ -169,7 +170,7 @@ class Floor:
                 a=a.content,
                 b=b.content,
             )
-            seed = derived_seed("judge", tree, first.id, second.id, order)
+            seed = derive_seed("judge", tree, first.id, second.id, order)
             wishes = {"logprobs": True, "top_logprobs": 20, "max_tokens": 1}
             await self.post("judge", messages, seed=seed, **wishes)
 

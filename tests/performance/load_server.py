@@ -14,7 +14,7 @@ import time
 import zlib
 from typing import Any, cast
 
-from aloe.loop import runner
+from aloe.loop import make_runner
 
 WORDS = ("river", "bread", "ladder", "music", "winter", "garden", "engine", "letter", "market")
 
@@ -122,5 +122,5 @@ async def ceiling(url: str, *, connections: int, seconds: float) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds before an answer")
-    with runner() as loop:
+    with make_runner() as loop:
         loop.run(serve(parser.parse_args().latency))

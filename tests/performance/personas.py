@@ -34,11 +34,11 @@ from typing import Any
 import numpy as np
 
 from aloe.config import ModelConfig, PersonasConfig
+from aloe.files.writing import replace_bytes
 from aloe.memory.axes import KINDS
 from aloe.memory.embedder import MiniLmEmbedder, Vectors, unit
 from aloe.memory.personas import SHIPPED, as_line, read_personas
 from aloe.memory.pool.gate import PersonaPool, open_pool
-from aloe.memory.run_folder import replace_bytes
 from aloe.schema import Persona, digest
 
 BATCH = 64
@@ -219,7 +219,7 @@ def measure_growth(target: int, folder: Path) -> dict[str, Any]:
     from aloe.agents.writer import PersonaWriter
     from aloe.calls.log import CallLog
     from aloe.graphs.pool import GrowthProgress, PoolContext, grow_pool
-    from aloe.loop import runner
+    from aloe.loop import make_runner
     from aloe.memory.descriptions import read_seeds
     from aloe.memory.pool.growth import GrowthLog
     from aloe.models.open import open_model
@@ -247,7 +247,7 @@ def measure_growth(target: int, folder: Path) -> dict[str, Any]:
         )
         embedder.seconds = 0.0
         clock = time.perf_counter()
-        with runner() as loop:
+        with make_runner() as loop:
             ended = loop.run(grow_pool(context))
         seconds = time.perf_counter() - clock
         return {

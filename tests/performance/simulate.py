@@ -37,12 +37,16 @@ from typing import Any
 
 from aloe import config as settings
 from aloe.calls.budget import Budget
-from aloe.calls.log import CallLog, appending
+from aloe.calls.event import appending
+from aloe.calls.log import CallLog
 from aloe.config import Config, LimitsConfig
-from aloe.graphs.run import RunProgress, open_models, plan, simulate
-from aloe.loop import runner
+from aloe.files.writing import replace_text
+from aloe.graphs.batch import RunProgress, grow_all
+from aloe.graphs.context import open_models
+from aloe.graphs.plan import plan_trees
+from aloe.loop import make_runner
 from aloe.memory.personas import SHIPPED, as_line, read_personas
-from aloe.memory.run_folder import RunFolder, read_trees, replace_text
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.limits import Limiter
 from tests.performance.floor import ONE_ORDER, combined, digest_of, run_floor
 from tests.performance.load_server import ceiling
@@ -116,7 +120,7 @@ def make_settings(task: Trial) -> Config:
         "simulation": simulation,
         "judge": {"rules": False, **({} if task.model == EMBEDDED else {"use": ONE_ORDER})},
     }
-    return settings.validated(Config, raw, source="benchmark")
+    return settings.validate(Config, raw, source="benchmark")
 
 
 def measure(task: Trial) -> Measured:
@@ -126,15 +130,15 @@ def measure(task: Trial) -> Measured:
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place) / "run")
         clock, cpu = time.perf_counter(), _cpu()
+        todo = list(plan_trees(personas, task.trees, config.seed))
         if task.variant == "floor":
-            todo = list(plan(personas, task.trees, config.seed))
             floor, digest = asyncio.run(run_floor(config, todo))
             calls, read, cached, wrote = floor.calls, floor.read, floor.cached, floor.wrote
         else:
             progress = RunProgress(wanted=task.trees)
-            with runner() as loop, folder.writing(config), appending(folder.events) as events:
+            with make_runner() as loop, folder.writing(config), appending(folder.events) as events:
                 log = CallLog(events)
-                loop.run(simulate(config, personas, folder, models, log, progress))
+                loop.run(grow_all(todo, config, folder, models, log, progress))
             total = log.totals
             calls, read, cached = total.calls, total.input_tokens, total.cached_tokens
             wrote = total.output_tokens
@@ -270,7 +274,7 @@ def compare(given: argparse.Namespace, personas: str) -> str:
 
 
 def _ceiling(url: str) -> float:
-    with runner() as loop:
+    with make_runner() as loop:
         return loop.run(ceiling(url, connections=128, seconds=3.0))
 
 

@@ -164,7 +164,7 @@ def _check_out(out: Path, run: Path, *, is_file: bool) -> None:
 
 def _exporter(name: str) -> "Rows":
     """Return what makes the rows: one of ours, or the user's own."""
-    from aloe.plugins import described, entry_points, extension
+    from aloe.plugins import describe_error, entry_points, load_plugin
     from aloe.training.export import ROWS, own_rows
 
     if ours := {str(key): rows for key, rows in ROWS.items()}.get(name):
@@ -173,14 +173,14 @@ def _exporter(name: str) -> "Rows":
     if ":" not in name and name not in installed:
         known = ", ".join([*FORMATS, *installed])
         raise ConfigError(f"--format: '{name}' is none of {known}, MODULE:FUNCTION")
-    make = own_rows(extension("exporters", name))
+    make = own_rows(load_plugin("exporters", name))
 
     def rows(tree: "Tree", skipped: "Skipped") -> "Iterator[Row]":
         try:
             yield from make(tree, skipped)
         except Exception as error:
             problem = f"exporter '{name}' failed at tree {tree.id}"
-            raise ConfigError(f"{problem}: {described(error)}") from None
+            raise ConfigError(f"{problem}: {describe_error(error)}") from None
 
     return rows
 

@@ -1,9 +1,7 @@
 """`aloe train`: rows in, a model out."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +12,7 @@ from rich.table import Table
 
 from aloe.console import Display, finish, say, show
 from aloe.errors import INTERRUPTED, ConfigError
-from aloe.options import ConfigFile, Json, Quiet, Seed
+from aloe.options import ConfigFile, Json, Quiet, Seed, with_flags
 from aloe.views.figures import duration
 
 if TYPE_CHECKING:
@@ -83,24 +81,8 @@ class Options:
         return settings.load(self.config, {"seed": self.seed, **named})
 
 
-def _with_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the flags of `Options`, which reach it as its first argument."""
-    own = list(signature(verb).parameters.values())[1:]
-
-    def command(**given: Any) -> None:
-        mine = {each.name: given.pop(each.name) for each in own}
-        verb(Options(**given), **mine)
-
-    data, out, *shared = signature(Options).parameters.values()
-    flags = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (data, out, *own, *shared)]
-    command.__doc__ = verb.__doc__
-    command.__annotations__ = {each.name: each.annotation for each in flags}
-    command.__signature__ = Signature(flags)  # type: ignore[attr-defined]
-    return command
-
-
 @app.command("sft")
-@_with_options
+@with_flags
 def sft(options: Options, start: Start = None, tree_packing: Packing = None) -> None:
     """Imitate the preferred reply of every turn.
 
@@ -110,7 +92,7 @@ def sft(options: Options, start: Start = None, tree_packing: Packing = None) -> 
 
 
 @app.command("dpo")
-@_with_options
+@with_flags
 def dpo(
     options: Options,
     start: Start = None,
@@ -132,7 +114,7 @@ def dpo(
 
 
 @app.command("kto")
-@_with_options
+@with_flags
 def kto(options: Options, start: Start = None) -> None:
     """Learn from single replies marked good or bad (TRL's KTO).
 
@@ -142,7 +124,7 @@ def kto(options: Options, start: Start = None) -> None:
 
 
 @app.command("reward")
-@_with_options
+@with_flags
 def reward(options: Options) -> None:
     """Train a reward model: one score for a conversation (TRL's RewardTrainer).
 
@@ -152,7 +134,7 @@ def reward(options: Options) -> None:
 
 
 @app.command("grpo")
-@_with_options
+@with_flags
 def grpo(
     options: Options,
     reward_of: Annotated[

@@ -10,12 +10,19 @@ from builders import PERSONAS, JitteryChat, config, models, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.scripted import reply
-from aloe.calls.log import CallLog, read_events
+from aloe.calls.event import read_events
+from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import ModelError
-from aloe.graphs.run import RunProgress, open_models, plan, simulate
+from aloe.graphs.batch import RunProgress, grow_all
+from aloe.graphs.context import open_models
+from aloe.graphs.plan import PlannedTree, plan_trees
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
+
+
+def wanted(settings: Config) -> list[PlannedTree]:
+    return list(plan_trees(PERSONAS, settings.simulation.trees, settings.seed))
 
 
 def run(settings: Config, path: Path, model: Model | None = None) -> tuple[RunProgress, CallLog]:
@@ -24,16 +31,17 @@ def run(settings: Config, path: Path, model: Model | None = None) -> tuple[RunPr
     with folder.writing(settings), folder.events.open("a", encoding="utf-8") as file:
         calls = CallLog(file)
         played = models(settings, model or scripted_model())
-        asyncio.run(simulate(settings, PERSONAS, folder, played, calls, progress))
+        asyncio.run(grow_all(wanted(settings), settings, folder, played, calls, progress))
     return progress, calls
 
 
 def test_the_plan_goes_round_the_personas_with_new_seeds() -> None:
-    found = list(plan(PERSONAS, 10, seed=3))
+    found = list(plan_trees(PERSONAS, 10, seed=3))
     assert [each.persona for each in found[:5]] == [*PERSONAS, PERSONAS[0]]
     assert len({each.tree for each in found}) == len({each.seed for each in found}) == 10
-    assert list(plan(PERSONAS, 4, seed=3)) == found[:4]
-    assert {each.tree for each in plan(PERSONAS, 10, seed=4)}.isdisjoint(e.tree for e in found)
+    assert list(plan_trees(PERSONAS, 4, seed=3)) == found[:4]
+    others = {each.tree for each in plan_trees(PERSONAS, 10, seed=4)}
+    assert others.isdisjoint(each.tree for each in found)
 
 
 def test_equal_runs_are_equal_files_whatever_the_concurrency(tmp_path: Path) -> None:
@@ -61,7 +69,9 @@ def test_no_more_trees_are_in_flight_than_allowed(tmp_path: Path) -> None:
     model = Model(**{**vars(scripted_model()), "chat": JitteryChat(script=reply)})
     with folder.writing(settings):
         played = models(settings, model)
-        asyncio.run(simulate(settings, PERSONAS, folder, played, CallLog(), progress, watch))
+        asyncio.run(
+            grow_all(wanted(settings), settings, folder, played, CallLog(), progress, watch)
+        )
     assert most == 3
     assert (progress.running, progress.finished) == (0, 8)
 
@@ -132,7 +142,7 @@ def test_a_model_that_is_gone_stops_the_run_and_keeps_what_is_finished(tmp_path:
 
 def test_every_call_of_a_run_is_an_event(tmp_path: Path) -> None:
     _, calls = run(config(trees=3, turns=2), tmp_path)
-    events = read_events(tmp_path / "events.jsonl")
+    events = list(read_events(tmp_path / "events.jsonl"))
     assert len(events) == calls.totals.calls
     trees = {tree.id: tree for tree in read_trees(tmp_path)}
     for event in events:

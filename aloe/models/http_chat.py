@@ -21,7 +21,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, SecretStr
 
-from aloe.models.http_answer import ENCODINGS, checked_completion, read_answer, read_bounded
+from aloe.models.http_answer import ENCODINGS, check_completion, read_answer, read_bounded
 from aloe.models.thoughts import fields_of_thoughts
 
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -162,7 +162,7 @@ def message_of(answer: Any) -> AIMessage:
     Raises:
         UnreadableError: it holds none.
     """
-    checked = checked_completion(answer)
+    checked = check_completion(answer)
     choice, usage = checked["choices"][0], checked["usage"]
     message = choice["message"]
     return AIMessage(

@@ -28,7 +28,7 @@ NUMBERS = {
 STRING, ARRAY = 8, 9
 
 
-def read_head(path: Path) -> dict[str, Any]:
+def read_header(path: Path) -> dict[str, Any]:
     """Return the metadata of a GGUF file (version 2 or 3, little-endian), by key.
 
     Raises:

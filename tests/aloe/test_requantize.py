@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 
-from aloe.models.requantize import ending_at, recoded
+from aloe.models.requantize import ending_at, requantize
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def numbers(path: Path) -> dict[str, np.ndarray]:
 
 
 def test_the_numbers_and_the_head_are_the_same(source: Path) -> None:
-    copy = recoded(source)
+    copy = requantize(source)
     assert copy != source
     before, after = numbers(source), numbers(copy)
     assert np.array_equal(before["plain"], after["plain"])
@@ -50,9 +50,9 @@ def test_the_numbers_and_the_head_are_the_same(source: Path) -> None:
 
 
 def test_it_is_made_once(source: Path) -> None:
-    copy = recoded(source)
+    copy = requantize(source)
     stamp = copy.stat().st_mtime_ns
-    assert recoded(source) == copy
+    assert requantize(source) == copy
     assert copy.stat().st_mtime_ns == stamp
     assert [each.name for each in copy.parent.iterdir()] == [copy.name]
 
@@ -62,7 +62,7 @@ def test_without_room_for_it_the_file_is_served_as_it_is(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert recoded(source) == source
+    assert requantize(source) == source
 
 
 @pytest.mark.parametrize(

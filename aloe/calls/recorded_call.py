@@ -5,12 +5,12 @@ one after the other, the lines of a tree hold all of it. Runs from before that w
 messages, which is said and not guessed.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aloe.calls.event import read_events
 from aloe.models.markup import message_in
 from aloe.models.thoughts import joined_thoughts
 
@@ -44,12 +44,12 @@ class RecordedCall:
         return str(reply.get("raw") or reply["text"])
 
 
-def exchanges(path: Path, tree: str | None = None) -> list[RecordedCall]:
+def read_calls(path: Path, tree: str | None = None) -> list[RecordedCall]:
     """Return the calls in an events file, of one tree or of all, in the order they ended."""
-    return list(read_exchanges(events_of(path, tree)))
+    return list(join_messages(read_events(path, tree)))
 
 
-def read_exchanges(events: Iterator[Mapping[str, Any]]) -> Iterator[RecordedCall]:
+def join_messages(events: Iterator[Mapping[str, Any]]) -> Iterator[RecordedCall]:
     """Yield each event with its messages; `events` must hold the earlier ones of its tree."""
     texts: dict[str, Message] = {}
     for event in events:
@@ -57,22 +57,3 @@ def read_exchanges(events: Iterator[Mapping[str, Any]]) -> Iterator[RecordedCall
         names = event.get("prompt", [])
         known = tuple(texts[name] for name in names if name in texts)
         yield RecordedCall(event=event, messages=known if len(known) == len(names) else ())
-
-
-def events_of(path: Path, tree: str | None = None) -> Iterator[Mapping[str, Any]]:
-    """Yield the events of `tree`, or all; lines of other trees are passed over unread."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
-        for line in lines:
-            if (tree or "") in line and (event := parsed(line)) and tree in (None, event["tree"]):
-                yield event
-
-
-def parsed(line: str | bytes) -> dict[str, Any] | None:
-    """Return the event in `line`; None for a torn line, left by a kill."""
-    try:
-        event = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        return None
-    return event if isinstance(event, dict) and "tree" in event else None

@@ -4,7 +4,7 @@ import gguf
 import numpy as np
 import pytest
 
-from aloe.models.gguf_head import read_head, read_tensor_types
+from aloe.models.gguf_header import read_header, read_tensor_types
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_every_kind_of_value_is_read_as_the_gguf_package_reads_it(file: Path) -> None:
-    head = read_head(file)
+    head = read_header(file)
     theirs = gguf.GGUFReader(file).fields
     assert set(head) == {key for key in theirs if not key.startswith("GGUF.")}
     for key, value in head.items():
@@ -43,6 +43,6 @@ def test_types_of_tensors_are_read_as_the_gguf_package_reads_them(file: Path) ->
 def test_a_file_that_was_cut_off_is_refused(file: Path, cut: int) -> None:
     file.write_bytes(file.read_bytes()[:cut])
     with pytest.raises(ValueError, match="no GGUF file"):
-        read_head(file)
+        read_header(file)
     with pytest.raises(ValueError, match="no GGUF file"):
         read_tensor_types(file)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TextIO
 
 from aloe.errors import StoreError
+from aloe.files.writing import explain_failure
 
 
 @contextmanager
-def held(path: Path, taken: Callable[[str], str]) -> Iterator[TextIO]:
+def acquire_lock(path: Path, taken: Callable[[str], str]) -> Iterator[TextIO]:
     """Hold the file at `path`, which is made with its folder; give it open.
 
     Args:
@@ -24,11 +25,9 @@ def held(path: Path, taken: Callable[[str], str]) -> Iterator[TextIO]:
     Raises:
         StoreError: another process holds it, or the folder cannot be written.
     """
-    try:
+    with explain_failure(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("a+")
-    except OSError as error:
-        raise StoreError(f"{path.parent} cannot be written ({error.strerror})") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,3 +35,15 @@ def held(path: Path, taken: Callable[[str], str]) -> Iterator[TextIO]:
             lock.seek(0)
             raise StoreError(taken(lock.read().strip())) from None
         yield lock
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the file now."""
+    try:
+        with path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -13,8 +13,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
+from aloe.calls.event import Event
 from aloe.config import ModelConfig
 from aloe.errors import CallError, ModelError
 
@@ -38,16 +38,6 @@ SETTINGS = {
 """Where the models of shipped roles are set; others are found by the name of their agent."""
 
 
-class Asked(Protocol):
-    """What is known of a call: an `aloe.calls.log.Event`."""
-
-    role: str
-    model: str
-    tree: str | None
-    key: str
-    outcome: str
-
-
 Role = tuple[str, str]
 """Name of the agent, and its model."""
 
@@ -63,7 +53,7 @@ class Refusals:
         self._readable: set[Role] = set()
 
     @contextmanager
-    def asking(self, call: Asked) -> Iterator[None]:
+    def asking(self, call: Event) -> Iterator[None]:
         """Take note that a call is under way at its server."""
         under_way, ended = self._under_way[call.role, call.model], asyncio.Event()
         under_way.add(ended)
@@ -73,14 +63,14 @@ class Refusals:
             under_way.discard(ended)
             ended.set()
 
-    def answered(self, call: Asked) -> None:
+    def answered(self, call: Event) -> None:
         """Take note of an answer, whatever it says."""
         role = call.role, call.model
         self._answered.add(role)
         for key in [key for key in self._refused if key[0] == role]:
             del self._refused[key]
 
-    async def refused(self, call: Asked, error: CallError) -> CallError | ModelError:
+    async def refused(self, call: Event, error: CallError) -> CallError | ModelError:
         """Take note of a call that failed for good; return the error to raise."""
         role = call.role, call.model
         if not error.refusal:
@@ -102,7 +92,7 @@ class Refusals:
             f"see to {_setting(call.role, str(error))}, then run the same command again"
         )
 
-    def read(self, call: Asked) -> None:
+    def read(self, call: Event) -> None:
         """Take note of what became of an answer.
 
         Raises:

@@ -10,28 +10,32 @@ from builders import PERSONAS, config
 from server import Answer, ChatServer, Request, failure, scripted
 
 from aloe.calls.budget import Budget
-from aloe.calls.log import CallLog, Event, appending, read_events
+from aloe.calls.event import Event, appending, read_events
+from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config
 from aloe.errors import AloeError, BudgetError, ModelError, StoreError
-from aloe.graphs.engine import workers
-from aloe.graphs.run import RunProgress, finish_trees, plan, simulate
-from aloe.graphs.worker import Order, Report, Setup, Worker
-from aloe.graphs.worker_pool import LIVES, WorkerLostError, WorkerPool
+from aloe.graphs.batch import RunProgress, finish_trees, grow_all
+from aloe.graphs.context import open_models
+from aloe.graphs.engine import count_workers
+from aloe.graphs.plan import plan_trees
+from aloe.graphs.worker import Report, Worker, WorkerSetup
+from aloe.graphs.worker import Request as WorkerRequest
+from aloe.graphs.worker_pool import MAX_DEATHS, WorkerLostError, WorkerPool
 from aloe.memory.run_folder import RunFolder, read_trees
 
 
-class LoopLink:
+class LoopConnection:
     """A worker in this very loop that dies after so many reports."""
 
-    def __init__(self, setup: Setup, lives: float) -> None:
+    def __init__(self, setup: WorkerSetup, lives: float) -> None:
         self._reports: asyncio.Queue[Report] = asyncio.Queue()
         self._worker = Worker.of(setup, self._reports.put_nowait)
         self._lives = lives
         self.dead = False
 
-    def send(self, order: Order) -> None:
+    def send(self, request: WorkerRequest) -> None:
         if not self.dead:
-            self._worker.take(order)
+            self._worker.take(request)
 
     async def receive(self) -> Report:
         if self._lives <= 0:
@@ -56,42 +60,41 @@ def run(
     """Run with two workers of which the n-th to be started lives for `lives(n)` reports."""
     folder, progress, started = RunFolder(path), RunProgress(wanted=settings.simulation.trees), 0
 
-    def link() -> LoopLink:
+    def connect() -> LoopConnection:
         nonlocal started
         started += 1
-        return LoopLink(Setup(config=settings, share=0.5), lives(started))
+        return LoopConnection(WorkerSetup(config=settings, share=0.5), lives(started))
 
     async def grow(calls: CallLog) -> None:
-        wanted = {each.tree: each for each in plan(PERSONAS, settings.simulation.trees, 0)}
-        async with WorkerPool([link, link], calls) as crew:
-            await finish_trees(wanted, crew.grow, folder, crew, progress, lambda: None, width=4)
+        wanted = {each.tree: each for each in plan_trees(PERSONAS, settings.simulation.trees, 0)}
+        async with WorkerPool([connect, connect], calls) as pool:
+            await finish_trees(wanted, pool.grow, folder, pool, progress, lambda: None, width=4)
 
     with folder.writing(settings), appending(folder.events) as file:
         calls = log(file, budget=budget)
         try:
             asyncio.run(grow(calls))
         except AloeError as error:
-            error.add_note("while the crew worked")
+            error.add_note("while the pool worked")
             raise
     return progress, calls
 
 
 def alone(settings: Config, path: Path) -> bytes:
     folder, progress = RunFolder(path), RunProgress(wanted=settings.simulation.trees)
-    from aloe.graphs.run import open_models
-
+    wanted = list(plan_trees(PERSONAS, settings.simulation.trees, settings.seed))
     with folder.writing(settings):
         models = open_models(settings)
-        asyncio.run(simulate(settings, PERSONAS, folder, models, CallLog(), progress))
+        asyncio.run(grow_all(wanted, settings, folder, models, CallLog(), progress))
     return folder.trees.read_bytes()
 
 
-def test_a_crew_grows_the_trees_that_one_process_grows(tmp_path: Path) -> None:
+def test_a_pool_grows_the_trees_that_one_process_grows(tmp_path: Path) -> None:
     settings = config(trees=6, turns=2, workers=1)
-    progress, calls = run(settings, tmp_path / "crew")
-    assert (tmp_path / "crew/trees.jsonl").read_bytes() == alone(settings, tmp_path / "alone")
+    progress, calls = run(settings, tmp_path / "pool")
+    assert (tmp_path / "pool/trees.jsonl").read_bytes() == alone(settings, tmp_path / "alone")
     assert (progress.finished, progress.failures) == (6, {})
-    events = read_events(tmp_path / "crew/events.jsonl")
+    events = list(read_events(tmp_path / "pool/events.jsonl"))
     assert len(events) == calls.totals.calls > 0
 
 
@@ -99,10 +102,10 @@ def test_a_worker_that_dies_is_replaced_and_nothing_that_arrived_is_asked_again(
     tmp_path: Path,
 ) -> None:
     settings = config(trees=6, turns=3, workers=1)
-    progress, calls = run(settings, tmp_path / "crew", lambda n: 25 if n < 4 else float("inf"))
-    assert (tmp_path / "crew/trees.jsonl").read_bytes() == alone(settings, tmp_path / "alone")
+    progress, calls = run(settings, tmp_path / "pool", lambda n: 25 if n < 4 else float("inf"))
+    assert (tmp_path / "pool/trees.jsonl").read_bytes() == alone(settings, tmp_path / "alone")
     assert (progress.finished, progress.failures) == (6, {})
-    keys = [event["key"] for event in read_events(tmp_path / "crew/events.jsonl")]
+    keys = [event["key"] for event in read_events(tmp_path / "pool/events.jsonl")]
     assert len(keys) == len(set(keys)) == calls.totals.calls
 
 
@@ -114,20 +117,20 @@ def test_workers_that_only_die_end_the_run(tmp_path: Path) -> None:
 def test_a_tree_that_kills_whoever_grows_it_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receive = LoopLink.receive
-    poisoned = {each.tree for each in plan(PERSONAS, 4, 0) if each.persona == PERSONAS[3]}
+    receive = LoopConnection.receive
+    poisoned = {each.tree for each in plan_trees(PERSONAS, 4, 0) if each.persona == PERSONAS[3]}
 
-    async def poison(link: LoopLink) -> Report:
-        report = await receive(link)
+    async def poison(connection: LoopConnection) -> Report:
+        report = await receive(connection)
         if isinstance(report, Event) and report.tree in poisoned and report.role == "inducer":
-            link._lives = 0
-            return await receive(link)
+            connection._lives = 0
+            return await receive(connection)
         return report
 
     with monkeypatch.context() as patch:
-        patch.setattr(LoopLink, "receive", poison)
+        patch.setattr(LoopConnection, "receive", poison)
         progress, _ = run(config(trees=4, turns=1), tmp_path)
-    reason = f"{LIVES} workers died over it; the last one: shot"
+    reason = f"{MAX_DEATHS} workers died over it; the last one: shot"
     assert {progress.failures.pop(tree) for tree in poisoned} == {reason}
     assert progress.finished >= 2, "one that was grown beside it may be lost with it"
     progress, _ = run(config(trees=4, turns=1), tmp_path)
@@ -138,7 +141,7 @@ def test_the_budget_of_the_run_closes_every_worker(tmp_path: Path) -> None:
     settings = config(trees=8, turns=2, workers=1)
     with pytest.raises(BudgetError, match="30 calls are made"):
         run(settings, tmp_path, budget=Budget(BudgetConfig(max_calls=30)))
-    made = len(read_events(tmp_path / "events.jsonl"))
+    made = len(list(read_events(tmp_path / "events.jsonl")))
     assert 30 <= made <= 30 + 8, "at most what was in flight comes on top"
     run(settings, tmp_path)
     assert (tmp_path / "trees.jsonl").read_bytes() == alone(settings, tmp_path / "alone")
@@ -183,7 +186,7 @@ def test_a_fault_of_the_program_is_not_hidden(
     async def broken(*_: Any) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("aloe.graphs.run.grow_tree", broken)
+    monkeypatch.setattr("aloe.graphs.worker.grow_tree", broken)
     with pytest.raises(ExceptionGroup) as found:
         run(config(trees=1, turns=1), tmp_path)
     assert found.group_contains(RuntimeError, match="KeyError: 'a bug'")
@@ -211,16 +214,16 @@ def test_how_many_workers_are_taken(
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
     calls = CallLog(budget=Budget(BudgetConfig(**budget)))
-    assert workers(config(model, **simulation), 5000, calls) == expected
+    assert count_workers(config(model, **simulation), 5000, calls) == expected
 
 
-def test_a_link_that_cannot_be_understood_does_not_leave_anybody_waiting(
+def test_a_connection_that_cannot_be_understood_does_not_leave_anybody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def garbled(_: LoopLink) -> Report:
+    async def garbled(_: LoopConnection) -> Report:
         raise EOFError("half a message")
 
-    monkeypatch.setattr(LoopLink, "receive", garbled)
+    monkeypatch.setattr(LoopConnection, "receive", garbled)
     with pytest.raises(ExceptionGroup) as found:
         run(config(trees=2, turns=1), tmp_path)
     assert found.group_contains(EOFError)

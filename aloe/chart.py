@@ -1,0 +1,123 @@
+"""The geometry of a line chart: where its curves, bands, ticks and labels stand.
+
+The macro `chart` of `templates/parts.html` draws it as inline SVG.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 28, 48
+"""Margins, in the chart's own units."""
+TICKS = 5
+"""About as many lines across a chart."""
+LABELS = 12
+"""Most turns named below it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One line of a chart."""
+
+    name: str
+    levels: Sequence[float | None]
+    """By turn, from 1; None leaves a gap."""
+    low: Sequence[float | None] = ()
+    """Lower edge of its band, by turn; empty for no band."""
+    high: Sequence[float | None] = ()
+    dashed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Curves over the turns with their bands."""
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: Sequence[Curve]
+    width: int = 480
+    height: int = 296
+
+    @property
+    def left(self) -> int:
+        """Where the curves begin."""
+        return LEFT
+
+    @property
+    def right(self) -> int:
+        """Where they end."""
+        return self.width - RIGHT
+
+    @property
+    def bottom(self) -> int:
+        """Where the lowest tick stands."""
+        return self.height - BOTTOM
+
+    @cached_property
+    def levels(self) -> list[float]:
+        """Every level to be shown; a chart without one draws nothing."""
+        return [v for c in self.curves for v in (*c.levels, *c.low, *c.high) if v is not None]
+
+    @cached_property
+    def turns(self) -> int:
+        """Turns of the longest curve."""
+        return max((len(curve.levels) for curve in self.curves), default=0)
+
+    @cached_property
+    def ticks(self) -> list[float]:
+        """Round levels from just below the least to just above the greatest."""
+        least, greatest = min(self.levels), max(self.levels)
+        span = (greatest - least) or abs(greatest) or 1.0
+        power = 10.0 ** _floor_log10(span / TICKS)
+        step = next(power * m for m in (1, 2, 5, 10) if power * m * TICKS >= span * 0.999)
+        first = int(least // step)
+        ticks = [first * step]
+        while ticks[-1] < greatest - 1e-9 * span or len(ticks) < 2:
+            ticks.append((first + len(ticks)) * step)
+        return ticks
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Yield the y of each tick with its label."""
+        decimals = max(0, -_floor_log10(self.ticks[1] - self.ticks[0]))
+        for tick in self.ticks:
+            yield f"{self._y(tick):.1f}", f"{tick:.{decimals}f}"
+
+    def columns(self) -> Iterator[tuple[str, int]]:
+        """Yield the x of each turn that is named, with its number."""
+        for turn in range(1, self.turns + 1, max(1, -(-self.turns // LABELS))):
+            yield self._x(turn), turn
+
+    def band(self, curve: Curve) -> str:
+        """Return the corners of a curve's band; empty if it has none."""
+        edges = [
+            (self._x(turn), low, high)
+            for turn, (low, high) in enumerate(zip(curve.low, curve.high, strict=True), 1)
+            if low is not None and high is not None
+        ]
+        upper = [f"{x},{self._y(high):.1f}" for x, _, high in edges]
+        lower = [f"{x},{self._y(low):.1f}" for x, low, _ in reversed(edges)]
+        return " ".join(upper + lower)
+
+    def path(self, curve: Curve) -> str:
+        """Return the commands that draw a curve, with a gap where a level is missing."""
+        parts = []
+        for turn, (before, level) in enumerate(pairwise([None, *curve.levels]), 1):
+            if level is not None:
+                place = f"{self._x(turn)} {self._y(level):.1f}"
+                parts.append(f"M{place}h0" if before is None else f"L{place}")
+        return "".join(parts)
+
+    def _x(self, turn: int) -> str:
+        width = self.right - self.left
+        return f"{self.left + (turn - 1) / max(self.turns - 1, 1) * width:.1f}"
+
+    def _y(self, level: float) -> float:
+        least, greatest = self.ticks[0], self.ticks[-1]
+        share = (level - least) / ((greatest - least) or 1.0)
+        return self.bottom - share * (self.bottom - TOP)
+
+
+def _floor_log10(value: float) -> int:
+    return int(f"{value:e}".partition("e")[2])

@@ -1,0 +1,59 @@
+"""Settings: one object for all commands, read from TOML, saved resolved into the run folder.
+
+Every knob has a default that works with nothing but the installed packages. A file may set any
+part of it; flags win over the file. The resolved settings are written to `config.toml` in the run
+folder, so that a run can be repeated, compared and resumed; a later run into the same folder must
+agree with them, except for what cannot change a tree (`aloe.config.differences`).
+
+Secrets have no place here: settings hold the *name* of the environment variable with the key.
+
+A section stands in the file of its name; all of them are offered here.
+"""
+
+from aloe.config.benchmark import BenchmarkConfig, Condition
+from aloe.config.config import Config, load
+from aloe.config.differences import differences, shaping
+from aloe.config.experiment import ExperimentConfig
+from aloe.config.judge import MIN_MASS, Criterion, JudgeConfig, Schedule
+from aloe.config.limits import LimitsConfig
+from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
+from aloe.config.personas import PersonasConfig
+from aloe.config.roles import Place, RoleConfig, place_of
+from aloe.config.settings import Settings, validate
+from aloe.config.simulation import EXPANSION_NAMES, Mood, SimulationConfig
+from aloe.config.spending import BudgetConfig, Price
+from aloe.config.telemetry import TelemetryConfig
+from aloe.config.training import TrainingConfig
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "EXPANSION_NAMES",
+    "MIN_MASS",
+    "PAID",
+    "AssistantConfig",
+    "BenchmarkConfig",
+    "BudgetConfig",
+    "Condition",
+    "Config",
+    "Criterion",
+    "ExperimentConfig",
+    "JudgeConfig",
+    "LimitsConfig",
+    "ModelConfig",
+    "ModelsConfig",
+    "Mood",
+    "PersonasConfig",
+    "Place",
+    "Price",
+    "RoleConfig",
+    "Schedule",
+    "Settings",
+    "SimulationConfig",
+    "TelemetryConfig",
+    "TrainingConfig",
+    "differences",
+    "load",
+    "place_of",
+    "shaping",
+    "validate",
+]

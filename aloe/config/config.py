@@ -1,0 +1,117 @@
+"""All settings of a run, and where they are read from."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import tomli_w
+from pydantic import Field, model_validator
+
+from aloe.config.benchmark import BenchmarkConfig
+from aloe.config.experiment import ExperimentConfig
+from aloe.config.judge import JudgeConfig
+from aloe.config.limits import LimitsConfig
+from aloe.config.models import ROLE_DEFAULTS, ModelsConfig
+from aloe.config.personas import PersonasConfig
+from aloe.config.roles import RoleConfig
+from aloe.config.settings import Settings, change, validate
+from aloe.config.simulation import SimulationConfig
+from aloe.config.spending import BudgetConfig, Price
+from aloe.config.telemetry import TelemetryConfig
+from aloe.config.training import TrainingConfig
+from aloe.errors import InputError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+
+RoleName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+
+
+class Config(Settings):
+    """All settings of one run."""
+
+    seed: int = 0
+    models: ModelsConfig = Field(default_factory=lambda: ModelsConfig.model_validate({}))
+    personas: PersonasConfig = PersonasConfig()
+    simulation: SimulationConfig = SimulationConfig()
+    judge: JudgeConfig = JudgeConfig()
+    training: TrainingConfig = TrainingConfig()
+    experiment: ExperimentConfig = ExperimentConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
+    benchmark: BenchmarkConfig = BenchmarkConfig()
+    limits: LimitsConfig = LimitsConfig()
+    budget: BudgetConfig = BudgetConfig()
+    roles: dict[RoleName, RoleConfig] = Field(default_factory=dict)
+    """Custom roles by name; they work in this order where they share a place."""
+    prompts: dict[str, Path] = Field(default_factory=dict)
+    """Custom files in place of shipped prompts, or of a role's, by the prompt's name."""
+    prices: dict[str, Price] = Field(default_factory=dict)
+    """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
+    that is not listed is unknown, and shown so."""
+
+    @model_validator(mode="after")
+    def _roles_have_names_of_their_own(self) -> Self:
+        taken = {*ROLE_DEFAULTS, *self.models.by_role()}
+        if twice := next((name for name in self.roles if name in taken), None):
+            raise ValueError(f"a role cannot be called '{twice}': another agent is")
+        return self
+
+    def with_model(self, model: "str | BaseChatModel | None", base_url: str | None) -> Self:
+        """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
+
+        A panel is dismissed: one model in all its seats would only repeat itself.
+        """
+        given = {"model": model, "base_url": base_url}
+        change = {key: value for key, value in given.items() if value is not None}
+        if not change:
+            return self
+        source = "--model/--base-url"
+        roles = [f"models.{role}" for role in ("user", "inducer", "judge", "writer")]
+        roles += [f"roles.{name}.model" for name in self.roles]
+        assistants = [each.updated(change, source=source) for each in self.models.assistants]
+        alone = {"models.assistants": assistants, "models.panel": []}
+        return self.updated({**dict.fromkeys(roles, change), **alone}, source=source)
+
+    def with_judge(self, model: str | None, base_url: str | None) -> Self:
+        """Return a copy judged by `model` alone, no rules, at `base_url`; None keeps what is."""
+        changes: dict[str, Any] = {}
+        if model:
+            changes["models.judge"] = {"model": model, "base_url": None, "api_key_env": None}
+            changes["models.panel"] = []
+            changes["judge"] = {"rules": False, "use": None, "options": {}}
+        if base_url:
+            changes["models.judge.base_url"] = base_url
+        return self.updated(changes, source="command line")
+
+    def toml(self) -> str:
+        """Return the settings as TOML; keys whose value is None are left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read settings from a TOML file (None: defaults), then apply dotted `overrides`.
+
+    Args:
+        path: TOML file, or None.
+        overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped.
+
+    Raises:
+        InputError: the file is missing or is not TOML (with the line).
+        ConfigError: a key is unknown or a value does not fit.
+    """
+    raw, source = _read_toml(path) if path else {}, path or "command line"
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            change(raw, key, value, source=source)
+    return validate(Config, raw, source=source)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, f"is not valid TOML: {error}") from None

@@ -1,0 +1,51 @@
+"""In what the settings of two runs differ, as far as that matters for what a run contains."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from aloe.config.config import Config
+
+FREE_ON_RESUME = (
+    "simulation.trees",
+    "simulation.concurrency",
+    "simulation.workers",
+    "simulation.engine",
+    "simulation.ray_address",
+    "simulation.checkpoints",
+    "personas.",
+    "models.writer.",
+    "prices.",
+    "training.",
+    "benchmark.",
+    "experiment.",
+    "limits.",
+    "budget.",
+)
+"""Settings that may differ when a run is taken up again: they cannot change any one tree."""
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Return one line for each setting that differs and matters for what a run contains."""
+    before, after = shaping(old), shaping(new)
+    return [
+        f"{key}: {before.get(key)!r} there, {after.get(key)!r} now"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def shaping(config: Config) -> dict[str, Any]:
+    """Return the settings that matter for what a run contains, by dotted name."""
+    flat = _flat(config.model_dump(mode="json"))
+    return {key: value for key, value in flat if not key.startswith(FREE_ON_RESUME)}
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else key)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _flat(inner, f"{prefix}[{index}]")
+    else:
+        yield prefix, value

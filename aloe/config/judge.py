@@ -1,0 +1,50 @@
+"""How two replies are compared."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from aloe.config.settings import Settings
+from aloe.secrets import refuse_secrets
+
+Criterion = Literal["style", "content", "humanness", "no_mind_reading"]
+"""What a judge can be asked about instead of the reply as a whole."""
+
+
+MIN_MASS = 0.5
+"""Probability that a judge's answer begins with a word that it may say, from which its
+log-probabilities are read. Below that the model was about to say something else."""
+
+
+Schedule = Literal["round_robin", "tournament"]
+"""Which of more than two candidates are compared; see `aloe.agents.schedule`."""
+
+
+class JudgeConfig(Settings):
+    """How two replies are compared."""
+
+    min_margin: float = Field(default=0.05, ge=0)
+    """Smallest absolute log-odds, averaged over both orders, that counts as a preference."""
+    min_mass: float = Field(default=MIN_MASS, ge=0, le=1)
+    """Smallest probability of A, B and TIE together (of the digits, for a rating) from which
+    log-probabilities are read; below it the judge's text is."""
+    criteria: dict[Criterion, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Weight of each criterion to be asked about on its own; empty: one question for all."""
+    passport: Path | None = None
+    """What `aloe judge audit` wrote about this very judge; gives verdicts a confidence."""
+    rules: bool = True
+    """Whether personas whose wishes a program can check are judged by counting, without a model."""
+    schedule: Schedule = "round_robin"
+    """With more than two candidates: `round_robin` compares every pair, `tournament` only those
+    whose order earlier verdicts do not imply."""
+    use: str | None = None
+    """A custom judge in place of the model: `MODULE:NAME` or an entry point of `aloe.judges`
+    (see `aloe.agents.roles`)."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the judge that `use` names."""
+
+    @model_validator(mode="after")
+    def _no_secrets(self) -> Self:
+        refuse_secrets("options", self.options)
+        return self

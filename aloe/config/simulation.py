@@ -1,0 +1,77 @@
+"""How conversation trees grow."""
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from aloe.config.settings import Settings
+from aloe.plugins import entry_points
+
+EXPANSION_NAMES = ("sample", "preferred", "both", "beam", "disagreement")
+"""Policies that come with the program; see `aloe.graphs.expansion`."""
+
+Mood = Literal["curt", "chatty", "contradictory", "typos"]
+"""A way of writing that a simulated user can have on top of the persona's; see
+`aloe.agents.mood`."""
+
+
+class SimulationConfig(Settings):
+    """How conversation trees grow."""
+
+    trees: int = Field(default=3, ge=1)
+    """How many trees; with more trees than personas, personas return with another seed."""
+    turns: int = Field(default=3, ge=1)
+    """User messages on every path."""
+    expansion: str = "sample"
+    """Which candidates are continued. `sample`: one at random (the paper). `preferred`: the
+    judge's choice, one at random where it has none. `both`: all of them. `beam`: the best of a
+    turn over all branches. `disagreement`: all where the judge is divided, else one at random.
+    `MODULE:FUNCTION`: a custom policy (see `aloe.graphs.expansion.Expansion`)."""
+    beam_width: int = Field(default=2, ge=1)
+    """Candidates that `beam` continues a turn."""
+    node_budget: int | None = Field(default=None, ge=3)
+    """Most nodes of a tree; None for no limit. Branches are dropped so that those that stay reach
+    the last turn; one path goes on as long as an exchange fits."""
+    both_turns: int = Field(default=0, ge=0)
+    """Number of first turns at which all candidates are continued, whatever `expansion` says."""
+    moods: tuple[Mood, ...] = ()
+    """Moods of users, one drawn for each tree; empty: everybody writes as the persona does."""
+    stop_when_done: bool = False
+    """Whether a branch ends early, at a farewell or when its user has nothing left to tell."""
+    user_window: int | None = Field(default=None, ge=0)
+    """Past exchanges that the simulated user rereads; None for all. Very small models lose the
+    thread in long prompts."""
+    user_words: int = Field(default=60, ge=1)
+    """Most words of a user's message; a longer one is asked for again."""
+    check_ledger: bool = True
+    """Whether what was said is held against the persona: recall and precision of the inducer,
+    drift, and mind-reading, which then is never exported. About 30 ms of CPU a turn."""
+    concurrency: int = Field(default=8, ge=1)
+    """Trees in flight at once."""
+    workers: int | None = Field(default=None, ge=1)
+    """Processes that grow trees. None: one for every 128 trees in flight, but no more than cores,
+    and only one where a model lives in this process or a budget is to be kept to the call."""
+    engine: Literal["local", "ray"] = "local"
+    """Where the workers are: processes of this machine, or the machines of a Ray cluster."""
+    ray_address: str | None = None
+    """The cluster: `auto` or HOST:PORT. None: a Ray of its own on this machine, for this run."""
+    checkpoints: Literal["postgres"] | None = None
+    """Where every step of a tree is kept beside the run folder, for runs whose machine may be lost
+    (`aloe.graphs.checkpoints`): in the Postgres that PGHOST and its like name. None: nowhere."""
+
+    @model_validator(mode="after")
+    def _address_is_of_ray(self) -> Self:
+        if self.ray_address and self.engine != "ray":
+            raise ValueError('ray_address is for engine = "ray" (--engine ray)')
+        return self
+
+    @field_validator("expansion")
+    @classmethod
+    def _expansion_is_known(cls, name: str) -> str:
+        if name in EXPANSION_NAMES or ":" in name:
+            return name
+        installed = [point.name for point in entry_points("expansions")]
+        if name not in installed:
+            known = ", ".join([*EXPANSION_NAMES, *installed])
+            raise ValueError(f"'{name}' is none of {known}, MODULE:FUNCTION")
+        return name

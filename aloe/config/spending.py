@@ -1,0 +1,24 @@
+"""What models cost, and what a run may cost."""
+
+from pydantic import Field
+
+from aloe.config.settings import Settings
+
+
+class Price(Settings):
+    """What a model costs, in US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    """For input tokens from the server's prefix cache; None: the same as `input`."""
+
+
+class BudgetConfig(Settings):
+    """What a run folder may cost in all, earlier parts of its run included; None for no limit."""
+
+    max_cost: float | None = Field(default=None, ge=0)
+    """US dollars; every model in use needs a price."""
+    max_calls: int | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=0)
+    """Tokens read and written."""

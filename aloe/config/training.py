@@ -1,0 +1,44 @@
+"""How a model is trained on trees."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from aloe.config.models import DEFAULT_MODEL
+from aloe.config.settings import Settings
+
+
+class TrainingConfig(Settings):
+    """How a model is trained on trees."""
+
+    model: str = DEFAULT_MODEL
+    """The base: a folder, a GGUF file, an embedded model or a name in the local hub cache."""
+    lora: bool = True
+    """Whether low-rank adapters are trained instead of all weights."""
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    """Scale of the adapter: its output counts alpha/rank times."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "all-linear"
+    )
+    """Which layers get adapters, by the last part of their name, such as `["q_proj", "v_proj"]`;
+    `all-linear`: all linear layers but the output's."""
+    tree_packing: bool = True
+    """Whether SFT and DPO compute a shared prefix once; the others never do."""
+    row_tokens: int = Field(default=2048, ge=1)
+    """Tokens in one packed row, which is one micro-batch; memory grows with it."""
+    max_length: int | None = Field(default=None, ge=2)
+    """Longest conversation in tokens; a longer one is an error. None: the model's own limit."""
+    thoughts: Literal["masked", "trained"] = "masked"
+    """Whether what stands before an answer as thoughts, an empty block included, is learnt too."""
+    weighted: bool = False
+    """Whether DPO pairs count by the judge's agreement over the pairs sharing their prompt."""
+    reward: str | None = None
+    """What GRPO maximises: `rules` (wishes that a program can check), `judge` (the model of that
+    role rates), `MODULE:FUNCTION`, or the folder of a reward model."""
+    horizon: int = Field(default=0, ge=0)
+    """Turns that GRPO plays out with the simulated user after each reply; the reward is the mean
+    over the reply and these."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of TRL's config class for the method, as they are."""

@@ -1,0 +1,75 @@
+"""Files that appear whole or not at all, and one sentence for those that cannot be written."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from aloe.errors import StoreError
+
+
+def unwritable(what: Path | str, error: OSError, then: str = "") -> StoreError:
+    """Return the error that says so; `then`: what is saved, and what can be done."""
+    said = f"{what} cannot be written ({error.strerror or error})"
+    return StoreError(f"{said}; {then}" if then else said)
+
+
+@contextmanager
+def explain_failure(what: Path | str, then: str = "") -> Iterator[None]:
+    """Turn what the system raises inside into the one error, as `unwritable` makes it."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(what, error, then) from None
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text in one step: readers see the old file or the new, never a part.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    replace_chunks(path, [text.encode()])
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write `data` in one step, as `replace_text` does."""
+    replace_chunks(path, [data])
+
+
+def replace_chunks(path: Path, chunks: Iterable[bytes]) -> int:
+    """Write chunks in one step, as `replace_text` does; return how many there were."""
+    target = path.resolve()  # a link goes on pointing there
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")  # another process has its own
+    count = 0
+    with explain_failure(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                    count += 1
+            part.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+    return count
+
+
+@contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, which takes the place of `folder`, empty or missing, in one step.
+
+    Nothing is left of it if what is done inside fails.
+    """
+    part = folder.with_name(f"{folder.name}.part")
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        yield part
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

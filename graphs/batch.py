@@ -1,0 +1,147 @@
+"""Drive many trees: bounded concurrency, append as finished, resume, count what went wrong.
+
+One graph run per tree, never one graph over all personas: a graph's supersteps are barriers, and
+one failure would end them all. Workers draw from one plan, so the number in flight is the number
+of workers and memory does not depend on how many trees are asked for. A tree whose calls fail for
+good is set aside with its reason and the run goes on; a refused key or a missing model stops it.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from aloe.calls.event import read_events
+from aloe.calls.log import CallLog
+from aloe.config import Config
+from aloe.errors import CallError
+from aloe.graphs.concurrency import work_through
+from aloe.graphs.engine import open_engine
+from aloe.graphs.plan import PlannedTree
+from aloe.memory.disclosures import Tally
+from aloe.memory.run_folder import RunFolder
+from aloe.models.open import Model
+from aloe.schema import SPOILING, Tree
+
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class RunProgress:
+    """How far a run is; changed in place while it goes on."""
+
+    wanted: int
+    finished_before: int = 0
+    finished: int = 0
+    running: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    """Reason by tree set aside."""
+    nodes: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Verdicts by outcome, over the trees finished in this process."""
+    ledger: Tally = field(default_factory=Tally)
+    """What the disclosure checker found in them."""
+    severity: Counter[str] = field(default_factory=Counter)
+    """User messages in them that were `repaired`, stayed `blemished` or `spoiled` what follows."""
+
+    spoiled: int = 0
+    """Trees in which the simulated user spoiled a conversation."""
+
+    def add(self, tree: Tree) -> None:
+        """Count a finished tree."""
+        self.finished += 1
+        self.nodes += len(tree.nodes)
+        self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
+        self.ledger.add(tree)
+        found = list(_find_severities(tree))
+        self.severity.update(found)
+        self.spoiled += "spoiled" in found
+
+
+def _find_severities(tree: Tree) -> Iterator[str]:
+    """Yield how bad it is, for each user message in which the simulator erred."""
+    for node in tree.nodes:
+        if node.role == "user" and node.faults:
+            yield "spoiled" if SPOILING & set(node.faults) else "blemished"
+        elif node.role == "user" and node.repaired:
+            yield "repaired"
+
+
+async def grow_all(
+    wanted: Sequence[PlannedTree],
+    config: Config,
+    folder: RunFolder,
+    models: dict[str, Model],
+    calls: CallLog,
+    progress: RunProgress,
+    on_change: Callable[[], None] = lambda: None,
+) -> None:
+    """Grow those of the trees in `wanted` that `folder` does not hold yet.
+
+    Args:
+        wanted: the plan of the run.
+        config: settings of the run.
+        folder: where finished trees go; it must be held for writing.
+        models: by agent name, from `open_models`.
+        calls: the log that every call passes.
+        progress: counted up while the run goes on.
+        on_change: called whenever `progress` changed.
+
+    Raises:
+        ModelError: a model is refused or gone; what is finished is kept.
+        BudgetError: the budget is spent; what is finished is kept.
+        StoreError: the folder cannot be written any more; what is finished is kept.
+    """
+    by_id = {each.tree: each for each in wanted}
+    width = config.simulation.concurrency
+    async with open_engine(config, models, calls, trees=len(wanted)) as engine:
+        await finish_trees(by_id, engine.grow, folder, engine, progress, on_change, width=width)
+
+
+class Replayer(Protocol):
+    """What answers calls from earlier events, such as a `CallLog`."""
+
+    def remember(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Take earlier events."""
+
+
+async def finish_trees(
+    wanted: Mapping[str, T],
+    make: Callable[[T], Awaitable[Tree]],
+    folder: RunFolder,
+    calls: Replayer,
+    progress: RunProgress,
+    on_change: Callable[[], None],
+    *,
+    width: int,
+) -> None:
+    """Make those of the trees in `wanted`, by id, that `folder` does not hold yet.
+
+    A finished tree is appended at once. One whose calls fail for good is set aside. Calls that an
+    interrupted run had answered are not made again.
+
+    Raises:
+        ModelError: a model is refused or gone; what is finished is kept.
+        StoreError: the folder cannot be written any more; what is finished is kept.
+    """
+    done = folder.finished()
+    todo = {tree: each for tree, each in wanted.items() if tree not in done}
+    progress.finished_before = len(wanted) - len(todo)
+    calls.remember(event for event in read_events(folder.events) if event["tree"] in todo)
+
+    async def work(item: tuple[str, T]) -> None:
+        tree, each = item
+        progress.running += 1
+        on_change()
+        try:
+            made = await make(each)
+            folder.append(made)
+            progress.add(made)
+        except CallError as error:
+            progress.failures[tree] = str(error)
+        finally:
+            progress.running -= 1
+            on_change()
+
+    await work_through(todo.items(), min(width, len(todo)), work)
+    folder.sort(list(wanted))

@@ -1,0 +1,134 @@
+"""The agents that the nodes of a graph work with, built from settings.
+
+They come into a graph through its context, never through its state: the state is what a tree is
+made of.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aloe.agents.assistant import Assistant, AssistantAgent
+from aloe.agents.inducer import Inducer
+from aloe.agents.judge import Judge
+from aloe.agents.panel import make_judge
+from aloe.agents.prompt import chosen
+from aloe.agents.registry import models_in_use
+from aloe.agents.role_agent import RoleAgent, RoleAssistant, make_roles
+from aloe.agents.transcript import Path as Turns
+from aloe.agents.user import UserAgent
+from aloe.calls.log import CallLog
+from aloe.config import PAID, Config, Place, Schedule, SimulationConfig
+from aloe.errors import ConfigError
+from aloe.memory.disclosures import DisclosureChecker, default_ledger
+from aloe.models.model_string import ModelString
+from aloe.models.open import Model, open_model
+from aloe.schema import Disclosure, Persona, UserNode
+
+
+class User(Protocol):
+    """Writes the user's messages: a model (`UserAgent`), or a rule."""
+
+    async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
+        """Write the user message that follows `path`."""
+
+    def done(self, persona: Persona, user: UserNode) -> bool:
+        """Whether the conversation has come to its end."""
+
+
+class Marker(Protocol):
+    """Marks what a message reveals: a model (`Inducer`), or a rule."""
+
+    async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:
+        """Return what `user`, a message, reveals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationContext:
+    """What the nodes of both graphs work with."""
+
+    user: User
+    inducer: Marker
+    assistants: tuple[Assistant, ...]
+    judge: Judge
+    checker: DisclosureChecker
+    config: SimulationConfig
+    schedule: Schedule = "round_robin"
+    """Which of more than two candidates are compared."""
+    roles: tuple[RoleAgent, ...] = ()
+    """Roles of the user's own beside the assistants; see `aloe.agents.roles`."""
+
+    @property
+    def places(self) -> frozenset[Place]:
+        """Where in a turn they work."""
+        return frozenset(role.place for role in self.roles)
+
+
+def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
+    """Build the model of every agent, by agent name.
+
+    Args:
+        config: settings of the run.
+        share: part of the limits of a server that this process may use.
+
+    Raises:
+        ConfigError: a model string is wrong or its key or package is missing, or a role of the
+            user's own cannot be used.
+        ModelError: the embedded server cannot be started.
+    """
+    return {
+        name: open_model(each, config.limits, share=share)
+        for name, each in models_in_use(config).items()
+    }
+
+
+def check_prices(config: Config, models: Iterable[Model]) -> None:
+    """Make sure that a cap in dollars can be kept.
+
+    Raises:
+        ConfigError: there is such a cap, and a model has no price.
+    """
+    if config.budget.max_cost is None:
+        return
+    for model in models:
+        parts = ModelString.parse(model.name)
+        if parts.provider in PAID and parts.name not in config.prices:
+            raise ConfigError(
+                f'a cap in dollars needs the price of {model.name}: add [prices."{parts.name}"] '
+                "with input and output, in dollars per million tokens, to the settings"
+            )
+
+
+def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:
+    """Build the agents that `config` describes.
+
+    Raises:
+        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+    """
+    own = config.prompts
+    roles = make_roles(config, models, calls)
+    return SimulationContext(
+        user=UserAgent.of(config, models["user"], calls),
+        inducer=Inducer(model=models["inducer"], calls=calls, prompt=chosen("inducer", own)),
+        assistants=(
+            *(
+                AssistantAgent(
+                    name=each.name,
+                    model=models[each.name],
+                    calls=calls,
+                    hinted=each.hint,
+                    style=each.style,
+                    window=each.window,
+                    prompt=chosen("assistant", own),
+                    hint_prompt=chosen("hint", own),
+                )
+                for each in config.models.assistants
+            ),
+            *(RoleAssistant(agent=role) for role in roles if role.place == "among assistants"),
+        ),
+        judge=make_judge(config, models, calls),
+        checker=default_ledger(),
+        config=config.simulation,
+        schedule=config.judge.schedule,
+        roles=tuple(role for role in roles if role.place != "among assistants"),
+    )

@@ -1,0 +1,47 @@
+"""Which trees a run grows: new ones, or those of a finished run further."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from aloe.errors import ConfigError
+from aloe.models.open import Model
+from aloe.schema import Persona, Tree, derive_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTree:
+    """A tree that is wanted."""
+
+    tree: str
+    persona: Persona
+    seed: int
+    start: Tree | None = None
+    """The tree as far as it is there; None for one that is new."""
+
+
+def plan_trees(personas: Sequence[Persona], count: int, seed: int) -> Iterator[PlannedTree]:
+    """Yield `count` trees, going round the personas; a persona's returns have other seeds."""
+    for index in range(count):
+        persona = personas[index % len(personas)]
+        tree_seed = derive_seed(seed, persona.id, index // len(personas))
+        yield PlannedTree(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
+
+
+def plan_extension(trees: Iterable[Tree], models: Mapping[str, Model]) -> list[PlannedTree]:
+    """Return a plan that grows finished trees further.
+
+    Raises:
+        ConfigError: they were grown with other models.
+    """
+    names = {name: model.name for name, model in models.items()}
+    found = []
+    for tree in trees:
+        if tree.models != names:
+            raise ConfigError(f"tree {tree.id} was grown with other models; go back to those")
+        found.append(PlannedTree(tree=tree.id, persona=tree.persona, seed=tree.seed, start=tree))
+    return found
+
+
+def last_turn(tree: Tree) -> int:
+    """Return the number of turns on the longest path of `tree`."""
+    return max(node.turn for node in tree.nodes)

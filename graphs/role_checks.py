@@ -1,0 +1,126 @@
+"""A call of each role, as a run makes it, and what its answer is worth.
+
+A model that says hello may still think before every word, cut its answers or write no JSON. So each
+role is asked for what it will be asked for, with its own prompt and settings, about a person made
+up here, and its answer is read by what will read it.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from aloe.agents.judge import Comparison
+from aloe.agents.writer import PersonaWriter
+from aloe.calls.event import Event
+from aloe.calls.log import CallLog
+from aloe.config import Config
+from aloe.errors import CallError, ModelError
+from aloe.graphs.context import make_context
+from aloe.models.open import Model
+from aloe.models.thoughts import joined_thoughts
+from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
+
+TREE = "doctor"
+PERSONA = Persona.of(
+    "I am 34 years old. I mend bicycles in Porto. I have a son.", "I like short answers."
+)
+SAID = UserNode.of(
+    None, "I mend bicycles in Porto. How do I find more customers?", tree=TREE, turn=1
+)
+REPLIES = tuple(
+    AssistantNode.of(SAID.id, text, agent=agent, turn=1)
+    for agent, text in (("a", "Put a sign out."), ("b", "Marketing is a broad field of study."))
+)
+
+SHOWN = 60
+"""Characters of an answer that are shown."""
+
+OUTCOMES = {
+    "ok": "",
+    "empty": "there is nothing in it",
+    "unreadable": "it cannot be read",
+    "truncated": "it is cut off",
+}
+"""What is said of an answer by its outcome; other outcomes are faults by name."""
+
+
+class Check(NamedTuple):
+    """What was checked."""
+
+    what: str
+    well: bool
+    found: str
+    """What was found, or what to do."""
+
+
+async def check_roles(
+    config: Config, models: Mapping[str, Model], roles: Collection[str]
+) -> list[Check]:
+    """Let roles of a run, or the writer of personas, make one call each.
+
+    Args:
+        config: settings of the run.
+        models: by agent name; those of `aloe.agents.registry.models_in_use`, and `writer`.
+        roles: who makes a call, by agent name.
+
+    Raises:
+        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+    """
+    events: list[Event] = []
+    calls = CallLog(on_event=events.append)
+    found = []
+    for role, play in _make_calls(config, models, calls):
+        if role not in roles:
+            continue
+        events.clear()
+        try:
+            await play()
+        except (CallError, ModelError) as error:
+            found.append(Check(f"role {role}", False, str(error)))
+            continue
+        answered = _describe(events, models[role]) if events else "asked nothing"
+        found.append(Check(f"role {role}", True, answered))
+    return found
+
+
+def _make_calls(
+    config: Config, models: Mapping[str, Model], calls: CallLog
+) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+    """Yield what lets each role make its call, with its name."""
+    context = make_context(config, dict(models), calls)
+    revealed = (Disclosure(quote="I mend bicycles in Porto."),)
+    comparison = Comparison(
+        persona=PERSONA, tree=TREE, path=(), user=SAID, first=REPLIES[0], second=REPLIES[1]
+    )
+    yield "user", lambda: context.user.speak(PERSONA, TREE, ())
+    yield "inducer", lambda: context.inducer.induce(TREE, SAID)
+    for each in context.assistants:
+        yield each.name, lambda each=each: each.reply(TREE, (), SAID, revealed)  # type: ignore[misc]
+    yield "judge", lambda: context.judge.compare(comparison)
+    writer = PersonaWriter(model=models["writer"], calls=calls, prompts=config.prompts)
+    yield "writer", lambda: writer.write("profile", {"age": 34}, (), config.seed)
+
+
+def _describe(events: Sequence[Event], model: Model) -> str:
+    """Return the best of the answers in `events` and what is wrong with it."""
+    answered = [event for event in events if event.reply]
+    event = next((each for each in answered if each.outcome == "ok"), answered[-1])
+    assert event.reply
+    remarks = list(filter(None, _find_remarks(event, answered, model)))
+    text = " ".join(str(event.reply["text"]).split())
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    said = f"answers {shown!r} in {event.latency:.1f} s"
+    if any(event.reply and event.reply["logprobs"] for event in answered):
+        said += " with log-probabilities"
+    return f"{said}; but {', and '.join(remarks)}" if remarks else said
+
+
+def _find_remarks(event: Event, answered: Sequence[Event], model: Model) -> Iterator[str]:
+    yield OUTCOMES.get(event.outcome, f"it has the fault {event.outcome}")
+    replies = [each.reply or {} for each in answered]
+    if any(joined_thoughts(r.get("reasoning") or "", r.get("raw") or r["text"]) for r in replies):
+        yield 'the model thinks first: reasoning = "off" is cheaper, or give it more max_tokens'
+    cut = event.reply is not None and event.reply["finish"] == "length"
+    if cut and event.outcome != "truncated" and event.arguments.get("max_tokens") != 1:
+        yield f"it was cut at max_tokens = {model.config.max_tokens}"
+    if event.role == "judge" and model.config.logprobs and not any(r["logprobs"] for r in replies):
+        yield "without log-probabilities, so it is read from its text"

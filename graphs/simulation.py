@@ -1,0 +1,218 @@
+"""A simulation in its run folder: prepared, grown, resumed, extended, forked, replayed.
+
+Whatever a run can be refused for is found in `prepare`, before anything is written.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from aloe import config as settings
+from aloe.agents.panel import read_own_passport
+from aloe.agents.registry import models_in_use, prompts_of
+from aloe.calls.budget import Budget
+from aloe.calls.event import appending
+from aloe.calls.forecast import Forecast, forecast
+from aloe.calls.history import History
+from aloe.calls.log import CallLog
+from aloe.calls.replay import carry
+from aloe.config import Config
+from aloe.errors import ConfigError, InputError
+from aloe.files.writing import replace_text
+from aloe.graphs.batch import RunProgress, grow_all
+from aloe.graphs.context import check_prices, open_models
+from aloe.graphs.expansion import check_expansion
+from aloe.graphs.plan import PlannedTree, last_turn, plan_extension, plan_trees
+from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.models.open import Model, check_reachable, closed_model
+from aloe.passport import Passport
+from aloe.schema import Persona
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """A run that can begin: nothing of it is written yet, and all of it is checked."""
+
+    config: Config
+    folder: RunFolder
+    models: dict[str, Model]
+    """By agent name."""
+    wanted: list[PlannedTree]
+    history: History
+    """What earlier parts of the run left in the folder."""
+    prompts: Mapping[str, str]
+    """Content hash of every prompt by name."""
+    passport: Passport | None
+    """The judge's, if settings name one."""
+    replayed: Path | None = None
+    """Recording that holds every answer; None: the models are asked."""
+    forked: RunFolder | None = None
+    """Run whose answers are used again where they fit."""
+
+    async def check_servers(self) -> None:
+        """Make sure that every server answers, unless none will be asked.
+
+        Raises:
+            ModelError: one does not.
+        """
+        if not self.replayed:
+            await check_reachable(list(self.models.values()))
+
+    @contextmanager
+    def writing(self) -> Iterator[TextIO]:
+        """Hold the folder for writing, and yield its open events file.
+
+        Raises:
+            InputError: the recording cannot be read.
+            StoreError: another process is writing, or the folder cannot be written.
+        """
+        with self.folder.writing(self.config, self.prompts):
+            if not self.folder.events.exists():
+                self._carry_over()
+            with appending(self.folder.events) as events:
+                if self.passport:
+                    replace_text(self.folder.path / "passport.json", self.passport.json_text())
+                yield events
+
+    def _carry_over(self) -> None:
+        """Put answers of another run where this one looks for its own."""
+        if self.replayed:
+            carry(self.replayed, self.folder.events)
+        elif self.forked and self.forked.events.exists():
+            finished = self.forked.finished()
+
+            def stands(line: Mapping[str, Any]) -> bool:
+                """Whether a call need not be made: what failed or was empty gets another chance."""
+                reply = line["reply"]
+                return bool(reply and (reply["text"].strip() or line["tree"] in finished))
+
+            carry(self.forked.events, self.folder.events, stands)
+
+    def open_log(self, events: TextIO) -> CallLog:
+        """Return the log of the run's calls, with what is left of its budget."""
+        budget = Budget(self.config.budget, self.history.spent)
+        return CallLog(events, prices=self.config.prices, budget=budget)
+
+    async def grow(
+        self, calls: CallLog, progress: RunProgress, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        """Grow the trees that the folder does not hold yet; see `aloe.graphs.batch.grow_all`."""
+        await grow_all(
+            self.wanted, self.config, self.folder, self.models, calls, progress, on_change
+        )
+
+    def forecast(self) -> Forecast:
+        """Return what the trees that are not there yet will take."""
+        done = self.folder.finished()
+        todo = [each for each in self.wanted if each.tree not in done]
+        starts = [each.start for each in todo if each.start]
+        return forecast(
+            self.config,
+            [each.persona for each in todo],
+            len(todo),
+            self.history.usage,
+            turns_there=min(map(last_turn, starts), default=0),
+            answered=sum(self.history.trees[each.tree] for each in todo),
+        )
+
+    def changes(self) -> list[str]:
+        """Return the settings in which a fork differs from the run that it is forked from."""
+        if not self.forked:
+            return []
+        return settings.differences(settings.load(self.forked.config), self.config)
+
+
+def prepare(
+    config: Config,
+    folder: RunFolder,
+    *,
+    personas: Sequence[Persona] = (),
+    extended: Path | None = None,
+    replayed: Path | None = None,
+    forked: RunFolder | None = None,
+) -> Simulation:
+    """Check everything that a run can be refused for, and open its models.
+
+    Args:
+        config: settings of the run.
+        folder: where its trees go.
+        personas: who is simulated, in order; none where `extended` is given.
+        extended: finished run whose trees are grown further; None: new trees.
+        replayed: recording to take all answers from.
+        forked: run whose answers are used again.
+
+    Raises:
+        ConfigError: a setting, a model or a role cannot be used, or the folder holds another run.
+        InputError: a file cannot be read.
+        ModelError: the embedded server cannot be started.
+        StoreError: the folder cannot be used.
+    """
+    prompts = prompts_of(config)
+    folder.check(config, prompts)
+    if extended:
+        RunFolder(extended).check_prompts(prompts)
+    passport = read_own_passport(config)
+    check_expansion(config.simulation)
+    models = _close_models(config, replayed) if replayed else open_models(config)
+    if extended:
+        wanted = _plan_extension(extended, config, models)
+    else:
+        wanted = list(plan_trees(personas, config.simulation.trees, config.seed))
+    history = History.of(folder.events)
+    _check_same_trees(folder, wanted, personas, config, history)
+    check_prices(config, models.values())
+    return Simulation(
+        config=config,
+        folder=folder,
+        models=models,
+        wanted=wanted,
+        history=history,
+        prompts=prompts,
+        passport=passport,
+        replayed=replayed,
+        forked=forked,
+    )
+
+
+def _close_models(config: Config, recording: Path) -> dict[str, Model]:
+    """Return stand-ins for the models of a run whose answers are all in `recording`."""
+    if not recording.is_file():
+        raise InputError(recording, "there is no such recording")
+    reason = (
+        f"{recording} holds no answer to a call that this run makes; replay it with the personas, "
+        "settings and number of trees that it was recorded with"
+    )
+    return {name: closed_model(each, reason) for name, each in models_in_use(config).items()}
+
+
+def _plan_extension(
+    extended: Path, config: Config, models: Mapping[str, Model]
+) -> list[PlannedTree]:
+    """Return the trees of a finished run, to be grown to more turns than they have."""
+    trees = list(read_trees(extended))
+    deepest = max(map(last_turn, trees), default=0)
+    if config.simulation.turns <= deepest:
+        raise ConfigError(f"{extended} has {deepest} turns already; give more with --turns")
+    return plan_extension(trees, models)
+
+
+def _check_same_trees(
+    folder: RunFolder,
+    wanted: Sequence[PlannedTree],
+    personas: Sequence[Persona],
+    config: Config,
+    history: History,
+) -> None:
+    """Make sure that what the folder holds was begun from the same personas."""
+    there = history.trees.keys() | folder.finished()
+    known = {each.tree for each in wanted}
+    if personas and there - known:  # of a run for more trees, perhaps
+        before = settings.load(folder.config).simulation.trees
+        known |= {each.tree for each in plan_trees(personas, before, config.seed)}
+    if strangers := sorted(there - known):
+        raise ConfigError(
+            f"{folder.path} holds {len(strangers)} trees that do not come from these personas "
+            f"({strangers[0]} is the first); name the file it was begun with, or another folder"
+        )

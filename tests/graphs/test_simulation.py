@@ -1,0 +1,77 @@
+"""What a run can be refused for is found before anything is written."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from builders import PERSONAS, config
+
+from aloe.errors import AloeError, ConfigError, InputError
+from aloe.graphs.batch import RunProgress
+from aloe.graphs.simulation import Simulation, prepare
+from aloe.memory.run_folder import RunFolder, read_trees
+
+
+def prepared(path: Path, **settings: object) -> Simulation:
+    wanted = config(**{"trees": 2, "turns": 1, **settings})  # type: ignore[arg-type]
+    return prepare(wanted, RunFolder(path), personas=PERSONAS)
+
+
+def run(simulation: Simulation) -> int:
+    """Grow; return the number of calls that were made."""
+    with simulation.writing() as events:
+        calls = simulation.open_log(events)
+        asyncio.run(simulation.grow(calls, RunProgress(wanted=len(simulation.wanted))))
+    return calls.totals.calls
+
+
+def test_nothing_is_written_before_a_run_begins(tmp_path: Path) -> None:
+    simulation = prepared(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert simulation.forecast().most.calls > 0
+    assert run(simulation) > 0
+    assert len(list(read_trees(tmp_path / "run"))) == 2
+    assert prepared(tmp_path / "run").forecast().most.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"expansion": "nowhere:policy"}, ConfigError, "nowhere"),
+        ({"model": "nonsense"}, ConfigError, "unknown model"),
+        ({"model": "openai:gpt-4o-mini"}, AloeError, "OPENAI_API_KEY"),
+    ],
+)
+def test_what_cannot_run_leaves_no_folder(
+    tmp_path: Path, settings: dict[str, object], error: type[AloeError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        prepared(tmp_path / "run", **settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recording_that_is_not_there_as_well(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such recording"):
+        prepare(
+            config(trees=1, turns=1),
+            RunFolder(tmp_path / "run"),
+            personas=PERSONAS,
+            replayed=tmp_path / "none.jsonl",
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_extended_and_forked_without_asking_again(tmp_path: Path) -> None:
+    first = run(prepared(tmp_path / "first"))
+    longer = prepare(
+        config(trees=2, turns=2), RunFolder(tmp_path / "longer"), extended=tmp_path / "first"
+    )
+    assert run(longer) == first, "a second turn takes as many calls as the first"
+    fork = prepare(
+        config(trees=3, turns=1, expansion="both"),
+        RunFolder(tmp_path / "fork"),
+        personas=PERSONAS,
+        forked=RunFolder(tmp_path / "first"),
+    )
+    assert fork.changes() == ["simulation.expansion: 'sample' there, 'both' now"]
+    assert run(fork) == first / 2, "only the third tree is new"
