@@ -8,8 +8,10 @@ the inner ones too (`subgraphs=True`).
 
 import asyncio
 import sys
+from typing import Any
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 from typing_extensions import TypedDict
 
 import aloe
@@ -29,7 +31,7 @@ def count(state: State) -> State:
     return {"told": [each.quote for node in nodes if node.role == "user" for each in node.revealed]}
 
 
-def build(model: str):
+def build(model: str) -> CompiledStateGraph[Any, Any, Any, Any]:
     graph = StateGraph(State)
     graph.add_node("simulate", aloe.graph(model=model, turns=2))
     graph.add_node("count", count)

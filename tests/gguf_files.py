@@ -58,7 +58,7 @@ def write(
     """
     import gguf
 
-    from aloe.training.gguf import gguf_name, interleaved
+    from aloe.training.gguf import find_gguf_name, interleave
 
     writer = gguf.GGUFWriter(path, "llama")
     for key, value in {**SIZES, **(head or {})}.items():
@@ -72,9 +72,9 @@ def write(
         module, _, leaf = name.rpartition(".")
         if module == "lm_head":
             continue
-        part, data = gguf_name(module), value.float().numpy()
+        part, data = find_gguf_name(module), value.float().numpy()
         heads = {"attn_q": 4, "attn_k": 2}.get(part.rpartition(".")[2])
-        writer.add_tensor(f"{part}.{leaf}", interleaved(data, heads) if heads else data)
+        writer.add_tensor(f"{part}.{leaf}", interleave(data, heads) if heads else data)
     for name, data in (tensors or {}).items():
         writer.add_tensor(name, data)
     writer.write_header_to_file()

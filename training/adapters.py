@@ -24,7 +24,7 @@ _SHOWN = 0.02
 """Enough for an adapter to change what a layer says by about a tenth."""
 
 
-class _AdaptedLinear(torch.autograd.Function):
+class AdaptedLinear(torch.autograd.Function):
     """W x + b + s B A x, of which A and B learn."""
 
     @staticmethod
@@ -58,7 +58,7 @@ def _forward(layer: Any, x: Tensor, *args: Any, **named: Any) -> Tensor:
         return type(layer).forward(layer, x, *args, **named)
     name = layer.active_adapters[0]
     base, a, b = layer.base_layer, layer.lora_A[name].weight, layer.lora_B[name].weight
-    return _AdaptedLinear.apply(x, base.weight, base.bias, a, b, layer.scaling[name])
+    return AdaptedLinear.apply(x, base.weight, base.bias, a, b, layer.scaling[name])
 
 
 def _plain(layer: Any, x: Tensor) -> bool:
@@ -84,14 +84,14 @@ def _plain(layer: Any, x: Tensor) -> bool:
 
 def add_in_place(model: Any) -> None:
     """Let every LoRA layer of `model` add its adapter where the output lies."""
-    with adapters_shown(model):
+    with show_adapters(model):
         for module in model.modules():
             if type(module) is Linear:
                 replace_forward(module, _forward, width=module.in_features)
 
 
 @contextmanager
-def adapters_shown(model: Any) -> Iterator[None]:
+def show_adapters(model: Any) -> Iterator[None]:
     """Let adapters that begin at zero change something, by small random numbers, for a while."""
     layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
     zero = [b.weight for layer in layers for b in layer.lora_B.values() if not b.weight.any()]

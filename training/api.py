@@ -10,9 +10,10 @@ from aloe.config import load
 from aloe.errors import ConfigError
 from aloe.schema import Tree
 from aloe.training.dataset import Method
-from aloe.training.export import COLUMNS, ROWS, Format, plain, whole
-from aloe.training.features import KINDS, as_table, features_of
-from aloe.training.plan import Plan, Watch
+from aloe.training.export import COLUMNS, ROWS, Format, take_all_columns, take_trainer_columns
+from aloe.training.features import KINDS, infer_features, make_table
+from aloe.training.plan import Plan
+from aloe.training.progress import Watch
 
 if TYPE_CHECKING:
     import datasets
@@ -40,9 +41,11 @@ def to_dataset(
         raise ConfigError("to_dataset needs datasets: pip install 'aloe-align[train]'") from None
     skipped: Counter[str] = Counter()
     made = [row for tree in trees for row in ROWS[row_format](tree, skipped)]
-    rows = [whole(row) if origin else plain(row, row_format) for row in made]
-    features = features_of(rows, KINDS) or {name: KINDS[name] for name in COLUMNS[row_format]}
-    schema = as_table(rows, features).schema
+    rows = [
+        take_all_columns(row) if origin else take_trainer_columns(row, row_format) for row in made
+    ]
+    features = infer_features(rows, KINDS) or {name: KINDS[name] for name in COLUMNS[row_format]}
+    schema = make_table(rows, features).schema
     return datasets.Dataset.from_list(rows, features=datasets.Features.from_arrow_schema(schema))
 
 
@@ -74,7 +77,7 @@ def train(
     Raises:
         AloeError: something is wrong with the arguments, the data, the folder or the model.
     """
-    from aloe.training.rollout_agents import casting
+    from aloe.training.rollout_agents import open_agents
     from aloe.training.run import train as train_plan
 
     if method not in get_args(Method):
@@ -82,7 +85,7 @@ def train(
     named = {f"training.{key}": value for key, value in {"model": model, **training}.items()}
     path = Path(config) if config else None
     resolved = load(path, {**(settings or {}), **named}, source="arguments")
-    with tempfile.TemporaryDirectory() as folder, casting(resolved) as cast:
+    with tempfile.TemporaryDirectory() as folder, open_agents(resolved) as cast:
         plan = Plan(
             method=method,
             settings=resolved.training,

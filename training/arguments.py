@@ -53,7 +53,7 @@ _SET_BY_PACKING = (
 )
 
 
-def config_class(method: Method) -> Any:
+def find_config_class(method: Method) -> Any:
     """Return TRL's config class for a method."""
     import trl
 
@@ -61,7 +61,7 @@ def config_class(method: Method) -> Any:
     return getattr(trl, f"{names[method]}Config")
 
 
-def training_arguments(
+def make_arguments(
     method: Method,
     settings: TrainingConfig,
     *,
@@ -86,7 +86,7 @@ def training_arguments(
     Raises:
         ConfigError: an argument is unknown, would be ignored, or has a value that does not fit.
     """
-    kind = config_class(method)
+    kind = find_config_class(method)
     known = report_to.isidentifier() and importlib.util.find_spec(report_to)
     if report_to != "none" and not known:
         raise ConfigError(f"--report-to {report_to}: the package {report_to} is not installed")

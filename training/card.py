@@ -12,7 +12,7 @@ from typing import Any
 
 from aloe.files.writing import replace_text
 from aloe.passport import read_passport
-from aloe.training.curves import CURVES, first_and_last
+from aloe.training.curves import CURVES, find_first_and_last
 from aloe.training.model_folder import Record
 
 METHODS = {
@@ -71,7 +71,7 @@ def _passport(data: Path) -> str:
 
 def _facts(record: Record) -> dict[str, Any]:
     saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
-    name, first, last = first_and_last(record)
+    name, first, last = find_first_and_last(record)
     facts: dict[str, Any] = {
         "started from": record["start"],
         "seed": record["seed"],

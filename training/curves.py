@@ -18,33 +18,33 @@ CURVES = {
 """What is worth watching, by method; `eval_` is about rows held out, where there are any."""
 
 
-def series(history: Sequence[dict[str, float]], name: str) -> list[float]:
+def collect_values(history: Sequence[dict[str, float]], name: str) -> list[float]:
     """Return the logged values of one figure."""
     return [float(entry[name]) for entry in history if name in entry]
 
 
-def ends(history: Sequence[dict[str, float]], name: str) -> tuple[float, float] | None:
+def average_ends(history: Sequence[dict[str, float]], name: str) -> tuple[float, float] | None:
     """Return the means of a figure over the first and the last quarter of a training.
 
     None if it was never logged as a number. What is sampled anew at each step, such as a reward,
     says little in a single entry.
     """
-    values = [value for value in series(history, name) if not isnan(value)]
+    values = [value for value in collect_values(history, name) if not isnan(value)]
     quarter = max(1, len(values) // 4)
     return (_mean(values[:quarter]), _mean(values[-quarter:])) if values else None
 
 
-def first_and_last(record: Mapping[str, Any]) -> tuple[str, float, float]:
+def find_first_and_last(record: Mapping[str, Any]) -> tuple[str, float, float]:
     """Return what a record says about learning: name of a figure, where it began, where it ended.
 
-    That is the loss but for GRPO, whose loss means nothing: there it is `ends` of the reward.
+    That is the loss but for GRPO, whose loss means nothing: there it is the reward.
     """
     if reward := record.get("reward"):
         return ("reward", reward[0], reward[1])
     return ("loss", record["first_loss"], record["last"]["loss"])
 
 
-def sparkline(values: Sequence[float], width: int = 40) -> str:
+def draw_sparkline(values: Sequence[float], width: int = 40) -> str:
     """Return `values` as blocks between their least and greatest, newest last."""
     if not values:
         return ""
@@ -66,7 +66,7 @@ def draw_curves(file: Path, method: str, history: Sequence[dict[str, float]]) ->
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    names = [name for name in CURVES[method] if series(history, name)]
+    names = [name for name in CURVES[method] if collect_values(history, name)]
     figure = Figure(figsize=(4.5 * len(names), 3.2), layout="constrained")
     for place, name in enumerate(names, 1):
         axes = figure.add_subplot(1, len(names), place)

@@ -15,9 +15,10 @@ not count that much more than two.
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -31,9 +32,6 @@ from aloe.training.export import ROWS, ChatMessage, Format, Skipped
 from aloe.training.features import KINDS, fits
 from aloe.training.messages import UnfitError, read_prompt, read_reply, read_turns
 from aloe.wording import same_text
-
-if TYPE_CHECKING:
-    pass
 
 Method = Literal["sft", "dpo", "kto", "reward", "grpo"]
 
@@ -54,6 +52,22 @@ class Row(TypedDict, total=False):
     """Further columns that TRL's trainer takes, such as a margin or what GRPO's reward reads."""
     place: Place
     """Where it is from; not part of what is trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """The rows of a training."""
+
+    rows: list[Row]
+    held_out: list[Row]
+    """To be evaluated on; may be empty."""
+    skipped: Skipped
+    """Comparisons of trees that gave no row, by reason."""
+
+    @property
+    def all(self) -> list[Row]:
+        """Rows to be learnt and rows held out."""
+        return [*self.rows, *self.held_out]
 
 
 FORMAT: dict[Method, Format] = {
@@ -87,6 +101,17 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 """Of the files that are looked for in a folder."""
 
 
+def read_training_data(data: Path, method: Method) -> TrainingData:
+    """Return all that `data` holds for one method.
+
+    Raises:
+        InputError: there is nothing to train on, or a row is unusable (with its line).
+    """
+    skipped: Skipped = Counter()
+    rows = read_rows(data, method, skipped)
+    return TrainingData(rows=rows, held_out=read_held_out_rows(data, method), skipped=skipped)
+
+
 def read_rows(data: Path, method: Method, skipped: Skipped | None = None) -> list[Row]:
     """Return the rows of `data` for one method.
 
@@ -105,7 +130,7 @@ def read_rows(data: Path, method: Method, skipped: Skipped | None = None) -> lis
     return _weighted(rows, file)
 
 
-def held_out_rows(data: Path, method: Method) -> list[Row]:
+def read_held_out_rows(data: Path, method: Method) -> list[Row]:
     """Return the rows that `data` holds out for evaluation; none unless it is a split dataset.
 
     Raises:
@@ -146,7 +171,7 @@ def _weighted(rows: list[Row], file: Path) -> list[Row]:
     return [{**r, "weight": w * len(rows) / total} for r, w in zip(rows, weights, strict=True)]
 
 
-def data_hash(rows: Sequence[Row]) -> str:
+def hash_rows(rows: Sequence[Row]) -> str:
     """Return a content hash of the rows, wherever they are from."""
     return digest(*({k: v for k, v in row.items() if k != "place"} for row in rows))
 

@@ -9,23 +9,18 @@ Pairs may be weighted (see `aloe.training.dataset`); weights have mean 1, so a w
 the same scale as a plain one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch.nn.functional import logsigmoid
 
-from aloe.training.packing import Example, Packed
+from aloe.training.packed_dataset import Batch
+from aloe.training.packing import count_answers
 from aloe.training.scores import answer_log_probabilities, token_log_probabilities
-from aloe.training.trainer import Batch, TreeTrainer, batch_of, packed_of
+from aloe.training.trainer import TreeTrainer
 
 Tensor = Any
-
-
-def dpo_batch(examples: Sequence[Example]) -> Batch:
-    """Return one row; its items are the pairs, chosen before rejected."""
-    batch = batch_of(examples)
-    return {**batch, "labels": torch.zeros(len(examples), dtype=torch.long)}
 
 
 def _sigmoid(logits: Tensor, beta: float) -> Tensor:
@@ -68,19 +63,19 @@ class TreeDpoTrainer(TreeTrainer):
         self.model.to(self.args.device)
         self.model.eval()
         for done, row in enumerate([*self.train_dataset, *(self.eval_dataset or ())], 1):
-            packed = packed_of(self._prepare_inputs(row))
+            batch = self._prepare_inputs(row)
             with torch.no_grad():
-                scores = token_log_probabilities(self.model, packed)
-            row["reference"] = answer_log_probabilities(packed, scores).cpu()
+                scores = token_log_probabilities(self.model, batch)
+            row["reference"] = answer_log_probabilities(batch, scores).cpu()
             yield done
         self.model.train()
 
-    def row_loss(self, batch: Batch, packed: Packed, log_probabilities: Tensor) -> Tensor:
+    def row_loss(self, batch: Batch, log_probabilities: Tensor) -> Tensor:
         """Return the preference loss of all pairs."""
-        rewards = answer_log_probabilities(packed, log_probabilities) - batch["reference"]
+        rewards = answer_log_probabilities(batch, log_probabilities) - batch["reference"]
         chosen, rejected = rewards[0::2], rewards[1::2]
         beta = self.args.beta
-        losses = self._loss(self._difference(packed, rewards), beta)
+        losses = self._loss(self._difference(batch, rewards), beta)
         self.measure(
             **{
                 "rewards/chosen": beta * chosen,
@@ -91,8 +86,8 @@ class TreeDpoTrainer(TreeTrainer):
         )
         return (losses * batch["weights"]).sum() if self._weighted else losses.sum()
 
-    def _difference(self, packed: Packed, rewards: Tensor) -> Tensor:
+    def _difference(self, batch: Batch, rewards: Tensor) -> Tensor:
         """Return chosen minus rejected; IPO compares means over a reply's tokens, not sums."""
         if self._per_token:
-            rewards = rewards / torch.bincount(packed.owners, minlength=packed.answers)
+            rewards = rewards / torch.bincount(batch["owners"], minlength=count_answers(batch))
         return rewards[0::2] - rewards[1::2]

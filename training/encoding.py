@@ -1,7 +1,7 @@
 """Rows as token ids, and what of their texts a tokenizer would take for more than text."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -11,28 +11,12 @@ from aloe.models.control_tokens import ChatEncoder
 from aloe.training.dataset import ANSWERS, Method, Row
 from aloe.training.export import ChatMessage
 from aloe.training.model_folder import Record
-from aloe.training.packing import EncodedReply, Example
+from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
 from aloe.training.templates import ChatTokens
 
 
-def encode_rows(plan: Plan, rows: Sequence[Row], tokenizer: Any, config: Any) -> list[Example]:
-    """Return the rows as token ids.
-
-    Raises:
-        InputError: a conversation is longer than the limit, or the template refuses it.
-        ConfigError: the template cannot be trained on.
-    """
-    chat, most = chat_tokens(plan, tokenizer), longest(plan, config)
-    return [
-        Example(
-            answers=encode_row(row, plan.method, chat, most), tree=row["tree"], weight=row["weight"]
-        )
-        for row in rows
-    ]
-
-
-def chat_tokens(plan: Plan, tokenizer: Any) -> ChatTokens:
+def make_chat_tokens(plan: Plan, tokenizer: Any) -> ChatTokens:
     """Return what encodes conversations as a plan wants them learnt.
 
     Raises:
@@ -41,7 +25,7 @@ def chat_tokens(plan: Plan, tokenizer: Any) -> ChatTokens:
     return ChatTokens(tokenizer, learn_thoughts=plan.settings.thoughts == "trained")
 
 
-def longest(plan: Plan, config: Any) -> float:
+def find_max_length(plan: Plan, config: Any) -> float:
     """Return how many tokens a conversation may have: as set, else as many as the model knows."""
     known = getattr(config.get_text_config(), "max_position_embeddings", None)
     return plan.settings.max_length or known or math.inf
@@ -73,7 +57,7 @@ def encode_row(row: Row, method: Method, chat: ChatTokens, most: float) -> tuple
     return answers
 
 
-def control_tokens_inside(rows: Iterable[Row], tokenizer: Any) -> Record:
+def find_control_tokens(rows: Iterable[Row], tokenizer: Any) -> Record:
     """Return how many texts of the rows hold control tokens, and which; empty for none."""
     columns = {"prompt", *chain.from_iterable(ANSWERS.values())}
     texts = {m["content"] for row in rows for c in columns for m in row.get(c, ())}  # type: ignore[attr-defined]
@@ -84,7 +68,7 @@ def control_tokens_inside(rows: Iterable[Row], tokenizer: Any) -> Record:
     return {"control_tokens": {"texts": len(found), "tokens": tokens}}
 
 
-def unread_system_messages(rows: Iterable[Row], tokenizer: Any) -> Record:
+def count_unread_system_messages(rows: Iterable[Row], tokenizer: Any) -> Record:
     """Return how many rows have a system message that the chat template leaves out; empty for none.
 
     It does if the conversation is written the same whatever that message says.

@@ -8,8 +8,9 @@ and a reply cut off at the token limit give no row, nor does anything said after
 spoke as the assistant or as its echo, nor a row with control markup in a message; how many were
 left out, and why, is counted (`aloe.training.usable`).
 
-Every row also says where it comes from (tree, persona, turn, margin, lengths). `plain` takes those
-columns away again, so that an export holds nothing a trainer would have to drop.
+Every row also says where it comes from (tree, persona, turn, margin, lengths). Those columns are
+taken away again (`take_trainer_columns`), so that an export holds nothing a trainer would have to
+drop.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +48,7 @@ class Origin:
     tree: str
     persona: str
     turn: int
-    """1 for the opening message; 0 where the exporter is the user's own."""
+    """1 for the opening message; 0 where the exporter is custom."""
     margin: float | None = None
     """Absolute log-odds of the comparison; None where votes are text, or without comparison."""
     confidence: float | None = None
@@ -200,34 +201,34 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """What a trainer reads of each format."""
 
-OWN_COLUMNS = "columns"
-"""Key under which a row of the user's own exporter names the columns that are its own."""
+CUSTOM_COLUMNS = "columns"
+"""Key under which a row of a custom exporter names the columns that it brought."""
 
 
-def plain(row: Row, row_format: str) -> Row:
-    """Return the row with its trainer's columns only, or those of the user's own exporter."""
-    return {column: row[column] for column in COLUMNS.get(row_format) or row[OWN_COLUMNS]}
+def take_trainer_columns(row: Row, row_format: str) -> Row:
+    """Return the row with its trainer's columns only, or those of a custom exporter."""
+    return {column: row[column] for column in COLUMNS.get(row_format) or row[CUSTOM_COLUMNS]}
 
 
-def whole(row: Row) -> Row:
+def take_all_columns(row: Row) -> Row:
     """Return the row with the columns that say where it comes from."""
-    return {key: value for key, value in row.items() if key not in ("nodes", OWN_COLUMNS)}
+    return {key: value for key, value in row.items() if key not in ("nodes", CUSTOM_COLUMNS)}
 
 
-def own_rows(make: Rows) -> Rows:
-    """Return an exporter of the user's own as one like ours: its rows say where they come from."""
+def wrap_exporter(make: Rows) -> Rows:
+    """Return a custom exporter as one like ours: its rows say where they come from."""
 
     @without_markup
     def rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         origin = asdict(Origin(tree=tree.id, persona=tree.persona.id, turn=0))
         for row in make(tree, skipped):
-            yield {**origin, **row, OWN_COLUMNS: tuple(row)}
+            yield {**origin, **row, CUSTOM_COLUMNS: tuple(row)}
 
     return rows
 
 
-def noted(tree: Tree, row: Row, roles: Iterable[str]) -> Row:
-    """Return what roles of the user's own noted on the messages of a row: a column for each role.
+def collect_notes(tree: Tree, row: Row, roles: Iterable[str]) -> Row:
+    """Return what custom roles noted on the messages of a row: a column for each role.
 
     A column holds the notes by what the message is in the row (`user`, `chosen` and so on), None
     where there is none.
@@ -279,7 +280,7 @@ def _aloe_turns(tree: Tree, leaf: UserNode, labels: dict[str, list[Verdict]]) ->
 def _inferred(tree: Tree, user: UserNode, kind: str) -> str:
     """Return what the user told by then of one kind, `None` for nothing, as the paper's data does.
 
-    What the check of the ledger did not link to a trait counts as a fact.
+    What the disclosure checker did not link to a trait counts as a fact.
     """
     traits = {fact.id for fact in tree.persona.facts if fact.kind == "trait"}
     told = (d for d in tree.revealed(user.id) if (d.fact in traits) == (kind == "trait"))

@@ -50,7 +50,7 @@ KINDS: Features = {
 """The columns of our own exports."""
 
 
-def features_of(rows: Iterable[Mapping[str, Any]], known: Features) -> Features:
+def infer_features(rows: Iterable[Mapping[str, Any]], known: Features) -> Features:
     """Return the kinds of all columns of `rows`, in order of appearance.
 
     Args:
@@ -70,13 +70,13 @@ def fits(kind: Kind, value: Any) -> bool:
     return _joined(kind, _kind_of(value)) == kind
 
 
-def as_card(features: Features) -> str:
+def render_features(features: Features) -> str:
     """Return the lines of a dataset card's front matter that declare `features`."""
     lines = "".join(f"    - {json.dumps(_named(*each))}\n" for each in features.items())
     return f"dataset_info:\n  features:\n{lines}" if lines else ""
 
 
-def as_table(rows: Sequence[Mapping[str, Any]], features: Features) -> Any:
+def make_table(rows: Sequence[Mapping[str, Any]], features: Features) -> Any:
     """Return `rows` as a pyarrow.Table with `features` as its schema; what is JSON becomes text."""
     import pyarrow
 

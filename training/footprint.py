@@ -18,7 +18,7 @@ from aloe.errors import ConfigError
 GIB = 2**30
 
 
-def estimated_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool) -> int:
+def estimate_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool) -> int:
     """Return the peak memory of one step on top of the weights, in bytes.
 
     Args:
@@ -39,7 +39,7 @@ def estimated_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool
     return int(12 * trained + activations + logits)
 
 
-def free_bytes() -> int:
+def measure_free_bytes() -> int:
     """Return the memory that is free on the GPU, or on the machine if there is none."""
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])

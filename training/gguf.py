@@ -25,7 +25,7 @@ from aloe.models.local import (
     weights_path,
 )
 from aloe.models.requantize import close, ending_at, metadata
-from aloe.training.stopping import ends_of
+from aloe.training.stopping import find_ends
 
 Array = Any
 
@@ -64,7 +64,7 @@ def check_writable(base: str, modules: Collection[str]) -> None:
     """
     _architecture(_base_file(base))
     for module in modules:
-        gguf_name(module)
+        find_gguf_name(module)
 
 
 def write_adapter(folder: Path) -> Path:
@@ -83,10 +83,10 @@ def write_adapter(folder: Path) -> Path:
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(settings["lora_alpha"]))
-    reordered = _reordering(base)
+    reordered = make_reordering(base)
     for name, tensor in load_file(folder / "adapter_model.safetensors").items():
         module, side = _parsed(name)
-        part = gguf_name(module)
+        part = find_gguf_name(module)
         value = reordered(part, tensor) if side == "b" else tensor
         writer.add_tensor(f"{part}.weight.lora_{side}", value.astype("float32"))
     close(writer)
@@ -112,19 +112,21 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
     reader = gguf.GGUFReader(file)
     out = folder / MODEL_GGUF
     writer = gguf.GGUFWriter(out, _architecture(file))
-    for key, value, kind, element in ending_at(ends_of(model.generation_config), metadata(reader)):
+    for key, value, kind, element in ending_at(
+        find_ends(model.generation_config), metadata(reader)
+    ):
         writer.add_key_value(key, value, kind, element)
     coding = "Q8_0" if bits == 8 else "F16"
     writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{coding}"])
-    reordered = _reordering(file)
+    reordered = make_reordering(file)
     tied = bool(getattr(model.config, "tie_word_embeddings", False))
     for name, tensor in model.state_dict().items():
         if tied and name == "lm_head.weight":
             continue
         module, _, leaf = name.rpartition(".")
-        part = gguf_name(module)
+        part = find_gguf_name(module)
         value = reordered(part, tensor.detach().float().cpu().numpy())
-        kind = _coding(value, gguf.GGMLQuantizationType[coding])
+        kind = choose_coding(value, gguf.GGMLQuantizationType[coding])
         writer.add_tensor(f"{part}.{leaf}", gguf.quantize(value, kind), raw_dtype=kind)
     for tensor in reader.tensors:
         if tensor.name == ROPE_FACTORS:  # the model has it in its config
@@ -133,7 +135,7 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
     return out
 
 
-def _coding(value: Array, wanted: Any) -> Any:
+def choose_coding(value: Array, wanted: Any) -> Any:
     """Return how a tensor is stored: the blocks of a coding have to fill its rows."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
@@ -143,7 +145,7 @@ def _coding(value: Array, wanted: Any) -> Any:
     return GGMLQuantizationType.F16 if value.shape[-1] % block else wanted
 
 
-def gguf_name(module: str) -> str:
+def find_gguf_name(module: str) -> str:
     """Return what GGUF calls a module of a transformers model.
 
     Raises:
@@ -181,7 +183,7 @@ def _architecture(base: Path) -> str:
     return architecture
 
 
-def _reordering(base: Path) -> Callable[[str, Array], Array]:
+def make_reordering(base: Path) -> Callable[[str, Array], Array]:
     """Return what puts the rows of queries and keys into GGUF's order, and leaves all others."""
     architecture, head = _architecture(base), read_header(base)
     heads = int(head[f"{architecture}.attention.head_count"])
@@ -190,12 +192,12 @@ def _reordering(base: Path) -> Callable[[str, Array], Array]:
 
     def reordered(part: str, tensor: Array) -> Array:
         count = by_part.get(part.rpartition(".")[2])
-        return interleaved(tensor, count) if count else tensor
+        return interleave(tensor, count) if count else tensor
 
     return reordered
 
 
-def interleaved(tensor: Array, heads: int) -> Array:
+def interleave(tensor: Array, heads: int) -> Array:
     """Return the rows with each head's two rotary halves interleaved."""
     halves = tensor.reshape(heads, 2, len(tensor) // heads // 2, *tensor.shape[1:])
     return halves.swapaxes(1, 2).reshape(tensor.shape)

@@ -58,7 +58,7 @@ def check_likeness(model: Any, tokenizer: Any, base: str) -> None:
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     _check_tokens(server, tokenizer, text, ids, base)
     ends = [len(ids) * part // PLACES for part in range(1, PLACES + 1)]
-    served = [_served(server, ids[:end], tokenizer) for end in ends]
+    served = [ask_served(server, ids[:end], tokenizer) for end in ends]
     del server
 
     def scores() -> list[float]:
@@ -82,7 +82,7 @@ def check_likeness(model: Any, tokenizer: Any, base: str) -> None:
         )
 
 
-def _served(server: EmbeddedServer, ids: Sequence[int], tokenizer: Any) -> dict[int, float]:
+def ask_served(server: EmbeddedServer, ids: Sequence[int], tokenizer: Any) -> dict[int, float]:
     """Return the log-probabilities of the likeliest tokens after `ids`, as llama.cpp has them."""
     # It tells of no token that is part of a character, so it is made to write a letter; the
     # log-probabilities are those before that.

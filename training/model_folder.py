@@ -129,6 +129,6 @@ def _difference(key: str, there: Any, now: Any) -> str:
     return f"{key}: {there!r} there, {now!r} now"
 
 
-def versions() -> dict[str, str]:
+def read_versions() -> dict[str, str]:
     """Return the versions of the packages that decide what a training does."""
     return {package: version(package) for package in PACKAGES}

@@ -11,12 +11,13 @@ Nothing here knows about trees of conversations: what is equal is shared, what d
 the result is exact even where a chat template makes sharing impossible. Only the saving is lost.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import torch
+from typing_extensions import TypedDict
 
 Tensor = Any
 
@@ -36,8 +37,7 @@ class EncodedReply:
         return len(self.ids) - self.start
 
 
-@dataclass(frozen=True, kw_only=True)
-class Packed:
+class Packed(TypedDict):
     """Answers packed into one sequence of S nodes, N scored tokens in all."""
 
     ids: Tensor
@@ -52,8 +52,6 @@ class Packed:
     """N token ids that are scored."""
     owners: Tensor
     """N indices into the answers: whose token it is."""
-    answers: int
-    """How many answers are packed."""
 
 
 def pack(answers: Sequence[EncodedReply]) -> Packed:
@@ -88,24 +86,28 @@ def pack(answers: Sequence[EncodedReply]) -> Packed:
         parents=torch.tensor(parents),
         targets=torch.tensor([ids[node] for node in nodes]),
         owners=torch.tensor(owners),
-        answers=len(answers),
     )
 
 
 def unpack(packed: Packed) -> list[EncodedReply]:
     """Return the answers that `pack` was given."""
-    nodes = torch.arange(len(packed.ids), device=packed.end.device)
+    nodes = torch.arange(len(packed["ids"]), device=packed["end"].device)
     answers = []
-    for owner in range(packed.answers):
-        scored = packed.owners == owner
-        last = packed.parents[scored][-1]
-        before = packed.ids[(nodes <= last) & (last < packed.end)].tolist()
-        ids = (*before, int(packed.targets[scored][-1]))
+    for owner in range(count_answers(packed)):
+        scored = packed["owners"] == owner
+        last = packed["parents"][scored][-1]
+        before = packed["ids"][(nodes <= last) & (last < packed["end"])].tolist()
+        ids = (*before, int(packed["targets"][scored][-1]))
         answers.append(EncodedReply(ids=ids, start=len(ids) - int(scored.sum())))
     return answers
 
 
-def packed_length(answers: Iterable[EncodedReply]) -> int:
+def count_answers(packed: Packed) -> int:
+    """Return how many answers are packed."""
+    return int(packed["owners"].max()) + 1
+
+
+def count_nodes(answers: Iterable[EncodedReply]) -> int:
     """Return how many nodes the answers have when packed together."""
     total = 0
     before: tuple[int, ...] = ()
@@ -119,48 +121,3 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
     """Return how many tokens two sequences share at their beginning."""
     pairs = zip(first, second, strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """Answers that belong together: one to imitate, or a better one and a worse one."""
-
-    answers: tuple[EncodedReply, ...]
-    tree: str
-    """Examples of one tree share prefixes and go into one row where they fit."""
-    weight: float = 1.0
-
-
-def fill_rows(examples: Sequence[Example], budget: int) -> list[list[Example]]:
-    """Distribute examples over rows of at most `budget` nodes, trees kept together.
-
-    A tree larger than the budget is split along its branches; an example never is, so that a
-    single one larger than the budget makes a row of its own.
-    """
-    trees: dict[str, list[Example]] = {}
-    for example in examples:
-        trees.setdefault(example.tree, []).append(example)
-    rows: list[list[Example]] = [[]]
-    filled = 0
-    for tree in trees.values():
-        for part in _split(tree, budget):
-            size = packed_length(a for example in part for a in example.answers)
-            if rows[-1] and filled + size > budget:
-                rows.append([])
-                filled = 0
-            rows[-1].extend(part)
-            filled += size
-    return rows
-
-
-def _split(tree: list[Example], budget: int) -> Iterator[list[Example]]:
-    if packed_length(a for example in tree for a in example.answers) <= budget:
-        yield tree
-        return
-    part: list[Example] = []
-    for example in sorted(tree, key=lambda each: each.answers[0].ids):
-        if part and packed_length(a for e in (*part, example) for a in e.answers) > budget:
-            yield part
-            part = []
-        part.append(example)
-    yield part

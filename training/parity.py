@@ -8,15 +8,15 @@ that show. What rounding does not explain is refused, with both numbers.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from aloe.errors import AloeError, ConfigError
-from aloe.training.adapters import adapters_shown
+from aloe.training.adapters import show_adapters
 from aloe.training.packing import EncodedReply, Packed, common_prefix, pack, unpack
 from aloe.training.scores import model_dtype, token_log_probabilities
 
@@ -35,7 +35,7 @@ _PLAIN = "train with --no-tree-packing"
 
 
 @contextmanager
-def same_scores(
+def require_same_scores(
     model: Any, rows: Sequence[Packed], computing: Callable[[], AbstractContextManager[Any]]
 ) -> Iterator[None]:
     """Prepare `model` for packed rows inside, and make sure that its scores stay the same.
@@ -54,7 +54,7 @@ def same_scores(
     packed, short = (_moved(pack(each), device) for each in (answers, _cut(answers)))
     training = model.training
     with torch.random.fork_rng([device] if device.type == "cuda" else []), computing():
-        with adapters_shown(model.eval()):
+        with show_adapters(model.eval()):
             with _refused("the model cannot score the data"), torch.no_grad():
                 expected = torch.cat([_alone(model, answer, answer.ids) for answer in answers])
                 allowed = _rounding(model, answers, expected)
@@ -72,8 +72,8 @@ def same_scores(
 def _sample(rows: Sequence[Packed]) -> list[EncodedReply]:
     """Return the longest conversation, two short ones that part, two apart, and the shortest."""
     deep = max(rows, key=_depth)
-    forked = [row for row in rows if ((row.depth.diff() <= 0) & (row.depth[1:] > 0)).any()]
-    apart = [row for row in rows if (row.depth[1:] == 0).any()]
+    forked = [row for row in rows if ((row["depth"].diff() <= 0) & (row["depth"][1:] > 0)).any()]
+    apart = [row for row in rows if (row["depth"][1:] == 0).any()]
     answers = [each for row in (deep, *forked[:1], *apart[:1]) for each in unpack(row)]
     pairs = list(pairwise(sorted(answers, key=lambda answer: answer.ids)))
     shortest = [
@@ -85,7 +85,7 @@ def _sample(rows: Sequence[Packed]) -> list[EncodedReply]:
 
 
 def _depth(row: Packed) -> int:
-    return int(row.depth.max())
+    return int(row["depth"].max())
 
 
 def _length(answer: EncodedReply) -> int:
@@ -106,8 +106,8 @@ def _cut(answers: Sequence[EncodedReply]) -> list[EncodedReply]:
 
 
 def _moved(packed: Packed, device: Any) -> Packed:
-    tensors = {name: value for name, value in vars(packed).items() if torch.is_tensor(value)}
-    return Packed(**{**vars(packed), **{name: t.to(device) for name, t in tensors.items()}})
+    tensors: Mapping[str, Any] = packed
+    return cast("Packed", {name: tensor.to(device) for name, tensor in tensors.items()})
 
 
 def _alone(model: Any, answer: EncodedReply, ids: Sequence[int]) -> Tensor:

@@ -49,7 +49,7 @@ def preflight(rows: Iterable[Row], count: Count, max_length: int) -> Preflight:
     return Preflight(rows=total, longest=longest, cut=cut, dropped=dropped)
 
 
-def token_counter(tokenizer: Path) -> Count:
+def make_token_counter(tokenizer: Path) -> Count:
     """Return a counter with the tokenizer and chat template in a folder.
 
     Raises:

@@ -10,7 +10,7 @@ trees are added. The card states counts, sources, and the judge's passport where
 import gzip
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -19,9 +19,11 @@ from aloe.errors import ConfigError, StoreError
 from aloe.files.writing import replace_bytes, replace_text
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
-from aloe.training.features import Features, as_card, as_table, features_of
+from aloe.training.features import Features, infer_features, make_table, render_features
 
 Split = Literal["train", "test"]
+
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 SIMULATED = (
     "Users, assistants and judge are language\nmodels; no human took part, and no label here is a "
@@ -31,12 +33,12 @@ IMPORTED = "Some were imported, so it is not known\nhere who spoke in them and w
 """What a card says of who made the data; some trees name no models (see `aloe trees import`)."""
 
 
-def split_of(persona: str, test_share: float) -> Split:
+def choose_split(persona: str, test_share: float) -> Split:
     """Return the side of the persona with this id; `test_share` in [0, 1] is expected on `test`."""
     return "test" if int(digest("split", persona), 16) / 16**16 < test_share else "train"
 
 
-def counted(skipped: Mapping[str, int]) -> str:
+def format_counts(skipped: Mapping[str, int]) -> str:
     """Return what was left out, each reason with its count; empty if nothing was."""
     return ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
 
@@ -62,11 +64,11 @@ def write_rows(path: Path, rows: Sequence[Row], known: Features | None = None) -
     except ModuleNotFoundError:
         raise ConfigError("Parquet needs pyarrow: pip install 'aloe-align[train]'") from None
     data = BytesIO()
-    pyarrow.parquet.write_table(as_table(rows, features_of(rows, known or {})), data)
+    pyarrow.parquet.write_table(make_table(rows, infer_features(rows, known or {})), data)
     replace_bytes(path, data.getvalue())
 
 
-def write_folder(out: Path, rows: Iterable[tuple[Split, Row]], card: str) -> dict[Split, int]:
+def write_folder(out: Path, rows: Mapping[Split, Sequence[Row]], card: str) -> dict[Split, int]:
     """Write one file a split and the card; return the number of rows by split.
 
     A split that an earlier export left there and that has no rows now is removed.
@@ -77,9 +79,7 @@ def write_folder(out: Path, rows: Iterable[tuple[Split, Row]], card: str) -> dic
     held_there = {file.name for file in out.iterdir()} if out.is_dir() else set()
     if strange := held_there - {"README.md", "train.jsonl", "test.jsonl"}:
         raise StoreError(f"{out} holds {min(strange)}, so it is no dataset; name another folder")
-    by_split: dict[Split, list[Row]] = {"train": [], "test": []}
-    for split, row in rows:
-        by_split[split].append(row)
+    by_split: dict[Split, Sequence[Row]] = {split: rows.get(split, ()) for split in SPLITS}
     for split, held in by_split.items():
         if held:
             write_rows(out / f"{split}.jsonl", held)
@@ -90,7 +90,7 @@ def write_folder(out: Path, rows: Iterable[tuple[Split, Row]], card: str) -> dic
     return {split: len(held) for split, held in by_split.items()}
 
 
-def dataset_card(
+def render_dataset_card(
     trees: Sequence[Tree],
     rows: Mapping[Split, Sequence[Row]],
     skipped: Counter[str],
@@ -128,7 +128,7 @@ tags: [preference, personalization, multi-turn, synthetic]
 configs:
   - config_name: default
     data_files:
-{files}{as_card(features)}---
+{files}{render_features(features)}---
 
 # {row_format} rows from conversation trees
 
@@ -137,7 +137,7 @@ Made with aloe from {len(trees)} conversation trees. {SIMULATED if all(known) el
 | split | rows | personas |
 |---|---|---|
 {"".join(f"| {split} | {len(held)} | {personas[split]} |{chr(10)}" for split, held in rows.items())}
-No persona is in both splits. Left out: {counted(skipped) or "nothing"}.
+No persona is in both splits. Left out: {format_counts(skipped) or "nothing"}.
 
 ## Models
 

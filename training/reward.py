@@ -3,8 +3,7 @@
 Every reward is a function with TRL's signature: lists of prompts and completions and a list for
 each further column of the rows, and a number for each completion, or None where there is none to
 be had (TRL then learns nothing from that completion). `rules` and `judge` are made of agents, which
-this room knows nothing of, so they are handed in; a reward model and a function of the user's own
-are found here.
+`aloe.training.rollout_agents` opens; a reward model and a custom function are found here.
 
 With a horizon the reward of a reply is what comes of it: the user answers, the model under
 training answers again, and the mean over the reply and the `horizon` replies after it counts
@@ -42,7 +41,7 @@ READY = ("rules", "judge")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agents:
+class RolloutAgents:
     """What simulated users and judges contribute to a training."""
 
     reward: Reward | None = None
@@ -55,11 +54,11 @@ class Agents:
     """What their calls have come to so far."""
 
 
-Cast = Callable[[Sequence[Row]], Agents]
+AgentFactory = Callable[[Sequence[Row]], RolloutAgents]
 """Makes the agents that the rows need; raises InputError where a row does not say enough."""
 
 
-def reward_of(name: str | None, agents: Agents) -> Reward:
+def find_reward(name: str | None, agents: RolloutAgents) -> Reward:
     """Return what `training.reward` names.
 
     Raises:
@@ -196,7 +195,7 @@ def _without_thoughts(reply: Messages) -> list[ChatMessage]:
     return [{**each, "content": split_thoughts(each["content"]).answer} for each in reply]
 
 
-def policy_of(trainer: Any) -> Policy:
+def make_policy(trainer: Any) -> Policy:
     """Return the model that a `trl.GRPOTrainer` trains, sampled as the trainer samples it.
 
     TRL has no public way to ask for another turn; these two methods are what it uses itself, be it

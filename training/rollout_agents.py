@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from aloe.config import Config
     from aloe.models.open import Model
     from aloe.training.dataset import Row
-    from aloe.training.reward import Agents, Cast, Reward
+    from aloe.training.reward import AgentFactory, Reward, RolloutAgents
 
 
 @contextmanager
-def casting(config: "Config") -> Iterator["Cast | None"]:
+def open_agents(config: "Config") -> Iterator["AgentFactory | None"]:
     """Yield what makes the agents once the rows are known; None if the settings need none.
 
     Raises:
-        ConfigError: a judge of the user's own is to rate, which compares.
+        ConfigError: a custom judge is to rate, which compares.
     """
     training = config.training
     if training.reward not in ("rules", "judge") and not training.horizon:
@@ -30,7 +30,7 @@ def casting(config: "Config") -> Iterator["Cast | None"]:
     if training.reward == "judge" and config.judge.use:
         raise ConfigError(
             "judge.use names a judge that compares two replies, and a reward is about one; name a "
-            "reward of your own with --reward MODULE:FUNCTION"
+            "custom reward with --reward MODULE:FUNCTION"
         )
     from aloe.calls.budget import Budget
     from aloe.calls.log import CallLog
@@ -42,13 +42,13 @@ def casting(config: "Config") -> Iterator["Cast | None"]:
     # One loop for all: a client's connections belong to the loop that opened them.
     with make_runner() as loop, trace_calls(config.telemetry, calls):
 
-        def cast(rows: Sequence["Row"]) -> "Agents":
+        def make_agents(rows: Sequence["Row"]) -> "RolloutAgents":
             _check_rows(rows, by_rule=training.reward == "rules")
             models = _open(config, rows)
             loop.run(check_reachable(list(models.values())))
             return _agents(config, models, calls, loop.run)
 
-        yield cast
+        yield make_agents
 
 
 def _check_rows(rows: Sequence["Row"], *, by_rule: bool) -> None:
@@ -74,12 +74,12 @@ def _open(config: "Config", rows: Sequence["Row"]) -> dict[str, "Model"]:
 
 def _agents(
     config: "Config", models: Mapping[str, "Model"], calls: "CallLog", wait: "Wait[Any]"
-) -> "Agents":
+) -> "RolloutAgents":
     from aloe.agents.prompt import chosen
     from aloe.agents.rating import PointwiseJudge
     from aloe.agents.rewards import JudgeReward, Users, rules
     from aloe.agents.user import UserAgent
-    from aloe.training.reward import Agents
+    from aloe.training.reward import RolloutAgents
 
     reward: Reward | None = rules if config.training.reward == "rules" else None
     about = {name: model.name for name, model in models.items()}
@@ -104,7 +104,7 @@ def _agents(
             "cost": None if totals.unpriced else round(totals.cost, 6),
         }
 
-    return Agents(
+    return RolloutAgents(
         reward=reward,
         speak=Users(model=user, wait=wait) if config.training.horizon else None,
         about=about,

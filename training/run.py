@@ -5,86 +5,59 @@ memory, and only then the first step. A loss or gradient that is not a number st
 before it reaches the weights, so the last checkpoint is always a good one.
 """
 
-import os
 import resource
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import AloeError, ConfigError, ModelError
-from aloe.training.dataset import Row, data_hash, held_out_rows, read_rows
-from aloe.training.export import Skipped
-from aloe.training.model_folder import ModelFolder, Record, versions
-from aloe.training.plan import Plan, TrainingProgress, Watch
+from aloe.training.dataset import Row, TrainingData, hash_rows, read_training_data
+from aloe.training.model_folder import ModelFolder, Record, read_versions
+from aloe.training.plan import Plan
+from aloe.training.progress import TrainingProgress, Watch
+from aloe.training.saving import check_saving, is_main_process, save_model
 
 if TYPE_CHECKING:
-    from aloe.training.packing import Example
-    from aloe.training.reward import Agents, Cast
-    from aloe.training.trainer import Batch
+    from aloe.training.reward import AgentFactory, RolloutAgents
 
 
-def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
+def train(plan: Plan, watch: Watch, make_agents: "AgentFactory | None" = None) -> Record:
     """Train a model and return its record.
 
     Args:
         plan: what is to be trained.
         watch: called with how far it is, often.
-        cast: makes the agents that reward and answer in GRPO; None for none.
+        make_agents: makes the agents that reward and answer in GRPO; None for none.
 
     Raises:
         AloeError: something is wrong with the data, the folder, the settings or the model.
     """
-    from aloe.training.reward import Agents
+    from aloe.training.reward import RolloutAgents
 
-    progress = TrainingProgress(method=plan.method)
-    watch(progress)
-    skipped: Skipped = Counter()
-    rows = read_rows(plan.data, plan.method, skipped)
-    held_out = held_out_rows(plan.data, plan.method)
+    progress = TrainingProgress(method=plan.method, watch=watch)
+    progress.update()
+    data = read_training_data(plan.data, plan.method)
     folder = ModelFolder(plan.out)
-    agents = cast(rows) if cast else Agents()
-    record = _record(plan, rows, held_out, agents)
+    agents = make_agents(data.rows) if make_agents else RolloutAgents()
+    record = _record(plan, data, agents)
     if done := folder.check(record):
         return done
-    from aloe.training.arguments import training_arguments
-    from aloe.training.encoding import control_tokens_inside, unread_system_messages
-
-    arguments = training_arguments(
-        plan.method,
-        plan.settings,
-        checkpoints=folder.checkpoints,
-        seed=plan.seed,
-        packed=plan.packed,
-        report_to=plan.report_to,
-        evaluated=bool(held_out),
-    )
     started = time.monotonic()
     with _quiet(), folder.left_alone():
-        trainer, tokenizer = _trainer(plan, rows, held_out, arguments, agents, progress, watch)
-    unread = unread_system_messages([*rows, *held_out], tokenizer)
-    if unread and is_main_process():
-        progress.notes.append(_unread(**unread))
-        watch(progress)
-    checkpoint = folder.newest_checkpoint()
-    if is_main_process():
-        folder.begin(record)
-    _watch_steps(trainer, progress, watch)
+        trainer, tokenizer = _make_trainer(plan, data, agents, progress)
+    noticed = _look_at_texts(data.all, tokenizer, progress)
+    _take_steps(trainer, folder, record, progress)
     with _quiet():
-        with _started(trainer, folder):
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        progress.phase = "saving"
-        watch(progress)
-        _save(trainer, tokenizer, plan)
+        progress.update(phase="saving")
+        save_model(trainer, tokenizer, plan, plan.out)
     results = {
         **_results(progress, trainer.state, time.monotonic() - started),
         **agents.spent(),
-        **({"left_out": dict(skipped)} if skipped else {}),
-        **control_tokens_inside([*rows, *held_out], tokenizer),
-        **unread,
+        **({"left_out": dict(data.skipped)} if data.skipped else {}),
+        **noticed,
     }
     if not is_main_process():
         return {**record, **results}
@@ -94,6 +67,68 @@ def train(plan: Plan, watch: Watch, cast: "Cast | None" = None) -> Record:
     write_card(plan.out, plan.data, {**record, **results}, trainer.state.log_history)
     draw_curves(plan.out / "curves.png", plan.method, trainer.state.log_history)
     return folder.finish(record, results)
+
+
+def _make_trainer(
+    plan: Plan, data: TrainingData, agents: "RolloutAgents", progress: TrainingProgress
+) -> tuple[Any, Any]:
+    """Return a trainer that is ready for its first step, and the tokenizer."""
+    import transformers
+
+    from aloe.training.arguments import make_arguments
+
+    arguments = make_arguments(
+        plan.method,
+        plan.settings,
+        checkpoints=ModelFolder(plan.out).checkpoints,
+        seed=plan.seed,
+        packed=plan.packed,
+        report_to=plan.report_to,
+        evaluated=bool(data.held_out),
+    )
+    transformers.set_seed(plan.seed)  # an adapter begins with random numbers
+    progress.update(phase="loading" if plan.packed else "preparing")
+    if plan.packed:
+        from aloe.training.tree_trainers import make_tree_trainer
+
+        trainer, tokenizer = make_tree_trainer(plan, data, arguments, progress)
+    else:
+        from aloe.training.trl_trainers import make_trl_trainer
+
+        trainer, tokenizer = make_trl_trainer(plan, data, arguments, agents)
+    check_saving(trainer, plan.out, partial(save_model, trainer, tokenizer, plan))
+    if plan.packed and plan.method == "dpo":
+        from aloe.training.tree_trainers import score_reference
+
+        score_reference(trainer, progress)
+    return trainer, tokenizer
+
+
+def _look_at_texts(rows: Sequence[Row], tokenizer: Any, progress: TrainingProgress) -> Record:
+    """Return what of the texts is not read as it stands, and say what is left out."""
+    from aloe.training.encoding import count_unread_system_messages, find_control_tokens
+
+    unread = count_unread_system_messages(rows, tokenizer)
+    if unread and is_main_process():
+        progress.notes.append(_unread(**unread))
+        progress.update()
+    return {**find_control_tokens(rows, tokenizer), **unread}
+
+
+def _take_steps(
+    trainer: Any, folder: ModelFolder, record: Record, progress: TrainingProgress
+) -> None:
+    import transformers
+
+    from aloe.training.step_watcher import StepWatcher
+
+    checkpoint = folder.newest_checkpoint()
+    if is_main_process():
+        folder.begin(record)
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.add_callback(StepWatcher(progress))
+    with _quiet(), _started(trainer, folder):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
 def _unread(unread_system_messages: int) -> str:
@@ -133,168 +168,32 @@ def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
         raise ModelError(f"the first step of the training failed ({reason})") from error
 
 
-def _record(plan: Plan, rows: Sequence[Row], held_out: Sequence[Row], agents: "Agents") -> Record:
+def _record(plan: Plan, data: TrainingData, agents: "RolloutAgents") -> Record:
     return {
-        **({"held_out": len(held_out)} if held_out else {}),
+        **({"held_out": len(data.held_out)} if data.held_out else {}),
         **({"agents": dict(agents.about)} if agents.about else {}),
         "method": plan.method,
         "start": plan.start,
-        "rows": len(rows),
-        "data_hash": data_hash(rows),
+        "rows": len(data.rows),
+        "data_hash": hash_rows(data.rows),
         "seed": plan.seed,
         "settings": plan.settings.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": read_versions(),
     }
 
 
-def _trainer(
-    plan: Plan,
-    rows: list[Row],
-    held_out: list[Row],
-    arguments: Any,
-    agents: "Agents",
-    progress: TrainingProgress,
-    watch: Watch,
-) -> tuple[Any, Any]:
-    """Return a trainer that is ready for its first step, and the tokenizer."""
-    import transformers
-
-    transformers.set_seed(plan.seed)  # an adapter begins with random numbers
-    if not plan.packed:
-        from aloe.training.trl_trainers import stock_trainer
-
-        progress.phase = "preparing"
-        watch(progress)
-        made = stock_trainer(plan, rows, held_out, arguments, agents)
-        _check_saving(*made, plan)
-        return made
-    from aloe.training.dpo import TreeDpoTrainer
-    from aloe.training.encoding import encode_rows
-    from aloe.training.sft import TreeSftTrainer
-    from aloe.training.start import check_not_random, starting_model
-
-    progress.phase = "loading"
-    watch(progress)
-    start = starting_model(plan.start, plan.settings, rows=[*rows, *held_out])
-    check_not_random(start.model)
-    examples = encode_rows(plan, rows, start.tokenizer, start.model.config)
-    batches = _batches(plan, examples)
-    rest = encode_rows(plan, held_out, start.tokenizer, start.model.config)
-    held_out_batches = _batches(plan, rest) if rest else []
-    progress.tokens = sum(len(batch["ids"]) for batch in batches)
-    progress.flat_tokens = sum(len(a.ids) for example in examples for a in example.answers)
-    _check_memory(plan, start.model, batches, checkpointing=arguments.activation_checkpointing)
-    given = {"held_out": held_out_batches, "model": start.model, "args": arguments}
-    trainer = (
-        TreeSftTrainer(rows=batches, **given)
-        if plan.method == "sft"
-        else TreeDpoTrainer(rows=batches, weighted=plan.settings.weighted, **given)
-    )
-    _check_saving(trainer, start.tokenizer, plan)
-    if isinstance(trainer, TreeDpoTrainer):
-        progress.phase, progress.steps = "reference", len(batches) + len(held_out_batches)
-        for progress.step in trainer.note_reference():
-            watch(progress)
-    return trainer, start.tokenizer
-
-
-def _batches(plan: Plan, examples: list["Example"]) -> list["Batch"]:
-    from aloe.training.dpo import dpo_batch
-    from aloe.training.packing import fill_rows
-    from aloe.training.sft import sft_batch
-
-    batch = sft_batch if plan.method == "sft" else dpo_batch
-    return [batch(row) for row in fill_rows(examples, plan.settings.row_tokens)]
-
-
-def _check_memory(plan: Plan, model: Any, batches: list["Batch"], *, checkpointing: bool) -> None:
-    from aloe.training import footprint
-
-    needed = footprint.estimated_bytes(
-        model,
-        tokens=max(len(batch["ids"]) for batch in batches),
-        scored=max(len(batch["parents"]) for batch in batches),
-        checkpointing=checkpointing,
-    )
-    free = footprint.free_bytes()
-    footprint.check_fits(needed, free, lora=plan.settings.lora, checkpointing=checkpointing)
-
-
-def _watch_steps(trainer: Any, progress: TrainingProgress, watch: Watch) -> None:
-    import torch
-    import transformers
-
-    class Watcher(transformers.TrainerCallback):
-        """Tells the display, and stops before a step that would spoil the weights."""
-
-        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-            progress.phase, progress.step, progress.steps = "training", 0, state.max_steps
-            progress.history = [dict(entry) for entry in state.log_history]
-
-        def on_pre_optimizer_step(
-            self, _args: Any, state: Any, _control: Any, **given: Any
-        ) -> None:
-            gradients = [p.grad for p in given["model"].parameters() if p.grad is not None]
-            if not gradients:  # they are elsewhere (DeepSpeed)
-                return
-            largest = torch.stack([g.abs().max() for g in gradients])
-            if not largest.isfinite().all():
-                raise ModelError(
-                    f"the gradient stopped being a number at step {state.global_step + 1}; the "
-                    "last checkpoint is good; lower learning_rate, or look at the newest rows"
-                )
-            # In GRPO a group whose replies are all rewarded alike teaches nothing; it may be first.
-            if progress.method != "grpo" and state.global_step == 0 and not largest.any():
-                raise ModelError(
-                    "the first gradient is exactly zero, so nothing would be learnt; see that the "
-                    "rows have replies to learn from, and that something of the model is trained"
-                )
-
-        def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-            progress.step = state.global_step
-            watch(progress)
-
-        def on_log(self, _args: Any, _state: Any, _control: Any, **given: Any) -> None:
-            progress.history.append(dict(given["logs"]))
-            watch(progress)
-
-    trainer.remove_callback(transformers.PrinterCallback)
-    trainer.add_callback(Watcher())
-
-
-def _save(trainer: Any, tokenizer: Any, plan: Plan) -> None:
-    """Write the model, and the file that `local:` serves where the base is a GGUF file."""
-    from aloe.models.local import GENERATION, adapter_base
-    from aloe.training.gguf import is_gguf, write_adapter
-
-    trainer.save_model(str(plan.out))
-    if not is_main_process():
-        return
-    tokenizer.save_pretrained(str(plan.out))
-    if (generation := getattr(trainer.model, "generation_config", None)) is not None:
-        generation.to_json_file(plan.out / GENERATION)  # an adapter is saved without it
-    if plan.settings.lora and plan.method != "reward" and is_gguf(adapter_base(plan.out)):
-        write_adapter(plan.out)
-
-
-def _check_saving(trainer: Any, tokenizer: Any, plan: Plan) -> None:
-    from aloe.training.saving import check_saving
-
-    check_saving(trainer, plan.out, lambda out: _save(trainer, tokenizer, replace(plan, out=out)))
-
-
 def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:
-    from aloe.training.curves import CURVES, ends, series
+    from aloe.training.curves import CURVES, average_ends, collect_values
 
     losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
     last: dict[str, float] = next(
         (e for e in reversed(state.log_history) if "loss" in e), {"loss": float("nan")}
     )
-    reward = ends(state.log_history, "reward") if progress.method == "grpo" else None
+    reward = average_ends(state.log_history, "reward") if progress.method == "grpo" else None
     held_out = {
         name: (values[0], values[-1])
         for name in CURVES[progress.method]
-        if name.startswith("eval_") and (values := series(state.log_history, name))
+        if name.startswith("eval_") and (values := collect_values(state.log_history, name))
     }
     return {
         "steps": state.global_step,
@@ -307,8 +206,3 @@ def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:
         "seconds": round(seconds, 1),
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
     }
-
-
-def is_main_process() -> bool:
-    """Return whether this process writes files; with several GPUs only the first does."""
-    return int(os.environ.get("RANK", "0")) == 0

@@ -1,10 +1,11 @@
-"""Find out before the first step whether what a training makes can be written.
+"""Write what a training makes, and find out before its first step whether that will do.
 
-The model is written as it will be in the end, to a folder that is removed again: only that shows
-tensors that the file format does not take, an architecture that the adapter's file does not know, a
-place that cannot be written. From its size follows what the disk must hold.
+To find out, it is written as it will be in the end, to a folder that is removed again: only that
+shows tensors that the file format does not take, an architecture that the adapter's file does not
+know, a place that cannot be written. From its size follows what the disk must hold.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from aloe.errors import AloeError, ConfigError, StoreError
 from aloe.files.writing import unwritable
+from aloe.training.plan import Plan
 
 GIB = 2**30
 
@@ -65,3 +67,23 @@ def _needed(trainer: Any, size: int) -> int:
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def save_model(trainer: Any, tokenizer: Any, plan: Plan, out: Path) -> None:
+    """Write the model to `out`, and the file that `local:` serves where the base is a GGUF file."""
+    from aloe.models.local import GENERATION, adapter_base
+    from aloe.training.gguf import is_gguf, write_adapter
+
+    trainer.save_model(str(out))
+    if not is_main_process():
+        return
+    tokenizer.save_pretrained(str(out))
+    if (generation := getattr(trainer.model, "generation_config", None)) is not None:
+        generation.to_json_file(out / GENERATION)  # an adapter is saved without it
+    if plan.settings.lora and plan.method != "reward" and is_gguf(adapter_base(out)):
+        write_adapter(out)
+
+
+def is_main_process() -> bool:
+    """Return whether this process writes files; with several GPUs only the first does."""
+    return int(os.environ.get("RANK", "0")) == 0

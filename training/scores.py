@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from aloe.training.attention import Ancestry
-from aloe.training.packing import Packed
+from aloe.training.packing import Packed, count_answers
 
 Tensor = Any
 
 
-class _LogProbabilities(torch.autograd.Function):
+class LogProbabilities(torch.autograd.Function):
     """ln p of chosen entries of a table of logits, overwriting the table in the backward pass."""
 
     @staticmethod
@@ -40,7 +40,7 @@ class _LogProbabilities(torch.autograd.Function):
 def token_log_probabilities(
     model: Any, packed: Packed, *, block: int | None = Ancestry.block
 ) -> Tensor:
-    """Return ln p of each scored token of `packed`, in the order of `packed.targets`."""
+    """Return ln p of each scored token of `packed`, in the order of its targets."""
     return score(model, packed, block=block)[0]
 
 
@@ -55,16 +55,16 @@ def score(
         block: queries that share one selection of keys; None for all.
         asked: what else the model is asked for.
     """
-    keep, rows = packed.parents.unique(return_inverse=True)
+    keep, rows = packed["parents"].unique(return_inverse=True)
     output = model(
-        input_ids=packed.ids[None],
-        position_ids=packed.depth[None],
-        ancestry=Ancestry(packed.end, packed.depth, model_dtype(model), block),
+        input_ids=packed["ids"][None],
+        position_ids=packed["depth"][None],
+        ancestry=Ancestry(packed["end"], packed["depth"], model_dtype(model), block),
         logits_to_keep=keep,
         use_cache=False,
         **asked,
     )
-    return _LogProbabilities.apply(output.logits[0], rows, packed.targets), output
+    return LogProbabilities.apply(output.logits[0], rows, packed["targets"]), output
 
 
 def model_dtype(model: Any) -> Any:
@@ -74,4 +74,4 @@ def model_dtype(model: Any) -> Any:
 
 def answer_log_probabilities(packed: Packed, per_token: Tensor) -> Tensor:
     """Return ln p of each whole answer."""
-    return per_token.new_zeros(packed.answers).index_add_(0, packed.owners, per_token)
+    return per_token.new_zeros(count_answers(packed)).index_add_(0, packed["owners"], per_token)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aloe.training.dataset import Row
 
 
-def starting_model(
+def load_start(
     start: str,
     settings: TrainingConfig,
     *,
@@ -59,7 +59,7 @@ def starting_model(
     if not scoring:
         stop_at(chat.end, model, tokenizer)
     if settings.lora and not adapted:
-        model = _with_lora(model, loaded.base, settings, scoring=scoring)
+        model = add_lora(model, loaded.base, settings, scoring=scoring)
     elif not settings.lora:
         model = model.merge_and_unload() if adapted else model
         model.requires_grad_(True)
@@ -138,7 +138,12 @@ def _plain(model: str) -> str:
     return str(Path(name).resolve()) if Path(name).exists() else name
 
 
-def _with_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool) -> Any:
+def add_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool) -> Any:
+    """Return the model with new adapters on the layers that the settings name.
+
+    Raises:
+        ConfigError: there are no such layers, or what they would learn could not be served.
+    """
     from peft import LoraConfig, get_peft_model
 
     wanted = settings.target_modules

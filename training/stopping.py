@@ -22,7 +22,7 @@ def stop_at(end: int, model: Any, tokenizer: Any) -> None:
     conversation differently.
     """
     settings = getattr(model, "generation_config", None)
-    known = ends_of(settings) if settings is not None else []
+    known = find_ends(settings) if settings is not None else []
     if settings is not None and end not in known:
         settings.eos_token_id = [end, *known]
     if tokenizer.eos_token_id is not None and end in (tokenizer.eos_token_id, *known):
@@ -33,7 +33,7 @@ def stop_at(end: int, model: Any, tokenizer: Any) -> None:
         tokenizer.eos_token = before
 
 
-def ends_of(settings: Any) -> list[int]:
+def find_ends(settings: Any) -> list[int]:
     """Return the ids of all tokens that end a reply by a model's generation settings."""
     ends = settings.eos_token_id
     return list(ends) if isinstance(ends, list) else [] if ends is None else [ends]

@@ -11,36 +11,19 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-import torch
 import transformers
 
 from aloe.training.activations import keep_less
 from aloe.training.adapters import add_in_place
 from aloe.training.attention import use_tree_attention
-from aloe.training.packing import Example, Packed, pack
-from aloe.training.parity import same_scores
+from aloe.training.packed_dataset import Batch
+from aloe.training.parity import require_same_scores
 from aloe.training.scores import score
 
 Tensor = Any
-Batch = dict[str, Any]
 
 EVALUATION = "eval_"
 """Opens the names of figures of rows held out, as transformers has it."""
-
-_PACKED = ("ids", "depth", "end", "parents", "targets", "owners")
-
-
-def batch_of(examples: Sequence[Example]) -> Batch:
-    """Return one packed row as tensors; `labels` has one entry for each item of the loss."""
-    packed = pack([answer for example in examples for answer in example.answers])
-    weights = torch.tensor([example.weight for example in examples])
-    return {name: getattr(packed, name) for name in _PACKED} | {"weights": weights}
-
-
-def packed_of(batch: Batch) -> Packed:
-    """Return the packed row that a batch holds."""
-    tensors = {name: batch[name] for name in _PACKED}
-    return Packed(**tensors, answers=int(batch["owners"].max()) + 1)
 
 
 def _balance(config: Any, arguments: Any) -> float:
@@ -55,7 +38,7 @@ class TreeTrainer(transformers.Trainer):
     """Trains on packed rows; subclasses give `row_loss`.
 
     Args:
-        rows: what `batch_of` makes, with `labels`.
+        rows: to be trained on.
         held_out: the same, to be evaluated on; may be empty.
         given: further arguments of transformers' Trainer.
     """
@@ -71,14 +54,13 @@ class TreeTrainer(transformers.Trainer):
         self._loss_shifts_labels = False
         self.measured: dict[str, list[float]] = defaultdict(list)
         self._balance = _balance(self.model.config.get_text_config(), self.args)
-        packed = [packed_of(row) for row in (*rows, *held_out)]
-        with same_scores(self.model, packed, self.accelerator.autocast):
+        with require_same_scores(self.model, [*rows, *held_out], self.accelerator.autocast):
             use_tree_attention(self.model)
             add_in_place(self.model)
             if not self.args.activation_checkpointing:  # which keeps nothing of a layer anyway
                 keep_less(self.model)
 
-    def row_loss(self, batch: Batch, packed: Packed, log_probabilities: Tensor) -> Tensor:
+    def row_loss(self, batch: Batch, log_probabilities: Tensor) -> Tensor:
         """Return the loss of one row, summed over its items."""
         raise NotImplementedError
 
@@ -90,10 +72,9 @@ class TreeTrainer(transformers.Trainer):
         num_items_in_batch: Any = None,
     ) -> Any:
         """Return the row's share of the mean loss over the items of the optimizer step."""
-        packed = packed_of(inputs)
         asked = {"output_router_logits": True} if self._balance else {}
-        scores, output = score(model, packed, **asked)
-        total = self.row_loss(inputs, packed, scores)
+        scores, output = score(model, inputs, **asked)
+        total = self.row_loss(inputs, scores)
         items = num_items_in_batch if num_items_in_batch is not None else len(inputs["labels"])
         loss = total / items
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:

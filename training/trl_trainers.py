@@ -13,13 +13,13 @@ from typing import Any
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import decoded
-from aloe.training.dataset import ANSWERS, Method, Row
-from aloe.training.encoding import chat_tokens, encode_row, longest
+from aloe.training.dataset import ANSWERS, Method, Row, TrainingData
+from aloe.training.encoding import encode_row, find_max_length, make_chat_tokens
 from aloe.training.export import ChatMessage
 from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
-from aloe.training.reward import Agents, LookAhead, policy_of, reward_of
-from aloe.training.start import starting_model
+from aloe.training.reward import LookAhead, RolloutAgents, find_reward, make_policy
+from aloe.training.start import load_start
 from aloe.training.templates import ChatTokens
 
 TRAINERS = {
@@ -31,8 +31,8 @@ TRAINERS = {
 }
 
 
-def stock_trainer(
-    plan: "Plan", rows: Sequence[Row], held_out: Sequence[Row], arguments: Any, agents: Agents
+def make_trl_trainer(
+    plan: Plan, data: TrainingData, arguments: Any, agents: RolloutAgents
 ) -> tuple[Any, Any]:
     """Return TRL's trainer for a method, ready to train, and the tokenizer.
 
@@ -46,34 +46,33 @@ def stock_trainer(
     if plan.settings.weighted:
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     if plan.method == "grpo":
-        _check_batch(arguments, len(rows))
-    reward = reward_of(plan.settings.reward, agents) if plan.method == "grpo" else None
-    start = starting_model(
-        plan.start, plan.settings, scoring=plan.method == "reward", rows=[*rows, *held_out]
-    )
-    chat, most = chat_tokens(plan, start.tokenizer), longest(plan, start.model.config)
-    for row in (*rows, *held_out):  # TRL would not say which row does not fit
+        _check_batch(arguments, len(data.rows))
+    reward = find_reward(plan.settings.reward, agents) if plan.method == "grpo" else None
+    start = load_start(plan.start, plan.settings, scoring=plan.method == "reward", rows=data.all)
+    chat, most = make_chat_tokens(plan, start.tokenizer), find_max_length(plan, start.model.config)
+    for row in data.all:  # TRL would not say which row does not fit
         _check_context(row, encode_row(row, plan.method, chat, most), plan.method)
     tokenizer = _encoding(start.tokenizer, plan.method, chat)
     if reward and agents.speak:
         decode = partial(decoded, start.tokenizer)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
-    data, rest = (
-        Dataset.from_list([_columns(row, plan.method) for row in part]) for part in (rows, held_out)
+    learnt, rest = (
+        Dataset.from_list([_columns(row, plan.method) for row in part])
+        for part in (data.rows, data.held_out)
     )
     try:
         trainer = getattr(trl, TRAINERS[plan.method])(
             model=start.model,
             args=arguments,
-            train_dataset=data,
-            eval_dataset=rest if held_out else None,
+            train_dataset=learnt,
+            eval_dataset=rest if data.held_out else None,
             processing_class=tokenizer,
             **({"reward_funcs": reward} if reward else {}),
         )
     except (ValueError, TypeError) as error:
         raise ConfigError(f"TRL refuses this training: {str(error).splitlines()[0]}") from None
     if isinstance(reward, LookAhead):
-        reward.policy = policy_of(trainer)
+        reward.policy = make_policy(trainer)
     return trainer, start.tokenizer
 
 

@@ -16,8 +16,8 @@ from aloe.config import BudgetConfig
 from aloe.graphs.batch import RunProgress
 from aloe.graphs.commands.dashboard import NewestExchange, RunDisplay
 from aloe.models.limits import Limiter
-from aloe.training.commands.train import _TrainingDisplay
-from aloe.training.plan import TrainingProgress
+from aloe.training.display import TrainingDisplay
+from aloe.training.progress import TrainingProgress
 from aloe.views.figures import Throughput, duration, spending
 
 
@@ -138,7 +138,7 @@ def test_figures_of_a_real_tree() -> None:
 
 
 def test_a_training_says_when_it_will_be_done(still: Any) -> None:
-    shown = _TrainingDisplay(TrainingProgress(method="sft"), quiet=True)
+    shown = TrainingDisplay(TrainingProgress(method="sft"), quiet=True)
     assert shown.to_go() == ""
     for step in (4, 6):  # taken up again at step 4
         shown.follow(TrainingProgress(method="sft", step=step, steps=16))

@@ -8,7 +8,7 @@ from command import RunAloe
 
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree, UserNode
-from aloe.training.release import split_of
+from aloe.training.release import choose_split
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_datasets_loads_the_folder_and_the_table_of_every_format(
     """Margins are null and notes are empty in one split only; nothing was revealed in the other."""
     datasets = pytest.importorskip("datasets")
     trees = [grow(config(turns=2), persona=persona) for persona in PERSONAS]
-    odd = [n for n, tree in enumerate(trees) if split_of(tree.persona.id, 0.5) == "train"]
+    odd = [n for n, tree in enumerate(trees) if choose_split(tree.persona.id, 0.5) == "train"]
     changed = [bare(tree) if n in odd else with_notes(tree) for n, tree in enumerate(trees)]
     (run := tmp_path / "run.jsonl").write_text("".join(t.model_dump_json() + "\n" for t in changed))
     export = ["export", run, "--format", kind, "--with", "safety", *["--columns"][:columns]]

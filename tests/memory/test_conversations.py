@@ -11,7 +11,7 @@ from builders import config, grow
 from aloe.errors import InputError
 from aloe.memory.conversations import IMPORTED, is_conversation, read_conversations
 from aloe.schema import Tree, UserNode
-from aloe.training.export import ROWS, Format, plain
+from aloe.training.export import ROWS, Format, take_trainer_columns
 
 
 def turn(user: str, chosen: str = "preferred", **changes: Any) -> dict[str, Any]:
@@ -26,7 +26,9 @@ def read(folder: Path, *records: Any) -> list[Tree]:
 
 
 def rows(trees: list[Tree], kind: Format) -> list[Any]:
-    return [plain(row, kind) for tree in trees for row in ROWS[kind](tree, Counter())]
+    return [
+        take_trainer_columns(row, kind) for tree in trees for row in ROWS[kind](tree, Counter())
+    ]
 
 
 @pytest.mark.parametrize("expansion", ["sample", "both", "preferred"])

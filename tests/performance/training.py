@@ -67,10 +67,10 @@ def measure(way: str, turns: int, seed: int, model_folder: Path) -> dict[str, fl
 
     torch.set_num_threads(1)
     from aloe.config import TrainingConfig
-    from aloe.training.start import starting_model
+    from aloe.training.start import load_start
 
     torch.manual_seed(0)
-    start = starting_model(str(model_folder), TrainingConfig())
+    start = load_start(str(model_folder), TrainingConfig())
     step, tokens = PREPARE[way](conversation(turns, seed), start.model, start.tokenizer)
     before = time.process_time()
     loss = step()
@@ -80,7 +80,8 @@ def measure(way: str, turns: int, seed: int, model_folder: Path) -> dict[str, fl
     return {"seconds": seconds, "peak_gib": peak, "tokens": tokens, "loss": value}
 
 
-def _answers(rows: Sequence[dict[str, Any]], tokenizer: Any) -> list[tuple[Any, Any]]:
+def encode_pairs(rows: Sequence[dict[str, Any]], tokenizer: Any) -> list[tuple[Any, Any]]:
+    """Return chosen and rejected of each row as token ids."""
     from aloe.training.templates import ChatTokens
 
     chat = ChatTokens(tokenizer)
@@ -90,13 +91,13 @@ def _answers(rows: Sequence[dict[str, Any]], tokenizer: Any) -> list[tuple[Any, 
 
 
 def _tree(rows: Sequence[dict[str, Any]], model: Any, tokenizer: Any, *, dpo: bool) -> Any:
-    from aloe.training.dpo import TreeDpoTrainer, dpo_batch
-    from aloe.training.packing import Example
-    from aloe.training.sft import TreeSftTrainer, sft_batch
+    from aloe.training.dpo import TreeDpoTrainer
+    from aloe.training.packed_dataset import Example, make_batch
+    from aloe.training.sft import TreeSftTrainer
 
-    pairs = _answers(rows, tokenizer)
+    pairs = encode_pairs(rows, tokenizer)
     examples = [Example(answers=p if dpo else p[:1], tree="t") for p in pairs]
-    batch = dpo_batch(examples) if dpo else sft_batch(examples)
+    batch = make_batch(examples)
     kind: Any = TreeDpoTrainer if dpo else TreeSftTrainer
     trainer = kind(rows=[batch], model=model, args=_arguments("dpo" if dpo else "sft", 1))
     if dpo:
@@ -108,7 +109,7 @@ def _flat(rows: Sequence[dict[str, Any]], model: Any, tokenizer: Any, *, dpo: bo
     """Prepare the plain loop: one padded pair, or one row, at a time; logits where needed."""
     import torch
 
-    pairs = _answers(rows, tokenizer)
+    pairs = encode_pairs(rows, tokenizer)
     groups = [list(pair) if dpo else [pair[0]] for pair in pairs]
     with torch.no_grad():
         reference = [_scores(model, group) for group in groups] if dpo else []
@@ -140,7 +141,7 @@ def _flat(rows: Sequence[dict[str, Any]], model: Any, tokenizer: Any, *, dpo: bo
 def _scores(model: Any, group: Sequence[Any]) -> Any:
     import torch
 
-    from aloe.training.scores import _LogProbabilities
+    from aloe.training.scores import LogProbabilities
 
     longest = max(len(a.ids) for a in group)
     ids = torch.zeros(len(group), longest, dtype=torch.long)
@@ -153,7 +154,7 @@ def _scores(model: Any, group: Sequence[Any]) -> Any:
     logits = logits.reshape(-1, logits.shape[-1])
     owners = keep.nonzero()[:, 0]
     targets = torch.cat([torch.tensor(a.ids[a.start :]) for a in group])
-    per_token = _LogProbabilities.apply(logits, torch.arange(len(targets)), targets)
+    per_token = LogProbabilities.apply(logits, torch.arange(len(targets)), targets)
     return per_token.new_zeros(len(group)).index_add(0, owners, per_token)
 
 
@@ -175,18 +176,18 @@ def _trl(rows: Sequence[dict[str, Any]], model: Any, tokenizer: Any) -> Any:
         train_dataset=Dataset.from_list(list(rows)),
         processing_class=tokenizer,
     )
-    pairs = _answers(rows, tokenizer)
+    pairs = encode_pairs(rows, tokenizer)
     return _timed(trainer), sum(2 * max(len(a.ids) for a in pair) for pair in pairs)
 
 
 def _arguments(method: Any, micro_batches: int, *, packed: bool = True) -> Any:
     from aloe.config import TrainingConfig
-    from aloe.training.arguments import training_arguments
+    from aloe.training.arguments import make_arguments
 
     own = {"gradient_accumulation_steps": micro_batches, "max_steps": 1, "save_strategy": "no"}
     size = {} if packed else {"per_device_train_batch_size": 1}
     settings = TrainingConfig(arguments={**own, **size})
-    return training_arguments(
+    return make_arguments(
         method,
         settings,
         checkpoints=Path(gettempdir()) / "aloe-bench",

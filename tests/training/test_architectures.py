@@ -23,7 +23,7 @@ from aloe.training.activations import keep_less
 from aloe.training.adapters import add_in_place
 from aloe.training.attention import use_tree_attention
 from aloe.training.packing import EncodedReply, pack
-from aloe.training.parity import ROUNDING, same_scores
+from aloe.training.parity import ROUNDING, require_same_scores
 from aloe.training.scores import token_log_probabilities
 
 pytestmark = [
@@ -93,7 +93,7 @@ def adapted(name: str) -> Any:
 
 def prepare(model: Any) -> None:
     """Do what the trainer does before its first step."""
-    with same_scores(model, [pack(answers())], nullcontext):
+    with require_same_scores(model, [pack(answers())], nullcontext):
         use_tree_attention(model)
         add_in_place(model)
         keep_less(model)

@@ -17,7 +17,7 @@ from aloe.models.checkpoint import load_checkpoint
 from aloe.models.local import embedded_server
 from aloe.models.open import open_model
 from aloe.training.merge import merge
-from aloe.training.start import starting_model
+from aloe.training.start import load_start
 
 pytestmark = pytest.mark.train
 
@@ -38,7 +38,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.save(folder / "shards")
     (folder / "shards" / "model.safetensors").unlink()
     tiny.model().save_pretrained(folder / "shards", max_shard_size="60KB")
-    start = starting_model(str(folder / "base"), TrainingConfig(rank=2))
+    start = load_start(str(folder / "base"), TrainingConfig(rank=2))
     start.model.save_pretrained(folder / "adapter")
     start.tokenizer.save_pretrained(folder / "adapter")
     start.model.generation_config.to_json_file(folder / "adapter" / "generation_config.json")
@@ -75,7 +75,7 @@ def test_a_folder_with_any_file_damaged_is_refused_in_one_line(whole, tmp_path, 
                 data
             )
             try:
-                starting_model(str(broken), TrainingConfig())
+                load_start(str(broken), TrainingConfig())
             except AloeError as error:
                 if "\n" in str(error) or not str(error).strip():
                     crooked.append((file.name, what, str(error)))
@@ -120,7 +120,7 @@ def test_a_config_that_does_not_fit_the_weights_is_refused(whole, tmp_path, kind
 def test_a_quantised_checkpoint_is_not_trained(whole, tmp_path, method):
     folder = changed(whole, tmp_path / "x", quantization_config={"quant_method": method})
     with pytest.raises(ConfigError, match=rf"is quantised \({method}\)"):
-        starting_model(str(folder), TrainingConfig())
+        load_start(str(folder), TrainingConfig())
 
 
 def test_weights_that_the_model_has_no_place_for_are_named(whole, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from builders import config, grow
 
 from aloe.errors import InputError
-from aloe.training.dataset import Method, Row, data_hash, held_out_rows, read_rows
+from aloe.training.dataset import Method, Row, hash_rows, read_held_out_rows, read_rows
 from aloe.training.release import write_rows
 
 Message = dict[str, Any]
@@ -271,7 +271,7 @@ def test_training_reads_what_export_writes(
     assert made.code == 0, made.err
     assert out.is_file()
     assert told(read_rows(out, method)) == told(read_rows(folder, method))
-    assert data_hash(read_rows(out, method)) == data_hash(read_rows(folder, method))
+    assert hash_rows(read_rows(out, method)) == hash_rows(read_rows(folder, method))
 
 
 @pytest.mark.train
@@ -328,7 +328,7 @@ def test_splits_are_found_whatever_their_type(tmp_path: Path, suffix: str) -> No
     write_rows(tmp_path / f"train.{suffix}", [pair()])
     write_rows(tmp_path / f"test.{suffix}", [pair(), pair()])
     assert len(read_rows(tmp_path, "dpo")) == 1
-    assert len(held_out_rows(tmp_path, "dpo")) == 2
+    assert len(read_held_out_rows(tmp_path, "dpo")) == 2
 
 
 def test_what_trees_leave_out_is_counted(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 
 from aloe.agents.prompt import FOLDER, shipped
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
-from aloe.training.export import ROWS, Format, Skipped, dpo_rows, plain, sft_rows
+from aloe.training.export import ROWS, Format, Skipped, dpo_rows, sft_rows, take_trainer_columns
 
 
 def tree(*nodes: UserNode | AssistantNode, verdicts: tuple[Verdict, ...] = ()) -> Tree:
@@ -26,7 +26,7 @@ def verdict(first: AssistantNode, second: AssistantNode, outcome: Outcome) -> Ve
 
 def rows(kind: Literal["sft", "dpo"], of: Tree) -> tuple[list[dict[str, Any]], Skipped]:
     skipped: Skipped = Counter()
-    return [plain(row, kind) for row in ROWS[kind](of, skipped)], skipped
+    return [take_trainer_columns(row, kind) for row in ROWS[kind](of, skipped)], skipped
 
 
 OPENING = user("Hello")

@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 from architectures import architecture
 
-from aloe.training.footprint import estimated_bytes
+from aloe.training.footprint import estimate_bytes
 
 pytestmark = pytest.mark.train
 
@@ -17,6 +17,6 @@ pytestmark = pytest.mark.train
 def test_memory_is_estimated_whatever_a_config_calls_its_sizes(name: str) -> None:
     model = architecture(name)
     few, many = (
-        estimated_bytes(model, tokens=tokens, scored=8, checkpointing=False) for tokens in (8, 800)
+        estimate_bytes(model, tokens=tokens, scored=8, checkpointing=False) for tokens in (8, 800)
     )
     assert 0 < few < many

@@ -47,26 +47,26 @@ class Small:
             "llama.feed_forward_length": 96, "llama.attention.head_count": 4,
             "llama.attention.head_count_kv": 2, "llama.rope.dimension_count": 16,
         }  # fmt: skip
-        true_metadata, true_order = written.metadata, written._reordering
+        true_metadata, true_order = written.metadata, written.make_reordering
         monkeypatch.setattr(
             written, "metadata",
             lambda reader: ((k, sizes.get(k, v), t, e) for k, v, t, e in true_metadata(reader)),
         )  # fmt: skip
-        monkeypatch.setattr(written, "_reordering", lambda _: order)
+        monkeypatch.setattr(written, "make_reordering", lambda _: order)
 
         def order(part: str, tensor):
             heads = {"attn_q": 4, "attn_k": 2}.get(part.rpartition(".")[2])
-            return written.interleaved(tensor, heads) if heads else tensor
+            return written.interleave(tensor, heads) if heads else tensor
 
         written.write_model(self.model, "smollm2-135m", self.folder).rename(self.base)
         monkeypatch.setattr(written, "metadata", true_metadata)
-        monkeypatch.setattr(written, "_reordering", true_order)
+        monkeypatch.setattr(written, "make_reordering", true_order)
 
     def adapter(self, out: Path) -> Path:
         from aloe.config import TrainingConfig
-        from aloe.training.start import _with_lora
+        from aloe.training.start import add_lora
 
-        model = _with_lora(
+        model = add_lora(
             copy.deepcopy(self.model),
             str(self.base),
             TrainingConfig(rank=4, alpha=8),
@@ -167,7 +167,7 @@ def test_a_request_can_switch_the_adapter_off(small, adapter):
 
 
 def test_without_reordering_the_parity_test_would_fail(small, adapter, tmp_path, monkeypatch):
-    monkeypatch.setattr(written, "interleaved", lambda tensor, _heads: tensor)
+    monkeypatch.setattr(written, "interleave", lambda tensor, _heads: tensor)
     for file in adapter.glob("adapter_*"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     written.write_adapter(tmp_path)
@@ -199,8 +199,8 @@ def test_in_eight_bits_a_merged_model_is_smaller_and_says_nearly_the_same(aloe, 
 def test_rows_that_blocks_of_eight_bits_do_not_fill_have_sixteen(shape, coding):
     from gguf import GGMLQuantizationType as Coding
 
-    assert written._coding(torch.zeros(shape), Coding.Q8_0) == Coding[coding]
-    assert len(shape) == 1 or written._coding(torch.zeros(shape), Coding.F16) == Coding.F16
+    assert written.choose_coding(torch.zeros(shape), Coding.Q8_0) == Coding[coding]
+    assert len(shape) == 1 or written.choose_coding(torch.zeros(shape), Coding.F16) == Coding.F16
 
 
 def test_what_cannot_be_merged_is_refused(aloe, adapter, tmp_path):

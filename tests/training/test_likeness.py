@@ -19,7 +19,7 @@ from aloe.models.local import embedded_server
 from aloe.training import likeness
 from aloe.training.likeness import check_likeness
 from aloe.training.merge import merge
-from aloe.training.start import starting_model
+from aloe.training.start import load_start
 
 pytestmark = pytest.mark.train
 
@@ -43,7 +43,7 @@ def gap(served: Path, folder: Path) -> float:
     """Return by how much `local:` is off what transformers says of a folder, in nats at most."""
     loaded = load_checkpoint(str(folder))
     ids = loaded.tokenizer.apply_chat_template(QUESTION, add_generation_prompt=True)["input_ids"]
-    found = likeness._served(embedded_server(str(served)), ids, loaded.tokenizer)
+    found = likeness.ask_served(embedded_server(str(served)), ids, loaded.tokenizer)
     with torch.inference_mode():
         here = loaded.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
     return max(abs(here[token].item() - value) for token, value in found.items())
@@ -69,13 +69,13 @@ def test_left_unscaled_they_are_refused_with_both_numbers(tmp_path, kind, monkey
     monkeypatch.setattr(dequantised, "_scale_positions", lambda *_: None)
     base = str(gguf_files.write(tmp_path / "base.gguf", **SCALED[kind]))
     with pytest.raises(ModelError, match=r"differ by [1-9]\.\d+ nats .* rounding explains 0\.0"):
-        starting_model(base, TrainingConfig())
+        load_start(base, TrainingConfig())
 
 
 def test_what_only_the_header_says_is_found_by_comparing(tmp_path):
     base = str(gguf_files.write(tmp_path / "base.gguf", head={"rope.scale_linear": 2.0}))
     with pytest.raises(ModelError, match=r"differ by [1-9]\.\d+ nats"):
-        starting_model(base, TrainingConfig())
+        load_start(base, TrainingConfig())
 
 
 def test_a_weight_that_is_off_is_found_by_comparing(tmp_path):
@@ -118,4 +118,4 @@ def test_what_cannot_be_applied_is_refused_by_name(tmp_path, more, named):
 def test_an_adapter_without_a_place_in_the_file_is_refused_before_training(tmp_path):
     base = str(gguf_files.write(tmp_path / "base.gguf"))
     with pytest.raises(ConfigError, match="shares its weights"):
-        starting_model(base, TrainingConfig(target_modules=("embed_tokens",)))
+        load_start(base, TrainingConfig(target_modules=("embed_tokens",)))

@@ -12,9 +12,10 @@ from shapes import SHAPES, caterpillar, grown
 from torch.nn import functional
 
 from aloe.training.attention import Ancestry, use_tree_attention
-from aloe.training.packing import EncodedReply, Example, fill_rows, pack, packed_length, unpack
+from aloe.training.packed_dataset import Example, distribute
+from aloe.training.packing import EncodedReply, count_answers, count_nodes, pack, unpack
 from aloe.training.scores import (
-    _LogProbabilities,
+    LogProbabilities,
     answer_log_probabilities,
     token_log_probabilities,
 )
@@ -48,8 +49,8 @@ def test_a_token_that_is_shared_is_stored_once():
     pairs = caterpillar(5)
     packed = pack(flat(pairs))
     every_prefix = {a.ids[:n] for a in flat(pairs) for n in range(1, len(a.ids) + 1)}
-    assert len(packed.ids) == len(every_prefix) == packed_length(flat(pairs))
-    assert len(packed.ids) < sum(len(a.ids) for a in flat(pairs)) / 3
+    assert len(packed["ids"]) == len(every_prefix) == count_nodes(flat(pairs))
+    assert len(packed["ids"]) < sum(len(a.ids) for a in flat(pairs)) / 3
 
 
 @given(
@@ -62,18 +63,18 @@ def test_a_token_that_is_shared_is_stored_once():
 def test_ancestors_are_exactly_the_earlier_tokens_of_ones_own_sequence(sequences, rng):
     answers = [EncodedReply(ids=ids, start=rng.randint(1, len(ids) - 1)) for ids in sequences]
     packed = pack(answers)
-    nodes = torch.arange(len(packed.ids))
-    seen = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < packed.end[None, :])
+    nodes = torch.arange(len(packed["ids"]))
+    seen = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < packed["end"][None, :])
     place = 0
     for owner, answer in enumerate(answers):
-        mine = packed.owners == owner
-        assert packed.targets[mine].tolist() == list(answer.ids[answer.start :])
-        for offset, parent in enumerate(packed.parents[mine].tolist()):
+        mine = packed["owners"] == owner
+        assert packed["targets"][mine].tolist() == list(answer.ids[answer.start :])
+        for offset, parent in enumerate(packed["parents"][mine].tolist()):
             ancestors = seen[parent].nonzero().squeeze(1)
-            assert packed.ids[ancestors].tolist() == list(answer.ids[: answer.start + offset])
-            assert packed.depth[ancestors].tolist() == list(range(answer.start + offset))
+            assert packed["ids"][ancestors].tolist() == list(answer.ids[: answer.start + offset])
+            assert packed["depth"][ancestors].tolist() == list(range(answer.start + offset))
         place += 1
-    assert place == packed.answers
+    assert place == count_answers(packed)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -103,24 +104,24 @@ def test_a_wrong_mask_would_be_noticed():
     expected = torch.cat([alone(model, answer) for answer in answers])
     packed = pack(answers)
     use_tree_attention(model)
-    object.__setattr__(packed, "end", torch.full_like(packed.end, len(packed.end)))  # all see all
+    packed["end"] = torch.full_like(packed["end"], len(packed["end"]))  # all see all
     assert (token_log_probabilities(model, packed) - expected).abs().max() > 0.1
 
 
 def test_blocks_read_only_the_keys_they_need():
     packed = pack(flat(grown(5, candidates=4, continued=1)))
-    blocks = Ancestry(packed.end, packed.depth, block=16).blocks()
-    assert sum(block.bias.numel() for block in blocks) < len(packed.end) ** 2 / 2
+    blocks = Ancestry(packed["end"], packed["depth"], block=16).blocks()
+    assert sum(block.bias.numel() for block in blocks) < len(packed["end"]) ** 2 / 2
     allowed = sum(int((block.bias == 0).sum()) for block in blocks)
     assert allowed == int(visible(packed).sum())
 
 
 def visible(packed, window: int | None = None) -> torch.Tensor:
     """Return who may see whom, read off the tree token by token."""
-    size = len(packed.ids)
+    size = len(packed["ids"])
     mask = torch.zeros(size, size, dtype=torch.bool)
     for query in range(size):
-        ancestors = [key for key in range(query + 1) if query < packed.end[key]]
+        ancestors = [key for key in range(query + 1) if query < packed["end"][key]]
         mask[query, ancestors[-window:] if window else ancestors] = True
     return mask
 
@@ -128,9 +129,9 @@ def visible(packed, window: int | None = None) -> torch.Tensor:
 @pytest.mark.parametrize("window", [1, 4, 11, 500])
 def test_a_window_is_counted_along_the_conversation(window):
     packed = pack(flat(SHAPES["both expanded"]))
-    found = torch.zeros(len(packed.ids), len(packed.ids), dtype=torch.bool)
-    for block in Ancestry(packed.end, packed.depth, block=16).blocks(window):
-        keys = torch.arange(len(packed.ids))[block.keys]
+    found = torch.zeros(len(packed["ids"]), len(packed["ids"]), dtype=torch.bool)
+    for block in Ancestry(packed["end"], packed["depth"], block=16).blocks(window):
+        keys = torch.arange(len(packed["ids"]))[block.keys]
         found[block.queries, keys] = block.bias == 0
     assert torch.equal(found, visible(packed, window))
 
@@ -145,7 +146,7 @@ def test_the_mask_for_flex_attention_is_the_same_rule(window):
     from torch.nn.attention.flex_attention import create_mask
 
     packed = pack(flat(SHAPES["three trees in a row"]))
-    rule, size = Ancestry(packed.end, packed.depth).tiles(window).mask_mod, len(packed.end)
+    rule, size = Ancestry(packed["end"], packed["depth"]).tiles(window).mask_mod, len(packed["end"])
     found = create_mask(rule, 1, 1, size, size, "cpu")[0, 0]
     assert torch.equal(found, visible(packed, window))
 
@@ -157,7 +158,7 @@ def test_the_handwritten_gradient_is_the_true_one():
     pull = torch.randn(5, generator=rng)
     (table.log_softmax(-1)[rows, targets] * pull).sum().backward()
     expected, table.grad = table.grad, None
-    (_LogProbabilities.apply(table * 1.0, rows, targets) * pull).sum().backward()
+    (LogProbabilities.apply(table * 1.0, rows, targets) * pull).sum().backward()
     assert torch.allclose(table.grad, expected, atol=1e-6)
 
 
@@ -171,20 +172,20 @@ def test_rows_hold_whole_trees_up_to_the_budget():
     }
     examples = [example for tree in trees.values() for example in tree]
     random.Random(0).shuffle(examples)
-    sizes = {t: packed_length(a for e in tree for a in e.answers) for t, tree in trees.items()}
+    sizes = {t: count_nodes(a for e in tree for a in e.answers) for t, tree in trees.items()}
     budget = max(sizes.values()) * 2
-    rows = fill_rows(examples, budget)
+    rows = distribute(examples, budget)
     assert sorted(map(id, examples)) == sorted(id(e) for row in rows for e in row)
     for row in rows:
         assert {e.tree for e in row}.isdisjoint(e.tree for r in rows if r is not row for e in r)
-        assert packed_length(a for e in row for a in e.answers) <= budget
+        assert count_nodes(a for e in row for a in e.answers) <= budget
     assert len(rows) < len(trees)
 
 
 def test_a_tree_beyond_the_budget_is_split_between_examples():
     examples = [Example(answers=pair, tree="t") for pair in caterpillar(8)]
-    rows = fill_rows(examples, 60)
+    rows = distribute(examples, 60)
     assert len(rows) > 1
     assert sorted(map(id, examples)) == sorted(id(e) for row in rows for e in row)
     for row in rows:
-        assert len(row) == 1 or packed_length(a for e in row for a in e.answers) <= 60
+        assert len(row) == 1 or count_nodes(a for e in row for a in e.answers) <= 60

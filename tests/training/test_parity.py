@@ -16,10 +16,10 @@ from shapes import SHAPES, caterpillar
 import aloe.training.attention
 from aloe.errors import ConfigError
 from aloe.training.activations import keep_less
-from aloe.training.adapters import _AdaptedLinear, add_in_place
+from aloe.training.adapters import AdaptedLinear, add_in_place
 from aloe.training.attention import use_tree_attention
 from aloe.training.packing import EncodedReply, Packed, pack
-from aloe.training.parity import same_scores
+from aloe.training.parity import require_same_scores
 
 pytestmark = pytest.mark.train
 
@@ -35,7 +35,7 @@ def with_adapter(model: Any) -> Any:
 
 
 def prepare(model: Any, *rows: Packed, computing: Any = nullcontext) -> None:
-    with same_scores(model, rows or [packed()], computing):
+    with require_same_scores(model, rows or [packed()], computing):
         use_tree_attention(model)
         add_in_place(model)
         keep_less(model)
@@ -98,8 +98,8 @@ def test_a_branch_that_sees_another_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_adapter_that_is_added_wrongly_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    true = _AdaptedLinear.forward
-    monkeypatch.setattr(_AdaptedLinear, "forward", lambda ctx, *g: true(ctx, *g[:-1], 3 * g[-1]))
+    true = AdaptedLinear.forward
+    monkeypatch.setattr(AdaptedLinear, "forward", lambda ctx, *g: true(ctx, *g[:-1], 3 * g[-1]))
     model = with_adapter(tiny.model())
     prepare(model)
     assert replaced(model) == 2  # the MLPs

@@ -8,10 +8,10 @@ from builders import config, grow
 
 from aloe.errors import StoreError
 from aloe.schema import Tree
-from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, plain
-from aloe.training.features import KINDS, as_card, features_of
+from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, take_trainer_columns
+from aloe.training.features import KINDS, infer_features, render_features
 from aloe.training.preflight import Preflight, preflight
-from aloe.training.release import dataset_card, split_of, write_folder, write_rows
+from aloe.training.release import choose_split, render_dataset_card, write_folder, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_every_format_has_its_trainers_columns(kind: Format, grown: Tree) -> Non
     rows = list(ROWS[kind](grown, Skipped()))
     assert rows
     for row in rows:
-        assert tuple(plain(row, kind)) == COLUMNS[kind]
+        assert tuple(take_trainer_columns(row, kind)) == COLUMNS[kind]
         assert (row["tree"], row["persona"]) == (grown.id, grown.persona.id)
 
 
@@ -68,22 +68,22 @@ def test_margin_confidence_and_length_come_with_a_pair(grown: Tree) -> None:
 
 
 def test_a_persona_keeps_its_side_and_the_share_is_met() -> None:
-    sides = {str(i): split_of(str(i), 0.3) for i in range(2000)}
-    assert sides == {name: split_of(name, 0.3) for name in sides}
+    sides = {str(i): choose_split(str(i), 0.3) for i in range(2000)}
+    assert sides == {name: choose_split(name, 0.3) for name in sides}
     assert 0.25 < list(sides.values()).count("test") / 2000 < 0.35
-    assert {split_of(name, 0.0) for name in sides} == {"train"}
-    assert {split_of(name, 1.0) for name in sides} == {"test"}
-    assert all(split_of(name, 0.5) == "test" for name, side in sides.items() if side == "test")
+    assert {choose_split(name, 0.0) for name in sides} == {"train"}
+    assert {choose_split(name, 1.0) for name in sides} == {"test"}
+    assert all(choose_split(name, 0.5) == "test" for name, side in sides.items() if side == "test")
 
 
 def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: Tree) -> None:
     skipped = Skipped({"abstain": 3})
     rows = list(ROWS["dpo"](grown, skipped))
-    card = dataset_card(
-        [grown], {"train": rows, "test": []}, skipped, "dpo", features=features_of(rows, KINDS),
+    card = render_dataset_card(
+        [grown], {"train": rows, "test": []}, skipped, "dpo", features=infer_features(rows, KINDS),
         passport=None, licence="cc0-1.0",
     )  # fmt: skip
-    counts = write_folder(tmp_path / "d", [("train", row) for row in rows], card)
+    counts = write_folder(tmp_path / "d", {"train": rows}, card)
     assert counts == {"train": len(rows), "test": 0}
     assert not (tmp_path / "d" / "test.jsonl").exists()
     lines = (tmp_path / "d" / "train.jsonl").read_text().splitlines()
@@ -98,7 +98,9 @@ def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: 
 @pytest.mark.parametrize("imported", [True, False])
 def test_a_card_claims_no_more_than_the_trees_say(grown: Tree, imported: bool) -> None:
     trees = [grown, grown.model_copy(update={"models": {}} if imported else {})]
-    card = dataset_card(trees, {}, Skipped(), "dpo", features={}, passport=None, licence="mit")
+    card = render_dataset_card(
+        trees, {}, Skipped(), "dpo", features={}, passport=None, licence="mit"
+    )
     assert ("no human took part" in card) is not imported
     assert ("not known\nhere who spoke" in card) is imported
     assert ("- not known (1 trees)" in card) is imported
@@ -106,9 +108,9 @@ def test_a_card_claims_no_more_than_the_trees_say(grown: Tree, imported: bool) -
 
 def test_a_split_of_an_earlier_export_does_not_stay(tmp_path: Path) -> None:
     rows: list[Row] = [{"text": "one"}, {"text": "two"}]
-    write_folder(tmp_path / "d", [("train", rows[0]), ("test", rows[1])], "card")
+    write_folder(tmp_path / "d", {"train": rows[:1], "test": rows[1:]}, "card")
     assert (tmp_path / "d" / "test.jsonl").exists()
-    assert write_folder(tmp_path / "d", [("train", rows[0])], "card") == {"train": 1, "test": 0}
+    assert write_folder(tmp_path / "d", {"train": rows[:1]}, "card") == {"train": 1, "test": 0}
     assert not (tmp_path / "d" / "test.jsonl").exists()
 
 
@@ -143,8 +145,8 @@ def test_a_column_loads_whatever_a_split_has_of_it(tmp_path: Path, case: str) ->
     train, test = ({"a 'name': [": "x", "column": value} for value in SPLITS[case])
     files = [{"split": split, "path": f"{split}.jsonl"} for split in ("train", "test")]
     names = f"configs:\n- config_name: default\n  data_files: {json.dumps(files)}\n"
-    card = f"---\n{names}{as_card(features_of([train, test], {}))}---\n"
-    write_folder(tmp_path / "d", [("train", train), ("test", test)], card)
+    card = f"---\n{names}{render_features(infer_features([train, test], {}))}---\n"
+    write_folder(tmp_path / "d", {"train": [train], "test": [test]}, card)
     found = datasets.load_dataset(str(tmp_path / "d"), cache_dir=str(tmp_path / "cache"))
     expected = [full_of(train, test), full_of(test, train)]
     assert [found["train"][0], found["test"][0]] == expected
@@ -159,7 +161,7 @@ def test_a_column_loads_whatever_a_split_has_of_it(tmp_path: Path, case: str) ->
 @pytest.mark.train
 def test_parquet_holds_the_same_rows(tmp_path: Path, grown: Tree) -> None:
     pyarrow = pytest.importorskip("pyarrow.parquet")
-    rows = [plain(row, "dpo") for row in ROWS["dpo"](grown, Skipped())]
+    rows = [take_trainer_columns(row, "dpo") for row in ROWS["dpo"](grown, Skipped())]
     write_rows(tmp_path / "rows.parquet", rows)
     assert pyarrow.read_table(tmp_path / "rows.parquet").to_pylist() == rows
 

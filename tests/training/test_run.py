@@ -22,7 +22,7 @@ from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona
-from aloe.training.curves import draw_curves, sparkline
+from aloe.training.curves import draw_curves, draw_sparkline
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.sft import TreeSftTrainer
 
@@ -277,7 +277,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
     assert "--no-tree-packing" in refused(aloe, tmp_path, base, *ignored)
     rare = with_settings('[training.arguments]\nloss_type = "apo_zero"\n')
     assert "sigmoid, hinge, ipo" in refused(aloe, tmp_path, base, *rare)
-    monkeypatch.setattr("aloe.training.footprint.free_bytes", lambda: 1000)
+    monkeypatch.setattr("aloe.training.footprint.measure_free_bytes", lambda: 1000)
     assert "a smaller training.row_tokens" in refused(aloe, tmp_path, base, "--from-base")
 
 
@@ -510,6 +510,6 @@ def test_curves_are_drawn(tmp_path):
 
 
 def test_a_line_of_blocks_rises_with_the_values():
-    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
-    assert sparkline([1.0] * 3) == "▁▁▁"
-    assert len(sparkline(list(range(1000)), width=40)) == 40
+    assert draw_sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert draw_sparkline([1.0] * 3) == "▁▁▁"
+    assert len(draw_sparkline(list(range(1000)), width=40)) == 40

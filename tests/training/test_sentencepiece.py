@@ -13,7 +13,7 @@ from transformers import AddedToken
 
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
-from aloe.training.arguments import training_arguments
+from aloe.training.arguments import make_arguments
 from aloe.training.plan import Plan
 from aloe.training.run import train
 from aloe.training.templates import ChatTokens
@@ -108,7 +108,7 @@ def test_trl_by_itself_learns_the_same_tokens(kind, tmp_path):
     made = pieces.tokenizer(kind, *TEMPLATES["Mistral v3"])
     trainer = SFTTrainer(
         model=tiny.model(vocab_size=len(made)),
-        args=training_arguments(
+        args=make_arguments(
             "sft", TrainingConfig(lora=False), checkpoints=tmp_path, seed=0, packed=False
         ),
         train_dataset=Dataset.from_list([{"prompt": TALK[:3], "completion": TALK[3:]}]),

@@ -11,8 +11,8 @@ from aloe.config import TrainingConfig
 from aloe.training.attention import use_tree_attention
 from aloe.training.packing import pack
 from aloe.training.scores import answer_log_probabilities, token_log_probabilities
-from aloe.training.start import starting_model
-from tests.performance.training import _answers, conversation
+from aloe.training.start import load_start
+from tests.performance.training import conversation, encode_pairs
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 
@@ -31,11 +31,11 @@ def alone(model, answer) -> torch.Tensor:
 
 def test_smollm2_scores_a_packed_tree_as_it_scores_each_pair():
     torch.manual_seed(0)
-    start = starting_model("smollm2-135m", TrainingConfig())
+    start = load_start("smollm2-135m", TrainingConfig())
     for name, weight in start.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.02)
-    pairs = _answers(conversation(2, seed=1), start.tokenizer)
+    pairs = encode_pairs(conversation(2, seed=1), start.tokenizer)
     answers = [answer for pair in pairs for answer in pair]
 
     plain = [alone(start.model, answer) for answer in answers]

@@ -13,8 +13,8 @@ import transformers
 from aloe.config import ModelConfig, TrainingConfig
 from aloe.errors import CallError, ConfigError
 from aloe.models.open import open_model
-from aloe.training.arguments import training_arguments
-from aloe.training.start import check_not_random, starting_model
+from aloe.training.arguments import make_arguments
+from aloe.training.start import check_not_random, load_start
 
 pytestmark = pytest.mark.train
 
@@ -67,7 +67,7 @@ def test_only_the_layers_named_get_adapters(aloe, tmp_path):
 def test_a_layer_that_cannot_be_adapted_is_named(aloe, tmp_path, targets, problem):
     base = str(tiny.save(tmp_path / "base"))
     with pytest.raises(ConfigError, match=problem):
-        starting_model(base, TrainingConfig(target_modules=tuple(targets)))
+        load_start(base, TrainingConfig(target_modules=tuple(targets)))
 
 
 def test_a_name_in_place_of_a_list_is_refused(aloe, tmp_path):
@@ -99,7 +99,7 @@ def test_dropout_of_any_kind_is_not_packed(kind):
 
 def test_dropout_of_the_adapters_is_no_dropout_of_the_model(tmp_path):
     settings = TrainingConfig(dropout=0.5)
-    model = starting_model(str(tiny.save(tmp_path)), settings).model.train()
+    model = load_start(str(tiny.save(tmp_path)), settings).model.train()
     check_not_random(model)
     assert model.training
 
@@ -124,7 +124,7 @@ def enlarged(folder: Path, token: str = "<|picture|>") -> Path:
 @pytest.mark.parametrize("more", [[], ["--no-tree-packing"]])
 def test_a_token_without_embedding_is_refused_if_the_rows_hold_it(aloe, tmp_path, more):
     base = enlarged(tmp_path / "base", "birdsong")
-    start = starting_model(str(base), TrainingConfig(), rows=[row()])
+    start = load_start(str(base), TrainingConfig(), rows=[row()])
     assert start.model.get_input_embeddings().weight.shape[0] == 384
     ran = train(aloe, tmp_path, base, *more, text="I hear birdsong there")
     assert ran.is_one_line_about("token 384 ('birdsong')", "embeddings for 384")
@@ -137,7 +137,7 @@ def test_a_mark_without_embedding_is_refused_whatever_the_rows_hold(tmp_path):
     tokenizer.chat_template = tiny.CHATML.replace("<|im_end|>", "<|picture|>")
     tokenizer.save_pretrained(base)
     with pytest.raises(ConfigError, match="token 384"):
-        starting_model(str(base), TrainingConfig())
+        load_start(str(base), TrainingConfig())
 
 
 def test_talking_with_such_a_token_fails_that_call_alone(tmp_path):
@@ -183,5 +183,5 @@ def test_latent_attention_is_adapted_and_trained(aloe, tmp_path, kind):
 def test_dropout_of_adapters_is_kept_by_trls_trainers(tmp_path, method):
     for dropout in (0.0, 0.1):
         settings = TrainingConfig(dropout=dropout)
-        made = training_arguments(method, settings, checkpoints=tmp_path, seed=0, packed=False)
+        made = make_arguments(method, settings, checkpoints=tmp_path, seed=0, packed=False)
         assert made.disable_dropout == (dropout == 0.0)

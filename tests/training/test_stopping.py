@@ -16,9 +16,9 @@ from aloe.config import ModelConfig, TrainingConfig
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.local import embedded_server, stops_at
 from aloe.models.open import open_model
-from aloe.training.arguments import training_arguments
+from aloe.training.arguments import make_arguments
 from aloe.training.merge import merge
-from aloe.training.start import starting_model
+from aloe.training.start import load_start
 
 pytestmark = pytest.mark.train
 
@@ -91,7 +91,7 @@ def test_saved_files_carry_the_end_mark_and_hf_stops_at_it(aloe, tmp_path, more)
 
 
 def test_a_template_that_writes_the_end_of_text_keeps_it(tmp_path):
-    start = starting_model(str(base(tmp_path, template=SEPARATED)), TrainingConfig())
+    start = load_start(str(base(tmp_path, template=SEPARATED)), TrainingConfig())
     assert start.tokenizer.eos_token == "<|endoftext|>"
     assert start.model.generation_config.eos_token_id == [TURN_END, TEXT_END]
 
@@ -101,12 +101,12 @@ def test_several_ends_are_kept(tmp_path):
     model.generation_config.eos_token_id = [TEXT_END, 7]
     model.save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
-    start = starting_model(str(tmp_path), TrainingConfig(lora=False))
+    start = load_start(str(tmp_path), TrainingConfig(lora=False))
     assert start.model.generation_config.eos_token_id == [TURN_END, TEXT_END, 7]
 
 
 def test_a_model_that_stops_already_is_left_as_it_is(tmp_path):
-    start = starting_model(str(tiny.save(tmp_path)), TrainingConfig())
+    start = load_start(str(tiny.save(tmp_path)), TrainingConfig())
     assert start.model.generation_config.eos_token_id == TURN_END
     assert (start.tokenizer.eos_token, start.tokenizer.pad_token) == ("<|im_end|>", "<|endoftext|>")
 
@@ -119,7 +119,7 @@ def test_without_any_end_it_can_be_talked_to_and_trained(tmp_path):
     bare.save_pretrained(tmp_path)
     (tmp_path / "generation_config.json").unlink()
     assert finish(f"hf:{tmp_path}", TURN_END) == ("length", 6)
-    start = starting_model(str(tmp_path), TrainingConfig())
+    start = load_start(str(tmp_path), TrainingConfig())
     assert start.model.generation_config.eos_token_id == [TURN_END]
     assert start.tokenizer.eos_token == start.tokenizer.pad_token == "<|im_end|>"
 
@@ -128,10 +128,10 @@ def test_grpo_samples_up_to_the_end_mark(tmp_path):
     trl = pytest.importorskip("trl")
     from datasets import Dataset
 
-    start = starting_model(str(base(tmp_path)), TrainingConfig())
+    start = load_start(str(base(tmp_path)), TrainingConfig())
     trainer = trl.GRPOTrainer(
         model=start.model,
-        args=training_arguments(
+        args=make_arguments(
             "grpo", TrainingConfig(), checkpoints=tmp_path / "x", seed=0, packed=False
         ),
         train_dataset=Dataset.from_list([{"prompt": ROWS["prompt"]}]),

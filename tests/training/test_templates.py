@@ -8,7 +8,7 @@ import tiny
 from transformers import PreTrainedTokenizerFast
 
 from aloe.errors import ConfigError
-from aloe.training.packing import packed_length
+from aloe.training.packing import count_nodes
 from aloe.training.templates import ChatTokens
 
 pytestmark = pytest.mark.train
@@ -180,7 +180,7 @@ def test_a_template_that_leaves_earlier_turns_alone_costs_no_token_more(
     chat = ChatTokens(tokenizer(template(source), marks))
     answers = [chat.answer(CONVERSATION[:t], CONVERSATION[t]["content"]) for t in (1, 3, 5)]
     ends = 2 if family == "the last one closed" else 0
-    assert packed_length(answers) == len(answers[-1].ids) + ends
+    assert count_nodes(answers) == len(answers[-1].ids) + ends
 
 
 @pytest.mark.parametrize("family", ["qwen2_5", "llama3", "gemma"])

@@ -19,7 +19,7 @@ from torch.nn import functional
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
 from aloe.training.attention import use_tree_attention
-from aloe.training.packing import EncodedReply, common_prefix, pack, packed_length
+from aloe.training.packing import EncodedReply, common_prefix, count_nodes, pack
 from aloe.training.plan import Plan
 from aloe.training.run import train
 from aloe.training.scores import answer_log_probabilities, token_log_probabilities
@@ -223,7 +223,7 @@ def test_a_branch_costs_the_replies_that_go_on_once_more_and_nothing_else(name: 
     first, second, third = answers_of(name)
     parted = sum(len(a.ids) - common_prefix(a.ids, b.ids) for a, b in
                  ((first, second), (second, third)))  # fmt: skip
-    assert packed_length([first, second, third]) == len(third.ids) + parted
+    assert count_nodes([first, second, third]) == len(third.ids) + parted
     assert (parted > 0) == TEMPLATES[name].branches
     if TEMPLATES[name].branches:
         opening = served(name, TALK[:1])

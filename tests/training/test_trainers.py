@@ -11,10 +11,10 @@ import torch
 from architectures import architecture
 
 from aloe.config import TrainingConfig
-from aloe.training.arguments import training_arguments
-from aloe.training.dpo import TreeDpoTrainer, dpo_batch
-from aloe.training.packing import Example, fill_rows
-from aloe.training.sft import TreeSftTrainer, sft_batch
+from aloe.training.arguments import make_arguments
+from aloe.training.dpo import TreeDpoTrainer
+from aloe.training.packed_dataset import Example, make_batch, make_batches
+from aloe.training.sft import TreeSftTrainer
 from aloe.training.templates import ChatTokens
 
 pytestmark = pytest.mark.train
@@ -65,7 +65,7 @@ def arguments(method: str, where: Path, *, packed: bool, **changes: object):
             **changes,
         },
     )
-    return training_arguments(method, settings, checkpoints=where, seed=0, packed=packed)
+    return make_arguments(method, settings, checkpoints=where, seed=0, packed=packed)
 
 
 def pairs(tokenizer) -> list[Example]:
@@ -100,23 +100,23 @@ def test_dpo_takes_the_steps_that_trls_trainer_takes(tokenizer, tmp_path, loss):
 
     changes = {"beta": 0.4, "loss_type": [loss]}
     flat = {"per_device_train_batch_size": len(ROWS), **changes}
-    stock = DPOTrainer(
+    plain = DPOTrainer(
         model=tiny.model(),
         args=arguments("dpo", tmp_path, packed=False, **flat),
         train_dataset=Dataset.from_list(ROWS),
         processing_class=tokenizer,
     )
-    stock.train()
+    plain.train()
     tree = TreeDpoTrainer(
-        rows=[dpo_batch(pairs(tokenizer))],
+        rows=[make_batch(pairs(tokenizer))],
         model=tiny.model(),
         args=arguments("dpo", tmp_path, packed=True, **changes),
     )
     assert list(tree.note_reference()) == [1]
     tree.train()
     for name in ("loss", "rewards/margins", "rewards/chosen", "rewards/accuracies", "grad_norm"):
-        assert logged(tree, name) == pytest.approx(logged(stock, name), abs=2e-4), name
-    start, ours, theirs = (weights(m) for m in (tiny.model(), tree.model, stock.model))
+        assert logged(tree, name) == pytest.approx(logged(plain, name), abs=2e-4), name
+    start, ours, theirs = (weights(m) for m in (tiny.model(), tree.model, plain.model))
     assert torch.cosine_similarity(ours - start, theirs - start, dim=0) > 0.999
 
 
@@ -125,21 +125,21 @@ def test_sft_takes_the_steps_that_trls_trainer_takes(tokenizer, tmp_path):
     from trl import SFTTrainer
 
     rows = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in ROWS]
-    stock = SFTTrainer(
+    plain = SFTTrainer(
         model=tiny.model(),
         args=arguments("sft", tmp_path, packed=False, per_device_train_batch_size=len(rows)),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
-    stock.train()
+    plain.train()
     tree = TreeSftTrainer(
-        rows=[sft_batch(replies(tokenizer))],
+        rows=[make_batch(replies(tokenizer))],
         model=tiny.model(),
         args=arguments("sft", tmp_path, packed=True),
     )
     tree.train()
-    assert logged(tree, "loss") == pytest.approx(logged(stock, "loss"), abs=1e-4)
-    start, ours, theirs = (weights(m) for m in (tiny.model(), tree.model, stock.model))
+    assert logged(tree, "loss") == pytest.approx(logged(plain, "loss"), abs=1e-4)
+    start, ours, theirs = (weights(m) for m in (tiny.model(), tree.model, plain.model))
     assert torch.cosine_similarity(ours - start, theirs - start, dim=0) > 0.999
 
 
@@ -159,18 +159,18 @@ def test_experts_are_balanced_as_by_trl(tokenizer, tmp_path, name, method, coeff
     row = {"prompt": said("user", "Birds?"), "chosen": ROWS[0]["chosen"]}
     row |= {"rejected": ROWS[0]["rejected"]} if both else {"completion": row.pop("chosen")}
     changes = {"max_steps": 1, "router_aux_loss_coef": coefficient}
-    stock = (trl.DPOTrainer if both else trl.SFTTrainer)(
+    plain = (trl.DPOTrainer if both else trl.SFTTrainer)(
         model=model(),
         args=arguments(method, tmp_path, packed=False, **changes),
         train_dataset=Dataset.from_list([row]),
         processing_class=tokenizer,
     )
-    stock.train()
+    plain.train()
     chat = ChatTokens(tokenizer)
     texts = (row["chosen"], row["rejected"]) if both else (row["completion"],)
     answers = tuple(chat.answer(row["prompt"], text[0]["content"]) for text in texts)
     given = {
-        "rows": [(dpo_batch if both else sft_batch)([Example(answers=answers, tree="t")])],
+        "rows": [make_batch([Example(answers=answers, tree="t")])],
         "model": model(),
         "args": arguments(method, tmp_path, packed=True, **changes),
     }
@@ -178,10 +178,10 @@ def test_experts_are_balanced_as_by_trl(tokenizer, tmp_path, name, method, coeff
     if both:
         list(tree.note_reference())
     tree.train()
-    (loss,), (expected,) = logged(tree, "loss"), logged(stock, "loss")
+    (loss,), (expected,) = logged(tree, "loss"), logged(plain, "loss")
     if coefficient:  # shared tokens count once: exact where there are none
         assert logged(tree, "aux_loss") == pytest.approx(
-            logged(stock, "aux_loss"), rel=0.05 if both else 1e-3
+            logged(plain, "aux_loss"), rel=0.05 if both else 1e-3
         )
         assert loss == pytest.approx(expected, abs=0.05 if both else 1e-3)
         assert abs(loss - expected) < 0.1 * coefficient * logged(tree, "aux_loss")[0]
@@ -194,13 +194,11 @@ def test_experts_are_balanced_as_by_trl(tokenizer, tmp_path, name, method, coeff
 def test_how_rows_are_cut_changes_no_step(tokenizer, tmp_path, method):
     def trained(budget: int) -> torch.Tensor:
         examples = replies(tokenizer) if method == "sft" else pairs(tokenizer)
-        rows = fill_rows(examples, budget)
-        batch, kind = (
-            (sft_batch, TreeSftTrainer) if method == "sft" else (dpo_batch, TreeDpoTrainer)
-        )
+        rows = make_batches(examples, budget)
+        kind = TreeSftTrainer if method == "sft" else TreeDpoTrainer
         given = {"gradient_accumulation_steps": len(rows), "max_steps": 1, "optim": "sgd"}
         trainer = kind(
-            rows=[batch(row) for row in rows],
+            rows=rows,
             model=tiny.model(),
             args=arguments(method, tmp_path, packed=True, **given),
         )
@@ -217,7 +215,7 @@ def test_how_rows_are_cut_changes_no_step(tokenizer, tmp_path, method):
 def test_a_weight_counts_a_pair_that_many_times(tokenizer, tmp_path):
     def gradient(examples: list[Example], *, weighted: bool) -> torch.Tensor:
         trainer = TreeDpoTrainer(
-            rows=[dpo_batch(examples)],
+            rows=[make_batch(examples)],
             model=tiny.model(),
             args=arguments("dpo", tmp_path, packed=True, max_steps=1, optim="sgd"),
             weighted=weighted,

@@ -7,7 +7,7 @@ import pytest
 from builders import PERSONAS, SCRIPTED, assistant, user
 
 from aloe.schema import Persona, Tree, Verdict
-from aloe.training.export import ROWS, Format, Row, Skipped, own_rows
+from aloe.training.export import ROWS, Format, Row, Skipped, wrap_exporter
 from aloe.training.usable import MARKUP
 
 CLEAN = "Good.", "Bad.", "And now?", "Yes.", "No."
@@ -82,6 +82,6 @@ def test_an_exporter_of_ones_own_is_watched_as_well() -> None:
         return [{"talk": [{"role": node.role, "content": node.content}]} for node in of.nodes]
 
     skipped: Skipped = Counter()
-    rows = list(own_rows(make)(tree(MARKED[0], *CLEAN[1:]), skipped))
+    rows = list(wrap_exporter(make)(tree(MARKED[0], *CLEAN[1:]), skipped))
     assert [row["talk"][0]["content"] for row in rows] == ["Hello", *CLEAN[1:]]
     assert skipped == {MARKUP: 1}

@@ -1,6 +1,7 @@
 """TRL's own trainers learn the tokens that tree packing learns."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,13 @@ from aloe.config import TrainingConfig
 from aloe.errors import InputError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.markup import message_in
-from aloe.training.arguments import training_arguments
-from aloe.training.dataset import read_rows
-from aloe.training.encoding import unread_system_messages
+from aloe.training.arguments import make_arguments
+from aloe.training.dataset import TrainingData, read_rows
+from aloe.training.encoding import count_unread_system_messages
 from aloe.training.plan import Plan
-from aloe.training.reward import Agents, RewardModel
+from aloe.training.reward import RewardModel, RolloutAgents
 from aloe.training.templates import ChatTokens
-from aloe.training.trl_trainers import stock_trainer
+from aloe.training.trl_trainers import make_trl_trainer
 
 pytestmark = pytest.mark.train
 
@@ -65,7 +66,7 @@ def tokenizer(request, monkeypatch):
 
 
 def prepared(
-    method: str, checkpoint: Path, where: Path, agents: Agents | None = None, *,
+    method: str, checkpoint: Path, where: Path, agents: RolloutAgents | None = None, *,
     row: dict = ROW, **given,
 ):  # fmt: skip
     """Return TRL's trainer for the row."""
@@ -74,9 +75,9 @@ def prepared(
                               arguments={"per_device_train_batch_size": 2}, **given)  # fmt: skip
     plan = Plan(method=method, settings=settings, data=where / "rows.jsonl", out=where / "out",
                 start=str(checkpoint))  # fmt: skip
-    rows = read_rows(plan.data, method)
-    arguments = training_arguments(method, settings, checkpoints=where, seed=0, packed=False)
-    return stock_trainer(plan, rows * 2, [], arguments, agents or Agents())[0]
+    data = TrainingData(rows=read_rows(plan.data, method) * 2, held_out=[], skipped=Counter())
+    arguments = make_arguments(method, settings, checkpoints=where, seed=0, packed=False)
+    return make_trl_trainer(plan, data, arguments, agents or RolloutAgents())[0]
 
 
 def test_sft_dpo_and_kto_learn_what_is_learnt_packed(tokenizer, checkpoint, tmp_path):
@@ -146,7 +147,7 @@ def test_a_reward_model_reads_whole_conversations_and_scores_what_it_learnt_on(
 
 
 def test_grpo_samples_from_the_prompt_as_text(checkpoint, tmp_path):
-    agents = Agents(reward=lambda completions, **_: [0.0] * len(completions))
+    agents = RolloutAgents(reward=lambda completions, **_: [0.0] * len(completions))
     ids = prepared("grpo", checkpoint, tmp_path, agents)._tokenize_prompts([PROMPT, PROMPT])[0]
     assert tuple(ids[0]) == tuple(ids[1]) == ChatTokens(tiny.tokenizer()).prompt(PROMPT)
     assert ids[0].count(tiny.tokenizer().eos_token_id) == 3
@@ -173,7 +174,7 @@ def test_thoughts_between_special_tokens_reach_rewards_as_thoughts(
     def reward(*, completions, **_):
         return [float(len(message_in(each[0]["content"]))) for each in completions]
 
-    agents = Agents(reward=reward, speak=speak)
+    agents = RolloutAgents(reward=reward, speak=speak)
     trainer = prepared("grpo", checkpoint, tmp_path, agents, horizon=1)
     ids = marked(f"{opening}Owls or rooks?{end}Tea.<|im_end|>", add_special_tokens=False)[
         "input_ids"
@@ -221,7 +222,9 @@ def test_system_messages_that_the_template_leaves_out_are_counted(template, left
     monkeypatch.setattr(tiny.tokenizer(), "chat_template", template)
     system = said("system", "Answer in French.")
     prompts = [PROMPT, [*system, *PROMPT], [*system, *system, *PROMPT]]
-    found = unread_system_messages([{"prompt": prompt} for prompt in prompts], tiny.tokenizer())
+    found = count_unread_system_messages(
+        [{"prompt": prompt} for prompt in prompts], tiny.tokenizer()
+    )
     assert found == ({"unread_system_messages": left_out} if left_out else {})
 
 

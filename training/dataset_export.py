@@ -1,0 +1,215 @@
+"""An export: trees of a run in, a file of rows or a dataset folder out.
+
+What would make it useless (an exporter that is not there, notes that nobody took, a judge that is
+not good enough) is looked for before anything is written.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aloe.errors import ConfigError
+from aloe.memory.run_folder import read_trees
+from aloe.passport import read_passport
+from aloe.plugins import describe_error, entry_points, load_plugin
+from aloe.schema import Tree
+from aloe.training.export import (
+    COLUMNS,
+    ROWS,
+    Origin,
+    Row,
+    Rows,
+    Skipped,
+    collect_notes,
+    take_all_columns,
+    take_trainer_columns,
+    wrap_exporter,
+)
+from aloe.training.features import KINDS, Features, infer_features
+from aloe.training.release import (
+    Split,
+    choose_split,
+    format_counts,
+    render_dataset_card,
+    write_folder,
+    write_rows,
+)
+
+FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
+
+OTHER_TYPES = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zip")
+"""Endings by which nobody calls a folder, in any case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportPlan:
+    """What is to be exported."""
+
+    run: Path
+    """A run folder, or a file of trees."""
+    row_format: str
+    """One of `aloe.training.export`, or a custom exporter as `MODULE:FUNCTION`."""
+    out: Path
+    """A file by its ending, else a folder with a card."""
+    columns: bool = False
+    """Whether rows say where they come from."""
+    roles: Sequence[str] | None = None
+    """Custom roles whose notes become columns."""
+    min_margin: float = 0.0
+    """Pairs with a smaller margin are left out."""
+    test_share: float = 0.0
+    """Share of the personas that is held out; of a folder."""
+    least_accuracy: float | None = None
+    """What the judge's passport must show at least, in [0, 1]; None: anything."""
+    licence: str = "other"
+
+    @property
+    def to_file(self) -> bool:
+        """Whether a file is wanted and no folder."""
+        return self.out.name.endswith(FILE_TYPES)
+
+    @property
+    def passport(self) -> Path:
+        """Where the run's judge passport is, if it has one."""
+        return (self.run if self.run.is_dir() else self.run.parent) / "passport.json"
+
+    @property
+    def known(self) -> Features:
+        """Kinds of the columns, as far as they hold for any row."""
+        return KINDS if self.row_format in COLUMNS else {}
+
+    def shape(self, row: Row) -> Row:
+        """Return the columns of a row that are written."""
+        if self.columns:
+            return take_all_columns(row)
+        return {
+            **take_trainer_columns(row, self.row_format),
+            **{role: row[role] for role in self.roles or ()},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export came to."""
+
+    rows: list[Row]
+    """With the columns that say where they come from, also those that were not written."""
+    skipped: Skipped
+    splits: dict[Split, int] | None
+    """Rows by split; None for a file."""
+
+
+def export_trees(plan: ExportPlan) -> Exported:
+    """Write the rows of a run's trees.
+
+    Raises:
+        ConfigError: something asked for is not there, or a folder would have no rows.
+        StoreError: `out` cannot be written, or holds something else than a dataset.
+    """
+    _check_out(plan)
+    make = find_exporter(plan.row_format)
+    trees = list(read_trees(plan.run))
+    _check_notes(trees, plan.roles or ())
+    if plan.least_accuracy is not None:
+        _check_judge(plan.passport, plan.least_accuracy)
+    skipped: Skipped = Counter()
+    found = [
+        {**row, **collect_notes(tree, row, plan.roles or ())}
+        for tree in trees
+        for row in make(tree, skipped)
+    ]
+    rows = [row for row in found if (row["margin"] or 0.0) >= plan.min_margin]
+    if len(rows) < len(found):
+        skipped["below the margin"] = len(found) - len(rows)
+    if plan.to_file:
+        write_rows(plan.out, [plan.shape(row) for row in rows], plan.known)
+        return Exported(rows=rows, skipped=skipped, splits=None)
+    return Exported(rows=rows, skipped=skipped, splits=_write_splits(plan, trees, rows, skipped))
+
+
+def find_exporter(name: str) -> Rows:
+    """Return what makes the rows: one of ours, or a custom one.
+
+    Raises:
+        ConfigError: there is none of that name; the custom one raises it also where it fails.
+    """
+    if ours := {str(key): rows for key, rows in ROWS.items()}.get(name):
+        return ours
+    installed = [point.name for point in entry_points("exporters")]
+    if ":" not in name and name not in installed:
+        known = ", ".join([*ROWS, *installed])
+        raise ConfigError(f"--format: '{name}' is none of {known}, MODULE:FUNCTION")
+    make = wrap_exporter(load_plugin("exporters", name))
+
+    def rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+        try:
+            yield from make(tree, skipped)
+        except Exception as error:
+            problem = f"exporter '{name}' failed at tree {tree.id}"
+            raise ConfigError(f"{problem}: {describe_error(error)}") from None
+
+    return rows
+
+
+def _write_splits(
+    plan: ExportPlan, trees: Sequence[Tree], rows: Sequence[Row], skipped: Skipped
+) -> dict[Split, int]:
+    if not rows:
+        left = f"; left out: {format_counts(skipped)}" if skipped else ""
+        raise ConfigError(f"{plan.run} gives no {plan.row_format} rows{left}; a dataset needs some")
+    sides: dict[Split, list[Row]] = {"train": [], "test": []}
+    for row in rows:
+        sides[choose_split(row["persona"], plan.test_share)].append(row)
+    card = render_dataset_card(
+        trees,
+        sides,
+        skipped,
+        plan.row_format,
+        features=infer_features(map(plan.shape, rows), plan.known),
+        passport=plan.passport.read_text(encoding="utf-8") if plan.passport.exists() else None,
+        licence=plan.licence,
+    )
+    return write_folder(
+        plan.out, {s: list(map(plan.shape, held)) for s, held in sides.items()}, card
+    )
+
+
+def _check_out(plan: ExportPlan) -> None:
+    """Make sure that `out` is what its name says, and not what is read."""
+    out, run, types = plan.out, plan.run, ", ".join(FILE_TYPES)
+    if plan.to_file and plan.test_share:
+        raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
+    if out.resolve() in (run.resolve(), (run / "trees.jsonl").resolve()):
+        raise ConfigError(f"--out is what is read ({out}); name another")
+    if not plan.to_file and out.is_file():
+        raise ConfigError(f"{out} is a file; name a folder, or a file ending in {types}")
+    if not plan.to_file and out.name.lower().endswith(OTHER_TYPES) and not out.is_dir():
+        raise ConfigError(f"{out} ends like a file and no folder; files end in {types}")
+
+
+def _check_notes(trees: Sequence[Tree], roles: Sequence[str]) -> None:
+    """Make sure that somebody noted what is asked for, and that the columns are free."""
+    known = sorted({role for tree in trees for node in tree.nodes for role in node.notes})
+    taken = {*Origin.__dataclass_fields__, *(name for names in COLUMNS.values() for name in names)}
+    for role in roles:
+        if role in taken:
+            raise ConfigError(f"--with {role}: rows have a column of that name; rename the role")
+        if role not in known:
+            there = ", ".join(known) or "none at all"
+            raise ConfigError(f"--with {role}: no message has notes of it; there are {there}")
+
+
+def _check_judge(passport: Path, least: float) -> None:
+    """Make sure that the run's judge is known to be good enough."""
+    if not passport.exists():
+        raise ConfigError(
+            f"{passport} does not exist, so the judge's accuracy is unknown; run `aloe judge "
+            "audit`, name the passport in [judge], and judge the trees again with `aloe rejudge`"
+        )
+    accuracy = read_passport(passport).accuracy
+    if (accuracy.value or 0.0) < least:
+        raise ConfigError(
+            f"the judge is right on {accuracy.value or 0.0:.0%} of the gold pairs that it decides "
+            f"({passport}), and {least:.0%} are required; judge again with another: `aloe rejudge`"
+        )

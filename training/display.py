@@ -1,0 +1,94 @@
+"""What a person sees of a training: how far it is, and what came of it."""
+
+import time
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from aloe.console import Display, say
+from aloe.training.curves import CURVES, collect_values, draw_sparkline, find_first_and_last
+from aloe.training.model_folder import Record
+from aloe.training.progress import TrainingProgress
+from aloe.training.release import format_counts
+from aloe.views.figures import duration
+
+
+class TrainingDisplay(Display):
+    """Steps done, and the curves worth watching."""
+
+    def __init__(self, progress: TrainingProgress, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self.progress = progress
+        self._began: tuple[float, int] | None = None
+        self._noted = 0
+
+    def follow(self, progress: TrainingProgress) -> None:
+        """Take notice of how far the training is."""
+        self.progress = progress
+        for note in progress.notes[self._noted :]:
+            say(note)
+        self._noted = len(progress.notes)
+        if self._began is None and progress.step:
+            self._began = time.monotonic(), progress.step
+        self.update()
+
+    def to_go(self) -> str:
+        """Say how long the rest takes at the pace so far; empty if that is not known."""
+        p = self.progress
+        if self._began is None or not p.steps or not self._began[1] < p.step < p.steps:
+            return ""
+        started, step = self._began
+        seconds = (time.monotonic() - started) / (p.step - step) * (p.steps - p.step)
+        return f"about {duration(seconds)} to go"
+
+    def line(self) -> str:
+        """Return phase, step and newest figures in one line."""
+        p = self.progress
+        newest = p.history[-1] if p.history else {}
+        figures = [f"{name} {value:.4g}" for name, value in newest.items() if name in self._names()]
+        figures += filter(None, [self.to_go()])
+        return ", ".join([f"train {p.method}: {p.phase} {p.step}/{p.steps or '?'}", *figures])
+
+    def panel(self) -> RenderableType:
+        """Return a bar and a sparkline for each curve."""
+        p = self.progress
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            p.phase, ProgressBar(total=p.steps or None, completed=p.step, width=30),
+            f"{p.step}/{p.steps or '?'}", self.to_go(),
+        )  # fmt: skip
+        curves = Table.grid(padding=(0, 1))
+        for name in self._names():
+            if values := collect_values(p.history, name):
+                curves.add_row(name, draw_sparkline(values), f"{values[-1]:.4g}")
+        return Group(bar, curves)
+
+    def _names(self) -> tuple[str, ...]:
+        return CURVES[self.progress.method]
+
+
+def summarise(out: Path, record: Record) -> str:
+    """Return what came of a training, in a line; another where texts hold control tokens."""
+    saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
+    packed = f", {saved:.1f}x fewer tokens by tree packing" if saved else ""
+    name, first, last = find_first_and_last(record)
+    held_out = "".join(
+        f", {each} {before:.4g} to {after:.4g}"
+        for each, (before, after) in record.get("held_out_figures", {}).items()
+    )
+    left_out = f"; left out: {format_counts(record['left_out'])}" if "left_out" in record else ""
+    return (
+        f"{out}: {record['method']} on {record['rows']} rows, {record['steps']} steps, {name} "
+        f"{first:.4g} to {last:.4g}{held_out}{packed}{left_out}{_control_tokens(record)}"
+    )
+
+
+def _control_tokens(record: Record) -> str:
+    """Return a line about texts that hold control tokens; empty if none do."""
+    if not (held := record.get("control_tokens")):
+        return ""
+    number, tokens = held["texts"], ", ".join(held["tokens"])
+    subject = "1 text holds" if number == 1 else f"{number} texts hold"
+    return f"\n{subject} control tokens ({tokens}): encoded as plain text"

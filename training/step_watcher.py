@@ -1,0 +1,57 @@
+"""What happens between the steps of a training: it is shown, and stopped where it would spoil."""
+
+from typing import Any
+
+import torch
+import transformers
+
+from aloe.errors import ModelError
+from aloe.training.progress import TrainingProgress
+
+
+class StepWatcher(transformers.TrainerCallback):
+    """Tells the display, and stops before a step that would spoil the weights.
+
+    Args:
+        progress: kept up to date.
+    """
+
+    def __init__(self, progress: TrainingProgress) -> None:
+        self._progress = progress
+
+    def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Note how many steps there are, and what a training that goes on has logged."""
+        progress = self._progress
+        progress.phase, progress.step, progress.steps = "training", 0, state.max_steps
+        progress.history = [dict(entry) for entry in state.log_history]
+
+    def on_pre_optimizer_step(self, _args: Any, state: Any, _control: Any, **given: Any) -> None:
+        """Look at the gradient.
+
+        Raises:
+            ModelError: it is no number, or the first one is zero.
+        """
+        gradients = [p.grad for p in given["model"].parameters() if p.grad is not None]
+        if not gradients:  # they are elsewhere (DeepSpeed)
+            return
+        largest = torch.stack([g.abs().max() for g in gradients])
+        if not largest.isfinite().all():
+            raise ModelError(
+                f"the gradient stopped being a number at step {state.global_step + 1}; the "
+                "last checkpoint is good; lower learning_rate, or look at the newest rows"
+            )
+        # In GRPO a group whose replies are all rewarded alike teaches nothing; it may be first.
+        if self._progress.method != "grpo" and state.global_step == 0 and not largest.any():
+            raise ModelError(
+                "the first gradient is exactly zero, so nothing would be learnt; see that the "
+                "rows have replies to learn from, and that something of the model is trained"
+            )
+
+    def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Count the step."""
+        self._progress.update(step=state.global_step)
+
+    def on_log(self, _args: Any, _state: Any, _control: Any, **given: Any) -> None:
+        """Keep the figures."""
+        self._progress.history.append(dict(given["logs"]))
+        self._progress.update()
