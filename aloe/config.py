@@ -562,6 +562,10 @@ class BudgetConfig(Settings):
     """Tokens read and written."""
 
 
+Size = Literal["small", "full"]
+"""For which models a prompt is written."""
+
+
 class Config(Settings):
     """All settings of one run."""
 
@@ -580,6 +584,10 @@ class Config(Settings):
     """Roles of your own by name; they work in this order where they share a place."""
     prompts: dict[str, Path] = {}
     """Files of your own in place of shipped prompts, or of a role's, by the prompt's name."""
+    prompt_size: Literal["auto"] | Size = "auto"
+    """Which of the shipped prompts are used, where there are two: `small` for models that can do
+    little more than go on with an example, `full` for all others; `auto`: by each agent's model
+    (`agents.prompt_size`)."""
     prices: dict[str, Price] = {}
     """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
     that is not listed is unknown, and shown so."""

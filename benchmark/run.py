@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aloe.agents.candidate import CONDITIONS, CandidateAgent
 from aloe.agents.prompt import chosen
+from aloe.agents.prompt_size import prompt_for
 from aloe.agents.rating import PointwiseJudge
 from aloe.agents.user import UserAgent
 from aloe.benchmark.dialogues import PlannedDialogue
@@ -134,7 +135,7 @@ def _context(
         user=UserAgent(
             model=models["user"],
             calls=calls,
-            prompt=chosen("user", config.prompts),
+            prompt=prompt_for("user", config, config.models.user),
             window=config.simulation.user_window,
             most_words=config.simulation.user_words,
         ),

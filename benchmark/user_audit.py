@@ -95,7 +95,7 @@ def read_turns(half: Half, folder: Path = CORPUS) -> Iterator[Turn]:
 
 def audit_users(turns: Iterable[Turn], half: Half) -> Report:
     """Hold the rules against turns of one half."""
-    instructions = shipped("user").render(personality="")[0][1]
+    instructions = shipped("user").messages[0][1]
     seen: dict[str, list[tuple[str, ...]]] = {}
     cleaned: Counter[str] = Counter()
     started = time.process_time()

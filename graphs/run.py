@@ -9,13 +9,12 @@ good is set aside with its reason and the run goes on; a refused key or a missin
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from aloe.agents.assistant import AssistantAgent
 from aloe.agents.inducer import Inducer
 from aloe.agents.panel import make_judge
-from aloe.agents.prompt import chosen
+from aloe.agents.prompt_size import prompt_for
 from aloe.agents.registry import models_in_use
 from aloe.agents.role_agent import RoleAssistant, make_roles
 from aloe.agents.user import UserAgent
@@ -117,20 +116,23 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
     Raises:
         ConfigError: a role, a judge or a prompt of the user's own cannot be used.
     """
-    own = config.prompts
     roles = make_roles(config, models, calls)
     return SimulationContext(
         user=UserAgent(
             model=models["user"],
             calls=calls,
-            prompt=chosen("user", own),
+            prompt=prompt_for("user", config, config.models.user),
             window=config.simulation.user_window,
             most_words=config.simulation.user_words,
             moods=config.simulation.moods,
         ),
-        inducer=Inducer(model=models["inducer"], calls=calls, prompt=chosen("inducer", own)),
+        inducer=Inducer(
+            model=models["inducer"],
+            calls=calls,
+            prompt=prompt_for("inducer", config, config.models.inducer),
+        ),
         assistants=(
-            *(_assistant(each, models, calls, own) for each in config.models.assistants),
+            *(_assistant(each, config, models, calls) for each in config.models.assistants),
             *(RoleAssistant(agent=role) for role in roles if role.place == "among assistants"),
         ),
         judge=make_judge(config, models, calls),
@@ -142,7 +144,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
 
 
 def _assistant(
-    each: AssistantConfig, models: dict[str, Model], calls: CallLog, own: Mapping[str, Path]
+    each: AssistantConfig, config: Config, models: dict[str, Model], calls: CallLog
 ) -> AssistantAgent:
     return AssistantAgent(
         name=each.name,
@@ -151,8 +153,8 @@ def _assistant(
         hinted=each.hint,
         style=each.style,
         window=each.window,
-        prompt=chosen("assistant", own),
-        hint_prompt=chosen("hint", own),
+        prompt=prompt_for("assistant", config, each),
+        hint_prompt=prompt_for("hint", config, each),
     )
 
 

@@ -76,6 +76,7 @@ def _agents(
     config: "Config", models: Mapping[str, "Model"], calls: "CallLog", wait: "Wait[Any]"
 ) -> "Agents":
     from aloe.agents.prompt import chosen
+    from aloe.agents.prompt_size import prompt_for
     from aloe.agents.rating import PointwiseJudge
     from aloe.agents.rewards import JudgeReward, Users, rules
     from aloe.agents.user import UserAgent
@@ -92,7 +93,7 @@ def _agents(
         about["judge prompt"] = prompt.sha
     user = None
     if "user" in models:
-        prompt = chosen("user", config.prompts)
+        prompt = prompt_for("user", config, config.models.user)
         user = UserAgent(
             model=models["user"],
             calls=calls,

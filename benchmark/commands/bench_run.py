@@ -485,11 +485,14 @@ def _document(
     import aloe
     from aloe.agents.candidate import CONDITIONS
     from aloe.agents.prompt import chosen
+    from aloe.agents.prompt_size import prompt_for
     from aloe.benchmark.results import document, results
     from aloe.schema import digest
 
     by_suite = results(rows, config.seed)
-    prompts = ("user", "judge_score", "candidate_told", "candidate_concise")
+    names = ("judge_score", "candidate_told", "candidate_concise")
+    user = prompt_for("user", config, config.models.user)
+    prompts = [user, *(chosen(name, config.prompts) for name in names)]
     made = {
         "version": aloe.__version__,
         "python": platform.python_version(),
@@ -506,7 +509,7 @@ def _document(
         "cases_hash": digest(*(case.id for case in cases)),
         "seeds": config.benchmark.seeds,
         "seed": config.seed,
-        "prompts": {name: chosen(name, config.prompts).sha for name in prompts},
+        "prompts": {prompt.name: prompt.sha for prompt in prompts},
         "warnings": list(cautions),
         "spent": _spending(out),
     }
