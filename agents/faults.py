@@ -52,7 +52,10 @@ _ABOUT_USER = re.compile(
     re.I,
 )
 _TURN = re.compile(r"(?:\A|\n)\W*(?:user|human)\W{0,3}:\s", re.IGNORECASE)
-_HINTED = re.compile(r"what this user has told about themselves|without reciting any of it", re.I)
+_HINTED = re.compile(
+    r"what (?:this user has|I) told (?:you )?about \w+sel(?:ves|f)|without reciting any of it",
+    re.I,
+)
 _QUOTED = re.compile(r"[\"“][^\"”]*[\"”]|^>.*$", re.MULTILINE)
 _ATTRIBUTED = re.compile(
     r"\byou(?:'ve| have)? (?:said|told|mentioned|wrote"

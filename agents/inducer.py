@@ -3,9 +3,11 @@
 It never sees the persona, so it cannot leak it. It does not write notes of its own either: the
 message is split into sentences, the model marks which of them tell something about the user, and
 those sentences enter the ledger verbatim. Whatever the model answers, nothing that the user did
-not say can reach a hint.
+not say can reach a hint, and no plain question: models mark what follows a fact along with it.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +17,18 @@ from aloe.files.json_objects import read_object
 from aloe.models.open import Model
 from aloe.schema import Disclosure, UserNode, derive_seed, sentences
 
-MARKS = ("user", "topic")
-"""What a sentence can be about."""
+MARKS = {"user": True, "yes": True, "topic": False, "no": False}
+"""What a sentence can be marked with, and whether it then tells something about the user."""
+KEY_WORDS = 4
+"""Words of a sentence beside its number, where the prompt's examples repeat them: a mark is written
+right behind what it is about, and a model of 1.5B parameters no longer copies the example's."""
+
+
+_QUESTION = re.compile(r"\W*(?:how|what|which|where|when|why|who)\b[^.!]*\?\W*\Z", re.IGNORECASE)
+_ASKING = re.compile(
+    r"\b(?:can|could|should|shall|do|did|would|will|may|might|must|am|have) I\b", re.IGNORECASE
+)
+_OWN = re.compile(r"\b(?:I|my|mine|me|we|our|us)\b|\bI'", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +47,48 @@ class Inducer:
             reply = await call.ask(
                 self.prompt.render(sentences=numbered),
                 seed=derive_seed("inducer", tree, user.id),
-                schema=_schema(len(said)),
+                schema=self.schema(said),
             )
-            marks = _marks(reply.text, len(said))
-            if marks is None:
+            told = read_disclosures(reply.text, said)
+            if told is None:
                 call.event.outcome = "unreadable"
-        marked = zip(said, marks or (), strict=False)
-        return tuple(Disclosure(quote=text) for text, mark in marked if mark == "user")
+        return told or ()
+
+    def schema(self, said: Sequence[str]) -> dict[str, Any]:
+        """Return the JSON Schema of an answer: a mark a sentence, as examples show it."""
+        examples = " ".join(text for role, text in self.prompt.messages if role == "assistant")
+        words = [word for word in MARKS if f'"{word}"' in examples] or [*MARKS]
+        keys = _keys(said, worded='"1. ' in examples)
+        return {
+            "type": "object",
+            "properties": {key: {"enum": words} for key in keys},
+            "required": keys,
+            "additionalProperties": False,
+        }
 
 
-def _schema(count: int) -> dict[str, Any]:
-    keys = [str(number) for number in range(1, count + 1)]
-    return {
-        "type": "object",
-        "properties": {key: {"enum": [*MARKS]} for key in keys},
-        "required": keys,
-        "additionalProperties": False,
-    }
+def read_disclosures(answer: str, said: Sequence[str]) -> tuple[Disclosure, ...] | None:
+    """Return what an inducer's answer takes for told of the sentences `said`; None: unreadable."""
+    marks = _marks(answer, len(said))
+    if marks is None:
+        return None
+    marked = zip(said, marks, strict=True)
+    return tuple(
+        Disclosure(quote=text) for text, mark in marked if MARKS[mark] and not _only_asks(text)
+    )
+
+
+def _only_asks(text: str) -> bool:
+    """Whether a sentence is a question that says no more of the user than that they ask."""
+    return bool(_QUESTION.match(text)) and not _OWN.search(_ASKING.sub("", text))
+
+
+def _keys(said: Sequence[str], *, worded: bool) -> list[str]:
+    """Return what stands for each sentence in an answer: its number, and its first words."""
+    if not worded:
+        return [str(number) for number in range(1, len(said) + 1)]
+    first = (re.sub(r"[\"\\\\]", "", " ".join(text.split()[:KEY_WORDS])) for text in said)
+    return [f"{number}. {text.rstrip('.,;:!?')}" for number, text in enumerate(first, 1)]
 
 
 def _marks(text: str, count: int) -> list[str] | None:
@@ -60,6 +97,7 @@ def _marks(text: str, count: int) -> list[str] | None:
     inner = next(iter(found.values()), None)
     if len(found) == 1 and isinstance(inner, dict):  # {"sentences": {...}}
         found = {str(key): mark for key, mark in inner.items()}
-    given = [found.get(str(number)) for number in range(1, count + 1)]
+    by_number = {str(key).partition(".")[0].strip(): mark for key, mark in found.items()}
+    given = [by_number.get(str(number)) for number in range(1, count + 1)]
     marks = [mark.strip().lower() if isinstance(mark, str) else "" for mark in given]
-    return marks if set(marks) <= set(MARKS) else None
+    return marks if set(marks) <= MARKS.keys() else None

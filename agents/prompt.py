@@ -5,6 +5,9 @@ examples for the model are written as the turns they are. `{field}` is replaced 
 so a persona text with braces in it cannot break or inject anything. A field that the file names
 and the caller lacks, or the other way round, is an error that names the file.
 
+Some prompts are shipped twice: what holds a model of 135M parameters on its feet holds a better one
+down (docs/choices.md). `agents.prompt_size` says which one a model is given.
+
 Settings can put a file of the user's own in the place of any shipped one (`[prompts]`); it has to
 use the same fields, which is checked before the first call.
 """
@@ -17,11 +20,16 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+from aloe.config import Size
 from aloe.errors import ConfigError
 from aloe.models.open import Message
 from aloe.schema import digest
 
 FOLDER = Path(__file__).parent / "prompts"
+OPTIONAL = frozenset({"history", "note"})
+"""Fields that a file of the user's own may leave out: those that not both sizes have."""
+SMALL = FOLDER / "small"
+"""Prompts for the smallest models, where they need others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +93,10 @@ def parse_text(text: str, path: Path, name: str) -> Prompt:
 
 
 @cache
-def shipped(name: str) -> Prompt:
-    """Return the prompt `name` that comes with the program."""
-    return parse(FOLDER / f"{name}.md")
+def shipped(name: str, size: Size = "full") -> Prompt:
+    """Return the prompt `name` that comes with the program, for models of this size."""
+    small = SMALL / f"{name}.md"
+    return parse(small if size == "small" and small.exists() else FOLDER / f"{name}.md")
 
 
 def shipped_names() -> list[str]:
@@ -95,13 +104,13 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.md"))
 
 
-def chosen(name: str, own: Mapping[str, Path]) -> Prompt:
+def chosen(name: str, own: Mapping[str, Path], size: Size = "full") -> Prompt:
     """Return the prompt `name`: from the file that `own` gives for it, else the shipped one.
 
     Raises:
         ConfigError: the file cannot be read, or its fields are not those of the shipped prompt.
     """
-    return replaced(shipped(name), own)
+    return replaced(shipped(name), own) if name in own else shipped(name, size)
 
 
 def replaced(prompt: Prompt, own: Mapping[str, Path]) -> Prompt:
@@ -114,7 +123,7 @@ def replaced(prompt: Prompt, own: Mapping[str, Path]) -> Prompt:
         raise ConfigError(
             f"{other.path}: unknown field {{{unknown[0]}}}; the prompt '{prompt.name}' has {fields}"
         )
-    if missing := sorted(prompt.fields - other.fields):
+    if missing := sorted(prompt.fields - other.fields - OPTIONAL):
         raise ConfigError(f"{other.path}: the field {{{missing[0]}}} is missing")
     return other
 

@@ -22,6 +22,7 @@ from aloe.agents.prompt import (
     replaced,
     shipped_names,
 )
+from aloe.agents.prompt_size import prompt_for
 from aloe.config import Config, ModelConfig, Place, RoleConfig
 from aloe.errors import AloeError, ConfigError
 from aloe.plugins import Kind, describe_error, load_plugin
@@ -189,20 +190,35 @@ def check_prompts(config: Config, roles: Sequence[Role]) -> None:
 def prompts_of(config: Config) -> dict[str, str]:
     """Return the content hash of every prompt of a simulation, by name.
 
+    Where assistants of two sizes use two versions of one prompt, the second has its own name.
+
     Raises:
         ConfigError: a prompt, or what names one, cannot be used.
     """
     roles = find_roles(config)
     check_prompts(config, roles)
-    names = ["user", "inducer", "assistant", "hint"]
+    models = config.models
+    prompts = [
+        prompt_for("user", config, models.user),
+        prompt_for("inducer", config, models.inducer),
+    ]
+    prompts += [
+        prompt_for(name, config, each)
+        for name in ("assistant", "hint")
+        for each in models.assistants
+    ]
     own = [role.found for role in roles]
     if judge := find_judge(config):
         own.append(judge)
     else:
-        names += [f"judge_{name}" for name in config.judge.criteria] or ["judge"]
-    prompts = [chosen(name, config.prompts) for name in names]
+        names = [f"judge_{name}" for name in config.judge.criteria] or ["judge"]
+        prompts += [chosen(name, config.prompts) for name in names]
     prompts += [found.prompt for found in own if found.prompt]
-    return {prompt.name: prompt.sha for prompt in prompts}
+    shas: dict[str, str] = {}
+    for prompt in prompts:
+        if shas.setdefault(prompt.name, prompt.sha) != prompt.sha:
+            shas[f"{prompt.name} ({prompt.path.parent.name})"] = prompt.sha
+    return shas
 
 
 def judges_in_use(config: Config) -> dict[str, ModelConfig]:

@@ -42,8 +42,8 @@ def _opening(prompt: str) -> str:
 
 
 def _speak(stimulus: str, chance: int) -> str:
-    note = re.search(r"Note: (.+)$", stimulus)
-    said = note[1] if note else f"Let us go on to point {chance % 1000}."
+    notes = re.findall(r"^Note: (.+)$", stimulus, re.MULTILINE)
+    said = notes[-1] if notes else f"Let us go on to point {chance % 1000}."
     return f"{said} {_QUESTIONS[chance % len(_QUESTIONS)]}"
 
 
@@ -56,7 +56,9 @@ def _mark(numbered: str) -> str:
 
 def _answer(message: str, chance: int) -> str:
     advice = _ANSWERS[chance % len(_ANSWERS)]
-    hint = re.search(r"about themselves so far: (.*?)\.? Let the answer", message, re.DOTALL)
+    hint = re.search(
+        r"about (?:themselves|myself) so far: (.*?)\.? Let the answer", message, re.DOTALL
+    )
     return f"Because you said: {hint[1]}. {advice}" if hint else f"{advice} ({chance % 97})"
 
 

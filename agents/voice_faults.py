@@ -97,7 +97,8 @@ _ASSISTANT = any_of(
     r"\bI(?:'m| am|'d be|'ll) (?:always )?(?:happy|glad|gladly|delighted|pleased)"
     r" (?:to )?(?:help|explain|suggest|take|walk|assist|show|draft|look|provide|offer)\b",
     r"\bI(?:'m| am) (?:so )?(?:glad|happy|sorry) to hear\b|\bI(?:'m| am) glad the\b",
-    r"\bis there anything else\b"
+    r"\bis there anything else\b|\bdo you need (?:any |some |more )?(?:help|assistance|advice)\b"
+    r"|\btell me (?:more )?about your (?:job|work|day|diet|family|hobb\w+|life|plans|interests)\b"
     r"|\bif you (?:have|need|want|would like) (?:any|more|further|some"
     r"|other)(?: \w+)? (?:questions?"
     r"|help|information|advice|assistance|tips|support|ideas|suggestions)\b",

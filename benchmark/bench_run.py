@@ -12,6 +12,7 @@ import aloe
 from aloe import config as settings
 from aloe.agents.candidate import CONDITIONS
 from aloe.agents.prompt import chosen
+from aloe.agents.prompt_size import prompt_for
 from aloe.benchmark.bench_plan import BenchPlan
 from aloe.benchmark.bench_result import BenchResult, BenchSpending, PlayedCondition
 from aloe.benchmark.folder import CONFIG, RESULT, read_bench, write_cases
@@ -29,7 +30,8 @@ from aloe.views.account import Account
 
 PACKAGES = ("langgraph", "langchain-core", "pydantic", "numpy", "torch", "transformers")
 """What the numbers may depend on."""
-PROMPTS = ("user", "judge_score", "candidate_told", "candidate_concise")
+PROMPTS = ("judge_score", "candidate_told", "candidate_concise")
+"""Beside the user's."""
 
 
 @dataclass(kw_only=True)
@@ -101,6 +103,10 @@ class BenchRun:
         config = self.plan.config
         configs, rows = _with_earlier_controls(self.plan, self.rows)
         suites = compute_suites(rows, config.seed)
+        prompts = [
+            prompt_for("user", config, config.models.user),
+            *(chosen(name, config.prompts) for name in PROMPTS),
+        ]
         result = BenchResult(
             version=aloe.__version__,
             python=platform.python_version(),
@@ -118,7 +124,7 @@ class BenchRun:
             cases_hash=digest(*(case.id for case in self.plan.cases)),
             seeds=config.benchmark.seeds,
             seed=config.seed,
-            prompts={name: chosen(name, config.prompts).sha for name in PROMPTS},
+            prompts={prompt.name: prompt.sha for prompt in prompts},
             warnings=tuple(self.plan.warnings),
             spent=_spending(self.plan.out),
             suites=suites,

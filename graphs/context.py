@@ -12,7 +12,7 @@ from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.inducer import Inducer
 from aloe.agents.judge import Judge
 from aloe.agents.panel import make_judge
-from aloe.agents.prompt import chosen
+from aloe.agents.prompt_size import prompt_for
 from aloe.agents.registry import models_in_use
 from aloe.agents.role_agent import RoleAgent, RoleAssistant, make_roles
 from aloe.agents.transcript import Path as Turns
@@ -105,11 +105,14 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
     Raises:
         ConfigError: a role, a judge or a prompt of the user's own cannot be used.
     """
-    own = config.prompts
     roles = make_roles(config, models, calls)
     return SimulationContext(
         user=UserAgent.of(config, models["user"], calls, reader=models.get("reader")),
-        inducer=Inducer(model=models["inducer"], calls=calls, prompt=chosen("inducer", own)),
+        inducer=Inducer(
+            model=models["inducer"],
+            calls=calls,
+            prompt=prompt_for("inducer", config, config.models.inducer),
+        ),
         assistants=(
             *(
                 AssistantAgent(
@@ -119,8 +122,8 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
                     hinted=each.hint,
                     style=each.style,
                     window=each.window,
-                    prompt=chosen("assistant", own),
-                    hint_prompt=chosen("hint", own),
+                    prompt=prompt_for("assistant", config, each),
+                    hint_prompt=prompt_for("hint", config, each),
                 )
                 for each in config.models.assistants
             ),

@@ -95,7 +95,7 @@ FAULTY: dict[str, tuple[str, ...]] = {
         "Nine. My hotel XXX is small.",
     ),
     "prompt_leak": (
-        "Write only the person's next message: nine of them.",
+        "Every message has two short sentences: nine of them.",
         "I am frank. I like short answers. Nine.",
         "Note: I have two daughters. Nine. What now?",
     ),

@@ -16,7 +16,7 @@ from aloe.options import ConfigFile, Json
 
 if TYPE_CHECKING:
     from aloe.agents.prompt import Prompt
-    from aloe.config import Config
+    from aloe.config import Config, Size
 
 app = typer.Typer(
     help="See the agents, and add custom roles.",
@@ -125,7 +125,8 @@ def _about(name: str, config: Path | None) -> "tuple[dict[str, Any], Prompt | No
     if name in names:
         used = {each: what for what, prompts in SHIPPED.values() for each in prompts}
         about: dict[str, Any] = {"prompt of": used[name]} if name in used else {}
-        return {"prompt": name, **about}, chosen(name, resolved.prompts)
+        size: Size = "small" if resolved.prompt_size == "small" else "full"
+        return {"prompt": name, **about}, chosen(name, resolved.prompts, size)
     if ":" in name or name in [point.name for point in entry_points("roles")]:
         found = find("roles", name.rpartition(":")[2], name, None, {})
         return {"use": name, "about": found.about}, found.prompt

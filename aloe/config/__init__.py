@@ -11,7 +11,7 @@ A section stands in the file of its name; all of them are offered here.
 """
 
 from aloe.config.benchmark import BenchmarkConfig, Condition
-from aloe.config.config import Config, load
+from aloe.config.config import Config, Size, load
 from aloe.config.differences import differences, shaping
 from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import MIN_MASS, Criterion, JudgeConfig, Schedule
@@ -49,6 +49,7 @@ __all__ = [
     "Schedule",
     "Settings",
     "SimulationConfig",
+    "Size",
     "TelemetryConfig",
     "TrainingConfig",
     "differences",

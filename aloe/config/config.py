@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from aloe.models.scripted import Script
 
+Size = Literal["small", "full"]
+"""For which models a prompt is written."""
 RoleName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
@@ -48,6 +50,10 @@ class Config(Settings):
     """Custom roles by name; they work in this order where they share a place."""
     prompts: dict[str, Path] = Field(default_factory=dict)
     """Custom files in place of shipped prompts, or of a role's, by the prompt's name."""
+    prompt_size: Literal["auto"] | Size = "auto"
+    """Which of the shipped prompts are used, where there are two: `small` for models that can do
+    little more than go on with an example, `full` for all others; `auto`: by each agent's model
+    (`aloe.agents.prompt_size`)."""
     prices: dict[str, Price] = Field(default_factory=dict)
     """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
     that is not listed is unknown, and shown so."""

@@ -4,6 +4,7 @@ The gguf package makes an array for every string of a vocabulary, which takes se
 one; a model that is about to be served needs its control tokens at once.
 """
 
+import math
 import mmap
 import struct
 from collections.abc import Iterator
@@ -54,6 +55,23 @@ def read_tensor_types(path: Path) -> dict[str, int]:
             (found[name],) = struct.unpack_from("<I", data, at)
             at += 12  # the type, and where the tensor lies
         return found
+
+
+def count_weights(path: Path) -> int:
+    """Return how many weights the tensors of a GGUF file hold together.
+
+    Raises:
+        ValueError: it is no such file, or one that was cut off.
+    """
+    with _opened(path) as data:
+        _, at = _fields(data)
+        total = 0
+        for _ in range(struct.unpack_from("<Q", data, 8)[0]):
+            _, at = _value(data, at, STRING)
+            (dimensions,) = struct.unpack_from("<I", data, at)
+            total += math.prod(struct.unpack_from(f"<{dimensions}Q", data, at + 4))
+            at += 4 + 8 * dimensions + 12
+        return total
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def weights_path(name: str) -> Path:
     return requantize(Path(spec.submodule_search_locations[0]) / file)
 
 
-def _model_files(name: str) -> tuple[Path, Path | None]:
+def model_files(name: str) -> tuple[Path, Path | None]:
     """Return the GGUF file to serve and the adapter to put on it, if there is one."""
     folder = Path(name).expanduser()
     if name in WEIGHTS or not folder.is_dir():
@@ -229,7 +229,7 @@ def stops_at(server: EmbeddedServer, token: int) -> bool:
 
 
 def _started(name: str) -> EmbeddedServer:
-    path, adapter = _model_files(name)
+    path, adapter = model_files(name)
     server = start_server(path, name=name, adapter=adapter)
     end = _missed_end(server, adapter.parent) if adapter else None
     if end is None:

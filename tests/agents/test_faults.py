@@ -41,6 +41,8 @@ def test_tidied(said: str, finish: str, text: str) -> None:
         "Rate it ***** out of five.",
         "- * first\n- * second",
         "I help my mother. Can you help me?",
+        "Do you need my postcode for that?",
+        "Tell me more about your second idea.",
         "I am an aide. My AI course is hard.",
     ],
 )
@@ -57,6 +59,9 @@ def test_what_people_write_has_no_fault(text: str) -> None:
         ("I'm an AI.", "role_confusion"),
         ("Hi! How can I help you today?", "role_confusion"),
         ("How may I assist you?", "role_confusion"),
+        ("I climb wind turbines. Do you need any assistance with that?", "role_confusion"),
+        ("Do you need some advice for the garden?", "role_confusion"),
+        ("Sounds good. Can you tell me more about your job?", "role_confusion"),
         ("*smiles* I like that.", "narration"),
         ("I like that. *smiles*", "narration"),
         ("I like that.\n*smiles*\nBye.", "narration"),

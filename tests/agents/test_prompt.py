@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from aloe.agents.prompt import FOLDER, parse, shipped
+from aloe.agents.prompt import FOLDER, chosen, parse, shipped
+from aloe.config import Size
 from aloe.errors import ConfigError
 
 
@@ -48,6 +50,19 @@ def test_a_file_without_a_message_is_refused(tmp_path: Path) -> None:
         parse(tmp_path / "none.md")
 
 
+@pytest.mark.parametrize("size", ["small", "full"])
 @pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.md")])
-def test_what_is_shipped_parses(name: str) -> None:
-    assert all(text for _, text in shipped(name).messages)
+def test_what_is_shipped_parses(name: str, size: Size) -> None:
+    assert all(text for _, text in shipped(name, size).messages)
+
+
+def test_a_prompt_of_ones_own_may_show_the_chat_or_not(tmp_path: Path) -> None:
+    (tmp_path / "user.md").write_text("## user\n{personality} {history} {note}\n")
+    for size in get_args(Size):
+        found = chosen("user", {"user": tmp_path / "user.md"}, size)
+        assert found.fields == shipped("user").fields
+    (tmp_path / "user.md").write_text("## user\n{personality}\n")
+    assert chosen("user", {"user": tmp_path / "user.md"}).fields == {"personality"}
+    (tmp_path / "user.md").write_text("## user\n{history} {note}\n")
+    with pytest.raises(ConfigError, match="personality"):
+        chosen("user", {"user": tmp_path / "user.md"})

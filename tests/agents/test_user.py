@@ -7,10 +7,12 @@ import pytest
 from builders import PERSONAS, assistant, config, scripted_model, user
 from langchain_core.messages import AIMessage, BaseMessage
 
+from aloe.agents.prompt import chosen, shipped
 from aloe.agents.repairs import REPAIRS
-from aloe.agents.user import TRIES, UserAgent
+from aloe.agents.user import TRIES, UNSAID, UserAgent
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
+from aloe.config import Size
 from aloe.errors import CallError
 from aloe.memory.disclosures import order_facts
 from aloe.schema import Node, UserNode
@@ -40,8 +42,14 @@ def speak(
     *,
     window: int | None = None,
     log: CallLog | None = None,
+    size: Size = "full",
 ) -> UserNode:
-    agent = UserAgent(model=scripted_model(script), calls=log or CallLog(), window=window)
+    agent = UserAgent(
+        model=scripted_model(script),
+        calls=log or CallLog(),
+        window=window,
+        prompt=shipped("user", size),
+    )
     return asyncio.run(agent.speak(PERSONA, "t", list(path)))
 
 
@@ -50,15 +58,17 @@ def exchange(turn: int, parent: Node | None = None) -> tuple[Node, Node]:
     return asked, assistant(f"Answer {turn}.", asked)
 
 
-def test_it_is_told_one_fact_a_turn_and_never_the_rest() -> None:
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_it_is_told_one_fact_a_turn_and_never_the_rest(size: Size) -> None:
     facts = [fact.text for fact in order_facts(PERSONA, "t")]
     path: list[Node] = []
     for turn in range(1, 7):
         script = Seen("What else is there to know about all this today?")
-        speak(script, path)
+        speak(script, path, size=size)
         asked = "\n".join(message.text for message in script.prompts[0])
         for position, fact in enumerate(facts, 1):
-            assert (fact in asked) == (position <= turn)
+            said_before = size == "small" and position < turn  # in full prompts by the user alone
+            assert (fact in asked) == (said_before or position == turn)
         path += exchange(turn, path[-1] if path else None)
 
 
@@ -74,32 +84,51 @@ def test_its_prompt_only_grows() -> None:
     before: list[str] = []
     for turn in range(1, 4):
         script = Seen("Fine, and what is next?")
-        speak(script, path)
+        speak(script, path, size="small")
         now = [message.text for message in script.prompts[0]]
         assert now[: len(before)] == before
         before = now
         path += exchange(turn, path[-1] if path else None)
 
 
-def test_roles_are_flipped() -> None:
+def test_a_prompt_that_shows_the_chat_keeps_its_beginning_and_ends_with_the_note() -> None:
+    path: list[Node] = [*exchange(1)]
+    shown = []
+    for turn in (2, 3):
+        script = Seen("Fine, and what is next?")
+        speak(script, path)
+        *_, last = script.prompts[0]
+        shown.append(last.text)
+        path += exchange(turn, path[-1])
+    told = "User: Question 1?\nAssistant: Answer 1."
+    head = shown[0][: shown[0].index(told) + len(told)]
+    assert PERSONA.personality in head
+    assert shown[1].startswith(f"{head}\nUser: Question 2?\nAssistant: Answer 2.")
+    facts = order_facts(PERSONA, "t")
+    assert f"Note: {facts[1].text}" in shown[0].removeprefix(head)
+    assert f"Note: {facts[1].text}" not in shown[1]
+
+
+def test_roles_are_flipped_for_the_smallest() -> None:
     first = exchange(1)
     script = Seen("Fine.")
-    speak(script, first)
+    speak(script, first, size="small")
     *_, mine, theirs = script.prompts[0]
     assert (mine.type, mine.text) == ("ai", "Question 1?")
     assert theirs.type == "human"
     assert theirs.text.startswith("Answer 1.\n\nNote: ")
 
 
+@pytest.mark.parametrize("size", ["small", "full"])
 @pytest.mark.parametrize(("window", "seen"), [(None, {1, 2}), (1, {2}), (0, set()), (9, {1, 2})])
-def test_the_window_limits_what_it_rereads(window: int | None, seen: set[int]) -> None:
+def test_the_window_limits_what_it_rereads(window: int | None, seen: set[int], size: Size) -> None:
     first = exchange(1)
     second = exchange(2, first[1])
     script = Seen("Fine.")
-    speak(script, [*first, *second], window=window)
-    said = [message.text for message in script.prompts[0]]
+    speak(script, [*first, *second], window=window, size=size)
+    said = "\n".join(message.text for message in script.prompts[0])
     assert {turn for turn in (1, 2) if f"Question {turn}?" in said} == seen
-    assert "Answer 2." in said[-1]
+    assert "Answer 2." in script.prompts[0][-1].text
 
 
 def test_a_faulty_message_is_asked_for_again() -> None:
@@ -165,3 +194,33 @@ def test_it_is_made_from_settings_in_one_place() -> None:
     sources = [file for name in packages for file in (root / name).rglob("*.py")]
     assert any("UserAgent.of(" in file.read_text("utf-8") for file in sources)
     assert [file.name for file in sources if "UserAgent(" in file.read_text("utf-8")] == []
+
+
+def test_a_message_without_its_note_is_asked_for_once_more_and_the_note_named() -> None:
+    note = order_facts(PERSONA, "t")[0].text
+    events: list[Event] = []
+    script = Seen("Where do I start?", f"{note} Where do I start?")
+    node = speak(script, log=CallLog(on_event=events.append))
+    assert (node.content, node.faults, node.repaired) == (f"{note} Where do I start?", (), ())
+    assert [event.outcome for event in events] == ["no_note", "ok"]
+    again = script.prompts[1][-1].text
+    assert UNSAID in again
+    assert again.index(UNSAID) < again.index(note)
+    turned = Seen(f"You say {note.replace('I ', 'you ')} Is that so?", f"{note} Where do I start?")
+    assert speak(turned).content == f"{note} Where do I start?"
+    stubborn = Seen("Where do I start?")
+    assert speak(stubborn).content == "Where do I start?"
+    assert len(stubborn.prompts) == 2
+
+
+@pytest.mark.parametrize("size", ["small", "own"])
+def test_prompts_without_a_place_for_the_note_are_not_so_strict(size: str, tmp_path: Path) -> None:
+    own = tmp_path / "user.md"
+    own.write_text("## system\nPlay.\n\n## user\nYou: {personality}\n", encoding="utf-8")
+    prompt = shipped("user", "small") if size == "small" else chosen("user", {"user": own})
+    script = Seen("Where do I start?")
+    agent = UserAgent(model=scripted_model(script), calls=CallLog(), prompt=prompt)
+    asyncio.run(agent.speak(PERSONA, "t", []))
+    (asked,) = script.prompts
+    note = order_facts(PERSONA, "t")[0].text
+    assert asked[-1].text.endswith(f"{PERSONA.personality}\n\nNote: {note}")

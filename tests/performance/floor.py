@@ -14,7 +14,7 @@ from typing import Any, cast
 import aiohttp
 
 from aloe.agents.assistant import AssistantAgent
-from aloe.agents.inducer import Inducer, _marks, _schema
+from aloe.agents.inducer import Inducer, read_disclosures
 from aloe.agents.judge import Comparison, PreferenceJudge, margin_of
 from aloe.agents.prompt import FOLDER, shipped
 from aloe.agents.roles import RoleModel
@@ -125,16 +125,14 @@ class Floor:
     async def _induce(self, tree: str, user: UserNode) -> list[Disclosure]:
         said = sentences(user.content)
         numbered = "\n".join(f"{i}. {text}" for i, text in enumerate(said, 1))
-        shape = {"name": "answer", "schema": _schema(len(said))}
+        shape = {"name": "answer", "schema": self._inducer.schema(said)}
         choice = await self.post(
             "inducer",
             self._inducer.prompt.render(sentences=numbered),
             seed=derive_seed("inducer", tree, user.id),
             response_format={"type": "json_schema", "json_schema": shape},
         )
-        marks = _marks(choice["message"]["content"], len(said)) or ()
-        marked = zip(said, marks, strict=False)
-        return [Disclosure(quote=text) for text, mark in marked if mark == "user"]
+        return [*(read_disclosures(choice["message"]["content"], said) or ())]
 
     async def _reply(
         self,

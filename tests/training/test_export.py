@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 
-from aloe.agents.prompt import FOLDER, shipped
+from aloe.agents.prompt import FOLDER, parse
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
 from aloe.training.export import ROWS, Format, Skipped, dpo_rows, sft_rows, take_trainer_columns
 
@@ -152,12 +152,13 @@ def test_of_three_only_one_that_nobody_beats_is_imitated() -> None:
 def test_no_word_of_ours_reaches_a_prompt() -> None:
     ours = {
         line.strip()
-        for file in FOLDER.glob("*.md")
-        for _, text in shipped(file.stem).messages
+        for file in FOLDER.rglob("*.md")
+        for _, text in parse(file).messages
         for line in text.replace("{", "\n").replace("}", "\n").split("\n")
         if len(line.strip()) > 20
     }
     assert any("What this user has told about themselves" in line for line in ours)
+    assert any("What I told you about myself" in line for line in ours)
     found = grow(config(turns=3, expansion="both"))
     said = {node.content for node in found.nodes}
     for row in [*sft_rows(found, Counter()), *dpo_rows(found, Counter())]:
