@@ -21,7 +21,7 @@ _COMMENTARY = any_of(
     r"|réflexion|reflexión|pensamiento|pensando|ragionamento|思考|分析|विचार)\s*[:\uff1a]",
     r"\blet(?:'s| me|s) (?:think|see|consider|write)\b[^.?!\n]{0,60}"
     r"\b(?:user|persona|mood|(?:he|she|they|person) would|:)",
-    r"\bpersonas?\b(?!l)|\b(?:stay\w* |remain\w* |\()in[ -]character\b|\brole-?play",
+    r"\bpersonas?\b(?!l)|(?:\bstay\w* |\bremain\w* |\()in[ -]character\b|\brole-?play",
     rf"\b(?:the|this|next|a simulated|simulated) {_PERSON}(?:'s)? (?:(?:\w+ly|then|also|just|now"
     rf"|next|own) ){{0,2}}(?:would|wants?"
     r"|needs?|has to|should|must|might|asks?|says?|said|reply|message|response|voice|persona|turn"

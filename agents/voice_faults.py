@@ -81,7 +81,8 @@ _ASSISTANT = any_of(
     r"\bwhat an? (?:\w+ )?(?:way|idea|question|story|achievement|project|hobby) (?:to|you|for)\b",
     r"\byou (?:deserve|should be proud|are not alone|aren't alone)\b|\bkeep me posted\b|\bI(?:'d"
     r"| would) be (?:happy|glad|delighted) to\b",
-    r"\b(?:tell me (?:more|a bit more|a little more)|share (?:more|a bit more)) (?:about|so)\b",
+    r"\b(?:tell me (?:more|a bit more|a little more)|share (?:more|a bit more))"
+    r" (?:about(?! your (?:first|second|third|last|other) )|so)\b",
     r"\b(?:could|can|would) you (?:tell|share|provide|give) me (?:more|some more|a bit more"
     r"|additional|your)\b"
     r"|\bwhat (?:else )?(?:can|may|could) I (?:do|help|assist)\b[^.?!]{0,20}\bfor you\b"

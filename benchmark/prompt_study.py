@@ -69,7 +69,7 @@ _WISH = re.compile(
 )
 
 
-class Turn(Record):
+class StudiedTurn(Record):
     """One exchange of a conversation."""
 
     persona: Persona
@@ -110,7 +110,7 @@ def settings(given: argparse.Namespace) -> Config:
 
 async def hold(
     persona: Persona, turns: int, context: SimulationContext, *, plain: bool
-) -> list[Turn]:
+) -> list[StudiedTurn]:
     """Hold one conversation; the hinted reply is the one that is answered.
 
     Args:
@@ -133,7 +133,7 @@ async def hold(
         replies = [await each.reply(tree, path, user, revealed) for each in asked]
         user, replies = context.checker.check(persona, tree, path, user, replies)
         note = facts[number] if number < len(facts) else None
-        found.append(Turn(persona=persona, note=note, user=user, replies=tuple(replies)))
+        found.append(StudiedTurn(persona=persona, note=note, user=user, replies=tuple(replies)))
         path += [user, replies[0]]
     return found
 
@@ -147,7 +147,7 @@ def tells(text: str, fact: Fact) -> bool:
     return bool(words or counts) and len(words & said) >= TOLD * len(words)
 
 
-def carries(turn: Turn) -> bool:
+def carries(turn: StudiedTurn) -> bool:
     """Whether a message tells its note, by its words or by what the ledger finds in it."""
     note = turn.note
     return note is not None and (note.id in turn.user.stated or tells(turn.user.content, note))
@@ -169,7 +169,7 @@ def distinct_2(texts: Sequence[str]) -> float:
     return len(set(pairs)) / max(1, len(pairs))
 
 
-def measured_user(turns: Sequence[Turn]) -> dict[str, Any]:
+def measured_user(turns: Sequence[StudiedTurn]) -> dict[str, Any]:
     """Return what was counted on the user's messages."""
     noted = [turn for turn in turns if turn.note]
     first = [(*turn.user.repaired, *turn.user.faults)[:1] for turn in turns]
@@ -189,7 +189,7 @@ def measured_user(turns: Sequence[Turn]) -> dict[str, Any]:
     }
 
 
-def measured_inducer(turns: Sequence[Turn]) -> dict[str, Any]:
+def measured_inducer(turns: Sequence[StudiedTurn]) -> dict[str, Any]:
     """Return recall over the notes that were told, and precision over what was marked."""
     told = [turn for turn in turns if carries(turn) and turn.note]
     marked = [(each, turn.persona) for turn in turns for each in turn.user.revealed]
@@ -205,7 +205,7 @@ def measured_inducer(turns: Sequence[Turn]) -> dict[str, Any]:
     }
 
 
-def measured_replies(turns: Sequence[Turn], agent: str) -> dict[str, Any]:
+def measured_replies(turns: Sequence[StudiedTurn], agent: str) -> dict[str, Any]:
     """Return what was counted on one assistant's replies."""
     nodes = [each for turn in turns for each in turn.replies if each.agent == agent]
     texts = [each.content for each in nodes]
@@ -221,7 +221,7 @@ def measured_replies(turns: Sequence[Turn], agent: str) -> dict[str, Any]:
     }
 
 
-def measured(turns: Sequence[Turn]) -> dict[str, Any]:
+def measured(turns: Sequence[StudiedTurn]) -> dict[str, Any]:
     """Return all that is counted on conversations."""
     agents = dict.fromkeys(each.agent for turn in turns for each in turn.replies)
     return {
@@ -265,7 +265,7 @@ async def study(given: argparse.Namespace, calls: CallLog) -> dict[str, Any]:
     config = settings(given)
     models = open_models(config)
     context = make_context(config, models, calls)
-    found: dict[str, list[Turn]] = {}
+    found: dict[str, list[StudiedTurn]] = {}
 
     async def work(persona: Persona) -> None:
         found[persona.id] = await hold(persona, given.turns, context, plain=given.plain)

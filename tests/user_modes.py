@@ -7,7 +7,7 @@ persona is `PERSONA`, the tree's first message is what each of them is.
 PERSONA = (
     "I am 47 and repair clocks in Basel. I have two sons. I am a vegetarian. I was widowed in "
     "2015. I never learned to swim.",
-    "I am curt. I like experiment.",
+    "I am curt. I like proof.",
 )
 
 MODES: dict[str, str] = {
@@ -32,7 +32,7 @@ MODES: dict[str, str] = {
     "repeats itself": "Which oil? Which oil do I take? Which oil do I take? Which oil do I take?",
     "a stage direction": "*sighs* Which oil for a mantel clock?",
     "a note cut off": "Which oil for a mantel clock? (Note:",
-    "leaks its traits": "I am curt. I like experiment. Which oil for a mantel clock?",
+    "leaks its traits": "I am curt. I like proof. Which oil for a mantel clock?",
     "leaks its note": "Note: I repair clocks in Basel. Which oil for a mantel clock?",
     "thoughts in tags": "<think>He is curt.</think>Which oil for a mantel clock?",
     "a harmony channel": "<|channel|>analysis<|message|>Hm.<|channel|>final<|message|>Which oil?",
@@ -44,11 +44,11 @@ MODES: dict[str, str] = {
     "says that it is a machine": "As an AI, I have no clock, but which oil would it need?",
     "praises the question": "That's a great question! Let me break it down for you.",
     "reports the person": "The clockmaker curtly asks which oil a mantel clock needs.",
-    "grades itself": "Which oil for a mantel clock?\n\n(In character, asks for experiment.)",
+    "grades itself": "Which oil for a mantel clock?\n\n(In character, asks for proof.)",
     "a trailing remark": "Which oil for a mantel clock?\n\nI kept it short, as he is curt.",
     "a direction in brackets": "(sighs deeply) Which oil for a mantel clock?",
     "quoted alternatives": 'Either "Which oil?" or "Oil or grease?"',
-    "talks of the persona": "The persona likes experiment, so: which oil, and who says so?",
+    "talks of the persona": "The persona likes proof, so: which oil, and who says so?",
     "plays for realism": "Then I can mention my sons, so ask about them to keep it realistic.",
     "another age": "I'm 23 and just bought a mantel clock. Which oil?",
     "kin that it has not": "I have no children to leave it to. Which oil for a mantel clock?",

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 
 import pytest
-from aloe.graphs.run import make_reader
 from builders import PERSONAS, config, grow, scripted_model
 from langchain_core.messages import AIMessage
 
@@ -92,10 +91,11 @@ def test_it_is_off_unless_a_model_is_named() -> None:
     plain = Config()
     assert plain.models.reader is None
     assert "reader" not in plain.models.by_role()
-    assert make_reader({}, CallLog(), {}) is None
+    assert UserAgent.of(plain, scripted_model(), CallLog()).reader is None
     named = validate(Config, {"models": {"reader": "openai:x@http://127.0.0.1:1/v1"}}, source="t")
     assert named.models.by_role()["reader"].max_tokens == 8
-    assert make_reader({"reader": says(YES=1.0)}, CallLog(), {}) is not None
+    agent = UserAgent.of(named, scripted_model(), CallLog(), reader=says(YES=1.0))
+    assert agent.reader is not None
 
 
 def test_an_audit_counts_what_it_doubts_and_what_it_cannot_read() -> None:

@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage
 from aloe.agents.assistant import AssistantAgent
 from aloe.agents.candidate import CandidateAgent
 from aloe.agents.inducer import Inducer
+from aloe.agents.prompt import shipped
 from aloe.agents.rewards import Users, rules, said_in, talks
 from aloe.agents.roles import RoleModel
 from aloe.agents.user import TRIES, UserAgent
@@ -29,7 +30,8 @@ Speak = Callable[[Model, CallLog], str]
 
 
 def as_user(model: Model, calls: CallLog) -> str:
-    return asyncio.run(UserAgent(model=model, calls=calls).speak(PERSONAS[0], "t", [])).content
+    agent = UserAgent(model=model, calls=calls, prompt=shipped("user", "small"))
+    return asyncio.run(agent.speak(PERSONAS[0], "t", [])).content
 
 
 def as_assistant(model: Model, calls: CallLog) -> str:

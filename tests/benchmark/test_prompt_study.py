@@ -9,7 +9,7 @@ from builders import PERSONAS, assistant, user
 
 from aloe.benchmark.gold_pairs import read_gold
 from aloe.benchmark.prompt_study import (
-    Turn,
+    StudiedTurn,
     carries,
     distinct_2,
     gold,
@@ -24,9 +24,9 @@ from aloe.schema import Disclosure, Fact, Fault
 NOTE = Fact.of("fact", "I mend bicycles in Porto.")
 
 
-def turn(said: str, *, replies: tuple[str, ...] = (), **given: Any) -> Turn:
+def turn(said: str, *, replies: tuple[str, ...] = (), **given: Any) -> StudiedTurn:
     node = user(said, **given)
-    return Turn(
+    return StudiedTurn(
         persona=PERSONAS[0],
         note=NOTE,
         user=node,
