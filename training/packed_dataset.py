@@ -5,7 +5,7 @@ A tree's rows share prefixes, so they go into one batch where they fit.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -95,11 +95,9 @@ def make_batch(examples: Sequence[Example]) -> Batch:
     """Pack examples into one batch; without pairs, every reply token is an item of the loss."""
     packed = pack([answer for example in examples for answer in example.answers])
     pairs = len(examples[0].answers) > 1
-    return {
-        **packed,
-        "weights": torch.tensor([example.weight for example in examples]),
-        "labels": torch.zeros(len(examples), dtype=torch.long) if pairs else packed["targets"],
-    }
+    labels = torch.zeros(len(examples), dtype=torch.long) if pairs else packed["targets"]
+    weights = torch.tensor([example.weight for example in examples])
+    return cast("Batch", {**packed, "weights": weights, "labels": labels})
 
 
 def distribute(examples: Sequence[Example], budget: int) -> list[list[Example]]:

@@ -106,7 +106,8 @@ def _cut(answers: Sequence[EncodedReply]) -> list[EncodedReply]:
 
 
 def _moved(packed: Packed, device: Any) -> Packed:
-    return cast("Packed", {name: tensor.to(device) for name, tensor in packed.items()})
+    tensors = cast("dict[str, Tensor]", packed)
+    return cast("Packed", {name: tensor.to(device) for name, tensor in tensors.items()})
 
 
 def _alone(model: Any, answer: EncodedReply, ids: Sequence[int]) -> Tensor:
