@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.training.dataset import Row, TrainingData, hash_rows, read_training_data
+from aloe.training.errors import summarise_error
 from aloe.training.model_folder import ModelFolder, Record, read_versions
 from aloe.training.plan import Plan
 from aloe.training.progress import TrainingProgress, Watch
@@ -164,7 +165,7 @@ def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
             folder.abandon()
         if isinstance(error, AloeError):
             raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = summarise_error(error)
         raise ModelError(f"the first step of the training failed ({reason})") from error
 
 

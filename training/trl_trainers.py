@@ -14,6 +14,7 @@ from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.training.dataset import ANSWERS, Method, Row, TrainingData
 from aloe.training.encoding import encode_row, find_max_length, make_chat_tokens
+from aloe.training.errors import summarise_error
 from aloe.training.export import ChatMessage
 from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
@@ -69,7 +70,7 @@ def make_trl_trainer(
             **({"reward_funcs": reward} if reward else {}),
         )
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"TRL refuses this training: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"TRL refuses this training: {summarise_error(error)}") from None
     if isinstance(reward, LookAhead):
         reward.policy = make_policy(trainer)
     return trainer, start.tokenizer

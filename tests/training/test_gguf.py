@@ -12,8 +12,9 @@ pytest.importorskip("torch")
 import torch
 
 from aloe.config import ModelConfig
+from aloe.models import checkpoint
 from aloe.models.control_tokens import ChatEncoder
-from aloe.models.open import checkpoint, open_model
+from aloe.models.open import open_model
 from aloe.training import gguf as written
 from aloe.training.merge import merge
 

@@ -13,9 +13,9 @@ import torch
 
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError, ModelError
+from aloe.models import dequantised
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.local import embedded_server
-from aloe.models.open import dequantised
 from aloe.training import likeness
 from aloe.training.likeness import check_likeness
 from aloe.training.merge import merge
