@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from memory.trees import read_trees
 
-from training.export import COLUMNS, ROWS, Format, Row, Skipped, plain, whole
-from training.release import write_rows
+from aloe.memory.run_folder import read_trees
+from aloe.training.export import (
+    COLUMNS,
+    ROWS,
+    Format,
+    Row,
+    Skipped,
+    take_all_columns,
+    take_trainer_columns,
+)
+from aloe.training.release import write_rows
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 (TREE,) = read_trees(GOLDEN / "trees.jsonl")
@@ -27,7 +35,7 @@ def golden(kind: Format) -> list[Row]:
 
 @KINDS
 def test_the_rows_are_the_golden_ones(kind: Format, tmp_path: Path) -> None:
-    rows = [whole(row) for row in ROWS[kind](TREE, Skipped())]
+    rows = [take_all_columns(row) for row in ROWS[kind](TREE, Skipped())]
     assert rows == golden(kind)
     write_rows(tmp_path / "rows.jsonl", rows)
     assert (tmp_path / "rows.jsonl").read_bytes() == (GOLDEN / f"{kind}.jsonl").read_bytes()
@@ -60,7 +68,7 @@ def loaded(kind: Format, tmp_path: Path) -> Any:
     """Load the rows as `aloe export` writes them with `datasets`."""
     datasets = pytest.importorskip("datasets")
     file = tmp_path / f"{kind}.jsonl"
-    write_rows(file, [plain(row, kind) for row in golden(kind)])
+    write_rows(file, [take_trainer_columns(row, kind) for row in golden(kind)])
     return datasets.load_dataset(
         "json", data_files=str(file), split="train", cache_dir=str(tmp_path / "cache")
     )
@@ -71,7 +79,7 @@ def loaded(kind: Format, tmp_path: Path) -> Any:
 def test_datasets_loads_them_as_they_are(kind: Format, tmp_path: Path) -> None:
     data = loaded(kind, tmp_path)
     assert tuple(data.column_names) == COLUMNS[kind]
-    assert data.to_list() == [plain(row, kind) for row in golden(kind)]
+    assert data.to_list() == [take_trainer_columns(row, kind) for row in golden(kind)]
 
 
 @pytest.mark.train
