@@ -18,6 +18,7 @@ import transformers
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
 from aloe.training.dataset import Method
+from aloe.training.errors import summarise_error
 
 LEARNING_RATE: dict[Method, tuple[float, float]] = {
     "sft": (2e-4, 2e-5),
@@ -107,7 +108,7 @@ def make_arguments(
     try:
         made = kind(**{**defaults, **given})
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"training.arguments: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"training.arguments: {summarise_error(error)}") from None
     if made.max_steps <= 0 and made.num_train_epochs <= 0:
         raise ConfigError("training.arguments: there are no epochs and no steps to train")
     return made

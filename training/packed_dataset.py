@@ -95,12 +95,9 @@ def make_batch(examples: Sequence[Example]) -> Batch:
     """Pack examples into one batch; without pairs, every reply token is an item of the loss."""
     packed = pack([answer for example in examples for answer in example.answers])
     pairs = len(examples[0].answers) > 1
-    batch: dict[str, Any] = {
-        **packed,
-        "weights": torch.tensor([example.weight for example in examples]),
-        "labels": torch.zeros(len(examples), dtype=torch.long) if pairs else packed["targets"],
-    }
-    return cast("Batch", batch)
+    labels = torch.zeros(len(examples), dtype=torch.long) if pairs else packed["targets"]
+    weights = torch.tensor([example.weight for example in examples])
+    return cast("Batch", {**packed, "weights": weights, "labels": labels})
 
 
 def distribute(examples: Sequence[Example], budget: int) -> list[list[Example]]:

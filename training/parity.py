@@ -8,7 +8,7 @@ that show. What rounding does not explain is refused, with both numbers.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, pairwise
 from typing import Any, cast
@@ -17,6 +17,7 @@ import torch
 
 from aloe.errors import AloeError, ConfigError
 from aloe.training.adapters import show_adapters
+from aloe.training.errors import summarise_error
 from aloe.training.packing import EncodedReply, Packed, common_prefix, pack, unpack
 from aloe.training.scores import model_dtype, token_log_probabilities
 
@@ -106,7 +107,7 @@ def _cut(answers: Sequence[EncodedReply]) -> list[EncodedReply]:
 
 
 def _moved(packed: Packed, device: Any) -> Packed:
-    tensors: Mapping[str, Any] = packed
+    tensors = cast("dict[str, Tensor]", packed)
     return cast("Packed", {name: tensor.to(device) for name, tensor in tensors.items()})
 
 
@@ -161,5 +162,4 @@ def _refused(problem: str) -> Iterator[None]:
     except (AloeError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ConfigError(f"{problem} ({reason})") from None
+        raise ConfigError(f"{problem} ({summarise_error(error)})") from None

@@ -14,8 +14,7 @@ turns after it.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from pathlib import Path
 from statistics import fmean
@@ -25,7 +24,6 @@ from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import split_thoughts
 from aloe.plugins import import_named
-from aloe.training.dataset import Row
 from aloe.training.export import ChatMessage
 
 Messages = Sequence[ChatMessage]
@@ -40,32 +38,18 @@ READY = ("rules", "judge")
 """Rewards by name: wishes that a program can check, and a model that rates."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RolloutAgents:
-    """What simulated users and judges contribute to a training."""
-
-    reward: Reward | None = None
-    """A ready reward; None where the settings name none."""
-    speak: Speak | None = None
-    """The users; None without a horizon."""
-    about: Mapping[str, str] = field(default_factory=dict)
-    """Who they are, for the record."""
-    spent: Callable[[], dict[str, Any]] = dict
-    """What their calls have come to so far."""
-
-
-AgentFactory = Callable[[Sequence[Row]], RolloutAgents]
-"""Makes the agents that the rows need; raises InputError where a row does not say enough."""
-
-
-def find_reward(name: str | None, agents: RolloutAgents) -> Reward:
+def find_reward(name: str | None, ready: Reward | None = None) -> Reward:
     """Return what `training.reward` names.
+
+    Args:
+        name: as the settings have it.
+        ready: what agents made of it, if they did.
 
     Raises:
         ConfigError: nothing, or something that cannot be found.
     """
-    if agents.reward is not None:
-        return agents.reward
+    if ready is not None:
+        return ready
     if not name:
         raise ConfigError(
             "grpo needs --reward: rules, judge, MODULE:FUNCTION, or the folder of a reward model"

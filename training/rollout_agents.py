@@ -1,23 +1,42 @@
 """The agents that GRPO trains with: whoever the settings name as judge and as user."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
+from aloe.training.dataset import Row
+from aloe.training.reward import Reward, Speak
 
 if TYPE_CHECKING:
     from aloe.agents.rewards import Wait
     from aloe.calls.log import CallLog
     from aloe.config import Config
     from aloe.models.open import Model
-    from aloe.training.dataset import Row
-    from aloe.training.reward import AgentFactory, Reward, RolloutAgents
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutAgents:
+    """What simulated users and judges contribute to a training."""
+
+    reward: Reward | None = None
+    """A ready reward; None where the settings name none."""
+    speak: Speak | None = None
+    """The users; None without a horizon."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """Who they are, for the record."""
+    spent: Callable[[], dict[str, Any]] = dict
+    """What their calls have come to so far."""
+
+
+AgentFactory = Callable[[Sequence[Row]], RolloutAgents]
+"""Makes the agents that the rows need; raises InputError where a row does not say enough."""
 
 
 @contextmanager
-def open_agents(config: "Config") -> Iterator["AgentFactory | None"]:
+def open_agents(config: "Config") -> Iterator[AgentFactory | None]:
     """Yield what makes the agents once the rows are known; None if the settings need none.
 
     Raises:
@@ -42,7 +61,7 @@ def open_agents(config: "Config") -> Iterator["AgentFactory | None"]:
     # One loop for all: a client's connections belong to the loop that opened them.
     with make_runner() as loop, trace_calls(config.telemetry, calls):
 
-        def make_agents(rows: Sequence["Row"]) -> "RolloutAgents":
+        def make_agents(rows: Sequence[Row]) -> RolloutAgents:
             _check_rows(rows, by_rule=training.reward == "rules")
             models = _open(config, rows)
             loop.run(check_reachable(list(models.values())))
@@ -51,7 +70,7 @@ def open_agents(config: "Config") -> Iterator["AgentFactory | None"]:
         yield make_agents
 
 
-def _check_rows(rows: Sequence["Row"], *, by_rule: bool) -> None:
+def _check_rows(rows: Sequence[Row], *, by_rule: bool) -> None:
     from aloe.agents.rewards import check_columns
 
     for row in rows:
@@ -61,7 +80,7 @@ def _check_rows(rows: Sequence["Row"], *, by_rule: bool) -> None:
             raise row["place"].error(str(error)) from None
 
 
-def _open(config: "Config", rows: Sequence["Row"]) -> dict[str, "Model"]:
+def _open(config: "Config", rows: Sequence[Row]) -> dict[str, "Model"]:
     """Open the models that will be asked: wishes that a program can check need none."""
     from aloe.models.open import open_model
 
@@ -74,12 +93,11 @@ def _open(config: "Config", rows: Sequence["Row"]) -> dict[str, "Model"]:
 
 def _agents(
     config: "Config", models: Mapping[str, "Model"], calls: "CallLog", wait: "Wait[Any]"
-) -> "RolloutAgents":
+) -> RolloutAgents:
     from aloe.agents.prompt import chosen
     from aloe.agents.rating import PointwiseJudge
     from aloe.agents.rewards import JudgeReward, Users, rules
     from aloe.agents.user import UserAgent
-    from aloe.training.reward import RolloutAgents
 
     reward: Reward | None = rules if config.training.reward == "rules" else None
     about = {name: model.name for name, model in models.items()}

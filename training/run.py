@@ -11,20 +11,19 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.training.dataset import Row, TrainingData, hash_rows, read_training_data
+from aloe.training.errors import summarise_error
 from aloe.training.model_folder import ModelFolder, Record, read_versions
 from aloe.training.plan import Plan
 from aloe.training.progress import TrainingProgress, Watch
+from aloe.training.rollout_agents import AgentFactory, RolloutAgents
 from aloe.training.saving import check_saving, is_main_process, save_model
 
-if TYPE_CHECKING:
-    from aloe.training.reward import AgentFactory, RolloutAgents
 
-
-def train(plan: Plan, watch: Watch, make_agents: "AgentFactory | None" = None) -> Record:
+def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> Record:
     """Train a model and return its record.
 
     Args:
@@ -35,8 +34,6 @@ def train(plan: Plan, watch: Watch, make_agents: "AgentFactory | None" = None) -
     Raises:
         AloeError: something is wrong with the data, the folder, the settings or the model.
     """
-    from aloe.training.reward import RolloutAgents
-
     progress = TrainingProgress(method=plan.method, watch=watch)
     progress.update()
     data = read_training_data(plan.data, plan.method)
@@ -70,7 +67,7 @@ def train(plan: Plan, watch: Watch, make_agents: "AgentFactory | None" = None) -
 
 
 def _make_trainer(
-    plan: Plan, data: TrainingData, agents: "RolloutAgents", progress: TrainingProgress
+    plan: Plan, data: TrainingData, agents: RolloutAgents, progress: TrainingProgress
 ) -> tuple[Any, Any]:
     """Return a trainer that is ready for its first step, and the tokenizer."""
     import transformers
@@ -164,11 +161,11 @@ def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
             folder.abandon()
         if isinstance(error, AloeError):
             raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = summarise_error(error)
         raise ModelError(f"the first step of the training failed ({reason})") from error
 
 
-def _record(plan: Plan, data: TrainingData, agents: "RolloutAgents") -> Record:
+def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
     return {
         **({"held_out": len(data.held_out)} if data.held_out else {}),
         **({"agents": dict(agents.about)} if agents.about else {}),

@@ -14,6 +14,7 @@ from typing import Any
 
 from aloe.errors import AloeError, ConfigError, StoreError
 from aloe.files.writing import unwritable
+from aloe.training.errors import summarise_error
 from aloe.training.plan import Plan
 
 GIB = 2**30
@@ -43,9 +44,9 @@ def check_saving(trainer: Any, out: Path, save: Callable[[Path], None]) -> None:
     except OSError as error:
         raise unwritable(out, error) from None
     except Exception as error:  # whatever the library raises for somebody's model
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ConfigError(
-            f"the model could not be saved after training ({reason}); nothing was trained"
+            f"the model could not be saved after training ({summarise_error(error)}); nothing was "
+            "trained"
         ) from None
     needed, free = _needed(trainer, size), shutil.disk_usage(where).free
     if needed > free:

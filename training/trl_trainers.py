@@ -15,10 +15,12 @@ from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import decoded
 from aloe.training.dataset import ANSWERS, Method, Row, TrainingData
 from aloe.training.encoding import encode_row, find_max_length, make_chat_tokens
+from aloe.training.errors import summarise_error
 from aloe.training.export import ChatMessage
 from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
-from aloe.training.reward import LookAhead, RolloutAgents, find_reward, make_policy
+from aloe.training.reward import LookAhead, find_reward, make_policy
+from aloe.training.rollout_agents import RolloutAgents
 from aloe.training.start import load_start
 from aloe.training.templates import ChatTokens
 
@@ -47,7 +49,7 @@ def make_trl_trainer(
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     if plan.method == "grpo":
         _check_batch(arguments, len(data.rows))
-    reward = find_reward(plan.settings.reward, agents) if plan.method == "grpo" else None
+    reward = find_reward(plan.settings.reward, agents.reward) if plan.method == "grpo" else None
     start = load_start(plan.start, plan.settings, scoring=plan.method == "reward", rows=data.all)
     chat, most = make_chat_tokens(plan, start.tokenizer), find_max_length(plan, start.model.config)
     for row in data.all:  # TRL would not say which row does not fit
@@ -70,7 +72,7 @@ def make_trl_trainer(
             **({"reward_funcs": reward} if reward else {}),
         )
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"TRL refuses this training: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"TRL refuses this training: {summarise_error(error)}") from None
     if isinstance(reward, LookAhead):
         reward.policy = make_policy(trainer)
     return trainer, start.tokenizer

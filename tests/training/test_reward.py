@@ -11,7 +11,7 @@ import tiny
 import torch
 
 from aloe.errors import ConfigError
-from aloe.training.reward import LookAhead, RewardModel, RolloutAgents, find_reward
+from aloe.training.reward import LookAhead, RewardModel, find_reward
 
 pytestmark = pytest.mark.train
 
@@ -66,11 +66,11 @@ def test_a_talk_ends_where_its_user_falls_silent() -> None:
 
 def test_a_reward_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match="needs --reward"):
-        find_reward(None, RolloutAgents())
+        find_reward(None)
     with pytest.raises(ConfigError, match="there is no reward rule: it is neither rules nor judge"):
-        find_reward("rule", RolloutAgents())
+        find_reward("rule")
     with pytest.raises(ConfigError, match="there is no reward nowhere:nothing"):
-        find_reward("nowhere:nothing", RolloutAgents())
+        find_reward("nowhere:nothing")
 
     async def later(**_: Any) -> list[float]:
         return []

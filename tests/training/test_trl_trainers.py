@@ -21,7 +21,8 @@ from aloe.training.arguments import make_arguments
 from aloe.training.dataset import TrainingData, read_rows
 from aloe.training.encoding import count_unread_system_messages
 from aloe.training.plan import Plan
-from aloe.training.reward import RewardModel, RolloutAgents
+from aloe.training.reward import RewardModel
+from aloe.training.rollout_agents import RolloutAgents
 from aloe.training.templates import ChatTokens
 from aloe.training.trl_trainers import make_trl_trainer
 
