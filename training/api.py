@@ -45,8 +45,9 @@ def to_dataset(
         take_all_columns(row) if origin else take_trainer_columns(row, row_format) for row in made
     ]
     features = infer_features(rows, KINDS) or {name: KINDS[name] for name in COLUMNS[row_format]}
+    columns = {name: [row.get(name) for row in rows] for name in features}
     schema = make_table(rows, features).schema
-    return datasets.Dataset.from_list(rows, features=datasets.Features.from_arrow_schema(schema))
+    return datasets.Dataset.from_dict(columns, datasets.Features.from_arrow_schema(schema))
 
 
 def train(

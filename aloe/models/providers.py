@@ -283,8 +283,11 @@ def is_openai(kind: type | Callable[..., BaseChatModel]) -> bool:
 
 
 def _instance(config: ModelConfig, _name: str, _url: str | None) -> Opened:
+    from aloe.models.scripted import ScriptedChat
+
     chat = find_instance(config.model)
-    return Opened(chat=chat, openai_compatible=is_openai(type(chat)))
+    takes_all = is_openai(type(chat)) or isinstance(chat, ScriptedChat)
+    return Opened(chat=chat, openai_compatible=takes_all)
 
 
 def _scripted(_config: ModelConfig, name: str, _url: str | None) -> Opened:
