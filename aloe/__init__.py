@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aloe.benchmark.api import bench
     from aloe.graphs.api import graph, simulate, simulate_async
     from aloe.memory.api import read_trees, to_frame
     from aloe.schema import Persona, Tree
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Persona": "aloe.schema",
     "Tree": "aloe.schema",
+    "bench": "aloe.benchmark.api",
     "graph": "aloe.graphs.api",
     "read_trees": "aloe.memory.api",
     "simulate": "aloe.graphs.api",
@@ -34,6 +36,7 @@ _HOMES = {
 __all__ = [
     "Persona",
     "Tree",
+    "bench",
     "graph",
     "read_trees",
     "simulate",

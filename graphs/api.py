@@ -6,12 +6,10 @@ run folder like the command line's, in `out` or, without it, in a folder that go
 `graph` is one conversation tree as a LangGraph graph, to be streamed or built into another.
 """
 
-import asyncio
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +28,7 @@ from aloe.graphs.context import make_context, open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import plan_trees
 from aloe.graphs.tree import grow_tree
+from aloe.loop import run_anywhere
 from aloe.memory.personas import read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import check_reachable
@@ -83,13 +82,7 @@ def simulate(
     """
     given = _Given(personas, model, base_url, config, settings, simulation)
     with _watching(progress) as watch:
-        work = _grown(given, out, watch)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return _told(*asyncio.run(work))
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            return _told(*thread.submit(asyncio.run, work).result())
+        return _told(*run_anywhere(_grown(given, out, watch)))
 
 
 async def simulate_async(

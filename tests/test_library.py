@@ -11,6 +11,7 @@ from builders import PERSONAS, SCRIPTED
 from command import RunAloe
 
 import aloe as library
+from aloe.benchmark.bench_result import BenchResult
 from aloe.errors import ConfigError, InputError
 from aloe.memory.run_folder import RunFolder
 from aloe.schema import Tree
@@ -113,3 +114,17 @@ def test_a_simulation_is_a_node_of_a_graph_of_ones_own(capsys: pytest.CaptureFix
     state = asyncio.run(graph.ainvoke({"persona": PERSONAS[0], "seed": grown.seed}))
     assert state["told"]
     assert state["tree"] == grown
+
+
+def test_a_bench_gives_what_the_command_writes(tmp_path: Path) -> None:
+    phases: list[int] = []
+    given = {"model": SCRIPTED, "user": SCRIPTED, "judges": [SCRIPTED], "limit": 2, "seeds": 1}
+    result = library.bench(
+        tmp_path / "bench", **given, progress=lambda state: phases.append(state.judged)
+    )
+    assert result == BenchResult.read(tmp_path / "bench/result.json")
+    assert result.complete
+    assert phases
+    assert library.bench(tmp_path / "bench", **given).suites == result.suites
+    with pytest.raises(ConfigError, match="model: name the model under test"):
+        library.bench(tmp_path / "other")

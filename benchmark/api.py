@@ -1,0 +1,97 @@
+"""The benchmark from Python: what `aloe bench run` does, in one call that returns the numbers."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aloe.benchmark.bench_plan import BenchPlan, plan_bench
+from aloe.benchmark.bench_result import BenchResult
+from aloe.benchmark.bench_run import BenchRun, open_run, past_events
+from aloe.benchmark.conditions import load_candidate, with_controls
+from aloe.benchmark.run import BenchProgress
+from aloe.calls.budget import Budget, Spent
+from aloe.calls.log import CallLog
+from aloe.config import Condition
+from aloe.errors import ConfigError
+from aloe.graphs.batch import RunProgress
+from aloe.graphs.context import check_prices
+from aloe.loop import run_anywhere
+from aloe.models.open import check_reachable
+
+Watch = Callable[[BenchProgress], None]
+"""Called now and then while dialogues are held and judged."""
+
+
+def bench(
+    out: str | Path,
+    *,
+    model: str | None = None,
+    user: str | None = None,
+    judges: Sequence[str] = (),
+    cases: str | None = None,
+    controls: Sequence[str] = (),
+    seeds: int | None = None,
+    limit: int | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Watch = lambda _: None,
+) -> BenchResult:
+    """Measure how well a model fits its users as they talk, and return the numbers.
+
+    Args:
+        out: bench folder, which is resumed if it is there; `aloe bench report` makes a page of it.
+        model: model under test, as a model string; None: that of `config`.
+        user: model string of who plays the users; None: that of the settings.
+        judges: model strings; two families are better than one. None: those of the settings.
+        cases: a suite's name or a file of cases.
+        controls: further conditions, such as `ceiling`, `shuffled` or `floor=MODEL`.
+        seeds: dialogues for each case.
+        limit: most cases, spread over the suite.
+        config: settings, a TOML file; None: defaults.
+        settings: values over those of `config`, by dotted key.
+        progress: called with how far a condition is, after every model call.
+
+    Returns:
+        The result that stands in `out/result.json`; what was set aside is a warning.
+
+    Raises:
+        ConfigError: an argument, a setting or a model cannot be used.
+        InputError: a file cannot be read.
+        ModelError: a model cannot be reached or refuses; what is finished is kept.
+        BudgetError: the budget in the settings is spent; the same.
+    """
+    if model is None and config is None:
+        raise ConfigError("model: name the model under test")
+    given = {"benchmark.cases": cases, "benchmark.seeds": seeds, "benchmark.limit": limit}
+    path = Path(config) if config else None
+    candidate = load_candidate(
+        path, {**(settings or {}), **given}, model=model, user=user, judges=judges
+    )
+    plan = plan_bench(Path(out), with_controls(candidate, controls))
+    held = run_anywhere(_hold_all(plan, progress))
+    if held.failures or held.unjudged:
+        first = f"; the first reason: {min(held.failures.values())}" if held.failures else ""
+        set_aside = f"{len(held.failures)} dialogues were set aside"
+        warnings.warn(f"{set_aside}, {held.unjudged} ratings failed{first}", stacklevel=2)
+    return held.finish()
+
+
+async def _hold_all(plan: BenchPlan, watch: Watch) -> BenchRun:
+    """Hold and judge what is not there yet, condition by condition."""
+    held = open_run(plan)
+    check_prices(plan.config, held.every_model)
+    await check_reachable(held.every_model)
+    budget = Budget(plan.config.budget, Spent.before(past_events(plan.out)))
+    for condition in plan.configs:
+        await _hold(held, condition, budget, watch)
+    return held
+
+
+async def _hold(held: BenchRun, condition: Condition, budget: Budget, watch: Watch) -> None:
+    wanted = len(held.plan.dialogues[condition])
+    progress = BenchProgress(dialogues=RunProgress(wanted=wanted))
+    with held.writing(condition) as (folder, events):
+        prices = held.plan.configs[condition].prices
+        calls = CallLog(events, prices=prices, budget=budget, on_event=progress.on_event)
+        await held.hold(condition, folder, calls, progress, lambda: watch(progress))
