@@ -26,8 +26,8 @@ from aloe.models.open import Message
 from aloe.schema import digest
 
 FOLDER = Path(__file__).parent / "prompts"
-OPTIONAL = frozenset({"history", "note"})
-"""Fields that a file of the user's own may leave out: those that not both sizes have."""
+OPTIONAL = {"user": frozenset({"history", "note"})}
+"""Fields that a custom file may leave out, by prompt: those that not both sizes have."""
 SMALL = FOLDER / "small"
 """Prompts for the smallest models, where they need others."""
 
@@ -123,7 +123,7 @@ def replaced(prompt: Prompt, own: Mapping[str, Path]) -> Prompt:
         raise ConfigError(
             f"{other.path}: unknown field {{{unknown[0]}}}; the prompt '{prompt.name}' has {fields}"
         )
-    if missing := sorted(prompt.fields - other.fields - OPTIONAL):
+    if missing := sorted(prompt.fields - other.fields - OPTIONAL.get(prompt.name, frozenset())):
         raise ConfigError(f"{other.path}: the field {{{missing[0]}}} is missing")
     return other
 

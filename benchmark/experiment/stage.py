@@ -27,8 +27,10 @@ from aloe.files.writing import explain_failure, replace_text
 from aloe.schema import digest
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "xllamacpp")
-ROOT = Path(__file__).resolve().parent.parent.parent
-RULES = ("memory/verifiable.py", "agents/rewriter.py", "agents/rule_user.py",
+ROOT = Path(__file__).parent.parent.parent
+RULES = ("memory/verifiable/catalogue.py", "memory/verifiable/generation.py",
+         "memory/verifiable/scoring.py", "memory/verifiable/talk.py", "agents/rewriter.py",
+         "agents/rule_user.py",
          "benchmark/experiment/players.py", "benchmark/experiment/people.py",
          "benchmark/experiment/rows.py", "benchmark/experiment/questions.txt")  # fmt: skip
 """Sources that decide who is played, what is said and what is kept."""

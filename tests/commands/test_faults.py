@@ -227,7 +227,8 @@ def test_half_a_reply_is_never_exported(
 
     def behave(request: Request) -> Answer:
         system = request.body["messages"][0]["content"]
-        who = "assistant" if "helpful" in system else "user" if "Write" in system else ""
+        openings = {"helpful": "assistant", "write the messages": "user"}
+        who = next((role for words, role in openings.items() if words in system), "")
         unlucky = PERSONAS[1].personality in str(request.body) or speaker == "assistant"
         return cut if who == speaker and unlucky and request.body["seed"] % 4 else scripted(request)
 

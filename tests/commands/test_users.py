@@ -12,4 +12,6 @@ def test_the_audit_says_what_is_caught_by_kind(aloe: RunAloe) -> None:
 
 
 def test_there_are_two_halves(aloe: RunAloe) -> None:
-    assert aloe("users", "audit", "--half", "both").is_one_line_about("develop or test", "both")
+    assert aloe("users", "audit", "--half", "both").is_one_line_about(
+        "develop, test or fresh", "both"
+    )

@@ -40,7 +40,10 @@ def answer(body: dict[str, Any]) -> dict[str, Any]:
         choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
     else:
         picked = [WORDS[(chance >> 3 * i) % len(WORDS)] for i in range(9)]
+        note = messages[-1]["content"].rpartition("Note: ")[2].partition("\n")[0]
         content = f"I think of the {' '.join(picked)} number {chance % 9973}. Is it far from here?"
+        if "Note: " in messages[-1]["content"]:  # a user, who is asked again without it
+            content = f"{note} {content}"
     choice["message"] = {"role": "assistant", "content": content}
     read = sum(len(message["content"]) for message in messages) // 4
     usage = {"prompt_tokens": read, "completion_tokens": 20, "total_tokens": read + 20}

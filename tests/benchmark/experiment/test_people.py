@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+from demonstration import demonstrate
 
 from aloe.benchmark.experiment.people import candidates, draw_people, holds
 from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import MiniLmEmbedder
-from aloe.memory.verifiable import demonstration
 from aloe.memory.verifiable.scoring import measure_satisfaction
 
 SMALL = ExperimentConfig(train=12, validation=3, test=4)
@@ -62,7 +62,7 @@ def test_no_life_is_on_two_sides(small: Any) -> None:
 
 def test_replies_for_nobody_in_particular_keep_half_of_the_wishes(small: Any) -> None:
     everybody = [persona for part in small.parts.values() for persona in part]
-    plain = demonstration({"spelling": "American"})
+    plain = demonstrate({"spelling": "American"})
     assert {measure_satisfaction(each.preferences, plain) for each in everybody} == {0.5}
 
 
