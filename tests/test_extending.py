@@ -74,9 +74,3 @@ def test_the_functions_on_the_page_do_what_they_say() -> None:
     exchange = SimpleNamespace(candidates=replies, user=user)
     update = load_plugin("roles", "my_roles:longest")(exchange, None)
     assert list(update.notes.values()) == ["longest"]
-
-
-def test_the_lines_of_python_on_the_page_run(capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = (block for block in PYTHON if "simulate(" in block)
-    exec(compile(block, "docs/extending.md", "exec"), {})
-    assert capsys.readouterr().out.strip()

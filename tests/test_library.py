@@ -1,6 +1,7 @@
 """`import aloe`: a few names, each imported when it is used, that do what the commands do."""
 
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -128,3 +129,11 @@ def test_a_bench_gives_what_the_command_writes(tmp_path: Path) -> None:
     assert library.bench(tmp_path / "bench", **given).suites == result.suites
     with pytest.raises(ConfigError, match="model: name the model under test"):
         library.bench(tmp_path / "other")
+
+
+def test_the_lines_of_python_on_its_page_run() -> None:
+    page = (Path(__file__).parent.parent / "docs/library.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        exec(compile(block, "docs/library.md", "exec"), {})

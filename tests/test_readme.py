@@ -51,16 +51,20 @@ def test_its_verbs_are_verbs(aloe: RunAloe) -> None:
 
 
 def test_its_tree_of_folders_is_there() -> None:
-    rooms = re.findall(r"^([a-z]+)/ {2,}", README.partition("## The rooms")[2], re.MULTILINE)
+    rooms = re.findall(r"^([a-z]+)/ {2,}", README.partition("## The packages")[2], re.MULTILINE)
     assert {"aloe", "memory", "agents", "graphs", "training", "benchmark"} <= set(rooms)
     assert all((ROOT / room).is_dir() for room in rooms)
 
 
+@pytest.mark.train
 def test_its_lines_of_python_run() -> None:
+    pytest.importorskip("datasets")
     (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names: dict[str, Any] = {}
     exec(
         compile(block.replace("turns=3", f"turns=3, model={SCRIPTED!r}"), "README.md", "exec"),
         names,
     )
-    assert [tree.persona for tree in names["trees"]] == names["personas"]
+    (tree,) = names["trees"]
+    assert len(tree.persona.facts) == 3
+    assert names["pairs"].column_names == ["prompt", "chosen", "rejected"]
