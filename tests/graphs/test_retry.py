@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from aloe.graphs.plan import plan_trees
 from aloe.graphs.rejudge import judge_tree
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
+from aloe.models.limits import Limiter
 
 TRIES = LimitsConfig().tries
 ROLES = ("user", "inducer", "assistant", "judge")
@@ -91,7 +93,8 @@ def test_a_tree_that_was_set_aside_repeats_no_call_that_was_answered(
     role: str, tmp_path: Path
 ) -> None:
     settings, script = config(trees=2, turns=2), Busy(role)
-    played = models(settings, scripted_model(script))
+    limiter = Limiter(config=LimitsConfig(backoff=0.01, tries=2))
+    played = models(settings, replace(scripted_model(script), limiter=limiter))
 
     def run(path: Path) -> tuple[RunProgress, CallLog]:
         folder, progress = RunFolder(path), RunProgress(wanted=2)
