@@ -11,7 +11,7 @@ from typing import Protocol
 from aloe.agents.faults import assistant_faults, tidied
 from aloe.agents.prompt import Prompt, shipped
 from aloe.agents.repairs import ASSISTANT_REASONS
-from aloe.agents.transcript import Path, chat_messages
+from aloe.agents.transcript import Turns, chat_messages
 from aloe.calls.log import CallLog
 from aloe.models.open import Message, Model
 from aloe.schema import AssistantNode, Disclosure, Fault, UserNode, derive_seed
@@ -28,7 +28,7 @@ class Assistant(Protocol):
         """Recorded on every node that it writes."""
 
     async def reply(
-        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+        self, tree: str, path: Turns, user: UserNode, revealed: Sequence[Disclosure]
     ) -> AssistantNode:
         """Answer `user`, which follows `path`; `revealed` includes what `user` itself revealed."""
 
@@ -49,7 +49,7 @@ class AssistantAgent:
     hint_prompt: Prompt = field(default_factory=lambda: shipped("hint"))
 
     async def reply(
-        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+        self, tree: str, path: Turns, user: UserNode, revealed: Sequence[Disclosure]
     ) -> AssistantNode:
         """Answer `user`, which follows `path`; `revealed` includes what `user` itself revealed.
 
@@ -78,7 +78,7 @@ class AssistantAgent:
         assert best is not None
         return best
 
-    def _messages(self, path: Path, user: UserNode, hint: str | None) -> list[Message]:
+    def _messages(self, path: Turns, user: UserNode, hint: str | None) -> list[Message]:
         style = f" {self.style}" if self.style else ""
         first = 0 if self.window is None else max(0, len(path) - 2 * self.window)
         messages = self.prompt.render(style=style) + chat_messages(path[first:])

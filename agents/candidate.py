@@ -14,7 +14,7 @@ from typing import Literal
 
 from aloe.agents.faults import assistant_faults, tidied
 from aloe.agents.prompt import Prompt, shipped
-from aloe.agents.transcript import Path, chat_messages
+from aloe.agents.transcript import Turns, chat_messages
 from aloe.calls.log import CallLog
 from aloe.config import Condition
 from aloe.models.open import Message, Model
@@ -63,7 +63,7 @@ class CandidateAgent:
     concise_prompt: Prompt = field(default_factory=lambda: shipped("candidate_concise"))
 
     async def reply(
-        self, tree: str, path: Path, user: UserNode, told: Persona | None = None
+        self, tree: str, path: Turns, user: UserNode, told: Persona | None = None
     ) -> AssistantNode:
         """Answer `user`, which follows `path`; empty if the model says nothing in `TRIES` samples.
 
@@ -89,7 +89,7 @@ class CandidateAgent:
                 break
         return node
 
-    def _messages(self, path: Path, user: UserNode, told: Persona | None) -> list[Message]:
+    def _messages(self, path: Turns, user: UserNode, told: Persona | None) -> list[Message]:
         shown = chat_messages([*path, user] if self.terms.history else [user])
         if told:
             persona = told.text

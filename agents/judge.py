@@ -26,12 +26,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, inf, log
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from aloe.agents.answer import Answer, Words, ask_for_word
 from aloe.agents.prompt import Prompt, chosen
-from aloe.agents.transcript import Path, as_text
+from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS, Criterion
 from aloe.models.open import Model, Reply
@@ -52,7 +52,7 @@ class Comparison:
 
     persona: Persona
     tree: str
-    path: Path
+    path: Turns
     """What was said before `user`."""
     user: UserNode
     first: AssistantNode
@@ -89,7 +89,7 @@ class Question:
 
     @classmethod
     def about(
-        cls, weights: Mapping[Criterion, float], prompts: Mapping[str, FilePath] | None = None
+        cls, weights: Mapping[Criterion, float], prompts: Mapping[str, Path] | None = None
     ) -> "tuple[Question, ...]":
         """Return a question for each criterion, or the one about the whole if there are none.
 

@@ -6,7 +6,7 @@ so a persona text with braces in it cannot break or inject anything. A field tha
 and the caller lacks, or the other way round, is an error that names the file.
 
 Some prompts are shipped twice: what holds a model of 135M parameters on its feet holds a better one
-down (docs/choices.md). `agents.prompt_size` says which one a model is given.
+down (docs/choices.md). `aloe.agents.prompt_size` says which one a model is given.
 
 Settings can put a file of the user's own in the place of any shipped one (`[prompts]`); it has to
 use the same fields, which is checked before the first call.

@@ -14,7 +14,7 @@ from math import exp
 
 from aloe.agents.answer import Answer, Words, ask_for_word
 from aloe.agents.prompt import Prompt, shipped
-from aloe.agents.transcript import Path, as_text
+from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
 from aloe.models.logprobs import total
@@ -52,7 +52,7 @@ class PointwiseJudge:
     """Probability that the digits must have together for the expected digit to be the rating."""
 
     async def rate(
-        self, persona: Persona, tree: str, path: Path, user: UserNode, reply: AssistantNode
+        self, persona: Persona, tree: str, path: Turns, user: UserNode, reply: AssistantNode
     ) -> Rating:
         """Rate a reply to `user`, which follows `path`; an empty one without a call.
 

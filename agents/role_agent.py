@@ -16,7 +16,7 @@ from aloe.agents.guard import called, defined_in
 from aloe.agents.prompt import Prompt
 from aloe.agents.registry import find_roles
 from aloe.agents.roles import Exchange, RoleModel, Update
-from aloe.agents.transcript import Path
+from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
 from aloe.config import Config, Place
 from aloe.errors import RoleError
@@ -118,7 +118,7 @@ class RoleAssistant:
         return self.agent.name
 
     async def reply(
-        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+        self, tree: str, path: Turns, user: UserNode, revealed: Sequence[Disclosure]
     ) -> AssistantNode:
         """Answer `user`, which follows `path`, as `AssistantAgent.reply` does.
 

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ValidationError
 
 from aloe.agents.faults import silence, tidied
 from aloe.agents.prompt import Prompt
-from aloe.agents.transcript import Path
+from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
 from aloe.errors import ConfigError
 from aloe.files.json_objects import read_object
@@ -48,7 +48,7 @@ class Exchange:
 
     tree: str
     """Id of the tree."""
-    path: Path
+    path: Turns
     """The conversation before this exchange, from the opening message down."""
     played: Persona | None = None
     """`persona`, or None where it must not be known."""

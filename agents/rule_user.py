@@ -9,7 +9,7 @@ said. No model is called, and two candidates that answer alike hear the same.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aloe.agents.transcript import Path
+from aloe.agents.transcript import Turns
 from aloe.memory.disclosures import order_facts
 from aloe.memory.verifiable.talk import react
 from aloe.schema import Persona, UserNode, derive_seed
@@ -50,7 +50,7 @@ class RuleUser:
     questions: Sequence[str] = QUESTIONS
     """Asked in turn, from a place that the tree decides."""
 
-    async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
+    async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
         """Write the user message that follows `path` (empty: the opening message)."""
         turn = len(path) // 2 + 1
         facts = order_facts(persona, tree)

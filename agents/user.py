@@ -21,7 +21,7 @@ from aloe.agents.prompt import Prompt, chosen, shipped
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.reader import Reader
 from aloe.agents.repairs import REPAIRS
-from aloe.agents.transcript import Path, as_text
+from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
 from aloe.config import Config, Mood
 from aloe.errors import CallError
@@ -89,7 +89,7 @@ class UserAgent:
             else None,
         )
 
-    async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
+    async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
         """Write the user message that follows `path` (empty: the opening message).
 
         Raises:
@@ -132,7 +132,7 @@ class UserAgent:
         told = sum(fact.kind == "fact" for fact in persona.facts)
         return user.turn >= told or bool(_FAREWELL.search(user.content))
 
-    async def _doubted(self, persona: Persona, tree: str, path: Path, node: UserNode) -> bool:
+    async def _doubted(self, persona: Persona, tree: str, path: Turns, node: UserNode) -> bool:
         """Whether a second reader, where there is one, takes a message for somebody else's."""
         if self.reader is None:
             return False
@@ -167,7 +167,7 @@ class UserAgent:
         return with_typos(text, seed) if mood_of(self.moods, tree) == "typos" else text
 
     def _messages(
-        self, persona: Persona, tree: str, path: Path, reason: str | None
+        self, persona: Persona, tree: str, path: Turns, reason: str | None
     ) -> list[Message]:
         facts, mood = order_facts(persona, tree), mood_of(self.moods, tree)
         manner = " ".join(filter(None, (persona.personality, MANNERS.get(mood) if mood else None)))

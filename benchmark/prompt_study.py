@@ -1,4 +1,4 @@
-"""How well the shipped prompts work on a model: `python -m benchmark.prompt_study --model STR`.
+"""How well the shipped prompts work on a model: `python -m aloe.benchmark.prompt_study --model M`.
 
 Real agents hold conversations with invented people and judge gold pairs; what they said is then
 counted by rule. The people and the pairs are parted by a hash: prompts are worked on with the one

@@ -15,7 +15,7 @@ from aloe.agents.panel import make_judge
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.registry import models_in_use
 from aloe.agents.role_agent import RoleAgent, RoleAssistant, make_roles
-from aloe.agents.transcript import Path as Turns
+from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
 from aloe.config import PAID, Config, Place, Schedule, SimulationConfig

@@ -22,7 +22,7 @@ from typing_extensions import TypedDict
 
 from aloe.agents.candidate import CandidateAgent
 from aloe.agents.rule_user import RuleUser
-from aloe.agents.transcript import Path
+from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.config import Mood
 from aloe.memory.disclosures import DisclosureChecker
@@ -56,7 +56,7 @@ class Dialogue:
 class Speaker(Protocol):
     """Writes the messages of a user."""
 
-    async def speak(self, persona: Persona, tree: str, path: Path) -> UserNode:
+    async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
         """Write the message that follows `path`."""
         ...
 

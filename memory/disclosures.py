@@ -51,7 +51,7 @@ GUESS_WORDS = 2
 
 _CLAUSE = re.compile(r"[,;:]\s|\b(?:but|and|so|because)\b")
 
-Path = Sequence[UserNode | AssistantNode]
+Turns = Sequence[UserNode | AssistantNode]
 
 
 def order_facts(persona: Persona, tree: str) -> list[Fact]:
@@ -76,7 +76,7 @@ class DisclosureChecker:
         self,
         persona: Persona,
         tree: str,
-        path: Path,
+        path: Turns,
         user: UserNode,
         replies: Sequence[AssistantNode],
     ) -> tuple[UserNode, list[AssistantNode]]:
@@ -170,7 +170,7 @@ def _consistency(
     )
 
 
-def find_mind_reading(reply: str, persona: Persona, path: Path) -> tuple[str, ...]:
+def find_mind_reading(reply: str, persona: Persona, path: Turns) -> tuple[str, ...]:
     """Return the ids of the facts of life that `reply` uses although nobody told it.
 
     Conservative: a fact counts as used only if one sentence of the reply has a name from it, a

@@ -10,11 +10,11 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path as File
+from pathlib import Path
 
 from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.rewriter import rewrite, stated
-from aloe.agents.transcript import Path, chat_messages
+from aloe.agents.transcript import Turns, chat_messages
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Preferences
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
@@ -51,7 +51,7 @@ def strange_wishes(dimensions: Iterable[str]) -> ChooseWishes:
 
 def training_questions() -> tuple[str, ...]:
     """Return the questions that training users ask; no benchmark asks them."""
-    text = (File(__file__).parent / "questions.txt").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "questions.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
 
 
@@ -71,7 +71,7 @@ class RuleMarker:
 class DeployedAssistant(AssistantAgent):
     """Answers as it will be benchmarked: with the conversation and no instruction of ours."""
 
-    def _messages(self, path: Path, user: UserNode, hint: str | None) -> list[Message]:  # noqa: ARG002
+    def _messages(self, path: Turns, user: UserNode, hint: str | None) -> list[Message]:  # noqa: ARG002
         return chat_messages([*path, user])
 
 
@@ -92,7 +92,7 @@ class Trimmed:
         return self.source.name
 
     async def reply(
-        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+        self, tree: str, path: Turns, user: UserNode, revealed: Sequence[Disclosure]
     ) -> AssistantNode:
         """Answer `user`.
 
@@ -118,7 +118,7 @@ class AskedOnce:
         return self.source.name
 
     async def reply(
-        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+        self, tree: str, path: Turns, user: UserNode, revealed: Sequence[Disclosure]
     ) -> AssistantNode:
         """Answer `user`, or wait for the answer that is on its way.
 
@@ -147,7 +147,7 @@ class Rewriter:
     wishes: ChooseWishes = stated_wishes
 
     async def reply(
-        self, tree: str, path: Path, user: UserNode, revealed: Sequence[Disclosure]
+        self, tree: str, path: Turns, user: UserNode, revealed: Sequence[Disclosure]
     ) -> AssistantNode:
         """Answer `user` with an edited reply; empty if there is nothing to edit.
 
