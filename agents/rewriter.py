@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Preferences
+from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Wishes
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
 
@@ -28,7 +28,7 @@ PASSES = 3
 """Rounds over the broken wishes; one is nearly always enough."""
 
 
-def rewrite(reply: str, wishes: Preferences, seed: int) -> str:
+def rewrite(reply: str, wishes: Wishes, seed: int) -> str:
     """Return `reply` edited so that it keeps as many of `wishes` as edits can reach.
 
     Args:
@@ -49,7 +49,7 @@ def rewrite(reply: str, wishes: Preferences, seed: int) -> str:
     return text
 
 
-def _mended(text: str, name: str, wishes: Preferences, rng: random.Random) -> str:
+def _mended(text: str, name: str, wishes: Wishes, rng: random.Random) -> str:
     edits = EDITS.get((name, wishes[name]))
     versions = [version for version in edits(text) if version.strip()] if edits else []
     rng.shuffle(versions)

@@ -3,7 +3,7 @@
 Such a reply is also the best score there is.
 """
 
-from aloe.memory.verifiable.catalogue import DIMENSIONS, LONG, THOROUGH, Preferences, count_words
+from aloe.memory.verifiable.catalogue import DIMENSIONS, LONG, THOROUGH, Wishes, count_words
 
 _CLAUSES = {
     ("greeting", "greeted"): "hello there",
@@ -23,7 +23,7 @@ _CLAUSES = {
 _FILLER = "go slowly and keep to one thing at a time"
 
 
-def demonstrate(preferences: Preferences) -> str:
+def demonstrate(preferences: Wishes) -> str:
     """Return a reply that keeps all of `preferences`; elsewhere it shows nothing special."""
     wanted = {name: preferences.get(name, pair[1].value) for name, pair in DIMENSIONS.items()}
     wanted["sentences"] = preferences.get("sentences", "short")
@@ -43,7 +43,7 @@ def demonstrate(preferences: Preferences) -> str:
     return apart.join(lines)
 
 
-def _long_lines(clauses: list[str], wanted: Preferences) -> list[str]:
+def _long_lines(clauses: list[str], wanted: Wishes) -> list[str]:
     half = len(clauses) // 2
     marks = (
         "!" if wanted["exclamation"] == "some" else ".",
@@ -53,7 +53,7 @@ def _long_lines(clauses: list[str], wanted: Preferences) -> list[str]:
     return [_capital(text) + mark for text, mark in zip(halves, marks, strict=True)]
 
 
-def _short_lines(clauses: list[str], wanted: Preferences) -> list[str]:
+def _short_lines(clauses: list[str], wanted: Wishes) -> list[str]:
     lines = [_capital(clause) + "." for clause in clauses]
     lines += ["Well done!"] if wanted["exclamation"] == "some" else []
     return lines + (["Does that help?"] if wanted["question"] == "asked" else [])

@@ -1,1 +1,1 @@
-"""The verbs of the command line, one a file; heavy imports stand inside the functions."""
+"""The commands of the ground, one a file; heavy imports stand inside the functions."""

@@ -15,21 +15,21 @@ from pathlib import Path
 from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.rewriter import rewrite, stated
 from aloe.agents.transcript import Turns, chat_messages
-from aloe.memory.verifiable.catalogue import DIMENSIONS, Preferences
+from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
 
 REWRITER, STRANGER = "rewriter", "stranger"
 """What nodes call them; their replies are counted apart."""
 
-ChooseWishes = Callable[[Sequence[str], int], Preferences]
+ChooseWishes = Callable[[Sequence[str], int], Wishes]
 """Returns the wishes that a reply is edited for; is given the user's messages and a seed."""
 
 STRANGE_WISHES = 2
 """As many as a user has of those that take effort."""
 
 
-def stated_wishes(texts: Sequence[str], _seed: int) -> Preferences:
+def stated_wishes(texts: Sequence[str], _seed: int) -> Wishes:
     """Return what this user has asked for so far."""
     return stated(texts)
 
@@ -42,7 +42,7 @@ def strange_wishes(dimensions: Iterable[str]) -> ChooseWishes:
     """
     names = sorted(dimensions)
 
-    def drawn(_texts: Sequence[str], seed: int) -> Preferences:
+    def drawn(_texts: Sequence[str], seed: int) -> Wishes:
         chosen = random.Random(seed).sample(names, STRANGE_WISHES)
         return {name: DIMENSIONS[name][0].value for name in chosen}
 

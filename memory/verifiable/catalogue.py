@@ -18,7 +18,7 @@ from aloe.schema import sentences
 
 Rule = Callable[[str], bool]
 
-Preferences = Mapping[str, str]
+Wishes = Mapping[str, str]
 """Wanted value by dimension, for some of the dimensions."""
 
 BRIEF, THOROUGH = 60, 120

@@ -3,17 +3,17 @@
 Of two replies the one with the larger share is the better, and equal shares are a tie.
 """
 
-from aloe.memory.verifiable.catalogue import Preferences, find_wish
+from aloe.memory.verifiable.catalogue import Wishes, find_wish
 
 
-def check_wishes(preferences: Preferences, reply: str) -> dict[str, bool]:
-    """Return for each preference whether `reply` keeps it."""
-    return {name: find_wish(name, value).kept(reply) for name, value in preferences.items()}
+def check_wishes(wishes: Wishes, reply: str) -> dict[str, bool]:
+    """Return for each wish whether `reply` keeps it."""
+    return {name: find_wish(name, value).kept(reply) for name, value in wishes.items()}
 
 
-def measure_satisfaction(preferences: Preferences, reply: str) -> float:
-    """Return the share of preferences that `reply` keeps, in [0, 1]; an empty reply keeps none."""
+def measure_satisfaction(wishes: Wishes, reply: str) -> float:
+    """Return the share of wishes that `reply` keeps, in [0, 1]; an empty reply keeps none."""
     if not reply.strip():
         return 0.0
-    kept = check_wishes(preferences, reply)
+    kept = check_wishes(wishes, reply)
     return sum(kept.values()) / len(kept) if kept else 1.0
