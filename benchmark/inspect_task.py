@@ -157,7 +157,7 @@ def dialogue(planned: dict[str, PlannedDialogue], user: Model, checker: Disclosu
 
         calls = CallLog(on_event=heard)
         context = DialogueContext(
-            user=UserAgent.of(Config(), user, calls),
+            user=UserAgent.of(Config(prompt_size="full"), user, calls),
             candidate=CandidateAgent(model=_candidate(), calls=calls),
             checker=checker,
         )
