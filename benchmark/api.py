@@ -2,22 +2,19 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from aloe.benchmark.bench_plan import BenchPlan, plan_bench
+from aloe.benchmark.bench_plan import plan_bench
 from aloe.benchmark.bench_result import BenchResult
-from aloe.benchmark.bench_run import BenchRun, open_run, past_events
+from aloe.benchmark.bench_run import open_run
 from aloe.benchmark.conditions import load_candidate, with_controls
 from aloe.benchmark.run import BenchProgress
-from aloe.calls.budget import Budget, Spent
 from aloe.calls.log import CallLog
 from aloe.config import Condition
 from aloe.errors import ConfigError
-from aloe.graphs.batch import RunProgress
-from aloe.graphs.context import check_prices
 from aloe.loop import run_anywhere
-from aloe.models.open import check_reachable
 
 Watch = Callable[[BenchProgress], None]
 """Called now and then while dialogues are held and judged."""
@@ -69,29 +66,14 @@ def bench(
         path, {**(settings or {}), **given}, model=model, user=user, judges=judges
     )
     plan = plan_bench(Path(out), with_controls(candidate, controls))
-    held = run_anywhere(_hold_all(plan, progress))
+
+    def around(_: Condition, state: BenchProgress, _calls: CallLog) -> nullcontext[Any]:
+        return nullcontext(lambda: progress(state))
+
+    held = open_run(plan)
+    run_anywhere(held.hold_all(around))
     if held.failures or held.unjudged:
         first = f"; the first reason: {min(held.failures.values())}" if held.failures else ""
         set_aside = f"{len(held.failures)} dialogues were set aside"
         warnings.warn(f"{set_aside}, {held.unjudged} ratings failed{first}", stacklevel=2)
     return held.finish()
-
-
-async def _hold_all(plan: BenchPlan, watch: Watch) -> BenchRun:
-    """Hold and judge what is not there yet, condition by condition."""
-    held = open_run(plan)
-    check_prices(plan.config, held.every_model)
-    await check_reachable(held.every_model)
-    budget = Budget(plan.config.budget, Spent.before(past_events(plan.out)))
-    for condition in plan.configs:
-        await _hold(held, condition, budget, watch)
-    return held
-
-
-async def _hold(held: BenchRun, condition: Condition, budget: Budget, watch: Watch) -> None:
-    wanted = len(held.plan.dialogues[condition])
-    progress = BenchProgress(dialogues=RunProgress(wanted=wanted))
-    with held.writing(condition) as (folder, events):
-        prices = held.plan.configs[condition].prices
-        calls = CallLog(events, prices=prices, budget=budget, on_event=progress.on_event)
-        await held.hold(condition, folder, calls, progress, lambda: watch(progress))

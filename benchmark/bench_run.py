@@ -2,11 +2,11 @@
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import aloe
 from aloe import config as settings
@@ -19,12 +19,15 @@ from aloe.benchmark.folder import CONFIG, RESULT, read_bench, write_cases
 from aloe.benchmark.run import BenchProgress, make_checker, run_condition
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.suite_result import compute_suites
+from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
 from aloe.config import Condition, Config
+from aloe.graphs.batch import RunProgress
+from aloe.graphs.context import check_prices
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
-from aloe.models.open import Model, closed_model, open_model
+from aloe.models.open import Model, check_reachable, closed_model, open_model
 from aloe.schema import digest
 from aloe.views.account import Account
 
@@ -32,6 +35,9 @@ PACKAGES = ("langgraph", "langchain-core", "pydantic", "numpy", "torch", "transf
 """What the numbers may depend on."""
 PROMPTS = ("judge_score", "candidate_told", "candidate_concise")
 """Beside the user's."""
+
+Around = Callable[[Condition, BenchProgress, CallLog], AbstractContextManager[Callable[[], None]]]
+"""Stands around a condition while it is held, and gives what is called at every change."""
 
 
 @dataclass(kw_only=True)
@@ -54,46 +60,41 @@ class BenchRun:
         models = (model for each in self.models.values() for model in each.values())
         return list({id(model): model for model in models}.values())
 
-    @contextmanager
-    def writing(self, condition: Condition) -> Iterator[tuple[RunFolder, TextIO]]:
-        """Hold the folder of a condition for writing; give it with its open events file."""
-        folder = RunFolder(self.plan.folder(condition))
-        with folder.writing(self.plan.configs[condition]), appending(folder.events) as events:
-            if condition == "candidate":
-                write_cases(self.plan.out, self.plan.cases)
-            yield folder, events
-
-    async def hold(
-        self,
-        condition: Condition,
-        folder: RunFolder,
-        calls: CallLog,
-        progress: BenchProgress,
-        on_change: Callable[[], None],
-    ) -> None:
-        """Hold and judge the dialogues of a condition.
-
-        Args:
-            condition: which.
-            folder: from `writing`.
-            calls: the log that every call passes.
-            progress: counted up while it goes on.
-            on_change: called whenever `progress` changed.
+    async def hold_all(self, around: Around) -> None:
+        """Hold and judge what is not there yet, condition by condition.
 
         Raises:
+            ConfigError: a cap in dollars cannot be kept.
             ModelError: a model is refused or gone; what is finished is kept.
-            StoreError: the folder cannot be written any more; what is finished is kept.
+            StoreError: a folder cannot be written; the same.
+            BudgetError: the budget is spent; the same.
         """
-        rows = await run_condition(
-            self.plan.configs[condition],
-            self.plan.dialogues[condition],
-            folder,
-            self.models[condition],
-            calls,
-            progress,
-            self.checker,
-            on_change,
-        )
+        check_prices(self.plan.config, self.every_model)
+        await check_reachable(self.every_model)
+        budget = Budget(self.plan.config.budget, Spent.before(past_events(self.plan.out)))
+        for condition in self.plan.configs:
+            await self._hold(condition, budget, around)
+
+    async def _hold(self, condition: Condition, budget: Budget, around: Around) -> None:
+        config, planned = self.plan.configs[condition], self.plan.dialogues[condition]
+        folder = RunFolder(self.plan.folder(condition))
+        progress = BenchProgress(dialogues=RunProgress(wanted=len(planned)))
+        with folder.writing(config), appending(folder.events) as events:
+            if condition == "candidate":
+                write_cases(self.plan.out, self.plan.cases)
+            calls = CallLog(events, prices=config.prices, budget=budget, on_event=progress.on_event)
+            with around(condition, progress, calls) as on_change:
+                calls.listen(lambda _: on_change())
+                rows = await run_condition(
+                    config,
+                    planned,
+                    folder,
+                    self.models[condition],
+                    calls,
+                    progress,
+                    self.checker,
+                    on_change,
+                )
         self.rows += rows
         self.failures |= progress.dialogues.failures
         self.unjudged += sum(s.missing == "judge" for row in rows for s in row.scores)

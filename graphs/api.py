@@ -17,21 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict
 
-from aloe.agents.registry import prompts_of
-from aloe.calls.budget import Budget, Spent
-from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
 from aloe.config import Config, load
 from aloe.errors import CallError, ConfigError
-from aloe.graphs.batch import RunProgress, grow_all
+from aloe.graphs.batch import RunProgress
 from aloe.graphs.context import make_context, open_models
 from aloe.graphs.expansion import check_expansion
-from aloe.graphs.plan import plan_trees
+from aloe.graphs.simulation import prepare
 from aloe.graphs.tree import grow_tree
 from aloe.loop import run_anywhere
 from aloe.memory.personas import read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
-from aloe.models.open import check_reachable
+from aloe.models.instances import is_chat
 from aloe.schema import Persona, Tree
 
 if TYPE_CHECKING:
@@ -183,10 +180,10 @@ class _Given:
 
     def settings(self, trees: int) -> Config:
         """Return what the arguments say together, with one tree for each of `trees` personas."""
-        if not (self.model is None or isinstance(self.model, str) or callable(self.model)):
+        model = self.model
+        if not (model is None or isinstance(model, str) or is_chat(model) or callable(model)):
             wanted = "a model string, a chat model of LangChain's or a function"
-            if not hasattr(self.model, "ainvoke"):
-                raise ConfigError(f"model: {wanted}, not {self.model!r}")
+            raise ConfigError(f"model: {wanted}, not {model!r}")
         default = {} if self.config else {"trees": trees}
         named = {
             f"simulation.{key}": value for key, value in {**default, **self.simulation}.items()
@@ -196,7 +193,7 @@ class _Given:
             resolved = load(path, {**(self.changes or {}), **named}, source="arguments")
         except ConfigError as error:  # by the names that they have here
             raise ConfigError(str(error).replace("simulation.", "")) from None
-        return resolved.with_model(self.model, self.base_url)
+        return resolved.with_model(model, self.base_url)
 
 
 def _persona(given: object, number: int) -> Persona:
@@ -260,18 +257,11 @@ async def _grown(
 async def _run(
     config: Config, personas: Sequence[Persona], folder: RunFolder, watch: Watch
 ) -> tuple[list[Tree], RunProgress]:
-    prompts = prompts_of(config)
-    folder.check(config, prompts)
-    check_expansion(config.simulation)
-    models = open_models(config)
-    await check_reachable(list(models.values()))
-    wanted = list(plan_trees(personas, config.simulation.trees, config.seed))
-    progress = RunProgress(wanted=len(wanted))
-    with folder.writing(config, prompts), appending(folder.events) as events:
-        budget = Budget(config.budget, Spent.before(read_events(folder.events)))
-        calls = CallLog(
-            events, prices=config.prices, budget=budget, on_event=lambda _: watch(progress)
-        )
-        await grow_all(wanted, config, folder, models, calls, progress)
-        watch(progress)
+    simulation = prepare(config, folder, personas=personas)
+    progress = RunProgress(wanted=len(simulation.wanted))
+    await simulation.check_servers()
+    with simulation.writing() as events:
+        calls = simulation.open_log(events)
+        calls.listen(lambda _: watch(progress))
+        await simulation.grow(calls, progress, lambda: watch(progress))
     return list(read_trees(folder.path)) if folder.trees.exists() else [], progress

@@ -1,5 +1,6 @@
 """`aloe bench run`: hold the dialogues of a benchmark, have them judged, show the numbers."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +13,13 @@ from aloe.errors import EXIT_CODE, BudgetError, ConfigError
 from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from aloe.benchmark.bench_plan import BenchPlan
     from aloe.benchmark.bench_result import BenchResult
     from aloe.benchmark.bench_run import BenchRun
-    from aloe.calls.budget import Budget
-    from aloe.calls.event import Event
+    from aloe.benchmark.run import BenchProgress
+    from aloe.calls.log import CallLog
     from aloe.config import Condition
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Bench folder; resumed if it is.")]
@@ -120,52 +123,30 @@ def _forecast(plan: "BenchPlan", prior: Path | None) -> dict[str, Any]:
 
 
 def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
-    """Hold and judge what is not there yet, condition by condition."""
-    from aloe.benchmark.bench_run import open_run, past_events
-    from aloe.calls.budget import Budget, Spent
-    from aloe.graphs.context import check_prices
+    """Hold and judge what is not there yet, and show how far it is."""
+    from aloe.benchmark.bench_run import open_run
+    from aloe.benchmark.commands.bench_display import BenchDisplay
     from aloe.loop import make_runner
-    from aloe.models.open import check_reachable
+    from aloe.telemetry import trace_calls
 
-    budget = Budget(plan.config.budget, Spent.before(past_events(plan.out)))
+    @contextmanager
+    def around(
+        condition: "Condition", progress: "BenchProgress", calls: "CallLog"
+    ) -> "Iterator[Callable[[], None]]":
+        display = BenchDisplay(condition, progress, calls, quiet=quiet)
+        with display.running(), trace_calls(plan.configs[condition].telemetry, calls):
+            yield display.update
+
     with make_runner() as loop, resumable(plan.out):
         held = open_run(plan)
-        check_prices(plan.config, held.every_model)
-        loop.run(check_reachable(held.every_model))
         try:
-            for condition in plan.configs:
-                _hold(loop, held, condition, budget, quiet=quiet)
+            loop.run(held.hold_all(around))
         except BudgetError as error:
             raise BudgetError(
                 f"{error}; what is answered is kept: raise the cap and run the same command again "
                 f"to go on in {plan.out}"
             ) from None
     return held
-
-
-def _hold(
-    loop: Any, held: "BenchRun", condition: "Condition", budget: "Budget", *, quiet: bool
-) -> None:
-    """Hold and judge the dialogues of one condition."""
-    from aloe.benchmark.commands.bench_display import BenchDisplay
-    from aloe.benchmark.run import BenchProgress
-    from aloe.calls.log import CallLog
-    from aloe.graphs.batch import RunProgress
-    from aloe.telemetry import trace_calls
-
-    config = held.plan.configs[condition]
-    wanted = len(held.plan.dialogues[condition])
-    progress = BenchProgress(dialogues=RunProgress(wanted=wanted))
-
-    def on_event(event: "Event") -> None:
-        progress.on_event(event)
-        display.update()
-
-    with held.writing(condition) as (folder, events):
-        calls = CallLog(events, prices=config.prices, budget=budget, on_event=on_event)
-        display = BenchDisplay(condition, progress, calls, quiet=quiet)
-        with display.running(), trace_calls(config.telemetry, calls):
-            loop.run(held.hold(condition, folder, calls, progress, display.update))
 
 
 def _end(held: "BenchRun", *, as_json: bool) -> None:
