@@ -192,6 +192,8 @@ def _names_traits(text: str, part: Part | None) -> bool:
     """Whether a message names the temper that it should have: people do not announce it."""
     traits = [f.text for f in part.persona.facts if f.kind == "trait"] if part else []
     named = {word.lower() for trait in traits for word in _TEMPER.findall(trait)}
+    if not named:
+        return False
     words = re.compile(rf"\b(?:{'|'.join(map(re.escape, named))})\b(?! (?:it|them|the|my)\b)")
     first, *others = [*filter(None, re.split(r"[.\n]", text.lower())), ""]
     told = named | find_content_words(" ".join(traits))
@@ -205,7 +207,7 @@ def _names_traits(text: str, part: Part | None) -> bool:
             )
         )
         for piece in (first, *asides)
-        if named and "?" not in piece and not _SPEAKER.search(piece)
+        if "?" not in piece and not _SPEAKER.search(piece)
     )
 
 

@@ -192,11 +192,9 @@ def marked_up(text: str, about: str) -> bool:
         return True
     fences = text.count("```") + text.count("~~~")
     rest = _FENCED.sub(" ", text)
-    if _CODE_TALK.search(about) and fences % 2 == 0 and len(rest.split()) > 2:
+    if code and fences % 2 == 0 and len(rest.split()) > 2:
         return False
-    return bool(fences) and bool(
-        _QUOTED_FENCE.search(text) or fences % 2 or not _CODE_TALK.search(about)
-    )
+    return bool(fences) and bool(_QUOTED_FENCE.search(text) or fences % 2 or not code)
 
 
 def has_blank(text: str) -> bool:

@@ -115,6 +115,7 @@ def other_kin(text: str, facts: str, known: str) -> bool:
     return (
         _denied(text, facts)
         or _lost(text, facts)
+        or _other_twin(text, known)
         or _other_partner(text, known)
         or _other_children(text, known)
         or _other_trade(text, facts)
@@ -154,6 +155,12 @@ def _named(pattern: re.Pattern[str], text: str) -> set[str]:
     return {name.lower() for found in pattern.finditer(text) for name in found.groups() if name}
 
 
+def _other_twin(text: str, known: str) -> bool:
+    """Whether a twin brother is spoken of where there is a twin sister, or the other way round."""
+    mine, theirs = ({found.lower() for found in _TWIN.findall(each)} for each in (text, known))
+    return bool(mine and theirs) and not mine & theirs
+
+
 def _other_partner(text: str, known: str) -> bool:
     """Whether the partner is called what the persona's is not: a husband for a wife."""
     mine, theirs = ({found.lower() for found in _PARTNER.findall(each)} for each in (text, known))
@@ -161,9 +168,6 @@ def _other_partner(text: str, known: str) -> bool:
         {"wife", "husband"}, {"girlfriend", "boyfriend"}, {"wife", "boyfriend"},
         {"husband", "girlfriend"}, {"wife", "girlfriend"}, {"husband", "boyfriend"},
     )  # fmt: skip
-    twins, theirs_too = ({found.lower() for found in _TWIN.findall(each)} for each in (text, known))
-    if twins and theirs_too and not twins & theirs_too:
-        return True
     return bool(mine and theirs) and any(
         pair <= mine | theirs and not mine & theirs for pair in pairs
     )

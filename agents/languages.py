@@ -9,7 +9,7 @@ is said.
 
 import gzip
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from aloe.memory.embedder import VOCABULARY
 
@@ -69,10 +69,10 @@ _WRITES = re.compile(r"\b(?:write|type|speak|chat|answer|text)s? (?:\w+ )?(?:in 
 FEWEST_WORDS = 4
 """Words that a message in Latin letters needs to show its language."""
 WHOLE = 0.5
-"""Share of longer words that stand whole in an English vocabulary, below which it is not "
-"English."""
+"""Share of longer words found whole in an English vocabulary below which a text is not English."""
 
 
+@lru_cache(maxsize=1024)
 def language(text: str) -> str | None:
     """Return the code of the language of `text`, `OTHER`, or None where little shows."""
     letters = re.findall(r"[^\W\d_]", text)
@@ -83,8 +83,9 @@ def language(text: str) -> str | None:
     if len(words) < FEWEST_WORDS:
         return None
     scores = {name: sum(word in known for word in words) for name, known in _SETS.items()}
+    lowered = text.lower()
     for name, marks in _LETTERS.items():
-        scores[name] += 2 * any(mark in text.lower() for mark in marks)
+        scores[name] += 2 * any(mark in lowered for mark in marks)
     best = max(scores, key=lambda name: scores[name])
     if scores[best] >= 2 and (best == "en" or scores[best] > scores["en"] + 1):
         return best

@@ -14,7 +14,7 @@ from aloe.agents import kin
 from aloe.agents.circumstances import other_circumstances
 from aloe.agents.kin import other_kin
 from aloe.agents.stances import opposed
-from aloe.memory.contradictions import find_contradictions
+from aloe.memory.contradictions import exclude_each_other
 from aloe.memory.disclosures import measure_overlap
 from aloe.memory.words import find_content_words, find_names
 from aloe.schema import Persona, sentences
@@ -92,14 +92,14 @@ def contradicts(text: str, persona: Persona, said: str) -> bool:
         said: what was said before.
     """
     facts = " ".join(fact.text for fact in persona.facts if fact.kind == "fact")
-    known = f"{persona.text} {said}"
+    known, told = f"{persona.text} {said}", sentences(facts)
     return (
         other_circumstances(text, facts, known)
         or _other_trade(text, known)
         or other_kin(text, facts, known)
-        or _excluded(text, facts)
+        or exclude_each_other(text, facts)
         or opposed(text, facts)
-        or any(_differs(piece, fact) for piece in sentences(text) for fact in sentences(facts))
+        or any(_differs(piece, fact) for piece in sentences(text) for fact in told)
     )
 
 
@@ -110,12 +110,6 @@ def _other_trade(text: str, known: str) -> bool:
         if not skill and noun not in _NO_TRADE and noun[:4] not in _persona_words(known):
             return True
     return False
-
-
-def _excluded(piece: str, fact: str) -> bool:
-    """Whether one person cannot say both, though either alone."""
-    both = find_contradictions(f"{fact} {piece}")
-    return bool(both) and not set(both) <= {*find_contradictions(piece), *find_contradictions(fact)}
 
 
 def _differs(piece: str, fact: str) -> bool:

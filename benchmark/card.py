@@ -10,7 +10,7 @@ from aloe.benchmark.bench_result import PlayedCondition
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.markdown import escape, format_table
-from aloe.benchmark.suite_result import SuiteResult
+from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.benchmark.tables import LABELS, SHARES
 from aloe.config import Condition
 from aloe.passport import Passport
@@ -96,7 +96,7 @@ def render_card(bench: Bench, passports: Sequence[Passport]) -> str:
     result = bench.result
     parts = [f"## ALOE benchmark: {escape(result.candidate)}\n"]
     if not result.complete:
-        parts.append("**Incomplete**: more than 5% of the ratings are missing.\n")
+        parts.append(f"**Incomplete**: more than {MOST_MISSING:.0%} of the ratings are missing.\n")
     parts += [f"- Warning: {escape(text)}" for text in result.warnings]
     for suite, by_condition in result.suites.items():
         parts += [f"\n### {escape(suite)}\n", _suite(by_condition)]

@@ -22,7 +22,7 @@ from aloe.benchmark.statistics import (
     holm,
     level_slope,
 )
-from aloe.benchmark.suite_result import is_incomplete
+from aloe.benchmark.suite_result import MOST_MISSING, is_incomplete
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Record
@@ -172,5 +172,8 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
                 )
     for side in sides:
         if is_incomplete(side.rows):
-            found.append(f"{side.name} is incomplete: more than 5% of its ratings are missing")
+            found.append(
+                f"{side.name} is incomplete: more than {MOST_MISSING:.0%} of its ratings "
+                "are missing"
+            )
     return found

@@ -36,7 +36,7 @@ from aloe.benchmark.report_dialogues import (
     mean_level,
 )
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.suite_result import SuiteResult
+from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.benchmark.tables import LABELS
 from aloe.chart import Chart, Curve
 from aloe.config import Condition
@@ -93,7 +93,8 @@ def render_report(bench: Bench, passports: Sequence[Passport] = ()) -> str:
     """Return the page of a bench."""
     result = bench.result
     rows = {condition: bench.rows(condition) for condition in bench.conditions}
-    warnings = [] if result.complete else ["Incomplete: more than 5% of the ratings are missing."]
+    missing = f"Incomplete: more than {MOST_MISSING:.0%} of the ratings are missing."
+    warnings = [] if result.complete else [missing]
     return render_page(
         TEMPLATE,
         f"ALOE benchmark: {result.candidate}",

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from aloe.benchmark.compare import ComparisonRow
 from aloe.benchmark.figures import Figure
-from aloe.benchmark.suite_result import SuiteResult
+from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.config import Condition
 
 SHARES = frozenset({
@@ -74,7 +74,8 @@ def _headline(name: str, result: SuiteResult) -> Text:
         f"missing: {missing} of {result.ratings} ratings" + (f" ({reasons})" if reasons else "")
     )
     if result.incomplete:
-        text.append("\nINCOMPLETE: more than 5% of the ratings are missing", "bold red")
+        missed = f"\nINCOMPLETE: more than {MOST_MISSING:.0%} of the ratings are missing"
+        text.append(missed, "bold red")
     agreement = result.agreement
     if agreement.single is not None:
         levels = ", ".join(f"{judge} {number(v)}" for judge, v in agreement.judges.items())

@@ -21,10 +21,11 @@ from aloe.calls.log import CallLog
 from aloe.config import Config, load
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.batch import RunProgress
-from aloe.graphs.context import make_context, open_models
+from aloe.graphs.context import open_models
 from aloe.graphs.expansion import check_expansion
+from aloe.graphs.plan import PlannedTree
 from aloe.graphs.simulation import prepare
-from aloe.graphs.tree import grow_tree
+from aloe.graphs.worker import make_grower
 from aloe.loop import run_anywhere
 from aloe.memory.personas import read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
@@ -143,12 +144,10 @@ def graph(
 
     resolved = _Given([], model, base_url, config, settings, simulation).settings(trees=1)
     check_expansion(resolved.simulation)
-    models = open_models(resolved)
-    context = make_context(resolved, models, CallLog(prices=resolved.prices))
-    names = {name: each.name for name, each in models.items()}
+    grow = make_grower(resolved, open_models(resolved), CallLog(prices=resolved.prices))
 
     async def simulate(state: GraphInput) -> dict[str, Tree]:
-        return {"tree": await grow_tree(state["persona"], state["seed"], names, context)}
+        return {"tree": await grow(PlannedTree(persona=state["persona"], seed=state["seed"]))}
 
     built = StateGraph(GraphState, input_schema=GraphInput)
     built.add_node("simulate", simulate)
@@ -246,7 +245,7 @@ async def _grown(
     """Return the trees of a run and how it went."""
     users = given.users()
     if not users:
-        raise ConfigError("personas: there are none")
+        raise ConfigError("personas: none are given")
     resolved = given.settings(len(users))
     if out is not None:
         return await _run(resolved, users, RunFolder(Path(out)), watch)

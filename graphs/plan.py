@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from aloe.errors import ConfigError
 from aloe.models.open import Model
@@ -12,11 +13,15 @@ from aloe.schema import Persona, Tree, derive_seed
 class PlannedTree:
     """A tree that is wanted."""
 
-    tree: str
     persona: Persona
     seed: int
     start: Tree | None = None
     """The tree as far as it is there; None for one that is new."""
+
+    @cached_property
+    def tree(self) -> str:
+        """Id of the tree."""
+        return Tree.id_for(self.persona, self.seed)
 
 
 def plan_trees(personas: Sequence[Persona], count: int, seed: int) -> Iterator[PlannedTree]:
@@ -24,7 +29,7 @@ def plan_trees(personas: Sequence[Persona], count: int, seed: int) -> Iterator[P
     for index in range(count):
         persona = personas[index % len(personas)]
         tree_seed = derive_seed(seed, persona.id, index // len(personas))
-        yield PlannedTree(tree=Tree.id_for(persona, tree_seed), persona=persona, seed=tree_seed)
+        yield PlannedTree(persona=persona, seed=tree_seed)
 
 
 def plan_extension(trees: Iterable[Tree], models: Mapping[str, Model]) -> list[PlannedTree]:
@@ -38,7 +43,7 @@ def plan_extension(trees: Iterable[Tree], models: Mapping[str, Model]) -> list[P
     for tree in trees:
         if tree.models != names:
             raise ConfigError(f"tree {tree.id} was grown with other models; go back to those")
-        found.append(PlannedTree(tree=tree.id, persona=tree.persona, seed=tree.seed, start=tree))
+        found.append(PlannedTree(persona=tree.persona, seed=tree.seed, start=tree))
     return found
 
 

@@ -145,3 +145,9 @@ def find_persons(text: str) -> frozenset[str]:
 def find_ages(text: str) -> frozenset[int]:
     """Return the ages that the person gives as theirs."""
     return frozenset(int(one or two) for one, two in _AGE.findall(text))
+
+
+def exclude_each_other(text: str, fact: str) -> bool:
+    """Whether one person cannot say both, though either alone."""
+    alone = {*find_contradictions(text), *find_contradictions(fact)}
+    return not set(find_contradictions(f"{fact} {text}")) <= alone

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from aloe.memory.contradictions import find_contradictions
+from aloe.memory.contradictions import exclude_each_other
 from aloe.memory.embedder import Embedder, MiniLmEmbedder
 from aloe.memory.words import denies, find_content_words, find_names, find_numbers, is_about_speaker
 from aloe.schema import (
@@ -124,7 +124,7 @@ def _classified(quote: str, facts: Sequence[Fact], cosines: Sequence[float]) -> 
         return Disclosure(quote=quote, kind=kind, fact=nearest.id)
     for cosine, fact in ranked:
         akin = cosine >= AKIN and measure_overlap(quote, fact.text) >= AKIN_OVERLAP
-        if _excluded(quote, fact.text) or (akin and _conflict(quote, fact.text)):
+        if exclude_each_other(quote, fact.text) or (akin and _conflict(quote, fact.text)):
             return Disclosure(quote=quote, kind="contradicted", fact=fact.id)
     return Disclosure(quote=quote, kind="invented")
 
@@ -140,20 +140,15 @@ def _conflict(quote: str, fact: str) -> bool:
     one, other = find_numbers(quote), find_numbers(fact)
     if one - other and other - one:
         return True
-    told = [name for name in re.findall(r"\w+", fact) if name in find_names(fact)]
-    if told and told[0] not in find_names(quote) and find_names(quote) - find_names(fact):
+    called, known = find_names(quote), find_names(fact)
+    told = [name for name in re.findall(r"\w+", fact) if name in known]
+    if told and told[0] not in called and called - known:
         return True
     clause = max(
         _CLAUSE.split(quote), key=lambda piece: measure_overlap(piece, fact) * bool(piece.strip())
     )
     close = measure_overlap(clause, fact) >= DENIAL_OVERLAP
-    return _excluded(quote, fact) or (close and denies(clause) != denies(fact))
-
-
-def _excluded(quote: str, fact: str) -> bool:
-    """Whether one person cannot say both, though either alone."""
-    alone = {*find_contradictions(quote), *find_contradictions(fact)}
-    return not set(find_contradictions(f"{fact} {quote}")) <= alone
+    return exclude_each_other(quote, fact) or (close and denies(clause) != denies(fact))
 
 
 def _consistency(
@@ -180,7 +175,7 @@ def find_mind_reading(reply: str, persona: Persona, path: Turns) -> tuple[str, .
     stated = {fact for node in path if isinstance(node, UserNode) for fact in node.stated}
     said = " ".join(node.content for node in path)
     secret = [f for f in persona.facts if f.kind == "fact" and f.id not in stated]
-    pieces = [reply] if not sentences(reply) else list(sentences(reply))
+    pieces = sentences(reply) or (reply,)
     return tuple(f.id for f in secret if any(_uses(piece, f.text, said) for piece in pieces))
 
 

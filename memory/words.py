@@ -8,6 +8,7 @@ sentence, numbers in digits or in words, and whether the sentence denies somethi
 """
 
 import re
+from functools import lru_cache
 
 from aloe.schema import sentences
 
@@ -43,6 +44,7 @@ _DENIAL = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def find_content_words(text: str) -> frozenset[str]:
     """Return the words that carry meaning, in lower case and without their usual endings."""
     words = re.findall(r"[^\W\d_]+", text.lower())
@@ -56,6 +58,7 @@ def _stem(word: str) -> str:
     return word
 
 
+@lru_cache(maxsize=4096)
 def find_names(text: str) -> frozenset[str]:
     """Return capitalised words inside sentences; days and months are not names."""
     inner = [word for piece in sentences(text) for word in re.findall(r"[^\W\d_]+", piece)[1:]]

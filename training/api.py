@@ -12,7 +12,7 @@ from aloe.schema import Tree
 from aloe.training.dataset import Method
 from aloe.training.export import COLUMNS, ROWS, Format, take_all_columns, take_trainer_columns
 from aloe.training.features import KINDS, infer_features, make_table
-from aloe.training.plan import Plan
+from aloe.training.plan import make_plan
 from aloe.training.progress import Watch
 
 if TYPE_CHECKING:
@@ -78,24 +78,20 @@ def train(
     Raises:
         AloeError: something is wrong with the arguments, the data, the folder or the model.
     """
-    from aloe.training.rollout_agents import open_agents
-    from aloe.training.run import train as train_plan
-
     if method not in get_args(Method):
         raise ConfigError(f"method: '{method}' is none of {', '.join(get_args(Method))}")
     named = {f"training.{key}": value for key, value in {"model": model, **training}.items()}
     path = Path(config) if config else None
     resolved = load(path, {**(settings or {}), **named}, source="arguments")
-    with tempfile.TemporaryDirectory() as folder, open_agents(resolved) as cast:
-        plan = Plan(
-            method=method,
-            settings=resolved.training,
-            data=Path(data) if isinstance(data, str | Path) else _stored(data, Path(folder)),
-            out=Path(out),
-            start=str(start or resolved.training.model),
-            seed=resolved.seed,
-        )
-        return train_plan(plan, progress or (lambda _: None), cast if method == "grpo" else None)
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(data) if isinstance(data, str | Path) else _stored(data, Path(folder))
+        plan = make_plan(method, resolved, stored, Path(out), start, model)
+        from aloe.training.rollout_agents import open_agents
+        from aloe.training.run import train as train_plan
+
+        with open_agents(resolved) as make_agents:
+            agents = make_agents if method == "grpo" else None
+            return train_plan(plan, progress or (lambda _: None), agents)
 
 
 def _stored(trees: Iterable[Tree], folder: Path) -> Path:

@@ -1,9 +1,11 @@
 """What is to be trained."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from aloe.config import TrainingConfig
+from aloe.config import Config, TrainingConfig
+from aloe.errors import ConfigError
 from aloe.training.dataset import Method
 
 
@@ -24,3 +26,54 @@ class Plan:
     def packed(self) -> bool:
         """Whether trees are packed; only SFT and DPO can be."""
         return self.settings.tree_packing and self.method in ("sft", "dpo")
+
+
+def make_plan(
+    method: Method,
+    config: Config,
+    data: Path,
+    out: Path,
+    start: str | Path | None = None,
+    model: str | None = None,
+    report_to: str = "none",
+) -> Plan:
+    """Return what is to be trained under these settings.
+
+    Args:
+        method: how.
+        config: settings of the run.
+        data: run folder, dataset folder or file of rows.
+        out: model folder.
+        start: checkpoint to go on from; None: the base of the settings.
+        model: the base that was asked for, on which an adapter in `start` has to sit.
+        report_to: where curves go.
+
+    Raises:
+        ConfigError: a package is missing, or `start` sits on another base.
+    """
+    check_extra()
+    from aloe.training.start import check_base
+
+    plan = Plan(
+        method=method,
+        settings=config.training,
+        data=data,
+        out=out,
+        start=str(start or config.training.model),
+        seed=config.seed,
+        report_to=report_to,
+    )
+    if model:
+        check_base(plan.start, model)
+    return plan
+
+
+def check_extra() -> None:
+    """Make sure that what training needs is installed.
+
+    Raises:
+        ConfigError: a package is missing.
+    """
+    packages = ("torch", "transformers", "trl", "peft", "datasets")
+    if missing := next((name for name in packages if not find_spec(name)), None):
+        raise ConfigError(f"training needs {missing}: pip install 'aloe-align[train]'")

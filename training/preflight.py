@@ -39,10 +39,11 @@ def preflight(rows: Iterable[Row], count: Count, max_length: int) -> Preflight:
     for row in rows:
         prompt = row["prompt"]
         lengths = [count([*prompt, *row[name]]) for name in ANSWERS if name in row]
-        length = max(lengths, default=count(prompt))
+        alone = count(prompt)
+        length = max(lengths, default=alone)
         total += 1
         longest = max(longest, length)
-        if count(prompt) >= max_length:
+        if alone >= max_length:
             dropped += 1
         elif length > max_length:
             cut += 1

@@ -75,7 +75,7 @@ class Budget:
         self._wake()
 
     async def admit(self) -> None:
-        """Let one call through; it ends in `settle` or `release`.
+        """Let one call through; whoever was let in calls `settle` at the end.
 
         Raises:
             BudgetError: the budget is spent, and every call that was in flight has ended.

@@ -1,1 +1,1 @@
-"""Files as users hand them in, read with the place of each record."""
+"""Reading users' files, with the place of each record, and writing ours so that none is torn."""

@@ -3,8 +3,8 @@
 A tokenizer cannot tell the marks of a chat template from the same characters in a message. So the
 marks inside messages are broken before the template is filled in, and what stands on both sides of
 a break is encoded by itself; transformers has both halves of this, and llama.cpp's server is asked
-in the same two pieces (`aloe.embedded`). Conversations without such marks take the usual way and
-give the usual ids. What is stored is always the text as it was written.
+in the same two pieces (`aloe.models.embedded_chat`). Conversations without such marks take the
+usual way and give the usual ids. What is stored is always the text as it was written.
 """
 
 import re

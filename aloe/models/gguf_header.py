@@ -46,15 +46,7 @@ def read_tensor_types(path: Path) -> dict[str, int]:
         ValueError: it is no such file, or one that was cut off.
     """
     with _opened(path) as data:
-        _, at = _fields(data)
-        found = {}
-        for _ in range(struct.unpack_from("<Q", data, 8)[0]):
-            name, at = _value(data, at, STRING)
-            (dimensions,) = struct.unpack_from("<I", data, at)
-            at += 4 + 8 * dimensions
-            (found[name],) = struct.unpack_from("<I", data, at)
-            at += 12  # the type, and where the tensor lies
-        return found
+        return {name: kind for name, _, kind in _tensors(data)}
 
 
 def count_weights(path: Path) -> int:
@@ -64,14 +56,18 @@ def count_weights(path: Path) -> int:
         ValueError: it is no such file, or one that was cut off.
     """
     with _opened(path) as data:
-        _, at = _fields(data)
-        total = 0
-        for _ in range(struct.unpack_from("<Q", data, 8)[0]):
-            _, at = _value(data, at, STRING)
-            (dimensions,) = struct.unpack_from("<I", data, at)
-            total += math.prod(struct.unpack_from(f"<{dimensions}Q", data, at + 4))
-            at += 4 + 8 * dimensions + 12
-        return total
+        return sum(math.prod(shape) for _, shape, _ in _tensors(data))
+
+
+def _tensors(data: mmap.mmap) -> Iterator[tuple[str, tuple[int, ...], int]]:
+    """Yield name, shape and type number of each tensor."""
+    _, at = _fields(data)
+    for _ in range(struct.unpack_from("<Q", data, 8)[0]):
+        name, at = _value(data, at, STRING)
+        (dimensions,) = struct.unpack_from("<I", data, at)
+        *shape, kind = struct.unpack_from(f"<{dimensions}QI", data, at + 4)
+        at += 4 + 8 * dimensions + 12  # the type, and where the tensor lies
+        yield name, tuple(shape), kind
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
-from aloe.benchmark.commands.resumable import resumable
 from aloe.console import finish, say, show, stderr, stdout
 from aloe.errors import EXIT_CODE, BudgetError, ConfigError
 from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
+from aloe.resumable import resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from aloe.calls.log import CallLog
     from aloe.config import Condition
 
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Bench folder; resumed if it is.")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Bench folder; resumed if it exists.")
+]
 Candidate = Annotated[
     str | None,
     typer.Option("--model", metavar="STR", help="Model under test: a string or a folder."),

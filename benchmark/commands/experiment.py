@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aloe.benchmark.commands.resumable import resumable
 from aloe.console import finish, say, show
 from aloe.errors import EXIT_CODE, ConfigError
 from aloe.options import ConfigFile, Json, Quiet, Seed
+from aloe.resumable import resumable
 
 if TYPE_CHECKING:
     from aloe.benchmark.experiment.pipeline import Experiment
     from aloe.config import Config
 
 Out = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="Folder of all stages; resumed if it is.")
+    Path, typer.Option("--out", metavar="DIR", help="Folder of all stages; resumed if it exists.")
 ]
 Quick = Annotated[
     bool,

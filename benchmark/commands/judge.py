@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from aloe.benchmark.commands.resumable import resumable
 from aloe.console import Display, finish, show
 from aloe.options import ConfigFile, Json, Quiet
+from aloe.resumable import resumable
 from aloe.views.figures import Throughput, grid, spending
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from aloe.benchmark.commands.resumable import resumable
 from aloe.console import finish, show
 from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, ConfigFile, Json, Quiet
+from aloe.resumable import resumable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,8 @@ OUTCOMES = ("first", "second", "tie", "abstain")
 def rejudge(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
     out: Annotated[
-        Path, typer.Option("--out", metavar="NEWDIR", help="Run folder to write; resumed if it is.")
+        Path,
+        typer.Option("--out", metavar="NEWDIR", help="Run folder to write; resumed if it exists."),
     ],
     judge: Annotated[
         str | None, typer.Option("--judge", metavar="STR", help="Model that judges now.")

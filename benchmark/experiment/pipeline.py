@@ -73,8 +73,9 @@ class Experiment(Steps):
         """Make the tuned models, and what the control may need where that keeps nothing waiting."""
         if self.stages.at_once == 1:
             return self.train_candidates()
-        control = partial(self.train_control, "dpo")
-        return self.stages.make_together(self.train_candidates, lambda: {CONTROL: control()})[0]
+        return self.stages.make_together(
+            self.train_candidates, lambda: {CONTROL: self.train_control("dpo")}
+        )[0]
 
     def validate(self, models: Mapping[str, Path]) -> Validated:
         """Let these models and the base meet the validation personas.

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display, finish, say, show
-from aloe.errors import INTERRUPTED
 from aloe.memory.commands import persona_files, persona_import, persona_reports
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
+from aloe.resumable import resumable
 from aloe.views.figures import Throughput, duration, grid, spending
 
 if TYPE_CHECKING:
@@ -79,11 +79,8 @@ def grow(
         result = {"ended": "target", "personas_now": 0, "calls": 0}
         finish({"out": str(out), "personas": size, **result}, as_json=as_json)
         return
-    try:
+    with resumable(out):
         display, ended = _grow(resolved, out, compose=compose, quiet=quiet)
-    except KeyboardInterrupt:
-        say(f"stopped; run the same command again to go on in {out}")
-        raise typer.Exit(INTERRUPTED) from None
     show(Group(display.panel(), _describe_end(out, display, ended)), as_json=as_json)
     finish({"out": str(out), "ended": ended, **display.result()}, as_json=as_json)
 

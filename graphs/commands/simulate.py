@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aloe.console import finish, say, show
-from aloe.errors import BUDGET_SPENT, INTERRUPTED, BudgetError, ConfigError
+from aloe.errors import BUDGET_SPENT, BudgetError, ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import (
     BaseUrl,
@@ -21,6 +21,7 @@ from aloe.options import (
     Seed,
     with_flags,
 )
+from aloe.resumable import resumable
 
 if TYPE_CHECKING:
     from aloe.calls.log import CallLog
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 class SimulateOptions:
     """The flags."""
 
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Run folder; resumed if it is.")]
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Run folder; resumed if it exists.")
+    ]
     personas: Annotated[
         Path | None,
         typer.Option("--personas", metavar="FILE", help="personas.jsonl from `personas grow`."),
@@ -208,13 +211,14 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
             if not options.quiet:
                 _announce(simulation, calls)
             try:
-                with display.running(), trace_calls(simulation.config.telemetry, calls):
+                with (
+                    resumable(folder.path),
+                    display.running(),
+                    trace_calls(simulation.config.telemetry, calls),
+                ):
                     loop.run(simulation.grow(calls, progress, display.update))
             except BudgetError as error:
                 stopped = calls.budget.reached or str(error)
-            except KeyboardInterrupt:
-                say(f"stopped; run the same command again to go on in {folder.path}")
-                raise typer.Exit(INTERRUPTED) from None
             finally:
                 if options.record:
                     record(folder.events, options.record)

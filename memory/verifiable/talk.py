@@ -8,7 +8,7 @@ from aloe.schema import Persona
 
 
 def find_revealed(persona: Persona, texts: Collection[str]) -> dict[str, str]:
-    """Return the preferences that the user's messages state, as a trait or as a remark."""
+    """Return the wishes that the user's messages state, as a trait or as a remark."""
     said = "\n".join(texts)
     return {
         name: value
@@ -29,7 +29,8 @@ def react(persona: Persona, texts: Collection[str], reply: str | None) -> str:
         texts: the user's messages so far.
         reply: what the user reacts to; None opens the conversation.
     """
-    unsaid = [name for name in persona.preferences if name not in find_revealed(persona, texts)]
+    revealed = find_revealed(persona, texts)
+    unsaid = [name for name in persona.preferences if name not in revealed]
     if reply is not None:
         broken = [
             name for name, fine in check_wishes(persona.preferences, reply).items() if not fine

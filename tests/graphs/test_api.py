@@ -94,7 +94,7 @@ def test_what_a_person_got_wrong_is_one_of_our_errors(own: Path) -> None:
 @pytest.mark.parametrize(
     ("personas", "given", "told"),
     [
-        ([], {}, "personas: there are none"),
+        ([], {}, "personas: none are given"),
         (5, {}, "personas: a list of personas or texts, or a file, not 5"),
         (["I bake.", 7], {}, r"personas\[1\]: a Persona or a text, not 7"),
         (["  "], {}, r"personas\[0\]: says nothing"),

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[list[str], dict[str, str]]] = {
     "`aloe --help`": ([ALOE, "--help"], {}),
     "`aloe simulate --help`": ([ALOE, "simulate", "--help"], {}),
     "`aloe --version`": ([ALOE, "--version"], {}),
-    "completion of a verb": (
+    "completion of a command": (
         [ALOE],
         {"_ALOE_COMPLETE": "complete_bash", "COMP_WORDS": "aloe si", "COMP_CWORD": "1"},
     ),

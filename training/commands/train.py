@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aloe.console import finish, say, show
-from aloe.errors import INTERRUPTED, ConfigError
+from aloe.console import finish, show
+from aloe.errors import ConfigError
 from aloe.options import ConfigFile, Json, Quiet, Seed, with_flags
+from aloe.resumable import resumable
 
 if TYPE_CHECKING:
     from aloe.config import Config
@@ -35,7 +36,7 @@ class TrainOptions:
         typer.Option("--data", metavar="PATH", help="Run folder, dataset folder or file of rows."),
     ]
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Model folder; resumed if it is one.")
+        Path, typer.Option("--out", metavar="DIR", help="Model folder; resumed if it exists.")
     ]
     model: Annotated[
         str | None,
@@ -166,7 +167,9 @@ def merge(
 
     Example: `aloe train merge runs/first/models/dpo --out runs/first/models/merged`
     """
-    _need_train_extra()
+    from aloe.training.plan import check_extra
+
+    check_extra()
     from aloe.training.merge import merge as merge_adapter
 
     files = [str(file) for file in merge_adapter(adapter, out, bits=8 if eight_bit else 16)]
@@ -188,45 +191,23 @@ def _after_sft(out: Path, start: Path | None, *, from_base: bool) -> Path | None
     )
 
 
-def _need_train_extra() -> None:
-    import importlib.util
-
-    missing = [name for name in ("torch", "transformers", "trl", "peft", "datasets") if not
-               importlib.util.find_spec(name)]  # fmt: skip
-    if missing:
-        raise ConfigError(f"training needs {missing[0]}: pip install 'aloe-align[train]'")
-
-
 def _train(method: "Method", options: TrainOptions, settings: "Config", start: Path | None) -> None:
     """Train, from the checkpoint `start` or else from the base."""
-    _need_train_extra()
+    from aloe.training.plan import make_plan
+
+    plan = make_plan(
+        method, settings, options.data, options.out, start, options.model, options.report_to
+    )
     from aloe.training.display import TrainingDisplay, summarise
-    from aloe.training.plan import Plan
     from aloe.training.progress import TrainingProgress
     from aloe.training.rollout_agents import open_agents
     from aloe.training.run import train
     from aloe.training.saving import is_main_process
-    from aloe.training.start import check_base
 
-    plan = Plan(
-        method=method,
-        settings=settings.training,
-        data=options.data,
-        out=options.out,
-        start=str(start or settings.training.model),
-        seed=settings.seed,
-        report_to=options.report_to,
-    )
-    if options.model:
-        check_base(plan.start, options.model)
     main = is_main_process()
     display = TrainingDisplay(TrainingProgress(method=method), quiet=options.quiet or not main)
-    try:
-        with open_agents(settings) as make_agents, display.running():
-            record = train(plan, display.follow, make_agents if method == "grpo" else None)
-    except KeyboardInterrupt:
-        say(f"stopped; run the same command again to go on in {options.out}")
-        raise typer.Exit(INTERRUPTED) from None
+    with resumable(options.out), open_agents(settings) as make_agents, display.running():
+        record = train(plan, display.follow, make_agents if method == "grpo" else None)
     if not main:
         return
     show(summarise(options.out, record), as_json=options.as_json)
