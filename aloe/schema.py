@@ -10,114 +10,27 @@ to it, two runs that say the same thing get the same ids, and doing work again i
 Latency and cost are not part of a tree (they are in events.jsonl), so equal runs are equal files.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue
 
 from aloe.finish import ends
+from aloe.persona import Fact as Fact
+from aloe.persona import Lineage as Lineage
+from aloe.persona import Persona as Persona
+from aloe.record import SCHEMA_VERSION as SCHEMA_VERSION
+from aloe.record import Record as Record
+from aloe.record import derive_seed as derive_seed
+from aloe.record import digest as digest
 from aloe.sentences import sentences as sentences  # of a text here, where its facts are made
-
-SCHEMA_VERSION = 1
 
 Outcome = Literal["first", "second", "tie", "abstain"]
 
 Notes = Annotated[dict[str, JsonValue], Field(exclude_if=lambda notes: not notes)]
 """What custom roles noted, by name of the role; left out of the file if there is nothing, so trees
 grown without such roles look as if there were none."""
-
-
-def digest(*parts: object) -> str:
-    """Return a 16-hex-digit content hash of JSON-serialisable `parts`."""
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def derive_seed(*parts: object) -> int:
-    """Return a seed in [0, 2**31) that depends only on `parts`, so any order of work gives it."""
-    return int(digest(*parts), 16) % 2**31
-
-
-class Record(BaseModel):
-    """Base of everything on disk: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Fact(Record):
-    """One atomic statement a persona makes about itself."""
-
-    id: str
-    """Content hash of the text: the same statement has the same id in every persona."""
-    kind: Literal["fact", "trait"]
-    """`fact` comes from the profile (life), `trait` from the personality (temper, taste)."""
-    text: str
-
-    @classmethod
-    def of(cls, kind: Literal["fact", "trait"], text: str) -> Self:
-        """Build a fact with its content hash."""
-        return cls(id=digest(text), kind=kind, text=text)
-
-
-class Lineage(Record):
-    """Where a description came from."""
-
-    origin: Literal["seed", "grown", "composed", "imported"]
-    parents: tuple[str, ...] = ()
-    """Content hashes of the descriptions shown to the writer as examples."""
-    model: str | None = None
-    """Model string of the writer; None if no model wrote it."""
-    prompt: str | None = None
-    """Content hash of the prompt template; None if no model wrote it."""
-    seed: int | None = None
-    """Sampling seed of the call; None if no model wrote it."""
-    nearest: float | None = None
-    """Cosine similarity in [-1, 1] to the nearest accepted description; None for the first."""
-
-
-class Persona(Record):
-    """One user: who they are (profile) and how they are (personality), as text and as facts."""
-
-    id: str
-    schema_version: int = SCHEMA_VERSION
-    profile: str
-    """Facts of life, one a sentence."""
-    personality: str
-    """Temper, way of talking and of wanting to be answered, one a sentence."""
-    facts: tuple[Fact, ...]
-    """The sentences of profile and personality, in that order."""
-    axes: dict[str, str | int] = {}
-    """Coordinates used to steer coverage, such as age or region; empty where unknown."""
-    lineage: dict[Literal["profile", "personality"], Lineage] = {}
-    preferences: dict[str, str] = {}
-    """Wanted value by dimension, of a persona whose wishes a program can check (see
-    `aloe.memory.verifiable`); empty of any other."""
-
-    @property
-    def text(self) -> str:
-        """Return both texts, as whoever is to know the whole persona reads it."""
-        return f"{self.profile} {self.personality}"
-
-    @classmethod
-    def of(cls, profile: str, personality: str, **given: Any) -> Self:
-        """Build a persona from its two texts; id and facts follow from them."""
-        return cls.model_validate({"profile": profile, "personality": personality, **given})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _derive_id_and_facts(cls, value: Any) -> Any:
-        """Let a line written by hand give no more than the two texts."""
-        if not isinstance(value, dict):
-            return value
-        profile, personality = value.get("profile"), value.get("personality")
-        if not (isinstance(profile, str) and isinstance(personality, str)):
-            return {"id": "", "facts": (), **value}  # so that the error is about the texts
-        facts = [Fact.of("fact", text) for text in sentences(profile)]
-        facts += [Fact.of("trait", text) for text in sentences(personality)]
-        return {"id": digest(profile, personality), "facts": tuple(facts), **value}
 
 
 class Disclosure(Record):
@@ -130,6 +43,26 @@ class Disclosure(Record):
     `invented`: the persona has no such statement."""
     fact: str | None = None
     """Id of the statement that is revealed or contradicted; None if invented or not checked."""
+
+
+Why = Literal["scheduled", "asked", "contradicted", "volunteered"]
+"""Why something comes to light: its turn has come, the reply before asked for it, that reply goes
+against it, or the user brings it up."""
+
+
+Asked = Literal["told", "again", "indifferent"]
+"""What a question about the user comes to: something new, something that the user has said before,
+or nothing, because the user does not care."""
+
+
+class Telling(Record):
+    """Something of the persona that a user puts on the table, and why."""
+
+    about: str
+    """Id of the statement, or the dimension of a wish that a program can check."""
+    why: Why
+    reply: str | None = None
+    """The reply that asked for it or goes against it; None where no reply is the cause."""
 
 
 class Consistency(Record):
@@ -176,13 +109,17 @@ class UserNode(Record):
     """What this message newly revealed; the state so far is `Tree.revealed`."""
     stated: tuple[str, ...] = ()
     """Ids of the persona's statements that the check finds in this message, marked or not."""
+    told: Annotated[tuple[Telling, ...], Field(exclude_if=lambda told: not told)] = ()
+    """What the user was to put on the table here; left out of the file if nothing."""
+    asked: Asked | None = Field(default=None, exclude_if=lambda asked: asked is None)
+    """What the question of the reply before came to; None if it asked nothing about the user."""
     consistency: Consistency | None = None
     """How well the message fits the persona; None if not checked."""
     faults: tuple[Fault, ...] = ()
     """What is wrong with this message and could not be repaired; empty is good."""
     repaired: tuple[Fault, ...] = ()
     """What was wrong with earlier drafts of this message, which were asked for again."""
-    notes: Notes = {}
+    notes: Notes = Field(default_factory=dict)
 
     @classmethod
     def of(cls, parent: str | None, content: str, *, tree: str, **given: Any) -> Self:
@@ -209,7 +146,7 @@ class AssistantNode(Record):
     """What is wrong with this reply: it is kept but never exported."""
     mind_reading: tuple[str, ...] = ()
     """Ids of the persona's facts that the reply uses before they were told on its path."""
-    notes: Notes = {}
+    notes: Notes = Field(default_factory=dict)
 
     @classmethod
     def of(cls, parent: str, content: str, *, agent: str, **given: Any) -> Self:
@@ -247,6 +184,21 @@ class Vote(Record):
     """The candidate this vote alone prefers; None if the answer is unreadable."""
 
 
+class ReturnLabel(Record):
+    """The comparison of two siblings by what came of them (`aloe.memory.returns`)."""
+
+    outcome: Outcome
+    """`abstain`: not told apart, or one of them was not continued as deep as the other."""
+    difference: float | None = None
+    """Return of `first` minus return of `second`; None where they cannot be compared."""
+    error: float | None = None
+    """Standard error of the difference; None where there are too few branches to say."""
+    horizon: int
+    """Turns that were looked at, the reply's own included."""
+    discount: float
+    """Weight in (0, 1] of each further turn."""
+
+
 class Verdict(Record):
     """The comparison of two sibling candidates."""
 
@@ -264,6 +216,8 @@ class Verdict(Record):
     confidence: float | None = None
     """Probability within 0.5..1 that the preferred reply is the better one, by the judge's
     passport; None without a passport or a preference."""
+    by_return: ReturnLabel | None = Field(default=None, exclude_if=lambda label: label is None)
+    """The same comparison by what came of both; None where nobody has looked."""
 
     @property
     def preferred(self) -> str | None:

@@ -24,6 +24,7 @@ from aloe.config.simulation import EXPANSION_NAMES, Mood, SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
+from aloe.config.user import Disclosing, Phrases, UserConfig
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -36,6 +37,7 @@ __all__ = [
     "Condition",
     "Config",
     "Criterion",
+    "Disclosing",
     "ExperimentConfig",
     "JudgeConfig",
     "LimitsConfig",
@@ -43,6 +45,7 @@ __all__ = [
     "ModelsConfig",
     "Mood",
     "PersonasConfig",
+    "Phrases",
     "Place",
     "Price",
     "RoleConfig",
@@ -52,6 +55,7 @@ __all__ = [
     "Size",
     "TelemetryConfig",
     "TrainingConfig",
+    "UserConfig",
     "differences",
     "load",
     "place_of",

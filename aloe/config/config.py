@@ -20,6 +20,7 @@ from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
+from aloe.config.user import UserConfig
 from aloe.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Config(Settings):
     seed: int = 0
     models: ModelsConfig = Field(default_factory=lambda: ModelsConfig.model_validate({}))
     personas: PersonasConfig = PersonasConfig()
+    user: UserConfig = UserConfig()
     simulation: SimulationConfig = SimulationConfig()
     judge: JudgeConfig = JudgeConfig()
     training: TrainingConfig = TrainingConfig()

@@ -1,0 +1,81 @@
+"""A persona: who a user is, as text and as single statements."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from aloe.record import SCHEMA_VERSION, Record, digest
+from aloe.sentences import sentences
+
+
+class Fact(Record):
+    """One atomic statement a persona makes about itself."""
+
+    id: str
+    """Content hash of the text: the same statement has the same id in every persona."""
+    kind: Literal["fact", "trait"]
+    """`fact` comes from the profile (life), `trait` from the personality (temper, taste)."""
+    text: str
+
+    @classmethod
+    def of(cls, kind: Literal["fact", "trait"], text: str) -> Self:
+        """Build a fact with its content hash."""
+        return cls(id=digest(text), kind=kind, text=text)
+
+
+class Lineage(Record):
+    """Where a description came from."""
+
+    origin: Literal["seed", "grown", "composed", "imported"]
+    parents: tuple[str, ...] = ()
+    """Content hashes of the descriptions shown to the writer as examples."""
+    model: str | None = None
+    """Model string of the writer; None if no model wrote it."""
+    prompt: str | None = None
+    """Content hash of the prompt template; None if no model wrote it."""
+    seed: int | None = None
+    """Sampling seed of the call; None if no model wrote it."""
+    nearest: float | None = None
+    """Cosine similarity in [-1, 1] to the nearest accepted description; None for the first."""
+
+
+class Persona(Record):
+    """One user: who they are (profile) and how they are (personality), as text and as facts."""
+
+    id: str
+    schema_version: int = SCHEMA_VERSION
+    profile: str
+    """Facts of life, one a sentence."""
+    personality: str
+    """Temper, way of talking and of wanting to be answered, one a sentence."""
+    facts: tuple[Fact, ...]
+    """The sentences of profile and personality, in that order."""
+    axes: dict[str, str | int] = Field(default_factory=dict)
+    """Coordinates used to steer coverage, such as age or region; empty where unknown."""
+    lineage: dict[Literal["profile", "personality"], Lineage] = Field(default_factory=dict)
+    preferences: dict[str, str] = Field(default_factory=dict)
+    """Wanted value by dimension, of a persona whose wishes a program can check (see
+    `aloe.memory.verifiable`); empty of any other."""
+
+    @property
+    def text(self) -> str:
+        """Return both texts, as whoever is to know the whole persona reads it."""
+        return f"{self.profile} {self.personality}"
+
+    @classmethod
+    def of(cls, profile: str, personality: str, **given: Any) -> Self:
+        """Build a persona from its two texts; id and facts follow from them."""
+        return cls.model_validate({"profile": profile, "personality": personality, **given})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_id_and_facts(cls, value: Any) -> Any:
+        """Let a line written by hand give no more than the two texts."""
+        if not isinstance(value, dict):
+            return value
+        profile, personality = value.get("profile"), value.get("personality")
+        if not (isinstance(profile, str) and isinstance(personality, str)):
+            return {"id": "", "facts": (), **value}  # so that the error is about the texts
+        facts = [Fact.of("fact", text) for text in sentences(profile)]
+        facts += [Fact.of("trait", text) for text in sentences(personality)]
+        return {"id": digest(profile, personality), "facts": tuple(facts), **value}

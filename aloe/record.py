@@ -1,0 +1,25 @@
+"""The base of what is written to disk, and the hashes that name it."""
+
+import hashlib
+import json
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+
+def digest(*parts: object) -> str:
+    """Return a 16-hex-digit content hash of JSON-serialisable `parts`."""
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def derive_seed(*parts: object) -> int:
+    """Return a seed in [0, 2**31) that depends only on `parts`, so any order of work gives it."""
+    return int(digest(*parts), 16) % 2**31
+
+
+class Record(BaseModel):
+    """Base of everything on disk: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
