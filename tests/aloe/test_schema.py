@@ -119,7 +119,9 @@ def test_the_published_schema_names_what_a_line_holds() -> None:
     for node in line["nodes"]:
         name = "UserNode" if node["role"] == "user" else "AssistantNode"
         assert {"id", "parent", "role", "content", "turn"} <= set(node)
-        assert {*node, "notes"} == set(schema["$defs"][name]["properties"])
+        known = set(schema["$defs"][name]["properties"])
+        left_out = {"notes", "told", "asked"}  # where empty
+        assert known - left_out == set(node) - left_out
     assert set(json_schema("persona")["properties"]) == set(Persona.model_fields)
 
 
