@@ -30,6 +30,7 @@ from aloe.config import ModelConfig
 from aloe.errors import ConfigError
 from aloe.models.instances import find_instance
 from aloe.models.model_string import ModelString
+from aloe.models.suggestion import suggest_model
 from aloe.plugins import import_named
 from aloe.secrets import redact
 
@@ -55,13 +56,21 @@ def parse_model(config: ModelConfig) -> ModelString:
     if found.provider not in PROVIDERS and config.base_url:
         found = ModelString.parse(f"openai:{config.model}")
     if found.provider not in PROVIDERS or not found.name:
-        known = ", ".join(f"{name}:..." for name in PROVIDERS if name != "instance")
-        raise ConfigError(
-            f"unknown model '{redact(config.model)}'; a model string is one of {known}"
-        )
+        raise _unknown(config.model)
     if found.provider == "instance":
         return replace(found, name=found.name.rpartition("#")[0], base_url=None)
     return replace(found, base_url=config.base_url or found.base_url)
+
+
+def _unknown(model: str) -> ConfigError:
+    """Return the error about a string that names no provider, with what it was meant to be."""
+    from aloe.models.local import WEIGHTS
+
+    named = [name for name in PROVIDERS if name != "instance"]
+    known = ", ".join(f"{name}:..." for name in named)
+    near = suggest_model(model, named, WEIGHTS)
+    meant = f"; did you mean {redact(near)}?" if near else ""
+    return ConfigError(f"unknown model '{redact(model)}'{meant} (a model string is one of {known})")
 
 
 def base_url_of(chat: BaseChatModel) -> str:
