@@ -93,15 +93,7 @@ def find(
     Raises:
         ConfigError: it cannot be imported or called, or its prompt cannot be used.
     """
-    target = load_plugin(kind, use)
-    if not callable(target):
-        raise ConfigError(f"'{use}' is neither a class nor a function")
-    given = () if inspect.isclass(target) else (None, None)
-    try:
-        if arguments is not None:
-            inspect.signature(target).bind(*given, **arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"'{use}' does not take what settings give it: {error}") from None
+    target = load_plugin(kind, use, arguments)
     prompt = _prompt(target, name)
     return FoundRole(
         name=name,

@@ -24,6 +24,7 @@ from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import split_thoughts
 from aloe.plugins import import_named
+from aloe.signatures import check_call
 from aloe.training.export import ChatMessage
 
 Messages = Sequence[ChatMessage]
@@ -62,6 +63,7 @@ def find_reward(name: str | None, ready: Reward | None = None) -> Reward:
             "MODULE:FUNCTION"
         )
     found: Reward = import_named(name, f"there is no reward {name}")
+    check_call("rewards", name, found)
     return found
 
 
