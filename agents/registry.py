@@ -7,7 +7,7 @@ role itself, which may load a model of its own, is made when the agents are.
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -130,13 +130,25 @@ def find_roles(config: Config) -> tuple[Role, ...]:
     """Return the roles that settings name, in their order.
 
     Raises:
-        ConfigError: one cannot be imported, has no place, or its prompt cannot be used.
+        ConfigError: one cannot be imported, has no place or the name of a shipped prompt, or its
+            prompt cannot be used.
     """
+    check_role_names(config.roles)
     found = (
         (each, find("roles", name, each.use, each.arguments, config.prompts))
         for name, each in config.roles.items()
     )
     return tuple(Role(found=role, place=each.place or _own_place(role)) for each, role in found)
+
+
+def check_role_names(names: Iterable[str]) -> None:
+    """Make sure that no role has the name of a shipped prompt, by which `[prompts]` would mean two.
+
+    Raises:
+        ConfigError: one has.
+    """
+    if twice := next((name for name in names if name in shipped_names()), None):
+        raise ConfigError(f"a role cannot be called '{twice}': a shipped prompt is")
 
 
 def _own_place(found: FoundRole) -> Place:

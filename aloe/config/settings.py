@@ -74,12 +74,13 @@ def validate(kind: type[S], raw: Mapping[str, Any], *, source: str | Path) -> S:
         return kind.model_validate(raw)
     except ValidationError as error:
         problem = error.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+        key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             near = _suggestion(kind, key)
             raise ConfigError(f"{source}: unknown setting '{key}'{near}") from None
         message = problem["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{source}: {key}: {message}") from None
+        where = f"{source}: {key}" if key else source
+        raise ConfigError(f"{where}: {message}") from None
 
 
 def _suggestion(kind: type[Settings], key: str) -> str:
