@@ -84,11 +84,11 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {text}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno]
-    last = next((frame for frame in reversed(frames) if _is_custom(frame.filename)), None)
+    last = next((frame for frame in reversed(frames) if is_custom(frame.filename)), None)
     return f"{last.filename}:{last.lineno}: {text}" if last else text
 
 
-def _is_custom(filename: str) -> bool:
+def is_custom(filename: str) -> bool:
     """Whether a file is neither this program's nor Python's nor an installed package's."""
     others = ("<", sys.base_prefix, f"{Path(__file__).parent}/")
     return not filename.startswith(others) and "site-packages" not in filename

@@ -22,6 +22,7 @@ from aloe.memory.disclosures import Tally
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model
 from aloe.schema import SPOILING, Tree
+from aloe.tracebacks import traceback_of
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ class RunProgress:
     running: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     """Reason by tree set aside."""
+    traces: dict[str, str] = field(default_factory=dict)
+    """Traceback of the user's code by tree set aside, where that is what failed."""
     nodes: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     """Verdicts by outcome, over the trees finished in this process."""
@@ -139,6 +142,9 @@ async def finish_trees(
             progress.add(made)
         except CallError as error:
             progress.failures[tree] = str(error)
+            if trace := traceback_of(error):
+                progress.traces[tree] = trace
+                folder.log_trace(tree, trace)
         finally:
             progress.running -= 1
             on_change()

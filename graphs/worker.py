@@ -24,6 +24,7 @@ from aloe.graphs.tree import grow_tree
 from aloe.models.local import EmbeddedServer, borrow_servers
 from aloe.models.open import Model
 from aloe.schema import Tree
+from aloe.tracebacks import traceback_of
 
 Grow = Callable[[PlannedTree], Awaitable[Tree]]
 
@@ -93,6 +94,8 @@ class Failed:
     reason: str
     replayed: int = 0
     """As in `Finished`."""
+    trace: str = ""
+    """Traceback of the user's code; empty if that is not what failed."""
 
 
 Request = Job | Close
@@ -152,13 +155,17 @@ class Worker:
             tree = await self._grow(planned)
             self._report(Finished(tree=tree, replayed=self._take_replayed()))
         except AloeError as error:
-            self._fail(planned, type(error), str(error))
+            self._fail(planned, type(error), str(error), traceback_of(error))
         except Exception:
             self._fail(planned, Exception, traceback.format_exc())
 
-    def _fail(self, planned: PlannedTree, error: type[Exception], reason: str) -> None:
+    def _fail(
+        self, planned: PlannedTree, error: type[Exception], reason: str, trace: str = ""
+    ) -> None:
         replayed = self._take_replayed()
-        self._report(Failed(tree=planned.tree, error=error, reason=reason, replayed=replayed))
+        self._report(
+            Failed(tree=planned.tree, error=error, reason=reason, replayed=replayed, trace=trace)
+        )
 
     def _take_replayed(self) -> int:
         """Return what `Finished.replayed` wants to know, and count from 0 again."""

@@ -186,5 +186,13 @@ def _settle(slot: Slot, report: Finished | Failed) -> None:
     if isinstance(report, Finished):
         future.set_result(report.tree)
     else:
-        kind = report.error if issubclass(report.error, AloeError) else RuntimeError
-        future.set_exception(kind(report.reason))
+        future.set_exception(_remade(report))
+
+
+def _remade(report: Failed) -> Exception:
+    """Return the error of another process."""
+    if not issubclass(report.error, AloeError):
+        return RuntimeError(report.reason)
+    error = report.error(report.reason)
+    error.trace = report.trace
+    return error

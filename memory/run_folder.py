@@ -39,6 +39,7 @@ class RunFolder:
         self.trees = path / "trees.jsonl"
         self.events = path / "events.jsonl"
         self.prompts = path / "prompts.json"
+        self.errors = path / "errors.log"
 
     def check(self, config: Config, prompts: Mapping[str, str] | None = None) -> None:
         """Make sure that the folder can take this run, without changing anything.
@@ -113,6 +114,14 @@ class RunFolder:
         """
         then = "finished trees are kept, the same command goes on from there"
         append_lines(self.trees, tree.model_dump_json() + "\n", then=then)
+
+    def log_trace(self, tree: str, trace: str) -> None:
+        """Keep the traceback of the user's code over which a tree was set aside.
+
+        Raises:
+            StoreError: it could not be written (a full disk, say).
+        """
+        append_lines(self.errors, f"tree {tree}\n{trace}\n", then="finished trees are kept")
 
     def finished(self) -> set[str]:
         """Return the ids of the trees in the folder; a torn last line is passed over.

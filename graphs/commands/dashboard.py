@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aloe.console import Display, say, stderr
+from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
 from aloe.views.figures import Throughput, duration, grid, spending
 
@@ -29,10 +29,11 @@ WATCHED = 64
 def exit_on_failures(progress: "RunProgress") -> None:
     """Say what was set aside, if anything, and end the command accordingly."""
     if failures := progress.failures:
-        say(
-            f"aloe: {len(failures)} trees were set aside; the first reason: "
-            f"{min(failures.values())}; run the same command again to retry them",
-            style="red",
+        first = min(failures, key=lambda tree: failures[tree])
+        say_error(
+            f"{len(failures)} trees were set aside; the first reason: {failures[first]}; "
+            "run the same command again to retry them",
+            progress.traces.get(first, ""),
         )
         raise typer.Exit(EXIT_CODE)
 
