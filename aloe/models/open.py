@@ -23,6 +23,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
+from aloe.cancelling import raise_if_cancelled
 from aloe.config import LimitsConfig, ModelConfig
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
@@ -139,7 +140,7 @@ class Model:
         while True:
             sent = self._sent(messages, arguments)
             try:
-                answer = await asyncio.wait_for(self._answer(sent), self.config.timeout)
+                answer = await self._answer_in_time(sent)
                 if headers := answer.response_metadata.get("headers"):
                     self.limiter.heard(headers)
                 reply = _reply(answer, sent.messages, self.key)
@@ -165,6 +166,21 @@ class Model:
         if name and "max_tokens" in fields:
             fields[name] = fields.pop("max_tokens")
         return self.parameters.shaped(messages, fields, system=self.config.system == "system")
+
+    async def _answer_in_time(self, sent: Sent) -> AIMessage:
+        """Ask, unless the run was cancelled.
+
+        `asyncio.wait_for` would lose a cancel that comes together with the answer (Python 3.11).
+        """
+        raise_if_cancelled()
+        limit = asyncio.timeout(self.config.timeout)
+        try:
+            async with limit:
+                return await self._answer(sent)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise TimeoutError(f"no answer within {self.config.timeout:g} s") from None
 
     async def _answer(self, sent: Sent) -> AIMessage:
         """Take the shortest way to the model that passes by nobody who listens."""
