@@ -60,6 +60,10 @@ COMMANDS = {
         "aloe.benchmark.commands.label:label",
         "Say which of two replies is better, without seeing who wrote them or what the judge said.",
     ),
+    "init": Command(
+        "aloe.commands.init:init", "Write settings and examples to start from into a folder."
+    ),
+    "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
     "doctor": Command(
         "aloe.graphs.commands.doctor:doctor",
         "Check the installation, the settings, and what each role gets of its model.",

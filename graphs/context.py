@@ -82,8 +82,12 @@ def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
     }
 
 
-def check_prices(config: Config, models: Iterable[Model]) -> None:
+def check_prices(config: Config, models: Iterable[str]) -> None:
     """Make sure that a cap in dollars can be kept.
+
+    Args:
+        config: settings of the run.
+        models: model strings of all that will be asked.
 
     Raises:
         ConfigError: there is such a cap, and a model has no price.
@@ -91,10 +95,10 @@ def check_prices(config: Config, models: Iterable[Model]) -> None:
     if config.budget.max_cost is None:
         return
     for model in models:
-        parts = ModelString.parse(model.name)
+        parts = ModelString.parse(model)
         if parts.provider in PAID and parts.name not in config.prices:
             raise ConfigError(
-                f'a cap in dollars needs the price of {model.name}: add [prices."{parts.name}"] '
+                f'a cap in dollars needs the price of {parts}: add [prices."{parts.name}"] '
                 "with input and output, in dollars per million tokens, to the settings"
             )
 

@@ -162,7 +162,7 @@ def prepare(
         wanted = list(plan_trees(personas, config.simulation.trees, config.seed))
     history = History.of(folder.events)
     _check_same_trees(folder, wanted, personas, config, history)
-    check_prices(config, models.values())
+    check_prices(config, (model.name for model in models.values()))
     return Simulation(
         config=config,
         folder=folder,

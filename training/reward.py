@@ -57,6 +57,21 @@ def find_reward(name: str | None, ready: Reward | None = None) -> Reward:
         )
     if Path(name).is_dir():
         return RewardModel(name)
+    return _named(name)
+
+
+def check_reward(name: str) -> None:
+    """Make sure that what `training.reward` names is there; a model in a folder is not loaded.
+
+    Raises:
+        ConfigError: it is not, or cannot be called as a reward is.
+    """
+    if name not in READY and not Path(name).is_dir():
+        _named(name)
+
+
+def _named(name: str) -> Reward:
+    """Return a reward of the user's own."""
     if ":" not in name:
         raise ConfigError(
             f"there is no reward {name}: it is neither {' nor '.join(READY)}, no folder, and not "

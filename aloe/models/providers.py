@@ -150,8 +150,13 @@ def _unset(sampling: Mapping[str, Any], config: ModelConfig) -> dict[str, Any]:
     return {name: value for name, value in sampling.items() if name not in config.options}
 
 
+def key_variable(config: ModelConfig, *, at_openai: bool) -> str | None:
+    """Return the environment variable that has to hold a key for a model; None if it needs none."""
+    return config.api_key_env or ("OPENAI_API_KEY" if at_openai else None)
+
+
 def _api_key(config: ModelConfig, base_url: str | None) -> str:
-    variable = config.api_key_env or (None if base_url else "OPENAI_API_KEY")
+    variable = key_variable(config, at_openai=not base_url)
     if variable is None:
         return "none"
     if key := os.environ.get(variable):
