@@ -84,7 +84,7 @@ def _check_agents(config: "Config") -> "Iterator[Agent]":
     from aloe.models.check import check_model
     from aloe.models.model_string import ModelString
 
-    prompts_of(config)
+    prompts_of(config.updated({"prompt_size": "full"}, source="prompt_size"))  # reads no weights
     read_own_passport(config)
     judge = find_judge(config)
     places = {role.found.name: str(role.place) for role in find_roles(config)}

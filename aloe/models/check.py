@@ -34,8 +34,13 @@ def _check_openai(_name: str) -> str:
 
 
 def _check_local(name: str) -> str:
-    from aloe.models.local import model_files
+    from aloe.models.hub import find_cached, is_hub_name
+    from aloe.models.local import WEIGHTS, model_files, shipped_file
 
+    if name in WEIGHTS:
+        return shipped_file(name).name
+    if is_hub_name(name) and not Path(name).exists():
+        return str(find_cached(name) or "the hub, from which it is downloaded at first use")
     return str(model_files(name)[0])
 
 

@@ -2,6 +2,7 @@
 
     local:smollm2-135m              the embedded default, served inside this process
     local:/path/to/model.gguf       any other GGUF file, served the same way
+    local:OWNER/NAME[:QUANT]        the same, of the hub; downloaded once
     openai:gpt-4o-mini              OpenAI
     openai:NAME@http://host:8000/v1 any OpenAI-compatible server (vLLM, llama.cpp, Ollama ...)
     hf:DIR_OR_NAME                  a transformers model in this process (needs the train extra)
