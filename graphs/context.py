@@ -4,7 +4,7 @@ They come into a graph through its context, never through its state: the state i
 made of.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,7 @@ from aloe.errors import ConfigError
 from aloe.memory.disclosures import DisclosureChecker, default_checker
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model, open_model
-from aloe.schema import Disclosure, Persona, UserNode
+from aloe.schema import Disclosure, Node, Persona, UserNode, Verdict
 
 
 class User(Protocol):
@@ -44,6 +44,22 @@ class Marker(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FinishedExchange:
+    """An exchange of a tree that is still growing: a user message, the replies and the verdicts."""
+
+    tree: str
+    nodes: Sequence[Node]
+    verdicts: Sequence[Verdict]
+
+
+OnExchange = Callable[[FinishedExchange], None]
+
+
+def ignore_exchange(_exchange: FinishedExchange) -> None:
+    """Take no notice."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulationContext:
     """What the nodes of both graphs work with."""
 
@@ -57,6 +73,9 @@ class SimulationContext:
     """Which of more than two candidates are compared."""
     roles: tuple[RoleAgent, ...] = ()
     """Roles of the user's own beside the assistants; see `aloe.agents.roles`."""
+
+    on_exchange: OnExchange = ignore_exchange
+    """Called with each exchange when it is complete."""
 
     @property
     def places(self) -> frozenset[Place]:

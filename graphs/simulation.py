@@ -117,6 +117,11 @@ class Simulation:
             answered=sum(self.history.trees[each.tree] for each in todo),
         )
 
+    def unfinished(self) -> int:
+        """Return the number of trees that are not there yet."""
+        done = self.folder.finished()
+        return sum(each.tree not in done for each in self.wanted)
+
     def changes(self) -> list[str]:
         """Return the settings in which a fork differs from the run that it is forked from."""
         if not self.forked:

@@ -10,7 +10,7 @@ messages travel is not its business: through pipes (`aloe.graphs.processes`), th
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from aloe.calls.event import Event
@@ -18,7 +18,13 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import AloeError
 from aloe.graphs.checkpoints import Checkpoints
-from aloe.graphs.context import make_context, open_models
+from aloe.graphs.context import (
+    FinishedExchange,
+    OnExchange,
+    ignore_exchange,
+    make_context,
+    open_models,
+)
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.tree import grow_tree
 from aloe.models.local import EmbeddedServer, borrow_servers
@@ -34,9 +40,10 @@ def make_grower(
     models: dict[str, Model],
     calls: CallLog,
     checkpoints: Checkpoints | None = None,
+    on_exchange: OnExchange = ignore_exchange,
 ) -> Grow:
     """Return what grows one tree in this process."""
-    context = make_context(config, models, calls)
+    context = replace(make_context(config, models, calls), on_exchange=on_exchange)
     names = {name: model.name for name, model in models.items()}
 
     async def grow(each: PlannedTree) -> Tree:
@@ -101,7 +108,7 @@ class Failed:
 Request = Job | Close
 """What a worker is told."""
 
-Report = Ready | Event | Finished | Failed
+Report = Ready | Event | FinishedExchange | Finished | Failed
 """What a worker tells."""
 
 
@@ -132,7 +139,8 @@ class Worker:
         calls = CallLog(prices=setup.config.prices, on_event=report)
         models = open_models(setup.config, share=setup.share)
         checkpoints = Checkpoints.of(setup.config)
-        return cls(make_grower(setup.config, models, calls, checkpoints), calls, report)
+        grow = make_grower(setup.config, models, calls, checkpoints, on_exchange=report)
+        return cls(grow, calls, report)
 
     def take(self, request: Request) -> None:
         """Begin what is asked for."""

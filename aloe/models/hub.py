@@ -136,11 +136,11 @@ def _missing(repo: str, quant: str | None, files: Sequence[str]) -> str:
 
 
 def _download(api: "HfApi", repo: str, file: HubFile) -> Path:
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub import utils
 
     say(f"downloading {file.name} of {repo}, {_size(file.size)}, into the hub's cache")
-    bar = enable_progress_bars if stderr().is_terminal else disable_progress_bars
-    bar()
+    bars: Any = utils
+    (bars.enable_progress_bars if stderr().is_terminal else bars.disable_progress_bars)()
     return Path(api.hf_hub_download(repo, file.name, revision=file.revision))
 
 

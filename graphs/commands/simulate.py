@@ -24,6 +24,7 @@ from aloe.options import (
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
+    from aloe.calls.forecast import Forecast
     from aloe.calls.log import CallLog
     from aloe.config import Config
     from aloe.graphs.simulation import Simulation
@@ -201,6 +202,9 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
 
     folder, stopped = simulation.folder, None
     progress = RunProgress(wanted=len(simulation.wanted))
+    forecast = simulation.forecast()
+    if not simulation.replayed:
+        progress.expected = forecast.expected(simulation.unfinished())
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(simulation.check_servers())
@@ -209,7 +213,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
             display = RunDisplay(progress, calls, quiet=options.quiet)
             calls.listen(display.follow)
             if not options.quiet:
-                _announce(simulation, calls)
+                _announce(simulation, forecast, calls)
             try:
                 with (
                     resumable(folder.path),
@@ -236,13 +240,12 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
     exit_on_failures(progress)
 
 
-def _announce(simulation: "Simulation", calls: "CallLog") -> None:
+def _announce(simulation: "Simulation", forecast: "Forecast", calls: "CallLog") -> None:
     """Tell a fork from what it is forked from, and what the run will take."""
     if simulation.forked:
         changed = "; ".join(simulation.changes()) or "no setting differs"
         say(f"fork of {simulation.forked.path}: {changed}")
     if not simulation.replayed:
-        forecast = simulation.forecast()
         say(forecast.line())
         if forecast.exceeds(calls.budget.limits, simulation.history.spent):
             say("the budget will end the run before that", style="yellow")
