@@ -124,7 +124,8 @@ def load(
     for key, value in (overrides or {}).items():
         if value is not None:
             change(raw, key, value, source=named)
-    return validate(Config, raw, source=named)
+    given = {key for key, value in (overrides or {}).items() if value is not None}
+    return validate(Config, raw, source=named, elsewhere=dict.fromkeys(given, source))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

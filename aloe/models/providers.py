@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -71,6 +72,8 @@ def _unknown(model: str) -> ConfigError:
     known = ", ".join(f"{name}:..." for name in named)
     near = suggest_model(model, named, WEIGHTS)
     meant = f"; did you mean {redact(near)}?" if near else ""
+    if not near and model and Path(model).expanduser().is_dir():
+        meant = "; the folder of that name holds no model"
     return ConfigError(f"unknown model '{redact(model)}'{meant} (a model string is one of {known})")
 
 

@@ -32,6 +32,8 @@ _SAME = {
     "open_ai": "openai", "llama.cpp": "local", "llamacpp": "local", "gguf": "local",
     "file": "local", "huggingface": "hf", "transformers": "hf",
 }  # fmt: skip
+_FOLDERS = ("config.json", "adapter_config.json")
+"""Files by which a folder is known to hold a model."""
 _OLLAMA_TAG = re.compile(r"latest|\d+(?:\.\d+)?[bm][\w.-]*", re.IGNORECASE)
 """What stands after the name of a model there: NAME:SIZE."""
 _QUANT = re.compile(r":(?:I?Q\d\w*|F16|F32|BF16)", re.IGNORECASE)
@@ -52,7 +54,7 @@ def suggest_model(text: str, providers: Collection[str], embedded: Collection[st
         return f"openai:NAME@{name}"
     if name in embedded or (name and _is_served_file(name)):
         return f"local:{name}"
-    if name and (Path(name).expanduser() / "config.json").is_file():
+    if name and any((Path(name).expanduser() / file).is_file() for file in _FOLDERS):
         return f"hf:{name}"
     if _OPENAI.fullmatch(name):
         return f"openai:{name}"

@@ -45,9 +45,15 @@ def test_nothing_is_suggested_where_nobody_can_tell(written: str) -> None:
 
 
 def test_folders_are_looked_into(tmp_path: Path) -> None:
-    for file, provider in (("config.json", "hf"), ("adapter.gguf", "local")):
-        folder = tmp_path / provider
+    for file, provider in (
+        ("config.json", "hf"),
+        ("adapter_config.json", "hf"),
+        ("adapter.gguf", "local"),
+    ):
+        folder = tmp_path / file.partition(".")[0]
         folder.mkdir()
         (folder / file).write_text("{}")
         with pytest.raises(ConfigError, match=f"did you mean {provider}:{folder}\\?"):
             parse_model(ModelConfig(model=str(folder)))
+    with pytest.raises(ConfigError, match="the folder of that name holds no model"):
+        parse_model(ModelConfig(model=str(tmp_path)))
