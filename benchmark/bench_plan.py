@@ -80,8 +80,9 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
         InputError: the cases cannot be read.
     """
     config = configs["candidate"]
-    for each in (*(c.benchmark.candidate for c in configs.values()), *_asked(config)):
-        parse_model(each)
+    candidates = [each.benchmark.candidate for each in configs.values()]
+    for model in (*candidates, *_asked(config)):
+        parse_model(model)
     suite = load_cases(config.benchmark.cases)
     _check_scales(suite)
     cases = _spread(suite, config.benchmark.limit)
