@@ -19,14 +19,31 @@ def test_shipped_settings_load(example: Path) -> None:
     settings.load(example)
 
 
-def test_its_figures_of_the_proof_are_those_of_the_run() -> None:
-    pages = ("results.md", "results-gpu.md")
-    results = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
-    section = README.partition("## Does it work?")[2].partition("```")[0]
-    figures = re.findall(r"[-+]?[\d.]+%? \[[^]]*[\d%]\]", section)
-    levels = re.findall(r"\| (0\.\d{3}) \|", section)
-    assert (len(figures), len(levels)) == (12, 4)
-    assert all(figure in results for figure in (*figures, *(f"| {each} [" for each in levels)))
+def test_its_figures_are_those_of_the_run() -> None:
+    results = (ROOT / "docs" / "results-gpu.md").read_text(encoding="utf-8")
+    named = r"satisfies (\d+)% of a user's wishes and\s+the base (\d+)%.*?stays at (\d+)%"
+    (claimed,) = re.findall(named, README, re.DOTALL)
+    for percent, model in zip(claimed, ("best of each seed", "base", "shuffled"), strict=True):
+        (level,) = re.findall(rf"^\| {model} \| ([\d.]+) \[", results, re.MULTILINE)
+        assert round(100 * float(level)) == int(percent), model
+
+
+def test_its_dialogue_is_that_of_the_run() -> None:
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    dialogue = README.partition("## What training changes")[2].split("```")[1]
+    said = re.sub(r"^(?:user|base|trained)\b|emoji [✓✗].*$", "\n", dialogue, flags=re.MULTILINE)
+    pieces = [" ".join(piece.split()) for piece in re.split(r"\n\s*\n|\[\.\.\.\]", said)]
+    pieces = [piece for piece in pieces if piece]
+    assert len(pieces) == 9
+    assert all(piece in results for piece in pieces)
+    replies = re.findall(
+        r"^(?:base|trained)\s+(.+?)$.*?(emoji .*)$", dialogue, re.MULTILINE | re.DOTALL
+    )
+    assert len(replies) == 6
+    for opening, marks in replies:
+        assert (
+            f"Assistant ({marks.count('✓') / 4:.2f}):** {opening.partition(' [...]')[0]}" in results
+        )
 
 
 def test_the_runs_compared_on_the_page_of_the_proof_are_those_of_their_own_pages() -> None:
