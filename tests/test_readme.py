@@ -36,9 +36,8 @@ def test_its_dialogue_is_that_of_the_run() -> None:
     pieces = [piece for piece in pieces if piece]
     assert len(pieces) == 9
     assert all(piece in results for piece in pieces)
-    replies = re.findall(
-        r"^(?:base|trained)\s+(.+?)$.*?(emoji .*)$", dialogue, re.MULTILINE | re.DOTALL
-    )
+    named = re.compile(r"^(?:base|trained)\s+([^\n]+)$.*?(emoji [✓✗][^\n]+)$", re.M | re.S)
+    replies = named.findall(dialogue)
     assert len(replies) == 6
     for opening, marks in replies:
         assert (
