@@ -30,4 +30,4 @@ def schema(
     if as_json:
         finish(found, as_json=True)
     else:
-        stdout().print(json.dumps(found, indent=2), highlight=False, soft_wrap=True, markup=False)
+        stdout().print(json.dumps(found, indent=2), highlight=False, soft_wrap=True)

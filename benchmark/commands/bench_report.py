@@ -43,7 +43,6 @@ def report(
         stderr().print(
             f"{MAKES[package]} needs {package}: pip install 'aloe-align[{EXTRAS[package]}]'",
             soft_wrap=True,
-            markup=False,
             highlight=False,
         )
     finish({"written": [str(path) for path in written], "lacking": lacking}, as_json=as_json)

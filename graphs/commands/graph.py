@@ -30,7 +30,7 @@ def graph(
     drawn = _find_graph(name).get_graph(xray=True)
     text = drawn.draw_mermaid().replace("\t", "    ")
     if not as_json:
-        stdout().print(text, highlight=False, markup=False, soft_wrap=True)
+        stdout().print(text, highlight=False, soft_wrap=True)
     result = {"graph": name.value, "nodes": list(drawn.nodes), "mermaid": text}
     finish(result, as_json=as_json)
 
