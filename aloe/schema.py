@@ -186,9 +186,7 @@ class Tree(Record):
                 raise ValueError(f"node {node.id} is there twice")
             above = by_id.get(node.parent) if node.parent else None
             if node.parent and above is None:
-                raise ValueError(
-                    f"node {node.id} stands before its parent {node.parent}, or has none"
-                )
+                raise ValueError(f"node {node.id} is not preceded by its parent {node.parent}")
             if above and above.role == node.role:
                 raise ValueError(f"{node.role} node {node.id} answers another {node.role} node")
             wanted = 1 if above is None else above.turn + (node.role == "user")
@@ -199,7 +197,7 @@ class Tree(Record):
             for reply in (verdict.first, verdict.second):
                 if reply not in by_id or by_id[reply].parent != verdict.node:
                     raise ValueError(
-                        f"a verdict compares {reply}, which does not answer {verdict.node}"
+                        f"a verdict on {verdict.node} compares {reply}, no reply to it"
                     )
             if verdict.first == verdict.second:
                 raise ValueError(f"a verdict compares {verdict.first} with itself")

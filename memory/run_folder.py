@@ -187,6 +187,8 @@ def _is_torn(line: str) -> bool:
     """Whether a line is the beginning of an object, which has no end."""
     try:
         json.loads(line)
+    except RecursionError:
+        return False
     except ValueError:
         return line.startswith("{")
     return False
