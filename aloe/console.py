@@ -8,6 +8,8 @@ as markup, and what a terminal would obey is shown in place of being sent (`Esca
 """
 
 import json
+import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +21,27 @@ from rich.live import Live
 from rich.segment import Segment
 
 from aloe.control_characters import escape_json, show_controls
+from aloe.errors import StoreError
+from aloe.files.writing import explain_failure
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two progress lines where there is no terminal."""
+
+
+def open_closed_streams() -> None:
+    """Put the null device in the place of standard streams that are closed.
+
+    Else the next file or socket gets their number: what is printed goes into it, and uvloop aborts.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 class EscapingConsole(Console):
@@ -65,12 +85,35 @@ def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = Fal
             where other programs read them.
     """
     console = stderr() if as_json else stdout()
-    console.print(renderable, soft_wrap=lines and not console.is_terminal)
+    with _writing("standard error" if as_json else "standard output"):
+        console.print(renderable, soft_wrap=lines and not console.is_terminal)
+        console.file.flush()
+
+
+def show_text(text: str) -> None:
+    """Show a result that other programs read: on stdout, neither wrapped nor coloured."""
+    with _writing("standard output"):
+        stdout().print(text, highlight=False, soft_wrap=True)
+        stdout().file.flush()
+
+
+@contextmanager
+def _writing(what: str) -> Iterator[None]:
+    try:
+        with explain_failure(what):
+            yield
+    except StoreError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer fails once only
+        if isinstance(error.__context__, BrokenPipeError):  # whoever reads has enough
+            raise SystemExit(1) from None
+        raise
 
 
 def finish(result: Mapping[str, Any], *, as_json: bool) -> None:
     """End a command: with `--json`, `result` is the last line on stdout."""
-    if as_json:
+    if not as_json:
+        return
+    with _writing("standard output"):
         print(escape_json(json.dumps(result, ensure_ascii=False)), flush=True)
 
 
