@@ -27,10 +27,12 @@ _PREAMBLE = _any(
 
 _ELSEWHERE = _any(
     r"\A(?:did|has|have|had|was|were|who|when|where|why|(?:could|can) you)\b",
-    r"\b(?:he|she|him|her|(?<!of )them|his|their|people|each other)\b"
-    r"(?! (?:put|use|write|do|speak))",
-    rf"\byour (?!(?:own |next )?(?:questions?|tastes?|liking|texts?\b|eyes?\b|{_REPLIES}))\w",
-    r"\b(?:did|do) you (?:have (?!an?\b|any\b|preferences)|know|plan|write|feel sorry|serve|ask\b)",
+    r"\b(?:he|she|him|her|his|their|each other)\b|\b(?:ask|give|pay|tell|thank|for|to) them\b",
+    r"\bpeople\b(?! (?:put|use|write|do|speak))",
+    rf"\byour (?!(?:own |next )?(?:questions?|tastes?|liking|texts?|eyes?|views?"
+    rf"|opinion|feelings?|sentences|paragraphs|{_REPLIES})\b)\w",
+    r"\b(?:did|do) you (?:have (?!an?\b|any\b|preferences)|know|plan|feel sorry|serve|ask\b)",
+    r"\b(?:did|do) you write\b(?!,| \")",
     r"\b(?:of|in|on|for|does|did|has|will|about|from) the (?!text|repl|answer|start|top|beginning"
     r"|end|parts|key|main|important|trouble|points|short|quick|format|style|tone|way|words)\w",
     r"\b(?:like|want|plan|hope|wish) to (?!hear|see|be\b|read|know|get|have)\w",
@@ -45,7 +47,8 @@ _SIGN = _any(
     r"\b(?:like|prefer|want|expect|mind|bother|annoy|find|rather|feel about|care for|enjoy)\b",
     r"\b(?:okay|ok|fine|all right|welcome|useful|helpful|handy|easier|easy|better|nice|nicer)\b",
     r"\b(?:important|friendly|pleasant|distracting|in order|help|put you off|suits?|taste)\b",
-    r"\bor (?:not?|none|rather|long|thorough|detailed)\b",
+    r"\bor (?:not?|none|rather|long|thorough|detailed)\b|\Awould (?:an?|some|more|fewer)\b",
+    r"\b(?:is|was) (?:this|it|that) too\b|\bclearer\b|\bunderstand\b",
 )
 """Signs that it is."""
 
@@ -55,7 +58,10 @@ _RARE = {
         r"\b(?:little|small|tiny|smiling) (?:\w+ )?(?:faces|pictures|icons)\b.*"
         rf"\b(?:texts|{_REPLIES})",
     ),
-    "sentences": _any(r"\bhow many words\b.*\bsentence\b"),
+    "sentences": _any(
+        r"\b(?:how many|number of) words\b.*\bsentence\b",
+        r"\b(?:short|long|brief|choppy|flowing|winding|clipped)\w*,? (?:\w+ )?sentences\b",
+    ),
     "exclamation": _any(r"\bexclamation (?:marks?|points?)|\bexclamations\b"),
     "contractions": _any(
         r"\bcontractions?\b|\bcontracted\b|\b(?:short|shortened|long|full) forms?\b",
@@ -66,6 +72,7 @@ _RARE = {
         r"\b(?:British|American|(?-i:UK|US))\b.*\b(?:spell\w*|English|way)\b",
         r"\bspell\w*\b.*\b(?:British|Britons?|Americans?|(?-i:UK|US))\b",
         r"\"(?:colou?r|cent(?:re|er)|favou?r|neighbou?r|theat(?:re|er)|met(?:re|er)|reali[sz]e)\"",
+        r"\bEnglish\b.*\b(?:British|American|(?-i:UK|US))\b",
         r"\bwhich (?:spelling|variety of English|kind of English)\b",
     ),
     "emphasis": _any(
@@ -129,7 +136,8 @@ _EVERYDAY = {
         r"\bkeep (?:this|it|things|\w+ \w+) (?:brief|short)\b|\bhow many words\b",
         r"\btoo (?:much|long)\b|\bword (?:limit|count)\b|\bhow much (?:detail|text|depth)\b",
         r"\bdepth\b|\bthe gist\b",
-        r"\bshort\b.*\bor (?:long|thorough|detailed)\b|\b(?:what|which) length\b|\ba few lines\b",
+        r"\bshort(?: and \w+)?,? or (?:long|thorough|detailed)\b|\b(?:what|which) length\b",
+        r"\ba few lines\b",
         r"\b(?:I|me|my)\b.*\b(?:concise|brief|more detail|say (?:more|less)|shorter|longer)\b",
     ),
     "question": _any(
@@ -143,16 +151,18 @@ _EVERYDAY = {
 """What is about replies beside a sign of it."""
 
 _OPEN = _any(
-    rf"\b(?:how|way|manner|another way|differently)\b.*\b(?:{_REPLIES}|writ(?:e|ing)|phrase"
-    r"|put (?:things|this|it)|present|addressed|talk to you|speak to you)",
+    rf"\b(?:how|way|manner|another way|differently)\b.*\b(?:{_REPLIES}|writ(?:e|ing|ten)\b|phrase\b"
+    r"|put (?:things|this|it)\b|present\b|addressed\b|communicate\b|(?:talk|speak) to you)",
     rf"\b(?:preferences?|wishes|requests?|requirements?)\b.*\b(?:format|style|tone|{_REPLIES}"
     r"|writ(?:e|ing)|present)",
     r"\bpreferences?\W*\Z",
-    r"\b(?:style|format|tone|way|manner|kind) (?:of (?:writing|answer|reply|response)|would you"
-    r"|do you|works|suits|should I|is best)\b",
+    rf"\b(?:style|format|tone|way|manner|kind|sort) of (?:writing\b|{_REPLIES})",
+    r"\b(?:style|format|tone|manner)\b(?! of (?!writing|answer|repl)).*"
+    r"\b(?:(?:would|do|should) (?:you|I)|you (?:would )?(?:like|prefer|want)|works|suits|best)\b",
     r"\b(?:like|want|wish|prefer|should|shall|look for|dislike|bothers?|better|change|differently"
     rf"|matters|hoping|in mind|works?|suits?|happy|makes)\b.*\b(?:{_REPLIES}|I write)",
-    rf"\b(?:my|your|an?|good) {_REPLIES}.*\b(?:like|want|bothers?|work|suit|better|be)\b",
+    rf"\bmy (?:\w+ )?(?:{_REPLIES}|(?:style|tone|writing)\b)",
+    rf"\b(?:your|an?|good) (?:\w+ )?{_REPLIES}.*\b(?:like|want|bothers?|work|suit|better|be)\b",
 )
 
 
