@@ -248,9 +248,9 @@ FRESH = {
     ),
     "contractions": (
         "Do you want me to use contractions?",
-        "Is \"I'm\" fine, or should I write \"I am\"?",
-        "Would you like me to avoid shortened words such as \"isn't\"?",
-        "Do words like \"won't\" sound too informal to you?",
+        'Is "I\'m" fine, or should I write "I am"?',
+        'Would you like me to avoid shortened words such as "isn\'t"?',
+        'Do words like "won\'t" sound too informal to you?',
         "Should I always use the full form of a word?",
     ),
     "numbers": (
@@ -263,7 +263,7 @@ FRESH = {
     "spelling": (
         "Do you want American or British English?",
         "Should I spell words the British way?",
-        "Is it \"favour\" or \"favor\" for you?",
+        'Is it "favour" or "favor" for you?',
         "Would US spelling suit you?",
         "Which English do you write, British or American?",
     ),
@@ -297,7 +297,7 @@ FRESH = {
     ),
     "hedging": (
         "Do you want me to tell you when I am unsure?",
-        "Should I use words like \"perhaps\" and \"maybe\"?",
+        'Should I use words like "perhaps" and "maybe"?',
         "Would you like my answers to be definite?",
         "Is it all right if I express some doubt?",
         "Do you prefer me to be direct or to hedge?",
@@ -443,7 +443,7 @@ LAST = {
         "Should every reply of mine have a question for you in it?",
     ),
     "contractions": (
-        "Is it fine to write \"don't\", or do you prefer \"do not\"?",
+        'Is it fine to write "don\'t", or do you prefer "do not"?',
         "Do contractions strike you as sloppy?",
         "Would you like me to write without contractions?",
         "Should I go for full words and no short forms?",
@@ -457,7 +457,7 @@ LAST = {
     "spelling": (
         "Should I use the American way of spelling?",
         "Is British English what you are used to?",
-        "Do you write \"theatre\" or \"theater\"?",
+        'Do you write "theatre" or "theater"?',
         "Would you mind if I spelt in the British manner?",
     ),
     "greeting": (
@@ -485,7 +485,7 @@ LAST = {
         "Are several short paragraphs better for you than one long one?",
     ),
     "hedging": (
-        "Should I be more careful and say \"maybe\" when I cannot know?",
+        'Should I be more careful and say "maybe" when I cannot know?',
         "Do you want me to sound confident at all times?",
         "Is it okay with you if I admit that I am not certain?",
         "Would you rather I did not hedge?",

@@ -20,23 +20,24 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 _PREAMBLE = _any(
-    r"\A(?:(?:thanks|thank you|sorry|i apologi[sz]e|hello|hi|hey|good (?:morning|day|evening))\b"
-    r"[^,;:]*[,;:]\s*)+"
+    r"\A(?:(?:thanks|thank you|sorry|i apologi[sz]e|hello|hi|hey|good (?:morning|day|evening)"
+    r"|before|to|since|while|if|so|by the way)\b[^,;:]*[,;:]\s*)+"
 )
 """What is said before the question is asked."""
 
 _ELSEWHERE = _any(
-    r"\A(?:did|has|have|had|was|were|who|when|where|why|(?:could|can) you)\b",
+    r"\A(?:did|has|have (?!you any\b)|had|was|were|who|when|where|why|(?:could|can) you)\b",
     r"\b(?:he|she|him|her|his|their|each other)\b|\b(?:ask|give|pay|tell|thank|for|to) them\b",
     r"\bpeople\b(?! (?:put|use|write|do|speak))",
-    rf"\byour (?!(?:own |next )?(?:questions?|tastes?|liking|texts?|eyes?|views?"
+    rf"\byour (?!(?:own |next |ideal )?(?:questions?|tastes?|liking|texts?|eyes?|views?"
     rf"|opinion|feelings?|sentences|paragraphs|{_REPLIES})\b)\w",
     r"\b(?:did|do) you (?:have (?!an?\b|any\b|preferences)|know|plan|feel sorry|serve|ask\b)",
     r"\b(?:did|do) you write\b(?!,| \")",
     r"\b(?:of|in|on|for|does|did|has|will|about|from) the (?!text|repl|answer|start|top|beginning"
-    r"|end|parts|key|main|important|trouble|points|short|quick|format|style|tone|way|words)\w",
+    r"|end|parts|key|main|important|trouble|points|short|quick|format|style|tone|way|words|British"
+    r"|American)\w",
     r"\b(?:like|want|plan|hope|wish) to (?!hear|see|be\b|read|know|get|have)\w",
-    r"\b(?:court|judge|prison|wear|garden)\b",
+    r"\b(?:court|judge|prison|wear|garden)\b|\bwhere you \w",
 )
 """Signs that a question is not about replies."""
 
@@ -46,7 +47,8 @@ _SIGN = _any(
     r"\btexts?\b",
     r"\b(?:like|prefer|want|expect|mind|bother|annoy|find|rather|feel about|care for|enjoy)\b",
     r"\b(?:okay|ok|fine|all right|welcome|useful|helpful|handy|easier|easy|better|nice|nicer)\b",
-    r"\b(?:important|friendly|pleasant|distracting|in order|help|put you off|suits?|taste)\b",
+    r"\b(?:important|comfortable|friendly|pleasant|distracting|in order|suits?|taste)\b",
+    r"\b(?:help|learn|put you off)\b",
     r"\bor (?:not?|none|rather|long|thorough|detailed)\b|\Awould (?:an?|some|more|fewer)\b",
     r"\b(?:is|was) (?:this|it|that) too\b|\bclearer\b|\bunderstand\b",
 )
@@ -69,8 +71,8 @@ _RARE = {
         r"\bwords?\b.*\b(?:in full|out)\b|\bshorten\b.*\bwords?\b|\bapostrophes?\b",
     ),
     "spelling": _any(
-        r"\b(?:British|American|(?-i:UK|US))\b.*\b(?:spell\w*|English|way)\b",
-        r"\bspell\w*\b.*\b(?:British|Britons?|Americans?|(?-i:UK|US))\b",
+        r"\b(?:British|American|(?-i:UK|US))\b.*\b(?:spell\w*|English|way|manner)\b",
+        r"\bspel[lt]\w*\b.*\b(?:British|Britons?|Americans?|(?-i:UK|US))\b",
         r"\"(?:colou?r|cent(?:re|er)|favou?r|neighbou?r|theat(?:re|er)|met(?:re|er)|reali[sz]e)\"",
         r"\bEnglish\b.*\b(?:British|American|(?-i:UK|US))\b",
         r"\bwhich (?:spelling|variety of English|kind of English)\b",
@@ -108,14 +110,14 @@ _EVERYDAY = {
     ),
     "lists": _any(
         r"\b(?:I|me to) list (?:this|these|them|the points|things)\b|\beach point\b.*\bline\b",
-        r"\blists\b|\ba list\b(?! of)",
+        r"(?:\blists|\ba list)\b(?! of)",
     ),
     "greeting": _any(r"\bhello\b|\bhi\b|\ba good (?:morning|day)\b"),
     "closing": _any(
         r"\b(?:what|which step|step) (?:comes|to do|to take|you can do|you could do) next\b",
         r"\b(?:action|step) to take\b",
     ),
-    "emphasis": _any(r"\bbold\b(?! (?:\w+ )?(?:colou?rs?|patterns?|enough|red|blue|green))"),
+    "emphasis": _any(r"\bbold\b(?! (?:\w+ )?(?:(?:colou?r|flavou?r|pattern)s?|enough|red|blue))"),
     "hedging": _any(
         rf"\b(?:I|me to|my {_REPLIES} to) (?:am|was|feel|felt|sound|sounded|be|seem|seemed)\b"
         r".*\b(?:unsure|sure|certain|confident|definite|firm|direct|blunt)\b",
@@ -137,13 +139,13 @@ _EVERYDAY = {
         r"\btoo (?:much|long)\b|\bword (?:limit|count)\b|\bhow much (?:detail|text|depth)\b",
         r"\bdepth\b|\bthe gist\b",
         r"\bshort(?: and \w+)?,? or (?:long|thorough|detailed)\b|\b(?:what|which) length\b",
-        r"\ba few lines\b",
+        r"\b(?:a few lines|the essentials)\b|\bI cut\b.*\b(?:down|short)\b",
         r"\b(?:I|me|my)\b.*\b(?:concise|brief|more detail|say (?:more|less)|shorter|longer)\b",
     ),
     "question": _any(
         r"\bquestions? (?:back|in return|from m[ey]|of my own|for you|to you)\b|\bmy questions\b",
         r"\bI (?:ask|asked|stop asking|keep asking)\b(?! (?:what|where|how|why|which|who|whether))",
-        r"\bbeing asked\b|\bask(?:ing)? (?:back|you (?:things|something|nothing|anything|back))\b",
+        r"\bbe(?:ing)? asked\b|\bask(?:ing)? (?:back|you (?:things|something|nothing|anything))\b",
         r"\b(?:end|close|finish)\b.*\bquestion\b|\bquiz you\b",
         r"\b(?:I|me)\b.*\bask(?:ing)? (?:any |too many |fewer |more |you )*(?:\S+ )?questions\b",
     ),
@@ -162,6 +164,7 @@ _OPEN = _any(
     r"\b(?:like|want|wish|prefer|should|shall|look for|dislike|bothers?|better|change|differently"
     rf"|matters|hoping|in mind|works?|suits?|happy|makes)\b.*\b(?:{_REPLIES}|I write)",
     rf"\bmy (?:\w+ )?(?:{_REPLIES}|(?:style|tone|writing)\b)",
+    rf"\b(?:ideal|perfect) {_REPLIES}",
     rf"\b(?:your|an?|good) (?:\w+ )?{_REPLIES}.*\b(?:like|want|bothers?|work|suit|better|be)\b",
 )
 
