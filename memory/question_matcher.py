@@ -41,8 +41,9 @@ THRESHOLD = 4.25
 """Score from which a statement answers: the lowest quarter that `calibrate` finds."""
 
 _ABOUT_THEM = re.compile(
-    r"\babout (?:you|yourself)\W*\Z|\bintroduce yourself\b|\bwho (?:are you|am I talking to)\b"
-    r"|\b(?:get to )?know (?:you|about you)\b|\byour (?:background|situation|life|story)\W*\Z",
+    r"\babout (?:you|yourself)(?:\W*\Z| (?:and your|that you)\b)|\bintroduce yourself\b"
+    r"|\bwho (?:are you|am I talking to|you are)\W*\Z|\bget to know you\b"
+    r"|\byour (?:background|situation|life|story)(?: like)?\W*\Z",
     re.IGNORECASE,
 )
 
