@@ -249,7 +249,9 @@ def test_labels_that_are_not_there_are_refused(aloe: RunAloe, run: Path, tmp_pat
 
 
 @pytest.mark.train
-def test_training_refuses_a_label_that_has_no_say(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+def test_training_takes_the_label_where_it_has_a_say(
+    aloe: RunAloe, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("trl")
     out = ("--out", tmp_path / "model", "--label")
     assert aloe("train", "grpo", "--data", run, *out, "return").is_one_line_about("no label")
