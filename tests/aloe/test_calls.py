@@ -259,6 +259,25 @@ def test_a_line_answers_one_call_only() -> None:
     assert [ask(log, model).text for _ in range(2)] == ["then", "now"]
 
 
+def test_samples_are_other_calls_in_the_same_log() -> None:
+    file, asked = StringIO(), []
+
+    def note(_messages: Sequence[Any], arguments: dict[str, Any]) -> str:
+        asked.append(arguments["seed"])
+        return f"{len(asked)}"
+
+    log, model = CallLog(file), scripted_model(note)
+    found = [ask(log.resampled(n), model, seed=n // 3).text for n in range(5)]
+    assert found == ["1", "2", "3", "4", "5"]
+    assert asked[0] == 0, "the first sample is what the log's own calls get"
+    assert len(set(asked)) == 5
+    assert log.totals.calls == len(file.getvalue().splitlines()) == 5
+    again = CallLog()
+    again.remember(map(json.loads, file.getvalue().splitlines()))
+    assert [ask(again.resampled(n), model, seed=n // 3).text for n in range(5)] == found
+    assert again.totals.replayed == 5
+
+
 def test_a_carried_line_stands_whatever_came_of_it() -> None:
     file = StringIO()
     ask(CallLog(file), scripted_model(Counting(" ")), "silent")

@@ -14,7 +14,7 @@ from aloe.errors import ConfigError
 from aloe.memory.levels import find_levels
 from aloe.memory.merge import merge
 from aloe.memory.prune import prune
-from aloe.memory.returns import LookAhead, Return, find_returns, label_returns
+from aloe.memory.returns import ReturnRule, Return, find_returns, label_returns
 from aloe.schema import AssistantNode, Fault, Persona, ReturnLabel, Tree
 
 OPENING = user("Hello")
@@ -23,13 +23,13 @@ QUESTION = assistant("Do you like lists?", OPENING, agent="a1")
 PAIR = (OPENING, ANSWER, QUESTION)
 
 
-def returns(tree: Tree, levels: Levels, **ahead: float) -> dict[str, Return]:
-    return find_returns(tree, find_levels(tree, levels), LookAhead(**ahead))  # type: ignore[arg-type]
+def returns(tree: Tree, levels: Levels, **rule: float) -> dict[str, Return]:
+    return find_returns(tree, find_levels(tree, levels), ReturnRule(**rule))  # type: ignore[arg-type]
 
 
-def label(tree: Tree, levels: Levels, **ahead: float) -> ReturnLabel:
+def label(tree: Tree, levels: Levels, **rule: float) -> ReturnLabel:
     """Return the label of the first comparison."""
-    found = label_returns(tree, LookAhead(**ahead), levels).verdicts[0].by_return  # type: ignore[arg-type]
+    found = label_returns(tree, ReturnRule(**rule), levels).verdicts[0].by_return  # type: ignore[arg-type]
     assert found
     return found
 
@@ -195,7 +195,7 @@ def test_numbers_out_of_range_are_refused(
     horizon: int, discount: float, z: float, what: str
 ) -> None:
     with pytest.raises(ConfigError, match=what):
-        LookAhead.checked(horizon, discount, z)
+        ReturnRule.checked(horizon, discount, z)
 
 
 def paths(tree: Tree, levels: Levels, reply: str, turns: int) -> list[tuple[float, list[float]]]:
@@ -247,9 +247,9 @@ def test_a_leafs_return_is_its_level_and_without_discount_all_are(chance: random
     for reply, found in returns(tree, levels, horizon=4).items():
         if reply not in continued:
             assert found == Return(value=levels[reply], error=0.0, branches=1, depth=1)
-    for ahead in ({"horizon": 4, "discount": 0.0}, {"horizon": 1, "discount": 0.9}):
-        assert {k: r.value for k, r in returns(tree, levels, **ahead).items()} == levels
-        labelled = label_returns(tree, LookAhead(**ahead), levels)  # type: ignore[arg-type]
+    for rule in ({"horizon": 4, "discount": 0.0}, {"horizon": 1, "discount": 0.9}):
+        assert {k: r.value for k, r in returns(tree, levels, **rule).items()} == levels
+        labelled = label_returns(tree, ReturnRule(**rule), levels)  # type: ignore[arg-type]
         for verdict in labelled.verdicts:
             first, second = levels[verdict.first], levels[verdict.second]
             expected = "tie" if first == second else "first" if first > second else "second"
@@ -263,13 +263,13 @@ def test_relabelling_twice_changes_nothing_and_keeps_the_judges_label(
     chance: random.Random, horizon: int, z: float
 ) -> None:
     tree, levels = drawn(chance)
-    once = label_returns(tree, LookAhead(horizon=horizon, z=z), levels)
-    twice = label_returns(once, LookAhead(horizon=horizon, z=z), levels)
+    once = label_returns(tree, ReturnRule(horizon=horizon, z=z), levels)
+    twice = label_returns(once, ReturnRule(horizon=horizon, z=z), levels)
     assert twice.model_dump_json() == once.model_dump_json()
     assert Tree.model_validate_json(once.model_dump_json()) == once
     assert [v.outcome for v in once.verdicts] == [v.outcome for v in tree.verdicts]
-    other = label_returns(once, LookAhead(horizon=1), levels)
-    assert label_returns(other, LookAhead(horizon=horizon, z=z), levels) == once
+    other = label_returns(once, ReturnRule(horizon=1), levels)
+    assert label_returns(other, ReturnRule(horizon=horizon, z=z), levels) == once
 
 
 @settings(max_examples=60)
@@ -293,7 +293,7 @@ def test_an_extended_tree_changes_only_returns_above_what_was_added(
 
 def test_labels_do_not_outlive_the_tree_they_are_about() -> None:
     tree, levels = two_branches()
-    labelled = label_returns(tree, LookAhead(horizon=2), levels)
+    labelled = label_returns(tree, ReturnRule(horizon=2), levels)
     assert merge([labelled, tree]) == [labelled]
     assert prune(labelled) == labelled
     added, _ = follow(ANSWER, "More.", 0.5)
@@ -306,5 +306,5 @@ def test_labels_do_not_outlive_the_tree_they_are_about() -> None:
 def test_trees_without_labels_are_written_as_before() -> None:
     tree, levels = two_branches()
     assert "by_return" not in tree.model_dump_json()
-    labelled = label_returns(tree, LookAhead(horizon=2), levels)
+    labelled = label_returns(tree, ReturnRule(horizon=2), levels)
     assert '"by_return":{"outcome":"second"' in labelled.model_dump_json()
