@@ -14,7 +14,7 @@ from aloe.errors import ConfigError
 from aloe.memory.levels import find_levels
 from aloe.memory.merge import merge
 from aloe.memory.prune import prune
-from aloe.memory.returns import ReturnRule, Return, find_returns, label_returns
+from aloe.memory.returns import Return, ReturnRule, find_returns, label_returns
 from aloe.schema import AssistantNode, Fault, Persona, ReturnLabel, Tree
 
 OPENING = user("Hello")
@@ -59,6 +59,31 @@ def test_a_question_wins_by_what_came_of_it() -> None:
     close = label(tree, levels, horizon=2, discount=0.9, z=z + 0.01)
     assert (close.outcome, close.reason) == ("abstain", "not told apart")
     assert close.returns == said.returns
+
+
+def test_the_example_of_the_documentation() -> None:
+    """docs/trees.md, with and without rollouts."""
+    levels = {ANSWER.id: 0.5, QUESTION.id: 0.25}
+    nodes, more = list(PAIR), list(PAIR)
+    for reply, after in ((ANSWER, (0.5, 0.5, 0.25)), (QUESTION, (1.0, 1.0, 0.75))):
+        for number, level in enumerate(after):
+            added, known = follow(reply, f"Go on {number}.", level)
+            more += added
+            nodes += added if number == 0 else ()
+            levels |= known
+    once = tree_of(nodes, compared(ANSWER, QUESTION))
+    plain = label(once, levels, horizon=2, discount=0.9, z=0.0)
+    assert plain.outcome == "second"
+    assert plain.returns == pytest.approx((0.5, 0.605), abs=5e-4)
+    assert label(once, levels, horizon=2, discount=0.9).reason == "one branch only"
+    thrice = tree_of(more, compared(ANSWER, QUESTION))
+    found = returns(thrice, levels, horizon=2, discount=0.9)
+    assert found[ANSWER.id].value == pytest.approx(0.461, abs=5e-4)
+    assert found[QUESTION.id].value == pytest.approx(0.566, abs=5e-4)
+    assert found[QUESTION.id].error == pytest.approx(0.039, abs=5e-4)
+    told = label(thrice, levels, horizon=2, discount=0.9, z=1.0)
+    assert (told.outcome, told.error) == ("second", pytest.approx(0.056, abs=5e-4))
+    assert label(thrice, levels, horizon=2, discount=0.9, z=2.0).reason == "not told apart"
 
 
 def test_each_message_counts_the_same_and_the_error_is_that_of_the_first_fork() -> None:
