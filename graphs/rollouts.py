@@ -7,7 +7,7 @@ of labels by return (`aloe.memory.returns`), from what a policy, one of the assi
 A rollout is a single path: the user speaks, one assistant answers, and nobody is compared. So it
 costs two calls a turn beside the inducer's, and is the policy's own doing down to its last turn.
 Without wishes that a program can check such replies have no level, because they have no siblings:
-labels then need given ones. Each rollout asks its models with seeds of its own; two that say the
+labels then need given ones. Each rollout is another sample (`aloe.calls.sample`); two that say the
 same share their nodes, whose ids are hashes of what was said, and count once.
 
 What the tree holds stays as it is. Its labels by return are left out, since there is more to look
@@ -16,12 +16,13 @@ at now.
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
 from aloe.agents.assistant import Assistant
 from aloe.agents.registry import find_roles
+from aloe.calls.sample import sampling, vary_seed
 from aloe.config import Config, SimulationConfig
 from aloe.errors import ConfigError, ContextError
 from aloe.graphs.concurrency import work_through
@@ -38,9 +39,6 @@ logger = logging.getLogger("aloe")
 
 WIDTH = 16
 """Rollouts of one tree that are played at once."""
-
-Resample = Callable[[int], SimulationContext]
-"""Gives the agents of a run with the seeds of the n-th sample, from 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,25 +82,24 @@ def plan_rollouts(tree: Tree, config: SimulationConfig) -> list[Rollout]:
     return found
 
 
-async def roll_out(tree: Tree, config: SimulationConfig, resample: Resample) -> Tree:
+async def roll_out(tree: Tree, context: SimulationContext) -> Tree:
     """Return `tree` with the continuations that it lacks.
 
     Args:
         tree: a finished tree.
-        config: says how often, how far and by whom replies are continued.
-        resample: gives the agents, with seeds of their own for each sample.
+        context: agents and settings; these say how often, how far and by whom it is continued.
 
     Raises:
         ModelError: the run cannot go on.
         CallError: a call failed for good; the tree is lost, others may pass.
     """
-    planned = plan_rollouts(tree, config)
+    planned = plan_rollouts(tree, context.config)
     played: dict[int, list[Node]] = {}
 
     async def play(item: tuple[int, Rollout]) -> None:
         number, rollout = item
-        context = resample(rollout.sample)
-        played[number] = await _play(tree, rollout, config, context)
+        with sampling(rollout.sample):
+            played[number] = await _play(tree, rollout, context)
 
     await work_through(enumerate(planned), min(WIDTH, len(planned)), play)
     added = {node.id: node for number in sorted(played) for node in played[number]}
@@ -162,14 +159,12 @@ def _count_branches(tree: Tree, reply: Node, exchanges: int) -> int:
     return len(replies) if len(replies) > 1 else _count_branches(tree, replies[0], exchanges - 1)
 
 
-async def _play(
-    tree: Tree, rollout: Rollout, config: SimulationConfig, context: SimulationContext
-) -> list[Node]:
+async def _play(tree: Tree, rollout: Rollout, context: SimulationContext) -> list[Node]:
     """Return the messages of one continuation, up to one below which nothing could be learnt."""
-    path = tree.path(rollout.reply)
+    config, path = context.config, tree.path(rollout.reply)
     added: list[Node] = []
     for _ in range(rollout.exchanges):
-        assistant = _choose(config.rollouts.policy, context, tree.id, path[-1].id, rollout.sample)
+        assistant = _choose(config.rollouts.policy, context, tree.id, path[-1].id)
         try:
             said = await _exchange(tree, path, replace(context, assistants=(assistant,)))
         except ContextError as error:
@@ -184,12 +179,10 @@ async def _play(
     return added
 
 
-def _choose(
-    policy: str | None, context: SimulationContext, tree: str, after: str, sample: int
-) -> Assistant:
+def _choose(policy: str | None, context: SimulationContext, tree: str, after: str) -> Assistant:
     if policy:
         return next(each for each in context.assistants if each.name == policy)
-    rng = random.Random(derive_seed("policy", tree, after, sample))
+    rng = random.Random(vary_seed(derive_seed("policy", tree, after)))
     return rng.choice(context.assistants)
 
 

@@ -11,7 +11,6 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Self
 
 from aloe.calls.event import Event
@@ -19,7 +18,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import AloeError
 from aloe.graphs.checkpoints import Checkpoints
-from aloe.graphs.context import SimulationContext, make_context, open_models
+from aloe.graphs.context import make_context, open_models
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.rollouts import roll_out
 from aloe.graphs.tree import grow_tree
@@ -40,13 +39,9 @@ def make_grower(
     context = make_context(config, models, calls)
     names = {name: model.name for name, model in models.items()}
 
-    @cache
-    def resample(sample: int) -> SimulationContext:
-        return make_context(config, models, calls.resampled(sample))
-
     async def grow(each: PlannedTree) -> Tree:
         tree = await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
-        return await roll_out(tree, config.simulation, resample) if each.start else tree
+        return await roll_out(tree, context) if each.start else tree
 
     return grow
 

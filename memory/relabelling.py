@@ -99,15 +99,15 @@ def relabel_file(
         InputError: there are no trees, or a line is broken (with its number).
         StoreError: `out` cannot be written, is in use or holds other trees.
     """
-    target = source if out is None else out
+    next(read_trees(source), None)  # before anything is made
+    target = out or _find_home(source)
     if target.suffix == ".gz":
         raise ConfigError(f"{target} is packed and is not written to; name another with --out")
     if target.is_file() or target.suffix == ".jsonl":
         return _write(source, target, rule, rated)
     if target.is_dir() and any(target.iterdir()):
+        _check_same(source, target)
         with RunFolder(target).locked():
-            if out is not None:
-                _check_same(source, target)
             return _write(source, target / "trees.jsonl", rule, rated)
     with explain_failure(target), replace_folder(target) as part:
         for name in COMPANIONS if source.is_dir() else ():
@@ -125,9 +125,18 @@ def _write(
     return found
 
 
+def _find_home(source: Path) -> Path:
+    """Return the run folder of a file of trees if it has one, and else what was named."""
+    in_run = source.name == "trees.jsonl" and (source.parent / "config.toml").exists()
+    return source.parent if in_run else source
+
+
 def _check_same(source: Path, target: Path) -> None:
     """Make sure that what is written over are labels of these very trees."""
-    held = read_trees(target) if (target / "trees.jsonl").exists() else iter(())
+    file = target / "trees.jsonl"
+    if source.resolve() in (target.resolve(), file.resolve()):
+        return
+    held = read_trees(target) if file.exists() else iter(())
     for mine, theirs in zip_longest(read_trees(source), held):
         if mine is None or theirs is None or mine.nodes != theirs.nodes:
             raise StoreError(f"{target} holds other things than these trees; name another folder")

@@ -21,19 +21,19 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
 from aloe.calls.refusals import Refusals
+from aloe.calls.sample import vary_seed
 from aloe.config import PAID, Price
 from aloe.errors import CallError, TransientCallError
 from aloe.models.limits import Limiter
 from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
-from aloe.schema import derive_seed, digest
+from aloe.schema import digest
 
 SPELLED = 8192
 """Messages remembered as written; when there are more, some will stand in the file twice."""
@@ -105,22 +105,6 @@ class CallLog:
         self._journal: dict[str, list[dict[str, Any]]] = {}
         self._failed: dict[str, str] = {}
         self._spelled: dict[tuple[str | None, str, str], str] = {}
-        self._sample = 0
-
-    def resampled(self, sample: int) -> Self:
-        """Return the same log for calls that are to differ from those made through this one.
-
-        Args:
-            sample: which of several answers to the same call is wanted; 0 is the first, which
-                this log's own calls get.
-        """
-        other = copy(self)  # what both hold, they share
-        other._sample = sample
-        return other
-
-    def seed(self, seed: int) -> int:
-        """Return the sampling seed of a call that asks for the seed `seed`."""
-        return derive_seed("sample", self._sample, seed) if self._sample else seed
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with each finished event from now on as well."""
@@ -242,7 +226,7 @@ class Call:
             CallError: this call failed.
         """
         if "seed" in wishes:
-            wishes["seed"] = self._log.seed(wishes["seed"])
+            wishes["seed"] = vary_seed(wishes["seed"])
         reply = await self._asked(messages, wishes)
         room = self._model.thinking_room
         if not reply.crowded_out or room is None or "max_tokens" in wishes:

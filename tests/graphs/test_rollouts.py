@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
 from aloe.config import Config
-from aloe.graphs.context import SimulationContext, make_context
+from aloe.graphs.context import make_context
 from aloe.graphs.rollouts import plan_rollouts, roll_out
 from aloe.memory.api import relabel, to_frame
 from aloe.memory.merge import merge, replace_fields
@@ -53,12 +53,8 @@ def settings(**rollouts: Any) -> Config:
 def rolled(tree: Tree, wanted: Config, model: Model | None = None, **parts: Any) -> Tree:
     """Return `tree` with rollouts; `parts` replace what the context would hold."""
     played = models(wanted, model or scripted_model(varied))
-
-    def resample(sample: int) -> SimulationContext:
-        made = make_context(wanted, played, CallLog().resampled(sample))
-        return SimulationContext(**{**vars(made), **parts})
-
-    return asyncio.run(roll_out(tree, wanted.simulation, resample))
+    context = replace(make_context(wanted, played, CallLog()), **parts)
+    return asyncio.run(roll_out(tree, context))
 
 
 GROWN = grow(settings(count=0), model=scripted_model(varied))
