@@ -15,7 +15,7 @@ from aloe.errors import ConfigError, StoreError
 from aloe.files.records import read_records
 from aloe.files.writing import explain_failure, replace_chunks, replace_folder
 from aloe.label_agreement import LabelAgreement
-from aloe.memory.returns import ReturnRule, label_returns
+from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, label_returns
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree
 
@@ -59,9 +59,12 @@ def relabel_trees(
         raise ConfigError("none of the given levels is that of a reply that needs one")
     if not found.compared:
         reasons = ", ".join(f"{count} {why}" for why, count in found.undecided.most_common())
+        remedy = "continue them with `aloe simulate --extend DIR --rollouts N`"
+        if NO_LEVEL_BELOW in found.undecided:
+            remedy = "give the levels of what follows them with --levels FILE"
         raise ConfigError(
             f"no two replies to one message can be compared by what came of them ({reasons}); "
-            "continue them with `aloe simulate --extend DIR --rollouts N`"
+            f"{remedy}"
         )
 
 

@@ -33,6 +33,10 @@ ROUNDING = 1e-9
 """Differences up to this are none: sums of shares in another order are not equal bit by bit."""
 
 
+NO_LEVEL_BELOW = "no level below"
+"""The reason where a talk went on, but nothing that followed has a level."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReturnRule:
     """How far labels look, and what difference they take for real."""
@@ -99,7 +103,7 @@ def label_returns(tree: Tree, rule: ReturnRule, rated: Mapping[str, float] | Non
     levels = find_levels(tree, rated)
     returns = find_returns(tree, levels, rule)
     labelled = [
-        verdict.model_copy(update={"by_return": _compare(verdict, returns, levels, rule)})
+        verdict.model_copy(update={"by_return": _compare(tree, verdict, returns, levels, rule)})
         for verdict in tree.verdicts
     ]
     return tree.model_copy(update={"verdicts": tuple(labelled)})
@@ -111,7 +115,11 @@ def forget_returns(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _compare(
-    verdict: Verdict, returns: Mapping[str, Return], levels: Levels, rule: ReturnRule
+    tree: Tree,
+    verdict: Verdict,
+    returns: Mapping[str, Return],
+    levels: Levels,
+    rule: ReturnRule,
 ) -> ReturnLabel:
     first, second = returns.get(verdict.first), returns.get(verdict.second)
     label = ReturnLabel(
@@ -125,7 +133,9 @@ def _compare(
         reason = levels.missing[verdict.second if first else verdict.first]
         return label.model_copy(update={"reason": reason})
     if rule.turns > 1 and min(first.depth, second.depth) == 1:
-        return label.model_copy(update={"reason": "not continued"})
+        ends = [each for each in (verdict.first, verdict.second) if returns[each].depth == 1]
+        reason = NO_LEVEL_BELOW if all(map(tree.children, ends)) else "not continued"
+        return label.model_copy(update={"reason": reason})
     if first.depth != second.depth:
         return label.model_copy(update={"reason": "not as deep"})
     error = None if None in (first.error, second.error) else hypot(first.error, second.error)  # type: ignore[arg-type]

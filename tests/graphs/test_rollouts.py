@@ -310,11 +310,15 @@ def test_the_command_extends_resumes_and_keeps_what_was_there(
     assert list(read_trees(tmp_path / "parts")) == after
     again = aloe(*extend, "--out", tmp_path / "whole", "--quiet", "--json")
     assert again.result["calls"] == 0
+    assert aloe("relabel", tmp_path / "whole", "--horizon", 2).is_one_line_about("--levels FILE")
+    assert aloe("relabel", tmp_path / "whole", "--discount", 0).code == 0
+    assert all(v.by_return for t in read_trees(tmp_path / "whole") for v in t.verdicts)
     longer = ("simulate", "--extend", tmp_path / "whole", "--out", tmp_path / "longer")
     assert aloe(*longer, "--turns", 3, "--quiet").code == 0
     for old, new in zip(after, read_trees(tmp_path / "longer"), strict=True):
         assert new.nodes[: len(old.nodes)] == old.nodes
         assert max(node.turn for node in new.nodes) == 3
+        assert not [v for v in new.verdicts if v.by_return], "there is more to look at now"
 
 
 def test_what_makes_no_sense_is_refused(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
