@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -162,7 +163,7 @@ def test_it_says_again_what_a_reply_goes_against_and_that_is_no_echo() -> None:
 def test_flipped_prompts_show_the_notes_that_the_path_says_were_told() -> None:
     _, prompts = talk(PERSONA, [f"{HELP} {ASKS}", HELP, HELP], "small", disclosure="reticent",
                       volunteers=0, complains=0)  # fmt: skip
-    for earlier, later in zip(prompts[1:], prompts[2:], strict=False):
+    for earlier, later in pairwise(prompts):
         assert later[: len(earlier)] == earlier
     *_, wanted, _, told, _, nothing, _, now = prompts[3]
     assert WANTS in wanted
