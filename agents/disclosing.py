@@ -75,7 +75,7 @@ class Matter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class CheckableWishes:
     """The wishes of a persona that a program can check, by dimension."""
 
     persona: Persona
