@@ -53,7 +53,9 @@ NOTE = "Note:"
 
 NO_NOTE = "(No new note.)"
 PRESSES = "(No new note. The person is tired of questions and asks for the answer.)"
-LEAVES_OPEN = "(No new note. If the assistant asks something that no note answers, the person leaves it open.)"
+LEAVES_OPEN = (
+    "(No new note. If the assistant asks what no note answers, the person leaves it open.)"
+)
 AGAIN = "(No new note. The person told this before and now says so:"
 AGAINST = "(No new note. The reply goes against what the person told, and the person says so:"
 WANTS = "(No new note. The person wants to know:"
