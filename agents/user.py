@@ -54,7 +54,7 @@ NOTE = "Note:"
 NO_NOTE = "(No new note.)"
 PRESSES = "(No new note. The person is tired of questions and asks for the answer.)"
 LEAVES_OPEN = (
-    "(No new note. If the assistant asks what no note answers, the person leaves it open.)"
+    "(No new note. The person leaves open what is asked and no note answers.)"
 )
 AGAIN = "(No new note. The person told this before and now says so:"
 AGAINST = "(No new note. The reply goes against what the person told, and the person says so:"
