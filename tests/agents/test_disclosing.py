@@ -194,6 +194,28 @@ def test_an_open_question_gets_the_first_thing_not_yet_said(disclosure: str) -> 
     assert (told[2].told, told[2].asked) == ((), "again")
 
 
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "Is there anything else I can help you with?",
+        "How else may I assist you today?",
+        "Shall I explain further?",
+        "What would you like to know more about?",
+        "What can I help you with?",
+        "Does that help?",
+    ],
+)
+def test_an_offer_of_help_asks_nothing(closing: str) -> None:
+    sleepless = Persona.of(
+        "I live in Leeds. I am trying to sleep eight hours again.",
+        "I want plain answers. I ask for help only when it is nearly too late.",
+    )
+    for matter in (statements(sleepless), wishes(emoji="some", lists="list")):
+        found = act(matter, after(f"{HELP} {closing}"), disclosure="reticent", complains=0,
+                    volunteers=0)  # fmt: skip
+        assert found == Act()
+
+
 def test_only_the_first_question_about_the_user_is_answered() -> None:
     matter = wishes(emoji="some", lists="list")
     questions = [find_questions(name, "train")[0] for name in ("lists", "emoji")]
