@@ -221,7 +221,7 @@ class Answering:
         parent = path[-1].id if path else None
         return UserNode.of(parent, text, tree=tree, turn=len(path) // 2 + 1)
 
-    def done(self, persona: Persona, user: UserNode) -> bool:
+    def done(self, persona: Persona, tree: str, path: Turns) -> bool:
         return False
 
 
