@@ -24,7 +24,6 @@ from command import RunAloe
 from langchain_core.messages import AIMessage, BaseMessage
 from rich.console import Console
 
-from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
 from aloe.config import Config
@@ -154,18 +153,15 @@ class Marker:
         return ()
 
 
-def by_rule(**parts: Any) -> dict[str, Any]:
-    return {"user": RuleUser(), "inducer": Marker(), **parts}
-
-
 def test_rollouts_that_begin_alike_share_what_is_said() -> None:
-    tree = grow(settings(count=0), persona=PICKY, **by_rule())
-    found = rolled(tree, settings(), **by_rule())
+    alike = {"user": Answering(), "inducer": Marker()}
+    tree = grow(settings(count=0), persona=PICKY, **alike)
+    found = rolled(tree, settings(), **alike)
     shared = [n for n in tree.nodes if n.role == "user" and n.turn == 2]
     replies = [each for node in shared for each in found.children(node.id)]
     before = [each for node in shared for each in tree.children(node.id)]
     assert replies[: len(before)] == before
-    assert len(replies) > len(before), "the rule says the same, the assistants do not"
+    assert len(replies) > len(before), "the user says the same, the assistants do not"
     assert len({node.id for node in found.nodes}) == len(found.nodes)
     assert merge([found, tree]) == [found]
 
