@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from aloe.benchmark.cases import Case, load_cases
-from aloe.benchmark.dialogues import PlannedDialogue, plan
+from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.families import warn_about_judges
 from aloe.benchmark.folder import check_same, read_bench
 from aloe.benchmark.forecast import BenchForecast, forecast
@@ -80,6 +80,7 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
     config = configs["candidate"]
     suite = load_cases(config.benchmark.cases)
     _check_scales(suite)
+    check_cases(suite, config)
     cases = _spread(suite, config.benchmark.limit)
     swaps = _assign_stand_ins(suite)
     found = BenchPlan(

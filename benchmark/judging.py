@@ -61,7 +61,7 @@ async def judge_dialogue(
                 "right": right(reply.content, probe) if probe else None,
                 "recall": await asyncio.to_thread(recall, tree, persona, checker) if last else None,
                 "user_faults": user.faults,
-                "leaked": leaked(persona, user, tree.id),
+                "leaked": leaked(persona, user, tree),
                 "on_table": _on_table(user),
                 "empty": not reply.content,
             }

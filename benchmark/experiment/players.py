@@ -16,6 +16,7 @@ from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.rewriter import rewrite, stated
 from aloe.agents.transcript import Turns, chat_messages
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
+from aloe.memory.verifiable.manners import ASIDES
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
 
@@ -57,14 +58,15 @@ def training_questions() -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleMarker:
-    """Marks every sentence but the question at the end: with a rule user all of them are facts."""
+    """Marks every sentence of a rule user that is no question of the bank and tells something."""
 
     questions: frozenset[str]
 
     async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:  # noqa: ARG002
         """Return what `user`, a message, reveals."""
         said = sentences(user.content)
-        return tuple(Disclosure(quote=text) for text in said if text not in self.questions)
+        beside = self.questions | ASIDES
+        return tuple(Disclosure(quote=text) for text in said if text not in beside)
 
 
 @dataclass(frozen=True, kw_only=True)
