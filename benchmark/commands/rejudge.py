@@ -31,7 +31,7 @@ def rejudge(
         typer.Option("--out", metavar="NEWDIR", help="Run folder to write; resumed if it exists."),
     ],
     judge: Annotated[
-        str | None, typer.Option("--judge", metavar="STR", help="Model that judges now.")
+        str | None, typer.Option("--judge", metavar="STR", help="The new judge's model.")
     ] = None,
     base_url: BaseUrl = None,
     concurrency: Annotated[
@@ -43,8 +43,8 @@ def rejudge(
 ) -> None:
     """Judge stored trees again with another judge, and show which labels flip.
 
-    The settings are those of DIR, but for the judge: its model, panel and `[judge]` section come
-    from --config, and --judge wins. Nothing is generated again.
+    Settings come from DIR, except the judge's: its model, panel and `[judge]` section come from
+    --config, and --judge overrides them. Nothing is generated again.
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """

@@ -38,14 +38,15 @@ app = typer.Typer(
 @app.command()
 def grow(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="personas.jsonl to grow.")],
-    count: Annotated[int | None, typer.Option("--count", help="Personas wanted.")] = None,
+    count: Annotated[int | None, typer.Option("--count", help="Number of personas.")] = None,
     seeds: Annotated[
         Path | None,
         typer.Option("--seeds", metavar="DIR", help="profiles.jsonl and personalities.jsonl."),
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Writer calls in flight.")] = None,
     compose: Annotated[
-        bool, typer.Option("--compose", help="Put shipped sentences together; no model.")
+        bool,
+        typer.Option("--compose", help="Compose shipped sentences; no model."),
     ] = False,
     model: ModelName = None,
     base_url: BaseUrl = None,
@@ -56,8 +57,8 @@ def grow(
 ) -> None:
     """Grow a pool of personas with a model, without near-duplicates.
 
-    Writes FILE and, beside it, a folder with the vectors and the fate of every candidate. The same
-    command again goes on where the last one stopped.
+    Writes FILE and, beside it, a folder with the vectors and what became of every candidate. The
+    same command resumes where the last one stopped.
 
     Example: `aloe personas grow --count 100 --out personas.jsonl`
     """

@@ -43,7 +43,9 @@ class SimulateOptions:
     extend: Annotated[
         Path | None,
         typer.Option(
-            "--extend", metavar="DIR", help="Finished run whose trees grow to more turns in --out."
+            "--extend",
+            metavar="DIR",
+            help="Finished run whose trees get more turns in --out.",
         ),
     ] = None
     trees: Annotated[int | None, typer.Option("--trees", help="How many trees.")] = None
@@ -61,30 +63,30 @@ class SimulateOptions:
     ] = None
     workers: Annotated[
         int | None,
-        typer.Option("--workers", help="Processes; default: one for every 128 trees in flight."),
+        typer.Option("--workers", help="Processes; default: one per 128 trees in flight."),
     ] = None
     engine: Annotated[
         str | None,
-        typer.Option("--engine", metavar="local|ray", help="Where the workers are."),
+        typer.Option("--engine", metavar="local|ray", help="Where the workers run."),
     ] = None
     ray_address: Annotated[
         str | None,
         typer.Option(
             "--ray-address",
             metavar="STR",
-            help="Ray cluster, auto or HOST:PORT; default: a Ray of this machine for this run.",
+            help="Ray cluster, auto or HOST:PORT; default: start Ray here for this run.",
         ),
     ] = None
     max_cost: MaxCost = None
     max_calls: MaxCalls = None
     max_tokens: MaxTokens = None
     record: Annotated[
-        Path | None, typer.Option("--record", metavar="FILE", help="Keep all answers in FILE.")
+        Path | None, typer.Option("--record", metavar="FILE", help="Record all answers in FILE.")
     ] = None
     replay: Annotated[
         Path | None,
         typer.Option(
-            "--replay", metavar="FILE", help="Take all answers from FILE; no server is asked."
+            "--replay", metavar="FILE", help="Take all answers from FILE; calls no server."
         ),
     ] = None
     fork: Annotated[
@@ -92,7 +94,7 @@ class SimulateOptions:
         typer.Option(
             "--fork",
             metavar="NEWDIR",
-            help="Run in NEWDIR, using again what answers of --out still fit.",
+            help="Run in NEWDIR, reusing the answers of --out that still fit.",
         ),
     ] = None
     model: ModelName = None
@@ -167,11 +169,11 @@ class SimulateOptions:
 def simulate(options: SimulateOptions) -> None:
     """Simulate conversation trees between persona users and assistants.
 
-    Writes DIR/config.toml, DIR/trees.jsonl and DIR/events.jsonl. The same command again goes on
-    where the last one stopped. With `--extend` the trees and settings of a finished run are taken
-    over, no call of it is repeated, and only --turns, --concurrency and the expansion may change.
-    A run that stops at --max-cost, --max-calls or --max-tokens, which count what the folder has
-    cost in all, ends with exit code 3 and goes on with a higher cap.
+    Writes DIR/config.toml, DIR/trees.jsonl and DIR/events.jsonl. The same command resumes where
+    the last one stopped. `--extend` continues the trees of a finished run with its settings and
+    repeats no call; only --turns, --concurrency and the expansion may change. --max-cost,
+    --max-calls and --max-tokens count everything the folder has cost so far; a run that reaches
+    one exits with code 3 and can be resumed with a higher cap.
 
     Example: `aloe simulate --personas personas.jsonl --trees 10 --turns 5 --out runs/first`
     """
