@@ -67,9 +67,9 @@ class FoundRole:
         except AloeError:
             raise
         except Exception as error:
-            raise ConfigError(f"'{self.use}' cannot be made: {describe_error(error)}") from None
+            raise ConfigError(f"'{self.use}' cannot be created: {describe_error(error)}") from None
         if not callable(made):
-            raise ConfigError(f"'{self.use}' makes something that cannot be called")
+            raise ConfigError(f"'{self.use}' does not return a callable")
         call: Callable[..., Any] = made
         return call
 
@@ -155,8 +155,7 @@ def _own_place(found: FoundRole) -> Place:
         settings = RoleConfig.model_validate({"use": found.use, hook: given[hook]})
     except ValueError:
         raise ConfigError(
-            f"roles.{found.name}: '{found.use}' has to say where it works, itself or in settings: "
-            f"{HOOKS}"
+            f"roles.{found.name}: '{found.use}' needs a place, on itself or in settings: {HOOKS}"
         ) from None
     assert settings.place
     return settings.place

@@ -21,5 +21,5 @@ def resumable(folder: Path | None = None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         where = f" in {folder}" if folder else ""
-        say(f"stopped; run the same command again to go on{where}")
+        say(f"stopped; run the same command again to resume{where}")
         raise typer.Exit(INTERRUPTED) from None

@@ -44,7 +44,7 @@ class BenchPlan:
         found = [] if self.by_rule else warn_about_judges(self.config)
         if lonely := sum(each.stand_in is None for each in self.dialogues["candidate"]):
             found.append(
-                f"{lonely} dialogues have no gain: nobody differs in life and in personality"
+                f"{lonely} dialogues have no gain: nobody differs in profile and in personality"
             )
         return found
 

@@ -168,7 +168,7 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
         ):
             if there != here:
                 found.append(
-                    f"{sides[0].name} and {side.name} have other {what}: what differs may be theirs"
+                    f"{sides[0].name} and {side.name} differ in {what}, which may be the reason"
                 )
     for side in sides:
         if is_incomplete(side.rows):

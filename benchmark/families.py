@@ -32,13 +32,11 @@ def warn_about_judges(config: Config) -> list[str]:
     found = []
     for judge in judges:
         if judge == user:
-            found.append(f"{judge} judges and plays the user: it knows what it meant to hear")
+            found.append(f"{judge} judges and plays the user: it knows what it wanted to hear")
         if judge == candidate:
-            found.append(f"{judge} judges itself: its own words are what it likes best")
+            found.append(f"{judge} judges itself and may prefer its own words")
         elif family(judge) and family(judge) == family(candidate):
             found.append(f"{judge} judges a model of its own family ({family(judge)})")
     if len({family(judge) or judge for judge in judges}) < 2:
-        found.append(
-            "all judges are of one family: their shared taste cannot be told from the truth"
-        )
+        found.append("all judges are of one family: a bias that they share would go unnoticed")
     return found

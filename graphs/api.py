@@ -202,7 +202,7 @@ def _persona(given: object, number: int) -> Persona:
         raise ConfigError(f"personas[{number}]: a Persona or a text, not {given!r}")
     persona = Persona.of(given, "")
     if not persona.facts:
-        raise ConfigError(f"personas[{number}]: says nothing about anybody")
+        raise ConfigError(f"personas[{number}]: is empty")
     return persona
 
 

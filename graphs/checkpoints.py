@@ -110,7 +110,7 @@ class Checkpoints:
         except (Error, PoolTimeout) as error:
             raise StoreError(
                 f"checkpoints cannot be kept in Postgres ({_first_line(error)}); the same command "
-                "goes on from what is there"
+                "resumes from what is saved"
             ) from None
         return state
 

@@ -42,7 +42,7 @@ def plan_extension(trees: Iterable[Tree], models: Mapping[str, Model]) -> list[P
     found = []
     for tree in trees:
         if tree.models != names:
-            raise ConfigError(f"tree {tree.id} was grown with other models; go back to those")
+            raise ConfigError(f"tree {tree.id} was grown with other models; use the same ones")
         found.append(PlannedTree(persona=tree.persona, seed=tree.seed, start=tree))
     return found
 

@@ -214,5 +214,5 @@ def _check_same_trees(
     if strangers := sorted(there - known):
         raise ConfigError(
             f"{folder.path} holds {len(strangers)} trees that do not come from these personas "
-            f"({strangers[0]} is the first); name the file it was begun with, or another folder"
+            f"({strangers[0]} is the first); name the file it was started with, or another folder"
         )

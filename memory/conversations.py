@@ -57,7 +57,7 @@ def read_conversations(path: Path) -> Iterator[tuple[Place, Tree]]:
     for place, record in read_records(path):
         if not is_conversation(record):
             raise place.error(
-                "is no conversation: 'conversations' has to be a list of turns, each with 'user' "
+                "is not a conversation: 'conversations' must be a list of turns, each with 'user' "
                 "and 'assistant'"
             )
         trees.append(tree := _tree(record, place))

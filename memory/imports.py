@@ -107,8 +107,8 @@ def _no_text(record: Any, given: Columns) -> str:
             return f"holds {_sort(held[name])} and no text as '{name}'"
         return f"holds no text as '{name}'; fill it in, or leave such rows out with --skip-bad"
     if any(_is_sentence(str(name)) for name in record):
-        return "has no line with the names of its columns above it; put one there, such as persona"
-    return f"holds no text that is known as one; its columns are {there}: choose with --column"
+        return "has no header line; add one with the columns' names, such as persona"
+    return f"has no column known to hold text; its columns are {there}: choose with --column"
 
 
 def _sort(value: Any) -> str:

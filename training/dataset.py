@@ -182,7 +182,7 @@ def _file(data: Path, method: Method) -> Path:
     if data.is_file():
         return data
     if not data.is_dir():
-        raise InputError(data, "is no file but a pipe or a device, and is read more than once; "
+        raise InputError(data, "is a pipe or a device, and has to be read more than once; "
                                "write it to a file first")  # fmt: skip
     stems = (FORMAT[method], "train", f"{FORMAT[method]}/train")
     names = ["trees.jsonl", *(stem + suffix for stem in stems for suffix in SUFFIXES)]
@@ -233,7 +233,7 @@ def _examples(raw: Any, method: Method) -> Iterator[dict[str, Any]]:
             yield {**columns, "prompt": prompt, "completion": completion}
     elif "conversations" in columns and "prompt" not in columns:
         raise UnfitError(
-            "has 'conversations' of another layout than the paper's; rename 'from' and 'value' to "
+            "'conversations' does not have the paper's layout; rename 'from' and 'value' to "
             "'role' (system, user, assistant) and 'content', and the column to 'messages' for sft"
         )
     else:

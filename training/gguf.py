@@ -170,7 +170,7 @@ def _parsed(name: str) -> tuple[str, str]:
 
 def _base_file(base: str) -> Path:
     if not is_gguf(base):
-        raise ConfigError(f"{base} is no GGUF file; serve what is trained on it with hf:DIR")
+        raise ConfigError(f"{base} is not a GGUF file; serve what is trained on it with hf:DIR")
     return weights_path(base)
 
 

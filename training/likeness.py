@@ -77,8 +77,8 @@ def check_likeness(model: Any, tokenizer: Any, base: str) -> None:
     if not apart <= MARGIN * explained + FLOOR:
         raise ModelError(
             f"{base}: log-probabilities of transformers and of llama.cpp differ by {apart:.3f} "
-            f"nats on one prompt, and rounding explains {explained:.3f}; it would be trained as "
-            "one model and served as another, so name the checkpoint folder it was made from"
+            f"nats on one prompt, and rounding explains {explained:.3f}; the model served would "
+            "not be the one trained, so name the checkpoint folder it was made from"
         )
 
 

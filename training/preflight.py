@@ -66,7 +66,7 @@ def make_token_counter(tokenizer: Path) -> Count:
             "--tokenizer needs transformers: pip install 'aloe-align[train]'"
         ) from None
     if not tokenizer.is_dir():
-        raise ConfigError(f"{tokenizer} is no folder; give one with a tokenizer's files")
+        raise ConfigError(f"{tokenizer} is not a folder; give one with a tokenizer's files")
     with reading(str(tokenizer), "folder with a tokenizer that transformers can load"):
         loaded: Any = AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
     if not loaded.chat_template:

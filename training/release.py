@@ -78,7 +78,7 @@ def write_folder(out: Path, rows: Mapping[Split, Sequence[Row]], card: str) -> d
     """
     held_there = {file.name for file in out.iterdir()} if out.is_dir() else set()
     if strange := held_there - {"README.md", "train.jsonl", "test.jsonl"}:
-        raise StoreError(f"{out} holds {min(strange)}, so it is no dataset; name another folder")
+        raise StoreError(f"{out} holds {min(strange)}, so it is not a dataset; name another folder")
     by_split: dict[Split, Sequence[Row]] = {split: rows.get(split, ()) for split in SPLITS}
     for split, held in by_split.items():
         if held:

@@ -58,7 +58,7 @@ def find_reward(name: str | None, ready: Reward | None = None) -> Reward:
         return RewardModel(name)
     if ":" not in name:
         raise ConfigError(
-            f"there is no reward {name}: it is neither {' nor '.join(READY)}, no folder, and not "
+            f"there is no reward {name}: it is neither {' nor '.join(READY)}, nor a folder, nor "
             "MODULE:FUNCTION"
         )
     found: Reward = import_named(name, f"there is no reward {name}")
@@ -81,7 +81,7 @@ class RewardModel:
         from aloe.models.checkpoint import load_checkpoint
 
         if not _scores(Path(folder)):
-            raise ConfigError(f"{folder} is no reward model; make one with `aloe train reward`")
+            raise ConfigError(f"{folder} is not a reward model; make one with `aloe train reward`")
         loaded = load_checkpoint(folder, scoring=True)
         self._model, self._tokenizer = loaded.model.eval(), loaded.tokenizer
         if self._tokenizer.pad_token is None:

@@ -130,7 +130,7 @@ def _take_steps(
 
 def _unread(unread_system_messages: int) -> str:
     rows = "1 row" if unread_system_messages == 1 else f"{unread_system_messages} rows"
-    return f"the chat template leaves out the system messages of {rows}: they are not trained on"
+    return f"the chat template drops the system messages of {rows}: they are not trained on"
 
 
 @contextmanager

@@ -162,7 +162,7 @@ def add_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool) 
             adapted = get_peft_model(model, adapter)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(
-            f"no adapter can be put on '{wanted}' of this model "
+            f"'{wanted}' of this model cannot have an adapter "
             f"({shorten(str(error), 200, placeholder='...')}); name other layers as "
             "training.target_modules, or train with --full"
         ) from None

@@ -157,7 +157,7 @@ class ChatTokens:
         if self._learn_thoughts:
             return Spoken(thoughts="", answer=whole)
         raise ConfigError(
-            f"the reply holds thoughts and no answer behind them ({whole[:60]!r}); leave it out, "
+            f"the reply holds thoughts and no answer after them ({whole[:60]!r}); leave it out, "
             "or learn thoughts too: training.thoughts = 'trained'"
         )
 
@@ -184,7 +184,7 @@ class ChatTokens:
         kept = _begins(ids, self._prompt_ids(before))
         if not kept or self._text(ids) != self._text(whole):
             raise ConfigError(
-                f"the tokenizer cannot divide a prompt from its reply (...{before[-20:]!r} and "
+                f"the tokenizer cannot separate a prompt from its reply (...{before[-20:]!r} and "
                 f"{written[:20]!r}...)"
             )
         return ids
@@ -251,7 +251,7 @@ class ChatTokens:
         for message in _TRIAL:
             _, found, rest = rest.partition(message["content"])
             if not found:
-                raise _unfit(f"it leaves out {message['content']!r} once the conversation goes on")
+                raise _unfit(f"it drops {message['content']!r} once the conversation goes on")
         for turn in range(1, len(_TRIAL), 2):
             reply = _TRIAL[turn]["content"]
             answer = self.answer(_TRIAL[:turn], reply)
@@ -260,7 +260,7 @@ class ChatTokens:
             if learnt[-1] != self.end or self.end not in self._tokenizer.added_tokens_decoder:
                 raise _endless()
             if own not in text or learnt.count(self.end) != 1:
-                raise _unfit(f"what is learnt of {reply!r} would be {text!r}")
+                raise _unfit(f"training on {reply!r} would learn {text!r}")
 
 
 def _begins(ids: list[int], beginning: list[int]) -> bool:

@@ -74,7 +74,7 @@ def write_event(file: TextIO, event: Event) -> None:
     Raises:
         StoreError: it cannot be written (a full disk, say).
     """
-    then = "what is finished is kept: make room, then run the same command again"
+    then = "finished work is kept: free some space, then run the same command again"
     with explain_failure("the log of calls", then):
         file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
         file.flush()

@@ -90,7 +90,7 @@ class Refusals:
         so_far = "in a row" if before else "and none was answered"
         return ModelError(
             f"{call.role}: {len(trees)} different calls were refused {so_far}: {error}; "
-            f"see to {_setting(call.role, str(error))}, then run the same command again"
+            f"check {_setting(call.role, str(error))}, then run the same command again"
         )
 
     def read(self, call: Event) -> None:
@@ -108,7 +108,7 @@ class Refusals:
         if self._unreadable[role] >= NEVER_READABLE:
             raise ModelError(
                 f"{call.role}: none of {NEVER_READABLE} answers of {call.model} could be read; "
-                f"`aloe trace` shows them: see to {_setting(call.role)}, or take another model"
+                f"`aloe trace` shows them: check {_setting(call.role)}, or try another model"
             )
 
 

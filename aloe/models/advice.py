@@ -39,8 +39,8 @@ def likely_cure(error: BaseException, url: str) -> str | None:
     here = f"//{parts.netloc.rpartition('@')[2]}"
     if _UNKNOWN_CERTIFICATE.search(said):
         return (
-            "its certificate is signed by nobody known here: name the file that holds it in the "
-            "environment variable SSL_CERT_FILE"
+            "its certificate is not signed by a known authority: name the file that holds it in "
+            "the environment variable SSL_CERT_FILE"
         )
     if parts.scheme == "https" and _NOT_TLS.search(said):
         return f"the server speaks http, not https: write http:{here}{parts.path}"

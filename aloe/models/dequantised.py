@@ -122,6 +122,6 @@ def _scale_positions(model: Any, scaling: dict[str, Any], path: Path) -> None:
 
 def _refusal(path: Path, what: str) -> ModelError:
     return ModelError(
-        f"{path}: transformers leaves out {what}, so it would be another model than llama.cpp "
-        "serves; serve it with local:, or name the checkpoint folder that the file was made from"
+        f"{path}: transformers ignores {what}, so this would not be the model that llama.cpp "
+        "serves; serve it with local:, or name the checkpoint folder that it was made from"
     )

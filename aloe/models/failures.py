@@ -183,7 +183,7 @@ def _said(answer: ServerError, variable: str) -> Failure:
     status, words = answer.status_code, str(answer)
     delay = read_delay(answer)
     if status == 402 or answer.codes & _UNPAID or (_is_unpaid(answer) and delay is None):
-        advice = "; the provider gives nothing more until it is paid"
+        advice = "; the provider will not answer until it is paid"
         return Failure(kind="hopeless", words=words, advice=advice)
     if status == 401:
         advice = f"; the key was refused: check {variable}"
@@ -197,7 +197,7 @@ def _said(answer: ServerError, variable: str) -> Failure:
     if cause := _cause(answer):
         refusal = UNREADABLE if cause == "garbled" else ""
         return Failure(kind="again", words=words, cause=cause, delay=delay, refusal=refusal)
-    advice = f"; it was refused: if every call is, check {variable}" if status == 403 else ""
+    advice = f"; it was refused: if all calls are, check {variable}" if status == 403 else ""
     return Failure(kind="refused", words=words, advice=advice, refusal=refusal)
 
 

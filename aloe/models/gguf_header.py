@@ -76,7 +76,7 @@ def _opened(path: Path) -> Iterator[mmap.mmap]:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             yield data
     except (struct.error, KeyError, ValueError):  # the last from an empty file
-        raise ValueError(f"{path} is no GGUF file that can be read") from None
+        raise ValueError(f"{path} is not a readable GGUF file") from None
 
 
 def _fields(data: mmap.mmap) -> tuple[dict[str, Any], int]:

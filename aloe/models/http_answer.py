@@ -139,7 +139,7 @@ def unpack(body: bytes, encoding: str, most: int) -> bytes:
         return body
     if kind not in ("gzip", "x-gzip", "deflate"):
         raise UnreadableError(
-            f"the answer is packed with {encoding[:40]!r}, which nobody asked for"
+            f"the answer is compressed with {encoding[:40]!r}, which was not requested"
         )
     windows = (
         (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS) if kind == "deflate" else (zlib.MAX_WBITS | 16,)
@@ -153,7 +153,7 @@ def unpack(body: bytes, encoding: str, most: int) -> bytes:
         if len(text) > most:
             raise _too_long(most)
         return text
-    raise UnreadableError(f"the answer is not {kind} as it says")
+    raise UnreadableError(f"the answer is not the {kind} that it claims to be")
 
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes, most: int) -> Any:

@@ -263,8 +263,8 @@ class Limiter:
 
     def _refuse(self, problem: str) -> None:
         self._refusal = (
-            f"{self.server} {problem}; what is finished is kept: see to the server, then run "
-            "the same command again"
+            f"{self.server} {problem}; finished work is kept: check the server, then run the "
+            "same command again"
         )
 
     def _wake(self) -> None:

@@ -41,7 +41,7 @@ def compare(
     from aloe.benchmark.tables import comparison_view
 
     if len(folders) < 2:
-        raise ConfigError("name two bench folders or more, the one to compare with first")
+        raise ConfigError("name two or more bench folders, the base first")
     benches = [read_bench(path) for path in folders]
     sides = [
         Side(name=str(each.path), rows=each.own_rows, seed=each.config.seed) for each in benches

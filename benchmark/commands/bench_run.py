@@ -146,8 +146,8 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
             loop.run(held.hold_all(around))
         except BudgetError as error:
             raise BudgetError(
-                f"{error}; what is answered is kept: raise the cap and run the same command again "
-                f"to go on in {plan.out}"
+                f"{error}; answers are kept: to continue in {plan.out}, raise the cap and run the "
+                "same command again"
             ) from None
     return held
 

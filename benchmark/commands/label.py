@@ -100,7 +100,7 @@ def _ask(sheet: _Sheet, wanted: "list[ReplyPair]") -> None:
         place = f"{len(wanted) - len(todo) + at + 1} of {len(wanted)}"
         key = _one(sheet, todo[at], place, keys)
         if key == "q":
-            stderr().print("stopped; the same command goes on here", highlight=False)
+            stderr().print("stopped; the same command resumes here", highlight=False)
             return
         at = max(0, at - 1) if key == "u" else at + 1
 

@@ -54,7 +54,7 @@ def rejudge(
     if out.resolve() == run.resolve():
         raise ConfigError("--out must be another folder: the old verdicts are kept")
     if judge is None and config is None:
-        raise ConfigError("say who judges now: --judge STR, or --config FILE.toml")
+        raise ConfigError("name the new judge: --judge STR, or --config FILE.toml")
     resolved = _settings(run, config, judge, base_url, concurrency)
     trees, folder = list(read_trees(run)), RunFolder(out)
     folder.check(resolved)
@@ -191,5 +191,5 @@ def _sentence(result: dict[str, Any]) -> str:
     return (
         f"{result['same']} of {result['comparisons']} outcomes are the same (kappa "
         f"{'undefined' if kappa is None else format(kappa, '.2f')}); {result['turned']} of "
-        f"{result['decided_in_both']} preferences turned round"
+        f"{result['decided_in_both']} preferences reversed"
     )

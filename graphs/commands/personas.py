@@ -76,7 +76,7 @@ def grow(
     ).with_model(model, base_url)
     size, target = count_saved(out), resolved.personas.target
     if size >= target:
-        show(f"{out} holds {size} personas, {target} were wanted: all done.", as_json=as_json)
+        show(f"{out} already holds {size} personas ({target} requested).", as_json=as_json)
         result = {"ended": "target", "personas_now": 0, "calls": 0}
         finish({"out": str(out), "personas": size, **result}, as_json=as_json)
         return
@@ -199,8 +199,8 @@ def _describe_end(out: Path, display: GrowthDisplay, ended: "Ended") -> Text:
     said = f"{out}: {display.progress.size} personas."
     if ended == "saturated":
         said += (
-            f" Saturated before {display.progress.target}: hardly any candidate is new or sound. "
-            "More seeds, another model or a higher temperature bring more."
+            f" Saturated before {display.progress.target}: hardly any candidate is new and valid. "
+            "Try more seeds, another model or a higher temperature."
         )
     return Text(said)
 

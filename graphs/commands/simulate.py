@@ -122,10 +122,10 @@ class SimulateOptions:
     def _check_extend(self, extended: Path) -> None:
         taken_over = ("personas", "trees", "seed", "config", "model", "base_url")
         if extra := self._given(*taken_over):
-            raise ConfigError(f"--extend takes that over from {extended}; leave out {extra}")
+            raise ConfigError(f"--extend takes its settings from {extended}; leave out {extra}")
         if extended.resolve() == self.out.resolve():
             raise ConfigError(
-                "--extend leaves the finished run as it is; name another folder as --out"
+                "--extend does not change the finished run; name another folder as --out"
             )
 
     def _check_fork(self, fork: Path) -> None:
@@ -136,7 +136,7 @@ class SimulateOptions:
                 f"{self.out} holds no run to fork; name it as --out, the new one as --fork"
             )
         if fork.resolve() == self.out.resolve():
-            raise ConfigError("--fork leaves the run in --out as it is; name another folder")
+            raise ConfigError("--fork does not change the run in --out; name another folder")
 
     def _given(self, *names: str) -> str:
         """Return those of the flags that were given, as a person types them."""
@@ -230,8 +230,8 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
     )
     if stopped:
         say(
-            f"stopped at the budget: {stopped}; what is finished is kept, the same command "
-            "with a higher cap goes on",
+            f"stopped at the budget: {stopped}; finished work is kept: to resume, run the same "
+            "command with a higher cap",
             style="red",
         )
         raise typer.Exit(BUDGET_SPENT)

@@ -291,7 +291,7 @@ def calibrate(
         if any(pair.kind == kind for pair in labelled)
     ]
     table = _table(
-        "what a threshold gets wrong",
+        "errors by threshold",
         ("threshold", "kind", "near-copies let in", "new ones refused"),
         (
             (

@@ -230,7 +230,7 @@ class _Trace:
                     show(call_line(each), as_json=as_json, lines=True)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        stderr().print(f"nobody is working on {self.run}", style="dim", highlight=False)
+        stderr().print(f"no process is working on {self.run}", style="dim", highlight=False)
         finish({"calls": seen}, as_json=as_json)
 
     def browse(self) -> None:

@@ -85,14 +85,14 @@ def import_(
     turns = sum(node.role == "user" for tree in trees for node in tree.nodes)
     judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in trees)
     if alike := turns - judged:
-        say(f"{alike} of {turns} turns hold one reply twice, which is no comparison")
+        say(f"{alike} of {turns} turns have the same reply twice, so nothing to compare")
     _write(trees, out, as_json=as_json)
 
 
 def _check_apart(source: Path, out: Path) -> None:
     """Make sure that what is read is not written over."""
     if source.resolve() == out.resolve():
-        raise ConfigError(f"--out is the file that is read ({source}); name another")
+        raise ConfigError(f"--out is also the input ({source}); name another file")
 
 
 def _write(trees: Iterable["Tree"], out: Path, *, as_json: bool) -> None:

@@ -149,12 +149,12 @@ class PersonaPool:
     def _explain(self) -> AbstractContextManager[None]:
         return explain_store_failure(
             self.server or self.files.folder,
-            f"the {len(self)} personas are saved, and the same command goes on from there",
+            f"the {len(self)} personas are saved, and the same command resumes from there",
         )
 
     def _append(self, persona: Persona) -> None:
         path = self.files.personas
-        then = f"its {len(self)} personas are saved, and the same command goes on from there"
+        then = f"its {len(self)} personas are saved, and the same command resumes from there"
         append_lines(path, as_line(persona), then=then)
 
     def count(self, persona: Persona) -> None:

@@ -73,7 +73,7 @@ class GrowthLog:
             StoreError: the file cannot be written.
         """
         lines = "".join(o.model_dump_json(exclude_defaults=True) + "\n" for o in outcomes)
-        then = "admitted personas are saved, and the same command goes on from there"
+        then = "admitted personas are saved, and the same command resumes from there"
         append_lines(self._path, lines, then=then)
         for outcome in outcomes:
             self._count(outcome)
