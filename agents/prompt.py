@@ -5,11 +5,11 @@ examples for the model are written as the turns they are. `{field}` is replaced 
 so a persona text with braces in it cannot break or inject anything. A field that the file names
 and the caller lacks, or the other way round, is an error that names the file.
 
-Some prompts are shipped twice: what holds a model of 135M parameters on its feet holds a better one
-down (docs/choices.md). `aloe.agents.prompt_size` says which one a model is given.
+Some prompts come in two sizes: what helps a model of 135M parameters hampers a better one
+(docs/choices.md). `aloe.agents.prompt_size` says which one a model is given.
 
-Settings can put a file of the user's own in the place of any shipped one (`[prompts]`); it has to
-use the same fields, which is checked before the first call.
+Settings can replace any shipped prompt with a custom file (`[prompts]`); it must use the same
+fields, which is checked before the first call.
 """
 
 import difflib
