@@ -1,4 +1,4 @@
-"""What commands do that the same command takes up again."""
+"""What commands that can be resumed have in common."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,6 +1,6 @@
-"""One model call as a line of events.jsonl: written when it ends, read by whoever goes on.
+"""One model call as a line of events.jsonl: written when it ends, read when a run is resumed.
 
-A kill may tear the last line, and a line that is no event has nothing to say: both are passed over.
+A kill may tear the last line, and a line may not be an event at all: both are skipped.
 """
 
 import json

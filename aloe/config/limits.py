@@ -1,4 +1,4 @@
-"""How a server is spared."""
+"""How gently a server is treated."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""Roles that the user brings."""
+"""Custom roles."""
 
 from typing import Annotated, Any, Literal, Self, cast, get_args
 

@@ -1,4 +1,4 @@
-"""What other programs are told of the calls."""
+"""What other programs learn about the calls."""
 
 from aloe.config.settings import Settings
 

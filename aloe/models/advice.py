@@ -1,7 +1,7 @@
-"""What a failed request most likely needs: a hint behind the error, for what people mistype.
+"""What a failed request most likely needs: a hint for common mistakes.
 
-Base URLs without `/v1` or scheme, http for https and the other way round, and certificates that
-nobody here knows have errors of their own in every client, none of which names the cure.
+Base URLs without `/v1` or scheme, http for https or the reverse, and unknown certificates give a
+different error in every client, and none of them names the cure.
 """
 
 import json

@@ -1,13 +1,13 @@
-"""Loading a transformers model, or saying in one line why it cannot be loaded.
+"""Loading a transformers model, or a one-line error that says why it cannot be loaded.
 
-Training and `hf:` share this loader, so that what is tuned and what is served are the same weights.
-A model is a checkpoint folder, a LoRA adapter (put on the base that its config names), a GGUF file
-or the embedded model by name (both dequantised), or a name in the local hub cache. The hub itself
-is never asked unless HF_HUB_OFFLINE=0 says so.
+Training and `hf:` share this loader, so that the same weights are tuned and served. A model is a
+checkpoint folder, a LoRA adapter (applied to the base that its config names), a GGUF file or the
+embedded model by name (both dequantised), or a name in the local hub cache. The hub itself is never
+asked unless HF_HUB_OFFLINE=0 says so.
 
-Libraries raise anything over a broken file, and only warn where they fill in random numbers for
-weights that are not there. So each of their calls stands alone inside `reading`, and what they
-loaded is compared with what the model and the file have.
+Libraries raise all kinds of errors over a broken file, and only warn when they fill in missing
+weights with random numbers. So each of their calls is wrapped in `reading`, and what they loaded is
+compared with what the model and the file contain.
 """
 
 # ruff: noqa: E402 - the hub reads its variables when it is first imported

@@ -1,11 +1,11 @@
-"""GGUF files in transformers: what its loader leaves out of them, applied or refused.
+"""GGUF files in transformers: what its loader ignores is applied or refused.
 
-The loader takes the tensors whose names it knows and some of the header, and says nothing of the
-rest. What is left out is not always missed: positions are scaled by a tensor (`rope_freqs.weight`,
-Llama 3.1) or by the header (linear, YaRN), which changes long conversations and hardly shows in
-short ones. These are put into the model's config, so that they are saved with it. Any other tensor
-that was left out is an error; for what else the header says, training compares the model with
-llama.cpp (`aloe.training.likeness`).
+The loader takes the tensors whose names it knows and parts of the header, and silently ignores the
+rest. That is not always noticed: positions are scaled by a tensor (`rope_freqs.weight`, Llama 3.1)
+or by the header (linear, YaRN), which changes long conversations and hardly shows in short ones.
+These are copied into the model's config, so that they are saved with it. Any other ignored tensor
+is an error; for the rest of the header, training compares the model with llama.cpp
+(`aloe.training.likeness`).
 """
 
 from collections.abc import Iterator

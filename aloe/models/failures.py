@@ -1,13 +1,12 @@
-"""What a failed call means for its run: the one place where failures are read.
+"""What a failed call means for its run: the one place where failures are classified.
 
     again      another try may pass, after the delay that the server names
     refused    this call is refused, others may pass; `aloe.calls.refusals` sees whether any does
     too long   the same, since the conversation is longer than the model reads: its branch ends
     hopeless   no call will pass until a person sees to it: the run stops, with the server's words
 
-What a server says as a code beats what it says in words, and a delay that it names beats words too:
-Gemini says "exceeded your current quota, please check your plan and billing details" of its cap a
-minute, and when to come again.
+A code outweighs a server's words, and so does an explicit delay: Gemini says "exceeded your current
+quota, please check your plan and billing details" about its cap per minute, and when to retry.
 """
 
 import json

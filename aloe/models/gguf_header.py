@@ -1,7 +1,7 @@
-"""What a GGUF file says of itself, read fast.
+"""The header of a GGUF file, read fast.
 
-The gguf package makes an array for every string of a vocabulary, which takes seconds for a large
-one; a model that is about to be served needs its control tokens at once.
+The gguf package creates an array for every string of a vocabulary, which takes seconds for a large
+one; a model about to be served needs its control tokens at once.
 """
 
 import math

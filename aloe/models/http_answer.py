@@ -1,9 +1,9 @@
 """What an OpenAI-compatible server sent back, read once for both HTTP clients.
 
-A status says little: gateways put a 429 or a 502 of the model behind them into HTTP 200, proxies
-answer 200 with a page, and each server words its errors in a shape of its own. Here an answer
-becomes a chat completion that can be used, or one of two errors, which `aloe.models.failures`
-sorts. Nothing of a body is trusted, its size least of all.
+A status says little: gateways wrap a 429 or 502 from the model behind them in HTTP 200, proxies
+answer 200 with a web page, and each server formats errors differently. Here an answer becomes a
+usable chat completion or one of two errors, which `aloe.models.failures` classifies. Nothing in a
+body is trusted, least of all its size.
 """
 
 import json

@@ -1,8 +1,8 @@
 """The log-probabilities of a reply's first word, as servers really send them.
 
-Nothing of their shape is trusted: what is no log-probability is passed over, and a listing whose
-probabilities add up to more than 1 is no listing at all. Neither costs more than the odds of this
-one reply, for its text can still be read.
+Their format is not trusted: anything that is not a log-probability is skipped, and a listing whose
+probabilities add up to more than 1 is discarded. Either costs no more than the odds of this one
+reply, because its text can still be read.
 """
 
 import math
