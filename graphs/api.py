@@ -1,9 +1,9 @@
 """Simulations from Python: what `aloe simulate` does, in one call that returns the trees.
 
-`simulate` works in a script and in a notebook, where a loop is running already: there it runs in a
-thread with a loop of its own. Code that is asynchronous itself awaits `simulate_async`. Both keep a
-run folder like the command line's, in `out` or, without it, in a folder that goes when they return.
-`graph` is one conversation tree as a LangGraph graph, to be streamed or built into another.
+`simulate` works in a script and in a notebook; there, where a loop is already running, it runs in a
+thread with its own loop. Asynchronous code awaits `simulate_async`. Both write a run folder like
+the command line's, in `out` or, without it, in a temporary folder. `graph` is one conversation tree
+as a LangGraph graph, to be streamed or built into another.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Growing a persona pool in its file: pool, writer and log opened together.
 
-What happens in a round is `aloe.graphs.pool`'s; everything about the pool itself is `memory`'s.
+`aloe.graphs.pool` does a round; everything about the pool itself is in `memory`.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Which trees a run grows: new ones, or those of a finished run further."""
+"""Which trees a run grows: new ones, or the continuations of a finished run's."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """The tree graph behind `langgraph dev`: plain JSON in, one finished tree out.
 
-Inside the program, agents reach the nodes through the context, which is no JSON. A server gets
-texts and numbers, so this graph builds the agents from them and runs the tree graph within its one
-node; LangGraph streams the inner steps too. `langgraph.json` names it.
+Inside the program, nodes get their agents through the context, which cannot be JSON. A server
+receives text and numbers, so this graph builds the agents from those and runs the tree graph inside
+its single node; LangGraph streams the inner steps too. `langgraph.json` refers to it.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """`aloe personas`: the commands around the persona pool.
 
-Only what a person sees and types is here; growing is `aloe.graphs.growth`, everything about the
-pool itself is `memory`. Heavy packages are imported when a command runs: `--help` is instant.
+Only the user interface is here; growth is in `aloe.graphs.growth`, and everything about the pool
+itself in `memory`. Heavy packages are imported when a command runs, so `--help` is instant.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The gate of a pool: who is new, and who is a near-copy of somebody there.
 
-Profiles and personalities are gated apart: no two users live the same life, and no two have the
-same personality in other words. A persona is admitted when its line is whole; vectors follow.
+Profiles and personalities are gated separately: no two users have the same life, and no two the
+same personality in other words. A persona is admitted once its line is complete; the vectors
+follow.
 """
 
 from collections import Counter

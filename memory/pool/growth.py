@@ -1,10 +1,9 @@
-"""The growth log: the fate of every candidate, and what is learned from it.
+"""The growth log: what became of every candidate, and what follows from it.
 
-growth.jsonl holds one line a candidate, in the order they were judged: what was asked for, whether
-it was accepted, or else the reasons and the text, so that refusals can be read afterwards. The
-saturation curve, the acceptance over the last window, and the number from which a resumed growth
-goes on (no seed is ever used twice) all come from here. It is a record, not the truth: without it
-a pool still opens.
+growth.jsonl holds one line per candidate, in the order they were judged: what was requested,
+whether it was accepted, and if not the reasons and the text, so that rejections can be inspected.
+The saturation curve, the acceptance over the last window, and the number at which growth resumes
+(no seed is ever used twice) all come from here. It is only a record: a pool opens without it.
 """
 
 from collections import Counter, deque

@@ -1,4 +1,4 @@
-"""Where the vectors of a pool are kept: Chroma in a folder beside it, or a server that others fill.
+"""Where a pool's vectors are kept: Chroma in a folder beside it, or a shared server.
 
 A store remembers the embedder and the threshold that it was made with, and refuses others.
 """
