@@ -1,4 +1,4 @@
-"""The benchmark from Python: what `aloe bench run` does, in one call that returns the numbers."""
+"""The benchmark from Python: what `aloe bench run` does, in one call that returns the result."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence

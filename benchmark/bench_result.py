@@ -1,4 +1,4 @@
-"""What a bench run came to: result.json, as it is written once and read everywhere."""
+"""The result of a bench run: result.json, written once and read everywhere."""
 
 import json
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Which models should not judge which: a judge likes its own words and those of its kin.
+"""Which models should not judge which: a judge prefers its own words and its family's.
 
-A model rates text higher that it finds likely (Panickssery et al. 2024, arXiv 2404.13076), and a
-judge that also plays the user knows what it meant to hear. Neither can be corrected afterwards, so
-it is said before anything is spent, and again beside the numbers.
+A model rates text higher if it finds it likely (Panickssery et al. 2024, arXiv 2404.13076), and a
+judge that also plays the user knows what it wanted to hear. Neither can be corrected afterwards, so
+there is a warning before anything is spent, and again beside the results.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What happens between the steps of a training: it is shown, and stopped where it would spoil."""
+"""Between the steps of a training: shows progress, and stops before the model is ruined."""
 
 from typing import Any
 

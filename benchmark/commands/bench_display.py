@@ -1,4 +1,4 @@
-"""What `aloe bench run` shows: the forecast before, and how far it is while it goes on."""
+"""What `aloe bench run` shows: the forecast, then its progress."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
