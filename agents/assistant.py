@@ -21,7 +21,7 @@ TRIES = 2
 
 
 class Assistant(Protocol):
-    """What writes candidate replies under one name: a model, or a role of the user's own."""
+    """What writes candidate replies under one name: a model, or a custom role."""
 
     @property
     def name(self) -> str:

@@ -263,7 +263,7 @@ def _takes_over(text: str, hint: str) -> bool:
 
 
 def echoes(text: str, other: str) -> bool:
-    """Whether most of `text` stands in `other`."""
+    """Whether most of `text` occurs in `other`."""
     mine, theirs = (_runs(each, min(3, len(_words(each)))) for each in (text, other))
     return bool(mine) and len(mine & theirs) / len(mine) >= ECHO_SHARE
 

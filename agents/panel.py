@@ -69,7 +69,7 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
 
     Raises:
         InputError: the passport cannot be read.
-        ConfigError: the passport is another judge's, or a judge or prompt of the user's own cannot
+        ConfigError: the passport is another judge's, or a custom judge or prompt cannot
             be used.
     """
     if own := find_judge(config):

@@ -79,7 +79,7 @@ def parse(path: Path, name: str | None = None) -> Prompt:
 
 
 def parse_text(text: str, path: Path, name: str) -> Prompt:
-    """Return the prompt in `text`, which stands in `path`.
+    """Return the prompt in `text`, read from `path`.
 
     Raises:
         ConfigError: it has no message.
@@ -114,7 +114,7 @@ def chosen(name: str, own: Mapping[str, Path], size: Size = "full") -> Prompt:
 
 
 def replaced(prompt: Prompt, own: Mapping[str, Path]) -> Prompt:
-    """Return `prompt`, or what stands in its place in `own`; see `chosen`."""
+    """Return `prompt`, or its replacement in `own`; see `chosen`."""
     if prompt.name not in own:
         return prompt
     other = parse(own[prompt.name], prompt.name)

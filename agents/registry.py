@@ -1,4 +1,4 @@
-"""Which roles, judges and prompts of the user's own there are, by the settings.
+"""The custom roles, judges and prompts that the settings name.
 
 What can be known from the class or function alone (its place, its prompt, its arguments) is read
 before any model is opened, so what is wrong with it is one line before anything is written. The
@@ -33,7 +33,7 @@ or among = "assistants\""""
 
 @dataclass(frozen=True, kw_only=True)
 class FoundRole:
-    """A class or function of the user's own, before it is made."""
+    """A custom class or function, before it is instantiated."""
 
     name: str
     """Of the role; of a judge `judge`."""
@@ -128,7 +128,7 @@ def _prompt(target: Any, name: str) -> Prompt | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """A role of the user's own and where it works."""
+    """A custom role and where it runs."""
 
     found: FoundRole
     place: Place
@@ -162,7 +162,7 @@ def _own_place(found: FoundRole) -> Place:
 
 
 def find_judge(config: Config) -> FoundRole | None:
-    """Return the judge of the user's own that settings name, None if they name none.
+    """Return the custom judge that the settings name, or None.
 
     Raises:
         ConfigError: it cannot be imported, or its prompt cannot be used.
@@ -174,7 +174,7 @@ def find_judge(config: Config) -> FoundRole | None:
 
 
 def check_prompts(config: Config, roles: Sequence[Role]) -> None:
-    """Make sure that every prompt of the user's own stands in the place of one there is, and fits.
+    """Make sure that every custom prompt replaces an existing one and fits.
 
     Raises:
         ConfigError: naming the file and the field, or the prompt's name.
@@ -224,7 +224,7 @@ def judges_in_use(config: Config) -> dict[str, ModelConfig]:
     """Return the model of every judge that is asked, by name; none if an own judge asks none.
 
     Raises:
-        ConfigError: the judge of the user's own cannot be used.
+        ConfigError: the custom judge cannot be used.
     """
     own = find_judge(config)
     if own is None:
@@ -236,7 +236,7 @@ def models_in_use(config: Config) -> dict[str, ModelConfig]:
     """Return the model of every agent of a simulation that asks one, by name.
 
     Raises:
-        ConfigError: a role or judge of the user's own cannot be used.
+        ConfigError: a custom role or judge cannot be used.
     """
     judges, roles = config.models.judges(), find_roles(config)
     agents = {name: m for name, m in config.models.by_role().items() if name not in judges}

@@ -1,4 +1,4 @@
-"""Roles of the user's own at work: called in each exchange, what they return checked at once.
+"""Custom roles at work: called in each exchange, with what they return checked at once.
 
 What does not fit its place is an error that names the role, the tree and where the role stands, so
 nothing of it reaches a tree.

@@ -1,4 +1,4 @@
-"""Roles of the user's own: agents that join a simulation from outside this program.
+"""Custom roles: agents that join a simulation from outside this program.
 
 A role is a class or a function in the user's own file, named in settings:
 
@@ -17,9 +17,9 @@ It is called once an exchange with what there is to see (`Exchange`) and with it
     after assistant   nothing, it only notes: a reply, once written, is data
     after judge       nothing, it only notes: labels are the judge's
 
-A judge of the user's own (`[judge] use`) is made in the same way; it is called with a `Comparison`
-and returns its margin for the first reply. How either is found and kept in bounds stands in
-`aloe.agents.registry` and `aloe.agents.role_agent`.
+A custom judge (`[judge] use`) is written in the same way; it is called with a `Comparison` and
+returns its margin for the first reply. `aloe.agents.registry` finds both, and
+`aloe.agents.role_agent` checks what roles return.
 """
 
 import json

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-"""No request leaves the page, whatever stands in it."""
+"""No request leaves the page, whatever it contains."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 

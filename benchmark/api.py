@@ -50,7 +50,7 @@ def bench(
         progress: called with how far a condition is, after every model call.
 
     Returns:
-        The result that stands in `out/result.json`; what was set aside is a warning.
+        The result, as in `out/result.json`; what was set aside is a warning.
 
     Raises:
         ConfigError: an argument, a setting or a model cannot be used.

@@ -115,7 +115,7 @@ def _spread(suite: Sequence[Case], limit: int | None) -> list[Case]:
 
 
 def _assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return who stands in for whom; nobody does so across suites."""
+    """Return each case's swap, which is always from the same suite."""
     suites: dict[str, list[Case]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)

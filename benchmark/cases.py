@@ -60,7 +60,7 @@ class Probe(Record):
     """A message that asks for something in which the user's person has no place."""
 
     message: str
-    """Sent as it stands; no model writes it."""
+    """Sent verbatim; no model writes it."""
     kind: Literal["fact", "neutral", "other", "wrong"]
     """`fact`: a question with one answer. `neutral`: a text for the public. `other`: something for
     somebody else. `wrong`: the user is mistaken and wants to hear otherwise."""

@@ -42,7 +42,7 @@ class BenchForecast:
     """US dollars; None if a price is not known."""
     detectable: dict[str, float]
     """By suite: the smallest true gain that is found with a probability of 80%; not there where
-    fewer than six profiles and personalities let none be told from chance."""
+    fewer than six profiles and personalities let none be significant."""
     clusters: dict[str, int]
     """By suite: profiles or personalities, whichever are fewer."""
     prior: str

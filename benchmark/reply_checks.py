@@ -46,7 +46,7 @@ def used(reply: str, persona: Persona, stated: Sequence[str]) -> tuple[str, ...]
 
 
 def parroting(reply: str, message: str) -> bool:
-    """Whether most of `reply` stands in the message that it answers."""
+    """Whether most of `reply` occurs in the message that it answers."""
     return bool(reply) and echoes(reply, message)
 
 
@@ -72,7 +72,7 @@ def leaked(persona: Persona, user: UserNode, tree: str) -> tuple[str, ...]:
 
 
 def recall(tree: Tree, persona: Persona, checker: DisclosureChecker) -> Recall:
-    """Return how much of what the user stated stands in the last reply of `tree`.
+    """Return how much of what the user stated occurs in the last reply of `tree`.
 
     Each sentence of the answer is held against the persona as a message of the user would be. One
     that says something else of the persona, or nothing of it, or denies it, is not right.

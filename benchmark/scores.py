@@ -2,7 +2,7 @@
 
 One line for each reply of the candidate, with all that was asked about it: how every judge rated it
 for its own user and for a swapped one, and what programs found in it. A rating that is not there
-carries the reason why, and nothing is put in its place. The words themselves stand in trees.jsonl:
+carries the reason why, and nothing is put in its place. The words themselves are in trees.jsonl:
 `dialogue` is the tree's id, `user` and `reply` are node ids.
 """
 

@@ -12,7 +12,7 @@ from aloe.benchmark.cases import Case
 
 
 def assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return the case whose user stands in for each case's, by id; those without one are left out.
+    """Return each case's swap by id; cases without one are left out.
 
     Args:
         cases: a whole suite, in its order.

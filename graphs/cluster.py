@@ -22,7 +22,7 @@ WAIT = 0.1
 """Longest that a report stays at its worker, in seconds."""
 
 OBJECT_STORE = 100_000_000
-"""Bytes of shared memory that a Ray of one's own keeps for messages; they are small."""
+"""Bytes of shared memory that a Ray started here keeps for messages, which are small."""
 
 
 class Actor:

@@ -56,7 +56,7 @@ class SimulationContext:
     schedule: Schedule = "round_robin"
     """Which of more than two candidates are compared."""
     roles: tuple[RoleAgent, ...] = ()
-    """Roles of the user's own beside the assistants; see `aloe.agents.roles`."""
+    """Custom roles beside the assistants; see `aloe.agents.roles`."""
 
     @property
     def places(self) -> frozenset[Place]:
@@ -103,7 +103,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
     """Build the agents that `config` describes.
 
     Raises:
-        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+        ConfigError: a custom role, judge or prompt cannot be used.
     """
     roles = make_roles(config, models, calls)
     return SimulationContext(

@@ -53,7 +53,7 @@ def open_growth(
         on_embedded: called with (done, wanted) while missing vectors are made.
 
     Raises:
-        ConfigError: a model, an embedder or a rule of the user's own cannot be used.
+        ConfigError: a model, an embedder or a custom rule cannot be used.
         InputError: seeds or personas cannot be read.
         ModelError: the writer's model cannot be reached.
         StoreError: the pool cannot be written, or another process is writing it.

@@ -54,7 +54,7 @@ class Draft(NamedTuple):
     number: int
     description: Description
     problems: tuple[str, ...]
-    """Each a `aloe.memory.validation.Reason`, or what a rule of the user's own says."""
+    """Each a `aloe.memory.validation.Reason`, or what a custom rule says."""
 
 
 class PoolState(TypedDict):
@@ -78,7 +78,7 @@ class PoolContext:
     seed: int
     progress: "GrowthProgress"
     validators: Mapping[str, Validator] = field(default_factory=dict)
-    """Rules of the user's own by name."""
+    """Custom rules by name."""
 
 
 @dataclass(kw_only=True)
@@ -150,7 +150,7 @@ def _examples(context: PoolContext, kind: Kind, number: int) -> list[Description
 
 
 def validate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
-    """Find what is wrong with each candidate by itself; the user's own rules see sound ones."""
+    """Find what is wrong with each candidate by itself; custom rules see sound ones."""
     rules = runtime.context.validators
 
     def problems(draft: Draft) -> tuple[str, ...]:

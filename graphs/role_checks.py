@@ -63,7 +63,7 @@ async def check_roles(
         roles: who makes a call, by agent name.
 
     Raises:
-        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+        ConfigError: a custom role, judge or prompt cannot be used.
     """
     events: list[Event] = []
     calls = CallLog(on_event=events.append)

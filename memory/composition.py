@@ -50,7 +50,7 @@ def read_parts(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 class Composer:
-    """Composes descriptions; stands in the place of a writer with a model."""
+    """Composes descriptions; replaces a writer with a model."""
 
     async def write(
         self,

@@ -8,7 +8,7 @@ From that follow the recall and precision of the inducer, the drift of the simul
 replies read minds: they use what the user had not said on their path.
 
 Nothing here reaches an agent. The thresholds were set on 64 hand-labelled sentences (63 are judged
-as labelled) and tried on 28 others (26 are); both stand in `tests/disclosures.py`. They hold for
+as labelled) and tried on 28 others (26 are); both are in `tests/disclosures.py`. They hold for
 MiniLM only.
 """
 

@@ -175,7 +175,7 @@ class LookAhead:
 
 
 def _without_thoughts(reply: Messages) -> list[ChatMessage]:
-    """Return a reply as users and reward models read it, and as it stands in a history."""
+    """Return a reply as users and reward models read it, and as it appears in a history."""
     return [{**each, "content": split_thoughts(each["content"]).answer} for each in reply]
 
 

@@ -102,7 +102,7 @@ def _make_trainer(
 
 
 def _look_at_texts(rows: Sequence[Row], tokenizer: Any, progress: TrainingProgress) -> Record:
-    """Return what of the texts is not read as it stands, and say what is left out."""
+    """Return which parts of the texts are not read verbatim, and warn about what is left out."""
     from aloe.training.encoding import count_unread_system_messages, find_control_tokens
 
     unread = count_unread_system_messages(rows, tokenizer)

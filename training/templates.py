@@ -54,7 +54,7 @@ class _Layout:
     """How a template writes the last reply of a conversation."""
 
     opened: str
-    """Thoughts that end the generation prompt and stand in front of no reply; mostly none."""
+    """Thoughts that end the generation prompt and precede no reply; mostly none."""
     ending: str
     """What ends those at once."""
     silent: bool

@@ -68,7 +68,7 @@ def list_(config: ConfigFile = None, as_json: Json = False) -> None:
 
 
 def _named(prompts: tuple[str, ...], config: "Config") -> str:
-    """Return prompt names, each with the file that stands in its place."""
+    """Return prompt names, each with the file that replaces it."""
     files = {name: f" ({config.prompts[name]})" for name in prompts if name in config.prompts}
     return ", ".join(name + files.get(name, "") for name in prompts)
 

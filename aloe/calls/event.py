@@ -16,7 +16,7 @@ from aloe.models.open import Message
 
 @dataclass(kw_only=True)
 class Event:
-    """One model call as it stands in events.jsonl."""
+    """One model call, as in events.jsonl."""
 
     role: str
     """Name of the agent that called."""

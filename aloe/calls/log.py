@@ -35,7 +35,7 @@ from aloe.models.open import Message, Model, Reply
 from aloe.schema import digest
 
 SPELLED = 8192
-"""Messages remembered as written; when there are more, some will stand in the file twice."""
+"""Messages remembered as written; beyond that, some are written to the file twice."""
 
 
 @dataclass(kw_only=True)
@@ -259,7 +259,7 @@ class Call:
                 if own_failures >= limiter.config.tries or waited > limiter.config.patience:
                     raise await self._log.refusals.refused(event, error) from None
                 self._next(error)
-                if error.cause != "down" and not error.retry_after:  # for those we stand in line
+                if error.cause != "down" and not error.retry_after:  # for those we queue
                     await asyncio.sleep(limiter.backoff(failures))
             except CallError as error:
                 raise await self._log.refusals.refused(event, error) from None

@@ -31,7 +31,7 @@ class _TwiceError(Exception):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object, each of whose names has to stand in it once."""
+    """Return an object, in which each name must occur only once."""
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
@@ -46,7 +46,7 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 _Found = tuple[Place, Any, bool]
-"""A value, and whether the text it stands in may hold half a character."""
+"""A value, and whether the text it came from may contain half a character."""
 
 
 def read_records(path: Path, on_bad: OnBad = refuse) -> Iterator[tuple[Place, Any]]:

@@ -188,7 +188,7 @@ def _shown(text: bytes) -> str:
 
 
 def _error_in(answer: Any) -> Any:
-    """Return the error that stands in an answer of status 200; None if there is none."""
+    """Return the error inside an answer of status 200, or None."""
     if isinstance(answer, list) and answer:
         return _error_in(answer[0])
     if not isinstance(answer, dict):

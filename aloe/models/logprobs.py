@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 FLOOR = math.log(1e-9)
-"""Least log-probability that is told from 0: servers put -9999 and the like where they know no
+"""Least log-probability that differs from 0: servers put -9999 and the like where they know no
 better, and a margin made from that would outweigh everything that was measured."""
 
 ROUNDING = 1e-3

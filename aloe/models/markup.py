@@ -34,7 +34,7 @@ _TURN = re.compile(
 """Where a turn begins or ends; a bare mark within a line only where a sentence has ended, and so an
 end that more text follows (`_LATER_END`)."""
 _SIGNS = ("<|", "|>", "<\uff5c", "</s>", "_turn>", "<end_of_", "<eos>", "INST]", "SYS>", "_PROMPT]")
-"""One of which stands in every text with a mark of a turn."""
+"""Every text with a turn's token contains one of these."""
 _SENTENCE_END = re.compile(r"(?:[.!?…。\uff01\uff1f)\]}*\"'”\u2019>\n]|\A)[^\S\n]*\Z")
 _LATER_END = re.compile(_END, re.IGNORECASE)
 

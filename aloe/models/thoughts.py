@@ -158,7 +158,7 @@ def joined_thoughts(apart: str, text: str) -> str:
 
 
 def is_quoted(text: str, start: int, end: int) -> bool:
-    """Whether a part of a text stands in code, or right between quotation marks."""
+    """Whether a part of a text is in code, or directly between quotation marks."""
     return _is_in_line(text, start, end) or _is_fenced(text, start, end)
 
 

@@ -183,7 +183,7 @@ class Browser(App[None]):
         return node is not None and KINDS[kind](tree, tree.by_id[node])
 
     def _go(self, place: Place) -> None:
-        """Open what `place` stands in, and choose it."""
+        """Open everything above `place`, and select it."""
         if place[1] is not None:
             self._fill(place[0])
         node = self._hung[place]

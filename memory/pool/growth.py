@@ -30,7 +30,7 @@ class Outcome(Record):
     """Content hash of the most similar description; None if the gate was not reached."""
     similarity: float | None = None
     text: str | None = None
-    """What was refused; an accepted text stands in personas.jsonl."""
+    """The text if it was refused; accepted texts are in personas.jsonl."""
 
     @classmethod
     def of(cls, number: int, given: Description, reasons: Sequence[str] = ()) -> "Outcome":

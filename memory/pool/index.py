@@ -229,7 +229,7 @@ class DescriptionIndex:
         two near-copies the one that came first stays, and whoever wrote the other sees it.
 
         Returns:
-            For each id that is not stored now, what stands in its way.
+            For each id that was not stored, what it is too close to.
         """
         ids, rows = list(vectors), np.stack(list(vectors.values()))
         # Chroma's `add` leaves what is there already, so the first writer of an id keeps it.
