@@ -282,5 +282,5 @@ def test_a_folder_without_a_tokenizer_is_named_in_one_line(
         (tmp_path / "t" / "tokenizer.json").write_text(content)
     out = tmp_path / "rows.jsonl"
     ran = aloe("export", run, "--format", "dpo", "--out", out, "--tokenizer", tmp_path / "t")
-    assert ran.is_one_line_about("no folder with a tokenizer")
+    assert ran.is_one_line_about("not a folder with a tokenizer")
     assert not out.exists()
