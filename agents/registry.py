@@ -1,8 +1,8 @@
 """The custom roles, judges and prompts that the settings name.
 
-What can be known from the class or function alone (its place, its prompt, its arguments) is read
-before any model is opened, so what is wrong with it is one line before anything is written. The
-role itself, which may load a model of its own, is made when the agents are.
+Everything that the class or function itself reveals (its place, its prompt, its arguments) is
+checked before any model is opened, so errors are one line, before anything is written. The role
+itself, which may load its own model, is created together with the agents.
 """
 
 import inspect

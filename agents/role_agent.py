@@ -1,7 +1,7 @@
 """Custom roles at work: called in each exchange, with what they return checked at once.
 
-What does not fit its place is an error that names the role, the tree and where the role stands, so
-nothing of it reaches a tree.
+Anything invalid at that place is an error that names the role, the tree and where the role is
+defined, so it never reaches a tree.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The two streams of every command: results on stdout, everything else on stderr.
 
-Rich decides from the stream itself whether there is a terminal: in a pipe there are no colours, no
-cursor movements, and progress is a plain line now and then. Commands never print on their own.
+Rich detects from the stream whether there is a terminal: in a pipe there are no colours, no cursor
+movements, and progress is an occasional plain line. Commands never print on their own.
 """
 
 import json

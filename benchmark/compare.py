@@ -1,8 +1,8 @@
-"""Is one model better than another? Paired case by case and seed by seed, and corrected.
+"""Is one model better than another? Paired by case and seed, and corrected.
 
 Both models met the same users with the same facts in the same order, so only cells that both have
-are looked at, and what a user does to both cancels out. Whoever looks at many differences finds
-some by luck: p-values are adjusted over every line of the table (Holm 1979).
+are compared, and the effect of a user on both cancels out. With many differences, some look
+significant by luck, so p-values are adjusted over all lines of the table (Holm 1979).
 """
 
 from collections.abc import Sequence

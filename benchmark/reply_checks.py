@@ -1,9 +1,9 @@
 """What a program finds in a reply, without asking a model.
 
-Taking up what the user told is not yet good, and being told it back is worse; but a reply that
-never does cannot be personal, and one that does it where the user's person has no place is too
-personal. The rules are those of the disclosure checker: names, numbers, and words that carry
-meaning, in one sentence. They miss paraphrases, for every model alike.
+Using what the user said is not good in itself, and merely repeating it is worse; but a reply that
+never does cannot be personal, and one that does so where it is out of place is too personal. The
+rules are those of the disclosure checker: names, numbers, and words that carry meaning, in one
+sentence. They miss paraphrases, for every model alike.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""The agents that the nodes of a graph work with, built from settings.
+"""The agents that a graph's nodes use, built from settings.
 
-They come into a graph through its context, never through its state: the state is what a tree is
-made of.
+They enter a graph through its context, never through its state: the state is what a tree is made
+of.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """A simulation in its run folder: prepared, grown, resumed, extended, forked, replayed.
 
-Whatever a run can be refused for is found in `prepare`, before anything is written.
+Every reason to refuse a run is found in `prepare`, before anything is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,11 +1,10 @@
 """Training rows, from wherever they are: a run folder, a dataset folder, a file.
 
 Every source gives the same rows: TRL's conversational columns, the tree that a row belongs to and
-the weight of a comparison. An export says which tree a row is from; in a bare file rows that open
-with the same messages are taken to be one tree, which is all that packing needs. Everything that
-could spoil a training is looked for here, before a model is loaded, and named with its line. A
-column that is null counts as absent; one of another type than it should have is refused, never
-replaced.
+the weight of a comparison. An export says which tree a row is from; in a bare file, rows that start
+with the same messages are treated as one tree, which is all that packing needs. Everything that
+could spoil a training is checked here, before a model is loaded, and reported with its line. A null
+column counts as absent; one of the wrong type is refused, never replaced.
 
 The weight of a comparison is how sure the judge was (the share of votes for the outcome) divided
 by how many comparisons share its prompt: K candidates give K(K-1)/2 pairs on one prompt, and should

@@ -1,7 +1,7 @@
 """An export: trees of a run in, a file of rows or a dataset folder out.
 
-What would make it useless (an exporter that is not there, notes that nobody took, a judge that is
-not good enough) is looked for before anything is written.
+Anything that would make it useless (a missing exporter, notes that no role left, a judge that is
+not good enough) is found before anything is written.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A dataset folder to hand on: rows by split, and a card that says what they are.
+"""A dataset folder to share: rows by split, and a card that describes them.
 
 The layout is the one that `datasets.load_dataset(FOLDER)` reads: one file a split and a README.md
 whose front matter names them and declares what the columns hold, so that a column which is empty in

@@ -5,12 +5,12 @@ each further column of the rows, and a number for each completion, or None where
 be had (TRL then learns nothing from that completion). `rules` and `judge` are made of agents, which
 `aloe.training.rollout_agents` opens; a reward model and a custom function are found here.
 
-With a horizon the reward of a reply is what comes of it: the user answers, the model under
-training answers again, and the mean over the reply and the `horizon` replies after it counts
-(CollabLLM, Wu et al. 2025, arXiv 2502.00640, looks ahead so with rewards of whole conversations).
-Credit is given turn by turn: the replies that are compared in a group answer the same message,
-each plays its own future, and only the tokens of that one reply are reinforced, not those of the
-turns after it.
+With a horizon the reward of a reply is what comes of it: the user answers, the model under training
+answers again, and the mean over the reply and the `horizon` replies after it counts (CollabLLM, Wu
+et al. 2025, arXiv 2502.00640, looks ahead like this with rewards for whole conversations). Credit
+is given turn by turn: the replies that are compared in a group answer the same message, each plays
+its own future, and only the tokens of that one reply are reinforced, not those of the turns after
+it.
 """
 
 import json

@@ -1,8 +1,8 @@
 """One training from start to finish: rows in, a model folder out.
 
-The order is that of the mistakes it catches: data, folder, arguments, model, template, lengths,
-memory, and only then the first step. A loss or gradient that is not a number stops the training
-before it reaches the weights, so the last checkpoint is always a good one.
+The order puts cheap checks first: data, folder, arguments, model, template, lengths, memory, and
+only then the first step. A loss or gradient that is not a number stops the training before it
+reaches the weights, so the last checkpoint is always a good one.
 """
 
 import resource
