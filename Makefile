@@ -130,7 +130,7 @@ proof-gpu: $(VENV)/.tests
 proof-quick: $(VENV)/.tests
 	$(BIN)/aloe experiment --quick --config examples/proof-quick.toml --out runs/proof-quick
 
-# All ablations with a quarter of the proof's trees, without the test.
+# All of them at a quarter of the proof's trees, without the test.
 ablations: $(VENV)/.tests
 	$(BIN)/aloe experiment --no-test --ablation all --config examples/proof-ablations.toml \
 	  --out runs/proof-ablations --report docs/ablations.md

@@ -26,8 +26,8 @@ class ExperimentConfig(Settings):
     rewriter: str = "plain"
     """Assistant whose replies a rule rewrites as an additional candidate; empty: none."""
     stranger: str = ""
-    """Assistant whose replies a rule rewrites, for wishes that nobody stated, as another candidate;
-    empty: none."""
+    """Assistant whose replies a rule rewrites, for wishes that nobody stated, into another; empty:
+    no such candidate."""
     served: str = "local:{folder}"
     """Model string of a trained model; `{folder}` and `{name}` are filled in."""
     merged: bool = False
@@ -49,7 +49,7 @@ class ExperimentConfig(Settings):
     rl_trees: int = Field(default=40, ge=1)
     """Trees of the rejection round."""
     rl_candidates: int = Field(default=3, ge=2)
-    """Replies that the SFT model writes per turn in these trees."""
+    """Replies that the SFT model writes in each turn of them."""
     ablation_trees: tuple[int, ...] = (25, 50, 100)
     """Numbers of trees for the scaling curve, below the full number."""
     ablation_turns: tuple[int, ...] = (1, 3)

@@ -35,7 +35,7 @@ class SimulationConfig(Settings):
     both_turns: int = Field(default=0, ge=0)
     """Number of first turns at which all candidates are continued, whatever `expansion` says."""
     moods: tuple[Mood, ...] = ()
-    """Moods of users, one drawn per tree; empty: all write as their persona does."""
+    """Moods of users, one drawn for each tree; empty: everybody writes as the persona does."""
     stop_when_done: bool = False
     """Whether a branch ends early, at a farewell or when its user has nothing left to tell."""
     user_window: int | None = Field(default=None, ge=0)

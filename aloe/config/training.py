@@ -31,7 +31,7 @@ class TrainingConfig(Settings):
     max_length: int | None = Field(default=None, ge=2)
     """Longest conversation in tokens; a longer one is an error. None: the model's own limit."""
     thoughts: Literal["masked", "trained"] = "masked"
-    """Whether thoughts before an answer, including an empty block, are trained on too."""
+    """Whether what stands before an answer as thoughts, an empty block included, is learnt too."""
     weighted: bool = False
     """Whether DPO pairs are weighted by the judge's agreement, over the pairs sharing their
     prompt."""
