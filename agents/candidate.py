@@ -1,11 +1,11 @@
 """The model under test, and the conditions under which it answers.
 
 A candidate gets the conversation and nothing else: no persona, no hint, no instruction, as a
-deployed model would. Each control changes one thing about that, and says what a figure of the
-candidate is worth. `floor` is another model, one that was not tuned. `ceiling` is told who the
-user is. `shuffled` is told that the user is somebody else, so it personalises for the wrong one.
-`no-history` sees the last message only, for the user's messages alone get more telling. `concise`
-is told to be brief, because a short and friendly reply is liked whoever reads it.
+deployed model would. Each control changes one thing about that, and puts the candidate's figures in
+context. `floor` is another, untuned model. `ceiling` is told who the user is. `shuffled` is told
+that the user is somebody else, so it personalises for the wrong person. `no-history` sees only the
+last message, because the user's messages themselves reveal more over time. `concise` is told to be
+brief, because everybody likes a short and friendly reply.
 """
 
 from collections.abc import Mapping

@@ -61,7 +61,7 @@ class RunFolder:
         if changed := settings.differences(settings.load(self.config), config):
             raise ConfigError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
-                "name another folder, or go back to its settings"
+                "name another folder, or use its settings"
             )
         if prompts is not None:
             self.check_prompts(prompts)
@@ -78,11 +78,13 @@ class RunFolder:
         try:
             held = dict(json.loads(self.prompts.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            raise InputError(self.prompts, "is no list of prompts; delete it to go on") from None
+            raise InputError(
+                self.prompts, "is not a list of prompts; delete it to continue"
+            ) from None
         if changed := [name for name in prompts if held.get(name) != prompts[name]]:
             raise ConfigError(
                 f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
-                "name another folder, or go back to its prompts"
+                "name another folder, or use its prompts"
             )
 
     @contextmanager
@@ -121,7 +123,7 @@ class RunFolder:
         Raises:
             StoreError: the line could not be written (a full disk, say).
         """
-        then = "finished trees are kept, the same command goes on from there"
+        then = "finished trees are kept, the same command resumes from there"
         append_lines(self.trees, tree.model_dump_json() + "\n", then=then)
 
     def finished(self) -> set[str]:

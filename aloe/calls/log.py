@@ -4,16 +4,15 @@ Agents open a call, ask, and say what became of the answer (which node, which ou
 written when the call closes, whatever happened. Because a line holds the reply under a key made of
 everything that went into the call, the same file is the journal: a run that was killed reads it
 again, and calls that were answered are not made twice. The sampling seed is part of the key and is
-different for every call of a run, and a line answers one call only, so one reply never stands in
-for two samples.
+different for every call of a run, and a line answers one call only, so one reply never counts as
+two samples.
 
-A call that fails in passing is made again here, at the door and nowhere else, and every attempt has
-its line. How long that goes on is the limiter's and the budget's business (`aloe.models.limits`,
-`aloe.calls.budget`).
+A call that fails temporarily is retried here and nowhere else, and every attempt has its line. The
+limiter and the budget decide for how long (`aloe.models.limits`, `aloe.calls.budget`).
 
-What was sent is kept as well, each message once a tree: a line names its messages and spells out
-those that no earlier line of the tree did, so that a talk does not stand there again with each of
-its turns. `aloe.calls.recorded_call` puts the two together.
+What was sent is kept as well, each message once per tree: a line lists its messages and spells out
+only those that no earlier line of the tree did, so that a conversation is not repeated with every
+turn. `aloe.calls.recorded_call` puts the two together.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ from aloe.models.open import Message, Model, Reply
 from aloe.schema import digest
 
 SPELLED = 8192
-"""Messages remembered as written; when there are more, some will stand in the file twice."""
+"""Messages remembered as written; beyond that, some are written to the file twice."""
 
 
 @dataclass(kw_only=True)
@@ -262,7 +261,7 @@ class Call:
                 if own_failures >= limiter.config.tries or waited > limiter.config.patience:
                     raise await self._log.refusals.refused(event, error) from None
                 self._next(error)
-                if error.cause != "down" and not error.retry_after:  # for those we stand in line
+                if error.cause != "down" and not error.retry_after:  # for those we queue
                     await asyncio.sleep(limiter.backoff(failures))
             except CallError as error:
                 raise await self._log.refusals.refused(event, error) from None

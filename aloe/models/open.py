@@ -1,13 +1,12 @@
-"""The one door to chat models.
+"""The one way to open chat models.
 
 Everything that talks to a model takes a `Model`, and every `Model` wraps a LangChain
 `BaseChatModel` that `open_model` builds from a string; `aloe.models.providers` lists the strings.
 
 The embedded model and a vLLM server share one code path, so what works on a laptop works on a
-cluster, and the tests' double goes through the same door as all of them.
-Failures are sorted in `aloe.models.failures` into those that stop the run, those that cost one
-call, and those worth another try; what the model says is parted into its message and the rest
-(`aloe.models.reply`).
+cluster, and the tests' scripted model is opened the same way. Failures are sorted in
+`aloe.models.failures` into those that stop the run, those that cost one call, and those worth
+another try; what the model says is parted into its message and the rest (`aloe.models.reply`).
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""What a node is in its tree, in signs that need no colour.
+"""What a node is in its tree, in symbols that need no colour.
 
-The same signs stand in the drawing, in the browser and on the page, so that one legend serves all.
+The drawing, the browser and the page use the same symbols, so that one legend serves all.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""A picture of what a terminal would show, as one SVG file that asks nobody for anything."""
+"""A picture of what a terminal would show, as a self-contained SVG file."""
 
 import re
 from io import StringIO

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BESIDE = 90
 """Columns from which the replies stand side by side."""
 
-KEYS = "a / b: better reply   t: tie   s: skip   u: back to the last   q: stop"
+KEYS = "a / b: better reply   t: tie   s: skip   u: undo   q: stop"
 
 
 class LabelQuestion:

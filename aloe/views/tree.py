@@ -1,9 +1,9 @@
 """One conversation tree as a drawing.
 
-A talk of ten turns nested message by message would be twenty levels deep, which no terminal has
-room for. So what follows without a choice stays on one level, turn under turn, and only where
-several replies are continued does the drawing branch. On a wide terminal marks, scores and words
-stand in columns; on a narrow one the words get a line, and the width, of their own.
+Ten turns nested message by message would be twenty levels deep, which no terminal has room for. So
+messages that simply follow one another stay on one level, and the drawing branches only where
+several replies are continued. On a wide terminal marks, scores and words form columns; on a narrow
+one the words get their own line and the full width.
 """
 
 from collections.abc import Iterator, Mapping
