@@ -7,9 +7,12 @@ the inducer's to mark.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from aloe.config.user import Phrases
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.memory.verifiable.phrases import find_questions, find_stated
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import AssistantNode, Disclosure, Node, Persona, Telling, UserNode, sentences
 
@@ -112,18 +115,23 @@ def _telling(name: str, value: str, reply: AssistantNode | None) -> Telling:
     return Telling(about=name, why="volunteered")
 
 
-def find_stated(text: str) -> dict[str, str]:
-    return {
-        name: wish.value
-        for name, pair in DIMENSIONS.items()
-        for wish in pair
-        if wish.trait in text or wish.remark in text
-    }
-
-
 def find_questions_in(reply: str) -> tuple[str, ...]:
+    """Return the sentences of a reply that ask."""
     return tuple(each for each in sentences(reply) if each.endswith("?"))
 
 
 def find_asked(question: str) -> str | None:
-    return next((name for name in DIMENSIONS if name in question), None)
+    """Return the dimension that a question is about; None if no phrase tells."""
+    asked = question.casefold()
+    return next((name for name, phrase in _questions() if phrase in asked), None)
+
+
+@cache
+def _questions() -> list[tuple[str, str]]:
+    halves: tuple[Phrases, Phrases] = ("train", "test")
+    return [
+        (name, each.casefold())
+        for name in DIMENSIONS
+        for half in halves
+        for each in find_questions(name, half)
+    ]

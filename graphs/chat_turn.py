@@ -37,9 +37,10 @@ class Turn:
     named: bool = True
     """Whether the person knows who wrote which reply."""
 
-    def reply(self, place: int) -> AssistantNode | None:
-        """Return the reply at a place on the screen, counted from 0; None if there is none."""
-        return self.replies.get(self.order[place]) if place < len(self.order) else None
+    @property
+    def in_order(self) -> list[AssistantNode | None]:
+        """The replies as they are shown; None for one that is missing."""
+        return [self.replies.get(name) for name in self.order]
 
     @property
     def goes_on(self) -> AssistantNode | None:

@@ -1,0 +1,176 @@
+"""How a chat looks: turns, the ledger, and why the replies are as they are.
+
+The same pictures serve the screen and the plain lines; only widths differ.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from textwrap import indent
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from aloe.graphs.chat import Chat, ChatSession
+from aloe.graphs.chat_ledger import Ledger, WishMark
+from aloe.graphs.chat_turn import Turn
+from aloe.schema import AssistantNode
+from aloe.views.controls import show_controls
+
+BESIDE = 60
+"""Columns from which two replies stand side by side."""
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+def title(chat: Chat, turn: Turn | None, place: int) -> str:
+    """Return what a reply is headed with: its place, and its model unless that is hidden."""
+    name = turn.order[place] if turn else chat.names[place]
+    hidden = not turn.named if turn else chat.blind
+    return str(place + 1) if hidden else f"{place + 1} {chat.models[name].name}"
+
+
+@dataclass(kw_only=True)
+class TurnView:
+    """One turn: the message, and the replies as far as they are there.
+
+    Side by side if there is room, else one under the other.
+    """
+
+    chat: Chat
+    turn: Turn
+    partial: dict[str, str] = field(default_factory=dict)
+    """What is being said, by name; shown where it does not give away who writes."""
+    waiting: int | None = None
+    """Frame of the spinner; None once nobody is answering any more."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text.assemble(("you  ", "bold cyan"), show_controls(self.turn.user.content))
+        for told in self.turn.user.revealed:
+            yield Text(f"◆ {show_controls(told.quote)}", "magenta")
+        places = range(len(self.turn.order))
+        if len(places) > 1 and options.max_width >= BESIDE:
+            table = Table(box=None, expand=True, padding=(0, 2, 0, 0), show_header=False)
+            for _ in places:
+                table.add_column(ratio=1, overflow="fold")
+            table.add_row(*map(self._head, places))
+            table.add_row(*map(self._words, places))
+            yield table
+        else:
+            for place in places:
+                yield self._head(place)
+                yield Padding(self._words(place), (0, 0, 0, 2))
+        yield Text()
+
+    def _head(self, place: int) -> Text:
+        reply, verdict = self.turn.in_order[place], self.turn.verdict
+        mark = "  "
+        if reply and verdict:
+            mark = "★ " if verdict.preferred == reply.id else "= " * (verdict.outcome == "tie")
+        return Text(f"{mark}{title(self.chat, self.turn, place)}", "bold green")
+
+    def _words(self, place: int) -> Text:
+        name = self.turn.order[place]
+        if reply := self.turn.replies.get(name):
+            return reply_text(reply)
+        if why := self.turn.failures.get(name):
+            return Text(f"no reply: {show_controls(why)}; /again asks again", "red")
+        if self.waiting is None:
+            return Text("(no reply)", "dim")
+        said = self.partial.get(name, "") if self.turn.named else ""
+        spin = SPINNER[self.waiting % len(SPINNER)]
+        return Text.assemble(show_controls(said), (f" {spin}" if said else spin, "dim"))
+
+
+def reply_text(reply: AssistantNode) -> Text:
+    """Return a reply and its faults."""
+    text = Text(show_controls(reply.content) or "(empty)", "" if reply.content else "dim")
+    if reply.faults:
+        text.append(f"\n⚠ {', '.join(reply.faults)}", "red")
+    return text
+
+
+def ledger_lines(ledger: Ledger, turn: Turn | None) -> Iterator[Text]:
+    """Yield what is known of the person, and what the last replies make of it."""
+    if not (ledger.told or ledger.wishes or ledger.asked):
+        yield Text("Nothing is known of you yet. Say, for example: I want no emoji.", "dim")
+    for told in ledger.told:
+        kind = f" ({told.kind})" if told.kind not in (None, "revealed") else ""
+        yield Text(f"◆ {show_controls(told.quote)}{kind}", "magenta")
+    replies = turn.in_order if turn else []
+    marks = [ledger.marks(reply) for reply in replies] or [ledger.marks(None)]
+    for number, wish in enumerate(marks[0]):
+        line = Text(wish.words if wish.said else f"({wish.words})", "" if wish.said else "dim")
+        for place, each in enumerate(marks if replies else (), 1):
+            line.append(f" {place}").append(*_kept(each[number]))
+        yield line
+    for question in ledger.asked:
+        yield Text(f"? {show_controls(question)}", "cyan")
+
+
+def _kept(mark: WishMark) -> tuple[str, str]:
+    return {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "dim")}[mark.kept]
+
+
+def persona_lines(chat: Chat) -> Iterator[Text]:
+    """Yield whom the person plays; nothing if they are themself."""
+    for kind in ("profile", "personality"):
+        if text := getattr(chat.persona, kind):
+            yield Text.assemble(("you play  " if kind == "profile" else "", "bold"), text)
+
+
+def why_lines(session: ChatSession) -> Iterator[RenderableType]:
+    """Yield what the models were shown for the last replies, and which wishes those keep."""
+    turn, chat = session.last, session.chat
+    yield Text("what the models were shown, with no instruction and no hint:", "bold")
+    for node in (*turn.path, turn.user):
+        yield Text(indent(f"{node.role}: {show_controls(node.content)}", "  "))
+    for place, reply in enumerate(turn.in_order):
+        if reply is None:
+            continue
+        words = f"{len(reply.content.split())} words, message {reply.id[:6]}"
+        yield Text.assemble((title(chat, turn, place), "bold green"), f"  {words}")
+        marks = session.ledger.marks(reply)
+        for kept, label in ((True, "keeps"), (False, "breaks")):
+            wishes = [mark.words for mark in marks if mark.kept is kept]
+            if wishes:
+                yield Text(f"  {label}: {' '.join(wishes)}")
+    if not session.ledger.wishes:
+        yield Text("no wish that a program can check was said", "dim")
+    yield Text(f"aloe trace {chat.folder.path} --node ID shows every call", "dim")
+
+
+def summary(session: ChatSession) -> Mapping[str, object]:
+    """Return what came of a conversation, for machines."""
+    preferred = dict.fromkeys(session.chat.names, 0)
+    verdicts = [turn.verdict for turn in session.turns if turn.verdict]
+    for turn in session.turns:
+        if turn.verdict and turn.verdict.preferred and turn.goes_on:
+            preferred[turn.goes_on.agent] += 1
+    totals = session.calls.totals if session.calls else None
+    return {
+        "out": str(session.chat.folder.path) if session.turns else None,
+        "tree": session.tree_id if session.turns else None,
+        "turns": len(session.turns),
+        "preferred": preferred,
+        "tie": sum(verdict.outcome == "tie" for verdict in verdicts),
+        "calls": totals.calls if totals else 0,
+        "output_tokens": totals.output_tokens if totals else 0,
+        "cost": None if totals and totals.unpriced else round(totals.cost, 6) if totals else 0.0,
+    }
+
+
+def unblinded(session: ChatSession) -> Iterator[Text]:
+    """Yield which model wrote which reply, a line a turn."""
+    models = session.chat.models
+    for turn in session.turns:
+        who = ", ".join(f"{place} {models[n].name}" for place, n in enumerate(turn.order, 1))
+        yield Text(f"turn {turn.user.turn}: {who}{_preferred(turn)}")
+
+
+def _preferred(turn: Turn) -> str:
+    if turn.verdict is None:
+        return ""
+    if turn.verdict.preferred and turn.goes_on:
+        return f"; you preferred {turn.order.index(turn.goes_on.agent) + 1}"
+    return f"; {turn.verdict.outcome}"
