@@ -8,7 +8,13 @@ any other, which is on disk after every turn. Nothing here knows of a screen.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from functools import partial
 
@@ -34,6 +40,7 @@ from aloe.schema import (
     Verdict,
     derive_seed,
     digest,
+    sentences,
 )
 
 HearReply = Callable[[str, str], None]
@@ -85,6 +92,7 @@ class ChatSession:
         """None before the first message."""
         self._stack = stack
         self._seed = 0
+        self._cores = asyncio.Lock()
 
     @property
     def last(self) -> Turn:
@@ -173,17 +181,14 @@ class ChatSession:
         """
         missing = [name for name in turn.order if name not in turn.replies]
         turn.failures = {}
-        revealed, *answered = await asyncio.gather(
-            self._induced(turn.user),
-            *(self._answer(turn, name, hear) for name in missing),
-            return_exceptions=True,
-        )
-        for each in (revealed, *answered):
-            if isinstance(each, BaseException):
-                raise each
+        work = [self._answer(turn, name, hear) for name in missing]
+        if not turn.user.revealed:
+            work.append(self._induce(turn))
+        for done in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(done, BaseException):
+                raise done
         if not turn.replies:
             return
-        turn.user = turn.user.model_copy(update={"revealed": revealed})
         await self._check(turn)
         if turn is self.unanswered:
             self.turns.append(turn)
@@ -250,25 +255,37 @@ class ChatSession:
         assert self.calls is not None
         agent = CandidateAgent(name=name, model=self.chat.models[name], calls=self.calls)
         try:
-            turn.replies[name] = await agent.reply(
-                self.tree_id, turn.path, turn.user, hear=partial(hear, name)
-            )
+            async with self._turn_of(name):
+                turn.replies[name] = await agent.reply(
+                    self.tree_id, turn.path, turn.user, hear=partial(hear, name)
+                )
         except (CallError, ModelError) as error:
             turn.failures[name] = str(error)
 
-    async def _induced(self, user: UserNode) -> tuple[Disclosure, ...]:
-        """Return what a message tells of the person; rules find wishes where there is no model."""
-        model = self.chat.models.get("inducer")
-        if model is None:
-            return mark_wishes(user.content)
-        assert self.calls is not None
-        config = self.chat.config
-        prompt = prompt_for("inducer", config, config.models.inducer)
-        try:
+    async def _induce(self, turn: Turn) -> None:
+        """Mark what the message tells of the person: rules find wishes, a model the rest."""
+        user = turn.user
+        told = {each.quote for each in mark_wishes(user.content)}
+        if model := self.chat.models.get("inducer"):
+            assert self.calls is not None
+            config = self.chat.config
+            prompt = prompt_for("inducer", config, config.models.inducer)
             inducer = Inducer(model=model, calls=self.calls, prompt=prompt)
-            return await inducer.induce(self.tree_id, user)
-        except (CallError, ModelError):
-            return mark_wishes(user.content)
+            with suppress(CallError, ModelError):  # the replies are there all the same
+                async with self._turn_of("inducer"):
+                    told |= {each.quote for each in await inducer.induce(self.tree_id, user)}
+        said = dict.fromkeys(each for each in sentences(user.content) if each in told)
+        revealed = tuple(Disclosure(quote=each) for each in said)
+        turn.user = user.model_copy(update={"revealed": revealed})
+
+    def _turn_of(self, name: str) -> AbstractAsyncContextManager[object]:
+        """Let embedded models of different files take turns.
+
+        Their threads would wait for each other, and both would be several times slower.
+        """
+        files = {each.name for each in self.chat.models.values() if each.name.startswith("local:")}
+        alone = len(files) > 1 and self.chat.models[name].name in files
+        return self._cores if alone else nullcontext()
 
     async def _check(self, turn: Turn) -> None:
         """Hold what was said against the persona, if the person plays one."""

@@ -15,6 +15,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
+from textual.events import Key
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Footer, Static, TextArea
@@ -24,22 +25,19 @@ from aloe.errors import INTERRUPTED, AloeError
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import Command, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, Turn
-from aloe.graphs.chat_view import TurnView, ledger_lines, persona_lines, title
+from aloe.graphs.chat_view import TurnView, head, ledger_lines, persona_lines
 from aloe.views.picture import save_screen
 
 FRAME = 0.1
 """Seconds between two pictures of a reply that is being written."""
-PICTURE = (100, 30)
+WIDE = 100
+"""Columns from which replies, and the ledger, stand side by side."""
+PICTURE = (WIDE, 30)
 """Columns and lines of the screen that plays the lines of a pipe."""
 
 
 class Entry(TextArea):
     """Where the person types: enter sends, and a line break is ctrl+j or pasted."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "send", show=False, priority=True),
-        Binding("ctrl+j", "newline", "new line", show=False),
-    ]
 
     class Sent(Message):
         """What was typed."""
@@ -48,13 +46,18 @@ class Entry(TextArea):
             super().__init__()
             self.text = text
 
-    def action_send(self) -> None:
-        """Hand on what was typed; it is taken away where it is taken in."""
+    async def _on_key(self, event: Key) -> None:
+        """Take keys in the order in which they come: a binding would overtake the letters."""
+        if event.key not in ("enter", "ctrl+j"):
+            await super()._on_key(event)
+            return
+        event.stop()
+        event.prevent_default()
+        if event.key == "ctrl+j":
+            self.insert("\n")
+            return
         self.post_message(self.Sent(self.text))
-
-    def action_newline(self) -> None:
-        """Begin another line."""
-        self.insert("\n")
+        self.clear()
 
 
 class ChatApp(App[int]):
@@ -66,7 +69,7 @@ class ChatApp(App[int]):
     """
 
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
     CSS = """
     #head { height: auto; color: $text-muted; }
     #both { layout: vertical; height: 1fr; }
@@ -82,7 +85,7 @@ class ChatApp(App[int]):
         Binding("f3", "type('/prefer 2')", "2 better"),
         Binding("f4", "type('/prefer tie')", "tie"),
         Binding("f5", "type('/why')", "why"),
-        Binding("f6", "ledger", "ledger"),
+        Binding("f8", "ledger", "ledger"),
         Binding("escape", "stop", "stop", show=False),
         Binding("pageup", "page(-1)", "scroll", show=False, priority=True),
         Binding("pagedown", "page(1)", "scroll", show=False, priority=True),
@@ -101,10 +104,7 @@ class ChatApp(App[int]):
 
     def compose(self) -> ComposeResult:
         """Lay out the head, the conversation, the ledger, the entry and the keys."""
-        chat = self.session.chat
-        names = "   ".join(title(chat, None, place) for place in range(len(chat.names)))
-        blind = "   blind: /why tells who is who" if chat.blind else ""
-        yield Static(Text(f"aloe chat   {names}{blind}"), id="head")
+        yield Static(head(self.session.chat), id="head")
         with Container(id="both"):
             yield VerticalScroll(id="talk", can_focus=False)
             with VerticalScroll(id="side", can_focus=False):
@@ -119,6 +119,10 @@ class ChatApp(App[int]):
         self.query_one(Entry).focus()
         self.query_one("#talk", VerticalScroll).anchor()
         self.set_interval(FRAME, self._draw_frame)
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Put the replies side by side, or one under the other."""
         self._draw()
 
     def talk(self, lines: Sequence[str] | None = None) -> int:
@@ -153,9 +157,11 @@ class ChatApp(App[int]):
         self.action_leave(0)
 
     def on_entry_sent(self, event: Entry.Sent) -> None:
-        """Take in what was typed; while replies are coming, it stays where it is."""
-        if self._take(event.text):
-            self.query_one(Entry).clear()
+        """Take in what was typed; while replies are coming, it is given back."""
+        if not self._take(event.text):
+            entry = self.query_one(Entry)
+            entry.text = event.text + entry.text
+            entry.move_cursor(entry.document.end)
 
     def action_type(self, command: str) -> None:
         """Do what a key is short for; what is typed so far stays."""
@@ -183,6 +189,9 @@ class ChatApp(App[int]):
             self.action_leave(0)
         elif found.name == "again":
             self._ask(self.session.retry())
+        elif found.name == "undo":
+            self.query_one(Entry).text = self.session.undo()
+            self._draw()
         else:
             lines = list(run_command(self.session, found))
             self._draw()
@@ -198,7 +207,8 @@ class ChatApp(App[int]):
         """Draw a turn, and have it answered meanwhile."""
         if not self._shown or self._shown[-1][0].turn is not turn:
             self._draw()  # without a message that nobody answered
-            view = TurnView(chat=self.session.chat, turn=turn)
+            beside = self.size.width >= WIDE and len(turn.order) > 1
+            view = TurnView(chat=self.session.chat, turn=turn, beside=beside)
             self._shown.append((view, self._add(view)))
         view, _ = self._shown[-1]
         view.waiting = 0
@@ -228,9 +238,10 @@ class ChatApp(App[int]):
 
     def _draw(self) -> None:
         """Draw the turns that are there, and what they brought to light."""
-        session = self.session
+        session, beside = self.session, self.size.width >= WIDE
         there = [*session.turns, *filter(None, [session.unanswered])]
         for view, block in self._shown:
+            view.beside = beside and len(view.turn.order) > 1
             if any(view.turn is each for each in there):
                 block.update(view)
             else:

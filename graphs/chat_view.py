@@ -3,6 +3,7 @@
 The same pictures serve the screen and the plain lines; only widths differ.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import indent
@@ -15,41 +16,58 @@ from rich.text import Text
 from aloe.graphs.chat import Chat, ChatSession
 from aloe.graphs.chat_ledger import Ledger, WishMark
 from aloe.graphs.chat_turn import Turn
+from aloe.memory.verifiable.catalogue import find_wish
 from aloe.schema import AssistantNode
 from aloe.views.controls import show_controls
 
-BESIDE = 60
-"""Columns from which two replies stand side by side."""
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-def title(chat: Chat, turn: Turn | None, place: int) -> str:
+def title(chat: Chat, turn: Turn, place: int) -> str:
     """Return what a reply is headed with: its place, and its model unless that is hidden."""
-    name = turn.order[place] if turn else chat.names[place]
-    hidden = not turn.named if turn else chat.blind
-    return str(place + 1) if hidden else f"{place + 1} {chat.models[name].name}"
+    model = chat.models[turn.order[place]].name
+    return f"{place + 1} {model}" if turn.named else str(place + 1)
+
+
+def short_title(chat: Chat, turn: Turn, place: int) -> str:
+    """Return the same with the last part of the model's name, for a narrow column."""
+    name = _short_name(chat.models[turn.order[place]].name)
+    return f"{place + 1} {name}" if turn.named else str(place + 1)
+
+
+def _short_name(model: str) -> str:
+    return re.split(r"[/:]", model)[-1]
+
+
+def head(chat: Chat) -> Text:
+    """Return who talks to whom, in a line."""
+    if chat.blind:
+        return Text("aloe chat   two models, blind: /why tells who is who")
+    models = (
+        f"{place} {_short_name(chat.models[name].name)}" for place, name in enumerate(chat.names, 1)
+    )
+    return Text("aloe chat   " + "   ".join(models))
 
 
 @dataclass(kw_only=True)
 class TurnView:
-    """One turn: the message, and the replies as far as they are there.
-
-    Side by side if there is room, else one under the other.
-    """
+    """One turn: the message, and the replies as far as they are there."""
 
     chat: Chat
     turn: Turn
     partial: dict[str, str] = field(default_factory=dict)
-    """What is being said, by name; shown where it does not give away who writes."""
+    """What is being said, by name. It is shown where it cannot give away who writes."""
     waiting: int | None = None
     """Frame of the spinner; None once nobody is answering any more."""
+    beside: bool = False
+    """Whether the replies stand side by side, and not one under the other."""
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
         yield Text.assemble(("you  ", "bold cyan"), show_controls(self.turn.user.content))
         for told in self.turn.user.revealed:
             yield Text(f"◆ {show_controls(told.quote)}", "magenta")
         places = range(len(self.turn.order))
-        if len(places) > 1 and options.max_width >= BESIDE:
+        if self.beside:
             table = Table(box=None, expand=True, padding=(0, 2, 0, 0), show_header=False)
             for _ in places:
                 table.add_column(ratio=1, overflow="fold")
@@ -64,14 +82,16 @@ class TurnView:
 
     def _head(self, place: int) -> Text:
         reply, verdict = self.turn.in_order[place], self.turn.verdict
-        mark = "  "
+        mark = " "
         if reply and verdict:
-            mark = "★ " if verdict.preferred == reply.id else "= " * (verdict.outcome == "tie")
-        return Text(f"{mark}{title(self.chat, self.turn, place)}", "bold green")
+            preferred = verdict.preferred == reply.id
+            mark = "★" if preferred else "=" if verdict.outcome == "tie" else " "
+        return Text(f"{mark} {short_title(self.chat, self.turn, place)}", "bold green")
 
     def _words(self, place: int) -> Text:
         name = self.turn.order[place]
-        if reply := self.turn.replies.get(name):
+        hidden = self.waiting is not None and not self.turn.named
+        if (reply := self.turn.replies.get(name)) and not hidden:
             return reply_text(reply)
         if why := self.turn.failures.get(name):
             return Text(f"no reply: {show_controls(why)}; /again asks again", "red")
@@ -94,15 +114,19 @@ def ledger_lines(ledger: Ledger, turn: Turn | None) -> Iterator[Text]:
     """Yield what is known of the person, and what the last replies make of it."""
     if not (ledger.told or ledger.wishes or ledger.asked):
         yield Text("Nothing is known of you yet. Say, for example: I want no emoji.", "dim")
+    known = {find_wish(*each).trait for each in ledger.wishes.items()}
     for told in ledger.told:
+        if told.quote in known:
+            continue  # it stands among the wishes
         kind = f" ({told.kind})" if told.kind not in (None, "revealed") else ""
         yield Text(f"◆ {show_controls(told.quote)}{kind}", "magenta")
     replies = turn.in_order if turn else []
     marks = [ledger.marks(reply) for reply in replies] or [ledger.marks(None)]
     for number, wish in enumerate(marks[0]):
-        line = Text(wish.words if wish.said else f"({wish.words})", "" if wish.said else "dim")
+        said = wish.said
+        line = Text(f"{'◆' if said else '◇'} {wish.words}", "magenta" if said else "dim")
         for place, each in enumerate(marks if replies else (), 1):
-            line.append(f" {place}").append(*_kept(each[number]))
+            line.append(f" {place}", "dim").append(*_kept(each[number]))
         yield line
     for question in ledger.asked:
         yield Text(f"? {show_controls(question)}", "cyan")

@@ -146,5 +146,6 @@ def _end(session: "ChatSession") -> None:
         for line in unblinded(session):
             say(line.plain)
     path = session.chat.folder.path
-    say(f"kept in {path}: {len(session.turns)} turns")
+    count = len(session.turns)
+    say(f"kept in {path}: {count} turn{'s' * (count != 1)}")
     say(f"next: aloe trace {path} --first, aloe export {path} --format dpo --out pairs.jsonl")
