@@ -59,6 +59,11 @@ class Entry(TextArea):
         self.post_message(self.Sent(self.text))
         self.clear()
 
+    def give_back(self, text: str) -> None:
+        """Put a text that was sent before what is typed by now."""
+        self.text = text + self.text
+        self.move_cursor(self.document.end)
+
 
 class ChatApp(App[int]):
     """The whole screen; it returns the exit code of the command.
@@ -159,9 +164,7 @@ class ChatApp(App[int]):
     def on_entry_sent(self, event: Entry.Sent) -> None:
         """Take in what was typed; while replies are coming, it is given back."""
         if not self._take(event.text):
-            entry = self.query_one(Entry)
-            entry.text = event.text + entry.text
-            entry.move_cursor(entry.document.end)
+            self.query_one(Entry).give_back(event.text)
 
     def action_type(self, command: str) -> None:
         """Do what a key is short for; what is typed so far stays."""
@@ -190,7 +193,7 @@ class ChatApp(App[int]):
         elif found.name == "again":
             self._ask(self.session.retry())
         elif found.name == "undo":
-            self.query_one(Entry).text = self.session.undo()
+            self.query_one(Entry).give_back(self.session.undo())
             self._draw()
         else:
             lines = list(run_command(self.session, found))

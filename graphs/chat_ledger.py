@@ -7,12 +7,12 @@ the inducer's to mark.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from aloe.config.user import Phrases
-from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
-from aloe.memory.verifiable.phrases import find_questions, find_stated
+from aloe.memory.questions import find_questions_in
+from aloe.memory.verifiable.asking import OPEN, find_asked
+from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import AssistantNode, Disclosure, Node, Persona, Telling, UserNode, sentences
 
@@ -97,41 +97,23 @@ def note_tellings(text: str, path: Sequence[Node]) -> dict[str, Any]:
     reply = path[-1] if path and isinstance(path[-1], AssistantNode) else None
     known = stated_wishes([node for node in path if isinstance(node, UserNode)])
     stated = find_stated(text)
-    told = tuple(
-        _telling(name, value, reply) for name, value in stated.items() if known.get(name) != value
-    )
     questions = find_questions_in(reply.content) if reply else ()
     about = {name for each in questions if (name := find_asked(each))}
+    told = tuple(
+        _telling(name, value, about, reply)
+        for name, value in stated.items()
+        if known.get(name) != value
+    )
     if any(each.why == "asked" for each in told):
         return {"told": told, "asked": "told"}
-    return {"told": told, "asked": "again" if about & stated.keys() else None}
+    again = about & {*stated, *([OPEN] if stated else [])}
+    return {"told": told, "asked": "again" if again else None}
 
 
-def _telling(name: str, value: str, reply: AssistantNode | None) -> Telling:
-    if reply is not None and name in map(find_asked, find_questions_in(reply.content)):
+def _telling(name: str, value: str, about: set[str], reply: AssistantNode | None) -> Telling:
+    """Return why a wish is stated: it was asked for, the reply breaks it, or neither."""
+    if reply is not None and about & {name, OPEN}:
         return Telling(about=name, why="asked", reply=reply.id)
     if reply is not None and not find_wish(name, value).kept(reply.content):
         return Telling(about=name, why="contradicted", reply=reply.id)
     return Telling(about=name, why="volunteered")
-
-
-def find_questions_in(reply: str) -> tuple[str, ...]:
-    """Return the sentences of a reply that ask."""
-    return tuple(each for each in sentences(reply) if each.endswith("?"))
-
-
-def find_asked(question: str) -> str | None:
-    """Return the dimension that a question is about; None if no phrase tells."""
-    asked = question.casefold()
-    return next((name for name, phrase in _questions() if phrase in asked), None)
-
-
-@cache
-def _questions() -> list[tuple[str, str]]:
-    halves: tuple[Phrases, Phrases] = ("train", "test")
-    return [
-        (name, each.casefold())
-        for name in DIMENSIONS
-        for half in halves
-        for each in find_questions(name, half)
-    ]
