@@ -28,7 +28,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError, ModelError
 from aloe.graphs.chat_ledger import Ledger, keep_ledger, mark_wishes, note_tellings
-from aloe.graphs.chat_turn import HUMAN, NAMES, ChatError, Choice, Turn
+from aloe.graphs.chat_turn import HUMAN, NAMES, ChatError, ChatTurn, Choice
 from aloe.memory.disclosures import default_checker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable
@@ -85,8 +85,8 @@ class ChatSession:
 
     def __init__(self, chat: Chat, stack: ExitStack) -> None:
         self.chat = chat
-        self.turns: list[Turn] = []
-        self.unanswered: Turn | None = None
+        self.turns: list[ChatTurn] = []
+        self.unanswered: ChatTurn | None = None
         """The last message, if nobody answered it."""
         self.calls: CallLog | None = None
         """None before the first message."""
@@ -95,7 +95,7 @@ class ChatSession:
         self._cores = asyncio.Lock()
 
     @property
-    def last(self) -> Turn:
+    def last(self) -> ChatTurn:
         """The last turn.
 
         Raises:
@@ -133,7 +133,7 @@ class ChatSession:
         """What the conversation has brought to light."""
         return keep_ledger(self.chat.persona, self.turns[-1].said if self.turns else ())
 
-    def begin(self, text: str) -> Turn:
+    def begin(self, text: str) -> ChatTurn:
         """Return a turn that begins with a message; `ask` has it answered.
 
         Raises:
@@ -151,11 +151,11 @@ class ChatSession:
             **note_tellings(text, path),
         )
         named = not self.chat.blind
-        turn = Turn(user=user, path=path, order=self._order(number), named=named)
+        turn = ChatTurn(user=user, path=path, order=self._order(number), named=named)
         self.unanswered = turn
         return turn
 
-    def retry(self) -> Turn:
+    def retry(self) -> ChatTurn:
         """Return the turn in which somebody failed to answer; `ask` asks them again.
 
         Raises:
@@ -166,7 +166,7 @@ class ChatSession:
             raise ChatError("every reply is there; nobody has to be asked again")
         return turn
 
-    async def ask(self, turn: Turn, hear: HearReply = lambda _name, _text: None) -> None:
+    async def ask(self, turn: ChatTurn, hear: HearReply = lambda _name, _text: None) -> None:
         """Ask all who have not answered, check what was said, and keep the turn.
 
         Who fails is named in `turn.failures`; if nobody answers, the turn is not kept.
@@ -251,7 +251,7 @@ class ChatSession:
         drawn = int(digest("chat order", self.tree_id, turn), 16) % 2
         return names[::-1] if self.chat.blind and drawn else names
 
-    async def _answer(self, turn: Turn, name: str, hear: HearReply) -> None:
+    async def _answer(self, turn: ChatTurn, name: str, hear: HearReply) -> None:
         assert self.calls is not None
         agent = CandidateAgent(name=name, model=self.chat.models[name], calls=self.calls)
         try:
@@ -262,7 +262,7 @@ class ChatSession:
         except (CallError, ModelError) as error:
             turn.failures[name] = str(error)
 
-    async def _induce(self, turn: Turn) -> None:
+    async def _induce(self, turn: ChatTurn) -> None:
         """Mark what the message tells of the person: rules find wishes, a model the rest."""
         user = turn.user
         told = {each.quote for each in mark_wishes(user.content)}
@@ -287,7 +287,7 @@ class ChatSession:
         alone = len(files) > 1 and self.chat.models[name].name in files
         return self._cores if alone else nullcontext()
 
-    async def _check(self, turn: Turn) -> None:
+    async def _check(self, turn: ChatTurn) -> None:
         """Hold what was said against the persona, if the person plays one."""
         persona = self.chat.persona
         if not (persona.facts and self.chat.config.simulation.check_ledger):

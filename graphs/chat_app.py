@@ -23,8 +23,8 @@ from textual.worker import Worker, WorkerState
 
 from aloe.errors import INTERRUPTED, AloeError
 from aloe.graphs.chat import ChatSession
-from aloe.graphs.chat_commands import Command, read_line, run_command
-from aloe.graphs.chat_turn import ChatError, Turn
+from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
+from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.graphs.chat_view import TurnView, head, ledger_lines, persona_lines
 from aloe.views.picture import save_screen
 
@@ -79,6 +79,7 @@ class ChatApp(App[int]):
     #head { height: auto; color: $text-muted; }
     #both { layout: vertical; height: 1fr; }
     .-wide #both { layout: horizontal; }
+    #talk, #side { scrollbar-size-vertical: 1; }
     #talk { width: 1fr; height: 1fr; }
     #side { width: 1fr; height: auto; max-height: 6; border-top: solid $primary; }
     .-wide #side { width: 32; height: 1fr; max-height: 100%; border-top: none;
@@ -183,7 +184,7 @@ class ChatApp(App[int]):
             self._fail(error)
         return True
 
-    def _do(self, found: Command | str | None) -> None:
+    def _do(self, found: SlashCommand | str | None) -> None:
         if isinstance(found, str):
             self._ask(self.session.begin(found))
         elif found is None:
@@ -206,7 +207,7 @@ class ChatApp(App[int]):
         self.query_one("#talk").mount(block)
         return block
 
-    def _ask(self, turn: Turn) -> None:
+    def _ask(self, turn: ChatTurn) -> None:
         """Draw a turn, and have it answered meanwhile."""
         if not self._shown or self._shown[-1][0].turn is not turn:
             self._draw()  # without a message that nobody answered
@@ -217,7 +218,7 @@ class ChatApp(App[int]):
         view.waiting = 0
         self._at_work = self.run_worker(self._answered(turn, view), exit_on_error=False)
 
-    async def _answered(self, turn: Turn, view: TurnView) -> None:
+    async def _answered(self, turn: ChatTurn, view: TurnView) -> None:
         await self.session.ask(turn, view.partial.__setitem__)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:

@@ -34,14 +34,14 @@ ABOUT = {
 
 
 @dataclass(frozen=True)
-class Command:
+class SlashCommand:
     """A command as it was typed."""
 
     name: str
     argument: str
 
 
-def read_line(line: str) -> Command | str | None:
+def read_line(line: str) -> SlashCommand | str | None:
     """Return the command or the message in a line; None if it is blank.
 
     Raises:
@@ -56,10 +56,10 @@ def read_line(line: str) -> Command | str | None:
         near = difflib.get_close_matches(name, ABOUT, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
         raise ChatError(f"there is no /{show_controls(name)}; {hint}")
-    return Command(name, argument.strip())
+    return SlashCommand(name, argument.strip())
 
 
-def run_command(session: ChatSession, command: Command) -> Iterable[RenderableType]:
+def run_command(session: ChatSession, command: SlashCommand) -> Iterable[RenderableType]:
     """Do what a command says; return what there is to show.
 
     Raises:

@@ -21,7 +21,7 @@ class ChatError(AloeError):
 
 
 @dataclass(kw_only=True)
-class Turn:
+class ChatTurn:
     """One message of the person, and what came of it."""
 
     user: UserNode

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from aloe.graphs.chat import Chat, ChatSession
 from aloe.graphs.chat_ledger import Ledger, WishMark
-from aloe.graphs.chat_turn import Turn
+from aloe.graphs.chat_turn import ChatTurn
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.schema import AssistantNode
 from aloe.views.controls import show_controls
@@ -23,13 +23,13 @@ from aloe.views.controls import show_controls
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-def title(chat: Chat, turn: Turn, place: int) -> str:
+def title(chat: Chat, turn: ChatTurn, place: int) -> str:
     """Return what a reply is headed with: its place, and its model unless that is hidden."""
     model = chat.models[turn.order[place]].name
     return f"{place + 1} {model}" if turn.named else str(place + 1)
 
 
-def short_title(chat: Chat, turn: Turn, place: int) -> str:
+def short_title(chat: Chat, turn: ChatTurn, place: int) -> str:
     """Return the same with the last part of the model's name, for a narrow column."""
     name = _short_name(chat.models[turn.order[place]].name)
     return f"{place + 1} {name}" if turn.named else str(place + 1)
@@ -54,7 +54,7 @@ class TurnView:
     """One turn: the message, and the replies as far as they are there."""
 
     chat: Chat
-    turn: Turn
+    turn: ChatTurn
     partial: dict[str, str] = field(default_factory=dict)
     """What is being said, by name. It is shown where it cannot give away who writes."""
     waiting: int | None = None
@@ -110,7 +110,7 @@ def reply_text(reply: AssistantNode) -> Text:
     return text
 
 
-def ledger_lines(ledger: Ledger, turn: Turn | None) -> Iterator[Text]:
+def ledger_lines(ledger: Ledger, turn: ChatTurn | None) -> Iterator[Text]:
     """Yield what is known of the person, and what the last replies make of it."""
     if not (ledger.told or ledger.wishes or ledger.asked):
         yield Text("Nothing is known of you yet. Say, for example: I want no emoji.", "dim")
@@ -192,7 +192,7 @@ def unblinded(session: ChatSession) -> Iterator[Text]:
         yield Text(f"turn {turn.user.turn}: {who}{_preferred(turn)}")
 
 
-def _preferred(turn: Turn) -> str:
+def _preferred(turn: ChatTurn) -> str:
     if turn.verdict is None:
         return ""
     if turn.verdict.preferred and turn.goes_on:

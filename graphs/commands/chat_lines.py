@@ -13,8 +13,8 @@ from rich.text import Text
 from aloe.console import say, show, stdout
 from aloe.errors import EXIT_CODE, INTERRUPTED
 from aloe.graphs.chat import ChatSession
-from aloe.graphs.chat_commands import Command, read_line, run_command
-from aloe.graphs.chat_turn import ChatError, Turn
+from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
+from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.graphs.chat_view import persona_lines, reply_text, title
 from aloe.views.controls import show_controls
 
@@ -78,12 +78,12 @@ def _take(session: ChatSession, loop: asyncio.Runner, line: str) -> bool:
     return False
 
 
-def _show(session: ChatSession, command: Command) -> None:
+def _show(session: ChatSession, command: SlashCommand) -> None:
     for part in run_command(session, command):
         show(part, lines=True)
 
 
-def _answer(session: ChatSession, loop: asyncio.Runner, turn: Turn) -> None:
+def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
     """Have a turn answered, and print the replies that came."""
     missing = [name for name in turn.order if name not in turn.replies]
     loop.run(session.ask(turn))
@@ -104,7 +104,7 @@ def _answer(session: ChatSession, loop: asyncio.Runner, turn: Turn) -> None:
     _say_ledger(session, turn)
 
 
-def _say_ledger(session: ChatSession, turn: Turn) -> None:
+def _say_ledger(session: ChatSession, turn: ChatTurn) -> None:
     """Say what the turn added to the ledger."""
     if not turn.replies:
         return

@@ -16,7 +16,7 @@ from aloe.config import Config, ModelConfig
 from aloe.errors import BudgetError, ConfigError, InputError, StoreError
 from aloe.graphs.chat import Chat, ChatSession
 from aloe.graphs.chat_setup import chat_settings, find_persona, wants_inducer
-from aloe.graphs.chat_turn import ChatError, Turn
+from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.generation import generate
 from aloe.schema import AssistantNode, UserNode
@@ -27,7 +27,9 @@ def fails(_messages: Sequence[BaseMessage], _arguments: dict[str, Any]) -> str:
     raise ValueError("the GPU is gone")
 
 
-def say(session: ChatSession, text: str, hear: Callable[[str, str], None] | None = None) -> Turn:
+def say(
+    session: ChatSession, text: str, hear: Callable[[str, str], None] | None = None
+) -> ChatTurn:
     turn = session.begin(text)
     asyncio.run(session.ask(turn, hear) if hear else session.ask(turn))
     return turn
