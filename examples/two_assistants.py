@@ -1,6 +1,6 @@
-"""Two assistants without a model, to try `aloe chat` in a second and to draw its picture.
+r"""Two assistants without a model, to try `aloe chat` in a second and to draw its picture.
 
-    aloe chat --model scripted:aloe.examples.two_assistants:same \\
+    aloe chat --model scripted:aloe.examples.two_assistants:same \
         --beside scripted:aloe.examples.two_assistants:adapting
 
 One always says the same; the other says what keeps most of the wishes that it was told, and asks

@@ -7,10 +7,11 @@ turns and nowhere else, so Ctrl-C always finds either the person or a model at w
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 from rich.text import Text
 
-from aloe.console import say, show, stdout
+from aloe.console import say, show, stderr, stdout
 from aloe.errors import EXIT_CODE, INTERRUPTED
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
@@ -86,7 +87,8 @@ def _show(session: ChatSession, command: SlashCommand) -> None:
 def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
     """Have a turn answered, and print the replies that came."""
     missing = [name for name in turn.order if name not in turn.replies]
-    loop.run(session.ask(turn))
+    with stderr().status("waiting for the reply") if stderr().is_terminal else nullcontext():
+        loop.run(session.ask(turn))
     for place, name in enumerate(turn.order):
         if name not in missing:
             continue
@@ -96,10 +98,7 @@ def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
             show("")
         else:
             why = show_controls(turn.failures[name])
-            say(
-                f"{title(session.chat, turn, place)}: no reply: {why}; /again asks again",
-                style="red",
-            )
+            say(f"{place + 1}: no reply: {why}; /again asks again", style="red")
     stdout().file.flush()
     _say_ledger(session, turn)
 
