@@ -17,6 +17,7 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 from aloe.agents.candidate import CandidateAgent
 from aloe.agents.inducer import Inducer
@@ -131,7 +132,8 @@ class ChatSession:
     @property
     def ledger(self) -> Ledger:
         """What the conversation has brought to light."""
-        return keep_ledger(self.chat.persona, self.turns[-1].said if self.turns else ())
+        turns = [*self.turns, *filter(None, [self.unanswered])]
+        return keep_ledger(self.chat.persona, turns[-1].said if turns else ())
 
     def begin(self, text: str) -> ChatTurn:
         """Return a turn that begins with a message; `ask` has it answered.
@@ -140,18 +142,19 @@ class ChatSession:
             StoreError: the folder cannot be written.
         """
         self._open()
-        path = self.turns[-1].said if self.turns else ()
-        number = len(self.turns) + 1
+        before = self.turns[-1] if self.turns else None
+        path, number = before.said if before else (), len(self.turns) + 1
         user = UserNode.of(
             path[-1].id if path else None,
             text,
             tree=self.tree_id,
             turn=number,
             agent=HUMAN,
+            revealed=mark_wishes(text),
             **note_tellings(text, path),
         )
         named = not self.chat.blind
-        turn = ChatTurn(user=user, path=path, order=self._order(number), named=named)
+        turn = ChatTurn(user=user, before=before, order=self._order(number), named=named)
         self.unanswered = turn
         return turn
 
@@ -167,7 +170,7 @@ class ChatSession:
         return turn
 
     async def ask(self, turn: ChatTurn, hear: HearReply = lambda _name, _text: None) -> None:
-        """Ask all who have not answered, check what was said, and keep the turn.
+        """Ask all who have not answered, and keep the turn.
 
         Who fails is named in `turn.failures`; if nobody answers, the turn is not kept.
 
@@ -182,18 +185,34 @@ class ChatSession:
         missing = [name for name in turn.order if name not in turn.replies]
         turn.failures = {}
         work = [self._answer(turn, name, hear) for name in missing]
-        if not turn.user.revealed:
-            work.append(self._induce(turn))
         for done in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(done, BaseException):
                 raise done
         if not turn.replies:
             return
-        await self._check(turn)
         if turn is self.unanswered:
             self.turns.append(turn)
             self.unanswered = None
         self._save()
+
+    async def mark(self, turn: ChatTurn) -> None:
+        """Mark what a turn tells of the person, as far as no rule has found it.
+
+        A model does that, if there is one for it, and a persona is what all is held against. It
+        may take a while and hinders nobody: the conversation can go on meanwhile.
+
+        Args:
+            turn: one that was answered.
+
+        Raises:
+            StoreError: the folder cannot be written.
+            BudgetError: what the folder may cost is spent.
+        """
+        before = turn.user, dict(turn.replies)
+        await self._induce(turn)
+        await self._check(turn)
+        if any(turn is each for each in self.turns) and before != (turn.user, turn.replies):
+            self._save()
 
     def prefer(self, choice: Choice) -> Verdict:
         """Judge the replies of the last turn; the conversation goes on with the preferred one.
@@ -235,12 +254,9 @@ class ChatSession:
             return
         chat = self.chat
         self._stack.enter_context(chat.folder.writing(chat.config))
-        there, count = chat.folder.finished(), 0
-        while (seed := derive_seed(chat.config.seed, chat.persona.id, count)) and (
-            Tree.id_for(chat.persona, seed) in there
-        ):
-            count += 1
-        self._seed = seed
+        there = chat.folder.finished()
+        seeds = (derive_seed(chat.config.seed, chat.persona.id, number) for number in count())
+        self._seed = next(each for each in seeds if Tree.id_for(chat.persona, each) not in there)
         spent = History.of(chat.folder.events).spent
         events = self._stack.enter_context(appending(chat.folder.events))
         budget = Budget(chat.config.budget, spent)
@@ -263,20 +279,21 @@ class ChatSession:
             turn.failures[name] = str(error)
 
     async def _induce(self, turn: ChatTurn) -> None:
-        """Mark what the message tells of the person: rules find wishes, a model the rest."""
-        user = turn.user
-        told = {each.quote for each in mark_wishes(user.content)}
-        if model := self.chat.models.get("inducer"):
-            assert self.calls is not None
-            config = self.chat.config
-            prompt = prompt_for("inducer", config, config.models.inducer)
-            inducer = Inducer(model=model, calls=self.calls, prompt=prompt)
-            with suppress(CallError, ModelError):  # the replies are there all the same
-                async with self._turn_of("inducer"):
-                    told |= {each.quote for each in await inducer.induce(self.tree_id, user)}
-        said = dict.fromkeys(each for each in sentences(user.content) if each in told)
-        revealed = tuple(Disclosure(quote=each) for each in said)
-        turn.user = user.model_copy(update={"revealed": revealed})
+        model = self.chat.models.get("inducer")
+        if model is None or turn.marked:
+            return
+        assert self.calls is not None
+        config = self.chat.config
+        prompt = prompt_for("inducer", config, config.models.inducer)
+        inducer = Inducer(model=model, calls=self.calls, prompt=prompt)
+        with suppress(CallError, ModelError):  # the wishes are marked all the same
+            async with self._turn_of("inducer"):
+                found = await inducer.induce(self.tree_id, turn.user)
+            told = {each.quote for each in (*turn.user.revealed, *found)}
+            said = dict.fromkeys(each for each in sentences(turn.user.content) if each in told)
+            revealed = tuple(Disclosure(quote=each) for each in said)
+            turn.user = turn.user.model_copy(update={"revealed": revealed})
+            turn.marked = True
 
     def _turn_of(self, name: str) -> AbstractAsyncContextManager[object]:
         """Let embedded models of different files take turns.
@@ -288,7 +305,6 @@ class ChatSession:
         return self._cores if alone else nullcontext()
 
     async def _check(self, turn: ChatTurn) -> None:
-        """Hold what was said against the persona, if the person plays one."""
         persona = self.chat.persona
         if not (persona.facts and self.chat.config.simulation.check_ledger):
             return

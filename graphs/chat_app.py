@@ -107,6 +107,7 @@ class ChatApp(App[int]):
         self._svg = svg
         self._shown: list[tuple[TurnView, Static]] = []
         self._at_work: Worker[None] | None = None
+        self._marking: Worker[None] | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the head, the conversation, the ledger, the entry and the keys."""
@@ -157,7 +158,7 @@ class ChatApp(App[int]):
         for line in lines:
             self.query_one(Entry).text = line
             await pilot.press("enter")
-            while self._at_work:
+            while self._at_work or (self._marking and not self._marking.is_finished):
                 await asyncio.sleep(FRAME / 2)
             await pilot.pause()
         self.action_leave(0)
@@ -224,14 +225,24 @@ class ChatApp(App[int]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Draw the turn once more when nobody is answering any longer."""
         if event.worker is not self._at_work or not event.worker.is_finished:
+            if event.worker.error:
+                self._fail(event.worker.error)
             return
         self._at_work = None
+        turn = self._shown[-1][0].turn
         self._shown[-1][0].waiting = None
         self._draw()
         if event.state == WorkerState.CANCELLED:
             self._add(Text("stopped: what was coming is not kept; /again asks again", "red"))
         elif event.worker.error:
             self._fail(event.worker.error)
+        elif turn.replies:
+            self._marking = self.run_worker(self._mark(turn), exit_on_error=False)
+
+    async def _mark(self, turn: ChatTurn) -> None:
+        """Let what a turn tells be marked, while the conversation goes on."""
+        await self.session.mark(turn)
+        self._draw()
 
     def _draw_frame(self) -> None:
         """Draw what is being written."""

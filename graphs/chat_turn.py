@@ -25,8 +25,8 @@ class ChatTurn:
     """One message of the person, and what came of it."""
 
     user: UserNode
-    path: tuple[Node, ...]
-    """What was said before."""
+    before: "ChatTurn | None"
+    """The turn that it follows; None opens the conversation."""
     order: tuple[str, ...]
     """Who answers, in the order in which the replies are shown."""
     replies: dict[str, AssistantNode] = field(default_factory=dict)
@@ -34,8 +34,15 @@ class ChatTurn:
     failures: dict[str, str] = field(default_factory=dict)
     """Why, by name."""
     verdict: Verdict | None = None
+    marked: bool = False
+    """Whether a model has marked what the message tells."""
     named: bool = True
     """Whether the person knows who wrote which reply."""
+
+    @property
+    def path(self) -> tuple[Node, ...]:
+        """What was said before."""
+        return self.before.said if self.before else ()
 
     @property
     def in_order(self) -> list[AssistantNode | None]:

@@ -100,13 +100,13 @@ def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
             why = show_controls(turn.failures[name])
             say(f"{place + 1}: no reply: {why}; /again asks again", style="red")
     stdout().file.flush()
-    _say_ledger(session, turn)
+    if turn.replies:
+        loop.run(session.mark(turn))
+        _say_ledger(session, turn)
 
 
 def _say_ledger(session: ChatSession, turn: ChatTurn) -> None:
     """Say what the turn added to the ledger."""
-    if not turn.replies:
-        return
     for told in turn.user.revealed:
         say(f"◆ {show_controls(told.quote)}", style="dim")
     ledger = session.ledger

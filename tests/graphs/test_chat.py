@@ -12,6 +12,7 @@ from chatting import EMOJI, PLAIN, says, stored, talking
 from langchain_core.messages import BaseMessage
 from server import ChatServer, failure, streamed
 
+from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig
 from aloe.errors import BudgetError, ConfigError, InputError, StoreError
 from aloe.graphs.chat import Chat, ChatSession
@@ -28,10 +29,12 @@ def fails(_messages: Sequence[BaseMessage], _arguments: dict[str, Any]) -> str:
 
 
 def say(
-    session: ChatSession, text: str, hear: Callable[[str, str], None] | None = None
+    session: ChatSession, text: str, hear: Callable[[str, str], None] = lambda _name, _text: None
 ) -> ChatTurn:
     turn = session.begin(text)
-    asyncio.run(session.ask(turn, hear) if hear else session.ask(turn))
+    asyncio.run(session.ask(turn, hear))
+    if turn.replies:
+        asyncio.run(session.mark(turn))
     return turn
 
 
@@ -261,6 +264,34 @@ def test_an_inducer_marks_what_no_rule_finds(tmp_path: Path) -> None:
         say(session, "I mend bicycles. Leave out the emoji. What now?")
         told = [each.quote for each in session.ledger.told]
     assert told == ["I mend bicycles.", "Leave out the emoji."]
+
+
+def test_the_conversation_goes_on_while_it_is_marked(tmp_path: Path) -> None:
+    told = asyncio.Event()
+
+    async def slow(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> Any:
+        await told.wait()
+        return reply(messages, arguments)
+
+    async def talk(session: ChatSession) -> None:
+        first = session.begin("I mend bicycles.")
+        await session.ask(first)
+        marking = asyncio.create_task(session.mark(first))
+        session.prefer("2")
+        second = session.begin("And now?")
+        await session.ask(second)
+        told.set()
+        await marking
+        await session.mark(second)
+        assert [each.quote for each in session.ledger.told] == ["I mend bicycles."]
+
+    given = {"models.inducer.model": slow}
+    with talking(tmp_path, says(PLAIN), says(EMOJI), inducer=True, **given) as session:
+        asyncio.run(talk(session))
+    user, _, second, again, *_ = stored(tmp_path).nodes
+    assert isinstance(user, UserNode)
+    assert [each.quote for each in user.revealed] == ["I mend bicycles."]
+    assert again.parent == second.id
 
 
 def test_an_inducer_that_fails_costs_no_reply(tmp_path: Path) -> None:
