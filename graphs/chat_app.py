@@ -114,7 +114,7 @@ class ChatApp(App[int]):
         yield Static(head(self.session.chat), id="head")
         with Container(id="both"):
             yield VerticalScroll(id="talk", can_focus=False)
-            with VerticalScroll(id="side", can_focus=False):
+            with VerticalScroll(id="side"):
                 yield Static(id="ledger")
         yield Entry(
             placeholder="Say something, or /help", compact=True, highlight_cursor_line=False
@@ -127,6 +127,13 @@ class ChatApp(App[int]):
         self.query_one("#talk", VerticalScroll).anchor()
         self.set_interval(FRAME, self._draw_frame)
         self._draw()
+
+    def on_key(self, event: Key) -> None:
+        """Let what is typed be typed into the entry, wherever the person has gone with tab."""
+        entry = self.query_one(Entry)
+        if event.is_printable and event.character and not entry.has_focus:
+            entry.focus()
+            entry.insert(event.character)
 
     def on_resize(self) -> None:
         """Put the replies side by side, or one under the other."""

@@ -99,10 +99,13 @@ def _save(session: ChatSession, argument: str) -> Iterable[RenderableType]:
         return
     copy = Path(argument).expanduser()
     if copy.exists() and (not copy.is_dir() or any(copy.iterdir())):
-        raise StoreError(f"{copy} is there already; name a new folder")
-    with explain_failure(copy), replace_folder(copy) as part:
-        for file in (folder.config, folder.trees, folder.events):
-            shutil.copyfile(file, part / file.name)
+        raise ChatError(f"{copy} is there already; name a new folder")
+    try:
+        with explain_failure(copy), replace_folder(copy) as part:
+            for file in (folder.config, folder.trees, folder.events):
+                shutil.copyfile(file, part / file.name)
+    except StoreError as error:
+        raise ChatError(str(error)) from None
     yield Text(f"copied to {copy}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aloe.console import finish, say, stdout
-from aloe.errors import ConfigError
+from aloe.errors import INTERRUPTED, AloeError, ConfigError
 from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Seed, with_flags
 
 if TYPE_CHECKING:
@@ -103,21 +103,29 @@ def chat(options: ChatOptions) -> None:
     Example: `aloe chat --model local:smollm2-135m --beside openai:gpt-4o-mini --blind`
     """
     from aloe.graphs.chat_view import summary
+    from aloe.graphs.commands.chat_lines import talk_in_lines
     from aloe.loop import make_runner
 
     talk = options.prepare()
     screen = not options.plain and sys.stdin.isatty() and stdout().is_terminal
-    with make_runner() as loop:
-        loop.run(talk.check_servers())
-        with talk.session() as session:
+    with make_runner() as loop, talk.session() as session:
+        try:
+            loop.run(talk.check_servers())
             if screen or options.svg:
                 code = _on_screen(session, options.svg, typed=screen)
             else:
-                from aloe.graphs.commands.chat_lines import talk_in_lines
-
                 code = talk_in_lines(session, loop)
-            _end(session)
-            finish(summary(session), as_json=options.as_json)
+        except KeyboardInterrupt:
+            say("stopped")
+            code = INTERRUPTED
+        except AloeError:
+            if session.turns:
+                _end(session)
+            raise
+        _end(session)
+        if options.svg:
+            say(f"the last screen is in {options.svg}")
+        finish(summary(session), as_json=options.as_json)
     if code:
         raise typer.Exit(code)
 

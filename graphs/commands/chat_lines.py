@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from rich.text import Text
 
 from aloe.console import say, show, stderr, stdout
-from aloe.errors import EXIT_CODE, INTERRUPTED
+from aloe.errors import EXIT_CODE
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, ChatTurn
@@ -35,13 +35,9 @@ def talk_in_lines(session: ChatSession, loop: asyncio.Runner) -> int:
     """
     for played in persona_lines(session.chat):
         say(played.plain)
-    try:
-        for line in _lines():
-            if _take(session, loop, line):
-                break
-    except KeyboardInterrupt:
-        say("stopped")
-        return INTERRUPTED
+    for line in _lines():
+        if _take(session, loop, line):
+            break
     return EXIT_CODE if session.unanswered else 0
 
 

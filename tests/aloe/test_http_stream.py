@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
 from server import Answer, ChatServer, Request, completion, failure, streamed
 
 from aloe.calls.log import CallLog
@@ -62,6 +64,15 @@ def test_thoughts_and_marks_are_not_heard(
     assert "They want tea." in reply.thoughts
     assert heard[-1] == "Tea!"
     assert not any("want" in text for text in heard)
+
+
+def test_a_chat_class_of_langchains_is_heard_too() -> None:
+    chat = GenericFakeChatModel(messages=iter([AIMessage("<think>hm</think>Good morning.")]))
+    reply, heard = listen(open_model(ModelConfig(model=chat)))
+    assert (reply.text, reply.thoughts) == ("Good morning.", "hm")
+    assert heard[-1] == "Good morning."
+    assert "Good" in heard
+    assert not any("hm" in text for text in heard)
 
 
 def test_a_server_that_does_not_stream_answers_whole(server: ChatServer) -> None:

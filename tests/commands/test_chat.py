@@ -202,13 +202,21 @@ def test_a_wrong_start_is_one_line(chat: Chat, flags: dict[str, Any], words: lis
     assert chat("Hello.", **flags).is_one_line_about(*words)
 
 
+def test_a_budget_that_is_spent_ends_it(chat: Chat) -> None:
+    ran = chat("Hello.", "More.", "Even more.", beside=None, **{"max-calls": 1})
+    assert ran.code == 3
+    assert "kept in run: 1 turn\n" in ran.err
+    assert ran.err.endswith("aloe: 1 of 1 calls are made\n")
+
+
 def test_a_copy_can_be_saved(chat: Chat, aloe: RunAloe) -> None:
-    ran = chat("Hello.", "/save", "/save kept", "/save chat_models.py", "/save kept")
-    assert ran.code == 2
+    ran = chat("Hello.", "/save", "/save kept", "/save kept", "/save chat_models.py/x", "More.")
+    assert ran.code == 0  # what cannot be written is one line
     assert "kept in run" in ran.out
     assert "copied to kept" in ran.out
-    assert "chat_models.py is there already" in ran.err
-    assert stored("kept") == stored()
+    assert "kept is there already; name a new folder" in ran.err
+    assert "chat_models.py" in ran.err
+    assert stored("kept").nodes == stored().nodes[:3]
     assert aloe("trace", "kept").code == 0
 
 

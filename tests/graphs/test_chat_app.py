@@ -188,6 +188,9 @@ def test_a_persona_stands_beside(tmp_path: Path) -> None:
     async def script(pilot: Pilot[int], app: ChatApp) -> None:
         assert persona.profile[:20] in shown(app, "#ledger")
         assert shown(app, "#ledger").count("◇") == 2
+        await pilot.press("tab", *"Hi")  # to the ledger, and back with what is typed
+        assert app.focused is app.query_one(Entry)
+        assert app.query_one(Entry).text == "Hi"
         await pilot.press("f8")
         assert app.query_one("#side").display is False
 
