@@ -55,7 +55,11 @@ class Entry(TextArea):
         event.prevent_default()
         if event.key == "ctrl+j":
             self.insert("\n")
-            return
+        else:
+            self.send()
+
+    def send(self) -> None:
+        """Send what is typed."""
         self.post_message(self.Sent(self.text))
         self.clear()
 
@@ -82,6 +86,7 @@ class ChatApp(App[int]):
     #talk, #side { scrollbar-size-vertical: 1; }
     #talk { width: 1fr; height: 1fr; }
     #side { width: 1fr; height: auto; max-height: 6; border-top: solid $primary; }
+    #side.-played { max-height: 10; }
     .-wide #side { width: 32; height: 1fr; max-height: 100%; border-top: none;
                    border-left: solid $primary; padding: 0 1; }
     Entry { height: auto; max-height: 5; border: none; border-top: solid $primary; padding: 0; }
@@ -111,10 +116,11 @@ class ChatApp(App[int]):
 
     def compose(self) -> ComposeResult:
         """Lay out the head, the conversation, the ledger, the entry and the keys."""
-        yield Static(head(self.session.chat), id="head")
+        chat = self.session.chat
+        yield Static(head(chat), id="head")
         with Container(id="both"):
             yield VerticalScroll(id="talk", can_focus=False)
-            with VerticalScroll(id="side"):
+            with VerticalScroll(id="side", classes="-played" if chat.persona.facts else ""):
                 yield Static(id="ledger")
         yield Entry(
             placeholder="Say something, or /help", compact=True, highlight_cursor_line=False
@@ -131,9 +137,13 @@ class ChatApp(App[int]):
     def on_key(self, event: Key) -> None:
         """Let what is typed be typed into the entry, wherever the person has gone with tab."""
         entry = self.query_one(Entry)
-        if event.is_printable and event.character and not entry.has_focus:
-            entry.focus()
+        if event.is_printable and event.character:
             entry.insert(event.character)
+        elif event.key == "enter":
+            entry.send()
+        else:
+            return
+        entry.focus()
 
     def on_resize(self) -> None:
         """Put the replies side by side, or one under the other."""
@@ -270,7 +280,7 @@ class ChatApp(App[int]):
                 block.remove()
         self._shown = [each for each in self._shown if any(each[0].turn is t for t in there)]
         last = session.turns[-1] if session.turns else None
-        lines = (*persona_lines(session.chat), *ledger_lines(session.ledger, last))
+        lines = (*ledger_lines(session.ledger, last), *persona_lines(session.chat))
         self.query_one("#ledger", Static).update(Group(*lines))
 
     def _fail(self, error: BaseException) -> None:

@@ -137,10 +137,14 @@ def _kept(mark: WishMark) -> tuple[str, str]:
 
 
 def persona_lines(chat: Chat) -> Iterator[Text]:
-    """Yield whom the person plays; nothing if they are themself."""
-    for kind in ("profile", "personality"):
-        if text := getattr(chat.persona, kind):
-            yield Text.assemble(("you play  " if kind == "profile" else "", "bold"), text)
+    """Yield whom the person plays; nothing if they are themself.
+
+    Wishes that a program can check stand in the ledger already, and are the whole personality.
+    """
+    persona = chat.persona
+    texts = (persona.profile, "" if persona.preferences else persona.personality)
+    for number, text in enumerate(filter(None, texts)):
+        yield Text.assemble(("" if number else "you play  ", "bold"), text)
 
 
 def why_lines(session: ChatSession) -> Iterator[RenderableType]:

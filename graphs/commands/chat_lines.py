@@ -16,7 +16,7 @@ from aloe.errors import EXIT_CODE
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, ChatTurn
-from aloe.graphs.chat_view import persona_lines, reply_text, title
+from aloe.graphs.chat_view import reply_text, title
 from aloe.views.controls import show_controls
 
 PROMPT = "> "
@@ -33,8 +33,8 @@ def talk_in_lines(session: ChatSession, loop: asyncio.Runner) -> int:
         StoreError: the folder cannot be written.
         BudgetError: what the folder may cost is spent.
     """
-    for played in persona_lines(session.chat):
-        say(played.plain)
+    if session.chat.persona.facts:
+        say(f"you play: {session.chat.persona.text}")
     for line in _lines():
         if _take(session, loop, line):
             break

@@ -191,6 +191,10 @@ def test_a_persona_stands_beside(tmp_path: Path) -> None:
         await pilot.press("tab", *"Hi")  # to the ledger, and back with what is typed
         assert app.focused is app.query_one(Entry)
         assert app.query_one(Entry).text == "Hi"
+        await pilot.press("tab", "?", "enter")
+        while app._at_work:
+            await asyncio.sleep(0.01)
+        assert "you  Hi?" in shown(app)
         await pilot.press("f8")
         assert app.query_one("#side").display is False
 
