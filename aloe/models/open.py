@@ -146,7 +146,8 @@ class Model:
             ModelError: the model or the key is refused; every other call would fail as well.
             CallError: this one call failed; TransientCallError if another try may pass.
         """
-        wished = {**arguments, **STREAMED} if hear and self.openai_compatible else arguments
+        streams = hear and self.openai_compatible and "stream" not in self.config.omit
+        wished = {**arguments, **STREAMED} if streams else arguments
         while True:
             sent = self._sent(messages, wished)
             try:

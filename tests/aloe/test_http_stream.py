@@ -94,6 +94,13 @@ def test_what_a_server_refuses_of_it_is_left_out(server: ChatServer, refused: st
     assert heard == (["Hi."] if refused == "stream_options" else [])
 
 
+def test_a_stream_can_be_ruled_out(server: ChatServer) -> None:
+    server.behave = lambda _: completion("Whole.")
+    reply, _ = listen(lean(server, omit=("stream",)))
+    assert reply.text == "Whole."
+    assert not {"stream", "stream_options"} & server.requests[0].body.keys()
+
+
 def test_nobody_who_does_not_listen_asks_for_a_stream(server: ChatServer) -> None:
     async def ask() -> None:
         async with CallLog().call("candidate", lean(server)) as call:
