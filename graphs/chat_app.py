@@ -16,6 +16,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.events import Key
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Footer, Static, TextArea
@@ -26,6 +27,7 @@ from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.graphs.chat_view import TurnView, head, ledger_lines, persona_lines
+from aloe.views.escape_filter import EscapeFilter
 from aloe.views.picture import save_screen
 
 FRAME = 0.1
@@ -113,6 +115,10 @@ class ChatApp(App[int]):
         self._shown: list[tuple[TurnView, Static]] = []
         self._at_work: Worker[None] | None = None
         self._marking: Worker[None] | None = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line passes before the terminal gets it."""
+        return [*super().get_line_filters(), EscapeFilter()]
 
     def compose(self) -> ComposeResult:
         """Lay out the head, the conversation, the ledger, the entry and the keys."""

@@ -19,7 +19,6 @@ from aloe.files.writing import explain_failure, replace_folder
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_turn import ChatError, Choice
 from aloe.graphs.chat_view import why_lines
-from aloe.views.controls import show_controls
 
 ABOUT = {
     "prefer": ("/prefer 1|2|tie", "say which reply is better; the conversation goes on with it"),
@@ -55,7 +54,7 @@ def read_line(line: str) -> SlashCommand | str | None:
     if name not in ABOUT:
         near = difflib.get_close_matches(name, ABOUT, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
-        raise ChatError(f"there is no /{show_controls(name)}; {hint}")
+        raise ChatError(f"there is no /{name}; {hint}")
     return SlashCommand(name, argument.strip())
 
 
@@ -87,7 +86,7 @@ def _why(session: ChatSession, _: str) -> Iterable[RenderableType]:
 
 
 def _undo(session: ChatSession, _: str) -> Iterable[RenderableType]:
-    yield Text(f"taken back: {show_controls(session.undo())}")
+    yield Text(f"taken back: {session.undo()}")
 
 
 def _save(session: ChatSession, argument: str) -> Iterable[RenderableType]:

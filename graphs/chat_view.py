@@ -13,12 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from aloe.control_characters import show_controls
 from aloe.graphs.chat import Chat, ChatSession
 from aloe.graphs.chat_ledger import Ledger, WishMark
 from aloe.graphs.chat_turn import ChatTurn
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.schema import AssistantNode
-from aloe.views.controls import show_controls
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 

@@ -17,7 +17,6 @@ from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.graphs.chat_view import reply_text, title
-from aloe.views.controls import show_controls
 
 PROMPT = "> "
 
@@ -49,7 +48,7 @@ def _lines() -> Iterator[str]:
             try:
                 yield input(PROMPT)
             except EOFError:
-                print()
+                show("")
                 return
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="replace")
@@ -93,7 +92,7 @@ def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
             show(reply_text(reply), lines=True)
             show("")
         else:
-            why = show_controls(turn.failures[name])
+            why = turn.failures[name]
             say(f"{place + 1}: no reply: {why}; /again asks again", style="red")
     stdout().file.flush()
     if turn.replies:
@@ -104,7 +103,7 @@ def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
 def _say_ledger(session: ChatSession, turn: ChatTurn) -> None:
     """Say what the turn added to the ledger."""
     for told in turn.user.revealed:
-        say(f"◆ {show_controls(told.quote)}", style="dim")
+        say(f"◆ {told.quote}", style="dim")
     ledger = session.ledger
     for place, reply in enumerate(turn.in_order, 1):
         marks = [mark for mark in ledger.marks(reply) if mark.kept is not None]
