@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,7 +108,7 @@ def chat(options: ChatOptions) -> None:
     from aloe.loop import make_runner
 
     talk = options.prepare()
-    screen = not options.plain and sys.stdin.isatty() and stdout().is_terminal
+    screen = not options.plain and _has_screen()
     with make_runner() as loop, talk.session() as session:
         try:
             loop.run(talk.check_servers())
@@ -128,6 +129,16 @@ def chat(options: ChatOptions) -> None:
         finish(summary(session), as_json=options.as_json)
     if code:
         raise typer.Exit(code)
+
+
+def _has_screen() -> bool:
+    """Whether there is a person at a terminal, and what it takes to draw there."""
+    if not (sys.stdin.isatty() and stdout().is_terminal):
+        return False
+    if find_spec("textual") is None:
+        say("plain lines, without a screen; pip install 'aloe-align[tui]' brings one")
+        return False
+    return True
 
 
 def _on_screen(session: "ChatSession", svg: Path | None, *, typed: bool) -> int:

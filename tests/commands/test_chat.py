@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from command import Ran, RunAloe, wait_for
 from langchain_core.messages import BaseMessage
 from server import ChatServer, failure, streamed
 
+from aloe import console
 from aloe.memory.run_folder import read_trees
 from aloe.schema import Tree
 
@@ -280,3 +283,24 @@ def test_the_screen_needs_its_package(chat: Chat, monkeypatch: pytest.MonkeyPatc
     monkeypatch.delitem(sys.modules, "aloe.graphs.chat_app", raising=False)
     ran = chat("Hello.", svg="x.svg", model=SCRIPTED)
     assert ran.is_one_line_about("aloe-align[tui]", "--plain")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "installed", "screen"),
+    [(True, True, True), (True, False, False), (False, True, False)],
+)
+def test_where_there_is_no_screen_there_are_lines(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    terminal: bool,
+    installed: bool,
+    screen: bool,
+) -> None:
+    command = import_module("aloe.graphs.commands.chat")
+    monkeypatch.setattr(command, "stdout", lambda: SimpleNamespace(is_terminal=terminal))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(command, "find_spec", lambda _: installed or None)
+    console.stderr.cache_clear()
+    assert command._has_screen() is screen
+    assert ("aloe-align[tui]" in capsys.readouterr().err) is not installed
