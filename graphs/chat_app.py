@@ -135,7 +135,9 @@ class ChatApp(App[int]):
 
     def on_mount(self) -> None:
         """Show whom the person plays, and wait for the first message."""
-        self.query_one(Entry).focus()
+        entry = self.query_one(Entry)
+        entry.cursor_blink = self._svg is None  # a picture is the same whenever it is drawn
+        entry.focus()
         self.query_one("#talk", VerticalScroll).anchor()
         self.set_interval(FRAME, self._draw_frame)
         self._draw()
