@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aloe.console import finish, say, stdout
+from aloe.console import finish, say, stdout, waiting
 from aloe.errors import INTERRUPTED, AloeError, ConfigError
 from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Seed, with_flags
 
@@ -107,7 +107,8 @@ def chat(options: ChatOptions) -> None:
     from aloe.graphs.commands.chat_lines import talk_in_lines
     from aloe.loop import make_runner
 
-    talk = options.prepare()
+    with waiting("opening the models"):
+        talk = options.prepare()
     screen = not options.plain and _has_screen()
     with make_runner() as loop, talk.session() as session:
         try:

@@ -7,11 +7,10 @@ turns and nowhere else, so Ctrl-C always finds either the person or a model at w
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 
 from rich.text import Text
 
-from aloe.console import say, show, stderr, stdout
+from aloe.console import say, show, stdout, waiting
 from aloe.errors import EXIT_CODE
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
@@ -82,7 +81,7 @@ def _show(session: ChatSession, command: SlashCommand) -> None:
 def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
     """Have a turn answered, and print the replies that came."""
     missing = [name for name in turn.order if name not in turn.replies]
-    with stderr().status("waiting for the reply") if stderr().is_terminal else nullcontext():
+    with waiting("waiting for the reply"):
         loop.run(session.ask(turn))
     for place, name in enumerate(turn.order):
         if name not in missing:
