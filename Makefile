@@ -101,11 +101,17 @@ bench-bench: $(VENV)/.program
 bench-cli: $(VENV)/.program
 	$(BIN)/python -m tests.performance.cli
 
-# The pictures of the README, from a run of the demo.
-.PHONY: pictures
-pictures: demo
+# The pictures of the README, from a run of the demo, and that of a chat with two scripted assistants.
+CHAT := --model scripted:aloe.examples.two_assistants:same --beside scripted:aloe.examples.two_assistants:adapting
+
+.PHONY: pictures chat-picture
+pictures: demo chat-picture
 	$(BIN)/aloe trace $(RUN) --svg docs/pictures/trees.svg
 	$(BIN)/aloe trace $(RUN) --first --svg docs/pictures/tree.svg
+
+chat-picture: $(VENV)/.program
+	rm -rf $(RUN)-chat
+	$(BIN)/aloe chat $(CHAT) --out $(RUN)-chat --svg docs/pictures/chat.svg < docs/pictures/chat.txt
 
 # The documentation site: site/index.html opens from disk and loads nothing from the network.
 # Only its search needs a server: .venv/bin/mkdocs serve.

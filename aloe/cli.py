@@ -38,6 +38,10 @@ COMMANDS = {
         "aloe.graphs.commands.simulate:simulate",
         "Simulate conversation trees between persona users and assistants.",
     ),
+    "chat": Command(
+        "aloe.graphs.commands.chat:chat",
+        "Talk to a model, or to two side by side, and say which reply is better.",
+    ),
     "rejudge": Command(
         "aloe.benchmark.commands.rejudge:rejudge",
         "Judge stored trees again with another judge, and show which labels flip.",

@@ -75,6 +75,16 @@ def say(text: str, *, style: str | None = None) -> None:
     stderr().print(text, style=style, highlight=False, soft_wrap=True)
 
 
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Say on a terminal, as long as the block runs, what is waited for."""
+    if not stderr().is_terminal:
+        yield
+        return
+    with stderr().status(text):
+        yield
+
+
 def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:
     """Show a result to a person: on stdout, or on stderr if stdout is to end in JSON.
 

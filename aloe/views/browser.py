@@ -22,7 +22,7 @@ from textual.widgets.tree import TreeNode
 
 from aloe.calls.recorded_call import RecordedCall, read_calls
 from aloe.views.escape_filter import EscapeFilter
-from aloe.views.marks import LEGEND, preference
+from aloe.views.marks import LEGEND, preference, profile_of
 from aloe.views.node import calls_about, node_view
 from aloe.views.siblings import SiblingView
 from aloe.views.tree import Drawer, head
@@ -132,7 +132,7 @@ class Browser(App[None]):
             branch.show_root = False
             branch.guide_depth = 2
             for number, tree in enumerate(self._trees):
-                label = Text.assemble((tree.id[:8], "bold"), " ", tree.persona.profile)
+                label = Text.assemble((tree.id[:8], "bold"), " ", profile_of(tree.persona))
                 self._hung[number, None] = branch.root.add(label, data=(number, None))
             branch.root.expand()
             yield branch

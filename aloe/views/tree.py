@@ -18,7 +18,7 @@ from rich.text import Text
 from rich.tree import Tree as Branches
 
 from aloe.views.account import Account
-from aloe.views.marks import CELLS, LEGEND, fact_text, notes, preference, score, short
+from aloe.views.marks import CELLS, LEGEND, NOBODY, fact_text, notes, preference, score, short
 from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ def head(tree: "Tree", account: Account | None = None) -> RenderableType:
     """Return who the persona is and what came of the tree."""
     persona = tree.persona
     lines = {"profile": persona.profile, "personality": persona.personality}
+    lines = {name: text for name, text in lines.items() if text} or {"persona": NOBODY}
     if persona.preferences:
         lines["wishes"] = ", ".join(f"{name} {want}" for name, want in persona.preferences.items())
     if tree.mood:
