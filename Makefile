@@ -9,16 +9,23 @@ SERVERS := .venv-servers
 PIP    := $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO   := --config examples/demo.toml
 RUN    := runs/demo
+# Wishes that a model of 135M parameters keeps now and then, so that there is something to prefer.
+WISHES := question,exclamation,numbers,contractions,sentences,hedging
 
 .PHONY: demo test lint types tests clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.program
-	$(BIN)/aloe personas grow $(DEMO) --out $(RUN)/personas.jsonl
+	$(BIN)/aloe personas verifiable --count 3 --wishes 4 --about $(WISHES) --seed 7 --out $(RUN)/personas.jsonl
 	$(BIN)/aloe simulate $(DEMO) --personas $(RUN)/personas.jsonl --out $(RUN)
 	$(BIN)/aloe export $(RUN) --format sft --out $(RUN)/datasets/sft.jsonl
 	$(BIN)/aloe export $(RUN) --format dpo --out $(RUN)/datasets/dpo.jsonl
-	$(BIN)/aloe trace $(RUN) --first
+	@echo
+	@$(BIN)/aloe trace $(RUN) --highlight
+	@echo
+	@echo "Next: $(BIN)/aloe trace $(RUN) --first   the whole conversation as a tree"
+	@echo "      $(BIN)/aloe report $(RUN)          the same as an HTML page"
+	@echo "      $(BIN)/aloe chat                      be the user yourself"
 
 test: lint types tests
 

@@ -92,6 +92,7 @@ app.command("check")(persona_reports.check)
 app.command("calibrate")(persona_reports.calibrate)
 app.command("split")(persona_files.split)
 app.command("export")(persona_files.export)
+app.command("verifiable")(persona_files.compose_verifiable)
 app.command("import")(persona_import.import_files)
 
 

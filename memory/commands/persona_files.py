@@ -1,4 +1,4 @@
-"""`aloe personas export | split`: passing personas on."""
+"""`aloe personas export | verifiable | split`: files of personas."""
 
 import csv
 import gzip
@@ -85,6 +85,38 @@ def _csv(personas: "Sequence[Persona]") -> str:
     for p in personas:
         rows.writerow([p.id, p.profile, p.personality, *(p.axes.get(axis, "") for axis in axes)])
     return text.getvalue()
+
+
+def compose_verifiable(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; .gz compresses.")],
+    count: Annotated[int, typer.Option("--count", min=1, help="How many.")] = 10,
+    wishes: Annotated[int, typer.Option("--wishes", min=1, help="Wishes of each.")] = 4,
+    about: Annotated[
+        str | None,
+        typer.Option("--about", help="Dimensions to draw from, such as emoji,lists,length."),
+    ] = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Compose personas whose wishes about replies a program can check; no model writes them.
+
+    Example: `aloe personas verifiable --count 20 --out personas.jsonl`
+    """
+    from aloe.files.writing import replace_bytes
+    from aloe.memory.verifiable.catalogue import DIMENSIONS
+    from aloe.memory.verifiable.generation import generate
+    from aloe.schema import derive_seed
+
+    named = [name.strip() for name in about.split(",")] if about else list(DIMENSIONS)
+    if unknown := [name for name in named if name not in DIMENSIONS]:
+        raise ConfigError(f"--about: '{unknown[0]}' is none of {', '.join(DIMENSIONS)}")
+    if wishes > len(named):
+        raise ConfigError(f"--wishes: {wishes} are more than the {len(named)} dimensions")
+    seeds = (derive_seed("personas verifiable", seed or 0, number) for number in range(count))
+    personas = [generate(each, wishes=wishes, about=named) for each in seeds]
+    replace_bytes(out, _encoded(personas, Format.jsonl, compressed=out.suffix == ".gz"))
+    show(Text(f"{out}: {count} personas with {wishes} wishes each."), as_json=as_json)
+    finish({"out": str(out), "personas": count}, as_json=as_json)
 
 
 def split(

@@ -31,6 +31,9 @@ def trace(
         str | None, typer.Option("--tree", metavar="ID", help="Draw this one; a prefix is enough.")
     ] = None,
     first: Annotated[bool, typer.Option("--first", help="Draw the first tree.")] = False,
+    highlight: Annotated[
+        bool, typer.Option("--highlight", help="Show the exchange with the clearest preference.")
+    ] = False,
     node: Annotated[
         str | None, typer.Option("--node", metavar="ID", help="Show all calls for one message.")
     ] = None,
@@ -72,7 +75,7 @@ def trace(
     if tui:
         trace.browse()
         return
-    picture, result = trace.picture(node, diff)
+    picture, result = trace.highlight() if highlight else trace.picture(node, diff)
     show(picture, as_json=as_json, lines=agent is not None and not node)
     if svg:
         from aloe.views.picture import save_svg
@@ -116,6 +119,15 @@ class _Trace:
         if self.wanted or self.first:
             return self._drawing(self._tree())
         return self._listing()
+
+    def highlight(self) -> tuple[RenderableType, dict[str, Any]]:
+        """Return the exchange whose preference is clearest, for a person and for a machine."""
+        from aloe.memory.highlight import find_highlight
+
+        found = find_highlight([self._tree()] if self.wanted or self.first else self.trees)
+        if found is None:
+            raise InputError(self.run, "no comparison here has a preference")
+        return found, found.result()
 
     def _tree(self) -> "Tree":
         found = [each for each in self.trees if each.id.startswith(self.wanted or "")]
