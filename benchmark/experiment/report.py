@@ -67,7 +67,7 @@ def write_report(
         _goals(goals, made.best),
         tabulate_models(found),
         tabulate_differences(found),
-        draw_levels_beside(path, found),
+        draw_levels_beside(path, found, made.best),
         tabulate_selection(made),
         tabulate_candidates(made.trees),
         tabulate_trainings(made.models),
@@ -174,13 +174,20 @@ def _goals(goals: Sequence[Goal], best: str) -> str:
     return title + format_table(("goal", "found", "reached"), rows, numeric=True)
 
 
-def draw_levels_beside(path: Path, found: Sequence[Tested]) -> str:
-    """Draw the curves of all conditions beside the page and return the link."""
+def draw_levels_beside(path: Path, found: Sequence[Tested], best: str) -> str:
+    """Draw the curves of all conditions beside the page and return the link.
+
+    `adaptation.svg`, for a first look, holds the base and the `best` model alone.
+    """
     try:
-        from aloe.benchmark.experiment.pictures import draw_levels
+        from aloe.benchmark.experiment.pictures import draw_adaptation, draw_levels
     except ImportError:
         return NO_PICTURE
-    draw_levels(_beside(path, "levels.svg"), {each.name: each.result.curves for each in found})
+    curves = {each.name: each.result.curves for each in found}
+    draw_levels(_beside(path, "levels.svg"), curves)
+    plain = {"base": curves["base"]["own"], "trained": curves[best]["own"]}
+    levels = {name: [each.value for each in figures] for name, figures in plain.items()}
+    draw_adaptation(_beside(path, "adaptation.svg"), levels)
     return f"![AL by turn, with 95% bands]({path.stem}/levels.svg)"
 
 
