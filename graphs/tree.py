@@ -2,12 +2,12 @@
 
     START -> expand => turn x branches -> expand ... -> END
 
-`expand` decides what is continued, and each branch to be continued gets a turn
-(`aloe.graphs.turn`), all in parallel. LangGraph keeps the results of parallel tasks in the order in
-which they were sent, so a tree does not depend on who answers first.
+`expand` decides what is continued, and each such branch gets a turn (`aloe.graphs.turn`), all in
+parallel. LangGraph returns the results of parallel tasks in the order they were sent, so a tree
+does not depend on which model answers first.
 
-A conversation may outgrow what a model reads. Then its branch ends with the turn before, and the
-rest of the tree goes on.
+A conversation may outgrow a model's context window. Then its branch ends with the turn before, and
+the rest of the tree continues.
 """
 
 import logging
@@ -30,6 +30,7 @@ from aloe.graphs.context import SimulationContext
 from aloe.graphs.expansion import Siblings, choose_frontier
 from aloe.graphs.plan import last_turn
 from aloe.graphs.turn import Context, TurnResult, TurnTask, turn_graph
+from aloe.memory.returns import forget_returns
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode, Verdict
 
 logger = logging.getLogger("aloe")
@@ -166,7 +167,8 @@ async def grow_tree(
         seed: distinguishes the trees of one persona.
         models: model string of each agent, recorded in the tree.
         context: agents and settings.
-        start: the same tree with fewer turns, which are kept; None to begin at the opening.
+        start: the same tree with fewer turns, which are kept, without labels by return if it
+            grows; None to begin at the opening.
         checkpoints: where its states are kept; None: nowhere.
 
     Raises:
@@ -181,13 +183,14 @@ async def grow_tree(
         state = await checkpoints.run(graph, given, settings, context)
     else:
         state = await graph.ainvoke(given, settings, context=context)
+    grown = start is None or len(state["nodes"]) > len(start.nodes)
     return Tree(
         id=tree,
         persona=persona,
         seed=seed,
         models=models,
         nodes=tuple(state["nodes"]),
-        verdicts=tuple(state["verdicts"]),
+        verdicts=tuple(forget_returns(state["verdicts"]) if grown else state["verdicts"]),
         mood=mood_of(context.config.moods, tree),
         disclosure=None if context.disclosure == "schedule" else context.disclosure,
     )

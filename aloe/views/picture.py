@@ -1,12 +1,13 @@
-"""A picture of what a terminal would show, as one SVG file that asks nobody for anything."""
+"""A picture of what a terminal would show, as a self-contained SVG file."""
 
 import re
 from io import StringIO
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.terminal_theme import SVG_EXPORT_THEME
 
+from aloe.console import EscapingConsole
 from aloe.files.writing import replace_text
 
 WIDTH = 100
@@ -21,10 +22,16 @@ def save_svg(picture: RenderableType, path: Path, *, title: str) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    console = Console(
-        record=True, width=WIDTH, file=StringIO(), emoji=False, color_system="truecolor"
-    )
+    console = EscapingConsole(record=True, width=WIDTH, file=StringIO(), color_system="truecolor")
     console.print(picture)
-    svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="aloe")
-    # rich names fonts on a server of others; a reader's own will do.
+    save_screen(console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="aloe"), path)
+
+
+def save_screen(svg: str, path: Path) -> None:
+    """Write a picture that rich or Textual drew to `path`.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    # They name fonts on a server of others; a reader's own will do.
     replace_text(path, _FONTS.sub("", svg))

@@ -1,7 +1,7 @@
 """The results as a page of Markdown and its pictures: every figure comes from the stages.
 
 Nothing in it depends on the clock or on which stage was found and which was made, so the same
-stages give the same file. How long things took stands in timings.json beside the stages.
+stages give the same file. Timings are in timings.json beside the stages.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -186,8 +186,7 @@ def draw_levels_beside(path: Path, found: Sequence[Tested], best: str) -> str:
     curves = {each.name: each.result.curves for each in found}
     draw_levels(_beside(path, "levels.svg"), curves)
     plain = {"base": curves["base"]["own"], "trained": curves[best]["own"]}
-    levels = {name: [each.value for each in figures] for name, figures in plain.items()}
-    draw_adaptation(_beside(path, "adaptation.svg"), levels)
+    draw_adaptation(_beside(path, "adaptation.svg"), plain)
     return f"![AL by turn, with 95% bands]({path.stem}/levels.svg)"
 
 

@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import EXIT_CODE
@@ -17,9 +17,9 @@ def doctor(
     config: ConfigFile = None,
     seed: Seed = None,
     as_json: Json = False,
-    talk: Annotated[bool, typer.Option(help="Let each role make one call of its own.")] = True,
+    talk: Annotated[bool, typer.Option(help="Make one real call for each role.")] = True,
 ) -> None:
-    """Check the installation, the settings, and what each role gets of its model.
+    """Check the installation, the settings, and that each model's answers are usable.
 
     Example: `aloe doctor --model openai:gpt-4o-mini`
     """
@@ -30,7 +30,7 @@ def doctor(
     checks = list(check_everything(resolved, talk=talk))
     table = Table(box=None, show_header=False)
     for what, well, found in checks:
-        table.add_row("[green]ok[/]" if well else "[red]no[/]", escape(what), escape(found))
+        table.add_row(Text("ok", "green") if well else Text("no", "red"), what, found)
     show(table, as_json=as_json)
     ok = all(check.well for check in checks)
     finish({"ok": ok, "checks": checks}, as_json=as_json)

@@ -127,7 +127,7 @@ def test_follow_shows_what_was_and_ends_when_nobody_works(
     assert ran.code == 0
     shown = [line for line in ran.err.splitlines() if " judge " in line]
     assert len(shown) == ran.result["calls"] > 0
-    assert "nobody is working" in ran.err
+    assert "no process is working" in ran.err
     assert aloe("trace", simulated / "trees.jsonl", "--follow").is_one_line_about("no run folder")
 
 
@@ -147,7 +147,7 @@ def test_follow_sees_calls_as_they_come(start: StartAloe, aloe: RunAloe, tmp_pat
         assert "hinted" in watcher.stdout.readline()
     out, err = watcher.communicate(timeout=20)
     assert (watcher.returncode, out) == (0, "")
-    assert "nobody is working" in err
+    assert "no process is working" in err
 
 
 def test_trees_that_are_not_there_are_named(aloe: RunAloe, run: Path) -> None:
@@ -198,7 +198,8 @@ def test_no_line_is_wider_than_the_terminal(
 def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     assert aloe("trace", tmp_path / "none").is_one_line_about("aloe simulate")
     assert aloe("trace", run, "--tree", "zzz").is_one_line_about("zzz", "lists them")
-    twice = folder(tmp_path / "twice", [TREES[0], TREES[0]])
+    alike = TREES[0].model_copy(update={"id": TREES[0].id[:2] + "0" * 14})
+    twice = folder(tmp_path / "twice", [TREES[0], alike])
     assert aloe("trace", twice, "--tree", TREES[0].id[:2]).is_one_line_about("more of the id")
     assert aloe("trace", run, "--node", "zzz").is_one_line_about("no message", "zzz")
     assert aloe("trace", run, "--node", "").is_one_line_about("messages start with")
