@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aloe.config import Mood
+from aloe.config import Disclosing, Mood
 from aloe.errors import ConfigError, InputError
 from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
@@ -90,6 +90,8 @@ class Case(Record):
     turns: int = Field(default=TURNS, ge=1)
     mood: Mood | None = None
     """How the user writes on top of the persona's manner."""
+    disclosure: Disclosing | None = Field(default=None, exclude_if=lambda how: how is None)
+    """When the user tells something; None: as the settings say."""
     flip: Flip | None = None
     probes: dict[int, Probe] = Field(default={})
     """Fixed messages by turn, counted from 1; the user agent writes the other turns."""
@@ -187,6 +189,7 @@ class _Line(Record):
     why: str
     turns: int = TURNS
     mood: Mood | None = None
+    disclosure: Disclosing | None = None
     flip: _Change | None = None
     probes: dict[int, Probe] = Field(default={})
 

@@ -71,6 +71,7 @@ def _planned(
         told=(*told, told[-1]) if told else (),
         prescribed=_prescribed(case),
         mood=case.mood,
+        disclosure=case.disclosure,
     )
     return PlannedDialogue(case=case, stand_in=stand_in, dialogue=dialogue)
 

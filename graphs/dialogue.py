@@ -24,7 +24,7 @@ from aloe.agents.candidate import CandidateAgent
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
-from aloe.config import Mood
+from aloe.config import Disclosing, Mood
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
 
@@ -46,6 +46,8 @@ class Dialogue:
     prescribed: Mapping[int, str] = field(default_factory=dict)
     """Messages that stand as they are, by turn, counted from 1."""
     mood: Mood | None = None
+    disclosure: Disclosing | None = None
+    """When the user tells something; None: as the settings say."""
 
     @property
     def turns(self) -> int:

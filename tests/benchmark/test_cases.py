@@ -56,6 +56,13 @@ def test_ids_name_what_is_played() -> None:
     other = case.model_dump(exclude={"id"}) | {"why": "another reason"}
     assert Case.model_validate(other).id == case.id
     assert Case.model_validate(other | {"mood": "curt"}).id != case.id
+    assert Case.model_validate(other | {"disclosure": "reticent"}).id != case.id
+
+
+def test_a_case_that_leaves_disclosure_to_the_settings_keeps_its_id() -> None:
+    case = load_cases("verifiable")[0]
+    assert case.id == "3084ca509ebc7615"  # as before a case could name it
+    assert "disclosure" not in case.model_dump()
 
 
 @pytest.mark.parametrize("name", ["aloe-100", "verifiable"])
