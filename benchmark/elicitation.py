@@ -2,7 +2,7 @@
 
 All of it is read off the finished dialogue: the simulated user notes with each message what it puts
 on the table, why, and what it made of the question before (`aloe.schema.Telling`). Of several
-questions in a reply only the first is answered, as people do, so the others bring nothing.
+questions in a reply one is answered, as people do, so the others bring nothing.
 """
 
 from collections.abc import Collection, Sequence
@@ -43,7 +43,7 @@ def follow_dialogue(
         assert isinstance(reply, AssistantNode)
         if turn > 1 and persona != personas[turn - 2]:
             known = set()  # somebody else from here on, of whom nothing is known yet
-        knowable = find_knowable(persona)
+        knowable = find_knowable(persona, scheduled=scheduled)
         told = tuple(each for each in user.told if each.about in knowable - known)
         known |= {each.about for each in told}
         following = users[turn] if turn < len(users) else None
@@ -51,6 +51,7 @@ def follow_dialogue(
         over = informed or turn in probes or known == knowable
         found.append(
             Elicitation(
+                scheduled=scheduled,
                 knowable=len(knowable),
                 known=len(known),
                 told=told,
@@ -64,9 +65,14 @@ def follow_dialogue(
     return found
 
 
-def find_knowable(persona: Persona) -> frozenset[str]:
-    """Return what there is to find out: dimensions of wishes, else ids of statements."""
-    return frozenset(persona.preferences) or frozenset(fact.id for fact in persona.facts)
+def find_knowable(persona: Persona, *, scheduled: bool) -> frozenset[str]:
+    """Return what there is to find out: dimensions of wishes, else ids of statements.
+
+    Those of a user on schedule are the facts of its life: it shows its traits and never tells them.
+    """
+    if persona.preferences:
+        return frozenset(persona.preferences)
+    return frozenset(f.id for f in persona.facts if f.kind == "fact" or not scheduled)
 
 
 def _wanted(persona: Persona) -> int:

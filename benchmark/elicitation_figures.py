@@ -65,7 +65,9 @@ def take_last(data: Sample, table: Array, count: int = LAST) -> Array:
 
 def measure_known(data: Sample) -> Array:
     """Return the share of wishes (statements) known by each turn, shape (dialogues, turns)."""
-    return measure_each(data, lambda found: found.known / found.knowable)
+    return measure_each(
+        data, lambda found: found.known / found.knowable if found.knowable else None
+    )
 
 
 def measure_each(data: Sample, value: Callable[[Elicitation], float | None]) -> Array:
@@ -74,11 +76,9 @@ def measure_each(data: Sample, value: Callable[[Elicitation], float | None]) -> 
 
 
 def depends_on_replies(data: Sample) -> bool:
-    """Whether what came to light depends on the replies: anything came otherwise than in turn."""
-    found = (row.elicitation for replies in data.rows for row in replies if row.elicitation)
-    return any(
-        each.answer is not None or any(t.why != "scheduled" for t in each.told) for each in found
-    )
+    """Whether what comes to light depends on the replies, of some user at least."""
+    found = (row.elicitation for replies in data.rows for row in replies)
+    return any(each is not None and not each.scheduled for each in found)
 
 
 def _ways(data: Sample) -> dict[str, Figure]:

@@ -60,7 +60,9 @@ class Recall(Record):
 class Elicitation(Record):
     """How much of the user had come to light when a reply was written, and what the reply asks."""
 
-    knowable: int = Field(ge=1)
+    scheduled: bool
+    """Whether the user tells one thing a turn, whatever the replies are."""
+    knowable: int = Field(ge=0)
     """What there is to find out: the wishes that a program can check, else the statements."""
     known: int = Field(ge=0)
     """Of these, what the user has told by now."""

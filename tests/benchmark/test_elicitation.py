@@ -104,14 +104,16 @@ def test_statements_are_what_there_is_to_find_out_of_a_free_persona() -> None:
     found = follow_dialogue(nodes, [persona] * 2, scheduled=False)
     assert [(each.known, each.knowable) for each in found] == [(0, 3), (1, 3)]
     assert {each.broken for each in found} == {None}
+    on_schedule = follow_dialogue(nodes, [persona] * 2, scheduled=True)
+    assert {each.knowable for each in on_schedule} == {2}
 
 
-def rows(nodes: Sequence[Node], users: int = 8, mark: str = "") -> list[ReplyScores]:
+def rows(nodes: Sequence[Node], users: int = 8, mark: str = "", **given: Any) -> list[ReplyScores]:
     """Return the rows of as many users with this very dialogue, at levels 0.1, 0.2 ..."""
     return [
         _row(f"{mark}{n}", turn, found)
         for n in range(users)
-        for turn, found in enumerate(follow(nodes), 1)
+        for turn, found in enumerate(follow(nodes, **given), 1)
     ]
 
 
@@ -175,7 +177,7 @@ def test_two_models_are_compared_by_what_they_find_out() -> None:
     assert lines["needless"].difference.value is None  # the one never came to know all
     told = [("Well?", [(name, "scheduled")], None) for name in WISHES]
     on_schedule = dialogue(*told, ("A.", [], None))
-    sides = [Side(name=name, rows=rows(on_schedule)) for name in "ab"]
+    sides = [Side(name=name, rows=rows(on_schedule, scheduled=True)) for name in "ab"]
     assert [line.metric for line in compare(sides)] == list(METRICS)
 
 
