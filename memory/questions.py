@@ -1,0 +1,44 @@
+"""The questions of a reply: the sentences that want an answer from the user.
+
+A question mark alone tells too much: a reply also quotes questions that others should be asked,
+and has headings and code with the mark in them. It tells too little where a reply says "tell me
+how you sleep". "Let me know if you need more" is how replies end and asks nothing.
+"""
+
+import re
+
+from aloe.schema import sentences
+
+_ASIDE = re.compile(
+    r"```.*?(?:```|\Z)|`[^`\n]*`|^\s*(?:#{1,6}\s|>)[^\n]*|\"[^\"\n]*\?\"|\u201c[^\u201d\n]*\?\u201d",
+    re.DOTALL | re.MULTILINE,
+)
+"""Code, headings, block quotations and quoted questions."""
+_MARKED = re.compile(r"[?\uff1f\u061f]\W*\Z")
+_REQUEST = re.compile(
+    r"(?:(?:so|and|but|now|please|just|first|also|then)\b,?\s+)*"
+    r"(?:(?:please\s+)?tell me(?! (?:if|when)\b)"
+    r"|let me know,?\s+(?:what|which|how|where|when|who|why|whether|your|about|a bit)\b"
+    r"|(?:share|describe|specify)\b.*\byour)\b",
+    re.IGNORECASE,
+)
+"""What asks without a question mark."""
+_LIST_MARK = re.compile(r"^[\s*_(\u2022-]*(?:\d+[.)]\s+)?[*_(]*")
+
+
+def find_questions_in(reply: str) -> tuple[str, ...]:
+    """Return the sentences of a reply that ask the user something, in order.
+
+    List marks, emphasis and brackets around a sentence are left out. Quoted questions, headings
+    and code ask nothing.
+    """
+    pieces = (_clean(piece) for piece in sentences(_ASIDE.sub(" ", reply)))
+    return tuple(piece for piece in pieces if _asks(piece))
+
+
+def _clean(piece: str) -> str:
+    return re.sub(r"[\s*_)]+\Z", "", _LIST_MARK.sub("", piece))
+
+
+def _asks(piece: str) -> bool:
+    return bool(re.search(r"\w", piece) and (_MARKED.search(piece) or _REQUEST.match(piece)))

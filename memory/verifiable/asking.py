@@ -1,0 +1,161 @@
+"""Which dimension of replies a question is about, by rule.
+
+A user answers what it was asked, so somebody has to say what that was; for wishes that a program
+checks, a program says it. Words alone do not tell: "How long should I write?" is about replies,
+"How long have you lived there?" is not. So a dimension's words count only if nothing says that the
+question is about somebody else or about what the user did, and everyday words only beside a sign
+that it is about replies: the assistant itself (I, me, my), what it writes, or a liking.
+"""
+
+import re
+
+OPEN = "open"
+"""What `find_asked` calls a question about how to answer that names no dimension."""
+
+_REPLIES = r"(?:answer(?:s|ed|ing)?|repl(?:y|ies|ying)|respon(?:d|ses?|ding)|messages?)\b"
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_PREAMBLE = _any(
+    r"\A(?:(?:thanks|thank you|sorry|i apologi[sz]e|hello|hi|hey|good (?:morning|day|evening))\b"
+    r"[^,;:]*[,;:]\s*)+"
+)
+"""What is said before the question is asked."""
+
+_ELSEWHERE = _any(
+    r"\A(?:did|has|have|had|was|were|who|when|where|why|(?:could|can) you)\b",
+    r"\b(?:he|she|him|her|them|his|their|people|each other)\b(?! (?:put|use|write|do|speak))",
+    rf"\byour (?!(?:own |next |usual )?(?:questions?|tastes?|liking|texts?\b|eyes?\b|{_REPLIES}))\w",
+    r"\b(?:did|do) you (?:have (?!an?\b|any\b)|know|plan|write|find|feel sorry|serve|ask\b)",
+    r"\b(?:of|in|on|for|does|did|has|will|about|from) the (?!text|repl|answer|start|top|beginning"
+    r"|end|parts|key|main|important|trouble|points|short|quick|format|style|tone|way|words)\w",
+    r"\b(?:court|judge|prison|wear|garden)\b",
+)
+"""Signs that a question is not about replies."""
+
+_SIGN = _any(
+    r"\b(?:I|me|my|mine|from you)\b",
+    _REPLIES,
+    r"\btexts?\b",
+    r"\b(?:like|prefer|want|expect|mind|bother|annoy|okay|ok|fine|welcome|rather|feel about|care for|enjoy)\b",
+    r"\b(?:useful|helpful|distracting|important|better|friendly|pleasant|in order|help|put you off)\b",
+)
+"""Signs that it is."""
+
+_RARE = {
+    "emoji": _any(r"\bemojis?\b|\bsmileys?\b|\bemoticons?\b"),
+    "exclamation": _any(r"\bexclamation (?:marks?|points?)|\bexclamations\b"),
+    "contractions": _any(
+        r"\bcontractions?\b|\bcontracted\b|\b(?:short|shortened|long|full) forms?\b",
+        r"\"\w+['\u2019](?:t|s|m|re|ll|ve|d)\"|\"(?:do not|cannot|it is|is not|i am|you are)\"",
+        r"\bwords?\b.*\b(?:in full|out)\b|\bshorten\b.*\bwords?\b|\bapostrophes?\b",
+    ),
+    "spelling": _any(
+        r"\b(?:British|American|(?-i:UK|US))\b.*\b(?:spell\w*|English|way)\b",
+        r"\bspell\w*\b.*\b(?:British|Britons?|Americans?|(?-i:UK|US))\b",
+        r"\"(?:colou?r|cent(?:re|er)|favou?r|neighbou?r|theat(?:re|er)|met(?:re|er)|reali[sz]e)\"",
+        r"\bwhich (?:spelling|variety of English|kind of English)\b",
+    ),
+    "emphasis": _any(
+        r"\bin bold\b(?! colou?r)|\bbold(?:face|ed|ing)?,? (?:type|text|print|words?|letters?|terms?)",
+        r"\b(?:bolding|boldface)\b|\b(?:use|any|some|without|of) bold\b(?! (?:colou?r|pattern)s?)",
+        r"\b(?:highlight|emphasi[sz]e|underline)\b.*\b(?:words?|terms?|points?|bits|parts|what)\b",
+    ),
+    "paragraphs": _any(
+        r"\bparagraphs\b|\b(?:one|single|new) (?:\w+ )?paragraph\b|\bparagraph breaks?\b",
+        r"\b(?:blank|empty) lines?\b|\b(?:one|single|solid) (?:\w+ )?block\b|\bblock of text\b",
+        r"\b(?:gaps?|spaces?) between\b.*\b(?:parts|sections|thoughts)\b",
+    ),
+    "lists": _any(
+        r"\bbullet[- ]?points?\b|\bbulleted\b|\bbullets\b|\bitemi[sz]e\b|\bprose\b",
+        r"\b(?:running|flowing|continuous) text\b|\bnumbered (?:points|steps|list)",
+        r"\b(?:as|in) (?:a |an )?(?:\w+ )?lists?\b|\blists? or\b|\bor (?:a |an )?list\b",
+    ),
+    "hedging": _any(
+        r"\bhedging\b|\bI hedge\b|\bqualifiers\b|\bifs and buts\b|\broom for doubt\b",
+        r"\"(?:perhaps|maybe|might|possibly|probably|it seems|i think)\"",
+        r"\b(?:cautious|careful|tentative) (?:wording|tone|language|words|style)\b",
+    ),
+    "greeting": _any(r"\bsalutations?\b|\bgreetings?\b|\bgreet(?:ed)?\b|\bme saying (?:hi|hello)\b"),
+    "closing": _any(r"\bnext steps?\b"),
+}  # fmt: skip
+"""What by itself is about replies, if nothing speaks against it."""
+
+_EVERYDAY = {
+    "sentences": _any(
+        r"\b(?:short|long|brief|simple|flowing|winding|clipped|choppy|length)\w*\b.*\bsentences?\b",
+        r"\bsentences?\b.*\b(?:short|long|length|small|words|split|break)",
+        r"\b(?:break|split|chop)\b.*\bsentences?\b|\bchoppy\b",
+    ),
+    "lists": _any(r"\b(?:I|me to) list (?:this|these|them|the points|things)\b|\blists\b"
+                  r"|\beach point\b.*\bline\b"),
+    "greeting": _any(r"\b(?:say|saying|with|quick|as|a) (?:a )?(?:hi|hello|good (?:morning|day))\b"),
+    "closing": _any(
+        r"\b(?:what|which step|step) (?:comes|to do|to take|you can do|you could do) next\b",
+        r"\b(?:action|step) to take\b",
+    ),
+    "hedging": _any(
+        r"\bI (?:am|was|feel|sound|be|seem)\b.*\b(?:sure|certain)\b|\bme to (?:sound|be|seem)\b.*"
+        r"\b(?:sure|certain|confident)\b|\b(?:uncertain|doubts?|uncertainty)\b",
+    ),
+    "apology": _any(r"\bapolog\w+|\bsorry\b"),
+    "thanks": _any(r"\bthank(?:s|ed|ing)?\b|\bgratitude\b"),
+    "example": _any(r"(?<!for )\bexamples?\b|\billustrat\w+|\bsample situation\b|\bconcrete case\b"),
+    "numbers": _any(r"\b(?:figures|numerals|digits|numbers)\b|\bput a number\b"),
+    "length": _any(
+        r"\bhow (?:long|short|brief|detailed)\b.*\b(?:should|to be|be)\b",
+        r"\b(?:long|short|brief|detail|thorough|concise|quick|full)\w*\b.*"
+        r"\b(?:answer|repl|response|version|explanation|story|message)",
+        r"\b(?:answer|repl|response|version|explanation|message)\w*\b.*"
+        r"\b(?:long|short|brief|detail|thorough|concise|length)",
+        r"\bkeep (?:this|it|things|\w+ \w+) (?:brief|short)\b|\bhow many words\b|\btoo (?:much|long)\b",
+        r"\bword (?:limit|count)\b|\bhow much (?:detail|text|depth)\b|\bdepth\b|\bthe gist\b",
+        r"\bshort\b.*\bor (?:long|thorough|detailed)\b|\b(?:what|which) length\b",
+    ),
+    "question": _any(
+        r"\bquestions? (?:back|in return|from me|from my|of my own|for you|to you)\b|\bmy questions\b",
+        r"\bI (?:ask|asked|stop asking|keep asking)\b(?! (?:what|where|how|why|which|who|whether))",
+        r"\bbeing asked\b|\bask(?:ing)? (?:back|you (?:things|something|nothing|anything|back))\b",
+        r"\b(?:end|close|finish)\b.*\bquestion\b|\bquiz you\b",
+    ),
+}  # fmt: skip
+"""What is about replies beside a sign of it."""
+
+_OPEN = _any(
+    rf"\b(?:how|way|manner|another way|differently)\b.*\b(?:{_REPLIES}|writ(?:e|ing)|phrase"
+    r"|put (?:things|this|it)|present|addressed|talk to you|speak to you)",
+    rf"\b(?:preferences?|wishes|requests?|requirements?)\b.*\b(?:format|style|tone|{_REPLIES}"
+    r"|writ(?:e|ing)|present)",
+    r"\bpreferences?\W*\Z",
+    r"\b(?:style|format|tone|way|manner|kind) (?:of (?:writing|answer|reply|response)|would you"
+    r"|do you|works|suits|should I|is best)\b",
+    r"\b(?:like|want|wish|prefer|should|shall|look for|dislike|bothers?|better|change|differently"
+    rf"|matters|hoping|in mind|works?|suits?|happy|makes)\b.*\b(?:{_REPLIES}|I write)",
+    rf"\b(?:my|your|an?|good) {_REPLIES}.*\b(?:like|want|bothers?|work|suit|better|be)\b",
+)
+
+
+def find_asked(question: str) -> str | None:
+    """Return what a question wants to know of the user's wishes about replies.
+
+    Args:
+        question: one question, as `aloe.memory.questions.find_questions_in` finds them.
+
+    Returns:
+        A dimension of the catalogue; `OPEN` for a question about how to answer that names none;
+        None for any other question.
+    """
+    asked = _PREAMBLE.sub("", question.replace("\u201c", '"').replace("\u201d", '"'))
+    if _ELSEWHERE.search(asked):
+        return None
+    for dimension, pattern in _RARE.items():
+        if pattern.search(asked):
+            return dimension
+    if _SIGN.search(asked):
+        for dimension, pattern in _EVERYDAY.items():
+            if pattern.search(asked):
+                return dimension
+    return OPEN if _OPEN.search(asked) else None
