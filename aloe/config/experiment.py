@@ -28,6 +28,9 @@ class ExperimentConfig(Settings):
     stranger: str = ""
     """Assistant whose replies a rule rewrites, for wishes that nobody stated, into another; empty:
     no such candidate."""
+    asker: str = ""
+    """Assistant whose replies a rule rewrites as the rewriter does and ends with one question about
+    what the user has not said, for another candidate; empty: no such candidate."""
     served: str = "local:{folder}"
     """Model string of a trained model; `{folder}` and `{name}` are filled in."""
     merged: bool = False

@@ -2,9 +2,10 @@
 
 Two things are kept apart. Lives: personas whose profiles are near-copies form a cluster, and a
 cluster goes to one side as a whole. The smallest clusters go to the test, the next to validation:
-one large cluster there would count as a single user, since intervals draw clusters. Wishes: some pairs of wishes are reserved for the test. Nobody
-in training or validation has both wishes of a reserved pair, and everybody in the test has, so a
-model that has merely learnt which wishes go together cannot do well there.
+a large one would count there as a single user, since it is clusters that intervals draw. Wishes:
+some pairs of wishes are reserved for the test. Nobody in training or validation has both wishes of
+a reserved pair, and everybody in the test has, so a model that has merely learnt which wishes go
+together cannot do well there.
 
 Of each two opposite values one is what a reply shows by itself (no emoji, no list), the other has
 to be brought about. Everybody has as many wishes of the one kind as of the other, so replies that

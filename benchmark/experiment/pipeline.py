@@ -149,7 +149,7 @@ class Experiment(Steps):
                 )
                 for number in range(1, config.experiment.rl_candidates + 1)
             ],
-            "experiment": {"rewriter": "", "stranger": ""},
+            "experiment": {"rewriter": "", "stranger": "", "asker": ""},
             "simulation.trees": config.experiment.rl_trees,
             "seed": config.seed + 1,
         }

@@ -89,6 +89,8 @@ class Steps:
             config.seed,
             config.experiment.rewriter,
             [config.experiment.stranger, config.experiment.dimensions],
+            [config.experiment.asker, config.experiment.wishes],
+            config.user.model_dump(mode="json"),
             [
                 each.model_dump(mode="json", exclude={"model"} if after else None)
                 for each in config.models.assistants
@@ -229,6 +231,7 @@ class Steps:
             {"seeds": seeds, **config.benchmark.candidate.model_dump(mode="json", exclude=hidden)},
             sorted(controls),
             config.seed,
+            config.user.model_dump(mode="json"),
             prompts_of(config),
         ]
 
