@@ -42,6 +42,10 @@ COMMANDS = {
         "aloe.benchmark.commands.rejudge:rejudge",
         "Judge stored trees again with another judge, and show which labels flip.",
     ),
+    "relabel": Command(
+        "aloe.memory.commands.relabel:relabel",
+        "Label stored trees by what came of each reply, and compare that with the judge's labels.",
+    ),
     "judge": Command(
         "aloe.benchmark.commands.judge:app", "Find out how far a judge can be trusted."
     ),

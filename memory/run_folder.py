@@ -92,13 +92,23 @@ class RunFolder:
         Raises:
             StoreError: another process is writing, or the folder cannot be written.
         """
-        in_use = f"{self.path} is in use by another aloe process"
-        with acquire_lock(self.path / ".lock", lambda _: in_use):
+        with self.locked():
             replace_text(self.config, config.toml())
             if prompts is not None:
                 replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
             for file in (self.trees, self.events):
                 cut_torn_line(file)
+            yield
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing to the folder.
+
+        Raises:
+            StoreError: one is writing, or the folder cannot be written.
+        """
+        in_use = f"{self.path} is in use by another aloe process"
+        with acquire_lock(self.path / ".lock", lambda _: in_use):
             yield
 
     def busy(self) -> bool:

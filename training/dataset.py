@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from aloe.errors import InputError
+from aloe.errors import ConfigError, InputError
 from aloe.files.lines import Place
 from aloe.files.records import read_records
 from aloe.memory.conversations import is_conversation, read_conversations
@@ -30,6 +30,7 @@ from aloe.memory.run_folder import read_trees
 from aloe.schema import SCHEMA_VERSION, Tree, digest
 from aloe.training.export import ROWS, ChatMessage, Format, Skipped
 from aloe.training.features import KINDS, fits
+from aloe.training.labels import Label, explain_missing, label_rows
 from aloe.training.messages import UnfitError, read_prompt, read_reply, read_turns
 from aloe.wording import same_text
 
@@ -101,30 +102,33 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 """Of the files that are looked for in a folder."""
 
 
-def read_training_data(data: Path, method: Method) -> TrainingData:
-    """Return all that `data` holds for one method.
+def read_training_data(data: Path, method: Method, label: Label = "judge") -> TrainingData:
+    """Return all that `data` holds for one method; `label` says whose labels trees are read by.
 
     Raises:
         InputError: there is nothing to train on, or a row is unusable (with its line).
     """
     skipped: Skipped = Counter()
-    rows = read_rows(data, method, skipped)
+    rows = read_rows(data, method, skipped, label)
     return TrainingData(rows=rows, held_out=read_held_out_rows(data, method), skipped=skipped)
 
 
-def read_rows(data: Path, method: Method, skipped: Skipped | None = None) -> list[Row]:
+def read_rows(
+    data: Path, method: Method, skipped: Skipped | None = None, label: Label = "judge"
+) -> list[Row]:
     """Return the rows of `data` for one method.
 
     Args:
         data: run folder, dataset folder or file.
         method: what is to be trained.
         skipped: counts, by reason, the comparisons of trees that give no row.
+        label: whose labels trees are read by; rows of a file are labelled already.
 
     Raises:
         InputError: there are none, or a row is unusable (with its line).
     """
     file = _file(data, method)
-    rows = list(_rows(file, method, Counter() if skipped is None else skipped))
+    rows = list(_rows(file, method, Counter() if skipped is None else skipped, label))
     if not rows:
         raise InputError(file, f"holds no rows to train {method} on")
     return _weighted(rows, file)
@@ -146,15 +150,18 @@ def read_held_out_rows(data: Path, method: Method) -> list[Row]:
     return _weighted(rows, file) if rows else []
 
 
-def _rows(file: Path, method: Method, skipped: Skipped) -> Iterator[Row]:
+def _rows(file: Path, method: Method, skipped: Skipped, label: Label = "judge") -> Iterator[Row]:
     """Yield the rows of a file of trees, of conversations in the paper's layout, or of rows."""
     if file.name == "trees.jsonl":  # its last line may be torn
-        return _from_trees(_placed(file), method, skipped)
+        return _from_trees(_placed(file), method, skipped, label)
     first = next((record for _, record in read_records(file)), None)
     if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
-        return _from_trees(_placed(file), method, skipped)
+        return _from_trees(_placed(file), method, skipped, label)
     if is_conversation(first):
-        return _from_trees(read_conversations(file), method, skipped)
+        return _from_trees(read_conversations(file), method, skipped, label)
+    if label == "return":
+        raise InputError(file, "holds rows, whose labels are chosen; leave out --label, or export "
+                               "the trees again with --label return")  # fmt: skip
     return _from_records(file, method)
 
 
@@ -202,16 +209,20 @@ def _from_records(file: Path, method: Method) -> Iterator[Row]:
 
 
 def _from_trees(
-    trees: Iterable[tuple[Place, Tree]], method: Method, skipped: Skipped
+    trees: Iterable[tuple[Place, Tree]], method: Method, skipped: Skipped, label: Label
 ) -> Iterator[Row]:
+    make, labelled, place = label_rows(FORMAT[method], ROWS[FORMAT[method]], label), False, None
     for place, tree in trees:
+        labelled = labelled or any(verdict.by_return for verdict in tree.verdicts)
         if tree.schema_version != SCHEMA_VERSION:
             raise place.error(f"is of schema version {tree.schema_version}, not {SCHEMA_VERSION}")
-        for columns in ROWS[FORMAT[method]](tree, skipped):
+        for columns in make(tree, skipped):
             try:
                 yield {**_row(_present(columns), method), "place": place}
             except UnfitError as error:
                 raise place.error(str(error)) from None
+    if label == "return" and place and not labelled:
+        raise ConfigError(explain_missing(str(place.path)))
 
 
 def _present(columns: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from aloe.training.export import (
     wrap_exporter,
 )
 from aloe.training.features import KINDS, Features, infer_features
+from aloe.training.labels import Label, check_relabelled, label_rows
 from aloe.training.release import (
     Split,
     choose_split,
@@ -52,6 +53,8 @@ class ExportPlan:
     """One of `aloe.training.export`, or a custom exporter as `MODULE:FUNCTION`."""
     out: Path
     """A file by its ending, else a folder with a card."""
+    label: Label = "judge"
+    """Whose labels rows are made from."""
     columns: bool = False
     """Whether rows say where they come from."""
     roles: Sequence[str] | None = None
@@ -108,8 +111,9 @@ def export_trees(plan: ExportPlan) -> Exported:
         StoreError: `out` cannot be written, or holds something else than a dataset.
     """
     _check_out(plan)
-    make = find_exporter(plan.row_format)
+    make = label_rows(plan.row_format, find_exporter(plan.row_format), plan.label)
     trees = list(read_trees(plan.run))
+    check_relabelled(trees, plan.label, str(plan.run))
     _check_notes(trees, plan.roles or ())
     if plan.least_accuracy is not None:
         _check_judge(plan.passport, plan.least_accuracy)
@@ -166,6 +170,7 @@ def _write_splits(
         sides,
         skipped,
         plan.row_format,
+        label=plan.label,
         features=infer_features(map(plan.shape, rows), plan.known),
         passport=plan.passport.read_text(encoding="utf-8") if plan.passport.exists() else None,
         licence=plan.licence,

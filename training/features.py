@@ -37,6 +37,8 @@ KINDS: Features = {
     "personality": "string",
     "preferences": [["string"]],
     "revealed": ["string"],
+    "replies": ["string"],
+    "advantages": ["float64"],
     "conversations": [
         {
             "user": "string",

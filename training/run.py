@@ -36,7 +36,7 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
     """
     progress = TrainingProgress(method=plan.method, watch=watch)
     progress.update()
-    data = read_training_data(plan.data, plan.method)
+    data = read_training_data(plan.data, plan.method, plan.settings.label)
     folder = ModelFolder(plan.out)
     agents = make_agents(data.rows) if make_agents else RolloutAgents()
     record = _record(plan, data, agents)

@@ -38,6 +38,14 @@ class ExportOptions:
             "--out", metavar="PATH", help="FILE.jsonl[.gz], FILE.parquet, or a folder with a card."
         ),
     ]
+    label: Annotated[
+        str,
+        typer.Option(
+            "--label",
+            metavar="judge|return",
+            help="Whose labels: the judge's, or those of `aloe relabel`.",
+        ),
+    ] = "judge"
     columns: Annotated[
         bool, typer.Option("--columns", help="Add tree, persona, turn, margin, confidence, length.")
     ] = False
@@ -83,11 +91,13 @@ def export(options: ExportOptions) -> None:
     Example: `aloe export runs/first --format dpo --out dpo.jsonl`
     """
     from aloe.training.dataset_export import ExportPlan, export_trees
+    from aloe.training.labels import check_label
     from aloe.training.preflight import make_token_counter
     from aloe.training.release import format_counts
 
     if options.tokenizer and options.row_format == "aloe":
         raise ConfigError("the aloe format has no prompts to count; leave out --tokenizer")
+    check_label(options.label)
     count = make_token_counter(options.tokenizer) if options.tokenizer else None
     plan = ExportPlan(**{each.name: getattr(options, each.name) for each in fields(ExportPlan)})
     done = export_trees(plan)

@@ -42,6 +42,12 @@ class TrainOptions:
         str | None,
         typer.Option("--model", metavar="STR", help="Base: a folder, GGUF file or embedded model."),
     ] = None
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label", metavar="judge|return", help="Whose labels of trees: see `aloe relabel`."
+        ),
+    ] = None
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of adapters.")] = (
         False
     )
@@ -66,6 +72,7 @@ class TrainOptions:
 
         flags = {
             "model": self.model,
+            "label": self.label,
             "lora": False if self.full else None,
             "arguments.num_train_epochs": self.epochs,
             "arguments.max_steps": self.max_steps,
