@@ -130,6 +130,6 @@ def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
             ("its question brought something", False): found.answer == "told",
             ("asks what the user has said", True): found.answer == "again",
             ("asks what the user does not care about", False): found.answer == "indifferent",
-            ("asks although all is known", True): found.needless,
+            ("asks although all is known", True): bool(found.needless),
         }
     return [note for note, true in said.items() if true]

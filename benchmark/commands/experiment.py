@@ -83,6 +83,11 @@ def experiment(
     if not (test or quick or ablation):
         raise ConfigError("--no-test leaves nothing to make without --ablation NAME")
     resolved = settings.load(config, {"seed": seed})
+    if resolved.experiment.recipe == "ask" and (quick or ablation or seeds > 1):
+        raise ConfigError(
+            '[experiment] recipe = "ask" has no quick form, no ablations and one seed; leave out '
+            "--quick, --ablation and --seeds"
+        )
     _check(resolved)
     wanted = choose_ablations(ablation or [], resolved)
     stages = Stages(
@@ -164,6 +169,17 @@ def _check(config: "Config") -> None:
             f"the experiment trains and needs {missing[0]}: pip install 'aloe-align[train]'"
         )
     find_edited(config)
+    given = config.experiment
+    if given.recipe == "ask" and not given.asker:
+        raise ConfigError(
+            '[experiment] recipe = "ask" has nobody to learn asking from: name an assistant, as in '
+            f'asker = "{config.models.assistants[0].name}"'
+        )
+    if given.recipe == "ask" and given.horizon > config.simulation.turns:
+        raise ConfigError(
+            f"experiment.horizon = {given.horizon} looks further ahead than trees of "
+            f"simulation.turns = {config.simulation.turns} go"
+        )
 
 
 def _compare_rewards(made: "Experiment", *, as_json: bool) -> None:

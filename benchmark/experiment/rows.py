@@ -85,6 +85,43 @@ def _with_users(row: Row, change: Callable[[str], str]) -> Row:
     return {**row, "prompt": prompt}
 
 
+def best_of_pairs(pairs: Sequence[Row], seed: int) -> list[Row]:
+    """Return SFT rows: for each conversation the reply that was preferred and never rejected.
+
+    Where several were, one is drawn: a label that does not tell them apart must not be made to look
+    as if it liked the one that happens to stand first.
+    """
+    prompts: dict[str, Row] = {}
+    chosen: dict[str, dict[str, Row]] = {}
+    rejected: dict[str, set[str]] = {}
+    for row in pairs:
+        key = _conversation(row)
+        prompts.setdefault(key, row)
+        chosen.setdefault(key, {}).setdefault(json.dumps(row["chosen"]), row)
+        rejected.setdefault(key, set()).add(json.dumps(row["rejected"]))
+    found = []
+    for key, row in prompts.items():
+        best = [text for text in chosen[key] if text not in rejected[key]]
+        if best:
+            text = random.Random(derive_seed("best", seed, key)).choice(sorted(best))
+            found.append({**_origin(row), "prompt": row["prompt"], "completion": json.loads(text)})
+    return found
+
+
+def of_same_conversations(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Return the rows of conversations of which `others` have one, too."""
+    kept = {_conversation(row) for row in others}
+    return [row for row in rows if _conversation(row) in kept]
+
+
+def _conversation(row: Row) -> str:
+    return json.dumps([row["tree"], row["prompt"]])
+
+
+def _origin(row: Row) -> Row:
+    return {name: row[name] for name in ("tree", "persona", "turn")}
+
+
 def first_message_everywhere(rows: Sequence[Row]) -> list[Row]:
     """Defect: every turn is trained with the user's opening message in place of its own."""
     return [

@@ -1,0 +1,133 @@
+"""What the experiment on asking does, in order.
+
+    people -> trees, siblings continued -> labels by return beside the judge's
+    pairs by the judge  -> sft                           immediate
+    pairs by return     -> sft -> dpo                    sft, dpo
+    shuffled rows by return -> the recipe of the best    shuffled, the control
+    sft, dpo -> validation -> the best -> test, with base, immediate, control and ceiling
+
+The trees are the same, and `immediate` and `sft` learn from the same conversations: all that
+differs is which reply the label prefers there. The judge's often cannot tell a reply from the same
+reply with a question, and then one of them is drawn (`rows.best_of_pairs`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, get_args
+
+from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
+from aloe.benchmark.experiment.rows import best_of_pairs, of_same_conversations, read_rows
+from aloe.benchmark.experiment.steps import Label
+from aloe.config import Disclosing, Phrases
+
+IMMEDIATE = "immediate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of the matrix of transfer: bench folders with the same validation users."""
+
+    trained: Disclosing
+    tested: Disclosing
+    phrases: Phrases
+    base: Path
+    model: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeByAsking(Made):
+    """What a whole experiment on asking left."""
+
+    transfer: tuple[Cell, ...]
+
+
+@dataclass(kw_only=True)
+class AskingExperiment(Experiment):
+    """The recipe of an experiment on asking."""
+
+    base_controls: ClassVar[Sequence[str]] = ()
+
+    def run(self) -> MadeByAsking:
+        """Do all that is not there yet.
+
+        Raises:
+            AloeError: a command failed; what is finished is kept.
+        """
+        made = super().run()
+        return MadeByAsking(**vars(made), transfer=tuple(self.measure_transfer()))
+
+    def choices(self, before: Validated) -> Iterable[str]:
+        """Return the models of which the best is chosen: those that learnt from returns."""
+        return [name for name in before.models if name != IMMEDIATE]
+
+    def grow_trees(self) -> Path:
+        """Return the run folder of the trees with both labels."""
+        return self.relabel(super().grow_trees())
+
+    def export_best(self) -> Path:
+        """Return the rows of SFT on returns."""
+        return self._rows_by("return", "judge")
+
+    def export_all_pairs(self) -> Path:
+        """Return the preferences by return."""
+        return self._pairs_by("return")
+
+    def train_immediate(self) -> Path:
+        """Return the SFT model of the judge's labels."""
+        return self.fine_tune(IMMEDIATE, self._rows_by("judge", "return"))
+
+    def train_candidates(self) -> dict[str, Path]:
+        """Return the models that are compared, by name."""
+        made = self.stages.make_together(self.train_immediate, self.train_sft, self.train_dpo)
+        return dict(zip((IMMEDIATE, "sft", "dpo"), made, strict=True))
+
+    def measure_transfer(self) -> Iterable[Cell]:
+        """Yield what models trained on each kind of user gain with each, on validation users."""
+        kinds = self.config.experiment.transfer
+        for trained in kinds:
+            name, model = self._train_on(trained)
+            for tested in kinds:
+                for phrases in get_args(Phrases):
+                    users = {"disclosure": tested, "phrases": phrases}
+                    bench = partial(self.run_bench, part="validation", users=users)
+                    yield Cell(
+                        trained=trained,
+                        tested=tested,
+                        phrases=phrases,
+                        base=bench(BASE, None),
+                        model=bench(name, model),
+                    )
+
+    def _train_on(self, disclosure: Disclosing) -> tuple[str, Path]:
+        """Return name and folder of the SFT model of returns with these users."""
+        if disclosure == self.config.user.disclosure:
+            return "sft", self.train_sft()
+        changes: Mapping[str, object] = {"user": {"disclosure": disclosure}}
+        config = self.config.updated(changes, source="experiment.transfer")
+        other = AskingExperiment(config=config, stages=self.stages, run_command=self.run_command)
+        name = f"sft-{disclosure}"
+        return name, other.fine_tune(name, other.export_best())
+
+    def _rows_by(self, label: Label, other: Label) -> Path:
+        """Return SFT rows by a label, of the conversations of which the other has one, too."""
+        rows, others = self._best_by(label), self._best_by(other)
+        return self.change_rows(
+            f"{label}-rows",
+            rows,
+            lambda found: of_same_conversations(found, read_rows(others)),
+            others.parent.name,
+        )
+
+    def _best_by(self, label: Label) -> Path:
+        seed = self.config.seed
+        return self.change_rows(
+            f"best-by-{label}",
+            self._pairs_by(label),
+            lambda pairs: best_of_pairs(pairs, seed),
+            seed,
+        )
+
+    def _pairs_by(self, label: Label) -> Path:
+        return self.export_rows(self.grow_trees(), "dpo", label)
