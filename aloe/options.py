@@ -40,6 +40,15 @@ MaxTokens = Annotated[
     ),
 ]
 
+Disclosure = Annotated[
+    str | None,
+    typer.Option(
+        "--disclosure",
+        metavar="schedule|answering|reticent",
+        help="When users tell something of themselves.",
+    ),
+]
+
 
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command a flag for each field of the dataclass that it takes as its first argument.

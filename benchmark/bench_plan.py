@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from aloe.agents.disclosing import check_users
 from aloe.benchmark.cases import Case, load_cases
 from aloe.benchmark.dialogues import PlannedDialogue, plan
 from aloe.benchmark.families import warn_about_judges
@@ -80,6 +81,9 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
     config = configs["candidate"]
     suite = load_cases(config.benchmark.cases)
     _check_scales(suite)
+    for case in suite:
+        disclosure = case.disclosure or config.user.disclosure
+        check_users([case.persona], disclosure, config.personas.embedder)
     cases = _spread(suite, config.benchmark.limit)
     swaps = _assign_stand_ins(suite)
     found = BenchPlan(

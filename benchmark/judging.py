@@ -71,7 +71,7 @@ async def judge_dialogue(
                 "recall": await asyncio.to_thread(recall, tree, persona, checker) if last else None,
                 "elicitation": elicited[turn - 1],
                 "user_faults": user.faults,
-                "leaked": leaked(persona, user, tree.id),
+                "leaked": leaked(persona, user, tree),
                 "on_table": _on_table(user),
                 "empty": not reply.content,
             }

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from aloe.agents.faults import echoes
 from aloe.benchmark.cases import Probe
 from aloe.benchmark.scores import Recall
-from aloe.memory.disclosures import DisclosureChecker, order_facts
+from aloe.memory.disclosures import DisclosureChecker, find_hidden
 from aloe.memory.words import find_content_words, find_names, find_numbers
 from aloe.schema import Disclosure, Fact, Persona, Tree, UserNode, sentences
 
@@ -65,9 +65,10 @@ def right(reply: str, probe: Probe) -> bool | None:
     )
 
 
-def leaked(persona: Persona, user: UserNode, tree: str) -> tuple[str, ...]:
-    """Return the ids of facts of life that `user` states before it was told them."""
-    hidden = {fact.id for fact in order_facts(persona, tree)[user.turn :]}
+def leaked(persona: Persona, user: UserNode, tree: Tree) -> tuple[str, ...]:
+    """Return the ids of statements in `user`, a node of `tree`, that it was not told by then."""
+    said, scheduled = tree.path(user.id), tree.disclosure is None
+    hidden = find_hidden(persona, tree.id, said, scheduled=scheduled)
     return tuple(fact for fact in user.stated if fact in hidden)
 
 

@@ -71,11 +71,23 @@ class DialogueContext:
     candidate: CandidateAgent
     checker: DisclosureChecker
 
+    def disclosure(self, dialogue: Dialogue) -> Disclosing:
+        """Return when the user of a dialogue tells something."""
+        return dialogue.disclosure or self.user.config.disclosure
+
     def speaker(self, dialogue: Dialogue, persona: Persona) -> Speaker:
-        """Return who plays the user: a rule where a program can check the wishes."""
+        """Return who plays the user: a rule where a program can check the wishes.
+
+        The rule speaks with the phrases that no training has heard, unless settings name others.
+        """
+        given = self.user.config
+        phrases = given.phrases or "test"
+        changes = {"disclosure": self.disclosure(dialogue), "phrases": phrases}
+        config = given.model_copy(update=changes)
         if persona.preferences:
-            return RuleUser()
-        return replace(self.user, moods=(dialogue.mood,) if dialogue.mood else ())
+            return RuleUser(config=config)
+        moods = (dialogue.mood,) if dialogue.mood else ()
+        return replace(self.user, moods=moods, config=config)
 
 
 class DialogueInput(TypedDict):
@@ -123,20 +135,26 @@ def go_on(state: DialogueState) -> str:
 
 async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
     """Hold all that was said against the persona."""
-    checker = runtime.context.checker
-    return {
-        "nodes": await asyncio.to_thread(check_nodes, state["dialogue"], state["said"], checker)
-    }
+    context, dialogue = runtime.context, state["dialogue"]
+    scheduled = context.disclosure(dialogue) == "schedule"
+    found = await asyncio.to_thread(
+        check_nodes, dialogue, state["said"], context.checker, scheduled=scheduled
+    )
+    return {"nodes": found}
 
 
-def check_nodes(dialogue: Dialogue, said: Sequence[Node], checker: DisclosureChecker) -> list[Node]:
+def check_nodes(
+    dialogue: Dialogue, said: Sequence[Node], checker: DisclosureChecker, *, scheduled: bool = True
+) -> list[Node]:
     """Return the nodes with what the check finds, each held against who the user then was."""
     found: list[Node] = []
     for user, reply in zip(said[::2], said[1::2], strict=True):
         assert isinstance(user, UserNode)
         assert isinstance(reply, AssistantNode)
         persona = dialogue.personas[user.turn - 1]
-        message, replies = checker.check(persona, dialogue.id, found, user, [reply])
+        message, replies = checker.check(
+            persona, dialogue.id, found, user, [reply], scheduled=scheduled
+        )
         found += [message, *replies]
     return found
 
@@ -172,6 +190,7 @@ async def hold(dialogue: Dialogue, models: dict[str, str], context: DialogueCont
         {"recursion_limit": 2 * dialogue.turns + 3},
         context=context,
     )
+    disclosure = context.disclosure(dialogue)
     return Tree(
         id=dialogue.id,
         persona=dialogue.personas[0],
@@ -180,4 +199,5 @@ async def hold(dialogue: Dialogue, models: dict[str, str], context: DialogueCont
         nodes=tuple(state["nodes"]),
         verdicts=(),
         mood=dialogue.mood,
+        disclosure=None if disclosure == "schedule" else disclosure,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from aloe import config as settings
+from aloe.agents.disclosing import check_users
 from aloe.agents.panel import read_own_passport
 from aloe.agents.registry import models_in_use, prompts_of
 from aloe.calls.budget import Budget
@@ -160,6 +161,8 @@ def prepare(
         wanted = _plan_extension(extended, config, models)
     else:
         wanted = list(plan_trees(personas, config.simulation.trees, config.seed))
+    people = [each.persona for each in wanted]
+    check_users(people, config.user.disclosure, config.personas.embedder)
     history = History.of(folder.events)
     _check_same_trees(folder, wanted, personas, config, history)
     check_prices(config, models.values())

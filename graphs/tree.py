@@ -83,7 +83,10 @@ async def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
 
 
 def _is_done(state: TreeState, user: UserNode, context: SimulationContext) -> bool:
-    return context.config.stop_when_done and context.user.done(state["persona"], user)
+    if not context.config.stop_when_done:
+        return False
+    by_id = {node.id: node for node in state["nodes"]}
+    return context.user.done(state["persona"], state["tree"], _path_to(user.id, by_id))
 
 
 async def branch_out(state: TreeState) -> list[Send] | str:
@@ -94,12 +97,16 @@ async def branch_out(state: TreeState) -> list[Send] | str:
     return [Send("turn", _make_task(state, by_id, leaf)) for leaf in state["frontier"]]
 
 
-def _make_task(state: TreeState, by_id: dict[str, Node], leaf: str | None) -> TurnTask:
+def _path_to(leaf: str | None, by_id: dict[str, Node]) -> list[Node]:
     path: list[Node] = []
     while leaf is not None:
         path.append(by_id[leaf])
         leaf = path[-1].parent
-    path.reverse()
+    return path[::-1]
+
+
+def _make_task(state: TreeState, by_id: dict[str, Node], leaf: str | None) -> TurnTask:
+    path = _path_to(leaf, by_id)
     revealed = tuple(d for node in path if node.role == "user" for d in node.revealed)
     return TurnTask(tree=state["tree"], persona=state["persona"], path=path, revealed=revealed)
 
@@ -182,4 +189,5 @@ async def grow_tree(
         nodes=tuple(state["nodes"]),
         verdicts=tuple(state["verdicts"]),
         mood=mood_of(context.config.moods, tree),
+        disclosure=None if context.disclosure == "schedule" else context.disclosure,
     )

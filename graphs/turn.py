@@ -159,6 +159,7 @@ async def check(state: TurnState, runtime: Context) -> dict[str, Any]:
         state["path"],
         state["user"],
         state["candidates"],
+        scheduled=runtime.context.disclosure == "schedule",
     )
     return {"nodes": [user, *replies]}
 

@@ -37,6 +37,8 @@ def find_questions_in(reply: str) -> tuple[str, ...]:
 
 
 def _clean(piece: str) -> str:
+    if piece.count("(") > piece.count(")"):  # its end was taken for the end of the sentence
+        piece = piece.rpartition("(")[2]
     return re.sub(r"[\s*_)]+\Z", "", _LIST_MARK.sub("", piece))
 
 

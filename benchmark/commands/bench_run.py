@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 
 from aloe.console import finish, say, show, stderr, stdout
 from aloe.errors import EXIT_CODE, BudgetError, ConfigError
-from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
+from aloe.options import ConfigFile, Disclosure, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def run(
     control: Controls = None,
     seeds: Seeds = None,
     limit: Limit = None,
+    disclosure: Disclosure = None,
     prior: Prior = None,
     dry_run: DryRun = False,
     max_cost: MaxCost = None,
@@ -99,6 +100,7 @@ def run(
         "benchmark.cases": cases,
         "benchmark.seeds": seeds,
         "benchmark.limit": limit,
+        "user.disclosure": disclosure,
         "simulation.concurrency": concurrency,
         "budget.max_cost": max_cost,
         "budget.max_calls": max_calls,

@@ -18,6 +18,7 @@ from aloe.agents.transcript import Turns, chat_messages
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
+from aloe.memory.verifiable.manners import ASIDES
 from aloe.memory.verifiable.phrases import find_questions
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
@@ -71,14 +72,15 @@ def training_questions() -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleMarker:
-    """Marks every sentence but the question at the end: with a rule user all of them are facts."""
+    """Marks every sentence of a rule user that is no question of the bank and tells something."""
 
     questions: frozenset[str]
 
     async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:  # noqa: ARG002
         """Return what `user`, a message, reveals."""
         said = sentences(user.content)
-        return tuple(Disclosure(quote=text) for text in said if text not in self.questions)
+        beside = self.questions | ASIDES
+        return tuple(Disclosure(quote=text) for text in said if text not in beside)
 
 
 @dataclass(frozen=True, kw_only=True)

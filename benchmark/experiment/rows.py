@@ -8,13 +8,15 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import cycle, product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from aloe.config import Phrases
 from aloe.errors import ConfigError
 from aloe.files.records import read_records
 from aloe.files.writing import replace_text
-from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.phrases import find_remarks, find_traits
 from aloe.schema import Outcome, Persona, Tree, Verdict, derive_seed
 
 Row = dict[str, Any]
@@ -67,10 +69,11 @@ def _donors(personas: Sequence[Persona], seed: int) -> dict[str, Persona]:
 
 def _voiced(row: Row, own: Persona, donor: Persona) -> Row:
     pairs = zip(own.preferences.items(), donor.preferences.items(), strict=True)
+    kinds = product(pairs, (find_traits, find_remarks), get_args(Phrases))
     said = {
-        getattr(find_wish(*mine), kind): getattr(find_wish(*theirs), kind)
-        for mine, theirs in pairs
-        for kind in ("trait", "remark")
+        mine: theirs
+        for (one, other), find, half in kinds
+        for mine, theirs in zip(find(*one, half), cycle(find(*other, half)))
     }
     pattern = re.compile("|".join(map(re.escape, said)))
     return _with_users(row, lambda text: pattern.sub(lambda match: said[match[0]], text))

@@ -68,7 +68,7 @@ def experiment_context(
     questions = training_questions()
     return replace(
         context,
-        user=RuleUser(questions=questions),
+        user=RuleUser(questions=questions, config=config.user),
         inducer=RuleMarker(questions=frozenset(questions)),
         assistants=_deployed(config, models, calls)
         if deployed

@@ -12,6 +12,7 @@ from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import (
     BaseUrl,
     ConfigFile,
+    Disclosure,
     Json,
     MaxCalls,
     MaxCost,
@@ -59,6 +60,7 @@ class SimulateOptions:
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Trees in flight at once.")
     ] = None
+    disclosure: Disclosure = None
     workers: Annotated[
         int | None,
         typer.Option("--workers", help="Processes; default: one for every 128 trees in flight."),
@@ -118,7 +120,7 @@ class SimulateOptions:
             self._check_fork(self.fork)
 
     def _check_extend(self, extended: Path) -> None:
-        taken_over = ("personas", "trees", "seed", "config", "model", "base_url")
+        taken_over = ("personas", "trees", "disclosure", "seed", "config", "model", "base_url")
         if extra := self._given(*taken_over):
             raise ConfigError(f"--extend takes that over from {extended}; leave out {extra}")
         if extended.resolve() == self.out.resolve():
@@ -150,6 +152,7 @@ class SimulateOptions:
             "simulation.trees": self.trees,
             "simulation.turns": self.turns,
             "simulation.expansion": self.expansion,
+            "user.disclosure": self.disclosure,
             "simulation.concurrency": self.concurrency,
             # What is replayed is asked of nobody, so there is nothing to spread.
             "simulation.workers": 1 if self.replay else self.workers,

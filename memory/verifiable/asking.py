@@ -20,19 +20,24 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 _PREAMBLE = _any(
-    r"\A(?:(?:thanks|thank you|sorry|i apologi[sz]e|hello|hi|hey|good (?:morning|day|evening))\b"
-    r"[^,;:]*[,;:]\s*)+"
+    r"\A(?:(?:thanks|thank you|sorry|i apologi[sz]e|hello|hi|hey|good (?:morning|day|evening)"
+    r"|before|to|since|while|if|so|by the way)\b[^,;:]*[,;:]\s*)+"
 )
 """What is said before the question is asked."""
 
 _ELSEWHERE = _any(
-    r"\A(?:did|has|have|had|was|were|who|when|where|why|(?:could|can) you)\b",
-    r"\b(?:he|she|him|her|them|his|their|people|each other)\b(?! (?:put|use|write|do|speak))",
-    rf"\byour (?!(?:own |next |usual )?(?:questions?|tastes?|liking|texts?\b|eyes?\b|{_REPLIES}))\w",
-    r"\b(?:did|do) you (?:have (?!an?\b|any\b)|know|plan|write|find|feel sorry|serve|ask\b)",
+    r"\A(?:did|has|have (?!you any\b)|had|was|were|who|when|where|why|(?:could|can) you)\b",
+    r"\b(?:he|she|him|her|his|their|each other)\b|\b(?:ask|give|pay|tell|thank|for|to) them\b",
+    r"\bpeople\b(?! (?:put|use|write|do|speak))",
+    rf"\byour (?!(?:own |next |ideal )?(?:questions?|tastes?|liking|texts?|eyes?|views?"
+    rf"|opinion|feelings?|sentences|paragraphs|{_REPLIES})\b)\w",
+    r"\b(?:did|do) you (?:have (?!an?\b|any\b|preferences)|know|plan|feel sorry|serve|ask\b)",
+    r"\b(?:did|do) you write\b(?!,| \")",
     r"\b(?:of|in|on|for|does|did|has|will|about|from) the (?!text|repl|answer|start|top|beginning"
-    r"|end|parts|key|main|important|trouble|points|short|quick|format|style|tone|way|words)\w",
-    r"\b(?:court|judge|prison|wear|garden)\b",
+    r"|end|parts|key|main|important|trouble|points|short|quick|format|style|tone|way|words|British"
+    r"|American)\w",
+    r"\b(?:like|want|plan|hope|wish) to (?!hear|see|be\b|read|know|get|have)\w",
+    r"\b(?:court|judge|prison|wear|garden)\b|\bwhere you \w",
 )
 """Signs that a question is not about replies."""
 
@@ -40,13 +45,25 @@ _SIGN = _any(
     r"\b(?:I|me|my|mine|from you)\b",
     _REPLIES,
     r"\btexts?\b",
-    r"\b(?:like|prefer|want|expect|mind|bother|annoy|okay|ok|fine|welcome|rather|feel about|care for|enjoy)\b",
-    r"\b(?:useful|helpful|distracting|important|better|friendly|pleasant|in order|help|put you off)\b",
+    r"\b(?:like|prefer|want|expect|mind|bother|annoy|find|rather|feel about|care for|enjoy)\b",
+    r"\b(?:okay|ok|fine|all right|welcome|useful|helpful|handy|easier|easy|better|nice|nicer)\b",
+    r"\b(?:important|comfortable|friendly|pleasant|distracting|in order|suits?|taste)\b",
+    r"\b(?:help|learn|put you off)\b",
+    r"\bor (?:not?|none|rather|long|thorough|detailed)\b|\Awould (?:an?|some|more|fewer)\b",
+    r"\b(?:is|was) (?:this|it|that) too\b|\bclearer\b|\bunderstand\b",
 )
 """Signs that it is."""
 
 _RARE = {
-    "emoji": _any(r"\bemojis?\b|\bsmileys?\b|\bemoticons?\b"),
+    "emoji": _any(
+        r"\bemojis?\b|\bsmileys?\b|\bemoticons?\b",
+        r"\b(?:little|small|tiny|smiling) (?:\w+ )?(?:faces|pictures|icons)\b.*"
+        rf"\b(?:texts|{_REPLIES})",
+    ),
+    "sentences": _any(
+        r"\b(?:how many|number of) words\b.*\bsentence\b",
+        r"\b(?:short|long|brief|choppy|flowing|winding|clipped)\w*,? (?:\w+ )?sentences\b",
+    ),
     "exclamation": _any(r"\bexclamation (?:marks?|points?)|\bexclamations\b"),
     "contractions": _any(
         r"\bcontractions?\b|\bcontracted\b|\b(?:short|shortened|long|full) forms?\b",
@@ -54,13 +71,14 @@ _RARE = {
         r"\bwords?\b.*\b(?:in full|out)\b|\bshorten\b.*\bwords?\b|\bapostrophes?\b",
     ),
     "spelling": _any(
-        r"\b(?:British|American|(?-i:UK|US))\b.*\b(?:spell\w*|English|way)\b",
-        r"\bspell\w*\b.*\b(?:British|Britons?|Americans?|(?-i:UK|US))\b",
+        r"\b(?:British|American|(?-i:UK|US))\b.*\b(?:spell\w*|English|way|manner)\b",
+        r"\bspel[lt]\w*\b.*\b(?:British|Britons?|Americans?|(?-i:UK|US))\b",
         r"\"(?:colou?r|cent(?:re|er)|favou?r|neighbou?r|theat(?:re|er)|met(?:re|er)|reali[sz]e)\"",
+        r"\bEnglish\b.*\b(?:British|American|(?-i:UK|US))\b",
         r"\bwhich (?:spelling|variety of English|kind of English)\b",
     ),
     "emphasis": _any(
-        r"\bin bold\b(?! colou?r)|\bbold(?:face|ed|ing)?,? (?:type|text|print|words?|letters?|terms?)",
+        r"\bin bold\b(?! colou?r)|\bbold (?:type|text|print|words?|letters?|terms?)\b",
         r"\b(?:bolding|boldface)\b|\b(?:use|any|some|without|of) bold\b(?! (?:colou?r|pattern)s?)",
         r"\b(?:highlight|emphasi[sz]e|underline)\b.*\b(?:words?|terms?|points?|bits|parts|what)\b",
     ),
@@ -79,7 +97,7 @@ _RARE = {
         r"\"(?:perhaps|maybe|might|possibly|probably|it seems|i think)\"",
         r"\b(?:cautious|careful|tentative) (?:wording|tone|language|words|style)\b",
     ),
-    "greeting": _any(r"\bsalutations?\b|\bgreetings?\b|\bgreet(?:ed)?\b|\bme saying (?:hi|hello)\b"),
+    "greeting": _any(r"\bsalutations?\b|\bgreetings?\b|\bgreet(?:ed)?\b"),
     "closing": _any(r"\bnext steps?\b"),
 }  # fmt: skip
 """What by itself is about replies, if nothing speaks against it."""
@@ -90,51 +108,64 @@ _EVERYDAY = {
         r"\bsentences?\b.*\b(?:short|long|length|small|words|split|break)",
         r"\b(?:break|split|chop)\b.*\bsentences?\b|\bchoppy\b",
     ),
-    "lists": _any(r"\b(?:I|me to) list (?:this|these|them|the points|things)\b|\blists\b"
-                  r"|\beach point\b.*\bline\b"),
-    "greeting": _any(r"\b(?:say|saying|with|quick|as|a) (?:a )?(?:hi|hello|good (?:morning|day))\b"),
+    "lists": _any(
+        r"\b(?:I|me to) list (?:this|these|them|the points|things)\b|\beach point\b.*\bline\b",
+        r"(?:\blists|\ba list)\b(?! of)",
+    ),
+    "greeting": _any(r"\bhello\b|\bhi\b|\ba good (?:morning|day)\b"),
     "closing": _any(
         r"\b(?:what|which step|step) (?:comes|to do|to take|you can do|you could do) next\b",
         r"\b(?:action|step) to take\b",
     ),
+    "emphasis": _any(r"\bbold\b(?! (?:\w+ )?(?:(?:colou?r|flavou?r|pattern)s?|enough|red|blue))"),
     "hedging": _any(
-        r"\bI (?:am|was|feel|sound|be|seem)\b.*\b(?:sure|certain)\b|\bme to (?:sound|be|seem)\b.*"
-        r"\b(?:sure|certain|confident)\b|\b(?:uncertain|doubts?|uncertainty)\b",
+        rf"\b(?:I|me to|my {_REPLIES} to) (?:am|was|feel|felt|sound|sounded|be|seem|seemed)\b"
+        r".*\b(?:unsure|sure|certain|confident|definite|firm|direct|blunt)\b",
+        r"\b(?:uncertain|doubts?|uncertainty|hedge)\b",
     ),
     "apology": _any(r"\bapolog\w+|\bsorry\b"),
-    "thanks": _any(r"\bthank(?:s|ed|ing)?\b|\bgratitude\b"),
-    "example": _any(r"(?<!for )\bexamples?\b|\billustrat\w+|\bsample situation\b|\bconcrete case\b"),
-    "numbers": _any(r"\b(?:figures|numerals|digits|numbers)\b|\bput a number\b"),
+    "thanks": _any(r"\bthank(?:s|ed|ing)?\b(?! you (?:card|gift|note))|\bgratitude\b"),
+    "example": _any(
+        r"(?<!for )\bexamples?\b|\billustrat\w+|\b(?:sample|concrete) (?:situation|case)\b"
+    ),
+    "numbers": _any(r"\b(?:figures|numerals|digits|numbers)\b(?! of)|\bput a number\b"),
     "length": _any(
         r"\bhow (?:long|short|brief|detailed)\b.*\b(?:should|to be|be)\b",
         r"\b(?:long|short|brief|detail|thorough|concise|quick|full)\w*\b.*"
         r"\b(?:answer|repl|response|version|explanation|story|message)",
         r"\b(?:answer|repl|response|version|explanation|message)\w*\b.*"
         r"\b(?:long|short|brief|detail|thorough|concise|length)",
-        r"\bkeep (?:this|it|things|\w+ \w+) (?:brief|short)\b|\bhow many words\b|\btoo (?:much|long)\b",
-        r"\bword (?:limit|count)\b|\bhow much (?:detail|text|depth)\b|\bdepth\b|\bthe gist\b",
-        r"\bshort\b.*\bor (?:long|thorough|detailed)\b|\b(?:what|which) length\b",
+        r"\bkeep (?:this|it|things|\w+ \w+) (?:brief|short)\b|\bhow many words\b",
+        r"\btoo (?:much|long)\b|\bword (?:limit|count)\b|\bhow much (?:detail|text|depth)\b",
+        r"\bdepth\b|\bthe gist\b",
+        r"\bshort(?: and \w+)?,? or (?:long|thorough|detailed)\b|\b(?:what|which) length\b",
+        r"\b(?:a few lines|the essentials)\b|\bI cut\b.*\b(?:down|short)\b",
+        r"\b(?:I|me|my)\b.*\b(?:concise|brief|more detail|say (?:more|less)|shorter|longer)\b",
     ),
     "question": _any(
-        r"\bquestions? (?:back|in return|from me|from my|of my own|for you|to you)\b|\bmy questions\b",
+        r"\bquestions? (?:back|in return|from m[ey]|of my own|for you|to you)\b|\bmy questions\b",
         r"\bI (?:ask|asked|stop asking|keep asking)\b(?! (?:what|where|how|why|which|who|whether))",
-        r"\bbeing asked\b|\bask(?:ing)? (?:back|you (?:things|something|nothing|anything|back))\b",
+        r"\bbe(?:ing)? asked\b|\bask(?:ing)? (?:back|you (?:things|something|nothing|anything))\b",
         r"\b(?:end|close|finish)\b.*\bquestion\b|\bquiz you\b",
+        r"\b(?:I|me)\b.*\bask(?:ing)? (?:any |too many |fewer |more |you )*(?:\S+ )?questions\b",
     ),
 }  # fmt: skip
 """What is about replies beside a sign of it."""
 
 _OPEN = _any(
-    rf"\b(?:how|way|manner|another way|differently)\b.*\b(?:{_REPLIES}|writ(?:e|ing)|phrase"
-    r"|put (?:things|this|it)|present|addressed|talk to you|speak to you)",
+    rf"\b(?:how|way|manner|another way|differently)\b.*\b(?:{_REPLIES}|writ(?:e|ing|ten)\b|phrase\b"
+    r"|put (?:things|this|it)\b|present\b|addressed\b|communicate\b|(?:talk|speak) to you)",
     rf"\b(?:preferences?|wishes|requests?|requirements?)\b.*\b(?:format|style|tone|{_REPLIES}"
     r"|writ(?:e|ing)|present)",
     r"\bpreferences?\W*\Z",
-    r"\b(?:style|format|tone|way|manner|kind) (?:of (?:writing|answer|reply|response)|would you"
-    r"|do you|works|suits|should I|is best)\b",
+    rf"\b(?:style|format|tone|way|manner|kind|sort) of (?:writing\b|{_REPLIES})",
+    r"\b(?:style|format|tone|manner)\b(?! of (?!writing|answer|repl)).*"
+    r"\b(?:(?:would|do|should) (?:you|I)|you (?:would )?(?:like|prefer|want)|works|suits|best)\b",
     r"\b(?:like|want|wish|prefer|should|shall|look for|dislike|bothers?|better|change|differently"
     rf"|matters|hoping|in mind|works?|suits?|happy|makes)\b.*\b(?:{_REPLIES}|I write)",
-    rf"\b(?:my|your|an?|good) {_REPLIES}.*\b(?:like|want|bothers?|work|suit|better|be)\b",
+    rf"\bmy (?:\w+ )?(?:{_REPLIES}|(?:style|tone|writing)\b)",
+    rf"\b(?:ideal|perfect) {_REPLIES}",
+    rf"\b(?:your|an?|good) (?:\w+ )?{_REPLIES}.*\b(?:like|want|bothers?|work|suit|better|be)\b",
 )
 
 

@@ -8,7 +8,7 @@ import typer
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.options import ConfigFile, Json, Quiet, Seed, with_flags
+from aloe.options import ConfigFile, Disclosure, Json, Quiet, Seed, with_flags
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
@@ -151,13 +151,17 @@ def grpo(
         int | None,
         typer.Option("--horizon", min=0, help="Turns played out with the user before rewarding."),
     ] = None,
+    disclosure: Disclosure = None,
     start: Start = None,
 ) -> None:
     """Sample replies to every user message and reinforce what is rewarded (TRL's GRPO).
 
     Example: `aloe train grpo --data runs/first --reward judge --out runs/first/models/grpo`
     """
-    _train("grpo", options, options.settings(reward=reward_name, horizon=horizon), start)
+    settings = options.settings(reward=reward_name, horizon=horizon)
+    if disclosure:
+        settings = settings.updated({"user.disclosure": disclosure}, source="command line")
+    _train("grpo", options, settings, start)
 
 
 @app.command("merge")

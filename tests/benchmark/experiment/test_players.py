@@ -20,6 +20,7 @@ from aloe.benchmark.experiment.players import (
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.memory.verifiable.manners import find_manners
 from aloe.memory.verifiable.phrases import find_questions, find_remarks, find_traits
 from aloe.schema import AssistantNode
 
@@ -30,10 +31,11 @@ def test_test_users_ask_what_training_users_never_ask() -> None:
     assert not set(questions) & set(QUESTIONS)
 
 
-def test_every_sentence_but_the_question_is_marked() -> None:
+def test_every_sentence_that_tells_something_is_marked() -> None:
     questions = frozenset(training_questions())
     remark = find_wish("closing", "next step").remark  # which is a question itself
-    said = user(f"I mend nets. {remark} {min(questions)}")
+    shrug, *_ = find_manners("indifferent", "train")
+    said = user(f"I mend nets. {remark} {shrug} {min(questions)}")
     marked = asyncio.run(RuleMarker(questions=questions).induce("t", said))
     assert [each.quote for each in marked] == ["I mend nets.", remark]
 

@@ -1,0 +1,144 @@
+"""Which statement of a persona a question asks for; free text on both sides.
+
+A user who answers what it was asked has to be told which of its statements that is, and told
+nothing else, so that it cannot leak. The nearest vector alone is wrong in four cases of ten: it
+sees that a question is *about* something, not that the statement answers it. So likeness counts
+together with what the words show (see `aloe.memory.question_form`), in one weighted sum.
+
+The weights and the threshold were set on the `dev` half of the labelled questions in
+`questions.jsonl` and tried on the `test` half; `docs/choices.md` has the figures. They hold for
+MiniLM only, so any other embedder is refused.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from aloe.errors import ConfigError
+from aloe.memory.embedder import Embedder, MiniLmEmbedder, Vectors
+from aloe.memory.question_form import QuestionForm, read_question
+from aloe.memory.question_topics import TOPICS
+from aloe.memory.verifiable.asking import OPEN, find_asked
+from aloe.memory.words import find_content_words
+from aloe.schema import Fact
+
+WEIGHTS = {
+    "likeness": 4.7,
+    "told topic": 4.1,
+    "like topic": 2.0,
+    "topic likeness": 1.8,
+    "words": 0.9,
+    "words of a detail": -1.2,
+    "lacks": -1.6,
+    "other kind": -1.2,
+    "detail": -0.6,
+}
+"""What each piece of evidence counts: by logistic regression on the `dev` half, rounded."""
+THRESHOLD = 3.5
+"""Score from which a statement answers: the lowest quarter that `calibrate` finds."""
+
+_ABOUT_THEM = re.compile(
+    r"\babout (?:you|yourself)\W*\Z|\bintroduce yourself\b|\bwho (?:are you|am I talking to)\b"
+    r"|\b(?:get to )?know (?:you|about you)\b|\byour (?:background|situation|life|story)\W*\Z",
+    re.IGNORECASE,
+)
+
+
+def find_open(question: str) -> Literal["fact", "trait"] | None:
+    """Return the kind of statement that an open question asks for; None if it is not open.
+
+    "Tell me about yourself" asks for any fact, "How do you like your answers?" for any trait.
+    """
+    if _ABOUT_THEM.search(question):
+        return "fact"
+    return "trait" if find_asked(question) == OPEN else None
+
+
+class QuestionMatcher:
+    """Finds the statement of a persona that answers a question.
+
+    Args:
+        embedder: what makes the vectors.
+
+    Raises:
+        ConfigError: the threshold was not set for this embedder.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        if embedder.name != MiniLmEmbedder.name:
+            raise ConfigError(
+                f"questions are matched by a threshold set for {MiniLmEmbedder.name}; "
+                f"the embedder {embedder.name} cannot be used"
+            )
+        self._embedder = embedder
+        self._statements = lru_cache(maxsize=256)(embedder.embed)
+
+    def match(self, question: str, facts: Sequence[Fact]) -> Fact | None:
+        """Return which of a persona's statements a question asks for, or None.
+
+        Args:
+            question: one question, as `aloe.memory.questions.find_questions_in` finds them.
+            facts: the statements; an open question gets the first of its kind.
+        """
+        if kind := find_open(question):
+            return next((fact for fact in facts if fact.kind == kind), None)
+        if not facts:
+            return None
+        scores = self.score(question, facts)
+        best = int(scores.argmax())
+        return facts[best] if scores[best] >= THRESHOLD else None
+
+    def score(self, question: str, facts: Sequence[Fact]) -> npt.NDArray[np.float64]:
+        """Return how well each statement answers a question that is not open; higher is better."""
+        evidence = self.weigh(question, facts)
+        return np.array([sum(WEIGHTS[name] * row[name] for name in WEIGHTS) for row in evidence])
+
+    def weigh(self, question: str, facts: Sequence[Fact]) -> list[dict[str, float]]:
+        """Return what speaks for and against each statement, by the names of `WEIGHTS`."""
+        form = read_question(question)
+        vectors = self._statements(tuple(fact.text for fact in facts))
+        likeness = vectors @ self._embedder.embed([question, form.statement]).T
+        nearness = vectors @ self._examples.T
+        return [
+            self._weigh(question, form, fact, float(alike.sum()), near)
+            for fact, alike, near in zip(facts, likeness, nearness, strict=True)
+        ]
+
+    def _weigh(
+        self, question: str, form: QuestionForm, fact: Fact, likeness: float, near: Vectors
+    ) -> dict[str, float]:
+        told = find_told_topic(fact)
+        asked = [float(value) for value, name in zip(near, _EXAMPLE_TOPICS, strict=True)
+                 if name in form.topics]  # fmt: skip
+        free = fact.kind == "fact" and told is None and not form.detail
+        words = min(len(find_content_words(question) & find_content_words(fact.text)), 2)
+        return {
+            "likeness": likeness,
+            "told topic": float(told in form.topics and not form.detail),
+            "like topic": float(free and _EXAMPLE_TOPICS[int(near.argmax())] in form.topics),
+            "topic likeness": max(asked, default=0.0) if free else 0.0,
+            "words": float(0 if form.detail else words),
+            "words of a detail": float(words if form.detail else 0),
+            "lacks": float(form.wanted is not None and not form.wanted.search(fact.text)),
+            "other kind": float(form.of_replies != (fact.kind == "trait")),
+            "detail": float(form.detail),
+        }
+
+    @cached_property
+    def _examples(self) -> Vectors:
+        return self._embedder.embed([text for topic in TOPICS.values() for text in topic.examples])
+
+
+_EXAMPLE_TOPICS = [name for name, topic in TOPICS.items() for _ in topic.examples]
+
+
+def find_told_topic(fact: Fact) -> str | None:
+    """Return the topic that the beginning of a fact tells: age, home or aim."""
+    if fact.kind != "fact":
+        return None
+    told = (name for name, t in TOPICS.items() if t.states and t.states.search(fact.text))
+    return next(told, None)
