@@ -10,6 +10,7 @@ same hear the same, and a conversation that is taken up in another process goes 
 """
 
 import random
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -25,10 +26,13 @@ from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.verifiable.scoring import check_wishes
-from aloe.schema import Asked, Persona, Telling, UserNode, Why, derive_seed
+from aloe.memory.words import is_about_speaker
+from aloe.schema import Asked, AssistantNode, Persona, Telling, UserNode, Why, derive_seed
 
 if TYPE_CHECKING:
     from aloe.memory.question_matcher import QuestionMatcher
+
+_CLAUSE = re.compile(r"[^.,;:!?]+[.,;:!?]?")
 
 HELP_WORDS = 15
 """Words outside its questions from which a reply helps, whatever it asks."""
@@ -54,20 +58,16 @@ class Matter(Protocol):
     """What a user can tell of themselves: ids, and where they come up."""
 
     @property
-    def ids(self) -> Collection[str]:
-        """Everything that there is to tell."""
-
-    @property
     def upcoming(self) -> Sequence[str]:
         """What comes up without being asked for, in this order."""
 
     def find_said(self, user: UserNode) -> Collection[str]:
         """Return what a message says."""
 
-    def find_asked(self, question: str) -> str | None:
-        """Return what a question asks for, `OPEN` for anything; None: nothing of the user.
+    def find_asked(self, question: str) -> Sequence[str] | None:
+        """Return what answers a question, the likeliest first; None if it is not about the user.
 
-        An id that is not among `ids` is something that the user does not care about.
+        Nothing answers a question about what the user does not care about.
         """
 
     def find_opposed(self, reply: str) -> Sequence[str]:
@@ -81,13 +81,8 @@ class Wishes:
     persona: Persona
 
     @property
-    def ids(self) -> Collection[str]:
-        """The dimensions that the persona cares about."""
-        return self.persona.preferences
-
-    @property
     def upcoming(self) -> Sequence[str]:
-        """The same, in the persona's order."""
+        """The dimensions that the persona cares about, in its order."""
         return tuple(self.persona.preferences)
 
     def find_said(self, user: UserNode) -> Collection[str]:
@@ -104,9 +99,12 @@ class Wishes:
             if (stated[name] == value if name in stated else name in told)
         }
 
-    def find_asked(self, question: str) -> str | None:
-        """Return the dimension that a question is about."""
-        return find_asked(question)
+    def find_asked(self, question: str) -> Sequence[str] | None:
+        """Return the dimension that a question is about, all if it is open."""
+        asked = find_asked(question)
+        if asked is None:
+            return None
+        return [name for name in self.upcoming if asked in (name, OPEN)]
 
     def find_opposed(self, reply: str) -> Sequence[str]:
         """Return the wishes that a reply breaks."""
@@ -126,26 +124,24 @@ class Statements:
     matcher: "QuestionMatcher"
     checker: DisclosureChecker
 
-    @property
-    def ids(self) -> Collection[str]:
-        """Ids of all statements."""
-        return [fact.id for fact in self.persona.facts]
-
     @cached_property
     def upcoming(self) -> Sequence[str]:
         """Ids of the facts of life, in the order that the tree draws."""
         return tuple(fact.id for fact in order_facts(self.persona, self.tree))
 
     def find_said(self, user: UserNode) -> Collection[str]:
-        """Return what a message was to tell; what its words tell where nobody wrote that down."""
-        if user.told:
-            return {each.about for each in user.told}
-        return {fact.id for fact in self.persona.facts if tells(user.content, fact)}
+        """Return what a message was to tell."""
+        return {each.about for each in user.told}
 
-    def find_asked(self, question: str) -> str | None:
-        """Return the statement that answers a question."""
+    def find_asked(self, question: str) -> Sequence[str] | None:
+        """Return the statement that answers a question, all of its kind if it is open."""
+        from aloe.memory.question_matcher import find_open
+
+        if kind := find_open(question):
+            traits = [fact.id for fact in self.persona.facts if fact.kind == "trait"]
+            return self.upcoming if kind == "fact" else traits
         found = self.matcher.match(question, self.persona.facts)
-        return found if found is None or isinstance(found, str) else found.id
+        return [found.id] if found else None
 
     def find_opposed(self, reply: str) -> Sequence[str]:
         """Return the statements that a reply gets wrong when it speaks of the user."""
@@ -168,6 +164,23 @@ def schedule_fact(persona: Persona, tree: str, turn: int) -> tuple[Telling, ...]
     """Return the fact of life whose turn, counted from 1, has come; nothing after the last."""
     facts = order_facts(persona, tree)[turn - 1 : turn]
     return tuple(Telling(about=fact.id, why="scheduled") for fact in facts)
+
+
+def note_told(persona: Persona, path: Turns) -> list[UserNode | AssistantNode]:
+    """Return a path of plain messages with a note on each of what its words tell in free text.
+
+    Clauses in which the user asks something tell nothing: who wonders what to cook has not said
+    that they cook.
+    """
+
+    def noted(user: UserNode) -> UserNode:
+        clauses = (each for each in _CLAUSE.findall(user.content) if not each.endswith("?"))
+        said = " ".join(each for each in clauses if is_about_speaker(each))
+        told = [fact.id for fact in persona.facts if tells(said, fact)]
+        tellings = tuple(Telling(about=each, why="scheduled") for each in told)
+        return user.model_copy(update={"told": tellings})
+
+    return [noted(node) if isinstance(node, UserNode) else node for node in path]
 
 
 def find_known(matter: Matter, path: Turns) -> set[str]:
@@ -231,15 +244,10 @@ class _Choice:
             return self._tell(coming[0], "volunteered" if reticent else "scheduled")
         return Act()
 
-    def _answer(self, about: str) -> Act:
-        if about == OPEN:
-            unsaid = self._unsaid((*self.matter.upcoming, *self.matter.ids))
-            about = unsaid[0] if unsaid else next(iter(self.matter.ids))
-        if about not in self.matter.ids:
-            return Act(asked="indifferent")
-        if about in self.known:
-            return Act(asked="again", repeats=about)
-        return self._tell(about, "asked")
+    def _answer(self, asked: Sequence[str]) -> Act:
+        if unsaid := self._unsaid(asked):
+            return self._tell(unsaid[0], "asked")
+        return Act(asked="again", repeats=asked[0]) if asked else Act(asked="indifferent")
 
     def _tell(self, about: str, why: Why) -> Act:
         reply = self.path[-1].id if why in ("asked", "contradicted") else None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from aloe.agents.disclosing import note_told
 from aloe.agents.rating import LEVELS, PointwiseJudge
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.user import UserAgent
@@ -171,10 +172,13 @@ class Users:
         return self.wait(_together(self._speak, talks(conversations, columns)))
 
     async def _speak(self, talk: Talk) -> str | None:
+        persona, path = talk.persona, list(talk.path)
         rule = RuleUser(config=self.config)
-        user = self.model if self.model and not talk.persona.preferences else rule
+        user = self.model if self.model and not persona.preferences else rule
+        if user is self.model and self.config.disclosure != "schedule":
+            path = note_told(persona, path)
         try:
-            node = await user.speak(talk.persona, talk.tree, talk.path)
+            node = await user.speak(persona, talk.tree, path)
         except CallError:
             return None
         return node.content or None

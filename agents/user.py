@@ -15,7 +15,7 @@ the chat only grows from turn to turn, so that a server's prefix cache holds.
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -51,6 +51,7 @@ TRIES = 3
 NOTE = "Note:"
 """Opens a fact in the prompt; where the model goes on with a note of its own, it is cut off."""
 
+NO_NOTE = "(No new note.)"
 PRESSES = "(No new note. The person is tired of questions and asks for the answer.)"
 LEAVES_OPEN = "(No new note. What is asked and stands in no note, the person leaves open.)"
 AGAIN = "(No new note. The person told this before and now says so:"
@@ -142,6 +143,8 @@ class UserAgent:
                 text = self._as_written(said, tree, seed)
                 earlier = [node.content for node in path]
                 faults = user_faults(said, reply, earlier, most_words=self.most_words, part=part)
+                if act.repeats:  # as it is told to
+                    faults = tuple(fault for fault in faults if fault != "echo")
                 unsaid = attempt == 0 and any(self._leaves_out(said, each) for each in notes)
                 call.event.outcome = faults[0] if faults else "no_note" if unsaid else "ok"
                 given = {"turn": turn, "faults": faults, "told": act.told, "asked": act.asked}
@@ -223,18 +226,9 @@ class UserAgent:
         self, persona: Persona, tree: str, path: Turns, act: Act, reason: str | None
     ) -> list[Message]:
         manner = self._manner(persona, tree, path)
+        notes = self._notes(persona, tree, path, act)
         exchanges = len(path) // 2
         first = 0 if self.window is None else max(0, exchanges - self.window)
-        told = [
-            *(self._told_at(persona, tree, path, turn) for turn in range(exchanges)),
-            _texts(persona, act.told),
-        ]
-        contradictory = mood_of(self.moods, tree) == "contradictory"
-        notes = [
-            _note(told[: turn + 1], contradictory=contradictory) for turn in range(exchanges + 1)
-        ]
-        if not told[-1]:
-            notes[-1] = self._what_else(persona, tree, path, act) or notes[-1]
         if self._reads:
             # The last reply is always read, as where roles are flipped.
             said = path[2 * first :] or path[-1:]
@@ -259,25 +253,34 @@ class UserAgent:
             temper = " ".join(_texts(persona, told, "trait")) or UNKNOWN
         return " ".join(filter(None, (temper, MANNERS.get(mood) if mood else None)))
 
-    def _told_at(self, persona: Persona, tree: str, path: Turns, turn: int) -> list[str]:
-        """Return what was told at an earlier turn, counted from 0."""
-        user = path[2 * turn]
-        assert isinstance(user, UserNode)
-        told = schedule_fact(persona, tree, turn + 1) if self._scheduled else user.told
-        return _texts(persona, told)
+    def _notes(self, persona: Persona, tree: str, path: Turns, act: Act) -> list[str]:
+        """Return what the model was told at each turn, and is told now."""
+        users = [node for node in path if isinstance(node, UserNode)]
+        scheduled = [schedule_fact(persona, tree, turn) for turn, _ in enumerate(users, 1)]
+        told = scheduled if self._scheduled else [user.told for user in users]
+        texts = [_texts(persona, each) for each in (*told, act.told)]
+        contradictory = mood_of(self.moods, tree) == "contradictory"
+        notes = []
+        for turn, new in enumerate(texts):
+            if contradictory and turn % 2:
+                new = [*new, *map(taken_back, texts[turn - 1][:1])]
+            notes.append(" ".join([NOTE, *new]) if new else NO_NOTE)
+        if not (self._scheduled or texts[0]):
+            question = QUESTIONS[derive_seed("question", tree) % len(QUESTIONS)]
+            notes[0] = f"{WANTS} {question})"
+        if path and notes[-1] == NO_NOTE:
+            notes[-1] = self._what_else(persona, path, act)
+        return notes
 
-    def _what_else(self, persona: Persona, tree: str, path: Turns, act: Act) -> str | None:
-        """Return what the model is told to do where there is nothing new to tell, if anything."""
-        if self._scheduled:
-            return None
+    def _what_else(self, persona: Persona, path: Turns, act: Act) -> str:
+        """Return what the model is told to do where there is nothing new to tell."""
         if act.presses:
             return PRESSES
         if act.repeats:
             known = next(fact.text for fact in persona.facts if fact.id == act.repeats)
             return f"{AGAIN if act.asked else AGAINST} {known})"
-        if not path:
-            return f"{WANTS} {QUESTIONS[derive_seed('question', tree) % len(QUESTIONS)]})"
-        return LEAVES_OPEN if find_questions_in(path[-1].content) else None
+        asked = not self._scheduled and find_questions_in(path[-1].content)
+        return LEAVES_OPEN if asked else NO_NOTE
 
 
 def _silence(faults: list[Fault]) -> str:
@@ -299,11 +302,3 @@ def _texts(persona: Persona, told: Iterable[Telling], *kinds: str) -> list[str]:
     facts = {fact.id: fact for fact in persona.facts}
     found = [facts[each.about] for each in told if each.about in facts]
     return [fact.text for fact in found if not kinds or fact.kind in kinds]
-
-
-def _note(told: Sequence[Sequence[str]], *, contradictory: bool) -> str:
-    """Return the note of a turn, given what was told at each turn up to it."""
-    turn, texts = len(told) - 1, list(told[-1])
-    if contradictory and turn % 2:
-        texts += [taken_back(each) for each in told[-2][:1]]
-    return " ".join([NOTE, *texts]) if texts else "(No new note.)"

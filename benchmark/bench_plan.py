@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from aloe.agents.disclosing import check_users
 from aloe.benchmark.cases import Case, load_cases
-from aloe.benchmark.dialogues import PlannedDialogue, plan
+from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.families import warn_about_judges
 from aloe.benchmark.folder import check_same, read_bench
 from aloe.benchmark.forecast import BenchForecast, forecast
@@ -81,9 +80,7 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
     config = configs["candidate"]
     suite = load_cases(config.benchmark.cases)
     _check_scales(suite)
-    for case in suite:
-        disclosure = case.disclosure or config.user.disclosure
-        check_users([case.persona], disclosure, config.personas.embedder)
+    check_cases(suite, config)
     cases = _spread(suite, config.benchmark.limit)
     swaps = _assign_stand_ins(suite)
     found = BenchPlan(

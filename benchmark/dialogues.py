@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aloe.agents.candidate import CONDITIONS
+from aloe.agents.disclosing import check_users
 from aloe.benchmark.cases import Case
-from aloe.config import Condition
+from aloe.config import Condition, Config
 from aloe.graphs.dialogue import Dialogue
 from aloe.schema import Persona, digest
 
@@ -36,6 +37,17 @@ class PlannedDialogue:
         if self.stand_in:
             found["swapped"] = self.stand_in.persona_at(turn)
         return found
+
+
+def check_cases(cases: Iterable[Case], config: Config) -> None:
+    """Make sure that users who are to answer questions can.
+
+    Raises:
+        ConfigError: a persona states nothing, or the embedder cannot match questions.
+    """
+    for case in cases:
+        disclosure = case.disclosure or config.user.disclosure
+        check_users([case.persona], disclosure, config.personas.embedder)
 
 
 def plan(

@@ -17,6 +17,7 @@ from aloe.agents.disclosing import (
     check_users,
     choose_act,
     find_known,
+    note_told,
     open_matcher,
     schedule_fact,
 )
@@ -27,7 +28,7 @@ from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.generation import generate
 from aloe.memory.verifiable.phrases import find_questions, find_traits
 from aloe.memory.verifiable.scoring import check_wishes
-from aloe.schema import Node, Persona, Telling
+from aloe.schema import Node, Persona, Telling, UserNode
 
 LIFE = PERSONAS[0]
 HELP = "Oil the chain first. Then check the brakes, both tyres and the lights before you set off."
@@ -139,7 +140,7 @@ def test_who_never_asks_learns_about_a_quarter_of_a_reticent_user_by_turn_six() 
     shares = {}
     for asks in (False, True):
         known = []
-        for seed in range(200):
+        for seed in range(120):
             persona = generate(seed)
             names = [*persona.preferences, *persona.preferences]
 
@@ -150,7 +151,7 @@ def test_who_never_asks_learns_about_a_quarter_of_a_reticent_user_by_turn_six() 
             found = play(Wishes(persona=persona), reply, 6, str(seed), disclosure="reticent")
             known.append(known_by_turn(found) / len(persona.preferences))
         shares[asks] = mean(known)
-    assert shares[False] == pytest.approx(0.25, abs=0.05)
+    assert shares[False] == pytest.approx(0.25, abs=0.07)
     assert shares[True] > 0.95
 
 
@@ -204,9 +205,9 @@ def test_a_reticent_user_objects_as_often_as_settings_say() -> None:
     path = after("A reply without one.")
     for complains in (0.0, 0.15, 1.0):
         given = {"disclosure": "reticent", "complains": complains, "volunteers": 0.0}
-        found = [act(matter, path, str(n), **given) for n in range(2000)]
+        found = [act(matter, path, str(n), **given) for n in range(600)]
         told = [each.told[0] for each in found if each.told]
-        assert len(told) / 2000 == pytest.approx(complains, abs=0.03)
+        assert len(told) / 600 == pytest.approx(complains, abs=0.05)
         assert {(each.why, each.reply) for each in told} <= {("contradicted", path[-1].id)}
     once_more = act(matter, after("None.", told=["emoji"]), disclosure="reticent", complains=1)
     assert once_more == Act(repeats="emoji")
@@ -233,7 +234,26 @@ def test_where_nothing_was_noted_the_words_say_what_was_told() -> None:
     mends, swims = LIFE.facts[1], LIFE.facts[3]
     told = user(f"Well, {mends.text}", told=(Telling(about=swims.id, why="asked"),))
     assert find_known(statements(), [told]) == {swims.id}
-    assert find_known(statements(), [user("I mend bicycles, down in Porto.")]) == {mends.id}
+    assert find_known(statements(), [user(mends.text)]) == set()  # simulations note what is told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("I mend bicycles down in Porto. Which oil is best?", ["I mend bicycles in Porto."]),
+        ("I swim a lot, so what should I eat?", ["I swim a lot."]),
+        ("I am 34 years old. I have a son called Rui.", ["I am 34 years old.",
+                                                         "I have a son called Rui."]),
+        ("Where can I swim a lot?", []),
+        ("You mend bicycles in Porto.", []),
+        ("Fine, and then?", []),
+    ],
+)  # fmt: skip
+def test_plain_messages_get_a_note_of_what_their_words_tell(text: str, told: list[str]) -> None:
+    (noted,) = note_told(LIFE, [user(text)])
+    assert isinstance(noted, UserNode)
+    facts = {fact.id: fact.text for fact in LIFE.facts}
+    assert [facts[each.about] for each in noted.told] == told
 
 
 @pytest.mark.parametrize("disclosure", DISCLOSURES)

@@ -6,8 +6,8 @@ import pytest
 from aloe.agents.rewriter import EDITS, REACHABLE, rewrite, stated
 from aloe.config import Phrases
 from aloe.memory.verifiable.catalogue import DIMENSIONS
-from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 from aloe.memory.verifiable.phrases import find_remarks, find_traits
+from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 
 REPLIES = (
     "Hey there! It's great that you don't mind. Have you tried walking? Walk 20 minutes.\n\n"

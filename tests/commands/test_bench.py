@@ -344,6 +344,7 @@ def test_a_killed_run_goes_on_where_it_was(
         (["--judge", "openai:a", "--judge", "openai:a"], ["named twice"]),
         (["--cases", "verifiabel"], ["did you mean verifiable"]),
         (["--prior", "nowhere"], ["nowhere", "no finished benchmark"]),
+        (["--disclosure", "shy"], ["user.disclosure", "'reticent'"]),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import aiohttp
 
-from aloe.agents.disclosing import Act, schedule_fact
 from aloe.agents.assistant import AssistantAgent
+from aloe.agents.disclosing import Act, schedule_fact
 from aloe.agents.inducer import Inducer, read_disclosures
 from aloe.agents.judge import Comparison, PreferenceJudge, margin_of
 from aloe.agents.prompt import FOLDER, shipped
