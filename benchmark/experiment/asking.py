@@ -90,7 +90,7 @@ class AskingExperiment(Experiment):
             name, model = self._train_on(trained)
             for tested in kinds:
                 for phrases in get_args(Phrases):
-                    users = {"disclosure": tested, "phrases": phrases}
+                    users = {"disclosure": tested, "phrases": self._name_phrases(phrases)}
                     bench = partial(self.run_bench, part="validation", users=users)
                     yield Cell(
                         trained=trained,
@@ -99,6 +99,11 @@ class AskingExperiment(Experiment):
                         base=bench(BASE, None),
                         model=bench(name, model),
                     )
+
+    def _name_phrases(self, phrases: Phrases) -> Phrases | None:
+        """Return what settings name phrases, so that benches made under those are found again."""
+        given = self.config.user.phrases
+        return given if phrases == (given or "test") else phrases
 
     def _train_on(self, disclosure: Disclosing) -> tuple[str, Path]:
         """Return name and folder of the SFT model of returns with these users."""

@@ -146,7 +146,7 @@ def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> s
     experiment, people = config.experiment, made.people.name.rpartition("-")[2]
     assistants = ", ".join(f"{a.name} ({a.model})" for a in config.models.assistants)
     rewriters = "".join(
-        f", a {name} edits {whose}'s replies" for name, whose in find_edited(config).items()
+        f"; {name}: a rule on {whose}'s replies" for name, whose in find_edited(config).items()
     )
     tested = f"{experiment.test} test users ({count_dialogues(config)} each)"
     if not isinstance(made, Made):

@@ -3,9 +3,11 @@
 from typing import Any
 
 from aloe.benchmark.experiment.rows import (
+    best_of_pairs,
     first_message_everywhere,
     fixed_order,
     of_first_trees,
+    of_same_conversations,
     one_character_rejected,
     shuffle_wishes,
     unparsed_is_second,
@@ -77,3 +79,40 @@ def test_defects_of_the_judge() -> None:
     assert unparsed_is_second(verdict(None, "second")) == "second"
     assert unparsed_is_second(verdict("first", None)) == "first"
     assert unparsed_is_second(verdict(None, None)) == "abstain"
+
+
+def pair(chosen: str, rejected: str, *said: str, tree: str = "t") -> dict[str, Any]:
+    answers = {
+        name: [{"role": "assistant", "content": text}]
+        for name, text in (("chosen", chosen), ("rejected", rejected))
+    }
+    return {**row(PERSONAS[0], *said, tree=tree, turn=len(said)), **answers}
+
+
+def best(pairs: list[dict[str, Any]], seed: int = 0) -> list[str]:
+    return [found["completion"][0]["content"] for found in best_of_pairs(pairs, seed)]
+
+
+def test_the_best_reply_is_preferred_and_never_rejected() -> None:
+    pairs = [pair("A", "B", "Hi"), pair("C", "A", "Hi"), pair("D", "E", "Hi", "So?")]
+    assert best(pairs) == ["C", "D"]
+    found = best_of_pairs(pairs, 0)[0]
+    assert found["prompt"] == pairs[0]["prompt"]
+    assert {"tree", "persona", "turn"} <= found.keys()
+    assert best([pair("A", "B", "Hi"), pair("B", "A", "Hi")]) == []
+
+
+def test_of_replies_that_a_label_does_not_tell_apart_one_is_drawn() -> None:
+    pairs = [pair("A", "C", "Hi"), pair("B", "C", "Hi")]
+    drawn = [best(pairs, seed)[0] for seed in range(40)]
+    assert set(drawn) == {"A", "B"}
+    assert best(pairs, 3) == best(pairs[::-1], 3)
+    with_other_trees = best([*pairs, *(pair("A", "C", "Hi", tree=str(n)) for n in range(5))], 3)
+    assert with_other_trees[0] == best(pairs, 3)[0]
+
+
+def test_rows_of_conversations_that_others_have_too_are_kept() -> None:
+    one, other = best_of_pairs([pair("A", "B", "Hi"), pair("A", "B", "Hi", tree="u")], 0)
+    kept = best_of_pairs([pair("B", "A", "Hi"), pair("B", "A", "Hi", "So?")], 0)
+    assert of_same_conversations([one, other], kept) == [one]
+    assert of_same_conversations(kept, [one, other]) == kept[:1]
