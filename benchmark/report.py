@@ -232,4 +232,6 @@ def _played(case: Case) -> dict[str, str]:
         said[f"From turn {case.flip.turn}"] = case.flip.persona.personality
     if case.mood:
         said["Mood"] = case.mood
+    if case.disclosure:
+        said["Tells"] = case.disclosure
     return said

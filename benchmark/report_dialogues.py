@@ -14,6 +14,7 @@ from aloe.benchmark.scores import ReplyScores, Shown
 from aloe.config import Condition
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.schema import Tree
+from aloe.views.tellings import describe_tellings
 
 
 def reply_level(row: ReplyScores, whose: Shown) -> float | None:
@@ -84,6 +85,7 @@ def _turn(row: ReplyScores, tree: Tree | None, judges: Mapping[str, int]) -> dic
         "u": user.content if user else "(the dialogue failed before this message)",
         "p": bool(user and user.agent == PRESCRIBED),
         "f": row.user_faults,
+        "t": describe_tellings(tree, user) if tree and user and user.role == "user" else [],
         "r": reply.content if reply else None,
         "w": row.words,
         "s": [[judges[s.judge], s.shown, s.value, s.missing, s.raw] for s in row.scores],

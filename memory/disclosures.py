@@ -282,6 +282,8 @@ class Tally:
     """Of these, the ones in a sentence that the inducer marked."""
     kinds: Counter[str] = field(default_factory=Counter)
     """Marked sentences by kind."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """What users were to tell, by reason."""
     replies: int = 0
     mind_reading: int = 0
     """Replies that use what was not told yet."""
@@ -302,6 +304,7 @@ class Tally:
         self.marked += len(marked)
         self.right += sum(d.fact is not None for d in marked)
         self.kinds.update(d.kind for d in marked if d.kind)
+        self.reasons.update(each.why for each in node.told)
         self.stated += len(node.stated)
         self.found += len({d.fact for d in marked} & set(node.stated))
         if node.consistency:
@@ -325,6 +328,7 @@ class Tally:
             "stated": self.stated,
             "marked": self.marked,
             **{kind: self.kinds[kind] for kind in ("revealed", "contradicted", "invented")},
+            "told": dict(self.reasons),
             "mind_reading": self.mind_reading,
             "replies": self.replies,
             "consistency": [_rounded(mean(values)) for _, values in sorted(self.on_table.items())],

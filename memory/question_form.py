@@ -42,12 +42,13 @@ _ABOUT_USER = re.compile(
 _ABOUT_THING = re.compile(
     r"(?:is|are|was|were|does|did|has|have|will) (?!you\b|there\b|it\b)", re.IGNORECASE
 )
+_REQUEST = re.compile(r"(?:shall|should|may|can|must|could) I\b", re.IGNORECASE)
 _REWORDED = (
+    (r"\b(to|for|with|about|of|from|give|tell|help|suit|suits|bother|annoy) you\b", r"\1 me"),
     (r"\A(?:do|did|would|will|can|could) you\b", "I"),
     (r"\A(?:are|were) you\b", "I am"),
     (r"\Ahave you\b", "I have"),
     (r"\A(?:is|are|was|were|does|did) your\b", "my"),
-    (r"\A(?:shall|should|may|can|must) I\b", "I want you to"),
     (
         r"\A(?:how|what|where|which|who|when|why)\b(?: \w+){0,3}? "
         r"(?:do|did|are|have|would|will) you\b",
@@ -90,8 +91,12 @@ def read_question(question: str) -> QuestionForm:
 
 
 def _reword(question: str) -> str:
-    for pattern, words in _REWORDED:
-        question = re.sub(pattern, words, question, flags=re.IGNORECASE)
+    if request := _REQUEST.match(question):
+        done = re.sub(r"\byour\b", "my", question[request.end() :])
+        question = "I want you to" + re.sub(r"\byou\b", "me", done)
+    else:
+        for pattern, words in _REWORDED:
+            question = re.sub(pattern, words, question, flags=re.IGNORECASE)
     return question.rstrip(" ?") + "."
 
 

@@ -3,11 +3,14 @@
 "What do you do for a living?" and "I mend nets" have no word in common, and their vectors are no
 nearer than those of strangers. So a question on one of the usual topics is also compared with
 sentences that answer such questions. Age, home and aims are told by how a sentence begins, the
-other topics by its likeness to the examples, which no shipped persona says.
+other topics by its likeness to the examples. An example never speaks for the same sentence.
 """
 
 import re
 from dataclasses import dataclass
+from functools import cache
+
+from aloe.memory.composition import read_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +71,6 @@ TOPICS: dict[str, Topic] = {
         asks=_any(
             r"\b(?:jobs?|work(?:ing)?|living|professions?|professionally|trade|occupation)\b",
             r"\b(?:industry|business|employ\w*|retired?|career)\b|\bearn\b(?!.*\bany\b)",
-        ),
-        examples=(
-            "I work as a plumber.", "I drive a lorry for a living.",
-            "I teach at a primary school.", "I run a small bakery.",
-            "I was a nurse until I retired.", "I repair shoes in a kiosk.",
-            "I sell fruit at the market.", "I am out of work.", "I write software for a bank.",
-            "I catch fish and sell them in the harbour.", "I keep cows and sell the milk.",
-            "I guard a warehouse at night.", "I design bridges for the state.",
-            "I sort letters at the post office.", "I wait tables in a hotel.",
-            "I pick tea on a plantation.", "I own a chain of laundries.",
-            "I translate manuals from German.", "I test machines in a factory.",
-            "I spent forty years as a judge.",
         ),
     ),
     "school": Topic(
@@ -158,14 +149,6 @@ TOPICS: dict[str, Topic] = {
             r"\bpastimes?\b|\brelax\b|\bleisure\b|\bkeeps you busy\b|\bhandicrafts?\b",
             r"\binterests\b|\bclub\b",
         ),
-        examples=(
-            "I paint watercolours on Sundays.", "I play chess in the park.",
-            "I sing in a choir.", "I collect old coins.", "I go hiking at weekends.",
-            "I read detective novels.", "I grow roses as a hobby.", "I play the guitar.",
-            "I sew dolls for fun.", "I watch films about ghosts.",
-            "I dance salsa every Friday.", "I keep bees for pleasure.", "I do jigsaw puzzles.",
-            "I build model ships.",
-        ),
     ),
     "money": Topic(
         asks=_any(r"\b(?:money|debts?|owe|savings|afford|income|loan|set aside)\b"),
@@ -177,3 +160,11 @@ TOPICS: dict[str, Topic] = {
     ),
 }  # fmt: skip
 """By name, in the order in which a statement is tried for the first three."""
+
+
+@cache
+def read_examples() -> tuple[tuple[str, str], ...]:
+    """Return sentences with the topics they tell, those of the pool's lists among them."""
+    written = [(name, text) for name, topic in TOPICS.items() for text in topic.examples]
+    works = [("work", row[-1]) for row in read_parts("work")]
+    return (*written, *works, *(("hobby", row[0]) for row in read_parts("habits")))

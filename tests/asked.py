@@ -578,3 +578,37 @@ CONTENT_LAST = (
     "Would you prefer a flat with a garden?",
     "Is anything else worrying you?",
 )
+
+ABOUT_THEM = (
+    "Tell me a bit about yourself.",
+    "Could you tell me more about yourself?",
+    "Who am I talking to?",
+    "Can you share something about you?",
+    "Would you like to introduce yourself?",
+    "What should I know about you?",
+    "What is your background?",
+    "May I get to know you a little first?",
+    "Is there anything else about yourself that you would like to share?",
+    "Can you describe your situation?",
+    "What is your life like?",
+    "Who are you?",
+    "Please tell me about your life.",
+    "What can you tell me about you and your life?",
+    "Would you mind sharing a few details about yourself?",
+    "What makes you who you are?",
+)
+"""Open questions about the user, written before their rule was tried: it found 13 of the 16, and
+took 1 of the next 10 for one, which has been mended since."""
+
+NOT_ABOUT_THEM = (
+    "Tell me more about the dog.",
+    "Do you know about the new rules?",
+    "Who are you going to marry?",
+    "What do your friends say about you at work?",
+    "Do you want to talk about it?",
+    "Is there anything I should know about your diet?",
+    "How is life in Porto?",
+    "What is the story about?",
+    "Are you sure about yourself and the exam?",
+    "What background should the photo have?",
+)

@@ -78,6 +78,11 @@ def _readable(verdicts: "Iterable[Verdict]") -> "Iterator[tuple[Verdict, Any]]":
     return ((v, vote) for v in verdicts for vote in v.votes if vote.choice is not None)
 
 
+def fact_text(tree: "Tree", fact: str) -> str:
+    """Return the statement of the persona whose id is `fact`."""
+    return next((each.text for each in tree.persona.facts if each.id == fact), fact)
+
+
 def short(ids: Iterable[str], least: int = 4) -> int:
     """Return how many digits, at least `least`, tell all of `ids` apart."""
     known = set(ids)

@@ -11,8 +11,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aloe.views.marks import notes, preference, verdicts_about
-from aloe.views.tree import fact_text
+from aloe.views.marks import fact_text, notes, preference, verdicts_about
+from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
@@ -60,6 +60,7 @@ def _facts(tree: "Tree", node: "AnyNode") -> Table:
     }
     if node.role == "user":
         lines["told"] = "\n".join(f"◆ {each.quote}" for each in node.revealed)
+        lines["why"] = "\n".join(describe_tellings(tree, node))
         lines["repaired"] = ", ".join(node.repaired)
     else:
         meaning = {"★": "preferred", "=": "a tie", "?": "the judge abstains"}

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from aloe.chart import Chart, Curve
 from aloe.page import render_page
 from aloe.views.account import Account, Spending
-from aloe.views.marks import LEGEND, notes, preference, score, verdicts_about
+from aloe.views.marks import LEGEND, fact_text, notes, preference, score, verdicts_about
 from aloe.views.table import Sums
-from aloe.views.tree import fact_text
+from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
     from aloe.schema import Tree, UserNode
@@ -171,6 +171,7 @@ def _message(tree: "Tree", node: Any) -> dict[str, Any]:
     marks += [[f"{name}: {value}", False] for name, value in notes(node).items()]
     if node.role == "user":
         meta, more = f"{node.turn} {node.agent}", _told(node)
+        more += [[line, False] for line in describe_tellings(tree, node)]
     else:
         signs = ("▶" if tree.children(node.id) else "") + preference(tree, node).strip()
         found = score(tree, node)

@@ -18,7 +18,8 @@ from rich.text import Text
 from rich.tree import Tree as Branches
 
 from aloe.views.account import Account
-from aloe.views.marks import CELLS, LEGEND, notes, preference, score, short
+from aloe.views.marks import CELLS, LEGEND, fact_text, notes, preference, score, short
+from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Tree, UserNode
@@ -112,6 +113,8 @@ class Drawer:
         for told in node.revealed:
             kind = f" ({told.kind})" if told.kind not in (None, "revealed") else ""
             body.append(f"\n◆ {told.quote}{kind}", "magenta")
+        for line in describe_tellings(self.tree, node):
+            body.append(f"\n{line}", "dim")
         if node.repaired:
             body.append(f"\nrepaired: {', '.join(node.repaired)}", "dim")
         style = "bold cyan"
@@ -196,11 +199,6 @@ class Level:
             yield Padding(line.body, (0, 0, 0, 2))
 
 
-def fact_text(tree: "Tree", fact: str) -> str:
-    """Return the statement of the persona whose id is `fact`."""
-    return next((each.text for each in tree.persona.facts if each.id == fact), fact)
-
-
 def head(tree: "Tree", account: Account | None = None) -> RenderableType:
     """Return who the persona is and what came of the tree."""
     persona = tree.persona
@@ -209,6 +207,8 @@ def head(tree: "Tree", account: Account | None = None) -> RenderableType:
         lines["wishes"] = ", ".join(f"{name} {want}" for name, want in persona.preferences.items())
     if tree.mood:
         lines["mood"] = tree.mood
+    if tree.disclosure:
+        lines["tells"] = tree.disclosure
     lines["models"] = _models(tree)
     lines["tree"] = _sums(tree)
     if account:
