@@ -1,12 +1,12 @@
 """Which statement of a persona a question asks for; free text on both sides.
 
 A user who answers what it was asked has to be told which of its statements that is, and told
-nothing else, so that it cannot leak. The nearest vector alone is wrong in four cases of ten: it
+nothing else, so that it cannot leak. The nearest vector alone is wrong in three cases of ten: it
 sees that a question is *about* something, not that the statement answers it. So likeness counts
 together with what the words show (see `aloe.memory.question_form`), in one weighted sum.
 
-The weights and the threshold were set on the `dev` half of the labelled questions in
-`questions.jsonl` and tried on the `test` half; `docs/choices.md` has the figures. They hold for
+The weights and the threshold were set on the `dev` part of the labelled questions in
+`questions.jsonl` and tried on the `test` part; `docs/choices.md` has the figures. They hold for
 MiniLM only, so any other embedder is refused.
 """
 
@@ -37,16 +37,16 @@ WEIGHTS = {
     "other kind": -0.8,
     "trait for replies": 1.4,
 }
-"""What each piece of evidence counts: by logistic regression on the `dev` half, rounded."""
+"""What each piece of evidence counts: by logistic regression on the `dev` part, rounded."""
 NEAREST = 3
 """Examples that say by majority which topic a statement tells."""
 THRESHOLD = 5.5
-"""Score from which a statement answers: the lowest quarter that `calibrate` finds."""
+"""Score from which a statement answers: what `aloe.memory.question_labels.calibrate` finds."""
 
 _ABOUT_THEM = re.compile(
     r"\babout (?:you|yourself)(?:\W*\Z| (?:and your|that you)\b)|\bintroduce yourself\b"
     r"|\bwho (?:are you|am I talking to|you are)\W*\Z|\bget to know you\b"
-    r"|\byour (?:background|situation|life|story)(?: like)?\W*\Z",
+    r"|\b(?:about|describe|is|tell me) your (?:background|situation|life|story)(?: like)?\W*\Z",
     re.IGNORECASE,
 )
 

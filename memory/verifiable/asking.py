@@ -167,6 +167,16 @@ _OPEN = _any(
     rf"\b(?:ideal|perfect) {_REPLIES}",
     rf"\b(?:your|an?|good) (?:\w+ )?{_REPLIES}.*\b(?:like|want|bothers?|work|suit|better|be)\b",
 )
+_OFFER = _any(
+    r"(?:should|shall|may|can|is it|would (?:an?|the|it))\b",
+    r"(?:do|would) you (?:like|want|mind|prefer|enjoy|rather)\b",
+)
+"""How a question begins that names what it is about, even if no dimension is."""
+_WAY = _any(
+    r"\b(?:how|what|which|anything|something|style|format|tone|manner|differently)\b",
+    r"(?<!on the )\bway\b",
+)
+"""What keeps it open all the same."""
 
 
 def find_asked(question: str) -> str | None:
@@ -189,4 +199,6 @@ def find_asked(question: str) -> str | None:
         for dimension, pattern in _EVERYDAY.items():
             if pattern.search(asked):
                 return dimension
+    if _OFFER.match(asked) and not _WAY.search(asked):
+        return None
     return OPEN if _OPEN.search(asked) else None
