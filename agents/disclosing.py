@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from aloe.agents.transcript import Turns
 from aloe.config import Disclosing, UserConfig
@@ -22,6 +22,7 @@ from aloe.errors import ConfigError
 from aloe.memory.cached_embedder import CachedEmbedder
 from aloe.memory.disclosures import DisclosureChecker, order_facts, tells
 from aloe.memory.embedder import open_embedder
+from aloe.memory.question_matcher import QuestionMatcher, find_open
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.phrases import find_stated
@@ -29,9 +30,13 @@ from aloe.memory.verifiable.scoring import check_wishes
 from aloe.memory.words import is_about_speaker
 from aloe.schema import Asked, AssistantNode, Persona, Telling, UserNode, Why, derive_seed
 
-if TYPE_CHECKING:
-    from aloe.memory.question_matcher import QuestionMatcher
-
+_OFFER = re.compile(
+    r"\b(?:anything|something) else\b|\belse (?:can|could|may) I\b|\blike to know\b"
+    r"|\b(?:can|could|may) I (?:\w+ )?(?:help|assist|do)\b"
+    r"|\b(?:shall|should) I (?:explain|elaborate|continue|go on|begin|start)\b",
+    re.IGNORECASE,
+)
+"""Questions with which replies end, which ask nothing of who the user is."""
 _CLAUSE = re.compile(r"[^.,;:!?]+[.,;:!?]?")
 
 HELP_WORDS = 15
@@ -75,7 +80,7 @@ class Matter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class CheckableWishes:
     """The wishes of a persona that a program can check, by dimension."""
 
     persona: Persona
@@ -116,12 +121,13 @@ class Wishes:
 class Statements:
     """The statements of a persona in free text: its facts of life come up, its traits do not.
 
-    A trait is how somebody is. It is told where it is asked for or gone against, and else it shows.
+    A trait is how somebody is, and people do not announce that: it is told only where it is asked
+    for or gone against.
     """
 
     persona: Persona
     tree: str
-    matcher: "QuestionMatcher"
+    matcher: QuestionMatcher
     checker: DisclosureChecker
 
     @cached_property
@@ -135,8 +141,6 @@ class Statements:
 
     def find_asked(self, question: str) -> Sequence[str] | None:
         """Return the statement that answers a question, all of its kind if it is open."""
-        from aloe.memory.question_matcher import find_open
-
         if kind := find_open(question):
             traits = [fact.id for fact in self.persona.facts if fact.kind == "trait"]
             return self.upcoming if kind == "fact" else traits
@@ -149,14 +153,12 @@ class Statements:
 
 
 @cache
-def open_matcher(embedder: str) -> "QuestionMatcher":
+def open_matcher(embedder: str) -> QuestionMatcher:
     """Return what matches questions to statements, on the embedder of that name.
 
     Raises:
         ConfigError: there is no such embedder, or the matcher was not set for it.
     """
-    from aloe.memory.question_matcher import QuestionMatcher
-
     return QuestionMatcher(CachedEmbedder(open_embedder(embedder)))
 
 
@@ -225,6 +227,8 @@ class _Choice:
             if only_asked(self.path):
                 return Act(presses=True)
             for question in find_questions_in(self._reply):
+                if _OFFER.search(question):
+                    continue
                 if (asked := self.matter.find_asked(question)) is not None:
                     return self._answer(asked)
         reticent = self.config.disclosure == "reticent"

@@ -13,7 +13,7 @@ a form to fill in.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from aloe.agents.disclosing import Act, Wishes, choose_act, find_known, schedule_fact
+from aloe.agents.disclosing import Act, CheckableWishes, choose_act, find_known, schedule_fact
 from aloe.agents.transcript import Turns
 from aloe.config import Phrases, UserConfig
 from aloe.memory.disclosures import order_facts
@@ -65,7 +65,7 @@ class RuleUser:
     async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
         """Write the user message that follows `path` (empty: the opening message)."""
         turn = len(path) // 2 + 1
-        act = choose_act(Wishes(persona=persona), tree, path, self.config)
+        act = choose_act(CheckableWishes(persona=persona), tree, path, self.config)
         life = schedule_fact(persona, tree, turn)
         facts = {fact.id: fact.text for fact in persona.facts}
         said = "\n".join(node.content for node in path[::2])
@@ -98,7 +98,7 @@ class RuleUser:
     def done(self, persona: Persona, tree: str, path: Turns) -> bool:
         """Whether there is nothing left to tell after a path."""
         life = len(order_facts(persona, tree))
-        known = find_known(Wishes(persona=persona), path)
+        known = find_known(CheckableWishes(persona=persona), path)
         return path[-1].turn >= life and len(known) == len(persona.preferences)
 
 

@@ -53,7 +53,7 @@ NOTE = "Note:"
 
 NO_NOTE = "(No new note.)"
 PRESSES = "(No new note. The person is tired of questions and asks for the answer.)"
-LEAVES_OPEN = "(No new note. What is asked and stands in no note, the person leaves open.)"
+LEAVES_OPEN = "(No new note. The person leaves open what is asked and no note answers.)"
 AGAIN = "(No new note. The person told this before and now says so:"
 AGAINST = "(No new note. The reply goes against what the person told, and the person says so:"
 WANTS = "(No new note. The person wants to know:"

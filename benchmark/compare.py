@@ -195,6 +195,7 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
     for side, config in zip(sides[1:], configs[1:], strict=True):
         for what, there, here in (
             ("simulated user", configs[0].models.user, config.models.user),
+            ("settings of [user]", configs[0].user, config.user),
             ("judges", configs[0].models.judges(), config.models.judges()),
             ("cases", configs[0].benchmark.cases, config.benchmark.cases),
         ):

@@ -18,7 +18,8 @@ def merge(trees: Iterable[Tree]) -> list[Tree]:
     """Return one tree for each id, in order of first appearance.
 
     Raises:
-        ConfigError: an agent of one tree is played by different models.
+        ConfigError: an agent of one tree is played by different models, or its user is one who
+            answers in one run and not in the other.
     """
     found: dict[str, Tree] = {}
     for tree in trees:
@@ -33,6 +34,12 @@ def _unite(one: Tree, other: Tree) -> Tree:
                 f"tree {one.id}: '{agent}' is {one.models[agent]} in one run and "
                 f"{other.models[agent]} in another; such trees cannot be merged"
             )
+    if one.disclosure != other.disclosure:
+        ours, theirs = (each.disclosure or "schedule" for each in (one, other))
+        raise ConfigError(
+            f"tree {one.id}: user.disclosure is {ours} in one run and {theirs} in another; such "
+            "trees cannot be merged"
+        )
     pairs = {frozenset((verdict.first, verdict.second)) for verdict in one.verdicts}
     new = [v for v in other.verdicts if frozenset((v.first, v.second)) not in pairs]
     nodes = [node for node in other.nodes if node.id not in one.by_id]

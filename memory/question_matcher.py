@@ -10,6 +10,7 @@ The weights and the threshold were set on the `dev` part of the labelled questio
 MiniLM only, so any other embedder is refused.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -27,10 +28,10 @@ from aloe.memory.words import find_content_words
 from aloe.schema import Fact
 
 WEIGHTS = {
-    "likeness": 6.8,
+    "likeness": 6.9,
     "told topic": 5.0,
-    "like topic": 3.0,
-    "topic likeness": 1.3,
+    "like topic": 3.5,
+    "topic likeness": 1.4,
     "words": 0.4,
     "words of a detail": -2.2,
     "lacks": -2.5,
@@ -38,8 +39,8 @@ WEIGHTS = {
     "trait for replies": 1.4,
 }
 """What each piece of evidence counts: by logistic regression on the `dev` part, rounded."""
-NEAREST = 3
-"""Examples that say by majority which topic a statement tells."""
+SHARPNESS = 15.0
+"""How much more a near example counts than a far one in saying which topic a statement tells."""
 THRESHOLD = 5.5
 """Score from which a statement answers: what `aloe.memory.question_labels.calibrate` finds."""
 
@@ -117,15 +118,13 @@ class QuestionMatcher:
     ) -> dict[str, float]:
         told = find_told_topic(fact)
         free = fact.kind == "fact" and told is None and not form.detail
-        nearest = _rank_examples(fact, nearness) if free else []
-        asked = [near for near, topic in nearest if topic in form.topics]
+        share, nearest = _compare(fact, form, nearness) if free else (0.0, 0.0)
         words = min(len(find_content_words(question) & find_content_words(fact.text)), 2)
-        like = sum(topic in form.topics for _, topic in nearest[:NEAREST])
         return {
             "likeness": likeness,
             "told topic": float(told in form.topics),
-            "like topic": like / NEAREST,
-            "topic likeness": asked[0] if asked else 0.0,
+            "like topic": share,
+            "topic likeness": nearest,
             "words": float(0 if form.detail else words),
             "words of a detail": float(words if form.detail else 0),
             "lacks": float(form.wanted is not None and not form.wanted.search(fact.text)),
@@ -138,11 +137,13 @@ class QuestionMatcher:
         return self._embedder.embed([text for _, text in read_examples()])
 
 
-def _rank_examples(fact: Fact, nearness: Vectors) -> list[tuple[float, str]]:
-    """Return how near each example with another text is, and its topic; the nearest first."""
+def _compare(fact: Fact, form: QuestionForm, nearness: Vectors) -> tuple[float, float]:
+    """Return the share of the examples near a fact that tell what is asked, and the nearest's."""
     pairs = zip(nearness.tolist(), read_examples(), strict=True)
-    ranked = [(near, topic) for near, (topic, text) in pairs if text != fact.text]
-    return sorted(ranked, reverse=True)
+    others = [(near, topic) for near, (topic, text) in pairs if text != fact.text]
+    asked = [near for near, topic in others if topic in form.topics]
+    total = sum(math.exp(SHARPNESS * near) for near, _ in others)
+    return sum(math.exp(SHARPNESS * near) for near in asked) / total, max(asked, default=0.0)
 
 
 def find_told_topic(fact: Fact) -> str | None:

@@ -197,7 +197,8 @@ def _calls(
     A tournament asks for no more than what it needs, at least a chain of all candidates.
     """
     assistants = config.models.assistants
-    yield "user", config.models.user, 1
+    checked = fmean(bool(p.preferences) for p in personas) if personas else 0
+    yield "user", config.models.user, 1 - checked * (config.user.disclosure != "schedule")
     yield "inducer", config.models.inducer, 1
     for assistant in assistants:
         yield assistant.name, assistant, 1
@@ -205,7 +206,7 @@ def _calls(
     tournament = config.judge.schedule == "tournament" and at == 0
     pairs = chain if tournament else chain * len(assistants) / 2
     questions = max(1, len(config.judge.criteria))
-    ruled = fmean(bool(p.preferences) for p in personas) if personas and config.judge.rules else 0
+    ruled = checked * config.judge.rules
     if not config.judge.use:
         for name, judge in config.models.judges().items():
             yield name, judge, 2 * pairs * questions * (1 - ruled)

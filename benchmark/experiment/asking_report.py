@@ -58,7 +58,7 @@ def write_asking_report(path: Path, config: Config, made: MadeByAsking) -> Summa
         tabulate_differences(found),
         tabulate_asking(found),
         tabulate_turns(found),
-        draw_levels_beside(path, found, {"known": "known of the user"}),
+        draw_levels_beside(path, found, made.best, {"known": "known of the user"}),
         tabulate_transfer(made.transfer),
         tabulate_selection(made),
         tabulate_candidates(made.trees),

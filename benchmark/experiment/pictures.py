@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import PercentFormatter
 
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.plots import draw_band, draw_panels
@@ -27,6 +28,22 @@ def draw_levels(
     picture = Picture(figsize=(5 * len(panels), 4.2), layout="constrained")
     axes = draw_panels(picture, panels, curves)
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _save(picture, path)
+
+
+def draw_adaptation(path: Path, levels: Mapping[str, Sequence[float | None]]) -> None:
+    """Draw the share of wishes kept by turn, a plain line for each model: the README's picture."""
+    picture = Picture(figsize=(6, 2.6), layout="constrained")
+    axes = picture.add_subplot()
+    for name, values in levels.items():
+        (line,) = axes.plot(range(1, len(values) + 1), values, marker="o", linewidth=2)
+        axes.annotate(
+            name, (len(values), values[-1]), (8, 0), textcoords="offset points",
+            va="center", color=line.get_color(),
+        )  # fmt: skip
+    axes.set(xlabel="turn", ylabel="wishes kept", ylim=(0, 1))
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    axes.spines[["top", "right"]].set_visible(False)
     _save(picture, path)
 
 

@@ -58,7 +58,7 @@ def write_pooled(path: Path, experiments: Sequence[tuple[Config, Made]]) -> Summ
             _goals(goals, each, best),
             tabulate_models(together),
             tabulate_differences(together),
-            draw_levels_beside(path, together),
+            draw_levels_beside(path, together, BEST),
         ],
     )
     return summarise(path, {str(seed): name for seed, name in best.items()}, goals)

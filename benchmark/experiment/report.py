@@ -67,7 +67,7 @@ def write_report(
         tabulate_goals(goals, made.best),
         tabulate_models(found),
         tabulate_differences(found),
-        draw_levels_beside(path, found),
+        draw_levels_beside(path, found, made.best),
         tabulate_selection(made),
         tabulate_candidates(made.trees),
         tabulate_trainings(made.models),
@@ -183,21 +183,27 @@ def tabulate_goals(goals: Sequence[Goal], best: str) -> str:
 
 
 def draw_levels_beside(
-    path: Path, found: Sequence[Tested], more: Mapping[str, str] | None = None
+    path: Path, found: Sequence[Tested], best: str, more: Mapping[str, str] | None = None
 ) -> str:
     """Draw the curves of all conditions beside the page and return the link.
+
+    `adaptation.svg`, for a first look, holds the base and the `best` model alone.
 
     Args:
         path: of the page.
         found: the conditions.
+        best: name of the model.
         more: labels of further curves than AL and the gain, by name.
     """
     try:
-        from aloe.benchmark.experiment.pictures import draw_levels
+        from aloe.benchmark.experiment.pictures import draw_adaptation, draw_levels
     except ImportError:
         return NO_PICTURE
     curves = {each.name: each.result.curves for each in found}
     draw_levels(_beside(path, "levels.svg"), curves, more or {})
+    plain = {"base": curves["base"]["own"], "trained": curves[best]["own"]}
+    levels = {name: [each.value for each in figures] for name, figures in plain.items()}
+    draw_adaptation(_beside(path, "adaptation.svg"), levels)
     return f"![AL by turn, with 95% bands]({path.stem}/levels.svg)"
 
 

@@ -11,9 +11,9 @@ from demonstration import demonstrate
 
 from aloe.agents.disclosing import (
     Act,
+    CheckableWishes,
     Matter,
     Statements,
-    Wishes,
     check_users,
     choose_act,
     find_known,
@@ -35,8 +35,8 @@ HELP = "Oil the chain first. Then check the brakes, both tyres and the lights be
 DISCLOSURES = ("answering", "reticent")
 
 
-def wishes(**values: str) -> Wishes:
-    return Wishes(persona=LIFE.model_copy(update={"preferences": values}))
+def wishes(**values: str) -> CheckableWishes:
+    return CheckableWishes(persona=LIFE.model_copy(update={"preferences": values}))
 
 
 def statements(persona: Persona = LIFE, tree: str = "t") -> Statements:
@@ -93,7 +93,7 @@ def some_reply(persona: Persona, rng: random.Random) -> str:
 def test_the_schedule_is_what_it_was_whatever_is_asked() -> None:
     for seed in range(40):
         persona = generate(seed, wishes=5)
-        matter, rng, path, known = Wishes(persona=persona), random.Random(seed), [], set()
+        matter, rng, path, known = CheckableWishes(persona=persona), random.Random(seed), [], set()
         for turn in range(1, 9):
             reply = path[-1].content if path else None
             expected = old_reaction(persona, known, reply)
@@ -117,7 +117,8 @@ def test_nothing_is_told_twice_and_every_telling_has_its_reason(disclosure: str)
         persona = generate(seed, wishes=4)
         rng = random.Random(seed)
         replies = [some_reply(persona, rng) for _ in range(8)]
-        found = play(Wishes(persona=persona), lambda k, said=replies: said[k - 1], 8, str(seed),
+        matter = CheckableWishes(persona=persona)
+        found = play(matter, lambda k, said=replies: said[k - 1], 8, str(seed),
                      disclosure=disclosure)  # fmt: skip
         told = [each for one in found for each in one.told]
         assert len({each.about for each in told}) == len(told)
@@ -142,7 +143,7 @@ def measure_known(users: int, *, asks: bool) -> float:
         wanted = [*persona.preferences] * 2
         questions = [f" {find_questions(name, 'train')[0]}" if asks else "" for name in wanted]
         found = play(
-            Wishes(persona=persona),
+            CheckableWishes(persona=persona),
             lambda turn, ask=questions: demonstrate({}) + ask[turn - 1],
             6,
             str(seed),
@@ -191,6 +192,28 @@ def test_an_open_question_gets_the_first_thing_not_yet_said(disclosure: str) -> 
             for known in ([], ["emoji"], ["emoji", "lists"])]  # fmt: skip
     assert [each.told[0].about for each in told[:2]] == ["emoji", "lists"]
     assert (told[2].told, told[2].asked) == ((), "again")
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "Is there anything else I can help you with?",
+        "How else may I assist you today?",
+        "Shall I explain further?",
+        "What would you like to know more about?",
+        "What can I help you with?",
+        "Does that help?",
+    ],
+)
+def test_an_offer_of_help_asks_nothing(closing: str) -> None:
+    sleepless = Persona.of(
+        "I live in Leeds. I am trying to sleep eight hours again.",
+        "I want plain answers. I ask for help only when it is nearly too late.",
+    )
+    for matter in (statements(sleepless), wishes(emoji="some", lists="list")):
+        found = act(matter, after(f"{HELP} {closing}"), disclosure="reticent", complains=0,
+                    volunteers=0)  # fmt: skip
+        assert found == Act()
 
 
 def test_only_the_first_question_about_the_user_is_answered() -> None:

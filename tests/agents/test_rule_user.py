@@ -1,4 +1,5 @@
 import asyncio
+import random
 from typing import Any, get_args
 
 import pytest
@@ -8,6 +9,7 @@ from learners import WISHES, cases
 
 from aloe.agents.rule_user import BACK_TO, QUESTIONS, RuleUser
 from aloe.config import Disclosing, Phrases, UserConfig
+from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.manners import find_manners
 from aloe.memory.verifiable.phrases import find_questions, find_remarks, find_stated, find_traits
 from aloe.memory.verifiable.talk import find_revealed
@@ -88,6 +90,25 @@ def test_an_answer_states_the_wish_and_a_shrug_or_repetition_says_what_it_is() -
     assert any(opening in again.content for opening in find_manners("again", "train"))
     assert any(text in shrug.content for text in find_manners("indifferent", "train"))
     assert again.told == shrug.told[1:] == again.told
+
+
+@pytest.mark.parametrize("disclosure", get_args(Disclosing))
+def test_it_states_what_was_put_on_the_table_and_nothing_else(disclosure: Disclosing) -> None:
+    for seed in range(25):
+        rng = random.Random(seed)
+        asked = [rng.choice(list(DIMENSIONS)) for _ in range(8)]
+        replies = [
+            f"{demonstrate(dict(rng.sample(list(WISHES.items()), 5)))} "
+            f"{find_questions(name, 'test')[seed % 6]}"
+            for name in asked
+        ]
+        on_table: set[str] = set()
+        for node in talk(*replies, disclosure=disclosure, complains=0.5, volunteers=0.3):
+            new = {each.about for each in node.told if each.about in WISHES}
+            stated = find_stated(node.content)
+            assert new <= stated.keys() <= new | on_table
+            assert stated.items() <= WISHES.items()
+            on_table |= new
 
 
 def test_after_replies_that_only_ask_it_asks_for_the_answer_and_nothing_else() -> None:

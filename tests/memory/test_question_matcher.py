@@ -93,13 +93,13 @@ def test_the_labels_are_whole_and_of_other_people_in_each_half() -> None:
     assert dev & test == set()
 
 
-def test_the_figures_on_the_kept_half_are_those_that_are_told(matcher: QuestionMatcher) -> None:
+def test_the_figures_on_the_kept_half_are_those_in_the_docs(matcher: QuestionMatcher) -> None:
     kept = count_matches(match_labels(matcher, "test"), THRESHOLD)
-    assert (kept.right, kept.matched, kept.answerable) == (80, 96, 120)
-    assert (round(kept.precision, 3), round(kept.recall, 3)) == (0.833, 0.667)
-    said = " ".join((ROOT / "docs/choices.md").read_text(encoding="utf-8").split())
-    assert "80 of 96" in said
-    assert "80 of 120" in said
+    assert (kept.right, kept.matched, kept.answerable) == (83, 101, 120)
+    assert (round(kept.precision, 3), round(kept.recall, 3)) == (0.822, 0.692)
+    told = " ".join((ROOT / "docs/choices.md").read_text(encoding="utf-8").split())
+    assert "83 of 101" in told
+    assert "83 of 120" in told
 
 
 def test_the_nearest_vector_alone_does_worse() -> None:
@@ -110,7 +110,7 @@ def test_the_nearest_vector_alone_does_worse() -> None:
         likeness = EMBEDDER.embed([one.question for one in each.asked]) @ EMBEDDER.embed(texts).T
         for one, row in zip(each.asked, likeness, strict=True):
             found.append((float(row.max()), texts[int(row.argmax())] == one.about))
-    assert sum(right for _, right in sorted(found, reverse=True)[:96]) <= 70
+    assert sum(right for _, right in sorted(found, reverse=True)[:101]) < 75
 
 
 def test_the_threshold_is_the_lowest_of_whose_matches_enough_are_right() -> None:

@@ -53,7 +53,7 @@ def test_the_experiment_runs_from_end_to_end_and_finds_itself_again(tmp_path: Pa
     assert [line for line in lines[stages_made:] if not line.startswith("best")] == []
     again = (tmp_path / "second" / "results.md").read_text(encoding="utf-8")
     assert again == text
-    for name in ("levels.svg", "scaling.svg"):
+    for name in ("levels.svg", "adaptation.svg", "scaling.svg"):
         pictures = [tmp_path / each / "results" / name for each in ("first", "second")]
         assert pictures[0].read_bytes() == pictures[1].read_bytes()
 

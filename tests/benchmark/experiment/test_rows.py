@@ -1,6 +1,8 @@
 """Rows and verdicts changed on purpose."""
 
-from typing import Any
+from typing import Any, get_args
+
+import pytest
 
 from aloe.benchmark.experiment.rows import (
     best_of_pairs,
@@ -13,8 +15,10 @@ from aloe.benchmark.experiment.rows import (
     unparsed_is_second,
     up_to_turn,
 )
+from aloe.config import Phrases
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.memory.verifiable.generation import generate
+from aloe.memory.verifiable.phrases import find_remarks, find_stated, find_traits
 from aloe.schema import Verdict, Vote
 
 
@@ -46,6 +50,22 @@ def test_shuffled_users_voice_the_wishes_of_somebody_else() -> None:
         assert text.count("I sing.") == 1
         assert {**after, "prompt": None} == {**before, "prompt": None}
         assert after["prompt"][1] == before["prompt"][1]
+
+
+@pytest.mark.parametrize("half", get_args(Phrases))
+def test_every_way_to_voice_a_wish_is_shuffled(half: Phrases) -> None:
+    persona = PERSONAS[0]
+    said = [
+        phrase
+        for wish in persona.preferences.items()
+        for find in (find_traits, find_remarks)
+        for phrase in find(*wish, half)
+    ]
+    rows = [row(persona, f"I sing. As I said: {phrase} Why?") for phrase in said]
+    for after in shuffle_wishes(rows, PERSONAS, 1):
+        stated = find_stated(after["prompt"][0]["content"])
+        assert len(stated) == 1
+        assert not stated.items() & persona.preferences.items()
 
 
 def test_smaller_amounts_are_the_first_trees_and_turns() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from aloe.errors import InputError
+from aloe.memory.contradictions import exclude_each_other, find_ages, find_contradictions
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
 from aloe.memory.verifiable.phrases import (
     PHRASES,
@@ -29,6 +30,14 @@ LIMITS = {
     ("closing", "none"): "next step",
 }
 """What a phrase has to name, because the rule counts or looks for just that."""
+
+LIVES = (
+    "I am 17. I live alone. I am single. I have no children. I am out of work. I use a wheelchair. "
+    "I never learned to drive. I left school at thirteen. I cannot swim. I never learned to read.",
+    "I am 80. I share a flat with my wife. My son is grown. I work at a port. I drive a lorry. "
+    "I walk a lot. I teach chess. I swim. My mother is alive. I read novels. I sing in a choir.",
+)
+"""What people say of themselves, each the opposite of the other."""
 
 QUIET = {
     "sentences": "short", "emoji": "none", "exclamation": "none", "contractions": "formal",
@@ -73,6 +82,14 @@ def test_a_phrase_is_one_sentence_of_its_kind() -> None:
             assert sentences(text) == (text,)
             assert key.kind != "traits" or is_about_speaker(text), text
             assert key.kind != "questions" or text.endswith("?"), text
+
+
+def test_a_phrase_says_nothing_of_the_users_life() -> None:
+    """A bus driver, a pupil and a widow may all say it."""
+    for text, *_ in stating():
+        assert not find_ages(text), text
+        assert not find_contradictions(text), text
+        assert not any(exclude_each_other(text, life) for life in LIVES), text
 
 
 def test_a_phrase_names_what_its_rule_counts() -> None:
