@@ -76,7 +76,7 @@ class QuestionMatcher:
         if embedder.name != MiniLmEmbedder.name:
             raise ConfigError(
                 f"questions are matched by a threshold set for {MiniLmEmbedder.name}; "
-                f"the embedder {embedder.name} cannot be used"
+                f"with the embedder {embedder.name} they cannot be: take minilm"
             )
         self._embedder = embedder
         self._statements = lru_cache(maxsize=256)(embedder.embed)
@@ -86,7 +86,8 @@ class QuestionMatcher:
 
         Args:
             question: one question, as `aloe.memory.questions.find_questions_in` finds them.
-            facts: the statements; an open question gets the first of its kind.
+            facts: the statements; an open question gets the first of its kind, so what was not
+                told yet goes first.
         """
         if kind := find_open(question):
             return next((fact for fact in facts if fact.kind == kind), None)

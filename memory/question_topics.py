@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from aloe.memory.composition import read_parts
+from aloe.memory.words import compile_any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,36 +25,32 @@ class Topic:
     examples: tuple[str, ...] = ()
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
-
-
 TOPICS: dict[str, Topic] = {
     "age": Topic(
-        asks=_any(
+        asks=compile_any(
             r"\bhow old (?:are|would|did|were|a person)\b|\byour age\b|\b(?:what|which) age\b",
             r"\byears? of life\b|\bwere you born\b|\bdate of birth\b|\bhow many years\b",
             r"\byou (?:over|under) (?:\w+ty|\w+teen)\b",
         ),
-        states=_any(
+        states=compile_any(
             r"\bI (?:am|turned|have just turned|will be) (?:now |already )?\d{2}\b|\bmy age is\b",
             r"\bborn \d+ years ago\b|\b\d{2} years old\b",
         ),
     ),
     "home": Topic(
-        asks=_any(
+        asks=compile_any(
             r"\bwhere(?:abouts)?\b.*\b(?:live|home|based|house|you from)\b",
             r"\b(?:which|what) (?:city|town|country|village|area|region|part|state)\b",
             r"\bwhat (?:kind|sort) of (?:place|town|house|home|building)\b",
             r"\bin which \w+ do you live\b",
         ),
-        states=_any(
+        states=compile_any(
             r"\AI (?:live|settled|rent|share)\b.*\b(?:in|on|at)\b",
             r"\A(?:my )?home is\b|\Amy house stands\b",
         ),
     ),
     "aim": Topic(
-        asks=_any(
+        asks=compile_any(
             r"\bhop(?:e|ing)\b|\bgoals?\b|\b(?:your|any) (?:aims?|plans?)\b|\bachieve\b|\bsettle\b",
             r"\bhelp you with\b|\bon your mind\b|\byou looking for\b|\bwhat brings you\b",
             r"\bwhat (?:\w+ )*would you like to\b|\bwould you like to change\b",
@@ -61,20 +58,20 @@ TOPICS: dict[str, Topic] = {
             r"\bcoming up\b|\bpreparing\b|\bworking (?:on|towards)\b|\bget better at\b|\bproblem\b",
             r"\bputting (?:money )?aside\b",
         ),
-        states=_any(
+        states=compile_any(
             r"\bI (?:want|need|hope|plan|have to|worry|cannot decide|wish)\b",
             r"\bI am (?:trying|looking|planning|saving|choosing|about to|learning|training)\b",
             r"\bI am (?:waiting|collecting|organising)\b",
         ),
     ),
     "work": Topic(
-        asks=_any(
+        asks=compile_any(
             r"\b(?:jobs?|work(?:ing)?|living|professions?|professionally|trade|occupation)\b",
             r"\b(?:industry|business|employ\w*|retired?|career)\b|\bearn\b(?!.*\bany\b)",
         ),
     ),
     "school": Topic(
-        asks=_any(r"\b(?:school|stud(?:y|ying|ent)|degree|university|college|education)\b"),
+        asks=compile_any(r"\b(?:school|stud(?:y|ying|ent)|degree|university|college|education)\b"),
         examples=(
             "I go to secondary school.", "I study chemistry at university.",
             "I never finished school.", "I have a degree in history.",
@@ -82,7 +79,7 @@ TOPICS: dict[str, Topic] = {
         ),
     ),
     "partner": Topic(
-        asks=_any(r"\b(?:married|wife|husband|partner|relationship|(?:boy|girl)friend|family)\b"),
+        asks=compile_any(r"\b(?:married|wife|husband|partner|relationship|(?:boy|girl)friend|family)\b"),
         examples=(
             "My husband works abroad.", "My wife left me last year.", "I am divorced.",
             "I am a widower.", "My boyfriend and I live apart.", "I got engaged at Christmas.",
@@ -90,7 +87,7 @@ TOPICS: dict[str, Topic] = {
         ),
     ),
     "children": Topic(
-        asks=_any(r"\b(?:children|kids|parent|sons?|daughters?|family|expecting|baby)\b"),
+        asks=compile_any(r"\b(?:children|kids|parent|sons?|daughters?|family|expecting|baby)\b"),
         examples=(
             "I have two sons.", "My daughter is four.", "My baby girl was born in winter.",
             "I raise three children.", "My children have left home.",
@@ -98,14 +95,14 @@ TOPICS: dict[str, Topic] = {
         ),
     ),
     "siblings": Topic(
-        asks=_any(r"\b(?:siblings|brothers?|sisters?|family)\b"),
+        asks=compile_any(r"\b(?:siblings|brothers?|sisters?|family)\b"),
         examples=(
             "I have three sisters.", "My brother lives abroad.",
             "I have no brothers or sisters.", "My twin sister is a singer.",
         ),
     ),
     "elders": Topic(
-        asks=_any(
+        asks=compile_any(
             r"\b(?:parents|mother|father|grandparents|relatives?|family)\b",
             r"\b(?:raised|care for|brought up)\b",
         ),
@@ -115,7 +112,7 @@ TOPICS: dict[str, Topic] = {
         ),
     ),
     "household": Topic(
-        asks=_any(
+        asks=compile_any(
             r"\b(?:live (?:alone|with)|lives with|household|flatmates|on your own|alone)\b",
             r"\bshare your (?:home|flat|house)\b|\brents? from you\b",
         ),
@@ -125,14 +122,14 @@ TOPICS: dict[str, Topic] = {
         ),
     ),
     "pets": Topic(
-        asks=_any(r"\b(?:pets?|animals?)\b"),
+        asks=compile_any(r"\b(?:pets?|animals?)\b"),
         examples=(
             "I have a cat.", "A dog is my only company.", "I keep rabbits in the yard.",
             "I own a parrot.", "My two hamsters sleep all day.",
         ),
     ),
     "health": Topic(
-        asks=_any(
+        asks=compile_any(
             r"\b(?:health|ill(?:ness)?|medical|condition|disab\w+|disease|suffer|trouble|chronic)\b",
             r"\btake into account\b",
         ),
@@ -144,14 +141,14 @@ TOPICS: dict[str, Topic] = {
         ),
     ),
     "hobby": Topic(
-        asks=_any(
+        asks=compile_any(
             r"\bhobb\w+\b|\b(?:free|spare) time\b|\bfor fun\b|\b(?:weekends?|sundays?|evenings?)\b",
             r"\bpastimes?\b|\brelax\b|\bleisure\b|\bkeeps you busy\b|\bhandicrafts?\b",
             r"\binterests\b|\bclub\b",
         ),
     ),
     "money": Topic(
-        asks=_any(r"\b(?:money|debts?|owe|savings|afford|income|loan|set aside)\b"),
+        asks=compile_any(r"\b(?:money|debts?|owe|savings|afford|income|loan|set aside)\b"),
         examples=(
             "I owe money to the bank.", "I have no savings.", "I save a little every month.",
             "I live on a small pension.", "I lost everything I had put by.",

@@ -44,6 +44,11 @@ _DENIAL = re.compile(
 )
 
 
+def compile_any(*patterns: str) -> re.Pattern[str]:
+    """Return a pattern that finds any of these, in capitals or not."""
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
 @lru_cache(maxsize=4096)
 def find_content_words(text: str) -> frozenset[str]:
     """Return the words that carry meaning, in lower case and without their usual endings."""

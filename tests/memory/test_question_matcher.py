@@ -133,5 +133,8 @@ def test_another_embedder_is_refused() -> None:
         def embed(self, texts: Sequence[str]) -> Vectors:
             raise AssertionError
 
-    with pytest.raises(ConfigError, match="set for all-MiniLM-L6-v2-int8; the embedder openai:oth"):
+    with pytest.raises(
+        ConfigError,
+        match="set for all-MiniLM-L6-v2-int8; with the embedder openai:other they cannot be",
+    ):
         QuestionMatcher(Other())
