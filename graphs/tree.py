@@ -30,6 +30,7 @@ from aloe.graphs.context import SimulationContext
 from aloe.graphs.expansion import Siblings, choose_frontier
 from aloe.graphs.plan import last_turn
 from aloe.graphs.turn import Context, TurnResult, TurnTask, turn_graph
+from aloe.memory.returns import forget_returns
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode, Verdict
 
 logger = logging.getLogger("aloe")
@@ -166,7 +167,8 @@ async def grow_tree(
         seed: distinguishes the trees of one persona.
         models: model string of each agent, recorded in the tree.
         context: agents and settings.
-        start: the same tree with fewer turns, which are kept; None to begin at the opening.
+        start: the same tree with fewer turns, which are kept, without labels by return if it
+            grows; None to begin at the opening.
         checkpoints: where its states are kept; None: nowhere.
 
     Raises:
@@ -181,13 +183,14 @@ async def grow_tree(
         state = await checkpoints.run(graph, given, settings, context)
     else:
         state = await graph.ainvoke(given, settings, context=context)
+    grown = start is None or len(state["nodes"]) > len(start.nodes)
     return Tree(
         id=tree,
         persona=persona,
         seed=seed,
         models=models,
         nodes=tuple(state["nodes"]),
-        verdicts=tuple(state["verdicts"]),
+        verdicts=tuple(forget_returns(state["verdicts"]) if grown else state["verdicts"]),
         mood=mood_of(context.config.moods, tree),
         disclosure=None if context.disclosure == "schedule" else context.disclosure,
     )

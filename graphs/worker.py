@@ -20,6 +20,7 @@ from aloe.errors import AloeError
 from aloe.graphs.checkpoints import Checkpoints
 from aloe.graphs.context import make_context, open_models
 from aloe.graphs.plan import PlannedTree
+from aloe.graphs.rollouts import roll_out
 from aloe.graphs.tree import grow_tree
 from aloe.models.local import EmbeddedServer, borrow_servers
 from aloe.models.open import Model
@@ -39,7 +40,8 @@ def make_grower(
     names = {name: model.name for name, model in models.items()}
 
     async def grow(each: PlannedTree) -> Tree:
-        return await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
+        tree = await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
+        return await roll_out(tree, context) if each.start else tree
 
     return grow
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aloe.errors import ConfigError
 from aloe.memory import run_folder
 from aloe.memory.relabelling import relabel_trees
-from aloe.memory.returns import LookAhead
+from aloe.memory.returns import ReturnRule
 from aloe.schema import AssistantNode, Tree, UserNode
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def relabel(
         ConfigError: a number is out of range, the horizon is longer than the trees, no two replies
             to one message were both continued, or none of the `levels` belongs to a reply.
     """
-    return list(relabel_trees(trees, LookAhead.checked(horizon, discount, z), levels))
+    return list(relabel_trees(trees, ReturnRule.checked(horizon, discount, z), levels))
 
 
 def to_frame(trees: Iterable[Tree]) -> "pandas.DataFrame":

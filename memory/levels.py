@@ -43,7 +43,7 @@ def find_levels(tree: Tree, rated: Mapping[str, float] | None = None) -> Levels:
     found: dict[str, float] = {}
     missing: dict[str, str] = {}
     for reply in (node for node in tree.nodes if isinstance(node, AssistantNode)):
-        if flaw := _find_flaw(tree, reply):
+        if flaw := find_flaw(tree, reply):
             missing[reply.id] = flaw
         elif reply.id in known:
             found[reply.id] = known[reply.id]
@@ -61,10 +61,13 @@ def _find_known(tree: Tree, rated: Mapping[str, float]) -> tuple[LevelSource, Ma
     return "siblings", dict(_rank_siblings(tree))
 
 
-def _find_flaw(tree: Tree, reply: AssistantNode) -> str | None:
-    """Return why nothing can be learnt from a reply, in the words of an export's counts."""
-    if reason := tree.lost(reply.parent):
-        return reason
+def find_flaw(tree: Tree, reply: AssistantNode) -> str | None:
+    """Return why nothing can be learnt from a reply of `tree`, in the words of an export."""
+    return tree.lost(reply.parent) or describe_flaw(reply)
+
+
+def describe_flaw(reply: AssistantNode) -> str | None:
+    """Return what is wrong with a reply itself; None if nothing is."""
     if reply.faults:
         return f"{reply.faults[0]} reply"
     if not visible(reply.content):

@@ -33,8 +33,12 @@ ROUNDING = 1e-9
 """Differences up to this are none: sums of shares in another order are not equal bit by bit."""
 
 
+NO_LEVEL_BELOW = "no level below"
+"""The reason where a talk went on, but nothing that followed has a level."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class LookAhead:
+class ReturnRule:
     """How far labels look, and what difference they take for real."""
 
     horizon: int = 3
@@ -79,13 +83,13 @@ class Return:
     """Turns that it covers, the reply's own included."""
 
 
-def find_returns(tree: Tree, levels: Levels, ahead: LookAhead) -> dict[str, Return]:
+def find_returns(tree: Tree, levels: Levels, rule: ReturnRule) -> dict[str, Return]:
     """Return the returns of all replies of `tree` that have a level, by node id."""
-    below = _Below(tree, levels.by_reply, ahead.discount)
-    return {reply: below.measure(reply, ahead.turns) for reply in levels.by_reply}
+    below = _Below(tree, levels.by_reply, rule.discount)
+    return {reply: below.measure(reply, rule.turns) for reply in levels.by_reply}
 
 
-def label_returns(tree: Tree, ahead: LookAhead, rated: Mapping[str, float] | None = None) -> Tree:
+def label_returns(tree: Tree, rule: ReturnRule, rated: Mapping[str, float] | None = None) -> Tree:
     """Return `tree` with a label by return on each of its verdicts, in place of earlier ones.
 
     Replies that no judge compared, as a tournament leaves some, get no label: one by return stands
@@ -93,13 +97,13 @@ def label_returns(tree: Tree, ahead: LookAhead, rated: Mapping[str, float] | Non
 
     Args:
         tree: any tree.
-        ahead: how far to look.
+        rule: how far to look.
         rated: levels by node id; see `aloe.memory.levels`.
     """
     levels = find_levels(tree, rated)
-    returns = find_returns(tree, levels, ahead)
+    returns = find_returns(tree, levels, rule)
     labelled = [
-        verdict.model_copy(update={"by_return": _compare(verdict, returns, levels, ahead)})
+        verdict.model_copy(update={"by_return": _compare(tree, verdict, returns, levels, rule)})
         for verdict in tree.verdicts
     ]
     return tree.model_copy(update={"verdicts": tuple(labelled)})
@@ -111,26 +115,32 @@ def forget_returns(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _compare(
-    verdict: Verdict, returns: Mapping[str, Return], levels: Levels, ahead: LookAhead
+    tree: Tree,
+    verdict: Verdict,
+    returns: Mapping[str, Return],
+    levels: Levels,
+    rule: ReturnRule,
 ) -> ReturnLabel:
     first, second = returns.get(verdict.first), returns.get(verdict.second)
     label = ReturnLabel(
         outcome="abstain",
         levels=levels.source,
-        horizon=ahead.horizon,
-        discount=ahead.discount,
-        z=ahead.z,
+        horizon=rule.horizon,
+        discount=rule.discount,
+        z=rule.z,
     )
     if first is None or second is None:
         reason = levels.missing[verdict.second if first else verdict.first]
         return label.model_copy(update={"reason": reason})
-    if ahead.turns > 1 and min(first.depth, second.depth) == 1:
-        return label.model_copy(update={"reason": "not continued"})
+    if rule.turns > 1 and min(first.depth, second.depth) == 1:
+        ends = [each for each in (verdict.first, verdict.second) if returns[each].depth == 1]
+        reason = NO_LEVEL_BELOW if all(map(tree.children, ends)) else "not continued"
+        return label.model_copy(update={"reason": reason})
     if first.depth != second.depth:
         return label.model_copy(update={"reason": "not as deep"})
     error = None if None in (first.error, second.error) else hypot(first.error, second.error)  # type: ignore[arg-type]
     found = {"returns": (first.value, second.value), "error": error}
-    return label.model_copy(update=found | _decide(first.value - second.value, error, ahead.z))
+    return label.model_copy(update=found | _decide(first.value - second.value, error, rule.z))
 
 
 def _decide(difference: float, error: float | None, z: float) -> dict[str, str]:

@@ -1,10 +1,14 @@
-"""Trees made by hand or by chance whose replies have known levels."""
+"""Trees made by hand or by chance whose replies have known levels, and a script that never says
+the same twice."""
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from builders import PERSONAS, assistant, user
+from langchain_core.messages import AIMessage, BaseMessage
 
+from aloe.agents import scripted
 from aloe.schema import AssistantNode, Node, Outcome, Persona, Tree, UserNode, Verdict
 
 Levels = dict[str, float]
@@ -48,3 +52,10 @@ def drawn(chance: random.Random, turns: int = 4) -> tuple[Tree, Levels]:
             for number in range(chance.choice((0, 1, 1, 2))):
                 nodes.append(user(f"m{number}", said.id, turn=said.turn + 1))
     return tree_of(nodes, *verdicts), levels
+
+
+def varied(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+    """Answer as the scripted agents do, with words that the seed decides for users and replies."""
+    said = scripted.reply(messages, arguments)
+    plain = isinstance(said, str) and not said.startswith("{")
+    return f"{said} Point {arguments['seed']}." if plain else said

@@ -29,7 +29,8 @@ def to_dataset(
         trees: finished trees, such as those of `aloe.simulate` or `aloe.read_trees`.
         row_format: `sft`, `dpo`, `kto`, `grpo`, `rm` (reward model), `step` (rewards in [0, 1]) or
             `aloe` (the paper's layout); `aloe.training.export` says what the columns are.
-        label: whose labels rows are made from: `judge`, or `return` (see `aloe.relabel`).
+        label: whose labels rows are made from: `judge`, `return` (see `aloe.relabel`), or `mixed`,
+            which is by return where both replies were continued as deep, and else the judge's.
         origin: whether to keep the columns that say where a row comes from.
 
     Raises:

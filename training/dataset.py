@@ -159,9 +159,9 @@ def _rows(file: Path, method: Method, skipped: Skipped, label: Label = "judge") 
         return _from_trees(_placed(file), method, skipped, label)
     if is_conversation(first):
         return _from_trees(read_conversations(file), method, skipped, label)
-    if label == "return":
+    if label != "judge":
         raise InputError(file, "holds rows, whose labels are chosen; leave out --label, or export "
-                               "the trees again with --label return")  # fmt: skip
+                               f"the trees again with --label {label}")  # fmt: skip
     return _from_records(file, method)
 
 
@@ -221,7 +221,7 @@ def _from_trees(
                 yield {**_row(_present(columns), method), "place": place}
             except UnfitError as error:
                 raise place.error(str(error)) from None
-    if label == "return" and place and not labelled:
+    if label != "judge" and place and not labelled:
         raise ConfigError(explain_missing(str(place.path)))
 
 

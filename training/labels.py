@@ -1,9 +1,13 @@
-"""Which label rows are made from: the judge's, or that by return (`aloe.memory.returns`).
+"""Which label rows are made from: the judge's, that by return (`aloe.memory.returns`), or both.
 
 An exporter reads verdicts. To make rows from labels by return it is given the same tree with other
 verdicts, so every format has them, and so has every custom exporter. Three formats hold more of a
 return than who won: SFT rows follow the path of highest return, a step's reward is its return, and
 GRPO rows bring what a policy would learn from the replies that are there.
+
+Nothing follows the last turn of a tree, and little its uncontinued replies, so labels by return
+alone teach nothing about late turns. `mixed` takes the judge's label where there was no looking
+ahead.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,8 +20,13 @@ from aloe.label_agreement import LabelAgreement
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
 
-Label = Literal["judge", "return"]
-LABELS: tuple[Label, ...] = ("judge", "return")
+Label = Literal["judge", "return", "mixed"]
+LABELS: tuple[Label, ...] = ("judge", "return", "mixed")
+
+BY_BOTH = "by return where both replies were continued as deep, and else the judge's"
+
+BLIND = frozenset({"not continued", "not as deep", "no level below"})
+"""Reasons of a comparison by return that could not look ahead."""
 
 NO_LABEL = "no label by return"
 """The reason where a comparison was never relabelled."""
@@ -46,7 +55,15 @@ def label_rows(row_format: str, make: Rows, label: Label) -> Rows:
     if label == "judge":
         return make
     ours: dict[str, Rows] = {"sft": _sft_rows, "step": _step_rows, "grpo": _grpo_rows}
-    return ours.get(row_format) or _by_return(make)
+    by_return = ours.get(row_format) or _by_return(make)
+    if label == "return":
+        return by_return
+
+    @wraps(make)
+    def mixed(tree: Tree, skipped: Skipped) -> Iterable[Row]:
+        return by_return(_fill_in(tree), skipped)
+
+    return mixed
 
 
 def check_relabelled(trees: Iterable[Tree], label: Label, where: str) -> None:
@@ -55,7 +72,7 @@ def check_relabelled(trees: Iterable[Tree], label: Label, where: str) -> None:
     Raises:
         ConfigError: none of their comparisons has.
     """
-    if label == "return" and not any(v.by_return for tree in trees for v in tree.verdicts):
+    if label != "judge" and not any(v.by_return for tree in trees for v in tree.verdicts):
         raise ConfigError(explain_missing(where))
 
 
@@ -71,7 +88,7 @@ def render_agreement(trees: Iterable[Tree], label: Label) -> str:
         found.add(tree)
     if not found.labelled:
         return "What is preferred is what the judge preferred.\n"
-    by = "by return" if label == "return" else "the judge's"
+    by = {"judge": "the judge's", "return": "by return"}.get(label, BY_BOTH)
     lines = [
         f"Labels are {by}. Labels by return say which of two replies led to the better",
         f"conversation ({found.basis}).",
@@ -96,6 +113,18 @@ def render_agreement(trees: Iterable[Tree], label: Label) -> str:
 def _quoted(text: str) -> str:
     """Return a message as one line of code, which Markdown does not read."""
     return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
+def _fill_in(tree: Tree) -> Tree:
+    """Return the tree with the judge's label where a comparison could not look ahead."""
+    found = []
+    for verdict in tree.verdicts:
+        label = verdict.by_return
+        if label and label.reason in BLIND:
+            reason = "abstain" if verdict.outcome == "abstain" else None
+            label = label.model_copy(update={"outcome": verdict.outcome, "reason": reason})
+        found.append(verdict.model_copy(update={"by_return": label}))
+    return tree.model_copy(update={"verdicts": tuple(found)})
 
 
 def _by_return(make: Rows) -> Rows:
@@ -129,11 +158,14 @@ def _sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 
 
 def _step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    """Yield step rows of the replies told apart from a sibling, with the return as reward."""
+    """Yield step rows of the replies told apart from a sibling, with the return as reward.
+
+    Where the label is the judge's, the reward is too: the share of siblings beaten.
+    """
     returns = _find_returns(tree)
     for row in ROWS["step"](_take_returns(tree, tree.verdicts, skipped), skipped):
         user, reply = (row["nodes"][part] for part in ("user", "completion"))
-        yield {**row, "reward": returns[user][reply]}
+        yield {**row, "reward": returns.get(user, {}).get(reply, row["reward"])}
 
 
 def _grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:

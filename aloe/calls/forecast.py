@@ -120,6 +120,7 @@ def forecast(
     *,
     turns_there: int = 0,
     answered: int = 0,
+    single: int = 0,
 ) -> Forecast:
     """Return what it takes to grow `trees` trees.
 
@@ -130,11 +131,12 @@ def forecast(
         measured: what calls of each role have taken so far.
         turns_there: turns that the trees have already.
         answered: calls for them that need not be made again.
+        single: exchanges beside these, with one reply and nothing to judge.
     """
     means = {role: _means(usage) for role, usage in (measured or {}).items() if usage.calls}
     if "judge" in means:  # all judges of a panel are one role in the events
         means |= dict.fromkeys(config.models.judges(), means["judge"])
-    whole = (_estimate(config, personas, trees, means, turns_there, at) for at in (0, 1))
+    whole = (_estimate(config, personas, trees, means, turns_there, single, at) for at in (0, 1))
     least, most = (estimate.without(answered) for estimate in whole)
     return Forecast(least=least, most=most, measured=means.keys() >= config.models.by_role().keys())
 
@@ -170,14 +172,21 @@ def _estimate(
     trees: int,
     means: Mapping[str, Means],
     turns_there: int,
+    single: int,
     at: int,
 ) -> Estimate:
     usage: defaultdict[str, RoleUsage] = defaultdict(RoleUsage)
-    levels = count_exchanges(config.simulation, len(config.models.assistants))
+    assistants = {each.name for each in config.models.assistants}
+    levels = count_exchanges(config.simulation, len(assistants))
     for turn, numbers in list(enumerate(levels))[turns_there:]:
         for role, each, calls in _calls(config, personas, at):
             took = means.get(role) or _guess(config, personas, role, each, turn)
             usage[role].add(numbers[at] * calls * trees, *took)
+    for role, each, calls in _calls(config, personas, at) if single else ():
+        if role not in config.models.judges():
+            took = means.get(role) or _guess(config, personas, role, each, turns_there)
+            share = 1 / len(config.models.assistants) if role in assistants else 1
+            usage[role].add(single * calls * share, *took)
     by_role = config.models.by_role() | {name: r.model for name, r in config.roles.items()}
     costs = [_cost(by_role[role], used, config.prices) for role, used in usage.items()]
     return Estimate(

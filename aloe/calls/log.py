@@ -27,6 +27,7 @@ from typing import Any, TextIO
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
 from aloe.calls.refusals import Refusals
+from aloe.calls.sample import vary_seed
 from aloe.config import PAID, Price
 from aloe.errors import CallError, TransientCallError
 from aloe.models.limits import Limiter
@@ -224,6 +225,8 @@ class Call:
             BudgetError: the run may not go on.
             CallError: this call failed.
         """
+        if "seed" in wishes:
+            wishes["seed"] = vary_seed(wishes["seed"])
         reply = await self._asked(messages, wishes)
         room = self._model.thinking_room
         if not reply.crowded_out or room is None or "max_tokens" in wishes:

@@ -15,6 +15,20 @@ Mood = Literal["curt", "chatty", "contradictory", "typos"]
 `aloe.agents.mood`."""
 
 
+class RolloutConfig(Settings):
+    """How replies of finished trees are continued, so that returns can be told apart."""
+
+    count: int = Field(default=0, ge=0)
+    """Continuations that each compared reply is to have; 0: those that it has."""
+    policy: str | None = None
+    """Name of the assistant that answers in them; None: one is drawn for each reply."""
+    horizon: int = Field(default=3, ge=2)
+    """Turns that a continuation reaches, that of the continued reply included; none goes beyond the
+    turns of the trees."""
+    until_turn: int | None = Field(default=None, ge=1)
+    """Last turn whose replies are continued; None: all that the trees have turns below."""
+
+
 class SimulationConfig(Settings):
     """How conversation trees grow."""
 
@@ -36,6 +50,8 @@ class SimulationConfig(Settings):
     """Number of first turns at which all candidates are continued, whatever `expansion` says."""
     moods: tuple[Mood, ...] = ()
     """Moods of users, one drawn for each tree; empty: everybody writes as the persona does."""
+    rollouts: RolloutConfig = RolloutConfig()
+    """Further continuations, of an extended run (`aloe.graphs.rollouts`)."""
     stop_when_done: bool = False
     """Whether a branch ends early, at a farewell or when its user has nothing left to tell."""
     user_window: int | None = Field(default=None, ge=0)

@@ -32,8 +32,9 @@ class TrainingConfig(Settings):
     """Longest conversation in tokens; a longer one is an error. None: the model's own limit."""
     thoughts: Literal["masked", "trained"] = "masked"
     """Whether what stands before an answer as thoughts, an empty block included, is learnt too."""
-    label: Literal["judge", "return"] = "judge"
-    """Whose labels of trees are learnt: the judge's, or those by return (`aloe relabel`)."""
+    label: Literal["judge", "return", "mixed"] = "judge"
+    """Whose labels of trees are learnt: the judge's, those by return (`aloe relabel`), or those by
+    return where both replies were continued as deep, and else the judge's."""
     weighted: bool = False
     """Whether DPO pairs count by the judge's agreement over the pairs sharing their prompt."""
     reward: str | None = None

@@ -16,7 +16,7 @@ from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
-    from aloe.schema import AssistantNode, Tree, UserNode, Verdict, Vote
+    from aloe.schema import AssistantNode, ReturnLabel, Tree, UserNode, Verdict, Vote
 
     AnyNode = UserNode | AssistantNode
 
@@ -96,6 +96,17 @@ def verdict_view(tree: "Tree", verdict: "Verdict") -> Iterator[RenderableType]:
         yield Padding(Text(_vote(vote, agents)), (0, 0, 0, 2))
     if not verdict.votes:
         yield Text("  no judge was needed: the replies are identical, or one is empty", "dim")
+    if verdict.by_return:
+        yield Text(f"  {_by_return(verdict.by_return, agents)}")
+
+
+def _by_return(label: "ReturnLabel", agents: dict[str, str]) -> str:
+    said = f"by return: {label.reason or agents.get(label.outcome, label.outcome)}"
+    if label.returns:
+        first, second = label.returns
+        error = "unknown" if label.error is None else f"{label.error:.3f}"
+        said += f", {first:.3f} against {second:.3f}, standard error of the difference {error}"
+    return f"{said} (horizon {label.horizon}, discount {label.discount:g}, z {label.z:g})"
 
 
 def _vote(vote: "Vote", agents: dict[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,6 +46,26 @@ class SimulateOptions:
         typer.Option(
             "--extend", metavar="DIR", help="Finished run whose trees grow to more turns in --out."
         ),
+    ] = None
+    rollouts: Annotated[
+        int | None,
+        typer.Option(
+            "--rollouts", min=1, help="With --extend: continue compared replies so often."
+        ),
+    ] = None
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy", metavar="ASSISTANT", help="Who answers in rollouts; default: a draw."
+        ),
+    ] = None
+    horizon: Annotated[
+        int | None,
+        typer.Option("--horizon", min=2, help="Turns that rollouts reach, the reply's included."),
+    ] = None
+    until_turn: Annotated[
+        int | None,
+        typer.Option("--until-turn", min=1, help="Last turn whose replies rollouts continue."),
     ] = None
     trees: Annotated[int | None, typer.Option("--trees", help="How many trees.")] = None
     turns: Annotated[int | None, typer.Option("--turns", help="User messages on a path.")] = None
@@ -116,6 +136,12 @@ class SimulateOptions:
             )
         if self.extend:
             self._check_extend(self.extend)
+        if not (self.extend and self.rollouts) and (
+            extra := self._given("policy", "horizon", "until_turn")
+        ):
+            raise ConfigError(f"{extra}: of rollouts; ask for them with --extend DIR --rollouts N")
+        if self.rollouts and not self.extend:
+            raise ConfigError("--rollouts continues a finished run; name it with --extend DIR")
         if self.fork:
             self._check_fork(self.fork)
 
@@ -152,6 +178,7 @@ class SimulateOptions:
             "simulation.trees": self.trees,
             "simulation.turns": self.turns,
             "simulation.expansion": self.expansion,
+            **self._rollouts(),
             "user.disclosure": self.disclosure,
             "simulation.concurrency": self.concurrency,
             # What is replayed is asked of nobody, so there is nothing to spread.
@@ -165,6 +192,18 @@ class SimulateOptions:
         file = self.extend / "config.toml" if self.extend else self.config
         return settings.load(file, flags).with_model(self.model, self.base_url)
 
+    def _rollouts(self) -> dict[str, Any]:
+        """Return the settings of rollouts; those of the run that is extended are its own."""
+        if not self.extend:
+            return {}
+        given = {
+            "count": self.rollouts,
+            "policy": self.policy,
+            "horizon": self.horizon,
+            "until_turn": self.until_turn,
+        }
+        return {"simulation.rollouts": {k: v for k, v in given.items() if v is not None}}
+
 
 @with_flags
 def simulate(options: SimulateOptions) -> None:
@@ -172,7 +211,9 @@ def simulate(options: SimulateOptions) -> None:
 
     Writes DIR/config.toml, DIR/trees.jsonl and DIR/events.jsonl. The same command again goes on
     where the last one stopped. With `--extend` the trees and settings of a finished run are taken
-    over, no call of it is repeated, and only --turns, --concurrency and the expansion may change.
+    over, no call of it is repeated, and only --turns, --concurrency and the expansion may change;
+    `--rollouts N` continues its compared replies until each has N continuations, for
+    `aloe relabel`.
     A run that stops at --max-cost, --max-calls or --max-tokens, which count what the folder has
     cost in all, ends with exit code 3 and goes on with a higher cap.
 
@@ -244,6 +285,15 @@ def _announce(simulation: "Simulation", calls: "CallLog") -> None:
     if simulation.forked:
         changed = "; ".join(simulation.changes()) or "no setting differs"
         say(f"fork of {simulation.forked.path}: {changed}")
+    starts = [each.start for each in simulation.wanted if each.start]
+    if simulation.config.simulation.rollouts.count and not all(
+        start.persona.preferences for start in starts
+    ):
+        say(
+            "replies of rollouts have no siblings to be judged against: for personas without "
+            "checkable wishes give their levels with `aloe relabel --levels`",
+            style="yellow",
+        )
     if not simulation.replayed:
         forecast = simulation.forecast()
         say(forecast.line())

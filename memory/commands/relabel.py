@@ -56,12 +56,12 @@ def relabel(
     Example: `aloe relabel runs/first --by return --horizon 3 --discount 0.9`
     """
     from aloe.memory.relabelling import read_levels, relabel_file
-    from aloe.memory.returns import LookAhead
+    from aloe.memory.returns import ReturnRule
 
     if by != "return":
         raise ConfigError(f"--by: '{by}' is unknown; labels are made by return")
-    ahead = LookAhead.checked(horizon, discount, z)
-    found = relabel_file(run, out, ahead, read_levels(levels) if levels else None)
+    rule = ReturnRule.checked(horizon, discount, z)
+    found = relabel_file(run, out, rule, read_levels(levels) if levels else None)
     target = out or run
     show(Group(*_summary(target, found)), as_json=as_json)
     finish({"out": str(target), **found.figures()}, as_json=as_json)

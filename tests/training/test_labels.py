@@ -143,6 +143,32 @@ def test_what_returns_do_not_tell_apart_is_left_out_and_counted(kind: Format) ->
     assert skipped == ({} if kind == "grpo" else {NO_LABEL: 7})
 
 
+def test_mixed_labels_are_the_judges_where_there_was_no_looking_ahead() -> None:
+    skipped: Skipped = Counter()
+    tree = labelled()
+    found = list(label_rows("dpo", ROWS["dpo"], "mixed")(tree, skipped))
+    assert texts(found, "chosen") == [("A question?",), ("After a1. 0.75",)]
+    assert skipped == {"tie": 5}, "the judge is undecided on what was not continued"
+    decided = [
+        v.model_copy(update={"outcome": "first"}) if v.outcome == "tie" else v
+        for v in tree.verdicts
+    ]
+    late = tree_of(tree.nodes, *decided)
+    found = list(label_rows("dpo", ROWS["dpo"], "mixed")(late, Counter()))
+    assert sorted((row["turn"], row["margin"] is None) for row in found) == [
+        (1, False), (2, False), *[(3, True)] * 4,
+    ]  # fmt: skip
+    imitated = list(label_rows("sft", ROWS["sft"], "mixed")(late, Counter()))
+    assert [row["turn"] for row in imitated] == [1, 2, 3]
+    assert imitated[2]["prompt"][:2] == imitated[1]["prompt"][:2], "along the best path"
+    steps = list(label_rows("step", ROWS["step"], "mixed")(late, Counter()))
+    assert {row["reward"] for row in steps if row["turn"] == 3} == {0.0, 1.0}
+    for label in ("return", "judge"):
+        only = list(label_rows("dpo", ROWS["dpo"], label)(late, Counter()))  # type: ignore[arg-type]
+        assert texts(only, "chosen") != texts(found, "chosen")
+    assert "and else the judge's" in render_agreement([tree], "mixed")
+
+
 def test_a_custom_exporter_gets_the_same_labels() -> None:
     def openings(tree: Tree, skipped: Skipped) -> list[Row]:
         return [{"won": tree.by_id[v.preferred].content} for v in tree.verdicts if v.preferred]
@@ -210,7 +236,7 @@ def test_a_dataset_has_the_label_that_is_asked_for() -> None:
     assert groups.features["advantages"].feature.dtype == "float64"
     with pytest.raises(ConfigError, match="no labels by return"):
         to_dataset([unlabelled()[0]], "dpo", label="return")
-    with pytest.raises(ConfigError, match="'luck' is none of judge, return"):
+    with pytest.raises(ConfigError, match="'luck' is none of judge, return, mixed"):
         to_dataset([], "dpo", label="luck")  # type: ignore[arg-type]
 
 

@@ -42,7 +42,7 @@ class ExportOptions:
         str,
         typer.Option(
             "--label",
-            metavar="judge|return",
+            metavar="judge|return|mixed",
             help="Whose labels: the judge's, or those of `aloe relabel`.",
         ),
     ] = "judge"

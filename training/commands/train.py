@@ -45,7 +45,9 @@ class TrainOptions:
     label: Annotated[
         str | None,
         typer.Option(
-            "--label", metavar="judge|return", help="Whose labels of trees: see `aloe relabel`."
+            "--label",
+            metavar="judge|return|mixed",
+            help="Whose labels of trees: see `aloe relabel`.",
         ),
     ] = None
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of adapters.")] = (

@@ -88,7 +88,8 @@ def test_another_folder_is_a_whole_run(aloe: RunAloe, run: Path, tmp_path: Path)
 def test_a_folder_in_use_is_left_alone(aloe: RunAloe, run: Path) -> None:
     before = (run / "trees.jsonl").read_bytes()
     with RunFolder(run).locked():
-        assert aloe("relabel", run, "--horizon", 2).is_one_line_about("in use")
+        for named in (run, run / "trees.jsonl"):
+            assert aloe("relabel", named, "--horizon", 2).is_one_line_about("in use")
     assert (run / "trees.jsonl").read_bytes() == before
 
 
@@ -158,6 +159,12 @@ def test_trees_without_continued_siblings_are_refused(aloe: RunAloe, tmp_path: P
     bare = stored(tmp_path / "bare", tree_of(kept[:2], persona=NO_LISTS))
     assert aloe("relabel", bare, "--horizon", 1).is_one_line_about("no comparisons")
     assert aloe("relabel", tmp_path / "none").is_one_line_about("no trees here")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/mine.txt").write_text("")
+    assert aloe("relabel", tmp_path / "notes").is_one_line_about("no trees here")
+    ran = aloe("relabel", run, "--discount", 0, "--out", tmp_path / "notes")
+    assert ran.is_one_line_about("other things")
+    assert [file.name for file in (tmp_path / "notes").iterdir()] == ["mine.txt"]
 
 
 def test_given_levels_stand_in_where_no_program_can_check(aloe: RunAloe, tmp_path: Path) -> None:
