@@ -44,7 +44,7 @@ LABELS = {
     "asked_new": "  that brought something",
     "asked_again": "  asked again",
     "asked_idle": "  that brought nothing",
-    "needless": "questions, all known",
+    "needless": "needless questions per reply",
     "words": "words per reply",
     "length_effect": "  AL per doubled length",
     "ir_at_equal_length": "  IR at equal length",
