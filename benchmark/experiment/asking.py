@@ -1,14 +1,14 @@
 """What the experiment on asking does, in order.
 
     people -> trees, siblings continued -> labels by return beside the judge's
-    pairs by the judge  -> sft                           immediate
-    pairs by return     -> sft -> dpo                    sft, dpo
+    what the judge puts below no other -> sft            immediate
+    what returns put below no other -> sft -> dpo        sft, dpo
     shuffled rows by return -> the recipe of the best    shuffled, the control
     sft, dpo -> validation -> the best -> test, with base, immediate, control and ceiling
 
-The trees are the same, and `immediate` and `sft` learn from the same conversations: all that
-differs is which reply the label prefers there. The judge's often cannot tell a reply from the same
-reply with a question, and then one of them is drawn (`rows.best_of_pairs`).
+`immediate` and `sft` learn from the same conversations of the same trees, those in which returns
+tell some replies apart, and choose among the same replies: all that differs is the label. The
+judge's seldom tells a reply from the same reply with a question, and then one of them is drawn.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
-from aloe.benchmark.experiment.rows import best_of_pairs, of_same_conversations, read_rows
+from aloe.benchmark.experiment.rows import keep_unbeaten, read_rows
 from aloe.benchmark.experiment.steps import Label
 from aloe.config import Disclosing, Phrases
 
@@ -68,7 +68,7 @@ class AskingExperiment(Experiment):
 
     def export_best(self) -> Path:
         """Return the rows of SFT on returns."""
-        return self._rows_by("return", "judge")
+        return self._rows_by("return")
 
     def export_all_pairs(self) -> Path:
         """Return the preferences by return."""
@@ -76,7 +76,7 @@ class AskingExperiment(Experiment):
 
     def train_immediate(self) -> Path:
         """Return the SFT model of the judge's labels."""
-        return self.fine_tune(IMMEDIATE, self._rows_by("judge", "return"))
+        return self.fine_tune(IMMEDIATE, self._rows_by("judge"))
 
     def train_candidates(self) -> dict[str, Path]:
         """Return the models that are compared, by name."""
@@ -115,22 +115,14 @@ class AskingExperiment(Experiment):
         name = f"sft-{disclosure}"
         return name, other.fine_tune(name, other.export_best())
 
-    def _rows_by(self, label: Label, other: Label) -> Path:
-        """Return SFT rows by a label, of the conversations of which the other has one, too."""
-        rows, others = self._best_by(label), self._best_by(other)
+    def _rows_by(self, label: Label) -> Path:
+        """Return the rows of SFT by a label, of the conversations that returns decide."""
+        compared, labelled, seed = self._pairs_by("return"), self._pairs_by(label), self.config.seed
         return self.change_rows(
-            f"{label}-rows",
-            rows,
-            lambda found: of_same_conversations(found, read_rows(others)),
-            others.parent.name,
-        )
-
-    def _best_by(self, label: Label) -> Path:
-        seed = self.config.seed
-        return self.change_rows(
-            f"best-by-{label}",
-            self._pairs_by(label),
-            lambda pairs: best_of_pairs(pairs, seed),
+            f"unbeaten-by-{label}",
+            compared,
+            lambda found: keep_unbeaten(found, read_rows(labelled), seed),
+            labelled.parent.name,
             seed,
         )
 

@@ -1,6 +1,8 @@
 """The results of an experiment on asking as a page of Markdown: every figure is from the stages."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aloe.benchmark.card import format_named
@@ -11,6 +13,7 @@ from aloe.benchmark.experiment.asking_goals import (
     measure_gain,
 )
 from aloe.benchmark.experiment.examples import show_examples
+from aloe.benchmark.experiment.players import ASKER, REWRITER
 from aloe.benchmark.experiment.report import (
     Summary,
     describe,
@@ -32,6 +35,7 @@ from aloe.benchmark.tables import LABELS
 from aloe.config import Config
 from aloe.label_agreement import LabelAgreement
 from aloe.memory.run_folder import read_trees
+from aloe.schema import Tree
 
 ASKING = (
     "known", "known_asked", "known_contradicted", "known_volunteered", "known_scheduled", "unkept",
@@ -125,10 +129,11 @@ def tabulate_transfer(cells: Sequence[Cell]) -> str:
 
 
 def describe_labels(trees: Path) -> str:
-    """Return how both labels agree, and questions that only returns reward."""
-    found = LabelAgreement()
+    """Return how both labels agree, and what they make of questions."""
+    found, asked = LabelAgreement(), _Asked()
     for tree in read_trees(trees):
         found.add(tree)
+        asked.add(tree)
     counts = {
         "comparisons": found.comparisons,
         "decided by return": found.decided,
@@ -142,6 +147,31 @@ def describe_labels(trees: Path) -> str:
         f"{escape(each.asked)} **instead of** {escape(each.instead)}"
         for each in found.questions
     ]
-    title = f"## Labels\n\nBy return: {found.basis}."
     table = format_table(("", "count"), [(k, str(v)) for k, v in counts.items()], numeric=True)
-    return "\n\n".join(filter(None, [title, table, "\n".join(examples)]))
+    parts = [f"## Labels\n\nBy return: {found.basis}.", table, asked.table(), "\n".join(examples)]
+    return "\n\n".join(filter(None, parts))
+
+
+@dataclass(kw_only=True)
+class _Asked:
+    """Comparisons of the rewriter's reply with the same reply and a question."""
+
+    by_judge: Counter[str] = field(default_factory=Counter)
+    by_return: Counter[str] = field(default_factory=Counter)
+
+    def add(self, tree: Tree) -> None:
+        for verdict in tree.verdicts:
+            first, second = (tree.by_id[each] for each in (verdict.first, verdict.second))
+            agents = {"first": first.agent, "second": second.agent}
+            if set(agents.values()) != {ASKER, REWRITER} or first.content == second.content:
+                continue
+            self.by_judge[agents.get(verdict.outcome, verdict.outcome)] += 1
+            if label := verdict.by_return:
+                self.by_return[agents.get(label.outcome, label.reason or label.outcome)] += 1
+
+    def table(self) -> str:
+        outcomes = dict.fromkeys((ASKER, REWRITER, "tie", *self.by_judge, *self.by_return))
+        rows = [(each, str(self.by_judge[each]), str(self.by_return[each])) for each in outcomes]
+        title = "A reply with a question against the same reply without one:"
+        head = ("preferred", "by the judge", "by return")
+        return f"{title}\n\n{format_table(head, rows, numeric=True)}"

@@ -29,7 +29,7 @@ REWRITER, STRANGER, ASKER = "rewriter", "stranger", "asker"
 ChooseWishes = Callable[[Sequence[str], int], Wishes]
 """Returns the wishes that a reply is edited for; is given the user's messages and a seed."""
 
-OPEN_SHARE = 0.4
+OPEN_SHARE = 0.5
 """Share of the asker's questions that name nothing."""
 OPEN_QUESTIONS = (
     "How would you like me to answer you?",

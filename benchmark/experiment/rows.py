@@ -88,41 +88,37 @@ def _with_users(row: Row, change: Callable[[str], str]) -> Row:
     return {**row, "prompt": prompt}
 
 
-def best_of_pairs(pairs: Sequence[Row], seed: int) -> list[Row]:
-    """Return SFT rows: for each conversation the reply that was preferred and never rejected.
+def keep_unbeaten(compared: Sequence[Row], labelled: Sequence[Row], seed: int) -> list[Row]:
+    """Return SFT rows: for each conversation a reply that a label does not put below another.
 
-    Where several were, one is drawn: a label that does not tell them apart must not be made to look
-    as if it liked the one that happens to stand first.
+    Where several are left, one is drawn: a label that cannot tell replies apart must not be made to
+    look as if it liked the one that happens to stand first.
+
+    Args:
+        compared: pairs of replies, which say what replies there are to choose from.
+        labelled: pairs by the label, which say what is put below another.
+        seed: the same seed draws the same replies.
     """
+    beaten: dict[str, set[str]] = {}
+    for row in labelled:
+        beaten.setdefault(_conversation(row), set()).add(json.dumps(row["rejected"]))
     prompts: dict[str, Row] = {}
-    chosen: dict[str, dict[str, Row]] = {}
-    rejected: dict[str, set[str]] = {}
-    for row in pairs:
+    replies: dict[str, set[str]] = {}
+    for row in compared:
         key = _conversation(row)
         prompts.setdefault(key, row)
-        chosen.setdefault(key, {}).setdefault(json.dumps(row["chosen"]), row)
-        rejected.setdefault(key, set()).add(json.dumps(row["rejected"]))
+        replies.setdefault(key, set()).update(json.dumps(row[p]) for p in ("chosen", "rejected"))
     found = []
     for key, row in prompts.items():
-        best = [text for text in chosen[key] if text not in rejected[key]]
-        if best:
-            text = random.Random(derive_seed("best", seed, key)).choice(sorted(best))
-            found.append({**_origin(row), "prompt": row["prompt"], "completion": json.loads(text)})
+        if left := sorted(replies[key] - beaten.get(key, set())):
+            text = random.Random(derive_seed("best", seed, key)).choice(left)
+            origin = {name: row[name] for name in ("tree", "persona", "turn")}
+            found.append({**origin, "prompt": row["prompt"], "completion": json.loads(text)})
     return found
-
-
-def of_same_conversations(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
-    """Return the rows of conversations of which `others` have one, too."""
-    kept = {_conversation(row) for row in others}
-    return [row for row in rows if _conversation(row) in kept]
 
 
 def _conversation(row: Row) -> str:
     return json.dumps([row["tree"], row["prompt"]])
-
-
-def _origin(row: Row) -> Row:
-    return {name: row[name] for name in ("tree", "persona", "turn")}
 
 
 def first_message_everywhere(rows: Sequence[Row]) -> list[Row]:

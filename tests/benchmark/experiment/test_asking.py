@@ -66,6 +66,7 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
         "| rewriter |",
         "## Transfer",
         "By return: horizon 2",
+        "| asker | 0 |",
         f"{made.best}, ceiling",
     ):
         assert part in text, part
@@ -74,10 +75,7 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     assert [line for line in lines[before:] if not line.startswith("best")] == []
     assert (tmp_path / "again.md").read_text(encoding="utf-8") == text.replace("(ask/", "(again/")
 
-    rows = [
-        read_rows(path)
-        for path in (experiment.export_best(), experiment._rows_by("judge", "return"))
-    ]
+    rows = [read_rows(path) for path in (experiment.export_best(), experiment._rows_by("judge"))]
     conversations = [[(row["tree"], json.dumps(row["prompt"])) for row in each] for each in rows]
     assert set(conversations[0]) == set(conversations[1])  # only the label differs
     assert rows[0]

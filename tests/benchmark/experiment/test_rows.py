@@ -5,11 +5,10 @@ from typing import Any, get_args
 import pytest
 
 from aloe.benchmark.experiment.rows import (
-    best_of_pairs,
     first_message_everywhere,
     fixed_order,
+    keep_unbeaten,
     of_first_trees,
-    of_same_conversations,
     one_character_rejected,
     shuffle_wishes,
     unparsed_is_second,
@@ -109,14 +108,16 @@ def pair(chosen: str, rejected: str, *said: str, tree: str = "t") -> dict[str, A
     return {**row(PERSONAS[0], *said, tree=tree, turn=len(said)), **answers}
 
 
-def best(pairs: list[dict[str, Any]], seed: int = 0) -> list[str]:
-    return [found["completion"][0]["content"] for found in best_of_pairs(pairs, seed)]
+def best(pairs: list[dict[str, Any]], seed: int = 0, **given: Any) -> list[str]:
+    labelled = given.get("labelled", pairs)
+    found = keep_unbeaten(pairs, labelled, seed)
+    return [each["completion"][0]["content"] for each in found]
 
 
-def test_the_best_reply_is_preferred_and_never_rejected() -> None:
+def test_the_best_reply_is_below_no_other() -> None:
     pairs = [pair("A", "B", "Hi"), pair("C", "A", "Hi"), pair("D", "E", "Hi", "So?")]
     assert best(pairs) == ["C", "D"]
-    found = best_of_pairs(pairs, 0)[0]
+    found = keep_unbeaten(pairs, pairs, 0)[0]
     assert found["prompt"] == pairs[0]["prompt"]
     assert {"tree", "persona", "turn"} <= found.keys()
     assert best([pair("A", "B", "Hi"), pair("B", "A", "Hi")]) == []
@@ -131,8 +132,10 @@ def test_of_replies_that_a_label_does_not_tell_apart_one_is_drawn() -> None:
     assert with_other_trees[0] == best(pairs, 3)[0]
 
 
-def test_rows_of_conversations_that_others_have_too_are_kept() -> None:
-    one, other = best_of_pairs([pair("A", "B", "Hi"), pair("A", "B", "Hi", tree="u")], 0)
-    kept = best_of_pairs([pair("B", "A", "Hi"), pair("B", "A", "Hi", "So?")], 0)
-    assert of_same_conversations([one, other], kept) == [one]
-    assert of_same_conversations(kept, [one, other]) == kept[:1]
+def test_two_labels_choose_among_the_same_replies_to_the_same_messages() -> None:
+    by_return = [pair("asks", "plain", "Hi"), pair("asks", "plain", "Hi", "So?")]
+    by_judge = [pair("plain", "asks", "Hi"), pair("plain", "bad", "Hi", "More?")]
+    assert best(by_return) == ["asks", "asks"]
+    drawn = [best(by_return, seed, labelled=by_judge) for seed in range(30)]
+    assert {first for first, _ in drawn} == {"plain"}  # the judge decides it
+    assert {second for _, second in drawn} == {"asks", "plain"}  # the judge says nothing of it
