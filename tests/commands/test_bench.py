@@ -12,6 +12,7 @@ from server import Answer, ChatServer, Request, completion, failure, scripted
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import SUITES, load_cases
 from aloe.benchmark.folder import read_bench
+from aloe.benchmark.parquet import write_parquet
 from aloe.benchmark.report import render_report
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.phrases import find_traits
@@ -102,6 +103,7 @@ def test_who_ignores_the_user_has_intervals_that_cover_zero(aloe: RunAloe, tmp_p
 
 
 def test_who_asks_finds_out_what_reticent_users_want(aloe: RunAloe, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
     found, out = {}, {}
     for name, model in (("learn", LEARN), ("ask", ASK)):
         out[name] = tmp_path / name
@@ -129,6 +131,10 @@ def test_who_asks_finds_out_what_reticent_users_want(aloe: RunAloe, tmp_path: Pa
     for words in ("Known of the user", "known of user at the end", "the user told (asked)"):
         assert words in page, words
     assert "| 6 | 1.000" in render_card(read_bench(out["ask"]), ())
+    write_parquet(read_bench(out["ask"]), tmp_path / "scores.parquet")
+    rows = parquet.read_table(tmp_path / "scores.parquet").to_pylist()
+    assert {row["known"] for row in rows if row["turn"] == 6} == {5}
+    assert {row["answer"] for row in rows if row["turn"] == 1} == {"told"}
 
 
 def test_a_run_is_written_down_whole(aloe: RunAloe, tmp_path: Path) -> None:
