@@ -56,7 +56,7 @@ $(VENV)/.tests: $(VENV)/.program
 
 .PHONY: studio
 studio: $(STUDIO)/.done
-	$(STUDIO)/bin/langgraph dev --no-browser --no-reload
+	LANGGRAPH_CLI_NO_ANALYTICS=1 $(STUDIO)/bin/langgraph dev --no-browser --no-reload
 
 .PHONY: inspect
 inspect: $(INSPECT)/.done

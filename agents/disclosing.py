@@ -17,6 +17,7 @@ from functools import cache, cached_property
 from typing import Protocol
 
 from aloe.agents.transcript import Turns
+from aloe.calls.sample import vary_seed
 from aloe.config import Disclosing, UserConfig
 from aloe.errors import ConfigError
 from aloe.memory.cached_embedder import CachedEmbedder
@@ -232,7 +233,8 @@ class _Choice:
                 if (asked := self.matter.find_asked(question)) is not None:
                     return self._answer(asked)
         reticent = self.config.disclosure == "reticent"
-        rng = random.Random(derive_seed("disclosure", self.tree, len(self.path), self._reply))
+        seed = derive_seed("disclosure", self.tree, len(self.path), self._reply)
+        rng = random.Random(vary_seed(seed))
         complains, volunteers = (
             rng.random() < chance for chance in (self.config.complains, self.config.volunteers)
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from aloe.agents.disclosing import Act, CheckableWishes, choose_act, find_known, schedule_fact
 from aloe.agents.transcript import Turns
+from aloe.calls.sample import vary_seed
 from aloe.config import Phrases, UserConfig
 from aloe.memory.disclosures import order_facts
 from aloe.memory.verifiable.manners import Manner, find_manners
@@ -69,11 +70,12 @@ class RuleUser:
         life = schedule_fact(persona, tree, turn)
         facts = {fact.id: fact.text for fact in persona.facts}
         said = "\n".join(node.content for node in path[::2])
+        heard = path[-1].content if path else None
         words = _Words(
             persona=persona,
             half=self.config.phrases or "train",
             said=said,
-            seed=derive_seed("words", tree, len(path), path[-1].content if path else None),
+            seed=vary_seed(derive_seed("words", tree, len(path), heard)),
         )
         parts = [
             *(facts[each.about] for each in life),

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 import aloe
-from aloe.console import say
+from aloe.console import open_closed_streams, say
 from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError
 from aloe.telemetry import silence_langsmith
 
@@ -147,6 +147,7 @@ def _version(
 
 def main() -> None:
     """Run the command line; the entry point of the `aloe` script."""
+    open_closed_streams()
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "false")
     silence_langsmith()
     try:

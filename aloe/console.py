@@ -2,37 +2,77 @@
 
 Rich decides from the stream itself whether there is a terminal: in a pipe there are no colours, no
 cursor movements, and progress is a plain line now and then. Commands never print on their own.
+
+Whatever is shown may come from a model, a server or somebody else's file. So texts are never read
+as markup, and what a terminal would obey is shown in place of being sent (`EscapingConsole`).
 """
 
 import json
+import os
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
+from rich.segment import Segment
+
+from aloe.control_characters import escape_json, show_controls
+from aloe.errors import StoreError
+from aloe.files.writing import explain_failure
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two progress lines where there is no terminal."""
 
 
+def open_closed_streams() -> None:
+    """Put the null device in the place of standard streams that are closed.
+
+    Else the next file or socket gets their number: what is printed goes into it, and uvloop aborts.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+class EscapingConsole(Console):
+    """A console on which texts can do nothing but be read."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(emoji=False, markup=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the segments of `renderable` with control characters made visible."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else show_controls(text), style, control)
+
+
 @cache
 def stdout() -> Console:
     """Return the console for results."""
-    return Console(emoji=False)
+    return EscapingConsole()
 
 
 @cache
 def stderr() -> Console:
     """Return the console for progress and errors."""
-    return Console(stderr=True, emoji=False)
+    return EscapingConsole(stderr=True)
 
 
 def say(text: str, *, style: str | None = None) -> None:
     """Say one line to a person, on stderr and as it is."""
-    stderr().print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+    stderr().print(text, style=style, highlight=False, soft_wrap=True)
 
 
 def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:
@@ -45,13 +85,36 @@ def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = Fal
             where other programs read them.
     """
     console = stderr() if as_json else stdout()
-    console.print(renderable, soft_wrap=lines and not console.is_terminal)
+    with _writing("standard error" if as_json else "standard output"):
+        console.print(renderable, soft_wrap=lines and not console.is_terminal)
+        console.file.flush()
+
+
+def show_text(text: str) -> None:
+    """Show a result that other programs read: on stdout, neither wrapped nor coloured."""
+    with _writing("standard output"):
+        stdout().print(text, highlight=False, soft_wrap=True)
+        stdout().file.flush()
+
+
+@contextmanager
+def _writing(what: str) -> Iterator[None]:
+    try:
+        with explain_failure(what):
+            yield
+    except StoreError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer fails once only
+        if isinstance(error.__context__, BrokenPipeError):  # whoever reads has enough
+            raise SystemExit(1) from None
+        raise
 
 
 def finish(result: Mapping[str, Any], *, as_json: bool) -> None:
     """End a command: with `--json`, `result` is the last line on stdout."""
-    if as_json:
-        print(json.dumps(result, ensure_ascii=False), flush=True)
+    if not as_json:
+        return
+    with _writing("standard output"):
+        print(escape_json(json.dumps(result, ensure_ascii=False)), flush=True)
 
 
 class Display:

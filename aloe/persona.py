@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aloe.record import SCHEMA_VERSION, Record, digest
+from aloe.record import SCHEMA_VERSION, Record, SchemaVersion, digest
 from aloe.sentences import sentences
 
 
@@ -43,7 +43,7 @@ class Persona(Record):
     """One user: who they are (profile) and how they are (personality), as text and as facts."""
 
     id: str
-    schema_version: int = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     profile: str
     """Facts of life, one a sentence."""
     personality: str

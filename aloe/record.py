@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 SCHEMA_VERSION = 1
 
@@ -22,4 +23,14 @@ def derive_seed(*parts: object) -> int:
 class Record(BaseModel):
     """Base of everything on disk: immutable, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _is_known(version: int) -> int:
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"is of schema version {version}; this program reads {SCHEMA_VERSION}")
+    return version
+
+
+SchemaVersion = Annotated[int, AfterValidator(_is_known)]
+"""The version of a record; one of another version is refused, not guessed at."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from aloe.finish import ends
 from aloe.persona import Fact as Fact
@@ -22,11 +22,14 @@ from aloe.persona import Lineage as Lineage
 from aloe.persona import Persona as Persona
 from aloe.record import SCHEMA_VERSION as SCHEMA_VERSION
 from aloe.record import Record as Record
+from aloe.record import SchemaVersion
 from aloe.record import derive_seed as derive_seed
 from aloe.record import digest as digest
 from aloe.sentences import sentences as sentences  # of a text here, where its facts are made
-
-Outcome = Literal["first", "second", "tie", "abstain"]
+from aloe.verdict import Outcome as Outcome
+from aloe.verdict import ReturnLabel as ReturnLabel
+from aloe.verdict import Verdict as Verdict
+from aloe.verdict import Vote as Vote
 
 Notes = Annotated[dict[str, JsonValue], Field(exclude_if=lambda notes: not notes)]
 """What custom roles noted, by name of the role; left out of the file if there is nothing, so trees
@@ -158,96 +161,12 @@ class AssistantNode(Record):
 Node = Annotated[UserNode | AssistantNode, Field(discriminator="role")]
 
 
-class Vote(Record):
-    """One judge, one order."""
-
-    judge: str
-    """Model string."""
-    criterion: str | None = None
-    """What was asked about; None for the reply as a whole."""
-    order: Literal["first-second", "second-first"]
-    """Which candidate was shown as A, then which as B."""
-    raw: str
-    """What the judge answered, untouched."""
-    logprobs: tuple[float, float] | None = None
-    """Natural-log probabilities of the answers A and B; None where the text was read: the server
-    gives none, or `mass` is too small for an answer."""
-    tie: float | None = Field(default=None, exclude_if=lambda tie: tie is None)
-    """The same of TIE; None where it was not listed or not looked at."""
-    unlisted: tuple[Literal["A", "B"], ...] = Field(
-        default=(), exclude_if=lambda letters: not letters
-    )
-    """Letters that the server did not list: `logprobs` holds the most that theirs can be."""
-    mass: float | None = Field(default=None, exclude_if=lambda mass: mass is None)
-    """Probability within 0..1 that the answer begins with A, B or TIE; None where not known."""
-    choice: Literal["first", "second", "tie"] | None
-    """The candidate this vote alone prefers; None if the answer is unreadable."""
-
-
-class ReturnLabel(Record):
-    """The comparison of two siblings by what came of them (`aloe.memory.returns`)."""
-
-    outcome: Outcome
-    """`abstain`: not told apart, or one of them was not continued as deep as the other."""
-    reason: str | None = None
-    """Why it abstains, such as `not continued`; None where it does not."""
-    returns: tuple[float, float] | None = None
-    """Returns of `first` and `second`, as levels are; None where they cannot be compared."""
-    error: float | None = None
-    """Standard error of the difference; None where there are too few branches to say."""
-    levels: Literal["wishes", "rated", "siblings"]
-    """What a return is made of: the share of wishes kept, given ratings, or the share of siblings
-    that the judge ranks below."""
-    horizon: int = Field(ge=1)
-    """Turns that were looked at, the reply's own included."""
-    discount: float = Field(ge=0, le=1)
-    """Weight of each further turn, relative to the one before."""
-    z: float = Field(ge=0)
-    """Standard errors that a difference had to reach."""
-
-    @property
-    def difference(self) -> float | None:
-        """Return of `first` minus return of `second`; None where they cannot be compared."""
-        return self.returns[0] - self.returns[1] if self.returns else None
-
-
-class Verdict(Record):
-    """The comparison of two sibling candidates."""
-
-    node: str
-    """User node whose children are compared."""
-    first: str
-    second: str
-    votes: tuple[Vote, ...]
-    """Empty if no judge was needed: the candidates are identical, or one is empty."""
-    outcome: Outcome
-    """`tie`: equally good. `abstain`: the votes do not allow a label."""
-    margin: float | None = None
-    """Log-odds for `first`, averaged over both orders so that position bias cancels, a tie counted
-    half for either; None where the votes are parsed text or several judges'."""
-    confidence: float | None = None
-    """Probability within 0.5..1 that the preferred reply is the better one, by the judge's
-    passport; None without a passport or a preference."""
-    by_return: ReturnLabel | None = Field(default=None, exclude_if=lambda label: label is None)
-    """The same comparison by what came of both; None where nobody has looked."""
-
-    @property
-    def preferred(self) -> str | None:
-        """Id of the better candidate, None without one."""
-        return {"first": self.first, "second": self.second}.get(self.outcome)
-
-    @property
-    def rejected(self) -> str | None:
-        """Id of the worse candidate, None without one."""
-        return {"first": self.second, "second": self.first}.get(self.outcome)
-
-
 class Tree(Record):
     """One finished conversation tree."""
 
     id: str
     """Hash of persona and seed: known before the first call."""
-    schema_version: int = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     persona: Persona
     seed: int
     models: dict[str, str]
@@ -260,6 +179,32 @@ class Tree(Record):
     disclosure: str | None = Field(default=None, exclude_if=lambda how: how is None)
     """When the user of this tree tells something, `answering` or `reticent`; None: one thing a
     turn, or not known. Left out of the file where it is None."""
+
+    @model_validator(mode="after")
+    def _is_one_tree(self) -> Self:
+        """Make sure that nodes and verdicts hang together, for all who walk them."""
+        by_id: dict[str, UserNode | AssistantNode] = {}
+        for node in self.nodes:
+            if node.id in by_id:
+                raise ValueError(f"node {node.id} is there twice")
+            above = by_id.get(node.parent) if node.parent else None
+            if node.parent and above is None:
+                raise ValueError(f"node {node.id} is not preceded by its parent {node.parent}")
+            if above and above.role == node.role:
+                raise ValueError(f"{node.role} node {node.id} answers another {node.role} node")
+            wanted = 1 if above is None else above.turn + (node.role == "user")
+            if node.turn != wanted:
+                raise ValueError(f"node {node.id} has turn {node.turn} in place of {wanted}")
+            by_id[node.id] = node
+        for verdict in self.verdicts:
+            for reply in (verdict.first, verdict.second):
+                if reply not in by_id or by_id[reply].parent != verdict.node:
+                    raise ValueError(
+                        f"a verdict on {verdict.node} compares {reply}, no reply to it"
+                    )
+            if verdict.first == verdict.second:
+                raise ValueError(f"a verdict compares {verdict.first} with itself")
+        return self
 
     @staticmethod
     def id_for(persona: Persona, seed: int) -> str:

@@ -5,18 +5,21 @@ go into errors and logs, are cleared of keys. A name alone makes no secret (`sto
 `prompt_cache_key`): it has to be one that holds secrets, or the value has to look like one.
 """
 
+import base64
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from aloe.models.model_string import ModelString
 
 _NAMES = re.compile(
     r"(?:.*[_-])?(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|subscription[_-]?key"
+    r"|apikey|accesstoken|passwd|pwd|passphrase|cookie|x[_-]auth"
     r"|(?:access|auth|api|bearer|session|refresh|security)[_-]?token|client[_-]?secret"
-    r"|password|passwd|secret|authorization|credentials?)|key|token|sig|signature|bearer",
+    r"|password|secret|authorization|credentials?)|key|token|sig|signature|bearer",
     re.IGNORECASE,
 )
 """Names that hold secrets, matched as a whole."""
@@ -31,12 +34,31 @@ _BEARER = re.compile(r"(?:Bearer|Basic) \S{6,}")
 _USERINFO = re.compile(r"(?<=//)[^/\s'\"]*@")
 
 
+SHORTEST = 8
+"""Characters from which the value of a variable is taken for a secret: shorter ones are words."""
+
+
 def redact(text: str) -> str:
     """Return `text` without what looks like a key or is one of ours, and without URLs' users."""
-    secrets = [v for k, v in os.environ.items() if k.endswith(("_KEY", "_TOKEN")) and len(v) > 7]
-    for secret in secrets:
-        text = text.replace(secret, "***")
+    for name, value in os.environ.items():
+        named = name.endswith(("_KEY", "_TOKEN")) or _NAMES.fullmatch(name)
+        if named and len(value) >= SHORTEST:
+            text = hide(text, value)
     return _USERINFO.sub("***@", _KEY.sub("***", text))
+
+
+def hide(text: str, secret: str) -> str:
+    """Return `text` without `secret`, be it plain, quoted as in a URL, or in base64."""
+    for form in _forms(secret):
+        text = text.replace(form, "***")
+    return text
+
+
+@cache
+def _forms(secret: str) -> tuple[str, ...]:
+    encoded = base64.b64encode(secret.encode()).decode()
+    quoted = (quote(secret, safe=""), quote_plus(secret))
+    return (secret, *quoted, encoded, encoded.rstrip("="))
 
 
 def refuse_secrets(where: str, options: Mapping[str, Any]) -> None:
@@ -104,3 +126,15 @@ def _leaves(options: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(value, name)
     else:
         yield name, options
+
+
+def check_variable(name: str | None) -> None:
+    """Make sure that the name of an environment variable is one, and not the key itself.
+
+    Raises:
+        ValueError: without the name, which may be the key.
+    """
+    if name is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*|[a-z_][a-z_]{0,39}", name):
+        raise ValueError(
+            "api_key_env is the name of a variable, such as MY_API_KEY, which holds the key"
+        )

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.metadata
-import os
 import platform
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,6 +9,7 @@ from functools import partial
 import aloe
 from aloe.agents.registry import models_in_use, prompts_of
 from aloe.config import DEFAULT_MODEL, Config
+from aloe.cores import count_cores
 from aloe.errors import AloeError
 from aloe.graphs.role_checks import Check, check_roles
 from aloe.memory.embedder import MiniLmEmbedder
@@ -45,7 +45,7 @@ def _attempt(what: str, check: Callable[[], str]) -> Check:
 
 def _check_installation() -> Iterator[Check]:
     yield Check("aloe", True, f"{aloe.__version__} on Python {platform.python_version()}")
-    yield Check("processor", True, f"{len(os.sched_getaffinity(0))} cores")
+    yield Check("processor", True, f"{count_cores()} cores")
     for package in NEEDED:
         yield Check(package, True, importlib.metadata.version(package))
     for package in FOR_TRAINING:

@@ -6,7 +6,6 @@ workers cost start-up time and memory, and are taken beyond that.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 
 from aloe.calls.log import CallLog
 from aloe.config import Config
+from aloe.cores import count_cores
 from aloe.errors import ConfigError
 from aloe.graphs.checkpoints import Checkpoints
 from aloe.graphs.plan import PlannedTree
@@ -158,7 +158,7 @@ def count_workers(config: Config, trees: int, calls: CallLog) -> int:
     )
     if capped or not served:
         return 1
-    return max(1, min(wanted, len(os.sched_getaffinity(0))))
+    return max(1, min(wanted, count_cores()))
 
 
 def _check_reachable_from_elsewhere(models: dict[str, Model]) -> None:

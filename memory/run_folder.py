@@ -179,7 +179,7 @@ def read_trees(path: Path) -> Iterator[Tree]:
     file = path / "trees.jsonl" if path.is_dir() else path
     if not file.exists():
         raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
-    lines = read_lines(file)
+    lines, seen = read_lines(file), dict[str, int]()
     for number, line in lines:
         try:
             tree = parse_record(Tree, file, number, line, what=_NO_TREE)
@@ -187,6 +187,9 @@ def read_trees(path: Path) -> Iterator[Tree]:
             if _is_torn(line) and not _ends_whole(file) and next(lines, None) is None:
                 return
             raise
+        if (before := seen.setdefault(tree.id, number)) != number:
+            reason = f"tree {tree.id} is on line {before} already; delete one of the two lines"
+            raise InputError(file, reason, line=number)
         yield tree
 
 
@@ -194,6 +197,8 @@ def _is_torn(line: str) -> bool:
     """Whether a line is the beginning of an object, which has no end."""
     try:
         json.loads(line)
+    except RecursionError:
+        return False
     except ValueError:
         return line.startswith("{")
     return False

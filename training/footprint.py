@@ -8,7 +8,6 @@ more of an MLP (see `aloe.training.activations`), and a machine that starts to s
 out-of-memory kill after an hour, costs more than a wrong refusal that says what to change.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,10 +42,9 @@ def measure_free_bytes() -> int:
     """Return the memory that is free on the GPU, or on the machine if there is none."""
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise OSError("/proc/meminfo does not say how much memory is available")
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def check_fits(needed: int, free: int, *, lora: bool, checkpointing: bool) -> None:

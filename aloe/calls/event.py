@@ -1,15 +1,22 @@
 """One model call as a line of events.jsonl: written when it ends, read by whoever goes on.
 
-A kill may tear the last line, and a line that is no event has nothing to say: both are passed over.
+A kill may tear the last line, which is passed over. Any other line that is not an event is refused:
+what it said is lost, and a run that went on without it would pay for its call again.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NotRequired, TextIO
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from aloe.errors import InputError
+from aloe.files.records import describe
 from aloe.files.writing import explain_failure
 from aloe.models.open import Message
 
@@ -51,6 +58,40 @@ class Event:
     error: str | None = None
 
 
+class _Reply(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow", allow_inf_nan=False, strict=True)  # type: ignore[misc]
+    text: str
+
+
+class _Line(TypedDict):
+    """What readers rely on; runs from before something was recorded lack it."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", allow_inf_nan=False, strict=True)  # type: ignore[misc]
+    role: str
+    model: NotRequired[str]
+    tree: str | None
+    node: str | None
+    outcome: str
+    started: NotRequired[float]
+    latency: float
+    input_tokens: int
+    cached_tokens: NotRequired[int]
+    output_tokens: int
+    cost: float | None
+    key: str
+    carried: NotRequired[bool]
+    prompt: NotRequired[list[str]]
+    texts: NotRequired[dict[str, tuple[str, str]]]
+    arguments: NotRequired[dict[str, Any]]
+    reply: _Reply | None
+    error: str | None
+
+
+@cache
+def _adapter() -> TypeAdapter[_Line]:
+    return TypeAdapter(_Line)
+
+
 @contextmanager
 def appending(path: Path) -> Iterator[TextIO]:
     """Open an events file for further lines; what could not be written has been reported then.
@@ -81,24 +122,35 @@ def write_event(file: TextIO, event: Event) -> None:
 
 
 def read_events(path: Path, tree: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the events of one tree, or of all; those of other trees are passed over unread."""
+    """Yield the events of one tree, or of all; those of other trees are passed over unread.
+
+    Raises:
+        InputError: a line is not an event (with its number).
+    """
     if not path.exists():
         return
     wanted = (tree or "").encode()
     with path.open("rb") as file:  # in text mode, a bare carriage return would end a line too
-        for line in file:
-            if (
-                wanted in line
-                and (event := parse_event(line)) is not None
-                and (tree is None or event.get("tree") == tree)
-            ):
+        for number, line in enumerate(file, 1):
+            if wanted not in line:
+                continue
+            try:
+                event = parse_event(line)
+            except ValueError as error:
+                if not line.endswith(b"\n"):
+                    return
+                raise InputError(path, f"{error}; delete the line", line=number) from None
+            if tree is None or event.get("tree") == tree:
                 yield event
 
 
-def parse_event(line: bytes) -> dict[str, Any] | None:
-    """Return the event in a line; None for a torn line, left by a kill."""
+def parse_event(line: bytes) -> dict[str, Any]:
+    """Return the event in a line.
+
+    Raises:
+        ValueError: it holds none; the message says why.
+    """
     try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) else None
+        return dict(_adapter().validate_json(line))
+    except ValidationError as error:
+        raise ValueError(describe(error, "not a recorded call")) from None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from aloe.console import finish, stdout
+from aloe.console import finish, show_text
 
 
 class Kind(StrEnum):
@@ -30,4 +30,4 @@ def schema(
     if as_json:
         finish(found, as_json=True)
     else:
-        stdout().print(json.dumps(found, indent=2), highlight=False, soft_wrap=True, markup=False)
+        show_text(json.dumps(found, indent=2))

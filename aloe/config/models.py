@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from aloe.config.settings import Settings
 from aloe.models.instances import is_chat, keep_function, keep_instance
-from aloe.secrets import check_base_url, check_model_url, refuse_secrets
+from aloe.secrets import check_base_url, check_model_url, check_variable, refuse_secrets
 
 DEFAULT_MODEL = "local:smollm2-135m"
 
@@ -63,6 +63,7 @@ class ModelConfig(Settings):
     def _no_secrets(self) -> Self:
         check_model_url(self.model)
         check_base_url(self.base_url)
+        check_variable(self.api_key_env)
         refuse_secrets("options", self.options)
         return self
 

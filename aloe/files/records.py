@@ -116,7 +116,7 @@ def describe(error: ValidationError, what: str = "") -> str:
     """Return the first problem with its key, after `what` the whole is called for it."""
     problem = error.errors()[0]
     key = ".".join(map(str, problem["loc"]))
-    return ": ".join(filter(None, (what, key, problem["msg"])))
+    return ": ".join(filter(None, (what, key, problem["msg"].removeprefix("Value error, "))))
 
 
 def _stripped(line: str) -> str:

@@ -23,7 +23,7 @@ from aloe.models.advice import likely_cure, not_json
 from aloe.models.http_answer import ServerError, UnreadableError, causes, server_error
 from aloe.models.limits import duration
 from aloe.models.rejections import overflowed
-from aloe.secrets import redact
+from aloe.secrets import hide, redact
 
 Kind = Literal["again", "refused", "too long", "hopeless"]
 
@@ -122,7 +122,7 @@ def sort_failure(
     """
 
     def cleared(text: str) -> str:
-        return redact(text.replace(key, "***") if key else text)
+        return redact(hide(text, key) if key else text)
 
     failure = read_failure(error, variable)
     said = cleared(failure.words)[:SHOWN]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from aloe.cores import count_free_cores
 from aloe.errors import ConfigError, ModelError
 from aloe.models.control_tokens import control_pattern
 from aloe.models.gguf_header import read_header
@@ -173,7 +174,9 @@ def start_server(
     params.api_keys = [key]
     params.n_parallel = slots
     params.n_ctx = slots * context
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    # Threads wait for each other at every layer: on a core shared with other work two are several
+    # times slower than one.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = count_free_cores()
     params.cache_ram_mib = CACHE_MIB
     params.ui = False
     params.verbosity = -1
@@ -260,15 +263,3 @@ def _bypass_proxy() -> None:
     spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, (spared, "127.0.0.1")))
-
-
-def _threads() -> int:
-    """Return how many cores to use: those of this process that nobody keeps busy right now.
-
-    llama.cpp's threads wait for each other at every layer, so on a core shared with other work two
-    threads are several times slower than one.
-    """
-    cores = len(os.sched_getaffinity(0))
-    running = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0]
-    others = int(running) - 1
-    return max(1, cores - max(0, others))

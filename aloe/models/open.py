@@ -37,7 +37,7 @@ from aloe.models.reply import Reply as Reply
 from aloe.models.thoughts import thoughts_apart
 from aloe.models.usage import count_usage
 from aloe.schema import digest
-from aloe.secrets import redact
+from aloe.secrets import hide, redact
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and text, as LangChain and every chat API take them."""
@@ -222,8 +222,8 @@ def _reply(answer: AIMessage, messages: Sequence[tuple[str, str]], key: str | No
 
 def _writable(text: str, key: str | None) -> str:
     """Return a text that any file takes, and that gives away no key."""
-    if key and key in text:  # a server that echoes what it was sent
-        text = text.replace(key, "***")
+    if key:  # a server that echoes what it was sent
+        text = hide(text, key)
     # Half a surrogate pair, which JSON can carry, could not be written to any file.
     return text.encode("utf-8", "replace").decode()
 

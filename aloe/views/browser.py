@@ -15,11 +15,13 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
+from textual.filter import LineFilter
 from textual.widgets import Footer, Static
 from textual.widgets import Tree as Branches
 from textual.widgets.tree import TreeNode
 
 from aloe.calls.recorded_call import RecordedCall, read_calls
+from aloe.views.escape_filter import EscapeFilter
 from aloe.views.marks import LEGEND, preference
 from aloe.views.node import calls_about, node_view
 from aloe.views.siblings import SiblingView
@@ -118,6 +120,10 @@ class Browser(App[None]):
         self._read: tuple[int, list[RecordedCall]] | None = None
         self._hung: dict[Place, TreeNode[Place]] = {}
         self._siblings = False
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line passes before the terminal gets it."""
+        return [*super().get_line_filters(), EscapeFilter()]
 
     def compose(self) -> ComposeResult:
         """Lay out both sides, the legend and the keys."""

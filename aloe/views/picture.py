@@ -4,9 +4,10 @@ import re
 from io import StringIO
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.terminal_theme import SVG_EXPORT_THEME
 
+from aloe.console import EscapingConsole
 from aloe.files.writing import replace_text
 
 WIDTH = 100
@@ -21,9 +22,7 @@ def save_svg(picture: RenderableType, path: Path, *, title: str) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    console = Console(
-        record=True, width=WIDTH, file=StringIO(), emoji=False, color_system="truecolor"
-    )
+    console = EscapingConsole(record=True, width=WIDTH, file=StringIO(), color_system="truecolor")
     console.print(picture)
     svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="aloe")
     # rich names fonts on a server of others; a reader's own will do.

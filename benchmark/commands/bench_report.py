@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aloe.console import finish, stderr, stdout
+from aloe.console import finish, show_text, stderr
 from aloe.options import Json
 
 EXTRAS = {"pyarrow": "parquet", "matplotlib": "plots"}
@@ -38,12 +38,11 @@ def report(
     written, lacking = write_report(read_bench(folder), [read_passport(file) for file in files])
     if not as_json:
         for path in written:
-            stdout().print(str(path), soft_wrap=True, highlight=False)
+            show_text(str(path))
     for package in lacking:
         stderr().print(
             f"{MAKES[package]} needs {package}: pip install 'aloe-align[{EXTRAS[package]}]'",
             soft_wrap=True,
-            markup=False,
             highlight=False,
         )
     finish({"written": [str(path) for path in written], "lacking": lacking}, as_json=as_json)

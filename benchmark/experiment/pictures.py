@@ -31,11 +31,12 @@ def draw_levels(
     _save(picture, path)
 
 
-def draw_adaptation(path: Path, levels: Mapping[str, Sequence[float | None]]) -> None:
+def draw_adaptation(path: Path, levels: Mapping[str, Sequence[Figure]]) -> None:
     """Draw the share of wishes kept by turn, a plain line for each model: the README's picture."""
     picture = Picture(figsize=(6, 2.6), layout="constrained")
     axes = picture.add_subplot()
-    for name, values in levels.items():
+    for name, figures in levels.items():
+        values = [float("nan") if each.value is None else each.value for each in figures]
         (line,) = axes.plot(range(1, len(values) + 1), values, marker="o", linewidth=2)
         axes.annotate(
             name, (len(values), values[-1]), (8, 0), textcoords="offset points",

@@ -202,8 +202,7 @@ def draw_levels_beside(
     curves = {each.name: each.result.curves for each in found}
     draw_levels(_beside(path, "levels.svg"), curves, more or {})
     plain = {"base": curves["base"]["own"], "trained": curves[best]["own"]}
-    levels = {name: [each.value for each in figures] for name, figures in plain.items()}
-    draw_adaptation(_beside(path, "adaptation.svg"), levels)
+    draw_adaptation(_beside(path, "adaptation.svg"), plain)
     return f"![AL by turn, with 95% bands]({path.stem}/levels.svg)"
 
 

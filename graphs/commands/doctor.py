@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import EXIT_CODE
@@ -30,7 +30,7 @@ def doctor(
     checks = list(check_everything(resolved, talk=talk))
     table = Table(box=None, show_header=False)
     for what, well, found in checks:
-        table.add_row("[green]ok[/]" if well else "[red]no[/]", escape(what), escape(found))
+        table.add_row(Text("ok", "green") if well else Text("no", "red"), what, found)
     show(table, as_json=as_json)
     ok = all(check.well for check in checks)
     finish({"ok": ok, "checks": checks}, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aloe.console import finish, stdout
+from aloe.console import finish, show_text
 from aloe.options import Json
 
 
@@ -30,7 +30,7 @@ def graph(
     drawn = _find_graph(name).get_graph(xray=True)
     text = drawn.draw_mermaid().replace("\t", "    ")
     if not as_json:
-        stdout().print(text, highlight=False, markup=False, soft_wrap=True)
+        show_text(text)
     result = {"graph": name.value, "nodes": list(drawn.nodes), "mermaid": text}
     finish(result, as_json=as_json)
 

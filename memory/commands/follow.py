@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def _lines(
             line = file.readline()
             if line.endswith(b"\n"):
                 heard = time.monotonic()
-                if event := parse_event(line):
-                    yield event
+                with suppress(ValueError):  # it is not for whoever looks on to refuse a line
+                    yield parse_event(line)
             elif until is not None:
                 return
             else:

@@ -97,7 +97,7 @@ def _card(persona: "Persona") -> RenderableType:
         said = origin.model_dump(exclude_none=True, exclude_defaults=True)
         words = ", ".join(f"{key} {_short(value)}" for key, value in said.items())
         lines.append(Text(f"{kind}: {words}", style="dim"))
-    return Panel(Group(*lines), title=persona.id, title_align="left")
+    return Panel(Group(*lines), title=Text(persona.id), title_align="left")
 
 
 def _short(value: Any) -> str:

@@ -11,7 +11,7 @@ import pytest
 from builders import scripted_model
 from langchain_core.messages import AIMessage
 
-from aloe.calls.event import Event, read_events
+from aloe.calls.event import Event, appending, read_events, write_event
 from aloe.calls.log import CallLog
 from aloe.calls.recorded_call import read_calls
 from aloe.calls.sample import sampling
@@ -166,7 +166,10 @@ def test_a_cancelled_call_leaves_no_line() -> None:
 
 def test_a_torn_line_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_text('{"key": "a"}\n{"key": "b"}\n{"key": "c", "re', encoding="utf-8")
+    with appending(path) as file:
+        for key in "ab":
+            write_event(file, Event(role="user", model="m", tree=None, node=None, key=key))
+        file.write('{"key": "c", "re')
     assert [event["key"] for event in read_events(path)] == ["a", "b"]
     assert list(read_events(tmp_path / "none.jsonl")) == []
 
@@ -205,8 +208,10 @@ def test_what_was_sent_is_kept_of_a_failed_call_and_unknown_of_an_old_one(tmp_pa
     path = tmp_path / "events.jsonl"
     with path.open("w") as file, suppress(CallError):
         ask(CallLog(file), scripted_model(Counting(CallError("no"))), "Why?")
+    old_line = vars(Event(role="user", model="m", tree="t1", node=None))
     with path.open("a") as file:
-        file.write('{"tree": "t1", "reply": null}\n')
+        file.write(json.dumps({k: old_line[k] for k in old_line if k not in ("prompt", "texts")}))
+        file.write("\n")
     with path.open("ab") as torn:
         torn.write('{"tree": "t1", "torn é'.encode()[:-1])
     failed, old = read_calls(path, "t1")

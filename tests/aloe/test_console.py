@@ -1,6 +1,12 @@
 import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from builders import SCRIPTED
 from rich.text import Text
 
 from aloe import console
@@ -41,3 +47,26 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with picture.running():
         picture.update()
     assert capsys.readouterr() == ("", "")
+
+
+def test_closed_streams_are_nobodys_sockets(personas_file: Path, tmp_path: Path) -> None:
+    """uvloop aborted where the number of a closed stream went to something of its own."""
+    code = "import offline; from aloe.cli import main; main()"
+    words = ["simulate", "--personas", personas_file, "--model", SCRIPTED, "--trees", 1]
+    words += ["--turns", 1, "--out", tmp_path / "run"]
+    line = shlex.join([sys.executable, "-c", code, *map(str, words)])
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(["sh", "-c", f"{line} <&- >&- 2>&-"], env=paths, check=False)
+    assert ran.returncode == 0
+    assert (tmp_path / "run/trees.jsonl").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["schema tree", "graph", "bench list --json"])
+def test_a_full_device_is_said_in_one_line(words: str) -> None:
+    code = "import offline; from aloe.cli import main; main()"
+    line = f"{shlex.join([sys.executable, '-c', code])} {words} > /dev/full"
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(["sh", "-c", line], env=paths, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1].startswith("aloe: standard output cannot be written")
+    assert "Traceback" not in ran.stderr

@@ -1,5 +1,7 @@
+import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from command import RunAloe
@@ -94,6 +96,26 @@ def test_texts_are_cleared_of_users_and_keys(monkeypatch: pytest.MonkeyPatch) ->
     assert redact("at http://user:pw@h:1/v1 and //tok@h") == "at http://***@h:1/v1 and //***@h"
     assert redact("sk-proj-abcdef AIzaSyA1234567890abcdefghijkl") == "*** ***"
     assert redact("a hf_hub_download failed for user@h") == "a hf_hub_download failed for user@h"
+
+
+@pytest.mark.parametrize(
+    "name", ["MY_SERVICE_KEY", "HUB_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY"]
+)
+def test_a_secret_of_the_environment_is_hidden_in_every_form(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    secret = "open sesame/123+=="
+    monkeypatch.setenv(name, secret)
+    encoded = base64.b64encode(secret.encode()).decode()
+    for form in (secret, quote(secret, safe=""), quote_plus(secret), encoded):
+        assert redact(f"sent <{form}> there") == "sent <***> there"
+
+
+@pytest.mark.parametrize("key", ["sk-proj-abcdef123456", "3f9a0c1b2d4e5f60718293a4b5c6d7e8", "a b"])
+def test_a_key_in_place_of_its_variable_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ConfigError, match="name of a variable") as error:
+        load(None, {"models.user.api_key_env": key})
+    assert key not in str(error.value)
 
 
 def test_a_url_without_its_scheme_is_told() -> None:

@@ -27,7 +27,7 @@ from rich.console import Console
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
-from aloe.config import Config
+from aloe.config import Config, UserConfig
 from aloe.graphs.context import make_context
 from aloe.graphs.rollouts import plan_rollouts, roll_out
 from aloe.memory.api import relabel, to_frame
@@ -155,19 +155,31 @@ class Marker:
 
 
 def by_rule(**parts: Any) -> dict[str, Any]:
-    return {"user": RuleUser(), "inducer": Marker(), **parts}
+    return {"user": RuleUser(), "inducer": Marker()} | parts
 
 
 def test_rollouts_that_begin_alike_share_what_is_said() -> None:
-    tree = grow(settings(count=0), persona=PICKY, **by_rule())
-    found = rolled(tree, settings(), **by_rule())
+    alike = {"user": Answering(), "inducer": Marker()}
+    tree = grow(settings(count=0), persona=PICKY, **alike)
+    found = rolled(tree, settings(), **alike)
     shared = [n for n in tree.nodes if n.role == "user" and n.turn == 2]
     replies = [each for node in shared for each in found.children(node.id)]
     before = [each for node in shared for each in tree.children(node.id)]
     assert replies[: len(before)] == before
-    assert len(replies) > len(before), "the rule says the same, the assistants do not"
+    assert len(replies) > len(before), "the user says the same, the assistants do not"
     assert len({node.id for node in found.nodes}) == len(found.nodes)
     assert merge([found, tree]) == [found]
+
+
+def test_a_user_by_rule_who_draws_what_to_say_draws_anew_in_each_rollout() -> None:
+    reticent = RuleUser(config=UserConfig(disclosure="reticent", complains=0.5, volunteers=0.5))
+    wanted = settings(count=8, until_turn=1)
+    tree = grow(settings(count=0), persona=PICKY, **by_rule(user=reticent))
+    found = rolled(tree, wanted, **by_rule(user=reticent))
+    replies = {verdict.first for verdict in tree.verdicts[:1]}
+    said = {each.content for reply in replies for each in found.children(reply)}
+    assert len(said) > 1
+    assert rolled(tree, wanted, **by_rule(user=reticent)) == found
 
 
 def test_every_reader_copes_with_several_messages_below_a_reply(
@@ -182,7 +194,8 @@ def test_every_reader_copes_with_several_messages_below_a_reply(
     assert [path for path in more if path in paths] == paths
     told = [(turn["user"], turn["assistant"]) for path in paths for turn in path]
     assert all((turn["user"], turn["assistant"]) in told for path in more for turn in path)
-    assert len({json.dumps(path) for path in more}) == len(more)
+    beginnings = [path[:end] for path in more for end in range(1, len(path))]
+    assert not [path for path in more if path in beginnings or more.count(path) > 1]
     prompts = [row["prompt"][-1]["content"] for row in ROWS["grpo"](ROLLED, Counter())]
     assert len(prompts) == sum(node.role == "user" for node in ROLLED.nodes)
     assert len(to_frame([ROLLED])) == len(ROLLED.nodes)
@@ -221,7 +234,7 @@ class Answering:
         parent = path[-1].id if path else None
         return UserNode.of(parent, text, tree=tree, turn=len(path) // 2 + 1)
 
-    def done(self, persona: Persona, user: UserNode) -> bool:
+    def done(self, persona: Persona, tree: str, path: Turns) -> bool:
         return False
 
 

@@ -7,13 +7,17 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from builders import PERSONAS, SCRIPTED
 from command import wait_for
 
-from aloe.graphs.studio import StudioContext, simulation
+from aloe.config import load
+from aloe.errors import ConfigError
+from aloe.graphs.own_pages import OwnPages
+from aloe.graphs.studio import SETTINGS, StudioContext, simulation
 from aloe.schema import Tree
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,6 +26,15 @@ LANGGRAPH = ROOT / ".venv-studio" / "bin" / "langgraph"
 ASKED = {"profile": PERSONAS[0].profile, "personality": PERSONAS[0].personality, "seed": 3}
 
 
+@pytest.fixture
+def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the settings of the server name a model that a function answers for."""
+    file = tmp_path / "settings.toml"
+    file.write_text(load(None).with_model(SCRIPTED, None).toml())
+    monkeypatch.setenv(SETTINGS, str(file))
+
+
+@pytest.mark.usefixtures("scripted")
 def test_texts_in_and_a_tree_out() -> None:
     context = StudioContext(model=SCRIPTED, turns=2, expansion="both")
     answer = asyncio.run(simulation().ainvoke(ASKED, context=context))
@@ -30,8 +43,52 @@ def test_texts_in_and_a_tree_out() -> None:
     assert sum(node.role == "user" for node in tree.nodes) == 3
 
 
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "scripted:builtins:print"},
+        {"model": "openai:gpt-4o"},
+        {"model": "local:smollm2-135m"},
+        {"model": f"{SCRIPTED} "},
+        {"expansion": "os:system"},
+    ],
+)
+def test_a_request_names_no_model_and_no_code_of_its_own(asked: dict[str, str]) -> None:
+    context = StudioContext(**{"model": SCRIPTED, **asked})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="settings"):
+        asyncio.run(simulation().ainvoke(ASKED, context=context))
+
+
+@pytest.mark.parametrize(
+    ("origin", "heard"),
+    [
+        (None, True),
+        ("http://localhost:3000", True),
+        ("http://[::1]:3000", True),
+        ("https://studio.example", True),
+        ("https://evil.example", False),
+        ("https://studio.example.evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("null", False),
+    ],
+)
+def test_pages_of_others_are_not_heard(origin: str | None, heard: bool) -> None:
+    async def served(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def ask() -> int:
+        pages = OwnPages(served, also=("https://studio.example",))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(pages)) as client:
+            given = {"origin": origin} if origin else {}
+            return (await client.post("http://x/runs/wait", headers=given)).status_code
+
+    assert asyncio.run(ask()) == (200 if heard else 403)
+
+
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[str]:
+def served(tmp_path: Path, scripted: None) -> Iterator[str]:
     """Start `langgraph dev` and return its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -66,6 +123,8 @@ def test_langgraph_dev_runs_a_tree_over_http(served: str) -> None:
     body = {"assistant_id": "simulation", "input": ASKED, "context": context}
     answer = httpx.post(f"{served}/runs/wait", json=body, timeout=120)
     tree = Tree.model_validate(answer.json()["tree"])
+    foreign = {"origin": "https://evil.example", "content-type": "text/plain"}
+    assert httpx.post(f"{served}/runs/wait", json=body, headers=foreign).status_code == 403
     here = asyncio.run(simulation().ainvoke(ASKED, context=StudioContext(**context)))
     assert tree == Tree.model_validate(here["tree"])
     streamed = httpx.post(

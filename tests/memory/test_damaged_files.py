@@ -1,0 +1,158 @@
+"""Files of a run, damaged in any way: a right answer, or one line that names the place."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import PERSONAS, config, grow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aloe.calls.event import Event, appending, read_events, write_event
+from aloe.calls.recorded_call import read_calls
+from aloe.errors import InputError
+from aloe.memory.run_folder import read_trees
+from aloe.schema import Tree
+from aloe.training.export import ROWS, Skipped
+from aloe.views.table import TreeTable
+
+TREE = json.loads(grow(config(turns=3), persona=PERSONAS[0]).model_dump_json())
+EVENT = vars(Event(role="user", model="m", tree="t", node="n", reply={"text": "hello"}))
+ODD: tuple[Any, ...] = (
+    None, True, -1, 10**9, 10**400, 0.5, float("nan"), float("inf"), "", "x", [], {}, [[]],
+    {"a": {}},
+)  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield where anything stands in a JSON value."""
+    pairs: Any = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in pairs:
+        yield (*path, key)
+        if isinstance(inner, dict | list):
+            yield from places(inner, (*path, key))
+
+
+def damage(value: Any, rng: random.Random) -> Any:
+    """Return a copy with one thing dropped, swapped, retyped, repointed, nested or doubled."""
+    damaged = json.loads(json.dumps(value))
+    *way, key = rng.choice(list(places(damaged)))
+    at = damaged
+    for step in way:
+        at = at[step]
+    kind = rng.choice(["drop", "swap", "retype", "nest", "double"])
+    if kind == "drop":
+        del at[key]
+    elif kind == "swap":
+        *other_way, other = rng.choice(list(places(damaged)))
+        there = damaged
+        for step in other_way:
+            there = there[step]
+        at[key] = json.loads(json.dumps(there[other]))
+    elif kind == "retype":
+        at[key] = rng.choice(ODD)
+    elif kind == "nest":
+        for _ in range(rng.choice((1, 2000))):
+            at[key] = [at[key]]
+    elif isinstance(at, list):
+        at.insert(key, at[key])
+    else:
+        at[f"{key}2"] = at[key]
+    return damaged
+
+
+def nested(text: Callable[[], str]) -> str:
+    try:
+        return text()
+    except RecursionError:
+        return "[" * 3000
+
+
+def read_or_refuse(read: Callable[[], list[Any]]) -> list[Any]:
+    """Return what is read; nothing where the one line of the file is refused by its number."""
+    found: list[Any] = []
+    try:
+        found = read()
+    except InputError as error:
+        said = str(error)
+        if ":1: " not in said or "\n" in said:
+            raise
+    return found
+
+
+def use(tree: Tree) -> None:
+    """Walk a tree as exports and views do."""
+    skipped = Skipped()
+    for rows in ROWS.values():
+        list(rows(tree, skipped))
+    _ = TreeTable([tree], {}).rows
+    for node in tree.nodes:
+        tree.path(node.id)
+        tree.lost(node.id)
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32))
+def test_a_damaged_tree_is_read_right_or_refused(tmp_path_factory: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    line = nested(lambda: json.dumps(damage(TREE, rng)))
+    if rng.random() < 0.1:
+        line = line[: rng.randrange(len(line))]
+    path = tmp_path_factory.getbasetemp() / "damaged.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    for tree in read_or_refuse(lambda: list(read_trees(path))):
+        use(tree)
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32))
+def test_so_is_a_damaged_call(tmp_path_factory: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    line = nested(lambda: json.dumps(damage(EVENT, rng)))
+    path = tmp_path_factory.getbasetemp() / "events.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    for call in read_or_refuse(lambda: read_calls(path)):
+        assert isinstance(call.text + call.thoughts, str)
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda tree: tree["nodes"][0].update(parent=tree["nodes"][0]["id"]), "not preceded by"),
+    (lambda tree: tree["nodes"][1].update(parent="elsewhere"), "not preceded by"),
+    (lambda tree: tree["nodes"][0].update(turn=10**9), "has turn 1000000000"),
+    (lambda tree: tree["nodes"].append(tree["nodes"][-1]), "is there twice"),
+    (lambda tree: tree["verdicts"][0].update(node="elsewhere"), "no reply to it"),
+    (lambda tree: tree["verdicts"][0].update(second=tree["verdicts"][0]["first"]), "itself"),
+    (lambda tree: tree["verdicts"][0].update(margin=float("nan")), "finite"),
+    (lambda tree: tree.update(schema_version=2), "this program reads 1"),
+])  # fmt: skip
+def test_what_does_not_hang_together_is_named(
+    tmp_path: Path, change: Callable[[Any], None], said: str
+) -> None:
+    tree = json.loads(json.dumps(TREE))
+    change(tree)
+    path = tmp_path / "trees.jsonl"
+    path.write_text(json.dumps(tree) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        list(read_trees(path))
+
+
+def test_a_tree_that_stands_twice_is_not_read_twice(tmp_path: Path) -> None:
+    path = tmp_path / "trees.jsonl"
+    path.write_text(2 * (json.dumps(TREE) + "\n"), encoding="utf-8")
+    with pytest.raises(InputError, match="is on line 1 already"):
+        list(read_trees(path))
+
+
+def test_only_the_end_of_a_log_may_be_torn(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with appending(path) as file:
+        write_event(file, Event(role="user", model="m", tree=None, node=None))
+    whole = path.read_text()
+    path.write_text(whole + '{"role": "us')
+    assert len(list(read_events(path))) == 1
+    path.write_text('{"role": "us\n' + whole)
+    with pytest.raises(InputError, match="not a recorded call"):
+        list(read_events(path))
