@@ -8,6 +8,7 @@ questions in a reply one is answered, as people do, so the others bring nothing.
 from collections.abc import Collection, Sequence
 
 from aloe.benchmark.scores import Elicitation
+from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import AssistantNode, Node, Persona, UserNode
@@ -31,23 +32,20 @@ def follow_dialogue(
         informed: whether the model was told all about the user beforehand.
         probes: turns at which the user's person has no place in a reply.
     """
-    users, replies = nodes[::2], nodes[1::2]
-    noted = any(isinstance(each, UserNode) and each.told for each in users)
-    if scheduled and not noted:
+    users = [node for node in nodes if isinstance(node, UserNode)]
+    replies = [node for node in nodes if isinstance(node, AssistantNode)]
+    if scheduled and not any(each.told for each in users):
         return [None] * len(personas)
     found: list[Elicitation | None] = []
     known: set[str] = set()
     for turn, persona in enumerate(personas, 1):
-        user, reply = users[turn - 1], replies[turn - 1]
-        assert isinstance(user, UserNode)
-        assert isinstance(reply, AssistantNode)
         if turn > 1 and persona != personas[turn - 2]:
             known = set()  # somebody else from here on, of whom nothing is known yet
         knowable = find_knowable(persona, scheduled=scheduled)
-        told = tuple(each for each in user.told if each.about in knowable - known)
+        told = tuple(each for each in users[turn - 1].told if each.about in knowable - known)
         known |= {each.about for each in told}
-        following = users[turn] if turn < len(users) else None
-        questions = len(find_questions_in(reply.content))
+        reply, following = replies[turn - 1].content, users[turn : turn + 1]
+        questions = len(find_questions_in(reply))
         over = informed or turn in probes or known == knowable
         found.append(
             Elicitation(
@@ -56,10 +54,10 @@ def follow_dialogue(
                 known=len(known),
                 told=told,
                 questions=questions,
-                answer=following.asked if isinstance(following, UserNode) else None,
-                answered=turn < len(personas),
+                answer=following[0].asked if following else None,
+                answered=turn < len(personas) and following[0].agent != PRESCRIBED,
                 needless=max(0, questions - _wanted(persona)) if over else None,
-                broken=_count_broken(persona, known, reply.content),
+                broken=_count_broken(persona, known, reply),
             )
         )
     return found

@@ -73,7 +73,8 @@ class Elicitation(Record):
     answer: Asked | None = None
     """What the next message made of them; None: they were not about the user."""
     answered: bool
-    """Whether the user wrote a next message, to which a question could lead."""
+    """Whether the user wrote the next message, so that it could answer; what a case prescribes
+    answers nothing."""
     needless: int | None = None
     """Questions that could bring nothing, because all was known or the message was a probe; None
     where something was left to find out."""

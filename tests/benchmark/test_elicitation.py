@@ -12,6 +12,7 @@ from aloe.benchmark.elicitation import follow_dialogue
 from aloe.benchmark.figures import sample
 from aloe.benchmark.scores import Elicitation, ReplyScores, Score
 from aloe.benchmark.suite_result import compute_suite
+from aloe.graphs.dialogue import PRESCRIBED
 from aloe.schema import AssistantNode, Node, Persona, Telling, UserNode
 
 WISHES = {"emoji": "some", "greeting": "greeted", "example": "given", "thanks": "none"}
@@ -75,6 +76,13 @@ def test_who_was_told_everything_and_who_is_probed_has_nothing_to_ask() -> None:
     at_once = dialogue(("Hello? What else? Why?", everything, None), ("Yes.", [], None))
     found = follow_dialogue(at_once, [PERSONA] * 2, scheduled=False)
     assert [each.needless for each in found] == [3, 0]
+
+
+def test_what_a_case_prescribes_answers_no_question() -> None:
+    nodes = dialogue(("Emoji?", [], None), ("Lists?", [], None), ("Fine.", [], None))
+    prescribed = nodes[2].model_copy(update={"agent": PRESCRIBED})
+    found = follow_dialogue([*nodes[:2], prescribed, *nodes[3:]], [PERSONA] * 3, scheduled=False)
+    assert [each.answered for each in found] == [False, True, False]
 
 
 def test_a_question_that_the_user_wants_back_is_not_needless() -> None:
