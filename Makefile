@@ -1,4 +1,4 @@
-# make demo   installs what it needs, then runs the main job on the embedded model; no key needed
+# make demo   installs what it needs, then runs the pipeline on the embedded model; no key needed
 # make test   installs what the tests need, then runs lint, types and tests
 PYTHON ?= python3
 VENV   := .venv
@@ -32,7 +32,7 @@ types: $(VENV)/.tests
 tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
-# Which lines no test runs; counting them slows the tests down.
+# Shows which lines no test runs; slower than the tests alone.
 .PHONY: coverage
 coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
 	$(BIN)/pytest --cov --cov-report=term
@@ -101,14 +101,20 @@ bench-bench: $(VENV)/.program
 bench-cli: $(VENV)/.program
 	$(BIN)/python -m tests.performance.cli
 
-# The pictures of the README, from a run of the demo.
-.PHONY: pictures
-pictures: demo
+# The pictures of the README, from a run of the demo, and that of a chat with two scripted assistants.
+CHAT := --model scripted:aloe.examples.two_assistants:same --beside scripted:aloe.examples.two_assistants:adapting
+
+.PHONY: pictures chat-picture
+pictures: demo chat-picture
 	$(BIN)/aloe trace $(RUN) --svg docs/pictures/trees.svg
 	$(BIN)/aloe trace $(RUN) --first --svg docs/pictures/tree.svg
 
-# The documentation as a site: site/index.html opens from disk and asks the network for nothing.
-# Only its search wants a server: .venv/bin/mkdocs serve.
+chat-picture: $(VENV)/.program
+	rm -rf $(RUN)-chat
+	$(BIN)/aloe chat $(CHAT) --out $(RUN)-chat --svg docs/pictures/chat.svg < docs/pictures/chat.txt
+
+# The documentation site: site/index.html opens from disk and loads nothing from the network.
+# Only its search needs a server: .venv/bin/mkdocs serve.
 $(VENV)/.docs: $(VENV)/.program
 	$(PIP) -e ".[docs]"
 	@touch $@
@@ -117,13 +123,13 @@ $(VENV)/.docs: $(VENV)/.program
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# What the README claims, shown from end to end: docs/proof.md. Stop it at any time; the same goes on.
+# The README's claim, tested from end to end: docs/proof.md. Stop it at any time; rerun to resume.
 .PHONY: proof proof-gpu proof-quick ablations
 proof: $(VENV)/.tests
 	$(BIN)/aloe experiment --config examples/proof.toml --out runs/proof --report docs/results.md
 
-# On a GPU, with the plain CPU build of torch in the environment replaced by one for CUDA. Writes
-# runs/proof-gpu/results.md with a page for each seed; docs/results-gpu.md is the former without these.
+# On a GPU, after replacing the environment's CPU build of torch with one for CUDA. Writes
+# runs/proof-gpu/results.md with a page per seed; docs/results-gpu.md is that page alone.
 proof-gpu: $(VENV)/.tests
 	$(BIN)/aloe experiment --seeds 3 --config examples/proof-gpu.toml --out runs/proof-gpu
 

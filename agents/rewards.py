@@ -2,9 +2,9 @@
 
 Reinforcement learning works on batches of plain conversations, agents on one tree at a time. The
 functions here take what TRL's reward functions take (lists of prompts and completions, and a list
-for each further column of `aloe export --format grpo`) and hand each conversation, with the
-persona that its row carries, to the agents that also play and judge simulations. So what is
-reinforced is what the trees were judged by, and no second prompt exists.
+for each further column of `aloe export --format grpo`) and hand each conversation, with the persona
+that its row carries, to the agents that also play and judge simulations. So rewards come from the
+same judge as the trees' labels, and there is no second prompt.
 """
 
 import asyncio

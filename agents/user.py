@@ -104,7 +104,7 @@ class UserAgent:
         """Return the user that `config` describes; `reader` is the model of a second reader.
 
         Raises:
-            ConfigError: a prompt of the user's own cannot be used.
+            ConfigError: a custom prompt cannot be used.
         """
         return cls(
             model=model,

@@ -1,10 +1,10 @@
 """The two streams of every command: results on stdout, everything else on stderr.
 
-Rich decides from the stream itself whether there is a terminal: in a pipe there are no colours, no
-cursor movements, and progress is a plain line now and then. Commands never print on their own.
+Rich detects from the stream whether there is a terminal: in a pipe there are no colours, no cursor
+movements, and progress is an occasional plain line. Commands never print on their own.
 
-Whatever is shown may come from a model, a server or somebody else's file. So texts are never read
-as markup, and what a terminal would obey is shown in place of being sent (`EscapingConsole`).
+Anything shown may come from a model, a server or somebody else's file. So texts are never read as
+markup, and terminal control sequences are shown instead of sent (`EscapingConsole`).
 """
 
 import json
@@ -73,6 +73,16 @@ def stderr() -> Console:
 def say(text: str, *, style: str | None = None) -> None:
     """Say one line to a person, on stderr and as it is."""
     stderr().print(text, style=style, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Say on a terminal, as long as the block runs, what is waited for."""
+    if not stderr().is_terminal:
+        yield
+        return
+    with stderr().status(text):
+        yield
 
 
 def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:

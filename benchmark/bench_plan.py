@@ -44,7 +44,7 @@ class BenchPlan:
         found = [] if self.by_rule else warn_about_judges(self.config)
         if lonely := sum(each.stand_in is None for each in self.dialogues["candidate"]):
             found.append(
-                f"{lonely} dialogues have no gain: nobody differs in life and in personality"
+                f"{lonely} dialogues have no gain: nobody differs in profile and in personality"
             )
         return found
 
@@ -116,7 +116,7 @@ def _spread(suite: Sequence[Case], limit: int | None) -> list[Case]:
 
 
 def _assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return who stands in for whom; nobody does so across suites."""
+    """Return each case's swap, which is always from the same suite."""
     suites: dict[str, list[Case]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)

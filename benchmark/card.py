@@ -1,7 +1,7 @@
-"""The model-card snippet: a bench run in one page of Markdown, with all that repeating it takes.
+"""The model-card snippet: a bench run as a page of Markdown, with everything needed to repeat it.
 
-Whoever copies a number copies what it depends on: the simulator, the judges, the cases and prompts
-by hash, the seeds, what is missing and what warns against it. It is written from the folder alone.
+Whoever copies a figure also copies what it depends on: the simulator, the judges, the cases and
+prompts by hash, the seeds, missing ratings and warnings. It is written from the folder alone.
 """
 
 from collections.abc import Mapping, Sequence

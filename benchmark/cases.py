@@ -1,12 +1,11 @@
 """The cases of the benchmark: who is played, for how long, and with what in the way.
 
-A case is one user and one dialogue still to be held. Users are crossed on purpose: the same life
-turns up with several personalities and the same personality in several lives, so that what belongs
-to a life, to a personality and to their meeting can be told apart, and intervals can be taken over
-both. The shipped suites therefore hold lives and personalities once (`profiles.jsonl`,
-`personalities.jsonl`) and name them in one line a case, with the reason why the case is in.
-Everything else is read as well: cases written out in full, personas, and the files of the original
-ALOE data.
+A case is one user and one dialogue still to be held. Users are deliberately crossed: the same
+profile occurs with several personalities and the same personality with several profiles. This
+separates the effects of profile, personality and their combination, and intervals can be taken over
+both. The shipped suites therefore store profiles and personalities once (`profiles.jsonl`,
+`personalities.jsonl`) and refer to them in one line per case, with the reason for including it.
+Full cases, personas, and the original ALOE files can be read as well.
 """
 
 import difflib
@@ -62,7 +61,7 @@ class Probe(Record):
     """A message that asks for something in which the user's person has no place."""
 
     message: str
-    """Sent as it stands; no model writes it."""
+    """Sent verbatim; no model writes it."""
     kind: Literal["fact", "neutral", "other", "wrong"]
     """`fact`: a question with one answer. `neutral`: a text for the public. `other`: something for
     somebody else. `wrong`: the user is mistaken and wants to hear otherwise."""

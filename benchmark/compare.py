@@ -1,8 +1,8 @@
-"""Is one model better than another? Paired case by case and seed by seed, and corrected.
+"""Is one model better than another? Paired by case and seed, and corrected.
 
 Both models met the same users with the same facts in the same order, so only cells that both have
-are looked at, and what a user does to both cancels out. Whoever looks at many differences finds
-some by luck: p-values are adjusted over every line of the table (Holm 1979).
+are compared, and the effect of a user on both cancels out. With many differences, some look
+significant by luck, so p-values are adjusted over all lines of the table (Holm 1979).
 """
 
 from collections.abc import Sequence
@@ -201,7 +201,7 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
         ):
             if there != here:
                 found.append(
-                    f"{sides[0].name} and {side.name} have other {what}: what differs may be theirs"
+                    f"{sides[0].name} and {side.name} differ in {what}, which may be the reason"
                 )
     for side in sides:
         if is_incomplete(side.rows):

@@ -1,8 +1,8 @@
-"""From cases to the dialogues that are to be held.
+"""From cases to the dialogues to be held.
 
-A dialogue's id depends on case and repetition only. All that the simulated user draws at random
+A dialogue's id depends on case and repetition only. Everything random about the simulated user
 follows from the id, so every model and every control meets the same users with the same facts in
-the same order, and differences between them can be taken case by case and seed by seed.
+the same order, and differences can be paired by case and seed.
 """
 
 from collections.abc import Iterable, Mapping

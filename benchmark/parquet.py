@@ -1,7 +1,7 @@
 """The scores as one flat Parquet table, for data frames: one row for each rating.
 
-`scores.jsonl` stays the truth; this is the same, unfolded. pyarrow comes with the extra `parquet`
-and with `train`.
+`scores.jsonl` remains authoritative; this is the same data, flattened. pyarrow comes with the
+extras `parquet` and `train`.
 """
 
 from collections.abc import Iterator

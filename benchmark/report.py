@@ -1,12 +1,11 @@
-"""The report of a bench run: one HTML page to look at, and the files to cite and compute from.
+"""The report of a bench run: an HTML page, and files to cite and compute from.
 
     report.html        numbers, curves, and every dialogue with its ratings, in one page
     card.md            the snippet for a model card
     scores.parquet     one row a rating, where pyarrow is installed
     plots/SUITE.{png,svg}   the curves, where matplotlib is installed
 
-The page is computed from the folder and holds nothing that the folder does not; `report.html`
-beside this file is its template.
+The page is computed from the folder alone; `report.html` beside this file is its template.
 """
 
 import importlib.util

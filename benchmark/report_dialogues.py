@@ -1,6 +1,6 @@
 """The dialogues of a bench as its page shows them: levels of cases, and turns with every rating.
 
-They travel in the page as data and are drawn when a case is opened, so that a page of a thousand
+The page contains them as data and draws them when a case is opened, so that a page with a thousand
 dialogues opens fast.
 """
 

@@ -1,9 +1,9 @@
 """What a bench run found about each reply: the one table that everything else is computed from.
 
-One line for each reply of the candidate, with all that was asked about it: how every judge rated it
-for its own user and for a swapped one, and what programs found in it. A rating that is not there
-carries the reason why, and nothing is put in its place. The words themselves stand in trees.jsonl:
-`dialogue` is the tree's id, `user` and `reply` are node ids.
+One line per reply of the candidate, with everything known about it: how each judge rated it for its
+own user and for a swapped one, and what programs found in it. A missing rating carries its reason
+and is not filled in. The texts are in trees.jsonl: `dialogue` is the tree's id, `user` and `reply`
+are node ids.
 """
 
 from collections.abc import Iterable, Iterator

@@ -72,7 +72,7 @@ class SuiteResult(Record):
     """Replies in which the candidate said nothing."""
     agreement: Agreement
     by_seed: tuple[float | None, ...]
-    """The gain (the level, where nobody stands in) of each repetition."""
+    """The gain (the level, if there is no swap) of each repetition."""
 
 
 def compute_suites(

@@ -1,8 +1,8 @@
-"""Benchmark numbers as text: a table, and the curve over the turns with its band.
+"""Benchmark figures as text: a table, and the curve over the turns with its band.
 
-Everything is drawn with characters and no colour carries meaning, so it reads the same on a
-terminal, in a log and in a mail. A curve stands on its side: one line a turn, so ten turns or
-thirty fit any width.
+Everything is drawn with characters and colour carries no meaning, so it reads the same in a
+terminal, a log and an email. A curve is drawn sideways, one line per turn, so ten turns or thirty
+fit any width.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""The agents that the nodes of a graph work with, built from settings.
+"""The agents that a graph's nodes use, built from settings.
 
-They come into a graph through its context, never through its state: the state is what a tree is
-made of.
+They enter a graph through its context, never through its state: the state is what a tree is made
+of.
 """
 
 from collections.abc import Iterable
@@ -82,7 +82,7 @@ class SimulationContext:
     disclosure: Disclosing = "schedule"
     """When users tell something."""
     roles: tuple[RoleAgent, ...] = ()
-    """Roles of the user's own beside the assistants; see `aloe.agents.roles`."""
+    """Custom roles beside the assistants; see `aloe.agents.roles`."""
 
     @property
     def places(self) -> frozenset[Place]:
@@ -129,7 +129,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
     """Build the agents that `config` describes.
 
     Raises:
-        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+        ConfigError: a custom role, judge or prompt cannot be used.
     """
     roles = make_roles(config, models, calls)
     return SimulationContext(

@@ -2,10 +2,10 @@
 
     START -> user -> candidate -> user ... -> check -> END
 
-The user may be a model, a rule, or for single turns a message that the case prescribes. Who the
-user is may change on the way, so a dialogue names a persona for every turn. What was said is held
-against the persona at the end, so that no agent hears of it. Judging is another step: it has other
-models, and a dialogue that a judge failed on is not held again.
+The user may be a model, a rule, or for single turns a message that the case prescribes. The user
+may change along the way, so a dialogue names a persona for every turn. Messages are checked against
+the persona at the end, so that no agent sees the result. Judging is a separate step: it uses other
+models, and a dialogue is not repeated because a judge failed on it.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """A simulation in its run folder: prepared, grown, resumed, extended, forked, replayed.
 
-Whatever a run can be refused for is found in `prepare`, before anything is written.
+Every reason to refuse a run is found in `prepare`, before anything is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -228,5 +228,5 @@ def _check_same_trees(
     if strangers := sorted(there - known):
         raise ConfigError(
             f"{folder.path} holds {len(strangers)} trees that do not come from these personas "
-            f"({strangers[0]} is the first); name the file it was begun with, or another folder"
+            f"({strangers[0]} is the first); name the file it was started with, or another folder"
         )

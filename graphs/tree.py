@@ -2,12 +2,12 @@
 
     START -> expand => turn x branches -> expand ... -> END
 
-`expand` decides what is continued, and each branch to be continued gets a turn
-(`aloe.graphs.turn`), all in parallel. LangGraph keeps the results of parallel tasks in the order in
-which they were sent, so a tree does not depend on who answers first.
+`expand` decides what is continued, and each such branch gets a turn (`aloe.graphs.turn`), all in
+parallel. LangGraph returns the results of parallel tasks in the order they were sent, so a tree
+does not depend on which model answers first.
 
-A conversation may outgrow what a model reads. Then its branch ends with the turn before, and the
-rest of the tree goes on.
+A conversation may outgrow a model's context window. Then its branch ends with the turn before, and
+the rest of the tree continues.
 """
 
 import logging

@@ -18,7 +18,7 @@ def read_trees(path: str | Path) -> list[Tree]:
     """Return the trees of a run folder, or of a trees.jsonl.
 
     Raises:
-        InputError: there are none, or a line is no tree (with its number).
+        InputError: there are none, or a line is not a tree (with its number).
     """
     return list(run_folder.read_trees(Path(path)))
 
@@ -51,7 +51,7 @@ def to_frame(trees: Iterable[Tree]) -> "pandas.DataFrame":
     """Return a pandas.DataFrame with one row for each message of `trees`.
 
     Columns: `tree`, `persona`, `node`, `parent` (None opens a tree), `turn` (from 1), `role`,
-    `agent`, `content`, `revealed` (what a user message tells, in its own words), `won` and `lost`
+    `agent`, `content`, `revealed` (what a user message reveals, in its own words), `won` and `lost`
     (comparisons of a reply with a sibling; ties and abstentions count for neither) and `faults`.
 
     Raises:

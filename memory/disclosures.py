@@ -1,14 +1,14 @@
-"""The check of disclosures: what the user said, held against what the persona is.
+"""The disclosure checker: compares what the user said with the persona.
 
-The inducer marks disclosures from the conversation alone, so hints cannot leak. Whether it marks
-them well is asked here, afterwards and by program: every sentence of the user is compared with
-every statement of the persona, by cosine of MiniLM vectors and by the words that vectors blur
-(names, numbers, denial). A sentence *reveals* a statement, *contradicts* one, or is *invented*.
-From that follow the recall and precision of the inducer, the drift of the simulated user, and which
-replies read minds: they use what the user had not said on their path.
+The inducer marks disclosures from the conversation alone, so hints cannot leak. This module checks
+afterwards, by program, how well it does: every sentence of the user is compared with every
+statement of the persona, by cosine of MiniLM vectors and by the words that vectors blur (names,
+numbers, negation). A sentence *reveals* a statement, *contradicts* one, or is *invented*. This
+gives the inducer's recall and precision, the simulated user's drift, and which replies read minds:
+those that use what the user had not said on their path.
 
 Nothing here reaches an agent. The thresholds were set on 64 hand-labelled sentences (63 are judged
-as labelled) and tried on 28 others (26 are); both stand in `tests/disclosures.py`. They hold for
+as labelled) and tested on 28 others (26 are); both are in `tests/disclosures.py`. They hold for
 MiniLM only.
 """
 

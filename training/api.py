@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def to_dataset(
     trees: Iterable[Tree], row_format: Format, *, label: Label = "judge", origin: bool = False
 ) -> "datasets.Dataset":
-    """Return the rows of `trees` that TRL loads as they are, as `aloe export` writes them.
+    """Return the rows of `trees` as `aloe export` writes them, ready for TRL.
 
     Args:
         trees: finished trees, such as those of `aloe.simulate` or `aloe.read_trees`.
@@ -75,12 +75,12 @@ def train(
     Args:
         method: `sft`, `dpo`, `kto`, `reward` or `grpo`.
         data: trees, or a run folder, dataset folder or file of rows.
-        out: folder of the model; a training that was stopped goes on from there.
-        model: base, as a model string; None: what the settings say.
-        start: checkpoint to go on from, such as SFT's; None: the base.
+        out: folder of the model; a training that was stopped is resumed.
+        model: base, as a model string; None: that of the settings.
+        start: checkpoint to start from, such as SFT's; None: the base.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key.
-        progress: called with a `TrainingProgress`, often.
+        progress: called frequently with a `TrainingProgress`.
         training: values of `[training]`, such as `tree_packing=False`.
 
     Raises:

@@ -1,11 +1,10 @@
 """Training rows, from wherever they are: a run folder, a dataset folder, a file.
 
 Every source gives the same rows: TRL's conversational columns, the tree that a row belongs to and
-the weight of a comparison. An export says which tree a row is from; in a bare file rows that open
-with the same messages are taken to be one tree, which is all that packing needs. Everything that
-could spoil a training is looked for here, before a model is loaded, and named with its line. A
-column that is null counts as absent; one of another type than it should have is refused, never
-replaced.
+the weight of a comparison. An export says which tree a row is from; in a bare file, rows that start
+with the same messages are treated as one tree, which is all that packing needs. Everything that
+could spoil a training is checked here, before a model is loaded, and reported with its line. A null
+column counts as absent; one of the wrong type is refused, never replaced.
 
 The weight of a comparison is how sure the judge was (the share of votes for the outcome) divided
 by how many comparisons share its prompt: K candidates give K(K-1)/2 pairs on one prompt, and should
@@ -189,7 +188,7 @@ def _file(data: Path, method: Method) -> Path:
     if data.is_file():
         return data
     if not data.is_dir():
-        raise InputError(data, "is no file but a pipe or a device, and is read more than once; "
+        raise InputError(data, "is a pipe or a device, and has to be read more than once; "
                                "write it to a file first")  # fmt: skip
     stems = (FORMAT[method], "train", f"{FORMAT[method]}/train")
     names = ["trees.jsonl", *(stem + suffix for stem in stems for suffix in SUFFIXES)]
@@ -244,7 +243,7 @@ def _examples(raw: Any, method: Method) -> Iterator[dict[str, Any]]:
             yield {**columns, "prompt": prompt, "completion": completion}
     elif "conversations" in columns and "prompt" not in columns:
         raise UnfitError(
-            "has 'conversations' of another layout than the paper's; rename 'from' and 'value' to "
+            "'conversations' does not have the paper's layout; rename 'from' and 'value' to "
             "'role' (system, user, assistant) and 'content', and the column to 'messages' for sft"
         )
     else:

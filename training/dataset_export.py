@@ -1,7 +1,7 @@
 """An export: trees of a run in, a file of rows or a dataset folder out.
 
-What would make it useless (an exporter that is not there, notes that nobody took, a judge that is
-not good enough) is looked for before anything is written.
+Anything that would make it useless (a missing exporter, notes that no role left, a judge that is
+not good enough) is found before anything is written.
 """
 
 from collections import Counter
@@ -186,11 +186,11 @@ def _check_out(plan: ExportPlan) -> None:
     if plan.to_file and plan.test_share:
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
     if out.resolve() in (run.resolve(), (run / "trees.jsonl").resolve()):
-        raise ConfigError(f"--out is what is read ({out}); name another")
+        raise ConfigError(f"--out is also the input ({out}); name another")
     if not plan.to_file and out.is_file():
         raise ConfigError(f"{out} is a file; name a folder, or a file ending in {types}")
     if not plan.to_file and out.name.lower().endswith(OTHER_TYPES) and not out.is_dir():
-        raise ConfigError(f"{out} ends like a file and no folder; files end in {types}")
+        raise ConfigError(f"{out} looks like a file, not a folder; files end in {types}")
 
 
 def _check_notes(trees: Sequence[Tree], roles: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""A dataset folder to hand on: rows by split, and a card that says what they are.
+"""A dataset folder to share: rows by split, and a card that describes them.
 
 The layout is the one that `datasets.load_dataset(FOLDER)` reads: one file a split and a README.md
 whose front matter names them and declares what the columns hold, so that a column which is empty in
@@ -79,7 +79,7 @@ def write_folder(out: Path, rows: Mapping[Split, Sequence[Row]], card: str) -> d
     """
     held_there = {file.name for file in out.iterdir()} if out.is_dir() else set()
     if strange := held_there - {"README.md", "train.jsonl", "test.jsonl"}:
-        raise StoreError(f"{out} holds {min(strange)}, so it is no dataset; name another folder")
+        raise StoreError(f"{out} holds {min(strange)}, so it is not a dataset; name another folder")
     by_split: dict[Split, Sequence[Row]] = {split: rows.get(split, ()) for split in SPLITS}
     for split, held in by_split.items():
         if held:

@@ -1,4 +1,4 @@
-"""The agents that GRPO trains with: whoever the settings name as judge and as user."""
+"""The agents that GRPO trains with: the judge and the user in the settings."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,8 +1,8 @@
-"""What a run will take, told before its first call: calls, tokens, money and time.
+"""What a run will take, forecast before its first call: calls, tokens, money and time.
 
-The number of calls follows from the settings, as a range where a policy decides on the way how
-many replies go on. What a call costs is measured where the run folder holds calls of the role, and
-otherwise guessed from the lengths that the settings allow; which of the two it is, is said.
+The number of calls follows from the settings, as a range if a policy decides along the way how many
+replies are continued. The cost of a call is measured if the run folder has calls of that role, and
+otherwise guessed from the lengths that the settings allow; the forecast says which.
 """
 
 from collections import defaultdict

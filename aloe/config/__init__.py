@@ -7,7 +7,7 @@ agree with them, except for what cannot change a tree (`aloe.config.differences`
 
 Secrets have no place here: settings hold the *name* of the environment variable with the key.
 
-A section stands in the file of its name; all of them are offered here.
+Each section is in the file of its name; all are exported here.
 """
 
 from aloe.config.benchmark import BenchmarkConfig, Condition

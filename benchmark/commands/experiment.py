@@ -20,28 +20,31 @@ Out = Annotated[
 ]
 Quick = Annotated[
     bool,
-    typer.Option("--quick", help="Only train by SFT and compare the reward on training users."),
+    typer.Option("--quick", help="Only train SFT and compare the reward on training users."),
 ]
 Ablations = Annotated[
     list[str] | None,
-    typer.Option("--ablation", metavar="NAME", help="Also make this ablation; or `all`."),
+    typer.Option("--ablation", metavar="NAME", help="Also run this ablation, or `all`."),
 ]
 Test = Annotated[
     bool,
-    typer.Option("--test/--no-test", help="Without it, make only what the ablations need."),
+    typer.Option("--test/--no-test", help="With --no-test, run only what the ablations need."),
 ]
 Report = Annotated[
     Path | None,
     typer.Option(
         "--report",
         metavar="FILE.md",
-        help="Where the results go [DIR/results.md, or ablations.md].",
+        help="Page of results [DIR/results.md, or ablations.md].",
     ),
 ]
 Seeds = Annotated[
     int,
     typer.Option(
-        "--seeds", metavar="N", min=1, help="Experiments with this seed and the next ones."
+        "--seeds",
+        metavar="N",
+        min=1,
+        help="Experiments, with this seed and the next ones.",
     ),
 ]
 
@@ -60,9 +63,9 @@ def experiment(
 ) -> None:
     """Grow trees, train on them, and measure whether the models adapt to users they never met.
 
-    Every stage is found again by what decides its content, so the same command goes on where it
-    was stopped, and a changed setting makes anew only what depends on it. DIR/experiment.log says
-    what was done when, and when the test personas were first used.
+    Stages are addressed by what determines their content, so the same command resumes where it
+    stopped, and changing a setting reruns only what depends on it. DIR/experiment.log records
+    every step, and when the test personas were first used.
 
     Example: `aloe experiment --config examples/proof.toml --out runs/proof`
     """

@@ -1,7 +1,7 @@
 """The results as a page of Markdown and its pictures: every figure comes from the stages.
 
 Nothing in it depends on the clock or on which stage was found and which was made, so the same
-stages give the same file. How long things took stands in timings.json beside the stages.
+stages give the same file. Timings are in timings.json beside the stages.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

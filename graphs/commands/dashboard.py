@@ -1,4 +1,4 @@
-"""The live picture of a simulation, or of another run over trees."""
+"""The live display of a simulation, or of another run over trees."""
 
 import time
 from typing import TYPE_CHECKING, Any

@@ -44,7 +44,9 @@ class SimulateOptions:
     extend: Annotated[
         Path | None,
         typer.Option(
-            "--extend", metavar="DIR", help="Finished run whose trees grow to more turns in --out."
+            "--extend",
+            metavar="DIR",
+            help="Finished run whose trees get more turns in --out.",
         ),
     ] = None
     rollouts: Annotated[
@@ -83,30 +85,30 @@ class SimulateOptions:
     disclosure: Disclosure = None
     workers: Annotated[
         int | None,
-        typer.Option("--workers", help="Processes; default: one for every 128 trees in flight."),
+        typer.Option("--workers", help="Processes; default: one per 128 trees in flight."),
     ] = None
     engine: Annotated[
         str | None,
-        typer.Option("--engine", metavar="local|ray", help="Where the workers are."),
+        typer.Option("--engine", metavar="local|ray", help="Where the workers run."),
     ] = None
     ray_address: Annotated[
         str | None,
         typer.Option(
             "--ray-address",
             metavar="STR",
-            help="Ray cluster, auto or HOST:PORT; default: a Ray of this machine for this run.",
+            help="Ray cluster, auto or HOST:PORT; default: start Ray here for this run.",
         ),
     ] = None
     max_cost: MaxCost = None
     max_calls: MaxCalls = None
     max_tokens: MaxTokens = None
     record: Annotated[
-        Path | None, typer.Option("--record", metavar="FILE", help="Keep all answers in FILE.")
+        Path | None, typer.Option("--record", metavar="FILE", help="Record all answers in FILE.")
     ] = None
     replay: Annotated[
         Path | None,
         typer.Option(
-            "--replay", metavar="FILE", help="Take all answers from FILE; no server is asked."
+            "--replay", metavar="FILE", help="Take all answers from FILE; calls no server."
         ),
     ] = None
     fork: Annotated[
@@ -114,7 +116,7 @@ class SimulateOptions:
         typer.Option(
             "--fork",
             metavar="NEWDIR",
-            help="Run in NEWDIR, using again what answers of --out still fit.",
+            help="Run in NEWDIR, reusing the answers of --out that still fit.",
         ),
     ] = None
     model: ModelName = None
@@ -148,10 +150,10 @@ class SimulateOptions:
     def _check_extend(self, extended: Path) -> None:
         taken_over = ("personas", "trees", "disclosure", "seed", "config", "model", "base_url")
         if extra := self._given(*taken_over):
-            raise ConfigError(f"--extend takes that over from {extended}; leave out {extra}")
+            raise ConfigError(f"--extend takes its settings from {extended}; leave out {extra}")
         if extended.resolve() == self.out.resolve():
             raise ConfigError(
-                "--extend leaves the finished run as it is; name another folder as --out"
+                "--extend does not change the finished run; name another folder as --out"
             )
 
     def _check_fork(self, fork: Path) -> None:
@@ -162,7 +164,7 @@ class SimulateOptions:
                 f"{self.out} holds no run to fork; name it as --out, the new one as --fork"
             )
         if fork.resolve() == self.out.resolve():
-            raise ConfigError("--fork leaves the run in --out as it is; name another folder")
+            raise ConfigError("--fork does not change the run in --out; name another folder")
 
     def _given(self, *names: str) -> str:
         """Return those of the flags that were given, as a person types them."""
@@ -272,8 +274,8 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
     )
     if stopped:
         say(
-            f"stopped at the budget: {stopped}; what is finished is kept, the same command "
-            "with a higher cap goes on",
+            f"stopped at the budget: {stopped}; finished work is kept: to resume, run the same "
+            "command with a higher cap",
             style="red",
         )
         raise typer.Exit(BUDGET_SPENT)

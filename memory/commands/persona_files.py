@@ -1,4 +1,4 @@
-"""`aloe personas export | split`: handing personas on."""
+"""`aloe personas export | split`: passing personas on."""
 
 import csv
 import gzip
@@ -31,11 +31,13 @@ class Format(StrEnum):
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; .gz compresses.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="File to write; .gz compresses.")
+    ],
     file: PoolFile = None,
     form: Annotated[
         Format,
-        typer.Option("--format", help="`jsonl`: all of it. `hub`: {persona} lines. `csv`: texts."),
+        typer.Option("--format", help="`jsonl`: everything. `hub`: {persona} lines. `csv`: texts."),
     ] = Format.jsonl,
     count: Annotated[
         int | None, typer.Option("--count", min=1, help="Only this many, drawn at random.")
@@ -43,9 +45,9 @@ def export(
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """Write a pool in another form, or draw a few personas from it.
+    """Write a pool in another format, or a random sample of it.
 
-    Ids and facts follow from the texts, so a compressed file leaves them out.
+    Ids and facts are derived from the texts, so a compressed file leaves them out.
 
     Example: `aloe personas export --count 100 --out personas.jsonl`
     """
@@ -93,7 +95,7 @@ def split(
     ] = "80,10,10",
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", help="Similarity from which two personas stay together."),
+        typer.Option("--threshold", help="Similarity above which two personas stay on one side."),
     ] = None,
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="More training personas.")
@@ -104,8 +106,8 @@ def split(
 ) -> None:
     """Split a pool by cluster into DIR/train.jsonl, validation.jsonl and test.jsonl.
 
-    No test or validation persona is closer than the threshold to a training persona; one that is
-    (to those in `--against`, say) is refused and named.
+    No test or validation persona is closer than the threshold to a training persona; any that is
+    (to those in `--against`, say) is rejected and named.
 
     Example: `aloe personas split personas.jsonl --out split --shares 80,10,10`
     """

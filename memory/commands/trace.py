@@ -36,7 +36,7 @@ def trace(
     ] = None,
     diff: Annotated[
         str | None,
-        typer.Option("--diff", metavar="ID", help="Compare a reply, or a message's, side by side."),
+        typer.Option("--diff", metavar="ID", help="Show the replies to a message side by side."),
     ] = None,
     agent: Annotated[
         str | None, typer.Option("--agent", metavar="NAME", help="List the calls of one agent.")
@@ -44,22 +44,22 @@ def trace(
     search: Annotated[
         str | None,
         typer.Option(
-            "--search", metavar="TEXT", help="Only what holds this text; a drawing marks it."
+            "--search", metavar="TEXT", help="Only what contains this text; drawings highlight it."
         ),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Show long messages to their end.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show long messages in full.")] = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Watch the calls of a running simulation.")
     ] = False,
     tui: Annotated[bool, typer.Option("--tui", help="Browse with the arrow keys.")] = False,
     svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Save the picture as well.")
+        Path | None, typer.Option("--svg", metavar="FILE", help="Also save the picture.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List the trees of a run, draw one of them, or show one message with all its calls.
 
-    Ids stand in the list and in the drawings; the first digits are enough.
+    Ids are shown in the list and the drawings; the first few digits are enough.
 
     Example: `aloe trace runs/first --tree 3fa9`
     """
@@ -230,7 +230,7 @@ class _Trace:
                     show(call_line(each), as_json=as_json, lines=True)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        stderr().print(f"nobody is working on {self.run}", style="dim", highlight=False)
+        stderr().print(f"no process is working on {self.run}", style="dim", highlight=False)
         finish({"calls": seen}, as_json=as_json)
 
     def browse(self) -> None:

@@ -51,7 +51,7 @@ class ExportOptions:
     ] = False
     roles: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="ROLE", help="Add what this custom role noted."),
+        typer.Option("--with", metavar="ROLE", help="Add this custom role's notes."),
     ] = None
     min_margin: Annotated[
         float, typer.Option("--min-margin", min=0, help="Leave out pairs with a smaller margin.")
@@ -83,10 +83,10 @@ class ExportOptions:
 
 @with_flags
 def export(options: ExportOptions) -> None:
-    """Turn trees into rows that TRL loads as they are.
+    """Turn trees into rows that TRL loads directly.
 
     The prompt is what the deployed assistant would see: no hints, no instructions. Ties,
-    abstentions, empty and cut-off replies are left out and counted.
+    abstentions, and empty and truncated replies are left out and counted.
 
     Example: `aloe export runs/first --format dpo --out dpo.jsonl`
     """

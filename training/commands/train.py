@@ -19,7 +19,7 @@ app = typer.Typer(help="Train a model on trees or rows.", no_args_is_help=True)
 
 Start = Annotated[
     Path | None,
-    typer.Option("--start", metavar="DIR", help="Checkpoint to go on from, such as SFT's."),
+    typer.Option("--start", metavar="DIR", help="Checkpoint to start from, such as SFT's."),
 ]
 Packing = Annotated[
     bool | None,
@@ -54,9 +54,9 @@ class TrainOptions:
         False
     )
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the data.")] = None
-    max_steps: Annotated[int | None, typer.Option("--max-steps", help="Optimizer steps; wins.")] = (
-        None
-    )
+    max_steps: Annotated[
+        int | None, typer.Option("--max-steps", help="Optimizer steps, not epochs.")
+    ] = None
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", help="Peak learning rate.")
     ] = None
@@ -101,11 +101,11 @@ def dpo(
     options: TrainOptions,
     start: Start = None,
     from_base: Annotated[
-        bool, typer.Option("--from-base", help="Start from the base, without SFT before.")
+        bool, typer.Option("--from-base", help="Start from the base instead of an SFT model.")
     ] = False,
     weighted: Annotated[
         bool | None,
-        typer.Option("--weighted/--unweighted", help="Count pairs by the judge's agreement."),
+        typer.Option("--weighted/--unweighted", help="Weight pairs by the judge's agreement."),
     ] = None,
     tree_packing: Packing = None,
 ) -> None:
@@ -156,7 +156,7 @@ def grpo(
     disclosure: Disclosure = None,
     start: Start = None,
 ) -> None:
-    """Sample replies to every user message and reinforce what is rewarded (TRL's GRPO).
+    """Sample replies to every user message and reinforce rewarded ones (TRL's GRPO).
 
     Example: `aloe train grpo --data runs/first --reward judge --out runs/first/models/grpo`
     """
@@ -169,14 +169,14 @@ def grpo(
 @app.command("merge")
 def merge(
     adapter: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a trained adapter.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to make.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
     eight_bit: Annotated[
         bool,
-        typer.Option("--8-bit", help="Write the GGUF file, if the base is one, in 8 bits, not 16."),
+        typer.Option("--8-bit", help="If the base is a GGUF file, write 8 bits instead of 16."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Put an adapter into its base: one plain model for hf:, vLLM and local:.
+    """Merge an adapter into its base: one plain model for hf:, vLLM and local:.
 
     Example: `aloe train merge runs/first/models/dpo --out runs/first/models/merged`
     """
