@@ -113,7 +113,7 @@ def test_the_schedule_is_what_it_was_whatever_is_asked() -> None:
 
 @pytest.mark.parametrize("disclosure", DISCLOSURES)
 def test_nothing_is_told_twice_and_every_telling_has_its_reason(disclosure: str) -> None:
-    for seed in range(60):
+    for seed in range(40):
         persona = generate(seed, wishes=4)
         rng = random.Random(seed)
         replies = [some_reply(persona, rng) for _ in range(8)]

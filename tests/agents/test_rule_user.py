@@ -94,7 +94,7 @@ def test_an_answer_states_the_wish_and_a_shrug_or_repetition_says_what_it_is() -
 
 @pytest.mark.parametrize("disclosure", get_args(Disclosing))
 def test_it_states_what_was_put_on_the_table_and_nothing_else(disclosure: Disclosing) -> None:
-    for seed in range(25):
+    for seed in range(12):
         rng = random.Random(seed)
         asked = [rng.choice(list(DIMENSIONS)) for _ in range(8)]
         replies = [

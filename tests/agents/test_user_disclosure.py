@@ -86,9 +86,9 @@ def test_its_prompts_hold_nothing_that_was_not_put_on_the_table(
     disclosure: str, size: Size
 ) -> None:
     whys = set()
-    for number, persona in enumerate(PERSONAS):
+    for number, persona in enumerate(PERSONAS[:3]):
         rng = random.Random(number)
-        replies = [rng.choice(REPLIES) for _ in range(7)]
+        replies = [rng.choice(REPLIES) for _ in range(6)]
         said, prompts = talk(
             persona, replies, size, disclosure=disclosure, complains=0.6, volunteers=0.4
         )

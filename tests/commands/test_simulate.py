@@ -248,7 +248,7 @@ def test_users_who_cannot_answer_are_refused(
     file = tmp_path / "c.toml"
     file.write_text(f'personas.embedder = "{BAGS}"\n')
     ran = aloe(*given, "--personas", personas_file, "--config", file)
-    assert ran.is_one_line_about("bag-of-words cannot be used")
+    assert ran.is_one_line_about("embedder bag-of-words")
     assert not out.exists()
 
 

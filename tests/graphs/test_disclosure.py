@@ -88,6 +88,6 @@ def test_who_states_nothing_cannot_be_asked() -> None:
     nobody = Persona.of("", "")
     with pytest.raises(ConfigError, match=f"persona {nobody.id} states nothing"):
         simulate([nobody], model=SCRIPTED, settings={"user.disclosure": "reticent"}, turns=1)
-    with pytest.raises(ConfigError, match="bag-of-words cannot be used"):
+    with pytest.raises(ConfigError, match="embedder bag-of-words"):
         simulate([PERSONAS[0]], model=SCRIPTED, turns=1,
                  settings={"user.disclosure": "reticent", "personas.embedder": BAGS})  # fmt: skip
