@@ -143,6 +143,11 @@ proof-gpu: $(VENV)/.tests
 proof-quick: $(VENV)/.tests
 	$(BIN)/aloe experiment --quick --config examples/proof-quick.toml --out runs/proof-quick
 
+# Whether a model learns to ask what its user does not say: docs/asking.md. Stop it at any time.
+.PHONY: experiment-ask
+experiment-ask: $(VENV)/.tests
+	$(BIN)/aloe experiment --config examples/ask.toml --out runs/ask --report docs/results/ask.md
+
 # All of them at a quarter of the proof's trees, without the test.
 ablations: $(VENV)/.tests
 	$(BIN)/aloe experiment --no-test --ablation all --config examples/proof-ablations.toml \

@@ -122,10 +122,15 @@ def _suite(by_condition: Mapping[Condition, SuiteResult]) -> str:
         [str(turn), format_named("al_mean", figure)]
         for turn, figure in enumerate(main.curves["own"], 1)
     ]
+    head = ["k", "AL(k)"]
+    if known := main.curves.get("known"):
+        head.append("known")
+        for row, figure in zip(curve, known, strict=True):
+            row.append(format_named("known", figure))
     return "\n".join(
         [
             about,
             format_table(["", *by_condition], figure_rows(by_condition)) + "\n",
-            format_table(["k", "AL(k)"], curve) + "\n",
+            format_table(head, curve) + "\n",
         ]
     )

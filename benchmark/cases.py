@@ -34,6 +34,8 @@ SUITES: Mapping[str, str] = {
     "flip-verifiable": "the same with wishes that a program can check",
     "long": "24 turns with something new to learn to the end",
     "noisy": "users with typos, users who are curt, users who contradict themselves",
+    "ask": "users who tell their wishes when asked, checked by a program: does the model ask?",
+    "ask-free": "the users of aloe-100, who tell little unasked",
     "none": "turns where a personal touch is wrong: facts, neutral texts, other people's business",
 }
 """What each shipped suite is for."""

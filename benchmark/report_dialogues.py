@@ -91,7 +91,7 @@ def _turn(row: ReplyScores, tree: Tree | None, judges: Mapping[str, int]) -> dic
         "s": [[judges[s.judge], s.shown, s.value, s.missing, s.raw] for s in row.scores],
         "used": row.used,
         "mind": row.mind_reading,
-        "n": _notes(row),
+        "n": [*_tellings(row, tree), *_notes(row)],
         "after": _afterwards(row, tree),
     }
 
@@ -107,6 +107,17 @@ def _afterwards(row: ReplyScores, tree: Tree | None) -> dict[str, str] | None:
     return {"question": question, "answer": answer.content, "found": found}
 
 
+def _tellings(row: ReplyScores, tree: Tree | None) -> list[tuple[str, bool]]:
+    """Return what the message told and why, each marked as no fault."""
+    if row.elicitation is None or tree is None:
+        return []
+    texts = {fact.id: fact.text for fact in tree.persona.facts}
+    return [
+        (f"the user told ({each.why}): {texts.get(each.about, each.about)}", False)
+        for each in row.elicitation.told
+    ]
+
+
 def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
     """Return what else was found in a reply, each with whether it is a fault."""
     said = {
@@ -116,4 +127,11 @@ def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
         ("answers the probe wrongly", True): row.right is False,
         ("answers the probe rightly", False): row.right,
     }
+    if found := row.elicitation:
+        said |= {
+            ("its question brought something", False): found.answer == "told",
+            ("asks what the user has said", True): found.answer == "again",
+            ("asks what the user does not care about", False): found.answer == "indifferent",
+            ("asks although all is known", True): bool(found.needless),
+        }
     return [note for note, true in said.items() if true]

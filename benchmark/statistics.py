@@ -87,6 +87,12 @@ def average_level(scores: Array, weights: Array) -> Array:
     return divide(np.where(known, level, 0.0).sum(axis=1), known.sum(axis=1))
 
 
+def mean_cell(scores: Array, weights: Array) -> Array:
+    """Mean over all cells, which is not that over the turns where some turns have few of them."""
+    known = ~np.isnan(scores)
+    return divide(weights @ np.where(known, scores, 0.0).sum(axis=1), weights @ known.sum(axis=1))
+
+
 def level_slope(scores: Array, weights: Array) -> Array:
     """IR, in judge units per turn; NaN if fewer than two turns have a level."""
     return fit_lines(scores, weights).slope

@@ -5,11 +5,18 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aloe.config.settings import Settings
+from aloe.config.user import Disclosing
+
+Recipe = Literal["adapt", "ask"]
+"""What the models are to learn; see `ExperimentConfig.recipe`."""
 
 
 class ExperimentConfig(Settings):
     """How the experiment is made (`aloe experiment`; see docs/proof.md)."""
 
+    recipe: Recipe = "adapt"
+    """`adapt`: to do what the user has said (docs/proof.md). `ask`: to find out what it has not
+    said, from labels by what came of each reply (docs/asking.md)."""
     train: int = Field(default=200, ge=1)
     validation: int = Field(default=16, ge=2)
     test: int = Field(default=24, ge=2)
@@ -28,6 +35,9 @@ class ExperimentConfig(Settings):
     stranger: str = ""
     """Assistant whose replies a rule rewrites, for wishes that nobody stated, into another; empty:
     no such candidate."""
+    asker: str = ""
+    """Assistant whose replies a rule rewrites as the rewriter does and ends with one question about
+    what the user has not said, for another candidate; empty: no such candidate."""
     served: str = "local:{folder}"
     """Model string of a trained model; `{folder}` and `{name}` are filled in."""
     merged: bool = False
@@ -50,6 +60,15 @@ class ExperimentConfig(Settings):
     """Trees of the rejection round."""
     rl_candidates: int = Field(default=3, ge=2)
     """Replies that the SFT model writes in each turn of them."""
+    horizon: int = Field(default=2, ge=1)
+    """Turns that labels by return look at, the reply's own included."""
+    discount: float = Field(default=0.9, ge=0, le=1)
+    """Weight of each further turn."""
+    z: float = Field(default=0.0, ge=0)
+    """Standard errors that a difference between returns has to reach."""
+    transfer: tuple[Disclosing, ...] = ()
+    """Users of the matrix of transfer: each is trained on, and all are tested on, with phrases that
+    training has heard and with those it has not. Empty: no matrix."""
     ablation_trees: tuple[int, ...] = (25, 50, 100)
     """Numbers of trees for the scaling curve, below the full number."""
     ablation_turns: tuple[int, ...] = (1, 3)

@@ -86,7 +86,7 @@ def experiment(
     if not (test or quick or ablation):
         raise ConfigError("--no-test leaves nothing to make without --ablation NAME")
     resolved = settings.load(config, {"seed": seed})
-    _check(resolved)
+    _check(resolved, plain=not (quick or ablation or seeds > 1))
     wanted = choose_ablations(ablation or [], resolved)
     stages = Stages(
         root=out,
@@ -155,8 +155,13 @@ def experiment_trees(
     exit_on_failures(progress)
 
 
-def _check(config: "Config") -> None:
-    """Make sure before anything is made that it can be."""
+def _check(config: "Config", *, plain: bool) -> None:
+    """Make sure before anything is made that it can be.
+
+    Args:
+        config: settings of the experiment.
+        plain: whether it has its usual form, and one seed.
+    """
     import importlib.util
 
     from aloe.benchmark.experiment.trees import find_edited
@@ -167,6 +172,26 @@ def _check(config: "Config") -> None:
             f"the experiment trains and needs {missing[0]}: pip install 'aloe-align[train]'"
         )
     find_edited(config)
+    if config.experiment.recipe == "ask":
+        _check_asking(config, plain=plain)
+
+
+def _check_asking(config: "Config", *, plain: bool) -> None:
+    if not plain:
+        raise ConfigError(
+            '[experiment] recipe = "ask" has no quick form, no ablations and one seed; leave out '
+            "--quick, --ablation and --seeds"
+        )
+    if not config.experiment.asker:
+        raise ConfigError(
+            '[experiment] recipe = "ask" has nobody to learn asking from: name an assistant, as in '
+            f'asker = "{config.models.assistants[0].name}"'
+        )
+    if config.experiment.horizon > config.simulation.turns:
+        raise ConfigError(
+            f"experiment.horizon = {config.experiment.horizon} looks further ahead than trees of "
+            f"simulation.turns = {config.simulation.turns} go"
+        )
 
 
 def _compare_rewards(made: "Experiment", *, as_json: bool) -> None:

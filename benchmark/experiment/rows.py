@@ -88,6 +88,39 @@ def _with_users(row: Row, change: Callable[[str], str]) -> Row:
     return {**row, "prompt": prompt}
 
 
+def keep_unbeaten(compared: Sequence[Row], labelled: Sequence[Row], seed: int) -> list[Row]:
+    """Return SFT rows: for each conversation a reply that a label does not put below another.
+
+    Where several are left, one is drawn: a label that cannot tell replies apart must not be made to
+    look as if it liked the one that happens to stand first.
+
+    Args:
+        compared: pairs of replies, which say what replies there are to choose from.
+        labelled: pairs by the label, which say what is put below another.
+        seed: the same seed draws the same replies.
+    """
+    beaten: dict[str, set[str]] = {}
+    for row in labelled:
+        beaten.setdefault(_conversation(row), set()).add(json.dumps(row["rejected"]))
+    prompts: dict[str, Row] = {}
+    replies: dict[str, set[str]] = {}
+    for row in compared:
+        key = _conversation(row)
+        prompts.setdefault(key, row)
+        replies.setdefault(key, set()).update(json.dumps(row[p]) for p in ("chosen", "rejected"))
+    found = []
+    for key, row in prompts.items():
+        if left := sorted(replies[key] - beaten.get(key, set())):
+            text = random.Random(derive_seed("best", seed, key)).choice(left)
+            origin = {name: row[name] for name in ("tree", "persona", "turn")}
+            found.append({**origin, "prompt": row["prompt"], "completion": json.loads(text)})
+    return found
+
+
+def _conversation(row: Row) -> str:
+    return json.dumps([row["tree"], row["prompt"]])
+
+
 def first_message_everywhere(rows: Sequence[Row]) -> list[Row]:
     """Defect: every turn is trained with the user's opening message in place of its own."""
     return [

@@ -7,6 +7,7 @@ import pytest
 from aloe.benchmark.experiment.rows import (
     first_message_everywhere,
     fixed_order,
+    keep_unbeaten,
     of_first_trees,
     one_character_rejected,
     shuffle_wishes,
@@ -97,3 +98,44 @@ def test_defects_of_the_judge() -> None:
     assert unparsed_is_second(verdict(None, "second")) == "second"
     assert unparsed_is_second(verdict("first", None)) == "first"
     assert unparsed_is_second(verdict(None, None)) == "abstain"
+
+
+def pair(chosen: str, rejected: str, *said: str, tree: str = "t") -> dict[str, Any]:
+    answers = {
+        name: [{"role": "assistant", "content": text}]
+        for name, text in (("chosen", chosen), ("rejected", rejected))
+    }
+    return {**row(PERSONAS[0], *said, tree=tree, turn=len(said)), **answers}
+
+
+def best(pairs: list[dict[str, Any]], seed: int = 0, **given: Any) -> list[str]:
+    labelled = given.get("labelled", pairs)
+    found = keep_unbeaten(pairs, labelled, seed)
+    return [each["completion"][0]["content"] for each in found]
+
+
+def test_the_best_reply_is_below_no_other() -> None:
+    pairs = [pair("A", "B", "Hi"), pair("C", "A", "Hi"), pair("D", "E", "Hi", "So?")]
+    assert best(pairs) == ["C", "D"]
+    found = keep_unbeaten(pairs, pairs, 0)[0]
+    assert found["prompt"] == pairs[0]["prompt"]
+    assert {"tree", "persona", "turn"} <= found.keys()
+    assert best([pair("A", "B", "Hi"), pair("B", "A", "Hi")]) == []
+
+
+def test_of_replies_that_a_label_does_not_tell_apart_one_is_drawn() -> None:
+    pairs = [pair("A", "C", "Hi"), pair("B", "C", "Hi")]
+    drawn = [best(pairs, seed)[0] for seed in range(40)]
+    assert set(drawn) == {"A", "B"}
+    assert best(pairs, 3) == best(pairs[::-1], 3)
+    with_other_trees = best([*pairs, *(pair("A", "C", "Hi", tree=str(n)) for n in range(5))], 3)
+    assert with_other_trees[0] == best(pairs, 3)[0]
+
+
+def test_two_labels_choose_among_the_same_replies_to_the_same_messages() -> None:
+    by_return = [pair("asks", "plain", "Hi"), pair("asks", "plain", "Hi", "So?")]
+    by_judge = [pair("plain", "asks", "Hi"), pair("plain", "bad", "Hi", "More?")]
+    assert best(by_return) == ["asks", "asks"]
+    drawn = [best(by_return, seed, labelled=by_judge) for seed in range(30)]
+    assert {first for first, _ in drawn} == {"plain"}  # the judge decides it
+    assert {second for _, second in drawn} == {"asks", "plain"}  # the judge says nothing of it
