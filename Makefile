@@ -1,4 +1,4 @@
-# make demo   installs what it needs, then runs the main job on the embedded model; no key needed
+# make demo   installs what it needs, then runs the pipeline on the embedded model; no key needed
 # make test   installs what the tests need, then runs lint, types and tests
 PYTHON ?= python3
 VENV   := .venv
@@ -9,16 +9,23 @@ SERVERS := .venv-servers
 PIP    := $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO   := --config examples/demo.toml
 RUN    := runs/demo
+# Wishes that a model of 135M parameters keeps now and then, so that there is something to prefer.
+WISHES := question,exclamation,numbers,contractions,sentences,hedging
 
 .PHONY: demo test lint types tests clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.program
-	$(BIN)/aloe personas grow $(DEMO) --out $(RUN)/personas.jsonl
+	$(BIN)/aloe personas verifiable --count 3 --wishes 4 --about $(WISHES) --seed 7 --out $(RUN)/personas.jsonl
 	$(BIN)/aloe simulate $(DEMO) --personas $(RUN)/personas.jsonl --out $(RUN)
 	$(BIN)/aloe export $(RUN) --format sft --out $(RUN)/datasets/sft.jsonl
 	$(BIN)/aloe export $(RUN) --format dpo --out $(RUN)/datasets/dpo.jsonl
-	$(BIN)/aloe trace $(RUN) --first
+	@echo
+	@$(BIN)/aloe trace $(RUN) --highlight
+	@echo
+	@echo "Next: $(BIN)/aloe trace $(RUN) --first   the whole conversation as a tree"
+	@echo "      $(BIN)/aloe report $(RUN)          the same as an HTML page"
+	@echo "      $(BIN)/aloe chat                      be the user yourself"
 
 test: lint types tests
 
@@ -32,7 +39,7 @@ types: $(VENV)/.tests
 tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
-# Which lines no test runs; counting them slows the tests down.
+# Shows which lines no test runs; slower than the tests alone.
 .PHONY: coverage
 coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
 	$(BIN)/pytest --cov --cov-report=term
@@ -101,14 +108,20 @@ bench-bench: $(VENV)/.program
 bench-cli: $(VENV)/.program
 	$(BIN)/python -m tests.performance.cli
 
-# The pictures of the README, from a run of the demo.
-.PHONY: pictures
-pictures: demo
+# The pictures of the README, from a run of the demo, and that of a chat with two scripted assistants.
+CHAT := --model scripted:aloe.examples.two_assistants:same --beside scripted:aloe.examples.two_assistants:adapting
+
+.PHONY: pictures chat-picture
+pictures: demo chat-picture
 	$(BIN)/aloe trace $(RUN) --svg docs/pictures/trees.svg
 	$(BIN)/aloe trace $(RUN) --first --svg docs/pictures/tree.svg
 
-# The documentation as a site: site/index.html opens from disk and asks the network for nothing.
-# Only its search wants a server: .venv/bin/mkdocs serve.
+chat-picture: $(VENV)/.program
+	rm -rf $(RUN)-chat
+	$(BIN)/aloe chat $(CHAT) --out $(RUN)-chat --svg docs/pictures/chat.svg < docs/pictures/chat.txt
+
+# The documentation site: site/index.html opens from disk and loads nothing from the network.
+# Only its search needs a server: .venv/bin/mkdocs serve.
 $(VENV)/.docs: $(VENV)/.program
 	$(PIP) -e ".[docs]"
 	@touch $@
@@ -117,18 +130,23 @@ $(VENV)/.docs: $(VENV)/.program
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# What the README claims, shown from end to end: docs/proof.md. Stop it at any time; the same goes on.
+# The README's claim, tested from end to end: docs/proof.md. Stop it at any time; rerun to resume.
 .PHONY: proof proof-gpu proof-quick ablations
 proof: $(VENV)/.tests
 	$(BIN)/aloe experiment --config examples/proof.toml --out runs/proof --report docs/results.md
 
-# On a GPU, with the plain CPU build of torch in the environment replaced by one for CUDA. Writes
-# runs/proof-gpu/results.md with a page for each seed; docs/results-gpu.md is the former without these.
+# On a GPU, after replacing the environment's CPU build of torch with one for CUDA. Writes
+# runs/proof-gpu/results.md with a page per seed; docs/results-gpu.md is that page alone.
 proof-gpu: $(VENV)/.tests
 	$(BIN)/aloe experiment --seeds 3 --config examples/proof-gpu.toml --out runs/proof-gpu
 
 proof-quick: $(VENV)/.tests
 	$(BIN)/aloe experiment --quick --config examples/proof-quick.toml --out runs/proof-quick
+
+# Whether a model learns to ask what its user does not say: docs/asking.md. Stop it at any time.
+.PHONY: experiment-ask
+experiment-ask: $(VENV)/.tests
+	$(BIN)/aloe experiment --config examples/ask.toml --out runs/ask --report docs/results/ask.md
 
 # All of them at a quarter of the proof's trees, without the test.
 ablations: $(VENV)/.tests

@@ -1,11 +1,12 @@
-"""A question whose answer is one word of few, and how sure the model is of it.
+"""A question with a few one-word answers, and how sure the model is of its answer.
 
-Where the server gives log-probabilities, one token is asked for, and the probabilities of the words
-to choose from are read there. They are odds only if the model was about to answer: one that begins
-with `<think>` or a bracket leaves some small probability on every letter of the alphabet, whose
-ratio says nothing. So together they must have `min_mass`; else the text is read, strictly, behind
-whatever was thought. Where one token does not hold the answer the question is asked again with more
-room: the role's own `max_tokens`, and `aloe.models.open.THINKING` for a model that thinks.
+If the server returns log-probabilities, the model writes one token and the probabilities of the
+possible answers are read from it. They are meaningful only if the model was about to answer: one
+that starts with `<think>` or a bracket still leaves a small probability on every letter, and the
+ratio of those says nothing. So together they must have `min_mass`; otherwise the text is parsed
+strictly, after any thoughts. If one token does not contain the answer, the question is asked again
+with more room: the role's own `max_tokens`, and `aloe.models.open.THINKING` for a model that
+thinks.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""An assistant agent: one way of answering, one candidate a turn.
+"""An assistant agent: one way of answering, one candidate per turn.
 
 Several assistants answer the same user message in parallel; they differ in model, sampling, style,
-and in whether they get a hint. The hint holds only what the ledger has: the user's own words.
+and in whether they get a hint. The hint contains only what is in the ledger: the user's own words.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ TRIES = 2
 
 
 class Assistant(Protocol):
-    """What writes candidate replies under one name: a model, or a role of the user's own."""
+    """What writes candidate replies under one name: a model, or a custom role."""
 
     @property
     def name(self) -> str:

@@ -1,11 +1,11 @@
 """The model under test, and the conditions under which it answers.
 
 A candidate gets the conversation and nothing else: no persona, no hint, no instruction, as a
-deployed model would. Each control changes one thing about that, and says what a figure of the
-candidate is worth. `floor` is another model, one that was not tuned. `ceiling` is told who the
-user is. `shuffled` is told that the user is somebody else, so it personalises for the wrong one.
-`no-history` sees the last message only, for the user's messages alone get more telling. `concise`
-is told to be brief, because a short and friendly reply is liked whoever reads it.
+deployed model would. Each control changes one thing about that, and puts the candidate's figures in
+context. `floor` is another, untuned model. `ceiling` is told who the user is. `shuffled` is told
+that the user is somebody else, so it personalises for the wrong person. `no-history` sees only the
+last message, because the user's messages themselves reveal more over time. `concise` is told to be
+brief, because everybody likes a short and friendly reply.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from aloe.agents.prompt import Prompt, shipped
 from aloe.agents.transcript import Turns, chat_messages
 from aloe.calls.log import CallLog
 from aloe.config import Condition
+from aloe.models.http_stream import Hear
 from aloe.models.open import Message, Model
 from aloe.schema import AssistantNode, Persona, UserNode, derive_seed
 
@@ -59,11 +60,18 @@ class CandidateAgent:
     model: Model
     calls: CallLog
     terms: Terms = CONDITIONS["candidate"]
+    name: str = NAME
+    """Recorded on every node that it writes."""
     told_prompt: Prompt = field(default_factory=lambda: shipped("candidate_told"))
     concise_prompt: Prompt = field(default_factory=lambda: shipped("candidate_concise"))
 
     async def reply(
-        self, tree: str, path: Turns, user: UserNode, told: Persona | None = None
+        self,
+        tree: str,
+        path: Turns,
+        user: UserNode,
+        told: Persona | None = None,
+        hear: Hear | None = None,
     ) -> AssistantNode:
         """Answer `user`, which follows `path`; empty if the model says nothing in `TRIES` samples.
 
@@ -72,18 +80,22 @@ class CandidateAgent:
             path: what was said before.
             user: the message to answer.
             told: persona that the terms let it know; None if they do not.
+            hear: told what the reply says so far; None if nobody listens.
 
         Raises:
             CallError: the call failed.
         """
         messages = self._messages(path, user, told)
         for attempt in range(TRIES):
-            async with self.calls.call(NAME, self.model, tree=tree, node=user.id) as call:
-                reply = await call.ask(messages, seed=derive_seed(NAME, tree, user.id, attempt))
+            async with self.calls.call(self.name, self.model, tree=tree, node=user.id) as call:
+                seed = derive_seed(self.name, tree, user.id, attempt)
+                reply = await call.ask(messages, hear, seed=seed)
                 text = tidied(reply)
                 faults = assistant_faults(text, reply)
                 call.event.outcome = faults[0] if faults else "ok"
-                node = AssistantNode.of(user.id, text, agent=NAME, turn=user.turn, faults=faults)
+                node = AssistantNode.of(
+                    user.id, text, agent=self.name, turn=user.turn, faults=faults
+                )
                 call.event.node = node.id
             if text:
                 break

@@ -1,7 +1,7 @@
-"""Age, sex, work and home: what a message gives away of its writer, held against the persona.
+"""Age, sex, work and home: what a message reveals about its writer, compared with the persona.
 
-Each is one value of few, so two values that differ are two people. Only what is said as such, in
-the present, counts: at nineteen everybody was nineteen. What the persona leaves open is no fault
+Each takes one of a few values, so two different values mean two people. Only explicit statements
+about the present count: everybody was nineteen once. What the persona leaves open is not a fault
 here (see `aloe.agents.persona_faults.invents`).
 """
 

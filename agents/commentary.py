@@ -1,7 +1,7 @@
-"""Whether a message is about a message: thoughts, an introduction, a report, a verdict on itself.
+"""Whether a message talks about the message: thoughts, an introduction, a report, a verdict.
 
-Models that are asked to write what somebody says often write about it instead. Each way has its
-turns of phrase, in English above all; who is reported is told by the words of the persona.
+Models asked to write what somebody says often write about it instead. Each way of doing so has
+typical phrases, mostly English ones here; the persona's words show who is being reported.
 """
 
 import re

@@ -1,9 +1,9 @@
-"""Which things are of one kind, what rules out what, and which words belong to one line of work.
+"""Which things are of one kind, what rules out what, and which words belong to which line of work.
 
 "I am vegan" and "my steak each evening" share no word, and vectors only say that both are about
-food. What makes them exclude each other is that steak is meat, and that vegans eat none: knowledge
-of a few hundred everyday words, which stands here. It holds what people say of themselves in
-personas: what they eat, keep, play, fear, ride and work as. A word that is missing costs a miss.
+food. They exclude each other because steak is meat and vegans eat none. That takes knowledge of a
+few hundred everyday words, which is collected here: what people in personas eat, keep, play, fear,
+ride and work as. A missing word means a missed fault.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A judge of the user's own: a role that compares two replies and returns a margin."""
+"""A custom judge: a role that compares two replies and returns a margin."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from aloe.signatures import defined_in
 
 @dataclass(frozen=True, kw_only=True)
 class CustomJudge:
-    """A judge of the user's own, called with a `Comparison`; it returns a margin."""
+    """A custom judge, called with a `Comparison`; it returns a margin."""
 
     use: str
     play: Callable[..., Any]

@@ -1,9 +1,9 @@
-"""What can be seen to be wrong with a message without asking a model.
+"""Faults of a message that can be detected without asking a model.
 
-Simulators fail in known ways: they speak as the assistant, decline the part, think aloud, wrap the
-message in marks, write both sides, become somebody else, repeat what was said, say nothing, only
-think, or are cut off by a limit, a filter or a fault. Each is detected by rule, so that a message
-can be asked for again with the reason counted, and a fault that stays is recorded on its node
+Simulators fail in known ways: they speak as the assistant, decline the role, think aloud, wrap the
+message in markup, write both sides, become somebody else, repeat earlier messages, say nothing,
+only think, or are cut off by a limit, a filter or an error. Each is detected by rule, so that the
+message can be requested again and the reason counted; a fault that remains is recorded on its node
 instead of passing as data. What the rules catch and miss is measured on a corpus
 (`benchmark/user_faults`).
 """
@@ -263,7 +263,7 @@ def _takes_over(text: str, hint: str) -> bool:
 
 
 def echoes(text: str, other: str) -> bool:
-    """Whether most of `text` stands in `other`."""
+    """Whether most of `text` occurs in `other`."""
     mine, theirs = (_runs(each, min(3, len(_words(each)))) for each in (text, other))
     return bool(mine) and len(mine & theirs) / len(mine) >= ECHO_SHARE
 

@@ -1,8 +1,8 @@
-"""What stands in or around a message that no person types into a chat.
+"""What no person would type into a chat, in or around a message.
 
 A model that is asked for one message wraps it: in tags, a fence, JSON, a label, a choice of drafts,
-a blank to fill in, a count of its words. Each leaves marks in the letters alone, so each is a
-pattern; what it says and who seems to say it is for `aloe.agents.voice_faults`.
+a blank to fill in, a count of its words. All of these show in the characters alone, so each is a
+pattern; what a message says, and in whose voice, is checked by `aloe.agents.voice_faults`.
 """
 
 import re

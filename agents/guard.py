@@ -1,4 +1,4 @@
-"""Calls into code of the user's own: what goes wrong there costs a tree and never the run."""
+"""Calls into custom code: a failure there costs a tree, never the run."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ async def called(what: str, tree: str, play: Callable[..., Any], *given: object)
 
 @contextmanager
 def guarded(what: str, tree: str) -> Iterator[None]:
-    """Turn what goes wrong in the user's own code into an error that costs no more than a tree.
+    """Turn a failure in custom code into an error that costs no more than a tree.
 
     Raises:
         RoleError: it failed (names `what`, tree, file and line).

@@ -1,9 +1,9 @@
 """The inducer: marks what the user has revealed, from the conversation alone.
 
-It never sees the persona, so it cannot leak it. It does not write notes of its own either: the
-message is split into sentences, the model marks which of them tell something about the user, and
-those sentences enter the ledger verbatim. Whatever the model answers, nothing that the user did
-not say can reach a hint, and no plain question: models mark what follows a fact along with it.
+It never sees the persona, so it cannot leak it. Nor does it write anything itself: the message is
+split into sentences, the model marks those that reveal something about the user, and these enter
+the ledger verbatim. Whatever the model answers, nothing that the user did not say can reach a hint.
+Plain questions cannot either, because models tend to mark what follows a fact along with it.
 """
 
 import re

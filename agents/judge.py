@@ -48,7 +48,7 @@ ANSWERS = Words(
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two replies to one message, as a judge is asked about them."""
+    """Two replies to one message, for a judge to compare."""
 
     persona: Persona
     tree: str
@@ -72,7 +72,7 @@ class Comparison:
 
 
 class Judge(Protocol):
-    """What compares two sibling candidates: a model, a panel of them, or a rule."""
+    """Compares two sibling candidates: a model, a panel of models, or a rule."""
 
     async def compare(self, asked: Comparison) -> Verdict:
         """Say which of the two replies is better."""
@@ -116,9 +116,9 @@ class PreferenceJudge:
     model: Model
     calls: CallLog
     min_margin: float
-    """Smallest absolute margin, in nats, that is a preference."""
+    """Smallest absolute margin, in nats, that counts as a preference."""
     min_mass: float = MIN_MASS
-    """Probability that A, B and TIE must have together for log-probabilities to be read."""
+    """Combined probability of A, B and TIE at which log-probabilities are used."""
     questions: tuple[Question, ...] = field(default_factory=lambda: Question.about({}))
 
     async def compare(self, asked: Comparison) -> Verdict:

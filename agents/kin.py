@@ -1,8 +1,8 @@
-"""Whose family a message speaks of: kin that the persona rules out, counts otherwise, or has lost.
+"""Whether a message mentions relatives that contradict the persona: absent, miscounted or dead.
 
-One kin word stands for a bond, and bonds have a few values each: there are none, so many, alive or
-dead, of this trade or sex. A message that gives another value than the persona is about another
-family. Kin of which the persona has no word is for `aloe.agents.persona_faults.invents`.
+Each kin word names a relationship with a few possible values: none, how many, alive or dead, which
+trade or sex. A message with a different value from the persona's is about another family. Relatives
+that the persona does not mention are left to `aloe.agents.persona_faults.invents`.
 """
 
 import re

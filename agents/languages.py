@@ -1,10 +1,10 @@
-"""Which language a short message is in, as far as its letters and small words show.
+"""Which language a short message is in, judging by its letters and small words.
 
-Chat messages are too short for the statistics of a language detector, so this asks less: letters of
-another script, or small words that only one language has. English is told from whatever else by its
-small words and by MiniLM's vocabulary, which holds English words whole and breaks up the others; so
-a message in a language without a list is still seen not to be English. Where little shows, nothing
-is said.
+Chat messages are too short for a statistical language detector, so this looks for less: letters of
+another script, or small words that only one language has. English is recognised by its small words
+and by MiniLM's vocabulary, which contains English words whole and splits others; so a message in a
+language without a word list is still recognised as not English. If the evidence is thin, there is
+no verdict.
 """
 
 import gzip

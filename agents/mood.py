@@ -1,11 +1,10 @@
 """Moods and styles of simulated users, drawn for each tree from its seed.
 
-People are not all tidy writers who agree with themselves. `curt` and `chatty` are a sentence in
-the user's prompt; `contradictory` and `typos` are rules, because small models do neither when told
-to. A contradictory user takes back, at every second turn, what the turn before told; the ledger's
-check finds that as contradicted. A user with typos swaps two neighbouring letters in about one
-long word of six, so nearly everything stays readable, and numbers and names keep their first
-letter.
+People are not all tidy writers who agree with themselves. `curt` and `chatty` are a sentence in the
+user's prompt; `contradictory` and `typos` are rules, because small models do neither when told to.
+Every second turn, a contradictory user takes back what the previous turn said; the ledger's check
+reports it as contradicted. A user with typos swaps two adjacent letters in about one in six long
+words, so nearly everything stays readable, and numbers and names keep their first letter.
 """
 
 import random

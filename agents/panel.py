@@ -1,10 +1,10 @@
 """The judge that the settings describe: one model or several that vote, calibrated or not.
 
-Judges err in different ways, and a family of models tends to like its own words; a panel of
-different families is worth more than a large judge asked twice (Verga et al. 2024, arXiv
-2404.18796). Every member is asked in both orders and decides on its own; the majority of those
-that decided counts, and where there is none the panel abstains. All votes are kept. Margins of
-different models are on different scales, so a panel has none.
+Judges err in different ways, and a model family tends to prefer its own words; a panel from
+different families is better than a large judge asked twice (Verga et al. 2024, arXiv 2404.18796).
+Every member is asked in both orders and decides independently; the majority of those that reached a
+decision wins, and without a majority the panel abstains. All votes are kept. Margins of different
+models are on different scales, so a panel has none.
 
 A passport belongs to one judge: it is refused if models, prompts, criteria or threshold differ.
 """
@@ -69,7 +69,7 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
 
     Raises:
         InputError: the passport cannot be read.
-        ConfigError: the passport is another judge's, or a judge or prompt of the user's own cannot
+        ConfigError: the passport is another judge's, or a custom judge or prompt cannot
             be used.
     """
     if own := find_judge(config):

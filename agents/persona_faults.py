@@ -1,10 +1,10 @@
-"""What a message claims of its writer that the persona denies, or has no word of.
+"""What a message claims about its writer that the persona denies or does not mention.
 
-A simulator that forgets its persona makes up another: an age, a trade, a family, a past. A judge
-reads the persona, so a verdict on such a conversation is about somebody else. Claims are read off
-by rule, in English only: ages, trades, where somebody lives, kin, and whether something is liked,
-owned or done at all. Small things that the persona leaves open (a neighbour, a sock, a Sunday) are
-what makes a user alive and are no fault.
+A simulator that forgets its persona makes up another: an age, a trade, a family, a past. The judge
+reads the original persona, so its verdict on such a conversation is about somebody else. Claims are
+found by rule, in English only: ages, trades, where somebody lives, relatives, and whether something
+is liked, owned or done at all. Small details that the persona leaves open (a neighbour, a sock, a
+Sunday) bring a user to life and are not faults.
 """
 
 import re

@@ -5,11 +5,11 @@ examples for the model are written as the turns they are. `{field}` is replaced 
 so a persona text with braces in it cannot break or inject anything. A field that the file names
 and the caller lacks, or the other way round, is an error that names the file.
 
-Some prompts are shipped twice: what holds a model of 135M parameters on its feet holds a better one
-down (docs/choices.md). `aloe.agents.prompt_size` says which one a model is given.
+Some prompts come in two sizes: what helps a model of 135M parameters hampers a better one
+(docs/choices.md). `aloe.agents.prompt_size` says which one a model is given.
 
-Settings can put a file of the user's own in the place of any shipped one (`[prompts]`); it has to
-use the same fields, which is checked before the first call.
+Settings can replace any shipped prompt with a custom file (`[prompts]`); it must use the same
+fields, which is checked before the first call.
 """
 
 import difflib
@@ -79,7 +79,7 @@ def parse(path: Path, name: str | None = None) -> Prompt:
 
 
 def parse_text(text: str, path: Path, name: str) -> Prompt:
-    """Return the prompt in `text`, which stands in `path`.
+    """Return the prompt in `text`, read from `path`.
 
     Raises:
         ConfigError: it has no message.
@@ -114,7 +114,7 @@ def chosen(name: str, own: Mapping[str, Path], size: Size = "full") -> Prompt:
 
 
 def replaced(prompt: Prompt, own: Mapping[str, Path]) -> Prompt:
-    """Return `prompt`, or what stands in its place in `own`; see `chosen`."""
+    """Return `prompt`, or its replacement in `own`; see `chosen`."""
     if prompt.name not in own:
         return prompt
     other = parse(own[prompt.name], prompt.name)

@@ -1,10 +1,10 @@
-"""Which of two shipped prompts an agent is given: for the smallest models, or for all others.
+"""Which of two shipped prompts an agent gets: the one for the smallest models, or for all others.
 
 A prompt that a model of 135M parameters can follow is mostly examples, which a better model copies
-where it should think; and a prompt that tells a better model what to do is lost on the smallest.
-Both were measured on three sizes (docs/choices.md); the border is drawn between the sizes where the
-better prompt changes. The size of a model is counted in its file, so only that of models in this
-process is known. A model at a server is taken for a better one: nobody serves one as small as ours.
+instead of thinking; and instructions that work for a better model are lost on the smallest. Both
+were measured on three sizes (docs/choices.md), and the limit is set where the better prompt
+changes. A model's size is counted in its file, so it is known only for models in this process.
+Models on a server are assumed to be larger: nobody serves one this small.
 """
 
 from functools import cache

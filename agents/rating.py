@@ -1,11 +1,11 @@
 """The pointwise judge: how well one reply suits this user, from 1 to 5.
 
-A benchmark needs levels, not only preferences. A single sampled digit is a coarse answer: most
-replies get the same one. Where the server gives log-probabilities, the rating is the expected
-digit, the mean of 1 to 5 weighted by their probabilities (Liu et al. 2023, arXiv 2303.16634), which
-tells apart what the digit alone does not; but only if the model was about to say a digit
-(`aloe.agents.answer`). Elsewhere one digit is parsed strictly. What cannot be read has no rating
-and is counted; no level is ever made up for it.
+A benchmark needs levels, not only preferences. A single sampled digit is coarse: most replies get
+the same one. If the server returns log-probabilities, the rating is the expected digit, the mean of
+1 to 5 weighted by their probabilities (Liu et al. 2023, arXiv 2303.16634), which distinguishes
+replies that share a digit; but only if the model was about to say a digit (`aloe.agents.answer`).
+Otherwise one digit is parsed strictly. An unreadable answer is counted and gets no rating; none is
+ever made up.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""The second reader: a model that reads a user's message which the rules let pass.
+"""The second reader: a model that checks user messages that the rules let pass.
 
-Rules see form and voice, and of the persona what stands in plain words; that a widower mentions the
-wife who waits at home takes somebody who reads. So where a model is configured for it, it is asked
-one question with two answers, read by their probabilities as a judge's are: an answer that is none
+Rules catch form and voice, and contradictions of the persona's plain words; noticing that a widower
+mentions the wife waiting at home takes a reader. If a model is configured for it, it gets one
+question with two possible answers, read by their probabilities like a judge's. Any other answer
 counts as unreadable and is never held against a message.
 """
 

@@ -1,8 +1,8 @@
-"""Which roles, judges and prompts of the user's own there are, by the settings.
+"""The custom roles, judges and prompts that the settings name.
 
-What can be known from the class or function alone (its place, its prompt, its arguments) is read
-before any model is opened, so what is wrong with it is one line before anything is written. The
-role itself, which may load a model of its own, is made when the agents are.
+Everything that the class or function itself reveals (its place, its prompt, its arguments) is
+checked before any model is opened, so errors are one line, before anything is written. The role
+itself, which may load its own model, is created together with the agents.
 """
 
 import inspect
@@ -33,7 +33,7 @@ or among = "assistants\""""
 
 @dataclass(frozen=True, kw_only=True)
 class FoundRole:
-    """A class or function of the user's own, before it is made."""
+    """A custom class or function, before it is instantiated."""
 
     name: str
     """Of the role; of a judge `judge`."""
@@ -67,9 +67,9 @@ class FoundRole:
         except AloeError:
             raise
         except Exception as error:
-            raise ConfigError(f"'{self.use}' cannot be made: {describe_error(error)}") from None
+            raise ConfigError(f"'{self.use}' cannot be created: {describe_error(error)}") from None
         if not callable(made):
-            raise ConfigError(f"'{self.use}' makes something that cannot be called")
+            raise ConfigError(f"'{self.use}' does not return a callable")
         call: Callable[..., Any] = made
         return call
 
@@ -120,7 +120,7 @@ def _prompt(target: Any, name: str) -> Prompt | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """A role of the user's own and where it works."""
+    """A custom role and where it runs."""
 
     found: FoundRole
     place: Place
@@ -159,15 +159,14 @@ def _own_place(found: FoundRole) -> Place:
         settings = RoleConfig.model_validate({"use": found.use, hook: given[hook]})
     except ValueError:
         raise ConfigError(
-            f"roles.{found.name}: '{found.use}' has to say where it works, itself or in settings: "
-            f"{HOOKS}"
+            f"roles.{found.name}: '{found.use}' needs a place, on itself or in settings: {HOOKS}"
         ) from None
     assert settings.place
     return settings.place
 
 
 def find_judge(config: Config) -> FoundRole | None:
-    """Return the judge of the user's own that settings name, None if they name none.
+    """Return the custom judge that the settings name, or None.
 
     Raises:
         ConfigError: it cannot be imported, or its prompt cannot be used.
@@ -179,7 +178,7 @@ def find_judge(config: Config) -> FoundRole | None:
 
 
 def check_prompts(config: Config, roles: Sequence[Role]) -> None:
-    """Make sure that every prompt of the user's own stands in the place of one there is, and fits.
+    """Make sure that every custom prompt replaces an existing one and fits.
 
     Raises:
         ConfigError: naming the file and the field, or the prompt's name.
@@ -229,7 +228,7 @@ def judges_in_use(config: Config) -> dict[str, ModelConfig]:
     """Return the model of every judge that is asked, by name; none if an own judge asks none.
 
     Raises:
-        ConfigError: the judge of the user's own cannot be used.
+        ConfigError: the custom judge cannot be used.
     """
     own = find_judge(config)
     if own is None:
@@ -241,7 +240,7 @@ def models_in_use(config: Config) -> dict[str, ModelConfig]:
     """Return the model of every agent of a simulation that asks one, by name.
 
     Raises:
-        ConfigError: a role or judge of the user's own cannot be used.
+        ConfigError: a custom role or judge cannot be used.
     """
     judges, roles = config.models.judges(), find_roles(config)
     agents = {name: m for name, m in config.models.by_role().items() if name not in judges}

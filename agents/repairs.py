@@ -1,7 +1,7 @@
-"""Why each fault comes about, and what the model is told when it is asked again.
+"""Why each fault occurs, and what the model is told when it is asked again.
 
-A reason names what was wrong and what to do instead, for a model repeats what it is merely warned
-of. It stands late in the prompt, so that a prefix cache still holds.
+A reason names what was wrong and what to do instead, because models repeat what they are merely
+warned about. It comes late in the prompt, so that the prefix cache still applies.
 """
 
 from collections.abc import Mapping

@@ -2,19 +2,21 @@
 
 Reinforcement learning works on batches of plain conversations, agents on one tree at a time. The
 functions here take what TRL's reward functions take (lists of prompts and completions, and a list
-for each further column of `aloe export --format grpo`) and hand each conversation, with the
-persona that its row carries, to the agents that also play and judge simulations. So what is
-reinforced is what the trees were judged by, and no second prompt exists.
+for each further column of `aloe export --format grpo`) and hand each conversation, with the persona
+that its row carries, to the agents that also play and judge simulations. So rewards come from the
+same judge as the trees' labels, and there is no second prompt.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from aloe.agents.disclosing import note_told
 from aloe.agents.rating import LEVELS, PointwiseJudge
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.user import UserAgent
+from aloe.config import UserConfig
 from aloe.errors import CallError, ConfigError
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.scoring import measure_satisfaction
@@ -45,13 +47,17 @@ def talks(conversations: Sequence[Conversation], columns: Mapping[str, Any]) -> 
     """Return the conversations of a batch, each with the persona in its row's columns."""
     found = []
     for index, messages in enumerate(conversations):
-        row = {name: columns[name][index] for name in ("profile", "personality", "tree")}
-        wishes = columns.get("preferences")
-        persona = Persona.of(
-            row["profile"], row["personality"], preferences=dict(wishes[index]) if wishes else {}
-        )
-        found.append(Talk(persona=persona, tree=row["tree"], path=_path(messages, row["tree"])))
+        named = ("profile", "personality", "preferences", "tree")
+        row = {name: columns[name][index] for name in named if name in columns}
+        path = _path(messages, row["tree"])
+        found.append(Talk(persona=read_persona(row), tree=row["tree"], path=path))
     return found
+
+
+def read_persona(row: Mapping[str, Any]) -> Persona:
+    """Return the persona that the columns of a row describe."""
+    wishes = dict(row.get("preferences") or ())
+    return Persona.of(row["profile"], row["personality"], preferences=wishes)
 
 
 def _path(messages: Conversation, tree: str) -> tuple[UserNode | AssistantNode, ...]:
@@ -154,6 +160,8 @@ class Users:
     model: UserAgent | None
     """Plays the users whose wishes no program can check; None if there are none."""
     wait: Wait[str | None]
+    config: UserConfig = field(default_factory=UserConfig)
+    """When users tell something."""
 
     def __call__(self, conversations: Sequence[Conversation], **columns: Any) -> list[str | None]:
         """Return what the users say now; None where one stays silent or a call failed.
@@ -164,9 +172,13 @@ class Users:
         return self.wait(_together(self._speak, talks(conversations, columns)))
 
     async def _speak(self, talk: Talk) -> str | None:
-        user = self.model if self.model and not talk.persona.preferences else RuleUser()
+        persona, path = talk.persona, list(talk.path)
+        rule = RuleUser(config=self.config)
+        user = self.model if self.model and not persona.preferences else rule
+        if user is self.model and self.config.disclosure != "schedule":
+            path = note_told(persona, path)
         try:
-            node = await user.speak(talk.persona, talk.tree, talk.path)
+            node = await user.speak(persona, talk.tree, path)
         except CallError:
             return None
         return node.content or None

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Wishes
+from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
 
@@ -276,8 +277,5 @@ def stated(texts: Sequence[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for text in texts:
-        for name, pair in DIMENSIONS.items():
-            for each in pair:
-                if each.trait in text or each.remark in text:
-                    found[name] = each.value
+        found |= find_stated(text)
     return found

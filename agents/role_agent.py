@@ -1,7 +1,7 @@
-"""Roles of the user's own at work: called in each exchange, what they return checked at once.
+"""Custom roles at work: called in each exchange, with what they return checked at once.
 
-What does not fit its place is an error that names the role, the tree and where the role stands, so
-nothing of it reaches a tree.
+Anything invalid at that place is an error that names the role, the tree and where the role is
+defined, so it never reaches a tree.
 """
 
 import json
@@ -76,10 +76,10 @@ class RoleAgent:
         held |= {"notes"} if update.notes else set()
         if extra := sorted(held - ALLOWED[self.place]):
             allowed = ", ".join(sorted(ALLOWED[self.place]))
-            raise ValueError(f"'{extra[0]}' means nothing {self.place}, only {allowed}")
+            raise ValueError(f"'{extra[0]}' has no effect {self.place}; allowed: {allowed}")
         known = {node.id for node in (exchange.said, *exchange.candidates) if node}
         if strange := [node for node in update.notes if node not in known]:
-            raise ValueError(f"notes on '{strange[0]}', which is no message of this exchange")
+            raise ValueError(f"notes on '{strange[0]}', which is not a message of this exchange")
         if update.text is not None and not isinstance(update.text, str):
             raise ValueError(f"text has to be a string, not {type(update.text).__name__}")
         if update.persona is not None and not isinstance(update.persona, Persona):

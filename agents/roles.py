@@ -1,4 +1,4 @@
-"""Roles of the user's own: agents that join a simulation from outside this program.
+"""Custom roles: agents that join a simulation from outside this program.
 
 A role is a class or a function in the user's own file, named in settings:
 
@@ -11,15 +11,15 @@ It is called once an exchange with what there is to see (`Exchange`) and with it
 (`RoleModel`). It returns what it found, which is stored on the user's message under its name, or an
 `Update`, which can also change what goes on:
 
-    before user       whom the user plays in this exchange
+    before user       who the user plays in this exchange
     after user        what the user says; after inducer: the same, without being marked as revealed
     among assistants  a reply of its own; it is not told the persona, so it cannot leak it
     after assistant   nothing, it only notes: a reply, once written, is data
     after judge       nothing, it only notes: labels are the judge's
 
-A judge of the user's own (`[judge] use`) is made in the same way; it is called with a `Comparison`
-and returns its margin for the first reply. How either is found and kept in bounds stands in
-`aloe.agents.registry` and `aloe.agents.role_agent`.
+A custom judge (`[judge] use`) is written in the same way; it is called with a `Comparison` and
+returns its margin for the first reply. `aloe.agents.registry` finds both, and
+`aloe.agents.role_agent` checks what roles return.
 """
 
 import json
@@ -44,18 +44,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """What a role sees of an exchange: as much as there is at its place."""
+    """What a role sees of an exchange: everything that exists at its place."""
 
     tree: str
     """Id of the tree."""
     path: Turns
     """The conversation before this exchange, from the opening message down."""
     played: Persona | None = None
-    """`persona`, or None where it must not be known."""
+    """`persona`, or None where the role must not see it."""
     said: UserNode | None = None
-    """`user`, or None where nothing is said yet."""
+    """`user`, or None where nothing has been said yet."""
     revealed: tuple[Disclosure, ...] = ()
-    """What the user has told about themselves on this path, as far as the inducer marked it."""
+    """What the user has revealed on this path, as marked by the inducer."""
     candidates: tuple[AssistantNode, ...] = ()
     """The replies to choose from, in the order of the assistants."""
     verdicts: tuple[Verdict, ...] = ()
@@ -63,7 +63,7 @@ class Exchange:
 
     @property
     def persona(self) -> Persona:
-        """Whom the user agent plays.
+        """Who the user agent plays.
 
         Raises:
             LookupError: the role is among the assistants.
@@ -95,28 +95,28 @@ class Update:
 
     note: object = None
     """Stored with the user's message, among the assistants with the reply that the role wrote: a
-    pydantic model or anything else that can be JSON. None: no note."""
+    pydantic model or anything else that serialises to JSON. None: no note."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """The same by node id, for the candidates."""
     text: str | None = None
     """What the user says instead; among the assistants: the reply. None: no change."""
     persona: Persona | None = None
-    """Before the user speaks: whom the user plays, and the judge speaks for, in this exchange."""
+    """Before the user speaks: who the user plays, and the judge speaks for, in this exchange."""
 
 
 @dataclass(kw_only=True)
 class RoleModel:
-    """The model of a role behind the role's prompt; every call is an event of the run."""
+    """A role's model, asked with the role's prompt; every call is an event of the run."""
 
     name: str
     """Of the role."""
     prompt: Prompt | None
     model: Model | None
-    """None, like the prompt, of a role that asks nobody."""
+    """None, like the prompt, for a role without a model."""
     calls: CallLog
     tree: str
     about: str | None
-    """Id of the node that a call is about if the role does not say; None at the very start."""
+    """Default for the node that a call is about; None at the very start."""
     asked: int = 0
     """Calls so far in this exchange, so that no two of them share a seed."""
 
@@ -136,7 +136,7 @@ class RoleModel:
     async def read(
         self, kind: type[M], node: UserNode | AssistantNode | None = None, /, **fields: object
     ) -> M | None:
-        """Ask for JSON in the shape of `kind`; None, and counted, if the answer is none.
+        """Ask for JSON and parse it as `kind`; return None, and count it, if that fails.
 
         Raises:
             ConfigError: the role has no prompt, or the fields are not those of the prompt.

@@ -1,10 +1,9 @@
-"""The rule judge: for personas whose wishes a program can check, the exact answer.
+"""The rule judge: exact verdicts for personas whose wishes a program can check.
 
-A verifiable persona carries its wishes as data, and how many of them a reply keeps is a matter of
-counting. So no model is asked: the reply that keeps more is the better one, and as many on both
-sides is a tie. There is nothing to be uncertain about; such a preference has confidence 1. Model
-judges can be measured against it: judge a run of verifiable personas once by rule and once by the
-model, and compare.
+A verifiable persona carries its wishes as data, so how many of them a reply satisfies can be
+counted. No model is asked: the reply that satisfies more is better, and equal counts are a tie.
+Nothing is uncertain, so such a preference has confidence 1. To measure a model judge, judge a run
+of verifiable personas once by rule and once by the model, and compare.
 """
 
 import json

@@ -1,15 +1,15 @@
 """Which candidates of a turn are compared, when there are more than two.
 
-`round_robin` compares every pair. `tournament` inserts one candidate after the other into the
-ranking so far and asks only what the verdicts do not imply yet, the most telling comparison first;
-among candidates in line that is binary insertion. If every comparison brings a preference, 4
-candidates take 5 comparisons at most instead of 6, 5 take 8 (10), 6 take 11 (15), 8 take 17 (28);
-the least possible are 5, 7, 10 and 16.
+`round_robin` compares every pair. `tournament` inserts candidates one by one into the ranking so
+far and asks only what the verdicts do not imply yet, the most informative comparison first; in a
+linear ranking that is binary insertion. If every comparison yields a preference, 4 candidates take
+at most 5 comparisons instead of 6, 5 take 8 (10), 6 take 11 (15), 8 take 17 (28); the theoretical
+minima are 5, 7, 10 and 16.
 
 The ranking stays sound: two candidates are left uncompared only if a chain of preferences already
 says which is better. Ties and abstentions imply nothing, so they cost further comparisons, up to
-the full round robin, rather than a guess. What is lost is redundancy: a judge that goes in circles
-cannot be caught at it, because the comparison that would close a circle is the one that is spared.
+the full round robin, rather than a guess. The price is redundancy: circular preferences go
+unnoticed, because the comparison that would close the circle is the one that is skipped.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,9 +1,9 @@
-"""A stand-in for every agent's model: `--model scripted:aloe.agents.scripted:reply`.
+"""A scripted model for every agent: `--model scripted:aloe.agents.scripted:reply`.
 
 It plays all roles by rule, from nothing but the prompt it gets, so a whole simulation can be run
 and tested without a model: the user says the fact in its note, the inducer marks sentences in the
-first person, a hinted assistant takes the hint up, and the judge prefers the reply that takes up
-more of the user's words. It is deterministic: the same prompt and seed give the same words.
+first person, a hinted assistant uses the hint, and the judge prefers the reply that reuses more of
+the user's words. It is deterministic: the same prompt and seed give the same words.
 """
 
 import json

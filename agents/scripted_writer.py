@@ -1,7 +1,7 @@
-"""A stand-in for the writer's model: `--model scripted:aloe.agents.scripted_writer:reply`.
+"""A scripted model for the writer: `--model scripted:aloe.agents.scripted_writer:reply`.
 
-It answers the writer's brief with composed sentences, one a line, so that growing can be tested
-and timed without a model, through the same door and the same graph as with one.
+It answers the writer's brief with composed sentences, one per line, so that growth can be tested
+and timed without a model, through the same graph and the same code path.
 """
 
 import re

@@ -1,10 +1,10 @@
-"""What somebody says that they do, like, do without or dislike, and whether two sayings exclude.
+"""What people say they do, like, lack or dislike, and which statements exclude each other.
 
-A stance is a few words with a side. Two exclude each other where one side affirms what the other
-denies, in the same words or in narrower ones: who keeps a parrot does not hate birds, who is vegan
-has no steak each evening, who never finished school holds no doctorate (`aloe.agents.concepts`).
-What is hoped for, long past, bought for somebody else or asked is no stance, and what one cannot do
-tonight one can do all the same.
+A stance is a few words, affirmed or denied. Two stances exclude each other if one affirms what the
+other denies, in the same words or in narrower ones: somebody who keeps a parrot does not hate
+birds, a vegan does not eat steak every evening, and somebody who never finished school has no
+doctorate (`aloe.agents.concepts`). Hopes, the distant past, gifts and questions are not stances,
+and not being able to do something tonight does not mean not being able to do it.
 """
 
 import re

@@ -1,8 +1,10 @@
 """The simulated user: plays a persona and reveals it bit by bit.
 
-The manner of the persona is in force from the start; its facts come on the table one a turn, in an
-order drawn from the tree's seed, and the simulator is only ever told facts that are on the table.
-So it cannot blurt out the rest, and what the user could have revealed by turn k is known exactly.
+What comes on the table, and when, is decided in `aloe.agents.disclosing`, and the simulator is only
+ever told what is on the table. So it cannot blurt out the rest, and what the user could have
+revealed by turn k is known exactly. By the schedule that is one fact of life a turn, with the
+manner of the persona in force from the start. Who answers what is asked may be asked for a trait as
+well, so there the manner is what was told of it.
 
 Models trained to help answer as the assistant sooner or later, so the prompt for all but the
 smallest shows them the chat as a text to go on with, and the note next to the order. The smallest
@@ -11,30 +13,53 @@ the assistant's words. Either prompt opens with what is the same for everybody, 
 the chat only grows from turn to turn, so that a server's prefix cache holds.
 """
 
+import asyncio
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
+from aloe.agents.disclosing import (
+    Act,
+    Statements,
+    choose_act,
+    find_known,
+    open_matcher,
+    schedule_fact,
+)
 from aloe.agents.faults import Part, tidied, user_faults
 from aloe.agents.mood import MANNERS, mood_of, taken_back, with_typos
 from aloe.agents.prompt import Prompt, chosen, shipped
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.reader import Reader
 from aloe.agents.repairs import REPAIRS
+from aloe.agents.rule_user import QUESTIONS
 from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
-from aloe.config import Config, Mood
+from aloe.config import Config, Mood, UserConfig
 from aloe.errors import CallError
-from aloe.memory.disclosures import order_facts
+from aloe.memory.disclosures import default_checker, order_facts
+from aloe.memory.embedder import DEFAULT_EMBEDDER
+from aloe.memory.questions import find_questions_in
 from aloe.memory.words import find_content_words
 from aloe.models.open import Message, Model
-from aloe.schema import SPOILING, Fact, Fault, Persona, UserNode, derive_seed, sentences
+from aloe.schema import SPOILING, Fault, Persona, Telling, UserNode, derive_seed, sentences
 
 TRIES = 3
 """Samples asked for until one is without fault."""
 
 NOTE = "Note:"
 """Opens a fact in the prompt; where the model goes on with a note of its own, it is cut off."""
+
+NO_NOTE = "(No new note.)"
+PRESSES = "(No new note. The person is tired of questions and asks for the answer.)"
+LEAVES_OPEN = "(No new note. The person leaves open what is asked and no note answers.)"
+AGAIN = "(No new note. The person told this before and now says so:"
+AGAINST = "(No new note. The reply goes against what the person told, and the person says so:"
+WANTS = "(No new note. The person wants to know:"
+"""What the model is told where there is nothing new to tell, the last three before a text."""
+UNKNOWN = "Like anybody."
+"""How a person is of whom no trait was told yet."""
 
 UNSAID = "(That left the note out. Begin with the note.)"
 """What the model is told when it is asked again for a message without its note."""
@@ -67,6 +92,10 @@ class UserAgent:
     """Reads what the rules let pass; None: nobody does."""
     moods: tuple[Mood, ...] = ()
     """What the mood of a tree is drawn from; empty for none."""
+    config: UserConfig = field(default_factory=UserConfig)
+    """When it tells something."""
+    embedder: str = DEFAULT_EMBEDDER
+    """What matches questions to statements, where it answers them."""
 
     @classmethod
     def of(
@@ -75,7 +104,7 @@ class UserAgent:
         """Return the user that `config` describes; `reader` is the model of a second reader.
 
         Raises:
-            ConfigError: a prompt of the user's own cannot be used.
+            ConfigError: a custom prompt cannot be used.
         """
         return cls(
             model=model,
@@ -84,6 +113,8 @@ class UserAgent:
             window=config.simulation.user_window,
             most_words=config.simulation.user_words,
             moods=config.simulation.moods,
+            config=config.user,
+            embedder=config.personas.embedder,
             reader=Reader(model=reader, calls=calls, prompt=chosen("reader", config.prompts))
             if reader
             else None,
@@ -98,11 +129,13 @@ class UserAgent:
         parent = path[-1].id if path else None
         turn = len(path) // 2 + 1
         part = self._part(persona, tree)
+        act = await self._choose(persona, tree, path)
+        notes = _texts(persona, act.told)
         best: UserNode | None = None
         repaired: list[Fault] = []
         reason: str | None = None
         for attempt in range(TRIES):
-            messages = self._messages(persona, tree, path, reason)
+            messages = self._messages(persona, tree, path, act, reason)
             async with self.calls.call("user", self.model, tree=tree, node=parent) as call:
                 seed = derive_seed("user", tree, parent, attempt)
                 reply = await call.ask(messages, seed=seed)
@@ -110,9 +143,12 @@ class UserAgent:
                 text = self._as_written(said, tree, seed)
                 earlier = [node.content for node in path]
                 faults = user_faults(said, reply, earlier, most_words=self.most_words, part=part)
-                unsaid = attempt == 0 and self._leaves_out(said, persona, tree, turn)
+                if act.repeats:  # as it is told to
+                    faults = tuple(fault for fault in faults if fault != "echo")
+                unsaid = attempt == 0 and any(self._leaves_out(said, each) for each in notes)
                 call.event.outcome = faults[0] if faults else "no_note" if unsaid else "ok"
-                node = UserNode.of(parent, text, tree=tree, turn=turn, faults=faults)
+                given = {"turn": turn, "faults": faults, "told": act.told, "asked": act.asked}
+                node = UserNode.of(parent, text, tree=tree, **given)
                 call.event.node = node.id
             if not SPOILING & set(faults) and await self._doubted(persona, tree, path, node):
                 faults = ("doubted", *faults)
@@ -127,10 +163,32 @@ class UserAgent:
             raise CallError(f"{self.model.name}: {_silence(repaired)}")
         return best
 
-    def done(self, persona: Persona, user: UserNode) -> bool:
-        """Whether the conversation has come to its end: a farewell, or nothing is left to tell."""
-        told = sum(fact.kind == "fact" for fact in persona.facts)
-        return user.turn >= told or bool(_FAREWELL.search(user.content))
+    def done(self, persona: Persona, tree: str, path: Turns) -> bool:
+        """Whether a path has come to its end: a farewell, or nothing comes up any more."""
+        if _FAREWELL.search(path[-1].content):
+            return True
+        if self._scheduled:
+            return path[-1].turn >= len(order_facts(persona, tree))
+        matter = self._matter(persona, tree)
+        return find_known(matter, path).issuperset(matter.upcoming)
+
+    @property
+    def _scheduled(self) -> bool:
+        return self.config.disclosure == "schedule"
+
+    def _matter(self, persona: Persona, tree: str) -> Statements:
+        return Statements(
+            persona=persona,
+            tree=tree,
+            matcher=open_matcher(self.embedder),
+            checker=default_checker(),
+        )
+
+    async def _choose(self, persona: Persona, tree: str, path: Turns) -> Act:
+        if self._scheduled:
+            return Act(told=schedule_fact(persona, tree, len(path) // 2 + 1))
+        matter = self._matter(persona, tree)
+        return await asyncio.to_thread(choose_act, matter, tree, path, self.config)
 
     async def _doubted(self, persona: Persona, tree: str, path: Turns, node: UserNode) -> bool:
         """Whether a second reader, where there is one, takes a message for somebody else's."""
@@ -144,16 +202,14 @@ class UserAgent:
         """Whether the prompt shows the chat as a text."""
         return "history" in self.prompt.fields
 
-    def _leaves_out(self, text: str, persona: Persona, tree: str, turn: int) -> bool:
+    def _leaves_out(self, text: str, note: str) -> bool:
         """Whether a message has next to none of its note's words; only full prompts are so strict.
 
         Words that it says of somebody else ("you are looking for a home?") tell the note of nobody.
         People paraphrase, so this is no fault, and the first draft alone is asked again for it.
         """
-        facts = order_facts(persona, tree)
-        if not self._reads or turn > len(facts):
+        if not self._reads:
             return False
-        note = facts[turn - 1].text
         own = _FIRST.search(note) is not None
         said = (each for each in sentences(text) if _FIRST.search(each) or not own)
         words = find_content_words(note)
@@ -167,29 +223,64 @@ class UserAgent:
         return with_typos(text, seed) if mood_of(self.moods, tree) == "typos" else text
 
     def _messages(
-        self, persona: Persona, tree: str, path: Turns, reason: str | None
+        self, persona: Persona, tree: str, path: Turns, act: Act, reason: str | None
     ) -> list[Message]:
-        facts, mood = order_facts(persona, tree), mood_of(self.moods, tree)
-        manner = " ".join(filter(None, (persona.personality, MANNERS.get(mood) if mood else None)))
-        contradictory = mood == "contradictory"
+        manner = self._manner(persona, tree, path)
+        notes = self._notes(persona, tree, path, act)
         exchanges = len(path) // 2
         first = 0 if self.window is None else max(0, exchanges - self.window)
         if self._reads:
             # The last reply is always read, as where roles are flipped.
             said = path[2 * first :] or path[-1:]
-            note = _note(facts, exchanges, contradictory=contradictory)
-            note = "\n\n".join(filter(None, (reason, note)))
+            note = "\n\n".join(filter(None, (reason, notes[-1])))
             return self.prompt.render(personality=manner, history=as_text(said), note=note)
         *messages, (_, introduction) = self.prompt.render(personality=manner)
         for turn in range(first, exchanges + 1):
             parts = [introduction] if turn == first else []
             parts += [path[2 * turn - 1].content] if turn else []
             parts += [reason] if reason and turn == exchanges else []
-            parts.append(_note(facts, turn, contradictory=contradictory))
+            parts.append(notes[turn])
             messages.append(("user", "\n\n".join(parts)))
             if turn < exchanges:
                 messages.append(("assistant", path[2 * turn].content))
         return messages
+
+    def _manner(self, persona: Persona, tree: str, path: Turns) -> str:
+        """Return how the person is, as far as the model may know it."""
+        temper, mood = persona.personality, mood_of(self.moods, tree)
+        if not self._scheduled:
+            told = [each for node in path if isinstance(node, UserNode) for each in node.told]
+            temper = " ".join(_texts(persona, told, "trait")) or UNKNOWN
+        return " ".join(filter(None, (temper, MANNERS.get(mood) if mood else None)))
+
+    def _notes(self, persona: Persona, tree: str, path: Turns, act: Act) -> list[str]:
+        """Return what the model was told at each turn, and is told now."""
+        users = [node for node in path if isinstance(node, UserNode)]
+        scheduled = [schedule_fact(persona, tree, turn) for turn, _ in enumerate(users, 1)]
+        told = scheduled if self._scheduled else [user.told for user in users]
+        texts = [_texts(persona, each) for each in (*told, act.told)]
+        contradictory = mood_of(self.moods, tree) == "contradictory"
+        notes = []
+        for turn, new in enumerate(texts):
+            if contradictory and turn % 2:
+                new = [*new, *map(taken_back, texts[turn - 1][:1])]
+            notes.append(" ".join([NOTE, *new]) if new else NO_NOTE)
+        if not (self._scheduled or texts[0]):
+            question = QUESTIONS[derive_seed("question", tree) % len(QUESTIONS)]
+            notes[0] = f"{WANTS} {question})"
+        if path and notes[-1] == NO_NOTE:
+            notes[-1] = self._what_else(persona, path, act)
+        return notes
+
+    def _what_else(self, persona: Persona, path: Turns, act: Act) -> str:
+        """Return what the model is told to do where there is nothing new to tell."""
+        if act.presses:
+            return PRESSES
+        if act.repeats:
+            known = next(fact.text for fact in persona.facts if fact.id == act.repeats)
+            return f"{AGAIN if act.asked else AGAINST} {known})"
+        asked = not self._scheduled and find_questions_in(path[-1].content)
+        return LEAVES_OPEN if asked else NO_NOTE
 
 
 def _silence(faults: list[Fault]) -> str:
@@ -206,9 +297,8 @@ def _badness(faults: tuple[Fault, ...]) -> tuple[bool, int]:
     return bool(SPOILING & set(faults)), len(faults)
 
 
-def _note(facts: list[Fact], turn: int, *, contradictory: bool) -> str:
-    """Return what the user is told at `turn` (from 0)."""
-    told = [facts[turn].text] if turn < len(facts) else []
-    if contradictory and turn % 2 and turn <= len(facts):
-        told.append(taken_back(facts[turn - 1].text))
-    return " ".join([NOTE, *told]) if told else "(No new note.)"
+def _texts(persona: Persona, told: Iterable[Telling], *kinds: str) -> list[str]:
+    """Return the statements in `told`, those of some kinds only if any are named."""
+    facts = {fact.id: fact for fact in persona.facts}
+    found = [facts[each.about] for each in told if each.about in facts]
+    return [fact.text for fact in found if not kinds or fact.kind in kinds]

@@ -1,10 +1,10 @@
-"""Whose voice a message has, if it is not the person's own.
+"""Whose voice a message is in, if it is not the person's own.
 
-A simulator slips into other parts: it answers as the assistant, declines the part, tells the
-assistant how to play its own, thinks aloud about what the person would say, or reports it. Each has
-its turns of phrase, in English above all; for seven other languages the commonest are listed. What
-has no phrase of its own is told by what it lacks: advice at length in which nobody says I and
-nothing is asked is an answer, not a question.
+A simulator slips into other roles: it answers as the assistant, refuses to play, tells the
+assistant how to play its part, thinks aloud about what the person would say, or reports it. Each
+has typical phrases, mostly English ones; for seven other languages the commonest are listed. What
+has no typical phrases is recognised by what is missing: long advice without an I or a question is
+an answer, not a user's message.
 """
 
 import re

@@ -1,10 +1,10 @@
 """The persona writer: invents one profile or one personality at a time.
 
-It is shown a few earlier descriptions, each as the answer to a brief of its own, and then a new
-brief made from coordinates (see `aloe.memory.axes`). The examples are real turns of the chat,
-because small models copy a form far better than they follow a rule; one fact a line, because that
-is the form in which they do not ramble. The lines are joined; list marks and lines that say the
-same again are left out. Whether the result is any good is for `aloe.memory.validation` to say.
+It sees a few earlier descriptions, each as the answer to its own brief, and then a new brief made
+from attributes (see `aloe.memory.axes`). The examples are real chat turns, because small models
+copy a format far better than they follow a rule, with one fact per line, because that keeps them
+from rambling. The lines are joined; list marks and repetitions are dropped.
+`aloe.memory.validation` decides whether the result is any good.
 """
 
 import re

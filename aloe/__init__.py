@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aloe.benchmark.api import bench
     from aloe.graphs.api import graph, simulate, simulate_async
-    from aloe.memory.api import read_trees, to_frame
+    from aloe.memory.api import read_trees, relabel, to_frame
     from aloe.schema import Persona, Tree
     from aloe.training.api import to_dataset, train
 
@@ -26,6 +26,7 @@ _HOMES = {
     "bench": "aloe.benchmark.api",
     "graph": "aloe.graphs.api",
     "read_trees": "aloe.memory.api",
+    "relabel": "aloe.memory.api",
     "simulate": "aloe.graphs.api",
     "simulate_async": "aloe.graphs.api",
     "to_dataset": "aloe.training.api",
@@ -39,6 +40,7 @@ __all__ = [
     "bench",
     "graph",
     "read_trees",
+    "relabel",
     "simulate",
     "simulate_async",
     "to_dataset",

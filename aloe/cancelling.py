@@ -6,10 +6,13 @@ waits with it. The run's own task remembers, so it is asked as well.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _run: "ContextVar[asyncio.Task[Any] | None]" = ContextVar("run", default=None)
 """The task of the run; tasks that are made for it inherit it."""
@@ -39,3 +42,23 @@ def raise_if_cancelled() -> None:
     """
     if is_cancelled():
         raise asyncio.CancelledError
+
+
+async def answer_within(
+    seconds: float, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Return what `ask` answers in time, and do not ask if the run of this task was cancelled.
+
+    Raises:
+        asyncio.CancelledError: it was.
+        TimeoutError: there was no answer within so many seconds.
+    """
+    raise_if_cancelled()
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await ask(*args, **kwargs)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"no answer within {seconds:g} s") from None

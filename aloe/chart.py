@@ -1,4 +1,4 @@
-"""The geometry of a line chart: where its curves, bands, ticks and labels stand.
+"""The geometry of a line chart: where its curves, bands, ticks and labels go.
 
 The macro `chart` of `templates/parts.html` draws it as inline SVG.
 """

@@ -38,15 +38,23 @@ COMMANDS = {
         "aloe.graphs.commands.simulate:simulate",
         "Simulate conversation trees between persona users and assistants.",
     ),
+    "chat": Command(
+        "aloe.graphs.commands.chat:chat",
+        "Talk to a model, or to two side by side, and say which reply is better.",
+    ),
     "rejudge": Command(
         "aloe.benchmark.commands.rejudge:rejudge",
         "Judge stored trees again with another judge, and show which labels flip.",
+    ),
+    "relabel": Command(
+        "aloe.memory.commands.relabel:relabel",
+        "Label stored trees by what came of each reply, and compare that with the judge's labels.",
     ),
     "judge": Command(
         "aloe.benchmark.commands.judge:app", "Find out how far a judge can be trusted."
     ),
     "export": Command(
-        "aloe.training.commands.export:export", "Turn trees into rows that TRL loads as they are."
+        "aloe.training.commands.export:export", "Turn trees into rows that TRL loads directly."
     ),
     "trace": Command(
         "aloe.memory.commands.trace:trace",
@@ -66,7 +74,7 @@ COMMANDS = {
     "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
     "doctor": Command(
         "aloe.graphs.commands.doctor:doctor",
-        "Check the installation, the settings, and what each role gets of its model.",
+        "Check the installation, the settings, and that each model's answers are usable.",
     ),
     "schema": Command(
         "aloe.commands.schema:schema", "Print the JSON Schema of one line of a file."
@@ -80,7 +88,8 @@ COMMANDS = {
     ),
     "train": Command("aloe.training.commands.train:app", "Train a model on trees or rows."),
     "bench": Command(
-        "aloe.benchmark.commands.bench:app", "Measure how alignment grows during a talk."
+        "aloe.benchmark.commands.bench:app",
+        "Measure how well a model adapts during a conversation.",
     ),
     "roles": Command("aloe.agents.commands.roles:app", "See the agents, and add custom roles."),
     "users": Command(

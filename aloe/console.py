@@ -1,10 +1,10 @@
 """The two streams of every command: results on stdout, everything else on stderr.
 
-Rich decides from the stream itself whether there is a terminal: in a pipe there are no colours, no
-cursor movements, and progress is a plain line now and then. Commands never print on their own.
+Rich detects from the stream whether there is a terminal: in a pipe there are no colours, no cursor
+movements, and progress is an occasional plain line. Commands never print on their own.
 
-Whatever is shown may come from a model, a server or somebody else's file. So texts are never read
-as markup, and what a terminal would obey is shown in place of being sent (`EscapingConsole`).
+Anything shown may come from a model, a server or somebody else's file. So texts are never read as
+markup, and terminal control sequences are shown instead of sent (`EscapingConsole`).
 """
 
 import json
@@ -101,6 +101,16 @@ def want_tracebacks(wanted: bool) -> None:
 def tracebacks_wanted() -> bool:
     """Whether tracebacks of the user's code are shown."""
     return _wanted
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Say on a terminal, as long as the block runs, what is waited for."""
+    if not stderr().is_terminal:
+        yield
+        return
+    with stderr().status(text):
+        yield
 
 
 def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:

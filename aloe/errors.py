@@ -62,14 +62,14 @@ class ModelError(AloeError):
 
 
 class BudgetError(AloeError):
-    """The budget of the run is spent; what is finished is kept."""
+    """The budget of the run is spent; finished work is kept."""
 
 
 class CallError(AloeError):
     """One call to a model failed; others may pass.
 
-    `refusal` is what it has in common with others that failed for the same reason; empty if nobody
-    can tell.
+    `refusal` is what it has in common with others that failed for the same reason; empty if
+    unknown.
     """
 
     def __init__(self, message: str, *, refusal: str = "") -> None:
@@ -78,7 +78,7 @@ class CallError(AloeError):
 
 
 class ContextError(CallError):
-    """A conversation is longer than its model reads; what was said before it is whole."""
+    """A conversation exceeds the context window; what was said before is complete."""
 
 
 Cause = Literal["busy", "down", "slow", "fault", "garbled"]
@@ -104,4 +104,4 @@ class TransientCallError(CallError):
 
 
 class RoleError(CallError):
-    """A custom role failed or returned what does not fit; its tree is set aside."""
+    """A custom role failed or returned something invalid; its tree is set aside."""

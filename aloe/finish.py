@@ -1,9 +1,9 @@
 """Why a reply ended, in one vocabulary for all servers.
 
-Each API has words of its own for it, and new ones appear. A reply counts as whole only if its
-server says so: what is known to mean an end is `stop`, what speaks of a limit or a filter is
-`length` or `content_filter`, and anything else is `error`, so that half a sentence is never taken
-for one that somebody meant. A server that says nothing leaves only the text to tell.
+Each API has its own words for it, and new ones appear. A reply counts as complete only if its
+server says so: known words for an end become `stop`, those for a limit or a filter `length` or
+`content_filter`, and anything else `error`, so that half a sentence is never mistaken for a whole
+one. If a server says nothing, only the text can tell.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""What people said about pairs of replies: one line a label, only ever appended.
+"""What people said about pairs of replies: one line per label, append-only.
 
-A label says what was shown first, never what the judge had said: the file is as blind as the
-person was. Of several labels of one person on one pair the last counts, so changing one's mind is
-another line and a run of labels can be stopped anywhere.
+A label records what was shown first, never what the judge said: the file is as blind as the person
+was. If a person labels a pair several times the last label counts, so a change of mind is another
+line and labelling can stop at any point.
 """
 
 from collections.abc import Iterable

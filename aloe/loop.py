@@ -1,9 +1,9 @@
 """The event loop of a long run.
 
-uvloop spends about half of what asyncio's own loop does on a socket, and what is loaded by the
-time a run starts stays to its end, so the garbage collector need not look at it again. What a run
-makes is let go by reference counting, nearly all of it; looking for cycles as often as Python does
-by default costs a sixth of the time and finds next to nothing.
+uvloop spends about half as much on a socket as asyncio's own loop. Whatever is loaded when a run
+starts stays to its end, so the garbage collector need not look at it again. Nearly everything a run
+creates is freed by reference counting; looking for cycles as often as Python does by default costs
+a sixth of the time and finds next to nothing.
 """
 
 import asyncio

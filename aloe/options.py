@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings; flags win over it.")
+    Path | None,
+    typer.Option("--config", metavar="FILE.toml", help="Settings file; flags override it."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one line of JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress display.")]
@@ -26,17 +27,26 @@ BaseUrl = Annotated[
 MaxCost = Annotated[
     float | None,
     typer.Option(
-        "--max-cost", metavar="DOLLARS", min=0, help="Stop when the folder has cost so much."
+        "--max-cost", metavar="DOLLARS", min=0, help="Stop when the folder has cost this much."
     ),
 ]
 MaxCalls = Annotated[
     int | None,
-    typer.Option("--max-calls", min=0, help="Stop when the folder has taken so many calls."),
+    typer.Option("--max-calls", min=0, help="Stop after this many calls for the folder."),
 ]
 MaxTokens = Annotated[
     int | None,
     typer.Option(
-        "--max-tokens", min=0, help="Stop when the folder has taken so many tokens, both ways."
+        "--max-tokens", min=0, help="Stop after this many tokens for the folder, both ways."
+    ),
+]
+
+Disclosure = Annotated[
+    str | None,
+    typer.Option(
+        "--disclosure",
+        metavar="schedule|answering|reticent",
+        help="When users tell something of themselves.",
     ),
 ]
 

@@ -1,11 +1,11 @@
 """HTML pages out of Jinja2 templates.
 
-A page is one file that opens from disk and asks the network for nothing; a content policy in its
-head makes sure of that. What a model or a persona said is escaped wherever a template shows it, or
-travels as data that scripts show as text.
+A page is one file that opens from disk and loads nothing from the network; a content security
+policy in its head makes sure of that. What a model or a persona said is escaped wherever a template
+shows it, or embedded as data that scripts show as text.
 
-A template stands beside the module that fills it in, extends `page.html` and takes tables, charts
-and the like from `parts.html`; both are in `templates/`.
+A template lies beside the module that fills it in, extends `page.html` and takes tables, charts and
+the like from `parts.html`; both are in `templates/`.
 """
 
 from functools import cache
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-"""No request leaves the page, whatever stands in it."""
+"""No request leaves the page, whatever it contains."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 

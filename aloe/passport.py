@@ -1,13 +1,14 @@
-"""The judge passport: what a judge is known to get right and wrong, as a file beside its labels.
+"""The judge passport: what a judge gets right and wrong, as a file beside its labels.
 
-A label is worth what its judge is worth. The passport holds how a judge did on pairs whose better
-reply is known: how often it is right, how often the mere order of the replies turns it, whether it
-likes the first place, length or its own words, and how often it cannot be read. It travels with
-the run and with every dataset made from it, and turns a verdict's margin into a confidence.
+Labels are only as good as the judge. The passport records how a judge did on pairs whose better
+reply is known: how often it is right, how often the order of the replies alone changes its choice,
+whether it favours the first place, length or its own words, and how often it is unreadable. It goes
+with the run and every dataset made from it, and turns a verdict's margin into a confidence.
 
-Calibration has one number. Swapping two replies must turn a confidence p into 1 - p, which leaves
-a logistic curve no intercept: P(the preferred reply is better) = 1 / (1 + exp(-slope * |margin|)),
-0.5 without any margin. A slope is never negative: the worst judge is one whose margins say nothing.
+Calibration has one number. Swapping two replies must turn a confidence p into 1 - p, which leaves a
+logistic curve no intercept: P(the preferred reply is better) = 1 / (1 + exp(-slope * |margin|)),
+0.5 without any margin. A slope is never negative: the worst judge is one whose margins carry no
+information.
 """
 
 from math import exp

@@ -66,7 +66,7 @@ def _find_plugin(kind: Kind, name: str) -> Any:
         known = f"there are {', '.join(sorted(found))}; " if found else ""
         raise ConfigError(
             f"{kind[:-1]} '{name}' is offered by no installed package; {known}"
-            "what stands in a file of yours is named MODULE:NAME"
+            "name what is in your own file as MODULE:NAME"
         )
     return import_named(found[name].value, f"{kind[:-1]} '{name}' cannot be found")
 

@@ -1,10 +1,10 @@
 """Who beats whom among the replies to one message.
 
-A verdict says so directly. Where two replies were not compared, because a tournament spared the
-call or two runs were merged, a chain of preferences says so: what beats the winner of a comparison
-beats its loser. A tie or an abstention is no link of a chain, since neither is transitive, and a
-chain never overrules a verdict. Chains place replies in a ranking; they are no labels, and nothing
-that is exported as a pair rests on one.
+A verdict says so directly. If two replies were not compared, because a tournament skipped the call
+or two runs were merged, a chain of preferences says so: whatever beats the winner of a comparison
+beats its loser. Ties and abstentions are not links of a chain, since neither is transitive, and a
+chain never overrules a verdict. Chains rank replies; they are not labels, and no exported pair
+rests on one.
 """
 
 from collections.abc import Iterable

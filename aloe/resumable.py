@@ -1,4 +1,4 @@
-"""What commands do that the same command takes up again."""
+"""What commands that can be resumed have in common."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,5 +21,5 @@ def resumable(folder: Path | None = None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         where = f" in {folder}" if folder else ""
-        say(f"stopped; run the same command again to go on{where}")
+        say(f"stopped; run the same command again to resume{where}")
         raise typer.Exit(INTERRUPTED) from None

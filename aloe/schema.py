@@ -176,6 +176,9 @@ class Tree(Record):
     verdicts: tuple[Verdict, ...]
     mood: str | None = None
     """How the user of this tree writes, beside the persona's manner; None for nothing special."""
+    disclosure: str | None = Field(default=None, exclude_if=lambda how: how is None)
+    """When the user of this tree tells something, `answering` or `reticent`; None: one thing a
+    turn, or not known. Left out of the file where it is None."""
 
     @model_validator(mode="after")
     def _is_one_tree(self) -> Self:

@@ -1,8 +1,9 @@
 """What must not be written anywhere: keys in settings, in URLs and in what servers say.
 
-Settings are written to disk as they are, so a key in them is refused; and texts of others, which
-go into errors and logs, are cleared of keys. A name alone makes no secret (`stop_token_ids`,
-`prompt_cache_key`): it has to be one that holds secrets, or the value has to look like one.
+Settings are written to disk, so a key in them is refused; and keys are removed from other programs'
+texts before they go into errors and logs. Not every name with `token` or `key` is a secret
+(`stop_token_ids`, `prompt_cache_key`): the name must be one that holds secrets, or the value must
+look like one.
 """
 
 import base64

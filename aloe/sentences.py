@@ -1,9 +1,9 @@
 """Sentences of a text, in any script that marks their ends.
 
-A persona's facts are its sentences, so a full stop that ends none must not cut a fact in two. One
-behind an abbreviation or an initial ends a sentence only if what follows looks like the beginning
-of one. Ids of facts are hashes of their text: a change here must leave those of the shipped pool
-and suites as they are, which a test compares.
+A persona's facts are its sentences, so a full stop in the middle of one must not split a fact.
+After an abbreviation or an initial, it ends a sentence only if what follows looks like the start of
+one. Fact ids are hashes of the text: a change here must not change those of the shipped pool and
+suites, which a test compares.
 """
 
 import re

@@ -1,13 +1,13 @@
-"""Spans for the tools that collect them: one a call, under one a tree.
+"""OpenTelemetry spans: one per call, under one per tree.
 
 They follow OpenTelemetry's conventions for generative AI, so Phoenix, Langfuse, LangSmith or any
 collector shows a run without knowing this program. Spans are made from events after the call, with
 the event's own times, so tracing costs a call nothing while it runs, and calls of worker processes
-are traced like any other. Where they go is said by OpenTelemetry's own variables, such as
+are traced like any other. Their destination comes from OpenTelemetry's own variables, such as
 OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS: keys stay out of the settings.
 
-What was said is left out unless settings ask for it. LangSmith's own tracing, which would send all
-of it, is off unless settings ask for that, whatever the environment says.
+Messages are left out unless the settings ask for them. LangSmith's own tracing, which would send
+all of it, is off unless settings ask for that, whatever the environment says.
 """
 
 import json

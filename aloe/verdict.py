@@ -40,14 +40,26 @@ class ReturnLabel(Record):
 
     outcome: Outcome
     """`abstain`: not told apart, or one of them was not continued as deep as the other."""
-    difference: float | None = None
-    """Return of `first` minus return of `second`; None where they cannot be compared."""
+    reason: str | None = None
+    """Why it abstains, such as `not continued`; None where it does not."""
+    returns: tuple[float, float] | None = None
+    """Returns of `first` and `second`, as levels are; None where they cannot be compared."""
     error: float | None = None
     """Standard error of the difference; None where there are too few branches to say."""
-    horizon: int
+    levels: Literal["wishes", "rated", "siblings"]
+    """What a return is made of: the share of wishes kept, given ratings, or the share of siblings
+    that the judge ranks below."""
+    horizon: int = Field(ge=1)
     """Turns that were looked at, the reply's own included."""
-    discount: float
-    """Weight in (0, 1] of each further turn."""
+    discount: float = Field(ge=0, le=1)
+    """Weight of each further turn, relative to the one before."""
+    z: float = Field(ge=0)
+    """Standard errors that a difference had to reach."""
+
+    @property
+    def difference(self) -> float | None:
+        """Return of `first` minus return of `second`; None where they cannot be compared."""
+        return self.returns[0] - self.returns[1] if self.returns else None
 
 
 class Verdict(Record):

@@ -1,9 +1,9 @@
-"""When two texts say the same.
+"""When two texts are the same to a reader.
 
-A preference is about what a reader sees. The same words in another Unicode form, with other blanks
-or line breaks, or with characters that show nothing are the same text, and a text of such
-characters alone is empty. Letter case, punctuation and the shape of quotation marks are seen, so
-they are a difference.
+A preference is about what a reader sees. The same words in another Unicode form, with different
+white space, or with invisible characters are the same text, and a text of such characters alone is
+empty. Letter case, punctuation and the shape of quotation marks are visible, so they count as a
+difference.
 """
 
 import unicodedata

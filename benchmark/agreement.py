@@ -1,11 +1,12 @@
 """How far two raters agree beyond chance, and how sure a share is.
 
-Plain agreement flatters: two judges that both say "first" nine times in ten agree 82% of the time
-by luck alone. Cohen's kappa (1960) takes that out for two raters who rated everything;
-Krippendorff's alpha (2004, nominal data) does so for any number of raters and lets ratings be
-missing, so that an abstention need not count as an opinion. Both are 1 in full agreement and 0 at
-chance, and None where chance would already give full agreement: there is then nothing to measure.
-For levels there is the intraclass correlation: how much of the spread of ratings is the replies'.
+Raw agreement flatters: two judges that both say "first" nine times in ten agree 82% of the time by
+luck alone. Cohen's kappa (1960) corrects for that with two raters who rated everything;
+Krippendorff's alpha (2004, nominal data) does so for any number of raters and allows missing
+ratings, so that an abstention need not count as an opinion. Both are 1 in full agreement and 0 at
+chance, and None if chance alone would give full agreement, because then there is nothing to
+measure. For levels there is the intraclass correlation: how much of the spread of ratings is due to
+the replies.
 """
 
 from collections import Counter

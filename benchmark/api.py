@@ -1,4 +1,4 @@
-"""The benchmark from Python: what `aloe bench run` does, in one call that returns the numbers."""
+"""The benchmark from Python: what `aloe bench run` does, in one call that returns the result."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -34,28 +34,28 @@ def bench(
     settings: Mapping[str, Any] | None = None,
     progress: Watch = lambda _: None,
 ) -> BenchResult:
-    """Measure how well a model fits its users as they talk, and return the numbers.
+    """Measure how well a model adapts to its users, and return the result.
 
     Args:
-        out: bench folder, which is resumed if it is there; `aloe bench report` makes a page of it.
+        out: bench folder, resumed if it exists; `aloe bench report` turns it into a page.
         model: model under test, as a model string; None: that of `config`.
-        user: model string of who plays the users; None: that of the settings.
+        user: model string of the simulated user; None: that of the settings.
         judges: model strings; two families are better than one. None: those of the settings.
         cases: a suite's name or a file of cases.
         controls: further conditions, such as `ceiling`, `shuffled` or `floor=MODEL`.
-        seeds: dialogues for each case.
-        limit: most cases, spread over the suite.
+        seeds: dialogues per case.
+        limit: maximum number of cases, spread over the suite.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key.
-        progress: called with how far a condition is, after every model call.
+        progress: called with the progress of a condition after every model call.
 
     Returns:
-        The result that stands in `out/result.json`; what was set aside is a warning.
+        The result, as in `out/result.json`; what was set aside is a warning.
 
     Raises:
         ConfigError: an argument, a setting or a model cannot be used.
         InputError: a file cannot be read.
-        ModelError: a model cannot be reached or refuses; what is finished is kept.
+        ModelError: a model cannot be reached or refuses; finished work is kept.
         BudgetError: the budget in the settings is spent; the same.
     """
     if model is None and config is None:

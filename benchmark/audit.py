@@ -1,9 +1,9 @@
-"""Ask a judge about the gold pairs, and let it try its taste on its own words.
+"""Ask a judge about the gold pairs, and test whether it prefers its own words.
 
-For self-preference the judge's model answers some of the messages itself, knowing nothing of the
-persona; so does the worse reply of a pair in its way. If the judge lets its own reply beat the
-better one more often than it lets the worse one, on the same pairs, it favours its own words (or
-they are better than the worse reply: a first look, not a proof).
+For self-preference the judge's model answers some of the messages itself, without the persona,
+which the worse reply of a pair ignores too. If the judge lets its own reply beat the better one
+more often than the worse reply does, on the same pairs, it favours its own words (or they are
+better than the worse reply: an indication, not a proof).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from aloe.benchmark.cases import Case, load_cases
-from aloe.benchmark.dialogues import PlannedDialogue, plan
+from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.families import warn_about_judges
 from aloe.benchmark.folder import check_same, read_bench
 from aloe.benchmark.forecast import BenchForecast, forecast
@@ -45,7 +45,7 @@ class BenchPlan:
         found = [] if self.by_rule else warn_about_judges(self.config)
         if lonely := sum(each.stand_in is None for each in self.dialogues["candidate"]):
             found.append(
-                f"{lonely} dialogues have no gain: nobody differs in life and in personality"
+                f"{lonely} dialogues have no gain: nobody differs in profile and in personality"
             )
         return found
 
@@ -85,6 +85,7 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
         parse_model(model)
     suite = load_cases(config.benchmark.cases)
     _check_scales(suite)
+    check_cases(suite, config)
     cases = _spread(suite, config.benchmark.limit)
     swaps = _assign_stand_ins(suite)
     found = BenchPlan(
@@ -125,7 +126,7 @@ def _spread(suite: Sequence[Case], limit: int | None) -> list[Case]:
 
 
 def _assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return who stands in for whom; nobody does so across suites."""
+    """Return each case's swap, which is always from the same suite."""
     suites: dict[str, list[Case]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)

@@ -1,4 +1,4 @@
-"""What a bench run came to: result.json, as it is written once and read everywhere."""
+"""The result of a bench run: result.json, written once and read everywhere."""
 
 import json
 from pathlib import Path
@@ -100,7 +100,7 @@ class BenchResult(Record):
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except OSError:
-            raise InputError(path, "is not there; the run has not come to its end") from None
+            raise InputError(path, "is missing; the run has not finished") from None
         except ValidationError as error:
-            problem = describe(error, "is no result of a bench run")
+            problem = describe(error, "is not the result of a bench run")
             raise InputError(path, problem) from None

@@ -1,4 +1,4 @@
-"""A bench run in this process: its conditions one after the other, and what they came to."""
+"""A bench run in this process: its conditions one after the other, and their results."""
 
 import platform
 from collections.abc import Callable, Iterator, Sequence

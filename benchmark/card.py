@@ -1,7 +1,7 @@
-"""The model-card snippet: a bench run in one page of Markdown, with all that repeating it takes.
+"""The model-card snippet: a bench run as a page of Markdown, with everything needed to repeat it.
 
-Whoever copies a number copies what it depends on: the simulator, the judges, the cases and prompts
-by hash, the seeds, what is missing and what warns against it. It is written from the folder alone.
+Whoever copies a figure also copies what it depends on: the simulator, the judges, the cases and
+prompts by hash, the seeds, missing ratings and warnings. It is written from the folder alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -122,10 +122,15 @@ def _suite(by_condition: Mapping[Condition, SuiteResult]) -> str:
         [str(turn), format_named("al_mean", figure)]
         for turn, figure in enumerate(main.curves["own"], 1)
     ]
+    head = ["k", "AL(k)"]
+    if known := main.curves.get("known"):
+        head.append("known")
+        for row, figure in zip(curve, known, strict=True):
+            row.append(format_named("known", figure))
     return "\n".join(
         [
             about,
             format_table(["", *by_condition], figure_rows(by_condition)) + "\n",
-            format_table(["k", "AL(k)"], curve) + "\n",
+            format_table(head, curve) + "\n",
         ]
     )

@@ -1,12 +1,11 @@
 """The cases of the benchmark: who is played, for how long, and with what in the way.
 
-A case is one user and one dialogue still to be held. Users are crossed on purpose: the same life
-turns up with several personalities and the same personality in several lives, so that what belongs
-to a life, to a personality and to their meeting can be told apart, and intervals can be taken over
-both. The shipped suites therefore hold lives and personalities once (`profiles.jsonl`,
-`personalities.jsonl`) and name them in one line a case, with the reason why the case is in.
-Everything else is read as well: cases written out in full, personas, and the files of the original
-ALOE data.
+A case is one user and one dialogue still to be held. Users are deliberately crossed: the same
+profile occurs with several personalities and the same personality with several profiles. This
+separates the effects of profile, personality and their combination, and intervals can be taken over
+both. The shipped suites therefore store profiles and personalities once (`profiles.jsonl`,
+`personalities.jsonl`) and refer to them in one line per case, with the reason for including it.
+Full cases, personas, and the original ALOE files can be read as well.
 """
 
 import difflib
@@ -17,7 +16,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aloe.config import Mood
+from aloe.config import Disclosing, Mood
 from aloe.errors import ConfigError, InputError
 from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
@@ -35,6 +34,8 @@ SUITES: Mapping[str, str] = {
     "flip-verifiable": "the same with wishes that a program can check",
     "long": "24 turns with something new to learn to the end",
     "noisy": "users with typos, users who are curt, users who contradict themselves",
+    "ask": "users who tell their wishes when asked, checked by a program: does the model ask?",
+    "ask-free": "the users of aloe-100, who tell little unasked",
     "none": "turns where a personal touch is wrong: facts, neutral texts, other people's business",
 }
 """What each shipped suite is for."""
@@ -60,7 +61,7 @@ class Probe(Record):
     """A message that asks for something in which the user's person has no place."""
 
     message: str
-    """Sent as it stands; no model writes it."""
+    """Sent verbatim; no model writes it."""
     kind: Literal["fact", "neutral", "other", "wrong"]
     """`fact`: a question with one answer. `neutral`: a text for the public. `other`: something for
     somebody else. `wrong`: the user is mistaken and wants to hear otherwise."""
@@ -90,6 +91,8 @@ class Case(Record):
     turns: int = Field(default=TURNS, ge=1)
     mood: Mood | None = None
     """How the user writes on top of the persona's manner."""
+    disclosure: Disclosing | None = Field(default=None, exclude_if=lambda how: how is None)
+    """When the user tells something; None: as the settings say."""
     flip: Flip | None = None
     probes: dict[int, Probe] = Field(default={})
     """Fixed messages by turn, counted from 1; the user agent writes the other turns."""
@@ -187,6 +190,7 @@ class _Line(Record):
     why: str
     turns: int = TURNS
     mood: Mood | None = None
+    disclosure: Disclosing | None = None
     flip: _Change | None = None
     probes: dict[int, Probe] = Field(default={})
 

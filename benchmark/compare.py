@@ -1,16 +1,21 @@
-"""Is one model better than another? Paired case by case and seed by seed, and corrected.
+"""Is one model better than another? Paired by case and seed, and corrected.
 
 Both models met the same users with the same facts in the same order, so only cells that both have
-are looked at, and what a user does to both cancels out. Whoever looks at many differences finds
-some by luck: p-values are adjusted over every line of the table (Holm 1979).
+are compared, and the effect of a user on both cancels out. With many differences, some look
+significant by luck, so p-values are adjusted over all lines of the table (Holm 1979).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
+from aloe.benchmark.elicitation_figures import (
+    depends_on_replies,
+    measure_each,
+    measure_known,
+    take_last,
+)
 from aloe.benchmark.figures import Figure, Sample, sample
 from aloe.benchmark.inference import paired_difference
 from aloe.benchmark.scores import ReplyScores
@@ -21,6 +26,7 @@ from aloe.benchmark.statistics import (
     divide,
     holm,
     level_slope,
+    mean_cell,
 )
 from aloe.benchmark.suite_result import MOST_MISSING, is_incomplete
 from aloe.config import Config
@@ -35,6 +41,18 @@ METRICS: dict[str, str] = {
     "al_at_equal_length": "AL, had both replies been as long",
 }
 """What is compared, the primary metric first."""
+
+ASKING_METRICS: dict[str, str] = {
+    "known": "share of what there is to find out that the user has told at the end",
+    "al_last": "AL in the last two turns",
+    "gain_last": "own minus swapped there",
+    "questions": "questions a reply",
+    "needless": "the same once all is known",
+}
+"""What is compared beside where what users tell depends on the replies; elsewhere there is no line
+of it, for each line makes all others less certain."""
+COUNTS = ("questions", "needless")
+"""Those that are no levels: numbers of each reply."""
 
 
 class ComparisonRow(Record):
@@ -81,23 +99,25 @@ def _lines(base: Side, other: Side) -> list[ComparisonRow]:
     if not common:
         raise ConfigError(f"{other.name} and {base.name} have no case and seed in common")
     lines = []
-    for suite, metric in product(sorted({suite for suite, *_ in common}), METRICS):
+    for suite in sorted({suite for suite, *_ in common}):
         a, b = (
             sample([r for r in side.rows if r.suite == suite and _key(r) in common], base.seed)
             for side in (other, base)
         )
-        figure, p_value = _difference(metric, a, b)
-        lines.append(
-            ComparisonRow(
-                suite=suite,
-                metric=metric,
-                base=base.name,
-                other=other.name,
-                difference=figure,
-                p_value=p_value,
-                p_holm=None,
+        asking = depends_on_replies(a) or depends_on_replies(b)
+        for metric in (*METRICS, *(ASKING_METRICS if asking else ())):
+            figure, p_value = _difference(metric, a, b)
+            lines.append(
+                ComparisonRow(
+                    suite=suite,
+                    metric=metric,
+                    base=base.name,
+                    other=other.name,
+                    difference=figure,
+                    p_value=p_value,
+                    p_holm=None,
+                )
             )
-        )
     return lines
 
 
@@ -110,8 +130,10 @@ def _keys(rows: Sequence[ReplyScores]) -> set[tuple[str, str, int]]:
 
 
 def _difference(metric: str, a: Sample, b: Sample) -> tuple[Figure, float | None]:
-    left, right = (side.gain if metric.startswith("gain") else side.cells("own") for side in (a, b))
+    left, right = _cells(metric, a), _cells(metric, b)
     statistic: Statistic = level_slope if metric.endswith("ir") else average_level
+    if metric in COUNTS:
+        statistic = mean_cell
     if metric == "al_at_equal_length":
         left, right, statistic = _adjusted(left, right, a.each("words"), b.each("words"))
     try:
@@ -120,6 +142,16 @@ def _difference(metric: str, a: Sample, b: Sample) -> tuple[Figure, float | None
         plain = _plain(left, right, statistic)
         return Figure(value=plain, count=len(a.dialogues)), None
     return Figure.of(found.interval, len(a.dialogues)), found.p_value
+
+
+def _cells(metric: str, side: Sample) -> Array:
+    """Return what a metric is a statistic of, shape (dialogues, turns)."""
+    if metric == "known":
+        return take_last(side, measure_known(side), 1)
+    if metric in COUNTS:
+        return measure_each(side, lambda found: getattr(found, metric))
+    cells = side.gain if metric.startswith("gain") else side.cells("own")
+    return take_last(side, cells) if metric.endswith("_last") else cells
 
 
 def _plain(left: Array, right: Array, statistic: Statistic) -> float | None:
@@ -163,12 +195,13 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
     for side, config in zip(sides[1:], configs[1:], strict=True):
         for what, there, here in (
             ("simulated user", configs[0].models.user, config.models.user),
+            ("settings of [user]", configs[0].user, config.user),
             ("judges", configs[0].models.judges(), config.models.judges()),
             ("cases", configs[0].benchmark.cases, config.benchmark.cases),
         ):
             if there != here:
                 found.append(
-                    f"{sides[0].name} and {side.name} have other {what}: what differs may be theirs"
+                    f"{sides[0].name} and {side.name} differ in {what}, which may be the reason"
                 )
     for side in sides:
         if is_incomplete(side.rows):

@@ -1,4 +1,4 @@
-"""Under which conditions a model is benchmarked: the candidate's settings, and each control's."""
+"""The conditions of a benchmark: the candidate's settings, and each control's."""
 
 import difflib
 from collections.abc import Mapping, Sequence

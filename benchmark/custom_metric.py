@@ -1,8 +1,8 @@
-"""A custom metric: one number a reply, averaged with the interval of all others.
+"""A custom metric: one number per reply, averaged with an interval like any other figure.
 
-The function gets the row of scores of one reply and the dialogue it stands in, and returns a number
-(a truth value counts as 1 or 0), or None where it does not apply. What it adds is only what is
-measured; suites, conditions, clusters and intervals are those of every other figure.
+The function gets a reply's row of scores and its dialogue, and returns a number (a truth value
+counts as 1 or 0), or None where it does not apply. It only adds what is measured; suites,
+conditions, clusters and intervals are those of every other figure.
 """
 
 from collections.abc import Callable

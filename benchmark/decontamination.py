@@ -1,15 +1,15 @@
-"""Whether the benchmark's users are strangers to the shipped pool.
+"""Whether the benchmark's users are absent from the shipped pool.
 
-A model trained on the pool must not have met the users it is tested on. So every life and every
-personality of the suites is compared with every one of the pool and of the seeds, with the
-embedder and the threshold that the pool's own gate uses. That takes 6,900 vectors, about a minute,
-too long for every test run; so what was found is kept beside the suites with the hashes of both
-sides, and the tests check the hashes and the closest pairs. After a change of either side run
+A model trained on the pool must not have met the users it is tested on. So every profile and
+personality of the suites is compared with all of the pool and the seeds, using the embedder and
+threshold of the pool's own gate. That takes 6,900 vectors, about a minute, too long for every test
+run; so the findings are stored beside the suites with the hashes of both sides, and the tests check
+the hashes and the closest pairs. After changing either side, run
 
     python -m aloe.benchmark.decontamination
 
-Wishes of verifiable users are left out: they are drawn from the same seventeen dimensions on
-purpose, and what is held out there is the combination (`benchmark/suites/DATASHEET.md`).
+Wishes of verifiable users are excluded: they are deliberately drawn from the same seventeen
+dimensions, and what is held out is the combination (`benchmark/suites/DATASHEET.md`).
 """
 
 import hashlib

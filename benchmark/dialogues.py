@@ -1,16 +1,17 @@
-"""From cases to the dialogues that are to be held.
+"""From cases to the dialogues to be held.
 
-A dialogue's id depends on case and repetition only. All that the simulated user draws at random
+A dialogue's id depends on case and repetition only. Everything random about the simulated user
 follows from the id, so every model and every control meets the same users with the same facts in
-the same order, and differences between them can be taken case by case and seed by seed.
+the same order, and differences can be paired by case and seed.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aloe.agents.candidate import CONDITIONS
+from aloe.agents.disclosing import check_users
 from aloe.benchmark.cases import Case
-from aloe.config import Condition
+from aloe.config import Condition, Config
 from aloe.graphs.dialogue import Dialogue
 from aloe.schema import Persona, digest
 
@@ -36,6 +37,17 @@ class PlannedDialogue:
         if self.stand_in:
             found["swapped"] = self.stand_in.persona_at(turn)
         return found
+
+
+def check_cases(cases: Iterable[Case], config: Config) -> None:
+    """Make sure that users who are to answer questions can.
+
+    Raises:
+        ConfigError: a persona states nothing, or the embedder cannot match questions.
+    """
+    for case in cases:
+        disclosure = case.disclosure or config.user.disclosure
+        check_users([case.persona], disclosure, config.personas.embedder)
 
 
 def plan(
@@ -71,6 +83,7 @@ def _planned(
         told=(*told, told[-1]) if told else (),
         prescribed=_prescribed(case),
         mood=case.mood,
+        disclosure=case.disclosure,
     )
     return PlannedDialogue(case=case, stand_in=stand_in, dialogue=dialogue)
 

@@ -1,8 +1,8 @@
-"""Which models should not judge which: a judge likes its own words and those of its kin.
+"""Which models should not judge which: a judge prefers its own words and its family's.
 
-A model rates text higher that it finds likely (Panickssery et al. 2024, arXiv 2404.13076), and a
-judge that also plays the user knows what it meant to hear. Neither can be corrected afterwards, so
-it is said before anything is spent, and again beside the numbers.
+A model rates text higher if it finds it likely (Panickssery et al. 2024, arXiv 2404.13076), and a
+judge that also plays the user knows what it wanted to hear. Neither can be corrected afterwards, so
+there is a warning before anything is spent, and again beside the results.
 """
 
 import re
@@ -32,13 +32,11 @@ def warn_about_judges(config: Config) -> list[str]:
     found = []
     for judge in judges:
         if judge == user:
-            found.append(f"{judge} judges and plays the user: it knows what it meant to hear")
+            found.append(f"{judge} judges and plays the user: it knows what it wanted to hear")
         if judge == candidate:
-            found.append(f"{judge} judges itself: its own words are what it likes best")
+            found.append(f"{judge} judges itself and may prefer its own words")
         elif family(judge) and family(judge) == family(candidate):
             found.append(f"{judge} judges a model of its own family ({family(judge)})")
     if len({family(judge) or judge for judge in judges}) < 2:
-        found.append(
-            "all judges are of one family: their shared taste cannot be told from the truth"
-        )
+        found.append("all judges are of one family: a bias that they share would go unnoticed")
     return found

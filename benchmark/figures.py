@@ -6,7 +6,7 @@ users. A cell is the mean over the judges, and missing if one judge's
 rating is: judges differ in strictness, so the others alone would be another scale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,13 +65,21 @@ class Sample:
 
     def each(self, name: str) -> Array:
         """Return a number of every reply, shape (dialogues, turns); NaN where it is None."""
+
+        def value(reply: ReplyScores) -> float | None:
+            found = getattr(reply, name) if reply.reply else None
+            return len(found) if isinstance(found, tuple) else found
+
+        return self.measure(value)
+
+    def measure(self, value: Callable[[ReplyScores], float | None]) -> Array:
+        """Return what `value` gives for every reply, shape (dialogues, turns); NaN for None."""
         turns = self.by_judge["own"].shape[1]
         found = np.full((len(self.rows), turns), np.nan)
         for row, replies in enumerate(self.rows):
             for reply in replies:
-                value = getattr(reply, name) if reply.reply else None
-                size = len(value) if isinstance(value, tuple) else value
-                found[row, reply.turn - 1] = np.nan if size is None else float(size)
+                number = value(reply)
+                found[row, reply.turn - 1] = np.nan if number is None else float(number)
         return found
 
     def figure(
@@ -104,7 +112,7 @@ class Sample:
             )
         except ValueError:  # one cluster only, or undefined without one of the dialogues
             return Figure(value=plain, count=count)
-        if share:
+        if share and found.bounded:
             found = replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
         return Figure.of(found, count)
 

@@ -3,8 +3,8 @@
     DIR/  config.toml  cases.jsonl  trees.jsonl  scores.jsonl  events.jsonl  result.json
     DIR/ceiling/  config.toml  trees.jsonl  scores.jsonl  events.jsonl
 
-So a control is resumed, read and compared like any run, and a control that was forgotten can be
-added later. `result.json` holds what was computed from all of them.
+So a control is resumed, read and compared like any run, and a forgotten control can be added later.
+`result.json` holds the figures computed from all of them.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
-"""What a run will cost, and what it could show at best, before anything is spent.
+"""What a run will cost and what it could show at best, before anything is spent.
 
-The number of calls is exact as long as nothing is asked twice. Tokens are an estimate from what is
-written below. What could be shown needs a guess of how much users differ, or an earlier run that
-knows: a difference smaller than the minimum detectable one will most likely not be found, so a run
-that is to find it needs more users, not more seeds.
+The number of calls is exact unless something is asked twice. Tokens are estimated from the
+constants below. What could be shown depends on how much users differ, which is assumed or taken
+from an earlier run: a difference smaller than the minimum detectable one will most likely be
+missed, and finding it takes more users, not more seeds.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ class BenchForecast:
     """US dollars; None if a price is not known."""
     detectable: dict[str, float]
     """By suite: the smallest true gain that is found with a probability of 80%; not there where
-    fewer than six profiles and personalities let none be told from chance."""
+    fewer than six profiles and personalities let none be significant."""
     clusters: dict[str, int]
     """By suite: profiles or personalities, whichever are fewer."""
     prior: str

@@ -1,10 +1,10 @@
 """Gold pairs: comparisons whose better reply is known.
 
 They are how a judge is judged. Each rests on one sentence of the persona, quoted as evidence, so
-that a person can check a label without taking anybody's word for it. Most come with a mirror image:
-the same two replies, shown to another persona or after another history, with the labels turned
-round, so that no liking for one of the replies can pass for judgement.
-`gold/DATASHEET.md` says how they were made and what they do not show.
+that a person can check a label without taking anybody's word for it. Most have a mirror image: the
+same two replies for another persona or after another history, with the labels swapped, so that
+merely liking one of the replies cannot pass for judgement. `gold/DATASHEET.md` says how they were
+made and what they do not show.
 """
 
 from collections.abc import Iterable, Sequence

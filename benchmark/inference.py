@@ -1,12 +1,12 @@
-"""How sure a benchmark number is, when the same few personas stand behind every score.
+"""How certain a benchmark figure is when the same few personas are behind every score.
 
 The turns of one dialogue depend on each other, and so do all dialogues of one profile and all of
 one personality. Counting a hundred cases as a hundred independent users would make intervals far
 too narrow. So whole clusters are what varies, never cases.
 
-If a number is 0 by chance alone, what a cluster contributes to it might as well have had the other
-sign. The signs of all clusters are therefore flipped at random, many times, and the p-value is the
-share of flips that give a number at least as far from 0 (Fisher, The Design of Experiments, 1935).
+If a figure differs from 0 by chance alone, each cluster's contribution might as well have had the
+other sign. So the signs of all clusters are flipped at random, many times, and the p-value is the
+share of flips whose result is at least as far from 0 (Fisher, The Design of Experiments, 1935).
 Nothing is assumed but symmetry: the test is exact with few clusters, lopsided ones, discrete scores
 and users who mostly do not differ, and ties count against significance. With fewer than six
 clusters that differ it cannot reject at 5%, and should not: all of five agree by chance one time in
@@ -19,9 +19,9 @@ larger of the two p-values counts (MacKinnon, Nielsen & Webb, JBES 39, 2021). A 
 six clusters gets Webb's six weights instead of two signs (Canadian J. Economics 56, 2023). A kind
 that is nested in another of six clusters or more adds nothing and is left out.
 
-Statistics that are no plain means are taken as the sum of what each case contributes, by leaving it
-out (Tukey's jackknife, Annals of Mathematical Statistics 29, 1958). How often the test errs and the
-intervals hold the truth is simulated in `tests/error_rates.py`.
+Statistics other than plain means are treated as the sum of each case's contribution, found by
+leaving it out (Tukey's jackknife, Annals of Mathematical Statistics 29, 1958). How often the test
+errs and the intervals contain the truth is simulated in `tests/error_rates.py`.
 """
 
 from collections.abc import Callable, Sequence

@@ -35,7 +35,7 @@ from aloe.agents.candidate import NAME, CandidateAgent
 from aloe.agents.rating import PointwiseJudge
 from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import load_cases
-from aloe.benchmark.dialogues import PlannedDialogue, plan
+from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.judging import judge_dialogue, missing_dialogue
 from aloe.benchmark.run import make_checker
 from aloe.benchmark.scores import Missing, ReplyScores
@@ -43,7 +43,7 @@ from aloe.benchmark.suite_result import compute_suite
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
-from aloe.config import Config, ModelConfig
+from aloe.config import Config, ModelConfig, load
 from aloe.errors import CallError
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
@@ -99,6 +99,7 @@ def aloe(
     judge: str | None = None,
     seeds: int = 1,
     seed: int = 0,
+    disclosure: str | None = None,
 ) -> Task:
     """Return the benchmark as a task.
 
@@ -108,13 +109,19 @@ def aloe(
         judge: model strings of the judges, separated by commas.
         seeds: dialogues for each case.
         seed: of the flips of signs, see `aloe.benchmark.inference`.
+        disclosure: when users tell something (see `aloe.config.user`), where a case does not say.
+
+    Raises:
+        ConfigError: an argument is wrong, or users who are to answer questions cannot.
     """
     cases = load_cases(suite)
+    config = load(None, {"prompt_size": "full", "user.disclosure": disclosure}, source="-T")
+    check_cases(cases, config)
     planned = {
         each.dialogue.id: each for each in plan(cases, assign_stand_ins(cases), seeds, "candidate")
     }
     by_rule = all(case.persona.preferences for case in cases)
-    models = Config().models
+    models = config.models
     names = judge.split(",") if judge else [models.judge.model]
     checker = make_checker()
     return Task(
@@ -133,7 +140,9 @@ def aloe(
             ],
             name=suite,
         ),
-        solver=dialogue(planned, _opened(user or models.user.model, closed=by_rule), checker),
+        solver=dialogue(
+            planned, _opened(user or models.user.model, closed=by_rule), checker, config
+        ),
         scorer=alignment(
             planned, [_opened(name.strip(), closed=by_rule) for name in names], checker, seed
         ),
@@ -146,7 +155,9 @@ def _opened(name: str, *, closed: bool) -> Model:
 
 
 @solver
-def dialogue(planned: dict[str, PlannedDialogue], user: Model, checker: DisclosureChecker) -> Any:
+def dialogue(
+    planned: dict[str, PlannedDialogue], user: Model, checker: DisclosureChecker, config: Config
+) -> Any:
     """Hold the dialogue of a sample with Inspect's model as the candidate."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001
@@ -157,7 +168,7 @@ def dialogue(planned: dict[str, PlannedDialogue], user: Model, checker: Disclosu
 
         calls = CallLog(on_event=heard)
         context = DialogueContext(
-            user=UserAgent.of(Config(prompt_size="full"), user, calls),
+            user=UserAgent.of(config, user, calls),
             candidate=CandidateAgent(model=_candidate(), calls=calls),
             checker=checker,
         )

@@ -10,9 +10,11 @@ import json
 from collections.abc import Sequence
 from typing import get_args
 
+from aloe.agents.candidate import CONDITIONS
 from aloe.agents.rating import LEVELS, PointwiseJudge
 from aloe.agents.rules import RULE
 from aloe.benchmark.dialogues import PlannedDialogue
+from aloe.benchmark.elicitation import follow_dialogue
 from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, used
 from aloe.benchmark.scores import Missing, ReplyScores, Score, Shown
 from aloe.config import Condition
@@ -39,6 +41,13 @@ async def judge_dialogue(
         ModelError: a judge is refused or gone.
     """
     case, found = planned.case, []
+    elicited = follow_dialogue(
+        tree.nodes,
+        [case.persona_at(turn) for turn in range(1, case.turns + 1)],
+        scheduled=tree.disclosure is None,
+        informed=CONDITIONS[condition].told == "own",
+        probes=case.probes,
+    )
     stated: dict[str, None] = {}
     for turn in range(1, case.turns + 1):
         user, reply = tree.nodes[2 * turn - 2 : 2 * turn]
@@ -60,8 +69,9 @@ async def judge_dialogue(
                 "personal": personal(reply.content, probe, persona) if probe else None,
                 "right": right(reply.content, probe) if probe else None,
                 "recall": await asyncio.to_thread(recall, tree, persona, checker) if last else None,
+                "elicitation": elicited[turn - 1],
                 "user_faults": user.faults,
-                "leaked": leaked(persona, user, tree.id),
+                "leaked": leaked(persona, user, tree),
                 "on_table": _on_table(user),
                 "empty": not reply.content,
             }

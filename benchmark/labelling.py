@@ -1,9 +1,9 @@
 """Which comparisons people are asked about, and how their answers compare with the judge's.
 
-A plain sample of a run would be nearly all opening turns and nearly all easy preferences. So pairs
-are drawn from strata, turn by what the judge made of it, one from each in turn, in an order that
-depends on nothing but the pairs. Agreement is then about the pairs that were asked, and is given
-by turn as well; it is no estimate of the share of right labels in the whole run.
+A simple random sample of a run would be nearly all opening turns and easy preferences. So pairs are
+drawn from strata, turn by the judge's outcome, one from each in rotation, in an order that depends
+only on the pairs. The agreement then describes the sampled pairs, and is also given by turn; it
+does not estimate the share of correct labels in the whole run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
 """The scores as one flat Parquet table, for data frames: one row for each rating.
 
-`scores.jsonl` stays the truth; this is the same, unfolded. pyarrow comes with the extra `parquet`
-and with `train`.
+`scores.jsonl` remains authoritative; this is the same data, flattened. pyarrow comes with the
+extras `parquet` and `train`.
 """
 
 from collections.abc import Iterator
@@ -16,9 +16,11 @@ COLUMNS: dict[str, str] = {
     "missing": "text", "raw": "text", "mass": "level", "words": "number", "stated": "texts",
     "used": "texts", "mind_reading": "texts", "parroting": "yes", "personal": "yes",
     "right": "yes", "empty": "yes", "user_faults": "texts", "dialogue": "text", "user": "text",
-    "reply": "text",
+    "reply": "text", "knowable": "number", "known": "number", "questions": "number",
+    "needless": "number", "answer": "text",
 }  # fmt: skip
-"""Name and kind of every column; `value` and `mass` are null where a rating is missing."""
+"""Name and kind of every column; `value` and `mass` are null where a rating is missing, the last
+five where it is not recorded what users tell."""
 
 
 def write_parquet(bench: Bench, path: Path) -> None:
@@ -45,6 +47,8 @@ def write_parquet(bench: Bench, path: Path) -> None:
 def _ratings(bench: Bench) -> Iterator[dict[str, Any]]:
     for condition in bench.conditions:
         for row in bench.rows(condition):
-            shared = row.model_dump(exclude={"scores", "recall", "control"})
+            shared = row.model_dump(exclude={"scores", "recall", "control", "elicitation"})
+            if row.elicitation:
+                shared |= row.elicitation.model_dump(exclude={"told", "scheduled"})
             for score in row.scores:
                 yield {**shared, "condition": condition, **score.model_dump()}

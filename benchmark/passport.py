@@ -1,14 +1,14 @@
 """From a judge's answers on gold pairs to its passport: pure functions.
 
-What is measured, and why it is not one number: a judge that is right 70% of the time because it
-likes long replies teaches a model to ramble. So besides accuracy stand the known ways to be right
-or wrong for the wrong reason: the order of the replies (Wang et al. 2023, arXiv 2305.17926), length
-(Dubois et al. 2024, arXiv 2404.04475), one's own words (Panickssery et al. 2024, arXiv 2404.13076).
+One number is not enough: a judge that is right 70% of the time because it likes long replies
+teaches a model to ramble. So besides accuracy, this measures the known ways to be right or wrong
+for the wrong reason: the order of the replies (Wang et al. 2023, arXiv 2305.17926), length (Dubois
+et al. 2024, arXiv 2404.04475), one's own words (Panickssery et al. 2024, arXiv 2404.13076).
 Mirrored pairs, which share both replies, tell whether the persona was read at all.
 
-Intervals of shares are Wilson's and take pairs as independent. Mirror images are not: to a judge
-with a taste of its own they answer in opposite ways, which makes the true interval of its accuracy
-narrower than the one given. Intervals of effects take whole mirror groups as clusters.
+Intervals of shares are Wilson's and treat pairs as independent. Mirror images are not: a judge with
+a fixed taste gets opposite results on them, which makes the true interval of its accuracy narrower
+than the one given. Intervals of effects treat whole mirror groups as clusters.
 """
 
 from collections import Counter

@@ -30,9 +30,8 @@ from aloe.files.writing import replace_text
 from aloe.graphs.concurrency import work_through
 from aloe.graphs.context import SimulationContext, make_context, open_models
 from aloe.loop import make_runner
-from aloe.memory.disclosures import order_facts
+from aloe.memory.disclosures import order_facts, tells
 from aloe.memory.personas import SHIPPED, read_personas
-from aloe.memory.words import find_content_words, find_numbers
 from aloe.models.open import Model
 from aloe.passport import Share
 from aloe.schema import (
@@ -51,8 +50,6 @@ Set = Literal["test", "develop"]
 
 PERSONAS: dict[Set, slice] = {"test": slice(0, 20), "develop": slice(20, 28)}
 """Who is whose, in an order drawn by hash from the shipped pool."""
-TOLD = 0.5
-"""Share of a statement's content words that tells it."""
 CONFUSIONS: frozenset[Fault] = frozenset(
     {"role_confusion", "refusal", "coaching", "both_sides", "commentary", "contradiction"}
 )
@@ -136,15 +133,6 @@ async def hold(
         found.append(StudiedTurn(persona=persona, note=note, user=user, replies=tuple(replies)))
         path += [user, replies[0]]
     return found
-
-
-def tells(text: str, fact: Fact) -> bool:
-    """Whether a text tells a fact: half of its content words and one of its numbers, if any."""
-    words, said = find_content_words(fact.text), find_content_words(text)
-    counts = find_numbers(fact.text)
-    if counts and not counts & find_numbers(text):
-        return False
-    return bool(words or counts) and len(words & said) >= TOLD * len(words)
 
 
 def carries(turn: StudiedTurn) -> bool:

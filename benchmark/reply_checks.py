@@ -1,9 +1,9 @@
 """What a program finds in a reply, without asking a model.
 
-Taking up what the user told is not yet good, and being told it back is worse; but a reply that
-never does cannot be personal, and one that does it where the user's person has no place is too
-personal. The rules are those of the disclosure checker: names, numbers, and words that carry
-meaning, in one sentence. They miss paraphrases, for every model alike.
+Using what the user said is not good in itself, and merely repeating it is worse; but a reply that
+never does cannot be personal, and one that does so where it is out of place is too personal. The
+rules are those of the disclosure checker: names, numbers, and words that carry meaning, in one
+sentence. They miss paraphrases, for every model alike.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from aloe.agents.faults import echoes
 from aloe.benchmark.cases import Probe
 from aloe.benchmark.scores import Recall
-from aloe.memory.disclosures import DisclosureChecker, order_facts
+from aloe.memory.disclosures import DisclosureChecker, find_hidden
 from aloe.memory.words import find_content_words, find_names, find_numbers
 from aloe.schema import Disclosure, Fact, Persona, Tree, UserNode, sentences
 
@@ -46,7 +46,7 @@ def used(reply: str, persona: Persona, stated: Sequence[str]) -> tuple[str, ...]
 
 
 def parroting(reply: str, message: str) -> bool:
-    """Whether most of `reply` stands in the message that it answers."""
+    """Whether most of `reply` occurs in the message that it answers."""
     return bool(reply) and echoes(reply, message)
 
 
@@ -65,14 +65,15 @@ def right(reply: str, probe: Probe) -> bool | None:
     )
 
 
-def leaked(persona: Persona, user: UserNode, tree: str) -> tuple[str, ...]:
-    """Return the ids of facts of life that `user` states before it was told them."""
-    hidden = {fact.id for fact in order_facts(persona, tree)[user.turn :]}
+def leaked(persona: Persona, user: UserNode, tree: Tree) -> tuple[str, ...]:
+    """Return the ids of statements in `user`, a node of `tree`, that it was not told by then."""
+    said, scheduled = tree.path(user.id), tree.disclosure is None
+    hidden = find_hidden(persona, tree.id, said, scheduled=scheduled)
     return tuple(fact for fact in user.stated if fact in hidden)
 
 
 def recall(tree: Tree, persona: Persona, checker: DisclosureChecker) -> Recall:
-    """Return how much of what the user stated stands in the last reply of `tree`.
+    """Return how much of what the user stated occurs in the last reply of `tree`.
 
     Each sentence of the answer is held against the persona as a message of the user would be. One
     that says something else of the persona, or nothing of it, or denies it, is not right.

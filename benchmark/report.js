@@ -9,7 +9,7 @@ function rating(score) {
   return [who + whose + " " + (value === null ? "missing (" + missing + ")" : value) + said, value === null];
 }
 function turn(fold, one) {
-  fold.append(message("user", one.u, "turn " + one.k + (one.p ? " · fixed by the case" : ""), one.f.map((f) => [f, true])));
+  fold.append(message("user", one.u, "turn " + one.k + (one.p ? " · fixed by the case" : ""), [...one.f.map((f) => [f, true]), ...one.t.map((t) => [t, false])]));
   if (one.r === null) return;
   const marks = one.s.map(rating);
   for (const id of one.used) marks.push(["takes up: " + (facts[id] || id), false]);

@@ -1,12 +1,11 @@
-"""The report of a bench run: one HTML page to look at, and the files to cite and compute from.
+"""The report of a bench run: an HTML page, and files to cite and compute from.
 
     report.html        numbers, curves, and every dialogue with its ratings, in one page
     card.md            the snippet for a model card
     scores.parquet     one row a rating, where pyarrow is installed
     plots/SUITE.{png,svg}   the curves, where matplotlib is installed
 
-The page is computed from the folder and holds nothing that the folder does not; `report.html`
-beside this file is its template.
+The page is computed from the folder alone; `report.html` beside this file is its template.
 """
 
 import importlib.util
@@ -48,6 +47,8 @@ MEANINGS = {
     "AL(k)": "mean rating of the k-th reply over the dialogues that have one",
     "gain": "AL for the user's own persona minus AL for a swapped one: a good answer that would "
     "suit anybody scores 0. This is the primary figure.",
+    "known of user": "share of the wishes (or statements) that the user has told; what came up "
+    "on schedule would have been told whatever the model said",
     "IR": "slope of a least-squares line through AL(k), in levels a turn",
     "N-IR": "the same slope after AL(k) is stretched onto 0..1; it forgets how large a gain is",
     "R2": "share of the variance of AL(k) that the line explains; N-R2 is the same number",
@@ -134,7 +135,7 @@ def _suite(
 
 
 def _tiles(result: SuiteResult) -> Iterator[tuple[str, str, str]]:
-    for name in ("gain", "al_mean", "ir", "recall", "over_personalisation"):
+    for name in ("gain", "al_mean", "ir", "known", "recall", "over_personalisation"):
         if name in result.figures:
             value, _, interval = format_named(name, result.figures[name]).partition(" ")
             yield LABELS[name].strip(), value, interval
@@ -158,10 +159,19 @@ def _charts(by_condition: Mapping[Condition, SuiteResult]) -> list[Chart]:
     own = [_curve(name, result.curves["own"]) for name, result in by_condition.items()]
     swapped = _curve("swapped persona", main.curves["swapped"], band=False)
     gains = [_curve(name, result.curves["gain"]) for name, result in by_condition.items()]
-    return [
+    charts = [
         Chart(title="AL(k)", x_label="turn k", y_label="level", curves=[*own, swapped]),
         Chart(title="Gain: own - swapped", x_label="turn k", y_label="levels", curves=gains),
     ]
+    known = [
+        _curve(name, result.curves["known"])
+        for name, result in by_condition.items()
+        if "known" in result.curves
+    ]
+    if known:
+        title = "Known of the user"
+        charts.append(Chart(title=title, x_label="turn k", y_label="share", curves=known))
+    return charts
 
 
 def _curve(name: str, figures: Sequence[Figure], *, band: bool = True) -> Curve:
@@ -221,4 +231,6 @@ def _played(case: Case) -> dict[str, str]:
         said[f"From turn {case.flip.turn}"] = case.flip.persona.personality
     if case.mood:
         said["Mood"] = case.mood
+    if case.disclosure:
+        said["Tells"] = case.disclosure
     return said

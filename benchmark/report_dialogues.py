@@ -1,6 +1,6 @@
 """The dialogues of a bench as its page shows them: levels of cases, and turns with every rating.
 
-They travel in the page as data and are drawn when a case is opened, so that a page of a thousand
+The page contains them as data and draws them when a case is opened, so that a page with a thousand
 dialogues opens fast.
 """
 
@@ -14,6 +14,7 @@ from aloe.benchmark.scores import ReplyScores, Shown
 from aloe.config import Condition
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.schema import Tree
+from aloe.views.tellings import describe_tellings
 
 
 def reply_level(row: ReplyScores, whose: Shown) -> float | None:
@@ -84,12 +85,13 @@ def _turn(row: ReplyScores, tree: Tree | None, judges: Mapping[str, int]) -> dic
         "u": user.content if user else "(the dialogue failed before this message)",
         "p": bool(user and user.agent == PRESCRIBED),
         "f": row.user_faults,
+        "t": describe_tellings(tree, user) if tree and user and user.role == "user" else [],
         "r": reply.content if reply else None,
         "w": row.words,
         "s": [[judges[s.judge], s.shown, s.value, s.missing, s.raw] for s in row.scores],
         "used": row.used,
         "mind": row.mind_reading,
-        "n": _notes(row),
+        "n": [*_tellings(row, tree), *_notes(row)],
         "after": _afterwards(row, tree),
     }
 
@@ -105,6 +107,17 @@ def _afterwards(row: ReplyScores, tree: Tree | None) -> dict[str, str] | None:
     return {"question": question, "answer": answer.content, "found": found}
 
 
+def _tellings(row: ReplyScores, tree: Tree | None) -> list[tuple[str, bool]]:
+    """Return what the message told and why, each marked as no fault."""
+    if row.elicitation is None or tree is None:
+        return []
+    texts = {fact.id: fact.text for fact in tree.persona.facts}
+    return [
+        (f"the user told ({each.why}): {texts.get(each.about, each.about)}", False)
+        for each in row.elicitation.told
+    ]
+
+
 def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
     """Return what else was found in a reply, each with whether it is a fault."""
     said = {
@@ -114,4 +127,11 @@ def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
         ("answers the probe wrongly", True): row.right is False,
         ("answers the probe rightly", False): row.right,
     }
+    if found := row.elicitation:
+        said |= {
+            ("its question brought something", False): found.answer == "told",
+            ("asks what the user has said", True): found.answer == "again",
+            ("asks what the user does not care about", False): found.answer == "indifferent",
+            ("asks although all is known", True): bool(found.needless),
+        }
     return [note for note, true in said.items() if true]

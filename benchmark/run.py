@@ -1,9 +1,9 @@
 """Hold the dialogues of a benchmark and have them judged, on the engine of the simulation.
 
-Two steps, each of which can be stopped at any time and taken up again: dialogues are finished like
-trees, then every finished one is judged. Rows are added dialogue by dialogue as they come in, and
-put in the order of the plan at the end, with a row for every reply that should be there: what
-failed for good is in the table with its reason.
+There are two steps, each of which can be stopped and resumed at any time: dialogues are held like
+trees, then every finished one is judged. Rows are appended dialogue by dialogue and sorted into the
+order of the plan at the end, with a row for every expected reply: permanent failures are in the
+table with their reason.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,9 @@
 """What a bench run found about each reply: the one table that everything else is computed from.
 
-One line for each reply of the candidate, with all that was asked about it: how every judge rated it
-for its own user and for a swapped one, and what programs found in it. A rating that is not there
-carries the reason why, and nothing is put in its place. The words themselves stand in trees.jsonl:
-`dialogue` is the tree's id, `user` and `reply` are node ids.
+One line per reply of the candidate, with everything known about it: how each judge rated it for its
+own user and for a swapped one, and what programs found in it. A missing rating carries its reason
+and is not filled in. The texts are in trees.jsonl: `dialogue` is the tree's id, `user` and `reply`
+are node ids.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.journal import append_lines
 from aloe.files.records import read_models
-from aloe.schema import Fault, Record
+from aloe.schema import Asked, Fault, Record, Telling
 
 Shown = Literal["own", "swapped"]
 """Whose persona the judge saw: the user's, or another case's."""
@@ -55,6 +55,31 @@ class Recall(Record):
     """Different statements of the user among them."""
     stated: int
     """Different statements that the user had made."""
+
+
+class Elicitation(Record):
+    """How much of the user had come to light when a reply was written, and what the reply asks."""
+
+    scheduled: bool
+    """Whether the user tells one thing a turn, whatever the replies are."""
+    knowable: int = Field(ge=0)
+    """What there is to find out: the wishes that a program can check, else the statements."""
+    known: int = Field(ge=0)
+    """Of these, what the user has told by now."""
+    told: tuple[Telling, ...] = ()
+    """Of these, what the message that the reply answers told for the first time."""
+    questions: int = Field(ge=0)
+    """Questions in the reply."""
+    answer: Asked | None = None
+    """What the next message made of them; None: they were not about the user."""
+    answered: bool
+    """Whether the user wrote the next message, so that it could answer; what a case prescribes
+    answers nothing."""
+    needless: int | None = None
+    """Questions that could bring nothing, because all was known or the message was a probe; None
+    where something was left to find out."""
+    broken: int | None = None
+    """Known wishes that the reply does not keep; None where no program can check."""
 
 
 class ReplyScores(Record):
@@ -96,6 +121,9 @@ class ReplyScores(Record):
     """Of a probe with a known answer: whether the reply has it. None elsewhere."""
     recall: Recall | None = None
     """On the last turn: what the candidate could say about its user when asked afterwards."""
+    elicitation: Elicitation | None = Field(default=None, exclude_if=lambda found: found is None)
+    """What was known of the user, and what the reply asks; None where it is not recorded why users
+    tell what they tell."""
     user_faults: tuple[Fault, ...] = ()
     """What is wrong with the user's message."""
     leaked: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
-"""Signs of clusters turned at random: what a statistic might have been if it were 0 by chance.
+"""Random sign flips of clusters: what a statistic might have been if its true value were 0.
 
-A flip turns the signs of whole clusters, so all that it takes are their sums. The squared statistic
-of every flip is a parabola in the value that is tested, which makes a p-value for another value
-cheap: the bounds of an interval are found by trying many.
+A flip changes the signs of whole clusters, so it needs only their sums. The squared statistic of
+each flip is a parabola in the value being tested, which makes a p-value for another value cheap:
+the bounds of an interval are found by trying many.
 """
 
 from collections.abc import Iterator, Sequence

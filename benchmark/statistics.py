@@ -1,14 +1,14 @@
-"""What a table of judge scores says: how well aligned, and whether it gets better with talking.
+"""What a table of judge scores says: how well aligned a model is, and whether it adapts.
 
 The four numbers are those of ALOE (arXiv 2410.03642), written so that they can be compared with
 RLPA's replication (arXiv 2505.15456): the mean score at each turn, its average over the turns, the
 slope of a straight line through it, and the same slope after stretching the curve onto 0..1. A
 missing score stays missing: nothing is imputed, because a filled-in cell would move the slope.
 
-Read the slope in score units before the normalised one, which forgets how large the gain was: a
-rise from 4.80 to 4.81 and one from 1 to 5 can tie, and a flat truth seen through noise gives values
-as large as 0.07 over ten turns. Neither is evidence of personalisation by itself, since the user's
-own messages also reveal more with every turn; the gain over a swapped persona is.
+Read the slope in score units before the normalised one, which ignores how large the gain was: a
+rise from 4.80 to 4.81 and one from 1 to 5 can tie, and a flat curve with noise gives values as
+large as 0.07 over ten turns. Neither is evidence of personalisation by itself, since the user's own
+messages also reveal more with every turn; the gain over a swapped persona is.
 
 All are computed for many weightings of the cases at once, as `aloe.benchmark.inference` needs them.
 """
@@ -85,6 +85,12 @@ def average_level(scores: Array, weights: Array) -> Array:
     level = alignment_levels(scores, weights)
     known = ~np.isnan(level)
     return divide(np.where(known, level, 0.0).sum(axis=1), known.sum(axis=1))
+
+
+def mean_cell(scores: Array, weights: Array) -> Array:
+    """Mean over all cells, which is not that over the turns where some turns have few of them."""
+    known = ~np.isnan(scores)
+    return divide(weights @ np.where(known, scores, 0.0).sum(axis=1), weights @ known.sum(axis=1))
 
 
 def level_slope(scores: Array, weights: Array) -> Array:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from aloe.benchmark.agreement import intraclass_correlation
+from aloe.benchmark.elicitation_figures import compute_elicitation, draw_known
 from aloe.benchmark.figures import Figure, Sample, length_terms, level_at, sample
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import (
@@ -53,7 +54,8 @@ class SuiteResult(Record):
     clusters: int
     """Profiles or personalities, whichever are fewer: what the intervals rest on."""
     curves: dict[str, tuple[Figure, ...]]
-    """AL(k) by turn: `own`, `swapped`, `gain`."""
+    """AL(k) by turn: `own`, `swapped`, `gain`; and `known`, the share of what there is to find out
+    that the user has told by then, where that is recorded."""
     figures: dict[str, Figure]
     """By name; see docs/benchmark.md."""
     ratings: int
@@ -70,7 +72,7 @@ class SuiteResult(Record):
     """Replies in which the candidate said nothing."""
     agreement: Agreement
     by_seed: tuple[float | None, ...]
-    """The gain (the level, where nobody stands in) of each repetition."""
+    """The gain (the level, if there is no swap) of each repetition."""
 
 
 def compute_suites(
@@ -99,16 +101,19 @@ def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
     own, gain = data.cells("own"), data.gain
     turns = range(1, own.shape[1] + 1)
     tables = {"own": own, "swapped": data.cells("swapped"), "gain": gain}
+    curves = {
+        name: tuple(data.figure(level_at(turn), table) for turn in turns)
+        for name, table in tables.items()
+    }
+    if known := draw_known(data):
+        curves["known"] = known
     faults = Counter(fault for row in rows for fault in row.user_faults)
     return SuiteResult(
         scale=(0.0, 1.0) if data.judges == ("rule",) else (1.0, 5.0),
         cases=len({row.case for row in rows}),
         dialogues=len(data.dialogues),
         clusters=min(len(set(data.profiles)), len(set(data.personalities))),
-        curves={
-            name: tuple(data.figure(level_at(turn), table) for turn in turns)
-            for name, table in tables.items()
-        },
+        curves=curves,
         figures=_figures(data, own, gain),
         ratings=len(scores),
         missing={str(reason): count for reason, count in missing.items()},
@@ -153,6 +158,7 @@ def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
         "blamed": _blamed(data),
         "user_leaks": data.rate("leaked"),
         "user_drift": data.figure(level_slope, data.each("on_table")),
+        **compute_elicitation(data),
     }
     return {name: figure for name, figure in figures.items() if figure.count}
 

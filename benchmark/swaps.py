@@ -1,9 +1,9 @@
-"""Who stands in for whom: the other user for whom every reply is rated as well.
+"""The swap: the other user for whom every reply is rated as well.
 
 A generic good answer suits everybody. So each reply is also rated as if it had been written to
-another case's user, and what remains of the rating is personal. The other user has another life
-and another personality, every case stands in for exactly one, and who stands in for whom follows
-from the suite alone: a part of the suite, another seed or another model does not change it.
+another case's user, and the difference is what is personal. The other user has a different profile
+and personality, every case is the swap of exactly one, and the assignment follows from the suite
+alone: a part of the suite, another seed or another model does not change it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from aloe.benchmark.cases import Case
 
 
 def assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return the case whose user stands in for each case's, by id; those without one are left out.
+    """Return each case's swap by id; cases without one are left out.
 
     Args:
         cases: a whole suite, in its order.

@@ -1,8 +1,8 @@
-"""Benchmark numbers as text: a table, and the curve over the turns with its band.
+"""Benchmark figures as text: a table, and the curve over the turns with its band.
 
-Everything is drawn with characters and no colour carries meaning, so it reads the same on a
-terminal, in a log and in a mail. A curve stands on its side: one line a turn, so ten turns or
-thirty fit any width.
+Everything is drawn with characters and colour carries no meaning, so it reads the same in a
+terminal, a log and an email. A curve is drawn sideways, one line per turn, so ten turns or thirty
+fit any width.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,8 @@ from aloe.config import Condition
 
 SHARES = frozenset({
     "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",
-    "probes_right", "spoiled", "blamed", "user_leaks",
+    "probes_right", "spoiled", "blamed", "user_leaks", "known", "known_scheduled", "known_asked",
+    "known_contradicted", "known_volunteered", "unkept", "asked_new", "asked_again", "asked_idle",
 })  # fmt: skip
 """Figures that are shares, shown in percent."""
 
@@ -31,6 +32,19 @@ LABELS = {
     "ir": "IR: slope of AL, per turn",
     "n_ir": "N-IR",
     "r2": "R2 (and N-R2, the same)",
+    "al_last": "AL, last two turns",
+    "gain_last": "  gain there",
+    "known": "known of user at the end",
+    "known_asked": "  came up: asked for",
+    "known_contradicted": "  came up: went against it",
+    "known_volunteered": "  came up: volunteered",
+    "known_scheduled": "  came up: on schedule",
+    "unkept": "known wishes not kept",
+    "questions": "questions per reply",
+    "asked_new": "  that brought something",
+    "asked_again": "  asked again",
+    "asked_idle": "  that brought nothing",
+    "needless": "needless questions per reply",
     "words": "words per reply",
     "length_effect": "  AL per doubled length",
     "ir_at_equal_length": "  IR at equal length",
@@ -60,6 +74,9 @@ def suite_view(
         parts += ["", conditions_table(by_condition)]
     if any(figure.value is not None for figure in main.curves["own"]):
         parts += ["", curve(main, width)]
+    if "known" in main.curves:
+        shares = " ".join(number(figure.value, "{:.0%}") for figure in main.curves["known"])
+        parts += ["", Text(f"known of the user, by turn: {shares}")]
     return Group(*parts)
 
 

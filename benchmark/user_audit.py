@@ -1,9 +1,9 @@
-"""How well users' faults are seen: a corpus of turns, and the rules held against it.
+"""How well users' faults are detected: the rules, tested on a corpus of turns.
 
 The corpus holds turns that a person might have sent and turns that none would have, by kind, in
 three parts: rules are written on `develop` and measured on the others (`user_faults/DATASHEET.md`).
-A bad turn counts as caught where a fault of it spoils the conversation, so that nothing of it is
-exported, and as cleaned where the tidying of replies took out what was wrong before anyone read it.
+A bad turn counts as caught if a fault in it spoils the conversation, so that nothing of it is
+exported, and as cleaned if cleaning the reply removed what was wrong before any agent read it.
 """
 
 import asyncio

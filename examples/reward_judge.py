@@ -1,12 +1,12 @@
-"""A reward model judges: the reply with the higher score is the better one.
+"""A reward model as judge: the reply with the higher score is better.
 
     [judge]
     use = "reward_judge:RewardJudge"
     options = { folder = "models/reward" }
     min_margin = 0.2
 
-It needs the train extra. The model (`aloe train reward` makes one) gives a number for a whole
-conversation, with the persona as its first message; nearer than `min_margin` is no preference.
+It needs the extra `train`. The model (from `aloe train reward`) scores a whole conversation, with
+the persona as its first message; a difference below `min_margin` is not a preference.
 """
 
 import asyncio

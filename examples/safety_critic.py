@@ -1,10 +1,10 @@
-"""A critic that says of every reply how risky it is; the judge does not see it.
+"""A critic that rates how risky each reply is; the judge does not see it.
 
     [roles.safety]
     use = "safety_critic:SafetyCritic"
     model = "openai:gpt-4o-mini"
 
-`aloe trace` shows the ratings, and `aloe export --with safety` puts them beside the rows.
+`aloe trace` shows the ratings, and `aloe export --with safety` adds them to the rows.
 """
 
 from pydantic import BaseModel, Field

@@ -1,9 +1,9 @@
-"""A simulated conversation inside a LangGraph graph of your own: grow a tree, then do more with it.
+"""A simulated conversation inside your own LangGraph graph: grow a tree, then use it.
 
     python examples/subgraph.py
 
-Here the tree is followed by a node that counts what its user told. Both steps can be streamed, and
-the inner ones too (`subgraphs=True`).
+Here a second node counts what the tree's user revealed. Both steps can be streamed, and so can the
+inner ones (`subgraphs=True`).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A second person joins the talk: somebody beside the user, with a persona of their own.
+"""A second person joins the conversation: somebody beside the user, with their own persona.
 
     [roles.companion]
     use = "three_party:Companion"
@@ -6,8 +6,8 @@
     who = "I am the user's son. I am 16. I find this too slow and want pictures."
     model = "openai:gpt-4o-mini"
 
-Their words stand below the user's in the same message. They join after the inducer, so that what
-they tell of themselves is never taken for something the user has revealed.
+Their words follow the user's in the same message. They join after the inducer, so what they say
+about themselves is never mistaken for something the user revealed.
 """
 
 from aloe.agents.roles import Exchange, RoleModel, Update

@@ -1,1 +1,1 @@
-"""LangGraph state machines, and what drives many of them."""
+"""LangGraph state machines, and what runs many of them."""

@@ -1,9 +1,9 @@
 """Simulations from Python: what `aloe simulate` does, in one call that returns the trees.
 
-`simulate` works in a script and in a notebook, where a loop is running already: there it runs in a
-thread with a loop of its own. Code that is asynchronous itself awaits `simulate_async`. Both keep a
-run folder like the command line's, in `out` or, without it, in a folder that goes when they return.
-`graph` is one conversation tree as a LangGraph graph, to be streamed or built into another.
+`simulate` works in a script and in a notebook; there, where a loop is already running, it runs in a
+thread with its own loop. Asynchronous code awaits `simulate_async`. Both write a run folder like
+the command line's, in `out` or, without it, in a temporary folder. `graph` is one conversation tree
+as a LangGraph graph, to be streamed or built into another.
 """
 
 import sys
@@ -58,23 +58,23 @@ def simulate(
     """Grow conversation trees and return them.
 
     Args:
-        personas: whom the users play; see `Personas`.
-        model: who plays every role: a model string, a chat model of LangChain's, or a function
-            (also an async one) that takes messages and the call's arguments and returns the reply;
-            None: what the settings say, where each of these may stand too.
+        personas: who the users play; see `Personas`.
+        model: plays every role: a model string, a LangChain chat model, or a function (async or
+            not) that takes the messages and the call's arguments and returns the reply; None: the
+            models in the settings, which may be any of these.
         base_url: server of that model.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key, such as `{"roles.safety": {...}}`.
-        out: run folder, which is resumed if it is there; None keeps no record.
-        progress: a function that is called with a `RunProgress` after every model call, or whether
-            to show a bar; None shows one in notebooks.
-        simulation: values of `[simulation]`, such as `turns=5` or `expansion="both"`; `trees` is
-            one for each persona if it is left out here and in `config`.
+        out: run folder, resumed if it exists; None keeps no record.
+        progress: a function to call with a `RunProgress` after every model call, or whether to show
+            a bar; None shows one in notebooks.
+        simulation: values of `[simulation]`, such as `turns=5` or `expansion="both"`; `trees`
+            defaults to one per persona.
 
     Raises:
         ConfigError: an argument, a setting, a model or a role cannot be used.
         InputError: a file cannot be read.
-        ModelError: a model cannot be reached or refuses; with `out`, what is finished is kept.
+        ModelError: a model cannot be reached or refuses; with `out`, finished work is kept.
         BudgetError: the budget in the settings is spent; the same.
         CallError: every tree was set aside; if only some were, a warning says why.
     """
@@ -94,7 +94,7 @@ async def simulate_async(
     progress: Watch | bool | None = None,
     **simulation: Any,
 ) -> list[Tree]:
-    """Do what `simulate` does, to be awaited."""
+    """Do what `simulate` does, as a coroutine."""
     given = _Given(personas, model, base_url, config, settings, simulation)
     with _watching(progress) as watch:
         return _told(*await _grown(given, out, watch))
@@ -104,13 +104,13 @@ class GraphInput(TypedDict):
     """What `graph` takes."""
 
     persona: Persona
-    """Whom the user plays."""
+    """Who the user plays."""
     seed: int
     """Tells the trees of one persona apart."""
 
 
 class GraphState(GraphInput):
-    """What `graph` works with, and what it leaves."""
+    """What `graph` works with, and what it returns."""
 
     tree: Tree
 
@@ -125,9 +125,9 @@ def graph(
 ) -> "CompiledStateGraph[Any, Any, Any, Any]":
     """Return the simulation of one tree as a compiled LangGraph graph.
 
-    It takes `persona` and `seed` and leaves `tree`. Invoke it with `ainvoke`, stream its inner
+    It takes `persona` and `seed` and returns `tree`. Invoke it with `ainvoke`, stream its inner
     steps with `astream(..., subgraphs=True)`, add it as a node to a graph whose state has these
-    keys, or extend its `.builder` and compile that. Its calls are logged nowhere.
+    keys, or extend its `.builder` and compile that. Its calls are not logged.
 
     Args:
         model: as in `simulate`, like the other arguments.
@@ -202,7 +202,7 @@ def _persona(given: object, number: int) -> Persona:
         raise ConfigError(f"personas[{number}]: a Persona or a text, not {given!r}")
     persona = Persona.of(given, "")
     if not persona.facts:
-        raise ConfigError(f"personas[{number}]: says nothing about anybody")
+        raise ConfigError(f"personas[{number}]: is empty")
     return persona
 
 

@@ -1,9 +1,10 @@
-"""Drive many trees: bounded concurrency, append as finished, resume, count what went wrong.
+"""Run many trees: bounded concurrency, append as finished, resume, count failures.
 
-One graph run per tree, never one graph over all personas: a graph's supersteps are barriers, and
-one failure would end them all. Workers draw from one plan, so the number in flight is the number
-of workers and memory does not depend on how many trees are asked for. A tree whose calls fail for
-good is set aside with its reason and the run goes on; a refused key or a missing model stops it.
+Each tree is its own graph run, never one graph over all personas: a graph's supersteps are
+barriers, and one failure would end them all. Workers take trees from one plan, so the number in
+flight is the number of workers and memory does not depend on the number of trees. A tree whose
+calls fail permanently is set aside with its reason and the run continues; a refused key or a
+missing model stops it.
 """
 
 from collections import Counter

@@ -1,13 +1,13 @@
 """Checkpoints of growing trees in Postgres, for runs whose machine may not come back.
 
-Where the run folder is, its journal is enough to take a run up, and cheaper. Checkpoints are for
-the case that the folder is lost with its machine, or that states are to be looked at with
-LangGraph's own means: each step of a tree is kept in LangGraph's tables, under a thread named by
-the tree and by a digest of all that shapes it. So the same command goes on from there on any
-machine, and a tree that is complete there is not grown again.
+If the run folder survives, its journal is enough to resume a run, and cheaper. Checkpoints are for
+a folder that is lost with its machine, or for inspecting states with LangGraph's own tools: each
+step of a tree is saved in LangGraph's tables, in a thread named after the tree and a digest of
+everything that shapes it. So the same command resumes from there on any machine, and finished trees
+are not grown again.
 
-The server is found as every Postgres program finds it, by PGHOST, PGUSER, PGPASSWORD, PGSERVICE and
-so on, so no password stands in settings.
+The server is found as by any Postgres program, from PGHOST, PGUSER, PGPASSWORD, PGSERVICE and so
+on, so the settings hold no password.
 """
 
 import asyncio
@@ -110,7 +110,7 @@ class Checkpoints:
         except (Error, PoolTimeout) as error:
             raise StoreError(
                 f"checkpoints cannot be kept in Postgres ({_first_line(error)}); the same command "
-                "goes on from what is there"
+                "resumes from what is saved"
             ) from None
         return state
 

@@ -63,7 +63,7 @@ def _check_embedder() -> str:
 
 def _check_custom_roles(config: Config) -> str:
     prompts_of(config)
-    return f"{len(config.roles)} roles and {len(config.prompts)} prompts of your own"
+    return f"{len(config.roles)} custom roles and {len(config.prompts)} custom prompts"
 
 
 def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:

@@ -1,12 +1,12 @@
 """Workers on the machines of a Ray cluster.
 
-Each worker is a Ray actor that grows many trees at once, placed wherever the cluster has a core
-for it. Ray starts it, finds out when it or its machine dies, and finds a place for the next one;
-which trees it had is known here, so they are handed out again with what was answered for them.
-Reports are fetched in lots, one request of Ray for all that came up meanwhile.
+Each worker is a Ray actor that grows many trees at once, placed wherever the cluster has a core for
+it. Ray starts it, notices when it or its machine dies, and places the next one; this module knows
+which trees it had, so they are handed out again along with their answers so far. Reports are
+fetched in batches, one Ray request for all that have accumulated.
 
-Without an address a Ray is started on this machine for the run alone: on the loopback interface,
-with neither dashboard nor usage statistics.
+Without an address, Ray is started on this machine just for the run: on the loopback interface,
+without dashboard or usage statistics.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ WAIT = 0.1
 """Longest that a report stays at its worker, in seconds."""
 
 OBJECT_STORE = 100_000_000
-"""Bytes of shared memory that a Ray of one's own keeps for messages; they are small."""
+"""Bytes of shared memory that a Ray started here keeps for messages, which are small."""
 
 
 class Actor:

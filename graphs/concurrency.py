@@ -1,7 +1,7 @@
-"""Work through a list, so many items at once.
+"""Work through a list, a fixed number of items at once.
 
-Workers draw from one iterator, so the number in flight is the number of workers, and memory does
-not depend on how long the list is. Nothing waits for a slower neighbour.
+Workers take items from one iterator, so the number in flight is the number of workers, and memory
+does not depend on the length of the list. Nothing waits for a slower neighbour.
 """
 
 import asyncio

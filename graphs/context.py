@@ -1,7 +1,7 @@
-"""The agents that the nodes of a graph work with, built from settings.
+"""The agents that a graph's nodes use, built from settings.
 
-They come into a graph through its context, never through its state: the state is what a tree is
-made of.
+They enter a graph through its context, never through its state: the state is what a tree is made
+of.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,10 +15,11 @@ from aloe.agents.panel import make_judge
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.registry import models_in_use
 from aloe.agents.role_agent import RoleAgent, RoleAssistant, make_roles
+from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
-from aloe.config import PAID, Config, Place, Schedule, SimulationConfig
+from aloe.config import PAID, Config, Disclosing, Place, Schedule, SimulationConfig
 from aloe.errors import ConfigError
 from aloe.memory.disclosures import DisclosureChecker, default_checker
 from aloe.models.model_string import ModelString
@@ -32,8 +33,31 @@ class User(Protocol):
     async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
         """Write the user message that follows `path`."""
 
-    def done(self, persona: Persona, user: UserNode) -> bool:
-        """Whether the conversation has come to its end."""
+    def done(self, persona: Persona, tree: str, path: Turns) -> bool:
+        """Whether the conversation has come to its end with the message that ends `path`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserByPersona:
+    """A rule where a program can check the wishes of the persona, a model elsewhere."""
+
+    model: User
+    rule: User
+
+    async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
+        """Write the user message that follows `path`.
+
+        Raises:
+            CallError: a call failed.
+        """
+        return await self._player(persona).speak(persona, tree, path)
+
+    def done(self, persona: Persona, tree: str, path: Turns) -> bool:
+        """Whether the conversation has come to its end with the message that ends `path`."""
+        return self._player(persona).done(persona, tree, path)
+
+    def _player(self, persona: Persona) -> User:
+        return self.rule if persona.preferences else self.model
 
 
 class Marker(Protocol):
@@ -71,8 +95,10 @@ class SimulationContext:
     config: SimulationConfig
     schedule: Schedule = "round_robin"
     """Which of more than two candidates are compared."""
+    disclosure: Disclosing = "schedule"
+    """When users tell something."""
     roles: tuple[RoleAgent, ...] = ()
-    """Roles of the user's own beside the assistants; see `aloe.agents.roles`."""
+    """Custom roles beside the assistants; see `aloe.agents.roles`."""
 
     on_exchange: OnExchange = ignore_exchange
     """Called with each exchange when it is complete."""
@@ -126,11 +152,11 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
     """Build the agents that `config` describes.
 
     Raises:
-        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+        ConfigError: a custom role, judge or prompt cannot be used.
     """
     roles = make_roles(config, models, calls)
     return SimulationContext(
-        user=UserAgent.of(config, models["user"], calls, reader=models.get("reader")),
+        user=_make_user(config, models, calls),
         inducer=Inducer(
             model=models["inducer"],
             calls=calls,
@@ -156,5 +182,14 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
         checker=default_checker(),
         config=config.simulation,
         schedule=config.judge.schedule,
+        disclosure=config.user.disclosure,
         roles=tuple(role for role in roles if role.place != "among assistants"),
     )
+
+
+def _make_user(config: Config, models: dict[str, Model], calls: CallLog) -> User:
+    """Return who plays the users: by the schedule a model plays all, and wishes are its manner."""
+    model = UserAgent.of(config, models["user"], calls, reader=models.get("reader"))
+    if config.user.disclosure == "schedule":
+        return model
+    return UserByPersona(model=model, rule=RuleUser(config=config.user))

@@ -2,10 +2,10 @@
 
     START -> user -> candidate -> user ... -> check -> END
 
-The user may be a model, a rule, or for single turns a message that the case prescribes. Who the
-user is may change on the way, so a dialogue names a persona for every turn. What was said is held
-against the persona at the end, so that no agent hears of it. Judging is another step: it has other
-models, and a dialogue that a judge failed on is not held again.
+The user may be a model, a rule, or for single turns a message that the case prescribes. The user
+may change along the way, so a dialogue names a persona for every turn. Messages are checked against
+the persona at the end, so that no agent sees the result. Judging is a separate step: it uses other
+models, and a dialogue is not repeated because a judge failed on it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from aloe.agents.candidate import CandidateAgent
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
-from aloe.config import Mood
+from aloe.config import Disclosing, Mood
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
 
@@ -46,6 +46,8 @@ class Dialogue:
     prescribed: Mapping[int, str] = field(default_factory=dict)
     """Messages that stand as they are, by turn, counted from 1."""
     mood: Mood | None = None
+    disclosure: Disclosing | None = None
+    """When the user tells something; None: as the settings say."""
 
     @property
     def turns(self) -> int:
@@ -69,11 +71,23 @@ class DialogueContext:
     candidate: CandidateAgent
     checker: DisclosureChecker
 
+    def disclosure(self, dialogue: Dialogue) -> Disclosing:
+        """Return when the user of a dialogue tells something."""
+        return dialogue.disclosure or self.user.config.disclosure
+
     def speaker(self, dialogue: Dialogue, persona: Persona) -> Speaker:
-        """Return who plays the user: a rule where a program can check the wishes."""
+        """Return who plays the user: a rule where a program can check the wishes.
+
+        The rule speaks with the phrases that no training has heard, unless settings name others.
+        """
+        given = self.user.config
+        phrases = given.phrases or "test"
+        changes = {"disclosure": self.disclosure(dialogue), "phrases": phrases}
+        config = given.model_copy(update=changes)
         if persona.preferences:
-            return RuleUser()
-        return replace(self.user, moods=(dialogue.mood,) if dialogue.mood else ())
+            return RuleUser(config=config)
+        moods = (dialogue.mood,) if dialogue.mood else ()
+        return replace(self.user, moods=moods, config=config)
 
 
 class DialogueInput(TypedDict):
@@ -121,20 +135,26 @@ def go_on(state: DialogueState) -> str:
 
 async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
     """Hold all that was said against the persona."""
-    checker = runtime.context.checker
-    return {
-        "nodes": await asyncio.to_thread(check_nodes, state["dialogue"], state["said"], checker)
-    }
+    context, dialogue = runtime.context, state["dialogue"]
+    scheduled = context.disclosure(dialogue) == "schedule"
+    found = await asyncio.to_thread(
+        check_nodes, dialogue, state["said"], context.checker, scheduled=scheduled
+    )
+    return {"nodes": found}
 
 
-def check_nodes(dialogue: Dialogue, said: Sequence[Node], checker: DisclosureChecker) -> list[Node]:
+def check_nodes(
+    dialogue: Dialogue, said: Sequence[Node], checker: DisclosureChecker, *, scheduled: bool = True
+) -> list[Node]:
     """Return the nodes with what the check finds, each held against who the user then was."""
     found: list[Node] = []
     for user, reply in zip(said[::2], said[1::2], strict=True):
         assert isinstance(user, UserNode)
         assert isinstance(reply, AssistantNode)
         persona = dialogue.personas[user.turn - 1]
-        message, replies = checker.check(persona, dialogue.id, found, user, [reply])
+        message, replies = checker.check(
+            persona, dialogue.id, found, user, [reply], scheduled=scheduled
+        )
         found += [message, *replies]
     return found
 
@@ -170,6 +190,7 @@ async def hold(dialogue: Dialogue, models: dict[str, str], context: DialogueCont
         {"recursion_limit": 2 * dialogue.turns + 3},
         context=context,
     )
+    disclosure = context.disclosure(dialogue)
     return Tree(
         id=dialogue.id,
         persona=dialogue.personas[0],
@@ -178,4 +199,5 @@ async def hold(dialogue: Dialogue, models: dict[str, str], context: DialogueCont
         nodes=tuple(state["nodes"]),
         verdicts=(),
         mood=dialogue.mood,
+        disclosure=None if disclosure == "schedule" else disclosure,
     )

@@ -1,8 +1,8 @@
-"""What grows trees: this process, others beside it, or a Ray cluster; all look the same.
+"""What grows trees: this process, several, or a Ray cluster, all with the same interface.
 
-One process is enough until its core is: a call costs one to two milliseconds of CPU, so some
-hundred calls a second fit, which is what 128 trees ask of a server that answers in 200 ms. More
-workers cost start-up time and memory, and are taken beyond that.
+One process is enough until its core is busy: a call costs one to two milliseconds of CPU, so a
+process manages several hundred calls a second, as many as 128 trees make to a server that answers
+in 200 ms. More workers cost start-up time and memory, and are used only beyond that.
 """
 
 import asyncio

@@ -6,7 +6,9 @@ anything of type `Expansion` will do. `beam` alone looks at a whole turn, becaus
 siblings of different branches.
 
 A node budget cuts branches, never turns: as many go on as can still reach the last turn, and which
-ones is drawn from the tree's seed, so that no policy is bent towards some kind of reply. All of it
+ones is drawn from the tree's seed, so that no policy is bent towards some kind of reply. Siblings
+stay together as far as there is room, since one that goes on alone can be compared with none of
+them by what came of it. All of it
 depends on the tree alone, so who answers first changes nothing.
 """
 
@@ -143,7 +145,8 @@ def choose_frontier(
     else:
         name = "both" if turn <= config.both_turns else config.expansion
         chosen = [node for each in usable for node in _choose(name, tree, each)]
-    return _cut_to_budget(config, tree, turn, chosen, nodes, width)
+    groups = [[c.id for c in each.candidates if c.id in chosen] for each in usable]
+    return _cut_to_budget(config, tree, turn, groups, nodes, width)
 
 
 def _choose(name: str, tree: str, siblings: Siblings) -> list[str]:
@@ -182,13 +185,33 @@ def _score(node: str, verdicts: Sequence[Verdict]) -> tuple[float, float]:
 
 
 def _cut_to_budget(
-    config: SimulationConfig, tree: str, turn: int, chosen: list[str], nodes: int, width: int
+    config: SimulationConfig,
+    tree: str,
+    turn: int,
+    groups: Sequence[Sequence[str]],
+    nodes: int,
+    width: int,
 ) -> list[str]:
-    """Return as many of `chosen` as can reach the last turn within the budget, at least one."""
+    """Return as many as can reach the last turn within the budget, at least one.
+
+    Args:
+        config: has the budget.
+        tree: id of the tree.
+        turn: the turn just played.
+        groups: what is to go on, siblings together.
+        nodes: size of the tree so far.
+        width: most candidates of a message.
+    """
+    chosen = [node for group in groups for node in group]
     if config.node_budget is None or not chosen:
         return chosen
     left, exchange = config.node_budget - nodes, 1 + width
     room = max(left // (exchange * (config.turns - turn)), int(left >= exchange))
+    kept: set[str] = set()
     rng = random.Random(derive_seed("budget", tree, turn))
-    kept = set(rng.sample(chosen, min(room, len(chosen))))
+    for group in rng.sample(groups, len(groups)):
+        if len(kept) + len(group) <= room:
+            kept.update(group)
+    rest = [node for node in chosen if node not in kept]
+    kept.update(rng.sample(rest, min(room - len(kept), len(rest))))
     return [node for node in chosen if node in kept]

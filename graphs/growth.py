@@ -1,6 +1,6 @@
 """Growing a persona pool in its file: pool, writer and log opened together.
 
-What happens in a round is `aloe.graphs.pool`'s; everything about the pool itself is `memory`'s.
+`aloe.graphs.pool` does a round; everything about the pool itself is in `memory`.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ def open_growth(
         on_embedded: called with (done, wanted) while missing vectors are made.
 
     Raises:
-        ConfigError: a model, an embedder or a rule of the user's own cannot be used.
+        ConfigError: a model, an embedder or a custom rule cannot be used.
         InputError: seeds or personas cannot be read.
         ModelError: the writer's model cannot be reached.
         StoreError: the pool cannot be written, or another process is writing it.

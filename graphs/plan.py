@@ -1,4 +1,4 @@
-"""Which trees a run grows: new ones, or those of a finished run further."""
+"""Which trees a run grows: new ones, or the continuations of a finished run's."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def plan_extension(trees: Iterable[Tree], models: Mapping[str, Model]) -> list[P
     found = []
     for tree in trees:
         if tree.models != names:
-            raise ConfigError(f"tree {tree.id} was grown with other models; go back to those")
+            raise ConfigError(f"tree {tree.id} was grown with other models; use the same ones")
         found.append(PlannedTree(persona=tree.persona, seed=tree.seed, start=tree))
     return found
 

@@ -4,13 +4,12 @@
                ^                                      |
                +------ until target or saturation ----+
 
-A round asks for profiles and personalities apart, at points of the axes where the pool is thin;
-what passes the rules and the near-duplicate gate waits for a mate, and a pair that does not
-contradict itself is admitted as a persona. Rounds are barriers on purpose: the gate must decide
-candidates one after the other, and one round's texts are embedded together. Everything a round
-does derives from the seed and the candidates' numbers, never from which call came back first. The
-calls of a round are in flight together inside one node: a task of the graph for each would cost
-more than the gate does.
+A round asks for profiles and personalities separately, at points of the axes where the pool is
+thin. Those that pass the rules and the near-duplicate gate wait for a match, and a pair that does
+not contradict itself is admitted as a persona. Rounds are deliberate barriers: the gate must decide
+candidates one after the other, and a round's texts are embedded together. Everything in a round is
+derived from the seed and the candidates' numbers, never from which call came back first. All calls
+of a round run inside one node: a graph task for each would cost more than the gate.
 """
 
 import asyncio
@@ -55,7 +54,7 @@ class Draft(NamedTuple):
     number: int
     description: Description
     problems: tuple[str, ...]
-    """Each a `aloe.memory.validation.Reason`, or what a rule of the user's own says."""
+    """Each a `aloe.memory.validation.Reason`, or what a custom rule says."""
 
 
 class PoolState(TypedDict):
@@ -79,7 +78,7 @@ class PoolContext:
     seed: int
     progress: "GrowthProgress"
     validators: Mapping[str, Validator] = field(default_factory=dict)
-    """Rules of the user's own by name."""
+    """Custom rules by name."""
 
 
 @dataclass(kw_only=True)
@@ -151,7 +150,7 @@ def _examples(context: PoolContext, kind: Kind, number: int) -> list[Description
 
 
 def validate(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
-    """Find what is wrong with each candidate by itself; the user's own rules see sound ones."""
+    """Find what is wrong with each candidate by itself; custom rules see sound ones."""
     rules = runtime.context.validators
 
     def problems(draft: Draft) -> tuple[str, ...]:

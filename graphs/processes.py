@@ -1,9 +1,9 @@
-"""Workers in processes of this machine, spoken to through pipes.
+"""Worker processes on this machine, connected by pipes.
 
-A worker is started anew, not forked: the process that holds the folder may have threads (a model
-server, a display) that would not survive that. It ends when its standard input does, so there is
-none left over when the other side is killed, and it is in a session of its own, so Ctrl-C reaches
-only the process that can stop in good order. Messages are pickled: both ends are the same program.
+A worker is spawned, not forked: the main process may have threads (a model server, a display) that
+would not survive a fork. It exits when its standard input closes, so none is left over when the
+other side is killed, and it has its own session, so Ctrl-C reaches only the process that can stop
+cleanly. Messages are pickled: both ends are the same program.
 """
 
 import asyncio

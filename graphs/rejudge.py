@@ -1,6 +1,6 @@
 """Judge stored trees again, with another judge, criterion or threshold; nothing is regenerated.
 
-What was said stays as it is, so whatever changes is the judge's doing. Trees are finished as in
+The conversations do not change, so any difference is due to the judge. Trees are processed as in
 `aloe.graphs.batch`, resumable and with failures set aside.
 """
 

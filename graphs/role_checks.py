@@ -1,8 +1,8 @@
-"""A call of each role, as a run makes it, and what its answer is worth.
+"""One call of each role, as a run makes it, and whether its answer is usable.
 
-A model that says hello may still think before every word, cut its answers or write no JSON. So each
-role is asked for what it will be asked for, with its own prompt and settings, about a person made
-up here, and its answer is read by what will read it.
+A model that says hello may still think before every word, truncate its answers or fail to write
+JSON. So each role gets a real question, with its own prompt and settings, about an invented person,
+and its answer is parsed as in a run.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
@@ -63,7 +63,7 @@ async def check_roles(
         roles: who makes a call, by agent name.
 
     Raises:
-        ConfigError: a role, a judge or a prompt of the user's own cannot be used.
+        ConfigError: a custom role, judge or prompt cannot be used.
     """
     events: list[Event] = []
     calls = CallLog(on_event=events.append)

@@ -1,6 +1,6 @@
 """A simulation in its run folder: prepared, grown, resumed, extended, forked, replayed.
 
-Whatever a run can be refused for is found in `prepare`, before anything is written.
+Every reason to refuse a run is found in `prepare`, before anything is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from aloe import config as settings
+from aloe.agents.disclosing import check_users
 from aloe.agents.panel import read_own_passport
 from aloe.agents.registry import models_in_use, prompts_of
 from aloe.calls.budget import Budget
@@ -25,6 +26,7 @@ from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.context import check_prices, open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import PlannedTree, last_turn, plan_extension, plan_trees
+from aloe.graphs.rollouts import check_policy, plan_rollouts
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
 from aloe.passport import Passport
@@ -108,6 +110,8 @@ class Simulation:
         done = self.folder.finished()
         todo = [each for each in self.wanted if each.tree not in done]
         starts = [each.start for each in todo if each.start]
+        settings = self.config.simulation
+        rollouts = [each for start in starts for each in plan_rollouts(start, settings)]
         return forecast(
             self.config,
             [each.persona for each in todo],
@@ -115,6 +119,7 @@ class Simulation:
             self.history.usage,
             turns_there=min(map(last_turn, starts), default=0),
             answered=sum(self.history.trees[each.tree] for each in todo),
+            single=sum(rollout.exchanges for rollout in rollouts),
         )
 
     def unfinished(self) -> int:
@@ -160,11 +165,17 @@ def prepare(
         RunFolder(extended).check_prompts(prompts)
     passport = read_own_passport(config)
     check_expansion(config.simulation)
+    if config.simulation.rollouts.count:
+        check_policy(config)
+        if not extended:
+            raise ConfigError("rollouts continue the replies of a finished run; name it: --extend")
     models = _close_models(config, replayed) if replayed else open_models(config)
     if extended:
         wanted = _plan_extension(extended, config, models)
     else:
         wanted = list(plan_trees(personas, config.simulation.trees, config.seed))
+    people = [each.persona for each in wanted]
+    check_users(people, config.user.disclosure, config.personas.embedder)
     history = History.of(folder.events)
     _check_same_trees(folder, wanted, personas, config, history)
     check_prices(config, (model.name for model in models.values()))
@@ -198,8 +209,11 @@ def _plan_extension(
     """Return the trees of a finished run, to be grown to more turns than they have."""
     trees = list(read_trees(extended))
     deepest = max(map(last_turn, trees), default=0)
-    if config.simulation.turns <= deepest:
-        raise ConfigError(f"{extended} has {deepest} turns already; give more with --turns")
+    if config.simulation.turns <= deepest and not config.simulation.rollouts.count:
+        raise ConfigError(
+            f"{extended} has {deepest} turns already; give more with --turns, or continue its "
+            "replies more often with --rollouts"
+        )
     return plan_extension(trees, models)
 
 
@@ -219,5 +233,5 @@ def _check_same_trees(
     if strangers := sorted(there - known):
         raise ConfigError(
             f"{folder.path} holds {len(strangers)} trees that do not come from these personas "
-            f"({strangers[0]} is the first); name the file it was begun with, or another folder"
+            f"({strangers[0]} is the first); name the file it was started with, or another folder"
         )

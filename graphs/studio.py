@@ -1,12 +1,12 @@
 """The tree graph behind `langgraph dev`: plain JSON in, one finished tree out.
 
-Inside the program, agents reach the nodes through the context, which is no JSON. A server gets
-texts and numbers, so this graph builds the agents from them and runs the tree graph within its one
-node; LangGraph streams the inner steps too. `langgraph.json` names it.
+Inside the program, nodes get their agents through the context, which cannot be JSON. A server
+receives text and numbers, so this graph builds the agents from those and runs the tree graph inside
+its single node; LangGraph streams the inner steps too. `langgraph.json` refers to it.
 
-The server asks nobody for a password, and any page that the user has open in a browser can reach
-it. So a request chooses among the models and policies of the settings, `ALOE_STUDIO_CONFIG` or the
-defaults, and among those alone; and `aloe.graphs.own_pages` hears only pages that belong here.
+The server has no password, and any page open in the user's browser can reach it. So a request can
+choose only among the models and policies of the settings, `ALOE_STUDIO_CONFIG` or the defaults, and
+`aloe.graphs.own_pages` accepts only requests from pages that belong here.
 """
 
 import asyncio

@@ -2,12 +2,12 @@
 
     START -> expand => turn x branches -> expand ... -> END
 
-`expand` decides what is continued, and each branch to be continued gets a turn
-(`aloe.graphs.turn`), all in parallel. LangGraph keeps the results of parallel tasks in the order in
-which they were sent, so a tree does not depend on who answers first.
+`expand` decides what is continued, and each such branch gets a turn (`aloe.graphs.turn`), all in
+parallel. LangGraph returns the results of parallel tasks in the order they were sent, so a tree
+does not depend on which model answers first.
 
-A conversation may outgrow what a model reads. Then its branch ends with the turn before, and the
-rest of the tree goes on.
+A conversation may outgrow a model's context window. Then its branch ends with the turn before, and
+the rest of the tree continues.
 """
 
 import logging
@@ -30,6 +30,7 @@ from aloe.graphs.context import FinishedExchange, SimulationContext
 from aloe.graphs.expansion import Siblings, choose_frontier
 from aloe.graphs.plan import last_turn
 from aloe.graphs.turn import Context, TurnResult, TurnTask, turn_graph
+from aloe.memory.returns import forget_returns
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode, Verdict
 
 logger = logging.getLogger("aloe")
@@ -83,7 +84,10 @@ async def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
 
 
 def _is_done(state: TreeState, user: UserNode, context: SimulationContext) -> bool:
-    return context.config.stop_when_done and context.user.done(state["persona"], user)
+    if not context.config.stop_when_done:
+        return False
+    by_id = {node.id: node for node in state["nodes"]}
+    return context.user.done(state["persona"], state["tree"], _path_to(user.id, by_id))
 
 
 async def branch_out(state: TreeState) -> list[Send] | str:
@@ -94,12 +98,16 @@ async def branch_out(state: TreeState) -> list[Send] | str:
     return [Send("turn", _make_task(state, by_id, leaf)) for leaf in state["frontier"]]
 
 
-def _make_task(state: TreeState, by_id: dict[str, Node], leaf: str | None) -> TurnTask:
+def _path_to(leaf: str | None, by_id: dict[str, Node]) -> list[Node]:
     path: list[Node] = []
     while leaf is not None:
         path.append(by_id[leaf])
         leaf = path[-1].parent
-    path.reverse()
+    return path[::-1]
+
+
+def _make_task(state: TreeState, by_id: dict[str, Node], leaf: str | None) -> TurnTask:
+    path = _path_to(leaf, by_id)
     revealed = tuple(d for node in path if node.role == "user" for d in node.revealed)
     return TurnTask(tree=state["tree"], persona=state["persona"], path=path, revealed=revealed)
 
@@ -165,7 +173,8 @@ async def grow_tree(
         seed: distinguishes the trees of one persona.
         models: model string of each agent, recorded in the tree.
         context: agents and settings.
-        start: the same tree with fewer turns, which are kept; None to begin at the opening.
+        start: the same tree with fewer turns, which are kept, without labels by return if it
+            grows; None to begin at the opening.
         checkpoints: where its states are kept; None: nowhere.
 
     Raises:
@@ -180,12 +189,14 @@ async def grow_tree(
         state = await checkpoints.run(graph, given, settings, context)
     else:
         state = await graph.ainvoke(given, settings, context=context)
+    grown = start is None or len(state["nodes"]) > len(start.nodes)
     return Tree(
         id=tree,
         persona=persona,
         seed=seed,
         models=models,
         nodes=tuple(state["nodes"]),
-        verdicts=tuple(state["verdicts"]),
+        verdicts=tuple(forget_returns(state["verdicts"]) if grown else state["verdicts"]),
         mood=mood_of(context.config.moods, tree),
+        disclosure=None if context.disclosure == "schedule" else context.disclosure,
     )

@@ -4,7 +4,7 @@
 
 The user speaks, the inducer marks what was revealed, all assistants answer in parallel, the judge
 compares their replies, and what was said is checked against the persona, too late for any agent to
-learn from it. Roles of the user's own (`aloe.agents.roles`) get nodes between these, where settings
+learn from it. Custom roles (`aloe.agents.roles`) get nodes between these, where settings
 have any; without them the graph is the one drawn here.
 
 A turn is a graph of its own so that the branches of a tree do not wait for each other between
@@ -62,7 +62,7 @@ class NotedTask(TurnTask):
 
 
 class TurnWithRoles(TurnState, NotedTask):
-    """One exchange in the making, roles of the user's own among its agents."""
+    """One exchange in the making, custom roles among its agents."""
 
 
 class TurnResult(TypedDict):
@@ -159,6 +159,7 @@ async def check(state: TurnState, runtime: Context) -> dict[str, Any]:
         state["path"],
         state["user"],
         state["candidates"],
+        scheduled=runtime.context.disclosure == "schedule",
     )
     return {"nodes": [user, *replies]}
 

@@ -1,10 +1,10 @@
-"""A worker: grows trees for a run folder that another process holds.
+"""A worker: grows trees for a run folder that another process owns.
 
-Only the process that holds the folder writes to it, so a worker has no files. It takes jobs and
-gives back what became of them; from another process every finished call goes up at once, so that
-what is answered is on disk a moment later and counts towards the budget of the whole run. How
-messages travel is not its business: through pipes (`aloe.graphs.processes`), through Ray
-(`aloe.graphs.cluster`), or not at all (`aloe.graphs.engine.InProcessConnection`).
+Only the main process writes to the folder, so a worker has no files. It takes jobs and returns
+their results; from another process every finished call is reported at once, so that answers are on
+disk a moment later and count towards the budget of the whole run. A worker does not care how
+messages travel: through pipes (`aloe.graphs.processes`), through Ray (`aloe.graphs.cluster`), or
+not at all (`aloe.graphs.engine.InProcessConnection`).
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from aloe.graphs.context import (
     open_models,
 )
 from aloe.graphs.plan import PlannedTree
+from aloe.graphs.rollouts import roll_out
 from aloe.graphs.tree import grow_tree
 from aloe.models.local import EmbeddedServer, borrow_servers
 from aloe.models.open import Model
@@ -47,7 +48,8 @@ def make_grower(
     names = {name: model.name for name, model in models.items()}
 
     async def grow(each: PlannedTree) -> Tree:
-        return await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
+        tree = await grow_tree(each.persona, each.seed, names, context, each.start, checkpoints)
+        return await roll_out(tree, context) if each.start else tree
 
     return grow
 

@@ -1,9 +1,9 @@
 """Several workers that grow trees as one.
 
-The pool lives in the process that holds the run folder. It hands each tree to the worker with the
-fewest, enters the calls that workers report into the run's own log, and so keeps progress, budget
-and journal in one place. A worker that dies is replaced and its trees are handed out again with
-all that was answered for them, so nothing that arrived here is asked twice.
+The pool lives in the main process. It hands each tree to the worker with the fewest, records the
+calls that workers report in the run's own log, and so keeps progress, budget and journal in one
+place. A worker that dies is replaced and its trees are handed out again with their answers so far,
+so nothing that arrived here is asked twice.
 """
 
 import asyncio

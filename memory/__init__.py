@@ -1,1 +1,1 @@
-"""Personas, what was revealed, and where trees are kept: what outlives one call."""
+"""Personas, what was revealed, and where trees are stored: what outlives a call."""

@@ -1,11 +1,13 @@
 """Trees in Python: read from a run folder, and as a table of their messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
 from aloe.memory import run_folder
+from aloe.memory.relabelling import relabel_trees
+from aloe.memory.returns import ReturnRule
 from aloe.schema import AssistantNode, Tree, UserNode
 
 if TYPE_CHECKING:
@@ -16,16 +18,40 @@ def read_trees(path: str | Path) -> list[Tree]:
     """Return the trees of a run folder, or of a trees.jsonl.
 
     Raises:
-        InputError: there are none, or a line is no tree (with its number).
+        InputError: there are none, or a line is not a tree (with its number).
     """
     return list(run_folder.read_trees(Path(path)))
+
+
+def relabel(
+    trees: Iterable[Tree],
+    *,
+    horizon: int = 3,
+    discount: float = 0.9,
+    z: float = 1.0,
+    levels: Mapping[str, float] | None = None,
+) -> list[Tree]:
+    """Return `trees` with a label by return on each comparison, as `aloe relabel` does.
+
+    Args:
+        trees: finished trees; they stay as they are.
+        horizon: turns that are looked at, the reply's own included; at least 1.
+        discount: weight in [0, 1] of each further turn.
+        z: standard errors that a difference has to reach to be a label; at least 0.
+        levels: how good each reply was, by node id, for personas without checkable wishes.
+
+    Raises:
+        ConfigError: a number is out of range, the horizon is longer than the trees, no two replies
+            to one message were both continued, or none of the `levels` belongs to a reply.
+    """
+    return list(relabel_trees(trees, ReturnRule.checked(horizon, discount, z), levels))
 
 
 def to_frame(trees: Iterable[Tree]) -> "pandas.DataFrame":
     """Return a pandas.DataFrame with one row for each message of `trees`.
 
     Columns: `tree`, `persona`, `node`, `parent` (None opens a tree), `turn` (from 1), `role`,
-    `agent`, `content`, `revealed` (what a user message tells, in its own words), `won` and `lost`
+    `agent`, `content`, `revealed` (what a user message reveals, in its own words), `won` and `lost`
     (comparisons of a reply with a sibling; ties and abstentions count for neither) and `faults`.
 
     Raises:

@@ -1,12 +1,12 @@
-"""Coordinates of a description, and how growth is steered to what is thin.
+"""Attributes of a description, and how growth is steered to what is missing.
 
-Hoping for variety gives what a model likes best: people of thirty-four with degrees. So every
-candidate is asked for at a point drawn from the axes, and the draw favours what the pool lacks:
-the chance of a value is its shortfall against a target mix. The mix below says what to cover, not
-how the world is; it gives the old, the poor and the difficult more room than a census would,
-because a model that never met them cannot be tested on them.
+Left to itself, a model writes what it likes best: thirty-four-year-olds with degrees. So every
+candidate is requested at a point drawn from the axes, and the draw favours what the pool lacks: a
+value's probability is its shortfall from a target mix. The mix below says what to cover, not what
+the world is like; old, poor and difficult people have a larger share than in a census, because a
+model that never met them cannot be tested on them.
 
-Axes are what was asked for. Only an age is checked against the text, and corrected by it.
+Axes record what was requested. Only the age is checked against the text, and corrected by it.
 """
 
 import random

@@ -1,6 +1,6 @@
-"""An embedder with a cache: who talks of the same persona a thousand times says much twice.
+"""An embedder with a cache: a thousand conversations about one persona repeat a lot.
 
-Benchmarks hold the same statements against every dialogue of a case, and repeat dialogues with
+Benchmarks check the same statements against every dialogue of a case, and repeat dialogues with
 other seeds and models. A vector of MiniLM takes 1.5 kB, so all sentences of a run fit in memory.
 """
 

@@ -1,13 +1,13 @@
-"""Descriptions put together from sentences written for this project, without any model.
+"""Descriptions composed of sentences written for this project, without a model.
 
-A profile is an age, a home, a work, a household or circumstance, a habit and an aim; a personality
-is a disposition, a way of talking, a wish, a dislike and a quirk. The parts stand in
-`memory/pool/*.tsv` with what they go with: a sheep farmer does not live in a tower block, a pupil
-is not seventy. With some hundred parts in each place, two people share a sentence now and then but
-rarely two, and the near-duplicate gate refuses those who share too much.
+A profile is an age, a home, a job, a household or circumstance, a habit and an aim; a personality
+is a disposition, a way of talking, a wish, a dislike and a quirk. The parts are in
+`memory/pool/*.tsv`, labelled with what they fit: a sheep farmer does not live in a tower block, a
+pupil is not seventy. With about a hundred parts for each place, two people occasionally share a
+sentence but rarely two, and the near-duplicate gate rejects those who share too much.
 
-This is how a large pool is made where only a tiny model is at hand: plain, dry, and true to the
-axes, which a tiny model's inventions are not.
+This makes a large pool possible with only a tiny model available: plain, dry, and true to the axes,
+unlike a tiny model's inventions.
 """
 
 import random
@@ -50,7 +50,7 @@ def read_parts(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 class Composer:
-    """Composes descriptions; stands in the place of a writer with a model."""
+    """Composes descriptions; replaces a writer with a model."""
 
     async def write(
         self,

@@ -1,9 +1,9 @@
-"""What one person cannot claim at once, as far as the words show it.
+"""What one person cannot claim at the same time, judging by the words.
 
-Two texts that are fine by themselves can make an impossible person: she in one and he in the
-other, two ages, "I live alone" and "my wife decides", someone who never learned to drive and
-drives a bus. Claims that exclude each other are written down as pairs of patterns. That finds what
-a pattern can find and no more; it costs no call.
+Two texts that are fine separately can describe an impossible person: she in one and he in the
+other, two ages, "I live alone" and "my wife decides", someone who never learned to drive and drives
+a bus. Mutually exclusive claims are written as pairs of patterns. That finds only what a pattern
+can find, but costs no call.
 """
 
 import re

@@ -1,12 +1,12 @@
 """Trees from conversations in the layout of the paper's data, which `aloe export` writes as `aloe`.
 
-A record is one path: for each turn the user's message, two replies, and with which of them the talk
-went on. Records of one persona that open with the same message are paths of one tree. What the
-layout does not say is not made up: all replies are by `imported`, no model is named, the persona is
-empty if none is given, and which reply of a pair stands first follows from their ids, since nobody
-knows in which order a judge saw them. A preference is the one vote of a judge named `imported`.
-What a record holds as inferred about the user becomes a disclosure where it is a sentence of the
-user's own message; where a model put it in words of its own, there is nothing to quote.
+A record is one path: for each turn the user's message, two replies, and which of them the
+conversation continued with. Records of one persona that open with the same message are paths of one
+tree. Nothing that the layout omits is made up: all replies are by `imported`, no model is named,
+the persona is empty if none is given, and the order of a pair follows from the replies' ids, since
+the order in which a judge saw them is unknown. A preference is the one vote of a judge named
+`imported`. What a record says was inferred about the user becomes a disclosure if it is a sentence
+of the user's message; if a model phrased it, there is nothing to quote.
 """
 
 import json
@@ -57,7 +57,7 @@ def read_conversations(path: Path) -> Iterator[tuple[Place, Tree]]:
     for place, record in read_records(path):
         if not is_conversation(record):
             raise place.error(
-                "is no conversation: 'conversations' has to be a list of turns, each with 'user' "
+                "is not a conversation: 'conversations' must be a list of turns, each with 'user' "
                 "and 'assistant'"
             )
         trees.append(tree := _tree(record, place))

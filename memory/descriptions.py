@@ -1,7 +1,7 @@
-"""Profiles and personalities before they are joined: seeds, drafts, composed texts.
+"""Profiles and personalities before they are paired: seeds, drafts, composed texts.
 
-A description is one text with its coordinates and its origin. Profiles and personalities are made,
-checked and gated apart, and become a persona only when two of them are joined.
+A description is one text with its attributes and its origin. Profiles and personalities are made,
+checked and gated separately, and become a persona only when two of them are paired.
 """
 
 from collections.abc import Mapping

@@ -1,14 +1,14 @@
-"""The check of disclosures: what the user said, held against what the persona is.
+"""The disclosure checker: compares what the user said with the persona.
 
-The inducer marks disclosures from the conversation alone, so hints cannot leak. Whether it marks
-them well is asked here, afterwards and by program: every sentence of the user is compared with
-every statement of the persona, by cosine of MiniLM vectors and by the words that vectors blur
-(names, numbers, denial). A sentence *reveals* a statement, *contradicts* one, or is *invented*.
-From that follow the recall and precision of the inducer, the drift of the simulated user, and which
-replies read minds: they use what the user had not said on their path.
+The inducer marks disclosures from the conversation alone, so hints cannot leak. This module checks
+afterwards, by program, how well it does: every sentence of the user is compared with every
+statement of the persona, by cosine of MiniLM vectors and by the words that vectors blur (names,
+numbers, negation). A sentence *reveals* a statement, *contradicts* one, or is *invented*. This
+gives the inducer's recall and precision, the simulated user's drift, and which replies read minds:
+those that use what the user had not said on their path.
 
 Nothing here reaches an agent. The thresholds were set on 64 hand-labelled sentences (63 are judged
-as labelled) and tried on 28 others (26 are); both stand in `tests/disclosures.py`. They hold for
+as labelled) and tested on 28 others (26 are); both are in `tests/disclosures.py`. They hold for
 MiniLM only.
 """
 
@@ -50,6 +50,20 @@ DENIAL_OVERLAP = 0.7
 GUESS_WORDS = 2
 """Content words, not said before, from which a reply that has half of a fact's words uses it."""
 
+TOLD = 0.5
+"""Share of a statement's content words from which a message tells it, where nobody noted what it
+was to tell."""
+
+_ADDRESSED = re.compile(r"\b(?:you(?:'re)?|your(?:s|self)?)\b", re.IGNORECASE)
+_SUPPOSED = re.compile(
+    r"\b(?:if|could|would|may|might|maybe|perhaps|whether|should|can|let)\b", re.IGNORECASE
+)
+_AS_SPEAKER = (
+    (re.compile(r"\byou(?: are|'re)\b", re.IGNORECASE), "I am"),
+    (re.compile(r"\byour\b", re.IGNORECASE), "my"),
+    (re.compile(r"\byou\b", re.IGNORECASE), "I"),
+)
+"""From what is said to somebody to what they would say of themselves."""
 _CLAUSE = re.compile(r"[,;:]\s|\b(?:but|and|so|because)\b")
 
 Turns = Sequence[UserNode | AssistantNode]
@@ -60,6 +74,15 @@ def order_facts(persona: Persona, tree: str) -> list[Fact]:
     facts = [fact for fact in persona.facts if fact.kind == "fact"]
     random.Random(derive_seed("facts", tree)).shuffle(facts)
     return facts
+
+
+def tells(text: str, fact: Fact) -> bool:
+    """Whether a text tells a fact: half of its content words and one of its numbers, if any."""
+    words, said = find_content_words(fact.text), find_content_words(text)
+    counts = find_numbers(fact.text)
+    if counts and not counts & find_numbers(text):
+        return False
+    return bool(words or counts) and len(words & said) >= TOLD * len(words)
 
 
 class DisclosureChecker:
@@ -80,11 +103,13 @@ class DisclosureChecker:
         path: Turns,
         user: UserNode,
         replies: Sequence[AssistantNode],
+        *,
+        scheduled: bool = True,
     ) -> tuple[UserNode, list[AssistantNode]]:
         """Return `user`, which follows `path`, and the `replies` to it with what the check found.
 
         A node's findings depend on the path alone, not on what else was checked, so a tree that
-        is grown further keeps them.
+        is grown further keeps them. `scheduled` is as in `find_hidden`.
         """
         quotes = dict.fromkeys((*sentences(user.content), *(d.quote for d in user.revealed)))
         facts = self._statements(tuple(fact.text for fact in persona.facts))
@@ -94,18 +119,42 @@ class DisclosureChecker:
             quote: _classified(quote, persona.facts, row)
             for quote, row in zip(quotes, cosines[1:].tolist(), strict=True)
         }
+        said = [*path, user]
+        hidden = find_hidden(persona, tree, said, scheduled=scheduled)
         checked = user.model_copy(
             update={
                 "revealed": tuple(found[d.quote] for d in user.revealed),
                 "stated": tuple(dict.fromkeys(d.fact for d in found.values() if d.fact)),
-                "consistency": _consistency(persona, tree, user.turn, cosines[0].tolist()),
+                "consistency": _consistency(persona, hidden, cosines[0].tolist()),
             }
         )
-        said = [*path, checked]
         return checked, [
-            node.model_copy(update={"mind_reading": find_mind_reading(node.content, persona, said)})
+            node.model_copy(
+                update={"mind_reading": find_mind_reading(node.content, persona, [*path, checked])}
+            )
             for node in replies
         ]
+
+    def find_opposed(self, reply: str, facts: Sequence[Fact]) -> list[Fact]:
+        """Return the statements of a user that a reply gets wrong, the first it speaks of first.
+
+        Conservative: only what the reply says of the user ("you are", "your wife") counts, read as
+        the user would say it; questions and suppositions do not.
+        """
+        quotes = [
+            _as_speaker(piece)
+            for piece in sentences(reply)
+            if _ADDRESSED.search(piece)
+            and not _SUPPOSED.search(piece)
+            and not piece.rstrip().endswith("?")
+        ]
+        if not quotes or not facts:
+            return []
+        statements = self._statements(tuple(fact.text for fact in facts))
+        cosines = np.asarray(self._embedder.embed(quotes) @ statements.T).tolist()
+        found = [_classified(each, facts, row) for each, row in zip(quotes, cosines, strict=True)]
+        opposed = dict.fromkeys(each.fact for each in found if each.kind == "contradicted")
+        return [fact for name in opposed for fact in facts if fact.id == name]
 
 
 @cache
@@ -152,11 +201,38 @@ def _conflict(quote: str, fact: str) -> bool:
     return exclude_each_other(quote, fact) or (close and denies(clause) != denies(fact))
 
 
+def _as_speaker(text: str) -> str:
+    for pattern, replacement in _AS_SPEAKER:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def find_hidden(
+    persona: Persona, tree: str, said: Turns, *, scheduled: bool = True
+) -> frozenset[str]:
+    """Return ids of what a user may not have brought up by the end of a path.
+
+    Args:
+        persona: who the user is.
+        tree: id of the tree.
+        said: the path, the user's message last.
+        scheduled: whether facts come up one a turn, and traits show from the start. Else a
+            message may bring up what it or an earlier one was to tell.
+    """
+    told = {each.about for node in said if isinstance(node, UserNode) for each in node.told}
+    if scheduled:
+        facts: Sequence[Fact] = order_facts(persona, tree)[said[-1].turn :]
+    elif persona.preferences:  # whose traits are wishes, told by dimension
+        facts = order_facts(persona, tree)
+    else:
+        facts = persona.facts
+    return frozenset(fact.id for fact in facts) - told
+
+
 def _consistency(
-    persona: Persona, tree: str, turn: int, cosines: Sequence[float]
+    persona: Persona, hidden: frozenset[str], cosines: Sequence[float]
 ) -> Consistency | None:
-    """Return how near a message is to what is on the table at `turn`, and to what is not."""
-    hidden = {fact.id for fact in order_facts(persona, tree)[turn:]}
+    """Return how near a message is to what is on the table, and to what is not."""
     on_table = [c for c, f in zip(cosines, persona.facts, strict=True) if f.id not in hidden]
     rest = [c for c, f in zip(cosines, persona.facts, strict=True) if f.id in hidden]
     if not on_table:
@@ -207,6 +283,8 @@ class Tally:
     """Of these, the ones in a sentence that the inducer marked."""
     kinds: Counter[str] = field(default_factory=Counter)
     """Marked sentences by kind."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """What users were to tell, by reason."""
     replies: int = 0
     mind_reading: int = 0
     """Replies that use what was not told yet."""
@@ -231,6 +309,7 @@ class Tally:
         self.marked += len(marked)
         self.right += sum(d.fact is not None for d in marked)
         self.kinds.update(d.kind for d in marked if d.kind)
+        self.reasons.update(each.why for each in node.told)
         self.stated += len(node.stated)
         self.found += len({d.fact for d in marked} & set(node.stated))
         if node.consistency:
@@ -254,6 +333,7 @@ class Tally:
             "stated": self.stated,
             "marked": self.marked,
             **{kind: self.kinds[kind] for kind in ("revealed", "contradicted", "invented")},
+            "told": dict(self.reasons),
             "mind_reading": self.mind_reading,
             "replies": self.replies,
             "consistency": [_rounded(mean(values)) for _, values in sorted(self.on_table.items())],

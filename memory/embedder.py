@@ -1,10 +1,10 @@
-"""Texts to unit vectors: the one thing that decides what "near-duplicate" means.
+"""Texts to unit vectors, which decide what "near-duplicate" means.
 
-The default is all-MiniLM-L6-v2 as int8 ONNX, a file that comes with a package, run by onnxruntime
-on the CPU: no key, no download, no torch. Chroma's own default embedder fetches its weights at
-first use, so it is never used. The package ships no tokenizer; the WordPiece vocabulary stands in
-`memory/minilm/`, and with it the text treatment of the original: lower case, 256 tokens, mean over
-the tokens, unit length. Any OpenAI-compatible embedding endpoint can take its place.
+The default is all-MiniLM-L6-v2 as int8 ONNX, a file from a package, run by onnxruntime on the CPU:
+no key, no download, no torch. Chroma's default embedder downloads its weights on first use, so it
+is never used. The package has no tokenizer; the WordPiece vocabulary is in `memory/minilm/`, and
+texts are treated as in the original: lower case, 256 tokens, mean over the tokens, unit length. Any
+OpenAI-compatible embedding endpoint can take its place.
 
 Similarities of two embedders cannot be compared, so every embedder has a name and every store
 remembers it (see `aloe.memory.pool.store`).

@@ -1,10 +1,10 @@
 """Personas from other people's files.
 
-Read are the files of the original ALOE data (`profile.jsonl`, `personality.jsonl`: one JSON string
-a line, one of which holds two strings glued together), PersonaHub-style `{"persona": ...}`, our own
-lines, and tables, in whatever form `aloe.files.records` reads. A bare text is about what the file's
-name says. Texts are taken as they are, third person or first. Which column holds them is never
-guessed: where several may, the error names them and the user chooses.
+This reads the original ALOE files (`profile.jsonl`, `personality.jsonl`: one JSON string a line,
+except for one line with two), PersonaHub-style `{"persona": ...}`, our own lines, and tables, in
+any format that `aloe.files.records` reads. The file's name says what a bare text describes. Texts
+are not changed, whether in the first or the third person. The column is never guessed: if several
+could hold the text, the error names them and the user chooses.
 """
 
 import re
@@ -107,8 +107,8 @@ def _no_text(record: Any, given: Columns) -> str:
             return f"holds {_sort(held[name])} and no text as '{name}'"
         return f"holds no text as '{name}'; fill it in, or leave such rows out with --skip-bad"
     if any(_is_sentence(str(name)) for name in record):
-        return "has no line with the names of its columns above it; put one there, such as persona"
-    return f"holds no text that is known as one; its columns are {there}: choose with --column"
+        return "has no header line; add one with the columns' names, such as persona"
+    return f"has no column known to hold text; its columns are {there}: choose with --column"
 
 
 def _sort(value: Any) -> str:

@@ -2,13 +2,15 @@
 
 Node ids are content hashes that cover the parent, so two trees of one id are two views of the same
 conversations: putting them together is a union, and what both hold appears once. Where they
-disagree about the same node or the same comparison, the one named first is kept.
+disagree about the same node or the same comparison, the one named first is kept. Labels by return
+are left out of a tree that became larger: they say what came of replies, and there is more of it.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from aloe.errors import ConfigError
+from aloe.memory.returns import forget_returns
 from aloe.schema import Tree
 
 
@@ -16,7 +18,8 @@ def merge(trees: Iterable[Tree]) -> list[Tree]:
     """Return one tree for each id, in order of first appearance.
 
     Raises:
-        ConfigError: an agent of one tree is played by different models.
+        ConfigError: an agent of one tree is played by different models, or its user is one who
+            answers in one run and not in the other.
     """
     found: dict[str, Tree] = {}
     for tree in trees:
@@ -31,13 +34,21 @@ def _unite(one: Tree, other: Tree) -> Tree:
                 f"tree {one.id}: '{agent}' is {one.models[agent]} in one run and "
                 f"{other.models[agent]} in another; such trees cannot be merged"
             )
+    if one.disclosure != other.disclosure:
+        ours, theirs = (each.disclosure or "schedule" for each in (one, other))
+        raise ConfigError(
+            f"tree {one.id}: user.disclosure is {ours} in one run and {theirs} in another; such "
+            "trees cannot be merged"
+        )
     pairs = {frozenset((verdict.first, verdict.second)) for verdict in one.verdicts}
-    new = (v for v in other.verdicts if frozenset((v.first, v.second)) not in pairs)
+    new = [v for v in other.verdicts if frozenset((v.first, v.second)) not in pairs]
+    nodes = [node for node in other.nodes if node.id not in one.by_id]
+    verdicts = [*one.verdicts, *new]
     return replace_fields(
         one,
         models=one.models | other.models,
-        nodes=(*one.nodes, *(node for node in other.nodes if node.id not in one.by_id)),
-        verdicts=(*one.verdicts, *new),
+        nodes=(*one.nodes, *nodes),
+        verdicts=tuple(forget_returns(verdicts) if nodes else verdicts),
     )
 
 

@@ -1,8 +1,8 @@
-"""personas.jsonl: one persona a line, the artifact that every later step reads.
+"""personas.jsonl: one persona per line, the file that every later step reads.
 
-A line written by hand may hold no more than `profile` and `personality`; ids and facts follow from
-them. Reading is strict and names the line, because a persona that was silently dropped or mended
-changes what is simulated. Gzip is read as it is, so that a large pool stays small on disk.
+A hand-written line needs only `profile` and `personality`; ids and facts are derived from them.
+Reading is strict and errors name the line, because silently dropping or fixing a persona changes
+what is simulated. Gzip is read directly, so a large pool stays small on disk.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,12 +1,14 @@
 """Trees cut back.
 
 Whole subtrees go with their verdicts, so parents still stand before their children and every
-verdict still compares two replies that are there.
+verdict still compares two replies that are there. Labels by return are left out of a tree that was
+cut: they say what came of replies.
 """
 
 from collections.abc import Iterable, Iterator
 
 from aloe.memory.merge import replace_fields
+from aloe.memory.returns import forget_returns
 from aloe.schema import SPOILING, AssistantNode, Tree, UserNode
 
 
@@ -25,8 +27,11 @@ def prune(tree: Tree, *, turns: int | None = None, spoiled: bool = False) -> Tre
         bad = spoiled and isinstance(node, UserNode) and bool(SPOILING & set(node.faults))
         if rooted and not deep and not bad:
             kept[node.id] = node
-    verdicts = tuple(v for v in tree.verdicts if {v.first, v.second} <= kept.keys())
-    return replace_fields(tree, nodes=tuple(kept.values()), verdicts=verdicts) if kept else None
+    if len(kept) == len(tree.nodes):
+        return tree
+    verdicts = forget_returns([v for v in tree.verdicts if {v.first, v.second} <= kept.keys()])
+    nodes = tuple(kept.values())
+    return replace_fields(tree, nodes=nodes, verdicts=tuple(verdicts)) if kept else None
 
 
 def prune_all(trees: Iterable[Tree], *, turns: int | None, spoiled: bool) -> Iterator[Tree]:

@@ -1,5 +1,7 @@
 """The run folder: settings, finished trees, call events; one writer, append only.
 
+The one exception is a tree that a person grows turn by turn: its line is replaced.
+
 `trees.jsonl` holds one finished tree a line, so what is there is done and what is not is to do:
 resuming is a set difference over ids. Lines are written whole and flushed; a torn last line, left
 by a kill, is cut off when the folder is opened for writing again. When a run is complete its lines
@@ -62,7 +64,7 @@ class RunFolder:
         if changed := settings.differences(settings.load(self.config), config):
             raise ConfigError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
-                "name another folder, or go back to its settings"
+                "name another folder, or use its settings"
             )
         if prompts is not None:
             self.check_prompts(prompts)
@@ -79,11 +81,13 @@ class RunFolder:
         try:
             held = dict(json.loads(self.prompts.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            raise InputError(self.prompts, "is no list of prompts; delete it to go on") from None
+            raise InputError(
+                self.prompts, "is not a list of prompts; delete it to continue"
+            ) from None
         if changed := [name for name in prompts if held.get(name) != prompts[name]]:
             raise ConfigError(
                 f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
-                "name another folder, or go back to its prompts"
+                "name another folder, or use its prompts"
             )
 
     @contextmanager
@@ -93,13 +97,23 @@ class RunFolder:
         Raises:
             StoreError: another process is writing, or the folder cannot be written.
         """
-        in_use = f"{self.path} is in use by another aloe process"
-        with acquire_lock(self.path / ".lock", lambda _: in_use):
+        with self.locked():
             replace_text(self.config, config.toml())
             if prompts is not None:
                 replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
             for file in (self.trees, self.events):
                 cut_torn_line(file)
+            yield
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing to the folder.
+
+        Raises:
+            StoreError: one is writing, or the folder cannot be written.
+        """
+        in_use = f"{self.path} is in use by another aloe process"
+        with acquire_lock(self.path / ".lock", lambda _: in_use):
             yield
 
     def busy(self) -> bool:
@@ -112,7 +126,7 @@ class RunFolder:
         Raises:
             StoreError: the line could not be written (a full disk, say).
         """
-        then = "finished trees are kept, the same command goes on from there"
+        then = "finished trees are kept, the same command resumes from there"
         append_lines(self.trees, tree.model_dump_json() + "\n", then=then)
 
     def log_trace(self, tree: str, trace: str) -> None:
@@ -122,6 +136,26 @@ class RunFolder:
             StoreError: it could not be written (a full disk, say).
         """
         append_lines(self.errors, f"tree {tree}\n{trace}\n", then="finished trees are kept")
+
+    def replace(self, name: str, tree: Tree | None) -> None:
+        """Write a tree that is still growing, in one step: readers see it as it was, or as it is.
+
+        Args:
+            name: id of the tree; it stands where its line stood, or last.
+            tree: the tree; None takes its line out.
+
+        Raises:
+            StoreError: the file cannot be written; it is as it was.
+        """
+        lines: dict[str, bytes] = {}
+        if places := self._places():
+            with self.trees.open("rb") as file:
+                lines = {each: _line_at(file, start) for each, start in places.items()}
+        if tree:
+            lines[name] = tree.model_dump_json().encode() + b"\n"
+        else:
+            lines.pop(name, None)
+        replace_chunks(self.trees, lines.values())
 
     def finished(self) -> set[str]:
         """Return the ids of the trees in the folder; a torn last line is passed over.

@@ -1,10 +1,10 @@
 """Train, validation and test personas that do not leak into each other.
 
 Splitting rows at random puts two near-copies on both sides. Here personas that are closer than the
-threshold, in profile or in personality, form a cluster (linked through others too), and a
-cluster goes to one side as a whole. Then every test and validation persona is compared with every
-training persona once more, without the clusters, and one that is too close is refused: the second
-look also covers training personas that come from elsewhere.
+threshold, in profile or personality, form a cluster (directly or through others), and a cluster
+goes to one side as a whole. Then every test and validation persona is compared directly with every
+training persona, and any that is too close is rejected; this also covers training personas from
+elsewhere.
 """
 
 import random

@@ -1,9 +1,9 @@
-"""What makes a description unusable, each reason by a plain rule.
+"""What makes a description unusable, one simple rule per reason.
 
 Writers fail in known ways: they open with "Sure, here are", number their lines, repeat the example
 they were shown, put a personality into a profile or a job into a personality, drift into another
-language or name a celebrity. A candidate is refused with its reasons, which are kept and counted,
-so that a writer can be judged by what it gets wrong. No rule needs a model.
+language or name a celebrity. A candidate is rejected with its reasons, which are recorded and
+counted, so that a writer can be judged by its mistakes. No rule needs a model.
 """
 
 import re

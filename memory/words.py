@@ -1,9 +1,9 @@
-"""What carries the meaning of a sentence, as far as its letters show: words, names, numbers, no.
+"""What carries the meaning of a sentence, on its surface: words, names, numbers, negation.
 
-The check of disclosures compares what a user said with what the persona is, and a reply with what
-was not said yet. Embeddings tell that two sentences are about the same thing; they do not tell "I
-am 34" from "I am 52", nor "I like lists" from "I hate lists". Those differences stand in a few
-words, so they are read off by rule: content words without their endings, capitalised names inside a
+The disclosure checker compares what a user said with the persona, and a reply with what has not
+been said yet. Embeddings show that two sentences are about the same thing; they do not distinguish
+"I am 34" from "I am 52", or "I like lists" from "I hate lists". Those differences lie in a few
+words, so they are found by rule: content words without their endings, capitalised names inside a
 sentence, numbers in digits or in words, and whether the sentence denies something.
 """
 

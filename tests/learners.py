@@ -7,7 +7,9 @@ from demonstration import demonstrate
 from langchain_core.messages import BaseMessage
 
 from aloe.benchmark.cases import Case
-from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.benchmark.experiment.players import OPEN_QUESTIONS
+from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.phrases import find_stated
 from aloe.schema import Persona
 
 WISHES = {
@@ -30,14 +32,15 @@ LIVES = ("I mend nets. I have a boat.", "I drive a tram. I am 50.", "I sell tea.
 def learn(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Keep every wish that the user has voiced so far, and no other."""
     said = "\n".join(message.text for message in messages if message.type == "human")
-    return demonstrate(
-        {
-            name: each.value
-            for name, pair in DIMENSIONS.items()
-            for each in pair
-            if each.trait in said or each.remark in said
-        }
-    )
+    return demonstrate(find_stated(said))
+
+
+def ask(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Keep what was voiced, and ask for more until five wishes are known."""
+    said = [message.text for message in messages if message.type == "human"]
+    wishes = find_stated("\n".join(said))
+    question = OPEN_QUESTIONS[len(said) % len(OPEN_QUESTIONS)] if len(wishes) < 5 else ""
+    return f"{demonstrate(wishes)}\n{question}"
 
 
 def ignore(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:

@@ -81,6 +81,32 @@ def failure(status: int, message: str = "no", **given: Any) -> Answer:
     return Answer(status=status, body={"error": {"message": message}}, **given)
 
 
+def streamed(
+    *pieces: str,
+    thoughts: tuple[str, ...] = (),
+    finish: str | None = "stop",
+    error: Any = None,
+    done: bool = True,
+    drip: float = 0.0,
+) -> Answer:
+    """Return a chat completion as a stream of events; `error` comes in place of its end."""
+    deltas = [{"reasoning_content": each} for each in thoughts]
+    deltas += [{"content": each} for each in pieces]
+    head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    events: list[Any] = [
+        {**head, "choices": [{"index": 0, "delta": each, "finish_reason": None}]} for each in deltas
+    ]
+    if error is not None:
+        events.append({"error": error})
+    else:
+        last = {"index": 0, "delta": {}, "finish_reason": finish}
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        events += [{**head, "choices": [last]}, {**head, "choices": [], "usage": usage}]
+    lines = [json.dumps(each, ensure_ascii=False) for each in events] + ["[DONE]"] * done
+    body = "".join(f"data: {line}\n\n" for line in lines).encode()
+    return Answer(body=body, headers={"Content-Type": "text/event-stream"}, drip=drip)
+
+
 def scripted(request: Request) -> Answer:
     """Answer as the shipped stand-in does."""
     said = reply(convert_to_messages(request.body["messages"]), request.body)

@@ -10,6 +10,7 @@ from demonstration import demonstrate
 from langchain_core.messages import BaseMessage
 
 from aloe.agents.rewriter import stated
+from aloe.benchmark.experiment.players import OPEN_QUESTIONS
 
 
 def base(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
@@ -28,6 +29,14 @@ def sft(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
 def dpo(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Keep all wishes voiced so far."""
     return demonstrate(stated([m.text for m in messages if m.type == "human"]))
+
+
+def asking(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Keep all wishes voiced so far, and ask for another until there are four."""
+    said = [message.text for message in messages if message.type == "human"]
+    wishes = stated(said)
+    question = OPEN_QUESTIONS[len(said) % len(OPEN_QUESTIONS)] if len(wishes) < 4 else ""
+    return f"{demonstrate(wishes)}\n{question}"
 
 
 rejection = sft

@@ -136,7 +136,7 @@ def test_the_tutorials_commands_work_one_after_the_other(
     assert len(commands) > 12
     base = tiny.save(tmp_path / "base")
     (tmp_path / "examples").mkdir()
-    (tmp_path / "examples/demo.toml").write_text((ROOT / "examples/demo.toml").read_text())
+    (tmp_path / "examples/tutorial.toml").write_text((ROOT / "examples/tutorial.toml").read_text())
     monkeypatch.chdir(tmp_path)
     for command in commands:
         ran = aloe(*on_small_models(command, base))

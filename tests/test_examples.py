@@ -4,12 +4,13 @@ import json
 import sys
 import tomllib
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import config, grow, scripted_model
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from aloe.agents.scripted import reply
 from aloe.config import Config
@@ -97,3 +98,18 @@ def test_the_reward_model_judges(tmp_path: Path) -> None:
     assert again.verdicts == tree.verdicts
     wide = grow(played("reward_judge", judge={**judge, "min_margin": 1e6}))
     assert {verdict.outcome for verdict in wide.verdicts} == {"abstain"}
+
+
+def test_one_of_two_assistants_keeps_what_it_is_told() -> None:
+    two_assistants = import_module("aloe.examples.two_assistants")
+
+    def last(*said: str) -> str:
+        return str(two_assistants.adapting([HumanMessage(each) for each in said], {}))
+
+    assert "How would you like" in last("What can I cook?")
+    assert "emoji" not in last("I want no emoji.")
+    assert last("I read no reply of more than 60 words. I want no emoji.") != two_assistants.LONG
+    assert last("I like an emoji in every reply.") == two_assistants.LONG
+    assert last("Put the points in a list, please.").startswith("- ")
+    assert last("I like an emoji in every reply.", "I want no emoji.") != two_assistants.LONG
+    assert two_assistants.same([HumanMessage("I want no emoji.")], {}) == two_assistants.LONG

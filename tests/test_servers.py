@@ -40,9 +40,9 @@ class Case:
 
 CASES = {
     "llama.cpp": Case("llama.cpp", "plain"),
-    "llama.cpp, which parts the thoughts": Case("llama.cpp", "thinks", thinks=True),
-    "llama.cpp, which does not": Case("llama.cpp", "mutters", thinks=True),
-    "llama.cpp, the model could think": Case("llama.cpp", "thinks"),
+    "llama.cpp, separating thoughts": Case("llama.cpp", "thinks", thinks=True),
+    "llama.cpp, not separating thoughts": Case("llama.cpp", "mutters", thinks=True),
+    "llama.cpp, a model that can think": Case("llama.cpp", "thinks"),
     "`local:`": Case("local", "thinks", thinks=True),
     "`transformers serve`": Case("transformers", "plain"),
     "`transformers serve`, a model that thinks": Case("transformers", "mutters", thinks=True),
@@ -50,7 +50,7 @@ CASES = {
     "LiteLLM, `openai/gpt-5-mini`": Case("litellm", "gpt-5"),
     "LiteLLM, `mistral/...`": Case("litellm", "mistral"),
     "LiteLLM, `xai/...`": Case("litellm", "grok"),
-    "LiteLLM, llama.cpp behind it": Case("litellm", "thinks", thinks=True),
+    "LiteLLM, in front of llama.cpp": Case("litellm", "thinks", thinks=True),
 }
 """By name in docs/models.md."""
 

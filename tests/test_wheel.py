@@ -96,6 +96,7 @@ def test_it_holds_one_package_with_its_data(wheel: Path) -> None:
         "aloe/benchmark/user_faults/fresh.jsonl",
         "aloe/examples/demo.toml",
         "aloe/examples/safety_critic.py",
+        "aloe/examples/tutorial.toml",
         "aloe/memory/pool/personas.jsonl.gz",
         "aloe/memory/questions.jsonl",
         "aloe/memory/seeds/profiles.jsonl",

@@ -3,9 +3,9 @@
 Nearly two thirds of what a layer keeps are four tensors of its MLP: gate, up, silu(gate) and their
 product, which the adapter of the down projection reads again. The last two follow from the first
 two at next to no cost, so only these are kept: by count 30% less of a layer of SmolLM2, no matrix
-is multiplied twice, and the gradients are the same. An MLP that looks like this one may do more (a
-factor, a limit, a norm, dropout), so each is tried on random input and left alone if it answers
-otherwise.
+is multiplied twice, and the gradients are the same. An MLP that looks like this may do more (a
+factor, a limit, a norm, dropout), so each is tested on random input and left alone if its output
+differs.
 """
 
 from typing import Any

@@ -1,11 +1,11 @@
 """LoRA layers that read and write their large tensors less often.
 
-With an adapter a layer says W x + s B A x. Written as four operations, the second term is scaled
-and added in tensors of their own, as large as the output, and so are the two gradients of x. Here
-the scale meets the small tensor of the adapter's rank and the products are added where the first
-ones lie: on a CPU these layers then cost little more than their matrices do. Numbers and gradients
-are the same. It is for the plain case; for any other a layer answers as before. Each layer is tried
-on random input first.
+With an adapter a layer computes W x + s B A x. As four operations, the second term is scaled and
+added in separate tensors as large as the output, and so are the two gradients of x. Here the scale
+is applied to the small tensor of the adapter's rank, and products are added in place: on a CPU
+these layers then cost little more than their matrix products. Values and gradients are the same.
+This covers the plain case; in any other a layer works as before. Each layer is tested on random
+input first.
 """
 
 from collections.abc import Iterator

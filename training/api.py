@@ -12,6 +12,7 @@ from aloe.schema import Tree
 from aloe.training.dataset import Method
 from aloe.training.export import COLUMNS, ROWS, Format, take_all_columns, take_trainer_columns
 from aloe.training.features import KINDS, infer_features, make_table
+from aloe.training.labels import Label, check_label, check_relabelled, label_rows
 from aloe.training.plan import make_plan
 from aloe.training.progress import Watch
 
@@ -20,27 +21,34 @@ if TYPE_CHECKING:
 
 
 def to_dataset(
-    trees: Iterable[Tree], row_format: Format, *, origin: bool = False
+    trees: Iterable[Tree], row_format: Format, *, label: Label = "judge", origin: bool = False
 ) -> "datasets.Dataset":
-    """Return the rows of `trees` that TRL loads as they are, as `aloe export` writes them.
+    """Return the rows of `trees` as `aloe export` writes them, ready for TRL.
 
     Args:
         trees: finished trees, such as those of `aloe.simulate` or `aloe.read_trees`.
         row_format: `sft`, `dpo`, `kto`, `grpo`, `rm` (reward model), `step` (rewards in [0, 1]) or
             `aloe` (the paper's layout); `aloe.training.export` says what the columns are.
+        label: whose labels rows are made from: `judge`, `return` (see `aloe.relabel`), or `mixed`,
+            which is by return where both replies were continued as deep, and else the judge's.
         origin: whether to keep the columns that say where a row comes from.
 
     Raises:
-        ConfigError: there is no such format, or `datasets` is not installed.
+        ConfigError: there is no such format or label, the trees have no labels by return, or
+            `datasets` is not installed.
     """
     if row_format not in ROWS:
         raise ConfigError(f"row_format: '{row_format}' is none of {', '.join(ROWS)}")
+    check_label(label)
+    trees = list(trees)
+    check_relabelled(trees, label, "none of these trees")
     try:
         import datasets
     except ImportError:
         raise ConfigError("to_dataset needs datasets: pip install 'aloe-align[train]'") from None
     skipped: Counter[str] = Counter()
-    made = [row for tree in trees for row in ROWS[row_format](tree, skipped)]
+    make = label_rows(row_format, ROWS[row_format], label)
+    made = [row for tree in trees for row in make(tree, skipped)]
     rows = [
         take_all_columns(row) if origin else take_trainer_columns(row, row_format) for row in made
     ]
@@ -67,12 +75,12 @@ def train(
     Args:
         method: `sft`, `dpo`, `kto`, `reward` or `grpo`.
         data: trees, or a run folder, dataset folder or file of rows.
-        out: folder of the model; a training that was stopped goes on from there.
-        model: base, as a model string; None: what the settings say.
-        start: checkpoint to go on from, such as SFT's; None: the base.
+        out: folder of the model; a training that was stopped is resumed.
+        model: base, as a model string; None: that of the settings.
+        start: checkpoint to start from, such as SFT's; None: the base.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key.
-        progress: called with a `TrainingProgress`, often.
+        progress: called frequently with a `TrainingProgress`.
         training: values of `[training]`, such as `tree_packing=False`.
 
     Raises:

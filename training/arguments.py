@@ -1,9 +1,9 @@
-"""Arguments of a training: our defaults under what the settings say, checked against TRL.
+"""Training arguments: the settings over our defaults, checked against TRL.
 
-Whatever TRL's config class for a method knows can be set under `[training.arguments]`. The tree
+Anything in TRL's config class for a method can be set under `[training.arguments]`. The tree
 trainers read fewer: transformers' own arguments and what their loss needs. An argument that would
-be ignored is an error, as is one that nobody knows, since a training that silently runs with other
-settings than were asked for is the most expensive mistake there is.
+be ignored is an error, as is an unknown one, because training silently with the wrong settings is
+the most expensive mistake there is.
 """
 
 import dataclasses

@@ -2,12 +2,13 @@
 
 transformers lets a model take any attention function by name; ours is called `tree` and gets the
 ancestry as one vector (see `aloe.training.packing`). On a CPU it works in blocks of queries and
-reads, for each block, only the keys that some query of it may see: branches that ended before are
-skipped, as is everything behind. On a GPU the same rule is the mask of a compiled flex attention,
-which skips whole tiles the same way. `block=None` is the plain dense mask, kept as a check on both.
+reads, for each block, only the keys that some of its queries may see: branches that ended earlier
+are skipped, and so is everything after the block. On a GPU the same rule is the mask of a compiled
+flex attention, which skips whole tiles the same way. `block=None` is the plain dense mask, kept as
+a check on both.
 
-A layer may look back a limited number of tokens; these are counted along the conversation. What
-else a layer asks of its attention (a cap on the scores, sinks) is refused by its keyword.
+A layer may look back a limited number of tokens, counted along the conversation. Anything else a
+layer asks of its attention (a cap on the scores, sinks) is refused by its keyword.
 """
 
 from dataclasses import dataclass, field

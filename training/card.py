@@ -1,7 +1,7 @@
-"""The model card: what a trained model is, written from its record and from nothing else.
+"""The model card: what a trained model is, written only from its record.
 
-It stands as README.md in the model's folder, in the form that model hubs read. What is not known
-(whether the judge was audited, say) is said to be unknown.
+It is README.md in the model's folder, in the format that model hubs read. What is unknown (whether
+the judge was audited, say) is stated as unknown.
 """
 
 import json

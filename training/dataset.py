@@ -1,11 +1,10 @@
 """Training rows, from wherever they are: a run folder, a dataset folder, a file.
 
 Every source gives the same rows: TRL's conversational columns, the tree that a row belongs to and
-the weight of a comparison. An export says which tree a row is from; in a bare file rows that open
-with the same messages are taken to be one tree, which is all that packing needs. Everything that
-could spoil a training is looked for here, before a model is loaded, and named with its line. A
-column that is null counts as absent; one of another type than it should have is refused, never
-replaced.
+the weight of a comparison. An export says which tree a row is from; in a bare file, rows that start
+with the same messages are treated as one tree, which is all that packing needs. Everything that
+could spoil a training is checked here, before a model is loaded, and reported with its line. A null
+column counts as absent; one of the wrong type is refused, never replaced.
 
 The weight of a comparison is how sure the judge was (the share of votes for the outcome) divided
 by how many comparisons share its prompt: K candidates give K(K-1)/2 pairs on one prompt, and should
@@ -22,7 +21,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from aloe.errors import InputError
+from aloe.errors import ConfigError, InputError
 from aloe.files.lines import Place
 from aloe.files.records import read_records
 from aloe.memory.conversations import is_conversation, read_conversations
@@ -30,6 +29,7 @@ from aloe.memory.run_folder import read_trees
 from aloe.schema import SCHEMA_VERSION, Tree, digest
 from aloe.training.export import ROWS, ChatMessage, Format, Skipped
 from aloe.training.features import KINDS, fits
+from aloe.training.labels import Label, explain_missing, label_rows
 from aloe.training.messages import UnfitError, read_prompt, read_reply, read_turns
 from aloe.wording import same_text
 
@@ -101,30 +101,33 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 """Of the files that are looked for in a folder."""
 
 
-def read_training_data(data: Path, method: Method) -> TrainingData:
-    """Return all that `data` holds for one method.
+def read_training_data(data: Path, method: Method, label: Label = "judge") -> TrainingData:
+    """Return all that `data` holds for one method; `label` says whose labels trees are read by.
 
     Raises:
         InputError: there is nothing to train on, or a row is unusable (with its line).
     """
     skipped: Skipped = Counter()
-    rows = read_rows(data, method, skipped)
+    rows = read_rows(data, method, skipped, label)
     return TrainingData(rows=rows, held_out=read_held_out_rows(data, method), skipped=skipped)
 
 
-def read_rows(data: Path, method: Method, skipped: Skipped | None = None) -> list[Row]:
+def read_rows(
+    data: Path, method: Method, skipped: Skipped | None = None, label: Label = "judge"
+) -> list[Row]:
     """Return the rows of `data` for one method.
 
     Args:
         data: run folder, dataset folder or file.
         method: what is to be trained.
         skipped: counts, by reason, the comparisons of trees that give no row.
+        label: whose labels trees are read by; rows of a file are labelled already.
 
     Raises:
         InputError: there are none, or a row is unusable (with its line).
     """
     file = _file(data, method)
-    rows = list(_rows(file, method, Counter() if skipped is None else skipped))
+    rows = list(_rows(file, method, Counter() if skipped is None else skipped, label))
     if not rows:
         raise InputError(file, f"holds no rows to train {method} on")
     return _weighted(rows, file)
@@ -146,15 +149,18 @@ def read_held_out_rows(data: Path, method: Method) -> list[Row]:
     return _weighted(rows, file) if rows else []
 
 
-def _rows(file: Path, method: Method, skipped: Skipped) -> Iterator[Row]:
+def _rows(file: Path, method: Method, skipped: Skipped, label: Label = "judge") -> Iterator[Row]:
     """Yield the rows of a file of trees, of conversations in the paper's layout, or of rows."""
     if file.name == "trees.jsonl":  # its last line may be torn
-        return _from_trees(_placed(file), method, skipped)
+        return _from_trees(_placed(file), method, skipped, label)
     first = next((record for _, record in read_records(file)), None)
     if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
-        return _from_trees(_placed(file), method, skipped)
+        return _from_trees(_placed(file), method, skipped, label)
     if is_conversation(first):
-        return _from_trees(read_conversations(file), method, skipped)
+        return _from_trees(read_conversations(file), method, skipped, label)
+    if label != "judge":
+        raise InputError(file, "holds rows, whose labels are chosen; leave out --label, or export "
+                               f"the trees again with --label {label}")  # fmt: skip
     return _from_records(file, method)
 
 
@@ -182,7 +188,7 @@ def _file(data: Path, method: Method) -> Path:
     if data.is_file():
         return data
     if not data.is_dir():
-        raise InputError(data, "is no file but a pipe or a device, and is read more than once; "
+        raise InputError(data, "is a pipe or a device, and has to be read more than once; "
                                "write it to a file first")  # fmt: skip
     stems = (FORMAT[method], "train", f"{FORMAT[method]}/train")
     names = ["trees.jsonl", *(stem + suffix for stem in stems for suffix in SUFFIXES)]
@@ -202,16 +208,20 @@ def _from_records(file: Path, method: Method) -> Iterator[Row]:
 
 
 def _from_trees(
-    trees: Iterable[tuple[Place, Tree]], method: Method, skipped: Skipped
+    trees: Iterable[tuple[Place, Tree]], method: Method, skipped: Skipped, label: Label
 ) -> Iterator[Row]:
+    make, labelled, place = label_rows(FORMAT[method], ROWS[FORMAT[method]], label), False, None
     for place, tree in trees:
+        labelled = labelled or any(verdict.by_return for verdict in tree.verdicts)
         if tree.schema_version != SCHEMA_VERSION:
             raise place.error(f"is of schema version {tree.schema_version}, not {SCHEMA_VERSION}")
-        for columns in ROWS[FORMAT[method]](tree, skipped):
+        for columns in make(tree, skipped):
             try:
                 yield {**_row(_present(columns), method), "place": place}
             except UnfitError as error:
                 raise place.error(str(error)) from None
+    if label != "judge" and place and not labelled:
+        raise ConfigError(explain_missing(str(place.path)))
 
 
 def _present(columns: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +243,7 @@ def _examples(raw: Any, method: Method) -> Iterator[dict[str, Any]]:
             yield {**columns, "prompt": prompt, "completion": completion}
     elif "conversations" in columns and "prompt" not in columns:
         raise UnfitError(
-            "has 'conversations' of another layout than the paper's; rename 'from' and 'value' to "
+            "'conversations' does not have the paper's layout; rename 'from' and 'value' to "
             "'role' (system, user, assistant) and 'content', and the column to 'messages' for sft"
         )
     else:

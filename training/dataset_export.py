@@ -1,7 +1,7 @@
 """An export: trees of a run in, a file of rows or a dataset folder out.
 
-What would make it useless (an exporter that is not there, notes that nobody took, a judge that is
-not good enough) is looked for before anything is written.
+Anything that would make it useless (a missing exporter, notes that no role left, a judge that is
+not good enough) is found before anything is written.
 """
 
 from collections import Counter
@@ -27,6 +27,7 @@ from aloe.training.export import (
     wrap_exporter,
 )
 from aloe.training.features import KINDS, Features, infer_features
+from aloe.training.labels import Label, check_relabelled, label_rows
 from aloe.training.release import (
     Split,
     choose_split,
@@ -52,6 +53,8 @@ class ExportPlan:
     """One of `aloe.training.export`, or a custom exporter as `MODULE:FUNCTION`."""
     out: Path
     """A file by its ending, else a folder with a card."""
+    label: Label = "judge"
+    """Whose labels rows are made from."""
     columns: bool = False
     """Whether rows say where they come from."""
     roles: Sequence[str] | None = None
@@ -108,8 +111,9 @@ def export_trees(plan: ExportPlan) -> Exported:
         StoreError: `out` cannot be written, or holds something else than a dataset.
     """
     _check_out(plan)
-    make = find_exporter(plan.row_format)
+    make = label_rows(plan.row_format, find_exporter(plan.row_format), plan.label)
     trees = list(read_trees(plan.run))
+    check_relabelled(trees, plan.label, str(plan.run))
     _check_notes(trees, plan.roles or ())
     if plan.least_accuracy is not None:
         _check_judge(plan.passport, plan.least_accuracy)
@@ -166,6 +170,7 @@ def _write_splits(
         sides,
         skipped,
         plan.row_format,
+        label=plan.label,
         features=infer_features(map(plan.shape, rows), plan.known),
         passport=plan.passport.read_text(encoding="utf-8") if plan.passport.exists() else None,
         licence=plan.licence,
@@ -181,11 +186,11 @@ def _check_out(plan: ExportPlan) -> None:
     if plan.to_file and plan.test_share:
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
     if out.resolve() in (run.resolve(), (run / "trees.jsonl").resolve()):
-        raise ConfigError(f"--out is what is read ({out}); name another")
+        raise ConfigError(f"--out is also the input ({out}); name another")
     if not plan.to_file and out.is_file():
         raise ConfigError(f"{out} is a file; name a folder, or a file ending in {types}")
     if not plan.to_file and out.name.lower().endswith(OTHER_TYPES) and not out.is_dir():
-        raise ConfigError(f"{out} ends like a file and no folder; files end in {types}")
+        raise ConfigError(f"{out} looks like a file, not a folder; files end in {types}")
 
 
 def _check_notes(trees: Sequence[Tree], roles: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees of a training: how far it is, and what came of it."""
+"""What a person sees of a training: its progress and its result."""
 
 import time
 from pathlib import Path

@@ -1,9 +1,9 @@
 """Direct preference optimisation on packed trees.
 
 The loss of a pair is TRL's, on log-probabilities summed over the reply: sigmoid (Rafailov et al.
-2023), hinge (SLiC) or IPO. The reference is the model
-as training starts, whatever it is made of (a base, or the adapter that SFT left); its
-log-probabilities are computed once, before the first step, so that no second model is kept.
+2023), hinge (SLiC) or IPO. The reference is the model at the start of training (a base, or SFT's
+adapter on it); its log-probabilities are computed once, before the first step, so that no second
+model is kept.
 
 Pairs may be weighted (see `aloe.training.dataset`); weights have mean 1, so a weighted loss is on
 the same scale as a plain one.

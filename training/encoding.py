@@ -1,4 +1,4 @@
-"""Rows as token ids, and what of their texts a tokenizer would take for more than text."""
+"""Rows as token ids, and which parts of their texts a tokenizer would not treat as text."""
 
 import math
 from collections.abc import Iterable

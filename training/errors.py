@@ -1,4 +1,4 @@
-"""What libraries raise for somebody's model or settings, in one line for people."""
+"""Errors that libraries raise over a model or settings, as one readable line."""
 
 
 def summarise_error(error: Exception) -> str:

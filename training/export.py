@@ -20,7 +20,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from aloe.ranking import beaten
-from aloe.schema import Tree, UserNode, Verdict
+from aloe.schema import Tree, UserNode, Verdict, digest
 from aloe.training.usable import Skipped as Skipped
 from aloe.training.usable import find_flaw, is_usable, without_markup
 
@@ -163,18 +163,19 @@ def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     A row has `profile`, `personality` and `conversations`: for each turn the user's message, the
     preferred and the rejected reply, which of them the conversation went on with (`preferred` at
     its end), and what of profile and personality was revealed by then. A path ends before the first
-    turn whose continued reply has no preference with another; the layout has no place for one.
+    turn whose continued reply has no preference with another; the layout has no place for one. One
+    that is the beginning of another gives no row.
     """
     labels = {
         user.id: [v for v in tree.verdicts_on(user.id) if is_usable(tree, v, skipped)]
         for user in _user_nodes(tree)
     }
     leaves = [user for user in _user_nodes(tree) if not _continued(tree, user)]
-    seen: list[list[Row]] = []
-    for leaf in leaves:
-        turns = list(_aloe_turns(tree, leaf, labels))
-        if turns and turns not in seen:
-            seen.append(turns)
+    paths = [list(_aloe_turns(tree, leaf, labels)) for leaf in leaves]
+    held = {digest([]), *(digest(turns[:n]) for turns in paths for n in range(len(turns)))}
+    for turns in paths:
+        if (name := digest(turns)) not in held:
+            held.add(name)
             texts = {kind: getattr(tree.persona, kind) for kind in ("profile", "personality")}
             origin = Origin(tree=tree.id, persona=tree.persona.id, turn=len(turns))
             yield _full({**texts, "conversations": turns}, origin)
@@ -205,9 +206,15 @@ CUSTOM_COLUMNS = "columns"
 """Key under which a row of a custom exporter names the columns that it brought."""
 
 
+RETURN_COLUMNS: dict[str, tuple[str, ...]] = {"grpo": ("replies", "advantages")}
+"""What rows with labels by return have beside these (`aloe.training.labels`)."""
+
+
 def take_trainer_columns(row: Row, row_format: str) -> Row:
     """Return the row with its trainer's columns only, or those of a custom exporter."""
-    return {column: row[column] for column in COLUMNS.get(row_format) or row[CUSTOM_COLUMNS]}
+    more = (name for name in RETURN_COLUMNS.get(row_format, ()) if name in row)
+    names = COLUMNS.get(row_format) or row[CUSTOM_COLUMNS]
+    return {column: row[column] for column in (*names, *more)}
 
 
 def take_all_columns(row: Row) -> Row:

@@ -1,10 +1,10 @@
-"""What the columns of a dataset hold, said once for all its splits.
+"""The types of a dataset's columns, declared once for all its splits.
 
-A reader that looks at one split only takes a column that is null there for one of nulls, and then
-fails at the next split. So the kinds of our own columns are known beforehand and those of other
-columns are found over all rows: a dataset card declares them, and a Parquet file has them as its
-schema. What fits no single kind (text here and a number there, an object without keys) is declared
-as JSON.
+A reader that looks at only one split takes a column that is null there to be all nulls, and then
+fails on the next split. So the types of our own columns are fixed and those of other columns are
+inferred from all rows: a dataset card declares them, and a Parquet file has them as its schema.
+Anything without a single type (text here and a number there, an object without keys) is declared as
+JSON.
 """
 
 import json
@@ -37,6 +37,8 @@ KINDS: Features = {
     "personality": "string",
     "preferences": [["string"]],
     "revealed": ["string"],
+    "replies": ["string"],
+    "advantages": ["float64"],
     "conversations": [
         {
             "user": "string",

@@ -1,4 +1,4 @@
-"""How much memory a training will take, told before it starts.
+"""How much memory a training will take, estimated before it starts.
 
 An estimate from the shapes alone, of what comes on top of the loaded weights: gradients and Adam's
 two moments of what is trained, the activations that a Llama-like layer with adapters keeps for its

@@ -2,9 +2,9 @@
 
 An adapter becomes a small file that the server loads beside its base; a merged model becomes a
 whole one that takes settings and tokenizer from the GGUF file its base came from. One trap: for
-Llama-like models GGUF stores the rows of the query and key projections in another order (the two
-halves of a rotary pair interleaved), for weights and for the output side of an adapter alike.
-Without that the model still talks fluently, only wrongly; a test compares log-probabilities.
+Llama-like models GGUF stores the rows of the query and key projections in a different order (the
+two halves of a rotary pair interleaved), both for weights and for the output side of an adapter.
+Ignoring that gives a model that is fluent but wrong; a test compares log-probabilities.
 """
 
 import json
@@ -170,7 +170,7 @@ def _parsed(name: str) -> tuple[str, str]:
 
 def _base_file(base: str) -> Path:
     if not is_gguf(base):
-        raise ConfigError(f"{base} is no GGUF file; serve what is trained on it with hf:DIR")
+        raise ConfigError(f"{base} is not a GGUF file; serve what is trained on it with hf:DIR")
     return weights_path(base)
 
 

@@ -26,7 +26,7 @@ def merge(adapter: Path, out: Path, *, bits: Bits = 16) -> list[Path]:
         StoreError: `out` holds something already.
     """
     if not (adapter / ADAPTER).is_file():
-        raise ConfigError(f"{adapter} is no adapter: it has no {ADAPTER}")
+        raise ConfigError(f"{adapter} is not an adapter: it has no {ADAPTER}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out} is not empty; name another folder")
     loaded = load_checkpoint(str(adapter))

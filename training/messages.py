@@ -1,10 +1,10 @@
-"""Messages as files have them, brought to the form in which they are trained on.
+"""Messages from files, converted to the form used in training.
 
-A message is a role and a text. The text may come as OpenAI's list of text parts; whatever else a
-message carries (tool calls, pictures, reasoning) would be lost on the way to the template, so a row
-with it is refused. A reply is one message of the assistant. A whole conversation gives as many
-rows as it has replies, each with all that was said before it: packing computes what they share
-once, so nothing is gained by learning the last reply only.
+A message is a role and a text. The text may be OpenAI's list of text parts; anything else in a
+message (tool calls, pictures, reasoning) would be lost on the way to the template, so such a row is
+refused. A reply is one message by the assistant. A whole conversation gives one row per reply, each
+with everything said before it: packing computes the shared part once, so learning only the last
+reply would save nothing.
 """
 
 from collections.abc import Iterator

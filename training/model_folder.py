@@ -1,10 +1,10 @@
 """The folder of a trained model: its weights, what made it, and the way back after a kill.
 
 `training.json` says what the training is (method, start, data hash, settings, versions); it is
-written before the first step and completed after the last, so it also tells whether the model is
-finished. The same command again goes on from the newest whole checkpoint. A folder made by another
-training is refused. A checkpoint counts as whole if the file that is written last is there and can
-be read; others are what a kill left, and are removed.
+written before the first step and completed after the last, so it also shows whether the model is
+finished. The same command resumes from the latest complete checkpoint. A folder from a different
+training is refused. A checkpoint is complete if the file written last is there and readable; others
+are left over from a kill and are removed.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The rows of a training, packed: a tree becomes a row, its rows examples, these one batch.
 
-A tree's rows share prefixes, so they go into one batch where they fit.
+A tree's rows share prefixes, so they go into one batch if they fit.
 """
 
 from collections.abc import Iterator, Sequence

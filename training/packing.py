@@ -7,8 +7,8 @@ the whole attention mask, whatever the shape: a caterpillar of pairs, several ex
 K candidates, or a forest of unrelated conversations. Each answer token is scored from the output at
 its *parent*, not at the position before it, since a branch point has several children.
 
-Nothing here knows about trees of conversations: what is equal is shared, what differs branches, so
-the result is exact even where a chat template makes sharing impossible. Only the saving is lost.
+Nothing here knows about conversation trees: equal tokens are shared and different ones branch, so
+the result is exact even if a chat template makes sharing impossible. Only the saving is lost.
 """
 
 from collections.abc import Iterable, Sequence

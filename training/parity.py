@@ -1,10 +1,10 @@
-"""Proof, on the model and the data at hand, that packed trees are scored as single answers are.
+"""Checks, on the actual model and data, that packed trees are scored like single answers.
 
-Nobody can list the models for which that is so: state that runs along the sequence, convolutions,
-positions that depend on the longest text, attention with a cap, layers that a factor sets apart.
-So a conversation of the data is scored twice before the first step, by the model as it was loaded,
-one answer at a time, and packed, with all that training changes in the model in place and adapters
-that show. What rounding does not explain is refused, with both numbers.
+No list of suitable models could be complete: recurrent state, convolutions, positions that depend
+on the longest text, capped attention, scaled layers can all interfere. So before the first step a
+conversation from the data is scored twice: one answer at a time by the model as loaded, and packed,
+with all of training's changes to the model in place and adapters that have an effect. A difference
+that rounding does not explain is refused, with both numbers.
 """
 
 import inspect

@@ -49,9 +49,11 @@ def make_plan(
         report_to: where curves go.
 
     Raises:
-        ConfigError: a package is missing, or `start` sits on another base.
+        ConfigError: a package is missing, `start` sits on another base, or the label has no say.
     """
     check_extra()
+    if method == "grpo" and config.training.label != "judge":
+        raise ConfigError("grpo rates replies of its own, so no label has a say: leave out --label")
     from aloe.training.start import check_base
 
     plan = Plan(

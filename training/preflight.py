@@ -1,8 +1,8 @@
 """What a trainer with a length limit would do to rows, counted before it does it.
 
-TRL's DPOTrainer cuts at 1,024 tokens unless told otherwise and drops, without a word, rows whose
-prompt alone reaches the limit: those are the late turns, the ones in which the model has learnt
-something about the user. So rows are counted with the target's own tokenizer and chat template.
+TRL's DPOTrainer truncates at 1,024 tokens by default and silently drops rows whose prompt alone
+reaches the limit: the late turns, in which the model has learnt something about the user. So rows
+are counted with the target's own tokenizer and chat template.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -66,7 +66,7 @@ def make_token_counter(tokenizer: Path) -> Count:
             "--tokenizer needs transformers: pip install 'aloe-align[train]'"
         ) from None
     if not tokenizer.is_dir():
-        raise ConfigError(f"{tokenizer} is no folder; give one with a tokenizer's files")
+        raise ConfigError(f"{tokenizer} is not a folder; give one with a tokenizer's files")
     with reading(str(tokenizer), "folder with a tokenizer that transformers can load"):
         loaded: Any = AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
     if not loaded.chat_template:

@@ -1,4 +1,4 @@
-"""A dataset folder to hand on: rows by split, and a card that says what they are.
+"""A dataset folder to share: rows by split, and a card that describes them.
 
 The layout is the one that `datasets.load_dataset(FOLDER)` reads: one file a split and a README.md
 whose front matter names them and declares what the columns hold, so that a column which is empty in
@@ -20,6 +20,7 @@ from aloe.files.writing import replace_bytes, replace_text
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
 from aloe.training.features import Features, infer_features, make_table, render_features
+from aloe.training.labels import Label, render_agreement
 
 Split = Literal["train", "test"]
 
@@ -78,7 +79,7 @@ def write_folder(out: Path, rows: Mapping[Split, Sequence[Row]], card: str) -> d
     """
     held_there = {file.name for file in out.iterdir()} if out.is_dir() else set()
     if strange := held_there - {"README.md", "train.jsonl", "test.jsonl"}:
-        raise StoreError(f"{out} holds {min(strange)}, so it is no dataset; name another folder")
+        raise StoreError(f"{out} holds {min(strange)}, so it is not a dataset; name another folder")
     by_split: dict[Split, Sequence[Row]] = {split: rows.get(split, ()) for split in SPLITS}
     for split, held in by_split.items():
         if held:
@@ -96,6 +97,7 @@ def render_dataset_card(
     skipped: Counter[str],
     row_format: str,
     *,
+    label: Label = "judge",
     features: Features,
     passport: str | None,
     licence: str,
@@ -107,6 +109,7 @@ def render_dataset_card(
         rows: full rows (with their origin) by split.
         skipped: comparisons left out, by reason.
         row_format: which trainer's rows.
+        label: whose labels the rows were made from.
         features: what the columns that are written hold.
         passport: the judge's passport as JSON text; None if the run has none.
         licence: identifier for the front matter.
@@ -142,6 +145,9 @@ No persona is in both splits. Left out: {format_counts(skipped) or "nothing"}.
 ## Models
 
 {"".join(f"- {name} ({count} trees){chr(10)}" for name, count in sorted(models.items()))}
+## Labels
+
+{render_agreement(trees, label)}
 ## Judge
 
 {judged}

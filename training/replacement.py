@@ -1,8 +1,8 @@
-"""Put a cheaper forward pass in the place of a module's own, where both say the same.
+"""Replace a module's forward pass with a cheaper one that gives the same result.
 
-Whether they do is tried on the module itself: its class, its name and its parts promise nothing.
-The rows of the random input grow, since some modules limit large numbers; it is tried as in
-training, with the same random numbers, since some drop a share of theirs.
+Whether it does is tested on the module itself: its class, name and parts guarantee nothing. The
+rows of the random input grow, because some modules limit large values; the test runs in training
+mode with the same random numbers, because some use dropout.
 """
 
 from collections.abc import Callable

@@ -5,12 +5,12 @@ each further column of the rows, and a number for each completion, or None where
 be had (TRL then learns nothing from that completion). `rules` and `judge` are made of agents, which
 `aloe.training.rollout_agents` opens; a reward model and a custom function are found here.
 
-With a horizon the reward of a reply is what comes of it: the user answers, the model under
-training answers again, and the mean over the reply and the `horizon` replies after it counts
-(CollabLLM, Wu et al. 2025, arXiv 2502.00640, looks ahead so with rewards of whole conversations).
-Credit is given turn by turn: the replies that are compared in a group answer the same message,
-each plays its own future, and only the tokens of that one reply are reinforced, not those of the
-turns after it.
+With a horizon the reward of a reply is what comes of it: the user answers, the model under training
+answers again, and the mean over the reply and the `horizon` replies after it counts (CollabLLM, Wu
+et al. 2025, arXiv 2502.00640, looks ahead like this with rewards for whole conversations). Credit
+is given turn by turn: the replies that are compared in a group answer the same message, each plays
+its own future, and only the tokens of that one reply are reinforced, not those of the turns after
+it.
 """
 
 import json
@@ -74,7 +74,7 @@ def _named(name: str) -> Reward:
     """Return a reward of the user's own."""
     if ":" not in name:
         raise ConfigError(
-            f"there is no reward {name}: it is neither {' nor '.join(READY)}, no folder, and not "
+            f"there is no reward {name}: it is neither {' nor '.join(READY)}, nor a folder, nor "
             "MODULE:FUNCTION"
         )
     found: Reward = import_named(name, f"there is no reward {name}")
@@ -98,7 +98,7 @@ class RewardModel:
         from aloe.models.checkpoint import load_checkpoint
 
         if not _scores(Path(folder)):
-            raise ConfigError(f"{folder} is no reward model; make one with `aloe train reward`")
+            raise ConfigError(f"{folder} is not a reward model; make one with `aloe train reward`")
         loaded = load_checkpoint(folder, scoring=True)
         self._model, self._tokenizer = loaded.model.eval(), loaded.tokenizer
         if self._tokenizer.pad_token is None:
@@ -192,7 +192,7 @@ class LookAhead:
 
 
 def _without_thoughts(reply: Messages) -> list[ChatMessage]:
-    """Return a reply as users and reward models read it, and as it stands in a history."""
+    """Return a reply as users and reward models read it, and as it appears in a history."""
     return [{**each, "content": split_thoughts(each["content"]).answer} for each in reply]
 
 

@@ -1,4 +1,4 @@
-"""The agents that GRPO trains with: whoever the settings name as judge and as user."""
+"""The agents that GRPO trains with: the judge and the user in the settings."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,6 +63,8 @@ def open_agents(config: "Config") -> Iterator[AgentFactory | None]:
 
         def make_agents(rows: Sequence[Row]) -> RolloutAgents:
             _check_rows(rows, by_rule=training.reward == "rules")
+            if training.horizon:
+                _check_users(config, rows)
             models = _open(config, rows)
             loop.run(check_reachable(list(models.values())))
             return _agents(config, models, calls, loop.run)
@@ -78,6 +80,14 @@ def _check_rows(rows: Sequence[Row], *, by_rule: bool) -> None:
             check_columns(row["extra"], by_rule=by_rule)
         except ConfigError as error:
             raise row["place"].error(str(error)) from None
+
+
+def _check_users(config: "Config", rows: Sequence[Row]) -> None:
+    from aloe.agents.disclosing import check_users
+    from aloe.agents.rewards import read_persona
+
+    personas = (read_persona(row["extra"]) for row in rows)
+    check_users(personas, config.user.disclosure, config.personas.embedder)
 
 
 def _open(config: "Config", rows: Sequence[Row]) -> dict[str, "Model"]:
@@ -124,7 +134,7 @@ def _agents(
 
     return RolloutAgents(
         reward=reward,
-        speak=Users(model=user, wait=wait) if config.training.horizon else None,
+        speak=Users(model=user, wait=wait, config=config.user) if config.training.horizon else None,
         about=about,
         spent=spent if models else dict,
     )

@@ -1,8 +1,8 @@
 """One training from start to finish: rows in, a model folder out.
 
-The order is that of the mistakes it catches: data, folder, arguments, model, template, lengths,
-memory, and only then the first step. A loss or gradient that is not a number stops the training
-before it reaches the weights, so the last checkpoint is always a good one.
+The order puts cheap checks first: data, folder, arguments, model, template, lengths, memory, and
+only then the first step. A loss or gradient that is not a number stops the training before it
+reaches the weights, so the last checkpoint is always a good one.
 """
 
 import resource
@@ -36,7 +36,7 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
     """
     progress = TrainingProgress(method=plan.method, watch=watch)
     progress.update()
-    data = read_training_data(plan.data, plan.method)
+    data = read_training_data(plan.data, plan.method, plan.settings.label)
     folder = ModelFolder(plan.out)
     agents = make_agents(data.rows) if make_agents else RolloutAgents()
     record = _record(plan, data, agents)
@@ -102,7 +102,7 @@ def _make_trainer(
 
 
 def _look_at_texts(rows: Sequence[Row], tokenizer: Any, progress: TrainingProgress) -> Record:
-    """Return what of the texts is not read as it stands, and say what is left out."""
+    """Return which parts of the texts are not read verbatim, and warn about what is left out."""
     from aloe.training.encoding import count_unread_system_messages, find_control_tokens
 
     unread = count_unread_system_messages(rows, tokenizer)
@@ -130,7 +130,7 @@ def _take_steps(
 
 def _unread(unread_system_messages: int) -> str:
     rows = "1 row" if unread_system_messages == 1 else f"{unread_system_messages} rows"
-    return f"the chat template leaves out the system messages of {rows}: they are not trained on"
+    return f"the chat template drops the system messages of {rows}: they are not trained on"
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""Write what a training makes, and find out before its first step whether that will do.
+"""Save a trained model, and find out before the first step whether that will work.
 
-To find out, it is written as it will be in the end, to a folder that is removed again: only that
-shows tensors that the file format does not take, an architecture that the adapter's file does not
-know, a place that cannot be written. From its size follows what the disk must hold.
+To find out, the model is saved as it will be in the end, to a temporary folder: only that reveals
+tensors that the file format does not support, an architecture that the adapter's file does not
+know, or an unwritable place. Its size shows how much disk space is needed.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Log-probabilities of packed answers, from one forward pass.
 
-The LM head, the costliest matrix of a small model, runs only on the nodes that have a scored token
-below them. log p is taken as logit minus logsumexp: torch's log_softmax in fp32 on a CPU is off by
-about 2e-5 a token for a vocabulary of 50 thousand, which is more than all that packing changes.
+The LM head, the most expensive matrix of a small model, runs only on nodes with a scored token
+below them. log p is computed as logit minus logsumexp: torch's log_softmax in fp32 on a CPU is off
+by about 2e-5 a token for a vocabulary of 50 thousand, which is more than all that packing changes.
 The gradient is written by hand so that one table of logits exists at a time, not three.
 """
 

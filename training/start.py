@@ -1,8 +1,8 @@
-"""The model a training starts from: a base, or what another training left.
+"""The model a training starts from: a base, or the result of another training.
 
-An adapter that SFT left goes on being trained by DPO, so that the result is again one adapter on
-the base, served beside it and switched off to get the base back. What would end a training after
-its first step, or make its result another model where it is served, is looked for here.
+DPO continues training SFT's adapter, so that the result is again one adapter on the base, served
+beside it and switched off to get the base back. Anything that would end a training after its first
+step, or turn its result into a different model where it is served, is checked here.
 """
 
 import difflib
@@ -162,7 +162,7 @@ def add_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool) 
             adapted = get_peft_model(model, adapter)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(
-            f"no adapter can be put on '{wanted}' of this model "
+            f"'{wanted}' of this model cannot have an adapter "
             f"({shorten(str(error), 200, placeholder='...')}); name other layers as "
             "training.target_modules, or train with --full"
         ) from None

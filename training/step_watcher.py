@@ -1,4 +1,4 @@
-"""What happens between the steps of a training: it is shown, and stopped where it would spoil."""
+"""Between the steps of a training: shows progress, and stops before the model is ruined."""
 
 from typing import Any
 
@@ -43,8 +43,8 @@ class StepWatcher(transformers.TrainerCallback):
         # In GRPO a group whose replies are all rewarded alike teaches nothing; it may be first.
         if self._progress.method != "grpo" and state.global_step == 0 and not largest.any():
             raise ModelError(
-                "the first gradient is exactly zero, so nothing would be learnt; see that the "
-                "rows have replies to learn from, and that something of the model is trained"
+                "the first gradient is exactly zero, so nothing would be learnt; check that "
+                "the rows have replies to learn from and that part of the model is trained"
             )
 
     def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:

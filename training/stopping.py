@@ -1,9 +1,9 @@
-"""Where a trained model stops: at the mark with which its template ends a reply.
+"""Where a trained model stops: at the token with which its template ends a reply.
 
-That mark need not be the tokenizer's end of text (Qwen2.5's base model: ChatML on `<|endoftext|>`).
-A model trained on it writes the mark, and a server that has not been told goes on to the limit. So
-the generation settings and the tokenizer are told before training: both are saved with the model,
-and GRPO samples by them.
+That token need not be the tokenizer's end of text (Qwen2.5's base model: ChatML on
+`<|endoftext|>`). A model trained on it writes the token, and a server that does not know it
+continues to the limit. So it is added to the generation settings and the tokenizer before training:
+both are saved with the model, and GRPO samples with them.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """From messages to token ids, as the deployed model will see them.
 
-Learnt is what a served model has to write after the generation prompt: what the template puts
-before the text and the prompt lacks, the text, and the mark that ends the turn. What follows that
-mark is not learnt. Where a template writes no mark behind the last reply, the one that opens the
-next turn ends it (GLM), provided it is a single token.
+Training covers what a served model must write after the generation prompt: whatever the template
+puts before the text that is not in the prompt, the text, and the token that ends the turn. Nothing
+after that token is trained on. If a template writes no token after the last reply, the one that
+opens the next turn ends it (GLM), provided it is a single token.
 
 Thoughts are written and not learnt, unless asked for: an empty block as some templates put it
 before every last reply, or what a reply of the data thought. Where the prompt opens thoughts and
@@ -12,15 +12,15 @@ A reply is learnt as the last one of its conversation, on a history as the templ
 a template may write a turn differently once the conversation goes on, without thoughts, say: what
 is learnt and what later turns stand on are two branches then, and packing shares what they share.
 
-Templates and tokenizers differ in more than their marks, so both are tried out on a small
-conversation: where the reply stands, what ends it, and whether all that was said stays when the
+Templates and tokenizers differ in more than their tokens, so both are tested on a small
+conversation: where the reply is, what ends it, and whether everything said stays when the
 conversation goes on. One that fails is refused with the reason: training on it would teach text
 that never occurs.
 
-A reply is tokenised together with what precedes it and cut where the prompt ends, since a
-SentencePiece tokenizer writes the same word differently at the beginning of a text. A served model
-is given the prompt's own tokens; where one of them would be another if the text went on, the reply
-is tokenised as what goes on from there.
+A reply is tokenised together with what precedes it and cut where the prompt ends, because a
+SentencePiece tokenizer encodes the same word differently at the beginning of a text. A served model
+gets the prompt's own tokens; if one of them would change when the text continues, the reply is
+tokenised as the continuation from there.
 """
 
 import json
@@ -54,7 +54,7 @@ class _Layout:
     """How a template writes the last reply of a conversation."""
 
     opened: str
-    """Thoughts that end the generation prompt and stand in front of no reply; mostly none."""
+    """Thoughts that end the generation prompt and precede no reply; mostly none."""
     ending: str
     """What ends those at once."""
     silent: bool
@@ -157,7 +157,7 @@ class ChatTokens:
         if self._learn_thoughts:
             return Spoken(thoughts="", answer=whole)
         raise ConfigError(
-            f"the reply holds thoughts and no answer behind them ({whole[:60]!r}); leave it out, "
+            f"the reply holds thoughts and no answer after them ({whole[:60]!r}); leave it out, "
             "or learn thoughts too: training.thoughts = 'trained'"
         )
 
@@ -184,7 +184,7 @@ class ChatTokens:
         kept = _begins(ids, self._prompt_ids(before))
         if not kept or self._text(ids) != self._text(whole):
             raise ConfigError(
-                f"the tokenizer cannot divide a prompt from its reply (...{before[-20:]!r} and "
+                f"the tokenizer cannot separate a prompt from its reply (...{before[-20:]!r} and "
                 f"{written[:20]!r}...)"
             )
         return ids
@@ -251,7 +251,7 @@ class ChatTokens:
         for message in _TRIAL:
             _, found, rest = rest.partition(message["content"])
             if not found:
-                raise _unfit(f"it leaves out {message['content']!r} once the conversation goes on")
+                raise _unfit(f"it drops {message['content']!r} once the conversation goes on")
         for turn in range(1, len(_TRIAL), 2):
             reply = _TRIAL[turn]["content"]
             answer = self.answer(_TRIAL[:turn], reply)
@@ -260,7 +260,7 @@ class ChatTokens:
             if learnt[-1] != self.end or self.end not in self._tokenizer.added_tokens_decoder:
                 raise _endless()
             if own not in text or learnt.count(self.end) != 1:
-                raise _unfit(f"what is learnt of {reply!r} would be {text!r}")
+                raise _unfit(f"training on {reply!r} would learn {text!r}")
 
 
 def _begins(ids: list[int], beginning: list[int]) -> bool:

@@ -1,4 +1,4 @@
-"""The training loop over packed rows: transformers' Trainer with another batch and another loss.
+"""The training loop over packed rows: transformers' Trainer with its own batches and loss.
 
 One packed row is one micro-batch; everything else (optimizer, schedule, accumulation, checkpoints,
 several GPUs, loggers) is the Trainer's own. A subclass says what the loss of a row is, summed over

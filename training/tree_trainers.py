@@ -1,4 +1,4 @@
-"""The trainers that compute a shared prefix once: SFT and DPO on packed trees."""
+"""The trainers that compute shared prefixes once: SFT and DPO on packed trees."""
 
 from typing import Any
 

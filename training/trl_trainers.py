@@ -1,8 +1,7 @@
 """TRL's own trainers, for what tree packing does not cover: KTO, reward models, GRPO.
 
-They are also what `--no-tree-packing` gives for SFT and DPO, and the oracle that the tree trainers
-are tested against. Nothing of TRL is changed but its length limits; the tokens are those that tree
-packing learns.
+`--no-tree-packing` also uses them for SFT and DPO, and the tree trainers are tested against them.
+Only TRL's length limits are changed; the tokens are the same as with tree packing.
 """
 
 from collections.abc import Sequence

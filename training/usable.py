@@ -1,10 +1,9 @@
-"""What of a tree can be trained on, and why the rest cannot.
+"""Which parts of a tree can be trained on, and why the rest cannot.
 
-The last thing looked at is what a row says: whether a message of it holds thoughts, or marks of a
-chat template where a turn begins or ends. Replies are cleaned of those before they become messages
-(`aloe.models.markup`), but a tree may be from elsewhere or from before that. A message that
-mentions such marks in a sentence or in code is fine, and is encoded as text
-(`aloe.models.control_tokens`).
+The last check is of the text: whether a message contains thoughts, or chat-template tokens where a
+turn begins or ends. Replies are cleaned of those before they become messages
+(`aloe.models.markup`), but a tree may come from elsewhere or be older. A message that mentions such
+tokens in a sentence or in code is fine, and is encoded as text (`aloe.models.control_tokens`).
 """
 
 from collections import Counter

@@ -69,7 +69,7 @@ def list_(config: ConfigFile = None, as_json: Json = False) -> None:
 
 
 def _named(prompts: tuple[str, ...], config: "Config") -> str:
-    """Return prompt names, each with the file that stands in its place."""
+    """Return prompt names, each with the file that replaces it."""
     files = {name: f" ({config.prompts[name]})" for name in prompts if name in config.prompts}
     return ", ".join(name + files.get(name, "") for name in prompts)
 
@@ -80,12 +80,12 @@ def show_(
         str, typer.Argument(help="A role of --config, a shipped prompt, or MODULE:NAME.")
     ],
     prompt: Annotated[
-        bool, typer.Option("--prompt", help="Print the text of its prompt and nothing else.")
+        bool, typer.Option("--prompt", help="Print only the text of its prompt.")
     ] = False,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a role is, where it works and what its model is told.
+    """Show what a role does, where it runs and what its model is told.
 
     To change a prompt, write it to a file, edit that, and name it under [prompts] in your settings.
 
@@ -144,7 +144,7 @@ def new(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and underscores.")],
     as_json: Json = False,
 ) -> None:
-    """Begin a custom role: NAME.py and test_NAME.py in this folder, which pass as they are.
+    """Create a custom role: NAME.py and a passing test_NAME.py in this folder.
 
     Example: `aloe roles new safety`
     """

@@ -1,13 +1,13 @@
 """What a run may cost, and how it stops when that is spent.
 
-The budget belongs to the run folder: what earlier parts of the run spent counts, so the same
-command with the same cap never spends more than the cap. Calls are let through at the door; when
-the next one could go over, it waits for those in flight, whose answers are kept, and only then
-ends the run. Calls in flight are taken to cost what calls have cost on average, so the number of
-calls is kept exactly, tokens and money about as closely as one call can be foreseen.
+The budget belongs to the run folder: earlier parts of the run count, so repeating a command with
+the same cap never spends more than the cap. Calls are admitted one by one. When the next one could
+exceed the cap, it waits for those in flight, whose answers are kept, and only then ends the run.
+Calls in flight are assumed to cost the average so far, so the cap on calls is exact, and those on
+tokens and money are as close as the cost of one call can be predicted.
 
-Worker processes spend what the process that holds the folder allows: it counts their events in
-its own budget, and closes theirs when that is spent.
+Worker processes spend what the main process allows: it counts their events in its own budget and
+closes theirs when that is spent.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""One model call as a line of events.jsonl: written when it ends, read by whoever goes on.
+"""One model call as a line of events.jsonl: written when it ends, read when a run is resumed.
 
-A kill may tear the last line, which is passed over. Any other line that is not an event is refused:
-what it said is lost, and a run that went on without it would pay for its call again.
+A kill may tear the last line, which is skipped. Any other line that is not an event is refused: its
+content is lost, and a run that resumed without it would pay for its call again.
 """
 
 import json
@@ -23,7 +23,7 @@ from aloe.models.open import Message
 
 @dataclass(kw_only=True)
 class Event:
-    """One model call as it stands in events.jsonl."""
+    """One model call, as in events.jsonl."""
 
     role: str
     """Name of the agent that called."""
@@ -115,7 +115,7 @@ def write_event(file: TextIO, event: Event) -> None:
     Raises:
         StoreError: it cannot be written (a full disk, say).
     """
-    then = "what is finished is kept: make room, then run the same command again"
+    then = "finished work is kept: free some space, then run the same command again"
     with explain_failure("the log of calls", then):
         file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
         file.flush()

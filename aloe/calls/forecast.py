@@ -1,8 +1,8 @@
-"""What a run will take, told before its first call: calls, tokens, money and time.
+"""What a run will take, forecast before its first call: calls, tokens, money and time.
 
-The number of calls follows from the settings, as a range where a policy decides on the way how
-many replies go on. What a call costs is measured where the run folder holds calls of the role, and
-otherwise guessed from the lengths that the settings allow; which of the two it is, is said.
+The number of calls follows from the settings, as a range if a policy decides along the way how many
+replies are continued. The cost of a call is measured if the run folder has calls of that role, and
+otherwise guessed from the lengths that the settings allow; the forecast says which.
 """
 
 from collections import defaultdict
@@ -132,6 +132,7 @@ def forecast(
     *,
     turns_there: int = 0,
     answered: int = 0,
+    single: int = 0,
 ) -> Forecast:
     """Return what it takes to grow `trees` trees.
 
@@ -142,11 +143,12 @@ def forecast(
         measured: what calls of each role have taken so far.
         turns_there: turns that the trees have already.
         answered: calls for them that need not be made again.
+        single: exchanges beside these, with one reply and nothing to judge.
     """
     means = {role: _means(usage) for role, usage in (measured or {}).items() if usage.calls}
     if "judge" in means:  # all judges of a panel are one role in the events
         means |= dict.fromkeys(config.models.judges(), means["judge"])
-    whole = (_estimate(config, personas, trees, means, turns_there, at) for at in (0, 1))
+    whole = (_estimate(config, personas, trees, means, turns_there, single, at) for at in (0, 1))
     least, most = (estimate.without(answered) for estimate in whole)
     levels = count_exchanges(config.simulation, len(config.models.assistants))[turns_there:]
     return Forecast(
@@ -188,14 +190,21 @@ def _estimate(
     trees: int,
     means: Mapping[str, Means],
     turns_there: int,
+    single: int,
     at: int,
 ) -> Estimate:
     usage: defaultdict[str, RoleUsage] = defaultdict(RoleUsage)
-    levels = count_exchanges(config.simulation, len(config.models.assistants))
+    assistants = {each.name for each in config.models.assistants}
+    levels = count_exchanges(config.simulation, len(assistants))
     for turn, numbers in list(enumerate(levels))[turns_there:]:
         for role, each, calls in _calls(config, personas, at):
             took = means.get(role) or _guess(config, personas, role, each, turn)
             usage[role].add(numbers[at] * calls * trees, *took)
+    for role, each, calls in _calls(config, personas, at) if single else ():
+        if role not in config.models.judges():
+            took = means.get(role) or _guess(config, personas, role, each, turns_there)
+            share = 1 / len(config.models.assistants) if role in assistants else 1
+            usage[role].add(single * calls * share, *took)
     by_role = config.models.by_role() | {name: r.model for name, r in config.roles.items()}
     costs = [_cost(by_role[role], used, config.prices) for role, used in usage.items()]
     return Estimate(
@@ -215,7 +224,8 @@ def _calls(
     A tournament asks for no more than what it needs, at least a chain of all candidates.
     """
     assistants = config.models.assistants
-    yield "user", config.models.user, 1
+    checked = fmean(bool(p.preferences) for p in personas) if personas else 0
+    yield "user", config.models.user, 1 - checked * (config.user.disclosure != "schedule")
     yield "inducer", config.models.inducer, 1
     for assistant in assistants:
         yield assistant.name, assistant, 1
@@ -223,7 +233,7 @@ def _calls(
     tournament = config.judge.schedule == "tournament" and at == 0
     pairs = chain if tournament else chain * len(assistants) / 2
     questions = max(1, len(config.judge.criteria))
-    ruled = fmean(bool(p.preferences) for p in personas) if personas and config.judge.rules else 0
+    ruled = checked * config.judge.rules
     if not config.judge.use:
         for name, judge in config.models.judges().items():
             yield name, judge, 2 * pairs * questions * (1 - ruled)

@@ -1,4 +1,4 @@
-"""What the earlier parts of a run left in its events file, read once before it goes on."""
+"""What earlier parts of a run left in its events file, read once when it is resumed."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field

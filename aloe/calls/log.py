@@ -4,16 +4,15 @@ Agents open a call, ask, and say what became of the answer (which node, which ou
 written when the call closes, whatever happened. Because a line holds the reply under a key made of
 everything that went into the call, the same file is the journal: a run that was killed reads it
 again, and calls that were answered are not made twice. The sampling seed is part of the key and is
-different for every call of a run, and a line answers one call only, so one reply never stands in
-for two samples.
+different for every call of a run, and a line answers one call only, so one reply never counts as
+two samples.
 
-A call that fails in passing is made again here, at the door and nowhere else, and every attempt has
-its line. How long that goes on is the limiter's and the budget's business (`aloe.models.limits`,
-`aloe.calls.budget`).
+A call that fails temporarily is retried here and nowhere else, and every attempt has its line. The
+limiter and the budget decide for how long (`aloe.models.limits`, `aloe.calls.budget`).
 
-What was sent is kept as well, each message once a tree: a line names its messages and spells out
-those that no earlier line of the tree did, so that a talk does not stand there again with each of
-its turns. `aloe.calls.recorded_call` puts the two together.
+What was sent is kept as well, each message once per tree: a line lists its messages and spells out
+only those that no earlier line of the tree did, so that a conversation is not repeated with every
+turn. `aloe.calls.recorded_call` puts the two together.
 """
 
 import asyncio
@@ -27,15 +26,17 @@ from typing import Any, TextIO
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
 from aloe.calls.refusals import Refusals
+from aloe.calls.sample import vary_seed
 from aloe.config import PAID, Price
 from aloe.errors import CallError, TransientCallError
+from aloe.models.http_stream import Hear
 from aloe.models.limits import Limiter
 from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
 from aloe.schema import digest
 
 SPELLED = 8192
-"""Messages remembered as written; when there are more, some will stand in the file twice."""
+"""Messages remembered as written; beyond that, some are written to the file twice."""
 
 
 @dataclass(kw_only=True)
@@ -212,8 +213,12 @@ class Call:
         self._messages: Sequence[Message] = ()
         self._made = False
 
-    async def ask(self, messages: Sequence[Message], **wishes: Any) -> Reply:
+    async def ask(
+        self, messages: Sequence[Message], hear: Hear | None = None, /, **wishes: Any
+    ) -> Reply:
         """Ask the model, or the journal; `wishes` are those of `Model.arguments`.
+
+        `hear` is told what the message says so far, as by `Model.ask`; a journal is not heard.
 
         What fails in passing is tried again: `limits.tries` times where the call may be to blame,
         and for `limits.patience` seconds where its server is. Where thoughts left no room for the
@@ -224,21 +229,25 @@ class Call:
             BudgetError: the run may not go on.
             CallError: this call failed.
         """
-        reply = await self._asked(messages, wishes)
+        if "seed" in wishes:
+            wishes["seed"] = vary_seed(wishes["seed"])
+        reply = await self._asked(messages, wishes, hear)
         room = self._model.thinking_room
         if not reply.crowded_out or room is None or "max_tokens" in wishes:
             return reply
         self.event.outcome = "only_reasoning" if reply.only_reasoned else "truncated"
         self._next()
         try:
-            return await self._asked(messages, {**wishes, "max_tokens": room})
+            return await self._asked(messages, {**wishes, "max_tokens": room}, hear)
         except TransientCallError:
             raise
         except CallError as error:  # so much room is more than the model has
             self._next(error)
             return reply
 
-    async def _asked(self, messages: Sequence[Message], wishes: dict[str, Any]) -> Reply:
+    async def _asked(
+        self, messages: Sequence[Message], wishes: dict[str, Any], hear: Hear | None
+    ) -> Reply:
         """Ask the model, or the journal, as often as it fails in passing."""
         event, limiter = self.event, self._model.limiter
         event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
@@ -251,7 +260,7 @@ class Call:
         failures, own_failures = 0, 0
         while True:
             try:
-                return await self._attempt()
+                return await self._attempt(hear)
             except TransientCallError as error:
                 failures += 1
                 own_failures += error.cause in ("slow", "fault", "garbled")
@@ -259,12 +268,12 @@ class Call:
                 if own_failures >= limiter.config.tries or waited > limiter.config.patience:
                     raise await self._log.refusals.refused(event, error) from None
                 self._next(error)
-                if error.cause != "down" and not error.retry_after:  # for those we stand in line
+                if error.cause != "down" and not error.retry_after:  # for those we queue
                     await asyncio.sleep(limiter.backoff(failures))
             except CallError as error:
                 raise await self._log.refusals.refused(event, error) from None
 
-    async def _attempt(self) -> Reply:
+    async def _attempt(self, hear: Hear | None) -> Reply:
         """Ask the model once, when its server and the budget allow it."""
         event, model, limiter = self.event, self._model, self._model.limiter
         visit = await limiter.enter()
@@ -274,7 +283,7 @@ class Call:
             self._made = True
             event.started, clock = time.time(), time.perf_counter()
             with self._log.refusals.asking(event):
-                reply = await model.ask(self._messages, event.arguments)
+                reply = await model.ask(self._messages, event.arguments, hear)
                 self._log.refusals.answered(event)
         except TransientCallError as error:
             limiter.failed(visit, error, event.key)

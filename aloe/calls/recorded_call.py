@@ -1,8 +1,8 @@
 """What passed between an agent and its model: an event with its messages put in their place.
 
-Events name the messages that were sent and spell each out once a tree (see `aloe.calls.log`); read
-one after the other, the lines of a tree hold all of it. Runs from before that was recorded have no
-messages, which is said and not guessed.
+Events list the messages that were sent and spell each out once per tree (see `aloe.calls.log`);
+read in order, the lines of a tree contain everything. Runs too old to have recorded this have no
+messages, and say so.
 """
 
 from collections.abc import Iterator, Mapping

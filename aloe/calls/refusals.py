@@ -1,11 +1,10 @@
-"""Notices a run that pays for nothing: what a role asks for is never answered, or never readable.
+"""Stops a run that pays for nothing: a role's calls are never answered, or never readable.
 
-One refused call is its tree's bad luck, such as a persona that a filter does not like. The same
-refusal of different trees, with no answer of that role yet, is a wrong setting, and every further
-tree would pay for it. A key can also be withdrawn later on, which shows as 403 to everybody; that
-takes more of them in a row, for a filter may well refuse three personas one after another.
-To refuse takes less time than to answer, so nothing is concluded before the calls that were under
-way as well have ended.
+A single refused call is bad luck for its tree, such as a persona that a filter rejects. The same
+refusal in different trees, before that role was ever answered, means a wrong setting, and every
+further tree would pay for it. A key can also be revoked later, which shows as 403 for everybody;
+that takes more in a row, because a filter may well refuse three personas in succession. Refusals
+come faster than answers, so nothing is concluded until the other calls in flight have ended.
 """
 
 import asyncio
@@ -90,7 +89,7 @@ class Refusals:
         so_far = "in a row" if before else "and none was answered"
         return ModelError(
             f"{call.role}: {len(trees)} different calls were refused {so_far}: {error}; "
-            f"see to {_setting(call.role, str(error))}, then run the same command again"
+            f"check {_setting(call.role, str(error))}, then run the same command again"
         )
 
     def read(self, call: Event) -> None:
@@ -108,7 +107,7 @@ class Refusals:
         if self._unreadable[role] >= NEVER_READABLE:
             raise ModelError(
                 f"{call.role}: none of {NEVER_READABLE} answers of {call.model} could be read; "
-                f"`aloe trace` shows them: see to {_setting(call.role)}, or take another model"
+                f"`aloe trace` shows them: check {_setting(call.role)}, or try another model"
             )
 
 

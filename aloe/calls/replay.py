@@ -1,9 +1,9 @@
-"""Answers of one run for another: to replay it without a server, or to fork it.
+"""Reusing the answers of one run in another: to replay it without a server, or to fork it.
 
 An events file holds every answer under the key of its call, which covers role, model, base URL,
 messages, parameters and the sampling seed, and with it the number of the sample. So a recording is
-an events file without a torn last line, and a run starts from one by having it in its own folder
-before the first call: what has the same key is answered from there, once, and the rest is asked.
+an events file without a torn last line. A run uses it by having it in its own folder before the
+first call: calls with the same key are answered from it, once each, and the rest are made.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""The commands of the ground, one a file; heavy imports stand inside the functions."""
+"""The base package's commands, one per file; heavy imports are inside the functions."""

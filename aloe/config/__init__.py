@@ -7,7 +7,7 @@ agree with them, except for what cannot change a tree (`aloe.config.differences`
 
 Secrets have no place here: settings hold the *name* of the environment variable with the key.
 
-A section stands in the file of its name; all of them are offered here.
+Each section is in the file of its name; all are exported here.
 """
 
 from aloe.config.benchmark import BenchmarkConfig, Condition
@@ -20,7 +20,7 @@ from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
 from aloe.config.settings import Settings, validate
-from aloe.config.simulation import EXPANSION_NAMES, Mood, SimulationConfig
+from aloe.config.simulation import EXPANSION_NAMES, Mood, RolloutConfig, SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
@@ -49,6 +49,7 @@ __all__ = [
     "Place",
     "Price",
     "RoleConfig",
+    "RolloutConfig",
     "Schedule",
     "Settings",
     "SimulationConfig",

@@ -19,13 +19,13 @@ class BenchmarkConfig(Settings):
     )
     """The model under test."""
     condition: Condition = "candidate"
-    """`candidate`: it gets the conversation and nothing else. The others are controls."""
+    """`candidate`: it gets only the conversation. The others are controls."""
     cases: str = "aloe-100"
     """A suite (see `aloe bench list`), or a file of cases."""
     seeds: int = Field(default=3, ge=1)
-    """Dialogues held for each case."""
+    """Dialogues per case."""
     limit: int | None = Field(default=None, ge=1)
-    """Most cases; None for all. The same few are taken every time."""
+    """Maximum number of cases, always the same ones; None for all."""
 
     @field_validator("candidate", mode="before")
     @classmethod

@@ -50,16 +50,16 @@ class Config(Settings):
     limits: LimitsConfig = LimitsConfig()
     budget: BudgetConfig = BudgetConfig()
     roles: dict[RoleName, RoleConfig] = Field(default_factory=dict)
-    """Custom roles by name; they work in this order where they share a place."""
+    """Custom roles by name; those at the same place run in this order."""
     prompts: dict[str, Path] = Field(default_factory=dict)
-    """Custom files in place of shipped prompts, or of a role's, by the prompt's name."""
+    """Custom files that replace shipped prompts, or a role's, by the prompt's name."""
     prompt_size: Literal["auto"] | Size = "auto"
-    """Which of the shipped prompts are used, where there are two: `small` for models that can do
-    little more than go on with an example, `full` for all others; `auto`: by each agent's model
+    """Which shipped prompts are used, where there are two sizes: `small` for models that can do
+    little more than continue an example, `full` for all others; `auto`: by each agent's model
     (`aloe.agents.prompt_size`)."""
     prices: dict[str, Price] = Field(default_factory=dict)
-    """By model name as the provider writes it. Embedded models cost nothing; the cost of a model
-    that is not listed is unknown, and shown so."""
+    """By the provider's model name. Embedded models are free; a model that is not listed has an
+    unknown cost, and is shown that way."""
 
     @model_validator(mode="after")
     def _roles_have_names_of_their_own(self) -> Self:

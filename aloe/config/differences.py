@@ -21,7 +21,7 @@ FREE_ON_RESUME = (
     "limits.",
     "budget.",
 )
-"""Settings that may differ when a run is taken up again: they cannot change any one tree."""
+"""Settings that may differ when a run is resumed, because they cannot change any tree."""
 
 
 def differences(old: Config, new: Config) -> list[str]:

@@ -5,43 +5,53 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aloe.config.settings import Settings
+from aloe.config.user import Disclosing
+
+Recipe = Literal["adapt", "ask"]
+"""What the models are to learn; see `ExperimentConfig.recipe`."""
 
 
 class ExperimentConfig(Settings):
     """How the experiment is made (`aloe experiment`; see docs/proof.md)."""
 
+    recipe: Recipe = "adapt"
+    """`adapt`: to do what the user has said (docs/proof.md). `ask`: to find out what it has not
+    said, from labels by what came of each reply (docs/asking.md)."""
     train: int = Field(default=200, ge=1)
     validation: int = Field(default=16, ge=2)
     test: int = Field(default=24, ge=2)
     """Personas on each side."""
     dialogue_turns: int = Field(default=6, ge=2)
-    """User messages of a dialogue in validation and test."""
+    """User messages per dialogue in validation and test."""
     wishes: int = Field(default=4, ge=2)
-    """Wishes of each persona that a program can check."""
+    """Checkable wishes per persona."""
     dimensions: tuple[str, ...] = ()
-    """What wishes are about; empty: all that edits can serve. The fewer there are, the more often
-    each wish is met in the same number of trees."""
+    """Dimensions of the wishes; empty: all that edits can serve. The fewer there are, the more
+    often each wish occurs in the same number of trees."""
     reserved: float = Field(default=0.12, gt=0, lt=1)
     """Share of the pairs of wishes that only test personas have."""
     rewriter: str = "plain"
-    """Assistant whose replies a rule rewrites into one more candidate; empty: no such candidate."""
+    """Assistant whose replies a rule rewrites as an additional candidate; empty: none."""
     stranger: str = ""
     """Assistant whose replies a rule rewrites, for wishes that nobody stated, into another; empty:
     no such candidate."""
+    asker: str = ""
+    """Assistant whose replies a rule rewrites as the rewriter does and ends with one question about
+    what the user has not said, for another candidate; empty: no such candidate."""
     served: str = "local:{folder}"
     """Model string of a trained model; `{folder}` and `{name}` are filled in."""
     merged: bool = False
-    """Whether adapters are put into their base (in 8 bits if that is a GGUF file) and served as
-    whole models: quicker than an adapter beside its base."""
+    """Whether adapters are merged into their base (in 8 bits if that is a GGUF file) and served as
+    whole models, which is faster than an adapter beside its base."""
     at_once: int = Field(default=1, ge=1)
-    """Stages at work side by side, each with models of its own; more than one pays where a GPU, or
-    cores, would be idle."""
+    """Stages that run in parallel, each with its own models; more than one pays off if a GPU or
+    cores would otherwise be idle."""
     sft: dict[str, Any] = Field(default_factory=dict)
     dpo: dict[str, Any] = Field(default_factory=dict)
     rl: dict[str, Any] = Field(default_factory=dict)
     """Arguments of each training, over those in `training.arguments`."""
     dpo_trees: int | None = Field(default=None, ge=1)
-    """Trees that DPO learns from, the first ones; None for all. Its reference reads every row
+    """DPO learns from this many trees, the first ones; None for all. Its reference reads every row
     before the first step, so fewer steps alone would save little."""
     rl_method: Literal["rejection", "grpo"] = "rejection"
     """`rejection`: the SFT model writes the candidates of new trees and learns from the best of
@@ -50,10 +60,19 @@ class ExperimentConfig(Settings):
     """Trees of the rejection round."""
     rl_candidates: int = Field(default=3, ge=2)
     """Replies that the SFT model writes in each turn of them."""
+    horizon: int = Field(default=2, ge=1)
+    """Turns that labels by return look at, the reply's own included."""
+    discount: float = Field(default=0.9, ge=0, le=1)
+    """Weight of each further turn."""
+    z: float = Field(default=0.0, ge=0)
+    """Standard errors that a difference between returns has to reach."""
+    transfer: tuple[Disclosing, ...] = ()
+    """Users of the matrix of transfer: each is trained on, and all are tested on, with phrases that
+    training has heard and with those it has not. Empty: no matrix."""
     ablation_trees: tuple[int, ...] = (25, 50, 100)
-    """Numbers of trees on the way to all of them: the scaling curve."""
+    """Numbers of trees for the scaling curve, below the full number."""
     ablation_turns: tuple[int, ...] = (1, 3)
-    """Turns of which rows are kept."""
+    """Numbers of first turns whose rows are kept."""
     ablation_judged: int | None = Field(default=None, ge=1)
-    """Trees that a model judges anew, the first ones; None for all. It reads a dozen prompts for
-    each turn of a tree."""
+    """A model judges this many trees again, the first ones; None for all. It reads a dozen prompts
+    per turn."""

@@ -27,12 +27,12 @@ class JudgeConfig(Settings):
     min_margin: float = Field(default=0.05, ge=0)
     """Smallest absolute log-odds, averaged over both orders, that counts as a preference."""
     min_mass: float = Field(default=MIN_MASS, ge=0, le=1)
-    """Smallest probability of A, B and TIE together (of the digits, for a rating) from which
-    log-probabilities are read; below it the judge's text is."""
+    """Smallest combined probability of A, B and TIE (for a rating, of the digits) at which
+    log-probabilities are used; below it the judge's text is parsed."""
     criteria: dict[Criterion, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Weight of each criterion to be asked about on its own; empty: one question for all."""
+    """Weight of each criterion, each asked about separately; empty: one question for all."""
     passport: Path | None = None
-    """What `aloe judge audit` wrote about this very judge; gives verdicts a confidence."""
+    """The passport that `aloe judge audit` wrote about this judge; gives verdicts a confidence."""
     rules: bool = True
     """Whether personas whose wishes a program can check are judged by counting, without a model."""
     schedule: Schedule = "round_robin"

@@ -19,13 +19,13 @@ class ModelConfig(Settings):
     """One chat model in one role; a bare string in TOML is short for `{model = "..."}`."""
 
     model: str = DEFAULT_MODEL
-    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, a LangChain chat model or
-    a function as well: it is kept in this process, and settings hold the name that it gets."""
+    """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, also a LangChain chat
+    model or a function: it stays in this process, and the settings hold a generated name."""
     base_url: str | None = None
     """OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; None: the provider's own."""
     api_key_env: str | None = None
-    """Environment variable that holds the key. None: OPENAI_API_KEY for OpenAI's own endpoint
-    and no key for any other, so that a key is never sent where it was not meant to go."""
+    """Environment variable with the key. None: OPENAI_API_KEY for OpenAI's own endpoint and no key
+    for any other, so that a key is never sent to the wrong server."""
     temperature: float | None = Field(default=None, ge=0)
     """None: the role's default."""
     top_p: float | None = Field(default=None, gt=0, le=1)
@@ -35,22 +35,23 @@ class ModelConfig(Settings):
     timeout: float = Field(default=120.0, gt=0)
     """Seconds after which a call counts as failed."""
     max_reply_bytes: int = Field(default=4_000_000, ge=1)
-    """Most bytes of an answer, unpacked; a longer one is not read, and its call is tried again."""
+    """Maximum size of an answer in bytes, uncompressed; a longer one is discarded and its call
+    retried."""
     logprobs: bool = True
-    """Whether to ask for log-probabilities where a role can use them."""
+    """Whether to request log-probabilities if the role can use them."""
     top_logprobs: int = Field(default=20, ge=1)
-    """Alternatives asked for at a position; OpenAI gives 20 at most, others fewer."""
+    """Alternatives requested per position; OpenAI returns at most 20, others fewer."""
     reasoning: Literal["auto", "off", "minimal", "low", "medium", "high"] = "auto"
-    """How much the model thinks before it answers. `auto`: as its server has it."""
+    """How much the model thinks before it answers. `auto`: the server's default."""
     omit: tuple[str, ...] = ()
     """Parameters that are never sent, such as `seed` or `temperature`. Those that a server refuses
-    are left out without it (see `aloe.models.parameters`)."""
+    are dropped automatically (see `aloe.models.parameters`)."""
     max_tokens_field: str | None = None
     """Name under which `max_tokens` is sent. None: the client's own, or what a server asks for."""
     system: Literal["system", "user"] = "system"
     """Role of the instructions; `user`: they open the first user message."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Further keyword arguments for the LangChain class, as they are."""
+    """Further keyword arguments, passed to the LangChain class unchanged."""
 
     @field_validator("model", mode="before")
     @classmethod
@@ -80,11 +81,11 @@ class AssistantConfig(ModelConfig):
     name: str
     """Recorded on every node that it writes; unique among the assistants."""
     hint: bool = False
-    """Whether it is told what the user has revealed so far."""
+    """Whether it gets a hint: what the user has revealed so far."""
     style: str | None = None
     """A wish about the manner of the reply, added to its prompt; None for none."""
     window: int | None = Field(default=None, ge=0)
-    """Past exchanges that it rereads; None for all. Very small models repeat what they find there,
+    """Past exchanges in its prompt; None for all. Very small models repeat what they find there,
     and reading takes them longer than writing."""
 
 
@@ -101,7 +102,7 @@ CANDIDATE_DEFAULTS: dict[str, Any] = {"temperature": 0.7, "max_tokens": 300}
 
 
 class ModelsConfig(Settings):
-    """Which model plays which role; what is left out of a role comes from `ROLE_DEFAULTS`."""
+    """Which model plays which role; anything left out comes from `ROLE_DEFAULTS`."""
 
     user: ModelConfig
     inducer: ModelConfig
@@ -115,8 +116,8 @@ class ModelsConfig(Settings):
         ModelConfig | None,
         BeforeValidator(lambda raw: raw and fill_in_model(raw, READER_DEFAULTS)),
     ] = None
-    """Second reader of what a simulated user says, where the rules find nothing wrong with it
-    (see `aloe.agents.reader`); None: none."""
+    """Second reader of user messages in which the rules find no fault (see `aloe.agents.reader`);
+    None: none."""
 
     @model_validator(mode="before")
     @classmethod

@@ -11,16 +11,16 @@ class PersonasConfig(Settings):
     """How the persona pool grows."""
 
     target: int = Field(default=100, ge=1)
-    """Personas wanted in the pool."""
+    """Target number of personas."""
     seeds: Path | None = None
-    """Folder with profiles.jsonl and personalities.jsonl; None: the seeds shipped."""
+    """Folder with profiles.jsonl and personalities.jsonl; None: the shipped seeds."""
     threshold: float = Field(default=0.71, gt=0, le=1)
-    """Cosine similarity at which two descriptions count as the same; it belongs to the embedder,
-    and `aloe personas calibrate` says what it costs either way."""
+    """Cosine similarity at which two descriptions count as the same. It is specific to the
+    embedder; `aloe personas calibrate` shows the errors of both kinds."""
     batch: int = Field(default=4, ge=1)
     """Writer calls in flight at once."""
     window: int = Field(default=60, ge=1)
-    """Candidates over which the acceptance rate is taken."""
+    """Number of recent candidates over which the acceptance rate is computed."""
     min_acceptance: float = Field(default=0.05, ge=0, le=1)
     """Acceptance rate over the window under which the pool counts as saturated."""
     examples: int = Field(default=3, ge=0)
@@ -30,5 +30,5 @@ class PersonasConfig(Settings):
     store: str | None = None
     """URL of a Chroma server that several machines fill; None: a folder beside the pool."""
     validators: tuple[str, ...] = ()
-    """Custom rules: `MODULE:FUNCTION` or entry points of `aloe.validators`. Each gets a
-    description (`aloe.memory.descriptions`) and returns why to refuse it, None if it may stay."""
+    """Custom rules: `MODULE:FUNCTION` or entry points of `aloe.validators`. Each gets a description
+    (`aloe.memory.descriptions`) and returns why to reject it, or None to keep it."""

@@ -1,4 +1,4 @@
-"""Roles that the user brings."""
+"""Custom roles."""
 
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
@@ -35,9 +35,9 @@ class RoleConfig(Settings):
     before: Stage | None = None
     after: Stage | None = None
     among: Literal["assistants"] | None = None
-    """Where it works; at most one of the three. None of them: where the role itself says."""
+    """Where it runs; at most one of the three. If none is given, the role itself decides."""
     model: Annotated[ModelConfig, BeforeValidator(_fill_in)] = ModelConfig(**CUSTOM_ROLE_DEFAULTS)
-    """What it asks; opened only if it has a prompt."""
+    """The model it asks; opened only if the role has a prompt."""
 
     @model_validator(mode="after")
     def _is_in_one_place(self) -> Self:

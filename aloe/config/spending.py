@@ -15,10 +15,10 @@ class Price(Settings):
 
 
 class BudgetConfig(Settings):
-    """What a run folder may cost in all, earlier parts of its run included; None for no limit."""
+    """What a run folder may cost in total, earlier parts included; None for no limit."""
 
     max_cost: float | None = Field(default=None, ge=0)
-    """US dollars; every model in use needs a price."""
+    """US dollars; every model used needs a price."""
     max_calls: int | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=0)
     """Tokens read and written."""

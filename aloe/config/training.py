@@ -17,7 +17,7 @@ class TrainingConfig(Settings):
     """Whether low-rank adapters are trained instead of all weights."""
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
-    """Scale of the adapter: its output counts alpha/rank times."""
+    """Scale of the adapter: its output is multiplied by alpha/rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = (
         "all-linear"
@@ -25,15 +25,19 @@ class TrainingConfig(Settings):
     """Which layers get adapters, by the last part of their name, such as `["q_proj", "v_proj"]`;
     `all-linear`: all linear layers but the output's."""
     tree_packing: bool = True
-    """Whether SFT and DPO compute a shared prefix once; the others never do."""
+    """Whether SFT and DPO compute shared prefixes once; the other methods never do."""
     row_tokens: int = Field(default=2048, ge=1)
-    """Tokens in one packed row, which is one micro-batch; memory grows with it."""
+    """Tokens per packed row, which is one micro-batch; memory grows with it."""
     max_length: int | None = Field(default=None, ge=2)
     """Longest conversation in tokens; a longer one is an error. None: the model's own limit."""
     thoughts: Literal["masked", "trained"] = "masked"
     """Whether what stands before an answer as thoughts, an empty block included, is learnt too."""
+    label: Literal["judge", "return", "mixed"] = "judge"
+    """Whose labels of trees are learnt: the judge's, those by return (`aloe relabel`), or those by
+    return where both replies were continued as deep, and else the judge's."""
     weighted: bool = False
-    """Whether DPO pairs count by the judge's agreement over the pairs sharing their prompt."""
+    """Whether DPO pairs are weighted by the judge's agreement, over the pairs sharing their
+    prompt."""
     reward: str | None = None
     """What GRPO maximises: `rules` (wishes that a program can check), `judge` (the model of that
     role rates), `MODULE:FUNCTION`, or the folder of a reward model."""
@@ -41,4 +45,4 @@ class TrainingConfig(Settings):
     """Turns that GRPO plays out with the simulated user after each reply; the reward is the mean
     over the reply and these."""
     arguments: dict[str, Any] = Field(default_factory=dict)
-    """Further arguments of TRL's config class for the method, as they are."""
+    """Further arguments, passed unchanged to TRL's config class for the method."""

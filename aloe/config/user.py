@@ -23,6 +23,6 @@ class UserConfig(Settings):
     """Probability that a reticent user objects to a reply that goes against something not said."""
     volunteers: float = Field(default=0.05, ge=0, le=1)
     """Probability that a reticent user brings something up at a turn."""
-    phrases: Phrases = "train"
+    phrases: Phrases | None = None
     """Which half of the phrases a user of checkable wishes speaks with: models that were trained on
-    the one are tested on the other."""
+    the one are tested on the other. None: `test` in the benchmark, `train` elsewhere."""

@@ -1,1 +1,1 @@
-"""Reading users' files, with the place of each record, and writing ours so that none is torn."""
+"""Reading users' files, with the place of each record, and writing ours without torn files."""

@@ -1,4 +1,4 @@
-"""Copies of what takes long to make, in the user's cache folder; any of them may be deleted."""
+"""Copies of things that are slow to make, in the user's cache folder; all may be deleted."""
 
 import os
 import tempfile

@@ -1,6 +1,6 @@
-"""Files that lines are only ever added to, so that a run can be stopped anywhere.
+"""Append-only files, so that a run can be stopped at any point.
 
-Lines are written whole and flushed. A kill may tear the last one; whoever goes on cuts it off.
+Lines are written whole and flushed. A kill may tear the last one; resuming cuts it off.
 """
 
 import os

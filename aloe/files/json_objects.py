@@ -1,7 +1,8 @@
-"""JSON objects as models write them where no server holds them to a schema.
+"""JSON objects as models write them when no server enforces a schema.
 
-They come in code fences and between sentences, with single quotes, bare keys, a comma too many or
-comments. YAML reads nearly all of that and every JSON object, so what is no JSON is read as YAML.
+They come in code fences and between sentences, with single quotes, bare keys, stray commas or
+comments. YAML accepts nearly all of that and every JSON object, so anything that is not JSON is
+parsed as YAML.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The text of a file, line by line, whatever its encoding and whether or not it is gzipped.
 
-What a file is, its first bytes say; its name does not matter. Text is UTF-8, or UTF-16 and UTF-32
-with a byte-order mark. Other encodings cannot be told apart, so they are refused rather than
+The first bytes say what a file is; its name does not matter. Text is UTF-8, or UTF-16 or UTF-32
+with a byte-order mark. Other encodings cannot be distinguished, so they are refused rather than
 guessed, and the error says how to convert the file.
 """
 

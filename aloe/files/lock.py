@@ -1,6 +1,6 @@
-"""One writer at a time: a file that a process holds while it writes beside it.
+"""One writer at a time: a lock file that a process holds while it writes.
 
-The system lets go of it when its holders end, however they end, so a killed run leaves nothing to
+The system releases it when its holders end, however they end, so a killed run leaves nothing to
 clean up. Child processes that inherit the open file hold it as well.
 """
 

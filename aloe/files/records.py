@@ -1,9 +1,9 @@
 """Records out of a file: the one reader of personas, rows, pairs and cases.
 
-People hand in what their tools write. `read_records` takes JSON a line (also several values on
-one), pretty-printed JSON, an array, an object of columns or around a list of rows, CSV and its
-kin, and Parquet. It never mends: what is doubtful is named with its place. `read_models` reads
-what this program wrote itself, one JSON object a line and nothing else.
+People bring what their tools write. `read_records` accepts JSON Lines (even with several values on
+a line), pretty-printed JSON, an array, an object of columns or one wrapping a list of rows, CSV and
+similar formats, and Parquet. It never repairs anything: doubtful input is reported with its place.
+`read_models` reads what this program wrote itself, one JSON object a line and nothing else.
 """
 
 import json
@@ -31,7 +31,7 @@ class _TwiceError(Exception):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object, each of whose names has to stand in it once."""
+    """Return an object, in which each name must occur only once."""
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
@@ -46,7 +46,7 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 _Found = tuple[Place, Any, bool]
-"""A value, and whether the text it stands in may hold half a character."""
+"""A value, and whether the text it came from may contain half a character."""
 
 
 def read_records(path: Path, on_bad: OnBad = refuse) -> Iterator[tuple[Place, Any]]:

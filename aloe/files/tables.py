@@ -1,9 +1,9 @@
 """Rows of a table: CSV with any usual separator, and Parquet.
 
-CSV says nothing about itself. The separator is the one by which the first rows have as many cells
-as the header; a row that does not is refused, because text with an unquoted separator or line break
-would otherwise be cut without a word. A quotation mark out of place makes all that follows
-doubtful, so it ends the reading.
+CSV does not describe itself. The separator is the one that gives the first rows as many cells as
+the header. Any other row is refused, because text with an unquoted separator or line break would
+otherwise be cut silently. A misplaced quotation mark casts doubt on everything after it, so it ends
+the reading.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and one sentence for those that cannot be written."""
+"""Files that appear whole or not at all, and one error for those that cannot be written."""
 
 import os
 import shutil

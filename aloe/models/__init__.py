@@ -1,1 +1,1 @@
-"""Chat models: one door for all of them, and what stands behind it."""
+"""Chat models: one way to open any of them, and what is behind it."""

@@ -1,7 +1,7 @@
-"""What a failed request most likely needs: a hint behind the error, for what people mistype.
+"""What a failed request most likely needs: a hint for common mistakes.
 
-Base URLs without `/v1` or scheme, http for https and the other way round, and certificates that
-nobody here knows have errors of their own in every client, none of which names the cure.
+Base URLs without `/v1` or scheme, http for https or the reverse, and unknown certificates give a
+different error in every client, and none of them names the cure.
 """
 
 import json
@@ -39,8 +39,8 @@ def likely_cure(error: BaseException, url: str) -> str | None:
     here = f"//{parts.netloc.rpartition('@')[2]}"
     if _UNKNOWN_CERTIFICATE.search(said):
         return (
-            "its certificate is signed by nobody known here: name the file that holds it in the "
-            "environment variable SSL_CERT_FILE"
+            "its certificate is not signed by a known authority: name the file that holds it in "
+            "the environment variable SSL_CERT_FILE"
         )
     if parts.scheme == "https" and _NOT_TLS.search(said):
         return f"the server speaks http, not https: write http:{here}{parts.path}"

@@ -1,13 +1,13 @@
-"""Loading a transformers model, or saying in one line why it cannot be loaded.
+"""Loading a transformers model, or a one-line error that says why it cannot be loaded.
 
-Training and `hf:` share this loader, so that what is tuned and what is served are the same weights.
-A model is a checkpoint folder, a LoRA adapter (put on the base that its config names), a GGUF file
-or the embedded model by name (both dequantised), or a name in the local hub cache. The hub itself
-is never asked unless HF_HUB_OFFLINE=0 says so.
+Training and `hf:` share this loader, so that the same weights are tuned and served. A model is a
+checkpoint folder, a LoRA adapter (applied to the base that its config names), a GGUF file or the
+embedded model by name (both dequantised), or a name in the local hub cache. The hub itself is never
+asked unless HF_HUB_OFFLINE=0 says so.
 
-Libraries raise anything over a broken file, and only warn where they fill in random numbers for
-weights that are not there. So each of their calls stands alone inside `reading`, and what they
-loaded is compared with what the model and the file have.
+Libraries raise all kinds of errors over a broken file, and only warn when they fill in missing
+weights with random numbers. So each of their calls is wrapped in `reading`, and what they loaded is
+compared with what the model and the file contain.
 """
 
 # ruff: noqa: E402 - the hub reads its variables when it is first imported
@@ -88,7 +88,7 @@ def reading(what: str, kind: str) -> Iterator[None]:
 
     Args:
         what: the folder or file that is read.
-        kind: what it is no ... of, such as "model that transformers can load here".
+        kind: what it should be, such as "model that transformers can load here".
 
     Raises:
         ConfigError: a package is missing.
@@ -101,7 +101,7 @@ def reading(what: str, kind: str) -> Iterator[None]:
     except ImportError as error:
         raise ConfigError(f"{what}: {_first_line(error)}; install aloe-align[train]") from None
     except Exception as error:
-        raise ModelError(f"{what} is no {kind} ({_first_line(error)})") from None
+        raise ModelError(f"{what} is not a {kind} ({_first_line(error)})") from None
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _loaded(name: str, kind: Any, folder: str | Path, options: dict[str, Any]) -
     scoring = kind is transformers.AutoModelForSequenceClassification
     _check_loaded(name, model, info, scoring=scoring)
     if (file := Path(folder) / GENERATION).exists():  # a broken one is passed over
-        with reading(str(file), "generation settings that transformers can load"):
+        with reading(str(file), "file of generation settings that transformers can load"):
             transformers.GenerationConfig.from_pretrained(folder)
     if "gguf_file" in options:
         complete(model, Path(folder) / options["gguf_file"], tensors, scoring=scoring)
@@ -163,12 +163,12 @@ def _check_loaded(name: str, model: Any, info: dict[str, Any], *, scoring: bool)
         if not (scoring and not key.startswith(f"{model.base_model_prefix}."))
     ]
     if made_up:
-        raise ModelError(f"{name} lacks weights of its model: {_some(made_up)}")
+        raise ModelError(f"{name} is missing weights of its model: {_some(made_up)}")
     if info["mismatched_keys"]:
         key, there, wanted = next(iter(info["mismatched_keys"]))
         raise ModelError(
-            f"{name} has weights of another shape than its config.json says: {key} is "
-            f"{tuple(there)} and should be {tuple(wanted)}"
+            f"{name} does not match its config.json: {key} has the shape {tuple(there)} and should "
+            f"have {tuple(wanted)}"
         )
     parts = {
         _place(path) for path, part in model.named_modules() if path and list(part.parameters())
@@ -176,8 +176,8 @@ def _check_loaded(name: str, model: Any, info: dict[str, Any], *, scoring: bool)
     ignored = [key for key in info["unexpected_keys"] if _place(key.rpartition(".")[0]) in parts]
     if ignored and not scoring:
         raise ModelError(
-            f"{name} has weights that its config.json gives no place: {_some(ignored)}; it would "
-            "be another model without them"
+            f"{name} has weights that do not belong to its config.json: {_some(ignored)}; without "
+            "them it would be a different model"
         )
 
 
@@ -214,8 +214,8 @@ def _tokenizer(source: Source) -> Any:
         ids = tokenizer("Hello there.", add_special_tokens=False)["input_ids"]
     if not set(ids) - {tokenizer.unk_token_id}:
         raise ModelError(
-            f"the tokenizer of {folder} knows no word; is its tokenizer.json (or tokenizer.model) "
-            "there and whole?"
+            f"the tokenizer of {folder} is empty; is its tokenizer.json (or tokenizer.model) there "
+            "and complete?"
         )
     return tokenizer
 
@@ -265,7 +265,7 @@ def _with_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
     from peft.utils import load_peft_weights
 
     if not any(adapter.glob("adapter_model.*")):
-        raise ConfigError(f"{adapter} has no adapter_model.safetensors; it is no whole adapter")
+        raise ConfigError(f"{adapter} has no adapter_model.safetensors; the adapter is incomplete")
     try:
         with quiet_peft():
             adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
@@ -279,8 +279,8 @@ def _with_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
         ) from None
     if odd := stored ^ placed:
         raise ConfigError(
-            f"{adapter} does not fit its base model {adapter_base(adapter)}: one has "
-            f"{_some(odd)} and the other has not"
+            f"{adapter} does not fit its base model {adapter_base(adapter)}: only one "
+            f"of them has {_some(odd)}"
         )
     if (adapter / GENERATION).exists():
         with reading(str(adapter), f"folder with a readable {GENERATION}"):

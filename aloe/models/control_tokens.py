@@ -1,10 +1,10 @@
 """Control tokens inside texts: somebody who writes `<|im_end|>` has written text, not ended a turn.
 
-A tokenizer cannot tell the marks of a chat template from the same characters in a message. So the
-marks inside messages are broken before the template is filled in, and what stands on both sides of
-a break is encoded by itself; transformers has both halves of this, and llama.cpp's server is asked
-in the same two pieces (`aloe.models.embedded_chat`). Conversations without such marks take the
-usual way and give the usual ids. What is stored is always the text as it was written.
+A tokenizer cannot distinguish a chat template's tokens from the same characters in a message. So
+those inside messages are split before the template is filled in, and both sides of a split are
+encoded separately. transformers can do both, and llama.cpp's server is asked in the same two steps
+(`aloe.models.embedded_chat`). Conversations without such tokens are encoded as usual. Texts are
+always stored as they were written.
 """
 
 import re

@@ -1,11 +1,11 @@
-"""GGUF files in transformers: what its loader leaves out of them, applied or refused.
+"""GGUF files in transformers: what its loader ignores is applied or refused.
 
-The loader takes the tensors whose names it knows and some of the header, and says nothing of the
-rest. What is left out is not always missed: positions are scaled by a tensor (`rope_freqs.weight`,
-Llama 3.1) or by the header (linear, YaRN), which changes long conversations and hardly shows in
-short ones. These are put into the model's config, so that they are saved with it. Any other tensor
-that was left out is an error; for what else the header says, training compares the model with
-llama.cpp (`aloe.training.likeness`).
+The loader takes the tensors whose names it knows and parts of the header, and silently ignores the
+rest. That is not always noticed: positions are scaled by a tensor (`rope_freqs.weight`, Llama 3.1)
+or by the header (linear, YaRN), which changes long conversations and hardly shows in short ones.
+These are copied into the model's config, so that they are saved with it. Any other ignored tensor
+is an error; for the rest of the header, training compares the model with llama.cpp
+(`aloe.training.likeness`).
 """
 
 from collections.abc import Iterator
@@ -122,6 +122,6 @@ def _scale_positions(model: Any, scaling: dict[str, Any], path: Path) -> None:
 
 def _refusal(path: Path, what: str) -> ModelError:
     return ModelError(
-        f"{path}: transformers leaves out {what}, so it would be another model than llama.cpp "
-        "serves; serve it with local:, or name the checkpoint folder that the file was made from"
+        f"{path}: transformers ignores {what}, so this would not be the model that llama.cpp "
+        "serves; serve it with local:, or name the checkpoint folder that it was made from"
     )

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage
 
 from aloe.models.control_tokens import BREAK, break_tokens
 from aloe.models.http_chat import HttpChat, message_of
+from aloe.models.http_stream import STREAMED, Hear
 
 
 class EmbeddedChat(HttpChat):
@@ -24,13 +25,20 @@ class EmbeddedChat(HttpChat):
     """What matches the model's control tokens."""
 
     async def complete(
-        self, messages: Sequence[tuple[str, str]], arguments: Mapping[str, Any]
+        self,
+        messages: Sequence[tuple[str, str]],
+        arguments: Mapping[str, Any],
+        hear: Hear | None = None,
     ) -> AIMessage:
-        """Answer pairs of role and text; what it raises, the base class says."""
+        """Answer pairs of role and text; what it raises, the base class says.
+
+        What is asked in tokens is heard at its end only.
+        """
         said = [(role, break_tokens(text, self.control)) for role, text in messages]
         if all(BREAK not in text for _, text in said):
-            return await super().complete(messages, arguments)
-        body = {**self.sampling, **arguments}
+            return await super().complete(messages, arguments, hear)
+        whole = {name: value for name, value in arguments.items() if name not in STREAMED}
+        body = {**self.sampling, **whole}
         answer = await self.request(
             "POST", "/completions", {**_completion(body), "prompt": await self._prompt(said, body)}
         )

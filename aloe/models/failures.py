@@ -1,13 +1,12 @@
-"""What a failed call means for its run: the one place where failures are read.
+"""What a failed call means for its run: the one place where failures are classified.
 
     again      another try may pass, after the delay that the server names
     refused    this call is refused, others may pass; `aloe.calls.refusals` sees whether any does
     too long   the same, since the conversation is longer than the model reads: its branch ends
     hopeless   no call will pass until a person sees to it: the run stops, with the server's words
 
-What a server says as a code beats what it says in words, and a delay that it names beats words too:
-Gemini says "exceeded your current quota, please check your plan and billing details" of its cap a
-minute, and when to come again.
+A code outweighs a server's words, and so does an explicit delay: Gemini says "exceeded your current
+quota, please check your plan and billing details" about its cap per minute, and when to retry.
 """
 
 import json
@@ -183,7 +182,7 @@ def _said(answer: ServerError, variable: str) -> Failure:
     status, words = answer.status_code, str(answer)
     delay = read_delay(answer)
     if status == 402 or answer.codes & _UNPAID or (_is_unpaid(answer) and delay is None):
-        advice = "; the provider gives nothing more until it is paid"
+        advice = "; the provider will not answer until it is paid"
         return Failure(kind="hopeless", words=words, advice=advice)
     if status == 401:
         advice = f"; the key was refused: check {variable}"
@@ -197,7 +196,7 @@ def _said(answer: ServerError, variable: str) -> Failure:
     if cause := _cause(answer):
         refusal = UNREADABLE if cause == "garbled" else ""
         return Failure(kind="again", words=words, cause=cause, delay=delay, refusal=refusal)
-    advice = f"; it was refused: if every call is, check {variable}" if status == 403 else ""
+    advice = f"; it was refused: if all calls are, check {variable}" if status == 403 else ""
     return Failure(kind="refused", words=words, advice=advice, refusal=refusal)
 
 

@@ -1,10 +1,10 @@
-"""Writing for many callers at once with one transformers model.
+"""Generating for many callers at once with one transformers model.
 
-A step of a small model costs a GPU the same for one reply as for some hundred, so replies that are
-asked for while others are being written wait for those and are then written together. Each keeps
-its own length, temperature and seed: a seed draws one number a token, and that number picks the
-token by its place in the distribution, so it does not matter whose replies are written beside it.
-What is left of company is rounding, as with any server that batches.
+A step of a small model takes a GPU as long for one reply as for a few hundred, so requests that
+arrive during a generation wait for it and are then batched. Each keeps its own length, temperature
+and seed: a seed draws one number per token, and that number picks the token by its place in the
+distribution, so the rest of the batch does not matter. Only rounding differs, as with any server
+that batches.
 """
 
 import queue

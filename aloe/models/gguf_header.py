@@ -1,7 +1,7 @@
-"""What a GGUF file says of itself, read fast.
+"""The header of a GGUF file, read fast.
 
-The gguf package makes an array for every string of a vocabulary, which takes seconds for a large
-one; a model that is about to be served needs its control tokens at once.
+The gguf package creates an array for every string of a vocabulary, which takes seconds for a large
+one; a model about to be served needs its control tokens at once.
 """
 
 import math
@@ -76,7 +76,7 @@ def _opened(path: Path) -> Iterator[mmap.mmap]:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             yield data
     except (struct.error, KeyError, ValueError):  # the last from an empty file
-        raise ValueError(f"{path} is no GGUF file that can be read") from None
+        raise ValueError(f"{path} is not a readable GGUF file") from None
 
 
 def _fields(data: mmap.mmap) -> tuple[dict[str, Any], int]:

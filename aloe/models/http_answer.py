@@ -1,9 +1,9 @@
 """What an OpenAI-compatible server sent back, read once for both HTTP clients.
 
-A status says little: gateways put a 429 or a 502 of the model behind them into HTTP 200, proxies
-answer 200 with a page, and each server words its errors in a shape of its own. Here an answer
-becomes a chat completion that can be used, or one of two errors, which `aloe.models.failures`
-sorts. Nothing of a body is trusted, its size least of all.
+A status says little: gateways wrap a 429 or 502 from the model behind them in HTTP 200, proxies
+answer 200 with a web page, and each server formats errors differently. Here an answer becomes a
+usable chat completion or one of two errors, which `aloe.models.failures` classifies. Nothing in a
+body is trusted, least of all its size.
 """
 
 import json
@@ -139,7 +139,7 @@ def unpack(body: bytes, encoding: str, most: int) -> bytes:
         return body
     if kind not in ("gzip", "x-gzip", "deflate"):
         raise UnreadableError(
-            f"the answer is packed with {encoding[:40]!r}, which nobody asked for"
+            f"the answer is compressed with {encoding[:40]!r}, which was not requested"
         )
     windows = (
         (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS) if kind == "deflate" else (zlib.MAX_WBITS | 16,)
@@ -153,7 +153,7 @@ def unpack(body: bytes, encoding: str, most: int) -> bytes:
         if len(text) > most:
             raise _too_long(most)
         return text
-    raise UnreadableError(f"the answer is not {kind} as it says")
+    raise UnreadableError(f"the answer is not the {kind} that it claims to be")
 
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes, most: int) -> Any:
@@ -188,7 +188,7 @@ def _shown(text: bytes) -> str:
 
 
 def _error_in(answer: Any) -> Any:
-    """Return the error that stands in an answer of status 200; None if there is none."""
+    """Return the error inside an answer of status 200, or None."""
     if isinstance(answer, list) and answer:
         return _error_in(answer[0])
     if not isinstance(answer, dict):

@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, SecretStr
 
 from aloe.models.http_answer import ENCODINGS, check_completion, read_answer, read_bounded
+from aloe.models.http_stream import Hear, is_stream, read_stream
 from aloe.models.thoughts import fields_of_thoughts
 
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -79,11 +80,15 @@ class HttpChat(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def complete(
-        self, messages: Sequence[tuple[str, str]], arguments: Mapping[str, Any]
+        self,
+        messages: Sequence[tuple[str, str]],
+        arguments: Mapping[str, Any],
+        hear: Hear | None = None,
     ) -> AIMessage:
         """Answer pairs of role and text, without what LangChain does around a call.
 
         Its callbacks, its conversion of messages and its copies cost more than the request itself.
+        `hear` is told what the reply says so far, if `arguments` ask for a stream.
 
         Raises:
             ServerError, UnreadableError, aiohttp.ClientError, TimeoutError: as `exchange`, and if
@@ -95,7 +100,7 @@ class HttpChat(BaseChatModel):
             **self.sampling,
             **arguments,
         }
-        answer, headers = await self.exchange("POST", "/chat/completions", body)
+        answer, headers = await self.exchange("POST", "/chat/completions", body, hear)
         message = message_of(answer)
         if RATES in headers:
             message.response_metadata["headers"] = headers
@@ -106,9 +111,15 @@ class HttpChat(BaseChatModel):
         return (await self.exchange(method, path, body))[0]
 
     async def exchange(
-        self, method: str, path: str, body: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        hear: Hear | None = None,
     ) -> tuple[Any, Mapping[str, str]]:
         """Send one request and return the JSON of its answer, and its headers.
+
+        A stream of events is read as it comes, `hear` being told, and is the answer that it holds.
 
         Raises:
             ServerError: the server says that something went wrong.
@@ -121,7 +132,12 @@ class HttpChat(BaseChatModel):
         data = None if body is None else json.dumps(body).encode()
         timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT)
         most = self.max_reply_bytes
-        async with await _sent(session, method, url, data=data, timeout=timeout) as response:
+        plain = {} if hear is None else {"Accept-Encoding": "identity"}
+        given: dict[str, Any] = {"data": data, "timeout": timeout, "headers": plain}
+        async with await _sent(session, method, url, **given) as response:
+            if hear and is_stream(response.status, response.headers):
+                whole = await read_stream(response.content.iter_any(), most, hear)
+                return whole, response.headers
             came = await read_bounded(response.content.iter_any(), most)
         return read_answer(response.status, response.headers, came, most), response.headers
 

@@ -1,8 +1,8 @@
-"""Talking to a transformers model in this process as to any chat model.
+"""A transformers model in this process, used like any chat model.
 
-It answers in OpenAI's shape, log-probabilities included, so that a judge or the benchmark cannot
-tell it from a server. What is asked at the same time is written at the same time
-(`aloe.models.generation`), so a GPU is worth having without a server.
+It answers in OpenAI's format, log-probabilities included, so that a judge or the benchmark can
+treat it like a server. Requests made at the same time are generated together
+(`aloe.models.generation`), so a GPU pays off even without a server.
 """
 
 import asyncio

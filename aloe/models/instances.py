@@ -1,8 +1,8 @@
-"""Chat models and functions that were made in Python and stand where a model string does.
+"""Chat models and functions made in Python, used in place of a model string.
 
 Settings are text, so each gets a name: a chat model its own, or its class's, and a hash of its
-plain fields; a function its own and a hash of its source. Both are the same whenever a script makes
-it again. The model itself is kept here, for this process.
+plain fields; a function its own and a hash of its source. Both stay the same when a script creates
+the model again. The model itself is kept here, for this process.
 """
 
 import inspect

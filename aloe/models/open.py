@@ -1,13 +1,12 @@
-"""The one door to chat models.
+"""The one way to open chat models.
 
 Everything that talks to a model takes a `Model`, and every `Model` wraps a LangChain
 `BaseChatModel` that `open_model` builds from a string; `aloe.models.providers` lists the strings.
 
 The embedded model and a vLLM server share one code path, so what works on a laptop works on a
-cluster, and the tests' double goes through the same door as all of them.
-Failures are sorted in `aloe.models.failures` into those that stop the run, those that cost one
-call, and those worth another try; what the model says is parted into its message and the rest
-(`aloe.models.reply`).
+cluster, and the tests' scripted model is opened the same way. Failures are sorted in
+`aloe.models.failures` into those that stop the run, those that cost one call, and those worth
+another try; what the model says is parted into its message and the rest (`aloe.models.reply`).
 """
 
 import asyncio
@@ -23,15 +22,17 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
-from aloe.cancelling import raise_if_cancelled
+from aloe.cancelling import answer_within
 from aloe.config import LimitsConfig, ModelConfig
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
 from aloe.models.failures import sort_failure
 from aloe.models.http_answer import ServerError, UnreadableError
+from aloe.models.http_stream import STREAMED, Hear, collect
 from aloe.models.limits import Limiter, limiter_of
 from aloe.models.logprobs import first_word
+from aloe.models.markup import message_in
 from aloe.models.parameters import Parameters, Sent, parameters_of
 from aloe.models.providers import PROVIDERS, base_url_of, is_openai, parse_model
 from aloe.models.reply import Reply as Reply
@@ -130,17 +131,27 @@ class Model:
         wanted = self.config.logprobs and "logprobs" not in self.config.omit
         return wanted and self.openai_compatible and "logprobs" not in self.parameters.left_out
 
-    async def ask(self, messages: Sequence[Message], arguments: dict[str, Any]) -> Reply:
+    async def ask(
+        self, messages: Sequence[Message], arguments: dict[str, Any], hear: Hear | None = None
+    ) -> Reply:
         """Call the model once.
+
+        Args:
+            messages: the conversation.
+            arguments: as `arguments` makes them.
+            hear: told what the message says so far, where the model can be listened to; None
+                asks for the whole reply at once.
 
         Raises:
             ModelError: the model or the key is refused; every other call would fail as well.
             CallError: this one call failed; TransientCallError if another try may pass.
         """
+        streams = hear and self.openai_compatible and "stream" not in self.config.omit
+        wished = {**arguments, **STREAMED} if streams else arguments
         while True:
-            sent = self._sent(messages, arguments)
+            sent = self._sent(messages, wished)
             try:
-                answer = await self._answer_in_time(sent)
+                answer = await answer_within(self.config.timeout, self._answer, sent, hear)
                 if headers := answer.response_metadata.get("headers"):
                     self.limiter.heard(headers)
                 reply = _reply(answer, sent.messages, self.key)
@@ -167,29 +178,23 @@ class Model:
             fields[name] = fields.pop("max_tokens")
         return self.parameters.shaped(messages, fields, system=self.config.system == "system")
 
-    async def _answer_in_time(self, sent: Sent) -> AIMessage:
-        """Ask, unless the run was cancelled.
-
-        `asyncio.wait_for` would lose a cancel that comes together with the answer (Python 3.11).
-        """
-        raise_if_cancelled()
-        limit = asyncio.timeout(self.config.timeout)
-        try:
-            async with limit:
-                return await self._answer(sent)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise TimeoutError(f"no answer within {self.config.timeout:g} s") from None
-
-    async def _answer(self, sent: Sent) -> AIMessage:
+    async def _answer(self, sent: Sent, hear: Hear | None) -> AIMessage:
         """Take the shortest way to the model that passes by nobody who listens."""
         from aloe.models.http_chat import HttpChat
 
-        if isinstance(self.chat, HttpChat) and not _listened_to():
-            return await self.chat.complete(sent.messages, sent.fields)
-        chat, fields = self._placed(sent.fields)
-        return await chat.ainvoke(list(sent.messages), **fields)
+        def hear_message(text: str) -> None:
+            if hear:
+                hear(message_in(_writable(text, self.key)))
+
+        streams = hear is not None and ("stream" in sent.fields or not self.openai_compatible)
+        if isinstance(self.chat, HttpChat) and (streams or not _listened_to()):
+            listener = hear_message if streams else None
+            return await self.chat.complete(sent.messages, sent.fields, listener)
+        by_client = ("stream",) if self._by_openai else STREAMED
+        chat, fields = self._placed({k: v for k, v in sent.fields.items() if k not in by_client})
+        if not streams:
+            return await chat.ainvoke(list(sent.messages), **fields)
+        return await collect(chat.astream(list(sent.messages), **fields), hear_message)
 
     @property
     def _by_openai(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import langchain_openai
 import openai
 from langchain_core.language_models import BaseChatModel
-from langchain_core.outputs import ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from aloe.models.openai_client import CheckedClient
@@ -34,6 +34,16 @@ class _Keeping(BaseChatOpenAI):
         for choice, generation in zip(answer["choices"], result.generations, strict=True):
             generation.message.additional_kwargs.update(fields_of_thoughts(choice["message"]))
         return result
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], *given: Any, **named: Any
+    ) -> ChatGenerationChunk | None:
+        piece = super()._convert_chunk_to_generation_chunk(chunk, *given, **named)
+        choices = chunk.get("choices") or [{}]
+        if piece is not None:
+            thoughts = fields_of_thoughts(choices[0].get("delta") or {})
+            piece.message.additional_kwargs.update(thoughts)
+        return piece
 
     async def _agenerate(self, *given: Any, **named: Any) -> ChatResult:
         try:

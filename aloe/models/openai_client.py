@@ -1,8 +1,8 @@
 """The HTTP client under ChatOpenAI, whose answers are read as those of `HttpChat` are.
 
-The SDK takes an answer of any length and believes what it says. This client reads it within bounds,
-raises what `aloe.models.http_answer` finds wrong with it, and hands on what can be used. Streams,
-and errors with a status of their own, are left to the SDK.
+The SDK accepts an answer of any length and trusts it. This client limits its size, raises what
+`aloe.models.http_answer` finds wrong with it, and passes on what is usable. Streams, and errors
+with their own status, are left to the SDK.
 """
 
 import json

@@ -1,12 +1,11 @@
-"""Which parameters a model takes, learnt from the refusals of its server.
+"""Which parameters a model accepts, learnt from its server's refusals.
 
-Servers agree on messages and on little else: some know no seed, others no log-probabilities, no
-system message, another name for `max_tokens`, or only one of temperature and top_p. No list of them
-stays right for long, so everything is sent first, and a refusal that names a parameter changes what
-is sent from then on: the parameter gets the name or the bound that the refusal states, or is left
-out. Whether it was to blame is measured: where the same refusal comes back, the change is undone
-and the next one is tried. What was learnt holds for the model as long as the process lives, and is
-said once.
+Servers agree on messages and little else: some have no seed, no log-probabilities, no system
+message, another name for `max_tokens`, or accept only one of temperature and top_p. No list stays
+right for long, so everything is sent first, and a refusal that names a parameter changes what is
+sent from then on: the parameter gets the name or bound that the refusal states, or is dropped.
+Whether it was to blame is tested: if the same refusal comes back, the change is undone and the next
+one is tried. What was learnt about a model is reported once and kept as long as the process lives.
 """
 
 import json

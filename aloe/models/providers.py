@@ -200,7 +200,7 @@ def _huggingface(config: ModelConfig, name: str, _url: str | None) -> Opened:
             f"{config.model} needs {error.name}: pip install 'aloe-align[train]'"
         ) from None
     if config.reasoning != "auto":
-        raise ConfigError(f"{config.model}: reasoning is for models at a server; leave it out")
+        raise ConfigError(f"{config.model}: reasoning is only for models on a server; leave it out")
     chat = HuggingFaceChat.load(name, **sampling_of(config), **config.options)
     return Opened(chat=chat, openai_compatible=True)
 
@@ -256,7 +256,7 @@ def chat_class(name: str) -> Callable[..., BaseChatModel]:
         name, f"chat model {name} cannot be found; pip install {package.replace('_', '-')}"
     )
     if not (isinstance(kind, type) and issubclass(kind, BaseChatModel)):
-        raise ConfigError(f"{name} is no chat model of LangChain's")
+        raise ConfigError(f"{name} is not a LangChain chat model")
     return kind
 
 

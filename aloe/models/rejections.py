@@ -1,8 +1,8 @@
-"""What a server has against a request, in its own words and those of its error's fields.
+"""Why a server rejects a request, by its own words and its error's fields.
 
-Only a refusal of the request itself is of interest here: its message and, where the server fills
-them in, the names of parameters. What a server repeats of the request in its answer is left out,
-since that names every parameter there is.
+Only a refusal of the request itself matters here: its message and, if the server gives them, the
+names of parameters. Parts of the request that the answer repeats are ignored, because they name
+every parameter there is.
 """
 
 import json

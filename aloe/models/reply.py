@@ -1,9 +1,8 @@
-"""What a model answered, parted into its message and the rest.
+"""What a model answered, separated into its message and the rest.
 
-A `Reply` cannot hold an unclean message: whoever makes one, from a server's answer, a journal or a
-recording, gives what came, and finds the message in `text` and the thoughts in `thoughts`. What
-came stays beside it, so that it is on record, and rules that are better one day apply to journals
-from before.
+A `Reply` cannot contain an unclean message: it is made from the original, whether a server's
+answer, a journal or a recording, and has the message in `text` and the thoughts in `thoughts`. The
+original is kept as well, for the record and so that better rules can be applied to old journals.
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
-"""Copies of GGUF files that are served better than the files themselves.
+"""Copies of GGUF files that can be served better than the originals.
 
-The shipped weights come in 4 bits with an offset (Q4_1), for which llama.cpp has no fast kernel on
-common CPUs. The same numbers in 8 bits (Q8_0) are off by at most 1/254 of the largest of their 32
-neighbours, are read and written a third faster, and take 145 instead of 91 MB. And a file may not
-say which token ends the replies of what was trained on it.
+The shipped weights are in 4 bits with an offset (Q4_1), for which llama.cpp has no fast kernel on
+common CPUs. In 8 bits (Q8_0) they are off by at most 1/254 of the largest of 32 neighbours, prompts
+and replies are processed a third faster, and the file takes 145 instead of 91 MB. Also, a file may
+not say which token ends the replies of an adapter trained on it.
 
-A copy is made once, in some seconds, and kept in the user's cache folder.
+A copy is made once, in a few seconds, and kept in the user's cache folder.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,8 +1,8 @@
 """A Python function in place of a model.
 
-The double stands behind the same door as every model (`scripted:MODULE:FUNCTION`), so a test that
-uses it exercises the real path: prompts, parsing, retries, call log. `MODULE` is looked up in the
-working folder too.
+The function is opened like any other model (`scripted:MODULE:FUNCTION`), so a test that uses it
+exercises the real path: prompts, parsing, retries, call log. `MODULE` is looked up in the working
+folder too.
 """
 
 import inspect

@@ -1,10 +1,10 @@
-"""What a model thought before it answered, told from the answer.
+"""What a model thought before it answered, separated from the answer.
 
-Reasoning models think aloud in front of their answer, and servers hand that on in several ways:
-between tags (`<think>`, `[THINK]`, `◁think▷`), as the harmony format's channels, with a tag
-missing, because the template had opened it or the reply was cut, or in fields and content blocks of
-their own. Only what stands behind the thoughts is the answer; where they never end there is none.
-A tag in code or between quotation marks is one that somebody writes about.
+Reasoning models think before they answer, and servers return their thoughts in several ways:
+between tags (`<think>`, `[THINK]`, `◁think▷`), as harmony channels, with a tag missing because the
+template opened it or the reply was cut, or in separate fields and content blocks. Only what follows
+the thoughts is the answer; if they never end there is none. A tag in code or between quotation
+marks is one that somebody writes about.
 """
 
 import re
@@ -158,7 +158,7 @@ def joined_thoughts(apart: str, text: str) -> str:
 
 
 def is_quoted(text: str, start: int, end: int) -> bool:
-    """Whether a part of a text stands in code, or right between quotation marks."""
+    """Whether a part of a text is in code, or directly between quotation marks."""
     return _is_in_line(text, start, end) or _is_fenced(text, start, end)
 
 

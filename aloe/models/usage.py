@@ -1,8 +1,8 @@
-"""How many tokens a call took, as far as its server can be believed.
+"""How many tokens a call took, as far as its server can be trusted.
 
-Servers leave counts out, send nulls, strings or nonsense, and some leave hidden reasoning out of
-what was written while they bill for it. A budget must stop a run all the same, so a missing count
-is estimated from the text, and said to be.
+Servers omit counts, send nulls, strings or nonsense, and some bill for hidden reasoning without
+counting it. A budget must stop a run all the same, so a missing count is estimated from the text
+and marked as an estimate.
 """
 
 from collections.abc import Mapping, Sequence

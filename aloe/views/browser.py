@@ -1,9 +1,9 @@
 """A browser through the trees of a run: the views of `aloe trace`, with the arrow keys.
 
-Left stands the run as a tree of trees; what follows without a choice stays on one level, as in the
-drawing. Right stands everything about what is chosen. A tree's messages are hung in when it is
-opened, so that a run of thousands opens at once; jumps look at the trees themselves, not at what is
-on the screen, and open what they land in.
+The left side shows the run as a tree of trees; messages that simply follow one another stay on one
+level, as in the drawing. The right side shows everything about the selection. A tree's messages are
+added when it is opened, so that a run with thousands opens at once; jumps search the trees
+themselves, not the screen, and open their target.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ from textual.widgets.tree import TreeNode
 
 from aloe.calls.recorded_call import RecordedCall, read_calls
 from aloe.views.escape_filter import EscapeFilter
-from aloe.views.marks import LEGEND, preference
+from aloe.views.marks import LEGEND, preference, profile_of
 from aloe.views.node import calls_about, node_view
 from aloe.views.siblings import SiblingView
 from aloe.views.tree import Drawer, head
@@ -132,7 +132,7 @@ class Browser(App[None]):
             branch.show_root = False
             branch.guide_depth = 2
             for number, tree in enumerate(self._trees):
-                label = Text.assemble((tree.id[:8], "bold"), " ", tree.persona.profile)
+                label = Text.assemble((tree.id[:8], "bold"), " ", profile_of(tree.persona))
                 self._hung[number, None] = branch.root.add(label, data=(number, None))
             branch.root.expand()
             yield branch
@@ -189,7 +189,7 @@ class Browser(App[None]):
         return node is not None and KINDS[kind](tree, tree.by_id[node])
 
     def _go(self, place: Place) -> None:
-        """Open what `place` stands in, and choose it."""
+        """Open everything above `place`, and select it."""
         if place[1] is not None:
             self._fill(place[0])
         node = self._hung[place]

@@ -1,7 +1,7 @@
-"""What a run is spending, in a few lines that every live display shares.
+"""What a run is spending, in a few lines shared by all live displays.
 
-Rates are taken over the last seconds while a run goes on, since that is what a person who changes
-something on the server wants to see, and over the whole of it at the end.
+While a run is in progress, rates cover the last few seconds, which is what somebody tuning the
+server wants to see; at the end they cover the whole run.
 """
 
 import time

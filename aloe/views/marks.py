@@ -1,6 +1,6 @@
-"""What a node is in its tree, in signs that need no colour.
+"""What a node is in its tree, in symbols that need no colour.
 
-The same signs stand in the drawing, in the browser and on the page, so that one legend serves all.
+The drawing, the browser and the page use the same symbols, so that one legend serves all.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from math import tanh
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aloe.schema import AssistantNode, Tree, UserNode, Verdict
+    from aloe.schema import AssistantNode, Persona, Tree, UserNode, Verdict
 
     AnyNode = UserNode | AssistantNode
 
@@ -17,6 +17,9 @@ LEGEND = (
     "▶ continued   ★ preferred   = tie   ? judge abstains   ⚠ fault   "
     "◆ revealed   ◇ used before it was told"
 )
+
+NOBODY = "(no persona)"
+"""What stands for the texts of a persona that has none, as in a chat as oneself."""
 
 CELLS = 5
 """Width of a bar; a full one is certainty."""
@@ -78,6 +81,11 @@ def _readable(verdicts: "Iterable[Verdict]") -> "Iterator[tuple[Verdict, Any]]":
     return ((v, vote) for v in verdicts for vote in v.votes if vote.choice is not None)
 
 
+def fact_text(tree: "Tree", fact: str) -> str:
+    """Return the statement of the persona whose id is `fact`."""
+    return next((each.text for each in tree.persona.facts if each.id == fact), fact)
+
+
 def short(ids: Iterable[str], least: int = 4) -> int:
     """Return how many digits, at least `least`, tell all of `ids` apart."""
     known = set(ids)
@@ -85,6 +93,11 @@ def short(ids: Iterable[str], least: int = 4) -> int:
     while length < 16 and len({each[:length] for each in known}) < len(known):
         length += 1
     return length
+
+
+def profile_of(persona: "Persona") -> str:
+    """Return who a user is, in one text."""
+    return persona.profile or persona.personality or NOBODY
 
 
 def notes(node: "AnyNode") -> dict[str, Any]:

@@ -11,12 +11,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aloe.views.marks import notes, preference, verdicts_about
-from aloe.views.tree import fact_text
+from aloe.views.marks import fact_text, notes, preference, verdicts_about
+from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
-    from aloe.schema import AssistantNode, Tree, UserNode, Verdict, Vote
+    from aloe.schema import AssistantNode, ReturnLabel, Tree, UserNode, Verdict, Vote
 
     AnyNode = UserNode | AssistantNode
 
@@ -60,6 +60,7 @@ def _facts(tree: "Tree", node: "AnyNode") -> Table:
     }
     if node.role == "user":
         lines["told"] = "\n".join(f"◆ {each.quote}" for each in node.revealed)
+        lines["why"] = "\n".join(describe_tellings(tree, node))
         lines["repaired"] = ", ".join(node.repaired)
     else:
         meaning = {"★": "preferred", "=": "a tie", "?": "the judge abstains"}
@@ -95,6 +96,17 @@ def verdict_view(tree: "Tree", verdict: "Verdict") -> Iterator[RenderableType]:
         yield Padding(Text(_vote(vote, agents)), (0, 0, 0, 2))
     if not verdict.votes:
         yield Text("  no judge was needed: the replies are identical, or one is empty", "dim")
+    if verdict.by_return:
+        yield Text(f"  {_by_return(verdict.by_return, agents)}")
+
+
+def _by_return(label: "ReturnLabel", agents: dict[str, str]) -> str:
+    said = f"by return: {label.reason or agents.get(label.outcome, label.outcome)}"
+    if label.returns:
+        first, second = label.returns
+        error = "unknown" if label.error is None else f"{label.error:.3f}"
+        said += f", {first:.3f} against {second:.3f}, standard error of the difference {error}"
+    return f"{said} (horizon {label.horizon}, discount {label.discount:g}, z {label.z:g})"
 
 
 def _vote(vote: "Vote", agents: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""A picture of what a terminal would show, as one SVG file that asks nobody for anything."""
+"""A picture of what a terminal would show, as a self-contained SVG file."""
 
 import re
 from io import StringIO
@@ -24,6 +24,14 @@ def save_svg(picture: RenderableType, path: Path, *, title: str) -> None:
     """
     console = EscapingConsole(record=True, width=WIDTH, file=StringIO(), color_system="truecolor")
     console.print(picture)
-    svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="aloe")
-    # rich names fonts on a server of others; a reader's own will do.
+    save_screen(console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="aloe"), path)
+
+
+def save_screen(svg: str, path: Path) -> None:
+    """Write a picture that rich or Textual drew to `path`.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    # They name fonts on a server of others; a reader's own will do.
     replace_text(path, _FONTS.sub("", svg))

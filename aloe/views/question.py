@@ -8,13 +8,15 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from aloe.views.marks import profile_of
+
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Tree
 
 BESIDE = 90
 """Columns from which the replies stand side by side."""
 
-KEYS = "a / b: better reply   t: tie   s: skip   u: back to the last   q: stop"
+KEYS = "a / b: better reply   t: tie   s: skip   u: undo   q: stop"
 
 
 class LabelQuestion:
@@ -29,7 +31,7 @@ class LabelQuestion:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         persona = self._tree.persona
         yield Rule(Text(self._place, "bold"), align="left")
-        yield Text(persona.text, "italic")
+        yield Text(persona.text.strip() or profile_of(persona), "italic")
         yield Text()
         for node in self._path:
             yield Text(node.role, "bold cyan" if node.role == "user" else "bold")

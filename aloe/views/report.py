@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Any
 from aloe.chart import Chart, Curve
 from aloe.page import render_page
 from aloe.views.account import Account, Spending
-from aloe.views.marks import LEGEND, notes, preference, score, verdicts_about
+from aloe.views.marks import (
+    LEGEND,
+    fact_text,
+    notes,
+    preference,
+    profile_of,
+    score,
+    verdicts_about,
+)
 from aloe.views.table import Sums
-from aloe.views.tree import fact_text
+from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
     from aloe.schema import Tree, UserNode
@@ -147,7 +155,7 @@ def _fold(row: Sums) -> dict[str, str]:
     troubles = [f"{kind} {count}" for kind, count in _troubles(row).items() if count]
     return {
         "id": row.tree.id,
-        "profile": shorten(row.tree.persona.profile, 90, placeholder="…"),
+        "profile": shorten(profile_of(row.tree.persona), 90, placeholder="…"),
         "note": ", ".join([f"{row.turns} turns", f"{preferred} preferred", *troubles]),
     }
 
@@ -160,7 +168,7 @@ def _tree(tree: "Tree") -> dict[str, Any]:
     """Return a tree as the page draws it."""
     troubles = _troubles(Sums(tree=tree, account=None))
     return {
-        "persona": tree.persona.text,
+        "persona": tree.persona.text.strip() or profile_of(tree.persona),
         "nodes": [_message(tree, node) for node in tree.nodes],
         "kinds": sorted(kind for kind, count in troubles.items() if count),
     }
@@ -171,6 +179,7 @@ def _message(tree: "Tree", node: Any) -> dict[str, Any]:
     marks += [[f"{name}: {value}", False] for name, value in notes(node).items()]
     if node.role == "user":
         meta, more = f"{node.turn} {node.agent}", _told(node)
+        more += [[line, False] for line in describe_tellings(tree, node)]
     else:
         signs = ("▶" if tree.children(node.id) else "") + preference(tree, node).strip()
         found = score(tree, node)

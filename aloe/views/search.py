@@ -1,4 +1,4 @@
-"""Where a text stands in a tree."""
+"""Where a text occurs in a tree."""
 
 from typing import TYPE_CHECKING
 

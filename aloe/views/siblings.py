@@ -6,9 +6,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from aloe.views.marks import preference, score
+from aloe.views.marks import fact_text, preference, score
 from aloe.views.node import verdict_view
-from aloe.views.tree import fact_text
+from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Tree, UserNode
@@ -29,6 +29,8 @@ class SiblingView:
         yield Text.assemble((f"{self._user.turn} user ", "bold cyan"), self._user.content)
         for told in self._user.revealed:
             yield Text(f"◆ {told.quote}", "magenta")
+        for line in describe_tellings(self._tree, self._user):
+            yield Text(line, "dim")
         yield Text()
         beside = options.max_width >= COLUMN * len(self._replies)
         yield self._columns() if beside else Group(*self._stack())

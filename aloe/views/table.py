@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aloe.views.account import Account
-from aloe.views.marks import short
+from aloe.views.marks import profile_of, short
 
 if TYPE_CHECKING:
     from aloe.schema import Tree
@@ -109,7 +109,7 @@ class TreeTable:
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows:
             cells = [Text(COLUMNS[name](row), _style(name, row)) for name in columns]
-            table.add_row(row.tree.id[:digits], Text(row.tree.persona.profile), *cells)
+            table.add_row(row.tree.id[:digits], Text(profile_of(row.tree.persona)), *cells)
         yield table
 
     def _columns(self, room: int) -> list[str]:

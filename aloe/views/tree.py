@@ -1,9 +1,9 @@
 """One conversation tree as a drawing.
 
-A talk of ten turns nested message by message would be twenty levels deep, which no terminal has
-room for. So what follows without a choice stays on one level, turn under turn, and only where
-several replies are continued does the drawing branch. On a wide terminal marks, scores and words
-stand in columns; on a narrow one the words get a line, and the width, of their own.
+Ten turns nested message by message would be twenty levels deep, which no terminal has room for. So
+messages that simply follow one another stay on one level, and the drawing branches only where
+several replies are continued. On a wide terminal marks, scores and words form columns; on a narrow
+one the words get their own line and the full width.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,8 @@ from rich.text import Text
 from rich.tree import Tree as Branches
 
 from aloe.views.account import Account
-from aloe.views.marks import CELLS, LEGEND, notes, preference, score, short
+from aloe.views.marks import CELLS, LEGEND, NOBODY, fact_text, notes, preference, score, short
+from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Tree, UserNode
@@ -112,6 +113,8 @@ class Drawer:
         for told in node.revealed:
             kind = f" ({told.kind})" if told.kind not in (None, "revealed") else ""
             body.append(f"\n◆ {told.quote}{kind}", "magenta")
+        for line in describe_tellings(self.tree, node):
+            body.append(f"\n{line}", "dim")
         if node.repaired:
             body.append(f"\nrepaired: {', '.join(node.repaired)}", "dim")
         style = "bold cyan"
@@ -196,19 +199,17 @@ class Level:
             yield Padding(line.body, (0, 0, 0, 2))
 
 
-def fact_text(tree: "Tree", fact: str) -> str:
-    """Return the statement of the persona whose id is `fact`."""
-    return next((each.text for each in tree.persona.facts if each.id == fact), fact)
-
-
 def head(tree: "Tree", account: Account | None = None) -> RenderableType:
     """Return who the persona is and what came of the tree."""
     persona = tree.persona
     lines = {"profile": persona.profile, "personality": persona.personality}
+    lines = {name: text for name, text in lines.items() if text} or {"persona": NOBODY}
     if persona.preferences:
         lines["wishes"] = ", ".join(f"{name} {want}" for name, want in persona.preferences.items())
     if tree.mood:
         lines["mood"] = tree.mood
+    if tree.disclosure:
+        lines["tells"] = tree.disclosure
     lines["models"] = _models(tree)
     lines["tree"] = _sums(tree)
     if account:

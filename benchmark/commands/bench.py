@@ -1,4 +1,4 @@
-"""`aloe bench`: measure how alignment grows during a talk."""
+"""`aloe bench`: measure how well a model adapts during a conversation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from aloe.errors import ConfigError
 from aloe.options import Json
 
 app = typer.Typer(
-    help="Measure how alignment grows during a talk.",
+    help="Measure how well a model adapts during a conversation.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -29,7 +29,7 @@ def compare(
     ],
     as_json: Json = False,
 ) -> None:
-    """Compare bench folders with the first one, paired case by case and seed by seed.
+    """Compare bench folders with the first one, paired by case and seed.
 
     Also takes the folder of a control, such as DIR/ceiling. P-values are adjusted for all lines.
 
@@ -41,7 +41,7 @@ def compare(
     from aloe.benchmark.tables import comparison_view
 
     if len(folders) < 2:
-        raise ConfigError("name two bench folders or more, the one to compare with first")
+        raise ConfigError("name two or more bench folders, the base first")
     benches = [read_bench(path) for path in folders]
     sides = [
         Side(name=str(each.path), rows=each.own_rows, seed=each.config.seed) for each in benches
@@ -105,7 +105,7 @@ def measure(
 
 @app.command("list")
 def list_suites(as_json: Json = False) -> None:
-    """List the suites that come with the program, and what each is for.
+    """List the bundled suites and what each is for.
 
     Example: `aloe bench list`
     """
@@ -130,7 +130,7 @@ def list_suites(as_json: Json = False) -> None:
 
 @app.command()
 def metrics(
-    levels: Annotated[list[float], typer.Argument(help="AL(1), AL(2), ...: one number a turn.")],
+    levels: Annotated[list[float], typer.Argument(help="AL(1), AL(2), ...: one number per turn.")],
     as_json: Json = False,
 ) -> None:
     """Compute average AL, improvement rate, N-IR and R2 of any published row.

@@ -1,4 +1,4 @@
-"""What `aloe bench run` shows: the forecast before, and how far it is while it goes on."""
+"""What `aloe bench run` shows: the forecast, then its progress."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -31,8 +31,8 @@ def forecast_view(ahead: "BenchForecast", warnings: Sequence[str]) -> Renderable
             f"a gain of {ahead.detectable[suite]:.2f} can be detected ({clusters} clusters, 80% "
             f"power, {ahead.prior})"
             if suite in ahead.detectable
-            else f"too few users to tell a gain from chance: {clusters}, and it takes six who have "
-            "nothing in common"
+            else f"too few users for a significant gain: {clusters}, and it takes six with nothing "
+            "in common"
         )
     return Group(grid(lines), *(Text(f"warning: {text}", "yellow") for text in warnings))
 

@@ -24,8 +24,8 @@ def report(
 ) -> None:
     """Write a report into a bench folder: a page, a model-card snippet, a Parquet table, plots.
 
-    `report.html` is one file that opens from disk: curves, figures, and every dialogue with the
-    judge's ratings. `card.md` holds all that repeating the run takes.
+    `report.html` is a single file: curves, figures, and every dialogue with the judge's ratings.
+    `card.md` has everything needed to repeat the run.
 
     Example: `aloe bench report runs/bench --passport passport.json`
     """

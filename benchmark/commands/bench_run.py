@@ -1,4 +1,4 @@
-"""`aloe bench run`: hold the dialogues of a benchmark, have them judged, show the numbers."""
+"""`aloe bench run`: hold the dialogues of a benchmark, have them judged, show the results."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 
 from aloe.console import finish, say, show, stderr, stdout
 from aloe.errors import EXIT_CODE, BudgetError, ConfigError
-from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
+from aloe.options import ConfigFile, Disclosure, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Judges = Annotated[
 ]
 Cases = Annotated[
     str | None,
-    typer.Option("--cases", metavar="SUITE|FILE", help="What is played [aloe-100]."),
+    typer.Option("--cases", metavar="SUITE|FILE", help="Suite to play [aloe-100]."),
 ]
 Controls = Annotated[
     list[str] | None,
@@ -48,15 +48,16 @@ Controls = Annotated[
         help="Also ceiling, no-history, concise, shuffled or floor=MODEL.",
     ),
 ]
-Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Dialogues for each case [3].")]
+Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Dialogues per case [3].")]
 Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Most cases, spread over the suite.")
+    int | None,
+    typer.Option("--limit", min=1, help="Most cases, spread over the suite."),
 ]
 Prior = Annotated[
     Path | None,
-    typer.Option("--prior", metavar="DIR", help="Earlier bench folder, for what can be detected."),
+    typer.Option("--prior", metavar="DIR", help="Earlier bench folder, to forecast from."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Stop after the forecast; write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the forecast; write nothing.")]
 Concurrency = Annotated[
     int | None, typer.Option("--concurrency", help="Dialogues in flight at once.")
 ]
@@ -71,6 +72,7 @@ def run(
     control: Controls = None,
     seeds: Seeds = None,
     limit: Limit = None,
+    disclosure: Disclosure = None,
     prior: Prior = None,
     dry_run: DryRun = False,
     max_cost: MaxCost = None,
@@ -82,11 +84,11 @@ def run(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how well a model fits its user, and whether it gets better with talking.
+    """Measure how well a model fits its user, and whether it adapts during the conversation.
 
     Holds the dialogues of a suite, rates every reply for its user and for a swapped one, and writes
-    DIR/scores.jsonl and DIR/result.json. What it will cost, and what it could show, is said first.
-    The same command again goes on where the last one stopped; another `--control` can be added.
+    DIR/scores.jsonl and DIR/result.json. First it prints what it will cost and what differences it
+    could detect. The same command resumes where the last one stopped; you can add a `--control`.
 
     Example: `aloe bench run --model openai:NAME@http://127.0.0.1:8000/v1 --user openai:gpt-4o-mini
     --judge openai:A --judge openai:B --control ceiling --out runs/bench`
@@ -99,6 +101,7 @@ def run(
         "benchmark.cases": cases,
         "benchmark.seeds": seeds,
         "benchmark.limit": limit,
+        "user.disclosure": disclosure,
         "simulation.concurrency": concurrency,
         "budget.max_cost": max_cost,
         "budget.max_calls": max_calls,
@@ -145,8 +148,8 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
             loop.run(held.hold_all(around))
         except BudgetError as error:
             raise BudgetError(
-                f"{error}; what is answered is kept: raise the cap and run the same command again "
-                f"to go on in {plan.out}"
+                f"{error}; answers are kept: to continue in {plan.out}, raise the cap and run the "
+                "same command again"
             ) from None
     return held
 

@@ -20,28 +20,31 @@ Out = Annotated[
 ]
 Quick = Annotated[
     bool,
-    typer.Option("--quick", help="Only train by SFT and compare the reward on training users."),
+    typer.Option("--quick", help="Only train SFT and compare the reward on training users."),
 ]
 Ablations = Annotated[
     list[str] | None,
-    typer.Option("--ablation", metavar="NAME", help="Also make this ablation; or `all`."),
+    typer.Option("--ablation", metavar="NAME", help="Also run this ablation, or `all`."),
 ]
 Test = Annotated[
     bool,
-    typer.Option("--test/--no-test", help="Without it, make only what the ablations need."),
+    typer.Option("--test/--no-test", help="With --no-test, run only what the ablations need."),
 ]
 Report = Annotated[
     Path | None,
     typer.Option(
         "--report",
         metavar="FILE.md",
-        help="Where the results go [DIR/results.md, or ablations.md].",
+        help="Page of results [DIR/results.md, or ablations.md].",
     ),
 ]
 Seeds = Annotated[
     int,
     typer.Option(
-        "--seeds", metavar="N", min=1, help="Experiments with this seed and the next ones."
+        "--seeds",
+        metavar="N",
+        min=1,
+        help="Experiments, with this seed and the next ones.",
     ),
 ]
 
@@ -60,9 +63,9 @@ def experiment(
 ) -> None:
     """Grow trees, train on them, and measure whether the models adapt to users they never met.
 
-    Every stage is found again by what decides its content, so the same command goes on where it
-    was stopped, and a changed setting makes anew only what depends on it. DIR/experiment.log says
-    what was done when, and when the test personas were first used.
+    Stages are addressed by what determines their content, so the same command resumes where it
+    stopped, and changing a setting reruns only what depends on it. DIR/experiment.log records
+    every step, and when the test personas were first used.
 
     Example: `aloe experiment --config examples/proof.toml --out runs/proof`
     """
@@ -83,7 +86,7 @@ def experiment(
     if not (test or quick or ablation):
         raise ConfigError("--no-test leaves nothing to make without --ablation NAME")
     resolved = settings.load(config, {"seed": seed})
-    _check(resolved)
+    _check(resolved, plain=not (quick or ablation or seeds > 1))
     wanted = choose_ablations(ablation or [], resolved)
     stages = Stages(
         root=out,
@@ -152,8 +155,13 @@ def experiment_trees(
     exit_on_failures(progress)
 
 
-def _check(config: "Config") -> None:
-    """Make sure before anything is made that it can be."""
+def _check(config: "Config", *, plain: bool) -> None:
+    """Make sure before anything is made that it can be.
+
+    Args:
+        config: settings of the experiment.
+        plain: whether it has its usual form, and one seed.
+    """
     import importlib.util
 
     from aloe.benchmark.experiment.trees import find_edited
@@ -164,6 +172,26 @@ def _check(config: "Config") -> None:
             f"the experiment trains and needs {missing[0]}: pip install 'aloe-align[train]'"
         )
     find_edited(config)
+    if config.experiment.recipe == "ask":
+        _check_asking(config, plain=plain)
+
+
+def _check_asking(config: "Config", *, plain: bool) -> None:
+    if not plain:
+        raise ConfigError(
+            '[experiment] recipe = "ask" has no quick form, no ablations and one seed; leave out '
+            "--quick, --ablation and --seeds"
+        )
+    if not config.experiment.asker:
+        raise ConfigError(
+            '[experiment] recipe = "ask" has nobody to learn asking from: name an assistant, as in '
+            f'asker = "{config.models.assistants[0].name}"'
+        )
+    if config.experiment.horizon > config.simulation.turns:
+        raise ConfigError(
+            f"experiment.horizon = {config.experiment.horizon} looks further ahead than trees of "
+            f"simulation.turns = {config.simulation.turns} go"
+        )
 
 
 def _compare_rewards(made: "Experiment", *, as_json: bool) -> None:

@@ -36,14 +36,13 @@ BaseUrl = Annotated[
     typer.Option("--base-url", metavar="URL", help="OpenAI-compatible server of the judge."),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Passport to write.")]
-Pairs = Annotated[
-    Path | None, typer.Option("--pairs", metavar="FILE", help="Gold pairs of your own.")
-]
+Pairs = Annotated[Path | None, typer.Option("--pairs", metavar="FILE", help="Your own gold pairs.")]
 Limit = Annotated[
-    int | None, typer.Option("--limit", min=2, help="Ask about this many pairs at most.")
+    int | None, typer.Option("--limit", min=2, help="Ask about at most this many pairs.")
 ]
 Own = Annotated[
-    int, typer.Option("--own", min=0, help="Pairs it also answers, for self-preference.")
+    int,
+    typer.Option("--own", min=0, help="Pairs it also answers, for self-preference."),
 ]
 Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Pairs in flight at once.")]
 
@@ -63,8 +62,8 @@ def audit(
 ) -> None:
     """Ask a judge about pairs whose better reply is known, and write its passport.
 
-    Name the passport in a run's settings (`[judge] passport = "FILE"`): verdicts then get a
-    confidence. The calls are kept beside FILE, so the same command again goes on where it stopped.
+    Name the passport in a run's settings (`[judge] passport = "FILE"`) to give verdicts a
+    confidence. Calls are stored beside FILE, so the same command resumes where it stopped.
 
     Example: `aloe judge audit --model openai:gpt-4o-mini --out passport.json`
     """

@@ -27,10 +27,11 @@ ANSWERS: "dict[str, Answer]" = {"t": "tie", "=": "tie", "s": "skip"}
 def label(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")],
     count: Annotated[
-        int, typer.Option("--count", min=0, help="How many pairs; 0 only shows the agreement.")
+        int, typer.Option("--count", min=0, help="Number of pairs; 0 only shows the agreement.")
     ] = 50,
     rater: Annotated[
-        str, typer.Option("--rater", metavar="NAME", help="Who is asked; each is asked the same.")
+        str,
+        typer.Option("--rater", metavar="NAME", help="Who labels; all get the same pairs."),
     ] = "me",
     seed: Seed = None,
     config: ConfigFile = None,
@@ -38,10 +39,10 @@ def label(
 ) -> None:
     """Say which of two replies is better, without seeing who wrote them or what the judge said.
 
-    Pairs are drawn evenly over turns and over what the judge made of them. Answers are kept in
-    DIR/labels.jsonl after every key, so stop with q whenever you like and go on later. At the end
-    the agreement with the judge is shown, and entered in the judge's passport in DIR, if there is
-    one. Keys can come from a pipe as well.
+    Pairs are sampled evenly over turns and over the judge's outcomes. Each answer is saved to
+    DIR/labels.jsonl at once, so you can stop with q at any time and resume later. At the end the
+    agreement with the judge is shown and, if DIR has a judge passport, added to it. Keys can also
+    come from a pipe.
 
     Example: `aloe label runs/first --count 30`
     """
@@ -99,7 +100,7 @@ def _ask(sheet: _Sheet, wanted: "list[ReplyPair]") -> None:
         place = f"{len(wanted) - len(todo) + at + 1} of {len(wanted)}"
         key = _one(sheet, todo[at], place, keys)
         if key == "q":
-            stderr().print("stopped; the same command goes on here", highlight=False)
+            stderr().print("stopped; the same command resumes here", highlight=False)
             return
         at = max(0, at - 1) if key == "u" else at + 1
 

@@ -31,7 +31,7 @@ def rejudge(
         typer.Option("--out", metavar="NEWDIR", help="Run folder to write; resumed if it exists."),
     ],
     judge: Annotated[
-        str | None, typer.Option("--judge", metavar="STR", help="Model that judges now.")
+        str | None, typer.Option("--judge", metavar="STR", help="The new judge's model.")
     ] = None,
     base_url: BaseUrl = None,
     concurrency: Annotated[
@@ -43,8 +43,8 @@ def rejudge(
 ) -> None:
     """Judge stored trees again with another judge, and show which labels flip.
 
-    The settings are those of DIR, but for the judge: its model, panel and `[judge]` section come
-    from --config, and --judge wins. Nothing is generated again.
+    Settings come from DIR, except the judge's: its model, panel and `[judge]` section come from
+    --config, and --judge overrides them. Nothing is generated again.
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
@@ -54,7 +54,7 @@ def rejudge(
     if out.resolve() == run.resolve():
         raise ConfigError("--out must be another folder: the old verdicts are kept")
     if judge is None and config is None:
-        raise ConfigError("say who judges now: --judge STR, or --config FILE.toml")
+        raise ConfigError("name the new judge: --judge STR, or --config FILE.toml")
     resolved = _settings(run, config, judge, base_url, concurrency)
     trees, folder = list(read_trees(run)), RunFolder(out)
     folder.check(resolved)
@@ -191,5 +191,5 @@ def _sentence(result: dict[str, Any]) -> str:
     return (
         f"{result['same']} of {result['comparisons']} outcomes are the same (kappa "
         f"{'undefined' if kappa is None else format(kappa, '.2f')}); {result['turned']} of "
-        f"{result['decided_in_both']} preferences turned round"
+        f"{result['decided_in_both']} preferences reversed"
     )

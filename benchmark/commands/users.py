@@ -1,4 +1,4 @@
-"""`aloe users audit`: how well the faults of simulated users are seen."""
+"""`aloe users audit`: how well the faults of simulated users are detected."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,24 +25,24 @@ def _users() -> None:
 def audit(
     half: Annotated[
         str,
-        typer.Option("--half", metavar="develop|test|fresh", help="Half of the corpus to look at."),
+        typer.Option("--half", metavar="develop|test|fresh", help="Part of the corpus to use."),
     ] = "fresh",
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="STR", help="Model that reads what the rules let pass."),
+        typer.Option("--model", metavar="STR", help="Model that checks what the rules let pass."),
     ] = None,
     base_url: Annotated[
         str | None, typer.Option("--base-url", metavar="URL", help="Server of that model.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Look at this many turns at most.")
+        int | None, typer.Option("--limit", min=1, help="Use at most this many turns.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Hold the rules for users' faults against a corpus of good and bad turns.
+    """Test the rules for users' faults on a corpus of good and bad turns.
 
-    Without --model no model is asked. The half `fresh` was written by somebody else and read by
-    nobody who wrote rules; `test` is older and by their own author; on `develop` they were made.
+    Without --model no model is called. The rules were developed on `develop`. `test` is older and
+    by their own author; `fresh` is by somebody else and unread by anyone who wrote rules.
 
     Example: `aloe users audit`
     """

@@ -25,6 +25,7 @@ from aloe.benchmark.experiment.rows import (
     unparsed_is_second,
     up_to_turn,
 )
+from aloe.benchmark.experiment.trees import find_edited
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.schema import Tree
@@ -176,7 +177,7 @@ def _expansion(name: str) -> Callable[[Config], dict[str, Any]]:
 
     def changes(config: Config) -> dict[str, Any]:
         candidates = len(config.models.assistants)
-        candidates += bool(config.experiment.rewriter) + bool(config.experiment.stranger)
+        candidates += len(find_edited(config))
         nodes = config.simulation.turns * (1 + candidates)
         return {"simulation": {"expansion": name, "node_budget": nodes}}
 

@@ -40,27 +40,27 @@ def judge_goals(by_name: Mapping[str, Tested], best: str) -> list[Goal]:
             found=format_percent(relative),
             reached=(relative.value or 0.0) >= GOAL,
         ),
-        Goal(name="own - swapped above 0", found=format_interval(gain), reached=_above(gain)),
-        Goal(name="IR above the base's", found=format_interval(slope), reached=_above(slope)),
+        Goal(name="own - swapped above 0", found=format_interval(gain), reached=is_above(gain)),
+        Goal(name="IR above the base's", found=format_interval(slope), reached=is_above(slope)),
         Goal(
             name="shuffled: own - swapped not above 0",
             found=format_interval(control_gain),
-            reached=_reaches_zero(control_gain),
+            reached=reaches_zero(control_gain),
         ),
         Goal(
             name="shuffled: IR not above the base's",
             found=format_interval(control_slope),
-            reached=_reaches_zero(control_slope),
+            reached=reaches_zero(control_slope),
         ),
     ]
 
 
-def _above(figure: Figure) -> bool:
+def is_above(figure: Figure) -> bool:
     """Whether the whole interval is above 0."""
     return figure.low is not None and figure.low > 0
 
 
-def _reaches_zero(figure: Figure) -> bool:
+def reaches_zero(figure: Figure) -> bool:
     """Whether there is an interval and it is not above 0."""
     return figure.low is not None and figure.low <= 0
 

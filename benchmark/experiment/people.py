@@ -1,9 +1,11 @@
 """Who is trained on, who is selected on, and who is tested on.
 
 Two things are kept apart. Lives: personas whose profiles are near-copies form a cluster, and a
-cluster goes to one side as a whole. Wishes: some pairs of wishes are reserved for the test. Nobody
-in training or validation has both wishes of a reserved pair, and everybody in the test has, so a
-model that has merely learnt which wishes go together cannot do well there.
+cluster goes to one side as a whole. The smallest clusters go to the test, the next to validation:
+a large one would count there as a single user, since it is clusters that intervals draw. Wishes:
+some pairs of wishes are reserved for the test. Nobody in training or validation has both wishes of
+a reserved pair, and everybody in the test has, so a model that has merely learnt which wishes go
+together cannot do well there.
 
 Of each two opposite values one is what a reply shows by itself (no emoji, no list), the other has
 to be brought about. Everybody has as many wishes of the one kind as of the other, so replies that
@@ -91,6 +93,7 @@ def draw_people(
     vectors = embedder.embed([persona.profile for persona in drawn])
     groups = find_clusters(len(drawn), find_close_pairs({"profile": vectors}, threshold))
     rng.shuffle(groups)
+    groups.sort(key=len)
     parts: dict[Part, list[Persona]] = {part: [] for part in needed}
     labels: dict[str, str] = {}
     for number, group in enumerate(groups):

@@ -14,15 +14,19 @@ from aloe.benchmark.plots import draw_band, draw_panels
 PANELS = {"own": "AL(k)", "gain": "own - swapped"}
 
 
-def draw_levels(path: Path, curves: Mapping[str, Mapping[str, Sequence[Figure]]]) -> None:
+def draw_levels(
+    path: Path, curves: Mapping[str, Mapping[str, Sequence[Figure]]], more: Mapping[str, str]
+) -> None:
     """Draw AL and the gain by turn, one line with a band for each model.
 
     Args:
         path: the SVG.
         curves: by model, then by name as in `SuiteResult.curves`.
+        more: labels of further curves, by that name.
     """
-    picture = Picture(figsize=(10, 4.2), layout="constrained")
-    axes = draw_panels(picture, PANELS, curves)
+    panels = {**PANELS, **more}
+    picture = Picture(figsize=(5 * len(panels), 4.2), layout="constrained")
+    axes = draw_panels(picture, panels, curves)
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(picture, path)
 

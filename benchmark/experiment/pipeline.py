@@ -9,10 +9,11 @@ The test personas are not looked at before the best model has been chosen on the
 personas, and the log says when that was.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from aloe.benchmark.experiment.rows import of_first_trees, shuffle_wishes
 from aloe.benchmark.experiment.steps import Steps, read_level
@@ -46,6 +47,9 @@ class Made(Validated):
 class Experiment(Steps):
     """The recipe of an experiment."""
 
+    base_controls: ClassVar[Sequence[str]] = ("ceiling", "concise")
+    """Conditions that the base is tested under beside the plain one."""
+
     def run(self) -> Made:
         """Do all that is not there yet.
 
@@ -53,10 +57,10 @@ class Experiment(Steps):
             AloeError: a command failed; what is finished is kept.
         """
         before = self.validate(self._train_all())
-        best = max(before.models, key=lambda name: read_level(before.validation[name]))
+        best = max(self.choices(before), key=lambda name: read_level(before.validation[name]))
         self.stages.log(f"best on validation: {best}")
         models = {**before.models, CONTROL: self.train_control(best)}
-        test = {BASE: partial(self.run_bench, BASE, None, "test", ("ceiling", "concise"))}
+        test = {BASE: partial(self.run_bench, BASE, None, "test", self.base_controls)}
         for name, path in models.items():
             controls = ("ceiling",) if name == best else ()
             test[name] = partial(self.run_bench, name, path, "test", controls)
@@ -68,6 +72,10 @@ class Experiment(Steps):
             validation=before.validation,
             test=dict(zip(test, self.stages.make_together(*test.values()), strict=True)),
         )
+
+    def choices(self, before: Validated) -> Iterable[str]:
+        """Return the models of which the best is chosen."""
+        return before.models
 
     def _train_all(self) -> dict[str, Path]:
         """Make the tuned models, and what the control may need where that keeps nothing waiting."""
@@ -103,7 +111,11 @@ class Experiment(Steps):
 
     def train_sft(self) -> Path:
         """Return the SFT model."""
-        return self.fine_tune("sft", self.export_rows(self.grow_trees(), "sft"))
+        return self.fine_tune("sft", self.export_best())
+
+    def export_best(self) -> Path:
+        """Return the rows of SFT."""
+        return self.export_rows(self.grow_trees(), "sft")
 
     def fine_tune(self, name: str, rows: Path) -> Path:
         """Return the base after SFT on these rows."""
@@ -116,10 +128,14 @@ class Experiment(Steps):
 
     def export_pairs(self) -> Path:
         """Return the rows of DPO."""
-        rows, count = self.export_rows(self.grow_trees(), "dpo"), self.config.experiment.dpo_trees
+        rows, count = self.export_all_pairs(), self.config.experiment.dpo_trees
         if count is None:
             return rows
         return self.change_rows("pairs", rows, partial(of_first_trees, count=count), count)
+
+    def export_all_pairs(self) -> Path:
+        """Return the preferences of all trees."""
+        return self.export_rows(self.grow_trees(), "dpo")
 
     def train_rl(self) -> Path:
         """Return the model that learnt from its own replies, from the SFT model."""
@@ -149,7 +165,7 @@ class Experiment(Steps):
                 )
                 for number in range(1, config.experiment.rl_candidates + 1)
             ],
-            "experiment": {"rewriter": "", "stranger": ""},
+            "experiment": {"rewriter": "", "stranger": "", "asker": ""},
             "simulation.trees": config.experiment.rl_trees,
             "seed": config.seed + 1,
         }
@@ -166,7 +182,7 @@ class Experiment(Steps):
         What a model writes itself cannot be shuffled, so the control of RL is that of DPO, which
         had as much to learn from.
         """
-        rows = self._shuffle("sft-rows", self.export_rows(self.grow_trees(), "sft"))
+        rows = self._shuffle("sft-rows", self.export_best())
         sft = self.fine_tune("shuffled-sft", rows)
         if best == "sft":
             return sft

@@ -15,15 +15,30 @@ from pathlib import Path
 from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.rewriter import rewrite, stated
 from aloe.agents.transcript import Turns, chat_messages
+from aloe.memory.questions import find_questions_in
+from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
+from aloe.memory.verifiable.manners import ASIDES
+from aloe.memory.verifiable.phrases import find_questions
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
 
-REWRITER, STRANGER = "rewriter", "stranger"
+REWRITER, STRANGER, ASKER = "rewriter", "stranger", "asker"
 """What nodes call them; their replies are counted apart."""
 
 ChooseWishes = Callable[[Sequence[str], int], Wishes]
 """Returns the wishes that a reply is edited for; is given the user's messages and a seed."""
+
+OPEN_SHARE = 0.5
+"""Share of the asker's questions that name nothing."""
+OPEN_QUESTIONS = (
+    "How would you like me to answer you?",
+    "What do you look for in a reply?",
+    "Is there anything I should change about my answers?",
+    "What makes a reply work for you?",
+    "Which style of answer suits you?",
+    "How do you want my replies to be?",
+)
 
 STRANGE_WISHES = 2
 """As many as a user has of those that take effort."""
@@ -57,14 +72,15 @@ def training_questions() -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleMarker:
-    """Marks every sentence but the question at the end: with a rule user all of them are facts."""
+    """Marks every sentence of a rule user that is no question of the bank and tells something."""
 
     questions: frozenset[str]
 
     async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:  # noqa: ARG002
         """Return what `user`, a message, reveals."""
         said = sentences(user.content)
-        return tuple(Disclosure(quote=text) for text in said if text not in self.questions)
+        beside = self.questions | ASIDES
+        return tuple(Disclosure(quote=text) for text in said if text not in beside)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,3 +176,59 @@ class Rewriter:
         text = "" if written.faults else rewrite(written.content, wishes, seed)
         faults = () if text else ("empty",)
         return AssistantNode.of(user.id, text, agent=self.name, turn=user.turn, faults=faults)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asker:
+    """Adds one question to another assistant's reply, as long as there is something to ask.
+
+    It reads the messages and nothing of the persona. What it knows beside them is the catalogue:
+    the dimensions that users may care about, and how many of them each user does.
+    """
+
+    source: Assistant
+    dimensions: Sequence[str]
+    wishes: int
+    """Of each user."""
+    name: str = ASKER
+
+    async def reply(
+        self, tree: str, path: Turns, user: UserNode, revealed: Sequence[Disclosure]
+    ) -> AssistantNode:
+        """Answer `user`, and ask; empty if there is no reply to add to.
+
+        Raises:
+            CallError: the call of the other assistant failed.
+        """
+        written = await self.source.reply(tree, path, user, revealed)
+        text = written.content
+        rng = random.Random(derive_seed(self.name, tree, user.id))
+        about = self._choose([*path, user], rng)
+        if text and about:
+            phrases = OPEN_QUESTIONS if about == OPEN else find_questions(about, "train")
+            text += ("\n" if "\n" in text else " ") + rng.choice(phrases)
+        return AssistantNode.of(
+            user.id, text, agent=self.name, turn=user.turn, faults=written.faults
+        )
+
+    def _choose(self, said: Turns, rng: random.Random) -> str | None:
+        """Return what to ask about: a dimension neither known nor asked for yet, or `OPEN`.
+
+        Whom an open question brought to nothing new is asked none again, and whoever wants no
+        questions is asked nothing.
+        """
+        known = [stated([node.content for node in said[: end + 1 : 2]])
+                 for end in range(0, len(said), 2)]  # fmt: skip
+        if len(known[-1]) >= self.wishes or known[-1].get("question") == "none":
+            return None
+        asked = [_find_asked(node.content) for node in said[1::2]]
+        dry = any(OPEN in each and known[n] == known[n + 1] for n, each in enumerate(asked))
+        done = known[-1].keys() | set().union(*asked)
+        left = sorted(set(self.dimensions) - done)
+        if not dry and (not left or rng.random() < OPEN_SHARE):
+            return OPEN
+        return rng.choice(left) if left else None
+
+
+def _find_asked(reply: str) -> set[str]:
+    return {about for each in find_questions_in(reply) if (about := find_asked(each))}

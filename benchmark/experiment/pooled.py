@@ -102,7 +102,7 @@ def _head(path: Path, experiments: Sequence[tuple[Config, Made]]) -> str:
     pages = ", ".join(f"[{each.seed}]({path.stem}/seed-{each.seed}.md)" for each, _ in experiments)
     return "\n".join(
         [
-            WRITTEN,
+            WRITTEN.format(about="docs/proof.md"),
             "",
             f"- Base: {config.benchmark.candidate.model}. For each seed {config.simulation.trees} "
             f"trees with {config.experiment.train} users, {config.experiment.test} test users, and "

@@ -25,8 +25,8 @@ def make_command_runner(lock: int, *, quiet: bool) -> RunCommand:
             raise KeyboardInterrupt
         if ended.returncode:
             raise AloeError(
-                f"`aloe {' '.join(arguments)}` ended with exit code {ended.returncode}; its reason "
-                "stands above; the same command again goes on from there"
+                f"`aloe {' '.join(arguments)}` ended with exit code {ended.returncode}; the reason "
+                "is above; the same command resumes from there"
             )
 
     return run

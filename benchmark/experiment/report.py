@@ -1,7 +1,7 @@
 """The results as a page of Markdown and its pictures: every figure comes from the stages.
 
 Nothing in it depends on the clock or on which stage was found and which was made, so the same
-stages give the same file. How long things took stands in timings.json beside the stages.
+stages give the same file. Timings are in timings.json beside the stages.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ from aloe.memory.run_folder import read_trees
 
 WRITTEN = (
     "Written by `aloe experiment`; no figure in it was entered by hand. What is asked, and how to "
-    "read the answer, stands in docs/proof.md."
+    "read the answer, stands in {about}."
 )
 
 NO_PICTURE = "(Curves need matplotlib: `pip install 'aloe-align[plots]'`.)"
@@ -63,8 +63,8 @@ def write_report(
     goals = judge_goals(by_name, made.best)
     parts = [
         "# Results of the experiment",
-        _head(config, made),
-        _goals(goals, made.best),
+        describe(config, made),
+        tabulate_goals(goals, made.best),
         tabulate_models(found),
         tabulate_differences(found),
         draw_levels_beside(path, found, made.best),
@@ -114,7 +114,7 @@ def write_ablations(
     """
     parts = [
         "# Ablations",
-        _head(config, made),
+        describe(config, made),
         tabulate_selection(made),
         tabulate_ablations(made, measured),
         draw_scaling_beside(path, made, measured),
@@ -135,18 +135,25 @@ def write_page(path: Path, parts: Iterable[str]) -> None:
     replace_text(path, "\n\n".join(filter(None, parts)) + "\n")
 
 
-def _head(config: Config, made: Validated) -> str:
+def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> str:
+    """Return how it was made.
+
+    Args:
+        config: settings of the experiment.
+        made: what there is.
+        about: where it stands what is asked.
+    """
     experiment, people = config.experiment, made.people.name.rpartition("-")[2]
     assistants = ", ".join(f"{a.name} ({a.model})" for a in config.models.assistants)
     rewriters = "".join(
-        f", a {name} edits {whose}'s replies" for name, whose in find_edited(config).items()
+        f"; {name}: a rule on {whose}'s replies" for name, whose in find_edited(config).items()
     )
     tested = f"{experiment.test} test users ({count_dialogues(config)} each)"
     if not isinstance(made, Made):
         tested = "no test"
     return "\n".join(
         [
-            WRITTEN,
+            WRITTEN.format(about=about),
             "",
             f"- Base: {config.benchmark.candidate.model}; assistants in the trees: {assistants}"
             f"{rewriters}. Users, inducer and judge are rules.",
@@ -168,23 +175,32 @@ def count_dialogues(config: Config) -> str:
     return "one dialogue" if count == 1 else f"{count} dialogues"
 
 
-def _goals(goals: Sequence[Goal], best: str) -> str:
+def tabulate_goals(goals: Sequence[Goal], best: str) -> str:
+    """Return what was to be shown and what was found."""
     rows = [(goal.name, goal.found, "yes" if goal.reached else "no") for goal in goals]
     title = f"## Goals\n\nBest on the validation users: **{best}**.\n\n"
     return title + format_table(("goal", "found", "reached"), rows, numeric=True)
 
 
-def draw_levels_beside(path: Path, found: Sequence[Tested], best: str) -> str:
+def draw_levels_beside(
+    path: Path, found: Sequence[Tested], best: str, more: Mapping[str, str] | None = None
+) -> str:
     """Draw the curves of all conditions beside the page and return the link.
 
     `adaptation.svg`, for a first look, holds the base and the `best` model alone.
+
+    Args:
+        path: of the page.
+        found: the conditions.
+        best: name of the model.
+        more: labels of further curves than AL and the gain, by name.
     """
     try:
         from aloe.benchmark.experiment.pictures import draw_adaptation, draw_levels
     except ImportError:
         return NO_PICTURE
     curves = {each.name: each.result.curves for each in found}
-    draw_levels(_beside(path, "levels.svg"), curves)
+    draw_levels(_beside(path, "levels.svg"), curves, more or {})
     plain = {"base": curves["base"]["own"], "trained": curves[best]["own"]}
     draw_adaptation(_beside(path, "adaptation.svg"), plain)
     return f"![AL by turn, with 95% bands]({path.stem}/levels.svg)"

@@ -8,7 +8,7 @@ from aloe.benchmark.compare import Side
 from aloe.benchmark.experiment.ablations import MeasuredAblation
 from aloe.benchmark.experiment.goals import compute_differences, compute_relative_gain
 from aloe.benchmark.experiment.pipeline import BASE, Validated
-from aloe.benchmark.experiment.players import REWRITER, STRANGER
+from aloe.benchmark.experiment.players import ASKER, REWRITER, STRANGER
 from aloe.benchmark.experiment.steps import read_suite
 from aloe.benchmark.experiment.tested import Tested
 from aloe.benchmark.folder import read_bench
@@ -91,7 +91,7 @@ def tabulate_candidates(folder: Path) -> str:
         for node in tree.nodes:
             if isinstance(node, AssistantNode):
                 counts.setdefault(node.agent, _Count()).add(tree, node)
-    names = sorted(counts, key=lambda name: (name in (REWRITER, STRANGER), name))
+    names = sorted(counts, key=lambda name: (name in (REWRITER, STRANGER, ASKER), name))
     rows = [(name, *counts[name].cells()) for name in names]
     head = ("agent", "replies", "wishes kept", "comparisons won", "lost", "empty or cut off")
     return "## Candidates in the trees\n\n" + format_table(head, rows, numeric=True)

@@ -8,13 +8,15 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import cycle, product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from aloe.config import Phrases
 from aloe.errors import ConfigError
 from aloe.files.records import read_records
 from aloe.files.writing import replace_text
-from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.phrases import find_remarks, find_traits
 from aloe.schema import Outcome, Persona, Tree, Verdict, derive_seed
 
 Row = dict[str, Any]
@@ -67,10 +69,11 @@ def _donors(personas: Sequence[Persona], seed: int) -> dict[str, Persona]:
 
 def _voiced(row: Row, own: Persona, donor: Persona) -> Row:
     pairs = zip(own.preferences.items(), donor.preferences.items(), strict=True)
+    kinds = product(pairs, (find_traits, find_remarks), get_args(Phrases))
     said = {
-        getattr(find_wish(*mine), kind): getattr(find_wish(*theirs), kind)
-        for mine, theirs in pairs
-        for kind in ("trait", "remark")
+        mine: theirs
+        for (one, other), find, half in kinds
+        for mine, theirs in zip(find(*one, half), cycle(find(*other, half)))
     }
     pattern = re.compile("|".join(map(re.escape, said)))
     return _with_users(row, lambda text: pattern.sub(lambda match: said[match[0]], text))
@@ -83,6 +86,39 @@ def _with_users(row: Row, change: Callable[[str], str]) -> Row:
         for message in row["prompt"]
     ]
     return {**row, "prompt": prompt}
+
+
+def keep_unbeaten(compared: Sequence[Row], labelled: Sequence[Row], seed: int) -> list[Row]:
+    """Return SFT rows: for each conversation a reply that a label does not put below another.
+
+    Where several are left, one is drawn: a label that cannot tell replies apart must not be made to
+    look as if it liked the one that happens to stand first.
+
+    Args:
+        compared: pairs of replies, which say what replies there are to choose from.
+        labelled: pairs by the label, which say what is put below another.
+        seed: the same seed draws the same replies.
+    """
+    beaten: dict[str, set[str]] = {}
+    for row in labelled:
+        beaten.setdefault(_conversation(row), set()).add(json.dumps(row["rejected"]))
+    prompts: dict[str, Row] = {}
+    replies: dict[str, set[str]] = {}
+    for row in compared:
+        key = _conversation(row)
+        prompts.setdefault(key, row)
+        replies.setdefault(key, set()).update(json.dumps(row[p]) for p in ("chosen", "rejected"))
+    found = []
+    for key, row in prompts.items():
+        if left := sorted(replies[key] - beaten.get(key, set())):
+            text = random.Random(derive_seed("best", seed, key)).choice(left)
+            origin = {name: row[name] for name in ("tree", "persona", "turn")}
+            found.append({**origin, "prompt": row["prompt"], "completion": json.loads(text)})
+    return found
+
+
+def _conversation(row: Row) -> str:
+    return json.dumps([row["tree"], row["prompt"]])
 
 
 def first_message_everywhere(rows: Sequence[Row]) -> list[Row]:

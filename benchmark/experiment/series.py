@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aloe.benchmark.experiment.ablations import Ablation, train_compared
+from aloe.benchmark.experiment.asking import AskingExperiment
+from aloe.benchmark.experiment.asking_report import write_asking_report
 from aloe.benchmark.experiment.pipeline import Experiment
 from aloe.benchmark.experiment.pooled import write_pooled
 from aloe.benchmark.experiment.report import Summary, write_ablations, write_report
@@ -35,6 +37,10 @@ class Series:
         Raises:
             AloeError: a command failed; what is finished is kept.
         """
+        if self.configs[0].experiment.recipe == "ask":
+            (config,) = self.configs
+            asking = AskingExperiment(config=config, stages=self.stages, run_command=run_command)
+            return write_asking_report(page, config, asking.run())
         experiments = [
             Experiment(config=each, stages=self.stages, run_command=run_command)
             for each in self.configs

@@ -28,6 +28,7 @@ RunCommand = Callable[[Sequence[str]], None]
 """Runs a command of the program with its arguments and raises an `AloeError` if it fails."""
 
 Format = Literal["sft", "dpo"]
+Label = Literal["judge", "return"]
 Method = Literal["sft", "dpo", "grpo"]
 
 
@@ -89,6 +90,8 @@ class Steps:
             config.seed,
             config.experiment.rewriter,
             [config.experiment.stranger, config.experiment.dimensions],
+            [config.experiment.asker, config.experiment.wishes],
+            config.user.model_dump(mode="json"),
             [
                 each.model_dump(mode="json", exclude={"model"} if after else None)
                 for each in config.models.assistants
@@ -104,14 +107,28 @@ class Steps:
 
         return self.stages.make(name, inputs, make)
 
-    def export_rows(self, trees: Path, kind: Format) -> Path:
-        """Return the file of rows that `aloe export` makes of the trees."""
+    def relabel(self, trees: Path) -> Path:
+        """Return the trees with labels by return beside the judge's."""
+        given = self.config.experiment
+        flags = {"horizon": given.horizon, "discount": given.discount, "z": given.z}
 
         def make(path: Path) -> None:
-            arguments = ["export", str(trees), "--format", kind, "--columns", "--out"]
-            self.run_command([*arguments, str(_inside(path, "rows.jsonl"))])
+            options = [text for name, value in flags.items() for text in (f"--{name}", str(value))]
+            self.run_command(
+                ["relabel", str(trees), "--by", "return", *options, "--out", str(path)]
+            )
 
-        return self.stages.make(f"{kind}-rows", [trees.name], make) / "rows.jsonl"
+        return self.stages.make("relabelled", [trees.name, flags], make)
+
+    def export_rows(self, trees: Path, kind: Format, label: Label = "judge") -> Path:
+        """Return the file of rows that `aloe export` makes of the trees, by a label."""
+
+        def make(path: Path) -> None:
+            arguments = ["export", str(trees), "--format", kind, "--label", label, "--columns"]
+            self.run_command([*arguments, "--out", str(_inside(path, "rows.jsonl"))])
+
+        name = f"{kind}-rows" if label == "judge" else f"{kind}-rows-by-{label}"
+        return self.stages.make(name, [trees.name, label], make) / "rows.jsonl"
 
     def change_rows(self, name: str, rows: Path, change: Change, *inputs: object) -> Path:
         """Return the file of rows after a change that `name` and `inputs` identify."""
@@ -205,7 +222,12 @@ class Steps:
         return self.config.experiment.served.format(name=name, folder=folder)
 
     def run_bench(
-        self, name: str, model: Path | None, part: Part, controls: Sequence[str] = ()
+        self,
+        name: str,
+        model: Path | None,
+        part: Part,
+        controls: Sequence[str] = (),
+        users: Mapping[str, Any] | None = None,
     ) -> Path:
         """Return the bench folder of a model with the personas of a part.
 
@@ -214,13 +236,15 @@ class Steps:
             model: its folder; None for the base.
             part: whose personas.
             controls: conditions beside it.
+            users: settings of `user` that differ from the experiment's.
         """
         seeds = self.config.benchmark.seeds if part == "test" else 1
         played = {"cases": str(self.draw_people() / f"{part}.cases.jsonl"), "seeds": seeds}
         folder = self.merge(name, model) if model else None
         if folder:
             played["candidate.model"] = self.model_string(name, folder)
-        config = self.config.updated({"benchmark": played}, source="experiment")
+        changes = {"benchmark": played, "user": dict(users or {})}
+        config = self.config.updated(changes, source="experiment")
         hidden = {"model"} if folder else None  # its folder's name says it
         inputs = [
             self.draw_people().name,
@@ -229,6 +253,7 @@ class Steps:
             {"seeds": seeds, **config.benchmark.candidate.model_dump(mode="json", exclude=hidden)},
             sorted(controls),
             config.seed,
+            config.user.model_dump(mode="json"),
             prompts_of(config),
         ]
 

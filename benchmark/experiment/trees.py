@@ -1,4 +1,4 @@
-"""An experiment's trees: the graph of every simulation, its user, inducer and rewriter rules.
+"""An experiment's trees: the graph of every simulation; its user, inducer and editors are rules.
 
 Rules judge as well, so the only calls are those of the assistants: two a turn where a plain and a
 hinted one answer, whatever the number of candidates.
@@ -11,14 +11,15 @@ from aloe.agents.assistant import Assistant
 from aloe.agents.rule_user import RuleUser
 from aloe.benchmark.experiment.people import choose_dimensions
 from aloe.benchmark.experiment.players import (
+    ASKER,
     REWRITER,
     STRANGER,
     AskedOnce,
+    Asker,
     DeployedAssistant,
     Rewriter,
     RuleMarker,
     Trimmed,
-    stated_wishes,
     strange_wishes,
     training_questions,
 )
@@ -67,7 +68,7 @@ def experiment_context(
     questions = training_questions()
     return replace(
         context,
-        user=RuleUser(questions=questions),
+        user=RuleUser(questions=questions, config=config.user),
         inducer=RuleMarker(questions=frozenset(questions)),
         assistants=_deployed(config, models, calls)
         if deployed
@@ -88,7 +89,8 @@ def find_edited(config: Config) -> dict[str, str]:
         ConfigError: they are to be those of an assistant that is not there.
     """
     names = [each.name for each in config.models.assistants]
-    found = {REWRITER: config.experiment.rewriter, STRANGER: config.experiment.stranger}
+    given = config.experiment
+    found = {REWRITER: given.rewriter, STRANGER: given.stranger, ASKER: given.asker}
     for name, whose in found.items():
         if whose not in ("", *names):
             raise ConfigError(
@@ -100,18 +102,20 @@ def find_edited(config: Config) -> dict[str, str]:
 def _with_rewriters(agents: Sequence[Assistant], config: Config) -> tuple[Assistant, ...]:
     """Return the assistants, and those that edit what they say."""
     trimmed: dict[str, Assistant] = {each.name: Trimmed(source=each) for each in agents}
-    wishes = {
-        REWRITER: stated_wishes,
-        STRANGER: strange_wishes(choose_dimensions(config.experiment)),
-    }
+    dimensions = sorted(choose_dimensions(config.experiment))
     whose = find_edited(config)
     for name in set(whose.values()):
         trimmed[name] = AskedOnce(source=trimmed[name])
-    rewriters = (
-        Rewriter(source=trimmed[source], name=name, wishes=wishes[name])
-        for name, source in whose.items()
-    )
-    return (*trimmed.values(), *rewriters)
+
+    def make(name: str, source: Assistant) -> Assistant:
+        if name == STRANGER:
+            return Rewriter(source=source, name=name, wishes=strange_wishes(dimensions))
+        rewriter = Rewriter(source=source)
+        if name == REWRITER:
+            return rewriter
+        return Asker(source=rewriter, dimensions=dimensions, wishes=config.experiment.wishes)
+
+    return (*trimmed.values(), *(make(name, trimmed[source]) for name, source in whose.items()))
 
 
 async def grow(

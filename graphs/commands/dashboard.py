@@ -1,4 +1,4 @@
-"""The live picture of a simulation, or of another run over trees."""
+"""The live display of a simulation, or of another run over trees."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
 from aloe.graphs.commands.newest_exchange import NewestExchange
 from aloe.views.figures import Throughput, duration, grid, spending
+from aloe.views.tellings import REASONS
 
 if TYPE_CHECKING:
     from aloe.calls.event import Event
@@ -176,4 +177,10 @@ def _describe_ledger(tally: "Tally") -> str:
     shares = (("recall", tally.recall), ("precision", tally.precision))
     figures = [f"{name} {'-' if share is None else f'{share:.0%}'}" for name, share in shares]
     figures += [f"{tally.kinds[kind]} {kind}" for kind in ("revealed", "contradicted", "invented")]
-    return ", ".join(figures) + f"; {tally.mind_reading} of {tally.replies} replies read minds"
+    told = [
+        f"{tally.reasons[why]} {words}"
+        for why, words in REASONS.items()
+        if why != "scheduled" and tally.reasons[why]
+    ]
+    parts = [", ".join(figures), f"{tally.mind_reading} of {tally.replies} replies read minds"]
+    return "; ".join([*parts, *([f"told: {', '.join(told)}"] if told else [])])

@@ -17,9 +17,9 @@ def doctor(
     config: ConfigFile = None,
     seed: Seed = None,
     as_json: Json = False,
-    talk: Annotated[bool, typer.Option(help="Let each role make one call of its own.")] = True,
+    talk: Annotated[bool, typer.Option(help="Make one real call for each role.")] = True,
 ) -> None:
-    """Check the installation, the settings, and what each role gets of its model.
+    """Check the installation, the settings, and that each model's answers are usable.
 
     Example: `aloe doctor --model openai:gpt-4o-mini`
     """

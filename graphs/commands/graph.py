@@ -1,4 +1,4 @@
-"""`aloe graph`: the state machines, as they are."""
+"""`aloe graph`: draws the state machines."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ class Name(StrEnum):
 
 def graph(
     name: Annotated[
-        Name, typer.Argument(help="`tree` (with its turns), `turn` alone, or `pool`.")
+        Name, typer.Argument(help="`tree` (including turns), `turn` alone, or `pool`.")
     ] = Name.tree,
     as_json: Json = False,
 ) -> None:

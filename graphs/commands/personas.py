@@ -1,7 +1,7 @@
 """`aloe personas`: the commands around the persona pool.
 
-Only what a person sees and types is here; growing is `aloe.graphs.growth`, everything about the
-pool itself is `memory`. Heavy packages are imported when a command runs: `--help` is instant.
+Only the user interface is here; growth is in `aloe.graphs.growth`, and everything about the pool
+itself in `memory`. Heavy packages are imported when a command runs, so `--help` is instant.
 """
 
 from pathlib import Path
@@ -38,14 +38,15 @@ app = typer.Typer(
 @app.command()
 def grow(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="personas.jsonl to grow.")],
-    count: Annotated[int | None, typer.Option("--count", help="Personas wanted.")] = None,
+    count: Annotated[int | None, typer.Option("--count", help="Number of personas.")] = None,
     seeds: Annotated[
         Path | None,
         typer.Option("--seeds", metavar="DIR", help="profiles.jsonl and personalities.jsonl."),
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Writer calls in flight.")] = None,
     compose: Annotated[
-        bool, typer.Option("--compose", help="Put shipped sentences together; no model.")
+        bool,
+        typer.Option("--compose", help="Compose shipped sentences; no model."),
     ] = False,
     model: ModelName = None,
     base_url: BaseUrl = None,
@@ -56,8 +57,8 @@ def grow(
 ) -> None:
     """Grow a pool of personas with a model, without near-duplicates.
 
-    Writes FILE and, beside it, a folder with the vectors and the fate of every candidate. The same
-    command again goes on where the last one stopped.
+    Writes FILE and, beside it, a folder with the vectors and what became of every candidate. The
+    same command resumes where the last one stopped.
 
     Example: `aloe personas grow --count 100 --out personas.jsonl`
     """
@@ -75,7 +76,7 @@ def grow(
     ).with_model(model, base_url)
     size, target = count_saved(out), resolved.personas.target
     if size >= target:
-        show(f"{out} holds {size} personas, {target} were wanted: all done.", as_json=as_json)
+        show(f"{out} already holds {size} personas ({target} requested).", as_json=as_json)
         result = {"ended": "target", "personas_now": 0, "calls": 0}
         finish({"out": str(out), "personas": size, **result}, as_json=as_json)
         return
@@ -91,6 +92,7 @@ app.command("check")(persona_reports.check)
 app.command("calibrate")(persona_reports.calibrate)
 app.command("split")(persona_files.split)
 app.command("export")(persona_files.export)
+app.command("verifiable")(persona_files.compose_verifiable)
 app.command("import")(persona_import.import_files)
 
 
@@ -198,8 +200,8 @@ def _describe_end(out: Path, display: GrowthDisplay, ended: "Ended") -> Text:
     said = f"{out}: {display.progress.size} personas."
     if ended == "saturated":
         said += (
-            f" Saturated before {display.progress.target}: hardly any candidate is new or sound. "
-            "More seeds, another model or a higher temperature bring more."
+            f" Saturated before {display.progress.target}: hardly any candidate is new and valid. "
+            "Try more seeds, another model or a higher temperature."
         )
     return Text(said)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import (
     BaseUrl,
     ConfigFile,
+    Disclosure,
     Json,
     MaxCalls,
     MaxCost,
@@ -44,8 +45,30 @@ class SimulateOptions:
     extend: Annotated[
         Path | None,
         typer.Option(
-            "--extend", metavar="DIR", help="Finished run whose trees grow to more turns in --out."
+            "--extend",
+            metavar="DIR",
+            help="Finished run whose trees get more turns in --out.",
         ),
+    ] = None
+    rollouts: Annotated[
+        int | None,
+        typer.Option(
+            "--rollouts", min=1, help="With --extend: continue compared replies so often."
+        ),
+    ] = None
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy", metavar="ASSISTANT", help="Who answers in rollouts; default: a draw."
+        ),
+    ] = None
+    horizon: Annotated[
+        int | None,
+        typer.Option("--horizon", min=2, help="Turns that rollouts reach, the reply's included."),
+    ] = None
+    until_turn: Annotated[
+        int | None,
+        typer.Option("--until-turn", min=1, help="Last turn whose replies rollouts continue."),
     ] = None
     trees: Annotated[int | None, typer.Option("--trees", help="How many trees.")] = None
     turns: Annotated[int | None, typer.Option("--turns", help="User messages on a path.")] = None
@@ -60,32 +83,33 @@ class SimulateOptions:
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Trees in flight at once.")
     ] = None
+    disclosure: Disclosure = None
     workers: Annotated[
         int | None,
-        typer.Option("--workers", help="Processes; default: one for every 128 trees in flight."),
+        typer.Option("--workers", help="Processes; default: one per 128 trees in flight."),
     ] = None
     engine: Annotated[
         str | None,
-        typer.Option("--engine", metavar="local|ray", help="Where the workers are."),
+        typer.Option("--engine", metavar="local|ray", help="Where the workers run."),
     ] = None
     ray_address: Annotated[
         str | None,
         typer.Option(
             "--ray-address",
             metavar="STR",
-            help="Ray cluster, auto or HOST:PORT; default: a Ray of this machine for this run.",
+            help="Ray cluster, auto or HOST:PORT; default: start Ray here for this run.",
         ),
     ] = None
     max_cost: MaxCost = None
     max_calls: MaxCalls = None
     max_tokens: MaxTokens = None
     record: Annotated[
-        Path | None, typer.Option("--record", metavar="FILE", help="Keep all answers in FILE.")
+        Path | None, typer.Option("--record", metavar="FILE", help="Record all answers in FILE.")
     ] = None
     replay: Annotated[
         Path | None,
         typer.Option(
-            "--replay", metavar="FILE", help="Take all answers from FILE; no server is asked."
+            "--replay", metavar="FILE", help="Take all answers from FILE; calls no server."
         ),
     ] = None
     fork: Annotated[
@@ -93,7 +117,7 @@ class SimulateOptions:
         typer.Option(
             "--fork",
             metavar="NEWDIR",
-            help="Run in NEWDIR, using again what answers of --out still fit.",
+            help="Run in NEWDIR, reusing the answers of --out that still fit.",
         ),
     ] = None
     model: ModelName = None
@@ -115,16 +139,22 @@ class SimulateOptions:
             )
         if self.extend:
             self._check_extend(self.extend)
+        if not (self.extend and self.rollouts) and (
+            extra := self._given("policy", "horizon", "until_turn")
+        ):
+            raise ConfigError(f"{extra}: of rollouts; ask for them with --extend DIR --rollouts N")
+        if self.rollouts and not self.extend:
+            raise ConfigError("--rollouts continues a finished run; name it with --extend DIR")
         if self.fork:
             self._check_fork(self.fork)
 
     def _check_extend(self, extended: Path) -> None:
-        taken_over = ("personas", "trees", "seed", "config", "model", "base_url")
+        taken_over = ("personas", "trees", "disclosure", "seed", "config", "model", "base_url")
         if extra := self._given(*taken_over):
-            raise ConfigError(f"--extend takes that over from {extended}; leave out {extra}")
+            raise ConfigError(f"--extend takes its settings from {extended}; leave out {extra}")
         if extended.resolve() == self.out.resolve():
             raise ConfigError(
-                "--extend leaves the finished run as it is; name another folder as --out"
+                "--extend does not change the finished run; name another folder as --out"
             )
 
     def _check_fork(self, fork: Path) -> None:
@@ -135,7 +165,7 @@ class SimulateOptions:
                 f"{self.out} holds no run to fork; name it as --out, the new one as --fork"
             )
         if fork.resolve() == self.out.resolve():
-            raise ConfigError("--fork leaves the run in --out as it is; name another folder")
+            raise ConfigError("--fork does not change the run in --out; name another folder")
 
     def _given(self, *names: str) -> str:
         """Return those of the flags that were given, as a person types them."""
@@ -151,6 +181,8 @@ class SimulateOptions:
             "simulation.trees": self.trees,
             "simulation.turns": self.turns,
             "simulation.expansion": self.expansion,
+            **self._rollouts(),
+            "user.disclosure": self.disclosure,
             "simulation.concurrency": self.concurrency,
             # What is replayed is asked of nobody, so there is nothing to spread.
             "simulation.workers": 1 if self.replay else self.workers,
@@ -163,6 +195,18 @@ class SimulateOptions:
         file = self.extend / "config.toml" if self.extend else self.config
         return settings.load(file, flags).with_model(self.model, self.base_url)
 
+    def _rollouts(self) -> dict[str, Any]:
+        """Return the settings of rollouts; those of the run that is extended are its own."""
+        if not self.extend:
+            return {}
+        given = {
+            "count": self.rollouts,
+            "policy": self.policy,
+            "horizon": self.horizon,
+            "until_turn": self.until_turn,
+        }
+        return {"simulation.rollouts": {k: v for k, v in given.items() if v is not None}}
+
 
 @with_flags
 def simulate(options: SimulateOptions) -> None:
@@ -170,7 +214,9 @@ def simulate(options: SimulateOptions) -> None:
 
     Writes DIR/config.toml, DIR/trees.jsonl and DIR/events.jsonl. The same command again goes on
     where the last one stopped. With `--extend` the trees and settings of a finished run are taken
-    over, no call of it is repeated, and only --turns, --concurrency and the expansion may change.
+    over, no call of it is repeated, and only --turns, --concurrency and the expansion may change;
+    `--rollouts N` continues its compared replies until each has N continuations, for
+    `aloe relabel`.
     A run that stops at --max-cost, --max-calls or --max-tokens, which count what the folder has
     cost in all, ends with exit code 3 and goes on with a higher cap.
 
@@ -232,8 +278,8 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
     )
     if stopped:
         say(
-            f"stopped at the budget: {stopped}; what is finished is kept, the same command "
-            "with a higher cap goes on",
+            f"stopped at the budget: {stopped}; finished work is kept: to resume, run the same "
+            "command with a higher cap",
             style="red",
         )
         raise typer.Exit(BUDGET_SPENT)
@@ -245,6 +291,15 @@ def _announce(simulation: "Simulation", forecast: "Forecast", calls: "CallLog") 
     if simulation.forked:
         changed = "; ".join(simulation.changes()) or "no setting differs"
         say(f"fork of {simulation.forked.path}: {changed}")
+    starts = [each.start for each in simulation.wanted if each.start]
+    if simulation.config.simulation.rollouts.count and not all(
+        start.persona.preferences for start in starts
+    ):
+        say(
+            "replies of rollouts have no siblings to be judged against: for personas without "
+            "checkable wishes give their levels with `aloe relabel --levels`",
+            style="yellow",
+        )
     if not simulation.replayed:
         say(forecast.line())
         if forecast.exceeds(calls.budget.limits, simulation.history.spent):

@@ -1,4 +1,4 @@
-"""`aloe personas export | split`: handing personas on."""
+"""`aloe personas export | verifiable | split`: files of personas."""
 
 import csv
 import gzip
@@ -31,11 +31,13 @@ class Format(StrEnum):
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; .gz compresses.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="File to write; .gz compresses.")
+    ],
     file: PoolFile = None,
     form: Annotated[
         Format,
-        typer.Option("--format", help="`jsonl`: all of it. `hub`: {persona} lines. `csv`: texts."),
+        typer.Option("--format", help="`jsonl`: everything. `hub`: {persona} lines. `csv`: texts."),
     ] = Format.jsonl,
     count: Annotated[
         int | None, typer.Option("--count", min=1, help="Only this many, drawn at random.")
@@ -43,9 +45,9 @@ def export(
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """Write a pool in another form, or draw a few personas from it.
+    """Write a pool in another format, or a random sample of it.
 
-    Ids and facts follow from the texts, so a compressed file leaves them out.
+    Ids and facts are derived from the texts, so a compressed file leaves them out.
 
     Example: `aloe personas export --count 100 --out personas.jsonl`
     """
@@ -91,6 +93,38 @@ def _csv(personas: "Sequence[Persona]") -> str:
     return text.getvalue()
 
 
+def compose_verifiable(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; .gz compresses.")],
+    count: Annotated[int, typer.Option("--count", min=1, help="How many.")] = 10,
+    wishes: Annotated[int, typer.Option("--wishes", min=1, help="Wishes of each.")] = 4,
+    about: Annotated[
+        str | None,
+        typer.Option("--about", help="Dimensions to draw from, such as emoji,lists,length."),
+    ] = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Compose personas whose wishes about replies a program can check; no model writes them.
+
+    Example: `aloe personas verifiable --count 20 --out personas.jsonl`
+    """
+    from aloe.files.writing import replace_bytes
+    from aloe.memory.verifiable.catalogue import DIMENSIONS
+    from aloe.memory.verifiable.generation import generate
+    from aloe.schema import derive_seed
+
+    named = [name.strip() for name in about.split(",")] if about else list(DIMENSIONS)
+    if unknown := [name for name in named if name not in DIMENSIONS]:
+        raise ConfigError(f"--about: '{unknown[0]}' is none of {', '.join(DIMENSIONS)}")
+    if wishes > len(named):
+        raise ConfigError(f"--wishes: {wishes} are more than the {len(named)} dimensions")
+    seeds = (derive_seed("personas verifiable", seed or 0, number) for number in range(count))
+    personas = [generate(each, wishes=wishes, about=named) for each in seeds]
+    replace_bytes(out, _encoded(personas, Format.jsonl, compressed=out.suffix == ".gz"))
+    show(Text(f"{out}: {count} personas with {wishes} wishes each."), as_json=as_json)
+    finish({"out": str(out), "personas": count}, as_json=as_json)
+
+
 def split(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="personas.jsonl to split.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the three files.")],
@@ -99,7 +133,7 @@ def split(
     ] = "80,10,10",
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", help="Similarity from which two personas stay together."),
+        typer.Option("--threshold", help="Similarity above which two personas stay on one side."),
     ] = None,
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="More training personas.")
@@ -110,8 +144,8 @@ def split(
 ) -> None:
     """Split a pool by cluster into DIR/train.jsonl, validation.jsonl and test.jsonl.
 
-    No test or validation persona is closer than the threshold to a training persona; one that is
-    (to those in `--against`, say) is refused and named.
+    No test or validation persona is closer than the threshold to a training persona; any that is
+    (to those in `--against`, say) is rejected and named.
 
     Example: `aloe personas split personas.jsonl --out split --shares 80,10,10`
     """

@@ -1,4 +1,4 @@
-"""`aloe personas import`: bringing in what others wrote, and saying what was left out and why."""
+"""`aloe personas import`: reads other tools' personas and reports what was skipped and why."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +33,7 @@ def import_files(
         typer.Option("--personality-column", metavar="NAME", help="The same for the personality."),
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Set broken records aside and keep the rest.")
+        bool, typer.Option("--skip-bad", help="Skip broken records and keep the rest.")
     ] = False,
     keep_near: Annotated[
         bool, typer.Option("--keep-near", help="Keep near-duplicates too.")
@@ -43,8 +43,8 @@ def import_files(
 ) -> None:
     """Import the original ALOE files, PersonaHub, Nemotron-Personas or any table of personas.
 
-    Every profile is joined with an imported personality that does not contradict it; where there
-    are none, with one of the shipped seeds.
+    Each profile is paired with an imported personality that does not contradict it, or if there
+    is none, with one of the shipped seeds.
 
     Example: `aloe personas import profile.jsonl personality.jsonl --out personas.jsonl`
     """

@@ -31,7 +31,7 @@ NUMERIC = {"count", "share", "target", "candidates", "accepted of the last stret
 
 PoolFile = Annotated[
     Path | None,
-    typer.Argument(metavar="[FILE]", help="personas.jsonl or .jsonl.gz; the shipped pool if left."),
+    typer.Argument(metavar="[FILE]", help="personas.jsonl or .jsonl.gz [the shipped pool]."),
 ]
 
 
@@ -65,7 +65,7 @@ def load_vectors(
 def show_personas(
     file: PoolFile = None,
     persona: Annotated[
-        str | None, typer.Option("--id", help="Only this persona (the start of its id will do).")
+        str | None, typer.Option("--id", help="Only this persona (the start of its id is enough).")
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="How many to show.")] = 5,
     as_json: Json = False,
@@ -265,12 +265,12 @@ def _first(found: dict[str, tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]
 
 def calibrate(
     pairs: Annotated[
-        Path | None, typer.Option("--pairs", metavar="FILE", help="Labelled pairs of your own.")
+        Path | None, typer.Option("--pairs", metavar="FILE", help="Your own labelled pairs.")
     ] = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show what each threshold gets wrong on labelled pairs, and which one to take.
+    """Show the errors of each threshold on labelled pairs, and which one to use.
 
     Example: `aloe personas calibrate --pairs my-pairs.jsonl`
     """
@@ -291,7 +291,7 @@ def calibrate(
         if any(pair.kind == kind for pair in labelled)
     ]
     table = _table(
-        "what a threshold gets wrong",
+        "errors by threshold",
         ("threshold", "kind", "near-copies let in", "new ones refused"),
         (
             (

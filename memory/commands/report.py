@@ -16,14 +16,14 @@ def report(
         Path | None, typer.Option("--out", metavar="FILE", help="Default: DIR/report.html.")
     ] = None,
     count: Annotated[
-        int, typer.Option("--count", min=0, help="How many trees can be opened in the page.")
+        int, typer.Option("--count", min=0, help="How many trees the page includes.")
     ] = 200,
     as_json: Json = False,
 ) -> None:
     """Write one HTML page with the figures, curves and trees of a run.
 
-    The page is one file: it opens from disk, asks the network for nothing and can be sent to
-    anybody. The figures and curves are of all trees, however many can be opened.
+    The page is a single file that opens from disk, loads nothing from the network and can be
+    shared. Figures and curves cover all trees, however many the page includes.
 
     Example: `aloe report runs/first`
     """

@@ -31,12 +31,15 @@ def trace(
         str | None, typer.Option("--tree", metavar="ID", help="Draw this one; a prefix is enough.")
     ] = None,
     first: Annotated[bool, typer.Option("--first", help="Draw the first tree.")] = False,
+    highlight: Annotated[
+        bool, typer.Option("--highlight", help="Show the exchange with the clearest preference.")
+    ] = False,
     node: Annotated[
         str | None, typer.Option("--node", metavar="ID", help="Show all calls for one message.")
     ] = None,
     diff: Annotated[
         str | None,
-        typer.Option("--diff", metavar="ID", help="Compare a reply, or a message's, side by side."),
+        typer.Option("--diff", metavar="ID", help="Show the replies to a message side by side."),
     ] = None,
     agent: Annotated[
         str | None, typer.Option("--agent", metavar="NAME", help="List the calls of one agent.")
@@ -44,22 +47,22 @@ def trace(
     search: Annotated[
         str | None,
         typer.Option(
-            "--search", metavar="TEXT", help="Only what holds this text; a drawing marks it."
+            "--search", metavar="TEXT", help="Only what contains this text; drawings highlight it."
         ),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Show long messages to their end.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show long messages in full.")] = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Watch the calls of a running simulation.")
     ] = False,
     tui: Annotated[bool, typer.Option("--tui", help="Browse with the arrow keys.")] = False,
     svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Save the picture as well.")
+        Path | None, typer.Option("--svg", metavar="FILE", help="Also save the picture.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List the trees of a run, draw one of them, or show one message with all its calls.
 
-    Ids stand in the list and in the drawings; the first digits are enough.
+    Ids are shown in the list and the drawings; the first few digits are enough.
 
     Example: `aloe trace runs/first --tree 3fa9`
     """
@@ -72,7 +75,7 @@ def trace(
     if tui:
         trace.browse()
         return
-    picture, result = trace.picture(node, diff)
+    picture, result = trace.highlight() if highlight else trace.picture(node, diff)
     show(picture, as_json=as_json, lines=agent is not None and not node)
     if svg:
         from aloe.views.picture import save_svg
@@ -116,6 +119,15 @@ class _Trace:
         if self.wanted or self.first:
             return self._drawing(self._tree())
         return self._listing()
+
+    def highlight(self) -> tuple[RenderableType, dict[str, Any]]:
+        """Return the exchange whose preference is clearest, for a person and for a machine."""
+        from aloe.memory.highlight import find_highlight
+
+        found = find_highlight([self._tree()] if self.wanted or self.first else self.trees)
+        if found is None:
+            raise InputError(self.run, "no comparison here has a preference")
+        return found, found.result()
 
     def _tree(self) -> "Tree":
         found = [each for each in self.trees if each.id.startswith(self.wanted or "")]
@@ -230,7 +242,7 @@ class _Trace:
                     show(call_line(each), as_json=as_json, lines=True)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        stderr().print(f"nobody is working on {self.run}", style="dim", highlight=False)
+        stderr().print(f"no process is working on {self.run}", style="dim", highlight=False)
         finish({"calls": seen}, as_json=as_json)
 
     def browse(self) -> None:

@@ -1,4 +1,4 @@
-"""`aloe trees`: put trees together, cut them back, or read them from the paper's layout."""
+"""`aloe trees`: merge trees, prune them, or import them from the paper's layout."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,9 +26,9 @@ def merge_(
     out: Out,
     as_json: Json = False,
 ) -> None:
-    """Put the trees of several runs into one file; trees of one id become one tree.
+    """Merge the trees of several runs into one file; trees with the same id become one.
 
-    Where two runs disagree about a node or a comparison, the run named first is kept.
+    Where two runs disagree about a node or a comparison, the first one named wins.
 
     Example: `aloe trees merge runs/monday runs/tuesday --out week.jsonl`
     """
@@ -43,14 +43,15 @@ def prune_(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
     out: Out,
     turns: Annotated[
-        int | None, typer.Option("--turns", min=1, help="Keep no more turns than these.")
+        int | None, typer.Option("--turns", min=1, help="Keep at most this many turns.")
     ] = None,
     spoiled: Annotated[
-        bool, typer.Option("--spoiled", help="Cut where the simulated user spoiled the rest.")
+        bool,
+        typer.Option("--spoiled", help="Cut where the simulated user spoiled the rest."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Cut subtrees off; the run itself stays as it is.
+    """Cut off subtrees; the run itself is not changed.
 
     Example: `aloe trees prune runs/first --spoiled --out clean.jsonl`
     """
@@ -73,8 +74,8 @@ def import_(
 ) -> None:
     """Make trees of conversations in the layout of the original ALOE data.
 
-    That is what `aloe export --format aloe` writes, and the conversations.jsonl of the paper. The
-    judge of every preference is called `imported`; a persona that the file does not give is empty.
+    `aloe export --format aloe` writes it, and so is the paper's conversations.jsonl. Every
+    preference's judge is called `imported`; personas missing from the file are left empty.
     Example: `aloe trees import conversations.jsonl --out trees.jsonl`
     """
     from aloe.memory.conversations import read_conversations
@@ -84,14 +85,14 @@ def import_(
     turns = sum(node.role == "user" for tree in trees for node in tree.nodes)
     judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in trees)
     if alike := turns - judged:
-        say(f"{alike} of {turns} turns hold one reply twice, which is no comparison")
+        say(f"{alike} of {turns} turns have the same reply twice, so nothing to compare")
     _write(trees, out, as_json=as_json)
 
 
 def _check_apart(source: Path, out: Path) -> None:
     """Make sure that what is read is not written over."""
     if source.resolve() == out.resolve():
-        raise ConfigError(f"--out is the file that is read ({source}); name another")
+        raise ConfigError(f"--out is also the input ({source}); name another file")
 
 
 def _write(trees: Iterable["Tree"], out: Path, *, as_json: bool) -> None:

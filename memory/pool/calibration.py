@@ -1,17 +1,15 @@
 """The threshold, from labelled pairs instead of a guess.
 
-`memory/pool/pairs.jsonl` holds pairs that a person labelled: one person told twice in other words
-(`same`), or two people (`different`), among them hard ones: the same trade in the same country, a
-personality and its opposite. A threshold errs in two ways. It lets a near-copy in, which then
-counts twice in everything that is measured; or it refuses somebody new, which costs one more
-candidate.
-The threshold chosen is the lowest that refuses no more than `MAX_REFUSED` of the pairs labelled
-`different`; what it misses is then what it is, and the table says so, for profiles and
-personalities apart.
+`memory/pool/pairs.jsonl` holds pairs labelled by a person: paraphrases of one person (`same`), or
+two people (`different`), including hard ones: the same trade in the same country, a personality and
+its opposite. A threshold errs in two ways. It lets in a near-copy, which then counts twice in
+everything that is measured; or it rejects somebody new, which costs one more candidate. The
+threshold chosen is the lowest that rejects no more than `MAX_REFUSED` of the pairs labelled
+`different`; the table shows what it then misses, for profiles and personalities separately.
 
-Embeddings see topics better than negations: "I want lists" and "I hate lists" look alike. So for
-personalities no threshold is without error, and a low one would refuse just the contrasts that a
-pool is for.
+Embeddings capture topics better than negation: "I want lists" and "I hate lists" look alike. So no
+threshold for personalities is free of errors, and a low one would reject the very contrasts a pool
+is for.
 """
 
 from collections.abc import Sequence

@@ -1,17 +1,17 @@
-"""The files of a pool: personas.jsonl, and beside it what is needed to keep near-copies out.
+"""The files of a pool: personas.jsonl, and what is needed to keep near-copies out.
 
-    personas.jsonl      the truth: one admitted persona a line, appended and flushed
-    personas.pool/      follows it, and can be deleted: it is made again at the next start
+    personas.jsonl      the pool itself: one admitted persona per line, appended and flushed
+    personas.pool/      derived from it; can be deleted and is rebuilt at the next start
         chroma/         vectors of every profile and personality (not with a Chroma server)
-        growth.jsonl    the fate of every candidate, with the reason
+        growth.jsonl    what became of every candidate, with the reason
         events.jsonl    every model call
         lock            held by the one process that may write
 
-A persona is admitted when its line is whole. Vectors are written after the line; so a kill at any
-moment leaves at most a torn last line, which is cut off, and a store that lags behind, which is
-brought level: ids are content hashes of the texts, so what is missing or left over is a set
-difference. Chroma's embedded store allows one writer, hence the lock; several machines use one
-Chroma server (`personas.store = "http://host:8000"`), each with a JSONL file of its own.
+A persona is admitted once its line is complete. Vectors are written after the line, so a kill at
+any moment leaves at most a torn last line, which is cut off, and a store that lags behind, which is
+synced: ids are content hashes of the texts, so what is missing or left over is a set difference.
+Chroma's embedded store allows one writer, hence the lock; several machines use one Chroma server
+(`personas.store = "http://host:8000"`), each with its own JSONL file.
 """
 
 import os

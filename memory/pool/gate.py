@@ -1,7 +1,8 @@
 """The gate of a pool: who is new, and who is a near-copy of somebody there.
 
-Profiles and personalities are gated apart: no two users live the same life, and no two have the
-same personality in other words. A persona is admitted when its line is whole; vectors follow.
+Profiles and personalities are gated separately: no two users have the same life, and no two the
+same personality in other words. A persona is admitted once its line is complete; the vectors
+follow.
 """
 
 from collections import Counter
@@ -149,12 +150,12 @@ class PersonaPool:
     def _explain(self) -> AbstractContextManager[None]:
         return explain_store_failure(
             self.server or self.files.folder,
-            f"the {len(self)} personas are saved, and the same command goes on from there",
+            f"the {len(self)} personas are saved, and the same command resumes from there",
         )
 
     def _append(self, persona: Persona) -> None:
         path = self.files.personas
-        then = f"its {len(self)} personas are saved, and the same command goes on from there"
+        then = f"its {len(self)} personas are saved, and the same command resumes from there"
         append_lines(path, as_line(persona), then=then)
 
     def count(self, persona: Persona) -> None:

@@ -1,10 +1,9 @@
-"""The growth log: the fate of every candidate, and what is learned from it.
+"""The growth log: what became of every candidate, and what follows from it.
 
-growth.jsonl holds one line a candidate, in the order they were judged: what was asked for, whether
-it was accepted, or else the reasons and the text, so that refusals can be read afterwards. The
-saturation curve, the acceptance over the last window, and the number from which a resumed growth
-goes on (no seed is ever used twice) all come from here. It is a record, not the truth: without it
-a pool still opens.
+growth.jsonl holds one line per candidate, in the order they were judged: what was requested,
+whether it was accepted, and if not the reasons and the text, so that rejections can be inspected.
+The saturation curve, the acceptance over the last window, and the number at which growth resumes
+(no seed is ever used twice) all come from here. It is only a record: a pool opens without it.
 """
 
 from collections import Counter, deque
@@ -31,7 +30,7 @@ class Outcome(Record):
     """Content hash of the most similar description; None if the gate was not reached."""
     similarity: float | None = None
     text: str | None = None
-    """What was refused; an accepted text stands in personas.jsonl."""
+    """The text if it was refused; accepted texts are in personas.jsonl."""
 
     @classmethod
     def of(cls, number: int, given: Description, reasons: Sequence[str] = ()) -> "Outcome":
@@ -73,7 +72,7 @@ class GrowthLog:
             StoreError: the file cannot be written.
         """
         lines = "".join(o.model_dump_json(exclude_defaults=True) + "\n" for o in outcomes)
-        then = "admitted personas are saved, and the same command goes on from there"
+        then = "admitted personas are saved, and the same command resumes from there"
         append_lines(self._path, lines, then=then)
         for outcome in outcomes:
             self._count(outcome)

@@ -1,4 +1,4 @@
-"""Importing what others wrote into a pool, and saying what was left out and why."""
+"""Importing other tools' personas into a pool, and reporting what was skipped and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,19 +1,19 @@
 """The vectors of one kind of description: Chroma to find neighbours, an exact scan to be sure.
 
-Chroma's index (HNSW, cosine) is persistent and quick, but approximate: now and then it misses the
+Chroma's index (HNSW, cosine) is persistent and fast, but approximate: now and then it misses the
 nearest neighbour, and a missed near-duplicate stays in the pool for good. So a candidate that
-Chroma calls new is compared with every vector once more. That scan is exact and yet cheap: vectors
-are turned so that their first few coordinates carry most of their length, and by Cauchy-Schwarz
+Chroma considers new is checked against every vector. That scan is exact yet cheap: vectors are
+rotated so that their first few coordinates carry most of their length, and by Cauchy-Schwarz
 
     cos(a, b) <= head(a) . head(b) + |tail(a)| |tail(b)|
 
-so only the rows whose bound reaches the threshold are compared in full. A turn changes no cosine,
-whatever it was fitted on; the fit only decides how few rows are left. The length of the tail is
-kept as one more coordinate, which makes the bound a single product of matrices.
+so only the rows whose bound reaches the threshold are compared in full. A rotation changes no
+cosine, whatever it was fitted on; the fit only decides how few rows are left. The length of the
+tail is stored as one more coordinate, which makes the bound a single matrix product.
 
-On a server that several machines fill, a writer stores first, then reads what came in meanwhile and
-scans that too (see `DescriptionIndex.claim`). Such a server fails now and then at a question that
-meets another writer's change of the same collection; it is asked again.
+On a server that several machines fill, a writer stores first, then reads what has come in since and
+scans that too (see `DescriptionIndex.claim`). Such a server occasionally fails on a query that
+coincides with another writer's change of the same collection; the query is then repeated.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -229,7 +229,7 @@ class DescriptionIndex:
         two near-copies the one that came first stays, and whoever wrote the other sees it.
 
         Returns:
-            For each id that is not stored now, what stands in its way.
+            For each id that was not stored, what it is too close to.
         """
         ids, rows = list(vectors), np.stack(list(vectors.values()))
         # Chroma's `add` leaves what is there already, so the first writer of an id keeps it.

@@ -1,7 +1,7 @@
-"""A picture of a pool: the two directions in which its personas differ most, one dot a persona.
+"""A picture of a pool: the two directions in which personas differ most, one dot each.
 
 Principal components of the vectors, drawn as a PNG or with braille dots in a terminal. Dots are
-coloured by an axis, so that a colour that keeps to a corner shows an axis that the texts carry.
+coloured by an axis, so a colour confined to one corner shows that the texts reflect it.
 """
 
 from collections.abc import Sequence

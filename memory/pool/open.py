@@ -1,4 +1,4 @@
-"""A pool opened for writing: its store is brought level with what personas.jsonl says.
+"""A pool opened for writing, with its store synced to personas.jsonl.
 
 Vectors are written after the line of a persona, so after a kill the store lags behind. Ids are
 content hashes of the texts, so what is missing or left over is a set difference.

@@ -1,7 +1,7 @@
 """Which personality goes with which profile.
 
-Pairs are made at random among those that do not contradict each other, and each description is
-used once: no profile and no personality returns in a pool.
+Pairs are drawn at random among those that do not contradict each other, and each description is
+used once: no profile or personality occurs twice in a pool.
 """
 
 import random

@@ -1,8 +1,7 @@
 """What can be said about a pool: size, coverage, contradictions, nearest pairs, saturation.
 
-Everything is counted from the personas, their vectors and the growth log; the nearest pairs are
-exact (all with all), because this is the place where an approximate answer would hide what it
-should find.
+Everything is counted from the personas, their vectors and the growth log. The nearest pairs are
+exact (all pairs compared), because an approximate answer would hide the very thing it should find.
 """
 
 from collections import Counter

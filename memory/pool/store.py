@@ -1,4 +1,4 @@
-"""Where the vectors of a pool are kept: Chroma in a folder beside it, or a server that others fill.
+"""Where a pool's vectors are kept: Chroma in a folder beside it, or a shared server.
 
 A store remembers the embedder and the threshold that it was made with, and refuses others.
 """
@@ -17,8 +17,8 @@ from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.index import GRAPH, DescriptionIndex
 
 REMEDY = (
-    "the personas are in their own file and untouched; make room, start the server, or delete the "
-    "folder: it is made again"
+    "the personas are safe in their own file; free some space, start the server, or delete the "
+    "folder, which will be rebuilt"
 )
 """What can be done about a store that fails before anything was admitted."""
 
@@ -98,8 +98,8 @@ def open_collection(
     for what, now in made_with.items():
         if stored.get(what) != now:
             raise StoreError(
-                f"{where} was made with {what} {stored.get(what)}, now it is {now}; go back to "
-                "that, name another --out, or delete it to embed again"
+                f"{where} was made with {what} {stored.get(what)}, now it is {now}; change it "
+                "back, name another --out, or delete it to embed again"
             )
     return collection
 

@@ -1,41 +1,65 @@
-"""What the user of a verifiable persona says about replies, so that its wishes come to light."""
+"""How the user of a verifiable persona puts into words what it says.
 
-from collections.abc import Collection
+Nothing is said twice in a conversation in the same words: every wish has several phrases, and once
+all of them were said, words that own up to the repetition stand before one.
+"""
 
-from aloe.memory.verifiable.catalogue import find_wish
-from aloe.memory.verifiable.scoring import check_wishes
+import random
+from collections.abc import Collection, Sequence
+
+from aloe.config import Phrases
+from aloe.memory.verifiable.manners import find_manners
+from aloe.memory.verifiable.phrases import find_remarks, find_stated, find_traits
 from aloe.schema import Persona
 
 
 def find_revealed(persona: Persona, texts: Collection[str]) -> dict[str, str]:
-    """Return the wishes that the user's messages state, as a trait or as a remark."""
-    said = "\n".join(texts)
+    """Return the wishes of the persona that the user's messages state, in whatever words."""
+    stated = [find_stated(text) for text in texts]
     return {
         name: value
         for name, value in persona.preferences.items()
-        if (each := find_wish(name, value)).trait in said or each.remark in said
+        if any(each.get(name) == value for each in stated)
     }
 
 
-def react(persona: Persona, texts: Collection[str], reply: str | None) -> str:
-    """Return what the user says about replies now.
-
-    A wish that `reply` breaks comes first, as a remark, whether it was said before or not; then
-    the wishes not yet said, one a message, in the persona's order. Nothing is left to say once
-    all are said and kept.
+def state_wish(name: str, value: str, half: Phrases, said: str, seed: int) -> str:
+    """Return how the user says what it wants.
 
     Args:
-        persona: a verifiable persona.
-        texts: the user's messages so far.
-        reply: what the user reacts to; None opens the conversation.
+        name: a dimension.
+        value: the wanted value.
+        half: of the phrases.
+        said: all that the user said before.
+        seed: the same seed gives the same words.
     """
-    revealed = find_revealed(persona, texts)
-    unsaid = [name for name in persona.preferences if name not in revealed]
-    if reply is not None:
-        broken = [
-            name for name, fine in check_wishes(persona.preferences, reply).items() if not fine
-        ]
-        if broken:
-            name = next((each for each in broken if each in unsaid), broken[0])
-            return find_wish(name, persona.preferences[name]).remark
-    return find_wish(unsaid[0], persona.preferences[unsaid[0]]).trait if unsaid else ""
+    return say_anew(find_traits(name, value, half), half, said, seed)
+
+
+def remark_on(name: str, value: str, half: Phrases, said: str, seed: int) -> str:
+    """Return what the user says when a reply breaks a wish; the arguments are `state_wish`'s."""
+    return say_anew(find_remarks(name, value, half), half, said, seed)
+
+
+def say_again(name: str, value: str, half: Phrases, said: str, seed: int) -> str:
+    """Return how the user says that it told a wish before; the arguments are `state_wish`'s."""
+    phrases = find_traits(name, value, half)
+    fresh = tuple(each for each in phrases if each not in said) or phrases
+    return say_anew(_behind_openings(fresh, half), half, said, seed)
+
+
+def say_anew(phrases: Sequence[str], half: Phrases, said: str, seed: int) -> str:
+    """Return one of the phrases that was not said before; if all were, behind an opening.
+
+    Where even all of those were said, one is said again.
+    """
+    opened = _behind_openings(phrases, half)
+    for options in (phrases, opened):
+        if fresh := [each for each in options if each not in said]:
+            return random.Random(seed).choice(fresh)
+    return random.Random(seed).choice(opened)
+
+
+def _behind_openings(phrases: Sequence[str], half: Phrases) -> tuple[str, ...]:
+    openings = find_manners("again", half)
+    return tuple(f"{opening} {phrase}" for opening in openings for phrase in phrases)

@@ -143,7 +143,7 @@ def test_it_is_told_why_it_is_asked_again() -> None:
 )
 def test_the_end_of_a_conversation(text: str, turn: int, done: bool) -> None:
     agent = UserAgent(model=scripted_model(Seen("x")), calls=CallLog())
-    assert agent.done(PERSONA, user(text, turn=turn)) is done
+    assert agent.done(PERSONA, "t", [user(text, turn=turn)]) is done
 
 
 def test_a_branch_ends_early_if_asked_to() -> None:

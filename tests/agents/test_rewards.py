@@ -10,8 +10,11 @@ from aloe.agents.rating import PointwiseJudge
 from aloe.agents.rewards import JudgeReward, Users, check_columns, rules, talks
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
+from aloe.config import UserConfig
 from aloe.errors import CallError, ConfigError, ModelError
 from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.manners import find_manners
+from aloe.memory.verifiable.phrases import find_questions, find_stated
 
 BRIEF = find_wish("length", "brief")
 COLUMNS: dict[str, Any] = {
@@ -23,6 +26,7 @@ COLUMNS: dict[str, Any] = {
     "completion_ids": [[1], [2]],
     "log_metric": print,
 }
+HELP = "Oil the chain first. Then check the brakes, both tyres and the lights before you set off."
 PROMPTS = [[{"role": "user", "content": text}] for text in ("Hello.", "Good day.")]
 
 
@@ -79,10 +83,32 @@ def test_users_answer_by_rule_where_wishes_can_be_checked_and_by_model_elsewhere
         for prompt, reply in zip(PROMPTS, replies("x " * 80, "Well."), strict=True)
     ]
     by_rule, by_model = Users(model=user, wait=asyncio.run)(said, **COLUMNS)
-    assert BRIEF.remark in (by_rule or "")
+    assert find_stated(by_rule or "") == {"length": "brief"}
     assert by_model
     alone = Users(model=None, wait=asyncio.run)(said[:1], **COLUMNS)
     assert alone == [by_rule]
+
+
+@pytest.mark.parametrize("disclosure", ["answering", "reticent"])
+def test_users_answer_what_a_policy_asks(disclosure: Any) -> None:
+    user = UserAgent(model=builders.scripted_model(), calls=CallLog(),
+                     config=UserConfig(disclosure=disclosure))  # fmt: skip
+    ask = Users(model=user, wait=asyncio.run, config=user.config)
+    said = replies(
+        f"{HELP} {find_questions('length', 'test')[0]}", f"{HELP} What do you do for a living?"
+    )
+    heard = [[*prompt, *reply] for prompt, reply in zip(PROMPTS, said, strict=True)]
+    by_rule, by_model = ask(heard, **COLUMNS)
+    assert find_stated(by_rule or "") == {"length": "brief"}
+    assert "I sell tea." in (by_model or "")
+    again = [
+        [*talk, {"role": "user", "content": text}, *reply]
+        for talk, text, reply in zip(heard, (by_rule, by_model), said, strict=True)
+    ]
+    repeated, noted = ask(again, **COLUMNS)
+    assert find_stated(repeated or "") == {"length": "brief"}
+    assert any(opening in (repeated or "") for opening in find_manners("again", "train"))
+    assert "I sell tea." not in (noted or "")  # its words told that it was told
 
 
 def test_a_conversation_becomes_the_path_that_agents_know() -> None:

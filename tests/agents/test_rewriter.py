@@ -1,12 +1,13 @@
 import random
+from typing import get_args
 
 import pytest
 
 from aloe.agents.rewriter import EDITS, REACHABLE, rewrite, stated
+from aloe.config import Phrases
 from aloe.memory.verifiable.catalogue import DIMENSIONS
-from aloe.memory.verifiable.generation import generate
+from aloe.memory.verifiable.phrases import find_remarks, find_traits
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
-from aloe.memory.verifiable.talk import react
 
 REPLIES = (
     "Hey there! It's great that you don't mind. Have you tried walking? Walk 20 minutes.\n\n"
@@ -60,9 +61,8 @@ def test_an_empty_reply_stays_empty() -> None:
 
 
 def test_only_what_the_user_stated_is_known_and_the_latest_counts() -> None:
-    persona = generate(3, wishes=3)
-    said = react(persona, [], None)
-    assert stated([f"I keep three hens. {said} What now?"]).items() <= persona.preferences.items()
-    assert len(stated([said])) == 1
+    for half in get_args(Phrases):
+        for said in (*find_traits("emoji", "some", half), *find_remarks("emoji", "some", half)):
+            assert stated([f"I keep three hens. {said} What now?"]) == {"emoji": "some"}
     assert stated(["I want no emoji.", "An emoji would have been nice."]) == {"emoji": "some"}
     assert stated(["I keep three hens."]) == {}

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage
 from aloe.calls.event import Event, appending, read_events, write_event
 from aloe.calls.log import CallLog
 from aloe.calls.recorded_call import read_calls
+from aloe.calls.sample import sampling
 from aloe.config import Price
 from aloe.errors import CallError, Cause, StoreError, TransientCallError
 from aloe.models.open import Model, Reply
@@ -262,6 +263,28 @@ def test_a_line_answers_one_call_only() -> None:
     log.remember([json.loads(file.getvalue())])
     model = scripted_model(Counting("now"))
     assert [ask(log, model).text for _ in range(2)] == ["then", "now"]
+
+
+def test_samples_are_other_calls() -> None:
+    file, asked = StringIO(), []
+
+    def note(_messages: Sequence[Any], arguments: dict[str, Any]) -> str:
+        asked.append(arguments["seed"])
+        return f"{len(asked)}"
+
+    def sample(log: CallLog, number: int) -> str:
+        with sampling(number):
+            return ask(log, model, seed=number // 3).text
+
+    log, model = CallLog(file), scripted_model(note)
+    found = [sample(log, number) for number in range(5)]
+    assert found == ["1", "2", "3", "4", "5"]
+    assert asked[0] == 0, "the first sample is what is said outside of any"
+    assert len(set(asked)) == 5
+    again = CallLog()
+    again.remember(map(json.loads, file.getvalue().splitlines()))
+    assert [sample(again, number) for number in range(5)] == found
+    assert again.totals.replayed == 5
 
 
 def test_a_carried_line_stands_whatever_came_of_it() -> None:

@@ -8,6 +8,7 @@ from aloe.calls.forecast import RoleUsage, count_exchanges, forecast
 from aloe.calls.history import History
 from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config, Price, SimulationConfig
+from aloe.memory.verifiable.generation import generate
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,15 @@ def test_a_tournament_asks_for_less() -> None:
     ahead = forecast(own, PERSONAS[:1], 1)
     assert ahead.least.calls == 2 * (6 + 2 * 3) <= log.totals.calls
     assert log.totals.calls <= ahead.most.calls == 2 * (6 + 2 * 6)
+
+
+def test_rules_play_who_answers_about_wishes_that_a_program_checks() -> None:
+    persona = generate(5)
+    for disclosure in ("schedule", "reticent"):
+        own = config(turns=3).updated({"user.disclosure": disclosure}, source="test")
+        log = CallLog()
+        grow(own, persona=persona, calls=log)
+        assert forecast(own, [persona], 1).least.calls == log.totals.calls
 
 
 def test_the_run_of_the_paper() -> None:

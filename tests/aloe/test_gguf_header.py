@@ -42,7 +42,7 @@ def test_types_of_tensors_are_read_as_the_gguf_package_reads_them(file: Path) ->
 @pytest.mark.parametrize("cut", [0, 3, 30, 150])
 def test_a_file_that_was_cut_off_is_refused(file: Path, cut: int) -> None:
     file.write_bytes(file.read_bytes()[:cut])
-    with pytest.raises(ValueError, match="no GGUF file"):
+    with pytest.raises(ValueError, match="not a readable GGUF file"):
         read_header(file)
-    with pytest.raises(ValueError, match="no GGUF file"):
+    with pytest.raises(ValueError, match="not a readable GGUF file"):
         read_tensor_types(file)

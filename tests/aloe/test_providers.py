@@ -121,7 +121,7 @@ def test_thinking_goes_into_the_field_that_a_class_has(package: str) -> None:
     [
         ("no_such_package:ChatX", "pip install no-such-package"),
         ("langchain_strict:ChatNobody", "ChatNobody"),
-        ("langchain_strict:not_a_class", "is no chat model"),
+        ("langchain_strict:not_a_class", "is not a LangChain chat model"),
         ("langchain_strict", "cannot be found"),
     ],
 )

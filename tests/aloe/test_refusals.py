@@ -94,7 +94,7 @@ def test_it_is_told_which_role_and_setting() -> None:
     error = str(asyncio.run(run()))
     assert error.startswith("judge: 3 different calls were refused and none was answered: ")
     assert "'top_p' is not supported" in error
-    assert "see to models.judge.top_p" in error
+    assert "check models.judge.top_p" in error
 
 
 def test_one_tree_is_one_refusal_however_often_it_asks() -> None:

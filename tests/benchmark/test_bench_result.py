@@ -55,11 +55,11 @@ def test_a_broken_result_is_refused_with_its_place(
 ) -> None:
     path = tmp_path / "result.json"
     path.write_text(json.dumps(result.model_dump(mode="json") | change))
-    with pytest.raises(InputError, match=f"no result of a bench run: {said}"):
+    with pytest.raises(InputError, match=f"not the result of a bench run: {said}"):
         BenchResult.read(path)
     path.write_text("{")
-    with pytest.raises(InputError, match="no result of a bench run: Invalid JSON"):
+    with pytest.raises(InputError, match="not the result of a bench run: Invalid JSON"):
         BenchResult.read(path)
     path.unlink()
-    with pytest.raises(InputError, match="has not come to its end"):
+    with pytest.raises(InputError, match="the run has not finished"):
         BenchResult.read(path)

@@ -12,13 +12,17 @@ from demonstration import demonstrate
 
 from aloe.benchmark import decontamination
 from aloe.benchmark.cases import SUITES, Case, Probe, load_cases
+from aloe.benchmark.swaps import assign_stand_ins
+from aloe.config import Config
 from aloe.errors import ConfigError, InputError
 from aloe.memory.axes import AGE_BANDS, MIX
 from aloe.memory.descriptions import Description, Lineage
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import SHIPPED, read_personas
 from aloe.memory.pool.pairing import find_conflicts
+from aloe.memory.splitting import find_close_pairs
 from aloe.memory.validation import find_reasons
+from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import Fact, sentences
 from tests.builders import PERSONAS, persona_lines
@@ -32,6 +36,8 @@ SIZES = {
     "long": 24,
     "noisy": 45,
     "none": 40,
+    "ask": 100,
+    "ask-free": 100,
 }
 
 
@@ -56,6 +62,13 @@ def test_ids_name_what_is_played() -> None:
     other = case.model_dump(exclude={"id"}) | {"why": "another reason"}
     assert Case.model_validate(other).id == case.id
     assert Case.model_validate(other | {"mood": "curt"}).id != case.id
+    assert Case.model_validate(other | {"disclosure": "reticent"}).id != case.id
+
+
+def test_a_case_that_leaves_disclosure_to_the_settings_keeps_its_id() -> None:
+    case = load_cases("verifiable")[0]
+    assert case.id == "3084ca509ebc7615"  # as before a case could name it
+    assert "disclosure" not in case.model_dump()
 
 
 @pytest.mark.parametrize("name", ["aloe-100", "verifiable"])
@@ -144,11 +157,50 @@ def test_no_statement_of_the_hundred_stands_in_the_pool() -> None:
 
 
 def test_wishes_can_be_met_and_no_pool_of_four_holds_their_combination() -> None:
-    for name in ("verifiable", "flip-verifiable"):
+    for name, count in (("verifiable", 8), ("flip-verifiable", 8), ("ask", 5)):
         for case in load_cases(name):
             wishes = case.persona.preferences
-            assert len(wishes) == 8
+            assert len(wishes) == count
             assert measure_satisfaction(wishes, demonstrate(wishes)) == 1
+
+
+def test_what_askers_find_out_is_new_evenly_spread_and_not_asked_for_by_the_user() -> None:
+    cases = load_cases("ask")
+    sets = {case.personality: frozenset(case.persona.preferences.items()) for case in cases}
+    assert {(case.disclosure, case.turns, len(case.persona.preferences)) for case in cases} == {
+        ("reticent", 6, 5)
+    }
+    assert len(sets) == 50
+    assert max(len(one & other) for one, other in combinations(sets.values(), 2)) <= 2
+    wishes = Counter(each for wanted in sets.values() for each in wanted)
+    assert set(wishes.values()) <= {7, 8}
+    assert {name for name, _ in wishes} == DIMENSIONS.keys() - {"question"}
+    effort = {
+        sum(DIMENSIONS[name][0].value == value for name, value in each) for each in sets.values()
+    }
+    assert effort == {2, 3}
+
+
+def test_askers_meet_small_clusters_and_somebody_stands_in_for_everybody() -> None:
+    cases = load_cases("ask")
+    lives: dict[str, set[str]] = {}
+    for case in cases:
+        lives.setdefault(case.profile, set()).add(case.personality)
+    assert {len(each) for each in lives.values()} == {4}
+    assert set(Counter(case.personality for case in cases).values()) == {2}
+    assert max(len(one & other) for one, other in combinations(lives.values(), 2)) <= 1
+    texts = list({case.profile: case.persona.profile for case in cases}.values())
+    vectors = MiniLmEmbedder().embed(texts)
+    assert not find_close_pairs({"profile": vectors}, Config().personas.threshold)
+    stand_ins = assign_stand_ins(cases)
+    assert {case.id for case in cases} == set(stand_ins)
+    assert Counter(each.id for each in stand_ins.values()).most_common(1)[0][1] == 1
+
+
+def test_reticent_users_are_those_of_the_hundred() -> None:
+    hundred, reticent = load_cases("aloe-100"), load_cases("ask-free")
+    assert [case.persona for case in reticent] == [case.persona for case in hundred]
+    assert {case.disclosure for case in reticent} == {"reticent"}
 
 
 def test_flips_change_the_wishes_and_keep_the_life() -> None:

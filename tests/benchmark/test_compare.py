@@ -89,6 +89,9 @@ def test_what_else_differs_is_said() -> None:
     assert caveats(sides, [config(), config()]) == []
     (other,) = caveats(sides, [config(), config(user="openai:x")])
     assert "simulated user" in other
+    reticent = config().updated({"user.disclosure": "reticent"}, source="test")
+    (other,) = caveats(sides, [config(), reticent])
+    assert "settings of [user]" in other
     (judges,) = caveats(sides, [config(), config(panel=["openai:x"])])
     assert "judges" in judges
     broken = side("c", table(np.where(OWN > 3, NAN, OWN)))

@@ -34,9 +34,13 @@ def inspected(cases: Path, logs: Path, how: str) -> dict[str, Any]:
 
 
 def write_cases(path: Path, suite: str, turns: int = 3) -> Path:
+    users = zip(load_cases(suite)[::33], (None, "answering", "reticent"), strict=False)
     cases = [
-        case.model_copy(update={"turns": turns}).model_dump_json(exclude={"id"}) + "\n"
-        for case in load_cases(suite)[::33][:3]
+        case.model_copy(update={"turns": turns, "disclosure": disclosure}).model_dump_json(
+            exclude={"id"}
+        )
+        + "\n"
+        for case, disclosure in users
     ]
     path.write_text("".join(cases), encoding="utf-8")
     return path

@@ -5,7 +5,7 @@ from aloe.benchmark.cases import Probe
 from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, takes_up, used
 from aloe.memory.disclosures import DisclosureChecker, order_facts
 from aloe.memory.embedder import MiniLmEmbedder
-from aloe.schema import Persona, Tree
+from aloe.schema import Persona, Telling, Tree, UserNode
 
 PERSONA = Persona.of(
     "I mend bicycles in Porto. I am 34 years old. I have a son called Rui.", "I want short answers."
@@ -62,9 +62,24 @@ def test_a_right_answer_is_a_whole_word() -> None:
 def test_a_fact_before_its_turn_is_leaked() -> None:
     first, second, third = (fact.id for fact in order_facts(PERSONA, "t"))
     message = user("...", stated=(first, third, PERSONA.facts[-1].id))
-    assert leaked(PERSONA, message, "t") == (third,)
+    assert leaked(PERSONA, message, tree_with(message)) == (third,)
     later = message.model_copy(update={"turn": 3, "stated": (first, second, third)})
-    assert leaked(PERSONA, later, "t") == ()
+    assert leaked(PERSONA, later, tree_with(later)) == ()
+
+
+def test_of_who_tells_only_what_is_asked_for_all_that_was_not_told_is_leaked() -> None:
+    first, second, _ = (fact.id for fact in order_facts(PERSONA, "t"))
+    trait = PERSONA.facts[-1].id
+    told = (Telling(about=second, why="volunteered"),)
+    message = user("...", stated=(first, second, trait), told=told)
+    assert leaked(PERSONA, message, tree_with(message, "reticent")) == (first, trait)
+    silent = message.model_copy(update={"told": ()})
+    assert leaked(PERSONA, silent, tree_with(silent, "reticent")) == (first, second, trait)
+
+
+def tree_with(message: UserNode, disclosure: str | None = None) -> Tree:
+    return Tree(id="t", persona=PERSONA, seed=0, models={}, nodes=(message,), verdicts=(),
+                disclosure=disclosure)  # fmt: skip
 
 
 def tree_of(answer: str, stated: tuple[str, ...]) -> Tree:

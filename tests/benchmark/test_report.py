@@ -24,7 +24,7 @@ EVIL = "I say <script>document.title='owned'</script> & </script> a lot."
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bench of three cases, one with an evil persona, with a control."""
+    """A bench of three cases, one with an evil persona and one who answers, with a control."""
     from aloe.cli import main
 
     lines = []
@@ -33,7 +33,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         texts = {kind: raw["persona"][kind] for kind in ("profile", "personality")}
         if number == 1:
             texts["profile"] = f"{EVIL} {texts['profile']}"
-        lines.append(json.dumps(raw | {"persona": texts, "turns": 3}) + "\n")
+        told = {"disclosure": "answering"} if number == 2 else {}
+        lines.append(json.dumps(raw | {"persona": texts, "turns": 3} | told) + "\n")
     cases = tmp_path_factory.mktemp("cases") / "cases.jsonl"
     cases.write_text("".join(lines), encoding="utf-8")
     out = tmp_path_factory.mktemp("made") / "bench"
@@ -98,6 +99,8 @@ def test_every_dialogue_and_rating_is_in_the_page(bench: Bench) -> None:
     after = [one["after"][key] for one in turns if one["after"] for key in ("question", "answer")]
     assert len(after) == 12 * 2
     assert {one[key] for one in turns for key in ("u", "r")} | {*after} == said
+    why = [line.partition(":")[0] for one in turns for line in one["t"]]
+    assert why == ["told, its turn"] * (2 * 2 * 3)  # of the one case whose user answers
     ratings = [score for each in held for one in each["turns"] for score in one["s"]]
     assert len(ratings) == 12 * 3 * 2  # dialogues, turns, own and swapped
 

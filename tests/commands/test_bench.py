@@ -10,8 +10,13 @@ from command import Ran, RunAloe, StartAloe, wait_for
 from learners import cases
 from server import Answer, ChatServer, Request, completion, failure, scripted
 
+from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import SUITES, load_cases
 from aloe.benchmark.folder import read_bench
+from aloe.benchmark.parquet import write_parquet
+from aloe.benchmark.report import render_report
+from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.phrases import find_traits
 
 VANILLA = ["62.16", "68.92", "70.27", "74.32", "72.97", "74.32", "75.68", "78.38", "77.03", "79.73"]
 
@@ -36,7 +41,7 @@ def test_one_turn_is_too_short(aloe: RunAloe) -> None:
 
 
 S = "scripted:aloe.agents.scripted:reply"
-LEARN, IGNORE = "scripted:learners:learn", "scripted:learners:ignore"
+LEARN, IGNORE, ASK = (f"scripted:learners:{name}" for name in ("learn", "ignore", "ask"))
 
 
 def run(aloe: RunAloe, out: Path, *arguments: object, model: str = S) -> Ran:
@@ -96,6 +101,41 @@ def test_who_ignores_the_user_has_intervals_that_cover_zero(aloe: RunAloe, tmp_p
         found["learn"]["gain"]["value"] - found["ignore"]["gain"]["value"]
     )
     assert gain["p_value"] <= gain["p_holm"] < 0.05
+
+
+def test_who_asks_finds_out_what_reticent_users_want(aloe: RunAloe, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    found, out = {}, {}
+    for name, model in (("learn", LEARN), ("ask", ASK)):
+        out[name] = tmp_path / name
+        options = ("--cases", "ask", "--limit", 8, "--seeds", 1)
+        found[name] = run(aloe, out[name], *options, model=model).result["figures"]["ask"]
+    learn, ask = (each["candidate"] for each in found.values())
+    assert ask["known"]["value"] == ask["asked_new"]["value"] == 1
+    assert ask["needless"]["value"] == learn["questions"]["value"] == 0
+    assert learn["known"]["value"] < 0.5
+    assert "known_asked" not in learn or learn["known_asked"]["value"] == 0
+    heard = [
+        node.content
+        for tree in read_bench(out["ask"]).trees("candidate")
+        for node in tree.nodes[::2]
+    ]
+    wishes = [(name, each.value) for name, pair in DIMENSIONS.items() for each in pair]
+    for half, said in (("test", True), ("train", False)):
+        phrases = {text for each in wishes for text in find_traits(*each, half)}
+        assert any(text in message for text in phrases for message in heard) == said
+
+    lines = aloe("bench", "compare", out["learn"], out["ask"], "--json").result["comparisons"]
+    known = next(line for line in lines if line["metric"] == "known")
+    assert known["difference"]["low"] > 0
+    page = render_report(read_bench(out["ask"]))
+    for words in ("Known of the user", "known of user at the end", "the user told (asked)"):
+        assert words in page, words
+    assert "| 6 | 1.000" in render_card(read_bench(out["ask"]), ())
+    write_parquet(read_bench(out["ask"]), tmp_path / "scores.parquet")
+    rows = parquet.read_table(tmp_path / "scores.parquet").to_pylist()
+    assert {row["known"] for row in rows if row["turn"] == 6} == {5}
+    assert {row["answer"] for row in rows if row["turn"] == 1} == {"told"}
 
 
 def test_a_run_is_written_down_whole(aloe: RunAloe, tmp_path: Path) -> None:
@@ -311,6 +351,7 @@ def test_a_killed_run_goes_on_where_it_was(
         (["--judge", "openai:a", "--judge", "openai:a"], ["named twice"]),
         (["--cases", "verifiabel"], ["did you mean verifiable"]),
         (["--prior", "nowhere"], ["nowhere", "no finished benchmark"]),
+        (["--disclosure", "shy"], ["user.disclosure", "'reticent'"]),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
@@ -353,7 +394,7 @@ def test_compare_wants_two_folders_with_something_in_common(
     one, other = tmp_path / "one", tmp_path / "other"
     run(aloe, one, "--cases", taught, "--limit", 2, "--seeds", 1)
     run(aloe, other, "--cases", "verifiable", "--limit", 2, "--seeds", 1)
-    assert aloe("bench", "compare", one).is_one_line_about("two bench folders")
+    assert aloe("bench", "compare", one).is_one_line_about("two or more bench folders")
     assert aloe("bench", "compare", one, other).is_one_line_about("in common")
     assert aloe("bench", "compare", one, tmp_path).is_one_line_about("no finished benchmark")
 

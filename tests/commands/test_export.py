@@ -68,7 +68,7 @@ def test_a_tokenizer_that_is_none_stops_before_anything_is_written(
 ) -> None:
     out = tmp_path / "rows.jsonl"
     flags = ["--out", out, "--tokenizer", tmp_path / "none"]
-    assert aloe("export", run, "--format", "sft", *flags).is_one_line_about("is no folder")
+    assert aloe("export", run, "--format", "sft", *flags).is_one_line_about("is not a folder")
     assert aloe("export", run, "--format", "aloe", *flags).is_one_line_about("no prompts")
     assert not out.exists()
 
@@ -243,7 +243,7 @@ def test_a_folder_is_not_called_like_a_file(
 ) -> None:
     ran = aloe("export", run, "--format", "dpo", "--out", tmp_path / name)
     assert ran.code == 2
-    assert "ends like a file" in ran.err
+    assert "looks like a file" in ran.err
     assert not (tmp_path / name).exists()
 
 
@@ -252,7 +252,7 @@ def test_what_is_read_is_not_written_over(aloe: RunAloe, run: Path) -> None:
     for source in (run, run / "trees.jsonl"):
         ran = aloe("export", source, "--format", "dpo", "--out", run / "trees.jsonl")
         assert ran.code == 2
-        assert "is what is read" in ran.err
+        assert "is also the input" in ran.err
     assert (run / "trees.jsonl").read_bytes() == before
 
 
@@ -282,5 +282,5 @@ def test_a_folder_without_a_tokenizer_is_named_in_one_line(
         (tmp_path / "t" / "tokenizer.json").write_text(content)
     out = tmp_path / "rows.jsonl"
     ran = aloe("export", run, "--format", "dpo", "--out", out, "--tokenizer", tmp_path / "t")
-    assert ran.is_one_line_about("no folder with a tokenizer")
+    assert ran.is_one_line_about("not a folder with a tokenizer")
     assert not out.exists()

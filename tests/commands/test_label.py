@@ -42,7 +42,7 @@ def test_answers_are_kept_and_gone_on_with(
     assert first.code == 0
     assert first.result["labels"] == 2
     assert "1 of 5" in first.err
-    assert "goes on here" in first.err
+    assert "resumes here" in first.err
     press(monkeypatch, "?ts\nxb")  # keys without a meaning are passed over
     again = aloe("label", run, "--count", 5, "--json")
     assert "3 of 5" in again.err
@@ -120,7 +120,7 @@ def test_keys_of_a_terminal(run: Path) -> None:
     try:
         heard(terminal, b"q: stop", press=b"")
         heard(terminal, b"2 of", press=b"b")
-        heard(terminal, b"goes on here", press=b"q")
+        heard(terminal, b"resumes here", press=b"q")
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

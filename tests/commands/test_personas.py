@@ -34,7 +34,7 @@ def test_growing_and_growing_on(tmp_path: Path, bag_settings: Path, aloe: RunAlo
 
     again = aloe(*grow, "--count", 5)
     assert (again.code, again.result["calls"], again.result["personas"]) == (0, 0, 5)
-    assert "5 were wanted: all done" in again.err
+    assert "(5 requested)" in again.err
 
     more = aloe(*grow, "--count", 8)
     assert (more.result["personas"], more.result["personas_now"]) == (8, 3)
@@ -144,3 +144,21 @@ def test_every_verb_shows_an_example(aloe: RunAloe, verb: str) -> None:
     assert ran.code == 0
     assert "Example:" in ran.out
     assert f"aloe personas {verb}" in " ".join(ran.out.split())
+
+
+def test_verifiable_personas_are_composed(aloe: RunAloe, tmp_path: Path) -> None:
+    words = ("personas", "verifiable", "--count", 5, "--wishes", 2, "--seed", 3)
+    made = []
+    for name in ("a", "b"):
+        ran = aloe(*words, "--about", "emoji, lists, length", "--out", tmp_path / name, "--json")
+        assert ran.result["personas"] == 5
+        made.append((tmp_path / name).read_text())
+    assert made[0] == made[1]
+    personas = list(read_personas(tmp_path / "a"))
+    assert len({each.id for each in personas}) == 5
+    assert {len(each.preferences) for each in personas} == {2}
+    assert {name for each in personas for name in each.preferences} <= {"emoji", "lists", "length"}
+    out = ("--out", tmp_path / "c")
+    assert aloe(*words, "--about", "emojis", *out).is_one_line_about("'emojis' is none of")
+    assert aloe(*words, "--about", "emoji", *out).is_one_line_about("2 are more than the 1")
+    assert not (tmp_path / "c").exists()

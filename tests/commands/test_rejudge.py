@@ -86,7 +86,7 @@ def test_a_table_shows_the_flips(aloe: RunAloe, run: Path, tmp_path: Path) -> No
     (first,) = (row for row in rows if row[:1] == ["first"] and len(row) == 5)
     assert int(first[4]) > 0  # what was "first" is an abstention now
     assert first[1:4] == ["0", "0", "0"]
-    assert "preferences turned round" in ran.out
+    assert "preferences reversed" in ran.out
 
 
 def test_the_judge_section_of_a_file_counts(aloe: RunAloe, run: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from bags import BAGS
 from builders import PERSONAS, SCRIPTED, config, persona_lines
 from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, completion, failure, scripted
@@ -227,6 +228,7 @@ def test_a_key_never_leaves_the_environment(
         (["--expansion", "all"], ["simulation.expansion", "preferred"]),
         (["--config", "none.toml"], ["none.toml", "cannot be read"]),
         (["--personas", "none.jsonl"], ["none.jsonl", "cannot be read"]),
+        (["--disclosure", "answers"], ["user.disclosure", "'answering'"]),
     ],
 )
 def test_a_wrong_flag(
@@ -237,6 +239,29 @@ def test_a_wrong_flag(
     ran = aloe("simulate", "--out", out, *(part for pair in given.items() for part in pair))
     assert ran.is_one_line_about("aloe: ", *words)
     assert not out.exists()
+
+
+def test_users_who_cannot_answer_are_refused(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path, out: Path
+) -> None:
+    given = ("simulate", "--out", out, "--model", SCRIPTED, "--disclosure", "answering")
+    file = tmp_path / "c.toml"
+    file.write_text(f'personas.embedder = "{BAGS}"\n')
+    ran = aloe(*given, "--personas", personas_file, "--config", file)
+    assert ran.is_one_line_about("embedder bag-of-words")
+    assert not out.exists()
+
+
+def test_disclosure_is_a_flag_and_stands_in_the_trees(
+    aloe: RunAloe, personas_file: Path, out: Path
+) -> None:
+    ran = aloe("simulate", "--out", out, "--model", SCRIPTED, "--personas", personas_file,
+               "--trees", 1, "--turns", 2, "--disclosure", "reticent", "--quiet")  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert load(out / "config.toml").user.disclosure == "reticent"
+    assert [tree.disclosure for tree in read_trees(out)] == ["reticent"]
+    again = aloe("simulate", "--out", f"{out}-2", "--extend", out, "--disclosure", "answering")
+    assert again.is_one_line_about("leave out --disclosure")
 
 
 def test_a_refused_key(aloe: RunAloe, server: ChatServer, personas_file: Path, out: Path) -> None:

@@ -97,7 +97,7 @@ def test_what_a_person_got_wrong_is_one_of_our_errors(own: Path) -> None:
         ([], {}, "personas: none are given"),
         (5, {}, "personas: a list of personas or texts, or a file, not 5"),
         (["I bake.", 7], {}, r"personas\[1\]: a Persona or a text, not 7"),
-        (["  "], {}, r"personas\[0\]: says nothing"),
+        (["  "], {}, r"personas\[0\]: is empty"),
         (["I bake."], {"model": 7}, "model: a model string, a chat model .* not 7"),
         (["I bake."], {"settings": {"judge.foo": 1}}, "arguments: unknown setting 'judge.foo'"),
         (["I bake."], {"expansion": "no"}, "^arguments: expansion: 'no' is none of"),

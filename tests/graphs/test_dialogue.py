@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from bags import BagOfWords
@@ -13,10 +14,14 @@ from aloe.benchmark.cases import Case, Flip, Probe
 from aloe.benchmark.dialogues import RECALL, plan
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.log import CallLog
+from aloe.config import Disclosing, UserConfig
 from aloe.errors import CallError
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
+from aloe.memory.verifiable.phrases import find_questions, find_traits
 from aloe.schema import Tree
+
+HELP = "Oil the chain first. Then check the brakes, both tyres and the lights before you set off."
 
 
 def context(script=scripted_reply, condition: str = "candidate") -> DialogueContext:
@@ -111,6 +116,36 @@ def test_rules_play_whose_wishes_a_program_can_check() -> None:
     tree = held(cases()[0], agents=agents)
     assert {node.agent for node in tree.nodes[:20:2]} == {"rule"}
     assert agents.candidate.calls.totals.calls == 11  # and none of a user
+
+
+def test_a_case_says_when_its_user_tells_something_and_the_settings_where_it_does_not() -> None:
+    question = f"{HELP} {find_questions('thanks', 'train')[0]}"
+    for disclosure in get_args(Disclosing):
+        for named, config in ((disclosure, {}), (None, {"disclosure": disclosure})):
+            agents = context(lambda *_: question)
+            agents = replace(agents, user=replace(agents.user, config=UserConfig(**config)))
+            each = cases()[0].model_copy(update={"id": f"{disclosure}", "disclosure": named})
+            tree = held(each, agents=agents)
+            assert tree.disclosure == (None if disclosure == "schedule" else disclosure)
+            why = {e.why for n in tree.nodes[2:4] for e in getattr(n, "told", ())
+                   if e.about == "thanks"}  # fmt: skip
+            assert why == (set() if disclosure == "schedule" else {"asked"})
+
+
+def test_in_the_benchmark_rules_speak_with_phrases_that_no_training_heard() -> None:
+    for named, half in ((None, "test"), ("train", "train")):
+        agents = context(lambda *_: "So be it.")
+        agents = replace(agents, user=replace(agents.user, config=UserConfig(phrases=named)))
+        opening = held(cases()[0], agents=agents).nodes[0].content
+        assert any(text in opening for text in find_traits("emoji", "some", half))
+
+
+def test_what_a_reticent_user_kept_to_itself_is_hidden() -> None:
+    agents = context(lambda *_: HELP)
+    tree = held(case(disclosure="reticent"), agents=agents)
+    opening = tree.nodes[0]
+    assert (opening.told, opening.consistency) == ((), None)
+    assert held(case(), agents=agents).nodes[0].consistency
 
 
 def test_moods_are_those_of_the_case() -> None:

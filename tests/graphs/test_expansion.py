@@ -1,4 +1,5 @@
 import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,25 @@ def test_a_budget_keeps_as_many_branches_as_can_reach_the_end() -> None:
     assert continued("both", [A, B, C], node_budget=4 + 16) == {(A.id,), (B.id,), (C.id,)}
     assert {len(each) for each in continued("both", [A, B, C], node_budget=4 + 4)} == {1}
     assert continued("both", [A, B, C], node_budget=4 + 3) == {()}
+
+
+@pytest.mark.parametrize(("room", "whole"), [(2, 1), (4, 2), (3, 1), (1, 0)])
+def test_a_budget_keeps_siblings_together(room: int, whole: int) -> None:
+    level = []
+    for name in "xyz":
+        message = user(name)
+        pair = [assistant(f"Reply {n}", message, agent=n) for n in "ab"]
+        level.append(Siblings(user=message.id, candidates=pair, verdicts=[]))
+    parents = {c.id: each.user for each in level for c in each.candidates}
+    config = SimulationConfig(expansion="both", turns=5, node_budget=9 + 3 * 3 * room)
+    met = set()
+    for tree in map(str, range(40)):
+        kept = choose_frontier(config, tree, 2, level, 9)
+        together = Counter(parents[node] for node in kept)
+        assert len(kept) == room
+        assert sum(count == 2 for count in together.values()) == whole
+        met |= set(kept)
+    assert met == set(parents)  # whoever is cut is drawn
 
 
 OWN = """

@@ -91,7 +91,7 @@ def test_ctrl_c_ends_run_and_workers(
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert said.strip().startswith("stopped; run the same command again to go on")
+    assert said.strip().startswith("stopped; run the same command again to resume")
     assert len(said.strip().splitlines()) == 1
     assert not any(alive(pid) for pid in workers)
 

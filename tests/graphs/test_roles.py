@@ -280,9 +280,9 @@ def test_a_role_that_writes_nothing_has_written_an_empty_reply(own: str) -> None
         ("early", {"before": "user"}, r"\.py:\d+: LookupError: the user has not spoken"),
         ("asks_nobody", {"after": "user"}, "names no prompt"),
         ("Misprompted", {"after": "judge"}, r"\.py: fields do not match: answer, reply"),
-        ("strange", {"after": "judge"}, "notes on 'nobody', which is no message"),
-        ("rewrites", {"after": "judge"}, "'text' means nothing after judge, only note, notes"),
-        ("other", {"after": "user"}, "'persona' means nothing after user"),
+        ("strange", {"after": "judge"}, "notes on 'nobody', which is not a message"),
+        ("rewrites", {"after": "judge"}, "'text' has no effect after judge; allowed: note, notes"),
+        ("other", {"after": "user"}, "'persona' has no effect after user"),
         ("unwritable", {"after": "user"}, r"\.py:\d+: Unable to serialize unknown type"),
     ],
 )
@@ -309,7 +309,7 @@ def test_a_failing_model_is_no_fault_of_the_role(own: str) -> None:
 @pytest.mark.parametrize(
     ("role", "problem"),
     [
-        ({"use": "{own}:seen"}, "has to say where it works"),
+        ({"use": "{own}:seen"}, "needs a place"),
         ({"use": "{own}:none", "after": "user"}, "has no attribute 'none'"),
         ({"use": "no_such_module:x", "after": "user"}, "No module named"),
         ({"use": "nobody", "after": "user"}, "offered by no installed package"),

@@ -106,9 +106,9 @@ def test_a_reply_that_is_empty_or_there_twice_gives_no_row(tmp_path: Path) -> No
 
 
 BROKEN: dict[str, tuple[Any, str]] = {
-    "no turn": ({"conversations": []}, "is no conversation"),
-    "rows": ({"prompt": []}, "is no conversation"),
-    "sharegpt": ({"conversations": [{"from": "human", "value": "Hi"}]}, "is no conversation"),
+    "no turn": ({"conversations": []}, "is not a conversation"),
+    "rows": ({"prompt": []}, "is not a conversation"),
+    "sharegpt": ({"conversations": [{"from": "human", "value": "Hi"}]}, "is not a conversation"),
     "chosen": ({"conversations": [turn("a", "both")]}, "turn 1: 'chosen' is 'both', neither"),
     "no chosen": ({"conversations": [turn("a"), turn("b", None)]}, "turn 2: 'chosen' is None"),
     "no reply": (

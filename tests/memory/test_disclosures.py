@@ -124,7 +124,7 @@ def test_no_agent_is_told_what_the_check_found() -> None:
         return reply(messages, arguments)
 
     class Unchecked:
-        def check(self, _p: Any, _t: Any, _path: Any, user: Any, replies: Any) -> Any:
+        def check(self, _p: Any, _t: Any, _path: Any, user: Any, replies: Any, **_: Any) -> Any:
             return user, list(replies)
 
     settings = config(turns=3, both_turns=1)

@@ -58,7 +58,7 @@ def test_our_own_lines_lose_nothing(tmp_path: Path) -> None:
     ("name", "text", "said"),
     [
         ("a.jsonl", '"ok"\n"broken\n', "a.jsonl:2: is not JSON"),
-        ("a.jsonl", '"ok"\n{"name": "x"}\n', "a.jsonl:2: holds no text"),
+        ("a.jsonl", '"ok"\n{"name": "x"}\n', "a.jsonl:2: has no column known to hold text"),
         ("a.jsonl", '"ok"\n7\n', "a.jsonl:2: holds no text"),
         ("a.jsonl", '"ok"\n"  "\n', "a.jsonl:2: holds no text"),
         ("a.csv", "profile\nok\n,\n", "a.csv:3: holds no text"),
@@ -186,9 +186,9 @@ def test_profiles_get_a_personality_that_fits() -> None:
         ("a.jsonl", '{"persona": 7}', "holds a number and no text as 'persona'"),
         ("a.jsonl", '{"persona": {"job": "vet"}}', "holds an object and no text as 'persona'"),
         ("a.json", '{"version": 1, "personas": [{"persona": "x"}]}', "holds a list of records"),
-        ("a.txt", "I am a vet. I ski.\nI cook. I sing.\n", "has no line with the names of"),
-        ("a.yaml", "- persona: I ski. I cook.\n- persona: I sing.\n", "has no line with the names"),
-        ("a.csv", "name,age\nx,3\n", "no text that is known as one; its columns are name, age"),
+        ("a.txt", "I am a vet. I ski.\nI cook. I sing.\n", "has no header line"),
+        ("a.yaml", "- persona: I ski. I cook.\n- persona: I sing.\n", "has no header line"),
+        ("a.csv", "name,age\nx,3\n", "has no column known to hold text; its columns are name, age"),
     ],
 )
 def test_why_a_record_gives_no_text_is_said(

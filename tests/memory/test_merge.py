@@ -107,3 +107,10 @@ def test_other_models_do_not_mix() -> None:
         merge([mine, theirs])
     (both,) = merge([mine, tree.model_copy(update={"models": {"c": "z"}})])
     assert both.models == {"a": "x", "b": "y", "c": "z"}
+
+
+def test_trees_whose_users_differ_in_what_they_tell_are_not_merged() -> None:
+    reticent = WIDE.model_copy(update={"disclosure": "reticent"})
+    assert merge([reticent, reticent])[0].disclosure == "reticent"
+    with pytest.raises(ConfigError, match=r"user\.disclosure is schedule in one run and reticent"):
+        merge([WIDE, reticent])

@@ -34,6 +34,18 @@ def test_what_is_appended_is_read_again(folder: RunFolder) -> None:
     assert len(folder.trees.read_text().splitlines()) == 3
 
 
+def test_a_tree_that_still_grows_is_replaced(folder: RunFolder) -> None:
+    fill(folder, TREES[:2])
+    grown = TREES[0].model_copy(update={"mood": "hasty"})
+    folder.replace(grown.id, grown)
+    assert list(read_trees(folder.path)) == [grown, TREES[1]]
+    folder.replace(TREES[2].id, TREES[2])
+    folder.replace(grown.id, None)
+    folder.replace(grown.id, None)  # it is not there any more
+    assert list(read_trees(folder.path)) == TREES[1:]
+    assert [each.name for each in folder.path.glob("*.part")] == []
+
+
 def test_checking_changes_nothing(folder: RunFolder) -> None:
     folder.check(SETTINGS)
     assert not folder.path.exists()

@@ -80,12 +80,12 @@ def markdown(found: Mapping[str, list[Took]]) -> str:
         f"| {name} | {each.wall:.2f} | {each.cpu:.2f} |\n" for name, each in typical.items()
     )
     slow = [name for name, each in typical.items() if each.wall >= LIMIT]
-    verdict = f"Over {LIMIT} s: {', '.join(slow)}." if slow else f"All answer within {LIMIT} s."
+    verdict = f"Over {LIMIT} s: {', '.join(slow)}." if slow else f"All finish within {LIMIT} s."
     return (
-        "# How long the command line takes to answer\n\n"
-        f"`make bench-cli` writes this page: medians of {rounds} alternating rounds on "
-        f"{os.cpu_count()} cores, {platform.machine()},\nPython {platform.python_version()}; "
-        "a process from start to end.\n\n"
+        "# Start-up time of the command line\n\n"
+        f"Written by `make bench-cli`: medians of {rounds} alternating rounds on "
+        f"{os.cpu_count()} cores, {platform.machine()},\nPython {platform.python_version()}, "
+        "timing each process from start to exit.\n\n"
         f"| | wall s | CPU s |\n|---|---|---|\n{rows}\n{verdict}\n"
     )
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import aiohttp
 
 from aloe.agents.assistant import AssistantAgent
+from aloe.agents.disclosing import Act, schedule_fact
 from aloe.agents.inducer import Inducer, read_disclosures
 from aloe.agents.judge import Comparison, PreferenceJudge, margin_of
 from aloe.agents.prompt import FOLDER, shipped
@@ -108,7 +109,8 @@ class Floor:
         for turn in range(1, self._config.simulation.turns + 1):
             parent = path[-1].id if path else None
             seed = derive_seed("user", each.tree, parent, 0)
-            asked = self._user._messages(each.persona, each.tree, path, None)
+            act = Act(told=schedule_fact(each.persona, each.tree, turn))
+            asked = self._user._messages(each.persona, each.tree, path, act, None)
             said = (await self.post("user", asked, seed=seed))["message"]["content"]
             user = UserNode.of(parent, said, tree=each.tree, turn=turn)
             revealed += await self._induce(each.tree, user)

@@ -266,17 +266,18 @@ def markdown(found: dict[str, Any]) -> str:
     gate = {row["personas"]: row for row in found["gate"]}
     least, most = gate[min(gate)], gate[max(gate)]
     lines = [
-        "# Persona pool: what it costs",
+        "# What the persona pool costs",
         "",
-        f"`make bench-personas` writes this page: {found['machine']}. One run, one part after the",
-        "other; the sizes of the gate take turns.",
+        f"Written by `make bench-personas` on {found['machine']}. One run, one section after the",
+        "other; the gate's pool sizes alternate.",
         "",
-        "## The gate, beside the embedding",
+        "## The gate, without the embedding",
         "",
-        "Neighbours from Chroma, the exact scan, the decision, and storing the accepted. Batches",
-        f"of {BATCH}, medians of {ROUNDS}. Candidates are profiles of the shipped pool, the same",
-        "at every size and nearly all new; the pool is the other profiles and, above their number,",
-        "vectors drawn with their mean and covariance, each in part like one of them.",
+        "Neighbours from Chroma, the exact scan, the decision, and storing what is accepted.",
+        f"Medians of {ROUNDS} batches of {BATCH}. Candidates are profiles from the shipped pool,",
+        "the same at every size and nearly all new. The pool consists of the other profiles and,",
+        "beyond their number, vectors drawn with their mean and covariance, each partly similar to",
+        "one of them.",
         "",
         "| personas | decide, ms | keep, ms | both, ms (quartiles) |",
         "|---:|---:|---:|---:|",
@@ -289,17 +290,17 @@ def markdown(found: dict[str, Any]) -> str:
     lines += [
         "",
         f"{max(gate):,} against {min(gate):,}: **{most['gate_ms'] / least['gate_ms']:.2f} times** "
-        f"(aim: at most 1.5); deciding alone "
+        f"(goal: at most 1.5); the decision alone "
         f"{most['decide_ms'] / least['decide_ms']:.2f} times.",
         "",
-        "## Against the original algorithm, same embedder",
+        "## Compared with the original algorithm, same embedder",
         "",
         "The paper's code embeds the whole pool and the candidate again for every comparison. One",
-        "candidate was measured at each size; ours is one embedding "
-        f"({found['original'][-1]['embedding_ms']:.1f} ms) and the gate at the",
+        "candidate was measured at each size; ours needs one embedding "
+        f"({found['original'][-1]['embedding_ms']:.1f} ms) plus the gate at the",
         "nearest size above.",
         "",
-        "| personas | original, s a candidate | ours, ms a candidate | times |",
+        "| personas | original, s/candidate | ours, ms/candidate | times |",
         "|---:|---:|---:|---:|",
     ]
     for row in found["original"]:
@@ -312,21 +313,21 @@ def markdown(found: dict[str, Any]) -> str:
     growth, memory = found["growth"], found["memory"]
     lines += [
         "",
-        "## Growing with the scripted writer",
+        "## Growth with the scripted writer",
         "",
         f"{growth['personas']:,} personas from {growth['candidates']:,} candidates in "
         f"{growth['seconds']:.0f} s; embedding took",
-        f"**{growth['embedding_share']:.0%}** of it (aim: over 80 %).",
+        f"**{growth['embedding_share']:.0%}** of it (goal: over 80 %).",
         "",
         "## Memory",
         "",
-        f"A process that opens a pool of {memory['personas']:,} personas from disk and gates a",
-        f"batch of each kind peaks at **{memory['peak_mib']:,} MiB** (aim: under 1,024); opening",
+        f"A process that opens a pool of {memory['personas']:,} personas from disk and gates one",
+        f"batch of each kind peaks at **{memory['peak_mib']:,} MiB** (goal: under 1,024). Opening",
         f"takes {memory['open_s']} s.",
         "",
         "## The threshold",
         "",
-        "See [personas](../personas.md): 0.71, with both kinds of error counted.",
+        "0.71; [personas](../personas.md#the-threshold-is-calibrated) gives both error rates.",
         "",
     ]
     return "\n".join(lines)

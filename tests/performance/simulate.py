@@ -249,11 +249,11 @@ def compare(given: argparse.Namespace, personas: str) -> str:
     floor = _median(found["floor"], "wall")
     lines = [
         f"{trees} trees in flight, {turns} turns, {latency * 1000:.0f} ms latency, "
-        f"{found['floor'][0].calls} calls; the latency alone adds up to "
+        f"{found['floor'][0].calls} calls; latency alone adds up to "
         f"{4 * turns * latency:.1f} s. Medians of {given.rounds} rounds, ChatOpenAI in the first "
-        f"only. All transcripts have the digest {digests.pop()}. The load server's own ceiling, "
-        f"asked by a bare client over 128 connections, is {most:,.0f} calls a second; the floor "
-        f"asks {found['floor'][0].calls / floor:,.0f}.",
+        f"only. All transcripts have the digest {digests.pop()}. The load server itself can answer "
+        f"{most:,.0f} calls a second from a bare client over 128 connections; the floor makes "
+        f"{found['floor'][0].calls / floor:,.0f}.",
         "",
         "| | wall s | x floor | CPU ms/call | resident MB | RSS MB | disk KB/tree |",
         "|---|---|---|---|---|---|---|",
@@ -267,8 +267,8 @@ def compare(given: argparse.Namespace, personas: str) -> str:
         )
     lines += [
         "",
-        "Resident is the peak over all processes of a variant, shared pages counted once (PSS); "
-        "RSS counts them in each process.",
+        "Resident is a variant's peak over all its processes, with shared pages counted once "
+        "(PSS); RSS counts them in each process.",
     ]
     return "\n".join(lines)
 
@@ -285,8 +285,7 @@ def _median(runs: Sequence[Measured], name: str) -> float:
 def stream(given: argparse.Namespace, personas: str) -> str:
     """Grow many trees and many more; return a section of the page."""
     lines = [
-        "Trees of one turn without latency, 128 in flight, one process: what memory does as trees "
-        "stream through.",
+        "Memory as trees stream through one process: one turn each, no latency, 128 in flight.",
         "",
         "| trees | calls | wall s | trees/s | resident MB | disk KB/tree |",
         "|---|---|---|---|---|---|",
@@ -323,11 +322,11 @@ def embedded(given: argparse.Namespace, personas: str) -> str:
         for variant, runs in found.items()
     }
     lines = [
-        "Four trees of six turns on the embedded 135M model, four at once, the judge in both "
-        f"orders, each way with a server of its own; median of {given.embedded}. The simulation "
-        "asks again where a model said nothing of use, so its calls are a few more.",
+        "Four trees of six turns on the embedded 135M model, all at once, the judge in both "
+        f"orders, each variant with its own server; median of {given.embedded}. The simulation "
+        "retries unusable replies, so it makes a few more calls.",
         "",
-        "| | calls | wall s | tokens written/s | of the bare client | prompts from cache |",
+        "| | calls | wall s | tokens written/s | relative to bare client | prompts from cache |",
         "|---|---|---|---|---|---|",
     ]
     for variant, label in (("floor", "bare client"), ("aloe", "simulation")):
@@ -357,8 +356,8 @@ def unhindered(calls: int = 5000, rounds: int = 5) -> str:
 
     took = statistics.median(asyncio.run(run()) for _ in range(rounds))
     return (
-        "With caps in force and the budget looking on, a call that nothing holds up costs "
-        f"**{1000 * took:.3f} ms** of CPU (aim: at most 0.05); median of {rounds} rounds of "
+        "With caps and a budget in force, passing a call that nothing delays costs "
+        f"**{1000 * took:.3f} ms** of CPU (goal: at most 0.05); median of {rounds} rounds of "
         f"{calls:,} calls."
     )
 
@@ -369,11 +368,11 @@ def page(sections: dict[str, str]) -> str:
         f"Python {platform.python_version()}"
     )
     head = (
-        "# What a simulation costs beside the model\n\n"
-        f"`make bench-simulate` made this page on {machine}. Five calls a turn: user, inducer, two "
-        "assistants in parallel, judge in one order. Each way runs in processes of its own; call "
-        "log and run folder are written as in any run, and the check of the ledger (30 ms of CPU a "
-        "turn) is off.\n\n"
+        "# What a simulation costs apart from the model\n\n"
+        f"Written by `make bench-simulate` on {machine}. Five calls a turn: user, inducer, two "
+        "assistants in parallel, judge in one order. Each variant runs in its own processes and "
+        "writes call log and run folder as in any run; the ledger's check (30 ms of CPU a turn) is "
+        "off.\n\n"
     )
     return head + "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items()) + "\n"
 
@@ -397,7 +396,7 @@ def main() -> None:
         personas = Path(place) / "personas.jsonl"
         chosen = read_personas(SHIPPED)[: given.trees]
         personas.write_text("".join(map(as_line, chosen)), encoding="utf-8")
-        sections = {"Four ways": compare(given, str(personas))}
+        sections = {"Four variants": compare(given, str(personas))}
         if given.stream:
             sections["Many trees"] = stream(given, str(personas))
         if given.embedded:

@@ -22,6 +22,6 @@ def test_settings_for_several_gpus_are_found_by_import(name: str) -> None:
 def test_examples_that_the_docs_name_are_found_by_import() -> None:
     text = "".join(page.read_text() for page in DOCS.glob("*.md"))
     named = set(re.findall(r"examples/(\S+?\.toml)", text))
-    assert "demo.toml" in named
+    assert "tutorial.toml" in named
     for name in named:
         load(Path(str(files("aloe.examples") / name)))

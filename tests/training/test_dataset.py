@@ -361,5 +361,5 @@ def test_the_layout_of_the_paper_trains_like_the_trees(
 
 def test_a_pipe_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "rows")
-    with pytest.raises(InputError, match="no file but a pipe"):
+    with pytest.raises(InputError, match="is a pipe or a device"):
         read_rows(tmp_path / "rows", "dpo")

@@ -204,7 +204,7 @@ def test_rows_that_blocks_of_eight_bits_do_not_fill_have_sixteen(shape, coding):
 
 
 def test_what_cannot_be_merged_is_refused(aloe, adapter, tmp_path):
-    assert "is no adapter" in aloe("train", "merge", tmp_path, "--out", tmp_path / "x").err
+    assert "is not an adapter" in aloe("train", "merge", tmp_path, "--out", tmp_path / "x").err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     assert "not empty" in aloe("train", "merge", adapter, "--out", tmp_path / "full").err
@@ -216,7 +216,7 @@ def test_a_folder_that_llama_cpp_cannot_serve_says_what_can(tmp_path):
     (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "x"}))
     with pytest.raises(ConfigError, match=f"hf:{tmp_path}"):
         open_model(ModelConfig(model=f"local:{tmp_path}"))
-    with pytest.raises(ConfigError, match="no GGUF file"):
+    with pytest.raises(ConfigError, match="is not a GGUF file"):
         written.write_adapter(tmp_path)
 
 

@@ -446,7 +446,7 @@ def test_grpo_without_a_usable_reward_says_what_is_missing(aloe, base, run, tmp_
     assert "needs --reward" in refusal()
     assert "there is no reward" in refusal("--reward", "nowhere:nothing")
     assert "neither rules nor judge" in refusal("--reward", "rule")
-    assert "is no reward model" in refusal("--reward", base)
+    assert "is not a reward model" in refusal("--reward", base)
     assert "trees.jsonl:1: has a persona without wishes" in refusal("--reward", "rules")
     bare = rows_file(tmp_path, {"prompt": [{"role": "user", "content": "Birds?"}]})
     problem = refused_by(aloe, "grpo", tmp_path, base, "--reward", "judge", data=bare)

@@ -206,7 +206,7 @@ def test_trls_marked_templates_learn_the_same_tokens(family):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        (FORGETFUL, "leaves out 'Hello there.' once the conversation goes on"),
+        (FORGETFUL, "drops 'Hello there.' once the conversation goes on"),
         (OPENING, "does not begin where the generation prompt ends"),
         (JSON, "it writes replies as JSON"),
         (JSON_MESSAGES, "it writes replies as JSON"),

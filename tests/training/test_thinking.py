@@ -133,7 +133,7 @@ def test_what_does_not_belong_to_the_thoughts_is_learnt() -> None:
 
 @pytest.mark.parametrize("reply", ["<think>Rye", "Bread <think>Rye", "A <think>b</think> c"])
 def test_thoughts_without_an_answer_behind_them_are_refused(reply: str) -> None:
-    with pytest.raises(ConfigError, match=r"no answer behind them .* training.thoughts"):
+    with pytest.raises(ConfigError, match=r"no answer after them .* training.thoughts"):
         chat("Qwen3").answer(TALK[:1], reply)
 
 

@@ -239,7 +239,7 @@ def test_a_line_says_before_the_first_step_that_system_messages_are_left_out(
     ran = aloe("train", "sft", "--data", tmp_path / "rows.jsonl", "--model", checkpoint, "--full",
                "--out", tmp_path / "sft", "--max-steps", "1", packing, "--quiet")  # fmt: skip
     assert ran.code == 0, ran.err
-    line = "the chat template leaves out the system messages of 1 row: they are not trained on"
+    line = "the chat template drops the system messages of 1 row: they are not trained on"
     assert ran.err.count(line) == 1
     record = json.loads((tmp_path / "sft" / "training.json").read_text())
     assert record["unread_system_messages"] == 1

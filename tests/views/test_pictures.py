@@ -10,7 +10,7 @@ from rich.console import Group
 from sample_tree import CALLS, HINTED, MUTE, OPENING, PLAIN, SHORT, TREE
 from snapshots import Compare, drawn
 
-from aloe.schema import Node, Tree, Verdict
+from aloe.schema import Node, ReturnLabel, Tree, Verdict
 from aloe.views.account import accounts
 from aloe.views.calls import call_line, matches
 from aloe.views.marks import Standing, score, short
@@ -91,6 +91,21 @@ def test_a_vote_says_how_it_was_read() -> None:
     assert "ln P(B) at most -2.400, 99.6% on an answer" in shown(unlisted=("B",))
     assert "0.3% on an answer: its text counts" in shown(logprobs=None, mass=0.003)
     assert "answer" not in shown(mass=None)
+
+
+def test_a_label_by_return_stands_below_the_judges() -> None:
+    label = ReturnLabel(outcome="abstain", reason="not continued", levels="wishes", horizon=3,
+                        discount=0.9, z=1.0)  # fmt: skip
+
+    def shown(**given: Any) -> str:
+        verdict = TREE.verdicts[0].model_copy(update={"by_return": label.model_copy(update=given)})
+        return drawn(Group(*verdict_view(TREE, verdict)), 300)
+
+    assert "by return: not continued (horizon 3, discount 0.9, z 1)" in shown()
+    told = {"outcome": "second", "reason": None, "returns": (0.25, 0.75), "error": 0.125}
+    assert "by return: plain" in shown(**told)
+    assert "0.250 against 0.750, standard error of the difference 0.125" in shown(**told)
+    assert "difference unknown" in shown(**{**told, "error": None})
 
 
 def test_failed_call(snapshot: Compare) -> None:

@@ -38,12 +38,20 @@ class ExportOptions:
             "--out", metavar="PATH", help="FILE.jsonl[.gz], FILE.parquet, or a folder with a card."
         ),
     ]
+    label: Annotated[
+        str,
+        typer.Option(
+            "--label",
+            metavar="judge|return|mixed",
+            help="Whose labels: the judge's, or those of `aloe relabel`.",
+        ),
+    ] = "judge"
     columns: Annotated[
         bool, typer.Option("--columns", help="Add tree, persona, turn, margin, confidence, length.")
     ] = False
     roles: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="ROLE", help="Add what this custom role noted."),
+        typer.Option("--with", metavar="ROLE", help="Add this custom role's notes."),
     ] = None
     min_margin: Annotated[
         float, typer.Option("--min-margin", min=0, help="Leave out pairs with a smaller margin.")
@@ -75,19 +83,21 @@ class ExportOptions:
 
 @with_flags
 def export(options: ExportOptions) -> None:
-    """Turn trees into rows that TRL loads as they are.
+    """Turn trees into rows that TRL loads directly.
 
     The prompt is what the deployed assistant would see: no hints, no instructions. Ties,
-    abstentions, empty and cut-off replies are left out and counted.
+    abstentions, and empty and truncated replies are left out and counted.
 
     Example: `aloe export runs/first --format dpo --out dpo.jsonl`
     """
     from aloe.training.dataset_export import ExportPlan, export_trees
+    from aloe.training.labels import check_label
     from aloe.training.preflight import make_token_counter
     from aloe.training.release import format_counts
 
     if options.tokenizer and options.row_format == "aloe":
         raise ConfigError("the aloe format has no prompts to count; leave out --tokenizer")
+    check_label(options.label)
     count = make_token_counter(options.tokenizer) if options.tokenizer else None
     plan = ExportPlan(**{each.name: getattr(options, each.name) for each in fields(ExportPlan)})
     done = export_trees(plan)

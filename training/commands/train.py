@@ -8,7 +8,7 @@ import typer
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.options import ConfigFile, Json, Quiet, Seed, with_flags
+from aloe.options import ConfigFile, Disclosure, Json, Quiet, Seed, with_flags
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ app = typer.Typer(help="Train a model on trees or rows.", no_args_is_help=True)
 
 Start = Annotated[
     Path | None,
-    typer.Option("--start", metavar="DIR", help="Checkpoint to go on from, such as SFT's."),
+    typer.Option("--start", metavar="DIR", help="Checkpoint to start from, such as SFT's."),
 ]
 Packing = Annotated[
     bool | None,
@@ -42,13 +42,21 @@ class TrainOptions:
         str | None,
         typer.Option("--model", metavar="STR", help="Base: a folder, GGUF file or embedded model."),
     ] = None
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="judge|return|mixed",
+            help="Whose labels of trees: see `aloe relabel`.",
+        ),
+    ] = None
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of adapters.")] = (
         False
     )
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the data.")] = None
-    max_steps: Annotated[int | None, typer.Option("--max-steps", help="Optimizer steps; wins.")] = (
-        None
-    )
+    max_steps: Annotated[
+        int | None, typer.Option("--max-steps", help="Optimizer steps, not epochs.")
+    ] = None
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", help="Peak learning rate.")
     ] = None
@@ -66,6 +74,7 @@ class TrainOptions:
 
         flags = {
             "model": self.model,
+            "label": self.label,
             "lora": False if self.full else None,
             "arguments.num_train_epochs": self.epochs,
             "arguments.max_steps": self.max_steps,
@@ -92,11 +101,11 @@ def dpo(
     options: TrainOptions,
     start: Start = None,
     from_base: Annotated[
-        bool, typer.Option("--from-base", help="Start from the base, without SFT before.")
+        bool, typer.Option("--from-base", help="Start from the base instead of an SFT model.")
     ] = False,
     weighted: Annotated[
         bool | None,
-        typer.Option("--weighted/--unweighted", help="Count pairs by the judge's agreement."),
+        typer.Option("--weighted/--unweighted", help="Weight pairs by the judge's agreement."),
     ] = None,
     tree_packing: Packing = None,
 ) -> None:
@@ -144,26 +153,30 @@ def grpo(
         int | None,
         typer.Option("--horizon", min=0, help="Turns played out with the user before rewarding."),
     ] = None,
+    disclosure: Disclosure = None,
     start: Start = None,
 ) -> None:
-    """Sample replies to every user message and reinforce what is rewarded (TRL's GRPO).
+    """Sample replies to every user message and reinforce rewarded ones (TRL's GRPO).
 
     Example: `aloe train grpo --data runs/first --reward judge --out runs/first/models/grpo`
     """
-    _train("grpo", options, options.settings(reward=reward_name, horizon=horizon), start)
+    settings = options.settings(reward=reward_name, horizon=horizon)
+    if disclosure:
+        settings = settings.updated({"user.disclosure": disclosure}, source="command line")
+    _train("grpo", options, settings, start)
 
 
 @app.command("merge")
 def merge(
     adapter: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a trained adapter.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to make.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
     eight_bit: Annotated[
         bool,
-        typer.Option("--8-bit", help="Write the GGUF file, if the base is one, in 8 bits, not 16."),
+        typer.Option("--8-bit", help="If the base is a GGUF file, write 8 bits instead of 16."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Put an adapter into its base: one plain model for hf:, vLLM and local:.
+    """Merge an adapter into its base: one plain model for hf:, vLLM and local:.
 
     Example: `aloe train merge runs/first/models/dpo --out runs/first/models/merged`
     """

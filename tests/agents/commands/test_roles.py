@@ -125,7 +125,7 @@ def test_a_run_goes_on_with_the_same_prompts_only(
     longer = aloe("simulate", "--extend", "out", "--turns", "2", "--out", "longer")
     assert longer.is_one_line_about("out holds a run with other prompts (judge)")
     (tmp_path / "out/prompts.json").write_text("[1]")
-    assert aloe(*run).is_one_line_about("prompts.json: is no list of prompts")
+    assert aloe(*run).is_one_line_about("prompts.json: is not a list of prompts")
     (tmp_path / "mine.md").write_text(text + "\n{weather}\n", encoding="utf-8")
     assert aloe(*run).is_one_line_about("mine.md: unknown field {weather}")
 

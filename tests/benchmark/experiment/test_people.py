@@ -1,11 +1,15 @@
 """Who is trained on and who is tested on: lives and combinations of wishes are kept apart."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from demonstration import demonstrate
 
 from aloe.benchmark.experiment.people import candidates, draw_people, holds
+from aloe.benchmark.swaps import assign_stand_ins
 from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import MiniLmEmbedder
@@ -58,6 +62,34 @@ def test_dimensions_that_will_not_do_are_refused(named: tuple[str, ...], said: s
 def test_no_life_is_on_two_sides(small: Any) -> None:
     lives = [{small.clusters[p.id] for p in each} for each in small.parts.values()]
     assert sum(map(len, lives)) == len(set.union(*lives))
+
+
+class Lumped:
+    """Vectors of lives of which the first share are near-copies, and others so by twos or not."""
+
+    name = "lumped"
+
+    def __init__(self, share: float, size: int) -> None:
+        self._share, self._size = share, size
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        lump = round(self._share * len(texts))
+        rows = [0] * lump + [1 + n // self._size for n in range(len(texts) - lump)]
+        return np.eye(len(texts), dtype=np.float32)[rows]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("share", "size"), [(0.3, 1), (0.6, 1), (0.5, 2), (0.2, 3)])
+def test_no_large_cluster_fills_the_test(share: float, size: int, seed: int) -> None:
+    config = ExperimentConfig(train=20, validation=6, test=16)
+    found = draw_people(config, seed, 0.71, Lumped(share, size))
+    for part in ("test", "validation"):
+        lives = Counter(found.clusters[each.id] for each in found.parts[part])
+        assert max(lives.values()) <= size, part
+        cases = found.cases(part, 6)
+        assert {case.id for case in cases} == set(assign_stand_ins(cases)), part
+    sides = [{found.clusters[p.id] for p in each} for each in found.parts.values()]
+    assert sum(map(len, sides)) == len(set.union(*sides))
 
 
 def test_replies_for_nobody_in_particular_keep_half_of_the_wishes(small: Any) -> None:

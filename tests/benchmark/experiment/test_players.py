@@ -4,18 +4,24 @@ import asyncio
 from typing import Any
 
 import pytest
-from builders import user
+from builders import assistant, user
 
 from aloe.agents.rule_user import QUESTIONS
 from aloe.benchmark.experiment.players import (
+    OPEN_QUESTIONS,
     AskedOnce,
+    Asker,
     Rewriter,
     RuleMarker,
     Trimmed,
     strange_wishes,
     training_questions,
 )
+from aloe.memory.questions import find_questions_in
+from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.memory.verifiable.manners import find_manners
+from aloe.memory.verifiable.phrases import find_questions, find_remarks, find_traits
 from aloe.schema import AssistantNode
 
 
@@ -25,10 +31,11 @@ def test_test_users_ask_what_training_users_never_ask() -> None:
     assert not set(questions) & set(QUESTIONS)
 
 
-def test_every_sentence_but_the_question_is_marked() -> None:
+def test_every_sentence_that_tells_something_is_marked() -> None:
     questions = frozenset(training_questions())
     remark = find_wish("closing", "next step").remark  # which is a question itself
-    said = user(f"I mend nets. {remark} {min(questions)}")
+    shrug, *_ = find_manners("indifferent", "train")
+    said = user(f"I mend nets. {remark} {shrug} {min(questions)}")
     marked = asyncio.run(RuleMarker(questions=questions).induce("t", said))
     assert [each.quote for each in marked] == ["I mend nets.", remark]
 
@@ -106,3 +113,89 @@ def test_a_failing_call_is_made_anew() -> None:
         return await shared.reply("t", [], said, ())
 
     assert asyncio.run(twice()).content == "Yes."
+
+
+ASKED_ABOUT = ("emoji", "example", "greeting", "thanks")
+
+
+def ask(*said: str, tree: str = "t", text: str = "Take a walk.", wishes: int = 3) -> str:
+    """Return the asker's reply after messages and replies in turn, the user's first and last."""
+    nodes: list[Any] = []
+    for number, words in enumerate(said):
+        if number % 2:
+            nodes.append(assistant(words, nodes[-1]))
+        else:
+            nodes.append(user(words, nodes[-1].id if nodes else None, turn=number // 2 + 1))
+    source = Rewriter(source=Plain(text))
+    asker = Asker(source=source, dimensions=ASKED_ABOUT, wishes=wishes)
+    return asyncio.run(asker.reply(tree, nodes[:-1], nodes[-1], ())).content
+
+
+def asked(reply: str) -> list[str | None]:
+    return [find_asked(each) for each in find_questions_in(reply)]
+
+
+def test_the_asker_adds_one_question_to_what_the_rewriter_says() -> None:
+    found = set()
+    for tree in map(str, range(60)):
+        said = f"I mend nets. {find_remarks('emoji', 'some', 'test')[0]}"
+        reply = ask(said, tree=tree)
+        (about,) = asked(reply)
+        assert reply.startswith("Take a walk.")
+        assert find_wish("emoji", "some").kept(reply)
+        assert reply == ask(said, tree=tree)
+        found.add(about)
+    assert found == {OPEN, "example", "greeting", "thanks"}  # emoji is known
+
+
+def test_the_asker_speaks_the_half_of_training() -> None:
+    replies = [ask("I mend nets.", tree=str(n)) for n in range(200)]
+    questions = {each for reply in replies for each in find_questions_in(reply)}
+    trained = {q for name in ASKED_ABOUT for q in find_questions(name, "train")}
+    assert questions <= trained | set(OPEN_QUESTIONS)
+    assert len(questions & trained) > 20
+
+
+@pytest.mark.parametrize("question", OPEN_QUESTIONS)
+def test_open_questions_are_open_and_spoil_no_other_wish(question: str) -> None:
+    reply = f"Take a walk. {question}"
+    assert asked(reply) == [OPEN]
+    for name, (_, without) in DIMENSIONS.items():
+        assert without.kept(reply) == (name != "question") or not without.kept("Take a walk.")
+
+
+def test_the_asker_asks_nothing_twice() -> None:
+    first = {name: find_questions(name, "train")[0] for name in ASKED_ABOUT}
+    for name, question in first.items():
+        for tree in map(str, range(15)):
+            assert name not in asked(ask("I mend nets.", question, "I do not mind.", tree=tree))
+    every = " ".join(first.values())
+    reply = ask("I mend nets.", every, "No matter.", OPEN_QUESTIONS[0], "No matter.")
+    assert asked(reply) == []
+
+
+def test_an_open_question_is_asked_again_only_if_it_brought_something() -> None:
+    wish = find_traits("emoji", "some", "train")[2]
+    for answer, again in ((wish, True), ("I have said all I want.", False)):
+        said = ("I mend nets.", f"Fine. {OPEN_QUESTIONS[1]}", answer)
+        found = {each for n in range(30) for each in asked(ask(*said, tree=str(n)))}
+        assert (OPEN in found) == again, answer
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [find_traits(n, DIMENSIONS[n][1].value, "test")[0] for n in ASKED_ABOUT[:3]],
+        [find_traits("question", "none", "train")[0]],
+    ],
+)
+def test_the_asker_stops_when_it_knows_all_or_is_told_to(said: list[str]) -> None:
+    assert asked(ask(" ".join(["I mend nets.", *said]))) == []
+
+
+def test_a_list_stays_a_list_and_nothing_is_asked_of_no_reply() -> None:
+    wish = find_traits("lists", "list", "train")[0]
+    reply = ask(f"I mend nets. {wish}", text="Take a walk. Call a friend.")
+    assert len(asked(reply)) == 1
+    assert find_wish("lists", "list").kept(reply)
+    assert ask("I mend nets.", text="") == ""

@@ -1,18 +1,23 @@
 """Rows and verdicts changed on purpose."""
 
-from typing import Any
+from typing import Any, get_args
+
+import pytest
 
 from aloe.benchmark.experiment.rows import (
     first_message_everywhere,
     fixed_order,
+    keep_unbeaten,
     of_first_trees,
     one_character_rejected,
     shuffle_wishes,
     unparsed_is_second,
     up_to_turn,
 )
+from aloe.config import Phrases
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.memory.verifiable.generation import generate
+from aloe.memory.verifiable.phrases import find_remarks, find_stated, find_traits
 from aloe.schema import Verdict, Vote
 
 
@@ -46,6 +51,22 @@ def test_shuffled_users_voice_the_wishes_of_somebody_else() -> None:
         assert after["prompt"][1] == before["prompt"][1]
 
 
+@pytest.mark.parametrize("half", get_args(Phrases))
+def test_every_way_to_voice_a_wish_is_shuffled(half: Phrases) -> None:
+    persona = PERSONAS[0]
+    said = [
+        phrase
+        for wish in persona.preferences.items()
+        for find in (find_traits, find_remarks)
+        for phrase in find(*wish, half)
+    ]
+    rows = [row(persona, f"I sing. As I said: {phrase} Why?") for phrase in said]
+    for after in shuffle_wishes(rows, PERSONAS, 1):
+        stated = find_stated(after["prompt"][0]["content"])
+        assert len(stated) == 1
+        assert not stated.items() & persona.preferences.items()
+
+
 def test_smaller_amounts_are_the_first_trees_and_turns() -> None:
     rows = [{"tree": tree, "turn": turn} for tree in "abc" for turn in (1, 2)]
     assert {each["tree"] for each in of_first_trees(rows, 2)} == {"a", "b"}
@@ -77,3 +98,44 @@ def test_defects_of_the_judge() -> None:
     assert unparsed_is_second(verdict(None, "second")) == "second"
     assert unparsed_is_second(verdict("first", None)) == "first"
     assert unparsed_is_second(verdict(None, None)) == "abstain"
+
+
+def pair(chosen: str, rejected: str, *said: str, tree: str = "t") -> dict[str, Any]:
+    answers = {
+        name: [{"role": "assistant", "content": text}]
+        for name, text in (("chosen", chosen), ("rejected", rejected))
+    }
+    return {**row(PERSONAS[0], *said, tree=tree, turn=len(said)), **answers}
+
+
+def best(pairs: list[dict[str, Any]], seed: int = 0, **given: Any) -> list[str]:
+    labelled = given.get("labelled", pairs)
+    found = keep_unbeaten(pairs, labelled, seed)
+    return [each["completion"][0]["content"] for each in found]
+
+
+def test_the_best_reply_is_below_no_other() -> None:
+    pairs = [pair("A", "B", "Hi"), pair("C", "A", "Hi"), pair("D", "E", "Hi", "So?")]
+    assert best(pairs) == ["C", "D"]
+    found = keep_unbeaten(pairs, pairs, 0)[0]
+    assert found["prompt"] == pairs[0]["prompt"]
+    assert {"tree", "persona", "turn"} <= found.keys()
+    assert best([pair("A", "B", "Hi"), pair("B", "A", "Hi")]) == []
+
+
+def test_of_replies_that_a_label_does_not_tell_apart_one_is_drawn() -> None:
+    pairs = [pair("A", "C", "Hi"), pair("B", "C", "Hi")]
+    drawn = [best(pairs, seed)[0] for seed in range(40)]
+    assert set(drawn) == {"A", "B"}
+    assert best(pairs, 3) == best(pairs[::-1], 3)
+    with_other_trees = best([*pairs, *(pair("A", "C", "Hi", tree=str(n)) for n in range(5))], 3)
+    assert with_other_trees[0] == best(pairs, 3)[0]
+
+
+def test_two_labels_choose_among_the_same_replies_to_the_same_messages() -> None:
+    by_return = [pair("asks", "plain", "Hi"), pair("asks", "plain", "Hi", "So?")]
+    by_judge = [pair("plain", "asks", "Hi"), pair("plain", "bad", "Hi", "More?")]
+    assert best(by_return) == ["asks", "asks"]
+    drawn = [best(by_return, seed, labelled=by_judge) for seed in range(30)]
+    assert {first for first, _ in drawn} == {"plain"}  # the judge decides it
+    assert {second for _, second in drawn} == {"asks", "plain"}  # the judge says nothing of it

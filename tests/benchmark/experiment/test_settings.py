@@ -1,11 +1,15 @@
 """Settings of the experiment: those that are shipped, and those that will not do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aloe.benchmark.experiment.ablations import choose_ablations
+from aloe.benchmark.experiment.people import draw_people
+from aloe.benchmark.experiment.trees import find_edited
 from aloe.config import load
 
 
@@ -21,10 +25,58 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     file.write_text('[experiment]\nstranger = "nobody"\n', encoding="utf-8")
     ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
     assert ran.is_one_line_about("experiment.stranger", "nobody", "hinted, plain")
+    file.write_text('[experiment]\nasker = "nobody"\n', encoding="utf-8")
+    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
+    assert ran.is_one_line_about("experiment.asker", "nobody", "hinted, plain")
     file.write_text("", encoding="utf-8")
     ran = aloe("experiment", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
     assert ran.is_one_line_about("hint-non", "did you mean hint-none")
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("experiment", "options", "said"),
+    [
+        ("", (), ("asker", "hinted")),
+        ('asker = "plain"\nhorizon = 7', (), ("experiment.horizon = 7", "simulation.turns = 3")),
+        ('asker = "plain"', ("--quick",), ("--quick",)),
+        ('asker = "plain"', ("--seeds", 2), ("--seeds",)),
+        ('asker = "plain"', ("--ablation", "all"), ("--ablation",)),
+    ],
+)
+def test_an_experiment_on_asking_that_will_not_do_is_one_line(
+    aloe: Any, tmp_path: Path, experiment: str, options: tuple[Any, ...], said: tuple[str, ...]
+) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(f'[experiment]\nrecipe = "ask"\n{experiment}\n', encoding="utf-8")
+    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p", *options)
+    assert ran.is_one_line_about(*said)
+    assert not (tmp_path / "p").exists()
+
+
+def test_the_settings_for_asking_continue_all_siblings_of_a_message() -> None:
+    config = load(Path(__file__).parents[3] / "examples" / "ask.toml")
+    given, simulation = config.experiment, config.simulation
+    assert (given.recipe, config.user.disclosure, simulation.both_turns) == ("ask", "reticent", 2)
+    assert given.test >= 72
+    assert given.train == simulation.trees
+    assert "question" not in given.dimensions
+    candidates = len(config.models.assistants) + len(find_edited(config))
+    nodes, exchange = 1 + candidates, 1 + candidates
+    for turn in range(1, simulation.turns):  # as aloe.graphs.expansion counts
+        room = (simulation.node_budget - nodes) // (exchange * (simulation.turns - turn))
+        assert room >= candidates, turn
+        nodes += min(room, candidates) * exchange
+    draw_people(given, config.seed, config.personas.threshold, Alone())  # there are enough
+
+
+class Alone:
+    """Vectors of lives that have nothing in common."""
+
+    name = "alone"
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        return np.eye(len(texts), dtype=np.float32)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_follow_shows_what_was_and_ends_when_nobody_works(
     assert ran.code == 0
     shown = [line for line in ran.err.splitlines() if " judge " in line]
     assert len(shown) == ran.result["calls"] > 0
-    assert "nobody is working" in ran.err
+    assert "no process is working" in ran.err
     assert aloe("trace", simulated / "trees.jsonl", "--follow").is_one_line_about("no run folder")
 
 
@@ -147,7 +147,7 @@ def test_follow_sees_calls_as_they_come(start: StartAloe, aloe: RunAloe, tmp_pat
         assert "hinted" in watcher.stdout.readline()
     out, err = watcher.communicate(timeout=20)
     assert (watcher.returncode, out) == (0, "")
-    assert "nobody is working" in err
+    assert "no process is working" in err
 
 
 def test_trees_that_are_not_there_are_named(aloe: RunAloe, run: Path) -> None:

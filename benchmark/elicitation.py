@@ -1,0 +1,85 @@
+"""What a user had told when each reply of a dialogue was written, and what the replies ask.
+
+All of it is read off the finished dialogue: the simulated user notes with each message what it puts
+on the table, why, and what it made of the question before (`aloe.schema.Telling`). Of several
+questions in a reply one is answered, as people do, so the others bring nothing.
+"""
+
+from collections.abc import Collection, Sequence
+
+from aloe.benchmark.scores import Elicitation
+from aloe.graphs.dialogue import PRESCRIBED
+from aloe.memory.questions import find_questions_in
+from aloe.memory.verifiable.scoring import check_wishes
+from aloe.schema import AssistantNode, Node, Persona, UserNode
+
+
+def follow_dialogue(
+    nodes: Sequence[Node],
+    personas: Sequence[Persona],
+    *,
+    scheduled: bool,
+    informed: bool = False,
+    probes: Collection[int] = (),
+) -> list[Elicitation | None]:
+    """Return what was known and asked at each turn; None throughout if the user noted nothing.
+
+    Args:
+        nodes: messages and replies in turn, the user's first; there may be more than `personas`.
+        personas: who the user is, at each turn.
+        scheduled: whether the user tells one thing a turn whatever it is asked. Such a user
+            always has something to note, so a dialogue without any is from before there were notes.
+        informed: whether the model was told all about the user beforehand.
+        probes: turns at which the user's person has no place in a reply.
+    """
+    users = [node for node in nodes if isinstance(node, UserNode)]
+    replies = [node for node in nodes if isinstance(node, AssistantNode)]
+    if scheduled and not any(each.told for each in users):
+        return [None] * len(personas)
+    found: list[Elicitation | None] = []
+    known: set[str] = set()
+    for turn, persona in enumerate(personas, 1):
+        if turn > 1 and persona != personas[turn - 2]:
+            known = set()  # somebody else from here on, of whom nothing is known yet
+        knowable = find_knowable(persona, scheduled=scheduled)
+        told = tuple(each for each in users[turn - 1].told if each.about in knowable - known)
+        known |= {each.about for each in told}
+        reply, following = replies[turn - 1].content, users[turn : turn + 1]
+        questions = len(find_questions_in(reply))
+        over = informed or turn in probes or known == knowable
+        found.append(
+            Elicitation(
+                scheduled=scheduled,
+                knowable=len(knowable),
+                known=len(known),
+                told=told,
+                questions=questions,
+                answer=following[0].asked if following else None,
+                answered=turn < len(personas) and following[0].agent != PRESCRIBED,
+                needless=max(0, questions - _wanted(persona)) if over else None,
+                broken=_count_broken(persona, known, reply),
+            )
+        )
+    return found
+
+
+def find_knowable(persona: Persona, *, scheduled: bool) -> frozenset[str]:
+    """Return what there is to find out: dimensions of wishes, else ids of statements.
+
+    Those of a user on schedule are the facts of its life: it shows its traits and never tells them.
+    """
+    if persona.preferences:
+        return frozenset(persona.preferences)
+    return frozenset(f.id for f in persona.facts if f.kind == "fact" or not scheduled)
+
+
+def _wanted(persona: Persona) -> int:
+    """Return how many questions a reply the user has asked to get, whatever is known."""
+    return int(persona.preferences.get("question") == "asked")
+
+
+def _count_broken(persona: Persona, known: Collection[str], reply: str) -> int | None:
+    if not persona.preferences:
+        return None
+    kept = check_wishes(persona.preferences, reply)
+    return sum(not kept[name] or not reply.strip() for name in known)

@@ -1,0 +1,130 @@
+"""What the experiment on asking does, in order.
+
+    people -> trees, siblings continued -> labels by return beside the judge's
+    what the judge puts below no other -> sft            immediate
+    what returns put below no other -> sft -> dpo        sft, dpo
+    shuffled rows by return -> the recipe of the best    shuffled, the control
+    sft, dpo -> validation -> the best -> test, with base, immediate, control and ceiling
+
+`immediate` and `sft` learn from the same conversations of the same trees, those in which returns
+tell some replies apart, and choose among the same replies: all that differs is the label. The
+judge's seldom tells a reply from the same reply with a question, and then one of them is drawn.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, get_args
+
+from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
+from aloe.benchmark.experiment.rows import keep_unbeaten, read_rows
+from aloe.benchmark.experiment.steps import Label
+from aloe.config import Disclosing, Phrases
+
+IMMEDIATE = "immediate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of the matrix of transfer: bench folders with the same validation users."""
+
+    trained: Disclosing
+    tested: Disclosing
+    phrases: Phrases
+    base: Path
+    model: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeByAsking(Made):
+    """What a whole experiment on asking left."""
+
+    transfer: tuple[Cell, ...]
+
+
+@dataclass(kw_only=True)
+class AskingExperiment(Experiment):
+    """The recipe of an experiment on asking."""
+
+    base_controls: ClassVar[Sequence[str]] = ()
+
+    def run(self) -> MadeByAsking:
+        """Do all that is not there yet.
+
+        Raises:
+            AloeError: a command failed; what is finished is kept.
+        """
+        made = super().run()
+        return MadeByAsking(**vars(made), transfer=tuple(self.measure_transfer()))
+
+    def choices(self, before: Validated) -> Iterable[str]:
+        """Return the models of which the best is chosen: those that learnt from returns."""
+        return [name for name in before.models if name != IMMEDIATE]
+
+    def grow_trees(self) -> Path:
+        """Return the run folder of the trees with both labels."""
+        return self.relabel(super().grow_trees())
+
+    def export_best(self) -> Path:
+        """Return the rows of SFT on returns."""
+        return self._rows_by("return")
+
+    def export_all_pairs(self) -> Path:
+        """Return the preferences by return."""
+        return self._pairs_by("return")
+
+    def train_immediate(self) -> Path:
+        """Return the SFT model of the judge's labels."""
+        return self.fine_tune(IMMEDIATE, self._rows_by("judge"))
+
+    def train_candidates(self) -> dict[str, Path]:
+        """Return the models that are compared, by name."""
+        made = self.stages.make_together(self.train_immediate, self.train_sft, self.train_dpo)
+        return dict(zip((IMMEDIATE, "sft", "dpo"), made, strict=True))
+
+    def measure_transfer(self) -> Iterable[Cell]:
+        """Yield what models trained on each kind of user gain with each, on validation users."""
+        kinds = self.config.experiment.transfer
+        for trained in kinds:
+            name, model = self._train_on(trained)
+            for tested in kinds:
+                for phrases in get_args(Phrases):
+                    users = {"disclosure": tested, "phrases": self._name_phrases(phrases)}
+                    bench = partial(self.run_bench, part="validation", users=users)
+                    yield Cell(
+                        trained=trained,
+                        tested=tested,
+                        phrases=phrases,
+                        base=bench(BASE, None),
+                        model=bench(name, model),
+                    )
+
+    def _name_phrases(self, phrases: Phrases) -> Phrases | None:
+        """Return what settings name phrases, so that benches made under those are found again."""
+        given = self.config.user.phrases
+        return given if phrases == (given or "test") else phrases
+
+    def _train_on(self, disclosure: Disclosing) -> tuple[str, Path]:
+        """Return name and folder of the SFT model of returns with these users."""
+        if disclosure == self.config.user.disclosure:
+            return "sft", self.train_sft()
+        changes: Mapping[str, object] = {"user": {"disclosure": disclosure}}
+        config = self.config.updated(changes, source="experiment.transfer")
+        other = AskingExperiment(config=config, stages=self.stages, run_command=self.run_command)
+        name = f"sft-{disclosure}"
+        return name, other.fine_tune(name, other.export_best())
+
+    def _rows_by(self, label: Label) -> Path:
+        """Return the rows of SFT by a label, of the conversations that returns decide."""
+        compared, labelled, seed = self._pairs_by("return"), self._pairs_by(label), self.config.seed
+        return self.change_rows(
+            f"unbeaten-by-{label}",
+            compared,
+            lambda found: keep_unbeaten(found, read_rows(labelled), seed),
+            labelled.parent.name,
+            seed,
+        )
+
+    def _pairs_by(self, label: Label) -> Path:
+        return self.export_rows(self.grow_trees(), "dpo", label)

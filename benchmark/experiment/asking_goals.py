@@ -1,0 +1,143 @@
+"""What an experiment on asking was to show, and whether it did."""
+
+from collections.abc import Mapping, Sequence
+
+from aloe.benchmark.compare import Side
+from aloe.benchmark.elicitation_figures import measure_each
+from aloe.benchmark.experiment.asking import IMMEDIATE, Cell
+from aloe.benchmark.experiment.goals import Goal, compute_differences, is_above, reaches_zero
+from aloe.benchmark.experiment.pipeline import BASE, CONTROL
+from aloe.benchmark.experiment.tested import Tested
+from aloe.benchmark.figures import Figure, level_at, sample
+from aloe.benchmark.folder import read_bench
+from aloe.benchmark.markdown import format_interval
+from aloe.config import Disclosing
+
+KNOWN = 0.6
+"""Share of the wishes that is to be known by the last turn."""
+MORE_KNOWN = 0.2
+"""By how much that is to exceed what the immediate label gives."""
+QUESTIONS = 1.0
+"""Most questions a reply, at any turn."""
+NEEDLESS = 0.2
+"""Most questions a reply once all is known."""
+LOST = 1 / 3
+"""Most of the gain that may be lost with phrases that training has not heard."""
+
+
+def judge_asking_goals(
+    by_name: Mapping[str, Tested], best: str, cells: Sequence[Cell], disclosure: Disclosing
+) -> list[Goal]:
+    """Return what was to be shown, with what was found.
+
+    Args:
+        by_name: what was tested.
+        best: name of the model that was chosen.
+        cells: the matrix of transfer.
+        disclosure: of the users of the experiment.
+    """
+    base, tuned, immediate = by_name[BASE], by_name[best], by_name[IMMEDIATE]
+    more = compute_differences(immediate.side, tuned.side)
+    by_label = compute_differences(immediate.side, by_name["sft"].side)
+    return [
+        *_knowing(base, immediate, tuned, more["known"]),
+        Goal(
+            name="AL in the last two turns above that of the immediate label",
+            found=format_interval(more["al_last"]),
+            reached=is_above(more["al_last"]),
+        ),
+        *_personal(tuned, by_name[CONTROL]),
+        *_sparing(tuned),
+        _transferring(cells, disclosure),
+        Goal(
+            name="it is the label: same trees and conversations, known above immediate (sft)",
+            found=format_interval(by_label["known"]),
+            reached=is_above(by_label["known"]),
+        ),
+    ]
+
+
+def _knowing(base: Tested, immediate: Tested, tuned: Tested, more: Figure) -> list[Goal]:
+    known, *others = (_figure(each, "known") for each in (tuned, immediate, base))
+    beside = ", ".join(
+        f"{name} {format_interval(figure)}"
+        for name, figure in zip(("immediate", "base"), others, strict=True)
+    )
+    return [
+        Goal(
+            name=f"wishes known by the last turn: at least {KNOWN:.0%}",
+            found=f"{format_interval(known)} ({beside})",
+            reached=(known.value or 0.0) >= KNOWN,
+        ),
+        Goal(
+            name=f"that is at least {MORE_KNOWN:.2f} above the immediate label, and surely above",
+            found=format_interval(more),
+            reached=(more.value or 0.0) >= MORE_KNOWN and is_above(more),
+        ),
+    ]
+
+
+def _personal(tuned: Tested, control: Tested) -> list[Goal]:
+    gain, control_gain = _figure(tuned, "gain"), _figure(control, "gain")
+    return [
+        Goal(name="own - swapped above 0", found=format_interval(gain), reached=is_above(gain)),
+        Goal(
+            name="shuffled: own - swapped not above 0",
+            found=format_interval(control_gain),
+            reached=reaches_zero(control_gain),
+        ),
+    ]
+
+
+def _sparing(tuned: Tested) -> list[Goal]:
+    most = max(count_questions(tuned), key=lambda figure: figure.value or 0.0)
+    needless = _figure(tuned, "needless")
+    return [
+        Goal(
+            name=f"at most {QUESTIONS:g} question a reply at every turn",
+            found=f"{format_interval(most)} where most",
+            reached=most.value is not None and most.value <= QUESTIONS,
+        ),
+        Goal(
+            name=f"at most {NEEDLESS:g} questions a reply once all is known",
+            found=format_interval(needless) if needless.count else "of nobody all was known",
+            reached=needless.value is not None and needless.value <= NEEDLESS,
+        ),
+    ]
+
+
+def _transferring(cells: Sequence[Cell], disclosure: Disclosing) -> Goal:
+    gains = {
+        cell.phrases: measure_gain(cell)
+        for cell in cells
+        if cell.trained == cell.tested == disclosure
+    }
+    name = "phrases never heard lose at most a third of the gain"
+    if not gains:
+        return Goal(name=name, found="not measured (experiment.transfer is empty)", reached=False)
+    seen, unseen = gains["train"], gains["test"]
+    return Goal(
+        name=name,
+        found=f"{format_interval(unseen)} instead of {format_interval(seen)}",
+        reached=is_above(seen) and (unseen.value or 0.0) >= (1 - LOST) * (seen.value or 0.0),
+    )
+
+
+def measure_gain(cell: Cell) -> Figure:
+    """Return by how much the model of a cell exceeds the base in average AL."""
+    base, model = (
+        Side(name=name, rows=read_bench(folder).rows())
+        for name, folder in ((BASE, cell.base), ("model", cell.model))
+    )
+    return compute_differences(base, model)["al_mean"]
+
+
+def count_questions(tested: Tested) -> list[Figure]:
+    """Return the questions a reply by turn."""
+    data = sample(tested.rows, 0)
+    questions = measure_each(data, lambda found: found.questions)
+    return [data.figure(level_at(turn), questions) for turn in range(1, questions.shape[1] + 1)]
+
+
+def _figure(tested: Tested, name: str) -> Figure:
+    return tested.result.figures.get(name, Figure(value=None, count=0))

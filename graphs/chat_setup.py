@@ -1,0 +1,132 @@
+"""Who talks to whom: settings, persona and models of a chat, checked before anything is written."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aloe.config import Config, ModelConfig, load
+from aloe.errors import ConfigError, InputError
+from aloe.graphs.chat import Chat
+from aloe.graphs.chat_turn import NAMES
+from aloe.graphs.context import check_prices
+from aloe.memory.personas import SHIPPED, read_personas
+from aloe.memory.run_folder import RunFolder
+from aloe.models.open import open_model
+from aloe.schema import Persona
+
+PATIENCE = 20.0
+"""Seconds for which a server may be gone, where settings do not say: a person is waiting."""
+
+
+def chat_settings(
+    file: Path | None,
+    given: Mapping[str, Any],
+    *,
+    model: str | None,
+    beside: str | None,
+    inducer: str | None,
+) -> Config:
+    """Return the settings of a chat: its two who answer are the assistants of the run.
+
+    Args:
+        file: settings, whose first two assistants are taken or, if it names none, whose benchmark
+            candidate; None for defaults.
+        given: values by dotted key over those of the file; None values are skipped.
+        model: model string of the first; None for that of the settings.
+        beside: model string of the second; None for that of the settings or, without any, a second
+            sample of the first.
+        inducer: model string of the inducer; None for that of the settings.
+
+    Raises:
+        InputError: the file cannot be read.
+        ConfigError: a value does not fit.
+    """
+    config = load(file, given)
+    default = Config()
+    if config.models.assistants == default.models.assistants:
+        pair = [config.benchmark.candidate.model_dump() for _ in NAMES]
+    else:
+        role = {"name", "hint", "style", "window"}
+        pair = [each.model_dump(exclude=role) for each in config.models.assistants[:2]]
+    pair[0] |= {"model": model} if model else {}
+    pair[1] |= {"model": beside or model} if beside or model else {}
+    named = [{**each, "name": name} for each, name in zip(pair, NAMES, strict=True)]
+    changes: dict[str, Any] = {"models.assistants": named}
+    if inducer:
+        changes["models.inducer.model"] = inducer
+    if config.limits == default.limits:
+        changes["limits.patience"] = PATIENCE
+    return config.updated(changes, source="command line")
+
+
+def wants_inducer(config: Config, inducer: str | None) -> bool:
+    """Whether a model is to mark what the person tells: one that was named, here or in settings."""
+    return bool(inducer) or config.models.inducer != Config().models.inducer
+
+
+def prepare_chat(
+    config: Config,
+    folder: RunFolder,
+    persona: Persona,
+    *,
+    beside: bool,
+    inducer: bool,
+    blind: bool = False,
+) -> Chat:
+    """Check everything that a chat can be refused for, and open its models.
+
+    Args:
+        config: as `chat_settings` returns it.
+        folder: where the conversation goes; further ones with the same settings may be there.
+        persona: whom the person plays.
+        beside: whether the second model answers as well.
+        inducer: whether a model marks what the person tells.
+        blind: whether the order of the replies is drawn and their writers are not named.
+
+    Raises:
+        ConfigError: a model or a prompt cannot be used, or the folder holds another run.
+        ModelError: the embedded server cannot be started.
+        StoreError: the folder cannot be used.
+    """
+    if blind and not beside:
+        raise ConfigError("--blind hides which of two models wrote a reply; name one with --beside")
+    folder.check(config)
+    who = config.models.assistants[: 1 + beside]
+    wanted: dict[str, ModelConfig] = {each.name: each for each in who}
+    wanted |= {"inducer": config.models.inducer} if inducer else {}
+    models = {name: open_model(each, config.limits) for name, each in wanted.items()}
+    check_prices(config, models.values())
+    return Chat(config=config, folder=folder, persona=persona, models=models, blind=blind)
+
+
+def find_persona(given: str | None) -> Persona:
+    """Return the persona that a person plays.
+
+    Args:
+        given: a file of personas, whose first is taken; `FILE:ID` for another of them; the id of
+            one of the shipped pool, of which the start will do; None: nobody, an empty persona.
+
+    Raises:
+        InputError: there is no such file or persona, or several ids start so.
+    """
+    if given is None:
+        return Persona.of("", "")
+    if (path := Path(given)).exists():
+        return read_personas(path)[0]
+    name, colon, start = given.rpartition(":")
+    if colon and not Path(name).exists():
+        raise InputError(Path(name), "there is no such file of personas")
+    if not colon and (path.suffix or len(path.parts) > 1):
+        raise InputError(path, "there is no such file of personas")
+    pool = Path(name) if colon else SHIPPED
+    found = [each for each in read_personas(pool) if each.id.startswith(start)]
+    where = name if colon else "the shipped pool"
+    if not found:
+        raise ConfigError(
+            f"no persona of {where} has an id that starts with '{start}'; "
+            f"`aloe personas show{f' {name}' if colon else ''}` shows some"
+        )
+    if len(found) > 1:
+        ids = f"{len(found)} personas of {where} have ids that start with '{start}'"
+        raise ConfigError(f"{ids}; give more of it")
+    return found[0]

@@ -1,0 +1,112 @@
+"""A chat in plain lines, for pipes and for terminals without a screen.
+
+Replies and answers to commands go to stdout, everything else to stderr. Lines are read between two
+turns and nowhere else, so Ctrl-C always finds either the person or a model at work.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from aloe.console import say, show, stdout, waiting
+from aloe.errors import EXIT_CODE
+from aloe.graphs.chat import ChatSession
+from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
+from aloe.graphs.chat_turn import ChatError, ChatTurn
+from aloe.graphs.chat_view import reply_text, title
+
+PROMPT = "> "
+
+
+def talk_in_lines(session: ChatSession, loop: asyncio.Runner) -> int:
+    """Talk until the lines end or `/quit`; return the exit code of the command.
+
+    Args:
+        session: the conversation.
+        loop: where the models are asked.
+
+    Raises:
+        StoreError: the folder cannot be written.
+        BudgetError: what the folder may cost is spent.
+    """
+    if session.chat.persona.facts:
+        say(f"you play: {session.chat.persona.text}")
+    for line in _lines():
+        if _take(session, loop, line):
+            break
+    return EXIT_CODE if session.unanswered else 0
+
+
+def _lines() -> Iterator[str]:
+    """Yield what is typed, until its end; letters that are none are replaced."""
+    if sys.stdin.isatty():
+        say("type a message, or /help")
+        while True:
+            try:
+                yield input(PROMPT)
+            except EOFError:
+                show("")
+                return
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")
+    yield from iter(sys.stdin.readline, "")
+
+
+def _take(session: ChatSession, loop: asyncio.Runner, line: str) -> bool:
+    """Do what a line says; whether it ends the chat. What makes no sense is one line."""
+    try:
+        found = read_line(line)
+        if found is None:
+            return False
+        if isinstance(found, str):
+            _answer(session, loop, session.begin(found))
+        elif found.name == "again":
+            _answer(session, loop, session.retry())
+        elif found.name == "quit":
+            return True
+        else:
+            _show(session, found)
+    except ChatError as error:
+        say(str(error), style="red")
+    return False
+
+
+def _show(session: ChatSession, command: SlashCommand) -> None:
+    for part in run_command(session, command):
+        show(part, lines=True)
+
+
+def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
+    """Have a turn answered, and print the replies that came."""
+    missing = [name for name in turn.order if name not in turn.replies]
+    with waiting("waiting for the reply"):
+        loop.run(session.ask(turn))
+    for place, name in enumerate(turn.order):
+        if name not in missing:
+            continue
+        if reply := turn.replies.get(name):
+            show(Text(f"[{title(session.chat, turn, place)}]", "bold green"), lines=True)
+            show(reply_text(reply), lines=True)
+            show("")
+        else:
+            why = turn.failures[name]
+            say(f"{place + 1}: no reply: {why}; /again asks again", style="red")
+    stdout().file.flush()
+    if turn.replies:
+        loop.run(session.mark(turn))
+        _say_ledger(session, turn)
+
+
+def _say_ledger(session: ChatSession, turn: ChatTurn) -> None:
+    """Say what the turn added to the ledger."""
+    for told in turn.user.revealed:
+        say(f"◆ {told.quote}", style="dim")
+    ledger = session.ledger
+    for place, reply in enumerate(turn.in_order, 1):
+        marks = [mark for mark in ledger.marks(reply) if mark.kept is not None]
+        if marks:
+            broken = " ".join(mark.words for mark in marks if not mark.kept)
+            kept = f"{sum(bool(mark.kept) for mark in marks)} of {len(marks)} wishes kept"
+            say(f"{place}: {kept}" + (f"; broken: {broken}" if broken else ""), style="dim")

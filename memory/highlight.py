@@ -1,0 +1,92 @@
+"""One exchange that shows what a run is about: the one whose preference is clearest.
+
+Where a program can check the wishes, clearest means most wishes apart; elsewhere, the judge's
+margin. A later turn wins over an earlier one, because more is known of the user by then.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
+from aloe.schema import AssistantNode, Tree, UserNode, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Highlight:
+    """A user message and the replies to it, one of which is preferred."""
+
+    tree: Tree
+    user: UserNode
+    best: str
+    """Id of the preferred reply."""
+
+    @property
+    def replies(self) -> list[AssistantNode]:
+        """The replies, the preferred one first."""
+        found = [n for n in self.tree.children(self.user.id) if isinstance(n, AssistantNode)]
+        return sorted(found, key=lambda reply: reply.id != self.best)
+
+    def __rich__(self) -> Table:
+        """Draw it, with ticks where a program can check."""
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(no_wrap=True)
+        rows.add_column(overflow="fold")
+        life = [fact.text for fact in self.tree.persona.facts if fact.kind == "fact"]
+        wants = [fact.text for fact in self.tree.persona.facts if fact.kind == "trait"]
+        rows.add_row(Text("who", "dim"), Text(" ".join(life[:2])))
+        rows.add_row(Text("wants", "dim"), Text(" ".join(wants)))
+        rows.add_row(Text(f"user, turn {self.user.turn}", "bold"), Text(self.user.content))
+        for reply in self.replies:
+            star = "★" if reply.id == self.best else " "
+            rows.add_row(Text(f"{star} {reply.agent}"), Text(reply.content))
+            if ticks := self._ticks(reply):
+                rows.add_row("", ticks)
+        return rows
+
+    def _ticks(self, reply: AssistantNode) -> Text:
+        checked = check_wishes(self.tree.persona.preferences, reply.content)
+        ticks = (
+            (f"{'✓' if kept else '✗'} {name}  ", "green" if kept else "red")
+            for name, kept in checked.items()
+        )
+        return Text.assemble(*ticks)
+
+    def result(self) -> dict[str, Any]:
+        """Return the same for a machine."""
+        replies = [node.model_dump(mode="json") for node in self.replies]
+        return {"tree": self.tree.id, "user": self.user.model_dump(mode="json"), "replies": replies}
+
+
+def find_highlight(trees: Iterable[Tree]) -> Highlight | None:
+    """Return the exchange with the clearest preference; None if no comparison has one."""
+    found = [(_clarity(tree, verdict), tree, verdict) for tree, verdict in _decided(trees)]
+    if not found:
+        return None
+    _, tree, verdict = max(found, key=lambda each: each[0])
+    user = tree.by_id[verdict.node]
+    assert isinstance(user, UserNode)
+    assert verdict.preferred
+    return Highlight(tree=tree, user=user, best=verdict.preferred)
+
+
+def _decided(trees: Iterable[Tree]) -> Iterator[tuple[Tree, Verdict]]:
+    """Yield comparisons of whole replies that one of them won."""
+    for tree in trees:
+        for verdict in tree.verdicts:
+            compared = [tree.by_id[each] for each in (verdict.first, verdict.second)]
+            if verdict.preferred and not any(node.faults for node in compared):
+                yield tree, verdict
+
+
+def _clarity(tree: Tree, verdict: Verdict) -> tuple[float, int]:
+    wishes, turn = tree.persona.preferences, tree.by_id[verdict.first].turn
+    if not wishes:
+        return abs(verdict.margin or 0.0), turn
+    kept = (measure_satisfaction(wishes, tree.by_id[each].content)
+            for each in (verdict.preferred, verdict.rejected) if each)  # fmt: skip
+    better, worse = kept
+    return better - worse, turn

@@ -1,0 +1,91 @@
+"""How well each reply of a tree did in its own turn, for returns to add up (`aloe.memory.returns`).
+
+A level is the share of wishes kept where the persona has wishes that a program can check. Without
+such wishes it is what the caller gives, such as a pointwise judge's ratings, which trees do not
+hold; and where nothing is given, the share of siblings that the judge ranks below the reply. That
+last one compares within one turn: it says which reply was better there, not how good both were.
+
+A reply has no level where nothing can be learnt from it: behind a user who spoiled the talk, with
+a fault, empty, or using what its user had not told. What has no level says why.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from aloe.memory.verifiable.scoring import measure_satisfaction
+from aloe.ranking import beaten
+from aloe.schema import AssistantNode, Tree
+from aloe.wording import visible
+
+LevelSource = Literal["wishes", "rated", "siblings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """The levels of a tree's replies."""
+
+    source: LevelSource
+    by_reply: Mapping[str, float]
+    """By node id; shares are in [0, 1], ratings on the scale of whoever rated."""
+    missing: Mapping[str, str]
+    """Why a reply has none, by node id."""
+
+
+def find_levels(tree: Tree, rated: Mapping[str, float] | None = None) -> Levels:
+    """Return the levels of all replies in `tree`.
+
+    Args:
+        tree: any tree.
+        rated: levels by node id, for replies to personas without checkable wishes.
+    """
+    source, known = _find_known(tree, rated or {})
+    found: dict[str, float] = {}
+    missing: dict[str, str] = {}
+    for reply in (node for node in tree.nodes if isinstance(node, AssistantNode)):
+        if flaw := find_flaw(tree, reply):
+            missing[reply.id] = flaw
+        elif reply.id in known:
+            found[reply.id] = known[reply.id]
+        else:
+            missing[reply.id] = "reply without a level"
+    return Levels(source=source, by_reply=found, missing=missing)
+
+
+def _find_known(tree: Tree, rated: Mapping[str, float]) -> tuple[LevelSource, Mapping[str, float]]:
+    replies = [node for node in tree.nodes if isinstance(node, AssistantNode)]
+    if wishes := tree.persona.preferences:
+        return "wishes", {node.id: measure_satisfaction(wishes, node.content) for node in replies}
+    if any(node.id in rated for node in replies):
+        return "rated", rated
+    return "siblings", dict(_rank_siblings(tree))
+
+
+def find_flaw(tree: Tree, reply: AssistantNode) -> str | None:
+    """Return why nothing can be learnt from a reply of `tree`, in the words of an export."""
+    return tree.lost(reply.parent) or describe_flaw(reply)
+
+
+def describe_flaw(reply: AssistantNode) -> str | None:
+    """Return what is wrong with a reply itself; None if nothing is."""
+    if reply.faults:
+        return f"{reply.faults[0]} reply"
+    if not visible(reply.content):
+        return "empty reply"
+    return "mind-reading reply" if reply.mind_reading else None
+
+
+def _rank_siblings(tree: Tree) -> Iterator[tuple[str, float]]:
+    """Yield node ids with the share of siblings they beat, a tie counted half.
+
+    Siblings that neither a verdict nor a chain of verdicts places are not counted.
+    """
+    for user in {verdict.node: None for verdict in tree.verdicts}:
+        verdicts = list(tree.verdicts_on(user))
+        order = beaten(verdicts)
+        ties = [node for v in verdicts if v.outcome == "tie" for node in (v.first, v.second)]
+        for node, below in order.items():
+            above = sum(node in others for others in order.values())
+            compared = len(below) + above + ties.count(node)
+            if compared:
+                yield node, (len(below) + ties.count(node) / 2) / compared

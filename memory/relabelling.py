@@ -1,0 +1,145 @@
+"""Trees with labels by return, in memory and on disk; no model is asked.
+
+Labels follow from what is stored, so doing it again changes nothing, and other settings replace
+what was there. The file is written in one step: a command that was stopped has changed nothing, and
+the same command does all of it.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
+from math import isfinite
+from pathlib import Path
+
+from aloe.errors import ConfigError, StoreError
+from aloe.files.records import read_records
+from aloe.files.writing import explain_failure, replace_chunks, replace_folder
+from aloe.label_agreement import LabelAgreement
+from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, label_returns
+from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.schema import Tree
+
+COMPANIONS = ("config.toml", "prompts.json", "passport.json", "events.jsonl")
+"""What goes with the trees of a run to another folder."""
+
+
+def relabel_trees(
+    trees: Iterable[Tree],
+    rule: ReturnRule,
+    rated: Mapping[str, float] | None = None,
+    found: LabelAgreement | None = None,
+) -> Iterator[Tree]:
+    """Yield trees with labels by return, one at a time.
+
+    Args:
+        trees: any trees.
+        rule: how far to look.
+        rated: levels by node id; see `aloe.memory.levels`.
+        found: counts what the labels come to.
+
+    Raises:
+        ConfigError: after the last tree, if nothing could be compared: the horizon is longer than
+            the trees, or no siblings were continued, or no level belongs to a reply.
+    """
+    found, deepest = found or LabelAgreement(), 0
+    for tree in trees:
+        labelled = label_returns(tree, rule, rated)
+        found.add(labelled)
+        deepest = max(deepest, *(node.turn for node in tree.nodes))
+        yield labelled
+    if not found.comparisons:
+        raise ConfigError("the trees hold no comparisons, so there is nothing to label")
+    if rule.turns > deepest:
+        turns = "1 turn" if deepest == 1 else f"{deepest} turns"
+        raise ConfigError(
+            f"horizon: {rule.turns} turns are longer than the trees, which have {turns}; look "
+            "less far, or grow them with `aloe simulate --extend`"
+        )
+    if rated and not any(levels == "rated" for *_, levels in found.settings):
+        raise ConfigError("none of the given levels is that of a reply that needs one")
+    if not found.compared:
+        reasons = ", ".join(f"{count} {why}" for why, count in found.undecided.most_common())
+        remedy = "continue them with `aloe simulate --extend DIR --rollouts N`"
+        if NO_LEVEL_BELOW in found.undecided:
+            remedy = "give the levels of what follows them with --levels FILE"
+        raise ConfigError(
+            f"no two replies to one message can be compared by what came of them ({reasons}); "
+            f"{remedy}"
+        )
+
+
+def read_levels(path: Path) -> dict[str, float]:
+    """Return the levels in a file of objects with `node` and `level`.
+
+    Raises:
+        InputError: there is none, or a record is no level (with its line).
+    """
+    found: dict[str, float] = {}
+    for place, record in read_records(path):
+        fields = record if isinstance(record, dict) else {}
+        node, level = fields.get("node"), fields.get("level")
+        if not isinstance(node, str):
+            raise place.error("has no 'node', the id of a reply")
+        if isinstance(level, bool) or not isinstance(level, int | float) or not isfinite(level):
+            raise place.error("has no 'level', a number that says how good the reply was")
+        found[node] = float(level)
+    return found
+
+
+def relabel_file(
+    source: Path, out: Path | None, rule: ReturnRule, rated: Mapping[str, float] | None = None
+) -> LabelAgreement:
+    """Label the trees of a run folder or a file, there or in `out`; return what it came to.
+
+    Args:
+        source: run folder, or a trees.jsonl.
+        out: folder, or a file that ends in .jsonl; None: the source itself.
+        rule: how far to look.
+        rated: levels by node id; see `aloe.memory.levels`.
+
+    Raises:
+        ConfigError: nothing could be compared; nothing is written then.
+        InputError: there are no trees, or a line is broken (with its number).
+        StoreError: `out` cannot be written, is in use or holds other trees.
+    """
+    next(read_trees(source), None)  # before anything is made
+    target = out or _find_home(source)
+    if target.suffix == ".gz":
+        raise ConfigError(f"{target} is packed and is not written to; name another with --out")
+    if target.is_file() or target.suffix == ".jsonl":
+        return _write(source, target, rule, rated)
+    if target.is_dir() and any(target.iterdir()):
+        _check_same(source, target)
+        with RunFolder(target).locked():
+            return _write(source, target / "trees.jsonl", rule, rated)
+    with explain_failure(target), replace_folder(target) as part:
+        for name in COMPANIONS if source.is_dir() else ():
+            if (source / name).is_file():
+                shutil.copyfile(source / name, part / name)
+        return _write(source, part / "trees.jsonl", rule, rated)
+
+
+def _write(
+    source: Path, file: Path, rule: ReturnRule, rated: Mapping[str, float] | None
+) -> LabelAgreement:
+    found = LabelAgreement()
+    labelled = relabel_trees(read_trees(source), rule, rated, found)
+    replace_chunks(file, (f"{tree.model_dump_json()}\n".encode() for tree in labelled))
+    return found
+
+
+def _find_home(source: Path) -> Path:
+    """Return the run folder of a file of trees if it has one, and else what was named."""
+    in_run = source.name == "trees.jsonl" and (source.parent / "config.toml").exists()
+    return source.parent if in_run else source
+
+
+def _check_same(source: Path, target: Path) -> None:
+    """Make sure that what is written over are labels of these very trees."""
+    file = target / "trees.jsonl"
+    if source.resolve() in (target.resolve(), file.resolve()):
+        return
+    held = read_trees(target) if file.exists() else iter(())
+    for mine, theirs in zip_longest(read_trees(source), held):
+        if mine is None or theirs is None or mine.nodes != theirs.nodes:
+            raise StoreError(f"{target} holds other things than these trees; name another folder")

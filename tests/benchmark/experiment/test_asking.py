@@ -1,0 +1,80 @@
+"""The experiment on asking from end to end, with scripted models and trainings of two steps."""
+
+import json
+from pathlib import Path
+
+import pytest
+import taught
+from small_experiment import run_command, settings
+
+from aloe.benchmark.experiment.asking import IMMEDIATE, AskingExperiment
+from aloe.benchmark.experiment.asking_report import write_asking_report
+from aloe.benchmark.experiment.rows import read_rows
+from aloe.benchmark.experiment.stage import Stages
+
+ASKING = {
+    "recipe": "ask",
+    "asker": "plain",
+    "stranger": "",
+    "transfer": ["reticent"],
+    "test": 6,
+    "dialogue_turns": 5,
+}
+
+
+@pytest.fixture
+def taught_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the models be what their trainings are to have made of them."""
+    names = {"immediate": taught.dpo, "sft": taught.asking, "dpo": taught.asking}
+    for name, script in names.items():
+        monkeypatch.setattr(taught, name, script, raising=False)
+
+
+@pytest.mark.train
+@pytest.mark.slow
+@pytest.mark.usefixtures("taught_to_ask")
+def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) -> None:
+    import tiny
+
+    config = settings(tmp_path, tiny.save(tmp_path / "tiny"), **ASKING).updated(
+        {
+            "user": {"disclosure": "reticent"},
+            "simulation": {"trees": 4, "turns": 3, "both_turns": 2, "expansion": "both",
+                           "node_budget": 45},
+        },
+        source="test",
+    )  # fmt: skip
+    lines: list[str] = []
+    stages = Stages(root=tmp_path / "experiment", on_line=lines.append)
+    experiment = AskingExperiment(config=config, stages=stages, run_command=run_command)
+    made = experiment.run()
+    chosen_at = next(n for n, line in enumerate(lines) if line.startswith("best on validation"))
+    assert not any(line.startswith(("begin test", "test of")) for line in lines[:chosen_at])
+    assert sum(line.startswith("test of") for line in lines) == 5  # each once
+    assert made.best in ("sft", "dpo")
+    assert set(made.test) == {"base", IMMEDIATE, "sft", "dpo", "shuffled"}
+
+    page = tmp_path / "ask.md"
+    summary = write_asking_report(page, config, made)
+    goals = summary.result["goals"]
+    reached = {name for name, found in goals.items() if found}
+    assert {name for name in goals if "known" in name and "sure" not in name} <= reached
+    assert "at most 1 question a reply at every turn" in reached
+    text = page.read_text(encoding="utf-8")
+    for part in (
+        "| asker |",
+        "| rewriter |",
+        "## Transfer",
+        "By return: horizon 2",
+        "| asker | 0 |",
+        f"{made.best}, ceiling",
+    ):
+        assert part in text, part
+    before = len(lines)
+    assert experiment.run() == made
+    assert [line for line in lines[before:] if not line.startswith("best")] == []
+
+    rows = [read_rows(path) for path in (experiment.export_best(), experiment._rows_by("judge"))]
+    conversations = [[(row["tree"], json.dumps(row["prompt"])) for row in each] for each in rows]
+    assert set(conversations[0]) == set(conversations[1])  # only the label differs
+    assert rows[0]

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+from builders import assistant, user
+from command import RunAloe
+from snapshots import drawn
+
+from aloe.memory.highlight import find_highlight
+from aloe.memory.run_folder import RunFolder
+from aloe.schema import Node, Persona, Tree, Verdict
+
+PERSONA = Persona.of(
+    "I mend bicycles. I live in Porto.",
+    "I want no exclamation marks. I want to be asked a question back.",
+    preferences={"exclamation": "none", "question": "asked"},
+)
+
+
+def tree(*kept: tuple[str, str], persona: Persona = PERSONA) -> Tree:
+    """Return a tree with an exchange a pair of replies, the second of which is preferred."""
+    nodes: list[Node] = []
+    verdicts: list[Verdict] = []
+    for turn, (worse, better) in enumerate(kept, 1):
+        asked = user(f"Question {turn}?", nodes[-1].id if nodes else None, turn=turn)
+        replies = [
+            assistant(worse, asked, agent="a"),
+            assistant(better, asked, agent="b"),
+        ]
+        nodes += [asked, *replies]
+        verdicts.append(
+            Verdict(node=asked.id, first=replies[0].id, second=replies[1].id, votes=(),
+                    outcome="second", margin=-float(turn))
+        )  # fmt: skip
+    return Tree(id="t", persona=persona, seed=0, models={}, nodes=tuple(nodes),
+                verdicts=tuple(verdicts))  # fmt: skip
+
+
+def test_the_exchange_with_most_wishes_apart_is_shown() -> None:
+    found = find_highlight([tree(("Oh!", "Fine!"), ("Oh!", "Why is that?"), ("Oh.", "Why?"))])
+    assert found
+    assert found.user.turn == 2
+    text = drawn(found, 80)
+    assert "✓ exclamation  ✓ question" in text
+    assert "✗ exclamation  ✗ question" in text
+    assert text.index("★ b") < text.index("  a")
+
+
+def test_elsewhere_the_margin_decides() -> None:
+    plain = Persona.of("I mend bicycles.", "I am short.")
+    found = find_highlight([tree(("no", "yes"), ("nay", "yea"), persona=plain)])
+    assert found
+    assert found.user.turn == 2
+    assert "✓" not in drawn(found, 80)
+
+
+def test_without_a_preference_there_is_none(aloe: RunAloe, tmp_path: Path) -> None:
+    undecided = tree(("no", "yes")).model_copy(update={"verdicts": ()})
+    assert find_highlight([undecided]) is None
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder.trees.write_text(undecided.model_dump_json() + "\n")
+    assert aloe("trace", folder.path, "--highlight").is_one_line_about("no comparison")

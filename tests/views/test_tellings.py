@@ -1,0 +1,69 @@
+"""Why something came to light stands wherever a tree is shown."""
+
+from io import StringIO
+
+from builders import assistant, user
+from rich.console import Console
+from sample_tree import PERSONA, SON, TREE
+
+from aloe.graphs.commands.dashboard import _describe_ledger
+from aloe.memory.disclosures import Tally
+from aloe.schema import Telling, Tree
+from aloe.views.account import Spending
+from aloe.views.node import node_view
+from aloe.views.report import report
+from aloe.views.siblings import SiblingView
+from aloe.views.tellings import describe_tellings
+from aloe.views.tree import Drawer, head
+
+FIRST = user("Hello.", told=(Telling(about=PERSONA.facts[0].id, why="scheduled"),))
+REPLY = assistant("Do you have children?", FIRST)
+SECOND = user(
+    "I have a son called Rui.",
+    REPLY.id,
+    turn=2,
+    told=(Telling(about=SON, why="asked", reply=REPLY.id),),
+    asked="told",
+)
+OTHER = assistant("And children?", SECOND)
+THIRD = user("As I said.", OTHER.id, turn=3, asked="again")
+ANSWERING = TREE.model_copy(
+    update={
+        "nodes": (FIRST, REPLY, SECOND, OTHER, THIRD),
+        "verdicts": (),
+        "disclosure": "answering",
+    }
+)
+LINES = ["told, because asked: I have a son called Rui."]
+
+
+def shown(*parts: object) -> str:
+    console = Console(file=StringIO(), width=100)
+    for part in parts:
+        console.print(part)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return " ".join(text.split())
+
+
+def test_a_line_says_what_was_told_and_why() -> None:
+    assert describe_tellings(ANSWERING, SECOND) == LINES
+    assert describe_tellings(ANSWERING, THIRD) == ["asked for what was told before"]
+    assert describe_tellings(ANSWERING, FIRST) == ["told, its turn: I mend bicycles in Porto."]
+    assert describe_tellings(TREE, FIRST) == []  # where all things come in their turn
+    wish = PERSONA.model_copy(update={"preferences": {"emoji": "some"}})
+    told = user("Hm.", told=(Telling(about="emoji", why="contradicted", reply="r"),))
+    tree = TREE.model_copy(update={"persona": wish})
+    assert describe_tellings(tree, told) == ["told, against the reply: emoji, some"]
+
+
+def test_trace_page_and_summary_say_it() -> None:
+    tree: Tree = ANSWERING
+    assert LINES[0] in shown(Drawer(tree=tree, account=None, took={}).drawing())
+    assert "tells answering" in shown(head(tree))
+    assert LINES[0].removeprefix("told, ") in shown(node_view(tree, SECOND, []))
+    assert LINES[0] in shown(SiblingView(tree, SECOND, [OTHER]))
+    assert LINES[0] in report("run", [tree], Spending([]), shown=1)
+    tally = Tally()
+    tally.add(tree)
+    assert _describe_ledger(tally).endswith("told: 1 because asked")
+    assert tally.summary()["told"] == {"scheduled": 1, "asked": 1}

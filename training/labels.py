@@ -1,0 +1,212 @@
+"""Which label rows are made from: the judge's, that by return (`aloe.memory.returns`), or both.
+
+An exporter reads verdicts. To make rows from labels by return it is given the same tree with other
+verdicts, so every format has them, and so has every custom exporter. Three formats hold more of a
+return than who won: SFT rows follow the path of highest return, a step's reward is its return, and
+GRPO rows bring what a policy would learn from the replies that are there.
+
+Nothing follows the last turn of a tree, and little its uncontinued replies, so labels by return
+alone teach nothing about late turns. `mixed` takes the judge's label where there was no looking
+ahead.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import wraps
+from statistics import fmean, stdev
+from typing import Any, Literal
+
+from aloe.errors import ConfigError
+from aloe.label_agreement import LabelAgreement
+from aloe.schema import Tree, Verdict
+from aloe.training.export import ROWS, Row, Rows, Skipped
+
+Label = Literal["judge", "return", "mixed"]
+LABELS: tuple[Label, ...] = ("judge", "return", "mixed")
+
+BY_BOTH = "by return where both replies were continued as deep, and else the judge's"
+
+BLIND = frozenset({"not continued", "not as deep", "no level below"})
+"""Reasons of a comparison by return that could not look ahead."""
+
+NO_LABEL = "no label by return"
+"""The reason where a comparison was never relabelled."""
+OFF_PATH = "off the path of highest return"
+"""The reason where SFT does not follow a talk."""
+
+
+def check_label(name: str) -> None:
+    """Make sure that there is such a label.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in LABELS:
+        raise ConfigError(f"label: '{name}' is none of {', '.join(LABELS)}")
+
+
+def label_rows(row_format: str, make: Rows, label: Label) -> Rows:
+    """Return an exporter that makes its rows from this label.
+
+    Args:
+        row_format: name of one of our formats; any other is a custom one.
+        make: what makes the rows from the verdicts of a tree.
+        label: whose label.
+    """
+    if label == "judge":
+        return make
+    ours: dict[str, Rows] = {"sft": _sft_rows, "step": _step_rows, "grpo": _grpo_rows}
+    by_return = ours.get(row_format) or _by_return(make)
+    if label == "return":
+        return by_return
+
+    @wraps(make)
+    def mixed(tree: Tree, skipped: Skipped) -> Iterable[Row]:
+        return by_return(_fill_in(tree), skipped)
+
+    return mixed
+
+
+def check_relabelled(trees: Iterable[Tree], label: Label, where: str) -> None:
+    """Make sure that trees have the label that is asked for.
+
+    Raises:
+        ConfigError: none of their comparisons has.
+    """
+    if label != "judge" and not any(v.by_return for tree in trees for v in tree.verdicts):
+        raise ConfigError(explain_missing(where))
+
+
+def explain_missing(where: str) -> str:
+    """Return what to do about trees without labels by return."""
+    return f"{where} has no labels by return; make them with `aloe relabel DIR --by return`"
+
+
+def render_agreement(trees: Iterable[Tree], label: Label) -> str:
+    """Return a dataset card's section, in Markdown, on where its labels come from."""
+    found = LabelAgreement()
+    for tree in trees:
+        found.add(tree)
+    if not found.labelled:
+        return "What is preferred is what the judge preferred.\n"
+    by = {"judge": "the judge's", "return": "by return"}.get(label, BY_BOTH)
+    lines = [
+        f"Labels are {by}. Labels by return say which of two replies led to the better",
+        f"conversation ({found.basis}).",
+        f"They decide {found.decided} of {found.comparisons} comparisons; the judge prefers the "
+        f"same reply in {found.same}",
+        f"of the {found.both} that both decide, and the other in {found.turned}.",
+    ]
+    if found.undecided:
+        reasons = ", ".join(f"{count} {why}" for why, count in found.undecided.most_common())
+        lines.append(f"Not decided by return: {reasons}.")
+    for each in found.questions:
+        lines += [
+            "",
+            f"- Turn {each.turn}, return higher by {each.difference:.2f} (judge: {each.judged}):",
+            f"  - user: {_quoted(each.message)}",
+            f"  - question: {_quoted(each.asked)}",
+            f"  - instead of: {_quoted(each.instead)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a message as one line of code, which Markdown does not read."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
+def _fill_in(tree: Tree) -> Tree:
+    """Return the tree with the judge's label where a comparison could not look ahead."""
+    found = []
+    for verdict in tree.verdicts:
+        label = verdict.by_return
+        if label and label.reason in BLIND:
+            reason = "abstain" if verdict.outcome == "abstain" else None
+            label = label.model_copy(update={"outcome": verdict.outcome, "reason": reason})
+        found.append(verdict.model_copy(update={"by_return": label}))
+    return tree.model_copy(update={"verdicts": tuple(found)})
+
+
+def _by_return(make: Rows) -> Rows:
+    @wraps(make)
+    def rows(tree: Tree, skipped: Skipped) -> Iterable[Row]:
+        return make(_take_returns(tree, tree.verdicts, skipped), skipped)
+
+    return rows
+
+
+def _take_returns(tree: Tree, verdicts: Iterable[Verdict], skipped: Skipped) -> Tree:
+    """Return the tree with verdicts by return only; those that do not decide are counted."""
+    found = []
+    for verdict in verdicts:
+        label = verdict.by_return
+        if label is None or label.reason:
+            skipped[NO_LABEL if label is None else label.reason or ""] += 1
+            continue
+        changes: dict[str, Any] = {"votes": (), "confidence": None, "margin": label.difference}
+        found.append(verdict.model_copy(update={"outcome": label.outcome, **changes}))
+    return tree.model_copy(update={"verdicts": tuple(found)})
+
+
+def _sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield the best reply of each turn on the path of highest return, where it was told apart."""
+    path = _find_best_path(tree)
+    kept = [verdict for verdict in tree.verdicts if verdict.node in path]
+    if off := len(tree.verdicts) - len(kept):
+        skipped[OFF_PATH] += off
+    yield from ROWS["sft"](_take_returns(tree, kept, skipped), skipped)
+
+
+def _step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield step rows of the replies told apart from a sibling, with the return as reward.
+
+    Where the label is the judge's, the reward is too: the share of siblings beaten.
+    """
+    returns = _find_returns(tree)
+    for row in ROWS["step"](_take_returns(tree, tree.verdicts, skipped), skipped):
+        user, reply = (row["nodes"][part] for part in ("user", "completion"))
+        yield {**row, "reward": returns.get(user, {}).get(reply, row["reward"])}
+
+
+def _grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
+    """Yield GRPO rows with the replies whose returns are known, and their advantages.
+
+    An advantage is a return minus the mean of its siblings' and its own, in their standard
+    deviations; 0 where they are equal.
+    """
+    returns = _find_returns(tree)
+    for row in ROWS["grpo"](tree, skipped):
+        group = returns.get(row["nodes"]["user"], {})
+        values = list(group.values())
+        spread = stdev(values) if len(values) > 1 else 0.0
+        yield {
+            **row,
+            "replies": [tree.by_id[reply].content for reply in group],
+            "advantages": [(v - fmean(values)) / spread if spread else 0.0 for v in values],
+        }
+
+
+def _find_returns(tree: Tree) -> Mapping[str, dict[str, float]]:
+    """Return the returns that were compared, by user message and reply."""
+    found: dict[str, dict[str, float]] = {}
+    for verdict in tree.verdicts:
+        if verdict.by_return and verdict.by_return.returns:
+            pair = zip((verdict.first, verdict.second), verdict.by_return.returns, strict=True)
+            found.setdefault(verdict.node, {}).update(pair)
+    return found
+
+
+def _find_best_path(tree: Tree) -> set[str]:
+    """Return the user messages that follow no reply which a sibling's return exceeds."""
+    worse = {
+        reply
+        for group in _find_returns(tree).values()
+        for reply, value in group.items()
+        if value < max(group.values())
+    }
+    found: set[str] = set()
+    for node in tree.nodes:  # parents stand before their children
+        above = tree.by_id[node.parent].parent if node.parent else None
+        if node.role == "user" and (above is None or above in found) and node.parent not in worse:
+            found.add(node.id)
+    return found
