@@ -9,7 +9,6 @@ cluster, and the tests' scripted model is opened the same way. Failures are sort
 another try; what the model says is parted into its message and the rest (`aloe.models.reply`).
 """
 
-import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
