@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
-from aloe.agents.guard import called, defined_in
+from aloe.agents.guard import called
 from aloe.agents.judge import Comparison
 from aloe.agents.prompt import Prompt
 from aloe.agents.roles import RoleModel
@@ -13,6 +13,7 @@ from aloe.calls.log import CallLog
 from aloe.errors import RoleError
 from aloe.models.open import Model
 from aloe.schema import Verdict, Vote
+from aloe.signatures import defined_in
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from aloe.errors import AloeError, ConfigError, RoleError
@@ -38,12 +37,3 @@ def guarded(what: str, tree: str) -> Iterator[None]:
         raise RoleError(f"{what} failed in tree {tree}: {describe_error(error)}") from error
     except Exception as error:
         raise RoleError(f"{what} failed in tree {tree}: {describe_error(error)}") from error
-
-
-def defined_in(play: Callable[..., Any]) -> str:
-    """Return file and line where the user wrote what is called."""
-    target = play.func if isinstance(play, partial) else type(play)
-    try:
-        return f"{inspect.getfile(target)}:{inspect.getsourcelines(target)[1]}"
-    except (OSError, TypeError):
-        return str(target)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aloe.agents.prompt import Prompt, chosen
 from aloe.config import Config, ModelConfig, Size
-from aloe.errors import ConfigError
+from aloe.errors import AloeError
 from aloe.models.gguf_header import count_weights
 from aloe.models.local import WEIGHTS, model_files
 
@@ -43,7 +43,7 @@ def _is_small(name: str) -> bool:
         return True
     try:
         return _weights(model_files(name)[0]) < FULL_FROM
-    except (ConfigError, ValueError, OSError):  # said when the model is opened
+    except (AloeError, ValueError, OSError):  # said when the model is opened
         return False
 
 

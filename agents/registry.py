@@ -7,7 +7,7 @@ itself, which may load its own model, is created together with the agents.
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -93,15 +93,7 @@ def find(
     Raises:
         ConfigError: it cannot be imported or called, or its prompt cannot be used.
     """
-    target = load_plugin(kind, use)
-    if not callable(target):
-        raise ConfigError(f"'{use}' is neither a class nor a function")
-    given = () if inspect.isclass(target) else (None, None)
-    try:
-        if arguments is not None:
-            inspect.signature(target).bind(*given, **arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"'{use}' does not take what settings give it: {error}") from None
+    target = load_plugin(kind, use, arguments)
     prompt = _prompt(target, name)
     return FoundRole(
         name=name,
@@ -138,13 +130,25 @@ def find_roles(config: Config) -> tuple[Role, ...]:
     """Return the roles that settings name, in their order.
 
     Raises:
-        ConfigError: one cannot be imported, has no place, or its prompt cannot be used.
+        ConfigError: one cannot be imported, has no place or the name of a shipped prompt, or its
+            prompt cannot be used.
     """
+    check_role_names(config.roles)
     found = (
         (each, find("roles", name, each.use, each.arguments, config.prompts))
         for name, each in config.roles.items()
     )
     return tuple(Role(found=role, place=each.place or _own_place(role)) for each, role in found)
+
+
+def check_role_names(names: Iterable[str]) -> None:
+    """Make sure that no role has the name of a shipped prompt, by which `[prompts]` would mean two.
+
+    Raises:
+        ConfigError: one has.
+    """
+    if twice := next((name for name in names if name in shipped_names()), None):
+        raise ConfigError(f"a role cannot be called '{twice}': a shipped prompt is")
 
 
 def _own_place(found: FoundRole) -> Place:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from aloe.agents.guard import called, defined_in
+from aloe.agents.guard import called
 from aloe.agents.prompt import Prompt
 from aloe.agents.registry import find_roles
 from aloe.agents.roles import Exchange, RoleModel, Update
@@ -23,6 +23,7 @@ from aloe.errors import RoleError
 from aloe.models.markup import message_in
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
+from aloe.signatures import defined_in
 
 ALLOWED: dict[Place, frozenset[str]] = {
     "before user": frozenset({"note", "persona"}),

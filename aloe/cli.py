@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_group
+from typer.main import get_command, get_group
 
 import aloe
-from aloe.console import open_closed_streams, say
+from aloe.console import open_closed_streams, say_error, want_tracebacks
 from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError
 from aloe.telemetry import silence_langsmith
 
@@ -68,6 +68,10 @@ COMMANDS = {
         "aloe.benchmark.commands.label:label",
         "Say which of two replies is better, without seeing who wrote them or what the judge said.",
     ),
+    "init": Command(
+        "aloe.commands.init:init", "Write settings and examples to start from into a folder."
+    ),
+    "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
     "doctor": Command(
         "aloe.graphs.commands.doctor:doctor",
         "Check the installation, the settings, and that each model's answers are usable.",
@@ -138,7 +142,34 @@ def load(name: str) -> Any:
         parent.add_typer(target, name=name)
     else:
         parent.command(name, hidden=COMMANDS[name].hidden)(target)
-    return get_group(parent).commands[name]
+    return _with_traceback(get_group(parent).commands[name])
+
+
+def _with_traceback(command: Any) -> Any:
+    """Give a command, or every one of a group, the flag `--traceback`."""
+    for each in getattr(command, "commands", {}).values():
+        _with_traceback(each)
+    if not hasattr(command, "commands"):
+        command.params += _shared_flags()
+    return command
+
+
+def _shared_flags() -> list[Any]:
+    """Return the flags that every command has, as Click's."""
+    bearer = typer.Typer(add_completion=False)
+
+    @bearer.command()
+    def bear(
+        traceback: bool = typer.Option(
+            False,
+            "--traceback",
+            help="Show the traceback of code of yours that fails.",
+            expose_value=False,
+            callback=want_tracebacks,
+        ),
+    ) -> None: ...
+
+    return [each for each in get_command(bearer).params if each.name == "traceback"]
 
 
 @app.callback(invoke_without_command=True)
@@ -155,10 +186,13 @@ def main() -> None:
     open_closed_streams()
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "false")
     silence_langsmith()
+    want_tracebacks(False)
     try:
         app()
     except AloeError as error:
-        say(f"aloe: {error}", style="red")
+        from aloe.tracebacks import traceback_of
+
+        say_error(str(error), traceback_of(error))
         sys.exit(BUDGET_SPENT if isinstance(error, BudgetError) else EXIT_CODE)
 
 

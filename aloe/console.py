@@ -75,6 +75,34 @@ def say(text: str, *, style: str | None = None) -> None:
     stderr().print(text, style=style, highlight=False, soft_wrap=True)
 
 
+def say_error(text: str, trace: str = "") -> None:
+    """Say what went wrong in one line.
+
+    Args:
+        text: what, without the name of the program.
+        trace: traceback of the user's code; shown before it if the user asked for that.
+    """
+    if trace and tracebacks_wanted():
+        say(trace.rstrip("\n"))
+    elif trace:
+        text = f"{text} (--traceback shows the way there)"
+    say(f"aloe: {text}", style="red")
+
+
+_wanted = False
+
+
+def want_tracebacks(wanted: bool) -> None:
+    """Set whether tracebacks of the user's code are shown, for the rest of the process."""
+    global _wanted
+    _wanted = wanted
+
+
+def tracebacks_wanted() -> bool:
+    """Whether tracebacks of the user's code are shown."""
+    return _wanted
+
+
 @contextmanager
 def waiting(text: str) -> Iterator[None]:
     """Say on a terminal, as long as the block runs, what is waited for."""

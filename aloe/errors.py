@@ -30,6 +30,9 @@ INTERRUPTED = 130
 class AloeError(Exception):
     """Base of every error meant for a person; its text says what was wrong and what to do."""
 
+    trace: str = ""
+    """Traceback of the user's code, where another process raised it; see `aloe.tracebacks`."""
+
 
 class ConfigError(AloeError):
     """A setting is unknown, missing, of the wrong type, or differs from the run folder's."""

@@ -8,10 +8,12 @@ can offer the same under a short name: an entry point of the group `aloe.KIND`.
 import importlib
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from aloe.errors import ConfigError
+from aloe.signatures import check_call
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -40,12 +42,23 @@ def import_named(name: str, problem: str) -> Any:
         raise ConfigError(f"{problem}: its module fails ({describe_error(error)})") from None
 
 
-def load_plugin(kind: Kind, name: str) -> Any:
+def load_plugin(kind: Kind, name: str, arguments: Mapping[str, Any] | None = None) -> Any:
     """Return what `name` names: `MODULE:NAME`, or the name of an installed entry point.
 
+    Args:
+        kind: what it is to be.
+        name: as settings or the command line have it.
+        arguments: what settings will give it; None: they are not known yet.
+
     Raises:
-        ConfigError: it cannot be found or imported.
+        ConfigError: it cannot be found or imported, or not be called as it will be.
     """
+    target = _find_plugin(kind, name)
+    check_call(kind, name, target, arguments)
+    return target
+
+
+def _find_plugin(kind: Kind, name: str) -> Any:
     if ":" in name:
         return import_named(name, f"{kind[:-1]} '{name}' cannot be found")
     found = {point.name: point for point in entry_points(kind)}
@@ -71,11 +84,11 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {text}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno]
-    last = next((frame for frame in reversed(frames) if _is_custom(frame.filename)), None)
+    last = next((frame for frame in reversed(frames) if is_custom(frame.filename)), None)
     return f"{last.filename}:{last.lineno}: {text}" if last else text
 
 
-def _is_custom(filename: str) -> bool:
+def is_custom(filename: str) -> bool:
     """Whether a file is neither this program's nor Python's nor an installed package's."""
     others = ("<", sys.base_prefix, f"{Path(__file__).parent}/")
     return not filename.startswith(others) and "site-packages" not in filename

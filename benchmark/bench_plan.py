@@ -11,9 +11,10 @@ from aloe.benchmark.families import warn_about_judges
 from aloe.benchmark.folder import check_same, read_bench
 from aloe.benchmark.forecast import BenchForecast, forecast
 from aloe.benchmark.swaps import assign_stand_ins
-from aloe.config import Condition, Config
+from aloe.config import Condition, Config, ModelConfig
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import RunFolder
+from aloe.models.providers import parse_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +75,14 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
         configs: settings by condition, the candidate's first.
 
     Raises:
-        ConfigError: the cases do not go together, or a folder holds another run.
+        ConfigError: a model string names no provider, the cases do not go together, or a folder
+            holds another run.
         InputError: the cases cannot be read.
     """
     config = configs["candidate"]
+    candidates = [each.benchmark.candidate for each in configs.values()]
+    for model in (*candidates, *_asked(config)):
+        parse_model(model)
     suite = load_cases(config.benchmark.cases)
     _check_scales(suite)
     check_cases(suite, config)
@@ -95,6 +100,11 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
         check_same(found.folder(name), each)
         RunFolder(found.folder(name)).check(each)
     return found
+
+
+def _asked(config: Config) -> list[ModelConfig]:
+    """Return the models that play the users and judge."""
+    return [config.models.user, *config.models.judges().values()]
 
 
 def _check_scales(cases: Sequence[Case]) -> None:

@@ -69,7 +69,7 @@ class BenchRun:
             StoreError: a folder cannot be written; the same.
             BudgetError: the budget is spent; the same.
         """
-        check_prices(self.plan.config, self.every_model)
+        check_prices(self.plan.config, (model.name for model in self.every_model))
         await check_reachable(self.every_model)
         budget = Budget(self.plan.config.budget, Spent.before(past_events(self.plan.out)))
         for condition in self.plan.configs:

@@ -37,7 +37,7 @@ def load_candidate(
         changes["models.user"] = _named(user)
     if judges:
         changes |= {"models.judge": _named(judges[0]), "models.panel": list(judges[1:])}
-    config = load(path, overrides).updated(changes, source=path or "command line")
+    config = load(path, overrides).updated(changes, source="command line")
     names = [each.model for each in config.models.judges().values()]
     if len(set(names)) < len(names):
         raise ConfigError(

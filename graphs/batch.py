@@ -9,20 +9,24 @@ missing model stops it.
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from aloe.calls.event import read_events
+from aloe.calls.expected import ExpectedCalls
 from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError
 from aloe.graphs.concurrency import work_through
+from aloe.graphs.context import FinishedExchange, OnExchange, ignore_exchange
 from aloe.graphs.engine import open_engine
 from aloe.graphs.plan import PlannedTree
 from aloe.memory.disclosures import Tally
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model
-from aloe.schema import SPOILING, Tree
+from aloe.schema import SPOILING, Node, Tree
+from aloe.tracebacks import traceback_of
 
 T = TypeVar("T")
 
@@ -37,6 +41,8 @@ class RunProgress:
     running: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     """Reason by tree set aside."""
+    traces: dict[str, str] = field(default_factory=dict)
+    """Traceback of the user's code by tree set aside, where that is what failed."""
     nodes: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     """Verdicts by outcome, over the trees finished in this process."""
@@ -48,20 +54,59 @@ class RunProgress:
     spoiled: int = 0
     """Trees in which the simulated user spoiled a conversation."""
 
+    growing: dict[str, dict[str, FinishedExchange]] = field(default_factory=dict)
+    """Exchanges of trees that are not finished, by tree and message: a tree that a worker died
+    over tells of them again. They are not among the figures above."""
+    on_exchange: OnExchange = ignore_exchange
+    """Called with each of them."""
+    expected: ExpectedCalls | None = None
+    """Calls that the run still takes; None if nobody forecast them."""
+
+    def add_exchange(self, exchange: FinishedExchange) -> None:
+        """Take notice of an exchange in a tree that goes on growing."""
+        known = self.growing.setdefault(exchange.tree, {})
+        if self.expected and exchange.nodes[0].id not in known:
+            self.expected.end_exchange(exchange.tree)
+        known[exchange.nodes[0].id] = exchange
+        self.on_exchange(exchange)
+
+    def so_far(self) -> "RunProgress":
+        """Return the figures with those of the exchanges in trees that are not finished."""
+        exchanges = [each for found in self.growing.values() for each in found.values()]
+        whole = replace(
+            self,
+            outcomes=self.outcomes.copy(),
+            ledger=deepcopy(self.ledger),
+            severity=self.severity.copy(),
+        )
+        for each in exchanges:
+            whole.nodes += len(each.nodes)
+            whole.outcomes.update(verdict.outcome for verdict in each.verdicts)
+            whole.ledger.add_nodes(each.nodes)
+            whole.severity.update(_find_severities(each.nodes))
+        return whole
+
+    def end(self, tree: str) -> None:
+        """Take notice that a tree is finished, or set aside."""
+        self.growing.pop(tree, None)
+        if self.expected:
+            self.expected.end(tree)
+
     def add(self, tree: Tree) -> None:
         """Count a finished tree."""
+        self.end(tree.id)
         self.finished += 1
         self.nodes += len(tree.nodes)
         self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
         self.ledger.add(tree)
-        found = list(_find_severities(tree))
+        found = list(_find_severities(tree.nodes))
         self.severity.update(found)
         self.spoiled += "spoiled" in found
 
 
-def _find_severities(tree: Tree) -> Iterator[str]:
+def _find_severities(nodes: Iterable[Node]) -> Iterator[str]:
     """Yield how bad it is, for each user message in which the simulator erred."""
-    for node in tree.nodes:
+    for node in nodes:
         if node.role == "user" and node.faults:
             yield "spoiled" if SPOILING & set(node.faults) else "blemished"
         elif node.role == "user" and node.repaired:
@@ -95,7 +140,10 @@ async def grow_all(
     """
     by_id = {each.tree: each for each in wanted}
     width = config.simulation.concurrency
-    async with open_engine(config, models, calls, trees=len(wanted)) as engine:
+    engine_opened = open_engine(
+        config, models, calls, trees=len(wanted), on_exchange=progress.add_exchange
+    )
+    async with engine_opened as engine:
         await finish_trees(by_id, engine.grow, folder, engine, progress, on_change, width=width)
 
 
@@ -139,7 +187,11 @@ async def finish_trees(
             folder.append(made)
             progress.add(made)
         except CallError as error:
+            progress.end(tree)
             progress.failures[tree] = str(error)
+            if trace := traceback_of(error):
+                progress.traces[tree] = trace
+                folder.log_trace(tree, trace)
         finally:
             progress.running -= 1
             on_change()

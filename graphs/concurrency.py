@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
+from aloe.cancelling import cancelled_together, raise_if_cancelled
 from aloe.errors import AloeError
 
 T = TypeVar("T")
@@ -26,10 +27,12 @@ async def work_through(
     async def worker() -> None:
         for item in queue:
             await work(item)
+            raise_if_cancelled()
 
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(width):
-                group.create_task(worker())
+        with cancelled_together():
+            async with asyncio.TaskGroup() as group:
+                for _ in range(width):
+                    group.create_task(worker())
     except* AloeError as errors:
         raise errors.exceptions[0] from None

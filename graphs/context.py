@@ -4,7 +4,7 @@ They enter a graph through its context, never through its state: the state is wh
 of.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from aloe.errors import ConfigError
 from aloe.memory.disclosures import DisclosureChecker, default_checker
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model, open_model
-from aloe.schema import Disclosure, Persona, UserNode
+from aloe.schema import Disclosure, Node, Persona, UserNode, Verdict
 
 
 class User(Protocol):
@@ -68,6 +68,22 @@ class Marker(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FinishedExchange:
+    """An exchange of a tree that is still growing: a user message, the replies and the verdicts."""
+
+    tree: str
+    nodes: Sequence[Node]
+    verdicts: Sequence[Verdict]
+
+
+OnExchange = Callable[[FinishedExchange], None]
+
+
+def ignore_exchange(_exchange: FinishedExchange) -> None:
+    """Take no notice."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulationContext:
     """What the nodes of both graphs work with."""
 
@@ -83,6 +99,9 @@ class SimulationContext:
     """When users tell something."""
     roles: tuple[RoleAgent, ...] = ()
     """Custom roles beside the assistants; see `aloe.agents.roles`."""
+
+    on_exchange: OnExchange = ignore_exchange
+    """Called with each exchange when it is complete."""
 
     @property
     def places(self) -> frozenset[Place]:
@@ -108,8 +127,12 @@ def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
     }
 
 
-def check_prices(config: Config, models: Iterable[Model]) -> None:
+def check_prices(config: Config, models: Iterable[str]) -> None:
     """Make sure that a cap in dollars can be kept.
+
+    Args:
+        config: settings of the run.
+        models: model strings of all that will be asked.
 
     Raises:
         ConfigError: there is such a cap, and a model has no price.
@@ -117,10 +140,10 @@ def check_prices(config: Config, models: Iterable[Model]) -> None:
     if config.budget.max_cost is None:
         return
     for model in models:
-        parts = ModelString.parse(model.name)
+        parts = ModelString.parse(model)
         if parts.provider in PAID and parts.name not in config.prices:
             raise ConfigError(
-                f'a cap in dollars needs the price of {model.name}: add [prices."{parts.name}"] '
+                f'a cap in dollars needs the price of {parts}: add [prices."{parts.name}"] '
                 "with input and output, in dollars per million tokens, to the settings"
             )
 

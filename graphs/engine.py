@@ -17,6 +17,7 @@ from aloe.config import Config
 from aloe.cores import count_cores
 from aloe.errors import ConfigError
 from aloe.graphs.checkpoints import Checkpoints
+from aloe.graphs.context import OnExchange, ignore_exchange
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.worker import Grow, Job, Report, Request, Worker, WorkerSetup, make_grower
 from aloe.graphs.worker_pool import WorkerPool
@@ -89,9 +90,16 @@ class InProcessConnection:
 
 @asynccontextmanager
 async def open_engine(
-    config: Config, models: dict[str, Model], calls: CallLog, *, trees: int
+    config: Config,
+    models: dict[str, Model],
+    calls: CallLog,
+    *,
+    trees: int,
+    on_exchange: OnExchange = ignore_exchange,
 ) -> AsyncIterator[Engine]:
     """Start the engine that `config` names for so many trees, and stop it on leaving.
+
+    `on_exchange` is called with each exchange of them.
 
     Raises:
         ConfigError: the settings do not go together, or Ray or Postgres is not installed or not
@@ -102,7 +110,8 @@ async def open_engine(
         if checkpoints:
             await checkpoints.prepare()
             stack.push_async_callback(checkpoints.close)
-        opened = _open(config, models, calls, checkpoints, count_workers(config, trees, calls))
+        size = count_workers(config, trees, calls)
+        opened = _open(config, models, calls, checkpoints, size, on_exchange)
         yield await stack.enter_async_context(opened)
 
 
@@ -113,6 +122,7 @@ async def _open(
     calls: CallLog,
     checkpoints: Checkpoints | None,
     size: int,
+    on_exchange: OnExchange,
 ) -> AsyncIterator[Engine]:
     setup = WorkerSetup(config=config, share=1 / size, servers=lent_servers())
     if config.simulation.engine == "ray":
@@ -120,18 +130,20 @@ async def _open(
 
         _check_reachable_from_elsewhere(models)
         with RayCluster(setup, size) as cluster:
-            async with WorkerPool([cluster.open_connection] * size, calls) as pool:
+            connect = [cluster.open_connection] * size
+            async with WorkerPool(connect, calls, on_exchange) as pool:
                 yield pool
     elif size > 1:
         from aloe.graphs.processes import ProcessConnection
 
-        grow = make_grower(config, _share_limits(models, setup.share), calls, checkpoints)
+        shared = _share_limits(models, setup.share)
+        grow = make_grower(config, shared, calls, checkpoints, on_exchange)
         here = partial(InProcessConnection, partial(Worker, grow, calls))
         others = [partial(ProcessConnection, setup)] * (size - 1)
-        async with WorkerPool([here, *others], calls) as pool:
+        async with WorkerPool([here, *others], calls, on_exchange) as pool:
             yield pool
     else:
-        yield InProcessEngine(make_grower(config, models, calls, checkpoints), calls)
+        yield InProcessEngine(make_grower(config, models, calls, checkpoints, on_exchange), calls)
 
 
 def _share_limits(models: dict[str, Model], share: float) -> dict[str, Model]:

@@ -122,6 +122,11 @@ class Simulation:
             single=sum(rollout.exchanges for rollout in rollouts),
         )
 
+    def unfinished(self) -> int:
+        """Return the number of trees that are not there yet."""
+        done = self.folder.finished()
+        return sum(each.tree not in done for each in self.wanted)
+
     def changes(self) -> list[str]:
         """Return the settings in which a fork differs from the run that it is forked from."""
         if not self.forked:
@@ -173,7 +178,7 @@ def prepare(
     check_users(people, config.user.disclosure, config.personas.embedder)
     history = History.of(folder.events)
     _check_same_trees(folder, wanted, personas, config, history)
-    check_prices(config, models.values())
+    check_prices(config, (model.name for model in models.values()))
     return Simulation(
         config=config,
         folder=folder,

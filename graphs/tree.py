@@ -26,7 +26,7 @@ from aloe.agents.mood import mood_of
 from aloe.config import Place
 from aloe.errors import ContextError
 from aloe.graphs.checkpoints import Checkpoints
-from aloe.graphs.context import SimulationContext
+from aloe.graphs.context import FinishedExchange, SimulationContext
 from aloe.graphs.expansion import Siblings, choose_frontier
 from aloe.graphs.plan import last_turn
 from aloe.graphs.turn import Context, TurnResult, TurnTask, turn_graph
@@ -130,7 +130,13 @@ def _make_turn(places: frozenset[Place]) -> Callable[..., Awaitable[TurnResult]]
 
     async def turn(state: TurnTask, config: RunnableConfig, runtime: Context) -> TurnResult:
         try:
-            return cast(TurnResult, await graph.ainvoke(state, config, context=runtime.context))
+            found = await graph.ainvoke(state, config, context=runtime.context)
+            result = cast(TurnResult, found)
+            done = FinishedExchange(
+                tree=state["tree"], nodes=result["nodes"], verdicts=result["verdicts"]
+            )
+            runtime.context.on_exchange(done)
+            return result
         except ContextError as error:
             if not state["path"]:
                 raise

@@ -10,7 +10,7 @@ not at all (`aloe.graphs.engine.InProcessConnection`).
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from aloe.calls.event import Event
@@ -18,13 +18,20 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import AloeError
 from aloe.graphs.checkpoints import Checkpoints
-from aloe.graphs.context import make_context, open_models
+from aloe.graphs.context import (
+    FinishedExchange,
+    OnExchange,
+    ignore_exchange,
+    make_context,
+    open_models,
+)
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.rollouts import roll_out
 from aloe.graphs.tree import grow_tree
 from aloe.models.local import EmbeddedServer, borrow_servers
 from aloe.models.open import Model
 from aloe.schema import Tree
+from aloe.tracebacks import traceback_of
 
 Grow = Callable[[PlannedTree], Awaitable[Tree]]
 
@@ -34,9 +41,10 @@ def make_grower(
     models: dict[str, Model],
     calls: CallLog,
     checkpoints: Checkpoints | None = None,
+    on_exchange: OnExchange = ignore_exchange,
 ) -> Grow:
     """Return what grows one tree in this process."""
-    context = make_context(config, models, calls)
+    context = replace(make_context(config, models, calls), on_exchange=on_exchange)
     names = {name: model.name for name, model in models.items()}
 
     async def grow(each: PlannedTree) -> Tree:
@@ -95,12 +103,14 @@ class Failed:
     reason: str
     replayed: int = 0
     """As in `Finished`."""
+    trace: str = ""
+    """Traceback of the user's code; empty if that is not what failed."""
 
 
 Request = Job | Close
 """What a worker is told."""
 
-Report = Ready | Event | Finished | Failed
+Report = Ready | Event | FinishedExchange | Finished | Failed
 """What a worker tells."""
 
 
@@ -131,7 +141,8 @@ class Worker:
         calls = CallLog(prices=setup.config.prices, on_event=report)
         models = open_models(setup.config, share=setup.share)
         checkpoints = Checkpoints.of(setup.config)
-        return cls(make_grower(setup.config, models, calls, checkpoints), calls, report)
+        grow = make_grower(setup.config, models, calls, checkpoints, on_exchange=report)
+        return cls(grow, calls, report)
 
     def take(self, request: Request) -> None:
         """Begin what is asked for."""
@@ -154,13 +165,17 @@ class Worker:
             tree = await self._grow(planned)
             self._report(Finished(tree=tree, replayed=self._take_replayed()))
         except AloeError as error:
-            self._fail(planned, type(error), str(error))
+            self._fail(planned, type(error), str(error), traceback_of(error))
         except Exception:
             self._fail(planned, Exception, traceback.format_exc())
 
-    def _fail(self, planned: PlannedTree, error: type[Exception], reason: str) -> None:
+    def _fail(
+        self, planned: PlannedTree, error: type[Exception], reason: str, trace: str = ""
+    ) -> None:
         replayed = self._take_replayed()
-        self._report(Failed(tree=planned.tree, error=error, reason=reason, replayed=replayed))
+        self._report(
+            Failed(tree=planned.tree, error=error, reason=reason, replayed=replayed, trace=trace)
+        )
 
     def _take_replayed(self) -> int:
         """Return what `Finished.replayed` wants to know, and count from 0 again."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.errors import AloeError, BudgetError, CallError, ModelError
+from aloe.graphs.context import FinishedExchange, OnExchange, ignore_exchange
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.worker import Close, Failed, Finished, Job, Ready, Report, Request
 from aloe.schema import Tree
@@ -61,9 +62,16 @@ class WorkerPool:
     Args:
         connect: what starts each worker, and starts it again.
         calls: the log of the run.
+        on_exchange: called with each exchange that a worker reports.
     """
 
-    def __init__(self, connect: Sequence[Callable[[], Connection]], calls: CallLog) -> None:
+    def __init__(
+        self,
+        connect: Sequence[Callable[[], Connection]],
+        calls: CallLog,
+        on_exchange: OnExchange = ignore_exchange,
+    ) -> None:
+        self._on_exchange = on_exchange
         self._connect = connect
         self._calls = calls
         self._slots: list[Slot] = []
@@ -154,6 +162,8 @@ class WorkerPool:
             self._close_if_spent()
         elif isinstance(report, Ready):
             slot.deaths = 0
+        elif isinstance(report, FinishedExchange):
+            self._on_exchange(report)
         else:
             self._calls.totals.replayed += report.replayed
             _settle(slot, report)
@@ -186,5 +196,13 @@ def _settle(slot: Slot, report: Finished | Failed) -> None:
     if isinstance(report, Finished):
         future.set_result(report.tree)
     else:
-        kind = report.error if issubclass(report.error, AloeError) else RuntimeError
-        future.set_exception(kind(report.reason))
+        future.set_exception(_remade(report))
+
+
+def _remade(report: Failed) -> Exception:
+    """Return the error of another process."""
+    if not issubclass(report.error, AloeError):
+        return RuntimeError(report.reason)
+    error = report.error(report.reason)
+    error.trace = report.trace
+    return error

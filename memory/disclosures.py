@@ -15,7 +15,7 @@ MiniLM only.
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from statistics import mean
@@ -31,6 +31,7 @@ from aloe.schema import (
     Consistency,
     Disclosure,
     Fact,
+    Node,
     Persona,
     Tree,
     UserNode,
@@ -292,7 +293,11 @@ class Tally:
 
     def add(self, tree: Tree) -> None:
         """Count a tree."""
-        for node in tree.nodes:
+        self.add_nodes(tree.nodes)
+
+    def add_nodes(self, nodes: Iterable[Node]) -> None:
+        """Count messages of a tree."""
+        for node in nodes:
             if isinstance(node, AssistantNode):
                 self.replies += 1
                 self.mind_reading += bool(node.mind_reading)

@@ -41,6 +41,7 @@ class RunFolder:
         self.trees = path / "trees.jsonl"
         self.events = path / "events.jsonl"
         self.prompts = path / "prompts.json"
+        self.errors = path / "errors.log"
 
     def check(self, config: Config, prompts: Mapping[str, str] | None = None) -> None:
         """Make sure that the folder can take this run, without changing anything.
@@ -127,6 +128,14 @@ class RunFolder:
         """
         then = "finished trees are kept, the same command resumes from there"
         append_lines(self.trees, tree.model_dump_json() + "\n", then=then)
+
+    def log_trace(self, tree: str, trace: str) -> None:
+        """Keep the traceback of the user's code over which a tree was set aside.
+
+        Raises:
+            StoreError: it could not be written (a full disk, say).
+        """
+        append_lines(self.errors, f"tree {tree}\n{trace}\n", then="finished trees are kept")
 
     def replace(self, name: str, tree: Tree | None) -> None:
         """Write a tree that is still growing, in one step: readers see it as it was, or as it is.

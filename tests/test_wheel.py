@@ -95,12 +95,14 @@ def test_it_holds_one_package_with_its_data(wheel: Path) -> None:
         "aloe/benchmark/suites/DATASHEET.md",
         "aloe/benchmark/user_faults/fresh.jsonl",
         "aloe/examples/demo.toml",
+        "aloe/examples/safety_critic.py",
         "aloe/examples/tutorial.toml",
         "aloe/memory/pool/personas.jsonl.gz",
         "aloe/memory/questions.jsonl",
         "aloe/memory/seeds/profiles.jsonl",
         "aloe/memory/verifiable/phrases.toml",
         "aloe/templates/page.html",
+        "aloe/templates/settings.toml",
         "aloe/training/configs/fsdp.yaml",
     ):
         assert wanted in names
@@ -120,6 +122,10 @@ def test_its_commands_run_outside_the_checkout(elsewhere: Path) -> None:
     aloe(elsewhere, "bench", "run", "--limit", 1, "--seeds", 1, "--out", "bench",
          "--user", SCRIPTED[1], "--judge", SCRIPTED[1], *SCRIPTED)  # fmt: skip
     aloe(elsewhere, "report", "run", "--out", "report.html")
+    aloe(elsewhere, "init", "--for", "vllm")
+    assert (elsewhere / "safety_critic.py").is_file()
+    assert (elsewhere / "accelerate/fsdp.yaml").is_file()
+    assert "qwen" in aloe(elsewhere, "config", "check", "aloe.toml").lower()
 
 
 @pytest.mark.train

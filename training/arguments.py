@@ -9,6 +9,7 @@ the most expensive mistake there is.
 import dataclasses
 import difflib
 import importlib.util
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,23 @@ def make_arguments(
     return made
 
 
+def check_known(where: str, given: Mapping[str, Any]) -> None:
+    """Make sure that TRL knows each argument, for whichever method.
+
+    Raises:
+        ConfigError: naming the argument, `where` it stands, and the nearest known.
+    """
+    known = {field.name for each in _OWN for field in dataclasses.fields(find_config_class(each))}
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{where}: TRL has no '{name}'{_near(name, known)}")
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
 def _dropout(kind: Any, settings: TrainingConfig) -> dict[str, Any]:
     """Keep the dropout of adapters where it is asked for: some of TRL's trainers take it away."""
     known = "disable_dropout" in {field.name for field in dataclasses.fields(kind)}
@@ -150,9 +168,8 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
     known = {field.name for field in dataclasses.fields(kind)}
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise ConfigError(f"training.arguments: {kind.__name__} has no '{name}'{hint}")
+            near = _near(name, known)
+            raise ConfigError(f"training.arguments: {kind.__name__} has no '{name}'{near}")
     if not packed:
         return
     for name in _SET_BY_PACKING:

@@ -24,6 +24,7 @@ from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import split_thoughts
 from aloe.plugins import import_named
+from aloe.signatures import check_call
 from aloe.training.export import ChatMessage
 
 Messages = Sequence[ChatMessage]
@@ -56,12 +57,28 @@ def find_reward(name: str | None, ready: Reward | None = None) -> Reward:
         )
     if Path(name).is_dir():
         return RewardModel(name)
+    return _named(name)
+
+
+def check_reward(name: str) -> None:
+    """Make sure that what `training.reward` names is there; a model in a folder is not loaded.
+
+    Raises:
+        ConfigError: it is not, or cannot be called as a reward is.
+    """
+    if name not in READY and not Path(name).is_dir():
+        _named(name)
+
+
+def _named(name: str) -> Reward:
+    """Return a reward of the user's own."""
     if ":" not in name:
         raise ConfigError(
             f"there is no reward {name}: it is neither {' nor '.join(READY)}, nor a folder, nor "
             "MODULE:FUNCTION"
         )
     found: Reward = import_named(name, f"there is no reward {name}")
+    check_call("rewards", name, found)
     return found
 
 

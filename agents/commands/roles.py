@@ -1,5 +1,6 @@
 """`aloe roles`: which agents there are, what they are told, and how to begin a custom one."""
 
+import keyword
 import re
 from pathlib import Path
 from string import Template
@@ -147,18 +148,14 @@ def new(
 
     Example: `aloe roles new safety`
     """
-    from importlib.util import find_spec
-
     from aloe.agents.prompt import FOLDER
     from aloe.files.writing import replace_text
 
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name.startswith("test_"):
-        raise ConfigError(f"'{name}' is no name for a role: use lower-case letters, digits and _")
+    _check_new_name(name)
     files = {f"{name}.py": "role.py.txt", f"test_{name}.py": "test_role.py.txt"}
     if there := next((file for file in files if Path(file).exists()), None):
         raise StoreError(f"{there} is there already; take another name")
-    if find_spec(name):
-        raise ConfigError(f"Python has a module called '{name}' already; take another name")
+    _check_module_name(name)
     kind = "".join(part.capitalize() for part in name.split("_"))
     for file, template in files.items():
         text = (FOLDER.parent / "scaffold" / template).read_text(encoding="utf-8")
@@ -171,3 +168,24 @@ def new(
     )
     show(Text(what_next), as_json=as_json)
     finish({"files": list(files), "use": f"{name}:{kind}"}, as_json=as_json)
+
+
+def _check_new_name(name: str) -> None:
+    """Make sure that settings would take a role of that name."""
+    from aloe import config as settings
+    from aloe.agents.registry import check_role_names
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name.startswith("test_"):
+        raise ConfigError(f"'{name}' is no name for a role: use lower-case letters, digits and _")
+    settings.load(None, {f"roles.{name}.use": f"{name}:Role"}, source="roles new")
+    check_role_names([name])
+
+
+def _check_module_name(name: str) -> None:
+    """Make sure that the file of a new role can be imported."""
+    from importlib.util import find_spec
+
+    if keyword.iskeyword(name):
+        raise ConfigError(f"'{name}' is a word of Python's; take another name")
+    if find_spec(name):
+        raise ConfigError(f"Python has a module called '{name}' already; take another name")

@@ -102,11 +102,12 @@ class Budget:
     def _over(self, ahead: int) -> str | None:
         """Say which cap one more call would break, with `ahead` calls that are not counted yet."""
         limits, spent = self.limits, self.spent
-        share = 1 + ahead / max(spent.calls, 1)
+        made = max(spent.calls, 1)
+        then = made + ahead  # multiplied, not divided: a quotient is rounded, to less than the cap
         if limits.max_calls is not None and spent.calls + ahead >= limits.max_calls:
             return f"{spent.calls} of {limits.max_calls} calls are made"
-        if limits.max_tokens is not None and spent.tokens * share >= limits.max_tokens:
+        if limits.max_tokens is not None and spent.tokens * then >= limits.max_tokens * made:
             return f"{spent.tokens} of {limits.max_tokens} tokens are spent"
-        if limits.max_cost is not None and spent.cost * share >= limits.max_cost:
+        if limits.max_cost is not None and spent.cost * then >= limits.max_cost * made:
             return f"${spent.cost:.4f} of ${limits.max_cost:.4f} are spent"
         return None

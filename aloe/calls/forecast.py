@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from aloe.calls.budget import Spent
+from aloe.calls.expected import ExpectedCalls
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
 from aloe.models.model_string import ModelString
 from aloe.schema import Persona
@@ -87,6 +88,17 @@ class Forecast:
     most: Estimate
     measured: bool
     """Whether the cost of a call comes from earlier calls of the run."""
+    exchanges: float = 1.0
+    """Exchanges that a tree still gets, in the middle between least and most."""
+
+    def expected(self, trees: int) -> ExpectedCalls:
+        """Return the calls to come, for so many trees: the middle between least and most."""
+        return ExpectedCalls(
+            forecast=(self.least.calls + self.most.calls) / 2,
+            seconds=(self.least.seconds + self.most.seconds) / 2,
+            trees=trees,
+            exchanges=self.exchanges,
+        )
 
     def exceeds(self, budget: BudgetConfig, spent: Spent) -> bool:
         """Whether the run will come to the end of its budget before its own."""
@@ -138,7 +150,13 @@ def forecast(
         means |= dict.fromkeys(config.models.judges(), means["judge"])
     whole = (_estimate(config, personas, trees, means, turns_there, single, at) for at in (0, 1))
     least, most = (estimate.without(answered) for estimate in whole)
-    return Forecast(least=least, most=most, measured=means.keys() >= config.models.by_role().keys())
+    levels = count_exchanges(config.simulation, len(config.models.assistants))[turns_there:]
+    return Forecast(
+        least=least,
+        most=most,
+        measured=means.keys() >= config.models.by_role().keys(),
+        exchanges=max(sum(low + high for low, high in levels) / 2, 1.0),
+    )
 
 
 def count_exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple[int, int]]:

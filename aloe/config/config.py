@@ -1,5 +1,6 @@
 """All settings of a run, and where they are read from."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,9 +63,10 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _roles_have_names_of_their_own(self) -> Self:
-        taken = {*ROLE_DEFAULTS, *self.models.by_role()}
-        if twice := next((name for name in self.roles if name in taken), None):
-            raise ValueError(f"a role cannot be called '{twice}': another agent is")
+        taken = {*ROLE_DEFAULTS, "reader", *self.models.by_role()}
+        for name in self.roles:
+            if name in taken or re.fullmatch(r"judge\d+", name):
+                raise ValueError(f"a role cannot be called '{name}': another agent is")
         return self
 
     def with_model(
@@ -122,7 +124,8 @@ def load(
     for key, value in (overrides or {}).items():
         if value is not None:
             change(raw, key, value, source=named)
-    return validate(Config, raw, source=named)
+    given = {key for key, value in (overrides or {}).items() if value is not None}
+    return validate(Config, raw, source=named, elsewhere=dict.fromkeys(given, source))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -64,22 +64,36 @@ def change(
         change(section, each, inner, source=source, settings=known)
 
 
-def validate(kind: type[S], raw: Mapping[str, Any], *, source: str | Path) -> S:
+def validate(
+    kind: type[S],
+    raw: Mapping[str, Any],
+    *,
+    source: str | Path,
+    elsewhere: Mapping[str, str | Path] | None = None,
+) -> S:
     """Build settings from `raw`.
 
+    Args:
+        kind: the section.
+        raw: what is given.
+        source: where it comes from, for the error.
+        elsewhere: the same for some of its dotted keys, which come from somewhere else.
+
     Raises:
-        ConfigError: naming `source`, the key, what was wrong and the nearest known key.
+        ConfigError: naming the source, the key, what was wrong and the nearest known key.
     """
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
         problem = error.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+        key = ".".join(str(part) for part in problem["loc"])
+        source = (elsewhere or {}).get(key, source)
         if problem["type"] == "extra_forbidden":
             near = _suggestion(kind, key)
             raise ConfigError(f"{source}: unknown setting '{key}'{near}") from None
         message = problem["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{source}: {key}: {message}") from None
+        where = f"{source}: {key}" if key else source
+        raise ConfigError(f"{where}: {message}") from None
 
 
 def _suggestion(kind: type[Settings], key: str) -> str:

@@ -91,6 +91,8 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
                 yield file
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError(path, "the gzip data is broken; pack the file again") from None
+    except IsADirectoryError:
+        raise InputError(path, "is a folder; name a file") from None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror or error})") from None
 

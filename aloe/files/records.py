@@ -109,7 +109,34 @@ def parse_record(
     try:
         return model.model_validate_json(line)
     except ValidationError as error:
+        problem = error.errors()[0]
+        missing = problem["type"] == "missing" and len(problem["loc"]) == 1
+        if missing and (other := recognise(line, model)):
+            said = ": ".join(filter(None, (what, f"this is {other}")))
+            raise InputError(path, said, line=number) from None
         raise InputError(path, describe(error, what), line=number) from None
+
+
+KINDS = {
+    "a tree of a run (`aloe simulate`)": {"persona", "nodes", "verdicts"},
+    "a call of a run (events.jsonl)": {"role", "outcome", "latency"},
+    "a score of a benchmark (scores.jsonl)": {"dialogue", "turn", "scores"},
+    "a training row (`aloe export`)": {"prompt", "chosen", "rejected"},
+    "a training row (`aloe export --format sft`)": {"prompt", "completion"},
+    "a persona (`aloe personas`)": {"profile", "personality", "facts"},
+}
+"""Lines that the program writes, by keys that only they have together."""
+
+
+def recognise(line: str, wanted: type[BaseModel]) -> str | None:
+    """Return what of the program's own, other than a `wanted`, a line is; None if nothing."""
+    try:
+        keys = set(json.loads(line))
+    except (ValueError, TypeError):
+        return None
+    known = wanted.model_fields.keys()
+    found = (name for name, own in KINDS.items() if own <= keys and not own <= known)
+    return next(found, None)
 
 
 def describe(error: ValidationError, what: str = "") -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aloe.errors import ConfigError
 from aloe.schema import digest
+from aloe.signatures import check_call
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -34,10 +35,15 @@ def keep_instance(chat: "BaseChatModel") -> str:
 
 
 def keep_function(function: Callable[..., Any]) -> str:
-    """Keep a function that answers in place of a model and return its model string."""
+    """Keep a function that answers in place of a model and return its model string.
+
+    Raises:
+        ConfigError: it takes something else than a script does.
+    """
     from aloe.models.scripted import ScriptedChat
 
     called = getattr(function, "__qualname__", type(function).__qualname__)
+    check_call("scripts", called, function)
     try:
         source = inspect.getsource(function)
     except (OSError, TypeError):  # typed into a console, or built in

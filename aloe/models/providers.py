@@ -2,6 +2,7 @@
 
     local:smollm2-135m              the embedded default, served inside this process
     local:/path/to/model.gguf       any other GGUF file, served the same way
+    local:OWNER/NAME[:QUANT]        the same, of the hub; downloaded once
     openai:gpt-4o-mini              OpenAI
     openai:NAME@http://host:8000/v1 any OpenAI-compatible server (vLLM, llama.cpp, Ollama ...)
     hf:DIR_OR_NAME                  a transformers model in this process (needs the train extra)
@@ -20,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -30,6 +32,7 @@ from aloe.config import ModelConfig
 from aloe.errors import ConfigError
 from aloe.models.instances import find_instance
 from aloe.models.model_string import ModelString
+from aloe.models.suggestion import suggest_model
 from aloe.plugins import import_named
 from aloe.secrets import redact
 
@@ -55,13 +58,23 @@ def parse_model(config: ModelConfig) -> ModelString:
     if found.provider not in PROVIDERS and config.base_url:
         found = ModelString.parse(f"openai:{config.model}")
     if found.provider not in PROVIDERS or not found.name:
-        known = ", ".join(f"{name}:..." for name in PROVIDERS if name != "instance")
-        raise ConfigError(
-            f"unknown model '{redact(config.model)}'; a model string is one of {known}"
-        )
+        raise _unknown(config.model)
     if found.provider == "instance":
         return replace(found, name=found.name.rpartition("#")[0], base_url=None)
     return replace(found, base_url=config.base_url or found.base_url)
+
+
+def _unknown(model: str) -> ConfigError:
+    """Return the error about a string that names no provider, with what it was meant to be."""
+    from aloe.models.local import WEIGHTS
+
+    named = [name for name in PROVIDERS if name != "instance"]
+    known = ", ".join(f"{name}:..." for name in named)
+    near = suggest_model(model, named, WEIGHTS)
+    meant = f"; did you mean {redact(near)}?" if near else ""
+    if not near and model and Path(model).expanduser().is_dir():
+        meant = "; the folder of that name holds no model"
+    return ConfigError(f"unknown model '{redact(model)}'{meant} (a model string is one of {known})")
 
 
 def base_url_of(chat: BaseChatModel) -> str:
@@ -141,8 +154,13 @@ def _unset(sampling: Mapping[str, Any], config: ModelConfig) -> dict[str, Any]:
     return {name: value for name, value in sampling.items() if name not in config.options}
 
 
+def key_variable(config: ModelConfig, *, at_openai: bool) -> str | None:
+    """Return the environment variable that has to hold a key for a model; None if it needs none."""
+    return config.api_key_env or ("OPENAI_API_KEY" if at_openai else None)
+
+
 def _api_key(config: ModelConfig, base_url: str | None) -> str:
-    variable = config.api_key_env or (None if base_url else "OPENAI_API_KEY")
+    variable = key_variable(config, at_openai=not base_url)
     if variable is None:
         return "none"
     if key := os.environ.get(variable):

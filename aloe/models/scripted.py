@@ -16,6 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from aloe.errors import CallError
 from aloe.plugins import import_named
+from aloe.signatures import check_call
 
 Answer = str | AIMessage
 Script = Callable[[Sequence[BaseMessage], dict[str, Any]], Answer | Awaitable[Answer]]
@@ -77,7 +78,8 @@ def named_script(name: str) -> Script:
     """Import the function that `MODULE:FUNCTION` names.
 
     Raises:
-        ConfigError: there is no such module or function.
+        ConfigError: there is no such module or function, or it takes something else.
     """
     script: Script = import_named(name, f"scripted:{name} cannot be found")
+    check_call("scripts", name, script)
     return script

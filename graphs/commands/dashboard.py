@@ -1,6 +1,5 @@
 """The live display of a simulation, or of another run over trees."""
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -9,8 +8,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aloe.console import Display, say, stderr
+from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
+from aloe.graphs.commands.newest_exchange import NewestExchange
 from aloe.views.figures import Throughput, duration, grid, spending
 from aloe.views.tellings import REASONS
 
@@ -20,20 +20,15 @@ if TYPE_CHECKING:
     from aloe.graphs.batch import RunProgress
     from aloe.memory.disclosures import Tally
 
-HOLD = 2.0
-"""Seconds for which one conversation is shown, so that a person can read it."""
-
-WATCHED = 64
-"""Conversations whose newest exchange is kept."""
-
 
 def exit_on_failures(progress: "RunProgress") -> None:
     """Say what was set aside, if anything, and end the command accordingly."""
     if failures := progress.failures:
-        say(
-            f"aloe: {len(failures)} trees were set aside; the first reason: "
-            f"{min(failures.values())}; run the same command again to retry them",
-            style="red",
+        first = min(failures, key=lambda tree: failures[tree])
+        say_error(
+            f"{len(failures)} trees were set aside; the first reason: {failures[first]}; "
+            "run the same command again to retry them",
+            progress.traces.get(first, ""),
         )
         raise typer.Exit(EXIT_CODE)
 
@@ -57,10 +52,13 @@ class RunDisplay(Display):
         self._progress = progress
         self._calls = calls
         self._pace = Throughput(calls.totals)
+        progress.on_exchange = self.newest.finish
 
     def follow(self, event: "Event") -> None:
         """Take notice of a finished call."""
         self.newest.add(event)
+        if self._progress.expected:
+            self._progress.expected.add(event.tree)
         self.update()
 
     def seconds(self) -> float:
@@ -74,6 +72,8 @@ class RunDisplay(Display):
     def to_go(self) -> float | None:
         """Return the seconds that the rest will take at the pace so far; None if unknown."""
         p = self._progress
+        if p.expected:
+            return p.expected.to_go(self._pace.seconds) if p.running else None
         return self._pace.to_go(p.finished + len(p.failures), p.wanted - p.finished_before)
 
     def line(self) -> str:
@@ -83,10 +83,27 @@ class RunDisplay(Display):
         to_go = self.to_go()
         return (
             f"{self.name}: {p.finished_before + p.finished}/{p.wanted} trees, {p.running} running, "
-            f"{t.calls} calls, {t.output_tokens} tokens written, {tokens_per_second:.0f} tokens/s"
+            f"{self._calls_so_far()}, {t.output_tokens} tokens written, "
+            f"{tokens_per_second:.0f} tokens/s"
             + (f", {len(p.failures)} set aside" if p.failures else "")
             + (f", about {duration(to_go)} to go" if to_go else "")
         )
+
+    def _calls_so_far(self) -> str:
+        """Return the calls that were made, and of how many if that was forecast."""
+        expected = self._progress.expected
+        if expected is None or not self._progress.running:
+            return f"{self._calls.totals.calls:,} calls"
+        return f"{expected.made:,} of about {expected.total:,} calls"
+
+    def _share_done(self) -> float:
+        """Return how much is done, in [0, 1], by calls if those were forecast."""
+        p = self._progress
+        before = p.finished_before / p.wanted if p.wanted else 1.0
+        if p.expected is None:
+            return before + (p.finished / p.wanted if p.wanted else 0.0)
+        made = p.expected.made / p.expected.total if p.expected.total else 1.0
+        return before + (1 - before) * made
 
     def panel(self) -> RenderableType:
         """Return bar, figures and the newest exchange."""
@@ -95,7 +112,9 @@ class RunDisplay(Display):
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             "trees",
-            ProgressBar(total=p.wanted, completed=done, width=min(30, stderr().width // 3)),
+            ProgressBar(
+                total=1.0, completed=self._share_done(), width=min(30, stderr().width // 3)
+            ),
             f"{done}/{p.wanted}",
             Text(f"{p.running} running" if p.running else ""),
             Text(f"{len(p.failures)} set aside" if p.failures else "", style="red"),
@@ -105,9 +124,9 @@ class RunDisplay(Display):
         return Group(*parts, self.newest.view()) if p.running else Group(*parts)
 
     def figures(self) -> RenderableType:
-        """Return what the run cost and what came of it."""
-        p = self._progress
+        """Return what the run cost and what came of it, exchanges of growing trees included."""
         self.seconds()  # stops the clock of a run that is complete
+        p = self._progress.so_far()
         preferred = p.outcomes["first"] + p.outcomes["second"]
         lines = {
             "trees": f"{p.finished} grown now, {p.finished_before} there before, "
@@ -123,7 +142,10 @@ class RunDisplay(Display):
             )
             + (f"; {p.spoiled / p.finished:.0%} of the trees spoiled" if p.finished else ""),
         }
-        return grid(lines | spending(self._calls, self._pace))
+        spent = spending(self._calls, self._pace)
+        if p.expected and p.running:
+            spent["calls"] = f"{self._calls_so_far()}, {self._pace.rates()[0]:.1f}/s"
+        return grid(lines | spent)
 
     def result(self) -> dict[str, Any]:
         """Return the figures for machines."""
@@ -148,43 +170,6 @@ class RunDisplay(Display):
             "spoiled_trees": progress.spoiled,
             "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
         }
-
-
-class NewestExchange:
-    """The newest user message of a conversation with the answers to it, as they come."""
-
-    def __init__(self) -> None:
-        self.turns = 0
-        """User messages that were written."""
-        self._by_tree: dict[str, list[tuple[str, str]]] = {}
-        self._shown: str | None = None
-        self._since = 0.0
-
-    def add(self, event: "Event") -> None:
-        """Take notice of a finished call; one that failed says nothing."""
-        if not event.reply or not event.tree:
-            return
-        words = " ".join(str(event.reply["text"]).split())
-        if event.role == "user":
-            self.turns += event.outcome == "ok"
-            self._by_tree.pop(event.tree, None)
-            if len(self._by_tree) >= WATCHED:
-                del self._by_tree[next(iter(self._by_tree))]
-        self._by_tree.setdefault(event.tree, []).append((event.role, words))
-        if self._shown not in self._by_tree or time.monotonic() - self._since > HOLD:
-            self._shown, self._since = event.tree, time.monotonic()
-
-    def view(self) -> RenderableType:
-        """Return a line or two for each of the messages."""
-        said: Any = self._by_tree.get(self._shown or "", ())
-        table = Table.grid(padding=(0, 1))
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column()
-        for role, words in said[-6:]:
-            text = Text(words)
-            text.truncate(2 * max(20, stderr().width - 12), overflow="ellipsis")
-            table.add_row(role, text)
-        return table
 
 
 def _describe_ledger(tally: "Tally") -> str:

@@ -25,6 +25,7 @@ from aloe.options import (
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
+    from aloe.calls.forecast import Forecast
     from aloe.calls.log import CallLog
     from aloe.config import Config
     from aloe.graphs.simulation import Simulation
@@ -247,6 +248,9 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
 
     folder, stopped = simulation.folder, None
     progress = RunProgress(wanted=len(simulation.wanted))
+    forecast = simulation.forecast()
+    if not simulation.replayed:
+        progress.expected = forecast.expected(simulation.unfinished())
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(simulation.check_servers())
@@ -255,7 +259,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
             display = RunDisplay(progress, calls, quiet=options.quiet)
             calls.listen(display.follow)
             if not options.quiet:
-                _announce(simulation, calls)
+                _announce(simulation, forecast, calls)
             try:
                 with (
                     resumable(folder.path),
@@ -282,7 +286,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
     exit_on_failures(progress)
 
 
-def _announce(simulation: "Simulation", calls: "CallLog") -> None:
+def _announce(simulation: "Simulation", forecast: "Forecast", calls: "CallLog") -> None:
     """Tell a fork from what it is forked from, and what the run will take."""
     if simulation.forked:
         changed = "; ".join(simulation.changes()) or "no setting differs"
@@ -297,7 +301,6 @@ def _announce(simulation: "Simulation", calls: "CallLog") -> None:
             style="yellow",
         )
     if not simulation.replayed:
-        forecast = simulation.forecast()
         say(forecast.line())
         if forecast.exceeds(calls.budget.limits, simulation.history.spent):
             say("the budget will end the run before that", style="yellow")

@@ -55,7 +55,13 @@ def export(
 
     from aloe.files.writing import replace_bytes
 
-    _, personas, _ = read_pool(file, None)
+    path, personas, _ = read_pool(file, None)
+    if count is not None and count > len(personas):
+        there = path if file else "the shipped pool"
+        raise ConfigError(
+            f"--count {count}: {there} holds {len(personas)} personas; ask for fewer, or grow more "
+            "with `aloe personas grow`"
+        )
     if count is not None and count < len(personas):
         personas = random.Random(seed or 0).sample(personas, count)
     replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz"))

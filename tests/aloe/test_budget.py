@@ -116,3 +116,13 @@ def test_a_cancelled_call_does_not_hold_the_end_up() -> None:
             await asyncio.wait_for(one(), 1.0)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("ahead", range(1, 20))
+def test_a_cap_is_reached_whatever_is_in_flight(ahead: int) -> None:
+    """12 dollars and 8 calls ahead are 20 dollars, not a rounded 19.999999999999996."""
+    made = 20 - ahead
+    spent = Spent(calls=made, tokens=100 * made, cost=float(made))
+    for cap in ({"max_tokens": 2000}, {"max_cost": 20.0}):
+        assert log(spent, **cap).budget._over(ahead)
+        assert not log(spent, **cap).budget._over(ahead - 1)

@@ -189,3 +189,13 @@ def test_what_can_is_told(raw: dict[str, Any], line: str) -> None:
 def test_the_example_is_valid() -> None:
     file = Path(__file__).parents[2] / "examples/demo.toml"
     assert load(file).seed == tomllib.loads(file.read_text())["seed"] == 7
+
+
+def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[simulation]\nturns = 3\n")
+    with pytest.raises(ConfigError, match=r"^command line: simulation\.trees: "):
+        load(file, {"simulation.trees": 0, "simulation.turns": None})
+    file.write_text("[simulation]\nturns = 0\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml: simulation.turns: "):
+        load(file, {"simulation.trees": 4, "simulation.turns": None})

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import config, grow, persona_lines
+from command import RunAloe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -272,3 +274,40 @@ def test_columns_of_one_name_are_refused_in_parquet_too(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table(columns, names=["persona"] * 2), tmp_path / "a")
     with pytest.raises(InputError, match="two columns are called 'persona'"):
         records(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("file", "command", "words"),
+    [
+        ("trees.jsonl", "simulate", "this is a tree of a run"),
+        ("events.jsonl", "simulate", "this is a call of a run"),
+        ("rows.jsonl", "simulate", "this is a training row"),
+        ("personas.jsonl", "trace", "not a tree of schema version 1: this is a persona"),
+        ("rows.jsonl", "trace", "this is a training row"),
+        ("personas.jsonl", "export", "this is a persona"),
+        ("folder", "simulate", "is a folder; name a file"),
+        ("half.jsonl", "simulate", "personality: Field required"),
+    ],
+)
+def test_another_file_of_ours_is_recognised(
+    aloe: RunAloe, tmp_path: Path, file: str, command: str, words: str
+) -> None:
+    tree = grow(config(turns=1))
+    event = {"role": "user", "outcome": "ok", "latency": 1.0, "tree": "t", "reply": None}
+    row = {"prompt": [], "chosen": [], "rejected": []}
+    texts = {
+        "trees.jsonl": tree.model_dump_json(),
+        "events.jsonl": json.dumps(event),
+        "rows.jsonl": json.dumps(row),
+        "personas.jsonl": persona_lines(),
+        "half.jsonl": json.dumps({"profile": "I bake."}),
+    }
+    (tmp_path / "folder").mkdir()
+    if file in texts:
+        (tmp_path / file).write_text(texts[file])
+    given = {
+        "simulate": ("--personas", tmp_path / file, "--out", tmp_path / "run"),
+        "trace": (tmp_path / file,),
+        "export": (tmp_path / file, "--format", "dpo", "--out", tmp_path / "o.jsonl"),
+    }
+    assert aloe(command, *given[command]).is_one_line_about(file, words)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import SCRIPTED
 from command import Ran, RunAloe, StartAloe, wait_for
 from learners import cases
 from server import Answer, ChatServer, Request, completion, failure, scripted
@@ -402,3 +403,14 @@ def test_the_list_names_every_suite(aloe: RunAloe) -> None:
     ran = aloe("bench", "list", "--json")
     assert {each["suite"] for each in ran.result["suites"]} == set(SUITES)
     assert "aloe-100" in ran.err
+
+
+@pytest.mark.parametrize("flag", ["--model", "--user", "--judge"])
+def test_a_model_that_cannot_be_is_said_before_any_forecast(
+    aloe: RunAloe, tmp_path: Path, flag: str
+) -> None:
+    given = {"--model": SCRIPTED, "--user": SCRIPTED, "--judge": SCRIPTED, flag: "gpt-4o-mini"}
+    flags = [each for pair in given.items() for each in pair]
+    ran = aloe("bench", "run", "--out", tmp_path / "bench", *flags)
+    assert ran.is_one_line_about("did you mean openai:gpt-4o-mini?")
+    assert not (tmp_path / "bench").exists()

@@ -1,6 +1,8 @@
 """What a person sees while a run works."""
 
+import asyncio
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +13,15 @@ from snapshots import Compare, drawn
 
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import Event
+from aloe.calls.expected import ExpectedCalls
 from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig
-from aloe.graphs.batch import RunProgress
-from aloe.graphs.commands.dashboard import NewestExchange, RunDisplay
+from aloe.graphs.batch import RunProgress, grow_all
+from aloe.graphs.commands.dashboard import RunDisplay
+from aloe.graphs.commands.newest_exchange import NewestExchange
+from aloe.graphs.context import FinishedExchange, open_models
+from aloe.graphs.plan import plan_trees
+from aloe.memory.run_folder import RunFolder
 from aloe.models.limits import Limiter
 from aloe.training.display import TrainingDisplay
 from aloe.training.progress import TrainingProgress
@@ -147,3 +154,118 @@ def test_a_training_says_when_it_will_be_done(still: Any) -> None:
     assert shown.to_go() in shown.line()
     shown.follow(TrainingProgress(method="sft", step=16, steps=16))
     assert shown.to_go() == ""
+
+
+# Trees that are still growing.
+
+NODES = grow(config(turns=1), persona=PERSONAS[0]).nodes
+VERDICTS = grow(config(turns=1), persona=PERSONAS[0]).verdicts
+
+
+def exchange(**verdict: Any) -> FinishedExchange:
+    found = [each.model_copy(update=verdict) for each in VERDICTS]
+    return FinishedExchange(tree="t1", nodes=NODES, verdicts=found)
+
+
+def test_exchanges_of_growing_trees_count_and_finished_trees_count_once() -> None:
+    progress = RunProgress(wanted=2, running=1)
+    shown = display(progress)
+    assert "0 preferred" in drawn(shown.figures(), 120)
+    progress.add_exchange(exchange(outcome="first"))
+    other = NODES[0].model_copy(update={"id": "other"})
+    tie = exchange(outcome="tie")
+    second = FinishedExchange(tree="t1", nodes=[other, *NODES[1:]], verdicts=tie.verdicts)
+    progress.add_exchange(second)
+    progress.add_exchange(second)  # after a worker's death
+    text = drawn(shown.figures(), 120)
+    assert "1 preferred, 1 tie" in text
+    assert "2 revealed" in text
+    assert "of 4 replies" in text
+    assert shown.result()["verdicts"] == {}  # for machines: of finished trees
+    tree = grow(config(turns=2), persona=PERSONAS[0])
+    for each in tree.verdicts:
+        mine = [n for n in tree.nodes if n.turn == tree.by_id[each.node].turn]
+        progress.add_exchange(FinishedExchange(tree=tree.id, nodes=mine, verdicts=[each]))
+    progress.end("t1")
+    before = progress.so_far()
+    progress.add(tree)
+    after = progress.so_far()
+    assert (before.nodes, before.outcomes) == (after.nodes, after.outcomes)
+    assert before.ledger.summary() == after.ledger.summary()
+    assert progress.growing == {}
+
+
+def test_a_run_tells_of_exchanges(tmp_path: Path) -> None:
+    found = config(turns=2)
+    progress, told = RunProgress(wanted=2), []
+    progress.on_exchange = told.append
+    folder, planned = RunFolder(tmp_path), list(plan_trees(PERSONAS[:2], 2, 0))
+    opened = open_models(found)
+    with folder.writing(found):
+        asyncio.run(grow_all(planned, found, folder, opened, CallLog(), progress))
+    assert sorted(each.tree for each in told) == sorted([p.tree for p in planned] * 2)
+    assert sum(len(each.verdicts) for each in told) == sum(progress.outcomes.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ({"outcome": "first", "margin": 0.31}, "prefers a0 by 0.3"),
+        ({"outcome": "second", "margin": -1.26}, "prefers a1 by 1.3"),
+        ({"outcome": "second", "margin": None}, "prefers a1"),
+        ({"outcome": "tie"}, "finds a0 and a1 equal"),
+        ({"outcome": "abstain"}, "cannot tell a0 from a1"),
+    ],
+)
+def test_what_agents_do_is_said_in_words(verdict: dict[str, Any], words: str) -> None:
+    newest = NewestExchange()
+    newest.add(event("user", "Hello"))
+    for role, answer in (("inducer", '{"1": "user"}'), ("judge", "A"), ("judge2", "B")):
+        newest.add(event(role, answer))
+    noted = event("safety", '{"level": 2}')
+    noted.arguments = {"response_format": {"type": "json_schema"}}
+    newest.add(noted)
+    text = drawn(newest.view(), 100)
+    assert [line.split() for line in text.strip().splitlines()] == [["user", "Hello"]]
+    done = exchange(**verdict)
+    user = done.nodes[0].model_copy(update={"notes": {"safety": {"level": 1, "safe": True}}})
+    newest.finish(FinishedExchange(tree="t1", nodes=[user, *NODES[1:]], verdicts=done.verdicts))
+    text = drawn(newest.view(), 200)
+    assert words in text
+    assert f"revealed: {user.revealed[0].quote}" in text
+    assert "level: 1, safe: yes" in text
+    assert "{" not in text
+
+
+def test_the_time_to_go_is_there_from_the_first_call_and_corrects_itself(still: Any) -> None:
+    """Half as many calls again as forecast, each three times as long, as in the demo."""
+    expected = ExpectedCalls(forecast=60, seconds=30, trees=3, exchanges=5)
+    shown = display(RunProgress(wanted=3, running=3, expected=expected))
+    assert shown.to_go() == pytest.approx(30)
+    told = {}
+    for call in range(1, 91):  # 30 a tree, 6 an exchange
+        still.now += 1.5
+        shown.follow(event("a0", "x", tree=f"t{call % 3}"))
+        if call % 18 in (16, 17, 0):
+            expected.end_exchange(f"t{call % 3}")
+        told[call] = shown.to_go() or 0.0
+        if call == 1:
+            assert "1 of about 60 calls" in shown.line()
+    assert told[1] > 30  # the first call was slow
+    for call in (20, 40, 60, 80):
+        assert told[call] == pytest.approx(1.5 * (90 - call), rel=0.25)
+    assert told[90] == 0
+
+
+def test_finished_trees_correct_the_number_of_calls() -> None:
+    expected = ExpectedCalls(forecast=40, seconds=20, trees=4, exchanges=2)
+    assert expected.total == 40
+    for tree in ("a", "b"):
+        for _ in range(30):
+            expected.add(tree)
+        expected.end(tree)
+    assert expected.total == 60 + round(2 * (10 + 60) / 3)
+    for _ in range(70):
+        expected.add("c")
+    assert expected.total == expected.made == 130  # never fewer than were made
+    assert expected.to_go(60.0) is None

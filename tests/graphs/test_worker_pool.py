@@ -15,7 +15,7 @@ from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config
 from aloe.errors import AloeError, BudgetError, ModelError, StoreError
 from aloe.graphs.batch import RunProgress, finish_trees, grow_all
-from aloe.graphs.context import open_models
+from aloe.graphs.context import FinishedExchange, OnExchange, ignore_exchange, open_models
 from aloe.graphs.engine import count_workers
 from aloe.graphs.plan import plan_trees
 from aloe.graphs.worker import Report, Worker, WorkerSetup
@@ -56,6 +56,7 @@ def run(
     lives: Callable[[int], float] = lambda _: float("inf"),
     budget: Budget | None = None,
     log: Callable[..., CallLog] = CallLog,
+    on_exchange: OnExchange = ignore_exchange,
 ) -> tuple[RunProgress, CallLog]:
     """Run with two workers of which the n-th to be started lives for `lives(n)` reports."""
     folder, progress, started = RunFolder(path), RunProgress(wanted=settings.simulation.trees), 0
@@ -67,7 +68,7 @@ def run(
 
     async def grow(calls: CallLog) -> None:
         wanted = {each.tree: each for each in plan_trees(PERSONAS, settings.simulation.trees, 0)}
-        async with WorkerPool([connect, connect], calls) as pool:
+        async with WorkerPool([connect, connect], calls, on_exchange) as pool:
             await finish_trees(wanted, pool.grow, folder, pool, progress, lambda: None, width=4)
 
     with folder.writing(settings), appending(folder.events) as file:
@@ -227,3 +228,12 @@ def test_a_connection_that_cannot_be_understood_does_not_leave_anybody_waiting(
     with pytest.raises(ExceptionGroup) as found:
         run(config(trees=2, turns=1), tmp_path)
     assert found.group_contains(EOFError)
+
+
+def test_workers_tell_of_the_exchanges_in_growing_trees(tmp_path: Path) -> None:
+    told: list[FinishedExchange] = []
+    run(config(trees=2, turns=2), tmp_path, on_exchange=told.append)
+    trees = list(read_trees(tmp_path))
+    assert sorted(each.tree for each in told) == sorted([tree.id for tree in trees] * 2)
+    nodes = {node.id for each in told for node in each.nodes}
+    assert nodes == {node.id for tree in trees for node in tree.nodes}

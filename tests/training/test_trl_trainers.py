@@ -243,3 +243,13 @@ def test_a_line_says_before_the_first_step_that_system_messages_are_left_out(
     assert ran.err.count(line) == 1
     record = json.loads((tmp_path / "sft" / "training.json").read_text())
     assert record["unread_system_messages"] == 1
+
+
+def test_arguments_that_trl_does_not_know_are_named(tmp_path: Path, aloe: RunAloe) -> None:
+    file = tmp_path / "mine.toml"
+    for where in ("training.arguments", "experiment.dpo"):
+        file.write_text(f"[{where}]\nlearning_rat = 1.0\n")
+        ran = aloe("config", "check", file)
+        assert ran.is_one_line_about(where, "'learning_rat'", "did you mean 'learning_rate'?")
+    file.write_text("[training.arguments]\nbeta = 0.1\n[experiment.sft]\nmax_steps = 3\n")
+    assert aloe("config", "check", file).code == 0

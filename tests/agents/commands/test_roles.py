@@ -187,7 +187,18 @@ def test_new_writes_a_role_whose_tests_pass(
 
 @pytest.mark.parametrize(
     ("name", "problem"),
-    [("Night", "no name for a role"), ("json", "'json' already"), ("../x", "no name for a role")],
+    [
+        ("Night", "no name for a role"),
+        ("json", "'json' already"),
+        ("../x", "no name for a role"),
+        ("judge", "cannot be called 'judge': another agent is"),
+        ("hinted", "cannot be called 'hinted': another agent is"),
+        ("reader", "cannot be called 'reader': another agent is"),
+        ("judge2", "cannot be called 'judge2': another agent is"),
+        ("hint", "cannot be called 'hint': a shipped prompt is"),
+        ("assistant", "cannot be called 'assistant': a shipped prompt is"),
+        ("class", "a word of Python's"),
+    ],
 )
 def test_new_refuses_names_that_would_not_work(
     tmp_path: Path, aloe: RunAloe, monkeypatch: pytest.MonkeyPatch, name: str, problem: str

@@ -52,3 +52,12 @@ def test_the_shipped_pool_is_there_without_a_file(tmp_path: Path, aloe: RunAloe)
     ran = aloe("personas", "export", "--count", 7, "--out", tmp_path / "p.jsonl", "--json")
     assert ran.result["personas"] == 7
     assert len(read_personas(tmp_path / "p.jsonl")) == 7
+
+
+def test_more_than_there_are_is_refused(tmp_path: Path, aloe: RunAloe, personas_file: Path) -> None:
+    out = tmp_path / "p.jsonl"
+    ran = aloe("personas", "export", personas_file, "--count", 9, "--out", out)
+    assert ran.is_one_line_about("--count 9", f"{personas_file} holds 4 personas", "personas grow")
+    assert not out.exists()
+    assert aloe("personas", "export", personas_file, "--count", 4, "--out", out).code == 0
+    assert len(out.read_text().splitlines()) == 4

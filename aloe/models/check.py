@@ -1,0 +1,79 @@
+"""Whether a model could be opened, as far as that can be known without opening or asking it."""
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from aloe.config import ModelConfig
+from aloe.errors import ConfigError
+from aloe.models.providers import chat_class, key_variable, parse_model
+from aloe.secrets import redact
+
+
+def check_model(config: ModelConfig) -> str:
+    """Return what will answer: a server, a file, a class.
+
+    Raises:
+        ConfigError: the string names no provider, or a file, class, package or key is missing.
+    """
+    found = parse_model(config)
+    at_openai = found.provider == "openai" and not found.base_url
+    variable = key_variable(config, at_openai=at_openai)
+    if variable and not os.environ.get(variable):
+        raise ConfigError(
+            f"{redact(config.model)} needs an API key: set the environment variable {variable}"
+        )
+    check = _CHECKS.get(found.provider)
+    what = check(found.name) if check else ""
+    return redact(found.base_url) if found.base_url else what
+
+
+def _check_openai(_name: str) -> str:
+    return "https://api.openai.com/v1"
+
+
+def _check_local(name: str) -> str:
+    from aloe.models.hub import find_cached, is_hub_name
+    from aloe.models.local import WEIGHTS, model_files, shipped_file
+
+    if name in WEIGHTS:
+        return shipped_file(name).name
+    if is_hub_name(name) and not Path(name).exists():
+        return str(find_cached(name) or "the hub, from which it is downloaded at first use")
+    return str(model_files(name)[0])
+
+
+def _check_hf(name: str) -> str:
+    if not find_spec("transformers"):
+        raise ConfigError(f"hf:{name} needs transformers: pip install 'aloe-align[train]'")
+    folder = Path(name).expanduser()
+    if name.startswith((".", "/", "~")) and not folder.is_dir():
+        raise ConfigError(f"hf:{name}: there is no such folder")
+    return str(folder) if folder.is_dir() else "the hub's cache"
+
+
+def _check_langchain(name: str) -> str:
+    chat_class(name)
+    return name
+
+
+def _check_community(name: str) -> str:
+    return _check_langchain(f"langchain_community.chat_models:{name}")
+
+
+def _check_script(name: str) -> str:
+    from aloe.models.scripted import named_script
+
+    named_script(name)
+    return name
+
+
+_CHECKS: dict[str, Callable[[str], str]] = {
+    "openai": _check_openai,
+    "local": _check_local,
+    "hf": _check_hf,
+    "langchain": _check_langchain,
+    "community": _check_community,
+    "scripted": _check_script,
+}

@@ -1,0 +1,36 @@
+"""Tracebacks of the user's own code, which a message of one line has no room for.
+
+A run keeps them in its folder, in `errors.log`; `--traceback` shows them on stderr as well. What
+went wrong inside this program has none to show: its message is meant to be enough.
+"""
+
+import traceback
+
+from aloe.errors import AloeError
+from aloe.plugins import is_custom
+from aloe.secrets import redact
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of the user's code that led to an error; empty if none did.
+
+    It begins where that code was called and holds no key.
+    """
+    if isinstance(error, AloeError) and error.trace:
+        return error.trace
+    root = _root(error)
+    frames = root.__traceback__
+    while frames and not is_custom(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
+    if root is error or not (frames or isinstance(root, SyntaxError)):
+        return ""
+    return redact("".join(traceback.format_exception(type(root), root, frames, chain=False)))
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what an error came from: the last of its causes, also where they were hidden."""
+    seen = {id(error)}
+    while (cause := error.__cause__ or error.__context__) and id(cause) not in seen:
+        seen.add(id(cause))
+        error = cause
+    return error

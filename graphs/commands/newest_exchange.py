@@ -1,0 +1,126 @@
+"""The newest exchange of one conversation, in words, for the live picture of a run.
+
+What the user and the assistants say is shown as it comes. What the others answer is no sentence
+but JSON or a letter, so it is shown when the exchange is complete and it is known what came of it.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from aloe.console import stderr
+from aloe.schema import AssistantNode, UserNode
+
+if TYPE_CHECKING:
+    from aloe.calls.event import Event
+    from aloe.graphs.context import FinishedExchange
+    from aloe.schema import Verdict
+
+HOLD = 2.0
+"""Seconds for which one conversation is shown, so that a person can read it."""
+
+WATCHED = 64
+"""Conversations whose newest exchange is kept."""
+
+LINES = 8
+"""Messages of an exchange that are shown."""
+
+Line = tuple[str, str]
+"""Who, and what."""
+
+
+class NewestExchange:
+    """The newest user message of a conversation with what came of it."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        """User messages that were written."""
+        self._by_tree: dict[str, list[Line]] = {}
+        self._shown: str | None = None
+        self._since = 0.0
+
+    def add(self, event: "Event") -> None:
+        """Take notice of a finished call; one that failed, or is no sentence, says nothing."""
+        if not event.reply or not event.tree or not _speaks(event):
+            return
+        words = " ".join(str(event.reply["text"]).split())
+        if event.role == "user":
+            self.turns += event.outcome == "ok"
+            self._by_tree.pop(event.tree, None)
+            if len(self._by_tree) >= WATCHED:
+                del self._by_tree[next(iter(self._by_tree))]
+        self._by_tree.setdefault(event.tree, []).append((event.role, words))
+        self._turn_to(event.tree)
+
+    def finish(self, exchange: "FinishedExchange") -> None:
+        """Take notice of an exchange that is complete."""
+        self._by_tree[exchange.tree] = list(describe_exchange(exchange))
+        self._turn_to(exchange.tree)
+
+    def _turn_to(self, tree: str) -> None:
+        if self._shown not in self._by_tree or time.monotonic() - self._since > HOLD:
+            self._shown, self._since = tree, time.monotonic()
+
+    def view(self) -> RenderableType:
+        """Return a line or two for each of the messages."""
+        said: Any = self._by_tree.get(self._shown or "", ())
+        table = Table.grid(padding=(0, 1))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column()
+        for role, words in said[-LINES:]:
+            text = Text(words)
+            text.truncate(2 * max(20, stderr().width - 12), overflow="ellipsis")
+            table.add_row(role, text)
+        return table
+
+
+def _speaks(event: "Event") -> bool:
+    """Whether an answer is a message, and neither a mark nor a vote nor a note."""
+    silent = event.role in ("inducer", "reader") or event.role.startswith("judge")
+    return not silent and "response_format" not in event.arguments
+
+
+def describe_exchange(exchange: "FinishedExchange") -> Iterator[Line]:
+    """Yield who did what in an exchange: words said, things revealed, notes, preferences."""
+    agents = {each.id: each.agent for each in exchange.nodes if isinstance(each, AssistantNode)}
+    for node in exchange.nodes:
+        yield ("user" if isinstance(node, UserNode) else node.agent), " ".join(node.content.split())
+        if isinstance(node, UserNode):
+            yield "inducer", _describe_revealed(node)
+        for role, note in node.notes.items():
+            yield role, _describe_note(note)
+    for verdict in exchange.verdicts:
+        yield "judge", describe_verdict(verdict, agents)
+
+
+def _describe_revealed(user: UserNode) -> str:
+    quotes = [" ".join(each.quote.split()) for each in user.revealed]
+    return f"revealed: {' '.join(quotes)}" if quotes else "revealed: nothing"
+
+
+def _describe_note(note: object) -> str:
+    """Return a note of a custom role in words."""
+    if isinstance(note, dict):
+        return ", ".join(f"{key}: {_describe_note(value)}" for key, value in note.items())
+    if isinstance(note, list):
+        return ", ".join(map(_describe_note, note))
+    if isinstance(note, bool):
+        return "yes" if note else "no"
+    return "nothing" if note is None else str(note)
+
+
+def describe_verdict(verdict: "Verdict", agents: dict[str, str]) -> str:
+    """Return what a judge said of two replies, whose agents are given by id."""
+    first, second = (agents.get(each, each[:8]) for each in (verdict.first, verdict.second))
+    if verdict.outcome == "tie":
+        return f"finds {first} and {second} equal"
+    if verdict.outcome == "abstain":
+        return f"cannot tell {first} from {second}"
+    better, worse = (first, second) if verdict.outcome == "first" else (second, first)
+    than = f" to {worse}" if len(agents) > 2 else ""
+    by = "" if verdict.margin is None else f" by {abs(verdict.margin):.1f}"
+    return f"prefers {better}{than}{by}"
