@@ -28,7 +28,8 @@ class Record(BaseModel):
 
 def _is_known(version: int) -> int:
     if version != SCHEMA_VERSION:
-        raise ValueError(f"is of schema version {version}; this program reads {SCHEMA_VERSION}")
+        kind = "newer" if version > SCHEMA_VERSION else "older"
+        raise ValueError(f"{version} is {kind} than {SCHEMA_VERSION}, which this program reads")
     return version
 
 

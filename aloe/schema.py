@@ -10,7 +10,7 @@ to it, two runs that say the same thing get the same ids, and doing work again i
 Latency and cost are not part of a tree (they are in events.jsonl), so equal runs are equal files.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -222,6 +222,13 @@ class Tree(Record):
         for node in self.nodes:
             found.setdefault(node.parent, []).append(node)
         return found
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy that finds its own nodes, not those that the original has looked up."""
+        copy = super().model_copy(update=update, deep=deep)
+        for looked_up in ("by_id", "_children"):
+            copy.__dict__.pop(looked_up, None)
+        return copy
 
     def children(self, node: str | None) -> list[UserNode | AssistantNode]:
         """Return the children of `node` (None: the opening messages) in order."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aloe.errors import InputError
 from aloe.files.records import read_models
-from aloe.schema import SCHEMA_VERSION, Persona
+from aloe.schema import Persona
 
 SHIPPED = Path(__file__).parent / "pool" / "personas.jsonl.gz"
 """The pool that comes with the program."""
@@ -32,9 +32,6 @@ def iter_personas(path: Path) -> Iterator[Persona]:
     """Yield the personas in a file, as `read_personas` does, one at a time."""
     seen: set[str] = set()
     for number, persona in read_models(path, Persona):
-        if persona.schema_version > SCHEMA_VERSION:
-            reason = f"schema version {persona.schema_version} is newer"
-            raise InputError(path, reason, line=number)
         if not persona.facts:
             raise InputError(path, "the persona has no facts", line=number)
         if persona.id in seen:

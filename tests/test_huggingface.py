@@ -153,7 +153,7 @@ def test_generation_leaves_the_random_state_alone(checkpoint: Path) -> None:
 
 
 def test_no_model_there_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no model that transformers can load"):
+    with pytest.raises(ModelError, match="is not a model that transformers can load"):
         opened(tmp_path)
 
 

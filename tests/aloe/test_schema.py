@@ -133,3 +133,14 @@ def test_votes_of_earlier_runs_are_read_and_stay_as_they_are() -> None:
     assert vote.model_dump(mode="json") == raw
     new = {**raw, "mass": 0.98, "tie": -7.0, "unlisted": ["B"]}
     assert Vote.model_validate(new).model_dump(mode="json") == new
+
+
+def test_a_changed_copy_finds_its_own_nodes() -> None:
+    tree = grow(config(turns=1))
+    opening = tree.nodes[0]
+    assert tree.by_id[opening.id] is tree.children(None)[0]
+    other = opening.model_copy(update={"id": "other"})
+    changed = tree.model_copy(update={"nodes": (other,)})
+    assert changed.by_id == {"other": other}
+    assert changed.children(None) == [other]
+    assert tree.by_id[opening.id] is opening

@@ -6,7 +6,7 @@ from sample_tree import TREE
 
 from aloe.benchmark.labelling import ReplyPair, by_turn, compare, list_pairs, sample_pairs
 from aloe.labels import Answer, Label
-from aloe.schema import Tree, Verdict
+from aloe.schema import Verdict
 
 TREES = [grow(config(turns=3, both_turns=2), persona=persona, seed=3) for persona in PERSONAS]
 PAIRS = list(list_pairs(TREES))
@@ -37,9 +37,11 @@ def test_only_replies_that_say_something_and_differ() -> None:
     assert [pair.verdict for pair in found] == list(
         TREE.verdicts[:2]
     )  # one reply of the third is empty
-    same = Tree.model_validate(TREE.model_dump())
-    first = same.verdicts[0].model_copy(update={"second": same.verdicts[0].first})
-    again = Tree.model_validate({**TREE.model_dump(), "verdicts": (first,)})
+    one = TREE.verdicts[0]
+    said = TREE.by_id[one.first].content
+    alike = [node.model_copy(update={"content": said}) if node.id == one.second else node
+             for node in TREE.nodes]  # fmt: skip
+    again = TREE.model_copy(update={"nodes": tuple(alike), "verdicts": (one,)})
     assert list(list_pairs([again])) == []
 
 

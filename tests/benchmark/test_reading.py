@@ -78,8 +78,9 @@ def test_of_who_tells_only_what_is_asked_for_all_that_was_not_told_is_leaked() -
 
 
 def tree_with(message: UserNode, disclosure: str | None = None) -> Tree:
-    return Tree(id="t", persona=PERSONA, seed=0, models={}, nodes=(message,), verdicts=(),
+    tree = Tree(id="t", persona=PERSONA, seed=0, models={}, nodes=(), verdicts=(),
                 disclosure=disclosure)  # fmt: skip
+    return tree.model_copy(update={"nodes": (message,)})  # of any turn
 
 
 def tree_of(answer: str, stated: tuple[str, ...]) -> Tree:
