@@ -11,7 +11,7 @@ import pytest
 @pytest.mark.slow
 def test_the_users_of_several_seeds_are_taken_together(ran_experiment: Any, tmp_path: Path) -> None:
     out = tmp_path / "p"
-    ran = ran_experiment(out, "--seeds", "2", test=6, dialogue_turns=3)
+    ran = ran_experiment(out, "--seeds", "2", dialogue_turns=2)
     assert ran.code == 0, ran.err
     assert set(ran.result["best"]) == {"0", "1"}
     page = (out / "results.md").read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ def test_the_users_of_several_seeds_are_taken_together(ran_experiment: Any, tmp_
         "best of each seed, ceiling",
         "| shuffled |",
         "results/levels.svg",
-        "together: 12",
+        "together: 20",
     ):
         assert part in page, part
     for seed in "01":
