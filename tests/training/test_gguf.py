@@ -94,6 +94,14 @@ def adapter(small: Small) -> Path:
     return small.adapter(small.folder / "adapter")
 
 
+@pytest.fixture(scope="module")
+def merged(adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("merged") / "model"
+    files = merge(adapter, folder)
+    assert [file.name for file in files] == ["model.gguf", "model.safetensors"]
+    return folder
+
+
 def first_tokens(
     model: str, question: list[tuple[str, str]] = QUESTION, **options: object
 ) -> dict[str, float]:
@@ -175,21 +183,20 @@ def test_without_reordering_the_parity_test_would_fail(small, adapter, tmp_path,
     assert len(served.keys() & here.keys()) < 12 or gap(served, here) > 0.05
 
 
-def test_a_merged_model_says_the_same_in_every_form(adapter, tmp_path):
-    files = merge(adapter, tmp_path / "merged")
-    assert [file.name for file in files] == ["model.gguf", "model.safetensors"]
+def test_a_merged_model_says_the_same_in_every_form(adapter, merged):
     here = first_tokens(f"hf:{adapter}")
-    assert gap(first_tokens(f"hf:{tmp_path / 'merged'}"), here) < 1e-4
-    assert gap(first_tokens(f"local:{tmp_path / 'merged'}"), here) < 1e-2
+    assert gap(first_tokens(f"hf:{merged}"), here) < 1e-4
+    assert gap(first_tokens(f"local:{merged}"), here) < 1e-2
 
 
-def test_in_eight_bits_a_merged_model_is_smaller_and_says_nearly_the_same(aloe, adapter, tmp_path):
-    ran = aloe("train", "merge", adapter, "--8-bit", "--out", tmp_path / "merged")
+def test_in_eight_bits_a_merged_model_is_smaller_and_says_nearly_the_same(
+    aloe, adapter, merged, tmp_path
+):
+    ran = aloe("train", "merge", adapter, "--8-bit", "--out", tmp_path / "small")
     assert ran.code == 0, ran.err
-    merge(adapter, tmp_path / "whole")
-    sizes = [(tmp_path / name / "model.gguf").stat().st_size for name in ("merged", "whole")]
+    sizes = [(folder / "model.gguf").stat().st_size for folder in (tmp_path / "small", merged)]
     assert sizes[0] < 0.8 * sizes[1]  # the rest is the tokenizer
-    served = first_tokens(f"local:{tmp_path / 'merged'}")
+    served = first_tokens(f"local:{tmp_path / 'small'}")
     assert gap(served, first_tokens(f"hf:{adapter}")) < 0.3  # another order of rows: more than 1
 
 
