@@ -1,7 +1,8 @@
 """One exchange that shows what a run is about: the one whose preference is clearest.
 
 Where a program can check the wishes, clearest means most wishes apart; elsewhere, the judge's
-margin. A later turn wins over an earlier one, because more is known of the user by then.
+margin. Among equals, replies that do not repeat themselves come first, then the later turn, when
+more is known of the user.
 """
 
 from collections.abc import Iterable, Iterator
@@ -82,11 +83,18 @@ def _decided(trees: Iterable[Tree]) -> Iterator[tuple[Tree, Verdict]]:
                 yield tree, verdict
 
 
-def _clarity(tree: Tree, verdict: Verdict) -> tuple[float, int]:
+def _clarity(tree: Tree, verdict: Verdict) -> tuple[float, float, int]:
     wishes, turn = tree.persona.preferences, tree.by_id[verdict.first].turn
+    variety = min(_variety(tree.by_id[each].content) for each in (verdict.first, verdict.second))
     if not wishes:
-        return abs(verdict.margin or 0.0), turn
+        return abs(verdict.margin or 0.0), variety, turn
     kept = (measure_satisfaction(wishes, tree.by_id[each].content)
             for each in (verdict.preferred, verdict.rejected) if each)  # fmt: skip
     better, worse = kept
-    return better - worse, turn
+    return better - worse, variety, turn
+
+
+def _variety(text: str) -> float:
+    """Return the share of words that are not said before in the text, to one decimal."""
+    words = text.lower().split()
+    return round(len(set(words)) / max(1, len(words)), 1)
