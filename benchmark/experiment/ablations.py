@@ -91,7 +91,7 @@ def list_ablations(config: Config) -> list[Ablation]:
         ),
         _sft(
             "bug-first-message",
-            "defect: the opening message stands in for every user message",
+            "defect: the opening message replaces every user message",
             first_message_everywhere,
         ),
         Ablation(
@@ -114,7 +114,7 @@ def list_ablations(config: Config) -> list[Ablation]:
         ),
         Ablation(
             name="bug-unparsed",
-            about="defect: an answer of it that names no reply counts for the second",
+            about="defect: an answer that names no reply counts for the second",
             against="model-judge",
             train=_judged(unparsed_is_second),
         ),

@@ -32,8 +32,8 @@ from aloe.files.writing import replace_text
 from aloe.memory.run_folder import read_trees
 
 WRITTEN = (
-    "Written by `aloe experiment`; no figure in it was entered by hand. What is asked, and how to "
-    "read the answer, stands in {about}."
+    "Written by `aloe experiment`; no figure was entered by hand. {about} explains the goals and "
+    "how to read the results."
 )
 
 NO_PICTURE = "(Curves need matplotlib: `pip install 'aloe-align[plots]'`.)"
@@ -162,7 +162,7 @@ def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> s
             f"each); {tested}; {experiment.dialogue_turns} turns a dialogue.",
             f"- Each user has {experiment.wishes} wishes that a program can check, out of "
             f"{len(choose_dimensions(experiment))} dimensions. Intervals are 95%, "
-            "over users as clusters. AL is the share of wishes that a reply keeps, 0 to 1.",
+            "over users as clusters. AL is the share of wishes that a reply satisfies, 0 to 1.",
             f"- Training seed {config.seed}, one; a dialogue's seed is its number, from 0. People "
             f"{people}, trees {made.trees.name.rpartition('-')[2]}.",
         ]

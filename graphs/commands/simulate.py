@@ -212,13 +212,12 @@ class SimulateOptions:
 def simulate(options: SimulateOptions) -> None:
     """Simulate conversation trees between persona users and assistants.
 
-    Writes DIR/config.toml, DIR/trees.jsonl and DIR/events.jsonl. The same command again goes on
-    where the last one stopped. With `--extend` the trees and settings of a finished run are taken
-    over, no call of it is repeated, and only --turns, --concurrency and the expansion may change;
-    `--rollouts N` continues its compared replies until each has N continuations, for
-    `aloe relabel`.
-    A run that stops at --max-cost, --max-calls or --max-tokens, which count what the folder has
-    cost in all, ends with exit code 3 and goes on with a higher cap.
+    Writes DIR/config.toml, DIR/trees.jsonl and DIR/events.jsonl. The same command resumes where
+    the last one stopped. `--extend` continues the trees of a finished run with its settings and
+    repeats no call; only --turns, --concurrency and the expansion may change. `--rollouts N`
+    continues its compared replies until each has N continuations, for `aloe relabel`. --max-cost,
+    --max-calls and --max-tokens count everything the folder has cost so far; a run that reaches
+    one exits with code 3 and can be resumed with a higher cap.
 
     Example: `aloe simulate --personas personas.jsonl --trees 10 --turns 5 --out runs/first`
     """
