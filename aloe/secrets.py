@@ -59,7 +59,7 @@ def hide(text: str, secret: str) -> str:
 def _forms(secret: str) -> tuple[str, ...]:
     encoded = base64.b64encode(secret.encode()).decode()
     quoted = (quote(secret, safe=""), quote_plus(secret))
-    return (secret, *quoted, encoded, encoded.rstrip("="))
+    return tuple(dict.fromkeys((secret, *quoted, encoded, encoded.rstrip("="))))
 
 
 def refuse_secrets(where: str, options: Mapping[str, Any]) -> None:

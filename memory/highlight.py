@@ -64,10 +64,10 @@ class Highlight:
 
 def find_highlight(trees: Iterable[Tree]) -> Highlight | None:
     """Return the exchange with the clearest preference; None if no comparison has one."""
-    found = [(_clarity(tree, verdict), tree, verdict) for tree, verdict in _decided(trees)]
-    if not found:
+    found = max(_decided(trees), key=lambda each: _clarity(*each), default=None)
+    if found is None:
         return None
-    _, tree, verdict = max(found, key=lambda each: each[0])
+    tree, verdict = found
     user = tree.by_id[verdict.node]
     assert isinstance(user, UserNode)
     assert verdict.preferred
@@ -84,14 +84,13 @@ def _decided(trees: Iterable[Tree]) -> Iterator[tuple[Tree, Verdict]]:
 
 
 def _clarity(tree: Tree, verdict: Verdict) -> tuple[float, float, int]:
-    wishes, turn = tree.persona.preferences, tree.by_id[verdict.first].turn
-    variety = min(_variety(tree.by_id[each].content) for each in (verdict.first, verdict.second))
-    if not wishes:
+    texts = [tree.by_id[each].content for each in (verdict.first, verdict.second)]
+    variety, turn = min(map(_variety, texts)), tree.by_id[verdict.first].turn
+    if not tree.persona.preferences:
         return abs(verdict.margin or 0.0), variety, turn
-    kept = (measure_satisfaction(wishes, tree.by_id[each].content)
-            for each in (verdict.preferred, verdict.rejected) if each)  # fmt: skip
-    better, worse = kept
-    return better - worse, variety, turn
+    first, second = (measure_satisfaction(tree.persona.preferences, text) for text in texts)
+    apart = first - second if verdict.outcome == "first" else second - first
+    return apart, variety, turn
 
 
 def _variety(text: str) -> float:

@@ -113,7 +113,8 @@ def test_a_reply_is_drawn_while_it_is_written(tmp_path: Path, server: ChatServer
     play(tmp_path, script, server.model)
 
 
-def test_nothing_is_drawn_early_where_it_is_blind(tmp_path: Path, server: ChatServer) -> None:
+def hold_back(server: ChatServer) -> threading.Event:
+    """Let a server answer once the event that is returned is set."""
     gate = threading.Event()
 
     def behave(_: object) -> Answer:
@@ -121,6 +122,11 @@ def test_nothing_is_drawn_early_where_it_is_blind(tmp_path: Path, server: ChatSe
         return streamed("Late.")
 
     server.behave = behave
+    return gate
+
+
+def test_nothing_is_drawn_early_where_it_is_blind(tmp_path: Path, server: ChatServer) -> None:
+    gate = hold_back(server)
 
     async def script(pilot: Pilot[int], app: ChatApp) -> None:
         await enter(pilot, app, "Hello.", wait=False)
@@ -139,13 +145,7 @@ def test_nothing_is_drawn_early_where_it_is_blind(tmp_path: Path, server: ChatSe
 
 
 def test_what_is_typed_meanwhile_is_given_back(tmp_path: Path, server: ChatServer) -> None:
-    gate = threading.Event()
-
-    def behave(_: object) -> Answer:
-        gate.wait(10)
-        return streamed("Late.")
-
-    server.behave = behave
+    gate = hold_back(server)
 
     async def script(pilot: Pilot[int], app: ChatApp) -> None:
         entry = app.query_one(Entry)

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -155,4 +156,12 @@ def test_only_the_end_of_a_log_may_be_torn(tmp_path: Path) -> None:
     assert len(list(read_events(path))) == 1
     path.write_text('{"role": "us\n' + whole)
     with pytest.raises(InputError, match="not a recorded call"):
+        list(read_events(path))
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Event)])
+def test_every_field_of_a_call_is_checked(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(json.dumps(EVENT | {name: [[1]]}) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=f"not a recorded call: {name}"):
         list(read_events(path))
