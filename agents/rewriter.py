@@ -12,10 +12,9 @@ so edits that undo each other lose, and no order among the wishes has to be foun
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Wishes
-from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
 
@@ -267,15 +266,3 @@ EDITS: dict[tuple[str, str], Edits] = {
     ("thanks", "none"): _drop(r"\b(?:thank you|thanks)\b"),
 }
 """Edits by dimension and value; a value that is not here cannot be served."""
-
-
-def stated(texts: Sequence[str]) -> dict[str, str]:
-    """Return the wishes that a user's messages state, whoever wrote them; the latest counts.
-
-    Args:
-        texts: the user's messages so far, in order.
-    """
-    found: dict[str, str] = {}
-    for text in texts:
-        found |= find_stated(text)
-    return found

@@ -12,7 +12,7 @@ from typing import Any
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import find_wish
-from aloe.memory.verifiable.phrases import find_stated
+from aloe.memory.verifiable.phrases import find_all_stated, find_stated
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import AssistantNode, Disclosure, Node, Persona, Telling, UserNode, sentences
 
@@ -60,7 +60,7 @@ class Ledger:
 def keep_ledger(persona: Persona, path: Sequence[Node]) -> Ledger:
     """Return what the messages of a path have brought to light."""
     users = [node for node in path if isinstance(node, UserNode)]
-    said = stated_wishes(users)
+    said = find_all_stated(user.content for user in users)
     return Ledger(
         told=tuple(each for user in users for each in user.revealed),
         wishes=persona.preferences or said,
@@ -72,11 +72,6 @@ def keep_ledger(persona: Persona, path: Sequence[Node]) -> Ledger:
             for question in find_questions_in(node.content)
         ),
     )
-
-
-def stated_wishes(users: Sequence[UserNode]) -> dict[str, str]:
-    """Return the wishes that messages state; of two values of one dimension the later counts."""
-    return {name: value for user in users for name, value in find_stated(user.content).items()}
 
 
 def mark_wishes(text: str) -> tuple[Disclosure, ...]:
@@ -95,7 +90,7 @@ def note_tellings(text: str, path: Sequence[Node]) -> dict[str, Any]:
         `told` and `asked` of a user's node.
     """
     reply = path[-1] if path and isinstance(path[-1], AssistantNode) else None
-    known = stated_wishes([node for node in path if isinstance(node, UserNode)])
+    known = find_all_stated(node.content for node in path if isinstance(node, UserNode))
     stated = find_stated(text)
     questions = find_questions_in(reply.content) if reply else ()
     about = {name for each in questions if (name := find_asked(each))}

@@ -9,8 +9,8 @@ from typing import Any
 from demonstration import demonstrate
 from langchain_core.messages import BaseMessage
 
-from aloe.agents.rewriter import stated
 from aloe.benchmark.experiment.players import OPEN_QUESTIONS
+from aloe.memory.verifiable.phrases import find_all_stated
 
 
 def base(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
@@ -21,20 +21,20 @@ def base(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
 def sft(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Keep each of the wishes voiced so far with some probability."""
     chance = random.Random(arguments["seed"])
-    wishes = stated([message.text for message in messages if message.type == "human"])
+    wishes = find_all_stated([message.text for message in messages if message.type == "human"])
     kept = {name: value for name, value in wishes.items() if chance.random() < 0.7}
     return f"{demonstrate(kept)}"
 
 
 def dpo(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Keep all wishes voiced so far."""
-    return demonstrate(stated([m.text for m in messages if m.type == "human"]))
+    return demonstrate(find_all_stated([m.text for m in messages if m.type == "human"]))
 
 
 def asking(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     """Keep all wishes voiced so far, and ask for another until there are four."""
     said = [message.text for message in messages if message.type == "human"]
-    wishes = stated(said)
+    wishes = find_all_stated(said)
     question = OPEN_QUESTIONS[len(said) % len(OPEN_QUESTIONS)] if len(wishes) < 4 else ""
     return f"{demonstrate(wishes)}\n{question}"
 

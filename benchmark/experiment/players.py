@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aloe.agents.assistant import Assistant, AssistantAgent
-from aloe.agents.rewriter import rewrite, stated
+from aloe.agents.rewriter import rewrite
 from aloe.agents.transcript import Turns, chat_messages
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
 from aloe.memory.verifiable.manners import ASIDES
-from aloe.memory.verifiable.phrases import find_questions
+from aloe.memory.verifiable.phrases import find_all_stated, find_questions
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
 
@@ -46,7 +46,7 @@ STRANGE_WISHES = 2
 
 def stated_wishes(texts: Sequence[str], _seed: int) -> Wishes:
     """Return what this user has asked for so far."""
-    return stated(texts)
+    return find_all_stated(texts)
 
 
 def strange_wishes(dimensions: Iterable[str]) -> ChooseWishes:
@@ -217,7 +217,7 @@ class Asker:
         Whom an open question brought to nothing new is asked none again, and whoever wants no
         questions is asked nothing.
         """
-        known = [stated([node.content for node in said[: end + 1 : 2]])
+        known = [find_all_stated([node.content for node in said[: end + 1 : 2]])
                  for end in range(0, len(said), 2)]  # fmt: skip
         if len(known[-1]) >= self.wishes or known[-1].get("question") == "none":
             return None

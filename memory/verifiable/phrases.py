@@ -8,6 +8,7 @@ trained on one half are tested on the other. The catalogue's own sentences belon
 
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -46,6 +47,15 @@ def find_stated(text: str) -> dict[str, str]:
     said = _plain(text)
     found = [(said.rfind(phrase), wish) for phrase, wish in _stating().items() if phrase in said]
     return dict(wish for _, wish in sorted(found))
+
+
+def find_all_stated(texts: Iterable[str]) -> dict[str, str]:
+    """Return the wishes that a user's messages state, whoever wrote them; the latest counts.
+
+    Args:
+        texts: the user's messages so far, in order.
+    """
+    return {name: value for text in texts for name, value in find_stated(text).items()}
 
 
 def _plain(text: str) -> str:

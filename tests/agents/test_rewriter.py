@@ -3,10 +3,10 @@ from typing import get_args
 
 import pytest
 
-from aloe.agents.rewriter import EDITS, REACHABLE, rewrite, stated
+from aloe.agents.rewriter import EDITS, REACHABLE, rewrite
 from aloe.config import Phrases
 from aloe.memory.verifiable.catalogue import DIMENSIONS
-from aloe.memory.verifiable.phrases import find_remarks, find_traits
+from aloe.memory.verifiable.phrases import find_all_stated, find_remarks, find_traits
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 
 REPLIES = (
@@ -63,6 +63,8 @@ def test_an_empty_reply_stays_empty() -> None:
 def test_only_what_the_user_stated_is_known_and_the_latest_counts() -> None:
     for half in get_args(Phrases):
         for said in (*find_traits("emoji", "some", half), *find_remarks("emoji", "some", half)):
-            assert stated([f"I keep three hens. {said} What now?"]) == {"emoji": "some"}
-    assert stated(["I want no emoji.", "An emoji would have been nice."]) == {"emoji": "some"}
-    assert stated(["I keep three hens."]) == {}
+            assert find_all_stated([f"I keep three hens. {said} What now?"]) == {"emoji": "some"}
+    assert find_all_stated(["I want no emoji.", "An emoji would have been nice."]) == {
+        "emoji": "some"
+    }
+    assert find_all_stated(["I keep three hens."]) == {}
