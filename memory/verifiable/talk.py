@@ -5,11 +5,22 @@ all of them were said, words that own up to the repetition stand before one.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aloe.config import Phrases
 from aloe.memory.verifiable.manners import find_manners
-from aloe.memory.verifiable.phrases import find_remarks, find_traits
+from aloe.memory.verifiable.phrases import find_remarks, find_stated, find_traits
+from aloe.schema import Persona
+
+
+def find_revealed(persona: Persona, texts: Collection[str]) -> dict[str, str]:
+    """Return the wishes of the persona that the user's messages state, in whatever words."""
+    stated = [find_stated(text) for text in texts]
+    return {
+        name: value
+        for name, value in persona.preferences.items()
+        if any(each.get(name) == value for each in stated)
+    }
 
 
 def state_wish(name: str, value: str, half: Phrases, said: str, seed: int) -> str:

@@ -6,13 +6,13 @@ import pytest
 from builders import assistant
 from demonstration import demonstrate
 from learners import WISHES, cases
-from revealed import find_revealed
 
 from aloe.agents.rule_user import BACK_TO, QUESTIONS, RuleUser
 from aloe.config import Disclosing, Phrases, UserConfig
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.manners import find_manners
 from aloe.memory.verifiable.phrases import find_questions, find_remarks, find_stated, find_traits
+from aloe.memory.verifiable.talk import find_revealed
 from aloe.schema import Node, UserNode, sentences
 
 PERSONA = cases()[0].persona

@@ -2,13 +2,12 @@ from collections.abc import Callable
 from typing import get_args
 
 import pytest
-from revealed import find_revealed
 
 from aloe.config import Phrases
 from aloe.memory.verifiable.generation import generate
 from aloe.memory.verifiable.manners import ASIDES, Manner, find_manners
 from aloe.memory.verifiable.phrases import find_remarks, find_stated, find_traits
-from aloe.memory.verifiable.talk import remark_on, say_again, state_wish
+from aloe.memory.verifiable.talk import find_revealed, remark_on, say_again, state_wish
 
 HALVES: tuple[Phrases, ...] = get_args(Phrases)
 
