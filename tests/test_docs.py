@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
@@ -107,6 +108,23 @@ def test_its_settings_are_settings(page: Path) -> None:
             continue  # of a package of the reader's own
         if language == "toml" or re.match(r"\[[\w.\"-]+\]\n", text):
             validate(Config, tomllib.loads(text), source=page)
+
+
+IMPORTS = sorted(
+    {
+        (module, name.strip())
+        for page in PAGES
+        for module, names in re.findall(r"from (aloe[\w.]*) import ([\w, ]+)", page.read_text())
+        for name in names.split(",")
+    }
+)
+"""What pages import, by module and name."""
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(("module", "name"), IMPORTS)
+def test_what_pages_import_is_there(module: str, name: str) -> None:
+    assert hasattr(import_module(module), name)
 
 
 @pytest.mark.parametrize("picture", sorted(DOCS.rglob("*.svg")), ids=lambda each: each.name)
