@@ -16,6 +16,7 @@ from typing import Any, Literal
 from aloe.errors import ConfigError
 from aloe.models.dequantised import ROPE_FACTORS
 from aloe.models.gguf_header import read_header
+from aloe.models.gguf_reader import open_reader
 from aloe.models.local import (
     ADAPTER,
     ADAPTER_GGUF,
@@ -109,7 +110,7 @@ def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path
     import gguf
 
     file = _base_file(base)
-    reader = gguf.GGUFReader(file)
+    reader = open_reader(file)
     out = folder / MODEL_GGUF
     writer = gguf.GGUFWriter(out, _architecture(file))
     for key, value, kind, element in ending_at(

@@ -30,6 +30,7 @@ import transformers
 from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.files.cache import keep_copy
 from aloe.models.dequantised import complete, left_out
+from aloe.models.gguf_reader import shared_reader
 from aloe.models.local import ADAPTER, GENERATION, WEIGHTS, adapter_base, weights_path
 
 Source = tuple[str, dict[str, str]]
@@ -63,7 +64,7 @@ def load_checkpoint(name: str, *, trainable: bool = False, scoring: bool = False
     folder = Path(name).expanduser()
     adapted = (folder / ADAPTER).exists()
     base = adapter_base(folder) if adapted else name
-    with _quiet():
+    with _quiet(), shared_reader():
         with _as_base_of(folder if adapted else None):
             model, source = _pretrained(base, trainable=trainable, scoring=scoring)
         if adapted:

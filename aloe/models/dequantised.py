@@ -17,6 +17,7 @@ from transformers import modeling_gguf_pytorch_utils as gguf_loading
 
 from aloe.errors import ModelError
 from aloe.models.gguf_header import read_header
+from aloe.models.gguf_reader import open_reader
 
 ROPE_FACTORS = "rope_freqs.weight"
 """A tensor of half a head's size: by what each rotary frequency is divided."""
@@ -73,9 +74,7 @@ def complete(model: Any, path: Path, unloaded: list[str], *, scoring: bool) -> N
 
 
 def _rope_factors(path: Path) -> list[float]:
-    import gguf
-
-    tensors = gguf.GGUFReader(path).tensors
+    tensors = open_reader(path).tensors
     return next(tensor.data.tolist() for tensor in tensors if tensor.name == ROPE_FACTORS)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.files.cache import keep_copy
+from aloe.models.gguf_reader import open_reader
 
 Entry = tuple[str, Any, Any, Any]
 """Of a GGUF file's head: key, value, type, and the type of its elements if it is a list."""
@@ -59,7 +60,7 @@ def ending_at(ends: Sequence[int], entries: Iterable[Entry]) -> Iterator[Entry]:
 def _write_fast(source: Path, target: Path) -> None:
     import gguf
 
-    reader = gguf.GGUFReader(source)
+    reader = open_reader(source)
     writer = _writer(target, reader, metadata(reader))
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
     fast = gguf.GGMLQuantizationType.Q8_0
@@ -72,9 +73,7 @@ def _write_fast(source: Path, target: Path) -> None:
 
 
 def _write_ending_at(source: Path, end: int, target: Path) -> None:
-    import gguf
-
-    reader = gguf.GGUFReader(source)
+    reader = open_reader(source)
     writer = _writer(target, reader, ending_at([end], metadata(reader)))
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from aloe.models.gguf_header import read_header, read_tensor_types
+from aloe.models.gguf_reader import open_reader, shared_reader
 
 
 @pytest.fixture
@@ -46,3 +47,24 @@ def test_a_file_that_was_cut_off_is_refused(file: Path, cut: int) -> None:
         read_header(file)
     with pytest.raises(ValueError, match="not a readable GGUF file"):
         read_tensor_types(file)
+
+
+def test_the_fast_reader_reads_what_the_gguf_package_reads(file: Path) -> None:
+    ours, theirs = open_reader(file), gguf.GGUFReader(file)
+    assert ours.fields.keys() == theirs.fields.keys()
+    for key, field in theirs.fields.items():
+        assert ours.fields[key].contents() == field.contents(), key
+        assert ours.fields[key].types == field.types, key
+    for mine, other in zip(ours.tensors, theirs.tensors, strict=True):
+        assert (mine.name, mine.tensor_type) == (other.name, other.tensor_type)
+        assert np.array_equal(mine.data, other.data)
+        assert type(mine.data) is np.ndarray
+
+
+def test_while_a_model_loads_its_file_is_opened_once(file: Path) -> None:
+    before = gguf.GGUFReader
+    with shared_reader():
+        assert gguf.GGUFReader(str(file)) is gguf.GGUFReader(str(file))
+        with pytest.raises(FileNotFoundError):
+            gguf.GGUFReader(str(file.with_name("none.gguf")))
+    assert gguf.GGUFReader is before
