@@ -107,7 +107,7 @@ def test_import(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> None:
     record = {"conversations": [{"user": "Hello", "assistant": same, "chosen": "preferred"}]}
     talks.write_text(json.dumps(record) + "\n")
     ran = aloe("trees", "import", talks, "--out", trees)
-    assert "1 of 1 turns have the same reply twice" in ran.err
+    assert "1 of 1 turns have no two replies to compare" in ran.err
     talks.write_text('{"prompt": []}\n')
     ran = aloe("trees", "import", talks, "--out", tmp_path / "new.jsonl")
     assert ran.is_one_line_about("talks.jsonl:1: is not a conversation")
