@@ -72,7 +72,10 @@ def prune_(
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="JSON, JSONL, CSV or Parquet, also gzipped."),
+        typer.Argument(
+            metavar="FILE...",
+            help="JSON, JSONL, CSV or Parquet, also gzipped, or hub:ORG/NAME[/CONFIG][:SPLIT].",
+        ),
     ],
     out: Out,
     form: Annotated[
