@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from aloe.benchmark.formats.known import reader_of
 from aloe.config import Disclosing, Mood
 from aloe.errors import ConfigError, InputError
 from aloe.files.lines import refuse
@@ -75,6 +76,13 @@ class Probe(Record):
         return any(re.search(each, reply, re.IGNORECASE) for each in words) if self.accept else None
 
 
+class Past(Record):
+    """A message from before a dialogue."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
 class Case(Record):
     """One user to be played, and how."""
 
@@ -95,7 +103,11 @@ class Case(Record):
     """When the user tells something; None: as the settings say."""
     flip: Flip | None = None
     probes: dict[int, Probe] = Field(default={})
-    """Fixed messages by turn, counted from 1; the user agent writes the other turns."""
+    """Fixed messages by turn, counted from 1, in which the user's person has no place."""
+    messages: dict[int, str] = Field(default={}, exclude_if=lambda messages: not messages)
+    """Other fixed messages by turn; the user agent writes the turns that have neither."""
+    history: tuple[Past, ...] = Field(default=(), exclude_if=lambda history: not history)
+    """What was said before the first turn; the model under test reads it, and a judge does not."""
 
     @model_validator(mode="before")
     @classmethod
@@ -129,9 +141,10 @@ def load_cases(name: str) -> list[Case]:
     """Return the cases of a shipped suite or of a file.
 
     A file holds one JSON object a line: a case written out, or a persona, which then is a case of
-    the usual length. Of the original ALOE data give the file of profiles; the file of personalities
-    is looked for beside it, under the same name with `personality` for `profile`, and its first
-    five are crossed with every profile, as the original evaluation does.
+    the usual length. Files of PrefEval, PersonaMem v1 and CUPID are known by their fields
+    (`aloe.benchmark.formats`). Of the original ALOE data give the file of profiles; the file of
+    personalities is looked for beside it, under the same name with `personality` for `profile`, and
+    its first five are crossed with every profile, as the original evaluation does.
 
     Args:
         name: a name in `SUITES`, or a path.
@@ -238,8 +251,14 @@ def _persona(life: _Part, personality: _Part) -> Persona:
 
 
 def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
-    if _is_case(next((value for _, value in read_records(path)), None)):
+    first = next((value for _, value in read_records(path)), None)
+    if _is_case(first):
         yield from read_models(path, Case)
+        return
+    if read := reader_of(first):
+        suite = path.name.partition(".")[0]
+        for place, parts in read(path):
+            yield place.line or place.row, Case.model_validate({**parts, "suite": suite})
         return
 
     lives: list[str] = []

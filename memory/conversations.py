@@ -17,9 +17,9 @@ from typing import Any
 from aloe.errors import InputError
 from aloe.files.lines import OnBad, Place, refuse
 from aloe.files.records import read_records
+from aloe.memory.formats.conversation import IMPORTED as IMPORTED
+from aloe.memory.formats.conversation import verdict_of
 from aloe.memory.formats.fields import read_name, read_text
-from aloe.memory.formats.talk import IMPORTED as IMPORTED
-from aloe.memory.formats.talk import verdict_of
 from aloe.memory.merge import merge
 from aloe.schema import (
     AssistantNode,

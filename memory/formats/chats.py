@@ -9,8 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aloe.files.lines import Place
+from aloe.memory.formats.conversation import (
+    IMPORTED,
+    Conversation,
+    ConversationTurn,
+    ScoredReply,
+    unknown,
+)
 from aloe.memory.formats.fields import Fields, read_list, read_name, read_text, sort_of
-from aloe.memory.formats.talk import IMPORTED, Exchange, Reply, Talk, unknown
 from aloe.schema import digest
 from aloe.verdict import HUMAN
 from aloe.wording import visible
@@ -26,13 +32,13 @@ SHAREGPT = {
 """Roles of `from`, by what is written there."""
 
 
-def messages_talk(record: Fields, place: Place) -> Talk:
+def convert_messages(record: Fields, place: Place) -> Conversation:
     """Return a record with OpenAI's `messages`."""
     said = read_messages(record, "messages", place)
     return _talk(said, place, read_name(record, "id", place))
 
 
-def sharegpt_talk(record: Fields, place: Place) -> Talk:
+def convert_sharegpt(record: Fields, place: Place) -> Conversation:
     """Return a record of ShareGPT, with `from` and `value`; `system` may stand beside them."""
     turns = read_list(record, "conversations", place)
     said = [_sharegpt(turn, place, number) for number, turn in enumerate(turns, 1)]
@@ -41,7 +47,7 @@ def sharegpt_talk(record: Fields, place: Place) -> Talk:
     return _talk(said, place, read_name(record, "id", place))
 
 
-def wildchat_talk(record: Fields, place: Place) -> Talk:
+def convert_wildchat(record: Fields, place: Place) -> Conversation:
     """Return a row of WildChat: people talking with the `model` named."""
     name = "conversation_hash" if "conversation_hash" in record else "conversation_id"
     key = read_text(record, name, place)
@@ -71,9 +77,9 @@ def read_messages(record: Fields, name: str, place: Place) -> list[Said]:
     ]
 
 
-def pair_up(
+def take_turns(
     said: Sequence[Said], place: Place, *, agent: str = IMPORTED, what: str = ""
-) -> tuple[tuple[Exchange, ...], bool]:
+) -> tuple[tuple[ConversationTurn, ...], bool]:
     """Return the exchanges of a conversation, and whether a system message opened it.
 
     Raises:
@@ -94,8 +100,9 @@ def pair_up(
             )
     pairs = [rest[at : at + 2] for at in range(0, len(rest), 2)]
     exchanges = (
-        Exchange(
-            message=pair[0][1], replies=tuple(Reply(text=text, agent=agent) for _, text in pair[1:])
+        ConversationTurn(
+            message=pair[0][1],
+            replies=tuple(ScoredReply(text=text, agent=agent) for _, text in pair[1:]),
         )
         for pair in pairs
     )
@@ -109,10 +116,12 @@ def _talk(
     *,
     agent: str = IMPORTED,
     user: str = IMPORTED,
-) -> Talk:
-    exchanges, system = pair_up(said, place, agent=agent)
+) -> Conversation:
+    exchanges, system = take_turns(said, place, agent=agent)
     name = key or digest(said)
-    return Talk(id=name, exchanges=exchanges, persona=unknown(name), user=user, system=system)
+    return Conversation(
+        id=name, exchanges=exchanges, persona=unknown(name), user=user, system=system
+    )
 
 
 def _sharegpt(turn: Fields, place: Place, number: int) -> Said:

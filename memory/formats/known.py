@@ -17,11 +17,16 @@ from aloe.errors import ConfigError, InputError
 from aloe.files.lines import OnBad, Place
 from aloe.files.records import read_records
 from aloe.memory.conversations import is_conversation, read_paths, unite
-from aloe.memory.formats.chats import has_messages, messages_talk, sharegpt_talk, wildchat_talk
+from aloe.memory.formats.chats import (
+    convert_messages,
+    convert_sharegpt,
+    convert_wildchat,
+    has_messages,
+)
+from aloe.memory.formats.conversation import Conversation
 from aloe.memory.formats.fields import Fields
-from aloe.memory.formats.pairs import SIDES, ultrafeedback_talk
+from aloe.memory.formats.pairs import SIDES, convert_pair
 from aloe.memory.formats.prism import part_of, read_prism
-from aloe.memory.formats.talk import Talk
 from aloe.schema import Tree
 
 LOOKED_AT = 20
@@ -35,7 +40,7 @@ SYSTEM = "system messages left out, for which trees have no place"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Format:
+class ConversationFormat:
     """One layout of conversations."""
 
     fits: Callable[[Any], bool]
@@ -122,10 +127,10 @@ def _fitting(file: Path) -> str:
     )
 
 
-def _one_by_one(talk: Callable[[Fields, Place], Talk]) -> Read:
+def _one_by_one(talk: Callable[[Fields, Place], Conversation]) -> Read:
     """Return the reader of a format in which every record is a conversation."""
 
-    def talks(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Talk]]:
+    def talks(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Conversation]]:
         for file in files:
             for place, record in read_records(file, on_bad):
                 try:
@@ -139,7 +144,7 @@ def _one_by_one(talk: Callable[[Fields, Place], Talk]) -> Read:
 
 
 def _trees(
-    talks: Callable[[Sequence[Path], OnBad], Iterator[tuple[Place, Talk]]],
+    talks: Callable[[Sequence[Path], OnBad], Iterator[tuple[Place, Conversation]]],
     files: Sequence[Path],
     on_bad: OnBad,
     left_out: Counter[str],
@@ -164,23 +169,23 @@ def _is_pair(record: Any) -> bool:
     )
 
 
-FORMATS: Mapping[str, Format] = {
-    "prism": Format(
+FORMATS: Mapping[str, ConversationFormat] = {
+    "prism": ConversationFormat(
         fits=lambda record: part_of(record) is not None, read=partial(_trees, read_prism)
     ),
-    "ultrafeedback": Format(fits=_is_pair, read=_one_by_one(ultrafeedback_talk)),
-    "sharegpt": Format(
+    "ultrafeedback": ConversationFormat(fits=_is_pair, read=_one_by_one(convert_pair)),
+    "sharegpt": ConversationFormat(
         fits=lambda record: _has(record, "conversations", {"from", "value"}),
-        read=_one_by_one(sharegpt_talk),
+        read=_one_by_one(convert_sharegpt),
     ),
-    "messages": Format(
+    "messages": ConversationFormat(
         fits=lambda record: _has(record, "messages", {"role"}) and not _is_pair(record),
-        read=_one_by_one(messages_talk),
+        read=_one_by_one(convert_messages),
     ),
-    "wildchat": Format(
+    "wildchat": ConversationFormat(
         fits=lambda record: _has(record, "conversation", {"role", "content"}),
-        read=_one_by_one(wildchat_talk),
+        read=_one_by_one(convert_wildchat),
     ),
-    "aloe": Format(fits=is_conversation, read=_aloe),
+    "aloe": ConversationFormat(fits=is_conversation, read=_aloe),
 }
 """By the name that `--format` takes."""

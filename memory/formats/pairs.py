@@ -9,15 +9,15 @@ judge is called `imported`.
 from typing import Any
 
 from aloe.files.lines import Place
-from aloe.memory.formats.chats import Said, pair_up, read_messages
+from aloe.memory.formats.chats import Said, read_messages, take_turns
+from aloe.memory.formats.conversation import Conversation, ConversationTurn, ScoredReply, unknown
 from aloe.memory.formats.fields import Fields, read_list, read_name, read_number, read_text
-from aloe.memory.formats.talk import Exchange, Reply, Talk, unknown
 from aloe.schema import digest
 
 SIDES = ("chosen", "rejected")
 
 
-def ultrafeedback_talk(record: Fields, place: Place) -> Talk:
+def convert_pair(record: Fields, place: Place) -> Conversation:
     """Return a record of either layout."""
     if "completions" in record:
         return _completions(record, place)
@@ -33,14 +33,17 @@ def ultrafeedback_talk(record: Fields, place: Place) -> Talk:
             "same conversation can be compared"
         )
     history = paths["chosen"] or before
-    exchanges, system = pair_up(history, place, what="'prompt'")
+    exchanges, system = take_turns(history, place, what="'prompt'")
     if exchanges[-1].replies:
         raise place.error("'prompt' ends with the assistant; a reply must answer the user")
     replies = _scored(record, place, [sides[side][-1][1] for side in SIDES])
     name = read_name(record, "prompt_id", place) or digest(history)
-    return Talk(
+    return Conversation(
         id=name,
-        exchanges=(*exchanges[:-1], Exchange(message=exchanges[-1].message, replies=replies)),
+        exchanges=(
+            *exchanges[:-1],
+            ConversationTurn(message=exchanges[-1].message, replies=replies),
+        ),
         persona=unknown(name),
         system=system,
     )
@@ -53,7 +56,7 @@ def _messages(record: Fields, name: str, place: Place, *, role: str) -> list[Sai
     return read_messages(record, name, place)
 
 
-def _scored(record: Fields, place: Place, texts: list[str]) -> tuple[Reply, ...]:
+def _scored(record: Fields, place: Place, texts: list[str]) -> tuple[ScoredReply, ...]:
     """Return the two replies with their scores, or 1 and 0 where only the choice is known."""
     names = [f"score_{side}" for side in SIDES]
     scores = [1.0, 0.0]
@@ -64,23 +67,25 @@ def _scored(record: Fields, place: Place, texts: list[str]) -> tuple[Reply, ...]
             f"'score_chosen' is {scores[0]:g} and 'score_rejected' {scores[1]:g}; expected is that "
             "the chosen reply has no lower score"
         )
-    return tuple(Reply(text=text, score=score) for text, score in zip(texts, scores, strict=True))
+    return tuple(
+        ScoredReply(text=text, score=score) for text, score in zip(texts, scores, strict=True)
+    )
 
 
-def _completions(record: Fields, place: Place) -> Talk:
+def _completions(record: Fields, place: Place) -> Conversation:
     """Return a row of the original UltraFeedback: an `instruction` and what several models said."""
     message = read_text(record, "instruction", place)
     found = read_list(record, "completions", place)
     replies = tuple(_completion(each, place, number) for number, each in enumerate(found, 1))
     name = digest([["user", message]])
-    exchange = Exchange(message=message, replies=replies)
-    return Talk(id=name, exchanges=(exchange,), persona=unknown(name))
+    exchange = ConversationTurn(message=message, replies=replies)
+    return Conversation(id=name, exchanges=(exchange,), persona=unknown(name))
 
 
-def _completion(fields: Fields, place: Place, number: int) -> Reply:
+def _completion(fields: Fields, place: Place, number: int) -> ScoredReply:
     where = f"item {number} of 'completions': "
     score: Any = fields.get("overall_score")
-    return Reply(
+    return ScoredReply(
         text=read_text(fields, "response", place, where, empty=True),
         agent=read_text(fields, "model", place, where),
         score=None if score is None else read_number(fields, "overall_score", place, where),

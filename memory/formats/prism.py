@@ -1,10 +1,10 @@
 """PRISM: 1,500 people, each in talks with several models whose replies they scored 1 to 100.
 
-`conversations.jsonl` holds whole talks and `utterances.jsonl` the same, a line a reply; either
-will do, and both must say the same. `survey.jsonl` is read beside them: what people wrote about
-themselves is their profile, and what they would tell a model about how to behave their personality.
-Without it a person's persona is empty. A line of utterances that cannot be read ends the import
-whatever is set aside, because it leaves a talk with a hole.
+`conversations.jsonl` holds whole conversations and `utterances.jsonl` the same, a line a reply;
+either will do, and both must say the same. `survey.jsonl` is read beside them: what people wrote
+about themselves is their profile, and what they would tell a model about how to behave their
+personality. Without it a person's persona is empty. A line of utterances that cannot be read ends
+the import whatever is set aside, because it leaves a conversation with a hole.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +16,8 @@ from typing import Any, Literal
 from aloe.errors import InputError
 from aloe.files.lines import OnBad, Place
 from aloe.files.records import read_records
+from aloe.memory.formats.conversation import Conversation, ConversationTurn, ScoredReply, described
 from aloe.memory.formats.fields import Fields, read_list, read_number, read_text
-from aloe.memory.formats.talk import Exchange, Reply, Talk, described
 from aloe.verdict import HUMAN
 
 EMPTY = "EMPTY STRING"
@@ -49,18 +49,18 @@ class _Found:
     people: dict[str, Fields] = field(default_factory=dict)
 
 
-def read_prism(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Talk]]:
-    """Yield the talks of PRISM's files.
+def read_prism(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Conversation]]:
+    """Yield the conversations of PRISM's files.
 
     Args:
         files: conversations, utterances or both, and the survey or not.
-        on_bad: called with the error of each talk that cannot be used.
+        on_bad: called with the error of each conversation that cannot be used.
 
     Raises:
         InputError: a line is of no file of PRISM, the two disagree, or `on_bad` raises.
     """
     found = _sort(files)
-    talks: dict[str, tuple[Place, Talk]] = {}
+    talks: dict[str, tuple[Place, Conversation]] = {}
     for place, record in found.talks:
         try:
             talk = _talk(record, place, found.people)
@@ -100,7 +100,7 @@ def _sort(files: Sequence[Path]) -> _Found:
     return found
 
 
-def _talk(record: Fields, place: Place, people: Mapping[str, Fields]) -> Talk:
+def _talk(record: Fields, place: Place, people: Mapping[str, Fields]) -> Conversation:
     key, user = (read_text(record, name, place) for name in ("conversation_id", "user_id"))
     history = read_list(record, "conversation_history", place)
     exchanges = []
@@ -116,7 +116,7 @@ def _talk(record: Fields, place: Place, people: Mapping[str, Fields]) -> Talk:
         _text(person, name, place) if person else ""
         for name in ("self_description", "system_string")
     )
-    return Talk(
+    return Conversation(
         id=key,
         exchanges=tuple(exchanges),
         persona=described(f"prism {user}", *texts),
@@ -125,7 +125,7 @@ def _talk(record: Fields, place: Place, people: Mapping[str, Fields]) -> Talk:
     )
 
 
-def _exchange(messages: Sequence[Fields], place: Place, where: str) -> Exchange:
+def _exchange(messages: Sequence[Fields], place: Place, where: str) -> ConversationTurn:
     first, *others = messages
     if first.get("role") != "user":
         raise place.error(f"{where}'role' is {first.get('role')!r} where 'user' is expected")
@@ -135,7 +135,7 @@ def _exchange(messages: Sequence[Fields], place: Place, where: str) -> Exchange:
         if each.get("role") != "model":
             raise place.error(f"{at}'role' is {each.get('role')!r} where 'model' is expected")
         replies.append(
-            Reply(
+            ScoredReply(
                 text=_text(each, "content", place, at),
                 agent=read_text(each, "model_name", place, at),
                 score=read_number(each, "score", place, at),
@@ -145,7 +145,9 @@ def _exchange(messages: Sequence[Fields], place: Place, where: str) -> Exchange:
     if others and not chosen:
         raise place.error(f"{where}no reply has 'if_chosen' true, and one is expected to")
     message = _text(first, "content", place, where)
-    return Exchange(message=message, replies=tuple(replies), goes_on=chosen[0] if chosen else 0)
+    return ConversationTurn(
+        message=message, replies=tuple(replies), goes_on=chosen[0] if chosen else 0
+    )
 
 
 def _chosen(fields: Fields, place: Place, where: str) -> bool:

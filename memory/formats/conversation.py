@@ -30,7 +30,7 @@ IMPORTED: Literal["imported"] = "imported"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class ScoredReply:
     """One reply to a message."""
 
     text: str
@@ -41,22 +41,22 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
+class ConversationTurn:
     """A message of the user and the replies to it."""
 
     message: str
-    replies: tuple[Reply, ...] = ()
+    replies: tuple[ScoredReply, ...] = ()
     goes_on: int = 0
     """Place of the reply that the conversation goes on with."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Talk:
+class Conversation:
     """A whole conversation."""
 
     id: str
     """What names it; talks of one id are paths of one tree."""
-    exchanges: tuple[Exchange, ...]
+    exchanges: tuple[ConversationTurn, ...]
     persona: Persona
     user: str = IMPORTED
     """Who wrote the messages: `human` where people are known to have."""
@@ -113,13 +113,13 @@ def verdict_of(
     return Verdict(node=user, first=first, second=second, votes=(vote,), outcome=outcome)
 
 
-def _node(user: UserNode, reply: Reply) -> AssistantNode:
+def _node(user: UserNode, reply: ScoredReply) -> AssistantNode:
     faults = () if visible(reply.text) else ("empty",)
     return AssistantNode.of(user.id, reply.text, agent=reply.agent, turn=user.turn, faults=faults)
 
 
 def _verdicts(
-    user: UserNode, replies: Sequence[tuple[AssistantNode, Reply]], rater: str
+    user: UserNode, replies: Sequence[tuple[AssistantNode, ScoredReply]], rater: str
 ) -> list[Verdict]:
     found = []
     for one, other in combinations(replies, 2):
