@@ -83,8 +83,8 @@ def import_(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="prism, ultrafeedback, sharegpt, messages, wildchat or aloe; told from the "
-            "files' fields if not given.",
+            help="prism, ultrafeedback, sharegpt, messages, wildchat, simulatorarena or aloe; told "
+            "from the files' fields if not given.",
         ),
     ] = None,
     skip_bad: Annotated[

@@ -1,4 +1,4 @@
-"""Plain conversations: OpenAI's `messages`, ShareGPT's `conversations`, WildChat's `conversation`.
+"""Plain conversations: OpenAI's `messages`, ShareGPT, WildChat and SimulatorArena.
 
 One path each, without siblings and without a comparison. The user begins and turns alternate; a
 conversation that does otherwise is refused, not mended: where two messages of one side follow each
@@ -6,6 +6,8 @@ other, nobody knows what the second answers. A last message without a reply stay
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from aloe.files.lines import Place
@@ -54,6 +56,35 @@ def convert_wildchat(record: Fields, place: Place) -> Conversation:
     said = read_messages(record, "conversation", place)
     model = read_text(record, "model", place)
     return _talk(said, place, key, agent=model, user=HUMAN)
+
+
+def convert_arena(record: Fields, place: Place) -> Conversation:
+    """Return a dialogue of SimulatorArena, of a person at work with the `model` named."""
+    asked, answered = (_texts(record, name, place) for name in ("user_queries", "ai_responses"))
+    if len(asked) - len(answered) not in (0, 1):
+        raise place.error(
+            f"'user_queries' has {len(asked)} texts and 'ai_responses' {len(answered)}; as many "
+            "are expected, or one more query"
+        )
+    said: list[Said] = []
+    for query, response in zip_longest(asked, answered):
+        said += (
+            [("user", query)] if response is None else [("user", query), ("assistant", response)]
+        )
+    model = read_text(record, "model", place)
+    found = _talk(said, place, None, agent=model, user=HUMAN)
+    person = read_name(record, "workerId", place)
+    return replace(found, persona=unknown(person)) if person else found
+
+
+def _texts(record: Fields, name: str, place: Place) -> list[str]:
+    found = record.get(name)
+    if not isinstance(found, list) or not found:
+        raise place.error(f"'{name}' is {sort_of(found)}; a list of texts is expected")
+    for number, each in enumerate(found, 1):
+        if not isinstance(each, str):
+            raise place.error(f"item {number} of '{name}' is no text but {sort_of(each)}")
+    return found
 
 
 def has_messages(value: Any, keys: set[str]) -> bool:

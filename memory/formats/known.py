@@ -18,6 +18,7 @@ from aloe.files.lines import OnBad, Place
 from aloe.files.records import read_records
 from aloe.memory.conversations import is_conversation, read_paths, unite
 from aloe.memory.formats.chats import (
+    convert_arena,
     convert_messages,
     convert_sharegpt,
     convert_wildchat,
@@ -185,6 +186,12 @@ FORMATS: Mapping[str, ConversationFormat] = {
     "wildchat": ConversationFormat(
         fits=lambda record: _has(record, "conversation", {"role", "content"}),
         read=_one_by_one(convert_wildchat),
+    ),
+    "simulatorarena": ConversationFormat(
+        fits=lambda record: (
+            isinstance(record, dict) and record.keys() >= {"user_queries", "ai_responses", "model"}
+        ),
+        read=_one_by_one(convert_arena),
     ),
     "aloe": ConversationFormat(fits=is_conversation, read=_aloe),
 }

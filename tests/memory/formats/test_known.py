@@ -25,6 +25,7 @@ FILES = {
     "sharegpt": [GOLDEN / "sharegpt.json"],
     "messages": [GOLDEN / "messages.jsonl"],
     "wildchat": [GOLDEN / "wildchat.jsonl"],
+    "simulatorarena": [GOLDEN / "simulatorarena.json"],
 }
 
 
@@ -123,6 +124,8 @@ def test_what_trees_have_no_place_for_is_counted() -> None:
     assert parts.nodes[0].content == "Is this\none message?"
     (people,) = import_trees(FILES["wildchat"]).trees
     assert [node.agent for node in people.nodes] == ["human", "gpt-4-0314"]
+    (people,) = import_trees(FILES["simulatorarena"]).trees
+    assert [node.agent for node in people.nodes] == ["human", "gpt-4o"] * 2
 
 
 @pytest.mark.parametrize("broken", records(GOLDEN / "broken.jsonl"), ids=lambda row: row["what"])
