@@ -162,9 +162,10 @@ def _collect(trees: Iterable[Tree], labels: Iterable[Label]) -> list[_Asked]:
                 if is_human(vote.judge) and vote.choice:
                     asked.answers[vote.judge] = _as_in(asked.verdict, verdict, vote.choice)
     for label in labels:
-        if label.answer == "skip" or not (asked := found.get(_key(label.tree, label))):
-            continue
-        asked.answers[label.rater] = _as_in(asked.verdict, label, label.answer)
+        labelled = found.get(_key(label.tree, label))
+        if labelled and label.answer != "skip":
+            answer = _as_in(labelled.verdict, label, label.answer)
+            labelled.answers[label.rater] = answer
     return [each for each in found.values() if each.answers and _differ(each)]
 
 

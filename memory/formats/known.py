@@ -1,7 +1,8 @@
 """The formats of conversations that are known, and which of them a file has.
 
-A file's name says nothing: its first records do. A format is taken if all of them have its fields
-and no other format's; otherwise the user chooses.
+A file's name says nothing: its first records do. A format is taken if it is the only one whose
+fields all of them have, or if they have no other's; then whichever has not is refused by its line.
+Otherwise the user chooses.
 """
 
 from collections import Counter
@@ -112,15 +113,17 @@ def _fitting(file: Path) -> str:
     seen = [record for _, record in islice(read_records(file), LOOKED_AT)]
     if not seen:
         raise InputError(file, "holds no conversations")
-    fits = [name for name, each in FORMATS.items() if all(map(each.fits, seen))]
-    if len(fits) == 1:
-        return fits[0]
+    fits = {name: sum(map(each.fits, seen)) for name, each in FORMATS.items()}
+    whole = [name for name, count in fits.items() if count == len(seen)]
+    partly = [name for name, count in fits.items() if count]
+    if len(told := whole or partly) == 1:
+        return told[0]
     names = ", ".join(seen[0]) if isinstance(seen[0], dict) else "no fields"
     fields = shorten(names, 200, placeholder=" ...")
-    if fits:
-        problem = f"could be {' or '.join(fits)}"
-    elif any(each.fits(seen[0]) for each in FORMATS.values()):
-        problem = f"holds records of more than one shape among its first {len(seen)}"
+    if whole:
+        problem = f"could be {' or '.join(whole)}"
+    elif partly:
+        problem = f"holds records of {' and '.join(partly)} among its first {len(seen)}"
     else:
         problem = "has the shape of no format known"
     raise InputError(

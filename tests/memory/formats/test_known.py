@@ -136,12 +136,12 @@ def test_errors_name_file_line_field_and_what_is_expected(
     good = records(FILES[name][0])[0]
     file = write(tmp_path, good, record)
     with pytest.raises(InputError) as error:
-        import_trees([file], name)
+        import_trees([file])
     assert str(error.value).startswith(f"{file}:2: ")
     assert said in str(error.value)
     if name != "prism":
-        kept = import_trees([file], name, skip_bad=True)
-        assert [len(kept.trees), len(kept.bad)] == [1, 1]
+        kept = import_trees([file], skip_bad=True)
+        assert (kept.format, len(kept.trees), len(kept.bad)) == (name, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_shape_that_cannot_be_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has the shape of no format .* text, label; choose with"):
         import_trees([file])
     file = write(tmp_path, records(TALKS)[0], records(GOLDEN / "wildchat.jsonl")[0])
-    with pytest.raises(InputError, match="records of more than one shape"):
+    with pytest.raises(InputError, match="holds records of prism and wildchat among"):
         import_trees([file])
     with pytest.raises(InputError, match=r"is messages and .* is prism; import them one by one"):
         import_trees([TALKS, GOLDEN / "messages.jsonl"])
