@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from aloe.benchmark.formats.known import reader_of
 from aloe.config import Disclosing, Mood
 from aloe.errors import ConfigError, InputError
+from aloe.files.hub import is_hub
 from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
 from aloe.memory.imports import read_foreign
@@ -147,7 +148,7 @@ def load_cases(name: str) -> list[Case]:
     its first five are crossed with every profile, as the original evaluation does.
 
     Args:
-        name: a name in `SUITES`, or a path.
+        name: a name in `SUITES`, a path, or a data set of the hub (`aloe.files.hub`).
 
     Raises:
         ConfigError: there is neither a suite nor a file of that name.
@@ -156,7 +157,7 @@ def load_cases(name: str) -> list[Case]:
     if name in SUITES:
         return _distinct(SUITES_FOLDER / f"{name}.jsonl", _shipped(name))
     path = Path(name)
-    if not path.is_file():
+    if not path.is_file() and not is_hub(path):
         near = difflib.get_close_matches(name, SUITES, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; suites are {', '.join(SUITES)}"
         raise ConfigError(f"{name}: there is neither a suite nor a file of this name{hint}")
@@ -256,9 +257,9 @@ def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
         yield from read_models(path, Case)
         return
     if read := reader_of(first):
-        suite = path.name.partition(".")[0]
         for place, parts in read(path):
-            yield place.line or place.row, Case.model_validate({**parts, "suite": suite})
+            case = Case.model_validate({**parts, "suite": _suite_of(path)})
+            yield place.line or place.row, case
         return
 
     lives: list[str] = []
@@ -295,10 +296,15 @@ def _personalities_beside(path: Path) -> list[str]:
 def _case(path: Path, persona: Persona) -> Case:
     return Case.model_validate(
         {
-            "suite": path.name.partition(".")[0],
+            "suite": _suite_of(path),
             "persona": persona,
             "why": f"given in {path.name}",
             "profile": digest(persona.profile),
             "personality": digest(persona.personality),
         }
     )
+
+
+def _suite_of(path: Path) -> str:
+    """Return what the cases of a file, or of a data set of the hub, are called."""
+    return re.split(r"[.:]", path.name)[0]

@@ -10,7 +10,7 @@ of the user's message; if a model phrased it, there is nothing to quote.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from aloe.schema import (
     Persona,
     Tree,
     UserNode,
+    Verdict,
     digest,
     sentences,
 )
@@ -78,27 +79,47 @@ def read_paths(path: Path, on_bad: OnBad) -> Iterator[tuple[Place, Tree]]:
             on_bad(error)
 
 
-def unite(found: Iterable[tuple[Place, Tree]]) -> list[tuple[Place, Tree]]:
+def unite(found: Iterable[tuple[Place, Tree]], on_bad: OnBad = refuse) -> list[tuple[Place, Tree]]:
     """Return one tree for each id, with the place of its first path.
 
+    Args:
+        found: paths, each with its place.
+        on_bad: called with the error of each path that has another persona than those of its tree
+            before it, or prefers a reply that one of them rejects.
+
     Raises:
-        InputError: two paths of one tree have different personas, or prefer opposite replies.
+        InputError: `on_bad` raises.
     """
     first: dict[str, tuple[Place, Tree]] = {}
     preferred: dict[frozenset[str], tuple[Place, str | None]] = {}
     trees = []
     for place, tree in found:
-        trees.append(tree)
-        there, known = first.setdefault(tree.id, (place, tree))
+        there, known = first.get(tree.id, (place, tree))
         if known.persona != tree.persona:
-            raise place.error(f"names the tree of {there} and has another persona")
-        for verdict in tree.verdicts:
-            pair = frozenset((verdict.first, verdict.second))
-            there, best = preferred.setdefault(pair, (place, verdict.preferred))
-            if best != verdict.preferred:
-                turn = tree.by_id[verdict.node].turn
-                raise place.error(f"turn {turn}: prefers the reply that {there} rejects")
+            on_bad(place.error(f"names the tree of {there} and has another persona"))
+        elif turned := next(_contradictions(tree, preferred), None):
+            turn, there = turned
+            on_bad(place.error(f"turn {turn}: prefers the reply that {there} rejects"))
+        else:
+            trees.append(tree)
+            first.setdefault(tree.id, (place, tree))
+            for verdict in tree.verdicts:
+                preferred.setdefault(_pair(verdict), (place, verdict.preferred))
     return [(first[tree.id][0], tree) for tree in merge(trees)]
+
+
+def _contradictions(
+    tree: Tree, preferred: Mapping[frozenset[str], tuple[Place, str | None]]
+) -> Iterator[tuple[int, Place]]:
+    """Yield the turns at which a path prefers other replies than one before, and where that is."""
+    for verdict in tree.verdicts:
+        there, best = preferred.get(_pair(verdict), (None, None))
+        if there and best != verdict.preferred:
+            yield tree.by_id[verdict.node].turn, there
+
+
+def _pair(verdict: Verdict) -> frozenset[str]:
+    return frozenset((verdict.first, verdict.second))
 
 
 def _tree(record: dict[str, Any], place: Place) -> Tree:

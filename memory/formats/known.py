@@ -87,7 +87,7 @@ def import_trees(
             raise error
         found.bad.append(str(error))
 
-    placed = unite(FORMATS[chosen].read(files, on_bad, found.left_out))
+    placed = unite(FORMATS[chosen].read(files, on_bad, found.left_out), on_bad)
     found.trees = [tree for _, tree in placed]
     if not found.trees:
         said = f"; the first problem is {found.bad[0]}" if found.bad else ""

@@ -20,6 +20,7 @@ from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.log import CallLog
 from aloe.config import Condition
 from aloe.errors import InputError
+from aloe.files.lines import Place
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
 
@@ -95,6 +96,16 @@ def test_checklists_of_cupid_are_what_a_judge_knows() -> None:
     assert case.messages == {1: "Write to Dr. Holt about the trial."}
     assert case.why == "contrastive: Dr. Holt"
     assert case.profile != other.profile
+
+
+def test_a_data_set_of_the_hub_holds_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [json.loads(line) for line in (GOLDEN / "cupid.jsonl").read_text().splitlines()]
+    hub = Path("hub:kixlab/CUPID:test")
+    placed = [(Place(hub, row=number), row) for number, row in enumerate(rows, 1)]
+    monkeypatch.setattr("aloe.files.records.read_hub", lambda path: iter(placed))
+    found = load_cases(str(hub))
+    assert [case.suite for case in found] == ["CUPID", "CUPID"]
+    assert [case.messages for case in found] == [case.messages for case in cases("cupid.jsonl")]
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,17 @@ def test_errors_name_file_line_field_and_what_is_expected(
         assert (kept.format, len(kept.trees), len(kept.bad)) == (name, 1, 1)
 
 
+def test_a_pair_that_contradicts_one_before(tmp_path: Path) -> None:
+    pair = {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "A rose."}
+    turned = {**pair, "chosen": pair["rejected"], "rejected": pair["chosen"]}
+    more = {**pair, "rejected": "A tulip."}
+    file = write(tmp_path, pair, turned, more)
+    with pytest.raises(InputError, match=r"given.jsonl:2: turn 1: prefers the reply that .*:1"):
+        import_trees([file])
+    kept = import_trees([file], skip_bad=True)
+    assert (len(kept.bad), [len(tree.verdicts) for tree in kept.trees]) == (1, [2])
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
