@@ -3,8 +3,8 @@
 `conversations.jsonl` holds whole conversations and `utterances.jsonl` the same, a line a reply;
 either will do, and both must say the same. `survey.jsonl` is read beside them: what people wrote
 about themselves is their profile, and what they would tell a model about how to behave their
-personality. Without it a person's persona is empty. A line of utterances that cannot be read ends
-the import whatever is set aside, because it leaves a conversation with a hole.
+personality. Without it a person's persona is empty. A line that is no JSON ends the import whatever
+is set aside, because of utterances it would leave a conversation with a hole.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
