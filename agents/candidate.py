@@ -8,7 +8,7 @@ last message, because the user's messages themselves reveal more over time. `con
 brief, because everybody likes a short and friendly reply.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -72,6 +72,8 @@ class CandidateAgent:
         user: UserNode,
         told: Persona | None = None,
         hear: Hear | None = None,
+        *,
+        history: Sequence[Message] = (),
     ) -> AssistantNode:
         """Answer `user`, which follows `path`; empty if the model says nothing in `TRIES` samples.
 
@@ -81,11 +83,12 @@ class CandidateAgent:
             user: the message to answer.
             told: persona that the terms let it know; None if they do not.
             hear: told what the reply says so far; None if nobody listens.
+            history: what was said before the path, where no node holds it.
 
         Raises:
             CallError: the call failed.
         """
-        messages = self._messages(path, user, told)
+        messages = self._messages(path, user, told, history)
         for attempt in range(TRIES):
             async with self.calls.call(self.name, self.model, tree=tree, node=user.id) as call:
                 seed = derive_seed(self.name, tree, user.id, attempt)
@@ -101,8 +104,11 @@ class CandidateAgent:
                 break
         return node
 
-    def _messages(self, path: Turns, user: UserNode, told: Persona | None) -> list[Message]:
-        shown = chat_messages([*path, user] if self.terms.history else [user])
+    def _messages(
+        self, path: Turns, user: UserNode, told: Persona | None, history: Sequence[Message]
+    ) -> list[Message]:
+        before = [*history, *chat_messages(path)] if self.terms.history else []
+        shown = [*before, *chat_messages([user])]
         if told:
             persona = told.text
             return [*self.told_prompt.render(persona=persona), *shown]

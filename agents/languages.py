@@ -101,9 +101,10 @@ def languages_of(persona: str, said: str) -> frozenset[str]:
 
 def _mostly_english(words: list[str]) -> bool:
     longer = [word for word in words if len(word) > 3]
-    return not longer or sum(w in _vocabulary() for w in longer) >= WHOLE * len(longer)
+    return not longer or sum(w in english_words() for w in longer) >= WHOLE * len(longer)
 
 
 @cache
-def _vocabulary() -> frozenset[str]:
+def english_words() -> frozenset[str]:
+    """Return the words and pieces of words of MiniLM's vocabulary, in lower case."""
     return frozenset(gzip.decompress(VOCABULARY.read_bytes()).decode("utf-8").splitlines())

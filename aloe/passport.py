@@ -105,8 +105,33 @@ class PeopleAgreement(Record):
     """Krippendorff's among the people alone; None with a single one."""
 
 
+class PeopleChoices(Record):
+    """The people whose choices a judge was held against."""
+
+    people: int
+    choices: int
+    """Choices that count: a pair counts once for each person who judged it."""
+    left_out: int = 0
+    """Pairs without a reply that most people prefer, about which the judge was not asked."""
+    agreement: Share | None = None
+    """How often the judge prefers the reply that a single person prefers, where both prefer one."""
+    ceiling: Share
+    """How often two people who judged the same pair prefer the same reply, where both prefer one;
+    over the same pairs, so `agreement` cannot be expected to exceed it."""
+    alpha: float | None = None
+    """Krippendorff's among them, over all pairs; None where nobody judged what another did."""
+
+    def summary(self) -> dict[str, str]:
+        """Return the figures for a reader of a card, as text, by name."""
+        return {
+            "agrees with one person": self.agreement.text if self.agreement else "-",
+            "two people agree": self.ceiling.text,
+            "pairs left out, no majority": str(self.left_out),
+        }
+
+
 class Passport(Record):
-    """How one judge did on the gold pairs."""
+    """How one judge did on pairs whose better reply is known."""
 
     passport_version: int = PASSPORT_VERSION
     judge: JudgeIdentity
@@ -153,6 +178,20 @@ class Passport(Record):
     """Accuracy and coverage at rising margins; empty for a judge without margins."""
     people: PeopleAgreement | None = None
     """Agreement with people on pairs of the run beside it; None if nobody labelled any."""
+    choices: PeopleChoices | None = Field(default=None, exclude_if=lambda choices: choices is None)
+    """Whose choices the pairs' labels are; None of pairs that were constructed."""
+
+    @property
+    def against(self) -> str:
+        """What the judge was held against, in words."""
+        if self.choices is None:
+            return "against constructed pairs"
+        one = self.choices.people == 1
+        return (
+            "against one person's choices"
+            if one
+            else f"against {self.choices.people} people's choices"
+        )
 
     def summary(self) -> dict[str, str]:
         """Return the figures that a reader of a card needs, as text, by name."""
@@ -167,7 +206,8 @@ class Passport(Record):
         }
         return {
             "judge": " + ".join(self.judge.models),
-            "gold pairs": str(self.pairs),
+            "gold pairs": f"{self.pairs}, {self.against}",
+            **(self.choices.summary() if self.choices else {}),
             **{name: share.text for name, share in shares.items()},
             **({"probability of an answer": f"{self.mass:.0%}"} if self.mass is not None else {}),
             **({"votes read as odds": self.odds.text} if self.odds else {}),

@@ -8,6 +8,14 @@ from aloe.record import Record
 
 Outcome = Literal["first", "second", "tie", "abstain"]
 
+HUMAN = "human"
+"""What trees call a person, as user and as judge; `human:NAME` where it is known which one."""
+
+
+def is_human(name: str) -> bool:
+    """Return whether an agent or a judge of this name is a person."""
+    return name == HUMAN or name.startswith(f"{HUMAN}:")
+
 
 class Vote(Record):
     """One judge, one order."""

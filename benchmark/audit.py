@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from aloe.agents.faults import silence
 from aloe.agents.panel import identity, make_judge
 from aloe.agents.transcript import chat_messages
-from aloe.benchmark.gold_pairs import GoldPair, pick_pairs
+from aloe.benchmark.gold_pairs import AuditPair, pick_pairs
 from aloe.benchmark.passport import JudgedPair, issue
+from aloe.benchmark.people_pairs import PeopleGold, count_agreement
 from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.graphs.concurrency import work_through
 from aloe.models.open import Model
-from aloe.passport import Passport
+from aloe.passport import Passport, PeopleChoices
 from aloe.schema import Verdict, derive_seed
 
 OWN_TOKENS = 80
@@ -43,12 +44,13 @@ class AuditProgress:
 
 async def audit(
     config: Config,
-    pairs: Sequence[GoldPair],
+    pairs: Sequence[AuditPair],
     models: Mapping[str, Model],
     calls: CallLog,
     progress: AuditProgress,
     *,
     own: int,
+    people: PeopleGold | None = None,
     on_change: Callable[[], None] = lambda: None,
 ) -> Passport:
     """Return the passport of the judge that `config` describes.
@@ -60,6 +62,7 @@ async def audit(
         calls: the log that every call passes.
         progress: counted up while the audit goes on.
         own: pairs for which the judge, if it is a model, also writes a reply; 0 for none.
+        people: whose choices the pairs' labels are; None if they were constructed.
         on_change: called whenever `progress` changed.
 
     Raises:
@@ -71,22 +74,31 @@ async def audit(
     with_own = {pair.id for pair in pick_pairs(pairs, own if "judge" in models else 0)}
     judged: dict[str, JudgedPair] = {}
 
-    async def own_verdict(pair: GoldPair) -> Verdict | None:
+    async def own_verdict(pair: AuditPair) -> Verdict | None:
         if pair.id not in with_own or not (text := await _answer(pair, models["judge"], calls)):
             return None
         return await judge.compare(pair.compared(pair.better, text))
 
-    async def work(pair: GoldPair) -> None:
+    async def work(pair: AuditPair) -> None:
         verdict = await judge.compare(pair.comparison)
         judged[pair.id] = JudgedPair(pair=pair, verdict=verdict, own=await own_verdict(pair))
         progress.add(judged[pair.id])
         on_change()
 
     await work_through(pairs, min(config.simulation.concurrency, len(pairs)), work)
-    return issue(identity(plain), [judged[pair.id] for pair in pairs])
+    return issue(identity(plain), [judged[pair.id] for pair in pairs], _choices(people, judged))
 
 
-async def _answer(pair: GoldPair, model: Model, calls: CallLog) -> str:
+def _choices(people: PeopleGold | None, judged: Mapping[str, JudgedPair]) -> PeopleChoices | None:
+    """Return whose choices the labels are, and how far the judge agrees with single people."""
+    if people is None:
+        return None
+    verdicts = [judged[pair.id].verdict for pair in people.pairs]
+    agreement = count_agreement(people.pairs, verdicts)
+    return people.choices.model_copy(update={"agreement": agreement})
+
+
+async def _answer(pair: AuditPair, model: Model, calls: CallLog) -> str:
     """Let the judge's model answer as any assistant would; empty if it says nothing."""
     comparison = pair.comparison
     messages = chat_messages([*comparison.path, comparison.user])

@@ -16,8 +16,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from aloe.benchmark.formats.known import reader_of
 from aloe.config import Disclosing, Mood
 from aloe.errors import ConfigError, InputError
+from aloe.files.hub import is_hub
 from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
 from aloe.memory.imports import read_foreign
@@ -75,6 +77,13 @@ class Probe(Record):
         return any(re.search(each, reply, re.IGNORECASE) for each in words) if self.accept else None
 
 
+class Past(Record):
+    """A message from before a dialogue."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
 class Case(Record):
     """One user to be played, and how."""
 
@@ -95,7 +104,11 @@ class Case(Record):
     """When the user tells something; None: as the settings say."""
     flip: Flip | None = None
     probes: dict[int, Probe] = Field(default={})
-    """Fixed messages by turn, counted from 1; the user agent writes the other turns."""
+    """Fixed messages by turn, counted from 1, in which the user's person has no place."""
+    messages: dict[int, str] = Field(default={}, exclude_if=lambda messages: not messages)
+    """Other fixed messages by turn; the user agent writes the turns that have neither."""
+    history: tuple[Past, ...] = Field(default=(), exclude_if=lambda history: not history)
+    """What was said before the first turn; the model under test reads it, and a judge does not."""
 
     @model_validator(mode="before")
     @classmethod
@@ -129,12 +142,13 @@ def load_cases(name: str) -> list[Case]:
     """Return the cases of a shipped suite or of a file.
 
     A file holds one JSON object a line: a case written out, or a persona, which then is a case of
-    the usual length. Of the original ALOE data give the file of profiles; the file of personalities
-    is looked for beside it, under the same name with `personality` for `profile`, and its first
-    five are crossed with every profile, as the original evaluation does.
+    the usual length. Files of PrefEval, PersonaMem v1 and CUPID are known by their fields
+    (`aloe.benchmark.formats`). Of the original ALOE data give the file of profiles; the file of
+    personalities is looked for beside it, under the same name with `personality` for `profile`, and
+    its first five are crossed with every profile, as the original evaluation does.
 
     Args:
-        name: a name in `SUITES`, or a path.
+        name: a name in `SUITES`, a path, or a data set of the hub (`aloe.files.hub`).
 
     Raises:
         ConfigError: there is neither a suite nor a file of that name.
@@ -143,7 +157,7 @@ def load_cases(name: str) -> list[Case]:
     if name in SUITES:
         return _distinct(SUITES_FOLDER / f"{name}.jsonl", _shipped(name))
     path = Path(name)
-    if not path.is_file():
+    if not path.is_file() and not is_hub(path):
         near = difflib.get_close_matches(name, SUITES, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; suites are {', '.join(SUITES)}"
         raise ConfigError(f"{name}: there is neither a suite nor a file of this name{hint}")
@@ -238,8 +252,14 @@ def _persona(life: _Part, personality: _Part) -> Persona:
 
 
 def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
-    if _is_case(next((value for _, value in read_records(path)), None)):
+    first = next((value for _, value in read_records(path)), None)
+    if _is_case(first):
         yield from read_models(path, Case)
+        return
+    if read := reader_of(first):
+        for place, parts in read(path):
+            case = Case.model_validate({**parts, "suite": _suite_of(path)})
+            yield place.line or place.row, case
         return
 
     lives: list[str] = []
@@ -276,10 +296,15 @@ def _personalities_beside(path: Path) -> list[str]:
 def _case(path: Path, persona: Persona) -> Case:
     return Case.model_validate(
         {
-            "suite": path.name.partition(".")[0],
+            "suite": _suite_of(path),
             "persona": persona,
             "why": f"given in {path.name}",
             "profile": digest(persona.profile),
             "personality": digest(persona.personality),
         }
     )
+
+
+def _suite_of(path: Path) -> str:
+    """Return what the cases of a file, or of a data set of the hub, are called."""
+    return re.split(r"[.:]", path.name)[0]

@@ -84,6 +84,7 @@ def _planned(
         prescribed=_prescribed(case),
         mood=case.mood,
         disclosure=case.disclosure,
+        history=tuple((past.role, past.content) for past in case.history),
     )
     return PlannedDialogue(case=case, stand_in=stand_in, dialogue=dialogue)
 
@@ -92,4 +93,4 @@ def _prescribed(case: Case) -> dict[int, str]:
     found = {turn: probe.message for turn, probe in case.probes.items()}
     if case.flip and not case.flip.persona.preferences:  # else a rule says it
         found[case.flip.turn] = case.flip.note
-    return {**found, case.turns + 1: RECALL}
+    return {**found, **case.messages, case.turns + 1: RECALL}

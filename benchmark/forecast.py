@@ -23,6 +23,8 @@ PERSONA_TOKENS = 150
 USER_PROMPT_TOKENS, JUDGE_PROMPT_TOKENS = 280, 180
 """The fixed parts of the prompts."""
 JUDGE_REPLY_TOKENS = 2
+TOKEN_CHARACTERS = 4
+"""Characters of a token, where a text is there to be counted."""
 
 PRIOR_SPREAD = 0.15
 """Standard deviation of the gain between users, as a share of the judge's scale, where no earlier
@@ -119,7 +121,8 @@ def _history(turns: int) -> int:
 def _candidate(planned: PlannedDialogue) -> tuple[int, int, int]:
     turns = planned.dialogue.turns
     told = PERSONA_TOKENS if planned.dialogue.told else 0
-    read = _history(turns) + turns * (MESSAGE_TOKENS + told)
+    past = sum(len(text) for _, text in planned.dialogue.history) // TOKEN_CHARACTERS
+    read = _history(turns) + turns * (MESSAGE_TOKENS + told + past)
     return turns, read, turns * REPLY_TOKENS
 
 

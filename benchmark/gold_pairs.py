@@ -10,7 +10,7 @@ made and what they do not show.
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from aloe.agents.judge import Comparison
 from aloe.errors import InputError
@@ -99,6 +99,48 @@ class GoldPair(Record):
         )
 
 
+class AuditPair(Protocol):
+    """What a judge can be audited with: two replies, and which of them is better."""
+
+    @property
+    def id(self) -> str:
+        """Content hash."""
+
+    @property
+    def kind(self) -> str:
+        """What accuracy is given for, one by one."""
+
+    @property
+    def mirror(self) -> str | None:
+        """The same for pairs with labels turned round; None without one."""
+
+    @property
+    def group(self) -> str:
+        """What pairs that are not independent have in common."""
+
+    @property
+    def better(self) -> str:
+        """The better reply."""
+
+    @property
+    def worse(self) -> str:
+        """The other one."""
+
+    @property
+    def better_is_first(self) -> bool:
+        """Whether the better reply is put first."""
+
+    @property
+    def comparison(self) -> Comparison:
+        """The pair as a judge is asked about it."""
+
+    def compared(self, first: str, second: str) -> Comparison:
+        """Return a comparison of any two replies to this pair's message."""
+
+
+AnyPair = TypeVar("AnyPair", bound=AuditPair)
+
+
 def read_gold(path: Path = SHIPPED) -> list[GoldPair]:
     """Return the pairs in a JSONL file.
 
@@ -115,18 +157,18 @@ def read_gold(path: Path = SHIPPED) -> list[GoldPair]:
     return found
 
 
-def pick_pairs(pairs: Sequence[GoldPair], limit: int) -> list[GoldPair]:
+def pick_pairs(pairs: Sequence[AnyPair], limit: int) -> list[AnyPair]:
     """Return about `limit` pairs, drawn the same way every time, mirror images together."""
-    groups: dict[str, list[GoldPair]] = {}
+    groups: dict[str, list[AnyPair]] = {}
     for pair in pairs:
         groups.setdefault(pair.group, []).append(pair)
-    found: list[GoldPair] = []
+    found: list[AnyPair] = []
     for group in sorted(groups, key=lambda name: digest("some", name)):
         if len(found) + len(groups[group]) <= limit:
             found += groups[group]
     return found
 
 
-def gold_hash(pairs: Iterable[GoldPair]) -> str:
+def gold_hash(pairs: Iterable[AuditPair]) -> str:
     """Return a content hash of a set of pairs."""
     return digest(sorted(pair.id for pair in pairs))

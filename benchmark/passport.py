@@ -20,10 +20,10 @@ from statistics import fmean
 import numpy as np
 
 from aloe.benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
-from aloe.benchmark.gold_pairs import GoldPair, gold_hash
+from aloe.benchmark.gold_pairs import AuditPair, gold_hash
 from aloe.benchmark.inference import confidence_interval
 from aloe.benchmark.statistics import average_level
-from aloe.passport import Effect, JudgeIdentity, Passport, Share, Threshold
+from aloe.passport import Effect, JudgeIdentity, Passport, PeopleChoices, Share, Threshold
 from aloe.schema import Verdict, Vote, digest
 
 FOLDS = 10
@@ -35,7 +35,7 @@ STEPS = 10
 class JudgedPair:
     """One gold pair with what the judge made of it."""
 
-    pair: GoldPair
+    pair: AuditPair
     verdict: Verdict
     own: Verdict | None = None
     """The better reply (first) against the judge's own; None if it was not asked for one."""
@@ -68,8 +68,16 @@ class JudgedPair:
         return self.verdict.margin if self.pair.better_is_first else -self.verdict.margin
 
 
-def issue(judge: JudgeIdentity, judged: Sequence[JudgedPair]) -> Passport:
-    """Return the passport of the judge that gave these verdicts."""
+def issue(
+    judge: JudgeIdentity, judged: Sequence[JudgedPair], choices: PeopleChoices | None = None
+) -> Passport:
+    """Return the passport of the judge that gave these verdicts.
+
+    Args:
+        judge: what makes the judge.
+        judged: what it was asked about.
+        choices: whose choices the labels are; None if the pairs were constructed.
+    """
     outcomes = Counter(each.outcome for each in judged)
     votes = [vote for each in judged for vote in each.verdict.votes]
     margins = [(each.pair.group, m) for each in judged if (m := each.margin) is not None]
@@ -96,6 +104,7 @@ def issue(judge: JudgeIdentity, judged: Sequence[JudgedPair]) -> Passport:
         slope=fit_slope([m for _, m in margins]) if margins else None,
         brier=brier(margins) if margins else None,
         thresholds=tuple(thresholds([m for _, m in margins], len(judged))),
+        choices=choices,
     )
 
 

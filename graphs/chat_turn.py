@@ -6,9 +6,8 @@ from typing import Literal
 from aloe.agents.judge import Comparison
 from aloe.errors import AloeError
 from aloe.schema import AssistantNode, Node, Persona, UserNode, Verdict, Vote
+from aloe.verdict import HUMAN as HUMAN
 
-HUMAN = "human"
-"""What trees call the person, as user and as judge."""
 NAMES = ("model", "beside")
 """What trees call the two who answer, after the options that name their models."""
 

@@ -26,6 +26,7 @@ from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.config import Disclosing, Mood
 from aloe.memory.disclosures import DisclosureChecker
+from aloe.models.open import Message
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
 
 PRESCRIBED = "case"
@@ -48,6 +49,8 @@ class Dialogue:
     mood: Mood | None = None
     disclosure: Disclosing | None = None
     """When the user tells something; None: as the settings say."""
+    history: tuple[Message, ...] = ()
+    """What was said before the dialogue, by turns; the candidate reads it, and no node holds it."""
 
     @property
     def turns(self) -> int:
@@ -125,7 +128,9 @@ async def answer(state: DialogueState, runtime: Context) -> dict[str, Any]:
     dialogue, (*path, user) = state["dialogue"], state["said"]
     assert isinstance(user, UserNode)
     told = dialogue.told[user.turn - 1] if dialogue.told else None
-    return {"said": [await runtime.context.candidate.reply(dialogue.id, path, user, told)]}
+    candidate = runtime.context.candidate
+    reply = await candidate.reply(dialogue.id, path, user, told, history=dialogue.history)
+    return {"said": [reply]}
 
 
 def go_on(state: DialogueState) -> str:

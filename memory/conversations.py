@@ -10,13 +10,16 @@ of the user's message; if a model phrased it, there is nothing to quote.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from aloe.errors import InputError
-from aloe.files.lines import Place
+from aloe.files.lines import OnBad, Place, refuse
 from aloe.files.records import read_records
+from aloe.memory.formats.conversation import IMPORTED as IMPORTED
+from aloe.memory.formats.conversation import verdict_of
+from aloe.memory.formats.fields import read_name, read_text
 from aloe.memory.merge import merge
 from aloe.schema import (
     AssistantNode,
@@ -27,14 +30,12 @@ from aloe.schema import (
     Tree,
     UserNode,
     Verdict,
-    Vote,
     digest,
     sentences,
 )
 from aloe.wording import visible
 
-IMPORTED: Literal["imported"] = "imported"
-"""Name of the assistant and of the judge, whoever they were."""
+SIDES = ("preferred", "rejected")
 
 
 def is_conversation(record: Any) -> bool:
@@ -51,35 +52,81 @@ def read_conversations(path: Path) -> Iterator[tuple[Place, Tree]]:
         InputError: there are none, a record is no conversation in this layout, or two contradict
             each other.
     """
+    if not (found := unite(read_paths(path, refuse))):
+        raise InputError(path, "holds no conversations")
+    return iter(found)
+
+
+def read_paths(path: Path, on_bad: OnBad) -> Iterator[tuple[Place, Tree]]:
+    """Yield each record of a file as a tree of one path.
+
+    Args:
+        path: the file.
+        on_bad: called with the error of each record that is no conversation in this layout.
+
+    Raises:
+        InputError: the file cannot be read, or `on_bad` raises.
+    """
+    for place, record in read_records(path, on_bad):
+        try:
+            if not is_conversation(record):
+                raise place.error(
+                    "is not a conversation: 'conversations' must be a list of turns, each with "
+                    "'user' and 'assistant'"
+                )
+            yield place, _tree(record, place)
+        except InputError as error:
+            on_bad(error)
+
+
+def unite(found: Iterable[tuple[Place, Tree]], on_bad: OnBad = refuse) -> list[tuple[Place, Tree]]:
+    """Return one tree for each id, with the place of its first path.
+
+    Args:
+        found: paths, each with its place.
+        on_bad: called with the error of each path that has another persona than those of its tree
+            before it, or prefers a reply that one of them rejects.
+
+    Raises:
+        InputError: `on_bad` raises.
+    """
     first: dict[str, tuple[Place, Tree]] = {}
     preferred: dict[frozenset[str], tuple[Place, str | None]] = {}
     trees = []
-    for place, record in read_records(path):
-        if not is_conversation(record):
-            raise place.error(
-                "is not a conversation: 'conversations' must be a list of turns, each with 'user' "
-                "and 'assistant'"
-            )
-        trees.append(tree := _tree(record, place))
-        there, known = first.setdefault(tree.id, (place, tree))
+    for place, tree in found:
+        there, known = first.get(tree.id, (place, tree))
         if known.persona != tree.persona:
-            raise place.error(f"names the tree of {there} and has another persona")
-        for verdict in tree.verdicts:
-            pair = frozenset((verdict.first, verdict.second))
-            there, best = preferred.setdefault(pair, (place, verdict.preferred))
-            if best != verdict.preferred:
-                turn = tree.by_id[verdict.node].turn
-                raise place.error(f"turn {turn}: prefers the reply that {there} rejects")
-    if not trees:
-        raise InputError(path, "holds no conversations")
-    return ((first[tree.id][0], tree) for tree in merge(trees))
+            on_bad(place.error(f"names the tree of {there} and has another persona"))
+        elif turned := next(_contradictions(tree, preferred), None):
+            turn, there = turned
+            on_bad(place.error(f"turn {turn}: prefers the reply that {there} rejects"))
+        else:
+            trees.append(tree)
+            first.setdefault(tree.id, (place, tree))
+            for verdict in tree.verdicts:
+                preferred.setdefault(_pair(verdict), (place, verdict.preferred))
+    return [(first[tree.id][0], tree) for tree in merge(trees)]
+
+
+def _contradictions(
+    tree: Tree, preferred: Mapping[frozenset[str], tuple[Place, str | None]]
+) -> Iterator[tuple[int, Place]]:
+    """Yield the turns at which a path prefers other replies than one before, and where that is."""
+    for verdict in tree.verdicts:
+        there, best = preferred.get(_pair(verdict), (None, None))
+        if there and best != verdict.preferred:
+            yield tree.by_id[verdict.node].turn, there
+
+
+def _pair(verdict: Verdict) -> frozenset[str]:
+    return frozenset((verdict.first, verdict.second))
 
 
 def _tree(record: dict[str, Any], place: Place) -> Tree:
     turns = record["conversations"]
-    opening = _text(turns[0], "user", place, "turn 1: ")
+    opening = read_text(turns[0], "user", place, "turn 1: ")
     persona = _persona(record, place, opening)
-    tree = _name(record, "tree", place) or digest(IMPORTED, persona.id, opening)
+    tree = read_name(record, "tree", place) or digest(IMPORTED, persona.id, opening)
     nodes: list[Node] = []
     verdicts = []
     parent: str | None = None
@@ -87,7 +134,7 @@ def _tree(record: dict[str, Any], place: Place) -> Tree:
         where = f"turn {number}: "
         pair, chosen = _replies(turn, place, where)
         told = tuple(_told(turn, persona, nodes, place, where))
-        content = _text(turn, "user", place, where)
+        content = read_text(turn, "user", place, where)
         user = UserNode.of(parent, content, tree=tree, turn=number, revealed=told)
         replies = {
             side: AssistantNode.of(
@@ -102,27 +149,21 @@ def _tree(record: dict[str, Any], place: Place) -> Tree:
         unlike = {reply.id: reply for reply in replies.values()}
         nodes += [user, *unlike.values()]
         if len(unlike) == 2:
-            verdicts.append(_verdict(user.id, **{side: r.id for side, r in replies.items()}))
+            better, worse = (replies[side].id for side in SIDES)
+            verdicts.append(verdict_of(user.id, better, worse, judge=IMPORTED))
         parent = replies[chosen].id
     return Tree(
         id=tree, persona=persona, seed=0, models={}, nodes=tuple(nodes), verdicts=tuple(verdicts)
     )
 
 
-def _verdict(user: str, *, preferred: str, rejected: str) -> Verdict:
-    first, second = sorted((preferred, rejected))
-    choice: Literal["first", "second"] = "first" if first == preferred else "second"
-    vote = Vote(judge=IMPORTED, order="first-second", raw="", choice=choice)
-    return Verdict(node=user, first=first, second=second, votes=(vote,), outcome=choice)
-
-
 def _persona(record: dict[str, Any], place: Place, opening: str) -> Persona:
     """Return the persona of a record; of nobody known, one without a text for each opening."""
     profile, personality = (
-        _unquoted(_text({name: "", **_given(record)}, name, place, empty=True))
+        _unquoted(read_text({name: "", **_given(record)}, name, place, empty=True))
         for name in ("profile", "personality")
     )
-    given = _name(record, "persona", place)
+    given = read_name(record, "persona", place)
     if not given and not (profile or personality):
         given = digest(IMPORTED, opening)
     origin = Lineage(origin=IMPORTED)
@@ -147,10 +188,9 @@ def _replies(turn: Any, place: Place, where: str) -> tuple[dict[str, str], str]:
         raise place.error(f"{where}is not an object")
     if not isinstance(turn.get("assistant"), dict):
         raise place.error(f"{where}'assistant' is not an object with 'preferred' and 'rejected'")
-    sides = ("preferred", "rejected")
     inside = f"{where}'assistant': "
-    pair = {side: _text(turn["assistant"], side, place, inside, empty=True) for side in sides}
-    if (chosen := turn.get("chosen")) not in sides:
+    pair = {side: read_text(turn["assistant"], side, place, inside, empty=True) for side in SIDES}
+    if (chosen := turn.get("chosen")) not in SIDES:
         raise place.error(f"{where}'chosen' is {chosen!r}, neither 'preferred' nor 'rejected'")
     return pair, str(chosen)
 
@@ -162,7 +202,7 @@ def _told(
     known = {d.quote for node in before if isinstance(node, UserNode) for d in node.revealed}
     facts = {fact.text: fact.id for fact in persona.facts}
     for name in ("inferred_profile", "inferred_personality"):
-        inferred = _text({name: "", **_given(turn)}, name, place, where, empty=True)
+        inferred = read_text({name: "", **_given(turn)}, name, place, where, empty=True)
         for quote in sentences(inferred):
             if quote in turn["user"] and quote not in known and quote != "None":
                 known.add(quote)
@@ -170,20 +210,5 @@ def _told(
                 yield Disclosure(quote=quote, fact=fact, kind="revealed" if fact else None)
 
 
-def _text(
-    record: dict[str, Any], name: str, place: Place, where: str = "", *, empty: bool = False
-) -> str:
-    value = record.get(name)
-    if not isinstance(value, str):
-        raise place.error(f"{where}'{name}' is {'missing' if value is None else 'no text'}")
-    if not empty and not visible(value):
-        raise place.error(f"{where}'{name}' is empty")
-    return value
-
-
 def _given(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value is not None}
-
-
-def _name(record: dict[str, Any], name: str, place: Place) -> str | None:
-    return _text(record, name, place) if record.get(name) is not None else None

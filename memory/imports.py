@@ -1,10 +1,11 @@
 """Personas from other people's files.
 
 This reads the original ALOE files (`profile.jsonl`, `personality.jsonl`: one JSON string a line,
-except for one line with two), PersonaHub-style `{"persona": ...}`, our own lines, and tables, in
-any format that `aloe.files.records` reads. The file's name says what a bare text describes. Texts
-are not changed, whether in the first or the third person. The column is never guessed: if several
-could hold the text, the error names them and the user chooses.
+except for one line with two), PersonaHub-style `{"persona": ...}`, our own lines, the layouts of
+`aloe.memory.persona_layouts`, and tables, in any format that `aloe.files.records` reads. The file's
+name says what a bare text describes. Texts are not changed, whether in the first or the third
+person. The column is never guessed: if several could hold the text, the error names them and the
+user chooses.
 """
 
 import re
@@ -19,8 +20,9 @@ from pydantic import ValidationError
 
 from aloe.files.lines import OnBad, Place
 from aloe.files.records import read_records
-from aloe.memory.axes import KINDS, Kind
+from aloe.memory.axes import KINDS, Axes, Kind
 from aloe.memory.descriptions import Description, join
+from aloe.memory.persona_layouts import Person, people_in
 from aloe.memory.pool.pairing import find_conflicts
 from aloe.schema import Lineage, Persona, sentences
 from aloe.wording import visible
@@ -75,6 +77,10 @@ def read_foreign(
     chosen = _Chosen(given)
     kind: Kind = "personality" if "personalit" in path.name.lower() else "profile"
     for place, record in read_records(path, on_bad):
+        named = any(given.values()) or not isinstance(record, dict)
+        if (people := None if named else people_in(record)) is not None:
+            yield from _known(people, place, on_bad)
+            continue
         if isinstance(record, dict):
             texts, names = chosen.texts(place, record), tuple(record)
         else:
@@ -85,6 +91,18 @@ def read_foreign(
         whole = len(texts) == len(KINDS)
         persona = _persona({} if any(given.values()) else record, texts) if whole else None
         yield ImportedText(place=place, texts=texts, persona=persona, columns=names)
+
+
+def _known(people: list[Person], place: Place, on_bad: OnBad) -> Iterator[ImportedText]:
+    """Yield the people of a record in a known layout."""
+    for person in people:
+        texts = {kind: text for kind, text in person.texts.items() if text}
+        if not texts:
+            on_bad(place.error("says nothing of who the person is; its texts are empty"))
+            continue
+        whole = len(texts) == len(KINDS)
+        persona = _persona({}, texts, person.axes) if whole else None
+        yield ImportedText(place=place, texts=texts, persona=persona)
 
 
 def _bare(record: Any, kind: Kind) -> Texts:
@@ -191,13 +209,13 @@ def _text(value: Any) -> str:
     return "\n".join(part.strip() for part in parts if part.strip())
 
 
-def _persona(row: dict[str, Any], texts: Texts) -> Persona:
+def _persona(row: dict[str, Any], texts: Texts, axes: Axes | None = None) -> Persona:
     """Return a line of ours with all it says, any other with its two texts."""
     try:
         return Persona.model_validate(row)
     except ValidationError:
         origin = Lineage(origin="imported")
-        return Persona.of(**texts, lineage=dict.fromkeys(KINDS, origin))
+        return Persona.of(**texts, axes=axes or {}, lineage=dict.fromkeys(KINDS, origin))
 
 
 def describe(texts: Texts) -> dict[Kind, Description]:

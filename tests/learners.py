@@ -48,6 +48,11 @@ def ignore(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     return demonstrate({})
 
 
+def repeat(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    """Say all that there is to read."""
+    return "\n".join(f"{message.type}: {message.text}" for message in messages)
+
+
 def cases(turns: int = 10) -> list[Case]:
     """Return nine users, three lives by three tempers, with the ten wishes in three orders."""
     names = list(WISHES)

@@ -212,9 +212,11 @@ def _check_judge(passport: Path, least: float) -> None:
             f"{passport} does not exist, so the judge's accuracy is unknown; run `aloe judge "
             "audit`, name the passport in [judge], and judge the trees again with `aloe rejudge`"
         )
-    accuracy = read_passport(passport).accuracy
+    found = read_passport(passport)
+    accuracy = found.accuracy
     if (accuracy.value or 0.0) < least:
         raise ConfigError(
-            f"the judge is right on {accuracy.value or 0.0:.0%} of the gold pairs that it decides "
-            f"({passport}), and {least:.0%} are required; judge again with another: `aloe rejudge`"
+            f"the judge is right on {accuracy.value or 0.0:.0%} of the pairs that it decides, "
+            f"{found.against} ({passport}), and {least:.0%} are required; judge again with "
+            "another: `aloe rejudge`"
         )

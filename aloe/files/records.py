@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aloe.errors import InputError
+from aloe.files.hub import is_hub, read_hub
 from aloe.files.lines import OnBad, Place, decode_lines, open_bytes, read_lines, refuse
 from aloe.files.tables import csv_rows, parquet_rows
 
@@ -55,13 +56,17 @@ def read_records(path: Path, on_bad: OnBad = refuse) -> Iterator[tuple[Place, An
     A record is an object, a string or whatever else JSON has; a row of a table is an object.
 
     Args:
-        path: the file. What it holds decides how it is read; its name only where that leaves two
-            ways: `.csv` and `.tsv` are tables, and one object in a `.jsonl` file is one record.
+        path: the file, or a data set of the hub (`aloe.files.hub`). What a file holds decides how
+            it is read; its name only where that leaves two ways: `.csv` and `.tsv` are tables, and
+            one object in a `.jsonl` file is one record.
         on_bad: called with the error of each record that is broken while others can still be read.
 
     Raises:
         InputError: the file cannot be read, or `on_bad` raises.
     """
+    if is_hub(path):
+        yield from read_hub(path)
+        return
     with open_bytes(path) as file:
         if file.peek(4).startswith(b"PAR1"):
             yield from parquet_rows(path, file)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aloe.benchmark.audit import AuditProgress
-    from aloe.benchmark.gold_pairs import GoldPair
+    from aloe.benchmark.gold_pairs import AuditPair
+    from aloe.benchmark.people_pairs import PeopleGold
     from aloe.calls.log import CallLog
     from aloe.config import Config
     from aloe.passport import Passport
@@ -36,7 +37,14 @@ BaseUrl = Annotated[
     typer.Option("--base-url", metavar="URL", help="OpenAI-compatible server of the judge."),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Passport to write.")]
-Pairs = Annotated[Path | None, typer.Option("--pairs", metavar="FILE", help="Your own gold pairs.")]
+Pairs = Annotated[
+    Path | None,
+    typer.Option(
+        "--pairs",
+        metavar="FILE|DIR",
+        help="Your own gold pairs, or people's choices: a run folder, trees or labels.",
+    ),
+]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=2, help="Ask about at most this many pairs.")
 ]
@@ -62,6 +70,9 @@ def audit(
 ) -> None:
     """Ask a judge about pairs whose better reply is known, and write its passport.
 
+    The shipped pairs were constructed. With `--pairs`, people's choices can take their place:
+    scores of imported conversations, `aloe chat`, labels of `aloe label`.
+
     Name the passport in a run's settings (`[judge] passport = "FILE"`) to give verdicts a
     confidence. Calls are stored beside FILE, so the same command resumes where it stopped.
 
@@ -69,21 +80,39 @@ def audit(
     """
     from aloe import config as settings
     from aloe.benchmark.commands.passport_view import passport_view
-    from aloe.benchmark.gold_pairs import SHIPPED, pick_pairs, read_gold
     from aloe.files.writing import replace_text
 
     loaded = settings.load(config, {"simulation.concurrency": concurrency})
-    pairs = read_gold(gold or SHIPPED)
-    pairs = pick_pairs(pairs, limit) if limit else pairs
+    pairs, people = _read(gold, limit)
     events = out.with_suffix(".events.jsonl")
-    passport = _ask(loaded.with_judge(model, base_url), pairs, events, own=own, quiet=quiet)
+    judge = loaded.with_judge(model, base_url)
+    passport = _ask(judge, pairs, events, people, own=own, quiet=quiet)
     replace_text(out, passport.json_text())
     show(passport_view(passport), as_json=as_json)
     finish({"out": str(out), **passport.model_dump(mode="json")}, as_json=as_json)
 
 
+def _read(path: Path | None, limit: int | None) -> "tuple[Sequence[AuditPair], PeopleGold | None]":
+    """Return the pairs to ask about, and the people whose choices their labels are."""
+    from aloe.benchmark.gold_pairs import SHIPPED, pick_pairs, read_gold
+    from aloe.benchmark.people_pairs import holds_choices, pick_people, read_people
+
+    if path and holds_choices(path):
+        people = read_people(path)
+        people = pick_people(people, limit) if limit else people
+        return people.pairs, people
+    pairs = read_gold(path or SHIPPED)
+    return (pick_pairs(pairs, limit) if limit else pairs), None
+
+
 def _ask(
-    config: "Config", pairs: "Sequence[GoldPair]", events: Path, *, own: int, quiet: bool
+    config: "Config",
+    pairs: "Sequence[AuditPair]",
+    events: Path,
+    people: "PeopleGold | None",
+    *,
+    own: int,
+    quiet: bool,
 ) -> "Passport":
     """Ask about the pairs that are not answered yet; `events` keeps the calls."""
     from aloe.agents.registry import judges_in_use
@@ -107,7 +136,10 @@ def _ask(
             calls = CallLog(file, prices=config.prices, patient=True)
             calls.remember(read_events(events))
             display = _AuditDisplay(progress, calls, quiet=quiet)
-            work = ask(config, pairs, models, calls, progress, own=own, on_change=display.update)
+            change = display.update
+            work = ask(
+                config, pairs, models, calls, progress, own=own, people=people, on_change=change
+            )
             with resumable(), display.running(), trace_calls(config.telemetry, calls):
                 return loop.run(work)
 

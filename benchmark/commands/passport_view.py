@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 def passport_view(passport: "Passport") -> RenderableType:
     """Return the passport as a person reads it."""
-    figures = Table(box=None, header_style="bold", title=" + ".join(passport.judge.models))
+    title = f"{' + '.join(passport.judge.models)}, {passport.against}"
+    figures = Table(box=None, header_style="bold", title=title)
     figures.add_column("")
     figures.add_column("value", justify="right")
     figures.add_column("95% interval", justify="right")
@@ -45,6 +46,9 @@ def _shares(passport: "Passport") -> list[tuple[str, "Share"]]:
         ("votes for the first shown", passport.first_slot),
         ("unreadable votes", passport.unreadable),
     ]
+    if passport.choices and passport.choices.agreement:
+        found.append(("agrees with one person", passport.choices.agreement))
+        found.append(("two people agree", passport.choices.ceiling))
     return found + ([("votes read as odds", passport.odds)] if passport.odds else [])
 
 

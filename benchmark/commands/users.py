@@ -1,5 +1,6 @@
-"""`aloe users audit`: how well the faults of simulated users are detected."""
+"""`aloe users audit`: how well users' faults are detected, and how users write beside people."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from aloe.options import Json
 
 if TYPE_CHECKING:
     from aloe.benchmark.user_audit import KindResult, Report, Turn
+    from aloe.benchmark.user_card import Mean, UserCard
 
 app = typer.Typer(help="Find out how far simulated users can be trusted.", no_args_is_help=True)
 
@@ -23,6 +25,18 @@ def _users() -> None:
 
 @app.command("audit")
 def audit(
+    run: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="Run of simulated users, for --against."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="People's dialogues, in any format of `aloe trees import`.",
+        ),
+    ] = None,
     half: Annotated[
         str,
         typer.Option("--half", metavar="develop|test|fresh", help="Part of the corpus to use."),
@@ -39,13 +53,18 @@ def audit(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Test the rules for users' faults on a corpus of good and bad turns.
+    """Test the rules for users' faults on a corpus of good and bad turns, or users beside people.
 
-    Without --model no model is called. The rules were developed on `develop`. `test` is older and
-    by their own author; `fresh` is by somebody else and unread by anyone who wrote rules.
+    With --against, no rules are tested: it shows length, questions, politeness and more of the
+    users in DIR beside people's, with intervals. Otherwise no model is called without --model. The
+    rules were developed on `develop`. `test` is older and by their own author; `fresh` is by
+    somebody else and unread by anyone who wrote rules.
 
-    Example: `aloe users audit`
+    Example: `aloe users audit runs/first --against dialogues.json`
     """
+    if run or against:
+        _compare(run, against, as_json=as_json)
+        return
     from aloe.benchmark.user_audit import audit_users, read_turns
 
     if half not in ("develop", "test", "fresh"):
@@ -60,6 +79,44 @@ def audit(
     shares = {"caught": report.caught, "false_alarms": report.false_alarms}
     rounded = {name: round(share, 4) for name, share in shares.items()}
     finish({**report.model_dump(mode="json"), **rounded}, as_json=as_json)
+
+
+def _compare(run: Path | None, against: Path | None, *, as_json: bool) -> None:
+    """Show how the users of a run write beside people."""
+    from aloe.benchmark.user_card import measure_users
+    from aloe.memory.formats.known import import_trees
+    from aloe.memory.run_folder import read_trees
+
+    if not (run and against):
+        raise ConfigError(
+            "name both the run and the people: `aloe users audit runs/first --against FILE`"
+        )
+    card = measure_users(read_trees(run), import_trees([against]).trees)
+    show(_card_view(card), as_json=as_json)
+    finish(card.model_dump(mode="json"), as_json=as_json)
+
+
+def _card_view(card: "UserCard") -> RenderableType:
+    from aloe.benchmark.user_card import SHARES
+
+    table = Table("", "simulated", "people", "difference", box=None)
+    for name, found in card.figures.items():
+        form = "{:.0%}" if name in SHARES else "{:.1f}"
+        cells = (_mean(each, form) for each in (found.simulated, found.people, found.difference))
+        table.add_row(name, *cells, style="bold" if found.differs else None)
+    words = (
+        f"{card.simulated} conversations of simulated users, {card.people} of people, the first "
+        f"{card.turns} messages of each; bold: the 95% interval of the difference excludes 0"
+    )
+    return Group(table, "", words)
+
+
+def _mean(mean: "Mean", form: str) -> str:
+    if mean.value is None:
+        return "-"
+    if mean.low is None or mean.high is None:
+        return form.format(mean.value)
+    return f"{form.format(mean.value)} ({form.format(mean.low)} to {form.format(mean.high)})"
 
 
 def _read(turns: "list[Turn]", half: str, model: str, base_url: str | None) -> "Report":

@@ -21,7 +21,10 @@ SHOWN = 20
 def import_files(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="JSON, JSONL, CSV or Parquet, also gzipped."),
+        typer.Argument(
+            metavar="FILE...",
+            help="JSON, JSONL, CSV or Parquet, also gzipped, or hub:ORG/NAME[/CONFIG][:SPLIT].",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="personas.jsonl to fill.")],
     column: Annotated[
@@ -41,7 +44,7 @@ def import_files(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Import the original ALOE files, PersonaHub, Nemotron-Personas or any table of personas.
+    """Import personas of the original ALOE, PersonaHub, Nemotron-Personas and others, or any table.
 
     Each profile is paired with an imported personality that does not contradict it, or if there
     is none, with one of the shipped seeds.

@@ -1,8 +1,9 @@
-"""`aloe trees`: merge trees, prune them, or import them from the paper's layout."""
+"""`aloe trees`: merge trees, prune them, or import conversations from elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,9 +12,13 @@ from aloe.errors import ConfigError
 from aloe.options import Json
 
 if TYPE_CHECKING:
+    from aloe.memory.formats.known import Imported
     from aloe.schema import Tree
 
 app = typer.Typer(help="Merge, prune or import conversation trees.", no_args_is_help=True)
+
+SHOWN = 20
+"""Conversations set aside that are named; the others are counted."""
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="File to write.")]
 
@@ -65,28 +70,58 @@ def prune_(
 
 @app.command("import")
 def import_(
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Conversations in the layout of the paper's data."),
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="JSON, JSONL, CSV or Parquet, also gzipped, or hub:ORG/NAME[/CONFIG][:SPLIT].",
+        ),
     ],
     out: Out,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="prism, ultrafeedback, sharegpt, messages, wildchat, simulatorarena or aloe; told "
+            "from the files' fields if not given.",
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Skip broken conversations and keep the rest.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make trees of conversations in the layout of the original ALOE data.
+    """Make trees of conversations of people, of other projects, or of the original ALOE data.
 
-    `aloe export --format aloe` writes it, and so is the paper's conversations.jsonl. Every
-    preference's judge is called `imported`; personas missing from the file are left empty.
-    Example: `aloe trees import conversations.jsonl --out trees.jsonl`
+    Several replies to one message become siblings, and scores or choices become verdicts: of a
+    person where people gave them, else of a judge called `imported`. A persona that the files do
+    not describe is left empty.
+
+    Example: `aloe trees import conversations.jsonl survey.jsonl --out trees.jsonl`
     """
-    from aloe.memory.conversations import read_conversations
+    from aloe.memory.formats.known import import_trees
 
-    _check_apart(file, out)
-    trees = [tree for _, tree in read_conversations(file)]
-    turns = sum(node.role == "user" for tree in trees for node in tree.nodes)
-    judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in trees)
-    if alike := turns - judged:
-        say(f"{alike} of {turns} turns have the same reply twice, so nothing to compare")
-    _write(trees, out, as_json=as_json)
+    for file in files:
+        _check_apart(file, out)
+    found = import_trees(files, form, skip_bad=skip_bad)
+    _say_left_out(found)
+    more = {"format": found.format, "bad": found.bad, "left_out": dict(found.left_out)}
+    _write(found.trees, out, as_json=as_json, more=more)
+
+
+def _say_left_out(found: "Imported") -> None:
+    """Say what is missing from the trees, and where nothing can be compared."""
+    for line in found.bad[:SHOWN]:
+        say(f"set aside: {line}")
+    if len(found.bad) > SHOWN:
+        say(f"... and {len(found.bad) - SHOWN} more; --json lists all")
+    for what, count in found.left_out.items():
+        say(f"{count} {what}")
+    asked = sum(bool(t.children(n.id)) for t in found.trees for n in t.nodes if n.role == "user")
+    judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in found.trees)
+    if alone := asked - judged:
+        say(f"{alone} of {asked} turns have no two replies to compare")
 
 
 def _check_apart(source: Path, out: Path) -> None:
@@ -95,11 +130,17 @@ def _check_apart(source: Path, out: Path) -> None:
         raise ConfigError(f"--out is also the input ({source}); name another file")
 
 
-def _write(trees: Iterable["Tree"], out: Path, *, as_json: bool) -> None:
+def _write(
+    trees: Iterable["Tree"],
+    out: Path,
+    *,
+    as_json: bool,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     from aloe.files.writing import replace_text
 
     found = list(trees)
     replace_text(out, "".join(tree.model_dump_json() + "\n" for tree in found))
     nodes = sum(len(tree.nodes) for tree in found)
     show(f"{out}: {len(found)} trees, {nodes} nodes", as_json=as_json)
-    finish({"out": str(out), "trees": len(found), "nodes": nodes}, as_json=as_json)
+    finish({"out": str(out), "trees": len(found), "nodes": nodes, **more}, as_json=as_json)

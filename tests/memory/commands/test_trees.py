@@ -107,9 +107,9 @@ def test_import(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> None:
     record = {"conversations": [{"user": "Hello", "assistant": same, "chosen": "preferred"}]}
     talks.write_text(json.dumps(record) + "\n")
     ran = aloe("trees", "import", talks, "--out", trees)
-    assert "1 of 1 turns have the same reply twice" in ran.err
+    assert "1 of 1 turns have no two replies to compare" in ran.err
     talks.write_text('{"prompt": []}\n')
-    ran = aloe("trees", "import", talks, "--out", tmp_path / "new.jsonl")
+    ran = aloe("trees", "import", talks, "--format", "aloe", "--out", tmp_path / "new.jsonl")
     assert ran.is_one_line_about("talks.jsonl:1: is not a conversation")
     assert not (tmp_path / "new.jsonl").exists()
 
@@ -139,7 +139,7 @@ def test_turns_with_three_replies_are_no_fewer_than_none(aloe: RunAloe, tmp_path
     assert (ran.code, ran.err) == (0, "")
     file = stored(tmp_path / "more.jsonl", *paths, {"conversations": [turn("a", "a", said="Ho.")]})
     ran = aloe("trees", "import", file, "--out", tmp_path / "trees.jsonl")
-    assert "1 of 2 turns have the same reply twice" in ran.err
+    assert "1 of 2 turns have no two replies to compare" in ran.err
 
 
 @pytest.mark.parametrize(

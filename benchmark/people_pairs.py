@@ -1,0 +1,236 @@
+"""Comparisons that people made, as a judge's gold: imported scores, `aloe chat`, `aloe label`.
+
+The better reply is the one that most of those prefer who were asked about the pair; where there is
+no such majority, or it is for a tie, nobody can be right and the pair is left out, which is
+counted. People differ, so two more figures stand beside the accuracy, over the same pairs: how
+often the judge agrees with a single person, and how often two people agree with each other, which a
+judge that knew one of them perfectly could not be expected to exceed. Pairs on one message share
+replies and are one cluster. Those of one person are not taken together, so intervals are too narrow
+where few people made many choices.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Any, ClassVar
+
+from aloe.agents.judge import Comparison
+from aloe.benchmark.agreement import krippendorff_alpha, wilson
+from aloe.errors import InputError
+from aloe.files.records import read_records
+from aloe.labels import Label, pair_id, read_labels
+from aloe.memory.run_folder import read_trees
+from aloe.passport import PeopleChoices, Share
+from aloe.schema import AssistantNode, Tree, UserNode, Verdict, digest
+from aloe.verdict import is_human
+
+LABELS = "labels.jsonl"
+
+Answers = dict[str, str]
+"""What each person said of a pair, by name: `first`, `second` or `tie`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeoplePair:
+    """Two replies to one message, of which people prefer one."""
+
+    tree: Tree
+    verdict: Verdict
+    """Which replies, in which order; whoever gave it."""
+    answers: Answers
+    better_is_first: bool
+    mirror: ClassVar[None] = None
+
+    @cached_property
+    def id(self) -> str:
+        """Content hash."""
+        return pair_id(self.tree.id, self.verdict)
+
+    @property
+    def group(self) -> str:
+        """What pairs that are not independent have in common: the message."""
+        return self.verdict.node
+
+    @property
+    def kind(self) -> str:
+        """How far the conversation had come."""
+        return f"turn {self.tree.by_id[self.verdict.node].turn}"
+
+    @property
+    def better(self) -> str:
+        """The reply that people prefer."""
+        return self._content(self.verdict.first if self.better_is_first else self.verdict.second)
+
+    @property
+    def worse(self) -> str:
+        """The other one."""
+        return self._content(self.verdict.second if self.better_is_first else self.verdict.first)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The pair as a judge is asked about it."""
+        return self.compared(*map(self._content, (self.verdict.first, self.verdict.second)))
+
+    def compared(self, first: str, second: str) -> Comparison:
+        """Return a comparison of any two replies to this pair's message."""
+        *before, user = self.tree.path(self.verdict.node)
+        assert isinstance(user, UserNode)
+        return Comparison(
+            persona=self.tree.persona,
+            tree=self.tree.id,
+            path=before,
+            user=user,
+            first=AssistantNode.of(user.id, first, agent="first", turn=user.turn),
+            second=AssistantNode.of(user.id, second, agent="second", turn=user.turn),
+        )
+
+    def _content(self, reply: str) -> str:
+        return self.tree.by_id[reply].content
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleGold:
+    """The pairs of a file of which most people prefer one reply, and who those people are."""
+
+    pairs: list[PeoplePair]
+    choices: PeopleChoices
+
+
+@dataclass
+class _Asked:
+    """A pair that people were asked about."""
+
+    tree: Tree
+    verdict: Verdict
+    answers: Answers = field(default_factory=dict)
+
+
+def holds_choices(path: Path) -> bool:
+    """Return whether a path is a run folder, or a file of trees or of labels."""
+    if path.is_dir():
+        return True
+    first: Any = next((record for _, record in read_records(path)), None)
+    known = ({"nodes", "verdicts"}, {"pair", "rater", "answer"})
+    return isinstance(first, dict) and any(keys <= first.keys() for keys in known)
+
+
+def read_people(path: Path) -> PeopleGold:
+    """Return the pairs that people agree on.
+
+    Args:
+        path: a run folder, its trees and labels; a file of trees; or a file of labels, which lies
+            beside the trees.
+
+    Raises:
+        InputError: there are none, or a line is broken (with its number).
+    """
+    folder = path if path.is_dir() else path.parent
+    is_sheet = path.is_file() and path.name == LABELS
+    trees = list(read_trees(folder if is_sheet else path))
+    sheet = folder / LABELS if path.is_dir() or is_sheet else None
+    asked = _collect(trees, read_labels(sheet) if sheet else ())
+    if not any(each.answers for each in asked):
+        judges = sorted({v.judge for t in trees for each in t.verdicts for v in each.votes})
+        said = f"its judges are {', '.join(judges[:3])}" if judges else "nobody compared anything"
+        raise InputError(path, f"holds no choice of a person ({said}); `aloe label` asks people")
+    pairs = [pair for each in asked if (pair := _agreed(each))]
+    if not pairs:
+        raise InputError(path, "there is no pair of which most people prefer the same reply")
+    all_said = {
+        "left_out": len(asked) - len(pairs),
+        "alpha": krippendorff_alpha([list(each.answers.values()) for each in asked]),
+    }
+    return PeopleGold(pairs=pairs, choices=_describe(pairs).model_copy(update=all_said))
+
+
+def pick_people(gold: PeopleGold, limit: int) -> PeopleGold:
+    """Return up to `limit` pairs, drawn the same way every time."""
+    drawn = sorted(gold.pairs, key=lambda pair: digest("some", pair.id))[:limit]
+    kept = {"left_out": gold.choices.left_out, "alpha": gold.choices.alpha}
+    return PeopleGold(pairs=drawn, choices=_describe(drawn).model_copy(update=kept))
+
+
+def _collect(trees: Iterable[Tree], labels: Iterable[Label]) -> list[_Asked]:
+    found: dict[tuple[str, frozenset[str]], _Asked] = {}
+    for tree in trees:
+        for verdict in tree.verdicts:
+            asked = found.setdefault(_key(tree.id, verdict), _Asked(tree, verdict))
+            for vote in verdict.votes:
+                if is_human(vote.judge) and vote.choice:
+                    asked.answers[vote.judge] = _as_in(asked.verdict, verdict, vote.choice)
+    for label in labels:
+        labelled = found.get(_key(label.tree, label))
+        if labelled and label.answer != "skip":
+            answer = _as_in(labelled.verdict, label, label.answer)
+            labelled.answers[label.rater] = answer
+    return [each for each in found.values() if each.answers and _differ(each)]
+
+
+def _key(tree: str, pair: Verdict | Label) -> tuple[str, frozenset[str]]:
+    return tree, frozenset((pair.node, pair.first, pair.second))
+
+
+def _as_in(known: Verdict, other: Verdict | Label, answer: str) -> str:
+    """Return an answer about `other` as one about `known`, the same pair perhaps turned round."""
+    if known.first == other.first or answer == "tie":
+        return answer
+    return {"first": "second", "second": "first"}[answer]
+
+
+def _differ(asked: _Asked) -> bool:
+    one, other = (asked.tree.by_id[r].content for r in (asked.verdict.first, asked.verdict.second))
+    return bool(one and other) and one != other
+
+
+def _agreed(asked: _Asked) -> PeoplePair | None:
+    """Return a pair with what most people prefer; None if they do not."""
+    if not (best := _majority(asked.answers)):
+        return None
+    return PeoplePair(
+        tree=asked.tree,
+        verdict=asked.verdict,
+        answers=asked.answers,
+        better_is_first=best == "first",
+    )
+
+
+def _describe(pairs: Sequence[PeoplePair]) -> PeopleChoices:
+    """Return whose choices the labels of some pairs are, and how far those people agree."""
+    both = [one == other for one, other in _couples(pairs) if "tie" not in (one, other)]
+    return PeopleChoices(
+        people=len({name for pair in pairs for name in pair.answers}),
+        choices=sum(len(pair.answers) for pair in pairs),
+        ceiling=wilson(sum(both), len(both)),
+    )
+
+
+def count_agreement(pairs: Sequence[PeoplePair], verdicts: Sequence[Verdict]) -> Share:
+    """Return how often the judge's preference is that of a single person, ties left out.
+
+    Args:
+        pairs: what the judge was asked about.
+        verdicts: the judge's, in the same order, on the replies in the order of the pair.
+    """
+    found = [
+        answer == verdict.outcome
+        for pair, verdict in zip(pairs, verdicts, strict=True)
+        for answer in pair.answers.values()
+        if verdict.preferred and answer != "tie"
+    ]
+    return wilson(sum(found), len(found))
+
+
+def _majority(answers: Mapping[str, str]) -> str | None:
+    """Return the reply that more than half of the people prefer."""
+    counts = Counter(answers.values())
+    sides = (side for side in ("first", "second") if 2 * counts[side] > counts.total())
+    return next(sides, None)
+
+
+def _couples(pairs: Iterable[PeoplePair]) -> Iterator[tuple[str, str]]:
+    """Yield what two people said of the same pair, for every two of them."""
+    for pair in pairs:
+        yield from combinations(pair.answers.values(), 2)

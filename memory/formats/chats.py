@@ -1,0 +1,184 @@
+"""Plain conversations: OpenAI's `messages`, ShareGPT, WildChat and SimulatorArena.
+
+One path each, without siblings and without a comparison. The user begins and turns alternate; a
+conversation that does otherwise is refused, not mended: where two messages of one side follow each
+other, nobody knows what the second answers. A last message without a reply stays, as a leaf.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any
+
+from aloe.files.lines import Place
+from aloe.memory.formats.conversation import (
+    IMPORTED,
+    Conversation,
+    ConversationTurn,
+    ScoredReply,
+    unknown,
+)
+from aloe.memory.formats.fields import Fields, read_list, read_name, read_text, sort_of
+from aloe.schema import digest
+from aloe.verdict import HUMAN
+from aloe.wording import visible
+
+Said = tuple[str, str]
+"""Role (`system`, `user` or `assistant`) and text of a message."""
+
+ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+SHAREGPT = {
+    "system": "system", "human": "user", "user": "user", "gpt": "assistant", "chatgpt": "assistant",
+    "assistant": "assistant", "bing": "assistant", "bard": "assistant",
+}  # fmt: skip
+"""Roles of `from`, by what is written there."""
+
+
+def convert_messages(record: Fields, place: Place) -> Conversation:
+    """Return a record with OpenAI's `messages`."""
+    said = read_messages(record, "messages", place)
+    return _talk(said, place, read_name(record, "id", place))
+
+
+def convert_sharegpt(record: Fields, place: Place) -> Conversation:
+    """Return a record of ShareGPT, with `from` and `value`; `system` may stand beside them."""
+    turns = read_list(record, "conversations", place)
+    said = [_sharegpt(turn, place, number) for number, turn in enumerate(turns, 1)]
+    if isinstance(record.get("system"), str) and visible(record["system"]):
+        said.insert(0, ("system", record["system"]))
+    return _talk(said, place, read_name(record, "id", place))
+
+
+def convert_wildchat(record: Fields, place: Place) -> Conversation:
+    """Return a row of WildChat: people talking with the `model` named."""
+    name = "conversation_hash" if "conversation_hash" in record else "conversation_id"
+    key = read_text(record, name, place)
+    said = read_messages(record, "conversation", place)
+    model = read_text(record, "model", place)
+    return _talk(said, place, key, agent=model, user=HUMAN)
+
+
+def convert_arena(record: Fields, place: Place) -> Conversation:
+    """Return a dialogue of SimulatorArena, of a person at work with the `model` named."""
+    asked, answered = (_texts(record, name, place) for name in ("user_queries", "ai_responses"))
+    if len(asked) - len(answered) not in (0, 1):
+        raise place.error(
+            f"'user_queries' has {len(asked)} texts and 'ai_responses' {len(answered)}; as many "
+            "are expected, or one more query"
+        )
+    said: list[Said] = []
+    for query, response in zip_longest(asked, answered):
+        said += (
+            [("user", query)] if response is None else [("user", query), ("assistant", response)]
+        )
+    model = read_text(record, "model", place)
+    found = _talk(said, place, None, agent=model, user=HUMAN)
+    person = read_name(record, "workerId", place)
+    return replace(found, persona=unknown(person)) if person else found
+
+
+def _texts(record: Fields, name: str, place: Place) -> list[str]:
+    found = record.get(name)
+    if not isinstance(found, list) or not found:
+        raise place.error(f"'{name}' is {sort_of(found)}; a list of texts is expected")
+    for number, each in enumerate(found, 1):
+        if not isinstance(each, str):
+            raise place.error(f"item {number} of '{name}' is no text but {sort_of(each)}")
+    return found
+
+
+def has_messages(value: Any, keys: set[str]) -> bool:
+    """Return whether a value is a list of objects that have these keys."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(each, dict) and keys <= each.keys() for each in value)
+    )
+
+
+def read_messages(record: Fields, name: str, place: Place) -> list[Said]:
+    """Return the messages of a field, whose roles are those of OpenAI's chat.
+
+    Raises:
+        InputError: one has another role, or no text.
+    """
+    return [
+        _message(message, ROLES, "role", "content", place, f"message {number} of '{name}': ")
+        for number, message in enumerate(read_list(record, name, place), 1)
+    ]
+
+
+def take_turns(
+    said: Sequence[Said], place: Place, *, agent: str = IMPORTED, what: str = ""
+) -> tuple[tuple[ConversationTurn, ...], bool]:
+    """Return the exchanges of a conversation, and whether a system message opened it.
+
+    Raises:
+        InputError: it does not begin with the user, or the two do not take turns.
+    """
+    system = bool(said) and said[0][0] == "system"
+    rest = said[1:] if system else said
+    where = f"{what}: " if what else ""
+    if not rest:
+        raise place.error(f"{where}holds no message of a user")
+    for number, (role, _) in enumerate(rest):
+        wanted = ("user", "assistant")[number % 2]
+        if role != wanted:
+            at = number + 1 + system
+            raise place.error(
+                f"{where}message {at} is by the {role}; the {wanted}'s turn it is, because a "
+                "conversation begins with the user and the two take turns"
+            )
+    pairs = [rest[at : at + 2] for at in range(0, len(rest), 2)]
+    exchanges = (
+        ConversationTurn(
+            message=pair[0][1],
+            replies=tuple(ScoredReply(text=text, agent=agent) for _, text in pair[1:]),
+        )
+        for pair in pairs
+    )
+    return tuple(exchanges), system
+
+
+def _talk(
+    said: Sequence[Said],
+    place: Place,
+    key: str | None,
+    *,
+    agent: str = IMPORTED,
+    user: str = IMPORTED,
+) -> Conversation:
+    exchanges, system = take_turns(said, place, agent=agent)
+    name = key or digest(said)
+    return Conversation(
+        id=name, exchanges=exchanges, persona=unknown(name), user=user, system=system
+    )
+
+
+def _sharegpt(turn: Fields, place: Place, number: int) -> Said:
+    where = f"message {number} of 'conversations': "
+    return _message(turn, SHAREGPT, "from", "value", place, where)
+
+
+def _message(
+    message: Fields, roles: Mapping[str, str], by: str, content: str, place: Place, where: str
+) -> Said:
+    role = message.get(by)
+    if not isinstance(role, str) or role not in roles:
+        known = ", ".join(roles)
+        raise place.error(f"{where}'{by}' is {role!r}; expected is one of {known}")
+    text = message.get(content)
+    if isinstance(text, list):
+        text = "\n".join(_parts(text, place, f"{where}'{content}' "))
+    if roles[role] == "assistant" and text is None and message.get("tool_calls"):
+        raise place.error(f"{where}calls a tool; trees hold text only")
+    return roles[role], read_text({content: text}, content, place, where, empty=role != "user")
+
+
+def _parts(parts: Sequence[Any], place: Place, where: str) -> Iterator[str]:
+    for part in parts:
+        text = part.get("text") if isinstance(part, dict) else None
+        if not isinstance(text, str):
+            kind = part.get("type") if isinstance(part, dict) else sort_of(part)
+            raise place.error(f"{where}has a part that is {kind!r}; trees hold text only")
+        yield text

@@ -1,0 +1,86 @@
+"""Fields of other people's records: what is not as it must be is refused with place and name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aloe.files.lines import Place
+from aloe.wording import visible
+
+Fields = Mapping[str, Any]
+
+
+def sort_of(value: Any) -> str:
+    """Return what a value is, in words."""
+    if value is None:
+        return "missing"
+    sorts = {bool: "a yes or no", str: "a text", list: "a list", dict: "an object"}
+    return sorts.get(type(value), "a number")
+
+
+def read_text(
+    fields: Fields, name: str, place: Place, where: str = "", *, empty: bool = False
+) -> str:
+    """Return a text.
+
+    Args:
+        fields: the record, or an object in it.
+        name: the field.
+        place: where the record stands, for errors.
+        where: where in the record the object stands, such as "turn 2: ".
+        empty: whether it may be empty.
+
+    Raises:
+        InputError: it is missing, no text, or empty.
+    """
+    value = fields.get(name)
+    if not isinstance(value, str):
+        found = "missing" if value is None else f"no text but {sort_of(value)}"
+        raise place.error(f"{where}'{name}' is {found}")
+    if not empty and not visible(value):
+        raise place.error(f"{where}'{name}' is empty")
+    return value
+
+
+def read_name(fields: Fields, name: str, place: Place, where: str = "") -> str | None:
+    """Return a text or a whole number that names something, as text; None if there is none.
+
+    Raises:
+        InputError: it is something else, or empty.
+    """
+    value = fields.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None if value is None else read_text(fields, name, place, where)
+
+
+def read_number(fields: Fields, name: str, place: Place, where: str = "") -> float:
+    """Return a number, also one that a table holds as text.
+
+    Raises:
+        InputError: it is missing, or no finite number.
+    """
+    value = fields.get(name)
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if not abs(number) < float("inf"):
+        shown = sort_of(value) if value is None else repr(value)
+        raise place.error(f"{where}'{name}' is {shown}; a number is expected")
+    return number
+
+
+def read_list(fields: Fields, name: str, place: Place, where: str = "") -> list[Fields]:
+    """Return a list of objects that is not empty.
+
+    Raises:
+        InputError: it is something else.
+    """
+    value = fields.get(name)
+    if not isinstance(value, list) or not value:
+        found = "an empty list" if value == [] else sort_of(value)
+        raise place.error(f"{where}'{name}' is {found}; a list of objects is expected")
+    for number, each in enumerate(value, 1):
+        if not isinstance(each, dict):
+            raise place.error(f"{where}item {number} of '{name}' is {sort_of(each)}, not an object")
+    return value

@@ -1,0 +1,100 @@
+"""Simulated users beside people, measured on their words."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command import RunAloe
+
+from aloe.benchmark.user_card import (
+    FIGURES,
+    find_disclosure,
+    measure_front_loading,
+    measure_unknown,
+    measure_users,
+    measure_variety,
+    words_of,
+)
+from aloe.memory.formats.known import import_trees
+from aloe.memory.merge import replace_fields
+from aloe.schema import Tree
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
+
+
+def talks(folder: Path, *said: list[str]) -> list[Tree]:
+    """Return conversations of people who say this, one each."""
+    rows = [
+        {"messages": [{"role": r, "content": t} for text in each for r, t in _turn(text)]}
+        for each in said
+    ]
+    file = folder / f"talks{len(list(folder.iterdir()))}.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return import_trees([file]).trees
+
+
+def _turn(text: str) -> list[tuple[str, str]]:
+    return [("user", text), ("assistant", "Well.")]
+
+
+def test_each_figure() -> None:
+    said = ["Please help me. I'm a baker.", "Shorter?", "ok thanks"]
+    found = {name: measure(said) for name, measure in FIGURES.items()}
+    assert found == {
+        "words per message": 3,
+        "messages that ask": pytest.approx(1 / 3),
+        "polite messages": pytest.approx(2 / 3),
+        "first message, times the others": 4,
+        "different words of the first 50": None,
+        "words no dictionary has": 0,
+        "turn of the first statement about oneself": 1,
+        "who tell anything about themselves": 1,
+    }
+    assert find_disclosure(["Is my soup too salty?", "Fix it.", "My oven is old."]) is None
+    assert find_disclosure(["Fix it.", "It broke, and my oven is old."]) == 2
+    assert measure_unknown(["She organizes the enthusastic bakers of Torun; wories"]) == 2 / 4
+    assert measure_variety(["yes no"] * 25) == 2 / 50
+    assert measure_front_loading(["Only one."]) is None
+
+
+def test_users_beside_people(tmp_path: Path) -> None:
+    asks = [[f"Could you help me with the {thing}?", "And then?", "Why?"] for thing in NOUNS]
+    tells = [[f"Fix the {thing}.", "Shorter."] for thing in NOUNS]
+    ours, theirs = talks(tmp_path, *asks), talks(tmp_path, *tells)
+    card = measure_users(ours, theirs)
+    assert (card.simulated, card.people, card.turns) == (8, 8, 2)
+    questions = card.figures["messages that ask"]
+    assert (questions.simulated.value, questions.people.value) == (1, 0)
+    assert questions.differs
+    assert (questions.difference.value, questions.difference.low) == (1, 1)
+    assert card == measure_users(ours, theirs)
+    same = measure_users(ours, ours)
+    assert not any(each.differs for each in same.figures.values())
+    few = measure_users(ours[:5], theirs).figures["messages that ask"]
+    assert (few.simulated.value, few.simulated.low, few.differs) == (1, None, False)
+    # what one person says twice is said by one person
+    one = [replace_fields(tree, persona=ours[0].persona) for tree in ours]
+    alone = measure_users(one, theirs).figures["messages that ask"]
+    assert (alone.simulated.count, alone.simulated.low, alone.differs) == (1, None, False)
+
+
+NOUNS = ("tap", "roof", "door", "lamp", "sink", "bike", "wall", "shed")
+
+
+def test_one_of_the_longest_paths_is_read() -> None:
+    tree = import_trees([GOLDEN / "prism_conversations.jsonl"]).trees[0]
+    assert words_of(tree) == ["Is it wrong to eat meat?", "Give me the strongest case for each."]
+
+
+def test_the_command(aloe: RunAloe, tmp_path: Path) -> None:
+    trees = talks(tmp_path, ["How are you?", "And now?"], ["Who are you?", "Why?"])
+    run = tmp_path / "trees.jsonl"
+    run.write_text("".join(each.model_dump_json() + "\n" for each in trees))
+    ran = aloe("users", "audit", run, "--against", GOLDEN / "simulatorarena.json", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.result["figures"]["messages that ask"]["simulated"]["value"] == 1
+    assert ran.result["people"] == 1
+    shown = aloe("users", "audit", run, "--against", GOLDEN / "simulatorarena.json").out
+    assert "2 conversations of simulated users" in shown
+    for half in ([run], ["--against", run]):
+        assert aloe("users", "audit", *half).is_one_line_about("name both the run and the people")

@@ -1,0 +1,234 @@
+"""Other projects' conversations as trees; the files are our own, in the documented shape."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import RunAloe
+
+from aloe.errors import ConfigError, InputError
+from aloe.memory.formats.known import FORMATS, SYSTEM, import_trees, tell
+from aloe.memory.formats.prism import KEYS
+from aloe.memory.merge import merge
+from aloe.memory.run_folder import read_trees
+from aloe.schema import AssistantNode, Tree
+from aloe.training.export import ROWS, Format
+from aloe.verdict import is_human
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "formats"
+TALKS, UTTERANCES, SURVEY = (GOLDEN / f"prism_{part}.jsonl" for part in KEYS)
+FILES = {
+    "prism": [TALKS],
+    "ultrafeedback": [GOLDEN / "ultrafeedback.jsonl", GOLDEN / "ultrafeedback_original.jsonl"],
+    "sharegpt": [GOLDEN / "sharegpt.json"],
+    "messages": [GOLDEN / "messages.jsonl"],
+    "wildchat": [GOLDEN / "wildchat.jsonl"],
+    "simulatorarena": [GOLDEN / "simulatorarena.json"],
+}
+
+
+def records(file: Path) -> list[Any]:
+    text = file.read_text()
+    found: list[Any] = json.loads(text) if file.suffix == ".json" else []
+    return found or [json.loads(line) for line in text.splitlines()]
+
+
+def write(folder: Path, *rows: Any) -> Path:
+    file = folder / "given.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def rows(trees: list[Tree], kind: Format) -> list[Any]:
+    return [row for tree in trees for row in ROWS[kind](tree, Counter())]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_format_is_told_from_the_fields(name: str, tmp_path: Path) -> None:
+    assert tell(FILES[name]) == name
+    found = import_trees(FILES[name])
+    assert found.format == name
+    assert found.trees == import_trees(FILES[name], name).trees
+    given = sum(len(records(file)) for file in FILES[name])
+    assert len(found.trees) == given
+    assert [tree.persona.text.strip() for tree in found.trees] == [""] * given
+    assert len({tree.persona.id for tree in found.trees}) == given
+    assert len(merge([*found.trees, *found.trees])) == given
+
+
+def test_every_pair_of_prism_is_a_verdict_of_the_person_who_scored_it() -> None:
+    found = import_trees([TALKS])
+    tree, other = found.trees
+    first = [v for v in tree.verdicts if tree.by_id[v.node].turn == 1]
+    replies = {n.id: n for n in tree.nodes if isinstance(n, AssistantNode)}
+    said = {
+        (frozenset(replies[each].agent for each in (v.first, v.second)), v.outcome == "tie")
+        for v in first
+    }
+    # the empty reply is there and not compared; the two at 71 are a tie
+    names = ("luminous-supreme-control", "claude-2", "command-light")
+    assert said == {
+        (frozenset(names[:2]), False),
+        (frozenset(names[1:]), False),
+        (frozenset(names[::2]), True),
+    }
+    assert Counter(r.faults for r in replies.values()) == {(): 5, ("empty",): 1}
+    assert all(replies[v.rejected].agent == "claude-2" for v in first if v.rejected)
+    assert {v.votes[0].judge for v in tree.verdicts} == {"human:user0"}
+    assert {v.votes[0].judge for v in other.verdicts} == {"human:user1"}
+    assert all(is_human(vote.judge) for v in tree.verdicts for vote in v.votes)
+    assert first[0].votes[0].raw == "71 against 12"
+    # the talk goes on below the chosen reply
+    (below,) = (n for n in tree.nodes if n.role == "user" and n.turn == 2)
+    assert replies[below.parent or ""].agent == names[0]
+    assert len(rows(found.trees, "dpo")) == 4
+    assert len(rows(found.trees, "sft")) == 2
+
+
+def test_utterances_say_the_same_and_the_survey_says_who_people_are(tmp_path: Path) -> None:
+    talks = import_trees([TALKS]).trees
+    by_id = {tree.id: tree for tree in import_trees([UTTERANCES]).trees}
+    assert [by_id[tree.id] for tree in talks] == talks
+    assert import_trees([TALKS, UTTERANCES]).trees == talks
+    known = import_trees([SURVEY, TALKS]).trees
+    assert [(t.persona.profile, t.persona.personality) for t in known] == [
+        ("I value honesty. I have two sons.", "Be brief. Never preach."),
+        ("I like rain.", ""),
+    ]
+    assert [t.id for t in known] == [t.id for t in talks]
+    assert [t.persona.id for t in known] == [t.persona.id for t in talks]
+    changed = records(UTTERANCES)
+    changed[0]["score"] = 3
+    with pytest.raises(InputError, match=r"given.jsonl:1: conversation c2 differs from that of"):
+        import_trees([TALKS, write(tmp_path, *changed)])
+
+
+def test_scores_of_ultrafeedback() -> None:
+    trees = import_trees(FILES["ultrafeedback"]).trees
+    assert [len(tree.verdicts) for tree in trees] == [1, 1, 1, 3]
+    assert [tree.verdicts[0].outcome == "tie" for tree in trees] == [False, True, False, False]
+    (pair,) = (row for row in rows(trees, "dpo") if len(row["prompt"]) == 3)
+    assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("A robin.", "No.")
+    assert {v.votes[0].judge for tree in trees for v in tree.verdicts} == {"imported"}
+    best = [row["completion"][0]["content"] for row in rows(trees[3:], "sft")]
+    assert best == ["Green."]
+
+
+def test_what_trees_have_no_place_for_is_counted() -> None:
+    assert import_trees(FILES["messages"]).left_out == {SYSTEM: 1}
+    assert import_trees(FILES["sharegpt"]).left_out == {SYSTEM: 1}
+    tree, parts = import_trees(FILES["messages"]).trees
+    assert [node.content for node in tree.nodes][-1] == "Maths."
+    assert parts.nodes[0].content == "Is this\none message?"
+    (people,) = import_trees(FILES["wildchat"]).trees
+    assert [node.agent for node in people.nodes] == ["human", "gpt-4-0314"]
+    (people,) = import_trees(FILES["simulatorarena"]).trees
+    assert [node.agent for node in people.nodes] == ["human", "gpt-4o"] * 2
+
+
+@pytest.mark.parametrize("broken", records(GOLDEN / "broken.jsonl"), ids=lambda row: row["what"])
+def test_errors_name_file_line_field_and_what_is_expected(
+    broken: dict[str, Any], tmp_path: Path
+) -> None:
+    name, record, said = (broken[key] for key in ("format", "record", "said"))
+    good = records(FILES[name][0])[0]
+    file = write(tmp_path, good, record)
+    with pytest.raises(InputError) as error:
+        import_trees([file])
+    assert str(error.value).startswith(f"{file}:2: ")
+    assert said in str(error.value)
+    if name != "prism":
+        kept = import_trees([file], skip_bad=True)
+        assert (kept.format, len(kept.trees), len(kept.bad)) == (name, 1, 1)
+
+
+def test_a_pair_that_contradicts_one_before(tmp_path: Path) -> None:
+    pair = {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "A rose."}
+    turned = {**pair, "chosen": pair["rejected"], "rejected": pair["chosen"]}
+    more = {**pair, "rejected": "A tulip."}
+    file = write(tmp_path, pair, turned, more)
+    with pytest.raises(InputError, match=r"given.jsonl:2: turn 1: prefers the reply that .*:1"):
+        import_trees([file])
+    kept = import_trees([file], skip_bad=True)
+    assert (len(kept.bad), [len(tree.verdicts) for tree in kept.trees]) == (1, [2])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("turn", 3, "conversation c2: 'turn' is 3 where 0 is expected"),
+        ("score", None, "turn 0: reply 1: 'score' is missing; a number is expected"),
+        ("if_chosen", "yes", "turn 0: 'if_chosen' is 'yes'; true or false"),
+        ("model_name", 4, "'model_name' is no text but a number"),
+    ],
+)
+def test_a_broken_talk_of_prism(field: str, value: Any, said: str, tmp_path: Path) -> None:
+    given = records(TALKS)
+    for message in given[1]["conversation_history"]:
+        message[field] = value
+    file = write(tmp_path, *given)
+    with pytest.raises(InputError) as error:
+        import_trees([file])
+    assert str(error.value).startswith(f"{file}:2: ")
+    assert said in str(error.value)
+    assert len(import_trees([file], skip_bad=True).trees) == 1
+    cut = tmp_path / "cut.jsonl"  # no talk with a hole, whatever may be set aside
+    cut.write_text(UTTERANCES.read_text()[:-20])
+    with pytest.raises(InputError, match=r"cut.jsonl:8"):
+        import_trees([cut], "prism", skip_bad=True)
+
+
+def test_a_shape_that_cannot_be_told(tmp_path: Path) -> None:
+    both = {**records(GOLDEN / "sharegpt.json")[0], **records(GOLDEN / "messages.jsonl")[0]}
+    file = write(tmp_path, both)
+    with pytest.raises(
+        InputError, match=r"could be sharegpt or messages: .* id, conversations, mess"
+    ):
+        import_trees([file])
+    assert len(import_trees([file], "sharegpt").trees) == 1
+    file = write(tmp_path, {"text": "a", "label": 1})
+    with pytest.raises(InputError, match=r"has the shape of no format .* text, label; choose with"):
+        import_trees([file])
+    file = write(tmp_path, records(TALKS)[0], records(GOLDEN / "wildchat.jsonl")[0])
+    with pytest.raises(InputError, match="holds records of prism and wildchat among"):
+        import_trees([file])
+    with pytest.raises(InputError, match=r"is messages and .* is prism; import them one by one"):
+        import_trees([TALKS, GOLDEN / "messages.jsonl"])
+    with pytest.raises(ConfigError, match="'llama' is none of prism"):
+        import_trees([TALKS], "llama")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_trees_go_where_trees_go(name: str, aloe: RunAloe, tmp_path: Path) -> None:
+    out, merged = tmp_path / "trees.jsonl", tmp_path / "merged.jsonl"
+    ran = aloe("trees", "import", *FILES[name], "--out", out, "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.result["format"], ran.result["bad"]) == (name, [])
+    trees = list(read_trees(out))
+    for command in (
+        ("trace", tmp_path),
+        ("trace", tmp_path, "--tree", trees[0].id),
+        ("report", tmp_path, "--out", tmp_path / "report.html"),
+        ("trees", "merge", out, tmp_path, "--out", merged),
+    ):
+        ran = aloe(*command)
+        assert ran.code == 0, ran.err
+    assert list(read_trees(merged)) == trees
+    ran = aloe("export", out, "--format", "grpo", "--out", tmp_path / "rows.jsonl", "--json")
+    assert ran.code == 0, ran.err
+    assert FORMATS.keys() == {*FILES, "aloe"}
+
+
+def test_nothing_is_written_where_something_is_broken(aloe: RunAloe, tmp_path: Path) -> None:
+    out = tmp_path / "trees.jsonl"
+    file = write(tmp_path, records(TALKS)[0], {**records(TALKS)[1], "user_id": None})
+    ran = aloe("trees", "import", file, "--out", out)
+    assert ran.is_one_line_about("given.jsonl:2", "'user_id' is missing")
+    assert not out.exists()
+    ran = aloe("trees", "import", file, "--skip-bad", "--out", out)
+    assert ran.code == 0
+    assert "set aside: " in ran.err
+    assert len(list(read_trees(out))) == 1
+    assert aloe("trees", "import", out, "--out", out).is_one_line_about("--out is also the input")
