@@ -11,6 +11,7 @@ instead of passing as data. What the rules catch and miss is measured on a corpu
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from aloe.agents.commentary import comments
@@ -268,11 +269,13 @@ def echoes(text: str, other: str) -> bool:
     return bool(mine) and len(mine & theirs) / len(mine) >= ECHO_SHARE
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
+@lru_cache(maxsize=512)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+", text.lower()))
 
 
-def _runs(text: str, size: int) -> set[tuple[str, ...]]:
+@lru_cache(maxsize=512)
+def _runs(text: str, size: int) -> frozenset[tuple[str, ...]]:
     """Return all runs of `size` words."""
     words = _words(text)
-    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)} if size else set()
+    return frozenset(words[i : i + size] for i in range(len(words) - size + 1) if size)

@@ -10,6 +10,7 @@ no verdict.
 import gzip
 import re
 from functools import cache, lru_cache
+from itertools import chain
 
 from aloe.memory.embedder import VOCABULARY
 
@@ -57,7 +58,10 @@ _WORDS = {
     "den till noen får til med på ikke jeg det en et av og er",
 }
 _LETTERS = {"es": "ñ¿¡", "de": "ß", "pt": "ãõ", "pl": "łąęśżźń", "sv": "åøæ"}
-_SETS = {name: frozenset(words.split()) for name, words in _WORDS.items()}
+_SPOKEN_IN: dict[str, set[str]] = {}
+for _name, _words in _WORDS.items():
+    for _word in _words.split():
+        _SPOKEN_IN.setdefault(_word, set()).add(_name)
 _NAMES = {
     "german": "de", "deutsch": "de", "french": "fr", "français": "fr", "spanish": "es",
     "español": "es", "portuguese": "pt", "italian": "it", "italiano": "it", "dutch": "nl",
@@ -75,14 +79,14 @@ WHOLE = 0.5
 @lru_cache(maxsize=1024)
 def language(text: str) -> str | None:
     """Return the code of the language of `text`, `OTHER`, or None where little shows."""
-    letters = re.findall(r"[^\W\d_]", text)
-    for name, script in _SCRIPTS.items():
-        if len(re.findall(script, text)) > (0.1 if name == "ja" else 0.3) * max(1, len(letters)):
-            return name
+    if not text.isascii() and (found := _script(text)):
+        return found
     words = re.findall(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*", text.lower().replace("\u2019", "'"))
     if len(words) < FEWEST_WORDS:
         return None
-    scores = {name: sum(word in known for word in words) for name, known in _SETS.items()}
+    scores = dict.fromkeys(_WORDS, 0)
+    for name in chain.from_iterable(_SPOKEN_IN.get(word, ()) for word in words):
+        scores[name] += 1
     lowered = text.lower()
     for name, marks in _LETTERS.items():
         scores[name] += 2 * any(mark in lowered for mark in marks)
@@ -91,6 +95,15 @@ def language(text: str) -> str | None:
         return best
     english = scores["en"] * 8 > len(words) or _mostly_english(words)
     return None if english else OTHER
+
+
+def _script(text: str) -> str | None:
+    """Return the language whose letters a text is written in; None for Latin ones."""
+    letters = max(1, len(re.findall(r"[^\W\d_]", text)))
+    for name, script in _SCRIPTS.items():
+        if len(re.findall(script, text)) > (0.1 if name == "ja" else 0.3) * letters:
+            return name
+    return None
 
 
 def languages_of(persona: str, said: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ suites, which a test compares.
 """
 
 import re
+from functools import lru_cache
 
 _WIDE = "。！？｡।॥؟۔։።။។"  # noqa: RUF001
 _CLOSING = "」』）】》”’\"')\\]"  # noqa: RUF001
@@ -76,6 +77,7 @@ _NEXT_WORD = re.compile(r"[\w']+")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|Ph\.D")
 
 
+@lru_cache(maxsize=1024)
 def sentences(text: str) -> tuple[str, ...]:
     """Return the sentences of `text`, stripped and never empty; line breaks end them too."""
     text = text.strip()

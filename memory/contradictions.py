@@ -108,20 +108,22 @@ _PATTERNS = {
 
 def find_contradictions(*texts: str) -> tuple[str, ...]:
     """Return the topics on which texts, all of one person, contradict themselves or each other."""
-    found = [
-        topic
-        for topic in _CLAIMS
-        if all(any(_claims(text, topic, side) for text in texts) for side in (0, 1))
-    ]
+    made = frozenset[tuple[str, int]]().union(*map(_find_claims, texts))
+    found = [topic for topic in _CLAIMS if {(topic, 0), (topic, 1)} <= made]
     if len(frozenset[int]().union(*map(find_ages, texts))) > 1:
         found.append("age")
     return tuple(found)
 
 
-@lru_cache(maxsize=2**18)
-def _claims(text: str, topic: str, side: int) -> bool:
-    """Whether a text makes one of a topic's claims; a description is held against many others."""
-    return bool(_PATTERNS[topic][side].search(text))
+@lru_cache(maxsize=2**14)
+def _find_claims(text: str) -> frozenset[tuple[str, int]]:
+    """Return topic and side of the claims in a text; a description is held against many others."""
+    return frozenset(
+        (topic, side)
+        for topic, sides in _PATTERNS.items()
+        for side, claim in enumerate(sides)
+        if claim.search(text)
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -150,4 +152,4 @@ def find_ages(text: str) -> frozenset[int]:
 def exclude_each_other(text: str, fact: str) -> bool:
     """Whether one person cannot say both, though either alone."""
     alone = {*find_contradictions(text), *find_contradictions(fact)}
-    return not set(find_contradictions(f"{fact} {text}")) <= alone
+    return not set(find_contradictions(fact, text)) <= alone
