@@ -28,6 +28,7 @@ from aloe.training.export import (
 )
 from aloe.training.features import KINDS, Features, infer_features
 from aloe.training.labels import Label, check_relabelled, label_rows
+from aloe.training.layouts import LAYOUTS, RowFormat, find_format, keep_learnt_whole
 from aloe.training.release import (
     Split,
     choose_split,
@@ -38,6 +39,9 @@ from aloe.training.release import (
 )
 
 FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
+
+ORIGIN = tuple(name for name in Origin.__dataclass_fields__ if name != "nodes")
+"""The columns that say where a row comes from."""
 
 OTHER_TYPES = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zip")
 """Endings by which nobody calls a folder, in any case."""
@@ -50,7 +54,8 @@ class ExportPlan:
     run: Path
     """A run folder, or a file of trees."""
     row_format: str
-    """One of `aloe.training.export`, or a custom exporter as `MODULE:FUNCTION`."""
+    """One of `aloe.training.export` or `aloe.training.layouts`, or a custom exporter as
+    `MODULE:FUNCTION`."""
     out: Path
     """A file by its ending, else a folder with a card."""
     label: Label = "judge"
@@ -78,18 +83,34 @@ class ExportPlan:
         return (self.run if self.run.is_dir() else self.run.parent) / "passport.json"
 
     @property
+    def chosen(self) -> RowFormat:
+        """What the format's name stands for."""
+        return find_format(self.row_format)
+
+    @property
     def known(self) -> Features:
         """Kinds of the columns, as far as they hold for any row."""
-        return KINDS if self.row_format in COLUMNS else {}
+        kinds = KINDS if self.chosen.method in COLUMNS else {}
+        if self.chosen.layout is None:
+            return kinds
+        origin = {name: kinds[name] for name in ORIGIN}
+        return {**origin, **self.chosen.layout.kinds}
+
+    @property
+    def settings(self) -> list[str]:
+        """What the trainer has to be told; nothing if that is TRL."""
+        layout = self.chosen.layout
+        file = self.out if self.to_file else self.out / f"train{layout.suffix if layout else ''}"
+        return layout.explain(str(file)) if layout else []
 
     def shape(self, row: Row) -> Row:
         """Return the columns of a row that are written."""
-        if self.columns:
-            return take_all_columns(row)
-        return {
-            **take_trainer_columns(row, self.row_format),
-            **{role: row[role] for role in self.roles or ()},
-        }
+        method, layout = self.chosen.method, self.chosen.layout
+        notes = {role: row[role] for role in self.roles or ()}
+        if layout:
+            origin = {name: row[name] for name in ORIGIN if self.columns}
+            return {**origin, **layout.render(row), **notes}
+        return take_all_columns(row) if self.columns else take_trainer_columns(row, method) | notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +132,10 @@ def export_trees(plan: ExportPlan) -> Exported:
         StoreError: `out` cannot be written, or holds something else than a dataset.
     """
     _check_out(plan)
-    make = label_rows(plan.row_format, find_exporter(plan.row_format), plan.label)
+    method, layout = plan.chosen.method, plan.chosen.layout
+    make = label_rows(method, find_exporter(method), plan.label)
+    if layout and layout.whole:
+        make = keep_learnt_whole(make)
     trees = list(read_trees(plan.run))
     check_relabelled(trees, plan.label, str(plan.run))
     _check_notes(trees, plan.roles or ())
@@ -142,7 +166,7 @@ def find_exporter(name: str) -> Rows:
         return ours
     installed = [point.name for point in entry_points("exporters")]
     if ":" not in name and name not in installed:
-        known = ", ".join([*ROWS, *installed])
+        known = ", ".join([*ROWS, *LAYOUTS, *installed])
         raise ConfigError(f"--format: '{name}' is none of {known}, MODULE:FUNCTION")
     make = wrap_exporter(load_plugin("exporters", name))
 
@@ -165,24 +189,30 @@ def _write_splits(
     sides: dict[Split, list[Row]] = {"train": [], "test": []}
     for row in rows:
         sides[choose_split(row["persona"], plan.test_share)].append(row)
+    features = infer_features(map(plan.shape, rows), plan.known)
+    suffix = plan.chosen.layout.suffix if plan.chosen.layout else ".jsonl"
     card = render_dataset_card(
         trees,
         sides,
         skipped,
         plan.row_format,
         label=plan.label,
-        features=infer_features(map(plan.shape, rows), plan.known),
+        features=features,
+        suffix=suffix,
+        settings=plan.settings,
         passport=plan.passport.read_text(encoding="utf-8") if plan.passport.exists() else None,
         licence=plan.licence,
     )
-    return write_folder(
-        plan.out, {s: list(map(plan.shape, held)) for s, held in sides.items()}, card
-    )
+    shaped = {split: list(map(plan.shape, held)) for split, held in sides.items()}
+    return write_folder(plan.out, shaped, card, suffix, features)
 
 
 def _check_out(plan: ExportPlan) -> None:
     """Make sure that `out` is what its name says, and not what is read."""
     out, run, types = plan.out, plan.run, ", ".join(FILE_TYPES)
+    layout = plan.chosen.layout
+    if layout and plan.to_file and layout.suffix not in (".jsonl", out.suffix):
+        raise ConfigError(f"--out {out}: {plan.row_format} is read from {layout.suffix} files only")
     if plan.to_file and plan.test_share:
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
     if out.resolve() in (run.resolve(), (run / "trees.jsonl").resolve()):

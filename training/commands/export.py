@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
@@ -18,6 +19,13 @@ FORMATS = ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe")
 """Those of `aloe.training.export`, which is not loaded to show them."""
 
 
+def complete_format() -> list[str]:
+    """Return the formats that a shell offers."""
+    from aloe.training.layouts import LAYOUTS
+
+    return [*FORMATS, *LAYOUTS]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """The flags of `aloe export`."""
@@ -28,8 +36,9 @@ class ExportOptions:
         typer.Option(
             "--format",
             metavar="|".join(FORMATS),
-            help="Which trainer's rows; or MODULE:FUNCTION, a custom exporter.",
-            autocompletion=lambda: list(FORMATS),
+            help="Rows for TRL; for others with their name before it, as in llamafactory-dpo "
+            "(messages, sharegpt, axolotl, openrlhf, verl); or MODULE:FUNCTION.",
+            autocompletion=complete_format,
         ),
     ]
     out: Annotated[
@@ -83,7 +92,7 @@ class ExportOptions:
 
 @with_flags
 def export(options: ExportOptions) -> None:
-    """Turn trees into rows that TRL loads directly.
+    """Turn trees into rows that TRL or another trainer loads directly.
 
     The prompt is what the deployed assistant would see: no hints, no instructions. Ties,
     abstentions, and empty and truncated replies are left out and counted.
@@ -110,6 +119,9 @@ def export(options: ExportOptions) -> None:
         f"{format_counts(left_out) or 'none'}",
         as_json=options.as_json,
     )
+    if plan.settings:
+        result["settings"] = plan.settings
+        show(Text("\n".join(plan.settings)), as_json=options.as_json, lines=True)
     if count:
         length = options.max_length
         result["preflight"] = _preflight(done.rows, count, length, as_json=options.as_json)
