@@ -9,7 +9,7 @@ from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.options import Json, with_flags
+from aloe.options import DryRun, Json, Public, PushToHub, with_flags
 
 if TYPE_CHECKING:
     from aloe.training.export import Row
@@ -87,6 +87,9 @@ class ExportOptions:
     licence: Annotated[
         str, typer.Option("--licence", help="Licence of the data, for the card.")
     ] = "other"
+    push_to_hub: PushToHub = None
+    public: Public = False
+    dry_run: DryRun = False
     as_json: Json = False
 
 
@@ -99,7 +102,8 @@ def export(options: ExportOptions) -> None:
 
     Example: `aloe export runs/first --format dpo --out dpo.jsonl`
     """
-    from aloe.training.dataset_export import ExportPlan, export_trees
+    from aloe.training.commands.push import plan_push, push_or_show
+    from aloe.training.dataset_export import FILE_TYPES, ExportPlan, export_trees
     from aloe.training.labels import check_label
     from aloe.training.preflight import make_token_counter
     from aloe.training.release import format_counts
@@ -107,6 +111,9 @@ def export(options: ExportOptions) -> None:
     if options.tokenizer and options.row_format == "aloe":
         raise ConfigError("the aloe format has no prompts to count; leave out --tokenizer")
     check_label(options.label)
+    push = plan_push(options.push_to_hub, "dataset", public=options.public, dry_run=options.dry_run)
+    if push and options.out.name.endswith(FILE_TYPES):
+        raise ConfigError("--push-to-hub needs a folder with a card: give --out a folder's name")
     count = make_token_counter(options.tokenizer) if options.tokenizer else None
     plan = ExportPlan(**{each.name: getattr(options, each.name) for each in fields(ExportPlan)})
     done = export_trees(plan)
@@ -125,6 +132,8 @@ def export(options: ExportOptions) -> None:
     if count:
         length = options.max_length
         result["preflight"] = _preflight(done.rows, count, length, as_json=options.as_json)
+    if push:
+        result |= push_or_show(plan.out, push, dry_run=options.dry_run, as_json=options.as_json)
     finish(result, as_json=options.as_json)
 
 
