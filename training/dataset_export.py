@@ -29,6 +29,7 @@ from aloe.training.export import (
 from aloe.training.features import KINDS, Features, infer_features
 from aloe.training.labels import Label, check_relabelled, label_rows
 from aloe.training.layouts import LAYOUTS, RowFormat, find_format, keep_learnt_whole
+from aloe.training.people import read_people, take_people
 from aloe.training.release import (
     Split,
     choose_split,
@@ -136,12 +137,15 @@ def export_trees(plan: ExportPlan) -> Exported:
     make = label_rows(method, find_exporter(method), plan.label)
     if layout and layout.whole:
         make = keep_learnt_whole(make)
+    skipped: Skipped = Counter()
     trees = list(read_trees(plan.run))
+    if plan.label == "people":
+        said = read_people(plan.run)
+        trees = [take_people(tree, said, skipped) for tree in trees]
     check_relabelled(trees, plan.label, str(plan.run))
     _check_notes(trees, plan.roles or ())
     if plan.least_accuracy is not None:
         _check_judge(plan.passport, plan.least_accuracy)
-    skipped: Skipped = Counter()
     found = [
         {**row, **collect_notes(tree, row, plan.roles or ())}
         for tree in trees

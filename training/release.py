@@ -33,6 +33,7 @@ SIMULATED = (
     "Users, assistants and judge are language\nmodels; no human took part, and no label here is a "
     "human's."
 )
+BY_PEOPLE = "Users and assistants are language\nmodels; people said which reply is better."
 IMPORTED = "Some were imported, so it is not known\nhere who spoke in them and who judged."
 """What a card says of who made the data; some trees name no models (see `aloe trees import`)."""
 
@@ -145,6 +146,7 @@ def render_dataset_card(
     models.update({"not known": known.count(False)} if not all(known) else {})
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
     told = "\n".join(["## Settings\n", "```", *settings, "```", "", ""]) if settings else ""
+    made = BY_PEOPLE if label == "people" else SIMULATED
     judged = f"```json\n{passport.strip()}\n```" if passport else "The run has no judge passport."
     return f"""---
 license: {licence}
@@ -157,7 +159,7 @@ configs:
 
 # {row_format} rows from conversation trees
 
-Made with aloe from {len(trees)} conversation trees. {SIMULATED if all(known) else IMPORTED}
+Made with aloe from {len(trees)} conversation trees. {made if all(known) else IMPORTED}
 
 | split | rows | personas |
 |---|---|---|

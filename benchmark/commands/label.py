@@ -11,8 +11,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aloe.console import finish, show, stderr
-from aloe.errors import InputError
+from aloe.console import finish, say, show, stderr
+from aloe.errors import ConfigError, InputError
 from aloe.options import ConfigFile, Json, Seed
 
 if TYPE_CHECKING:
@@ -33,6 +33,19 @@ def label(
         str,
         typer.Option("--rater", metavar="NAME", help="Who labels; all get the same pairs."),
     ] = "me",
+    tool: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="argilla|label-studio", help="Write the pairs for this tool instead."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.json", help="Where to write them.")
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE.json", help="Take the labels of its export."),
+    ] = None,
     seed: Seed = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -43,6 +56,9 @@ def label(
     DIR/labels.jsonl at once, so you can stop with q at any time and resume later. At the end the
     agreement with the judge is shown and, if DIR has a judge passport, added to it. Keys can also
     come from a pipe.
+
+    Others can label in Argilla or Label Studio: --to writes the pairs for it, --from takes the
+    labels from what it exports.
 
     Example: `aloe label runs/first --count 30`
     """
@@ -58,7 +74,12 @@ def label(
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
     sheet = _Sheet(run / "labels.jsonl", rater)
-    if count:
+    if tool or out:
+        _send(tool, sample_pairs(found, count, resolved.seed), out, as_json=as_json)
+        return
+    if answers:
+        _take(sheet, answers, found)
+    elif count:
         _ask(sheet, sample_pairs(found, count, resolved.seed))
     verdicts = {pair.id: pair.verdict for pair in found}
     agreement = compare(sheet.labels, verdicts)
@@ -84,11 +105,34 @@ class _Sheet:
         """Return the pairs that this person is done with."""
         return {label.pair for label in self.labels if label.rater == self.rater}
 
-    def add(self, label: "Label") -> None:
-        from aloe.labels import append_label, latest
+    def add(self, *labels: "Label") -> None:
+        from aloe.labels import append_labels, latest
 
-        append_label(self.path, label)
-        self.labels = latest([*self.labels, label])
+        append_labels(self.path, labels)
+        self.labels = latest([*self.labels, *labels])
+
+
+def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_json: bool) -> None:
+    """Write pairs for another tool."""
+    from aloe.benchmark.annotation import TOOLS, write_tasks
+
+    named = next((each for each in TOOLS if each == tool), None)
+    if named is None or out is None:
+        raise ConfigError(f"--to needs {' or '.join(TOOLS)}, and --out a file to write")
+    count, beside = write_tasks(named, pairs, out)
+    show(Text(f"{out}: {count} pairs for {tool}, shown by {beside}"), as_json=as_json, lines=True)
+    finish({"out": str(out), "pairs": count, "shown_by": str(beside)}, as_json=as_json)
+
+
+def _take(sheet: _Sheet, answers: Path, found: "list[ReplyPair]") -> None:
+    """Take the labels from an export of another tool."""
+    from aloe.benchmark.annotation import read_answers, select_new
+
+    given = read_answers(answers, found)
+    new = select_new(given, sheet.labels)
+    if new:
+        sheet.add(*new)
+    say(f"{answers}: {len(given)} labels, {len(new)} of them new")
 
 
 def _ask(sheet: _Sheet, wanted: "list[ReplyPair]") -> None:

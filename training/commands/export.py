@@ -51,8 +51,8 @@ class ExportOptions:
         str,
         typer.Option(
             "--label",
-            metavar="judge|return|mixed",
-            help="Whose labels: the judge's, or those of `aloe relabel`.",
+            metavar="judge|return|mixed|people",
+            help="Whose labels: the judge's, those of `aloe relabel`, or those of `aloe label`.",
         ),
     ] = "judge"
     columns: Annotated[

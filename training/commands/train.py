@@ -56,8 +56,8 @@ class TrainOptions:
         str | None,
         typer.Option(
             "--label",
-            metavar="judge|return|mixed",
-            help="Whose labels of trees: see `aloe relabel`.",
+            metavar="judge|return|mixed|people",
+            help="Whose labels of trees: see `aloe relabel` and `aloe label`.",
         ),
     ] = None
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of adapters.")] = (
