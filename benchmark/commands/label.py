@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from aloe.console import finish, say, show, stderr
 from aloe.errors import ConfigError, InputError
-from aloe.options import ConfigFile, Json, Seed
+from aloe.options import ConfigFile, Json, Seed, with_flags
 
 if TYPE_CHECKING:
     from aloe.benchmark.labelling import ReplyPair
@@ -24,32 +25,38 @@ ANSWERS: "dict[str, Answer]" = {"t": "tie", "=": "tie", "s": "skip"}
 """Keys that mean the same whatever is shown first."""
 
 
-def label(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")],
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """The flags of `aloe label`."""
+
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")]
     count: Annotated[
         int, typer.Option("--count", min=0, help="Number of pairs; 0 only shows the agreement.")
-    ] = 50,
+    ] = 50
     rater: Annotated[
         str,
         typer.Option("--rater", metavar="NAME", help="Who labels; all get the same pairs."),
-    ] = "me",
+    ] = "me"
     tool: Annotated[
         str | None,
         typer.Option(
             "--to", metavar="argilla|label-studio", help="Write the pairs for this tool instead."
         ),
-    ] = None,
+    ] = None
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.json", help="Where to write them.")
-    ] = None,
+    ] = None
     answers: Annotated[
         Path | None,
         typer.Option("--from", metavar="FILE.json", help="Take the labels of its export."),
-    ] = None,
-    seed: Seed = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> None:
+    ] = None
+    seed: Seed = None
+    config: ConfigFile = None
+    as_json: Json = False
+
+
+@with_flags
+def label(options: LabelOptions) -> None:
     """Say which of two replies is better, without seeing who wrote them or what the judge said.
 
     Pairs are sampled evenly over turns and over the judge's outcomes. Each answer is saved to
@@ -63,30 +70,28 @@ def label(
     Example: `aloe label runs/first --count 30`
     """
     from aloe import config as settings
-    from aloe.benchmark.labelling import by_turn, compare, list_pairs, sample_pairs
+    from aloe.benchmark.labelling import list_pairs, sample_pairs
     from aloe.memory.run_folder import RunFolder, read_trees
 
+    run = options.run
     if not run.is_dir():
         raise InputError(run, "name a run folder: labels are kept beside its trees")
     own = RunFolder(run).config
-    resolved = settings.load(config or (own if own.exists() else None), {"seed": seed})
+    file = options.config or (own if own.exists() else None)
+    resolved = settings.load(file, {"seed": options.seed})
     found = list(list_pairs(read_trees(run)))
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
-    sheet = _Sheet(run / "labels.jsonl", rater)
-    if tool or out:
-        _send(tool, sample_pairs(found, count, resolved.seed), out, as_json=as_json)
+    wanted = sample_pairs(found, options.count, resolved.seed)
+    if options.tool or options.out:
+        _send(options.tool, wanted, options.out, as_json=options.as_json)
         return
-    if answers:
-        _take(sheet, answers, found)
-    elif count:
-        _ask(sheet, sample_pairs(found, count, resolved.seed))
-    verdicts = {pair.id: pair.verdict for pair in found}
-    agreement = compare(sheet.labels, verdicts)
-    show(_summary(agreement, by_turn(sheet.labels, found)), as_json=as_json)
-    passport = _enter(run / "passport.json", agreement)
-    result = {"labels": str(sheet.path), "passport": passport, **agreement.model_dump(mode="json")}
-    finish(result, as_json=as_json)
+    sheet = _Sheet(run / "labels.jsonl", options.rater)
+    if options.answers:
+        _take(sheet, options.answers, found)
+    elif options.count:
+        _ask(sheet, wanted)
+    _compare(sheet, found, run / "passport.json", as_json=options.as_json)
 
 
 class _Sheet:
@@ -198,6 +203,17 @@ def _keys() -> Iterator[str]:
         yield character.lower()
     while True:
         yield "q"
+
+
+def _compare(sheet: _Sheet, found: "list[ReplyPair]", passport: Path, *, as_json: bool) -> None:
+    """Show how the labels agree with the judge, and end the command."""
+    from aloe.benchmark.labelling import by_turn, compare
+
+    agreement = compare(sheet.labels, {pair.id: pair.verdict for pair in found})
+    show(_summary(agreement, by_turn(sheet.labels, found)), as_json=as_json)
+    entered = _enter(passport, agreement)
+    result = {"labels": str(sheet.path), "passport": entered, **agreement.model_dump(mode="json")}
+    finish(result, as_json=as_json)
 
 
 def _enter(path: Path, agreement: "PeopleAgreement") -> str | None:
