@@ -204,7 +204,7 @@ LAYOUTS: dict[str, Layout] = {
         kinds=VERL_KINDS,
         settings=(
             "verl.trainer.main_ppo data.train_files={file}",
-            "custom_reward_function.path=REWARD.py",
+            "custom_reward_function.path=examples/verl_reward.py",
         ),
     ),
     "verl-sft": Layout(
