@@ -7,6 +7,7 @@ not good enough) is found before anything is written.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from aloe.errors import ConfigError
@@ -44,6 +45,9 @@ FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
 ORIGIN = tuple(name for name in Origin.__dataclass_fields__ if name != "nodes")
 """The columns that say where a row comes from."""
 
+RESTRAINED = ("sft", "dpo", "kto", "rm", "step")
+"""Methods that can learn not to be personal."""
+
 OTHER_TYPES = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zip")
 """Endings by which nobody calls a folder, in any case."""
 
@@ -72,6 +76,8 @@ class ExportPlan:
     least_accuracy: float | None = None
     """What the judge's passport must show at least, in [0, 1]; None: anything."""
     licence: str = "other"
+    restraint: float = 0.0
+    """Share in [0, 1) of the rows that teach not to be personal (`aloe.agents.restraint`)."""
 
     @property
     def to_file(self) -> bool:
@@ -123,6 +129,8 @@ class Exported:
     skipped: Skipped
     splits: dict[Split, int] | None
     """Rows by split; None for a file."""
+    restraint: int = 0
+    """Rows that teach not to be personal."""
 
 
 def export_trees(plan: ExportPlan) -> Exported:
@@ -154,10 +162,40 @@ def export_trees(plan: ExportPlan) -> Exported:
     rows = [row for row in found if (row["margin"] or 0.0) >= plan.min_margin]
     if len(rows) < len(found):
         skipped["below the margin"] = len(found) - len(rows)
+    rows += (added := _teach_restraint(plan, trees, len(rows)))
+    splits = None
     if plan.to_file:
         write_rows(plan.out, [plan.shape(row) for row in rows], plan.known)
-        return Exported(rows=rows, skipped=skipped, splits=None)
-    return Exported(rows=rows, skipped=skipped, splits=_write_splits(plan, trees, rows, skipped))
+    else:
+        splits = _write_splits(plan, trees, rows, skipped, len(added))
+    return Exported(rows=rows, skipped=skipped, splits=splits, restraint=len(added))
+
+
+def _teach_restraint(plan: ExportPlan, trees: Sequence[Tree], count: int) -> list[Row]:
+    """Return the rows that make up `plan.restraint` of all, beside `count` others.
+
+    Raises:
+        ConfigError: the trees give fewer.
+    """
+    if not plan.restraint:
+        return []
+    from aloe.agents.restraint import make_restraint
+
+    wanted = round(count * plan.restraint / (1 - plan.restraint))
+    make = ROWS[plan.chosen.method]  # type: ignore[index]
+    found = (
+        {**row, **dict.fromkeys(plan.roles or ())}
+        for tree in make_restraint(trees)
+        for row in make(tree, Counter())
+    )
+    rows = list(islice(found, wanted))
+    if len(rows) < wanted:
+        most = len(rows) / max(1, len(rows) + count)
+        raise ConfigError(
+            f"--restraint {plan.restraint}: beside {count} rows that takes {wanted} more, and "
+            f"these trees give {len(rows)}: at most {most:.2f}"
+        )
+    return rows
 
 
 def find_exporter(name: str) -> Rows:
@@ -185,7 +223,11 @@ def find_exporter(name: str) -> Rows:
 
 
 def _write_splits(
-    plan: ExportPlan, trees: Sequence[Tree], rows: Sequence[Row], skipped: Skipped
+    plan: ExportPlan,
+    trees: Sequence[Tree],
+    rows: Sequence[Row],
+    skipped: Skipped,
+    restraint: int,
 ) -> dict[Split, int]:
     if not rows:
         left = f"; left out: {format_counts(skipped)}" if skipped else ""
@@ -204,6 +246,7 @@ def _write_splits(
         features=features,
         suffix=suffix,
         settings=plan.settings,
+        restraint=restraint,
         passport=plan.passport.read_text(encoding="utf-8") if plan.passport.exists() else None,
         licence=plan.licence,
     )
@@ -217,6 +260,9 @@ def _check_out(plan: ExportPlan) -> None:
     layout = plan.chosen.layout
     if layout and plan.to_file and layout.suffix not in (".jsonl", out.suffix):
         raise ConfigError(f"--out {out}: {plan.row_format} is read from {layout.suffix} files only")
+    if plan.restraint and (plan.chosen.method not in RESTRAINED or (layout and layout.whole)):
+        raise ConfigError(f"--restraint: {plan.row_format} has no place for it; it teaches a reply "
+                          f"after a history, in {', '.join(RESTRAINED)}")  # fmt: skip
     if plan.to_file and plan.test_share:
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
     if out.resolve() in (run.resolve(), (run / "trees.jsonl").resolve()):

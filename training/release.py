@@ -33,6 +33,10 @@ SIMULATED = (
     "Users, assistants and judge are language\nmodels; no human took part, and no label here is a "
     "human's."
 )
+RESTRAINT = """
+{} rows teach not to be personal: a message that has nothing to do with the user, and of two replies
+the one that drags in what the user said loses. A program made them.
+"""
 BY_PEOPLE = "Users and assistants are language\nmodels; people said which reply is better."
 IMPORTED = "Some were imported, so it is not known\nhere who spoke in them and who judged."
 """What a card says of who made the data; some trees name no models (see `aloe trees import`)."""
@@ -121,6 +125,7 @@ def render_dataset_card(
     licence: str,
     suffix: str = ".jsonl",
     settings: Sequence[str] = (),
+    restraint: int = 0,
 ) -> str:
     """Return the card as Markdown with the front matter of the Hub.
 
@@ -135,6 +140,7 @@ def render_dataset_card(
         licence: identifier for the front matter.
         suffix: kind of the files.
         settings: what the trainer has to be told to read them, line by line.
+        restraint: how many rows teach not to be personal.
     """
     files = "".join(
         f"      - {{split: {split}, path: {split}{suffix}}}\n" for split in rows if rows[split]
@@ -171,7 +177,7 @@ No persona is in both splits. Left out: {format_counts(skipped) or "nothing"}.
 {"".join(f"- {name} ({count} trees){chr(10)}" for name, count in sorted(models.items()))}
 ## Labels
 
-{render_agreement(trees, label)}
+{render_agreement(trees, label)}{RESTRAINT.format(restraint) if restraint else ""}
 ## Judge
 
 {judged}

@@ -84,6 +84,16 @@ class ExportOptions:
             help="Refuse if the run's judge passport shows less, or there is none.",
         ),
     ] = None
+    restraint: Annotated[
+        float,
+        typer.Option(
+            "--restraint",
+            metavar="SHARE",
+            min=0,
+            max=0.9,
+            help="Share of rows that teach not to be personal where it is out of place.",
+        ),
+    ] = 0.0
     licence: Annotated[
         str, typer.Option("--licence", help="Licence of the data, for the card.")
     ] = "other"
@@ -119,6 +129,8 @@ def export(options: ExportOptions) -> None:
     done = export_trees(plan)
     left_out = dict(done.skipped)
     result: dict[str, Any] = {"out": str(plan.out), "rows": len(done.rows), "left_out": left_out}
+    if options.restraint:
+        result["restraint"] = done.restraint
     if done.splits is not None:
         result["splits"] = done.splits
     show(
