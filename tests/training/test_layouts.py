@@ -85,12 +85,14 @@ def test_a_reply_that_lost_is_read_and_not_learnt(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["llamafactory-sft", "llamafactory-dpo", "llamafactory-kto"])
 def test_llamafactory_learns_no_message_of_the_user(name: str) -> None:
-    """Its converter learns the last turn, or what stands beside an odd number of turns."""
+    """Its converter learns the last turn, where replies of a pair are lists instead of messages."""
     ranked = name.endswith("dpo")
     for row in laid_out(name, branched()):
         speakers = [turn["from"] for turn in row["conversations"]]
         assert speakers == (["human", "gpt"] * 3)[: len(speakers)]
         assert len(speakers) % 2 == ranked
+        assert not [name for name, held in row.items() if ranked and name in ("chosen", "rejected")
+                    and not isinstance(held, dict)]  # fmt: skip
         learnt = [row["chosen"], row["rejected"]] if ranked else row["conversations"][-1:]
         assert {turn["from"] for turn in learnt} == {"gpt"}
 
