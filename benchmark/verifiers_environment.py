@@ -143,7 +143,7 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
         if not talk.trace.ok:
             return  # what broke it off is on the trace
         if not levels:
-            raise ValueError("the judge gave no readable rating of any reply")
+            raise ValueError("no reply has a readable rating")
         talk.trace.record_reward(self.config.reward, self._sum_up(levels))
         talk.trace.record_metric("turns", len(path) // 2)
         talk.trace.record_metric("unreadable", len(path) // 2 - len(levels))

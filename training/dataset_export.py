@@ -107,8 +107,13 @@ class ExportPlan:
     def settings(self) -> list[str]:
         """What the trainer has to be told; nothing if that is TRL."""
         layout = self.chosen.layout
-        file = self.out if self.to_file else self.out / f"train{layout.suffix if layout else ''}"
+        file = self.out if self.to_file else self.out / f"train{self.suffix}"
         return layout.explain(str(file)) if layout else []
+
+    @property
+    def suffix(self) -> str:
+        """Kind of the files in a folder."""
+        return self.chosen.layout.suffix if self.chosen.layout else ".jsonl"
 
     def shape(self, row: Row) -> Row:
         """Return the columns of a row that are written."""
@@ -236,7 +241,7 @@ def _write_splits(
     for row in rows:
         sides[choose_split(row["persona"], plan.test_share)].append(row)
     features = infer_features(map(plan.shape, rows), plan.known)
-    suffix = plan.chosen.layout.suffix if plan.chosen.layout else ".jsonl"
+    layout = plan.chosen.layout
     card = render_dataset_card(
         trees,
         sides,
@@ -244,14 +249,14 @@ def _write_splits(
         plan.row_format,
         label=plan.label,
         features=features,
-        suffix=suffix,
-        settings=plan.settings,
+        suffix=plan.suffix,
+        settings=layout.explain(f"train{plan.suffix}") if layout else (),
         restraint=restraint,
         passport=plan.passport.read_text(encoding="utf-8") if plan.passport.exists() else None,
         licence=plan.licence,
     )
     shaped = {split: list(map(plan.shape, held)) for split, held in sides.items()}
-    return write_folder(plan.out, shaped, card, suffix, features)
+    return write_folder(plan.out, shaped, card, plan.suffix, features)
 
 
 def _check_out(plan: ExportPlan) -> None:

@@ -58,7 +58,7 @@ def test_users_reward_as_in_the_benchmark_and_failures_reward_nothing(tmp_path: 
         assert found["silent"][at]["rewards"] == {"rules": 0.0}
         assert found["silent"][at]["ok"]
     assert found["asked"] == 2 * 3  # every reply is rated once; rules ask no judge
-    for name, words in (("unreadable", "no readable rating"), ("broken", "400")):
+    for name, words in (("unreadable", "no reply has a readable rating"), ("broken", "400")):
         for held in found[name]:
             assert (held["ok"], held["rewards"]) == (False, {})
             assert words in held["errors"][0]
