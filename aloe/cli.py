@@ -54,7 +54,8 @@ COMMANDS = {
         "aloe.benchmark.commands.judge:app", "Find out how far a judge can be trusted."
     ),
     "export": Command(
-        "aloe.training.commands.export:export", "Turn trees into rows that TRL loads directly."
+        "aloe.training.commands.export:export",
+        "Turn trees into rows that TRL or another trainer loads directly.",
     ),
     "trace": Command(
         "aloe.memory.commands.trace:trace",

@@ -60,10 +60,10 @@ def latest(labels: Iterable[Label]) -> list[Label]:
     return list(found.values())
 
 
-def append_label(path: Path, label: Label) -> None:
-    """Add one label.
+def append_labels(path: Path, labels: Iterable[Label]) -> None:
+    """Add labels, all or none.
 
     Raises:
         StoreError: the file cannot be written.
     """
-    append_lines(path, label.model_dump_json() + "\n")
+    append_lines(path, "".join(label.model_dump_json() + "\n" for label in labels))

@@ -50,6 +50,15 @@ Disclosure = Annotated[
     ),
 ]
 
+PushToHub = Annotated[
+    str | None,
+    typer.Option(
+        "--push-to-hub", metavar="ORG/NAME", help="Send the folder there, with HF_TOKEN; private."
+    ),
+]
+Public = Annotated[bool, typer.Option("--public", help="Push to a public repository.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be pushed, send nothing.")]
+
 
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command a flag for each field of the dataclass that it takes as its first argument.

@@ -37,7 +37,7 @@ from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.judging import judge_dialogue, missing_dialogue
-from aloe.benchmark.run import make_checker
+from aloe.benchmark.run import make_checker, open_player
 from aloe.benchmark.scores import Missing, ReplyScores
 from aloe.benchmark.suite_result import compute_suite
 from aloe.benchmark.swaps import assign_stand_ins
@@ -47,7 +47,7 @@ from aloe.config import Config, ModelConfig, load
 from aloe.errors import CallError
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
-from aloe.models.open import Model, closed_model, open_model
+from aloe.models.open import Model
 from aloe.schema import Tree
 
 PATIENCE = 3600.0
@@ -141,17 +141,12 @@ def aloe(
             name=suite,
         ),
         solver=dialogue(
-            planned, _opened(user or models.user.model, closed=by_rule), checker, config
+            planned, open_player(user or models.user.model, closed=by_rule), checker, config
         ),
         scorer=alignment(
-            planned, [_opened(name.strip(), closed=by_rule) for name in names], checker, seed
+            planned, [open_player(name.strip(), closed=by_rule) for name in names], checker, seed
         ),
     )
-
-
-def _opened(name: str, *, closed: bool) -> Model:
-    config = ModelConfig(model=name)
-    return closed_model(config, "rules play and judge") if closed else open_model(config)
 
 
 @solver

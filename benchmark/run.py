@@ -20,7 +20,7 @@ from aloe.benchmark.judging import RETRIED, judge_dialogue, missing_dialogue
 from aloe.benchmark.scores import Missing, ReplyScores, read_scores, write_scores
 from aloe.calls.event import Event, read_events
 from aloe.calls.log import CallLog
-from aloe.config import Config
+from aloe.config import Config, ModelConfig
 from aloe.files.journal import cut_torn_line
 from aloe.files.writing import replace_text
 from aloe.graphs.batch import RunProgress, finish_trees
@@ -30,7 +30,7 @@ from aloe.memory.cached_embedder import CachedEmbedder
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.run_folder import RunFolder, read_trees
-from aloe.models.open import Model
+from aloe.models.open import Model, closed_model, open_model
 from aloe.schema import Tree
 
 
@@ -54,6 +54,20 @@ class BenchProgress:
 def make_checker() -> DisclosureChecker:
     """Return a check that embeds every sentence of a run once."""
     return DisclosureChecker(CachedEmbedder(MiniLmEmbedder()))
+
+
+def open_player(name: str, *, closed: bool) -> Model:
+    """Return the model that a user or a judge speaks through.
+
+    Args:
+        name: model string.
+        closed: whether rules play and judge everybody, so that nobody may ask it.
+
+    Raises:
+        ConfigError: the string names no model.
+    """
+    config = ModelConfig(model=name)
+    return closed_model(config, "rules play and judge") if closed else open_model(config)
 
 
 async def run_condition(

@@ -78,19 +78,22 @@ class DialogueContext:
         """Return when the user of a dialogue tells something."""
         return dialogue.disclosure or self.user.config.disclosure
 
-    def speaker(self, dialogue: Dialogue, persona: Persona) -> Speaker:
-        """Return who plays the user: a rule where a program can check the wishes.
 
-        The rule speaks with the phrases that no training has heard, unless settings name others.
-        """
-        given = self.user.config
-        phrases = given.phrases or "test"
-        changes = {"disclosure": self.disclosure(dialogue), "phrases": phrases}
-        config = given.model_copy(update=changes)
-        if persona.preferences:
-            return RuleUser(config=config)
-        moods = (dialogue.mood,) if dialogue.mood else ()
-        return replace(self.user, moods=moods, config=config)
+def find_speaker(user: UserAgent, dialogue: Dialogue, persona: Persona) -> Speaker:
+    """Return who plays the user: a rule where a program can check the wishes.
+
+    The rule speaks with the phrases that no training has heard, unless settings name others.
+    """
+    given = user.config
+    changes = {
+        "disclosure": dialogue.disclosure or given.disclosure,
+        "phrases": given.phrases or "test",
+    }
+    config = given.model_copy(update=changes)
+    if persona.preferences:
+        return RuleUser(config=config)
+    moods = (dialogue.mood,) if dialogue.mood else ()
+    return replace(user, moods=moods, config=config)
 
 
 class DialogueInput(TypedDict):
@@ -109,18 +112,24 @@ class DialogueState(DialogueInput):
 Context = Runtime[DialogueContext]
 
 
-async def speak(state: DialogueState, runtime: Context) -> dict[str, Any]:
-    """Let the user write the next message."""
-    dialogue, path = state["dialogue"], state.get("said", [])
+async def write_message(dialogue: Dialogue, path: Turns, user: UserAgent) -> UserNode:
+    """Return the message of the user that follows `path`: as prescribed, or as the user speaks.
+
+    Raises:
+        CallError: a call failed for good.
+    """
     turn = len(path) // 2 + 1
     persona = dialogue.personas[turn - 1]
     if (text := dialogue.prescribed.get(turn)) is not None:
         parent = path[-1].id if path else None
-        node = UserNode.of(parent, text, tree=dialogue.id, turn=turn, agent=PRESCRIBED)
-    else:
-        speaker = runtime.context.speaker(dialogue, persona)
-        node = await speaker.speak(persona, dialogue.id, path)
-    return {"said": [node]}
+        return UserNode.of(parent, text, tree=dialogue.id, turn=turn, agent=PRESCRIBED)
+    return await find_speaker(user, dialogue, persona).speak(persona, dialogue.id, path)
+
+
+async def speak(state: DialogueState, runtime: Context) -> dict[str, Any]:
+    """Let the user write the next message."""
+    said = state.get("said", [])
+    return {"said": [await write_message(state["dialogue"], said, runtime.context.user)]}
 
 
 async def answer(state: DialogueState, runtime: Context) -> dict[str, Any]:

@@ -113,3 +113,14 @@ def test_one_of_two_assistants_keeps_what_it_is_told() -> None:
     assert last("Put the points in a list, please.").startswith("- ")
     assert last("I like an emoji in every reply.", "I want no emoji.") != two_assistants.LONG
     assert two_assistants.same([HumanMessage("I want no emoji.")], {}) == two_assistants.LONG
+
+
+def test_verls_reward_is_the_share_of_wishes_that_a_reply_keeps() -> None:
+    sys.path.append(str(EXAMPLES))
+    score = import_module("verl_reward").compute_score
+    wishes = json.dumps({"question": "asked", "contractions": "relaxed"})
+    assert score("aloe", "It's late. Do you agree?", wishes, {}) == 1.0
+    assert score("aloe", "<think>Do I?</think>It's late.", wishes) == 0.5
+    assert score("aloe", " ", wishes, extra_info=None) == 0.0
+    with pytest.raises(ValueError, match="no wishes"):
+        score("aloe", "Yes.", "{}")

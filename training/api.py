@@ -31,6 +31,7 @@ def to_dataset(
             `aloe` (the paper's layout); `aloe.training.export` says what the columns are.
         label: whose labels rows are made from: `judge`, `return` (see `aloe.relabel`), or `mixed`,
             which is by return where both replies were continued as deep, and else the judge's.
+            Labels by `people` are those of a run's folder, so `aloe export` alone has them.
         origin: whether to keep the columns that say where a row comes from.
 
     Raises:
@@ -40,6 +41,8 @@ def to_dataset(
     if row_format not in ROWS:
         raise ConfigError(f"row_format: '{row_format}' is none of {', '.join(ROWS)}")
     check_label(label)
+    if label == "people":
+        raise ConfigError("labels by people lie beside the trees of a run: use `aloe export`")
     trees = list(trees)
     check_relabelled(trees, label, "none of these trees")
     try:

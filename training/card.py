@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.files.writing import replace_text
+from aloe.models.hub import is_hub_name
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last
 from aloe.training.model_folder import Record
@@ -55,10 +56,19 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
 
 def _front_matter(record: Record, settings: dict[str, Any]) -> str:
     library = "peft" if settings["lora"] else "transformers"
+    base = _find_base(settings["model"])
     return (
-        f"---\nlibrary_name: {library}\nbase_model: {settings['model']}\n"
+        f"---\nlibrary_name: {library}\n{f'base_model: {base}{chr(10)}' if base else ''}"
         f"tags: [aloe, {record['method']}, preference-alignment]\n---\n"
     )
+
+
+def _find_base(model: str) -> str | None:
+    """Return the repository of the base; None if it is a path, for hubs refuse cards with one."""
+    name = model.removeprefix("local:")
+    if not is_hub_name(name) or Path(name).exists():
+        return None
+    return name.partition(":")[0]
 
 
 def _passport(data: Path) -> str:

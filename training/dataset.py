@@ -29,8 +29,9 @@ from aloe.memory.run_folder import read_trees
 from aloe.schema import SCHEMA_VERSION, Tree, digest
 from aloe.training.export import ROWS, ChatMessage, Format, Skipped
 from aloe.training.features import KINDS, fits
-from aloe.training.labels import Label, explain_missing, label_rows
+from aloe.training.labels import LOOKING_AHEAD, Label, explain_missing, label_rows
 from aloe.training.messages import UnfitError, read_prompt, read_reply, read_turns
+from aloe.training.people import read_people, take_people
 from aloe.wording import same_text
 
 Method = Literal["sft", "dpo", "kto", "reward", "grpo"]
@@ -211,7 +212,11 @@ def _from_trees(
     trees: Iterable[tuple[Place, Tree]], method: Method, skipped: Skipped, label: Label
 ) -> Iterator[Row]:
     make, labelled, place = label_rows(FORMAT[method], ROWS[FORMAT[method]], label), False, None
+    said = None
     for place, tree in trees:
+        if label == "people":
+            said = said or read_people(place.path)
+            tree = take_people(tree, said, skipped)
         labelled = labelled or any(verdict.by_return for verdict in tree.verdicts)
         if tree.schema_version != SCHEMA_VERSION:
             raise place.error(f"is of schema version {tree.schema_version}, not {SCHEMA_VERSION}")
@@ -220,7 +225,7 @@ def _from_trees(
                 yield {**_row(_present(columns), method), "place": place}
             except UnfitError as error:
                 raise place.error(str(error)) from None
-    if label != "judge" and place and not labelled:
+    if label in LOOKING_AHEAD and place and not labelled:
         raise ConfigError(explain_missing(str(place.path)))
 
 

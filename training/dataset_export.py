@@ -7,6 +7,7 @@ not good enough) is found before anything is written.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from aloe.errors import ConfigError
@@ -28,6 +29,8 @@ from aloe.training.export import (
 )
 from aloe.training.features import KINDS, Features, infer_features
 from aloe.training.labels import Label, check_relabelled, label_rows
+from aloe.training.layouts import LAYOUTS, RowFormat, find_format, keep_learnt_whole
+from aloe.training.people import read_people, take_people
 from aloe.training.release import (
     Split,
     choose_split,
@@ -38,6 +41,12 @@ from aloe.training.release import (
 )
 
 FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
+
+ORIGIN = tuple(name for name in Origin.__dataclass_fields__ if name != "nodes")
+"""The columns that say where a row comes from."""
+
+RESTRAINED = ("sft", "dpo", "kto", "rm", "step")
+"""Methods that can learn not to be personal."""
 
 OTHER_TYPES = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zip")
 """Endings by which nobody calls a folder, in any case."""
@@ -50,7 +59,8 @@ class ExportPlan:
     run: Path
     """A run folder, or a file of trees."""
     row_format: str
-    """One of `aloe.training.export`, or a custom exporter as `MODULE:FUNCTION`."""
+    """One of `aloe.training.export` or `aloe.training.layouts`, or a custom exporter as
+    `MODULE:FUNCTION`."""
     out: Path
     """A file by its ending, else a folder with a card."""
     label: Label = "judge"
@@ -66,6 +76,8 @@ class ExportPlan:
     least_accuracy: float | None = None
     """What the judge's passport must show at least, in [0, 1]; None: anything."""
     licence: str = "other"
+    restraint: float = 0.0
+    """Share in [0, 1) of the rows that teach not to be personal (`aloe.agents.restraint`)."""
 
     @property
     def to_file(self) -> bool:
@@ -78,18 +90,39 @@ class ExportPlan:
         return (self.run if self.run.is_dir() else self.run.parent) / "passport.json"
 
     @property
+    def chosen(self) -> RowFormat:
+        """What the format's name stands for."""
+        return find_format(self.row_format)
+
+    @property
     def known(self) -> Features:
         """Kinds of the columns, as far as they hold for any row."""
-        return KINDS if self.row_format in COLUMNS else {}
+        kinds = KINDS if self.chosen.method in COLUMNS else {}
+        if self.chosen.layout is None:
+            return kinds
+        origin = {name: kinds[name] for name in ORIGIN}
+        return {**origin, **self.chosen.layout.kinds}
+
+    @property
+    def settings(self) -> list[str]:
+        """What the trainer has to be told; nothing if that is TRL."""
+        layout = self.chosen.layout
+        file = self.out if self.to_file else self.out / f"train{self.suffix}"
+        return layout.explain(str(file)) if layout else []
+
+    @property
+    def suffix(self) -> str:
+        """Kind of the files in a folder."""
+        return self.chosen.layout.suffix if self.chosen.layout else ".jsonl"
 
     def shape(self, row: Row) -> Row:
         """Return the columns of a row that are written."""
-        if self.columns:
-            return take_all_columns(row)
-        return {
-            **take_trainer_columns(row, self.row_format),
-            **{role: row[role] for role in self.roles or ()},
-        }
+        method, layout = self.chosen.method, self.chosen.layout
+        notes = {role: row[role] for role in self.roles or ()}
+        if layout:
+            origin = {name: row[name] for name in ORIGIN if self.columns}
+            return {**origin, **layout.render(row), **notes}
+        return take_all_columns(row) if self.columns else take_trainer_columns(row, method) | notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +134,8 @@ class Exported:
     skipped: Skipped
     splits: dict[Split, int] | None
     """Rows by split; None for a file."""
+    restraint: int = 0
+    """Rows that teach not to be personal."""
 
 
 def export_trees(plan: ExportPlan) -> Exported:
@@ -111,13 +146,19 @@ def export_trees(plan: ExportPlan) -> Exported:
         StoreError: `out` cannot be written, or holds something else than a dataset.
     """
     _check_out(plan)
-    make = label_rows(plan.row_format, find_exporter(plan.row_format), plan.label)
+    method, layout = plan.chosen.method, plan.chosen.layout
+    make = label_rows(method, find_exporter(method), plan.label)
+    if layout and layout.whole:
+        make = keep_learnt_whole(make)
+    skipped: Skipped = Counter()
     trees = list(read_trees(plan.run))
+    if plan.label == "people":
+        said = read_people(plan.run)
+        trees = [take_people(tree, said, skipped) for tree in trees]
     check_relabelled(trees, plan.label, str(plan.run))
     _check_notes(trees, plan.roles or ())
     if plan.least_accuracy is not None:
         _check_judge(plan.passport, plan.least_accuracy)
-    skipped: Skipped = Counter()
     found = [
         {**row, **collect_notes(tree, row, plan.roles or ())}
         for tree in trees
@@ -126,10 +167,40 @@ def export_trees(plan: ExportPlan) -> Exported:
     rows = [row for row in found if (row["margin"] or 0.0) >= plan.min_margin]
     if len(rows) < len(found):
         skipped["below the margin"] = len(found) - len(rows)
+    rows += (added := _teach_restraint(plan, trees, len(rows)))
+    splits = None
     if plan.to_file:
         write_rows(plan.out, [plan.shape(row) for row in rows], plan.known)
-        return Exported(rows=rows, skipped=skipped, splits=None)
-    return Exported(rows=rows, skipped=skipped, splits=_write_splits(plan, trees, rows, skipped))
+    else:
+        splits = _write_splits(plan, trees, rows, skipped, len(added))
+    return Exported(rows=rows, skipped=skipped, splits=splits, restraint=len(added))
+
+
+def _teach_restraint(plan: ExportPlan, trees: Sequence[Tree], count: int) -> list[Row]:
+    """Return the rows that make up `plan.restraint` of all, beside `count` others.
+
+    Raises:
+        ConfigError: the trees give fewer.
+    """
+    if not plan.restraint:
+        return []
+    from aloe.agents.restraint import make_restraint
+
+    wanted = round(count * plan.restraint / (1 - plan.restraint))
+    make = ROWS[plan.chosen.method]  # type: ignore[index]
+    found = (
+        {**row, **dict.fromkeys(plan.roles or ())}
+        for tree in make_restraint(trees)
+        for row in make(tree, Counter())
+    )
+    rows = list(islice(found, wanted))
+    if len(rows) < wanted:
+        most = len(rows) / max(1, len(rows) + count)
+        raise ConfigError(
+            f"--restraint {plan.restraint}: beside {count} rows that takes {wanted} more, and "
+            f"these trees give {len(rows)}: at most {most:.2f}"
+        )
+    return rows
 
 
 def find_exporter(name: str) -> Rows:
@@ -142,7 +213,7 @@ def find_exporter(name: str) -> Rows:
         return ours
     installed = [point.name for point in entry_points("exporters")]
     if ":" not in name and name not in installed:
-        known = ", ".join([*ROWS, *installed])
+        known = ", ".join([*ROWS, *LAYOUTS, *installed])
         raise ConfigError(f"--format: '{name}' is none of {known}, MODULE:FUNCTION")
     make = wrap_exporter(load_plugin("exporters", name))
 
@@ -157,7 +228,11 @@ def find_exporter(name: str) -> Rows:
 
 
 def _write_splits(
-    plan: ExportPlan, trees: Sequence[Tree], rows: Sequence[Row], skipped: Skipped
+    plan: ExportPlan,
+    trees: Sequence[Tree],
+    rows: Sequence[Row],
+    skipped: Skipped,
+    restraint: int,
 ) -> dict[Split, int]:
     if not rows:
         left = f"; left out: {format_counts(skipped)}" if skipped else ""
@@ -165,24 +240,34 @@ def _write_splits(
     sides: dict[Split, list[Row]] = {"train": [], "test": []}
     for row in rows:
         sides[choose_split(row["persona"], plan.test_share)].append(row)
+    features = infer_features(map(plan.shape, rows), plan.known)
+    layout = plan.chosen.layout
     card = render_dataset_card(
         trees,
         sides,
         skipped,
         plan.row_format,
         label=plan.label,
-        features=infer_features(map(plan.shape, rows), plan.known),
+        features=features,
+        suffix=plan.suffix,
+        settings=layout.explain(f"train{plan.suffix}") if layout else (),
+        restraint=restraint,
         passport=plan.passport.read_text(encoding="utf-8") if plan.passport.exists() else None,
         licence=plan.licence,
     )
-    return write_folder(
-        plan.out, {s: list(map(plan.shape, held)) for s, held in sides.items()}, card
-    )
+    shaped = {split: list(map(plan.shape, held)) for split, held in sides.items()}
+    return write_folder(plan.out, shaped, card, plan.suffix, features)
 
 
 def _check_out(plan: ExportPlan) -> None:
     """Make sure that `out` is what its name says, and not what is read."""
     out, run, types = plan.out, plan.run, ", ".join(FILE_TYPES)
+    layout = plan.chosen.layout
+    if layout and plan.to_file and layout.suffix not in (".jsonl", out.suffix):
+        raise ConfigError(f"--out {out}: {plan.row_format} is read from {layout.suffix} files only")
+    if plan.restraint and (plan.chosen.method not in RESTRAINED or (layout and layout.whole)):
+        raise ConfigError(f"--restraint: {plan.row_format} has no place for it; it teaches a reply "
+                          f"after a history, in {', '.join(RESTRAINED)}")  # fmt: skip
     if plan.to_file and plan.test_share:
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
     if out.resolve() in (run.resolve(), (run / "trees.jsonl").resolve()):

@@ -1,5 +1,7 @@
 """Which label rows are made from: the judge's, that by return (`aloe.memory.returns`), or both.
 
+Labels by people (`aloe.training.people`) are verdicts already when rows are made from them.
+
 An exporter reads verdicts. To make rows from labels by return it is given the same tree with other
 verdicts, so every format has them, and so has every custom exporter. Three formats hold more of a
 return than who won: SFT rows follow the path of highest return, a step's reward is its return, and
@@ -20,8 +22,9 @@ from aloe.label_agreement import LabelAgreement
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
 
-Label = Literal["judge", "return", "mixed"]
-LABELS: tuple[Label, ...] = ("judge", "return", "mixed")
+Label = Literal["judge", "return", "mixed", "people"]
+LABELS: tuple[Label, ...] = ("judge", "return", "mixed", "people")
+LOOKING_AHEAD: tuple[Label, ...] = ("return", "mixed")
 
 BY_BOTH = "by return where both replies were continued as deep, and else the judge's"
 
@@ -52,7 +55,7 @@ def label_rows(row_format: str, make: Rows, label: Label) -> Rows:
         make: what makes the rows from the verdicts of a tree.
         label: whose label.
     """
-    if label == "judge":
+    if label not in LOOKING_AHEAD:
         return make
     ours: dict[str, Rows] = {"sft": _sft_rows, "step": _step_rows, "grpo": _grpo_rows}
     by_return = ours.get(row_format) or _by_return(make)
@@ -72,7 +75,7 @@ def check_relabelled(trees: Iterable[Tree], label: Label, where: str) -> None:
     Raises:
         ConfigError: none of their comparisons has.
     """
-    if label != "judge" and not any(v.by_return for tree in trees for v in tree.verdicts):
+    if label in LOOKING_AHEAD and not any(v.by_return for tree in trees for v in tree.verdicts):
         raise ConfigError(explain_missing(where))
 
 
@@ -83,6 +86,10 @@ def explain_missing(where: str) -> str:
 
 def render_agreement(trees: Iterable[Tree], label: Label) -> str:
     """Return a dataset card's section, in Markdown, on where its labels come from."""
+    if label == "people":
+        return (
+            "What is preferred is what most of the people preferred who labelled a pair, blind.\n"
+        )
     found = LabelAgreement()
     for tree in trees:
         found.add(tree)

@@ -57,6 +57,16 @@ class ModelFolder:
                 )
         return there if there.get("finished") else None
 
+    def check_finished(self) -> None:
+        """Make sure that a training here, if there is any, has come to its end.
+
+        Raises:
+            ConfigError: it has not.
+            StoreError: its record is broken.
+        """
+        if self.file.exists() and not self._there().get("finished"):
+            raise ConfigError(f"{self.path} holds a training that is not finished; resume it first")
+
     def _there(self) -> Record:
         try:
             found = json.loads(self.file.read_text(encoding="utf-8"))

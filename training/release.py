@@ -26,10 +26,18 @@ Split = Literal["train", "test"]
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 
+SUFFIXES = (".jsonl", ".parquet")
+"""Of the files of a folder."""
+
 SIMULATED = (
     "Users, assistants and judge are language\nmodels; no human took part, and no label here is a "
     "human's."
 )
+RESTRAINT = """
+{} rows teach not to be personal: a message that has nothing to do with the user, and of two replies
+the one that drags in what the user said loses. A program made them.
+"""
+BY_PEOPLE = "Users and assistants are language\nmodels; people said which reply is better."
 IMPORTED = "Some were imported, so it is not known\nhere who spoke in them and who judged."
 """What a card says of who made the data; some trees name no models (see `aloe trees import`)."""
 
@@ -69,25 +77,39 @@ def write_rows(path: Path, rows: Sequence[Row], known: Features | None = None) -
     replace_bytes(path, data.getvalue())
 
 
-def write_folder(out: Path, rows: Mapping[Split, Sequence[Row]], card: str) -> dict[Split, int]:
+def write_folder(
+    out: Path,
+    rows: Mapping[Split, Sequence[Row]],
+    card: str,
+    suffix: str = ".jsonl",
+    known: Features | None = None,
+) -> dict[Split, int]:
     """Write one file a split and the card; return the number of rows by split.
 
-    A split that an earlier export left there and that has no rows now is removed.
+    Files of splits that an earlier export left there and that are not written now are removed.
+
+    Args:
+        out: the folder.
+        rows: what is to be written, by split.
+        card: its README.md.
+        suffix: kind of the files, `.jsonl` or `.parquet`.
+        known: what the columns hold, over all splits.
 
     Raises:
         StoreError: the folder holds other things than a dataset, or cannot be written.
     """
     held_there = {file.name for file in out.iterdir()} if out.is_dir() else set()
-    if strange := held_there - {"README.md", "train.jsonl", "test.jsonl"}:
+    ours = {f"{split}{kind}" for split in SPLITS for kind in SUFFIXES}
+    if strange := held_there - {"README.md", *ours}:
         raise StoreError(f"{out} holds {min(strange)}, so it is not a dataset; name another folder")
     by_split: dict[Split, Sequence[Row]] = {split: rows.get(split, ()) for split in SPLITS}
+    written = {f"{split}{suffix}" for split, held in by_split.items() if held}
     for split, held in by_split.items():
         if held:
-            write_rows(out / f"{split}.jsonl", held)
+            write_rows(out / f"{split}{suffix}", held, known)
     replace_text(out / "README.md", card)
-    for split, held in by_split.items():
-        if not held:
-            (out / f"{split}.jsonl").unlink(missing_ok=True)
+    for name in ours - written:
+        (out / name).unlink(missing_ok=True)
     return {split: len(held) for split, held in by_split.items()}
 
 
@@ -101,6 +123,9 @@ def render_dataset_card(
     features: Features,
     passport: str | None,
     licence: str,
+    suffix: str = ".jsonl",
+    settings: Sequence[str] = (),
+    restraint: int = 0,
 ) -> str:
     """Return the card as Markdown with the front matter of the Hub.
 
@@ -113,9 +138,12 @@ def render_dataset_card(
         features: what the columns that are written hold.
         passport: the judge's passport as JSON text; None if the run has none.
         licence: identifier for the front matter.
+        suffix: kind of the files.
+        settings: what the trainer has to be told to read them, line by line.
+        restraint: how many rows teach not to be personal.
     """
     files = "".join(
-        f"      - {{split: {split}, path: {split}.jsonl}}\n" for split in rows if rows[split]
+        f"      - {{split: {split}, path: {split}{suffix}}}\n" for split in rows if rows[split]
     )
     prompts = [row.get("prompt", ()) for held in rows.values() for row in held]
     lengths = [sum(len(message["content"]) for message in prompt) for prompt in prompts]
@@ -123,6 +151,8 @@ def render_dataset_card(
     models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.models.items())
     models.update({"not known": known.count(False)} if not all(known) else {})
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
+    told = "\n".join(["## Settings\n", "```", *settings, "```", "", ""]) if settings else ""
+    made = BY_PEOPLE if label == "people" else SIMULATED
     judged = f"```json\n{passport.strip()}\n```" if passport else "The run has no judge passport."
     return f"""---
 license: {licence}
@@ -135,19 +165,19 @@ configs:
 
 # {row_format} rows from conversation trees
 
-Made with aloe from {len(trees)} conversation trees. {SIMULATED if all(known) else IMPORTED}
+Made with aloe from {len(trees)} conversation trees. {made if all(known) else IMPORTED}
 
 | split | rows | personas |
 |---|---|---|
 {"".join(f"| {split} | {len(held)} | {personas[split]} |{chr(10)}" for split, held in rows.items())}
 No persona is in both splits. Left out: {format_counts(skipped) or "nothing"}.
 
-## Models
+{told}## Models
 
 {"".join(f"- {name} ({count} trees){chr(10)}" for name, count in sorted(models.items()))}
 ## Labels
 
-{render_agreement(trees, label)}
+{render_agreement(trees, label)}{RESTRAINT.format(restraint) if restraint else ""}
 ## Judge
 
 {judged}

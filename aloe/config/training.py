@@ -32,9 +32,10 @@ class TrainingConfig(Settings):
     """Longest conversation in tokens; a longer one is an error. None: the model's own limit."""
     thoughts: Literal["masked", "trained"] = "masked"
     """Whether what stands before an answer as thoughts, an empty block included, is learnt too."""
-    label: Literal["judge", "return", "mixed"] = "judge"
-    """Whose labels of trees are learnt: the judge's, those by return (`aloe relabel`), or those by
-    return where both replies were continued as deep, and else the judge's."""
+    label: Literal["judge", "return", "mixed", "people"] = "judge"
+    """Whose labels of trees are learnt: the judge's, those by return (`aloe relabel`), those by
+    return where both replies were continued as deep, and else the judge's, or those of people
+    (`aloe label`)."""
     weighted: bool = False
     """Whether DPO pairs are weighted by the judge's agreement, over the pairs sharing their
     prompt."""

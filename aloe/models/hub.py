@@ -136,15 +136,23 @@ def _missing(repo: str, quant: str | None, files: Sequence[str]) -> str:
 
 
 def _download(api: "HfApi", repo: str, file: HubFile) -> Path:
-    from huggingface_hub import utils
-
-    say(f"downloading {file.name} of {repo}, {_size(file.size)}, into the hub's cache")
-    bars: Any = utils
-    (bars.enable_progress_bars if stderr().is_terminal else bars.disable_progress_bars)()
+    say(f"downloading {file.name} of {repo}, {format_size(file.size)}, into the hub's cache")
+    choose_bars()
     return Path(api.hf_hub_download(repo, file.name, revision=file.revision))
 
 
-def _size(count: int) -> str:
+def choose_bars() -> None:
+    """Let the hub's client show its progress on a terminal, and nowhere else."""
+    from huggingface_hub import utils
+
+    bars: Any = utils
+    (bars.enable_progress_bars if stderr().is_terminal else bars.disable_progress_bars)()
+
+
+def format_size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    if count < 1e6:
+        return f"{count / 1e3:,.1f} kB"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
 
 

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +12,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aloe.console import finish, show, stderr
-from aloe.errors import InputError
-from aloe.options import ConfigFile, Json, Seed
+from aloe.console import finish, say, show, stderr
+from aloe.errors import ConfigError, InputError
+from aloe.options import ConfigFile, Json, Seed, with_flags
 
 if TYPE_CHECKING:
     from aloe.benchmark.labelling import ReplyPair
@@ -24,19 +25,38 @@ ANSWERS: "dict[str, Answer]" = {"t": "tie", "=": "tie", "s": "skip"}
 """Keys that mean the same whatever is shown first."""
 
 
-def label(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")],
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """The flags of `aloe label`."""
+
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")]
     count: Annotated[
         int, typer.Option("--count", min=0, help="Number of pairs; 0 only shows the agreement.")
-    ] = 50,
+    ] = 50
     rater: Annotated[
         str,
         typer.Option("--rater", metavar="NAME", help="Who labels; all get the same pairs."),
-    ] = "me",
-    seed: Seed = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> None:
+    ] = "me"
+    tool: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="argilla|label-studio", help="Write the pairs for this tool instead."
+        ),
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.json", help="Where to write them.")
+    ] = None
+    answers: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE.json", help="Take the labels of its export."),
+    ] = None
+    seed: Seed = None
+    config: ConfigFile = None
+    as_json: Json = False
+
+
+@with_flags
+def label(options: LabelOptions) -> None:
     """Say which of two replies is better, without seeing who wrote them or what the judge said.
 
     Pairs are sampled evenly over turns and over the judge's outcomes. Each answer is saved to
@@ -44,28 +64,34 @@ def label(
     agreement with the judge is shown and, if DIR has a judge passport, added to it. Keys can also
     come from a pipe.
 
+    Others can label in Argilla or Label Studio: --to writes the pairs for it, --from takes the
+    labels from what it exports.
+
     Example: `aloe label runs/first --count 30`
     """
     from aloe import config as settings
-    from aloe.benchmark.labelling import by_turn, compare, list_pairs, sample_pairs
+    from aloe.benchmark.labelling import list_pairs, sample_pairs
     from aloe.memory.run_folder import RunFolder, read_trees
 
+    run = options.run
     if not run.is_dir():
         raise InputError(run, "name a run folder: labels are kept beside its trees")
     own = RunFolder(run).config
-    resolved = settings.load(config or (own if own.exists() else None), {"seed": seed})
+    file = options.config or (own if own.exists() else None)
+    resolved = settings.load(file, {"seed": options.seed})
     found = list(list_pairs(read_trees(run)))
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
-    sheet = _Sheet(run / "labels.jsonl", rater)
-    if count:
-        _ask(sheet, sample_pairs(found, count, resolved.seed))
-    verdicts = {pair.id: pair.verdict for pair in found}
-    agreement = compare(sheet.labels, verdicts)
-    show(_summary(agreement, by_turn(sheet.labels, found)), as_json=as_json)
-    passport = _enter(run / "passport.json", agreement)
-    result = {"labels": str(sheet.path), "passport": passport, **agreement.model_dump(mode="json")}
-    finish(result, as_json=as_json)
+    wanted = sample_pairs(found, options.count, resolved.seed)
+    if options.tool or options.out:
+        _send(options.tool, wanted, options.out, as_json=options.as_json)
+        return
+    sheet = _Sheet(run / "labels.jsonl", options.rater)
+    if options.answers:
+        _take(sheet, options.answers, found)
+    elif options.count:
+        _ask(sheet, wanted)
+    _compare(sheet, found, run / "passport.json", as_json=options.as_json)
 
 
 class _Sheet:
@@ -84,11 +110,34 @@ class _Sheet:
         """Return the pairs that this person is done with."""
         return {label.pair for label in self.labels if label.rater == self.rater}
 
-    def add(self, label: "Label") -> None:
-        from aloe.labels import append_label, latest
+    def add(self, *labels: "Label") -> None:
+        from aloe.labels import append_labels, latest
 
-        append_label(self.path, label)
-        self.labels = latest([*self.labels, label])
+        append_labels(self.path, labels)
+        self.labels = latest([*self.labels, *labels])
+
+
+def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_json: bool) -> None:
+    """Write pairs for another tool."""
+    from aloe.benchmark.annotation import TOOLS, write_tasks
+
+    named = next((each for each in TOOLS if each == tool), None)
+    if named is None or out is None:
+        raise ConfigError(f"--to needs {' or '.join(TOOLS)}, and --out a file to write")
+    count, beside = write_tasks(named, pairs, out)
+    show(Text(f"{out}: {count} pairs for {tool}, shown by {beside}"), as_json=as_json, lines=True)
+    finish({"out": str(out), "pairs": count, "shown_by": str(beside)}, as_json=as_json)
+
+
+def _take(sheet: _Sheet, answers: Path, found: "list[ReplyPair]") -> None:
+    """Take the labels from an export of another tool."""
+    from aloe.benchmark.annotation import read_answers, select_new
+
+    given = read_answers(answers, found)
+    new = select_new(given, sheet.labels)
+    if new:
+        sheet.add(*new)
+    say(f"{answers}: {len(given)} labels, {len(new)} of them new")
 
 
 def _ask(sheet: _Sheet, wanted: "list[ReplyPair]") -> None:
@@ -154,6 +203,17 @@ def _keys() -> Iterator[str]:
         yield character.lower()
     while True:
         yield "q"
+
+
+def _compare(sheet: _Sheet, found: "list[ReplyPair]", passport: Path, *, as_json: bool) -> None:
+    """Show how the labels agree with the judge, and end the command."""
+    from aloe.benchmark.labelling import by_turn, compare
+
+    agreement = compare(sheet.labels, {pair.id: pair.verdict for pair in found})
+    show(_summary(agreement, by_turn(sheet.labels, found)), as_json=as_json)
+    entered = _enter(passport, agreement)
+    result = {"labels": str(sheet.path), "passport": entered, **agreement.model_dump(mode="json")}
+    finish(result, as_json=as_json)
 
 
 def _enter(path: Path, agreement: "PeopleAgreement") -> str | None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.options import Json, with_flags
+from aloe.options import DryRun, Json, Public, PushToHub, with_flags
 
 if TYPE_CHECKING:
     from aloe.training.export import Row
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 FORMATS = ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe")
 """Those of `aloe.training.export`, which is not loaded to show them."""
+
+
+def complete_format() -> list[str]:
+    """Return the formats that a shell offers."""
+    from aloe.training.layouts import LAYOUTS
+
+    return [*FORMATS, *LAYOUTS]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +36,9 @@ class ExportOptions:
         typer.Option(
             "--format",
             metavar="|".join(FORMATS),
-            help="Which trainer's rows; or MODULE:FUNCTION, a custom exporter.",
-            autocompletion=lambda: list(FORMATS),
+            help="Rows for TRL; for others with their name before it, as in llamafactory-dpo "
+            "(messages, sharegpt, axolotl, openrlhf, verl); or MODULE:FUNCTION.",
+            autocompletion=complete_format,
         ),
     ]
     out: Annotated[
@@ -42,8 +51,8 @@ class ExportOptions:
         str,
         typer.Option(
             "--label",
-            metavar="judge|return|mixed",
-            help="Whose labels: the judge's, or those of `aloe relabel`.",
+            metavar="judge|return|mixed|people",
+            help="Whose labels: the judge's, those of `aloe relabel`, or those of `aloe label`.",
         ),
     ] = "judge"
     columns: Annotated[
@@ -75,22 +84,36 @@ class ExportOptions:
             help="Refuse if the run's judge passport shows less, or there is none.",
         ),
     ] = None
+    restraint: Annotated[
+        float,
+        typer.Option(
+            "--restraint",
+            metavar="SHARE",
+            min=0,
+            max=0.9,
+            help="Share of rows that teach not to be personal where it is out of place.",
+        ),
+    ] = 0.0
     licence: Annotated[
         str, typer.Option("--licence", help="Licence of the data, for the card.")
     ] = "other"
+    push_to_hub: PushToHub = None
+    public: Public = False
+    dry_run: DryRun = False
     as_json: Json = False
 
 
 @with_flags
 def export(options: ExportOptions) -> None:
-    """Turn trees into rows that TRL loads directly.
+    """Turn trees into rows that TRL or another trainer loads directly.
 
     The prompt is what the deployed assistant would see: no hints, no instructions. Ties,
     abstentions, and empty and truncated replies are left out and counted.
 
     Example: `aloe export runs/first --format dpo --out dpo.jsonl`
     """
-    from aloe.training.dataset_export import ExportPlan, export_trees
+    from aloe.training.commands.push import plan_push, push_or_show
+    from aloe.training.dataset_export import FILE_TYPES, ExportPlan, export_trees
     from aloe.training.labels import check_label
     from aloe.training.preflight import make_token_counter
     from aloe.training.release import format_counts
@@ -98,11 +121,16 @@ def export(options: ExportOptions) -> None:
     if options.tokenizer and options.row_format == "aloe":
         raise ConfigError("the aloe format has no prompts to count; leave out --tokenizer")
     check_label(options.label)
+    push = plan_push(options.push_to_hub, "dataset", public=options.public, dry_run=options.dry_run)
+    if push and options.out.name.endswith(FILE_TYPES):
+        raise ConfigError("--push-to-hub needs a folder with a card: give --out a folder's name")
     count = make_token_counter(options.tokenizer) if options.tokenizer else None
     plan = ExportPlan(**{each.name: getattr(options, each.name) for each in fields(ExportPlan)})
     done = export_trees(plan)
     left_out = dict(done.skipped)
     result: dict[str, Any] = {"out": str(plan.out), "rows": len(done.rows), "left_out": left_out}
+    if options.restraint:
+        result["restraint"] = done.restraint
     if done.splits is not None:
         result["splits"] = done.splits
     show(
@@ -110,9 +138,14 @@ def export(options: ExportOptions) -> None:
         f"{format_counts(left_out) or 'none'}",
         as_json=options.as_json,
     )
+    if plan.settings:
+        result["settings"] = plan.settings
+        show(Text("\n".join(plan.settings)), as_json=options.as_json, lines=True)
     if count:
         length = options.max_length
         result["preflight"] = _preflight(done.rows, count, length, as_json=options.as_json)
+    if push:
+        result |= push_or_show(plan.out, push, dry_run=options.dry_run, as_json=options.as_json)
     finish(result, as_json=options.as_json)
 
 

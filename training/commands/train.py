@@ -8,7 +8,17 @@ import typer
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.options import ConfigFile, Disclosure, Json, Quiet, Seed, with_flags
+from aloe.options import (
+    ConfigFile,
+    Disclosure,
+    DryRun,
+    Json,
+    Public,
+    PushToHub,
+    Quiet,
+    Seed,
+    with_flags,
+)
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
@@ -46,8 +56,8 @@ class TrainOptions:
         str | None,
         typer.Option(
             "--label",
-            metavar="judge|return|mixed",
-            help="Whose labels of trees: see `aloe relabel`.",
+            metavar="judge|return|mixed|people",
+            help="Whose labels of trees: see `aloe relabel` and `aloe label`.",
         ),
     ] = None
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of adapters.")] = (
@@ -64,6 +74,8 @@ class TrainOptions:
         str, typer.Option("--report-to", help="trackio, wandb or tensorboard, if installed.")
     ] = "none"
     seed: Seed = None
+    push_to_hub: PushToHub = None
+    public: Public = False
     config: ConfigFile = None
     as_json: Json = False
     quiet: Quiet = False
@@ -190,6 +202,29 @@ def merge(
     finish({"out": str(out), "files": files}, as_json=as_json)
 
 
+@app.command("push")
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a trained model.")],
+    repo: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Repository on the hub.")],
+    public: Public = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Send a trained model with its card to the hub, with the token in HF_TOKEN.
+
+    Checkpoints stay here. What has arrived is not sent again.
+
+    Example: `aloe train push runs/first/models/dpo me/aloe-dpo --dry-run`
+    """
+    from aloe.training.commands.push import plan_push, push_or_show
+    from aloe.training.model_folder import ModelFolder
+
+    ModelFolder(folder).check_finished()
+    planned = plan_push(repo, "model", public=public, dry_run=dry_run)
+    assert planned
+    finish(push_or_show(folder, planned, dry_run=dry_run, as_json=as_json), as_json=as_json)
+
+
 def _after_sft(out: Path, start: Path | None, *, from_base: bool) -> Path | None:
     """Return the checkpoint that DPO starts from: as named, else SFT's; None for the base."""
     if start and from_base:
@@ -206,8 +241,10 @@ def _after_sft(out: Path, start: Path | None, *, from_base: bool) -> Path | None
 
 def _train(method: "Method", options: TrainOptions, settings: "Config", start: Path | None) -> None:
     """Train, from the checkpoint `start` or else from the base."""
+    from aloe.training.commands.push import plan_push, push_or_show
     from aloe.training.plan import make_plan
 
+    pushed = plan_push(options.push_to_hub, "model", public=options.public)
     plan = make_plan(
         method, settings, options.data, options.out, start, options.model, options.report_to
     )
@@ -224,4 +261,7 @@ def _train(method: "Method", options: TrainOptions, settings: "Config", start: P
     if not main:
         return
     show(summarise(options.out, record), as_json=options.as_json)
-    finish({"out": str(options.out), **record}, as_json=options.as_json)
+    result = {"out": str(options.out), **record}
+    if pushed:
+        result |= push_or_show(options.out, pushed, dry_run=False, as_json=options.as_json)
+    finish(result, as_json=options.as_json)

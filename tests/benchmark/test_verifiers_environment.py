@@ -1,0 +1,71 @@
+"""Our users as an environment of verifiers: the rewards are those of the benchmark."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from conftest import ROOT
+
+from aloe.benchmark.cases import Case, load_cases
+from aloe.memory.verifiable.scoring import measure_satisfaction
+
+pytestmark = pytest.mark.skipif(
+    not find_spec("verifiers"), reason="needs the extra: pip install 'aloe-align[verifiers]'"
+)
+
+
+def write_cases(path: Path) -> list[Case]:
+    cases = [case.model_copy(update={"turns": 3}) for case in load_cases("verifiable")[:2]]
+    path.write_text("".join(each.model_dump_json(exclude={"id"}) + "\n" for each in cases))
+    return cases
+
+
+@pytest.mark.slow
+def test_users_reward_as_in_the_benchmark_and_failures_reward_nothing(tmp_path: Path) -> None:
+    cases = write_cases(tmp_path / "cases.jsonl")
+    ran = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "tests" / "verified.py",
+            tmp_path / "cases.jsonl",
+            tmp_path / "out",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found = json.loads(ran.stdout.splitlines()[-1])
+    for at, case in enumerate(cases):
+        held = found["rules"][at]
+        assert [text for role, text in held["said"] if role == "assistant"] == found["replies"]
+        assert [role for role, _ in held["said"]] == ["user", "assistant"] * 3
+        wishes = case.persona.preferences
+        levels = [measure_satisfaction(wishes, text) for text in found["replies"]]
+        assert held["rewards"] == {"rules": pytest.approx(fmean(levels))}
+        discounted = fmean(levels, (1, 0.9, 0.81))
+        assert discounted != pytest.approx(fmean(levels))
+        assert found["return"][at]["rewards"] == {"return": pytest.approx(discounted)}
+        assert found["judge"][at]["rewards"] == {"judge": 0.75}
+        assert held["metrics"]["turns"] == 3
+        assert found["silent"][at]["rewards"] == {"rules": 0.0}
+        assert found["silent"][at]["ok"]
+    assert found["asked"] == 2 * 3  # every reply is rated once; rules ask no judge
+    for name, words in (("unreadable", "no reply has a readable rating"), ("broken", "400")):
+        for held in found[name]:
+            assert (held["ok"], held["rewards"]) == (False, {})
+            assert words in held["errors"][0]
+    rules, suite, reward = found["refused"]
+    assert "whose wishes a program can check" in rules
+    assert "aloe-1000" in suite
+    assert "reward" in reward
+    assert "'rules', 'judge' or 'return'" in reward
+    traces = (tmp_path / "out" / "a" / "traces.jsonl").read_text().splitlines()
+    assert len(traces) == 2

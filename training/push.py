@@ -1,0 +1,156 @@
+"""Folders to the hub: an exported data set or a trained model, each with its card.
+
+Private unless asked otherwise, and never into a repository that is public already. The token is
+taken from the environment only, so that none is ever in settings, logs or shell histories. Sending
+is the hub client's: what has arrived is not sent again, so the same command goes on where one was
+broken off.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from aloe.errors import ConfigError, ModelError
+from aloe.models.hub import TIMEOUT, choose_bars, is_hub_name
+from aloe.secrets import redact
+from aloe.training.release import SPLITS, SUFFIXES
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+TOKEN = "HF_TOKEN"
+"""Variable that the token is taken from."""
+
+KEPT_HERE = (".*", "checkpoints/*", "training_args.bin")
+"""What stays: hidden files, the way back of a training, and a pickle that names this machine."""
+
+STALE = [f"{split}{suffix}" for split in SPLITS for suffix in SUFFIXES]
+"""What an earlier export may have left in the repository: a persona of its test split could be in
+the train split now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """Where a folder is to go."""
+
+    repo: str
+    """As `OWNER/NAME`."""
+    kind: Literal["dataset", "model"]
+    public: bool = False
+
+    def __post_init__(self) -> None:
+        if not is_hub_name(self.repo) or ":" in self.repo:
+            raise ConfigError(f"--push-to-hub: '{self.repo}' is no repository; give it as ORG/NAME")
+
+    @property
+    def visibility(self) -> str:
+        """`public` or `private`."""
+        return "public" if self.public else "private"
+
+
+def list_files(folder: Path) -> dict[str, int]:
+    """Return what would be sent of a folder: size in bytes by path, in order.
+
+    Raises:
+        ConfigError: it has no card, so it is neither an exported data set nor a trained model.
+    """
+    if not (folder / "README.md").is_file():
+        raise ConfigError(f"{folder} has no README.md, so it is no data set or model with a card")
+    files = sorted(each for each in folder.rglob("*") if each.is_file())
+    names = {each.relative_to(folder).as_posix(): each.stat().st_size for each in files}
+    return {
+        name: size
+        for name, size in names.items()
+        if not any(fnmatch(name, kept) for kept in KEPT_HERE) and "/." not in name
+    }
+
+
+def check_push(push: Push, environment: Mapping[str, str] = os.environ) -> None:
+    """Make sure, before any work is done, that the hub knows who pushes.
+
+    Raises:
+        ConfigError: there is no token, or the hub does not take it.
+        ModelError: the hub cannot be reached.
+    """
+    with _explained(push):
+        _api(environment).whoami()
+
+
+def push_folder(folder: Path, push: Push, environment: Mapping[str, str] = os.environ) -> str:
+    """Send a folder; return its address.
+
+    Raises:
+        ConfigError: there is no token, it may not write there, or the repository is public and
+            that was not asked for.
+        ModelError: the hub cannot be reached, or refuses what is sent.
+    """
+    files = list(list_files(folder))
+    with _explained(push):
+        api = _api(environment)
+        address = api.create_repo(
+            push.repo, repo_type=push.kind, private=not push.public, exist_ok=True
+        )
+        info: Any = api.repo_info(push.repo, repo_type=push.kind, timeout=TIMEOUT)
+        if not (push.public or info.private):
+            raise ConfigError(
+                f"{push.repo} is public; say --public to push there, or name another repository"
+            )
+        choose_bars()
+        api.upload_folder(
+            repo_id=push.repo,
+            repo_type=push.kind,
+            folder_path=folder,
+            allow_patterns=files,
+            delete_patterns=STALE if push.kind == "dataset" else None,
+            commit_message="Upload with aloe",
+        )
+    return str(address)
+
+
+def _api(environment: Mapping[str, str]) -> "HfApi":
+    """Return a client with the token of the environment."""
+    from huggingface_hub import HfApi, constants
+
+    token = environment.get(TOKEN, "").strip()
+    if not token:
+        raise ConfigError(f"no token to push with: make one that may write, and set {TOKEN}")
+    if constants.HF_HUB_OFFLINE:
+        raise ModelError(
+            "HF_HUB_OFFLINE forbids to push; unset it, or see what would go: --dry-run"
+        )
+    return HfApi(endpoint=environment.get("HF_ENDPOINT") or None, token=token)
+
+
+@contextmanager
+def _explained(push: Push) -> Iterator[None]:
+    """Turn what the hub's client raises into one of our errors."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
+    except (ConfigError, ModelError):
+        raise
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        if status == 401:
+            raise ConfigError(f"the hub does not know the token in {TOKEN} (401)") from None
+        if status in (403, 404):
+            raise ConfigError(
+                f"the token in {TOKEN} may not write to {push.repo} ({status}); give it the right "
+                "to, or name a repository of your own"
+            ) from None
+        raise ModelError(f"pushing to {push.repo} failed: {_said(error)}; run it again") from None
+    except ValueError as error:  # a card that the hub does not take
+        raise ModelError(f"the hub refuses what goes to {push.repo}: {_said(error)}") from None
+    except Exception as error:  # httpx, hf_xet and the socket each have their own
+        raise ModelError(
+            f"pushing to {push.repo} failed, the hub cannot be reached: {_said(error)}"
+        ) from None
+
+
+def _said(error: Exception) -> str:
+    return redact(" ".join(str(error).split()))[:200] or type(error).__name__
