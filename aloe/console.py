@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.segment import Segment
+from rich.text import Text
 
 from aloe.control_characters import escape_json, show_controls
 from aloe.errors import StoreError
@@ -123,6 +124,8 @@ def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = Fal
             where other programs read them.
     """
     console = stderr() if as_json else stdout()
+    if isinstance(renderable, Text):
+        renderable = Group(renderable)  # rich would join it to others, and forget how it is cut
     with _writing("standard error" if as_json else "standard output"):
         console.print(renderable, soft_wrap=lines and not console.is_terminal)
         console.file.flush()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
+from aloe.views.folding import Table, grid, said
 from aloe.views.marks import fact_text, notes, preference, verdicts_about
 from aloe.views.tellings import describe_tellings
 
@@ -42,7 +42,7 @@ def node_view(tree: "Tree", node: "AnyNode", exchanges: "Sequence[RecordedCall]"
         verdicts = list(tree.verdicts_on(node.id))
     else:
         verdicts = verdicts_about(tree, node)
-    parts: list[RenderableType] = [_facts(tree, node), Padding(Text(node.content), (1, 0, 1, 2))]
+    parts: list[RenderableType] = [_facts(tree, node), Padding(said(node.content), (1, 0, 1, 2))]
     parts += [part for verdict in verdicts for part in verdict_view(tree, verdict)]
     for exchange in exchanges:
         parts += [Text(), call_view(exchange)]
@@ -68,17 +68,7 @@ def _facts(tree: "Tree", node: "AnyNode") -> Table:
         lines["continued"] = "yes" if tree.children(node.id) else "no"
         lines["hint"] = node.hint or ""
         lines["too soon"] = "\n".join(f"◇ {fact_text(tree, f)}" for f in node.mind_reading)
-    return _pairs(lines)
-
-
-def _pairs(lines: dict[str, str]) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
-    for name, text in lines.items():
-        if text:
-            grid.add_row(name, Text(text))
-    return grid
+    return grid({name: text for name, text in lines.items() if text})
 
 
 def verdict_view(tree: "Tree", verdict: "Verdict") -> Iterator[RenderableType]:
@@ -131,16 +121,16 @@ def call_view(exchange: "RecordedCall") -> RenderableType:
         Text(_figures(exchange), "dim"),
     ]
     for role, text in exchange.messages:
-        parts += [Text(role, "cyan"), Padding(Text(text), (0, 0, 0, 2))]
+        parts += [Text(role, "cyan"), Padding(said(text), (0, 0, 0, 2))]
     if not exchange.messages:
         parts.append(Text("what was sent is not recorded in this log", "dim"))
     if event["error"]:
-        parts += [Text("failed", "bold red"), Padding(Text(event["error"]), (0, 0, 0, 2))]
+        parts += [Text("failed", "bold red"), Padding(said(event["error"]), (0, 0, 0, 2))]
         return Group(*parts)
     if exchange.thoughts:
         parts += [Text("thoughts", "bold magenta")]
-        parts += [Padding(Text(exchange.thoughts, "dim"), (0, 0, 0, 2))]
-    parts += [Text("answer", "bold green"), Padding(Text(exchange.text), (0, 0, 0, 2))]
+        parts += [Padding(said(exchange.thoughts, "dim"), (0, 0, 0, 2))]
+    parts += [Text("answer", "bold green"), Padding(said(exchange.text), (0, 0, 0, 2))]
     parts += [Text(line, "dim") for line in _first_token(exchange)]
     return Group(*parts)
 

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
+from aloe.control_characters import show_controls
+from aloe.views.folding import Table, said
 from aloe.views.marks import fact_text, preference, score
 from aloe.views.node import verdict_view
 from aloe.views.tellings import describe_tellings
@@ -26,9 +27,9 @@ class SiblingView:
         self._replies = replies
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text.assemble((f"{self._user.turn} user ", "bold cyan"), self._user.content)
+        yield Text.assemble((f"{self._user.turn} user ", "bold cyan"), said(self._user.content))
         for told in self._user.revealed:
-            yield Text(f"◆ {told.quote}", "magenta")
+            yield said(f"◆ {told.quote}", "magenta")
         for line in describe_tellings(self._tree, self._user):
             yield Text(line, "dim")
         yield Text()
@@ -65,7 +66,7 @@ class SiblingView:
         text = Text()
         for index, word in enumerate(reply.content.split(" ")):
             own = others and not set(word.split()) <= others
-            text.append((" " if index else "") + word, "bold" if own else "")
+            text.append((" " if index else "") + show_controls(word), "bold" if own else "")
         if not reply.content:
             text.append("(empty)", "dim")
         text.append(f"\n{len(reply.content.split())} words", "dim")

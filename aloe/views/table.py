@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from aloe.views.account import Account
+from aloe.views.folding import Table
 from aloe.views.marks import profile_of, short
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display
-from aloe.views.figures import Throughput, duration, grid, spending
+from aloe.views.figures import Throughput, duration, spending
+from aloe.views.folding import Table, grid
 
 if TYPE_CHECKING:
     from aloe.benchmark.forecast import BenchForecast

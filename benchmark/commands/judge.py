@@ -11,7 +11,8 @@ from rich.text import Text
 from aloe.console import Display, finish, show
 from aloe.options import ConfigFile, Json, Quiet
 from aloe.resumable import resumable
-from aloe.views.figures import Throughput, grid, spending
+from aloe.views.figures import Throughput, spending
+from aloe.views.folding import grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

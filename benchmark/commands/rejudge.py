@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, ConfigFile, Json, Quiet
 from aloe.resumable import resumable
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

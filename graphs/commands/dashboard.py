@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
 from aloe.graphs.commands.newest_exchange import NewestExchange
-from aloe.views.figures import Throughput, duration, grid, spending
+from aloe.views.figures import Throughput, duration, spending
+from aloe.views.folding import Table, grid
 from aloe.views.tellings import REASONS
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display, finish, say, show
 from aloe.memory.commands import persona_files, persona_import, persona_reports
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.resumable import resumable
-from aloe.views.figures import Throughput, duration, grid, spending
+from aloe.views.figures import Throughput, duration, spending
+from aloe.views.folding import Table, grid
 
 if TYPE_CHECKING:
     from aloe.calls.log import CallLog

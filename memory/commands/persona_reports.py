@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import finish, show, stderr
 from aloe.errors import InputError
 from aloe.options import ConfigFile, Json
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.config import PersonasConfig

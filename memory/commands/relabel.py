@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
 from aloe.options import Json
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.label_agreement import LabelAgreement, PaidQuestion
