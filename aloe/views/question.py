@@ -22,11 +22,14 @@ KEYS = "a / b: better reply   t: tie   s: skip   u: undo   q: stop"
 class LabelQuestion:
     """One comparison; nothing in it tells who wrote which reply or what the judge said."""
 
-    def __init__(self, tree: "Tree", a: "AssistantNode", b: "AssistantNode", place: str) -> None:
+    def __init__(
+        self, tree: "Tree", a: "AssistantNode", b: "AssistantNode", place: str, keys: str = KEYS
+    ) -> None:
         self._tree = tree
         self._shown = {"A": a.content, "B": b.content}
         self._path = tree.path(a.parent)
         self._place = place
+        self._keys = keys
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         persona = self._tree.persona
@@ -48,4 +51,4 @@ class LabelQuestion:
             for name, words in self._shown.items():
                 yield Text(name, "bold green")
                 yield Padding(said(words), (0, 0, 0, 2))
-        yield Text(f"\n{KEYS}", "dim")
+        yield Text(f"\n{self._keys}", "dim")

@@ -21,10 +21,13 @@ COLUMN = 34
 class SiblingView:
     """The replies to `user`, what tells them apart, and how they were compared."""
 
-    def __init__(self, tree: "Tree", user: "UserNode", replies: "list[AssistantNode]") -> None:
+    def __init__(
+        self, tree: "Tree", user: "UserNode", replies: "list[AssistantNode]", *, raw: bool = False
+    ) -> None:
         self._tree = tree
         self._user = user
         self._replies = replies
+        self._raw = raw
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text.assemble((f"{self._user.turn} user ", "bold cyan"), said(self._user.content))
@@ -38,7 +41,7 @@ class SiblingView:
         shown = {reply.id for reply in self._replies}
         for verdict in self._tree.verdicts_on(self._user.id):
             if {verdict.first, verdict.second} <= shown:
-                yield from verdict_view(self._tree, verdict)
+                yield from verdict_view(self._tree, verdict, raw=self._raw)
 
     def _columns(self) -> Table:
         table = Table(box=None, expand=True, padding=(0, 2, 0, 0), show_header=False)

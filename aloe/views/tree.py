@@ -62,6 +62,7 @@ class Drawer:
         tree: the tree.
         account: what all its calls took; None if not known.
         took: the same by node; empty if not known.
+        state: what there is to say of a tree that is not finished; empty for nothing.
         search: what to mark in the words; None for nothing.
         full: whether long messages are shown to their end.
     """
@@ -69,6 +70,7 @@ class Drawer:
     tree: "Tree"
     account: Account | None
     took: Mapping[str, Account]
+    state: str = ""
     search: str | None = None
     full: bool = False
 
@@ -159,7 +161,10 @@ class Forks:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         tree = self.drawer.tree
-        root = Branches(Text(f"tree {tree.id}", "bold"), guide_style="dim")
+        title = Text(f"tree {tree.id}", "bold")
+        if self.drawer.state:
+            title.append(f" {self.drawer.state}", "yellow")
+        root = Branches(title, guide_style="dim")
         for opening in tree.children(None):
             self._hang(root, opening, options.max_width - GUIDE)
         yield root

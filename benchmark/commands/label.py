@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
@@ -13,15 +13,12 @@ from rich.text import Text
 from aloe.console import finish, show, stderr
 from aloe.errors import InputError
 from aloe.options import ConfigFile, Json, Seed
-from aloe.views.folding import Table
+from aloe.views.folding import grid
 
 if TYPE_CHECKING:
     from aloe.benchmark.labelling import ReplyPair
-    from aloe.labels import Answer, Label
+    from aloe.label_sheet import LabelSheet
     from aloe.passport import PeopleAgreement, Share
-
-ANSWERS: "dict[str, Answer]" = {"t": "tie", "=": "tie", "s": "skip"}
-"""Keys that mean the same whatever is shown first."""
 
 
 def label(
@@ -48,6 +45,7 @@ def label(
     """
     from aloe import config as settings
     from aloe.benchmark.labelling import by_turn, compare, list_pairs, sample_pairs
+    from aloe.label_sheet import LabelSheet
     from aloe.memory.run_folder import RunFolder, read_trees
 
     if not run.is_dir():
@@ -57,7 +55,7 @@ def label(
     found = list(list_pairs(read_trees(run)))
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
-    sheet = _Sheet(run / "labels.jsonl", rater)
+    sheet = LabelSheet(run / "labels.jsonl", rater)
     if count:
         _ask(sheet, sample_pairs(found, count, resolved.seed))
     verdicts = {pair.id: pair.verdict for pair in found}
@@ -68,30 +66,7 @@ def label(
     finish(result, as_json=as_json)
 
 
-class _Sheet:
-    """The labels of a run, as one person goes on with them."""
-
-    def __init__(self, path: Path, rater: str) -> None:
-        from aloe.files.journal import cut_torn_line
-        from aloe.labels import read_labels
-
-        self.path = path
-        self.rater = rater
-        cut_torn_line(path)
-        self.labels = read_labels(path)
-
-    def answered(self) -> set[str]:
-        """Return the pairs that this person is done with."""
-        return {label.pair for label in self.labels if label.rater == self.rater}
-
-    def add(self, label: "Label") -> None:
-        from aloe.labels import append_label, latest
-
-        append_label(self.path, label)
-        self.labels = latest([*self.labels, label])
-
-
-def _ask(sheet: _Sheet, wanted: "list[ReplyPair]") -> None:
+def _ask(sheet: "LabelSheet", wanted: "list[ReplyPair]") -> None:
     """Ask about the pairs that are not answered yet; the person may go back by one or stop."""
     done = sheet.answered()
     todo = [pair for pair in wanted if pair.id not in done]
@@ -105,38 +80,19 @@ def _ask(sheet: _Sheet, wanted: "list[ReplyPair]") -> None:
         at = max(0, at - 1) if key == "u" else at + 1
 
 
-def _one(sheet: _Sheet, pair: "ReplyPair", place: str, keys: Iterator[str]) -> str:
+def _one(sheet: "LabelSheet", pair: "ReplyPair", place: str, keys: Iterator[str]) -> str:
     """Ask about one pair and keep the answer; return the key."""
-    from aloe.labels import Label
-    from aloe.schema import digest
+    from aloe.label_sheet import BlindPair
     from aloe.views.question import LabelQuestion
 
-    verdict = pair.verdict
-    swapped = int(digest("shown", sheet.rater, pair.id), 16) % 2 == 1
-    sides: tuple[Answer, Answer] = ("second", "first") if swapped else ("first", "second")
-    replies = {"first": pair.tree.by_id[verdict.first], "second": pair.tree.by_id[verdict.second]}
-    a, b = (replies[side] for side in sides)
-    assert a.role == b.role == "assistant"
+    shown = BlindPair(tree=pair.tree, verdict=pair.verdict, rater=sheet.rater)
     if stderr().is_terminal:
         stderr().clear()
-    stderr().print(LabelQuestion(pair.tree, a, b, place))
-    meaning = {**ANSWERS, "a": sides[0], "b": sides[1]}
+    stderr().print(LabelQuestion(pair.tree, shown.a, shown.b, place))
     started = time.monotonic()
-    key = next(key for key in keys if key in {*meaning, "u", "q"})
-    if key in meaning:
-        sheet.add(
-            Label(
-                pair=pair.id,
-                tree=pair.tree.id,
-                node=verdict.node,
-                first=verdict.first,
-                second=verdict.second,
-                rater=sheet.rater,
-                answer=meaning[key],
-                shown="second-first" if swapped else "first-second",
-                seconds=round(time.monotonic() - started, 1),
-            )
-        )
+    key = next(key for key in keys if key in {*shown.answers, "u", "q"})
+    if key in shown.answers:
+        sheet.add(shown.label(key, time.monotonic() - started))
     return key
 
 
@@ -171,7 +127,7 @@ def _enter(path: Path, agreement: "PeopleAgreement") -> str | None:
 def _summary(agreement: "PeopleAgreement", turns: "dict[int, Share]") -> RenderableType:
     if not agreement.labels:
         return Text("no labels yet")
-    lines: dict[str, Any] = {
+    lines = {
         "labels": f"{agreement.labels}, from {agreement.raters} raters",
         "same reply preferred": agreement.agreement.text,
         **{f"  turn {turn}": share.text for turn, share in turns.items()},
@@ -179,10 +135,7 @@ def _summary(agreement: "PeopleAgreement", turns: "dict[int, Share]") -> Rendera
         "alpha, judge and people": _number(agreement.alpha),
         "alpha among people": _number(agreement.between),
     }
-    table = Table.grid(padding=(0, 2))
-    for name, text in lines.items():
-        table.add_row(Text(name, "bold"), text)
-    return table
+    return grid(lines)
 
 
 def _number(value: float | None) -> str:

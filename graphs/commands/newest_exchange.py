@@ -13,12 +13,12 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from aloe.schema import AssistantNode, UserNode
+from aloe.views.answers import describe_note, describe_revealed, describe_verdict
 from aloe.views.folding import Pairs, said
 
 if TYPE_CHECKING:
     from aloe.calls.event import Event
     from aloe.graphs.context import FinishedExchange
-    from aloe.schema import Verdict
 
 HOLD = 2.0
 """Seconds for which one conversation is shown, so that a person can read it."""
@@ -122,37 +122,8 @@ def describe_exchange(exchange: "FinishedExchange") -> Iterator[Line]:
     for node in exchange.nodes:
         yield ("user" if isinstance(node, UserNode) else node.agent), " ".join(node.content.split())
         if isinstance(node, UserNode):
-            yield "inducer", _describe_revealed(node)
+            yield "inducer", describe_revealed(each.quote for each in node.revealed)
         for role, note in node.notes.items():
-            yield role, _describe_note(note)
+            yield role, describe_note(note)
     for verdict in exchange.verdicts:
         yield "judge", describe_verdict(verdict, agents)
-
-
-def _describe_revealed(user: UserNode) -> str:
-    quotes = [" ".join(each.quote.split()) for each in user.revealed]
-    return f"revealed: {' '.join(quotes)}" if quotes else "revealed: nothing"
-
-
-def _describe_note(note: object) -> str:
-    """Return a note of a custom role in words."""
-    if isinstance(note, dict):
-        return ", ".join(f"{key}: {_describe_note(value)}" for key, value in note.items())
-    if isinstance(note, list):
-        return ", ".join(map(_describe_note, note))
-    if isinstance(note, bool):
-        return "yes" if note else "no"
-    return "nothing" if note is None else str(note)
-
-
-def describe_verdict(verdict: "Verdict", agents: dict[str, str]) -> str:
-    """Return what a judge said of two replies, whose agents are given by id."""
-    first, second = (agents.get(each, each[:8]) for each in (verdict.first, verdict.second))
-    if verdict.outcome == "tie":
-        return f"finds {first} and {second} equal"
-    if verdict.outcome == "abstain":
-        return f"cannot tell {first} from {second}"
-    better, worse = (first, second) if verdict.outcome == "first" else (second, first)
-    than = f" to {worse}" if len(agents) > 2 else ""
-    by = "" if verdict.margin is None else f" by {abs(verdict.margin):.1f}"
-    return f"prefers {better}{than}{by}"

@@ -1,8 +1,10 @@
 """The browser, driven by keys as a person does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from builders import PERSONAS, config, grow
@@ -26,9 +28,13 @@ def play(
     *,
     size: tuple[int, int] = (120, 40),
     events: Path = Path("none"),
+    unfinished: Collection[str] = (),
+    grown: Any = None,
 ) -> None:
+    grown = grown or SimpleNamespace(trees=trees, unfinished=unfinished, running=False)
+
     async def run() -> None:
-        browser = Browser(trees, events)
+        browser = Browser(lambda: grown, events)
         async with browser.run_test(size=size) as pilot:
             await pilot.pause()
             await script(pilot, browser)

@@ -85,7 +85,7 @@ def test_node(snapshot: Compare) -> None:
 def test_a_vote_says_how_it_was_read() -> None:
     def shown(**given: Any) -> str:
         raw = TREE.verdicts[0].model_dump() | {"votes": [vote | given]}
-        return drawn(Group(*verdict_view(TREE, Verdict.model_validate(raw))), 300)
+        return drawn(Group(*verdict_view(TREE, Verdict.model_validate(raw), raw=True)), 300)
 
     vote = TREE.verdicts[0].votes[0].model_dump()
     assert "ln P(B) at most -2.400, 99.6% on an answer" in shown(unlisted=("B",))

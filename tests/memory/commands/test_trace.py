@@ -164,7 +164,7 @@ def test_a_run_that_has_only_begun(aloe: RunAloe, tmp_path: Path) -> None:
         folder.events.write_text(json.dumps(CALLS[0].event) + "\n")
     ran = aloe("trace", folder.path, "--json")
     assert ran.result == {"trees": []}
-    assert "not finished or set aside: 1 trees" in ran.err
+    assert "without a complete exchange: 1 trees" in ran.err
     assert aloe("trace", folder.path, "--agent", "hinted", "--json").result["calls"]
     started = ("trace", folder.path, "--agent", "hinted", "--tree")
     assert aloe(*started, TREE.id[:5]).code == 0
