@@ -65,8 +65,8 @@ class Browser(App[None]):
         Binding("n", "hit(1)", "next hit", show=False),
         Binding("N", "hit(-1)", "hit before", show=False),
         Binding("x", "filter", "filter"),
-        Binding("g", "goto", "go to id"),
-        Binding("d", "beside", "replies / calls"),
+        Binding("g", "goto", "go to"),
+        Binding("d", "beside", "replies"),
         Binding("l", "label", "label"),
         Binding("r", "reload", "reload"),
         Binding("w", "raw", "answers in words / as they came", show=False),
@@ -157,9 +157,9 @@ class Browser(App[None]):
 
     def _find(self, text: str) -> None:
         self._search = text
+        self._say_state()
         if text:
             self.action_hit(1)
-        self._say_state()
         self._show(self._branch.place)
 
     def action_hit(self, step: int) -> None:

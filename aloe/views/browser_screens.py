@@ -54,7 +54,7 @@ class HelpScreen(ModalScreen[None]):
 
 
 class FilterScreen(ModalScreen[str | None]):
-    """The filters, with the number of trees that each would show."""
+    """The filters, each with the number of trees that have something of it."""
 
     CSS = f"FilterScreen {{ {BOX} }}"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "close")]
@@ -69,7 +69,7 @@ class FilterScreen(ModalScreen[str | None]):
 
     def _options(self) -> Iterable[Option]:
         for name, words in FILTERS.items():
-            count = f"  ({self._counts[name]} trees)" if name in self._counts else ""
+            count = f": {self._counts[name]}" if name in self._counts else ""
             yield Option(Text(words + count), id=name or "everything")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
