@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.segment import Segment
-from rich.text import Text
 
 from aloe.control_characters import escape_json, show_controls
 from aloe.errors import StoreError
@@ -76,6 +76,11 @@ def say(text: str, *, style: str | None = None) -> None:
     stderr().print(text, style=style, highlight=False, soft_wrap=True)
 
 
+def say_written(*paths: Path) -> None:
+    """Say which files or folders a command wrote; on stderr, for stdout may be data."""
+    say(f"wrote {', '.join(map(str, paths))}")
+
+
 def say_error(text: str, trace: str = "") -> None:
     """Say what went wrong in one line.
 
@@ -114,20 +119,27 @@ def waiting(text: str) -> Iterator[None]:
         yield
 
 
-def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:
+def show(
+    renderable: RenderableType, *, as_json: bool = False, lines: bool = False, cut: bool = True
+) -> None:
     """Show a result to a person: on stdout, or on stderr if stdout is to end in JSON.
 
     Args:
         renderable: what to show.
         as_json: whether stdout is to end in JSON.
-        lines: whether it is a list of lines, to be cut at a terminal's edge and whole in a pipe,
-            where other programs read them.
+        lines: whether it is a list of lines: each is whole in a pipe, where other programs read
+            it, and cut at a terminal's edge.
+        cut: whether they are cut there, or go on below.
     """
     console = stderr() if as_json else stdout()
-    if isinstance(renderable, Text):
-        renderable = Group(renderable)  # rich would join it to others, and forget how it is cut
     with _writing("standard error" if as_json else "standard output"):
-        console.print(renderable, soft_wrap=lines and not console.is_terminal)
+        edge = lines and console.is_terminal and cut
+        console.print(
+            renderable,
+            soft_wrap=lines and not console.is_terminal,
+            no_wrap=edge or None,
+            overflow="ellipsis" if edge else None,
+        )
         console.file.flush()
 
 

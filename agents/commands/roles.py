@@ -166,7 +166,7 @@ def new(
         f"wrote {written}; try them: python -m pytest test_{name}.py\n"
         f"to use the role, add to your settings:\n\n{lines}"
     )
-    show(Text(what_next), as_json=as_json)
+    show(Text(what_next), as_json=as_json, lines=True, cut=False)
     finish({"files": list(files), "use": f"{name}:{kind}"}, as_json=as_json)
 
 

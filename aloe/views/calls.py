@@ -11,13 +11,12 @@ if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
 
 
-def call_line(exchange: "RecordedCall", words: str | None = None, *, full: bool = False) -> Text:
+def call_line(exchange: "RecordedCall", words: str | None = None) -> Text:
     """Return when, who, for which tree and node, how it went, what it took and the words.
 
     Args:
         exchange: the call.
         words: what it came to; None for the answer as it came.
-        full: whether the line may become several, where a terminal is too narrow for it.
     """
     event = exchange.event
     ok = event["outcome"] == "ok"
@@ -30,8 +29,6 @@ def call_line(exchange: "RecordedCall", words: str | None = None, *, full: bool 
         (f"{event['outcome']:<10} ", "green" if ok else "red"),
         (f"{event['latency']:6.2f} s {event['output_tokens']:4} tok ", "dim"),
         show_controls(" ".join(said.split())),
-        no_wrap=not full,
-        overflow="fold" if full else "ellipsis",
     )
 
 

@@ -104,7 +104,7 @@ def experiment(
         page = report or out / ("results.md" if test else "ablations.md")
         summary = series.make(page, run_command)
     replace_text(out / "timings.json", json.dumps(stages.seconds, indent=1) + "\n")
-    show("\n".join(summary.lines), as_json=as_json)
+    show("\n".join(summary.lines), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), **summary.result}, as_json=as_json)
 
 

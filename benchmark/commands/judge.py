@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from aloe.console import Display, finish, show
-from aloe.options import ConfigFile, Json, Quiet
+from aloe.console import Display, finish, say_written, show
+from aloe.options import ConfigFile, Json, Quiet, ending
 from aloe.resumable import resumable
 from aloe.views.figures import Throughput, spending
 from aloe.views.folding import grid
@@ -36,7 +36,10 @@ BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="OpenAI-compatible server of the judge."),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Passport to write.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE.json", callback=ending(".json"), help="Passport to write."),
+]
 Pairs = Annotated[Path | None, typer.Option("--pairs", metavar="FILE", help="Your own gold pairs.")]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=2, help="Ask about at most this many pairs.")
@@ -79,6 +82,7 @@ def audit(
     events = out.with_suffix(".events.jsonl")
     passport = _ask(loaded.with_judge(model, base_url), pairs, events, own=own, quiet=quiet)
     replace_text(out, passport.json_text())
+    say_written(out)
     show(passport_view(passport), as_json=as_json)
     finish({"out": str(out), **passport.model_dump(mode="json")}, as_json=as_json)
 

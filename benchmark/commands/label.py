@@ -10,7 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from aloe.console import finish, show, stderr
+from aloe.console import finish, say_written, show, stderr
 from aloe.errors import InputError
 from aloe.options import ConfigFile, Json, Seed
 from aloe.views.folding import grid
@@ -62,6 +62,8 @@ def label(
     agreement = compare(sheet.labels, verdicts)
     show(_summary(agreement, by_turn(sheet.labels, found)), as_json=as_json)
     passport = _enter(run / "passport.json", agreement)
+    if sheet.labels:
+        say_written(sheet.path, *([Path(passport)] if passport else []))
     result = {"labels": str(sheet.path), "passport": passport, **agreement.model_dump(mode="json")}
     finish(result, as_json=as_json)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
-from aloe.console import finish, show
+from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, ConfigFile, Json, Quiet
@@ -63,6 +63,7 @@ def rejudge(
     counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
     result = {"out": str(out), **done.result(), **_figures(counts)}
     show(Group(done.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
+    say_written(out)
     finish(result, as_json=as_json)
     exit_on_failures(done.progress)
 

@@ -82,7 +82,8 @@ def grow(
         return
     with resumable(out):
         display, ended = _grow(resolved, out, compose=compose, quiet=quiet)
-    show(Group(display.panel(), _describe_end(out, display, ended)), as_json=as_json)
+    show(display.panel(), as_json=as_json)
+    show(_describe_end(out, display, ended), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "ended": ended, **display.result()}, as_json=as_json)
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from aloe.console import finish, show
+from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
 from aloe.options import Json
 from aloe.views.folding import Table
@@ -64,6 +64,7 @@ def relabel(
     found = relabel_file(run, out, rule, read_levels(levels) if levels else None)
     target = out or run
     show(Group(*_summary(target, found)), as_json=as_json)
+    say_written(target)
     finish({"out": str(target), **found.figures()}, as_json=as_json)
 
 

@@ -7,13 +7,19 @@ import typer
 
 from aloe.console import finish, show
 from aloe.errors import InputError
-from aloe.options import Json
+from aloe.options import Json, ending
 
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Default: DIR/report.html.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE.html",
+            callback=ending(".html", ".htm"),
+            help="Default: DIR/report.html.",
+        ),
     ] = None,
     count: Annotated[
         int, typer.Option("--count", min=0, help="How many trees the page includes.")
@@ -44,5 +50,10 @@ def report(
     text = page(run.resolve().name, found, spent, shown=count, settings=stored)
     path = out or run / "report.html"
     replace_text(path, text)
-    show(f"{path}: {len(found)} trees, {len(text) / 1e6:.1f} MB", as_json=as_json)
+    show(
+        f"{path}: {len(found)} trees, {len(text) / 1e6:.1f} MB",
+        as_json=as_json,
+        lines=True,
+        cut=False,
+    )
     finish({"out": str(path), "trees": len(found)}, as_json=as_json)

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from aloe.console import finish, show, stderr, stdout
+from aloe.console import finish, say_written, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
 from aloe.memory.commands.traced_run import TracedRun
-from aloe.options import Json
+from aloe.options import Json, Svg
 
 LAST = 10
 """Calls of the past that `--follow` begins with."""
@@ -48,9 +48,7 @@ def trace(
         bool, typer.Option("--follow", help="Watch the calls of a running simulation.")
     ] = False,
     tui: Annotated[bool, typer.Option("--tui", help="Browse with the arrow keys.")] = False,
-    svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Also save the picture.")
-    ] = None,
+    svg: Svg = None,
     as_json: Json = False,
 ) -> None:
     """List the trees of a run, draw one of them, or show one message with all its calls.
@@ -71,11 +69,12 @@ def trace(
         _browse(trace)
         return
     picture, result = trace.highlight() if highlight else trace.picture(node, diff)
-    show(picture, as_json=as_json, lines=agent is not None and not node)
+    show(picture, as_json=as_json, lines=agent is not None and not node, cut=not full)
     if svg:
         from aloe.views.picture import save_svg
 
         save_svg(picture, svg, title="aloe trace")
+        say_written(svg)
     finish(result, as_json=as_json)
 
 
@@ -94,7 +93,8 @@ def _follow(trace: TracedRun, *, as_json: bool) -> None:
             words = None if trace.raw else interpreter.interpret(each)
             if trace.is_wanted(each):
                 seen += 1
-                show(call_line(each, words, full=trace.full), as_json=as_json, lines=True)
+                line = call_line(each, words)
+                show(line, as_json=as_json, lines=True, cut=not trace.full)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     stderr().print(f"no process is working on {trace.run}", style="dim", highlight=False)

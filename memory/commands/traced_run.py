@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from aloe.errors import InputError
+from aloe.views.folding import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,7 +163,7 @@ class TracedRun:
             known = ", ".join(sorted({each.event["role"] for each in every}))
             reason = f"no such call of '{self.agent}'; agents here: {known or 'none'}"
             raise InputError(self.events, reason)
-        lines = (call_line(each, words, full=self.full) for each, words in calls)
+        lines = (call_line(each, words) for each, words in calls)
         return Group(*lines), {"calls": [plain_call(each) for each, _ in calls]}
 
     def _drawing(self, tree: "Tree") -> Shown:
@@ -211,8 +212,7 @@ class TracedRun:
             yield Text(f"without a complete exchange: {len(missing)} trees", "dim")
         for tree, event in list(missing.items())[:LAST]:
             why = event["error"] or f"{event['role']} {event['outcome']}"
-            line = f"  {tree}  last call: {why}"
-            yield Text(line, "dim", no_wrap=True, overflow="ellipsis")
+            yield said(f"  {tree}  last call: {why}", "dim")
 
 
 def describe_state(found: "RunTrees", tree: "Tree") -> str:

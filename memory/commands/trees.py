@@ -8,14 +8,17 @@ import typer
 
 from aloe.console import finish, say, show
 from aloe.errors import ConfigError
-from aloe.options import Json
+from aloe.options import Json, ending
 
 if TYPE_CHECKING:
     from aloe.schema import Tree
 
 app = typer.Typer(help="Merge, prune or import conversation trees.", no_args_is_help=True)
 
-Out = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="File to write.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE.jsonl", callback=ending(".jsonl"), help="File to write."),
+]
 
 
 @app.command("merge")
@@ -101,5 +104,5 @@ def _write(trees: Iterable["Tree"], out: Path, *, as_json: bool) -> None:
     found = list(trees)
     replace_text(out, "".join(tree.model_dump_json() + "\n" for tree in found))
     nodes = sum(len(tree.nodes) for tree in found)
-    show(f"{out}: {len(found)} trees, {nodes} nodes", as_json=as_json)
+    show(f"{out}: {len(found)} trees, {nodes} nodes", as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "trees": len(found), "nodes": nodes}, as_json=as_json)
