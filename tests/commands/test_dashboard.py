@@ -177,6 +177,7 @@ def test_exchanges_of_growing_trees_count_and_finished_trees_count_once() -> Non
     second = FinishedExchange(tree="t1", nodes=[other, *NODES[1:]], verdicts=tie.verdicts)
     progress.add_exchange(second)
     progress.add_exchange(second)  # after a worker's death
+    assert "; 1 preferred, 1 tie, 0 abstain, 2 revealed" in shown.line()
     text = drawn(shown.figures(), 120)
     assert "1 preferred, 1 tie" in text
     assert "2 revealed" in text
