@@ -23,7 +23,7 @@ class Grown(Protocol):
     """The trees of a run, as `aloe.memory.run_folder.read_run` returns them."""
 
     @property
-    def trees(self) -> "list[Tree]":
+    def trees(self) -> "Sequence[Tree]":
         """All of them."""
 
     @property
@@ -137,7 +137,7 @@ class Grove:
 
     def find_kind(self, kind: str) -> list[Place]:
         """Return the messages of a kind."""
-        found = []
+        found: list[Place] = []
         for number, node in self.places:
             tree = self.trees[number]
             if node is not None and KINDS[kind](tree, tree.by_id[node]):

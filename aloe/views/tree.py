@@ -148,7 +148,8 @@ class Drawer:
 
     def _words(self, node: "AnyNode", style: str) -> Text:
         words = node.content or "(empty)"
-        if len(words) > SHOWN and not self.full:
+        wanted = self.search and self.search.casefold() in words[SHOWN:].casefold()
+        if len(words) > SHOWN and not (self.full or wanted):
             words = words[:SHOWN].rstrip() + f" … ({len(words) - SHOWN:,} characters more: --full)"
         return said(words, style)
 

@@ -86,7 +86,7 @@ class Lines:
         rooms = share_out([len(text) for text in texts], console.height - FIGURES)
         yield Pairs(
             [
-                (name, _cut(text, room))
+                (name, _cut(list(text), room))
                 for (name, _), text, room in zip(pairs.rows, texts, rooms, strict=True)
             ]
         )

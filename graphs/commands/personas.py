@@ -17,7 +17,7 @@ from aloe.memory.commands import persona_files, persona_import, persona_reports
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.resumable import resumable
 from aloe.views.figures import Throughput, duration, spending
-from aloe.views.folding import Table, grid
+from aloe.views.folding import Table, grid, said
 
 if TYPE_CHECKING:
     from aloe.calls.log import CallLog
@@ -168,8 +168,7 @@ class GrowthDisplay(Display):
         self.seconds()  # stops the clock of a growth that has its target
         parts.append(grid(spending(self._calls, self._pace)))
         if p.newest:
-            words = p.newest.text
-            parts.append(Text(words, style="italic", overflow="ellipsis", no_wrap=True))
+            parts.append(said(p.newest.text, "italic"))
         return Group(*parts)
 
     def _judged(self) -> tuple[int, int]:

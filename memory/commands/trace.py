@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 
 from aloe.console import finish, say_written, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
@@ -71,11 +72,16 @@ def trace(
     picture, result = trace.highlight() if highlight else trace.picture(node, diff)
     show(picture, as_json=as_json, lines=agent is not None and not node, cut=not full)
     if svg:
-        from aloe.views.picture import save_svg
-
-        save_svg(picture, svg, title="aloe trace")
-        say_written(svg)
+        _save(picture, svg)
     finish(result, as_json=as_json)
+
+
+def _save(picture: RenderableType, svg: Path) -> None:
+    """Save a view as a picture."""
+    from aloe.views.picture import save_svg
+
+    save_svg(picture, svg, title="aloe trace")
+    say_written(svg)
 
 
 def _follow(trace: TracedRun, *, as_json: bool) -> None:

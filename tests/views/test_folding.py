@@ -111,6 +111,8 @@ def test_a_tree_of_many_branchings_stays_on_the_screen(width: int) -> None:
 def test_a_long_message_is_cut_only_where_it_says_so() -> None:
     picture = Drawer(tree=tree_of(URL * 4, ("no", "no")), account=None, took={}).drawing()
     assert "characters more: --full" in drawn(picture, 80)
+    found = Drawer(tree=tree_of(URL * 4, ("no", "no")), account=None, took={}, search="=2#END")
+    assert "characters more" not in drawn(found.drawing(), 80)  # what is searched for is shown
 
 
 @given(texts, widths)
