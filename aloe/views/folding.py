@@ -36,6 +36,12 @@ class Table(CuttingTable):
         """Add a column as in rich; `overflow` is `fold` unless it is given."""
         super().add_column(*args, **{"overflow": "fold", **given})
 
+    def add_row(self, *cells: Any, **given: Any) -> None:
+        """Add a row as in rich; columns that nobody has added fold as well."""
+        for _ in cells[len(self.columns) :]:
+            self.add_column()
+        super().add_row(*cells, **given)
+
 
 @dataclass(frozen=True)
 class Pairs:

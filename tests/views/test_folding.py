@@ -167,4 +167,9 @@ def test_all_tables_fold() -> None:
     assert taken == {"folding.py"}
     table = Table("a", "b")
     table.add_column("c", overflow="ellipsis")
-    assert [column.overflow for column in table.columns] == ["fold", "fold", "ellipsis"]
+    table.add_row("1", "2", "3", "4")
+    overflows = ["fold", "fold", "ellipsis", "fold"]
+    assert [column.overflow for column in table.columns] == overflows
+    bare = Table(box=None, show_header=False)
+    bare.add_row("ok", URL, CHINESE)
+    assert_whole(bare, 50, URL, CHINESE)
