@@ -169,7 +169,7 @@ def call_view(exchange: "RecordedCall", interpreter: Interpreter | None) -> Rend
     answer = interpreter.interpret(exchange) if interpreter else exchange.text
     parts += [Text("answer", "bold green"), Padding(said(answer), (0, 0, 0, 2))]
     if answer != exchange.text:
-        parts.append(Text("in words; --raw shows it as it came", "dim"))
+        parts.append(Text("in words; --raw (w in the browser) shows it as it came", "dim"))
     if not interpreter:
         parts += [Text(line, "dim") for line in _first_token(exchange)]
     return Group(*parts)

@@ -138,7 +138,8 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
     def around(
         condition: "Condition", progress: "BenchProgress", calls: "CallLog"
     ) -> "Iterator[Callable[[], None]]":
-        display = BenchDisplay(condition, progress, calls, quiet=quiet)
+        ahead = plan.count_calls(condition)
+        display = BenchDisplay(condition, progress, calls, quiet=quiet, ahead=ahead)
         with display.running(), trace_calls(plan.configs[condition].telemetry, calls):
             yield display.update
 

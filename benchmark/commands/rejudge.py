@@ -16,6 +16,7 @@ from aloe.views.folding import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aloe.calls.expected import ExpectedCalls
     from aloe.config import Config
     from aloe.graphs.rejudge import Flips
     from aloe.memory.run_folder import RunFolder
@@ -90,6 +91,7 @@ def _rejudge(
             if passport:
                 replace_text(folder.path / "passport.json", passport.json_text())
             made = _Rejudging(config, events, len(trees), quiet=quiet)
+            made.progress.expected = _expect(config, trees, folder.finished())
             with (
                 resumable(folder.path),
                 made.display.running(),
@@ -97,6 +99,19 @@ def _rejudge(
             ):
                 loop.run(made.run(trees, folder, models))
     return made
+
+
+def _expect(config: "Config", trees: "list[Tree]", done: set[str]) -> "ExpectedCalls | None":
+    """Return the calls to come, both orders of each comparison to each judge; None: not known."""
+    from aloe.calls.expected import ExpectedCalls
+
+    todo = [tree for tree in trees if tree.id not in done]
+    compared = sum(bool(verdict.votes) for tree in todo for verdict in tree.verdicts)
+    questions = max(1, len(config.judge.criteria)) * len(config.models.judges())
+    if config.judge.use or not compared:
+        return None
+    calls, each = 2 * compared * questions, compared / len(todo)
+    return ExpectedCalls(forecast=calls, seconds=0.0, trees=len(todo), exchanges=each)
 
 
 def _settings(
