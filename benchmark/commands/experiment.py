@@ -105,6 +105,7 @@ def experiment(
         summary = series.make(page, run_command)
     replace_text(out / "timings.json", json.dumps(stages.seconds, indent=1) + "\n")
     show("\n".join(summary.lines), as_json=as_json, lines=True, cut=False)
+    say_written(out)
     finish({"out": str(out), **summary.result}, as_json=as_json)
 
 

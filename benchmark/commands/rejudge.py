@@ -101,7 +101,7 @@ def _rejudge(
     return made
 
 
-def _expect(config: "Config", trees: "list[Tree]", done: set[str]) -> "ExpectedCalls | None":
+def _expect(config: "Config", trees: "Sequence[Tree]", done: set[str]) -> "ExpectedCalls | None":
     """Return the calls to come, both orders of each comparison to each judge; None: not known."""
     from aloe.calls.expected import ExpectedCalls
 
