@@ -8,6 +8,7 @@ A template lies beside the module that fills it in, extends `page.html` and take
 the like from `parts.html`; both are in `templates/`.
 """
 
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,29 @@ if TYPE_CHECKING:
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """No request leaves the page, whatever it contains."""
 
+SERVED_POLICY = f"{POLICY}; connect-src 'self'; frame-src 'self'; frame-ancestors 'self'"
+"""The same of a page that `aloe view` serves: it may ask that server, and no other."""
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """Where a served page learns that it is out of date."""
+
+    state: str
+    """Path that answers with the version of now."""
+    version: str
+    """Of what the page shows."""
+
+
 def render_page(
-    template: Path, title: str, data: dict[str, Any] | None = None, **values: Any
+    template: Path,
+    title: str,
+    data: dict[str, Any] | None = None,
+    *,
+    live: Live | None = None,
+    **values: Any,
 ) -> str:
     """Return a whole page.
 
@@ -31,10 +50,13 @@ def render_page(
             the JavaScript that runs after `page.js`.
         title: of the window; a template shows it itself where it wants to.
         data: values by id that the script reads with `data(id)`.
+        live: where a served page asks for news; None for a page of its own.
         values: what the template fills in; all text in them is escaped.
     """
     found = _environment(template.parent).get_template(template.name)
-    return found.render(title=title, policy=POLICY, data=data or {}, **values)
+    known = {**(data or {}), **({"live": asdict(live)} if live else {})}
+    policy = SERVED_POLICY.rpartition(";")[0] if live else POLICY  # no meta says `frame-ancestors`
+    return found.render(title=title, policy=policy, data=known, live=live, **values)
 
 
 @cache
