@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-LEFT, RIGHT, TOP, BOTTOM = 40, 16, 26, 42
+LEFT, RIGHT, TOP, BOTTOM = 36, 16, 26, 42
 """Margins, in the chart's own units."""
 TICKS = 5
 """About as many lines across a chart."""
@@ -44,8 +44,8 @@ class Chart:
     """What the levels of a turn rest on, by turn; empty: not said."""
     counted: str = ""
     """What is counted, such as `comparisons`."""
-    width: int = 400
-    height: int = 250
+    width: int = 360
+    height: int = 232
 
     @property
     def foot(self) -> int:

@@ -41,6 +41,7 @@ def render_page(
     data: dict[str, Any] | None = None,
     *,
     live: Live | None = None,
+    served: bool = False,
     **values: Any,
 ) -> str:
     """Return a whole page.
@@ -50,13 +51,19 @@ def render_page(
             the JavaScript that runs after `page.js`.
         title: of the window; a template shows it itself where it wants to.
         data: values by id that the script reads with `data(id)`.
-        live: where a served page asks for news; None for a page of its own.
+        live: where a served page asks for news; None: nowhere.
+        served: whether the page may ask the server that it comes from, as live ones do.
         values: what the template fills in; all text in them is escaped.
     """
     found = _environment(template.parent).get_template(template.name)
     known = {**(data or {}), **({"live": asdict(live)} if live else {})}
-    policy = SERVED_POLICY.rpartition(";")[0] if live else POLICY  # no meta says `frame-ancestors`
+    policy = _served_policy() if live or served else POLICY
     return found.render(title=title, policy=policy, data=known, live=live, **values)
+
+
+def _served_policy() -> str:
+    """Return the policy without its last part, which only a header may say."""
+    return SERVED_POLICY.rpartition(";")[0]
 
 
 @cache

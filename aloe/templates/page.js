@@ -34,7 +34,6 @@ function say(tag, name, text) {
 // A mark is [kind, words, why]; each kind has a sign, and a word for those who cannot see it.
 const SIGNS = {
   told: ["◆", "told"], kept: ["✓", "kept"], broken: ["✗", "not kept"], early: ["◇", "too early"], fault: ["⚠", "fault"],
-  "kept-early": ["✓", "kept"], "broken-early": ["✗", "not kept"],
 };
 function chips(marks) {
   const list = element("ul", "chips");
@@ -156,7 +155,10 @@ function browse(items) {
   for (const item of items)
     item.fold.addEventListener("toggle", () => { draw(item); tell({ item: item.fold.id, open: item.fold.open }); });
   addEventListener("hashchange", go);
-  heard((said) => { const fold = byId(said.item); if (fold) fold.open = said.open; });
+  heard((said) => {
+    const fold = byId(said.item);
+    if (fold && fold.open !== said.open) { fold.open = said.open; fold.scrollIntoView(); }
+  });
   items.forEach(draw);
   choose();
   go();
@@ -164,12 +166,14 @@ function browse(items) {
 }
 
 // Two runs side by side are two frames: what is opened in one is opened in the other.
+const framed = parent !== window && location.protocol.startsWith("http");
+document.body.classList.toggle("framed", framed);
 function tell(said) {
-  if (parent !== window && location.protocol !== "about:" && location.origin !== "null") parent.postMessage(said, location.origin);
+  if (framed) parent.postMessage(said, location.origin);
 }
 function heard(take) {
   addEventListener("message", (event) => {
-    if (event.origin === location.origin && event.source === parent && parent !== window && event.data.item) take(event.data);
+    if (framed && event.origin === location.origin && event.source === parent) take(event.data);
   });
 }
 

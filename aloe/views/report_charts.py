@@ -81,8 +81,10 @@ def chart_run(trees: "Sequence[Tree]", wishes: "Iterable[Wishes]") -> list[Chart
                     counts["wishes"][node.turn] += 1
     made = (
         _percent("Outcome of the comparisons", compared, counts["compared"], "comparisons"),
-        _percent("How often each agent is preferred", wins, counts["decided"], "decided"),
-        _percent("Wishes kept, of those told", kept, counts["wishes"], "wishes"),
+        _percent(
+            "How often each agent is preferred", wins, counts["decided"], "decided comparisons"
+        ),
+        _percent("Wishes kept, of those told", kept, counts["wishes"], "wishes told"),
         _number("What the user has told", told, "things", counts["user"], "user messages"),
         _number("Length of messages", words, "words", counts["assistant"], "replies"),
     )

@@ -126,10 +126,14 @@ def _marks(tree: "Tree", node: "AnyNode", wishes: Wishes) -> Iterator[Mark]:
 
 
 def wish_marks(wishes: Wishes, reply: str) -> Iterator[Mark]:
-    """Yield which wishes a reply keeps, in the user's words."""
-    for wish in wishes.checked.get(reply, ()):
-        kind = "kept" if wish.kept else "broken"
-        yield [kind if wish.told else f"{kind}-early", wish.words, "" if wish.told else "not told"]
+    """Yield which wishes a reply keeps, in the user's words; those not told yet are counted."""
+    checked = wishes.checked.get(reply, ())
+    for wish in checked:
+        if wish.told:
+            yield ["kept" if wish.kept else "broken", wish.words, ""]
+    if untold := [wish.kept for wish in checked if not wish.told]:
+        number = f"{len(untold)} wish{'' if len(untold) == 1 else 'es'}"
+        yield ["untold", f"{number} not told yet, {sum(untold)} kept", ""]
 
 
 def describe_user(tree: "Tree", user: "UserNode", wishes: Wishes) -> Iterator[Mark]:
