@@ -3,9 +3,15 @@
 Debian's `chromium` is used where it is installed; elsewhere the tests that need it are skipped.
 """
 
+import json
+import re
 import shutil
 import subprocess
+from collections.abc import Mapping
+from html import escape, unescape
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +20,33 @@ PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(
     PROGRAM is None, reason="there is no chromium here: apt-get install chromium"
 )
+
+WIDTHS = (1400, 420)
+
+OPEN_ALL = "for (const fold of document.querySelectorAll('details')) fold.open = true;"
+
+PROBE = """
+const wait = () => new Promise((done) => setTimeout(done, 100));
+addEventListener("load", async () => {
+  for (let depth = 0; depth < 3; depth += 1) { await wait(); OPEN }
+  await wait();
+  // contrast is computed from the stylesheet, in both themes: tests/aloe/test_stylesheet.py
+  const rules = { "color-contrast": { enabled: false } };
+  const options = { resultTypes: ["violations"], rules };
+  const found = window.axe ? await axe.run(options) : { violations: [] };
+  const wide = [...document.querySelectorAll("body *")].filter(
+    (each) => !each.closest(".scroll, .sr") && each.getBoundingClientRect().right > innerWidth + 1);
+  const start = (each) => each.outerHTML.slice(0, 120);
+  parent.document.getElementById(frameElement.id + "-found").textContent = JSON.stringify({
+    title: document.title,
+    text: document.querySelector("main").textContent,
+    overflow: document.documentElement.scrollWidth - innerWidth,
+    wide: wide.map(start),
+    violations: found.violations.map((v) => `${v.impact} ${v.id}: ${v.nodes[0].html}`),
+  });
+});
+""".replace("OPEN", OPEN_ALL)
+"""Opens all folds, those inside folds as well, and tells how the page stands."""
 
 
 def open_page(page: Path, *arguments: str, profile: Path) -> subprocess.CompletedProcess[str]:
@@ -50,3 +83,37 @@ def dom(page: Path, *, profile: Path) -> str:
     said = [line for line in opened.stderr.splitlines() if "CONSOLE" in line]
     assert said == [], said
     return opened.stdout
+
+
+def look_at(pages: Mapping[str, str], folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return how each page stands at each of the `WIDTHS`, all of its folds open.
+
+    All are frames of one page, for a browser takes longer to start than to show them. axe-core
+    looks at them where its package is installed.
+    """
+    script = f"<script>{_axe()}</script><script>{PROBE}</script></body>"
+    frames = [
+        f'<iframe id="{name}-{width}" width="{width}" height="900" '
+        f'srcdoc="{escape(page.replace("</body>", script))}"></iframe>'
+        f'<pre id="{name}-{width}-found"></pre>'
+        for name, page in pages.items()
+        for width in WIDTHS
+    ]
+    path = folder / "frames.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8>{''.join(frames)}", encoding="utf-8")
+    seen = dom(path, profile=folder / "profile")
+    found = {}
+    for name in pages:
+        for width in WIDTHS:
+            told = re.search(rf'id="{name}-{width}-found">(.*?)</pre>', seen, re.DOTALL)
+            assert told, f"{name} at {width} told nothing"
+            found[name, width] = json.loads(unescape(told[1]))
+    return found
+
+
+def _axe() -> str:
+    """Return the source of axe-core; empty where its package is not installed."""
+    package = find_spec("axe_core_python")
+    if package is None or package.origin is None:
+        return ""
+    return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")

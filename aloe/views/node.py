@@ -10,10 +10,11 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from aloe.views.answers import Interpreter, describe_note, describe_outcome
+from aloe.views.answers import Interpreter, describe_note
 from aloe.views.folding import grid, said
 from aloe.views.marks import fact_text, notes, preference, verdicts_about
 from aloe.views.tellings import describe_tellings
+from aloe.views.votes import describe_verdict, describe_votes
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
@@ -94,20 +95,19 @@ def verdict_view(
     tree: "Tree", verdict: "Verdict", *, raw: bool = False
 ) -> Iterator[RenderableType]:
     """Yield a comparison and its votes, one a line; `raw`: the votes as they came."""
+    yield Text(describe_verdict(tree, verdict), "bold")
+    lines = _raw_votes(tree, verdict) if raw else describe_votes(tree, verdict)
+    yield from (Padding(said(line), (0, 0, 0, 2)) for line in lines)
+
+
+def _raw_votes(tree: "Tree", verdict: "Verdict") -> Iterator[str]:
     agents = {
         side: f"{tree.by_id[reply].agent} {reply[:6]}"
         for side, reply in (("first", verdict.first), ("second", verdict.second))
     }
-    found = describe_outcome(verdict.outcome, agents["first"], agents["second"], verdict.margin)
-    sure = "" if verdict.confidence is None else f", {verdict.confidence:.0%} sure"
-    yield Text(f"the judge {found}{sure}", "bold")
-    for vote in verdict.votes:
-        words = _raw_vote(vote, agents) if raw else _describe_vote(vote, agents)
-        yield Padding(said(f"{words} ({vote.judge})"), (0, 0, 0, 2))
-    if not verdict.votes:
-        yield Text("  no judge was needed: the replies are identical, or one is empty", "dim")
+    yield from (_raw_vote(vote, agents) for vote in verdict.votes)
     if verdict.by_return:
-        yield Text(f"  {_by_return(verdict.by_return, agents)}")
+        yield _by_return(verdict.by_return, agents)
 
 
 def _by_return(label: "ReturnLabel", agents: dict[str, str]) -> str:
@@ -117,17 +117,6 @@ def _by_return(label: "ReturnLabel", agents: dict[str, str]) -> str:
         error = "unknown" if label.error is None else f"{label.error:.3f}"
         found += f", {first:.3f} against {second:.3f}, standard error of the difference {error}"
     return f"{found} (horizon {label.horizon}, discount {label.discount:g}, z {label.z:g})"
-
-
-def _describe_vote(vote: "Vote", agents: dict[str, str]) -> str:
-    shown = [agents[side] for side in vote.order.split("-")]
-    margin = abs(vote.logprobs[0] - vote.logprobs[1]) if vote.logprobs else None
-    words = "gives no answer"
-    if vote.choice:
-        pair = agents["first"], agents["second"]
-        words = describe_outcome(vote.choice, *pair, margin, beside=False)
-    about = f", about {vote.criterion}" if vote.criterion else ""
-    return f"shown {shown[0]}, then {shown[1]}: {words}{about}"
 
 
 def _raw_vote(vote: "Vote", agents: dict[str, str]) -> str:
@@ -141,7 +130,7 @@ def _raw_vote(vote: "Vote", agents: dict[str, str]) -> str:
     words += "" if vote.tie is None else f", ln P(TIE) {vote.tie:.3f}"
     if vote.mass is not None:
         words += f", {vote.mass:.1%} on an answer" + ("" if vote.logprobs else ": its text counts")
-    return words + (f", about {vote.criterion}" if vote.criterion else "")
+    return words + (f", about {vote.criterion}" if vote.criterion else "") + f" ({vote.judge})"
 
 
 def call_view(exchange: "RecordedCall", interpreter: Interpreter | None) -> RenderableType:

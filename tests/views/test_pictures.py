@@ -99,7 +99,7 @@ def test_a_label_by_return_stands_below_the_judges() -> None:
 
     def shown(**given: Any) -> str:
         verdict = TREE.verdicts[0].model_copy(update={"by_return": label.model_copy(update=given)})
-        return drawn(Group(*verdict_view(TREE, verdict)), 300)
+        return drawn(Group(*verdict_view(TREE, verdict, raw=True)), 300)
 
     assert "by return: not continued (horizon 3, discount 0.9, z 1)" in shown()
     told = {"outcome": "second", "reason": None, "returns": (0.25, 0.75), "error": 0.125}
