@@ -225,8 +225,17 @@ def _charts(by_condition: Mapping[Condition, SuiteResult], counts: Sequence[int]
             swapped = _curve("swapped persona", main.curves["swapped"])
             curves.append(replace(swapped, low=(), high=(), dashed=True))
         if curves:
-            about = {"title": title, "x_label": "turn k", "y_label": unit, "counted": "dialogues"}
-            found.append(Chart(**about, curves=curves, axis=axis, counts=counts))
+            found.append(
+                Chart(
+                    title=title,
+                    x_label="turn k",
+                    y_label=unit,
+                    curves=curves,
+                    axis=axis,
+                    counts=counts,
+                    counted="dialogues",
+                )
+            )
     return found
 
 

@@ -83,7 +83,7 @@ def _join(lines: Iterable[dict[str, Any]]) -> Tree:
         ValueError: the lines are no tree.
     """
     begun, *exchanges = lines
-    nodes, verdicts = {}, {}
+    nodes, verdicts = dict[str, Any](), dict[tuple[str, ...], Any]()
     for each in (begun, *exchanges):
         nodes |= {node["id"]: node for node in each["nodes"]}
         verdicts |= {(v["node"], v["first"], v["second"]): v for v in each["verdicts"]}

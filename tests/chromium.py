@@ -43,10 +43,24 @@ addEventListener("load", async () => {
     overflow: document.documentElement.scrollWidth - innerWidth,
     wide: wide.map(start),
     violations: found.violations.map((v) => `${v.impact} ${v.id}: ${v.nodes[0].html}`),
+    ...(await use()),
   });
 });
+async function use() {
+  document.getElementById("collapse").click();
+  const open = () => document.querySelectorAll("details.item[open]").length, collapsed = open();
+  location.hash = "#" + LINK;
+  await wait();
+  const search = document.getElementById("search"), linked = document.querySelector(".target");
+  search.value = SEARCH;
+  search.dispatchEvent(new Event("input"));
+  await wait(); await wait(); await wait();
+  const marks = [...document.querySelectorAll("mark")].map((each) => each.textContent);
+  const found = document.getElementById("found").textContent;
+  return { collapsed, linked: linked && linked.id, opened: open(), found, marks };
+}
 """.replace("OPEN", OPEN_ALL)
-"""Opens all folds, those inside folds as well, and tells how the page stands."""
+"""Opens all folds, those inside folds as well, tells how the page stands, and uses it."""
 
 
 def open_page(page: Path, *arguments: str, profile: Path) -> subprocess.CompletedProcess[str]:
@@ -85,18 +99,32 @@ def dom(page: Path, *, profile: Path) -> str:
     return opened.stdout
 
 
-def look_at(pages: Mapping[str, str], folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
+def look_at(
+    pages: Mapping[str, str], folder: Path, *, links: Mapping[str, str], search: str
+) -> dict[tuple[str, int], dict[str, Any]]:
     """Return how each page stands at each of the `WIDTHS`, all of its folds open.
 
     All are frames of one page, for a browser takes longer to start than to show them. axe-core
     looks at them where its package is installed.
+
+    Args:
+        pages: HTML by name.
+        folder: where the browser may write.
+        links: id of a message by page, which is then gone to.
+        search: what is searched for after that.
     """
-    script = f"<script>{_axe()}</script><script>{PROBE}</script></body>"
+    axe = _axe()
+
+    def probed(name: str) -> str:
+        known = f"const LINK = {json.dumps(links[name])}, SEARCH = {json.dumps(search)};"
+        script = f"<script>{axe}</script><script>{known}{PROBE}</script></body>"
+        return escape(pages[name].replace("</body>", script))
+
     frames = [
         f'<iframe id="{name}-{width}" width="{width}" height="900" '
-        f'srcdoc="{escape(page.replace("</body>", script))}"></iframe>'
+        f'srcdoc="{probed(name)}"></iframe>'
         f'<pre id="{name}-{width}-found"></pre>'
-        for name, page in pages.items()
+        for name in pages
         for width in WIDTHS
     ]
     path = folder / "frames.html"

@@ -38,7 +38,8 @@ class Series:
         return [self._curve(name, interval, scale) for name in self.values]
 
     def _curve(self, name: str, interval: Interval, scale: float) -> Curve:
-        turns, found = self.values[name], []
+        turns = self.values[name]
+        found: list[tuple[float | None, float | None, float | None]] = []
         for turn in range(1, self.turns + 1):
             clusters = list(turns.get(turn, {}).values())
             if clusters:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from chromium import look_at, needs_chromium
 from command import RunAloe
-from sample_tree import CALLS, OPENING, TREE
+from sample_tree import CALLS, OPENING, SHORT, TREE
 
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
@@ -177,7 +177,8 @@ def test_reports_in_a_browser(bench: Bench, tmp_path: Path) -> None:
         "run": report("a run", [tree], spent, shown=5, extras=Extras(calls=shelf)),
         "bench": render_report(bench),
     }
-    seen = look_at(pages, tmp_path)
+    reply = next(row.reply for row in bench.rows("ceiling") if row.reply)
+    seen = look_at(pages, tmp_path, links={"run": SHORT.id, "bench": reply}, search="THE CHAIN")
     assert len(seen) == 2 * 2
     for (name, width), page in seen.items():
         where = f"{name} at {width}"
@@ -185,7 +186,15 @@ def test_reports_in_a_browser(bench: Bench, tmp_path: Path) -> None:
         assert page["wide"] == [], where
         assert page["violations"] == [], where
         assert EVIL in page["text"], where  # as text: the title is the page's own
+        assert (page["collapsed"], page["opened"]) == (0, 1), where
         assert page["title"] in ("a run", f"ALOE benchmark: {S}"), where
+        if name == "run":
+            assert page["linked"] == SHORT.id, where
+            assert page["found"] == "3 matches in 1 of 1 trees", where
+            assert page["marks"] == ["the chain"] * 3, where
+        else:
+            assert page["linked"].endswith(reply), where
+            assert page["found"] == "0 matches in 0 of 3 cases", where
     drawn = seen["run", 420]["text"]
     for shown in (*(node.content or "(empty)" for node in TREE.nodes[1:]), "★ preferred"):
         assert shown in drawn
