@@ -18,7 +18,8 @@ from snapshots import drawn
 from aloe.graphs.chat_view import TurnView
 from aloe.graphs.commands.newest_exchange import Lines, share_out
 from aloe.memory.highlight import Highlight
-from aloe.schema import Disclosure, Node, Tree
+from aloe.schema import Disclosure, Node, Tree, Verdict
+from aloe.views.account import Account
 from aloe.views.folding import Table, grid
 from aloe.views.node import node_view
 from aloe.views.question import LabelQuestion
@@ -104,7 +105,13 @@ def test_every_word_is_in_every_picture(one: str, other: str, width: int) -> Non
 @pytest.mark.parametrize("width", [12, 40, 80, 200])
 def test_a_tree_of_many_branchings_stays_on_the_screen(width: int) -> None:
     tree = tree_of(CHINESE, (URL, "Well."), deep=9)
-    picture = Drawer(tree=tree, account=None, took={}, full=True).drawing()
+    asked, first, second = tree.nodes[:3]
+    judged = Verdict(
+        node=asked.id, first=first.id, second=second.id, votes=(), outcome="first", margin=2.0
+    )
+    tree = tree.model_copy(update={"verdicts": (judged,)})
+    took = {node.id: Account(seconds=12.3, output_tokens=4567) for node in tree.nodes}
+    picture = Drawer(tree=tree, account=None, took=took, full=True, state="unfinished").drawing()
     assert_whole(picture, width, *(node.content for node in tree.nodes))
 
 
