@@ -7,7 +7,7 @@ open what they land in.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -25,16 +25,12 @@ from aloe.labels import SEEN, Label
 from aloe.views.browser_branch import Branch
 from aloe.views.browser_screens import FilterScreen, HelpScreen, LabelScreen
 from aloe.views.escape_filter import EscapeFilter
+from aloe.views.figures import counted
 from aloe.views.grove import FILTERS, Grove, Grown, Place
 from aloe.views.marks import LEGEND
 from aloe.views.node import calls_about, node_view
-from aloe.views.siblings import SiblingView
+from aloe.views.siblings import SiblingView, find_exchange
 from aloe.views.tree import head
-
-if TYPE_CHECKING:
-    from aloe.schema import AssistantNode, Tree, UserNode
-
-    AnyNode = UserNode | AssistantNode
 
 TALL = 30
 """Lines of a screen from which the legend is there from the start."""
@@ -244,10 +240,10 @@ class Browser(App[None]):
         if grove.only:
             words = FILTERS[grove.only].removesuffix("some words in them ...")
             words += f"'{grove.words}' in them" if grove.words else ""
-            parts.append(f"{words}: {len(grove.numbers)} of {len(grove.trees)} trees")
+            parts.append(f"{words}: {len(grove.numbers)} of {counted(len(grove.trees), 'tree')}")
         if grove.unfinished:
             working = "a process is working" if grove.running else "no process is working"
-            parts.append(f"{len(grove.unfinished)} trees unfinished, {working}")
+            parts.append(f"{counted(len(grove.unfinished), 'tree')} unfinished, {working}")
         if self._search:
             found = grove.find_text(self._search)
             place = f"{found.index(hit) + 1} of {len(found)}" if hit else str(len(found))
@@ -291,7 +287,7 @@ class Browser(App[None]):
             begun = tree.id in self._grove.unfinished
             return Group(head(tree), Text("unfinished" if begun else "", "yellow"))
         node = tree.by_id[name]
-        user, replies = _exchange(tree, node)
+        user, replies = find_exchange(tree, node)
         if self._siblings and replies:
             return SiblingView(tree, user, replies, raw=self._raw)
         calls = calls_about(node, self._exchanges(tree.id))
@@ -326,7 +322,7 @@ class Browser(App[None]):
         if name is None:
             return []
         tree = self._grove.trees[number]
-        user, _ = _exchange(tree, tree.by_id[name])
+        user, _ = find_exchange(tree, tree.by_id[name])
         found = (each for each in tree.verdicts_on(user.id) if can_be_asked(tree, each))
         return [BlindPair(tree=tree, verdict=verdict, rater=SEEN) for verdict in found]
 
@@ -338,11 +334,5 @@ class Browser(App[None]):
         except AloeError as error:
             self.notify(str(error), severity="error")
             return
-        self.notify(f"kept in {sheet.path}: {len(sheet.answered())} labels of '{SEEN}'")
-
-
-def _exchange(tree: "Tree", node: "AnyNode") -> "tuple[UserNode, list[AssistantNode]]":
-    """Return a user's message and the replies to it, of which `node` is one or the other."""
-    user = node if node.role == "user" else tree.by_id[node.parent]
-    assert user.role == "user"
-    return user, [each for each in tree.children(user.id) if each.role == "assistant"]
+        labels = counted(len(sheet.answered()), "label")
+        self.notify(f"kept in {sheet.path}: {labels} of '{SEEN}'")

@@ -65,6 +65,11 @@ class Throughput:
         return self.seconds / done * (wanted - done) if 0 < done < wanted else None
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something: `1 tree`, `3 trees`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time as a person says it: `42 s`, `3 min`, `2 h 10 min`."""
     if seconds < 90:

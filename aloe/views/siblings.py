@@ -14,8 +14,17 @@ from aloe.views.tellings import describe_tellings
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Tree, UserNode
 
+    AnyNode = UserNode | AssistantNode
+
 COLUMN = 34
 """Characters a reply needs to stand beside another."""
+
+
+def find_exchange(tree: "Tree", node: "AnyNode") -> "tuple[UserNode, list[AssistantNode]]":
+    """Return a user's message and the replies to it, of which `node` is one or the other."""
+    user = node if node.role == "user" else tree.by_id[node.parent]
+    assert user.role == "user"
+    return user, [each for each in tree.children(user.id) if each.role == "assistant"]
 
 
 class SiblingView:

@@ -17,6 +17,7 @@ from rich.text import Text
 from rich.tree import Tree as Branches
 
 from aloe.views.account import Account
+from aloe.views.figures import counted
 from aloe.views.folding import Table, grid, said
 from aloe.views.marks import CELLS, LEGEND, NOBODY, fact_text, notes, preference, score, short
 from aloe.views.tellings import describe_tellings
@@ -261,12 +262,15 @@ def _sums(tree: "Tree") -> str:
     ends = sum(n.role == "user" and not _goes_on(tree, n) for n in tree.nodes)
     quotes = sum(len(node.revealed) for node in tree.nodes if node.role == "user")
     turns = max((node.turn for node in tree.nodes), default=0)
-    sums = f"{turns} turns, {len(tree.nodes)} messages, {ends} paths, {quotes} things told"
+    sums = ", ".join(
+        [counted(turns, "turn"), counted(len(tree.nodes), "message"), counted(ends, "path")]
+    )
+    sums += f", {counted(quotes, 'thing')} told"
     if not outcomes:
         return sums
     return (
-        f"{sums}; {decided} of {len(outcomes)} comparisons decided, {outcomes.count('tie')} tie, "
-        f"{outcomes.count('abstain')} abstain"
+        f"{sums}; {decided} of {counted(len(outcomes), 'comparison')} decided, "
+        f"{outcomes.count('tie')} tie, {outcomes.count('abstain')} abstain"
     )
 
 

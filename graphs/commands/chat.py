@@ -156,6 +156,7 @@ def _on_screen(session: "ChatSession", svg: Path | None, *, typed: bool) -> int:
 def _end(session: "ChatSession") -> None:
     """Say what became of the conversation, and what can be done with it."""
     from aloe.graphs.chat_view import unblinded
+    from aloe.views.figures import counted
 
     if not session.turns:
         say("nothing was said, so nothing is kept")
@@ -164,6 +165,5 @@ def _end(session: "ChatSession") -> None:
         for line in unblinded(session):
             say(line.plain)
     path = session.chat.folder.path
-    count = len(session.turns)
-    say(f"kept in {path}: {count} turn{'s' * (count != 1)}")
+    say(f"kept in {path}: {counted(len(session.turns), 'turn')}")
     say(f"next: aloe trace {path} --first, aloe export {path} --format dpo --out pairs.jsonl")

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from aloe.errors import InputError
+from aloe.views.figures import counted
 from aloe.views.folding import said
 
 if TYPE_CHECKING:
@@ -138,11 +139,9 @@ class TracedRun:
         return node_view(tree, node, calls, raw=self.raw), result
 
     def _diff(self, tree: "Tree", node: "AnyNode") -> Shown:
-        from aloe.views.siblings import SiblingView
+        from aloe.views.siblings import SiblingView, find_exchange
 
-        user = tree.by_id[node.parent] if node.role == "assistant" else node
-        assert user.role == "user"
-        replies = [each for each in tree.children(user.id) if each.role == "assistant"]
+        user, replies = find_exchange(tree, node)
         if len(replies) < 2:
             raise InputError(self.run, f"message {user.id} has no two replies to compare")
         verdicts = [verdict.model_dump(mode="json") for verdict in tree.verdicts_on(user.id)]
@@ -207,9 +206,11 @@ class TracedRun:
         missing = {tree: event for tree, event in last.items() if tree not in known}
         if self.found.unfinished:
             working = "a process is" if self.found.running else "no process is"
-            yield Text(f"unfinished: {len(self.found.unfinished)} trees; {working} working", "dim")
+            begun = counted(len(self.found.unfinished), "tree")
+            yield Text(f"unfinished: {begun}; {working} working", "dim")
         if missing:
-            yield Text(f"without a complete exchange: {len(missing)} trees", "dim")
+            begun = counted(len(missing), "tree")
+            yield Text(f"without a complete exchange: {begun}", "dim")
         for tree, event in list(missing.items())[:LAST]:
             why = event["error"] or f"{event['role']} {event['outcome']}"
             yield said(f"  {tree}  last call: {why}", "dim")

@@ -250,7 +250,7 @@ def test_reload_shows_what_has_grown_and_stays_where_one_was() -> None:
     grown = SimpleNamespace(trees=[begun], unfinished={TREE.id}, running=True)
 
     async def script(pilot: Pilot[None], browser: HeardBrowser) -> None:
-        assert state(browser) == "1 trees unfinished, a process is working"
+        assert state(browser) == "1 tree unfinished, a process is working"
         assert "unfinished" in on_screen(browser)
         await enter(pilot, "g", PLAIN.id[:5])
         grown.trees, grown.unfinished = [GROWN, TREE], ()
@@ -281,7 +281,7 @@ def test_a_pair_is_labelled_as_aloe_label_does_it(tmp_path: Path) -> None:
         assert "a / b: better reply" in question
         assert SEEN in question
         await press(pilot, "escape", "l", "?", "a")
-        assert f"kept in {file}: 1 labels" in browser.said[-1]
+        assert f"kept in {file}: 1 label of" in browser.said[-1]
 
     play(script, [TREE], events=tmp_path / "events.jsonl")
     (label,) = read_labels(file)

@@ -164,7 +164,7 @@ def test_a_run_that_has_only_begun(aloe: RunAloe, tmp_path: Path) -> None:
         folder.events.write_text(json.dumps(CALLS[0].event) + "\n")
     ran = aloe("trace", folder.path, "--json")
     assert ran.result == {"trees": []}
-    assert "without a complete exchange: 1 trees" in ran.err
+    assert "without a complete exchange: 1 tree" in ran.err
     assert aloe("trace", folder.path, "--agent", "hinted", "--json").result["calls"]
     started = ("trace", folder.path, "--agent", "hinted", "--tree")
     assert aloe(*started, TREE.id[:5]).code == 0
@@ -185,7 +185,7 @@ def growing(tmp_path: Path) -> Path:
 def test_unfinished_trees_are_shown_and_said_to_be_unfinished(aloe: RunAloe, growing: Path) -> None:
     ran = aloe("trace", growing, "--json")
     assert [row["finished"] for row in ran.result["trees"]] == [True, False]
-    assert "unfinished: 1 trees; no process is working" in ran.err
+    assert "unfinished: 1 tree; no process is working" in ran.err
     drawn = aloe("trace", growing, "--tree", TREES[1].id[:6], "--json")
     assert "unfinished, no process is working on it" in drawn.err
     assert drawn.result["state"] == "unfinished, no process is working on it"
