@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from chromium import look_at, needs_chromium
 from command import RunAloe
-from sample_tree import CALLS, OPENING, SHORT, TREE
+from sample_tree import CALLS, OPENING, SHORT, TREE, spelled_out
 
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
@@ -170,7 +170,7 @@ def test_an_unfinished_bench_shows_what_is_rated(bench: Bench) -> None:
 @needs_chromium
 def test_reports_in_a_browser(bench: Bench, tmp_path: Path) -> None:
     shelf = CallShelf([TREE.id])
-    spent = Spending(shelf.watch(CALLS))
+    spent = Spending(shelf.watch(spelled_out()))
     evil = OPENING.model_copy(update={"content": EVIL, "agent": EVIL})
     tree = Tree.model_validate({**TREE.model_dump(), "nodes": (evil, *TREE.nodes[1:])})
     pages = {

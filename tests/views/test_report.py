@@ -1,6 +1,5 @@
 import json
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from builders import PERSONAS, assistant, config, grow, user
 from command import RunAloe
-from sample_tree import CALLS, OPENING, TREE
+from sample_tree import CALLS, OPENING, TREE, spelled_out
 
 from aloe.memory.run_folder import RunFolder
 from aloe.memory.run_page import render_run
@@ -173,7 +172,7 @@ def test_wishes_are_said_in_the_users_words_with_what_became_of_them() -> None:
 
 def test_prompts_and_calls_are_there_each_text_once() -> None:
     shelf = CallShelf([TREE.id])
-    spent = Spending(shelf.watch(CALLS))
+    spent = Spending(shelf.watch(spelled_out()))
     assert spent.total.calls == len(CALLS)
     page = report("a run", [TREE], spent, shown=1, extras=Extras(calls=shelf))
     held: dict[str, Any] = data(page)[0]["calls"]  # type: ignore[assignment]
@@ -185,8 +184,8 @@ def test_prompts_and_calls_are_there_each_text_once() -> None:
 
 def test_calls_that_do_not_fit_are_left_out_from_the_end() -> None:
     shelf = CallShelf([TREE.id, "other"], room=1)
-    moved = [replace(each, event={**each.event, "tree": "other"}) for each in CALLS]
-    assert len(list(shelf.watch([*moved, *CALLS]))) == 2 * len(CALLS)
+    moved = [{**event, "tree": "other"} for event in spelled_out()]
+    assert len(list(shelf.watch([*moved, *spelled_out()]))) == 2 * len(CALLS)
     assert shelf.of("other") is None
     assert shelf.of(TREE.id)
     assert data(report("a run", [TREE], Spending([]), shown=1))[0]["calls"] is None
