@@ -30,9 +30,13 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
         wanted = persona.preferences
         if persona.id not in words:
             words[persona.id] = find_words(persona)
-        own = words[persona.id]
+        own, silent = words[persona.id], not node.content.strip()
         checked[node.id] = [
-            CheckedWish(words=own[name], kept=kept, told=before.get(name) == wanted[name])
+            CheckedWish(
+                words=own[name],
+                kept=kept and not silent,
+                told=before.get(name) == wanted[name],
+            )
             for name, kept in check_wishes(wanted, node.content).items()
         ]
     every = {name: said for own in words.values() for name, said in own.items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
+from wellformed import faults_of
 
 from aloe.chart import Chart, Curve
 from aloe.page import POLICY, Live, render_page
@@ -150,3 +151,21 @@ def test_a_strip_shows_what_is_missing(tmp_path: Path) -> None:
 def test_what_a_template_lacks_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UndefinedError, match="missing"):
         render(tmp_path, "{{ missing }}")
+
+
+@pytest.mark.parametrize(
+    ("markup", "fault"),
+    [
+        ("<p>a</b></p>", "</b> ends nothing that is open"),
+        ("<div>", "</main> ends nothing that is open"),
+        ("<i id=a></i><i id=a></i>", "id a is there twice"),
+        ("<input id=a>", "<input> a has no label"),
+        ("<label>b</label><select><option>c</option></select>", "<select> None has no label"),
+        ("<button></button>", "<button> has no name"),
+        ("<h3>a</h3>", "<h3> follows a heading of level 1"),
+    ],
+)
+def test_faults_of_markup_are_seen(tmp_path: Path, markup: str, fault: str) -> None:
+    text = f'{{% extends "page.html" %}}{{% block main %}}<h1>t</h1>{markup}{{% endblock %}}'
+    assert fault in faults_of(render(tmp_path, text))
+    assert faults_of(render(tmp_path, text.replace(markup, "<p>a</p>"))) == []

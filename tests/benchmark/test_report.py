@@ -12,6 +12,7 @@ import pytest
 from chromium import look_at, needs_chromium
 from command import RunAloe
 from sample_tree import CALLS, OPENING, SHORT, TREE, spelled_out
+from wellformed import faults_of
 
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
@@ -81,6 +82,7 @@ def test_the_command_writes_all_files(aloe: RunAloe, folder: Path) -> None:
 
 def test_the_page_is_one_file_that_says_what_the_result_says(bench: Bench) -> None:
     page = render_report(bench)
+    assert faults_of(page) == []
     assert "<link" not in page
     assert "src=" not in page
     assert "owned'</script>" not in page

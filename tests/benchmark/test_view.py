@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from builders import PERSONAS, config, grow
 from command import RunAloe
+from wellformed import faults_of
 
 from aloe.benchmark.listed_runs import find_runs
 from aloe.benchmark.run_pages import RunPages
@@ -97,6 +98,7 @@ def test_a_list_says_how_runs_stand(runs: Path) -> None:
 def test_pages_are_those_of_now(runs: Path) -> None:
     pages = RunPages([runs])
     listed = pages.answer("/", {})
+    assert faults_of(listed.text) == faults_of(pages.answer("/run/first", {}).text) == []
     assert re.findall(r'class="run" href="([^"]*)"', listed.text) == [
         "/run/bench", "/run/first", "/run/more/second-run",
     ]  # fmt: skip
@@ -119,12 +121,15 @@ def test_two_stand_side_by_side(runs: Path) -> None:
     frames = re.findall(r'<iframe src="([^"]*)" title="([^"]*)"', page.text)
     assert frames == [("/run/first", "first"), ("/run/more/second-run", "more/second-run")]
     assert "frame-src &#39;self&#39;" in page.text
+    assert faults_of(page.text) == []
     assert RunPages([runs]).answer("/compare", {"left": "first"}).status == 404
 
 
 def test_what_cannot_be_shown_says_why(runs: Path) -> None:
     pages = RunPages([runs])
-    assert "no dialogue is rated yet" in pages.answer("/run/bench", {}).text
+    young = pages.answer("/run/bench", {}).text
+    assert "no dialogue is rated yet" in young
+    assert faults_of(young) == []
     (runs / "first/trees.jsonl").write_text('{"id": 1}\n{"id": 2}\n')
     broken = pages.answer("/run/first", {})
     assert broken.status == 500

@@ -8,6 +8,7 @@ import pytest
 from builders import PERSONAS, assistant, config, grow, user
 from command import RunAloe
 from sample_tree import CALLS, OPENING, TREE, spelled_out
+from wellformed import faults_of
 
 from aloe.memory.run_folder import RunFolder
 from aloe.memory.run_page import render_run
@@ -78,6 +79,7 @@ def test_a_page_of_a_large_run_stays_small() -> None:
     page = report("a run", [TREE, GROWN], Spending([]), shown=1)
     assert len(data(page)) == 1
     assert "1 more are in trees.jsonl" in page
+    assert faults_of(page) == []
     assert "2 conversation trees" in page
     assert data(report("a run", [TREE], Spending([]), shown=0)) == []
 
@@ -156,7 +158,7 @@ def test_wishes_are_said_in_the_users_words_with_what_became_of_them() -> None:
     told, (name, value) = words["emoji"], ("emoji", persona.preferences["emoji"])
     opening = user(told, told=(Telling(about=name, why="asked", reply="r"),))
     plain, faces = assistant("Row on!", opening), assistant("Row on \N{ROWBOAT}", opening)
-    nodes = (opening, plain, faces)
+    nodes = (opening, plain, faces, assistant("", opening, agent="mute"))
     tree = TREE.model_copy(update={"persona": persona, "nodes": nodes, "verdicts": ()})
     extras = Extras(wishes=check_replies)
     page = report("a run", [tree], Spending([]), shown=1, extras=extras)
@@ -164,6 +166,8 @@ def test_wishes_are_said_in_the_users_words_with_what_became_of_them() -> None:
     kept = ["kept" if value == "none" else "broken", told, ""]
     assert kept in message(page, "Row on!")["marks"]
     assert kept not in message(page, "Row on \N{ROWBOAT}")["marks"]
+    said = check_replies(tree).checked
+    assert [wish.kept for wish in said[nodes[3].id]] == [False, False]  # silence keeps nothing
     untold = [mark[1] for mark in message(page, "Row on!")["marks"] if mark[0] == "untold"]
     kept = persona.preferences["exclamation"] == "some"
     assert untold == [f"1 wish not told yet, {int(kept)} kept"]
