@@ -78,7 +78,7 @@ def _show(run: ListedRun) -> ServedPage:
     live = Live(state=f"{STATE}?run={quote(run.name)}", version=run.version)
     try:
         return ServedPage(200, _render(run, live))
-    except AloeError as error:
+    except (AloeError, OSError) as error:
         return _message(500, f"{run.name} cannot be shown", str(error), live)
 
 

@@ -124,7 +124,7 @@ def test_a_given_axis_is_shown_whatever_the_levels_are(tmp_path: Path) -> None:
 
 
 def test_counts_and_numbers_stand_below_the_chart(tmp_path: Path) -> None:
-    curve = Curve(name="a", levels=[0.5, None], low=[0.25, None], high=[0.75, None])
+    curve = Curve(name="a", levels=[0.5, None], low=[0.25, None], high=[12.345, None])
     drawn = Chart(
         title="t", x_label="turn", y_label="", curves=[curve], counts=[1234, 7], counted="replies"
     )
@@ -132,7 +132,7 @@ def test_counts_and_numbers_stand_below_the_chart(tmp_path: Path) -> None:
     assert re.findall(r'class="count">([^<]*)<', page) == ["1,234", "7"]
     cells = re.findall(r"<t[hd](?: [^>]*)?>([^<]*)<", page)
     head = ["turn", "replies", "a"]
-    assert cells == [*head, "1", "1,234", "0.5 (0.25 to 0.75)", "2", "7", "-"]
+    assert cells == [*head, "1", "1,234", "0.500 (0.250 to 12.3)", "2", "7", "-"]
 
 
 def test_nothing_to_draw_draws_nothing(tmp_path: Path) -> None:
