@@ -145,8 +145,13 @@ def _cell(curve: Curve, place: int) -> str:
         return "-"
     low, high = (edge[place] if edge else None for edge in (curve.low, curve.high))
     if low is None or high is None:
-        return f"{level:.4g}"
-    return f"{level:.4g} ({low:.4g} to {high:.4g})"
+        return _round(level)
+    return f"{_round(level)} ({_round(low)} to {_round(high)})"
+
+
+def _round(value: float) -> str:
+    """Return a number with three digits that count."""
+    return f"{value:,.{max(0, 2 - _floor_log10(value))}f}" if value else "0"
 
 
 def _floor_log10(value: float) -> int:

@@ -6,6 +6,7 @@ runs is there at once; pages read the trees.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -143,9 +144,10 @@ def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
     if _is_run(folder):
         yield folder
     elif depth:
-        inner = (each for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
-        for each in sorted(inner):
-            yield from _runs_in(each, depth - 1)
+        with suppress(OSError):  # what may not be looked into holds nothing to show
+            for each in sorted(folder.iterdir()):
+                if each.is_dir() and each.name[0] != ".":
+                    yield from _runs_in(each, depth - 1)
 
 
 def _is_run(folder: Path) -> bool:

@@ -18,6 +18,7 @@ function drawTurn(box, dialogue, one) {
     for (const [said, missing] of one.r.ratings) list.append(element("li", missing ? "bad" : "", said));
     fold.append(list);
     if (dialogue.calls) callFolds(fold, calls, dialogue.calls.texts);
+    else fold.append(element("p", "dim", "Prompts and answers of this dialogue are not in this page: aloe trace DIR --node " + one.u.node.slice(0, 8)));
   }));
   if (!one.after) return;
   box.append(message({ role: "user", text: one.after.question, head: [["asked afterwards", ""]] }));

@@ -15,7 +15,6 @@ from aloe.benchmark.cases import Case
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.scores import ReplyScores, Score, Shown
 from aloe.calls.event import read_events
-from aloe.calls.recorded_call import join_messages
 from aloe.config import Condition
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.run_folder import RunFolder
@@ -102,7 +101,7 @@ def _read_held(
         by_dialogue[row.dialogue].append(row)
     calls = CallShelf(by_dialogue, room)
     events = RunFolder(bench.conditions[condition]).events
-    for _ in calls.watch(join_messages(read_events(events))):
+    for _ in calls.watch(read_events(events)):
         pass
     for name, replies in by_dialogue.items():
         case, tree = cases[replies[0].case], trees.get(name)

@@ -26,7 +26,7 @@ NOWHERE = "Choose a run from the list of all runs; what you look for may have be
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServedPage:
     """What the server says."""
 
     status: int
@@ -44,7 +44,7 @@ class RunPages:
 
     folders: Sequence[Path]
 
-    def answer(self, path: str, query: dict[str, str]) -> Answer:
+    def answer(self, path: str, query: dict[str, str]) -> ServedPage:
         """Return the page at an address.
 
         Args:
@@ -52,13 +52,13 @@ class RunPages:
             query: its parameters.
         """
         if path == ICON:
-            return Answer(204, "")
+            return ServedPage(204, "")
         try:
             runs = find_runs(self.folders)
         except AloeError as error:
             return _message(500, "There are no runs", str(error))
         if path == "/":
-            return Answer(200, self._list(runs))
+            return ServedPage(200, self._list(runs))
         if path == STATE:
             return _state(runs, query.get("run"))
         if path == COMPARE:
@@ -73,12 +73,12 @@ class RunPages:
         return render_page(HERE / "runs.html", title, live=live, runs=lines, compare=COMPARE)
 
 
-def _show(run: ListedRun) -> Answer:
+def _show(run: ListedRun) -> ServedPage:
     """Return the page of a run; where it cannot be made, why, until that has changed."""
     live = Live(state=f"{STATE}?run={quote(run.name)}", version=run.version)
     try:
-        return Answer(200, _render(run, live))
-    except AloeError as error:
+        return ServedPage(200, _render(run, live))
+    except (AloeError, OSError) as error:
         return _message(500, f"{run.name} cannot be shown", str(error), live)
 
 
@@ -92,19 +92,19 @@ def _render(run: ListedRun, live: Live) -> str:
     return render_report(Bench(path=run.path), passports, live)
 
 
-def _compare(runs: dict[str, ListedRun], left: str, right: str) -> Answer:
+def _compare(runs: dict[str, ListedRun], left: str, right: str) -> ServedPage:
     if left not in runs or right not in runs:
         return _message(404, "There is no such run", NOWHERE)
     sides = [{"name": name, "address": _address(name)} for name in (left, right)]
     title = f"{left} and {right}"
-    return Answer(200, render_page(HERE / "side_by_side.html", title, served=True, sides=sides))
+    return ServedPage(200, render_page(HERE / "side_by_side.html", title, served=True, sides=sides))
 
 
-def _state(runs: dict[str, ListedRun], name: str | None) -> Answer:
+def _state(runs: dict[str, ListedRun], name: str | None) -> ServedPage:
     """Return the version of a run's page, or of the list; empty for a run that is gone."""
     known = {each.name: each.version for each in runs.values() if each.name == name}
     version = _list_version(runs) if name is None else known.get(name, "")
-    return Answer(200, version, "text/plain; charset=utf-8")
+    return ServedPage(200, version, "text/plain; charset=utf-8")
 
 
 def _list_version(runs: dict[str, ListedRun]) -> str:
@@ -115,5 +115,5 @@ def _address(name: str) -> str:
     return RUN + quote(name)
 
 
-def _message(status: int, title: str, text: str, live: Live | None = None) -> Answer:
-    return Answer(status, render_page(HERE / "message.html", title, live=live, text=text))
+def _message(status: int, title: str, text: str, live: Live | None = None) -> ServedPage:
+    return ServedPage(status, render_page(HERE / "message.html", title, live=live, text=text))

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from aloe.benchmark.run_pages import Answer, RunPages
+from aloe.benchmark.run_pages import RunPages, ServedPage
 from aloe.errors import ConfigError
 from aloe.page import SERVED_POLICY
 
@@ -66,21 +66,21 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        """Answer with a page."""
+        """ServedPage with a page."""
         self._send(self._answer(), with_body=True)
 
     def do_HEAD(self) -> None:
-        """Answer with what a page would be sent with."""
+        """ServedPage with what a page would be sent with."""
         self._send(self._answer(), with_body=False)
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> ServedPage:
         if self.headers.get("Host", "").lower() not in self.server.names:
             said = f"This server answers to {self.server.url} only.\n"
-            return Answer(HTTPStatus.FORBIDDEN, said, "text/plain; charset=utf-8")
+            return ServedPage(HTTPStatus.FORBIDDEN, said, "text/plain; charset=utf-8")
         parts = urlsplit(self.path)
         return self.server.pages.answer(unquote(parts.path), dict(parse_qsl(parts.query)))
 
-    def _send(self, answer: Answer, *, with_body: bool) -> None:
+    def _send(self, answer: ServedPage, *, with_body: bool) -> None:
         body = answer.text.encode()
         self.send_response(answer.status)
         for name, value in HEADERS.items():

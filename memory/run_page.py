@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aloe.calls.event import read_events
-from aloe.calls.recorded_call import join_messages
 from aloe.memory.run_folder import RunFolder, read_run
 from aloe.memory.wish_checks import check_replies
 from aloe.page import Live
@@ -37,7 +36,7 @@ def render_run(run: Path, *, shown: int, live: Live | None = None) -> RunPage:
     """
     folder, found = RunFolder(run), read_run(run)
     calls = CallShelf(tree.id for tree in found.trees[:shown])
-    spent = Spending(calls.watch(join_messages(read_events(folder.events))))
+    spent = Spending(calls.watch(read_events(folder.events)))
     extras = Extras(
         settings=folder.config.read_text(encoding="utf-8") if folder.config.exists() else "",
         unfinished=found.unfinished,

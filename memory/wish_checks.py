@@ -18,7 +18,7 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
     """
     if not tree.persona.preferences:
         return Wishes()
-    words: dict[str, str] = {}
+    words: dict[str, Mapping[str, str]] = {}
     told, checked = dict[str, dict[str, str]](), {}
     for node in tree.nodes:  # parents stand before their children
         before = told.get(node.parent or "", {})
@@ -27,13 +27,20 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
             continue
         told[node.id] = before
         persona = persona_at(node.turn) if persona_at else tree.persona
-        own, wanted = find_words(persona), persona.preferences
-        words |= own
+        wanted = persona.preferences
+        if persona.id not in words:
+            words[persona.id] = find_words(persona)
+        own, silent = words[persona.id], not node.content.strip()
         checked[node.id] = [
-            CheckedWish(words=own[name], kept=kept, told=before.get(name) == wanted[name])
+            CheckedWish(
+                words=own[name],
+                kept=kept and not silent,
+                told=before.get(name) == wanted[name],
+            )
             for name, kept in check_wishes(wanted, node.content).items()
         ]
-    return Wishes(words=words, checked=checked)
+    every = {name: said for own in words.values() for name, said in own.items()}
+    return Wishes(words=every, checked=checked)
 
 
 def find_words(persona: Persona) -> Mapping[str, str]:

@@ -63,8 +63,8 @@ async function use() {
 """Opens all folds, those inside folds as well, tells how the page stands, and uses it."""
 
 
-def open_page(page: Path, *arguments: str, profile: Path) -> subprocess.CompletedProcess[str]:
-    """Open a file in the browser, with no server to ask: names resolve to nothing."""
+def open_page(url: str, *arguments: str, profile: Path) -> subprocess.CompletedProcess[str]:
+    """Open a page in the browser, with no server but ours to ask: names resolve to nothing."""
     assert PROGRAM is not None
     return subprocess.run(
         [
@@ -73,12 +73,12 @@ def open_page(page: Path, *arguments: str, profile: Path) -> subprocess.Complete
             "--no-sandbox",
             "--disable-gpu",
             "--no-first-run",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             "--enable-logging=stderr",
             "--virtual-time-budget=5000",
             f"--user-data-dir={profile}",
             *arguments,
-            page.as_uri(),
+            url,
         ],
         capture_output=True,
         text=True,
@@ -87,13 +87,13 @@ def open_page(page: Path, *arguments: str, profile: Path) -> subprocess.Complete
     )
 
 
-def dom(page: Path, *, profile: Path) -> str:
-    """Return the document as it is after the scripts of `page` have run.
+def dom(url: str, *, profile: Path) -> str:
+    """Return the document as it is after the scripts of a page have run for some seconds.
 
     Raises:
         AssertionError: a script failed, or the page asked for something it may not have.
     """
-    opened = open_page(page, "--dump-dom", profile=profile)
+    opened = open_page(url, "--dump-dom", profile=profile)
     said = [line for line in opened.stderr.splitlines() if "CONSOLE" in line]
     assert said == [], said
     return opened.stdout
@@ -129,7 +129,7 @@ def look_at(
     ]
     path = folder / "frames.html"
     path.write_text(f"<!doctype html><meta charset=utf-8>{''.join(frames)}", encoding="utf-8")
-    seen = dom(path, profile=folder / "profile")
+    seen = dom(path.as_uri(), profile=folder / "profile")
     found = {}
     for name in pages:
         for width in WIDTHS:

@@ -53,7 +53,17 @@ def join_messages(events: Iterable[Mapping[str, Any]]) -> Iterator[RecordedCall]
     """Yield each event with its messages; `events` must hold the earlier ones of its tree."""
     texts: dict[str, Message] = {}
     for event in events:
-        texts |= {name: (role, text) for name, (role, text) in event.get("texts", {}).items()}
-        names = event.get("prompt", [])
-        known = tuple(texts[name] for name in names if name in texts)
-        yield RecordedCall(event=event, messages=known if len(known) == len(names) else ())
+        yield join_event(event, texts)
+
+
+def join_event(event: Mapping[str, Any], texts: "dict[str, Message]") -> RecordedCall:
+    """Return an event with its messages.
+
+    Args:
+        event: of some tree.
+        texts: what earlier events of the tree spelled out, by name; added to.
+    """
+    texts |= {name: (role, text) for name, (role, text) in event.get("texts", {}).items()}
+    names = event.get("prompt", [])
+    known = tuple(texts[name] for name in names if name in texts)
+    return RecordedCall(event=event, messages=known if len(known) == len(names) else ())

@@ -166,7 +166,7 @@ function browse(items) {
 }
 
 // Two runs side by side are two frames: what is opened in one is opened in the other.
-const framed = parent !== window && location.protocol.startsWith("http");
+const framed = parent !== window && data("live") !== null;
 document.body.classList.toggle("framed", framed);
 function tell(said) {
   if (framed) parent.postMessage(said, location.origin);

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aloe.calls.recorded_call import join_event
+
 if TYPE_CHECKING:
-    from aloe.calls.recorded_call import RecordedCall
+    from aloe.models.open import Message
 
 ROOM = 8_000_000
 """Characters of prompts and answers that a page has room for; further trees go without."""
@@ -18,23 +20,17 @@ class TreeCalls:
     texts: list[str] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)
+    _spelled: "dict[str, Message]" = field(default_factory=dict)
 
     @property
     def data(self) -> dict[str, Any]:
         """What the page holds."""
         return {"texts": self.texts, "calls": self.calls}
 
-    def add(self, call: "RecordedCall") -> int:
-        """Keep a call; return how many characters that took."""
-        event, size = call.event, 0
-        sent = []
-        for role, text in call.messages:
-            place = self._places.get(text)
-            if place is None:
-                place = self._places[text] = len(self.texts)
-                self.texts.append(text)
-                size += len(text)
-            sent.append([role, place])
+    def add(self, event: Mapping[str, Any]) -> int:
+        """Keep a call of the tree, given in order; return how many characters that took."""
+        call, before = join_event(event, self._spelled), len(self.texts)
+        sent = [[role, self._place(text)] for role, text in call.messages]
         self.calls.append(
             {
                 "node": event["node"],
@@ -47,7 +43,14 @@ class TreeCalls:
                 "said": event["error"] or call.text,
             }
         )
-        return size + len(call.text) + len(call.thoughts)
+        return sum(map(len, (*self.texts[before:], call.text, call.thoughts)))
+
+    def _place(self, text: str) -> int:
+        """Return where a text is, once it is there."""
+        if text not in self._places:
+            self._places[text] = len(self.texts)
+            self.texts.append(text)
+        return self._places[text]
 
 
 def _took(event: Mapping[str, Any]) -> str:
@@ -72,16 +75,16 @@ class CallShelf:
         self._room = room
         self._taken = 0
 
-    def watch(self, calls: "Iterable[RecordedCall]") -> Iterator[Mapping[str, Any]]:
-        """Keep what is wanted of the calls of a run, and yield the event of each."""
-        for call in calls:
-            tree = call.event["tree"]
+    def watch(self, events: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Yield the events of a run as they are, and keep what is wanted of them."""
+        for event in events:
+            tree = event["tree"]
             if tree in self._held:
-                size = self._held[tree].add(call)
+                size = self._held[tree].add(event)
                 self._sizes[tree] += size
                 self._taken += size
                 self._make_room()
-            yield call.event
+            yield event
 
     def of(self, tree: str) -> dict[str, Any] | None:
         """Return the calls of a tree for the page; None if there was no room for them."""

@@ -23,7 +23,7 @@ Interval = Callable[[Sequence[Sequence[float]]], tuple[float, float] | None]
 
 
 @dataclass
-class Series:
+class TurnValues:
     """Values by name, turn and tree."""
 
     values: dict[str, dict[int, dict[str, list[float]]]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def chart_run(trees: "Sequence[Tree]", wishes: "Iterable[Wishes]") -> list[Chart
         trees: all trees.
         wishes: of each, in the same order.
     """
-    compared, wins, kept, told, words = (Series() for _ in range(5))
+    compared, wins, kept, told, words = (TurnValues() for _ in range(5))
     counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for tree, checked in zip(trees, wishes, strict=True):
         _add_comparisons(tree, compared, wins, counts)
@@ -93,7 +93,7 @@ def chart_run(trees: "Sequence[Tree]", wishes: "Iterable[Wishes]") -> list[Chart
 
 
 def _add_comparisons(
-    tree: "Tree", compared: Series, wins: Series, counts: dict[str, dict[int, int]]
+    tree: "Tree", compared: TurnValues, wins: TurnValues, counts: dict[str, dict[int, int]]
 ) -> None:
     for verdict in tree.verdicts:
         turn = tree.by_id[verdict.node].turn
@@ -114,13 +114,13 @@ def _known(tree: "Tree", user: str) -> set[str]:
     return {told for node in path for told in find_told(tree, node)}
 
 
-def _percent(title: str, series: Series, counts: dict[int, int], counted: str) -> Chart | None:
+def _percent(title: str, series: TurnValues, counts: dict[int, int], counted: str) -> Chart | None:
     curves = series.curves(share_interval, 100.0)
     return _chart(title, "%", curves, (0, 100), series, counts, counted)
 
 
 def _number(
-    title: str, series: Series, unit: str, counts: dict[int, int], counted: str
+    title: str, series: TurnValues, unit: str, counts: dict[int, int], counted: str
 ) -> Chart | None:
     return _chart(title, unit, series.curves(mean_interval), (0, 1), series, counts, counted)
 
@@ -130,7 +130,7 @@ def _chart(
     unit: str,
     curves: list[Curve],
     axis: tuple[float, float],
-    series: Series,
+    series: TurnValues,
     counts: dict[int, int],
     counted: str,
 ) -> Chart | None:

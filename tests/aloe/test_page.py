@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
+from wellformed import faults_of
 
 from aloe.chart import Chart, Curve
 from aloe.page import POLICY, Live, render_page
@@ -123,7 +124,7 @@ def test_a_given_axis_is_shown_whatever_the_levels_are(tmp_path: Path) -> None:
 
 
 def test_counts_and_numbers_stand_below_the_chart(tmp_path: Path) -> None:
-    curve = Curve(name="a", levels=[0.5, None], low=[0.25, None], high=[0.75, None])
+    curve = Curve(name="a", levels=[0.5, None], low=[0.25, None], high=[12.345, None])
     drawn = Chart(
         title="t", x_label="turn", y_label="", curves=[curve], counts=[1234, 7], counted="replies"
     )
@@ -131,7 +132,7 @@ def test_counts_and_numbers_stand_below_the_chart(tmp_path: Path) -> None:
     assert re.findall(r'class="count">([^<]*)<', page) == ["1,234", "7"]
     cells = re.findall(r"<t[hd](?: [^>]*)?>([^<]*)<", page)
     head = ["turn", "replies", "a"]
-    assert cells == [*head, "1", "1,234", "0.5 (0.25 to 0.75)", "2", "7", "-"]
+    assert cells == [*head, "1", "1,234", "0.500 (0.250 to 12.3)", "2", "7", "-"]
 
 
 def test_nothing_to_draw_draws_nothing(tmp_path: Path) -> None:
@@ -150,3 +151,21 @@ def test_a_strip_shows_what_is_missing(tmp_path: Path) -> None:
 def test_what_a_template_lacks_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UndefinedError, match="missing"):
         render(tmp_path, "{{ missing }}")
+
+
+@pytest.mark.parametrize(
+    ("markup", "fault"),
+    [
+        ("<p>a</b></p>", "</b> ends nothing that is open"),
+        ("<div>", "</main> ends nothing that is open"),
+        ("<i id=a></i><i id=a></i>", "id a is there twice"),
+        ("<input id=a>", "<input> a has no label"),
+        ("<label>b</label><select><option>c</option></select>", "<select> None has no label"),
+        ("<button></button>", "<button> has no name"),
+        ("<h3>a</h3>", "<h3> follows a heading of level 1"),
+    ],
+)
+def test_faults_of_markup_are_seen(tmp_path: Path, markup: str, fault: str) -> None:
+    text = f'{{% extends "page.html" %}}{{% block main %}}<h1>t</h1>{markup}{{% endblock %}}'
+    assert fault in faults_of(render(tmp_path, text))
+    assert faults_of(render(tmp_path, text.replace(markup, "<p>a</p>"))) == []

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from chromium import look_at, needs_chromium
 from command import RunAloe
-from sample_tree import CALLS, OPENING, SHORT, TREE
+from sample_tree import CALLS, OPENING, SHORT, TREE, spelled_out
+from wellformed import faults_of
 
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
@@ -81,6 +82,7 @@ def test_the_command_writes_all_files(aloe: RunAloe, folder: Path) -> None:
 
 def test_the_page_is_one_file_that_says_what_the_result_says(bench: Bench) -> None:
     page = render_report(bench)
+    assert faults_of(page) == []
     assert "<link" not in page
     assert "src=" not in page
     assert "owned'</script>" not in page
@@ -170,7 +172,7 @@ def test_an_unfinished_bench_shows_what_is_rated(bench: Bench) -> None:
 @needs_chromium
 def test_reports_in_a_browser(bench: Bench, tmp_path: Path) -> None:
     shelf = CallShelf([TREE.id])
-    spent = Spending(shelf.watch(CALLS))
+    spent = Spending(shelf.watch(spelled_out()))
     evil = OPENING.model_copy(update={"content": EVIL, "agent": EVIL})
     tree = Tree.model_validate({**TREE.model_dump(), "nodes": (evil, *TREE.nodes[1:])})
     pages = {

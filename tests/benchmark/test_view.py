@@ -6,14 +6,17 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from builders import PERSONAS, config, grow
+from chromium import dom, needs_chromium
 from command import RunAloe
+from wellformed import faults_of
 
 from aloe.benchmark.listed_runs import find_runs
-from aloe.benchmark.run_pages import RunPages
+from aloe.benchmark.run_pages import RunPages, ServedPage
 from aloe.benchmark.run_server import RunServer
 from aloe.errors import InputError
 from aloe.memory.run_folder import RunFolder
@@ -46,8 +49,8 @@ def runs(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def serving(*folders: Path) -> Iterator[RunServer]:
-    with RunServer(RunPages(folders)) as server:
+def serving(pages: RunPages) -> Iterator[RunServer]:
+    with RunServer(pages) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -97,6 +100,7 @@ def test_a_list_says_how_runs_stand(runs: Path) -> None:
 def test_pages_are_those_of_now(runs: Path) -> None:
     pages = RunPages([runs])
     listed = pages.answer("/", {})
+    assert faults_of(listed.text) == faults_of(pages.answer("/run/first", {}).text) == []
     assert re.findall(r'class="run" href="([^"]*)"', listed.text) == [
         "/run/bench", "/run/first", "/run/more/second-run",
     ]  # fmt: skip
@@ -119,12 +123,15 @@ def test_two_stand_side_by_side(runs: Path) -> None:
     frames = re.findall(r'<iframe src="([^"]*)" title="([^"]*)"', page.text)
     assert frames == [("/run/first", "first"), ("/run/more/second-run", "more/second-run")]
     assert "frame-src &#39;self&#39;" in page.text
+    assert faults_of(page.text) == []
     assert RunPages([runs]).answer("/compare", {"left": "first"}).status == 404
 
 
 def test_what_cannot_be_shown_says_why(runs: Path) -> None:
     pages = RunPages([runs])
-    assert "no dialogue is rated yet" in pages.answer("/run/bench", {}).text
+    young = pages.answer("/run/bench", {}).text
+    assert "no dialogue is rated yet" in young
+    assert faults_of(young) == []
     (runs / "first/trees.jsonl").write_text('{"id": 1}\n{"id": 2}\n')
     broken = pages.answer("/run/first", {})
     assert broken.status == 500
@@ -138,7 +145,7 @@ def test_what_cannot_be_shown_says_why(runs: Path) -> None:
 
 def test_the_server_answers_this_machine_and_writes_nothing(runs: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
-    with serving(runs) as server:
+    with serving(RunPages([runs])) as server:
         assert server.server_address[0] == "127.0.0.1"
         status, headers, page = ask(server, "/run/first")
         assert status == 200
@@ -159,6 +166,29 @@ def test_the_server_answers_this_machine_and_writes_nothing(runs: Path) -> None:
         status, _, page = ask(server, "/", "HEAD")
         assert (status, page) == (200, "")
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
+
+
+@dataclass(frozen=True)
+class GrowingPages(RunPages):
+    """Pages over a run that gets a tree as soon as its page has been made."""
+
+    def answer(self, path: str, query: dict[str, str]) -> ServedPage:
+        page = super().answer(path, query)
+        folder = RunFolder(self.folders[0] / "first")
+        if path == "/run/first" and len(folder.finished()) == 1:
+            with folder.locked():
+                folder.append(TREES[1])
+        return page
+
+
+@needs_chromium
+def test_a_page_loads_again_as_it_stood_when_its_run_has_grown(runs: Path, tmp_path: Path) -> None:
+    with serving(GrowingPages([runs])) as server:
+        url = f"{server.url}run/first#{TREES[0].nodes[-1].id}"
+        seen = dom(url, profile=tmp_path / "profile")
+    assert "2 conversation trees" in seen
+    assert re.search(f'<details [^>]*id="{TREES[0].id}"[^>]* open=""', seen)
+    assert f'id="{TREES[1].id}"' in seen
 
 
 def test_the_command_serves_until_it_is_interrupted(

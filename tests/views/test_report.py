@@ -1,6 +1,5 @@
 import json
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import pytest
 from builders import PERSONAS, assistant, config, grow, user
 from command import RunAloe
-from sample_tree import CALLS, OPENING, TREE
+from sample_tree import CALLS, OPENING, TREE, spelled_out
+from wellformed import faults_of
 
 from aloe.memory.run_folder import RunFolder
 from aloe.memory.run_page import render_run
@@ -79,6 +79,7 @@ def test_a_page_of_a_large_run_stays_small() -> None:
     page = report("a run", [TREE, GROWN], Spending([]), shown=1)
     assert len(data(page)) == 1
     assert "1 more are in trees.jsonl" in page
+    assert faults_of(page) == []
     assert "2 conversation trees" in page
     assert data(report("a run", [TREE], Spending([]), shown=0)) == []
 
@@ -157,7 +158,7 @@ def test_wishes_are_said_in_the_users_words_with_what_became_of_them() -> None:
     told, (name, value) = words["emoji"], ("emoji", persona.preferences["emoji"])
     opening = user(told, told=(Telling(about=name, why="asked", reply="r"),))
     plain, faces = assistant("Row on!", opening), assistant("Row on \N{ROWBOAT}", opening)
-    nodes = (opening, plain, faces)
+    nodes = (opening, plain, faces, assistant("", opening, agent="mute"))
     tree = TREE.model_copy(update={"persona": persona, "nodes": nodes, "verdicts": ()})
     extras = Extras(wishes=check_replies)
     page = report("a run", [tree], Spending([]), shown=1, extras=extras)
@@ -165,6 +166,8 @@ def test_wishes_are_said_in_the_users_words_with_what_became_of_them() -> None:
     kept = ["kept" if value == "none" else "broken", told, ""]
     assert kept in message(page, "Row on!")["marks"]
     assert kept not in message(page, "Row on \N{ROWBOAT}")["marks"]
+    said = check_replies(tree).checked
+    assert [wish.kept for wish in said[nodes[3].id]] == [False, False]  # silence keeps nothing
     untold = [mark[1] for mark in message(page, "Row on!")["marks"] if mark[0] == "untold"]
     kept = persona.preferences["exclamation"] == "some"
     assert untold == [f"1 wish not told yet, {int(kept)} kept"]
@@ -173,7 +176,7 @@ def test_wishes_are_said_in_the_users_words_with_what_became_of_them() -> None:
 
 def test_prompts_and_calls_are_there_each_text_once() -> None:
     shelf = CallShelf([TREE.id])
-    spent = Spending(shelf.watch(CALLS))
+    spent = Spending(shelf.watch(spelled_out()))
     assert spent.total.calls == len(CALLS)
     page = report("a run", [TREE], spent, shown=1, extras=Extras(calls=shelf))
     held: dict[str, Any] = data(page)[0]["calls"]  # type: ignore[assignment]
@@ -185,8 +188,8 @@ def test_prompts_and_calls_are_there_each_text_once() -> None:
 
 def test_calls_that_do_not_fit_are_left_out_from_the_end() -> None:
     shelf = CallShelf([TREE.id, "other"], room=1)
-    moved = [replace(each, event={**each.event, "tree": "other"}) for each in CALLS]
-    assert len(list(shelf.watch([*moved, *CALLS]))) == 2 * len(CALLS)
+    moved = [{**event, "tree": "other"} for event in spelled_out()]
+    assert len(list(shelf.watch([*moved, *spelled_out()]))) == 2 * len(CALLS)
     assert shelf.of("other") is None
     assert shelf.of(TREE.id)
     assert data(report("a run", [TREE], Spending([]), shown=1))[0]["calls"] is None
