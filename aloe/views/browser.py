@@ -66,6 +66,7 @@ class Browser(App[None]):
         Binding("l", "label", "label"),
         Binding("r", "reload", "reload"),
         Binding("w", "raw", "answers in words / as they came", show=False),
+        Binding("z", "zoom", "all the room for the message / half of it", show=False),
         Binding("k", "legend", "legend on / off", show=False),
         Binding("a", "jump('abstain', 1)", "next abstention", show=False),
         Binding("f", "jump('fault', 1)", "next fault", show=False),
@@ -265,6 +266,12 @@ class Browser(App[None]):
         """Hide the legend, or show it again."""
         legend = self.query_one("#legend")
         legend.display = not legend.display
+
+    def action_zoom(self) -> None:
+        """Give the right side all the room, or half of it again."""
+        branch = self._branch
+        branch.display = not branch.display
+        (branch if branch.display else self.query_one("#right")).focus()
 
     def action_beside(self) -> None:
         """Show replies side by side instead of the calls for one, or the other way round."""

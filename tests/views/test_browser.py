@@ -224,8 +224,11 @@ def test_search_goes_from_hit_to_hit_and_says_how_many_there_are() -> None:
 def test_filters_help_and_legend_fit_a_small_terminal() -> None:
     async def script(pilot: Pilot[None], browser: HeardBrowser) -> None:
         assert browser.query_one("#legend").display is False
-        await press(pilot, "k")
+        await press(pilot, "k", "z")
         assert "◆ revealed" in on_screen(browser)
+        assert browser.query_one("#right").region.height > 18
+        await press(pilot, "z")
+        assert browser.query_one("#right").region.height < 13
         await press(pilot, "question_mark")
         for words in ("search", "go to", "label", "reload", "next abstention", "?"):
             assert words in on_screen(browser) or words in str(
