@@ -65,6 +65,10 @@ COMMANDS = {
         "aloe.memory.commands.report:report",
         "Write one HTML page with the figures, curves and trees of a run.",
     ),
+    "view": Command(
+        "aloe.benchmark.commands.view:view",
+        "Serve runs on this machine: a list, the report of each, and two side by side.",
+    ),
     "label": Command(
         "aloe.benchmark.commands.label:label",
         "Say which of two replies is better, without seeing who wrote them or what the judge said.",

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -75,6 +76,11 @@ def say(text: str, *, style: str | None = None) -> None:
     stderr().print(text, style=style, highlight=False, soft_wrap=True)
 
 
+def say_written(*paths: Path) -> None:
+    """Say which files or folders a command wrote; on stderr, for stdout may be data."""
+    say(f"wrote {', '.join(map(str, paths))}")
+
+
 def say_error(text: str, trace: str = "") -> None:
     """Say what went wrong in one line.
 
@@ -113,18 +119,27 @@ def waiting(text: str) -> Iterator[None]:
         yield
 
 
-def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:
+def show(
+    renderable: RenderableType, *, as_json: bool = False, lines: bool = False, cut: bool = True
+) -> None:
     """Show a result to a person: on stdout, or on stderr if stdout is to end in JSON.
 
     Args:
         renderable: what to show.
         as_json: whether stdout is to end in JSON.
-        lines: whether it is a list of lines, to be cut at a terminal's edge and whole in a pipe,
-            where other programs read them.
+        lines: whether it is a list of lines: each is whole in a pipe, where other programs read
+            it, and cut at a terminal's edge.
+        cut: whether they are cut there, or go on below.
     """
     console = stderr() if as_json else stdout()
     with _writing("standard error" if as_json else "standard output"):
-        console.print(renderable, soft_wrap=lines and not console.is_terminal)
+        edge = lines and console.is_terminal and cut
+        console.print(
+            renderable,
+            soft_wrap=lines and not console.is_terminal,
+            no_wrap=edge or None,
+            overflow="ellipsis" if edge else None,
+        )
         console.file.flush()
 
 

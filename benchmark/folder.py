@@ -64,6 +64,11 @@ class Bench:
         """Yield the dialogues of one condition."""
         return read_trees(self.conditions[condition])
 
+    @property
+    def finished(self) -> bool:
+        """Whether its figures are computed."""
+        return (self.path / RESULT).is_file()
+
     @cached_property
     def result(self) -> BenchResult:
         """What was computed.

@@ -1,6 +1,7 @@
 """The run folder: settings, finished trees, call events; one writer, append only.
 
-The one exception is a tree that a person grows turn by turn: its line is replaced.
+The exceptions are a tree that a person grows turn by turn, whose line is replaced, and the trees
+that are not finished, which are kept elsewhere for whoever looks on (`aloe.memory.growing_trees`).
 
 `trees.jsonl` holds one finished tree a line, so what is there is done and what is not is to do:
 resuming is a set difference over ids. Lines are written whole and flushed; a torn last line, left
@@ -12,6 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +25,7 @@ from aloe.files.lines import read_lines
 from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import parse_record
 from aloe.files.writing import replace_chunks, replace_text
+from aloe.memory.growing_trees import GrowingTrees
 from aloe.schema import SCHEMA_VERSION, Tree
 
 _NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
@@ -42,6 +45,7 @@ class RunFolder:
         self.events = path / "events.jsonl"
         self.prompts = path / "prompts.json"
         self.errors = path / "errors.log"
+        self.growing = GrowingTrees(path)
 
     def check(self, config: Config, prompts: Mapping[str, str] | None = None) -> None:
         """Make sure that the folder can take this run, without changing anything.
@@ -128,6 +132,7 @@ class RunFolder:
         """
         then = "finished trees are kept, the same command resumes from there"
         append_lines(self.trees, tree.model_dump_json() + "\n", then=then)
+        self.growing.end(tree.id)
 
     def log_trace(self, tree: str, trace: str) -> None:
         """Keep the traceback of the user's code over which a tree was set aside.
@@ -224,6 +229,39 @@ def read_trees(path: Path) -> Iterator[Tree]:
             reason = f"tree {tree.id} is on line {before} already; delete one of the two lines"
             raise InputError(file, reason, line=number)
         yield tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunTrees:
+    """The trees of a run, as far as they are there."""
+
+    trees: list[Tree]
+    """Finished ones in the order of the file, then the others."""
+    unfinished: frozenset[str]
+    """Ids of the others; each has at least one exchange."""
+    running: bool
+    """Whether a process is working on the run, so that the others may still be finished."""
+
+
+def read_run(path: Path) -> RunTrees:
+    """Return all trees of a run folder, or of a JSONL file, the unfinished ones included.
+
+    A run in which nothing was said yet has none.
+
+    Raises:
+        InputError: there is no run, or the line of a finished tree is broken (with its number).
+    """
+    if not path.is_dir():
+        return RunTrees(trees=list(read_trees(path)), unfinished=frozenset(), running=False)
+    folder = RunFolder(path)
+    running = folder.busy()
+    growing = list(folder.growing.read())  # first: a tree that is finished meanwhile is in both
+    young = not folder.trees.exists() and (folder.config.exists() or folder.events.exists())
+    finished = [] if young else list(read_trees(path))
+    known = {tree.id for tree in finished}
+    others = [tree for tree in growing if tree.id not in known]
+    unfinished = frozenset(tree.id for tree in others)
+    return RunTrees(trees=[*finished, *others], unfinished=unfinished, running=running)
 
 
 def _is_torn(line: str) -> bool:

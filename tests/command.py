@@ -3,8 +3,10 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 
@@ -33,6 +35,23 @@ class Ran:
             assert word in self.err, self.err
         return True
 
+
+def find_outputs(arguments: Sequence[object]) -> dict[Path, int | None]:
+    """Return what a command line is told to write, and when that was last written."""
+    given = pairwise(arguments)
+    paths = [Path(str(value)) for name, value in given if name in OUTPUTS]
+    return {path: when_written(path) for path in paths}
+
+
+def when_written(path: Path) -> int | None:
+    """Return when a file, or anything in a folder, was last written; None if it is not there."""
+    if not path.exists():
+        return None
+    return max(each.stat().st_mtime_ns for each in (path, *path.rglob("*")))
+
+
+OUTPUTS = ("--out", "--svg", "--map", "--record", "--report")
+"""Options that name what a command writes."""
 
 RunAloe = Callable[..., Ran]
 StartAloe = Callable[..., "subprocess.Popen[str]"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from bags import BAGS
 from builders import persona_lines
-from command import Ran, RunAloe, StartAloe
+from command import Ran, RunAloe, StartAloe, find_outputs, when_written
 from hypothesis import settings
 from server import ChatServer, serving
 from snapshots import snapshot  # noqa: F401
@@ -69,12 +69,16 @@ def aloe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         console.stderr.cache_clear()
         monkeypatch.setattr(sys, "argv", ["aloe", *map(str, arguments)])
         capsys.readouterr()
+        written = find_outputs(arguments)
         try:
             main()
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         captured = capsys.readouterr()
+        for path, before in written.items():
+            if code == 0 and when_written(path) != before:  # whoever writes says so
+                assert str(path) in captured.out + captured.err, f"{path} was written silently"
         return Ran(code, captured.out, captured.err)
 
     return run

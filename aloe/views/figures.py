@@ -6,12 +6,9 @@ server wants to see; at the end they cover the whole run.
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import ceil
 from typing import TYPE_CHECKING
-
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     from aloe.calls.budget import Budget
@@ -68,6 +65,11 @@ class Throughput:
         return self.seconds / done * (wanted - done) if 0 < done < wanted else None
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something: `1 tree`, `3 trees`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time as a person says it: `42 s`, `3 min`, `2 h 10 min`."""
     if seconds < 90:
@@ -116,11 +118,3 @@ def _troubles(totals: "Totals") -> Iterator[str]:
     for (role, kind), count in totals.outcomes.most_common():
         if kind != "ok":
             yield f"{role} {kind} {count:,}"
-
-
-def grid(lines: Mapping[str, str]) -> Table:
-    """Return names and texts in two columns."""
-    table = Table.grid(padding=(0, 2))
-    for name, text in lines.items():
-        table.add_row(Text(name, "bold"), Text(text, "red" if name == "trouble" else ""))
-    return table

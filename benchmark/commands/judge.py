@@ -8,10 +8,11 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from aloe.console import Display, finish, show
-from aloe.options import ConfigFile, Json, Quiet
+from aloe.console import Display, finish, say_written, show
+from aloe.options import ConfigFile, Json, Quiet, ending
 from aloe.resumable import resumable
-from aloe.views.figures import Throughput, grid, spending
+from aloe.views.figures import Throughput, spending
+from aloe.views.folding import grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,10 @@ BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="OpenAI-compatible server of the judge."),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Passport to write.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE.json", callback=ending(".json"), help="Passport to write."),
+]
 Pairs = Annotated[
     Path | None,
     typer.Option(
@@ -88,6 +92,7 @@ def audit(
     judge = loaded.with_judge(model, base_url)
     passport = _ask(judge, pairs, events, people, own=own, quiet=quiet)
     replace_text(out, passport.json_text())
+    say_written(out)
     show(passport_view(passport), as_json=as_json)
     finish({"out": str(out), **passport.model_dump(mode="json")}, as_json=as_json)
 

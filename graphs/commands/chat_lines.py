@@ -75,7 +75,7 @@ def _take(session: ChatSession, loop: asyncio.Runner, line: str) -> bool:
 
 def _show(session: ChatSession, command: SlashCommand) -> None:
     for part in run_command(session, command):
-        show(part, lines=True)
+        show(part, lines=True, cut=False)
 
 
 def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
@@ -87,8 +87,8 @@ def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
         if name not in missing:
             continue
         if reply := turn.replies.get(name):
-            show(Text(f"[{title(session.chat, turn, place)}]", "bold green"), lines=True)
-            show(reply_text(reply), lines=True)
+            show(Text(f"[{title(session.chat, turn, place)}]", "bold green"), lines=True, cut=False)
+            show(reply_text(reply), lines=True, cut=False)
             show("")
         else:
             why = turn.failures[name]

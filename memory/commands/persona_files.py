@@ -65,7 +65,7 @@ def export(
     if count is not None and count < len(personas):
         personas = random.Random(seed or 0).sample(personas, count)
     replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz"))
-    show(Text(f"{out}: {len(personas)} personas."), as_json=as_json)
+    show(Text(f"{out}: {len(personas)} personas."), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "personas": len(personas)}, as_json=as_json)
 
 
@@ -121,7 +121,12 @@ def compose_verifiable(
     seeds = (derive_seed("personas verifiable", seed or 0, number) for number in range(count))
     personas = [generate(each, wishes=wishes, about=named) for each in seeds]
     replace_bytes(out, _encoded(personas, Format.jsonl, compressed=out.suffix == ".gz"))
-    show(Text(f"{out}: {count} personas with {wishes} wishes each."), as_json=as_json)
+    show(
+        Text(f"{out}: {count} personas with {wishes} wishes each."),
+        as_json=as_json,
+        lines=True,
+        cut=False,
+    )
     finish({"out": str(out), "personas": count}, as_json=as_json)
 
 

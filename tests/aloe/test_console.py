@@ -3,10 +3,13 @@ import os
 import shlex
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import SCRIPTED
+from rich.console import Group
 from rich.text import Text
 
 from aloe import console
@@ -70,3 +73,27 @@ def test_a_full_device_is_said_in_one_line(words: str) -> None:
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[-1].startswith("aloe: standard output cannot be written")
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("terminal", "given", "lines"),
+    [
+        (False, {"lines": True}, 1),
+        (True, {"lines": True}, 1),
+        (True, {"lines": True, "cut": False}, 3),
+        (False, {"lines": True, "cut": False}, 1),
+        (False, {}, 3),
+    ],
+)
+def test_a_line_is_whole_in_a_pipe_and_cut_at_a_terminals_edge(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, given: dict[str, Any], lines: int
+) -> None:
+    shown = StringIO()
+    found = console.EscapingConsole(
+        file=shown, width=40, force_terminal=terminal, color_system=None
+    )
+    monkeypatch.setattr(console, "stdout", lambda: found)
+    console.show(Text("word " * 20 + "end"), **given)
+    console.show(Group(Text("word " * 20 + "end")), **given)  # as one of several
+    assert shown.getvalue().count("\n") == 2 * lines
+    assert ("end" in shown.getvalue()) == (not (terminal and given.get("cut", True)))
