@@ -1,4 +1,4 @@
-"""The curves of a run over the turns, with 95% bands, counts and axes that do not depend on it."""
+"""The curves of a run over the turns, with 95% bands and counts; shares always on 0 to 100%."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
