@@ -72,6 +72,10 @@ COMMANDS = {
         "aloe.commands.init:init", "Write settings and examples to start from into a folder."
     ),
     "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
+    "trust": Command(
+        "aloe.commands.trust:trust",
+        "Let the settings of a run folder that came from elsewhere import code and use keys.",
+    ),
     "doctor": Command(
         "aloe.graphs.commands.doctor:doctor",
         "Check the installation, the settings, and that each model's answers are usable.",

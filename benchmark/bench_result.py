@@ -11,6 +11,7 @@ from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.records import describe
 from aloe.files.writing import replace_text
+from aloe.record import FileName
 from aloe.schema import Record
 
 
@@ -59,7 +60,7 @@ class BenchResult(Record):
     """Hashes by name."""
     warnings: tuple[str, ...]
     spent: BenchSpending
-    suites: dict[str, dict[Condition, SuiteResult]]
+    suites: dict[FileName, dict[Condition, SuiteResult]]
     """The numbers by suite and condition."""
 
     @property

@@ -22,6 +22,7 @@ from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
 from aloe.memory.imports import read_foreign
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.record import FileName
 from aloe.schema import Fact, Persona, Record, digest, sentences
 
 SUITES_FOLDER = Path(__file__).parent / "suites"
@@ -80,7 +81,7 @@ class Case(Record):
 
     id: str
     """Content hash of all that is played."""
-    suite: str
+    suite: FileName
     persona: Persona
     why: str
     """The reason why the case is in its suite."""
@@ -276,7 +277,7 @@ def _personalities_beside(path: Path) -> list[str]:
 def _case(path: Path, persona: Persona) -> Case:
     return Case.model_validate(
         {
-            "suite": path.name.partition(".")[0],
+            "suite": path.name.partition(".")[0] or "cases",
             "persona": persona,
             "why": f"given in {path.name}",
             "profile": digest(persona.profile),

@@ -37,14 +37,14 @@ class Bench:
     def conditions(self) -> dict[Condition, Path]:
         """Folders by condition, the candidate's first."""
         inner = sorted(each.parent for each in self.path.glob(f"*/{SCORES}"))
-        found = {settings.load(each / CONFIG).benchmark.condition: each for each in inner}
-        own = settings.load(self.path / CONFIG).benchmark.condition
+        found = {settings.read_stored(each / CONFIG).benchmark.condition: each for each in inner}
+        own = settings.read_stored(self.path / CONFIG).benchmark.condition
         return {own: self.path, **found}
 
     @cached_property
     def config(self) -> Config:
         """Settings of the folder itself."""
-        return settings.load(self.path / CONFIG)
+        return settings.read_stored(self.path / CONFIG)
 
     @cached_property
     def cases(self) -> list[Case]:
@@ -93,7 +93,7 @@ def check_same(path: Path, config: Config) -> None:
     """
     if not (path / CONFIG).exists():
         return
-    old, new = settings.load(path / CONFIG).benchmark, config.benchmark
+    old, new = settings.read_stored(path / CONFIG).benchmark, config.benchmark
     for name in ("candidate", "condition", "cases"):
         if (there := getattr(old, name)) != (now := getattr(new, name)):
             raise ConfigError(

@@ -16,6 +16,7 @@ from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.journal import append_lines
 from aloe.files.records import read_models
+from aloe.record import FileName
 from aloe.schema import Asked, Fault, Record, Telling
 
 Shown = Literal["own", "swapped"]
@@ -85,7 +86,7 @@ class Elicitation(Record):
 class ReplyScores(Record):
     """One reply, or the place where one is missing."""
 
-    suite: str
+    suite: FileName
     case: str
     """Id of the case."""
     profile: str

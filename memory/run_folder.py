@@ -61,7 +61,7 @@ class RunFolder:
             if self.trees.exists():
                 raise StoreError(f"{self.path} holds trees but no config.toml; name another folder")
             return
-        if changed := settings.differences(settings.load(self.config), config):
+        if changed := settings.differences(settings.read_stored(self.config), config):
             raise ConfigError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
                 "name another folder, or use its settings"
@@ -98,7 +98,7 @@ class RunFolder:
             StoreError: another process is writing, or the folder cannot be written.
         """
         with self.locked():
-            replace_text(self.config, config.toml())
+            settings.save(self.config, config)
             if prompts is not None:
                 replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
             for file in (self.trees, self.events):

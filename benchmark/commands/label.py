@@ -53,13 +53,15 @@ def label(
     if not run.is_dir():
         raise InputError(run, "name a run folder: labels are kept beside its trees")
     own = RunFolder(run).config
-    resolved = settings.load(config or (own if own.exists() else None), {"seed": seed})
+    stored = settings.read_stored(own) if own.exists() and config is None else None
+    if seed is None:
+        seed = (stored or settings.load(config)).seed
     found = list(list_pairs(read_trees(run)))
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
     sheet = _Sheet(run / "labels.jsonl", rater)
     if count:
-        _ask(sheet, sample_pairs(found, count, resolved.seed))
+        _ask(sheet, sample_pairs(found, count, seed))
     verdicts = {pair.id: pair.verdict for pair in found}
     agreement = compare(sheet.labels, verdicts)
     show(_summary(agreement, by_turn(sheet.labels, found)), as_json=as_json)
