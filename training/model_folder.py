@@ -2,14 +2,13 @@
 
 `training.json` says what the training is (method, start, data hash, settings, versions); it is
 written before the first step and completed after the last, so it also shows whether the model is
-finished. The same command resumes from the latest complete checkpoint. A folder from a different
-training is refused. A checkpoint is complete if the file written last is there and readable; others
-are left over from a kill and are removed.
+finished. The same command resumes from the latest complete checkpoint; those that a kill or a full
+disk has torn (`aloe.training.damage`) are removed. A folder from a different training is refused.
 """
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from aloe.errors import ConfigError, StoreError
 from aloe.files.writing import replace_text
+from aloe.training.damage import find_damage, step_of
 
 Record = dict[str, Any]
 
@@ -60,7 +60,7 @@ class ModelFolder:
     def _there(self) -> Record:
         try:
             found = json.loads(self.file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise StoreError(f"{self.file} is broken; name another folder")
@@ -101,24 +101,26 @@ class ModelFolder:
         replace_text(self.file, json.dumps(done, indent=2) + "\n")
         return done
 
-    def newest_checkpoint(self) -> Path | None:
-        """Return the newest whole checkpoint, after removing torn ones; None without any."""
-        found = sorted(
-            self.checkpoints.glob("checkpoint-*"), key=lambda each: int(each.name.split("-")[1])
-        )
-        for checkpoint in reversed(found):
-            if _is_whole(checkpoint):
-                return checkpoint
-            shutil.rmtree(checkpoint)
-        return None
+    def newest_checkpoint(self, on_damaged: Callable[[str], None] = lambda _: None) -> Path | None:
+        """Return the newest whole checkpoint, after removing damaged ones; None without any.
 
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
+        Args:
+            on_damaged: told what was removed, and where the training goes on.
+        """
+        steps = {step: each for each in self.checkpoints.glob("checkpoint-*")
+                 if (step := step_of(each)) is not None and each.is_dir()}  # fmt: skip
+        found = None
+        removed: dict[str, str] = {}
+        for _, checkpoint in sorted(steps.items(), reverse=True):
+            if (damage := find_damage(checkpoint)) is None:
+                found = checkpoint
+                break
+            removed[checkpoint.name] = damage
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        then = f"going on from {found.name}" if found else "starting anew"
+        for name, damage in removed.items():
+            on_damaged(f"{name} was left incomplete ({damage}) and is removed; {then}")
+        return found
 
 
 def _difference(key: str, there: Any, now: Any) -> str:

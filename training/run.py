@@ -119,7 +119,7 @@ def _take_steps(
 
     from aloe.training.step_watcher import StepWatcher
 
-    checkpoint = folder.newest_checkpoint()
+    checkpoint = folder.newest_checkpoint(progress.notes.append)
     if is_main_process():
         folder.begin(record)
     trainer.remove_callback(transformers.PrinterCallback)
