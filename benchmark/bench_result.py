@@ -2,9 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition
@@ -62,6 +62,18 @@ class BenchResult(Record):
     spent: BenchSpending
     suites: dict[FileName, dict[Condition, SuiteResult]]
     """The numbers by suite and condition."""
+
+    @model_validator(mode="after")
+    def _conditions_are_known(self) -> Self:
+        played = self.conditions.keys()
+        for suite, each in self.suites.items():
+            if not each or each.keys() - played:
+                raise ValueError(
+                    f"suites.{suite}: its conditions are none, or none that was played"
+                )
+        if not self.suites:
+            raise ValueError("suites: there are none")
+        return self
 
     @property
     def candidate(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from aloe import config as settings
 from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.cases import Case
-from aloe.benchmark.scores import ReplyScores, read_scores
+from aloe.benchmark.scores import ReplyScores, read_whole_scores
 from aloe.config import Condition, Config
 from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
@@ -53,12 +53,12 @@ class Bench:
 
     def rows(self, condition: Condition = "candidate") -> list[ReplyScores]:
         """Return the scores of one condition."""
-        return list(read_scores(self.conditions[condition] / SCORES))
+        return read_whole_scores(self.conditions[condition] / SCORES)
 
     @property
     def own_rows(self) -> list[ReplyScores]:
         """The scores of the folder itself, whatever its condition."""
-        return list(read_scores(self.path / SCORES))
+        return read_whole_scores(self.path / SCORES)
 
     def trees(self, condition: Condition = "candidate") -> Iterator[Tree]:
         """Yield the dialogues of one condition."""

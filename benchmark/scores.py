@@ -158,3 +158,24 @@ def read_scores(path: Path) -> Iterator[ReplyScores]:
         raise InputError(path, "there are no scores here; run `aloe bench run --out DIR` first")
     for _, row in read_models(path, ReplyScores, what="not a score"):
         yield row
+
+
+def read_whole_scores(path: Path) -> list[ReplyScores]:
+    """Return the rows of a file of scores in which every dialogue is whole.
+
+    Raises:
+        InputError: the file is missing, a line is broken, or a dialogue lacks a turn or has one
+            twice.
+    """
+    rows = list(read_scores(path))
+    turns: dict[str, list[int]] = {}
+    for row in rows:
+        turns.setdefault(row.dialogue, []).append(row.turn)
+    for dialogue, there in turns.items():
+        if sorted(there) != list(range(1, len(there) + 1)):
+            shown = ", ".join(map(str, sorted(there)[:12]))
+            raise InputError(
+                path,
+                f"dialogue {dialogue} has the turns {shown}; run the benchmark again to mend it",
+            )
+    return rows

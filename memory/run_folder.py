@@ -9,7 +9,6 @@ are put in the order of the run's plan, so that equal runs are equal files whate
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +18,8 @@ from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.files.journal import append_lines, cut_torn_line
-from aloe.files.lines import read_lines
 from aloe.files.lock import acquire_lock, is_locked
-from aloe.files.records import parse_record
+from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
 from aloe.schema import SCHEMA_VERSION, Tree
 
@@ -212,32 +210,9 @@ def read_trees(path: Path) -> Iterator[Tree]:
     file = path / "trees.jsonl" if path.is_dir() else path
     if not file.exists():
         raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
-    lines, seen = read_lines(file), dict[str, int]()
-    for number, line in lines:
-        try:
-            tree = parse_record(Tree, file, number, line, what=_NO_TREE)
-        except InputError:
-            if _is_torn(line) and not _ends_whole(file) and next(lines, None) is None:
-                return
-            raise
+    seen = dict[str, int]()
+    for number, tree in read_models(file, Tree, what=_NO_TREE, torn=True):
         if (before := seen.setdefault(tree.id, number)) != number:
             reason = f"tree {tree.id} is on line {before} already; delete one of the two lines"
             raise InputError(file, reason, line=number)
         yield tree
-
-
-def _is_torn(line: str) -> bool:
-    """Whether a line is the beginning of an object, which has no end."""
-    try:
-        json.loads(line)
-    except RecursionError:
-        return False
-    except ValueError:
-        return line.startswith("{")
-    return False
-
-
-def _ends_whole(file: Path) -> bool:
-    with file.open("rb") as data:
-        data.seek(-1, os.SEEK_END)
-        return data.read() == b"\n"
