@@ -68,9 +68,7 @@ class BenchResult(Record):
         played = self.conditions.keys()
         for suite, each in self.suites.items():
             if not each or each.keys() - played:
-                raise ValueError(
-                    f"suites.{suite}: its conditions are none, or none that was played"
-                )
+                raise ValueError(f"suites.{suite}: has no condition, or one that was not played")
         if not self.suites:
             raise ValueError("suites: there are none")
         return self

@@ -18,6 +18,7 @@ from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.files.journal import append_lines, cut_torn_line
+from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
@@ -77,11 +78,11 @@ class RunFolder:
         if not self.prompts.exists():
             return
         try:
-            held = dict(json.loads(self.prompts.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            raise InputError(
-                self.prompts, "is not a list of prompts; delete it to continue"
-            ) from None
+            held = load_json(self.prompts)
+        except (OSError, ValueError):
+            held = None
+        if not isinstance(held, dict):
+            raise InputError(self.prompts, "is not a list of prompts; delete it to continue")
         if changed := [name for name in prompts if held.get(name) != prompts[name]]:
             raise ConfigError(
                 f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "

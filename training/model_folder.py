@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.errors import ConfigError, StoreError
+from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
 from aloe.training.damage import find_damage, step_of
 
@@ -59,8 +60,8 @@ class ModelFolder:
 
     def _there(self) -> Record:
         try:
-            found = json.loads(self.file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            found = load_json(self.file)
+        except (OSError, ValueError):
             found = None
         if not isinstance(found, dict):
             raise StoreError(f"{self.file} is broken; name another folder")

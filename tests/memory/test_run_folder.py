@@ -182,3 +182,11 @@ def test_two_writers_of_one_file_do_not_share_what_is_unfinished(
     replace_chunks(path, chunks())
     assert path.read_text() == "whole file"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '{"a"', "[" * 5000])
+def test_broken_hashes_of_prompts_are_one_line(tmp_path: Path, text: str) -> None:
+    folder = RunFolder(tmp_path)
+    folder.prompts.write_text(text)
+    with pytest.raises(InputError, match="is not a list of prompts"):
+        folder.check_prompts({"user": "hash"})
