@@ -198,6 +198,13 @@ def main() -> None:
 
         say_error(str(error), traceback_of(error))
         sys.exit(BUDGET_SPENT if isinstance(error, BudgetError) else EXIT_CODE)
+    except Exception as error:
+        from aloe.shortage import find_shortage
+
+        if not (shortage := find_shortage(error)):
+            raise
+        say_error(f"there is too little memory ({shortage}); what was finished is kept")
+        sys.exit(EXIT_CODE)
 
 
 if __name__ == "__main__":

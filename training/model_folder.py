@@ -16,6 +16,7 @@ from typing import Any
 
 from aloe.errors import ConfigError, StoreError
 from aloe.files.json_objects import load_json
+from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.writing import replace_text
 from aloe.training.damage import find_damage, step_of
 
@@ -35,6 +36,7 @@ class ModelFolder:
         self.path = path
         self.file = path / "training.json"
         self.checkpoints = path / "checkpoints"
+        self.lock = self.checkpoints / ".lock"
 
     def check(self, wanted: Record) -> Record | None:
         """Return the finished record if this very training is done, None if it is still to do.
@@ -75,11 +77,35 @@ class ModelFolder:
         """
         replace_text(self.file, json.dumps(record, indent=2) + "\n")
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training into the folder.
+
+        Raises:
+            StoreError: one does, or the folder cannot be written.
+        """
+        with acquire_lock(self.lock, lambda _: self._in_use):
+            yield
+
+    def check_free(self) -> None:
+        """Make sure, before anything is loaded, that no other process trains into the folder.
+
+        Raises:
+            StoreError: one does.
+        """
+        if is_locked(self.lock):
+            raise StoreError(self._in_use)
+
+    @property
+    def _in_use(self) -> str:
+        return f"{self.path} is in use by another aloe process"
+
     def abandon(self) -> None:
         """Remove what a training left that took no step; one that took some is left alone."""
         if self.newest_checkpoint():
             return
         self.file.unlink(missing_ok=True)
+        self.lock.unlink(missing_ok=True)
         for path in (self.checkpoints, self.path):
             with suppress(OSError):  # it is not there, or something else is in it
                 path.rmdir()

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aloe.console import finish, show, stdout
+from aloe.console import finish, show, show_text
 from aloe.errors import ConfigError, StoreError
 from aloe.options import ConfigFile, Json
 
@@ -95,7 +95,7 @@ def show_(
     if prompt:
         if told is None:
             raise ConfigError(f"'{name}' has no prompt")
-        stdout().file.write(_text(told))
+        show_text(_text(told))
         return
     table = Table(box=None, show_header=False)
     for key, value in about.items():

@@ -61,7 +61,7 @@ def test_closed_streams_are_nobodys_sockets(personas_file: Path, tmp_path: Path)
     assert (tmp_path / "run/trees.jsonl").read_text().count("\n") == 1
 
 
-@pytest.mark.parametrize("words", ["schema tree", "graph", "bench list --json"])
+@pytest.mark.parametrize("words", ["roles show judge --prompt", "graph", "bench list --json"])
 def test_a_full_device_is_said_in_one_line(words: str) -> None:
     code = "import offline; from aloe.cli import main; main()"
     line = f"{shlex.join([sys.executable, '-c', code])} {words} > /dev/full"
@@ -70,3 +70,10 @@ def test_a_full_device_is_said_in_one_line(words: str) -> None:
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[-1].startswith("aloe: standard output cannot be written")
     assert "Traceback" not in ran.stderr
+
+
+def test_where_progress_cannot_be_written_the_work_goes_on() -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails
+    console.ProgressConsole(file=full).print("3 of 4")
+    with pytest.raises(OSError, match="No space"):
+        full.close()

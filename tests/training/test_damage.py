@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 import tiny
 import torch
 
-from aloe.errors import AloeError
+from aloe.errors import AloeError, StoreError
 from aloe.models.checkpoint import load_checkpoint
 from aloe.training.api import train
 from aloe.training.model_folder import ModelFolder
@@ -109,7 +109,7 @@ def test_without_a_whole_one_the_training_begins_anew(trained: Path, tmp_path: P
         (checkpoint / "scheduler.pt").write_bytes(b"")
     assert folder.newest_checkpoint(notes.append) is None
     assert [note.rpartition("; ")[2] for note in notes] == ["starting anew"] * 3
-    assert [each.name for each in folder.checkpoints.iterdir()] == ["checkpoint-new"]
+    assert [each.name for each in folder.checkpoints.glob("c*")] == ["checkpoint-new"]
 
 
 def test_the_training_ends_as_if_nothing_had_been_damaged(trained: Path, tmp_path: Path) -> None:
@@ -142,3 +142,8 @@ def test_a_pickle_of_weights_runs_nothing_and_is_one_line(
         load_checkpoint(str(folder))
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "ran").exists()
+
+
+def test_two_trainings_do_not_share_a_folder(trained: Path) -> None:
+    with ModelFolder(trained / "out").locked(), pytest.raises(StoreError, match="is in use by"):
+        rerun(trained)
