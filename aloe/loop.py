@@ -8,6 +8,8 @@ a sixth of the time and finds next to nothing.
 
 import asyncio
 import gc
+import signal
+import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -20,6 +22,49 @@ COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of the garbage collector's three generations."""
 
 
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM came: a cluster wants its machine back, say."""
+
+
+class TerminableRunner(asyncio.Runner):
+    """A runner that SIGTERM stops as Ctrl-C does: what is awaited is cancelled and may clean up.
+
+    A handler of Python's own would raise wherever the loop is, and the loop may drop it.
+    """
+
+    def run(self, coro: Coroutine[Any, Any, T], **options: Any) -> T:
+        """Run a coroutine to its end.
+
+        Raises:
+            TerminatedError: SIGTERM came.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return super().run(coro, **options)
+        told: list[bool] = []
+
+        async def stoppable() -> T:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+            def stop() -> None:
+                told.append(True)
+                if task:
+                    task.cancel()
+
+            loop.add_signal_handler(signal.SIGTERM, stop)
+            return await coro
+
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            return super().run(stoppable(), **options)
+        except asyncio.CancelledError:
+            if told:
+                raise TerminatedError from None
+            raise
+        finally:
+            self.get_loop().remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
 def make_runner() -> asyncio.Runner:
     """Return a runner for all that a command awaits: connections belong to the loop they opened in.
 
@@ -27,7 +72,7 @@ def make_runner() -> asyncio.Runner:
     """
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    return TerminableRunner(loop_factory=uvloop.new_event_loop)
 
 
 def run_anywhere(work: Coroutine[Any, Any, T]) -> T:

@@ -3,9 +3,11 @@
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
+import typer
 from builders import SCRIPTED
 from command import RunAloe, files_up_to
 from server import Answer, ChatServer, Request, scripted
@@ -13,6 +15,7 @@ from server import Answer, ChatServer, Request, scripted
 from aloe import cli
 from aloe.calls.event import read_events
 from aloe.files.lock import acquire_lock
+from aloe.resumable import resumable
 from aloe.shortage import find_shortage
 
 COMMANDS = {
@@ -52,11 +55,20 @@ def test_told_to_end_a_command_ends_as_on_ctrl_c(
         assert kept
 
 
+def test_so_does_what_awaits_nothing() -> None:
+    with pytest.raises(typer.Exit) as ended, resumable():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    assert ended.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_where_ctrl_c_is_ignored_the_command_ends_all_the_same(
     aloe: RunAloe, server: ChatServer, tmp_path: Path
 ) -> None:
     def behave(request: Request) -> Answer:
-        os.kill(os.getpid(), signal.SIGTERM)
+        if len(server.requests) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
         return Answer(body=scripted(request).body, delay=20.0)
 
     server.behave = behave
