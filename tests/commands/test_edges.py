@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -57,8 +56,7 @@ def test_told_to_end_a_command_ends_as_on_ctrl_c(
 
 def test_so_does_what_awaits_nothing() -> None:
     with pytest.raises(typer.Exit) as ended, resumable():
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+        signal.raise_signal(signal.SIGTERM)
     assert ended.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
