@@ -72,8 +72,8 @@ studio: $(STUDIO)/.done
 inspect: $(INSPECT)/.done
 
 # The server of `langgraph dev` needs an older protobuf than we do, Inspect an older fsspec, and
-# LiteLLM an older python-dateutil; of the many packages in its extra `proxy` we name those it does
-# not start without. FastAPI serves `transformers serve` as well. Such an environment holds only
+# LiteLLM an older python-dateutil; of the many packages in its extra `proxy` the constraints hold
+# those it does not start without. FastAPI serves `transformers serve` as well. Such an environment holds only
 # what differs; the rest is found in $(VENV).
 .venv-%/.done: locks/%.txt | $(VENV)/.tests
 	@echo "installing into .venv-$* (half a minute, once)"
