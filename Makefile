@@ -58,9 +58,9 @@ $(VENV)/.program: pyproject.toml locks/program.txt | $(BIN)/python
 	@touch $@
 
 # torch has the version of the lock and no hash: a CPU build and PyPI's build for CUDA differ in it.
-$(VENV)/.tests: $(VENV)/.program locks/docs.txt locks/tests.txt constraints.txt
+$(VENV)/.tests: $(VENV)/.program locks/tests.txt constraints.txt
 	@echo "installing what the tests need, torch included (some minutes, once)"
-	$(BIN)/$(LOCKED) locks/docs.txt -r locks/tests.txt
+	$(BIN)/$(LOCKED) locks/tests.txt
 	$(BIN)/$(INSTALL) -c constraints.txt torch
 	@touch $@
 

@@ -26,22 +26,21 @@ PYTHONS = ("11", "12", "13")
 OTHERS = re.compile(
     r"musllinux|-win|win32|i686|ppc64|s390x|riscv|armv7|_mips|ios_|android|wasm|-pp3"
 )
-"""Platforms that the tests do not run on."""
+ELSEWHERE = re.compile(r"== '(?:nt|win32|emscripten)'")
+"""Platforms that the tests do not run on, in names of files and in conditions."""
 
 
 def main() -> None:
     """Write all files."""
-    needed = {each["name"] for each in _resolve(ROOT / "pyproject.toml", "-c", str(PINS))}
-    docs = {
-        each["name"]
-        for each in _resolve(ROOT / "pyproject.toml", "--extra", "docs", "-c", str(PINS))
+    program = _needed() | {each.partition("==")[0] for each in APART}
+    docs = _needed("docs") - program
+    tests = _needed("dev", "train", "plots") - program
+    files = {each["name"]: _lines(each) for each in _files([*_pins(PINS), *APART])}
+    named = {"program": program, "docs": docs, "tests": tests}
+    parts = {
+        part: [files[name] for name in sorted(names & files.keys())]
+        for part, names in named.items()
     }
-    apart = {each.partition("==")[0] for each in APART}
-    parts: dict[str, list[str]] = {"program": [], "docs": [], "tests": []}
-    for package in _files([*_pins(PINS), *APART]):
-        name = package["name"]
-        part = "program" if name in needed | apart else "docs" if name in docs else "tests"
-        parts[part].append(_lines(package))
     for file in ROOT.glob("constraints-*.txt"):
         name = file.stem.partition("-")[2]
         parts[name] = [_lines(package) for package in _files(_pins(file))]
@@ -49,10 +48,11 @@ def main() -> None:
         (ROOT / "locks" / f"{name}.txt").write_text("".join(lines))
 
 
-def _needed(*extra: str) -> set[str]:
-    """Return the names of what the program, or it with an extra, needs."""
-    packages = _resolve(ROOT / "pyproject.toml", "-c", str(PINS), *extra)
-    return {each["name"] for each in packages}
+def _needed(*extras: str) -> set[str]:
+    """Return the names of what the program, or it with extras, needs."""
+    chosen = [word for each in extras for word in ("--extra", each)]
+    packages = _resolve(ROOT / "pyproject.toml", "-c", str(PINS), *chosen)
+    return {each["name"] for each in packages if not ELSEWHERE.search(each.get("marker", ""))}
 
 
 def _pins(file: Path) -> list[str]:
