@@ -9,7 +9,7 @@ from typing import Any
 
 import builders
 import pytest
-from builders import PERSONAS, grow, persona_lines
+from builders import PERSONAS, SCRIPTED, grow, persona_lines
 from command import RunAloe
 from server import ChatServer
 
@@ -128,6 +128,15 @@ def test_what_only_looks_asks_nobody(
     aloe: RunAloe, received: Path, tmp_path: Path, command: list[object]
 ) -> None:
     assert aloe(*command).code == 0
+    assert not (tmp_path / "imported").exists()
+
+
+def test_a_run_is_resumed_with_settings_of_ones_own(
+    aloe: RunAloe, received: Path, tmp_path: Path
+) -> None:
+    given = ("--personas", "personas.jsonl", "--model", SCRIPTED, "--out", "received")
+    ran = aloe("simulate", *given, "--turns", 3)
+    assert ran.is_one_line_about("holds a run with other settings", "evil:reply")
     assert not (tmp_path / "imported").exists()
 
 

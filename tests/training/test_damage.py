@@ -86,7 +86,7 @@ def test_the_checkpoint_before_a_damaged_one_is_taken(
     for data in damages(whole / "checkpoint-3" / name, rng, mark):
         folder, notes = ModelFolder(tmp_path / "out"), []
         shutil.rmtree(folder.path, ignore_errors=True)
-        shutil.copytree(whole, folder.checkpoints)
+        shutil.copytree(whole, folder.checkpoints, copy_function=os.link)
         file = folder.checkpoints / "checkpoint-3" / name
         file.unlink()
         file.mkdir() if data is None else file.write_bytes(data)
