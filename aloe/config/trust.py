@@ -8,6 +8,7 @@ this program writes the settings or by `aloe trust DIR`. Settings that reach not
 
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -68,7 +69,8 @@ def check_trust(path: Path, text: str, config: "Config") -> None:
     more = f" and {len(reached) - 3} more" if len(reached) > 3 else ""
     raise ConfigError(
         f"{path} was not written by your aloe, or was changed since, and would "
-        f"{', '.join(reached[:3])}{more}; read it, and if you agree: aloe trust {path.parent}"
+        f"{', '.join(reached[:3])}{more}; read it, and if you agree: "
+        f"aloe trust {shlex.quote(str(path.parent))}"
     )
 
 
