@@ -187,7 +187,7 @@ class RunFolder:
                 try:
                     if line.strip():
                         found[json.loads(line)["id"]] = start
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     if not line.endswith(b"\n"):
                         break
                     raise InputError(self.trees, "not a tree", line=number) from None
