@@ -77,6 +77,10 @@ COMMANDS = {
         "aloe.commands.init:init", "Write settings and examples to start from into a folder."
     ),
     "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
+    "trust": Command(
+        "aloe.commands.trust:trust",
+        "Let the settings of a run folder that came from elsewhere import code and use keys.",
+    ),
     "doctor": Command(
         "aloe.graphs.commands.doctor:doctor",
         "Check the installation, the settings, and that each model's answers are usable.",
@@ -199,6 +203,13 @@ def main() -> None:
 
         say_error(str(error), traceback_of(error))
         sys.exit(BUDGET_SPENT if isinstance(error, BudgetError) else EXIT_CODE)
+    except Exception as error:
+        from aloe.shortage import find_shortage
+
+        if not (shortage := find_shortage(error)):
+            raise
+        say_error(f"there is too little memory ({shortage}); what was finished is kept")
+        sys.exit(EXIT_CODE)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,15 @@ class EscapingConsole(Console):
             yield Segment(text if control else show_controls(text), style, control)
 
 
+class ProgressConsole(EscapingConsole):
+    """A console for what nobody has to read: where it cannot be written, the work goes on."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, if that can be."""
+        with suppress(OSError):
+            super().print(*objects, **options)
+
+
 @cache
 def stdout() -> Console:
     """Return the console for results."""
@@ -68,7 +77,7 @@ def stdout() -> Console:
 @cache
 def stderr() -> Console:
     """Return the console for progress and errors."""
-    return EscapingConsole(stderr=True)
+    return ProgressConsole(stderr=True)
 
 
 def say(text: str, *, style: str | None = None) -> None:
@@ -146,7 +155,7 @@ def show(
 def show_text(text: str) -> None:
     """Show a result that other programs read: on stdout, neither wrapped nor coloured."""
     with _writing("standard output"):
-        stdout().print(text, highlight=False, soft_wrap=True)
+        stdout().file.write(show_controls(text).rstrip("\n") + "\n")
         stdout().file.flush()
 
 

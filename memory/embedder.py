@@ -122,6 +122,7 @@ class MiniLmEmbedder:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = count_cores()
+        options.log_severity_level = 4  # what it logs as an error it raises as well
         # Idle threads that spin would take the cores from an embedded chat model.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(

@@ -10,7 +10,6 @@ are put in the order of the run's plan, so that equal runs are equal files whate
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.files.journal import append_lines, cut_torn_line
-from aloe.files.lines import read_lines
+from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock, is_locked
-from aloe.files.records import parse_record
+from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
 from aloe.memory.growing_trees import GrowingTrees
 from aloe.schema import SCHEMA_VERSION, Tree
@@ -65,7 +64,7 @@ class RunFolder:
             if self.trees.exists():
                 raise StoreError(f"{self.path} holds trees but no config.toml; name another folder")
             return
-        if changed := settings.differences(settings.load(self.config), config):
+        if changed := settings.differences(settings.read_stored(self.config), config):
             raise ConfigError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
                 "name another folder, or use its settings"
@@ -83,11 +82,11 @@ class RunFolder:
         if not self.prompts.exists():
             return
         try:
-            held = dict(json.loads(self.prompts.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            raise InputError(
-                self.prompts, "is not a list of prompts; delete it to continue"
-            ) from None
+            held = load_json(self.prompts)
+        except (OSError, ValueError):
+            held = None
+        if not isinstance(held, dict):
+            raise InputError(self.prompts, "is not a list of prompts; delete it to continue")
         if changed := [name for name in prompts if held.get(name) != prompts[name]]:
             raise ConfigError(
                 f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
@@ -102,7 +101,7 @@ class RunFolder:
             StoreError: another process is writing, or the folder cannot be written.
         """
         with self.locked():
-            replace_text(self.config, config.toml())
+            settings.save(self.config, config)
             if prompts is not None:
                 replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
             for file in (self.trees, self.events):
@@ -193,7 +192,7 @@ class RunFolder:
                 try:
                     if line.strip():
                         found[json.loads(line)["id"]] = start
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     if not line.endswith(b"\n"):
                         break
                     raise InputError(self.trees, "not a tree", line=number) from None
@@ -217,14 +216,8 @@ def read_trees(path: Path) -> Iterator[Tree]:
     file = path / "trees.jsonl" if path.is_dir() else path
     if not file.exists():
         raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
-    lines, seen = read_lines(file), dict[str, int]()
-    for number, line in lines:
-        try:
-            tree = parse_record(Tree, file, number, line, what=_NO_TREE)
-        except InputError:
-            if _is_torn(line) and not _ends_whole(file) and next(lines, None) is None:
-                return
-            raise
+    seen = dict[str, int]()
+    for number, tree in read_models(file, Tree, what=_NO_TREE, torn=True):
         if (before := seen.setdefault(tree.id, number)) != number:
             reason = f"tree {tree.id} is on line {before} already; delete one of the two lines"
             raise InputError(file, reason, line=number)
@@ -262,20 +255,3 @@ def read_run(path: Path) -> RunTrees:
     others = [tree for tree in growing if tree.id not in known]
     unfinished = frozenset(tree.id for tree in others)
     return RunTrees(trees=[*finished, *others], unfinished=unfinished, running=running)
-
-
-def _is_torn(line: str) -> bool:
-    """Whether a line is the beginning of an object, which has no end."""
-    try:
-        json.loads(line)
-    except RecursionError:
-        return False
-    except ValueError:
-        return line.startswith("{")
-    return False
-
-
-def _ends_whole(file: Path) -> bool:
-    with file.open("rb") as data:
-        data.seek(-1, os.SEEK_END)
-        return data.read() == b"\n"

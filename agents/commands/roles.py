@@ -10,7 +10,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from aloe.console import finish, show, stdout
+from aloe.console import finish, show, show_text
 from aloe.errors import ConfigError, StoreError
 from aloe.options import ConfigFile, Json
 from aloe.views.folding import Table
@@ -95,7 +95,7 @@ def show_(
     if prompt:
         if told is None:
             raise ConfigError(f"'{name}' has no prompt")
-        stdout().file.write(_text(told))
+        show_text(_text(told))
         return
     table = Table(box=None, show_header=False)
     for key, value in about.items():

@@ -126,6 +126,7 @@ def _ask(
     from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
     from aloe.files.journal import cut_torn_line
+    from aloe.files.lock import acquire_lock
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import trace_calls
@@ -136,7 +137,8 @@ def _ask(
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
-        with appending(events) as file:
+        taken = f"{events} is in use by another aloe process"
+        with acquire_lock(events, lambda _: taken), appending(events) as file:
             cut_torn_line(events)
             calls = CallLog(file, prices=config.prices, patient=True)
             calls.remember(read_events(events))

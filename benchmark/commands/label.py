@@ -75,12 +75,14 @@ def label(options: LabelOptions) -> None:
     if not run.is_dir():
         raise InputError(run, "name a run folder: labels are kept beside its trees")
     own = RunFolder(run).config
-    file = options.config or (own if own.exists() else None)
-    resolved = settings.load(file, {"seed": options.seed})
+    stored = settings.read_stored(own) if own.exists() and options.config is None else None
+    seed = options.seed
+    if seed is None:
+        seed = (stored or settings.load(options.config)).seed
     found = list(list_pairs(read_trees(run)))
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
-    wanted = sample_pairs(found, options.count, resolved.seed)
+    wanted = sample_pairs(found, options.count, seed)
     if options.tool or options.out:
         _send(options.tool, wanted, options.out, as_json=options.as_json)
         return

@@ -64,7 +64,7 @@ def test_closed_streams_are_nobodys_sockets(personas_file: Path, tmp_path: Path)
     assert (tmp_path / "run/trees.jsonl").read_text().count("\n") == 1
 
 
-@pytest.mark.parametrize("words", ["schema tree", "graph", "bench list --json"])
+@pytest.mark.parametrize("words", ["roles show judge --prompt", "graph", "bench list --json"])
 def test_a_full_device_is_said_in_one_line(words: str) -> None:
     code = "import offline; from aloe.cli import main; main()"
     line = f"{shlex.join([sys.executable, '-c', code])} {words} > /dev/full"
@@ -97,3 +97,10 @@ def test_a_line_is_whole_in_a_pipe_and_cut_at_a_terminals_edge(
     console.show(Group(Text("word " * 20 + "end")), **given)  # as one of several
     assert shown.getvalue().count("\n") == 2 * lines
     assert ("end" in shown.getvalue()) == (not (terminal and given.get("cut", True)))
+
+
+def test_where_progress_cannot_be_written_the_work_goes_on() -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails
+    console.ProgressConsole(file=full).print("3 of 4")
+    with pytest.raises(OSError, match="No space"):
+        full.close()

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import random
 import re
 import shutil
 import sys
@@ -11,14 +12,18 @@ from typing import Any
 import pytest
 from chromium import look_at, needs_chromium
 from command import RunAloe
+from damaging import damage, nested, used_or_refused
+from pydantic import ValidationError
 from sample_tree import CALLS, OPENING, SHORT, TREE, spelled_out
 from wellformed import faults_of
 
+from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.folder import Bench, read_bench
 from aloe.benchmark.report import render_report, write_report
 from aloe.benchmark.report_dialogues import reply_level
+from aloe.errors import InputError
 from aloe.schema import Tree
 from aloe.views.account import Spending
 from aloe.views.report import Extras, report
@@ -278,3 +283,47 @@ def test_what_is_lacking_is_named(
 
 def test_what_is_no_bench_is_refused_in_one_line(aloe: RunAloe, tmp_path: Path) -> None:
     assert aloe("bench", "report", tmp_path).is_one_line_about("aloe bench run")
+
+
+FILES = ("cases.jsonl", "scores.jsonl", "result.json", "ceiling/scores.jsonl")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_folder_is_reported_right_or_refused(folder: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    file = folder / rng.choice(FILES)
+    text = file.read_text()
+    lines = [text] if file.suffix == ".json" else text.splitlines()
+    place = rng.randrange(len(lines))
+    lines[place] = nested(lambda: json.dumps(damage(json.loads(lines[place]), rng)))
+    file.write_text("\n".join(lines) + "\n")
+    with used_or_refused(file):
+        render_report(read_bench(folder))
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (("suites", "aloe-100", "candidate", "curves", "own"), "curves lack own"),
+        (("suites", "aloe-100", "candidate", "curves", "own", 0), "curves differ"),
+        (("suites", "aloe-100", "candidate", "agreement", "gains", S), "not of the same judges"),
+        (("conditions", "ceiling"), "one that was not played"),
+        (("suites", "aloe-100"), "there are none"),
+    ],
+)
+def test_what_a_result_says_must_fit_together(made: Path, lost: tuple[Any, ...], said: str) -> None:
+    raw = at = json.loads((made / "result.json").read_text())
+    for step in lost[:-1]:
+        at = at[step]
+    del at[lost[-1]]
+    with pytest.raises(ValidationError, match=said):
+        BenchResult.model_validate(raw)
+
+
+@pytest.mark.parametrize("change", ["double", "drop"])
+def test_a_dialogue_must_be_whole(folder: Path, change: str) -> None:
+    path = folder / "scores.jsonl"
+    first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([*(2 * [first] if change == "double" else []), *others]) + "\n")
+    with pytest.raises(InputError, match="has the turns"):
+        render_report(read_bench(folder))
