@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STUDIO := .venv-studio
 INSPECT := .venv-inspect
+VERIFIERS := .venv-verifiers
 SERVERS := .venv-servers
 INSTALL := pip install -qq --disable-pip-version-check
 # Takes no file whose hash is not in the lock; `python locks/relock.py` writes locks.
@@ -38,12 +39,12 @@ lint: $(VENV)/.tests
 types: $(VENV)/.tests
 	$(BIN)/mypy
 
-tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
+tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(VERIFIERS)/.done $(SERVERS)/.done
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # Shows which lines no test runs; slower than the tests alone.
 .PHONY: coverage
-coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
+coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(VERIFIERS)/.done $(SERVERS)/.done
 	$(BIN)/pytest --cov --cov-report=term
 
 $(BIN)/python:
@@ -71,8 +72,8 @@ studio: $(STUDIO)/.done
 .PHONY: inspect
 inspect: $(INSPECT)/.done
 
-# The server of `langgraph dev` needs an older protobuf than we do, Inspect an older fsspec, and
-# LiteLLM an older python-dateutil; of the many packages in its extra `proxy` the constraints hold
+# The server of `langgraph dev` needs an older protobuf than we do, Inspect an older fsspec, verifiers
+# an older openai, and LiteLLM an older python-dateutil; of the many packages in its extra `proxy` the constraints hold
 # those it does not start without. FastAPI serves `transformers serve` as well. Such an environment holds only
 # what differs; the rest is found in $(VENV).
 .venv-%/.done: locks/%.txt | $(VENV)/.tests
@@ -85,7 +86,7 @@ inspect: $(INSPECT)/.done
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(STUDIO) $(INSPECT) $(SERVERS) runs site build dist *.egg-info
+	rm -rf $(VENV) $(STUDIO) $(INSPECT) $(VERIFIERS) $(SERVERS) runs site build dist *.egg-info
 
 .PHONY: bench-training
 bench-training: $(VENV)/.tests
