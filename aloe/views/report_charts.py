@@ -27,6 +27,8 @@ class TurnValues:
     """Values by name, turn and tree."""
 
     values: dict[str, dict[int, dict[str, list[float]]]] = field(default_factory=dict)
+    order: Sequence[str] = ()
+    """Names that come first, so that an agent has one colour in all charts."""
 
     def add(self, name: str, turn: int, tree: str, value: float) -> None:
         """Add a value."""
@@ -35,7 +37,9 @@ class TurnValues:
 
     def curves(self, interval: Interval, scale: float = 1.0) -> list[Curve]:
         """Return a curve for each name, with its band."""
-        return [self._curve(name, interval, scale) for name in self.values]
+        first = [name for name in self.order if name in self.values]
+        names = dict.fromkeys([*first, *self.values])
+        return [self._curve(name, interval, scale) for name in names]
 
     def _curve(self, name: str, interval: Interval, scale: float) -> Curve:
         turns = self.values[name]
@@ -66,7 +70,8 @@ def chart_run(trees: "Sequence[Tree]", wishes: "Iterable[Wishes]") -> list[Chart
         trees: all trees.
         wishes: of each, in the same order.
     """
-    compared, wins, kept, told, words = (TurnValues() for _ in range(5))
+    assistants = dict.fromkeys(n.agent for t in trees for n in t.nodes if n.role == "assistant")
+    compared, wins, kept, told, words = (TurnValues(order=[*assistants]) for _ in range(5))
     counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for tree, checked in zip(trees, wishes, strict=True):
         _add_comparisons(tree, compared, wins, counts)
