@@ -20,6 +20,9 @@ from snapshots import snapshot  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a script
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # torch's threads beside another worker's only wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

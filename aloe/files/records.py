@@ -111,10 +111,8 @@ def _is_torn(line: str) -> bool:
     """Whether a line is the beginning of an object, which has no end."""
     try:
         json.loads(line)
-    except RecursionError:
-        return False
-    except ValueError:
-        return line.startswith("{")
+    except (RecursionError, ValueError) as error:
+        return isinstance(error, ValueError) and line.startswith("{")
     return False
 
 
