@@ -12,13 +12,14 @@ from rich.console import Console, RenderableType
 
 FOLDER = Path(__file__).parent / "snapshots"
 WIDTHS = (160, 80, 50)
+HEIGHT = 25
 
 Compare = Callable[[str, RenderableType], None]
 
 
 def drawn(picture: RenderableType, width: int) -> str:
     """Return `picture` as a terminal without colours shows it, blanks at line ends taken off."""
-    console = Console(width=width, file=StringIO(), emoji=False, record=True)
+    console = Console(width=width, height=HEIGHT, file=StringIO(), emoji=False, record=True)
     console.print(picture)
     lines = console.export_text().split("\n")
     return "\n".join(line.rstrip() for line in lines)
