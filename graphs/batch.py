@@ -44,6 +44,8 @@ class RunProgress:
     traces: dict[str, str] = field(default_factory=dict)
     """Traceback of the user's code by tree set aside, where that is what failed."""
     nodes: int = 0
+    turns: int = 0
+    """User messages among them."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Verdicts by outcome, over the trees finished in this process."""
     ledger: Tally = field(default_factory=Tally)
@@ -80,7 +82,7 @@ class RunProgress:
             severity=self.severity.copy(),
         )
         for each in exchanges:
-            whole.nodes += len(each.nodes)
+            whole._count(each.nodes)
             whole.outcomes.update(verdict.outcome for verdict in each.verdicts)
             whole.ledger.add_nodes(each.nodes)
             whole.severity.update(_find_severities(each.nodes))
@@ -96,12 +98,16 @@ class RunProgress:
         """Count a finished tree."""
         self.end(tree.id)
         self.finished += 1
-        self.nodes += len(tree.nodes)
+        self._count(tree.nodes)
         self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
         self.ledger.add(tree)
         found = list(_find_severities(tree.nodes))
         self.severity.update(found)
         self.spoiled += "spoiled" in found
+
+    def _count(self, nodes: Sequence[Node]) -> None:
+        self.nodes += len(nodes)
+        self.turns += sum(node.role == "user" for node in nodes)
 
 
 def _find_severities(nodes: Iterable[Node]) -> Iterator[str]:

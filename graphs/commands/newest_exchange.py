@@ -40,8 +40,6 @@ class NewestExchange:
     """The newest user message of a conversation with what came of it."""
 
     def __init__(self) -> None:
-        self.turns = 0
-        """User messages that were written."""
         self._by_tree: dict[str, list[Line]] = {}
         self._shown: str | None = None
         self._since = 0.0
@@ -52,7 +50,6 @@ class NewestExchange:
             return
         words = " ".join(str(event.reply["text"]).split())
         if event.role == "user":
-            self.turns += event.outcome == "ok"
             self._by_tree.pop(event.tree, None)
             if len(self._by_tree) >= WATCHED:
                 del self._by_tree[next(iter(self._by_tree))]
