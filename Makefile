@@ -10,7 +10,9 @@ SERVERS := .venv-servers
 INSTALL := pip install -qq --disable-pip-version-check
 # Takes no file whose hash is not in the lock; `python locks/relock.py` writes locks.
 LOCKED := $(INSTALL) --no-deps --require-hashes -r
-DEMO   := --config examples/demo.toml
+# Another model for the demo: make demo DEMO_MODEL=openai:gpt-4o-mini, or local:FILE.gguf
+DEMO_MODEL ?=
+DEMO   := --config examples/demo.toml $(if $(DEMO_MODEL),--model '$(DEMO_MODEL)')
 RUN    := runs/demo
 # Wishes that a model of 135M parameters keeps now and then, so that there is something to prefer.
 WISHES := question,exclamation,numbers,contractions,sentences,hedging
