@@ -9,9 +9,19 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from aloe.cancelling import cancelled_together, raise_if_cancelled
+from aloe.config import Config
 from aloe.errors import AloeError
 
 T = TypeVar("T")
+
+TOGETHER = 10_000
+"""Trees, or dialogues, that wait for a batch together."""
+
+
+def width_of(config: Config) -> int:
+    """Return how many trees are in flight: as settings say, or as many as a batch can use."""
+    width = config.simulation.concurrency
+    return max(width, TOGETHER) if config.limits.batch else width
 
 
 async def work_through(

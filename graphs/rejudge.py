@@ -15,6 +15,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config, Schedule
 from aloe.errors import StoreError
 from aloe.graphs.batch import RunProgress, finish_trees
+from aloe.graphs.concurrency import width_of
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
@@ -54,7 +55,7 @@ async def rejudge(
         return replace_verdicts(tree, await judge_tree(tree, judge, config.judge.schedule), names)
 
     by_id = {tree.id: tree for tree in trees}
-    width = config.simulation.concurrency
+    width = width_of(config)
     await finish_trees(by_id, judged, folder, calls, progress, on_change, width=width)
 
 

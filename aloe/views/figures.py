@@ -15,7 +15,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from aloe.calls.budget import Budget
-    from aloe.calls.log import CallLog, Totals
+    from aloe.calls.log import CallLog
+    from aloe.calls.totals import Totals
 
 WINDOW = 20.0
 """Seconds over which a rate is taken while a run goes on."""

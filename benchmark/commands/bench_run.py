@@ -9,7 +9,17 @@ from rich.console import Group, RenderableType
 
 from aloe.console import finish, say, show, stderr, stdout
 from aloe.errors import EXIT_CODE, BudgetError, ConfigError
-from aloe.options import ConfigFile, Disclosure, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
+from aloe.options import (
+    Batch,
+    ConfigFile,
+    Disclosure,
+    Json,
+    MaxCalls,
+    MaxCost,
+    MaxTokens,
+    Quiet,
+    Seed,
+)
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
@@ -79,6 +89,7 @@ def run(
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     concurrency: Concurrency = None,
+    batch: Batch = False,
     config: ConfigFile = None,
     seed: Seed = None,
     as_json: Json = False,
@@ -103,6 +114,7 @@ def run(
         "benchmark.limit": limit,
         "user.disclosure": disclosure,
         "simulation.concurrency": concurrency,
+        "limits.batch": batch or None,
         "budget.max_cost": max_cost,
         "budget.max_calls": max_calls,
         "budget.max_tokens": max_tokens,
