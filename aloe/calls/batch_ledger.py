@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aloe.calls.event import read_events
 from aloe.errors import InputError
-from aloe.files.journal import append_lines, cut_torn_line
+from aloe.files.journal import append_lines
 from aloe.secrets import redact
 
 NAME = "batches.jsonl"
@@ -30,8 +31,8 @@ class SentBatch:
     """Id of the uploaded file."""
     url: str
     """Base URL of the server."""
-    key_variable: str
-    """Environment variable of its key."""
+    key_variable: str | None
+    """Environment variable of its key; None if it needs none."""
     model: str
     """As events call it."""
     calls: list[str]
@@ -61,10 +62,9 @@ class BatchLedger:
         """By the id of their file, in the order in which they were sent."""
         if not self.path.exists():
             return
-        cut_torn_line(self.path)
-        for number, line in enumerate(self.path.read_text("utf-8").split("\n"), 1):
-            if line:
-                self._read(line, number)
+        # What follows the last line break was torn by a kill, or is being written.
+        for number, line in enumerate(self.path.read_text("utf-8").split("\n")[:-1], 1):
+            self._read(line, number)
         answered = Counter((event.get("batch"), event["key"]) for event in events)
         for sent in self.batches.values():
             for call in sent.calls:
@@ -86,7 +86,7 @@ class BatchLedger:
             raise InputError(self.path, reason, line=number) from None
 
     def add(
-        self, file: str, url: str, key_variable: str, model: str, calls: Sequence[str]
+        self, file: str, url: str, key_variable: str | None, model: str, calls: Sequence[str]
     ) -> SentBatch:
         """Write down that calls were uploaded.
 
@@ -106,6 +106,15 @@ class BatchLedger:
         self.batches[file] = sent
         return sent
 
+    def awaited(self) -> list[SentBatch]:
+        """Return the batches with calls that are not answered, nor sent again in a later one."""
+        found, later = [], set[str]()
+        for sent in reversed(self.batches.values()):
+            if any(key_of(call) not in later for call in sent.open):
+                found.append(sent)
+            later.update(map(key_of, sent.calls))
+        return found[::-1]
+
     def name(self, sent: SentBatch, batch: str) -> None:
         """Write down which batch was made of a file.
 
@@ -114,6 +123,16 @@ class BatchLedger:
         """
         sent.id = batch
         append_lines(self.path, json.dumps({"file": sent.file, "id": batch}) + "\n", then=THEN)
+
+
+def ledgers_in(folder: Path) -> list[BatchLedger]:
+    """Return the batches of a run folder, and of those in it, as a bench folder has them.
+
+    Raises:
+        InputError: a line is broken (with its number).
+    """
+    paths = sorted(folder.rglob(NAME))
+    return [BatchLedger(path.parent, read_events(path.parent / "events.jsonl")) for path in paths]
 
 
 def custom_ids(keys: Iterable[str]) -> list[str]:

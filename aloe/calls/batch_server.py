@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from aloe.errors import ModelError, TransientCallError
-from aloe.models.batch_api import ENDED, BatchApi, BatchResult, RemoteBatch
+from aloe.models.batch_api import BatchApi, BatchResult, RemoteBatch
 from aloe.models.http_answer import server_error
 from aloe.models.open import Model, server_of
 
@@ -63,12 +63,20 @@ class BatchServer:
         """Return the batch that was made of a file; None if none was."""
         return await self._insist(lambda: self.api.find(file), "the list of batches")
 
+    async def get(self, batch: str) -> RemoteBatch:
+        """Return what has become of a batch."""
+        return await self._insist(lambda: self.api.get(batch), batch)
+
+    async def cancel(self, batch: str) -> RemoteBatch:
+        """End a batch; what it has answered is kept."""
+        return await self._insist(lambda: self.api.cancel(batch), batch)
+
     async def wait(self, batch: str, look: Callable[[RemoteBatch], None]) -> RemoteBatch:
         """Return a batch once it has ended; `look` is shown what it was in between."""
         while True:
-            found = await self._insist(lambda: self.api.get(batch), batch)
+            found = await self.get(batch)
             look(found)
-            if found.status in ENDED:
+            if found.ended:
                 return found
             await asyncio.sleep(self._poll)
 

@@ -23,16 +23,18 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from aloe.calls.batch_lane import Flight, Lane, WaitingCall
-from aloe.calls.batch_ledger import BatchLedger, SentBatch, custom_ids, key_of
+from aloe.calls.batch_ledger import NAME, BatchLedger, SentBatch, custom_ids, key_of
 from aloe.calls.batch_request import AROUND, request_body, request_line
 from aloe.calls.batch_server import BatchServer
 from aloe.calls.event import Event, read_events
 from aloe.cancelling import raise_if_cancelled
 from aloe.config import LimitsConfig
 from aloe.errors import ModelError
+from aloe.files.journal import cut_torn_line
 from aloe.models.batch_api import BatchResult, RemoteBatch
 from aloe.models.open import Model, server_of
 from aloe.models.parameters import Sent
+from aloe.models.providers import key_variable, parse_model
 
 TICKS = 8
 """Looks in a lull; one that comes late means that something happened."""
@@ -105,10 +107,6 @@ class Batches:
             raise result
         event.batch = result.batch
         return result.message()
-
-    def under_way(self) -> list[str]:
-        """Return the ids of the batches that the server works on, as far as they are known."""
-        return [each.sent.id for each in self._waited_for() if each.sent.id]
 
     def lines(self) -> list[str]:
         """Return a line for each batch that is waited for."""
@@ -218,9 +216,9 @@ class Batches:
         names = custom_ids(call.key for call in calls)
         lines = [request_line(name, call.data) for name, call in zip(names, calls, strict=True)]
         file = await lane.server.upload(lines)
-        sent = self._ledger.add(
-            file, lane.server.api.url, lane.model.key_variable, lane.model.name, names
-        )
+        config = lane.model.config
+        variable = key_variable(config, at_openai=not parse_model(config).base_url)
+        sent = self._ledger.add(file, lane.server.api.url, variable, lane.model.name, names)
         flight = Flight(sent=sent, calls=dict(zip(names, calls, strict=True)))
         remote = await lane.server.create(file)
         self._ledger.name(sent, remote.id)
@@ -318,4 +316,5 @@ def open_batches(limits: LimitsConfig, events: Path) -> Batches | None:
     """
     if not limits.batch:
         return None
+    cut_torn_line(events.parent / NAME)
     return Batches(BatchLedger(events.parent, read_events(events)), limits)

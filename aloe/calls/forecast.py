@@ -12,6 +12,7 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
+from aloe.calls.batch_rounds import BatchOffer, count_rounds, is_batchable, offer_batches
 from aloe.calls.budget import Spent
 from aloe.calls.expected import ExpectedCalls
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
@@ -67,6 +68,10 @@ class Estimate:
     cost: float | None
     """US dollars; None if a price is not known."""
     seconds: float
+    batched: float | None = None
+    """US dollars where calls go in batches as far as they can; None as for `cost`."""
+    rounds: int = 0
+    """Batches that it then takes one after the other."""
 
     def without(self, calls: int) -> "Estimate":
         """Return what is left when so many of the calls are made."""
@@ -77,6 +82,8 @@ class Estimate:
             output_tokens=round(self.output_tokens * left),
             cost=None if self.cost is None else self.cost * left,
             seconds=self.seconds * left,
+            batched=None if self.batched is None else self.batched * left,
+            rounds=self.rounds,
         )
 
 
@@ -90,6 +97,8 @@ class Forecast:
     """Whether the cost of a call comes from earlier calls of the run."""
     exchanges: float = 1.0
     """Exchanges that a tree still gets, in the middle between least and most."""
+    batch: BatchOffer = "none"
+    """Whether calls go in batches, or could."""
 
     def expected(self, trees: int) -> ExpectedCalls:
         """Return the calls to come, for so many trees: the middle between least and most."""
@@ -112,15 +121,22 @@ class Forecast:
     def line(self) -> str:
         """Return it as a sentence for a person."""
         low, high = self.least, self.most
-        cost = "unknown cost (no price given)"
-        if low.cost is not None and high.cost is not None:
-            cost = _span(low.cost, high.cost, lambda dollars: f"${dollars:,.2f}")
+        cost = _dollars(low.cost, high.cost) or "unknown cost (no price given)"
+        time = _span(low.seconds, high.seconds, _time)
+        rounds = f"{_span(low.rounds, high.rounds, _count)} rounds of at most 24 h each, usually "
+        rounds += "minutes to an hour"
+        if self.batch == "used":
+            half = _dollars(low.batched, high.batched)
+            cost = f"{half} in batches ({cost} without)" if half else cost
+            time = f"{rounds} ({time} without batches)"
         basis = "at the rates of this run so far" if self.measured else "a guess from the settings"
+        if self.batch == "offered" and (half := _dollars(low.batched, high.batched)):
+            basis += f"; with --batch {half}, {rounds}"
         return (
             f"forecast: {_span(low.calls, high.calls, _count)} calls, "
             f"{_span(low.input_tokens, high.input_tokens, _count)} tokens read, "
             f"{_span(low.output_tokens, high.output_tokens, _count)} written, {cost}, "
-            f"{_span(low.seconds, high.seconds, _time)} ({basis})"
+            f"{time} ({basis})"
         )
 
 
@@ -156,6 +172,7 @@ def forecast(
         most=most,
         measured=means.keys() >= config.models.by_role().keys(),
         exchanges=max(sum(low + high for low, high in levels) / 2, 1.0),
+        batch=offer_batches(config, config.models.by_role().values()),
     )
 
 
@@ -207,12 +224,17 @@ def _estimate(
             usage[role].add(single * calls * share, *took)
     by_role = config.models.by_role() | {name: r.model for name, r in config.roles.items()}
     costs = [_cost(by_role[role], used, config.prices) for role, used in usage.items()]
+    batched = [
+        _cost(by_role[role], used, config.prices, batch=True) for role, used in usage.items()
+    ]
     return Estimate(
         calls=round(sum(used.calls for used in usage.values())),
         input_tokens=round(sum(used.input_tokens for used in usage.values())),
         output_tokens=round(sum(used.output_tokens for used in usage.values())),
-        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
+        cost=_total(costs),
         seconds=_seconds(config, trees, usage),
+        batched=_total(batched),
+        rounds=count_rounds(config, len(levels[turns_there:]), at, rollouts=single > 0),
     )
 
 
@@ -268,11 +290,15 @@ def _means(usage: RoleUsage) -> Means:
     return usage.input_tokens / n, usage.output_tokens / n, usage.seconds / n
 
 
-def _cost(model: ModelConfig, usage: RoleUsage, prices: Mapping[str, Price]) -> float | None:
+def _cost(
+    model: ModelConfig, usage: RoleUsage, prices: Mapping[str, Price], *, batch: bool = False
+) -> float | None:
     """Return US dollars; None if the model has to be paid and its price is not known."""
     found = ModelString.parse(model.model)
     if price := prices.get(found.name):
-        return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1e6
+        share = price.batch if batch and is_batchable(model) else 1.0
+        whole = usage.input_tokens * price.input + usage.output_tokens * price.output
+        return share * whole / 1e6
     return None if found.provider in PAID else 0.0
 
 
@@ -288,6 +314,17 @@ def _seconds(config: Config, trees: int, usage: Mapping[str, RoleUsage]) -> floa
         tokens = sum(u.input_tokens + u.output_tokens for u in usage.values())
         seconds = max(seconds, 60 * tokens / cap)
     return seconds
+
+
+def _total(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def _dollars(low: float | None, high: float | None) -> str | None:
+    if low is None or high is None:
+        return None
+    return _span(low, high, lambda dollars: f"${dollars:,.2f}")
 
 
 def _over(cap: float | None, amount: float) -> bool:

@@ -53,6 +53,11 @@ class RemoteBatch:
     problem: str
     """The same in words; empty if it did not."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.status in ENDED
+
     @classmethod
     def of(cls, answer: Any) -> "RemoteBatch":
         """Read what the server says.

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display
-from aloe.views.figures import Throughput, duration, grid, spending
+from aloe.views.figures import Throughput, duration, grid, spending, waiting
 
 if TYPE_CHECKING:
     from aloe.benchmark.forecast import BenchForecast
@@ -26,6 +26,10 @@ def forecast_view(ahead: "BenchForecast", warnings: Sequence[str]) -> Renderable
         "tokens": f"about {ahead.input_tokens:,} read, {ahead.output_tokens:,} written; "
         f"cost {cost}",
     }
+    if ahead.batch != "none":
+        how = "in batches" if ahead.batch == "used" else "with --batch"
+        half = "" if ahead.batched is None else f"about ${ahead.batched:.2f}, "
+        lines[how] = f"{half}{ahead.rounds} rounds of at most 24 h each, usually minutes to an hour"
     for suite, clusters in ahead.clusters.items():
         lines[suite] = (
             f"a gain of {ahead.detectable[suite]:.2f} can be detected ({clusters} clusters, 80% "
@@ -48,6 +52,8 @@ class BenchDisplay(Display):
         self._progress = progress
         self._calls = calls
         self._pace = Throughput(calls.totals)
+        if calls.batches:
+            calls.batches.on_change = self.update
 
     def line(self) -> str:
         """Return the state in one line."""
@@ -56,6 +62,7 @@ class BenchDisplay(Display):
             f"bench {self._name}: {self._held}/{p.dialogues.wanted} dialogues held, "
             f"{p.judged} judged, {self._calls.totals.calls} calls, {p.missing} ratings missing"
             + (f", {text}" if (text := self._to_go()) else "")
+            + waiting(self._calls)
         )
 
     def panel(self) -> RenderableType:
@@ -78,6 +85,8 @@ class BenchDisplay(Display):
 
     def _to_go(self) -> str:
         """Say how long holding the rest takes at the pace so far; empty if that is not known."""
+        if self._calls.batches:  # come when they come
+            return ""
         p = self._progress.dialogues
         left = self._pace.to_go(p.finished, p.wanted - p.finished_before)
         return f"about {duration(left)} to go" if left else ""
