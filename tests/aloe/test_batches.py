@@ -3,12 +3,11 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_server import BatchServer, serving_batches
+from batch_server import BatchServer
 from server import Answer, Request, completion, failure
 
 from aloe.calls.batches import open_batches
@@ -26,17 +25,11 @@ def echo(request: Request) -> Answer:
     return completion(request.body["messages"][0]["content"].upper())
 
 
-@pytest.fixture
-def batches() -> Iterator[BatchServer]:
-    with serving_batches() as running:
-        running.behave = echo
-        yield running
-
-
 class Asking:
     """A run of calls that may be stopped, in one folder."""
 
     def __init__(self, server: BatchServer, folder: Path, **limits: Any) -> None:
+        server.behave = echo
         self.server, self.events = server, folder / "events.jsonl"
         self.limits = LimitsConfig(batch=True, **{**QUICK, **limits})
         self.calls: CallLog
@@ -189,8 +182,8 @@ def test_a_parameter_that_a_model_refuses_is_left_out_of_the_next_batch(
             return failure(400, "Unsupported parameter: 'seed' is not supported with this model.")
         return echo(request)
 
-    batches.behave = picky
     asking = Asking(batches, tmp_path)
+    batches.behave = picky
     assert asking.run(4) == expected(4)
     assert batches.sizes == [4, 4]
 
