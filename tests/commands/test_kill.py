@@ -120,6 +120,7 @@ def test_killed_at_random_moments_a_run_in_batches_asks_for_nothing_twice(
         kills += 1
     assert code == 0
     assert kills >= 4
+    batches.finish()
     assert set(batches.answered.values()) == {1}, "a call was paid for twice"
     assert (out / "trees.jsonl").read_bytes() == (whole / "trees.jsonl").read_bytes()
 
