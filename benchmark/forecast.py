@@ -9,6 +9,7 @@ missed, and finding it takes more users, not more seeds.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from aloe.benchmark.clusters import LEAST_CLUSTERS
 from aloe.benchmark.dialogues import PlannedDialogue
@@ -97,7 +98,7 @@ def forecast(
         output_tokens=sum(n for (*_, kind), n in needs.items() if kind == "output"),
         cost=_cost(config, needs),
         batched=_cost(config, needs, batch=True),
-        rounds=sum(_rounds(config, dialogues) for dialogues in planned.values()),
+        rounds=sum(_rounds(config, dialogues) for dialogues in planned.values() if dialogues),
         batch=offer_batches(
             config, [config.benchmark.candidate, config.models.user, *judges.values()]
         ),
@@ -159,7 +160,8 @@ def _rounds(config: Config, planned: Sequence[PlannedDialogue]) -> int:
     turns = max((each.dialogue.turns for each in planned), default=0)
     talking = (config.models.user, config.benchmark.candidate)
     judged = any(map(is_batchable, config.models.judges().values()))
-    return turns * sum(map(is_batchable, talking)) + judged
+    waves = ceil(len(planned) / config.limits.batch_trees)
+    return waves * (turns * sum(map(is_batchable, talking)) + judged)
 
 
 def _cost(

@@ -14,14 +14,10 @@ from aloe.errors import AloeError
 
 T = TypeVar("T")
 
-TOGETHER = 10_000
-"""Trees, or dialogues, that wait for a batch together."""
-
 
 def width_of(config: Config) -> int:
-    """Return how many trees are in flight: as settings say, or as many as a batch can use."""
-    width = config.simulation.concurrency
-    return max(width, TOGETHER) if config.limits.batch else width
+    """Return how many trees, or dialogues, are in flight at once."""
+    return config.limits.batch_trees if config.limits.batch else config.simulation.concurrency
 
 
 async def work_through(

@@ -1,10 +1,11 @@
 """What batches would make of a run: which calls go in them, and how many have to follow each other.
 
 A round is a batch that everything waits for. There are as many as a tree has calls that depend on
-each other, whatever the number of trees; a call that is repeated adds one.
+each other, however many trees wait together; a call that is repeated adds one.
 """
 
 from collections.abc import Iterable
+from math import ceil
 from typing import Literal
 
 from aloe.config import Config, ModelConfig
@@ -27,11 +28,12 @@ def offer_batches(config: Config, models: Iterable[ModelConfig]) -> BatchOffer:
     return "offered" if any(own) else "none"
 
 
-def count_rounds(config: Config, turns: int, at: int, *, rollouts: bool = False) -> int:
+def count_rounds(config: Config, trees: int, turns: int, at: int, *, rollouts: bool = False) -> int:
     """Return how many batches a tree waits for, one after the other.
 
     Args:
         config: settings of the run.
+        trees: how many are still to be grown.
         turns: of a tree that are still to be played.
         at: 0 for the fewest, 1 for the most that a tournament may take.
         rollouts: whether its replies are continued.
@@ -44,4 +46,5 @@ def count_rounds(config: Config, turns: int, at: int, *, rollouts: bool = False)
     rivals = len(models.assistants)
     in_turn = (rivals - 1, rivals * (rivals - 1) // 2)[at] if judge.schedule == "tournament" else 1
     whole = turns * (talk + judged * in_turn)
-    return max(whole, (config.simulation.rollouts.horizon - 1) * talk if rollouts else 0)
+    further = (config.simulation.rollouts.horizon - 1) * talk if rollouts else 0
+    return max(whole, further) * ceil(trees / config.limits.batch_trees)

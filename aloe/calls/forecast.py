@@ -234,7 +234,7 @@ def _estimate(
         cost=_total(costs),
         seconds=_seconds(config, trees, usage),
         batched=_total(batched),
-        rounds=count_rounds(config, len(levels[turns_there:]), at, rollouts=single > 0),
+        rounds=count_rounds(config, trees, len(levels[turns_there:]), at, rollouts=single > 0),
     )
 
 

@@ -27,6 +27,9 @@ class LimitsConfig(Settings):
     """Whether calls go through the server's batch API, at `prices.NAME.batch` of the price: all
     trees wait for each other, call by call, and a batch may take 24 hours. Of models at a server of
     their own (`openai:`); others are called directly."""
+    batch_trees: int = Field(default=10_000, ge=1)
+    """Trees that wait for a batch together, in place of `simulation.concurrency`; each takes about
+    0.25 MB of memory, and those beyond wait for the end of others."""
     batch_requests: int = Field(default=50_000, ge=1)
     """Maximum calls in a batch; OpenAI takes 50,000."""
     batch_bytes: int = Field(default=200_000_000, ge=1)
