@@ -157,11 +157,14 @@ def _judge(planned: PlannedDialogue) -> tuple[int, int, int]:
 
 def _rounds(config: Config, planned: Sequence[PlannedDialogue]) -> int:
     """Return the batches of a condition: user and candidate take turns, then all is judged."""
-    turns = max((each.dialogue.turns for each in planned), default=0)
-    talking = (config.models.user, config.benchmark.candidate)
+    speaks, replies = map(is_batchable, (config.models.user, config.benchmark.candidate))
+    longest = max(
+        turns * replies + (turns - len(each.dialogue.prescribed)) * speaks
+        for each in planned
+        if (turns := each.dialogue.turns)
+    )
     judged = any(map(is_batchable, config.models.judges().values()))
-    waves = ceil(len(planned) / config.limits.batch_trees)
-    return waves * (turns * sum(map(is_batchable, talking)) + judged)
+    return ceil(len(planned) / config.limits.batch_trees) * (longest + judged)
 
 
 def _cost(

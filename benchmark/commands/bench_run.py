@@ -61,7 +61,7 @@ Controls = Annotated[
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Dialogues per case [3].")]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", min=1, help="Most cases, spread over the suite."),
+    typer.Option("--limit", min=1, help="At most this many cases, spread over the suite."),
 ]
 Prior = Annotated[
     Path | None,

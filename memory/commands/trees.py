@@ -52,7 +52,7 @@ def prune_(
     ] = None,
     spoiled: Annotated[
         bool,
-        typer.Option("--spoiled", help="Cut where the simulated user spoiled the rest."),
+        typer.Option("--spoiled", help="Cut where the simulated user spoiled the conversation."),
     ] = False,
     as_json: Json = False,
 ) -> None:

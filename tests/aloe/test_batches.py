@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from batch_server import BatchServer
 from server import Answer, Request, completion, failure
 
+from aloe.calls.batch_request import takes_batches
 from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget
 from aloe.calls.event import read_events
 from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, LimitsConfig, ModelConfig, Price
-from aloe.errors import AloeError, BudgetError, CallError, ModelError
+from aloe.errors import AloeError, BudgetError, CallError, ConfigError, ModelError
 from aloe.models.open import Model, open_model
 
 QUICK = {"batch_lull": 0.04, "batch_poll": 0.01, "backoff": 0.01, "patience": 0.1}
@@ -309,3 +311,16 @@ def test_the_same_call_twice_has_two_answers(batches: BatchServer, tmp_path: Pat
     asyncio.run(twice())
     (key,) = {event["key"] for event in asking.answers()}
     assert batches.answered == {key: 1, f"{key}-2": 1}
+
+
+def test_options_that_are_no_fields_of_a_request_are_refused(
+    batches: BatchServer, tmp_path: Path
+) -> None:
+    model = Asking(batches, tmp_path).model()
+    for options, carried in (({"extra_body": {"top_k": 5}}, True), ({"n": 2}, False)):
+        changed = ModelConfig(model=batches.model, options=options)
+        if carried:
+            assert takes_batches(replace(model, config=changed))
+        else:
+            with pytest.raises(ConfigError, match="the option n cannot go into a batch"):
+                takes_batches(replace(model, config=changed))

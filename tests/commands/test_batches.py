@@ -9,6 +9,8 @@ import pytest
 from batch_server import BatchServer
 from command import RunAloe
 
+from aloe.benchmark.cases import load_cases
+
 SETTINGS = """
 [simulation]
 check_ledger = false
@@ -50,3 +52,52 @@ def test_ctrl_c_leaves_the_batch_and_names_it(
     assert aloe(*command, out, "--batch").code == 0
     assert set(batches.answered.values()) == {1}
     assert "waits for no batch" in aloe("batches", out).err
+
+
+def test_trees_are_judged_anew_in_one_round(
+    batches: BatchServer, command: list[object], aloe: RunAloe, tmp_path: Path
+) -> None:
+    assert aloe(*command, tmp_path / "run").code == 0
+    again = aloe(
+        "rejudge", tmp_path / "run", "--config", tmp_path / "settings.toml", "--batch",
+        "--judge", batches.model, "--out", tmp_path / "new", "--quiet", "--json",
+    )  # fmt: skip
+    assert again.code == 0, again.err
+    assert batches.sizes == [3 * 2]  # trees, orders
+    assert (tmp_path / "new/trees.jsonl").read_bytes() == (
+        tmp_path / "run/trees.jsonl"
+    ).read_bytes()
+
+
+def test_a_bench_holds_its_dialogues_and_ratings_in_rounds(
+    batches: BatchServer, aloe: RunAloe, tmp_path: Path
+) -> None:
+    (tmp_path / "settings.toml").write_text(SETTINGS)
+    cases = [case.model_copy(update={"turns": 2}) for case in load_cases("aloe-100")[:2]]
+    lines = [case.model_dump_json(exclude={"id"}) + "\n" for case in cases]
+    (tmp_path / "cases.jsonl").write_text("".join(lines))
+    ran = aloe(
+        "bench", "run", "--model", batches.model, "--user", batches.model,
+        "--judge", batches.model, "--cases", tmp_path / "cases.jsonl", "--seeds", 1, "--batch",
+        "--config", tmp_path / "settings.toml", "--out", tmp_path / "run", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "in batches" in ran.err
+    assert "6 rounds of at most 24 h each" in ran.err
+    assert batches.sizes == [2, 2, 2, 2, 2, 4]  # two turns, what it knows of the user, ratings
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--model", "scripted:aloe.agents.scripted:reply"], "needs a model at a server"),
+        (["--workers", "2"], "gathers all calls in one process"),
+        (["--model", "openai:gpt-4o-mini"], "needs an API key"),
+    ],
+)
+def test_what_no_batch_can_do_is_refused_before_anything_is_written(
+    command: list[object], aloe: RunAloe, tmp_path: Path, given: list[str], words: str
+) -> None:
+    ran = aloe(*command, tmp_path / "run", *given, "--batch")
+    assert ran.is_one_line_about(words)
+    assert not (tmp_path / "run").exists()
