@@ -96,6 +96,7 @@ class BatchServer(ChatServer):
         batch = {"id": name, "object": "batch", "status": "validating", "looks": 0, **wish}
         self.batches[name] = batch
         requests = self._requests(batch)
+        batch["request_counts"] = {"total": len(requests), "completed": 0, "failed": 0}
         names = [each["custom_id"] for each in requests]
         assert len(set(names)) == len(names)
         assert len({each["body"]["model"] for each in requests}) == 1

@@ -29,7 +29,7 @@ from aloe.calls.batch_server import BatchServer
 from aloe.calls.event import Event, read_events
 from aloe.cancelling import raise_if_cancelled
 from aloe.config import LimitsConfig
-from aloe.errors import ModelError
+from aloe.errors import ConfigError, ModelError
 from aloe.files.journal import cut_torn_line
 from aloe.models.batch_api import BatchResult, RemoteBatch
 from aloe.models.open import Model, server_of
@@ -38,9 +38,6 @@ from aloe.models.providers import key_variable, parse_model
 
 TICKS = 8
 """Looks in a lull; one that comes late means that something happened."""
-
-LATE = 0.25
-"""Seconds."""
 
 TOO_MUCH = "token_limit_exceeded"
 """Code of a batch for which the account's queue has no room."""
@@ -162,7 +159,7 @@ class Batches:
         waiting = [lane for lane in self._lanes.values() if lane.waiting]
         if not waiting:
             return
-        if self._busy or now - due > LATE:
+        if self._busy or now - due > self._lull / TICKS:
             self._active = now
         if now - self._active < self._lull:
             self._look_later()
@@ -312,9 +309,19 @@ def open_batches(limits: LimitsConfig, events: Path) -> Batches | None:
         events: the run's events.jsonl; its batches are written down beside it.
 
     Raises:
-        InputError: what an earlier part of the run wrote down is broken.
+        ConfigError: they want none, and an earlier part of the run waits for some.
+        InputError: what that wrote down is broken.
     """
-    if not limits.batch:
+    path = events.parent / NAME
+    if not limits.batch and not path.exists():
         return None
-    cut_torn_line(events.parent / NAME)
-    return Batches(BatchLedger(events.parent, read_events(events)), limits)
+    cut_torn_line(path)
+    ledger = BatchLedger(events.parent, read_events(events))
+    if limits.batch:
+        return Batches(ledger, limits)
+    if left := [sent.id or sent.file for sent in ledger.awaited()]:
+        raise ConfigError(
+            f"the answers of {', '.join(left)} have not come: add --batch to pick them up; to give "
+            f"them up and make the calls again, delete {path}"
+        )
+    return None

@@ -6,15 +6,15 @@ otherwise guessed from the lengths that the settings allow; the forecast says wh
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from statistics import fmean
 from typing import Any
 
 from aloe.calls.batch_rounds import BatchOffer, count_rounds, is_batchable, offer_batches
 from aloe.calls.budget import Spent
 from aloe.calls.expected import ExpectedCalls
+from aloe.calls.ranges import dollars, say_count, say_time, span
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
 from aloe.models.model_string import ModelString
 from aloe.schema import Persona
@@ -32,6 +32,8 @@ OVERHEAD, SPEED = 0.3, 50.0
 """Seconds before a model begins, and tokens a second after that, where none were measured."""
 
 
+ROUNDS = "rounds of at most 24 h each, usually minutes to an hour"
+
 Means = tuple[float, float, float]
 """Tokens read, tokens written and seconds of one call."""
 
@@ -48,7 +50,9 @@ class RoleUsage:
     def add_earlier(self, line: Mapping[str, Any]) -> None:
         """Count a call of an earlier part of the run."""
         if line.get("reply"):
-            self.add(1, line["input_tokens"], line["output_tokens"], line["latency"])
+            wrote = line["output_tokens"]
+            seconds = OVERHEAD + wrote / SPEED if line.get("batch") else line["latency"]
+            self.add(1, line["input_tokens"], wrote, seconds)
 
     def add(self, calls: float, read: float, wrote: float, seconds: float) -> None:
         """Count calls that took so much each."""
@@ -121,21 +125,20 @@ class Forecast:
     def line(self) -> str:
         """Return it as a sentence for a person."""
         low, high = self.least, self.most
-        cost = _dollars(low.cost, high.cost) or "unknown cost (no price given)"
-        time = _span(low.seconds, high.seconds, _time)
-        rounds = f"{_span(low.rounds, high.rounds, _count)} rounds of at most 24 h each, usually "
-        rounds += "minutes to an hour"
+        cost = dollars(low.cost, high.cost) or "unknown cost (no price given)"
+        time = span(low.seconds, high.seconds, say_time)
+        rounds = f"{span(low.rounds, high.rounds, say_count)} {ROUNDS}"
         if self.batch == "used":
-            half = _dollars(low.batched, high.batched)
+            half = dollars(low.batched, high.batched)
             cost = f"{half} in batches ({cost} without)" if half else cost
             time = f"{rounds} ({time} without batches)"
         basis = "at the rates of this run so far" if self.measured else "a guess from the settings"
-        if self.batch == "offered" and (half := _dollars(low.batched, high.batched)):
+        if self.batch == "offered" and (half := dollars(low.batched, high.batched)):
             basis += f"; with --batch {half}, {rounds}"
         return (
-            f"forecast: {_span(low.calls, high.calls, _count)} calls, "
-            f"{_span(low.input_tokens, high.input_tokens, _count)} tokens read, "
-            f"{_span(low.output_tokens, high.output_tokens, _count)} written, {cost}, "
+            f"forecast: {span(low.calls, high.calls, say_count)} calls, "
+            f"{span(low.input_tokens, high.input_tokens, say_count)} tokens read, "
+            f"{span(low.output_tokens, high.output_tokens, say_count)} written, {cost}, "
             f"{time} ({basis})"
         )
 
@@ -321,30 +324,5 @@ def _total(costs: Sequence[float | None]) -> float | None:
     return sum(known) if len(known) == len(costs) else None
 
 
-def _dollars(low: float | None, high: float | None) -> str | None:
-    if low is None or high is None:
-        return None
-    return _span(low, high, lambda dollars: f"${dollars:,.2f}")
-
-
 def _over(cap: float | None, amount: float) -> bool:
     return cap is not None and amount > cap
-
-
-def _span(low: float, high: float, text: Callable[[float], str]) -> str:
-    first, last = text(low), text(high)
-    return first if first == last else f"{first} to {last}"
-
-
-def _count(number: float) -> str:
-    for size, unit in ((1e9, " billion"), (1e6, " million")):
-        if number >= 10 * size:
-            return f"{number / size:,.0f}{unit}"
-    return f"{number:,.0f}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{ceil(seconds)} s"
-    minutes = ceil(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -50,7 +50,7 @@ Limit = Annotated[
 ]
 Own = Annotated[
     int,
-    typer.Option("--own", min=0, help="Pairs the judge also answers itself, to measure self-preference."),
+    typer.Option("--own", min=0, help="Pairs it also answers, for self-preference."),
 ]
 Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Pairs in flight at once.")]
 

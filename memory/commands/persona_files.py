@@ -94,7 +94,7 @@ def _csv(personas: "Sequence[Persona]") -> str:
 
 
 def compose_verifiable(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write; .gz compresses.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; .gz compresses.")],
     count: Annotated[int, typer.Option("--count", min=1, help="How many.")] = 10,
     wishes: Annotated[int, typer.Option("--wishes", min=1, help="Wishes of each.")] = 4,
     about: Annotated[

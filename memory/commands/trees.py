@@ -52,7 +52,7 @@ def prune_(
     ] = None,
     spoiled: Annotated[
         bool,
-        typer.Option("--spoiled", help="Cut where the simulated user spoiled the conversation."),
+        typer.Option("--spoiled", help="Cut where the simulated user spoiled the rest."),
     ] = False,
     as_json: Json = False,
 ) -> None:

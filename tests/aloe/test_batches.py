@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, LimitsConfig, ModelConfig, Price
 from aloe.errors import AloeError, BudgetError, CallError, ConfigError, ModelError
 from aloe.models.open import Model, open_model
+from aloe.views.figures import waiting
 
 QUICK = {"batch_lull": 0.04, "batch_poll": 0.01, "backoff": 0.01, "patience": 0.1}
 
@@ -33,6 +35,8 @@ class Asking:
     def __init__(self, server: BatchServer, folder: Path, **limits: Any) -> None:
         server.behave = echo
         self.server, self.events = server, folder / "events.jsonl"
+        self.seen: set[str] = set()
+        """What a display says of batches that are waited for."""
         self.limits = LimitsConfig(batch=True, **{**QUICK, **limits})
         self.calls: CallLog
 
@@ -57,6 +61,8 @@ class Asking:
                 batches=open_batches(self.limits, self.events),
             )
             self.calls.remember(before)
+            if self.calls.batches:
+                self.calls.batches.on_change = lambda: self.seen.add(waiting(self.calls))
 
             async def one(i: int) -> str | AloeError:
                 model = models[i % len(models)]
@@ -87,6 +93,9 @@ def test_calls_that_wait_go_out_together_and_every_answer_finds_its_call(
     assert asking.run(9) == expected(9)
     assert batches.sizes == [9]
     assert not batches.requests  # none was made directly
+    then = f"done, since {time.strftime('%H:')}"
+    assert any(line.startswith(f"; waiting for batch_0: 0 of 9 {then}") for line in asking.seen)
+    assert not waiting(asking.calls)
     events = asking.answers()
     assert {event["batch"] for event in events} == {"batch_0"}
     assert sum(event["cost"] for event in events) == pytest.approx(9 * (10 * 0.2 + 5 * 0.1) / 2)
@@ -103,7 +112,8 @@ def test_what_a_batch_carries_is_what_is_sent_directly(
     asking.run(1, asking.model(**settings))
     (line,) = (json.loads(each) for each in batches.files["file-0"].splitlines())
     asking.limits = asking.limits.model_copy(update={"batch": False})
-    asking.events.unlink()
+    for file in tmp_path.iterdir():
+        file.unlink()
     asking.run(1, asking.model(**settings))
     assert line["body"] == batches.requests[0].body
     assert line["custom_id"] == asking.answers()[0]["key"]

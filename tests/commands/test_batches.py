@@ -15,7 +15,7 @@ SETTINGS = """
 [simulation]
 check_ledger = false
 [limits]
-batch_lull = 0.05
+batch_lull = 0.2
 batch_poll = 0.02
 backoff = 0.01
 patience = 2.0
@@ -49,6 +49,7 @@ def test_ctrl_c_leaves_the_batch_and_names_it(
     cancelled = aloe("batches", out, "--cancel", "--json")
     assert json.loads(cancelled.out.splitlines()[-1])["batches"][0]["status"] == "cancelled"
     batches.looks = 0
+    assert aloe(*command, out).is_one_line_about("add --batch to pick them up")
     assert aloe(*command, out, "--batch").code == 0
     assert set(batches.answered.values()) == {1}
     assert "waits for no batch" in aloe("batches", out).err
