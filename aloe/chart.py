@@ -1,6 +1,7 @@
-"""The geometry of a line chart: where its curves, bands, ticks and labels go.
+"""The geometry of a line chart: where its curves, bands, ticks, counts and labels go.
 
-The macro `chart` of `templates/parts.html` draws it as inline SVG.
+The macro `chart` of `templates/parts.html` draws it as inline SVG, with its numbers as a table
+behind a fold. An axis can be given, so that the charts of two pages can be compared by eye.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 28, 48
+LEFT, RIGHT, TOP, BOTTOM = 36, 16, 26, 42
 """Margins, in the chart's own units."""
 TICKS = 5
 """About as many lines across a chart."""
@@ -37,8 +38,19 @@ class Chart:
     x_label: str
     y_label: str
     curves: Sequence[Curve]
-    width: int = 480
-    height: int = 296
+    axis: tuple[float, float] | None = None
+    """What the y axis shows at least; None: what the levels need."""
+    counts: Sequence[int] = ()
+    """What the levels of a turn rest on, by turn; empty: not said."""
+    counted: str = ""
+    """What is counted, such as `comparisons`."""
+    width: int = 360
+    height: int = 232
+
+    @property
+    def foot(self) -> int:
+        """Where the picture ends; counts take a line of their own."""
+        return self.height + (14 if self.counts else 0)
 
     @property
     def left(self) -> int:
@@ -57,7 +69,7 @@ class Chart:
 
     @cached_property
     def levels(self) -> list[float]:
-        """Every level to be shown; a chart without one draws nothing."""
+        """Every level of the curves and their bands; a chart without one draws nothing."""
         return [v for c in self.curves for v in (*c.levels, *c.low, *c.high) if v is not None]
 
     @cached_property
@@ -68,7 +80,8 @@ class Chart:
     @cached_property
     def ticks(self) -> list[float]:
         """Round levels from just below the least to just above the greatest."""
-        least, greatest = min(self.levels), max(self.levels)
+        shown = [*self.levels, *(self.axis or ())]
+        least, greatest = min(shown), max(shown)
         span = (greatest - least) or abs(greatest) or 1.0
         power = 10.0 ** _floor_log10(span / TICKS)
         step = next(power * m for m in (1, 2, 5, 10) if power * m * TICKS >= span * 0.999)
@@ -88,6 +101,12 @@ class Chart:
         """Yield the x of each turn that is named, with its number."""
         for turn in range(1, self.turns + 1, max(1, -(-self.turns // LABELS))):
             yield self._x(turn), turn
+
+    def table(self) -> Iterator[list[str]]:
+        """Yield a row of words for each turn: the turn, its count if given, a cell a curve."""
+        for turn in range(1, self.turns + 1):
+            count = [f"{self.counts[turn - 1]:,}"] if self.counts else []
+            yield [str(turn), *count, *(_cell(curve, turn - 1) for curve in self.curves)]
 
     def band(self, curve: Curve) -> str:
         """Return the corners of a curve's band; empty if it has none."""
@@ -117,6 +136,22 @@ class Chart:
         least, greatest = self.ticks[0], self.ticks[-1]
         share = (level - least) / ((greatest - least) or 1.0)
         return self.bottom - share * (self.bottom - TOP)
+
+
+def _cell(curve: Curve, place: int) -> str:
+    """Return a level with its band; a dash where there is none."""
+    level = curve.levels[place] if place < len(curve.levels) else None
+    if level is None:
+        return "-"
+    low, high = (edge[place] if edge else None for edge in (curve.low, curve.high))
+    if low is None or high is None:
+        return _round(level)
+    return f"{_round(level)} ({_round(low)} to {_round(high)})"
+
+
+def _round(value: float) -> str:
+    """Return a number with three digits that count."""
+    return f"{value:,.{max(0, 2 - _floor_log10(value))}f}" if value else "0"
 
 
 def _floor_log10(value: float) -> int:

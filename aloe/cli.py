@@ -69,6 +69,10 @@ COMMANDS = {
         "aloe.memory.commands.report:report",
         "Write one HTML page with the figures, curves and trees of a run.",
     ),
+    "view": Command(
+        "aloe.benchmark.commands.view:view",
+        "Serve runs on this machine: a list, the report of each, and two side by side.",
+    ),
     "label": Command(
         "aloe.benchmark.commands.label:label",
         "Say which of two replies is better, without seeing who wrote them or what the judge said.",
@@ -77,6 +81,10 @@ COMMANDS = {
         "aloe.commands.init:init", "Write settings and examples to start from into a folder."
     ),
     "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
+    "trust": Command(
+        "aloe.commands.trust:trust",
+        "Let the settings of a run folder that came from elsewhere import code and use keys.",
+    ),
     "doctor": Command(
         "aloe.graphs.commands.doctor:doctor",
         "Check the installation, the settings, and that each model's answers are usable.",
@@ -199,6 +207,13 @@ def main() -> None:
 
         say_error(str(error), traceback_of(error))
         sys.exit(BUDGET_SPENT if isinstance(error, BudgetError) else EXIT_CODE)
+    except Exception as error:
+        from aloe.shortage import find_shortage
+
+        if not (shortage := find_shortage(error)):
+            raise
+        say_error(f"there is too little memory ({shortage}); what was finished is kept")
+        sys.exit(EXIT_CODE)
 
 
 if __name__ == "__main__":

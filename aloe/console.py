@@ -12,8 +12,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -58,6 +59,15 @@ class EscapingConsole(Console):
             yield Segment(text if control else show_controls(text), style, control)
 
 
+class ProgressConsole(EscapingConsole):
+    """A console for what nobody has to read: where it cannot be written, the work goes on."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, if that can be."""
+        with suppress(OSError):
+            super().print(*objects, **options)
+
+
 @cache
 def stdout() -> Console:
     """Return the console for results."""
@@ -67,12 +77,17 @@ def stdout() -> Console:
 @cache
 def stderr() -> Console:
     """Return the console for progress and errors."""
-    return EscapingConsole(stderr=True)
+    return ProgressConsole(stderr=True)
 
 
 def say(text: str, *, style: str | None = None) -> None:
     """Say one line to a person, on stderr and as it is."""
     stderr().print(text, style=style, highlight=False, soft_wrap=True)
+
+
+def say_written(*paths: Path) -> None:
+    """Say which files or folders a command wrote; on stderr, for stdout may be data."""
+    say(f"wrote {', '.join(map(str, paths))}")
 
 
 def say_error(text: str, trace: str = "") -> None:
@@ -113,25 +128,34 @@ def waiting(text: str) -> Iterator[None]:
         yield
 
 
-def show(renderable: RenderableType, *, as_json: bool = False, lines: bool = False) -> None:
+def show(
+    renderable: RenderableType, *, as_json: bool = False, lines: bool = False, cut: bool = True
+) -> None:
     """Show a result to a person: on stdout, or on stderr if stdout is to end in JSON.
 
     Args:
         renderable: what to show.
         as_json: whether stdout is to end in JSON.
-        lines: whether it is a list of lines, to be cut at a terminal's edge and whole in a pipe,
-            where other programs read them.
+        lines: whether it is a list of lines: each is whole in a pipe, where other programs read
+            it, and cut at a terminal's edge.
+        cut: whether they are cut there, or go on below.
     """
     console = stderr() if as_json else stdout()
     with _writing("standard error" if as_json else "standard output"):
-        console.print(renderable, soft_wrap=lines and not console.is_terminal)
+        edge = lines and console.is_terminal and cut
+        console.print(
+            renderable,
+            soft_wrap=lines and not console.is_terminal,
+            no_wrap=edge or None,
+            overflow="ellipsis" if edge else None,
+        )
         console.file.flush()
 
 
 def show_text(text: str) -> None:
     """Show a result that other programs read: on stdout, neither wrapped nor coloured."""
     with _writing("standard output"):
-        stdout().print(text, highlight=False, soft_wrap=True)
+        stdout().file.write(show_controls(text).rstrip("\n") + "\n")
         stdout().file.flush()
 
 

@@ -26,6 +26,9 @@ BUDGET_SPENT = 3
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+TERMINATED = 143
+"""Exit code after SIGTERM, as shells have it."""
+
 
 class AloeError(Exception):
     """Base of every error meant for a person; its text says what was wrong and what to do."""

@@ -15,6 +15,10 @@ from aloe.schema import Record, Verdict, digest
 
 Answer = Literal["first", "second", "tie", "skip"]
 
+SEEN = "browser"
+"""Rater of labels that were given beside the judge's marks, in `aloe trace --tui`: they are kept
+like the others, and left out where people are compared with the judge."""
+
 
 class Label(Record):
     """What one person said about one comparison."""

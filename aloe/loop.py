@@ -8,9 +8,11 @@ a sixth of the time and finds next to nothing.
 
 import asyncio
 import gc
+import signal
+import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import uvloop
 
@@ -20,14 +22,71 @@ COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of the garbage collector's three generations."""
 
 
-def make_runner() -> asyncio.Runner:
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM came: a cluster wants its machine back, say."""
+
+
+class Runner:
+    """A runner of asyncio's that SIGTERM stops as Ctrl-C does: what is awaited may clean up.
+
+    A handler of Python's own would raise wherever the loop is, and the loop may drop it.
+
+    Args:
+        runner: the runner.
+    """
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._runner.__exit__(*error)
+
+    def run(self, coro: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end.
+
+        Raises:
+            TerminatedError: SIGTERM came.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return self._runner.run(coro)
+        told: list[bool] = []
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            return self._runner.run(_stoppable(coro, told))
+        except asyncio.CancelledError:
+            if told:
+                raise TerminatedError from None
+            raise
+        finally:
+            self._runner.get_loop().remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+async def _stoppable(work: Coroutine[Any, Any, T], told: list[bool]) -> T:
+    """Await `work`, which SIGTERM cancels; `told` is no longer empty then."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop() -> None:
+        told.append(True)
+        if task:
+            task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    return await work
+
+
+def make_runner() -> Runner:
     """Return a runner for all that a command awaits: connections belong to the loop they opened in.
 
     The garbage collector is set for the rest of the process.
     """
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    return Runner(asyncio.Runner(loop_factory=uvloop.new_event_loop))
 
 
 def run_anywhere(work: Coroutine[Any, Any, T]) -> T:

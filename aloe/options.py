@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from aloe.errors import ConfigError
+
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE.toml", help="Settings file; flags override it."),
@@ -23,6 +25,42 @@ ModelName = Annotated[
 BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="OpenAI-compatible server for every role."),
+]
+
+
+def ending(*endings: str) -> Callable[[Path | None], Path | None]:
+    """Return a check that a file to be written is named after what it will hold.
+
+    Args:
+        endings: what the name may end in; the first is proposed.
+    """
+
+    def check(path: Path | None) -> Path | None:
+        if path is None or path.name.lower().endswith(endings):
+            return path
+        better = path.with_suffix(endings[0])
+        raise ConfigError(f"{path} would hold {KINDS[endings[0]]}; name it {better}")
+
+    return check
+
+
+KINDS = {
+    ".svg": "an SVG picture, which browsers show and rsvg-convert turns into PNG",
+    ".html": "an HTML page, which a browser can print as PDF",
+    ".png": "a PNG picture",
+    ".json": "JSON",
+    ".jsonl": "trees as JSON, one a line",
+}
+"""What files hold, by the end of their names."""
+
+Svg = Annotated[
+    Path | None,
+    typer.Option(
+        "--svg",
+        metavar="FILE.svg",
+        callback=ending(".svg"),
+        help="Also save the last picture or screen, as SVG.",
+    ),
 ]
 MaxCost = Annotated[
     float | None,

@@ -8,6 +8,7 @@ A template lies beside the module that fills it in, extends `page.html` and take
 the like from `parts.html`; both are in `templates/`.
 """
 
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,30 @@ if TYPE_CHECKING:
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """No request leaves the page, whatever it contains."""
 
+SERVED_POLICY = f"{POLICY}; connect-src 'self'; frame-src 'self'; frame-ancestors 'self'"
+"""The same of a page that `aloe view` serves: it may ask that server, and no other."""
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """Where a served page learns that it is out of date."""
+
+    state: str
+    """Path that answers with the version of now."""
+    version: str
+    """Of what the page shows."""
+
+
 def render_page(
-    template: Path, title: str, data: dict[str, Any] | None = None, **values: Any
+    template: Path,
+    title: str,
+    data: dict[str, Any] | None = None,
+    *,
+    live: Live | None = None,
+    served: bool = False,
+    **values: Any,
 ) -> str:
     """Return a whole page.
 
@@ -31,10 +51,19 @@ def render_page(
             the JavaScript that runs after `page.js`.
         title: of the window; a template shows it itself where it wants to.
         data: values by id that the script reads with `data(id)`.
+        live: where a served page asks for news; None: nowhere.
+        served: whether the page may ask the server that it comes from, as live ones do.
         values: what the template fills in; all text in them is escaped.
     """
     found = _environment(template.parent).get_template(template.name)
-    return found.render(title=title, policy=POLICY, data=data or {}, **values)
+    known = {**(data or {}), **({"live": asdict(live)} if live else {})}
+    policy = _served_policy() if live or served else POLICY
+    return found.render(title=title, policy=policy, data=known, live=live, **values)
+
+
+def _served_policy() -> str:
+    """Return the policy without its last part, which only a header may say."""
+    return SERVED_POLICY.rpartition(";")[0]
 
 
 @cache

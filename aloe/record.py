@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -35,3 +36,13 @@ def _is_known(version: int) -> int:
 
 SchemaVersion = Annotated[int, AfterValidator(_is_known)]
 """The version of a record; one of another version is refused, not guessed at."""
+
+
+def _is_file_name(name: str) -> str:
+    if not name or name in (".", "..") or re.search(r"[/\0]", name) or len(name.encode()) > 250:
+        raise ValueError(f"'{name[:60]}' must do as the name of a file, without a folder")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_is_file_name)]
+"""A name in a record after which files are called: it stays within their folder."""

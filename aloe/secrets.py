@@ -68,7 +68,7 @@ def refuse_secrets(where: str, options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: naming the option, never its value.
     """
-    for name, value in _leaves(options):
+    for name, value in leaves(options):
         if isinstance(value, bool | None):
             continue
         shown = isinstance(value, str) and (_KEY.search(value) or _BEARER.search(value))
@@ -117,14 +117,14 @@ def check_model_url(model: str) -> None:
         raise ValueError(f"the URL needs its scheme: write ...@http://{bare[1]} (or https://)")
 
 
-def _leaves(options: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(options: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Yield names and values of options, of headers and the like within them too."""
     if isinstance(options, Mapping):
         for key, value in options.items():
-            yield from _leaves(value, str(key))
+            yield from leaves(value, str(key))
     elif isinstance(options, list | tuple):
         for value in options:
-            yield from _leaves(value, name)
+            yield from leaves(value, name)
     else:
         yield name, options
 

@@ -11,6 +11,7 @@ from aloe.benchmark.families import warn_about_judges
 from aloe.benchmark.folder import check_same, read_bench
 from aloe.benchmark.forecast import BenchForecast, forecast
 from aloe.benchmark.swaps import assign_stand_ins
+from aloe.calls.event import read_events
 from aloe.config import Condition, Config, ModelConfig
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import RunFolder
@@ -63,8 +64,19 @@ class BenchPlan:
             InputError: there is none.
         """
         earlier = read_bench(prior).result.by_suite() if prior else None
-        floor = self.configs["floor"].benchmark.candidate if "floor" in self.configs else None
-        return forecast(self.config, self.dialogues, floor, earlier)
+        return forecast(self.config, self.dialogues, self._floor, earlier)
+
+    def count_calls(self, condition: Condition) -> int:
+        """Return how many calls a condition takes, less those that are answered already."""
+        dialogues = {condition: self.dialogues[condition]}
+        needed = forecast(self.config, dialogues, self._floor).calls
+        events = read_events(RunFolder(self.folder(condition)).events)
+        return sum(needed.values()) - sum(bool(event["reply"]) for event in events)
+
+    @property
+    def _floor(self) -> ModelConfig | None:
+        """Model of the condition `floor`, if that is played."""
+        return self.configs["floor"].benchmark.candidate if "floor" in self.configs else None
 
 
 def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:

@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.records import describe
 from aloe.files.writing import replace_text
+from aloe.record import FileName
 from aloe.schema import Record
 
 
@@ -59,8 +60,18 @@ class BenchResult(Record):
     """Hashes by name."""
     warnings: tuple[str, ...]
     spent: BenchSpending
-    suites: dict[str, dict[Condition, SuiteResult]]
+    suites: dict[FileName, dict[Condition, SuiteResult]]
     """The numbers by suite and condition."""
+
+    @model_validator(mode="after")
+    def _conditions_are_known(self) -> Self:
+        played = self.conditions.keys()
+        for suite, each in self.suites.items():
+            if not each or each.keys() - played:
+                raise ValueError(f"suites.{suite}: has no condition, or one that was not played")
+        if not self.suites:
+            raise ValueError("suites: there are none")
+        return self
 
     @property
     def candidate(self) -> str:

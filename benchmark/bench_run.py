@@ -183,7 +183,7 @@ def _with_earlier_controls(
     bench = read_bench(plan.out)
     for name, path in bench.conditions.items():
         if name not in configs:
-            configs[name] = settings.load(path / CONFIG)
+            configs[name] = settings.read_stored(path / CONFIG)
             every += [row for row in bench.rows(name) if row.dialogue in dialogues]
     return configs, every
 

@@ -24,6 +24,7 @@ from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
 from aloe.memory.imports import read_foreign
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.record import FileName
 from aloe.schema import Fact, Persona, Record, digest, sentences
 
 SUITES_FOLDER = Path(__file__).parent / "suites"
@@ -89,7 +90,7 @@ class Case(Record):
 
     id: str
     """Content hash of all that is played."""
-    suite: str
+    suite: FileName
     persona: Persona
     why: str
     """The reason why the case is in its suite."""
@@ -307,4 +308,4 @@ def _case(path: Path, persona: Persona) -> Case:
 
 def _suite_of(path: Path) -> str:
     """Return what the cases of a file, or of a data set of the hub, are called."""
-    return re.split(r"[.:]", path.name)[0]
+    return re.split(r"[.:]", path.name)[0] or "cases"

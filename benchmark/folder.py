@@ -16,7 +16,7 @@ from typing import Any
 from aloe import config as settings
 from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.cases import Case
-from aloe.benchmark.scores import ReplyScores, read_scores
+from aloe.benchmark.scores import ReplyScores, read_whole_scores
 from aloe.config import Condition, Config
 from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
@@ -37,14 +37,14 @@ class Bench:
     def conditions(self) -> dict[Condition, Path]:
         """Folders by condition, the candidate's first."""
         inner = sorted(each.parent for each in self.path.glob(f"*/{SCORES}"))
-        found = {settings.load(each / CONFIG).benchmark.condition: each for each in inner}
-        own = settings.load(self.path / CONFIG).benchmark.condition
+        found = {settings.read_stored(each / CONFIG).benchmark.condition: each for each in inner}
+        own = settings.read_stored(self.path / CONFIG).benchmark.condition
         return {own: self.path, **found}
 
     @cached_property
     def config(self) -> Config:
         """Settings of the folder itself."""
-        return settings.load(self.path / CONFIG)
+        return settings.read_stored(self.path / CONFIG)
 
     @cached_property
     def cases(self) -> list[Case]:
@@ -53,16 +53,21 @@ class Bench:
 
     def rows(self, condition: Condition = "candidate") -> list[ReplyScores]:
         """Return the scores of one condition."""
-        return list(read_scores(self.conditions[condition] / SCORES))
+        return read_whole_scores(self.conditions[condition] / SCORES)
 
     @property
     def own_rows(self) -> list[ReplyScores]:
         """The scores of the folder itself, whatever its condition."""
-        return list(read_scores(self.path / SCORES))
+        return read_whole_scores(self.path / SCORES)
 
     def trees(self, condition: Condition = "candidate") -> Iterator[Tree]:
         """Yield the dialogues of one condition."""
         return read_trees(self.conditions[condition])
+
+    @property
+    def finished(self) -> bool:
+        """Whether its figures are computed."""
+        return (self.path / RESULT).is_file()
 
     @cached_property
     def result(self) -> BenchResult:
@@ -93,7 +98,7 @@ def check_same(path: Path, config: Config) -> None:
     """
     if not (path / CONFIG).exists():
         return
-    old, new = settings.load(path / CONFIG).benchmark, config.benchmark
+    old, new = settings.read_stored(path / CONFIG).benchmark, config.benchmark
     for name in ("candidate", "condition", "cases"):
         if (there := getattr(old, name)) != (now := getattr(new, name)):
             raise ConfigError(

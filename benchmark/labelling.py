@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from aloe.benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
-from aloe.labels import Label, pair_id
+from aloe.label_sheet import can_be_asked
+from aloe.labels import SEEN, Label, pair_id
 from aloe.passport import PeopleAgreement, Share
 from aloe.schema import Tree, Verdict, digest
 
@@ -44,8 +45,7 @@ def list_pairs(trees: Iterable[Tree]) -> Iterator[ReplyPair]:
     """Yield the comparisons of replies that say something and differ."""
     for tree in trees:
         for verdict in tree.verdicts:
-            first, second = (tree.by_id[each].content for each in (verdict.first, verdict.second))
-            if first and second and first != second:
+            if can_be_asked(tree, verdict):
                 yield ReplyPair(tree=tree, verdict=verdict)
 
 
@@ -59,8 +59,9 @@ def sample_pairs(found: Iterable[ReplyPair], count: int, seed: int) -> list[Repl
 
 
 def compare(labels: Sequence[Label], verdicts: Mapping[str, Verdict]) -> PeopleAgreement:
-    """Return how `labels` and the judge's verdicts agree; `verdicts` are by `pair_id`."""
-    given = [label for label in labels if label.answer != "skip" and label.pair in verdicts]
+    """Return how blind labels and the judge's verdicts agree; `verdicts` are by `pair_id`."""
+    blind = [label for label in labels if label.rater != SEEN]
+    given = [label for label in blind if label.answer != "skip" and label.pair in verdicts]
     both = [(label.answer, verdicts[label.pair].outcome) for label in given]
     decided = [(a, b) for a, b in both if {a, b} <= {"first", "second"}]
     units: dict[str, list[str | None]] = {}
@@ -87,6 +88,7 @@ def by_turn(labels: Sequence[Label], pairs: Iterable[ReplyPair]) -> dict[int, Sh
     hits: dict[int, list[bool]] = {}
     for label in labels:
         pair = known.get(label.pair)
-        if pair and label.answer in ("first", "second") and pair.verdict.preferred:
+        decided = label.answer in ("first", "second") and label.rater != SEEN
+        if pair and decided and pair.verdict.preferred:
             hits.setdefault(pair.turn, []).append(label.answer == pair.verdict.outcome)
     return {turn: wilson(sum(found), len(found)) for turn, found in sorted(hits.items())}

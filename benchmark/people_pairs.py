@@ -21,7 +21,7 @@ from aloe.agents.judge import Comparison
 from aloe.benchmark.agreement import krippendorff_alpha, wilson
 from aloe.errors import InputError
 from aloe.files.records import read_records
-from aloe.labels import Label, pair_id, read_labels
+from aloe.labels import SEEN, Label, pair_id, read_labels
 from aloe.memory.run_folder import read_trees
 from aloe.passport import PeopleChoices, Share
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict, digest
@@ -131,7 +131,8 @@ def read_people(path: Path) -> PeopleGold:
     is_sheet = path.is_file() and path.name == LABELS
     trees = list(read_trees(folder if is_sheet else path))
     sheet = folder / LABELS if path.is_dir() or is_sheet else None
-    asked = _collect(trees, read_labels(sheet) if sheet else ())
+    labels = [each for each in read_labels(sheet) if each.rater != SEEN] if sheet else []
+    asked = _collect(trees, labels)
     if not any(each.answers for each in asked):
         judges = sorted({v.judge for t in trees for each in t.verdicts for v in each.votes})
         said = f"its judges are {', '.join(judges[:3])}" if judges else "nobody compared anything"

@@ -1,41 +1,58 @@
-const facts = data("facts"), dialogues = data("dialogues"), judges = data("judges");
-const cases = document.getElementById("cases");
-
-function rating(score) {
-  const [judge, shown, value, missing, raw] = score;
-  const whose = shown === "own" ? "own" : "swapped";
-  const who = judges.length > 1 ? judges[judge] + ", " : "";
-  const said = raw && raw !== String(value) ? " — said: " + raw : "";
-  return [who + whose + " " + (value === null ? "missing (" + missing + ")" : value) + said, value === null];
-}
-function turn(fold, one) {
-  fold.append(message("user", one.u, "turn " + one.k + (one.p ? " · fixed by the case" : ""), [...one.f.map((f) => [f, true]), ...one.t.map((t) => [t, false])]));
+// Cases of a benchmark: the dialogues of a case beside each other, each turn with its ratings.
+const dialogues = data("dialogues"), cases = byId("cases");
+function drawTurn(box, dialogue, one) {
+  box.append(message({
+    role: "user", id: one.u.id, text: one.u.text, marks: one.u.marks,
+    head: [["turn " + one.k, ""], [one.u.fixed ? "fixed by the case" : "", ""]],
+  }));
   if (one.r === null) return;
-  const marks = one.s.map(rating);
-  for (const id of one.used) marks.push(["takes up: " + (facts[id] || id), false]);
-  for (const id of one.mind) marks.push(["not told: " + (facts[id] || id), true]);
-  for (const [words, fault] of one.n) marks.push([words, fault]);
-  fold.append(message("assistant", one.r, one.w + " words", marks));
+  const level = (whose, value) => (value === null ? whose + " missing" : whose + " " + value);
+  box.append(message({
+    role: "assistant", id: one.r.id, text: one.r.text, marks: one.r.marks,
+    head: [[level("own", one.r.own), "who"], [level("swapped", one.r.swapped), ""], [many(one.r.words, "word"), ""]],
+  }));
+  const names = new Set([one.u.node, one.r.node]);
+  const calls = dialogue.calls ? dialogue.calls.calls.filter((call) => names.has(call.node)) : [];
+  box.append(folded("behind", many(one.r.ratings.length, "rating") + (calls.length ? " and " + many(calls.length, "call") : ""), (fold) => {
+    const list = element("ul");
+    for (const [said, missing] of one.r.ratings) list.append(element("li", missing ? "bad" : "", said));
+    fold.append(list);
+    if (dialogue.calls) callFolds(fold, calls, dialogue.calls.texts);
+    else fold.append(element("p", "dim", "Prompts and answers of this dialogue are not in this page: aloe trace DIR --node " + one.u.node.slice(0, 8)));
+  }));
   if (!one.after) return;
-  fold.append(message("user", one.after.question, "asked afterwards"));
-  fold.append(message("assistant", one.after.answer, "", [[one.after.found, false]]));
+  box.append(message({ role: "user", text: one.after.question, head: [["asked afterwards", ""]] }));
+  box.append(message({ role: "assistant", text: one.after.answer, head: [], marks: [["note", one.after.found, ""]] }));
 }
-lazily("details.case", (fold) => {
-  for (const [number, dialogue] of (dialogues[fold.dataset.case] || []).entries()) {
-    const inner = element("details");
-    inner.open = number === 0;
-    inner.append(element("summary", "small", dialogue.title));
-    for (const one of dialogue.turns) turn(inner, one);
-    fold.append(inner);
-  }
+function drawDialogue(dialogue) {
+  const box = element("section", "dialogue");
+  box.append(element("h3", "", dialogue.title), element("p", "small dim", dialogue.figures));
+  for (const one of dialogue.turns) drawTurn(box, dialogue, one);
+  return box;
+}
+const sides = (one) => (one.r ? [one.u, one.r] : [one.u]);
+const items = [...cases.children].map((fold) => {
+  const { about, held } = dialogues[fold.dataset.case];
+  const messages = held.flatMap((dialogue) => dialogue.turns.flatMap(sides));
+  return {
+    fold,
+    kinds: [],
+    ids: messages.map((each) => each.id).filter(Boolean),
+    texts: [
+      fold.querySelector(".name").textContent, ...about.map(([, text]) => text),
+      ...messages.flatMap((each) => [each.text, ...each.marks.map((mark) => mark[1])]),
+    ],
+    fill: (box) => {
+      box.append(pairs(about));
+      const row = element("div", "dialogues");
+      for (const dialogue of held) row.append(drawDialogue(dialogue));
+      box.append(row);
+    },
+  };
 });
-document.getElementById("order").addEventListener("change", (event) => {
+byId("order").addEventListener("change", (event) => {
   const name = event.target.value;
   const key = (fold) => (fold.dataset[name] === "" ? Infinity : Number(fold.dataset[name]));
   [...cases.children].sort((a, b) => key(a) - key(b)).forEach((fold) => cases.append(fold));
 });
-document.getElementById("filter").addEventListener("input", (event) => {
-  const wanted = event.target.value.toLowerCase();
-  for (const fold of cases.children)
-    fold.hidden = !fold.querySelector("summary").textContent.toLowerCase().includes(wanted);
-});
+browse(items);

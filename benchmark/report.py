@@ -11,10 +11,12 @@ The page is computed from the folder alone; `report.html` beside this file is it
 import importlib.util
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
-from aloe.benchmark.bench_result import PlayedCondition
+from aloe.benchmark.bench_result import BenchResult, PlayedCondition
 from aloe.benchmark.card import (
     UNKNOWN_JUDGE,
     collect_provenance,
@@ -33,6 +35,7 @@ from aloe.benchmark.report_dialogues import (
     format_level,
     mean_gain,
     mean_level,
+    reply_level,
 )
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
@@ -40,7 +43,8 @@ from aloe.benchmark.tables import LABELS
 from aloe.chart import Chart, Curve
 from aloe.config import Condition
 from aloe.files.writing import replace_text
-from aloe.page import render_page
+from aloe.memory.run_folder import RunFolder
+from aloe.page import Live, render_page
 from aloe.passport import Passport
 
 MEANINGS = {
@@ -90,31 +94,67 @@ def write_report(bench: Bench, passports: Sequence[Passport] = ()) -> tuple[list
     return written, lacking
 
 
-def render_report(bench: Bench, passports: Sequence[Passport] = ()) -> str:
-    """Return the page of a bench."""
-    result = bench.result
+def render_report(
+    bench: Bench, passports: Sequence[Passport] = (), live: Live | None = None
+) -> str:
+    """Return the page of a bench; of one that has no result yet, what is rated so far.
+
+    Args:
+        bench: the bench.
+        passports: of its judges, as far as there are any.
+        live: where a served page asks for news.
+    """
+    result = bench.result if bench.finished else None
     rows = {condition: bench.rows(condition) for condition in bench.conditions}
-    missing = f"Incomplete: more than {MOST_MISSING:.0%} of the ratings are missing."
-    warnings = [] if result.complete else [missing]
+    suites = result.suites.items() if result else ()
+    sections = {f"suite-{place}": name for place, (name, _) in enumerate(suites, 1)}
     return render_page(
         TEMPLATE,
-        f"ALOE benchmark: {result.candidate}",
+        f"ALOE benchmark: {bench.config.benchmark.candidate.model}",
         collect_dialogues(bench, rows),
-        note=f"{result.cases}: {len(bench.cases)} cases, repetitions of each: {result.seeds}",
-        warnings=[*warnings, *result.warnings],
-        suites=[_suite(*each, result.conditions) for each in result.suites.items()],
+        live=live,
+        note=_note(bench, rows),
+        status=describe_state(bench),
+        sections=[*sections.items(), ("cases-list", "Cases"), ("trust", "How far to trust it")],
+        warnings=_warnings(result) if result else [],
+        suites=[_suite(*each, result.conditions, rows) for each in suites] if result else [],
         passports=[each.summary() for each in passports],
         unknown_judge=UNKNOWN_JUDGE.replace("`", ""),
-        cases=list(_cases(bench.cases, rows.get("candidate") or next(iter(rows.values())))),
-        repeating=collect_provenance(bench),
+        cases=list(_cases(bench.cases, rows.get("candidate") or next(iter(rows.values()), []))),
+        repeating=collect_provenance(bench) if result else {},
         meanings=MEANINGS,
     )
+
+
+def describe_state(bench: Bench) -> str:
+    """Return how a bench stands; empty if it is finished and nobody is at work."""
+    running = any(RunFolder(path).busy() for path in bench.conditions.values())
+    return "running" if running else "" if bench.finished else "unfinished"
+
+
+def _note(bench: Bench, rows: Mapping[Condition, Sequence[ReplyScores]]) -> str:
+    settings = bench.config.benchmark
+    said = f"{settings.cases}: {len(bench.cases)} cases, repetitions of each: {settings.seeds}"
+    if bench.finished:
+        return said
+    planned = len(bench.cases) * settings.seeds
+    rated = (
+        f"{name} {len({row.dialogue for row in found})} of {planned}"
+        for name, found in rows.items()
+    )
+    return f"{said}. Rated so far: {', '.join(rated)}. Figures come with the last dialogue."
+
+
+def _warnings(result: BenchResult) -> list[str]:
+    missing = f"Incomplete: more than {MOST_MISSING:.0%} of the ratings are missing."
+    return [*([] if result.complete else [missing]), *result.warnings]
 
 
 def _suite(
     name: str,
     by_condition: Mapping[Condition, SuiteResult],
     conditions: Mapping[Condition, PlayedCondition],
+    rows: Mapping[Condition, Sequence[ReplyScores]],
 ) -> dict[str, Any]:
     """Return what the page says of one suite."""
     main = next(iter(by_condition.values()))
@@ -124,7 +164,7 @@ def _suite(
         "about": f"{main.cases} cases, {main.dialogues} dialogues, levels {low:g} to {high:g}. "
         f"Intervals are 95% and rest on {main.clusters} clusters.",
         "tiles": list(_tiles(main)),
-        "charts": _charts(by_condition),
+        "charts": _charts(by_condition, _count_rated(name, rows[next(iter(by_condition))])),
         "conditions": list(by_condition),
         "figures": figure_rows(by_condition),
         "legend": [(each, conditions[each].model, conditions[each].about) for each in by_condition],
@@ -154,33 +194,61 @@ def _faults(name: str, result: SuiteResult) -> list[str]:
     ]
 
 
-def _charts(by_condition: Mapping[Condition, SuiteResult]) -> list[Chart]:
+def _count_rated(suite: str, rows: Iterable[ReplyScores]) -> list[int]:
+    """Return in how many dialogues of a suite the reply of each turn is rated."""
+    rated: dict[int, int] = defaultdict(int)
+    for row in rows:
+        if row.suite == suite:
+            rated[row.turn] += reply_level(row, "own") is not None
+    return [rated[turn] for turn in sorted(rated)]
+
+
+def _charts(by_condition: Mapping[Condition, SuiteResult], counts: Sequence[int]) -> list[Chart]:
+    """Return the curves of a suite, on axes that are the same for every bench of its scale."""
     main = next(iter(by_condition.values()))
-    own = [_curve(name, result.curves["own"]) for name, result in by_condition.items()]
-    swapped = _curve("swapped persona", main.curves["swapped"], band=False)
-    gains = [_curve(name, result.curves["gain"]) for name, result in by_condition.items()]
-    charts = [
-        Chart(title="AL(k)", x_label="turn k", y_label="level", curves=[*own, swapped]),
-        Chart(title="Gain: own - swapped", x_label="turn k", y_label="levels", curves=gains),
-    ]
-    known = [
-        _curve(name, result.curves["known"])
-        for name, result in by_condition.items()
-        if "known" in result.curves
-    ]
-    if known:
-        title = "Known of the user"
-        charts.append(Chart(title=title, x_label="turn k", y_label="share", curves=known))
-    return charts
+    low, high = main.scale
+    quarter = (high - low) / 4
+    charts = (
+        ("Alignment: AL(k)", "own", "level", main.scale),
+        ("Gain: own minus swapped persona", "gain", "levels", (-quarter, quarter)),
+        ("What is known of the user", "known", "share", (0.0, 1.0)),
+    )
+    found = []
+    for title, name, unit, axis in charts:
+        within = None if name == "gain" else axis
+        curves = [
+            _curve(condition, result.curves[name], within)
+            for condition, result in by_condition.items()
+            if name in result.curves
+        ]
+        if name == "own":
+            swapped = _curve("swapped persona", main.curves["swapped"])
+            curves.append(replace(swapped, low=(), high=(), dashed=True))
+        if curves:
+            found.append(
+                Chart(
+                    title=title,
+                    x_label="turn k",
+                    y_label=unit,
+                    curves=curves,
+                    axis=axis,
+                    counts=counts,
+                    counted="dialogues",
+                )
+            )
+    return found
 
 
-def _curve(name: str, figures: Sequence[Figure], *, band: bool = True) -> Curve:
+def _curve(
+    name: str, figures: Sequence[Figure], within: tuple[float, float] | None = None
+) -> Curve:
+    """Return a curve with its band, cut off where no level can be."""
+    least, greatest = within or (-inf, inf)
     return Curve(
         name=name,
         levels=[figure.value for figure in figures],
-        low=[figure.low for figure in figures] if band else (),
-        high=[figure.high for figure in figures] if band else (),
-        dashed=not band,
+        low=[None if each.low is None else max(each.low, least) for each in figures],
+        high=[None if each.high is None else min(each.high, greatest) for each in figures],
     )
 
 
@@ -212,8 +280,6 @@ def _cases(cases: Sequence[Case], rows: Iterable[ReplyScores]) -> Iterator[dict[
         yield {
             "id": case.id,
             "name": f"{case.profile} x {case.personality}",
-            "why": case.why,
-            "played": _played(case),
             "figures": figures + (f", {unrated} missing" if unrated else ""),
             "levels": [
                 mean_level(row for row in replies if row.turn == k + 1) for k in range(case.turns)
@@ -223,14 +289,3 @@ def _cases(cases: Sequence[Case], rows: Iterable[ReplyScores]) -> Iterator[dict[
             "level": "" if level is None else f"{level:.4f}",
             "missing": unrated,
         }
-
-
-def _played(case: Case) -> dict[str, str]:
-    said = {"Life": case.persona.profile, "Personality": case.persona.personality}
-    if case.flip:
-        said[f"From turn {case.flip.turn}"] = case.flip.persona.personality
-    if case.mood:
-        said["Mood"] = case.mood
-    if case.disclosure:
-        said["Tells"] = case.disclosure
-    return said

@@ -5,16 +5,26 @@ dialogues opens fast.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, get_args
 
+from aloe.agents.rules import RULE
+from aloe.benchmark.cases import Case
 from aloe.benchmark.folder import Bench
-from aloe.benchmark.scores import ReplyScores, Shown
+from aloe.benchmark.scores import ReplyScores, Score, Shown
+from aloe.calls.event import read_events
 from aloe.config import Condition
 from aloe.graphs.dialogue import PRESCRIBED
-from aloe.schema import Tree
-from aloe.views.tellings import describe_tellings
+from aloe.memory.run_folder import RunFolder
+from aloe.memory.wish_checks import check_replies
+from aloe.schema import AssistantNode, Tree, UserNode
+from aloe.views.report_calls import ROOM, CallShelf
+from aloe.views.report_tree import Mark, describe_user, wish_marks
+from aloe.views.wishes import Wishes
+
+AnyNode = UserNode | AssistantNode
 
 
 def reply_level(row: ReplyScores, whose: Shown) -> float | None:
@@ -42,58 +52,147 @@ def format_level(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A dialogue that was held, with what is known of it."""
+
+    condition: Condition
+    case: Case
+    rows: Sequence[ReplyScores]
+    """By turn."""
+    tree: Tree | None
+    """None if it failed."""
+    wishes: Wishes
+    calls: Mapping[str, Any] | None
+    """See `aloe.views.report_calls.TreeCalls.data`."""
+
+
 def collect_dialogues(
     bench: Bench, rows: Mapping[Condition, Sequence[ReplyScores]]
 ) -> dict[str, Any]:
-    """Return facts, judges and dialogues (by case) as the page's script reads them.
+    """Return the dialogues by case, as the page's script reads them.
 
     Args:
-        bench: a finished bench.
+        bench: a bench, finished or not.
         rows: its scores by condition.
     """
-    facts = {
-        fact.id: fact.text
-        for case in bench.cases
-        for persona in (case.persona, case.persona_at(case.turns))
-        for fact in persona.facts
+    cases = {case.id: case for case in bench.cases}
+    found: dict[str, dict[str, Any]] = {
+        case.id: {"about": list(_about(case)), "held": []} for case in bench.cases
     }
-    judges = sorted({s.judge for each in rows.values() for row in each for s in row.scores})
-    number = {name: place for place, name in enumerate(judges)}
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for condition, each in rows.items():
-        trees = {tree.id: tree for tree in bench.trees(condition)}
-        held: dict[str, list[ReplyScores]] = defaultdict(list)
-        for row in each:
-            held[row.dialogue].append(row)
-        for name, replies in held.items():
-            replies.sort(key=lambda row: row.turn)
-            turns = [_turn(row, trees.get(name), number) for row in replies]
-            found[replies[0].case].append({"title": _title(condition, replies), "turns": turns})
-    return {"facts": facts, "dialogues": found, "judges": judges}
+    for condition, scores in rows.items():
+        for held in _read_held(bench, condition, scores, cases, ROOM // len(rows)):
+            found[held.case.id]["held"].append(_dialogue(held))
+    for each in found.values():  # what the conditions made of one repetition stands together
+        each["held"].sort(key=lambda dialogue: dialogue["seed"])
+    return {"dialogues": found}
 
 
-def _title(condition: str, rows: Sequence[ReplyScores]) -> str:
-    level, gain = format_level(mean_level(rows)), format_level(mean_gain(rows))
-    return f"{condition}, repetition {rows[0].seed + 1}: AL {level}, gain {gain}"
+def _read_held(
+    bench: Bench,
+    condition: Condition,
+    rows: Sequence[ReplyScores],
+    cases: Mapping[str, Case],
+    room: int,
+) -> Iterator[Held]:
+    trees = {tree.id: tree for tree in bench.trees(condition)}
+    by_dialogue: dict[str, list[ReplyScores]] = defaultdict(list)
+    for row in rows:
+        by_dialogue[row.dialogue].append(row)
+    calls = CallShelf(by_dialogue, room)
+    events = RunFolder(bench.conditions[condition]).events
+    for _ in calls.watch(read_events(events)):
+        pass
+    for name, replies in by_dialogue.items():
+        case, tree = cases[replies[0].case], trees.get(name)
+        yield Held(
+            condition=condition,
+            case=case,
+            rows=sorted(replies, key=lambda row: row.turn),
+            tree=tree,
+            wishes=check_replies(tree, case.persona_at) if tree else Wishes(),
+            calls=calls.of(name),
+        )
 
 
-def _turn(row: ReplyScores, tree: Tree | None, judges: Mapping[str, int]) -> dict[str, Any]:
-    nodes = tree.by_id if tree else {}
+def _about(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield who the user of a case is, and why it is played."""
+    yield "Life", case.persona.profile
+    yield "Personality", case.persona.personality
+    if case.flip:
+        yield f"From turn {case.flip.turn}", case.flip.persona.personality
+    yield "Mood", case.mood or ""
+    yield "Tells", case.disclosure or ""
+    yield "Why this case", case.why
+
+
+def _dialogue(held: Held) -> dict[str, Any]:
+    level, gain = format_level(mean_level(held.rows)), format_level(mean_gain(held.rows))
+    return {
+        "title": f"{held.condition}, repetition {held.rows[0].seed + 1}",
+        "seed": held.rows[0].seed,
+        "figures": f"AL {level} · gain {gain}",
+        "turns": [_turn(held, row) for row in held.rows],
+        "calls": held.calls,
+    }
+
+
+def _turn(held: Held, row: ReplyScores) -> dict[str, Any]:
+    nodes = held.tree.by_id if held.tree else {}
     user, reply = nodes.get(row.user or ""), nodes.get(row.reply or "")
+    failed = "(the dialogue failed before this message)"
+    said = {"text": failed, "marks": [], "fixed": False, "node": None, "id": None}
+    if held.tree and user and user.role == "user":
+        said |= {
+            "text": user.content,
+            "fixed": user.agent == PRESCRIBED,
+            "marks": [*_faults(row), *describe_user(held.tree, user, held.wishes)],
+            **_name(held, user.id),
+        }
     return {
         "k": row.turn,
-        "u": user.content if user else "(the dialogue failed before this message)",
-        "p": bool(user and user.agent == PRESCRIBED),
-        "f": row.user_faults,
-        "t": describe_tellings(tree, user) if tree and user and user.role == "user" else [],
-        "r": reply.content if reply else None,
-        "w": row.words,
-        "s": [[judges[s.judge], s.shown, s.value, s.missing, s.raw] for s in row.scores],
-        "used": row.used,
-        "mind": row.mind_reading,
-        "n": [*_tellings(row, tree), *_notes(row)],
-        "after": _afterwards(row, tree),
+        "u": said,
+        "r": _reply(held, row, reply) if reply and held.tree else None,
+        "after": _afterwards(row, held.tree),
     }
+
+
+def _name(held: Held, node: str) -> dict[str, str]:
+    """Return what a message is called in its page, where each condition has the same dialogues."""
+    return {"node": node, "id": f"{held.condition}:{node}"}
+
+
+def _faults(row: ReplyScores) -> Iterator[Mark]:
+    for fault in row.user_faults:
+        yield ["fault", fault.replace("_", " "), ""]
+
+
+def _reply(held: Held, row: ReplyScores, reply: AnyNode) -> dict[str, Any]:
+    levels = {
+        whose: None if (level := reply_level(row, whose)) is None else f"{level:.3g}"
+        for whose in get_args(Shown)
+    }
+    return {
+        **_name(held, reply.id),
+        **levels,
+        "text": reply.content,
+        "words": row.words,
+        "marks": [*wish_marks(held.wishes, reply.id), *_notes(held, row)],
+        "ratings": [_rating(score) for score in row.scores],
+    }
+
+
+def _rating(score: Score) -> tuple[str, bool]:
+    """Return what a judge said, and whether that is missing."""
+    whose = "this user" if score.shown == "own" else "another user"
+    said = f"{score.judge}, for {whose}: "
+    if score.value is None:
+        return f"{said}missing ({score.missing})", True
+    if score.judge == RULE:
+        return f"{said}keeps {score.value:.0%} of the wishes", False
+    words = " ".join(score.raw.split())
+    spoken = f"; it said “{words}”" if words not in ("", f"{score.value:g}") else ""
+    return f"{said}{score.value:g}{spoken}", False
 
 
 def _afterwards(row: ReplyScores, tree: Tree | None) -> dict[str, str] | None:
@@ -107,19 +206,14 @@ def _afterwards(row: ReplyScores, tree: Tree | None) -> dict[str, str] | None:
     return {"question": question, "answer": answer.content, "found": found}
 
 
-def _tellings(row: ReplyScores, tree: Tree | None) -> list[tuple[str, bool]]:
-    """Return what the message told and why, each marked as no fault."""
-    if row.elicitation is None or tree is None:
-        return []
-    texts = {fact.id: fact.text for fact in tree.persona.facts}
-    return [
-        (f"the user told ({each.why}): {texts.get(each.about, each.about)}", False)
-        for each in row.elicitation.told
-    ]
-
-
-def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
-    """Return what else was found in a reply, each with whether it is a fault."""
+def _notes(held: Held, row: ReplyScores) -> Iterator[Mark]:
+    """Yield what programs found in a reply."""
+    people = (held.case.persona, held.case.persona_at(held.case.turns))
+    texts = {fact.id: fact.text for persona in people for fact in persona.facts}
+    for fact in row.used:
+        yield ["note", f"takes up: {texts.get(fact, fact)}", ""]
+    for fact in row.mind_reading:
+        yield ["early", texts.get(fact, fact), "used before it was told"]
     said = {
         ("said nothing", True): row.empty,
         ("repeats the user", True): row.parroting,
@@ -134,4 +228,6 @@ def _notes(row: ReplyScores) -> list[tuple[str, bool]]:
             ("asks what the user does not care about", False): found.answer == "indifferent",
             ("asks although all is known", True): bool(found.needless),
         }
-    return [note for note, true in said.items() if true]
+    for (words, bad), true in said.items():
+        if true:
+            yield ["fault" if bad else "note", words, ""]

@@ -16,6 +16,7 @@ from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.journal import append_lines
 from aloe.files.records import read_models
+from aloe.record import FileName
 from aloe.schema import Asked, Fault, Record, Telling
 
 Shown = Literal["own", "swapped"]
@@ -85,7 +86,7 @@ class Elicitation(Record):
 class ReplyScores(Record):
     """One reply, or the place where one is missing."""
 
-    suite: str
+    suite: FileName
     case: str
     """Id of the case."""
     profile: str
@@ -157,3 +158,24 @@ def read_scores(path: Path) -> Iterator[ReplyScores]:
         raise InputError(path, "there are no scores here; run `aloe bench run --out DIR` first")
     for _, row in read_models(path, ReplyScores, what="not a score"):
         yield row
+
+
+def read_whole_scores(path: Path) -> list[ReplyScores]:
+    """Return the rows of a file of scores in which every dialogue is whole.
+
+    Raises:
+        InputError: the file is missing, a line is broken, or a dialogue lacks a turn or has one
+            twice.
+    """
+    rows = list(read_scores(path))
+    turns: dict[str, list[int]] = {}
+    for row in rows:
+        turns.setdefault(row.dialogue, []).append(row.turn)
+    for dialogue, there in turns.items():
+        if sorted(there) != list(range(1, len(there) + 1)):
+            shown = ", ".join(map(str, sorted(there)[:12]))
+            raise InputError(
+                path,
+                f"dialogue {dialogue} has the turns {shown}; run the benchmark again to mend it",
+            )
+    return rows

@@ -7,8 +7,10 @@ below: length, parroting, mind-reading, the simulated user's faults, ratings tha
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 import numpy as np
+from pydantic import model_validator
 
 from aloe.benchmark.agreement import intraclass_correlation
 from aloe.benchmark.elicitation_figures import compute_elicitation, draw_known
@@ -43,6 +45,12 @@ class Agreement(Record):
     average: float | None
     """ICC(2,k): of the mean of all."""
 
+    @model_validator(mode="after")
+    def _judges_are_the_same(self) -> Self:
+        if self.judges.keys() != self.gains.keys():
+            raise ValueError("judges and gains are not of the same judges")
+        return self
+
 
 class SuiteResult(Record):
     """The numbers of one suite under one condition."""
@@ -73,6 +81,14 @@ class SuiteResult(Record):
     agreement: Agreement
     by_seed: tuple[float | None, ...]
     """The gain (the level, if there is no swap) of each repetition."""
+
+    @model_validator(mode="after")
+    def _curves_are_there(self) -> Self:
+        if lacking := {"own", "swapped", "gain"} - self.curves.keys():
+            raise ValueError(f"curves lack {', '.join(sorted(lacking))}")
+        if len({len(curve) for curve in self.curves.values()}) > 1:
+            raise ValueError("curves differ in their number of turns")
+        return self
 
 
 def compute_suites(

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from aloe.benchmark.compare import ComparisonRow
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.config import Condition
+from aloe.views.folding import Table
 
 SHARES = frozenset({
     "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",

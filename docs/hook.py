@@ -1,19 +1,24 @@
 """What makes a site of the pages: files outside docs/ that they link to become pages of it.
 
 The pages are read on the site, and in the repository as they stand. So README.md is the site's
-first page, and a link such as `../examples/safety_critic.py` leads to a page made of that file.
+first page, and a link such as `../examples/safety_critic.py` leads to a page made of that file. The
+page on the command line is made of the commands (`cli_reference.py`).
 """
 
 import posixpath
 import re
+import sys
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / "README.md"
+COMMANDS = "cli.md"
+"""The page on the command line."""
 LINK = re.compile(r"(?<=\]\()(?!#|[a-z]+:)([^)#\s]+)")
 """A relative target within `[text](target#part)`."""
 LANGUAGES = {".py": "python", ".ipynb": "json", ".toml": "toml", ".yaml": "yaml"}
@@ -33,6 +38,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.append(File.generated(config, place(target), content=page_of(target)))
             waiting += [target] * (target.suffix == ".md")
     files.append(File.generated(config, place(HOME), content=HOME.read_text(encoding="utf-8")))
+    files.append(File.generated(config, COMMANDS, content=write_commands()))
     return files
 
 
@@ -46,6 +52,19 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
         return posixpath.relpath(place(ROOT / target), here or ".")
 
     return LINK.sub(moved, markdown)
+
+
+def write_commands() -> str:
+    """Return the page on the command line; it is made of the commands, so aloe has to be there."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        from cli_reference import write_page
+    except ModuleNotFoundError as error:
+        reason = f"the page on the command line needs {error.name}: pip install -e '.[docs]'"
+        raise PluginError(reason) from None
+    finally:
+        sys.path.pop(0)
+    return write_page()
 
 
 def targets(page: Path) -> list[Path]:

@@ -139,9 +139,14 @@ async def grow_all(
         StoreError: the folder cannot be written any more; what is finished is kept.
     """
     by_id = {each.tree: each for each in wanted}
-    engine_opened = open_engine(
-        config, models, calls, trees=len(wanted), on_exchange=progress.add_exchange
-    )
+    names = {name: model.name for name, model in models.items()}
+
+    def take(exchange: FinishedExchange) -> None:
+        begun = by_id[exchange.tree].begin(config, names)
+        folder.growing.add(begun, exchange.nodes, exchange.verdicts)
+        progress.add_exchange(exchange)
+
+    engine_opened = open_engine(config, models, calls, trees=len(wanted), on_exchange=take)
     async with engine_opened as engine:
         await finish_trees(
             by_id, engine.grow, folder, engine, progress, on_change, width=width_of(config)

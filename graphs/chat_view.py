@@ -10,7 +10,6 @@ from textwrap import indent
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from aloe.control_characters import show_controls
@@ -19,6 +18,7 @@ from aloe.graphs.chat_ledger import Ledger, WishMark
 from aloe.graphs.chat_turn import ChatTurn
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.schema import AssistantNode
+from aloe.views.folding import Table
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 

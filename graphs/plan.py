@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from aloe.agents.mood import mood_of
+from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.models.open import Model
 from aloe.schema import Persona, Tree, derive_seed
@@ -22,6 +24,27 @@ class PlannedTree:
     def tree(self) -> str:
         """Id of the tree."""
         return Tree.id_for(self.persona, self.seed)
+
+    def begin(self, config: Config, models: dict[str, str]) -> Tree:
+        """Return the tree as it is before it grows.
+
+        Args:
+            config: settings of the run.
+            models: model string of each agent.
+        """
+        if self.start:
+            return self.start
+        disclosure = config.user.disclosure
+        return Tree(
+            id=self.tree,
+            persona=self.persona,
+            seed=self.seed,
+            models=models,
+            nodes=(),
+            verdicts=(),
+            mood=mood_of(config.simulation.moods, self.tree),
+            disclosure=None if disclosure == "schedule" else disclosure,
+        )
 
 
 def plan_trees(personas: Sequence[Persona], count: int, seed: int) -> Iterator[PlannedTree]:

@@ -12,12 +12,14 @@ from aloe.agents.judge import Comparison
 from aloe.agents.writer import PersonaWriter
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
+from aloe.calls.recorded_call import RecordedCall, join_messages
 from aloe.config import Config
 from aloe.errors import CallError, ModelError
 from aloe.graphs.context import make_context
 from aloe.models.open import Model
 from aloe.models.thoughts import joined_thoughts
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
+from aloe.views.answers import Interpreter
 
 TREE = "doctor"
 PERSONA = Persona.of(
@@ -71,13 +73,14 @@ async def check_roles(
     for role, play in _make_calls(config, models, calls):
         if role not in roles:
             continue
-        events.clear()
+        before = len(events)
         try:
             await play()
         except (CallError, ModelError) as error:
             found.append(Check(f"role {role}", False, str(error)))
             continue
-        answered = _describe(events, models[role]) if events else "asked nothing"
+        made = list(join_messages(map(vars, events)))[before:]
+        answered = _describe(events[before:], made, models[role]) if made else "asked nothing"
         found.append(Check(f"role {role}", True, answered))
     return found
 
@@ -100,16 +103,20 @@ def _make_calls(
     yield "writer", lambda: writer.write("profile", {"age": 34}, (), config.seed)
 
 
-def _describe(events: Sequence[Event], model: Model) -> str:
-    """Return the best of the answers in `events` and what is wrong with it."""
-    answered = [event for event in events if event.reply]
-    event = next((each for each in answered if each.outcome == "ok"), answered[-1])
+def _describe(events: Sequence[Event], made: Sequence[RecordedCall], model: Model) -> str:
+    """Return the best of the answers in `events` and what is wrong with it.
+
+    One that is usable is given in words, any other as it came.
+    """
+    answered = [(event, call) for event, call in zip(events, made, strict=True) if event.reply]
+    event, call = next((each for each in answered if each[0].outcome == "ok"), answered[-1])
     assert event.reply
-    remarks = list(filter(None, _find_remarks(event, answered, model)))
-    text = " ".join(str(event.reply["text"]).split())
+    remarks = list(filter(None, _find_remarks(event, [each for each, _ in answered], model)))
+    words = Interpreter().interpret(call) if event.outcome == "ok" else str(event.reply["text"])
+    text = " ".join(words.split())
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     said = f"answers {shown!r} in {event.latency:.1f} s"
-    if any(event.reply and event.reply["logprobs"] for event in answered):
+    if any(event.reply and event.reply["logprobs"] for event, _ in answered):
         said += " with log-probabilities"
     return f"{said}; but {', and '.join(remarks)}" if remarks else said
 

@@ -134,7 +134,7 @@ class Simulation:
         """Return the settings in which a fork differs from the run that it is forked from."""
         if not self.forked:
             return []
-        return settings.differences(settings.load(self.forked.config), self.config)
+        return settings.differences(settings.read_stored(self.forked.config), self.config)
 
 
 def prepare(
@@ -233,7 +233,7 @@ def _check_same_trees(
     there = history.trees.keys() | folder.finished()
     known = {each.tree for each in wanted}
     if personas and there - known:  # of a run for more trees, perhaps
-        before = settings.load(folder.config).simulation.trees
+        before = settings.read_stored(folder.config).simulation.trees
         known |= {each.tree for each in plan_trees(personas, before, config.seed)}
     if strangers := sorted(there - known):
         raise ConfigError(

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict
+from aloe.views.folding import Pairs, said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,22 +31,21 @@ class Highlight:
         found = [n for n in self.tree.children(self.user.id) if isinstance(n, AssistantNode)]
         return sorted(found, key=lambda reply: reply.id != self.best)
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Pairs:
         """Draw it, with ticks where a program can check."""
-        rows = Table.grid(padding=(0, 2))
-        rows.add_column(no_wrap=True)
-        rows.add_column(overflow="fold")
         life = [fact.text for fact in self.tree.persona.facts if fact.kind == "fact"]
         wants = [fact.text for fact in self.tree.persona.facts if fact.kind == "trait"]
-        rows.add_row(Text("who", "dim"), Text(" ".join(life[:2])))
-        rows.add_row(Text("wants", "dim"), Text(" ".join(wants)))
-        rows.add_row(Text(f"user, turn {self.user.turn}", "bold"), Text(self.user.content))
+        rows = [
+            (Text("who", "dim"), said(" ".join(life[:2]))),
+            (Text("wants", "dim"), said(" ".join(wants))),
+            (Text(f"user, turn {self.user.turn}", "bold"), said(self.user.content)),
+        ]
         for reply in self.replies:
             star = "★" if reply.id == self.best else " "
-            rows.add_row(Text(f"{star} {reply.agent}"), Text(reply.content))
+            rows.append((Text(f"{star} {reply.agent}"), said(reply.content)))
             if ticks := self._ticks(reply):
-                rows.add_row("", ticks)
-        return rows
+                rows.append((Text(), ticks))
+        return Pairs(rows)
 
     def _ticks(self, reply: AssistantNode) -> Text:
         checked = check_wishes(self.tree.persona.preferences, reply.content)

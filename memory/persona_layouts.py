@@ -26,7 +26,7 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class PersonaLayout:
     """How a project writes people down."""
 
     keys: frozenset[str]
@@ -90,17 +90,17 @@ def _persona_table(fields: Fields) -> Iterator[Person]:
 
 
 LAYOUTS = (
-    Layout(  # Nemotron-Personas, all countries
+    PersonaLayout(  # Nemotron-Personas, all countries
         keys=frozenset({"persona", "professional_persona", "hobbies_and_interests"}),
         people=_nemotron,
     ),
-    Layout(  # Synthetic-Persona-Chat
+    PersonaLayout(  # Synthetic-Persona-Chat
         keys=frozenset({"user 1 personas", "user 2 personas"}), people=_persona_chat
     ),
-    Layout(  # profile.json of PersonaMem v3
+    PersonaLayout(  # profile.json of PersonaMem v3
         keys=frozenset({"bio", "big_five", "user_voice"}), people=_persona_mem
     ),
-    Layout(  # the personas of PERSONA
+    PersonaLayout(  # the personas of PERSONA
         keys=frozenset({"age", "big five scores", "defining quirks", "mannerisms"}),
         people=_persona_table,
     ),

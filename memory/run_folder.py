@@ -1,6 +1,7 @@
 """The run folder: settings, finished trees, call events; one writer, append only.
 
-The one exception is a tree that a person grows turn by turn: its line is replaced.
+The exceptions are a tree that a person grows turn by turn, whose line is replaced, and the trees
+that are not finished, which are kept elsewhere for whoever looks on (`aloe.memory.growing_trees`).
 
 `trees.jsonl` holds one finished tree a line, so what is there is done and what is not is to do:
 resuming is a set difference over ids. Lines are written whole and flushed; a torn last line, left
@@ -9,9 +10,9 @@ are put in the order of the run's plan, so that equal runs are equal files whate
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,10 +20,11 @@ from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.files.journal import append_lines, cut_torn_line
-from aloe.files.lines import read_lines
+from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock, is_locked
-from aloe.files.records import parse_record
+from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
+from aloe.memory.growing_trees import GrowingTrees
 from aloe.schema import SCHEMA_VERSION, Tree
 
 _NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
@@ -42,6 +44,7 @@ class RunFolder:
         self.events = path / "events.jsonl"
         self.prompts = path / "prompts.json"
         self.errors = path / "errors.log"
+        self.growing = GrowingTrees(path)
 
     def check(self, config: Config, prompts: Mapping[str, str] | None = None) -> None:
         """Make sure that the folder can take this run, without changing anything.
@@ -61,7 +64,7 @@ class RunFolder:
             if self.trees.exists():
                 raise StoreError(f"{self.path} holds trees but no config.toml; name another folder")
             return
-        if changed := settings.differences(settings.load(self.config), config):
+        if changed := settings.differences(settings.read_stored(self.config), config):
             raise ConfigError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
                 "name another folder, or use its settings"
@@ -79,11 +82,11 @@ class RunFolder:
         if not self.prompts.exists():
             return
         try:
-            held = dict(json.loads(self.prompts.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            raise InputError(
-                self.prompts, "is not a list of prompts; delete it to continue"
-            ) from None
+            held = load_json(self.prompts)
+        except (OSError, ValueError):
+            held = None
+        if not isinstance(held, dict):
+            raise InputError(self.prompts, "is not a list of prompts; delete it to continue")
         if changed := [name for name in prompts if held.get(name) != prompts[name]]:
             raise ConfigError(
                 f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
@@ -98,7 +101,7 @@ class RunFolder:
             StoreError: another process is writing, or the folder cannot be written.
         """
         with self.locked():
-            replace_text(self.config, config.toml())
+            settings.save(self.config, config)
             if prompts is not None:
                 replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
             for file in (self.trees, self.events):
@@ -128,6 +131,7 @@ class RunFolder:
         """
         then = "finished trees are kept, the same command resumes from there"
         append_lines(self.trees, tree.model_dump_json() + "\n", then=then)
+        self.growing.end(tree.id)
 
     def log_trace(self, tree: str, trace: str) -> None:
         """Keep the traceback of the user's code over which a tree was set aside.
@@ -188,7 +192,7 @@ class RunFolder:
                 try:
                     if line.strip():
                         found[json.loads(line)["id"]] = start
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     if not line.endswith(b"\n"):
                         break
                     raise InputError(self.trees, "not a tree", line=number) from None
@@ -212,32 +216,42 @@ def read_trees(path: Path) -> Iterator[Tree]:
     file = path / "trees.jsonl" if path.is_dir() else path
     if not file.exists():
         raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
-    lines, seen = read_lines(file), dict[str, int]()
-    for number, line in lines:
-        try:
-            tree = parse_record(Tree, file, number, line, what=_NO_TREE)
-        except InputError:
-            if _is_torn(line) and not _ends_whole(file) and next(lines, None) is None:
-                return
-            raise
+    seen = dict[str, int]()
+    for number, tree in read_models(file, Tree, what=_NO_TREE, torn=True):
         if (before := seen.setdefault(tree.id, number)) != number:
             reason = f"tree {tree.id} is on line {before} already; delete one of the two lines"
             raise InputError(file, reason, line=number)
         yield tree
 
 
-def _is_torn(line: str) -> bool:
-    """Whether a line is the beginning of an object, which has no end."""
-    try:
-        json.loads(line)
-    except RecursionError:
-        return False
-    except ValueError:
-        return line.startswith("{")
-    return False
+@dataclass(frozen=True, kw_only=True)
+class RunTrees:
+    """The trees of a run, as far as they are there."""
+
+    trees: list[Tree]
+    """Finished ones in the order of the file, then the others."""
+    unfinished: frozenset[str]
+    """Ids of the others; each has at least one exchange."""
+    running: bool
+    """Whether a process is working on the run, so that the others may still be finished."""
 
 
-def _ends_whole(file: Path) -> bool:
-    with file.open("rb") as data:
-        data.seek(-1, os.SEEK_END)
-        return data.read() == b"\n"
+def read_run(path: Path) -> RunTrees:
+    """Return all trees of a run folder, or of a JSONL file, the unfinished ones included.
+
+    A run in which nothing was said yet has none.
+
+    Raises:
+        InputError: there is no run, or the line of a finished tree is broken (with its number).
+    """
+    if not path.is_dir():
+        return RunTrees(trees=list(read_trees(path)), unfinished=frozenset(), running=False)
+    folder = RunFolder(path)
+    running = folder.busy()
+    growing = list(folder.growing.read())  # first: a tree that is finished meanwhile is in both
+    young = not folder.trees.exists() and (folder.config.exists() or folder.events.exists())
+    finished = [] if young else list(read_trees(path))
+    known = {tree.id for tree in finished}
+    others = [tree for tree in growing if tree.id not in known]
+    unfinished = frozenset(tree.id for tree in others)
+    return RunTrees(trees=[*finished, *others], unfinished=unfinished, running=running)

@@ -14,12 +14,15 @@ import pytest
 from bags import BAGS
 from batch_server import BatchServer, serving_batches
 from builders import persona_lines
-from command import Ran, RunAloe, StartAloe
+from command import Ran, RunAloe, StartAloe, find_outputs, when_written
 from hypothesis import settings
 from server import ChatServer, serving
 from snapshots import snapshot  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a script
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # torch's threads beside another worker's only wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -44,6 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files with the most slow tests first, so that no worker is left alone with one."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep what the program remembers of its user away from the developer's own."""
+    folder = tmp_path_factory.mktemp("state")
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    return folder
 
 
 @pytest.fixture
@@ -76,12 +87,16 @@ def aloe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         console.stderr.cache_clear()
         monkeypatch.setattr(sys, "argv", ["aloe", *map(str, arguments)])
         capsys.readouterr()
+        written = find_outputs(arguments)
         try:
             main()
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         captured = capsys.readouterr()
+        for path, before in written.items():
+            if code == 0 and when_written(path) != before:  # whoever writes says so
+                assert str(path) in captured.out + captured.err, f"{path} was written silently"
         return Ran(code, captured.out, captured.err)
 
     return run

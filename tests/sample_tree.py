@@ -6,7 +6,17 @@ from builders import assistant, user
 
 from aloe.calls.recorded_call import RecordedCall
 from aloe.calls.totals import Totals
-from aloe.schema import AssistantNode, Disclosure, Node, Outcome, Persona, Tree, Verdict, Vote
+from aloe.schema import (
+    AssistantNode,
+    Disclosure,
+    Node,
+    Outcome,
+    Persona,
+    Tree,
+    Verdict,
+    Vote,
+    digest,
+)
 
 PERSONA = Persona.of(
     "I mend bicycles in Porto. I have a son called Rui. I swim every morning.",
@@ -108,3 +118,13 @@ def totals() -> Totals:
     )
     found.outcomes.update({("user", "ok"): 900, ("user", "echo"): 30, ("judge", "error"): 2})
     return found
+
+
+def spelled_out() -> list[dict[str, Any]]:
+    """Return the lines of a log that holds `CALLS`."""
+    lines = []
+    for call in CALLS:
+        names = [digest(role, text) for role, text in call.messages]
+        texts = dict(zip(names, call.messages, strict=True))
+        lines.append({**call.event, "prompt": names, "texts": texts})
+    return lines

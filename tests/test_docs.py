@@ -65,7 +65,8 @@ def anchors(page: Path) -> set[str]:
 def test_every_page_has_its_place_on_the_site() -> None:
     nav = set(named(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
     pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
-    assert nav == pages | {"index.md"}, "index.md is README.md; see docs/hook.py"
+    made = {"index.md", "cli.md"}  # of README.md, and of the commands; see docs/hook.py
+    assert nav == pages | made
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -98,6 +99,39 @@ def test_its_commands_and_their_flags_exist(page: Path) -> None:
         flags = {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}
         named = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert named <= flags | {"--help"}, line
+
+
+def leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a command, or those in it, by its whole name."""
+    for each, sub in getattr(command, "commands", {}).items():
+        yield from leaves(f"{name} {each}", sub)
+    if not hasattr(command, "commands"):
+        yield name, command
+
+
+def test_the_reference_has_every_command_with_every_option_default_and_help(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(DOCS)
+    page = import_module("cli_reference").write_page()
+    sections = dict(re.findall(r"^#+ aloe (.+)\n([^#]*(?:#[^#\n]+)*)", page, re.MULTILINE))
+    shown = (name for name, command in COMMANDS.items() if not command.hidden)
+    found = [each for name in shown for each in leaves(name, load(name))]
+    assert len(found) > 30
+    for name, command in found:
+        section = sections[name].replace("\\|", "|")
+        assert " ".join(command.help.split("\n\n")[0].split()) in section
+        rows = {re.split(r"[ `]", row)[2]: row for row in section.splitlines() if row[:3] == "| `"}
+        params = [each for each in command.params if each.name != "traceback"]
+        assert len(rows) == len(params), name
+        for each in params:
+            is_option = each.opts[0].startswith("-")
+            row = rows[each.opts[0] if is_option else each.metavar or each.name.upper()]
+            assert " ".join((each.help or "").split()) in row
+            assert ("required" in row.split(" | ")[1]) == each.required
+            if each.default not in (None, False):
+                assert ("on" if each.default is True else str(each.default)) in row
+    assert "experiment-trees" not in sections  # a stage of another command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from aloe.console import EscapingConsole
 from aloe.control_characters import TABLE, escape_json, show_controls
-from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_folder import RunFolder, read_run, read_trees
 from aloe.schema import Persona
 from aloe.views.browser import Browser
 from aloe.views.picture import save_svg
@@ -88,7 +88,7 @@ def test_a_picture_stays_well_formed(tmp_path: Path) -> None:
 
 def test_nor_does_the_browser(run: Path) -> None:
     async def play() -> str:
-        browser = Browser(list(read_trees(run)), Path("none"))
+        browser = Browser(lambda: read_run(run), Path("none"))
         async with browser.run_test(size=(120, 40)) as pilot:
             await pilot.press("down", "right", "down")
             await pilot.pause()

@@ -93,6 +93,7 @@ def test_it_holds_one_package_with_its_data(wheel: Path) -> None:
         "aloe/agents/prompts/small/user.md",
         "aloe/agents/scaffold/role.py.txt",
         "aloe/agents/restraint.jsonl",
+        "aloe/benchmark/runs.html",
         "aloe/benchmark/suites/DATASHEET.md",
         "aloe/benchmark/user_faults/fresh.jsonl",
         "aloe/examples/demo.toml",

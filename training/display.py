@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 
 from aloe.console import Display, say
 from aloe.training.curves import CURVES, collect_values, draw_sparkline, find_first_and_last
@@ -13,6 +12,7 @@ from aloe.training.model_folder import Record
 from aloe.training.progress import TrainingProgress
 from aloe.training.release import format_counts
 from aloe.views.figures import duration
+from aloe.views.folding import Table
 
 
 class TrainingDisplay(Display):

@@ -7,13 +7,13 @@ two halves of a rotary pair interleaved), both for weights and for the output si
 Ignoring that gives a model that is fluent but wrong; a test compares log-probabilities.
 """
 
-import json
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
 from aloe.errors import ConfigError
+from aloe.files.json_objects import load_json
 from aloe.models.dequantised import ROPE_FACTORS
 from aloe.models.gguf_header import read_header
 from aloe.models.gguf_reader import open_reader
@@ -78,7 +78,7 @@ def write_adapter(folder: Path) -> Path:
     from safetensors.numpy import load_file
 
     base = _base_file(adapter_base(folder))
-    settings = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+    settings = load_json(folder / ADAPTER)
     out = folder / ADAPTER_GGUF
     writer = gguf.GGUFWriter(out, _architecture(base))
     writer.add_type(gguf.GGUFType.ADAPTER)

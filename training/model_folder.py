@@ -2,21 +2,23 @@
 
 `training.json` says what the training is (method, start, data hash, settings, versions); it is
 written before the first step and completed after the last, so it also shows whether the model is
-finished. The same command resumes from the latest complete checkpoint. A folder from a different
-training is refused. A checkpoint is complete if the file written last is there and readable; others
-are left over from a kill and are removed.
+finished. The same command resumes from the latest complete checkpoint; those that a kill or a full
+disk has torn (`aloe.training.damage`) are removed. A folder from a different training is refused.
 """
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from aloe.errors import ConfigError, StoreError
+from aloe.files.json_objects import load_json
+from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.writing import replace_text
+from aloe.training.damage import find_damage, step_of
 
 Record = dict[str, Any]
 
@@ -34,6 +36,7 @@ class ModelFolder:
         self.path = path
         self.file = path / "training.json"
         self.checkpoints = path / "checkpoints"
+        self.lock = self.checkpoints / ".lock"
 
     def check(self, wanted: Record) -> Record | None:
         """Return the finished record if this very training is done, None if it is still to do.
@@ -69,7 +72,7 @@ class ModelFolder:
 
     def _there(self) -> Record:
         try:
-            found = json.loads(self.file.read_text(encoding="utf-8"))
+            found = load_json(self.file)
         except (OSError, ValueError):
             found = None
         if not isinstance(found, dict):
@@ -84,11 +87,35 @@ class ModelFolder:
         """
         replace_text(self.file, json.dumps(record, indent=2) + "\n")
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training into the folder.
+
+        Raises:
+            StoreError: one does, or the folder cannot be written.
+        """
+        with acquire_lock(self.lock, lambda _: self._in_use):
+            yield
+
+    def check_free(self) -> None:
+        """Make sure, before anything is loaded, that no other process trains into the folder.
+
+        Raises:
+            StoreError: one does.
+        """
+        if is_locked(self.lock):
+            raise StoreError(self._in_use)
+
+    @property
+    def _in_use(self) -> str:
+        return f"{self.path} is in use by another aloe process"
+
     def abandon(self) -> None:
         """Remove what a training left that took no step; one that took some is left alone."""
         if self.newest_checkpoint():
             return
         self.file.unlink(missing_ok=True)
+        self.lock.unlink(missing_ok=True)
         for path in (self.checkpoints, self.path):
             with suppress(OSError):  # it is not there, or something else is in it
                 path.rmdir()
@@ -111,24 +138,26 @@ class ModelFolder:
         replace_text(self.file, json.dumps(done, indent=2) + "\n")
         return done
 
-    def newest_checkpoint(self) -> Path | None:
-        """Return the newest whole checkpoint, after removing torn ones; None without any."""
-        found = sorted(
-            self.checkpoints.glob("checkpoint-*"), key=lambda each: int(each.name.split("-")[1])
-        )
-        for checkpoint in reversed(found):
-            if _is_whole(checkpoint):
-                return checkpoint
-            shutil.rmtree(checkpoint)
-        return None
+    def newest_checkpoint(self, on_damaged: Callable[[str], None] = lambda _: None) -> Path | None:
+        """Return the newest whole checkpoint, after removing damaged ones; None without any.
 
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
+        Args:
+            on_damaged: told what was removed, and where the training goes on.
+        """
+        steps = {step: each for each in self.checkpoints.glob("checkpoint-*")
+                 if (step := step_of(each)) is not None and each.is_dir()}  # fmt: skip
+        found = None
+        removed: dict[str, str] = {}
+        for _, checkpoint in sorted(steps.items(), reverse=True):
+            if (damage := find_damage(checkpoint)) is None:
+                found = checkpoint
+                break
+            removed[checkpoint.name] = damage
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        then = f"going on from {found.name}" if found else "starting anew"
+        for name, damage in removed.items():
+            on_damaged(f"{name} was left incomplete ({damage}) and is removed; {then}")
+        return found
 
 
 def _difference(key: str, there: Any, now: Any) -> str:

@@ -13,7 +13,6 @@ its own future, and only the tokens of that one reply are reinforced, not those 
 it.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -21,6 +20,7 @@ from statistics import fmean
 from typing import Any
 
 from aloe.errors import ConfigError
+from aloe.files.json_objects import load_json
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import split_thoughts
 from aloe.plugins import import_named
@@ -131,7 +131,7 @@ def _scores(folder: Path) -> bool:
     for name in ("adapter_config.json", "config.json"):
         if (folder / name).is_file():
             try:
-                settings = dict(json.loads((folder / name).read_text(encoding="utf-8")))
+                settings = dict(load_json(folder / name))
             except (ValueError, TypeError):
                 raise ConfigError(f"{folder / name} holds no settings of a model") from None
             kinds = [settings.get("task_type"), *(settings.get("architectures") or ())]

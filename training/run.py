@@ -9,7 +9,7 @@ import resource
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -40,30 +40,39 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
     folder = ModelFolder(plan.out)
     agents = make_agents(data.rows) if make_agents else RolloutAgents()
     record = _record(plan, data, agents)
+    main = is_main_process()
+    if main:
+        folder.check_free()
     if done := folder.check(record):
         return done
     started = time.monotonic()
     with _quiet(), folder.left_alone():
         trainer, tokenizer = _make_trainer(plan, data, agents, progress)
     noticed = _look_at_texts(data.all, tokenizer, progress)
-    _take_steps(trainer, folder, record, progress)
-    with _quiet():
-        progress.update(phase="saving")
-        save_model(trainer, tokenizer, plan, plan.out)
-    results = {
-        **_results(progress, trainer.state, time.monotonic() - started),
-        **agents.spent(),
-        **({"left_out": dict(data.skipped)} if data.skipped else {}),
-        **noticed,
-    }
-    if not is_main_process():
-        return {**record, **results}
+    with folder.locked() if main else nullcontext():
+        _take_steps(trainer, folder, record, progress)
+        with _quiet():
+            progress.update(phase="saving")
+            save_model(trainer, tokenizer, plan, plan.out)
+        results = {
+            **_results(progress, trainer.state, time.monotonic() - started),
+            **agents.spent(),
+            **({"left_out": dict(data.skipped)} if data.skipped else {}),
+            **noticed,
+        }
+        if main:
+            return _write_results(plan, record, results, trainer.state.log_history)
+    return {**record, **results}
+
+
+def _write_results(plan: Plan, record: Record, results: Record, history: list[Any]) -> Record:
+    """Write beside a trained model what became of the training, and return it."""
     from aloe.training.card import write_card
     from aloe.training.curves import draw_curves
 
-    write_card(plan.out, plan.data, {**record, **results}, trainer.state.log_history)
-    draw_curves(plan.out / "curves.png", plan.method, trainer.state.log_history)
-    return folder.finish(record, results)
+    write_card(plan.out, plan.data, {**record, **results}, history)
+    draw_curves(plan.out / "curves.png", plan.method, history)
+    return ModelFolder(plan.out).finish(record, results)
 
 
 def _make_trainer(
@@ -119,7 +128,7 @@ def _take_steps(
 
     from aloe.training.step_watcher import StepWatcher
 
-    checkpoint = folder.newest_checkpoint()
+    checkpoint = folder.newest_checkpoint(progress.notes.append)
     if is_main_process():
         folder.begin(record)
     trainer.remove_callback(transformers.PrinterCallback)

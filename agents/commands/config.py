@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.options import Json
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.config import Config, ModelConfig

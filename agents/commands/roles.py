@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from aloe.console import finish, show, stdout
+from aloe.console import finish, show, show_text
 from aloe.errors import ConfigError, StoreError
 from aloe.options import ConfigFile, Json
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.agents.prompt import Prompt
@@ -95,7 +95,7 @@ def show_(
     if prompt:
         if told is None:
             raise ConfigError(f"'{name}' has no prompt")
-        stdout().file.write(_text(told))
+        show_text(_text(told))
         return
     table = Table(box=None, show_header=False)
     for key, value in about.items():
@@ -166,7 +166,7 @@ def new(
         f"wrote {written}; try them: python -m pytest test_{name}.py\n"
         f"to use the role, add to your settings:\n\n{lines}"
     )
-    show(Text(what_next), as_json=as_json)
+    show(Text(what_next), as_json=as_json, lines=True, cut=False)
     finish({"files": list(files), "use": f"{name}:{kind}"}, as_json=as_json)
 
 

@@ -5,7 +5,7 @@ read in order, the lines of a tree contain everything. Runs too old to have reco
 messages, and say so.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,11 +49,21 @@ def read_calls(path: Path, tree: str | None = None) -> list[RecordedCall]:
     return list(join_messages(read_events(path, tree)))
 
 
-def join_messages(events: Iterator[Mapping[str, Any]]) -> Iterator[RecordedCall]:
+def join_messages(events: Iterable[Mapping[str, Any]]) -> Iterator[RecordedCall]:
     """Yield each event with its messages; `events` must hold the earlier ones of its tree."""
     texts: dict[str, Message] = {}
     for event in events:
-        texts |= {name: (role, text) for name, (role, text) in event.get("texts", {}).items()}
-        names = event.get("prompt", [])
-        known = tuple(texts[name] for name in names if name in texts)
-        yield RecordedCall(event=event, messages=known if len(known) == len(names) else ())
+        yield join_event(event, texts)
+
+
+def join_event(event: Mapping[str, Any], texts: "dict[str, Message]") -> RecordedCall:
+    """Return an event with its messages.
+
+    Args:
+        event: of some tree.
+        texts: what earlier events of the tree spelled out, by name; added to.
+    """
+    texts |= {name: (role, text) for name, (role, text) in event.get("texts", {}).items()}
+    names = event.get("prompt", [])
+    known = tuple(texts[name] for name in names if name in texts)
+    return RecordedCall(event=event, messages=known if len(known) == len(names) else ())

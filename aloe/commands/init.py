@@ -110,7 +110,12 @@ def init(
     _write(folder, {name: files[name] for name in written})
     where = "" if folder == Path() else f"{folder}/"
     if written:
-        show(Text(f"wrote {', '.join(where + name for name in written)}"), as_json=as_json)
+        show(
+            Text(f"wrote {', '.join(where + name for name in written)}"),
+            as_json=as_json,
+            lines=True,
+            cut=False,
+        )
     if there:
         show(Text(f"left as they are: {', '.join(where + n for n in there)}"), as_json=as_json)
     following = _name_commands(folder)

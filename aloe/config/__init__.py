@@ -11,11 +11,12 @@ Each section is in the file of its name; all are exported here.
 """
 
 from aloe.config.benchmark import BenchmarkConfig, Condition
-from aloe.config.config import Config, Size, load
+from aloe.config.config import Config, Size
 from aloe.config.differences import differences, shaping
 from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import MIN_MASS, Criterion, JudgeConfig, Schedule
 from aloe.config.limits import LimitsConfig
+from aloe.config.loading import load, read_stored, save
 from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
@@ -60,6 +61,8 @@ __all__ = [
     "differences",
     "load",
     "place_of",
+    "read_stored",
+    "save",
     "shaping",
     "validate",
 ]

@@ -1,8 +1,6 @@
-"""All settings of a run, and where they are read from."""
+"""All settings of a run."""
 
 import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -16,13 +14,12 @@ from aloe.config.limits import LimitsConfig
 from aloe.config.models import ROLE_DEFAULTS, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import RoleConfig
-from aloe.config.settings import Settings, change, validate
+from aloe.config.settings import Settings
 from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
 from aloe.config.user import UserConfig
-from aloe.errors import InputError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -111,37 +108,3 @@ class Config(Settings):
     def toml(self) -> str:
         """Return the settings as TOML; keys whose value is None are left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
-
-
-def load(
-    path: Path | None,
-    overrides: Mapping[str, Any] | None = None,
-    *,
-    source: str = "command line",
-) -> Config:
-    """Read settings from a TOML file (None: defaults), then apply dotted `overrides`.
-
-    Args:
-        path: TOML file, or None.
-        overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped.
-        source: where they come from, for what an error says where there is no file.
-
-    Raises:
-        InputError: the file is missing or is not TOML (with the line).
-        ConfigError: a key is unknown or a value does not fit.
-    """
-    raw, named = _read_toml(path) if path else {}, path or source
-    for key, value in (overrides or {}).items():
-        if value is not None:
-            change(raw, key, value, source=named)
-    given = {key for key, value in (overrides or {}).items() if value is not None}
-    return validate(Config, raw, source=named, elsewhere=dict.fromkeys(given, source))
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(path, f"is not valid TOML: {error}") from None

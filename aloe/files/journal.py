@@ -47,3 +47,10 @@ def cut_torn_line(path: Path) -> None:
             whole = start + found + 1 if found >= 0 else 0
         if whole < end:
             file.truncate(whole)
+
+
+def ends_whole(path: Path) -> bool:
+    """Whether the last line of a file that is not empty has its line break."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"

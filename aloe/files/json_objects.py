@@ -1,12 +1,13 @@
-"""JSON objects as models write them when no server enforces a schema.
+"""JSON out of a file, and JSON objects as models write them when no server enforces a schema.
 
-They come in code fences and between sentences, with single quotes, bare keys, stray commas or
+The latter come in code fences and between sentences, with single quotes, bare keys, stray commas or
 comments. YAML accepts nearly all of that and every JSON object, so anything that is not JSON is
 parsed as YAML.
 """
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -28,6 +29,19 @@ def read_object(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         found = _as_yaml(written)
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else None
+
+
+def load_json(path: Path) -> Any:
+    """Return what a file of JSON holds.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
 
 
 def _as_yaml(written: str) -> Any:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from aloe.errors import InputError
 from aloe.files.hub import is_hub, read_hub
+from aloe.files.journal import ends_whole
 from aloe.files.lines import OnBad, Place, decode_lines, open_bytes, read_lines, refuse
 from aloe.files.tables import csv_rows, parquet_rows
 
@@ -81,19 +82,38 @@ def read_records(path: Path, on_bad: OnBad = refuse) -> Iterator[tuple[Place, An
             yield from _sound(_unwrapped(path, _json_values(path, lines, on_bad)), on_bad)
 
 
-def read_models(path: Path, model: type[Model], *, what: str = "") -> Iterator[tuple[int, Model]]:
+def read_models(
+    path: Path, model: type[Model], *, what: str = "", torn: bool = False
+) -> Iterator[tuple[int, Model]]:
     """Yield the objects of a JSONL file, plain or gzipped, with their line numbers.
 
     Args:
         path: the file.
         model: what each line holds.
         what: what an error begins with, such as "not a score".
+        torn: whether the last line is passed over if a kill has left only its beginning.
 
     Raises:
         InputError: the file cannot be read, or a line is broken.
     """
-    for number, line in read_lines(path):
-        yield number, parse_record(model, path, number, line, what=what)
+    lines = read_lines(path)
+    for number, line in lines:
+        try:
+            record = parse_record(model, path, number, line, what=what)
+        except InputError:
+            if torn and _is_torn(line) and not ends_whole(path) and next(lines, None) is None:
+                return
+            raise
+        yield number, record
+
+
+def _is_torn(line: str) -> bool:
+    """Whether a line is the beginning of an object, which has no end."""
+    try:
+        json.loads(line)
+    except (RecursionError, ValueError) as error:
+        return isinstance(error, ValueError) and line.startswith("{")
+    return False
 
 
 def parse_record(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 SEPARATORS = ",;\t|"
+FORMULAS = frozenset("=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}"
+                     "\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
+"""With what a formula begins."""
 
 _SAMPLE = 200
 """Lines looked at to find the separator."""
@@ -70,6 +73,15 @@ def csv_rows(
             on_bad(place.error(problem))
         else:
             yield place, {k: cell for k, cell in zip(names, cells, strict=False) if k}
+
+
+def guard_formula(cell: str) -> str:
+    """Return a cell so that a spreadsheet shows it and runs nothing: a formula gets a ' before it.
+
+    Excel, LibreOffice and Google Sheets take what begins with =, +, - or @ for one, some of them
+    also after blanks or in the wide letters of East Asia.
+    """
+    return f"'{cell}" if cell.lstrip()[:1] in FORMULAS else cell
 
 
 def _check_names(names: list[str], head: Place) -> None:

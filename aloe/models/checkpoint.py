@@ -304,6 +304,8 @@ def quiet_peft() -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
+    if "weights_only" in str(error):  # torch's advice is to run the code in the file
+        return "its pickle is damaged, or holds code instead of weights; use safetensors"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first, *rest = lines or [type(error).__name__]
     return (f"{first} {rest[0]}" if rest and first.endswith(":") else first)[:200]

@@ -19,6 +19,7 @@ from typing import Any
 
 from aloe.cores import count_free_cores
 from aloe.errors import ConfigError, ModelError
+from aloe.files.json_objects import load_json
 from aloe.models.control_tokens import control_pattern
 from aloe.models.gguf_header import read_header
 from aloe.models.hub import fetch_gguf, is_hub_name
@@ -124,7 +125,7 @@ def adapter_base(adapter: Path) -> str:
     """
     file = adapter / ADAPTER
     try:
-        base = json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
+        base = load_json(file)["base_model_name_or_path"]
     except (OSError, ValueError, TypeError, KeyError):
         base = None
     if not isinstance(base, str):
@@ -266,10 +267,10 @@ def _started(name: str) -> EmbeddedServer:
 def _missed_end(server: EmbeddedServer, folder: Path) -> int | None:
     """Return a token at which the model of a folder stops and its server does not, if any."""
     try:
-        settings = json.loads((folder / GENERATION).read_text(encoding="utf-8"))
+        settings = load_json(folder / GENERATION)
     except (OSError, ValueError):
         return None
-    ends = settings.get("eos_token_id") or []
+    ends = (settings.get("eos_token_id") if isinstance(settings, dict) else None) or []
     ends = ends if isinstance(ends, list) else [ends]
     return next((each for each in ends if not stops_at(server, each)), None)
 

@@ -29,6 +29,7 @@ from aloe.models.advice import likely_cure
 from aloe.models.failures import sort_failure
 from aloe.models.http_answer import ServerError, UnreadableError
 from aloe.models.http_stream import STREAMED, Hear, collect
+from aloe.models.key_server import announce_keys
 from aloe.models.limits import Limiter, limiter_of
 from aloe.models.logprobs import first_word
 from aloe.models.markup import message_in
@@ -298,6 +299,8 @@ def closed_model(config: ModelConfig, reason: str) -> Model:
 async def check_reachable(models: Sequence[Model]) -> None:
     """Ask each server once for its list of models, before anything is written.
 
+    Before that, it is said which keys go to servers that are not their provider's own.
+
     Raises:
         ModelError: nothing answers, or the key is refused. Any other answer counts as reachable,
             and so does one that is late: not every compatible server has that list, or shows it.
@@ -306,6 +309,7 @@ async def check_reachable(models: Sequence[Model]) -> None:
 
     from aloe.models.http_chat import HttpChat
 
+    announce_keys((each.config, each.chat) for each in models)
     servers = {
         (url, m.config.api_key_env): (m, url, key) for m in models for url, key in server_of(m)
     }

@@ -85,7 +85,7 @@ def _answer(error: BaseException) -> tuple[int | None, Any]:
 def _parsed(body: Any) -> Any:
     try:
         return json.loads(body) if isinstance(body, str | bytes) else body
-    except ValueError:
+    except (ValueError, RecursionError):
         return str(body)
 
 

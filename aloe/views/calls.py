@@ -5,25 +5,30 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from aloe.control_characters import show_controls
+
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
 
 
-def call_line(exchange: "RecordedCall") -> Text:
-    """Return when, who, for which tree and node, how it went, what it took and the words."""
+def call_line(exchange: "RecordedCall", words: str | None = None) -> Text:
+    """Return when, who, for which tree and node, how it went, what it took and the words.
+
+    Args:
+        exchange: the call.
+        words: what it came to; None for the answer as it came.
+    """
     event = exchange.event
     ok = event["outcome"] == "ok"
     start = datetime.fromtimestamp(event["started"]).astimezone()
-    words = " ".join((event["error"] or exchange.text).split())
+    said = event["error"] or exchange.text if words is None else words
     return Text.assemble(
         (f"{start:%H:%M:%S} ", "dim"),
         (f"{event['role']:<8} ", "bold"),
         (f"{(event['tree'] or '-')[:6]} {(event['node'] or '-')[:6]} ", "dim"),
         (f"{event['outcome']:<10} ", "green" if ok else "red"),
         (f"{event['latency']:6.2f} s {event['output_tokens']:4} tok ", "dim"),
-        words,
-        no_wrap=True,
-        overflow="ellipsis",
+        show_controls(" ".join(said.split())),
     )
 
 

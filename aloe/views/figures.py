@@ -6,12 +6,9 @@ server wants to see; at the end they cover the whole run.
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import ceil
 from typing import TYPE_CHECKING
-
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     from aloe.calls.budget import Budget
@@ -67,6 +64,11 @@ class Throughput:
             wanted: how many are wanted in all of them.
         """
         return self.seconds / done * (wanted - done) if 0 < done < wanted else None
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something: `1 tree`, `3 trees`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def duration(seconds: float) -> str:
@@ -125,11 +127,3 @@ def _troubles(totals: "Totals") -> Iterator[str]:
     for (role, kind), count in totals.outcomes.most_common():
         if kind != "ok":
             yield f"{role} {kind} {count:,}"
-
-
-def grid(lines: Mapping[str, str]) -> Table:
-    """Return names and texts in two columns."""
-    table = Table.grid(padding=(0, 2))
-    for name, text in lines.items():
-        table.add_row(Text(name, "bold"), Text(text, "red" if name == "trouble" else ""))
-    return table

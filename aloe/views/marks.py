@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import tanh
 from typing import TYPE_CHECKING, Any
 
+from aloe.views.answers import describe_note
+
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Persona, Tree, UserNode, Verdict
 
@@ -100,7 +102,6 @@ def profile_of(persona: "Persona") -> str:
     return persona.profile or persona.personality or NOBODY
 
 
-def notes(node: "AnyNode") -> dict[str, Any]:
-    """Return what custom roles noted on `node`, by role."""
-    found: dict[str, Any] = getattr(node, "notes", {})
-    return found
+def notes(node: "AnyNode") -> dict[str, str]:
+    """Return what custom roles noted on `node`, in words, by role."""
+    return {role: describe_note(note) for role, note in node.notes.items()}

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
+from aloe.views.answers import Interpreter, describe_note
+from aloe.views.folding import grid, said
 from aloe.views.marks import fact_text, notes, preference, verdicts_about
 from aloe.views.tellings import describe_tellings
+from aloe.views.votes import describe_verdict, describe_votes
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
@@ -36,27 +38,45 @@ def calls_about(node: "AnyNode", exchanges: "Sequence[RecordedCall]") -> "list[R
     return found
 
 
-def node_view(tree: "Tree", node: "AnyNode", exchanges: "Sequence[RecordedCall]") -> RenderableType:
-    """Return the node, the comparisons it took part in, and its calls in full."""
+def node_view(
+    tree: "Tree",
+    node: "AnyNode",
+    exchanges: "Sequence[RecordedCall]",
+    *,
+    raw: bool = False,
+    search: str = "",
+) -> RenderableType:
+    """Return the node, the comparisons it took part in, and its calls in full.
+
+    Args:
+        tree: the tree.
+        node: one of its messages.
+        exchanges: the calls about it.
+        raw: whether votes and answers are shown as they came, and not in words.
+        search: what to mark in the message; empty for nothing.
+    """
     if node.role == "user":
         verdicts = list(tree.verdicts_on(node.id))
     else:
         verdicts = verdicts_about(tree, node)
-    parts: list[RenderableType] = [_facts(tree, node), Padding(Text(node.content), (1, 0, 1, 2))]
-    parts += [part for verdict in verdicts for part in verdict_view(tree, verdict)]
+    words = said(node.content)
+    words.highlight_words([search] if search else [], "reverse bold", case_sensitive=False)
+    parts: list[RenderableType] = [_facts(tree, node), Padding(words, (1, 0, 1, 2))]
+    parts += [part for verdict in verdicts for part in verdict_view(tree, verdict, raw=raw)]
+    interpreter = None if raw else Interpreter([tree])
     for exchange in exchanges:
-        parts += [Text(), call_view(exchange)]
+        parts += [Text(), call_view(exchange, interpreter)]
     if not exchanges:
         parts.append(Text("no such call is recorded here", "dim"))
     return Group(*parts)
 
 
-def _facts(tree: "Tree", node: "AnyNode") -> Table:
+def _facts(tree: "Tree", node: "AnyNode") -> RenderableType:
     lines = {
         "message": f"{node.id}, turn {node.turn}, written by {node.agent}",
         "tree": f"{tree.id}, answers {node.parent}" if node.parent else f"{tree.id}, opens it",
         "faults": ", ".join(node.faults),
-        **{name: str(value) for name, value in notes(node).items()},
+        **notes(node),
     }
     if node.role == "user":
         lines["told"] = "\n".join(f"◆ {each.quote}" for each in node.revealed)
@@ -68,48 +88,38 @@ def _facts(tree: "Tree", node: "AnyNode") -> Table:
         lines["continued"] = "yes" if tree.children(node.id) else "no"
         lines["hint"] = node.hint or ""
         lines["too soon"] = "\n".join(f"◇ {fact_text(tree, f)}" for f in node.mind_reading)
-    return _pairs(lines)
+    return grid({name: text for name, text in lines.items() if text})
 
 
-def _pairs(lines: dict[str, str]) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
-    for name, text in lines.items():
-        if text:
-            grid.add_row(name, Text(text))
-    return grid
+def verdict_view(
+    tree: "Tree", verdict: "Verdict", *, raw: bool = False
+) -> Iterator[RenderableType]:
+    """Yield a comparison and its votes, one a line; `raw`: the votes as they came."""
+    yield Text(describe_verdict(tree, verdict), "bold")
+    lines = _raw_votes(tree, verdict) if raw else describe_votes(tree, verdict)
+    yield from (Padding(said(line), (0, 0, 0, 2)) for line in lines)
 
 
-def verdict_view(tree: "Tree", verdict: "Verdict") -> Iterator[RenderableType]:
-    """Yield a comparison and its votes, one a line."""
+def _raw_votes(tree: "Tree", verdict: "Verdict") -> Iterator[str]:
     agents = {
         side: f"{tree.by_id[reply].agent} {reply[:6]}"
         for side, reply in (("first", verdict.first), ("second", verdict.second))
     }
-    outcome = agents.get(verdict.outcome, verdict.outcome)
-    said = f"{agents['first']} against {agents['second']}: {outcome}"
-    said += "" if verdict.margin is None else f", margin {verdict.margin:+.3f} for the first"
-    said += "" if verdict.confidence is None else f", {verdict.confidence:.0%} sure"
-    yield Text(said, "bold")
-    for vote in verdict.votes:
-        yield Padding(Text(_vote(vote, agents)), (0, 0, 0, 2))
-    if not verdict.votes:
-        yield Text("  no judge was needed: the replies are identical, or one is empty", "dim")
+    yield from (_raw_vote(vote, agents) for vote in verdict.votes)
     if verdict.by_return:
-        yield Text(f"  {_by_return(verdict.by_return, agents)}")
+        yield _by_return(verdict.by_return, agents)
 
 
 def _by_return(label: "ReturnLabel", agents: dict[str, str]) -> str:
-    said = f"by return: {label.reason or agents.get(label.outcome, label.outcome)}"
+    found = f"by return: {label.reason or agents.get(label.outcome, label.outcome)}"
     if label.returns:
         first, second = label.returns
         error = "unknown" if label.error is None else f"{label.error:.3f}"
-        said += f", {first:.3f} against {second:.3f}, standard error of the difference {error}"
-    return f"{said} (horizon {label.horizon}, discount {label.discount:g}, z {label.z:g})"
+        found += f", {first:.3f} against {second:.3f}, standard error of the difference {error}"
+    return f"{found} (horizon {label.horizon}, discount {label.discount:g}, z {label.z:g})"
 
 
-def _vote(vote: "Vote", agents: dict[str, str]) -> str:
+def _raw_vote(vote: "Vote", agents: dict[str, str]) -> str:
     shown = vote.order.split("-")
     words = f"A = {agents[shown[0]]}, B = {agents[shown[1]]}: "
     words += f"said {vote.raw!r}, read as {agents.get(vote.choice or '', vote.choice or 'nothing')}"
@@ -123,34 +133,45 @@ def _vote(vote: "Vote", agents: dict[str, str]) -> str:
     return words + (f", about {vote.criterion}" if vote.criterion else "") + f" ({vote.judge})"
 
 
-def call_view(exchange: "RecordedCall") -> RenderableType:
-    """Return one call: its figures, what was sent word for word, and what came back."""
+def call_view(exchange: "RecordedCall", interpreter: Interpreter | None) -> RenderableType:
+    """Return one call: its figures, what was sent word for word, and what came back.
+
+    Args:
+        exchange: the call.
+        interpreter: says the answer in words; None: it is shown as it came.
+    """
     event = exchange.event
     parts: list[RenderableType] = [
         Rule(Text(f"{event['role']} → {event['model']}: {event['outcome']}", "bold"), align="left"),
-        Text(_figures(exchange), "dim"),
+        Text(_figures(exchange, raw=not interpreter), "dim"),
     ]
     for role, text in exchange.messages:
-        parts += [Text(role, "cyan"), Padding(Text(text), (0, 0, 0, 2))]
+        parts += [Text(role, "cyan"), Padding(said(text), (0, 0, 0, 2))]
     if not exchange.messages:
         parts.append(Text("what was sent is not recorded in this log", "dim"))
     if event["error"]:
-        parts += [Text("failed", "bold red"), Padding(Text(event["error"]), (0, 0, 0, 2))]
+        parts += [Text("failed", "bold red"), Padding(said(event["error"]), (0, 0, 0, 2))]
         return Group(*parts)
     if exchange.thoughts:
         parts += [Text("thoughts", "bold magenta")]
-        parts += [Padding(Text(exchange.thoughts, "dim"), (0, 0, 0, 2))]
-    parts += [Text("answer", "bold green"), Padding(Text(exchange.text), (0, 0, 0, 2))]
-    parts += [Text(line, "dim") for line in _first_token(exchange)]
+        parts += [Padding(said(exchange.thoughts, "dim"), (0, 0, 0, 2))]
+    answer = interpreter.interpret(exchange) if interpreter else exchange.text
+    parts += [Text("answer", "bold green"), Padding(said(answer), (0, 0, 0, 2))]
+    if answer != exchange.text:
+        parts.append(Text("in words; --raw (w in the browser) shows it as it came", "dim"))
+    if not interpreter:
+        parts += [Text(line, "dim") for line in _first_token(exchange)]
     return Group(*parts)
 
 
-def _figures(exchange: "RecordedCall") -> str:
+def _figures(exchange: "RecordedCall", *, raw: bool) -> str:
     event = exchange.event
     start = datetime.fromtimestamp(event["started"]).astimezone()
     cost = "unknown cost" if event["cost"] is None else f"${event['cost']:.6f}"
     finish = (event["reply"] or {}).get("finish", "-")
-    sent = json.dumps(event.get("arguments", {}), ensure_ascii=False)
+    arguments = event.get("arguments", {})
+    plain = {name: value for name, value in arguments.items() if not isinstance(value, dict)}
+    sent = json.dumps(arguments, ensure_ascii=False) if raw else describe_note(plain)
     return (
         f"{start:%H:%M:%S}, {event['latency']:.2f} s, {event['input_tokens']} tokens read "
         f"({event['cached_tokens']} from cache), {event['output_tokens']} written, {cost}, "

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
+from aloe.control_characters import show_controls
+from aloe.views.folding import Table, said
 from aloe.views.marks import fact_text, preference, score
 from aloe.views.node import verdict_view
 from aloe.views.tellings import describe_tellings
@@ -13,22 +14,34 @@ from aloe.views.tellings import describe_tellings
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Tree, UserNode
 
+    AnyNode = UserNode | AssistantNode
+
 COLUMN = 34
 """Characters a reply needs to stand beside another."""
+
+
+def find_exchange(tree: "Tree", node: "AnyNode") -> "tuple[UserNode, list[AssistantNode]]":
+    """Return a user's message and the replies to it, of which `node` is one or the other."""
+    user = node if node.role == "user" else tree.by_id[node.parent]
+    assert user.role == "user"
+    return user, [each for each in tree.children(user.id) if each.role == "assistant"]
 
 
 class SiblingView:
     """The replies to `user`, what tells them apart, and how they were compared."""
 
-    def __init__(self, tree: "Tree", user: "UserNode", replies: "list[AssistantNode]") -> None:
+    def __init__(
+        self, tree: "Tree", user: "UserNode", replies: "list[AssistantNode]", *, raw: bool = False
+    ) -> None:
         self._tree = tree
         self._user = user
         self._replies = replies
+        self._raw = raw
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text.assemble((f"{self._user.turn} user ", "bold cyan"), self._user.content)
+        yield Text.assemble((f"{self._user.turn} user ", "bold cyan"), said(self._user.content))
         for told in self._user.revealed:
-            yield Text(f"◆ {told.quote}", "magenta")
+            yield said(f"◆ {told.quote}", "magenta")
         for line in describe_tellings(self._tree, self._user):
             yield Text(line, "dim")
         yield Text()
@@ -37,7 +50,7 @@ class SiblingView:
         shown = {reply.id for reply in self._replies}
         for verdict in self._tree.verdicts_on(self._user.id):
             if {verdict.first, verdict.second} <= shown:
-                yield from verdict_view(self._tree, verdict)
+                yield from verdict_view(self._tree, verdict, raw=self._raw)
 
     def _columns(self) -> Table:
         table = Table(box=None, expand=True, padding=(0, 2, 0, 0), show_header=False)
@@ -65,7 +78,7 @@ class SiblingView:
         text = Text()
         for index, word in enumerate(reply.content.split(" ")):
             own = others and not set(word.split()) <= others
-            text.append((" " if index else "") + word, "bold" if own else "")
+            text.append((" " if index else "") + show_controls(word), "bold" if own else "")
         if not reply.content:
             text.append("(empty)", "dim")
         text.append(f"\n{len(reply.content.split())} words", "dim")

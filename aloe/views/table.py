@@ -1,14 +1,14 @@
 """The trees of a run, one a row, with as many columns as the terminal has room for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from aloe.views.account import Account
+from aloe.views.folding import Table
 from aloe.views.marks import profile_of, short
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Sums:
 
     tree: "Tree"
     account: Account | None
+    unfinished: bool = False
 
     @property
     def turns(self) -> int:
@@ -60,6 +61,7 @@ class Sums:
         return {
             "id": tree.id,
             "persona": tree.persona.id,
+            "finished": not self.unfinished,
             "nodes": len(tree.nodes),
             "turns": self.turns,
             "comparisons": len(tree.verdicts),
@@ -96,8 +98,16 @@ FIRST = ("preferred", "abstain", "faults", "turns", "minds", "nodes", "tie", "co
 class TreeTable:
     """A table that fits itself to the width it is given."""
 
-    def __init__(self, trees: "Sequence[Tree]", accounts: Mapping[str, Account]) -> None:
-        self.rows = [Sums(tree=tree, account=accounts.get(tree.id)) for tree in trees]
+    def __init__(
+        self,
+        trees: "Sequence[Tree]",
+        accounts: Mapping[str, Account],
+        unfinished: Container[str] = (),
+    ) -> None:
+        self.rows = [
+            Sums(tree=tree, account=accounts.get(tree.id), unfinished=tree.id in unfinished)
+            for tree in trees
+        ]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         digits = 16 if options.max_width >= 100 else short((r.tree.id for r in self.rows), 6)
@@ -109,7 +119,7 @@ class TreeTable:
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows:
             cells = [Text(COLUMNS[name](row), _style(name, row)) for name in columns]
-            table.add_row(row.tree.id[:digits], Text(profile_of(row.tree.persona)), *cells)
+            table.add_row(row.tree.id[:digits], _persona(row), *cells)
         yield table
 
     def _columns(self, room: int) -> list[str]:
@@ -120,6 +130,11 @@ class TreeTable:
                 break
             chosen.add(name)
         return [name for name in COLUMNS if name in chosen]
+
+
+def _persona(row: Sums) -> Text:
+    begun = ("unfinished ", "yellow") if row.unfinished else ""
+    return Text.assemble(begun, profile_of(row.tree.persona))
 
 
 def _style(name: str, row: Sums) -> str:

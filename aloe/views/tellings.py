@@ -21,13 +21,23 @@ ANSWERS: "Mapping[Asked, str]" = {
 """What a question came to where it brought nothing to light."""
 
 
-def describe_tellings(tree: "Tree", user: "UserNode") -> list[str]:
-    """Return a line for each thing that a message was to tell, and for a question that got nothing.
+def list_tellings(tree: "Tree", user: "UserNode") -> "list[Telling]":
+    """Return what a message was to tell, but not what came in its turn where all things do."""
+    return [each for each in user.told if tree.disclosure or each.why != "scheduled"]
 
-    What came in its turn is left out in trees where all things do.
-    """
-    told = [each for each in user.told if tree.disclosure or each.why != "scheduled"]
-    found = [f"told, {REASONS[each.why]}: {describe_matter(tree, each)}" for each in told]
+
+def find_told(tree: "Tree", user: "UserNode") -> set[str]:
+    """Return the things that a message tells, each once: ids, or words where nothing has an id."""
+    marked = {each.fact or each.quote for each in user.revealed}
+    return marked | {each.about for each in list_tellings(tree, user)}
+
+
+def describe_tellings(tree: "Tree", user: "UserNode") -> list[str]:
+    """Return a line for each thing that a message told, and for a question that got nothing."""
+    found = [
+        f"told, {REASONS[each.why]}: {describe_matter(tree, each)}"
+        for each in list_tellings(tree, user)
+    ]
     return [*found, *(text for asked, text in ANSWERS.items() if asked == user.asked)]
 
 

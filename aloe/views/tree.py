@@ -2,8 +2,8 @@
 
 Ten turns nested message by message would be twenty levels deep, which no terminal has room for. So
 messages that simply follow one another stay on one level, and the drawing branches only where
-several replies are continued. On a wide terminal marks, scores and words form columns; on a narrow
-one the words get their own line and the full width.
+several replies are continued, and no further to the right than leaves room for words. Where there
+is room, marks, scores and words form columns; elsewhere the words get their own lines.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as Branches
 
 from aloe.views.account import Account
+from aloe.views.figures import counted
+from aloe.views.folding import Table, grid, said
 from aloe.views.marks import CELLS, LEGEND, NOBODY, fact_text, notes, preference, score, short
 from aloe.views.tellings import describe_tellings
 
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 
     AnyNode = UserNode | AssistantNode
 
-NARROW = 72
-"""Columns under which a message stands below its marks instead of beside them."""
+BODY = 36
+"""Columns that words need to stand beside their marks, and to move to the right."""
+GUIDE = 4
+"""Columns by which a branch stands to the right of what it hangs on."""
 WIDE = 110
 """Columns from which what a message took is shown beside it."""
+SCORE = 5 + 1 + CELLS
+"""Columns of a score, such as `+0.75 ▮▮`, where there is one."""
 SHOWN = 400
 """Characters of a message that are shown unless all are asked for."""
 
@@ -58,6 +63,7 @@ class Drawer:
         tree: the tree.
         account: what all its calls took; None if not known.
         took: the same by node; empty if not known.
+        state: what there is to say of a tree that is not finished; empty for nothing.
         search: what to mark in the words; None for nothing.
         full: whether long messages are shown to their end.
     """
@@ -65,17 +71,13 @@ class Drawer:
     tree: "Tree"
     account: Account | None
     took: Mapping[str, Account]
+    state: str = ""
     search: str | None = None
     full: bool = False
 
     def drawing(self) -> RenderableType:
         """Return head, branches and legend."""
-        root = Branches(Text(f"tree {self.tree.id}", "bold"), guide_style="dim")
-        for opening in self.tree.children(None):
-            root.add(self.branch(opening))
-        for branch in root.children:
-            self._fork(branch)
-        return Group(head(self.tree, self.account), root, Text(LEGEND, "dim"))
+        return Group(head(self.tree, self.account), Forks(self), Text(LEGEND, "dim"))
 
     def branch(self, start: "AnyNode") -> "Level":
         """Return what follows `start` up to where the talk branches."""
@@ -93,12 +95,6 @@ class Drawer:
         scored = bool(self.tree.verdicts)
         return Level(title=title, lines=tuple(lines), follow=tuple(follow), scored=scored)
 
-    def _fork(self, branch: Branches) -> None:
-        level = branch.label
-        assert isinstance(level, Level)
-        for node in level.follow:
-            self._fork(branch.add(self.branch(node)))
-
     @cached_property
     def digits(self) -> int:
         """How many digits of an id tell the nodes apart."""
@@ -112,9 +108,9 @@ class Drawer:
         body = self._words(node, "")
         for told in node.revealed:
             kind = f" ({told.kind})" if told.kind not in (None, "revealed") else ""
-            body.append(f"\n◆ {told.quote}{kind}", "magenta")
+            body.append(said(f"\n◆ {told.quote}{kind}", "magenta"))
         for line in describe_tellings(self.tree, node):
-            body.append(f"\n{line}", "dim")
+            body.append(said(f"\n{line}", "dim"))
         if node.repaired:
             body.append(f"\nrepaired: {', '.join(node.repaired)}", "dim")
         style = "bold cyan"
@@ -126,14 +122,14 @@ class Drawer:
         who = Text(f"{marks} {node.agent}", "bold green" if continued else "green dim")
         body = self._words(node, "" if continued else "dim")
         for fact in node.mind_reading:
-            body.append(f"\n◇ {fact_text(self.tree, fact)}", "red")
+            body.append(said(f"\n◇ {fact_text(self.tree, fact)}", "red"))
         return self._line(node, Text(), who, body)
 
     def _line(self, node: "AnyNode", turn: Text, who: Text, body: Text) -> Line:
         if node.faults:
             body.append(f"\n⚠ {', '.join(node.faults)}", "red")
         for name, value in notes(node).items():
-            body.append(f"\n{name}: {value}", "blue")
+            body.append(said(f"\n{name}: {value}", "blue"))
         if self.search:
             body.highlight_words([self.search], "reverse bold", case_sensitive=False)
         who = Text.assemble(who, (f" {node.id[: self.digits]}", "dim"))
@@ -153,9 +149,35 @@ class Drawer:
 
     def _words(self, node: "AnyNode", style: str) -> Text:
         words = node.content or "(empty)"
-        if len(words) > SHOWN and not self.full:
-            words = words[:SHOWN].rstrip() + f" … ({len(words) - SHOWN:,} characters more)"
-        return Text(words, style)
+        wanted = self.search and self.search.casefold() in words[SHOWN:].casefold()
+        if len(words) > SHOWN and not (self.full or wanted):
+            words = words[:SHOWN].rstrip() + f" … ({len(words) - SHOWN:,} characters more: --full)"
+        return said(words, style)
+
+
+@dataclass(frozen=True)
+class Forks:
+    """All branches of a drawing, as far to the right as there is room."""
+
+    drawer: Drawer
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        tree = self.drawer.tree
+        title = Text(f"tree {tree.id}", "bold")
+        if self.drawer.state:
+            title.append(f" {self.drawer.state}", "yellow")
+        root = Branches(title, guide_style="dim")
+        for opening in tree.children(None):
+            self._hang(root, opening, options.max_width - GUIDE)
+        yield root
+
+    def _hang(self, above: Branches, start: "AnyNode", room: int) -> None:
+        """Hang what follows `start` on `above`; the next ones beside it if they need the room."""
+        level = self.drawer.branch(start)
+        branch = above.add(level)
+        fits = room - GUIDE >= BODY
+        for node in level.follow:
+            self._hang(branch if fits else above, node, room - GUIDE * fits)
 
 
 @dataclass(frozen=True)
@@ -171,19 +193,29 @@ class Level:
     """Whether there is a column for scores."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = options.max_width
         if self.title:
             yield self.title
-        yield self._columns(width >= WIDE) if width >= NARROW else Group(*self._stack())
+        with_took = options.max_width >= WIDE
+        beside = options.max_width - self._marks(with_took) >= BODY
+        yield self._columns(with_took) if beside else Group(*self._stack())
         if len(self.follow) > 1:
             yield Text(f"{len(self.follow)} ways to go on:", "dim")
+
+    def _marks(self, with_took: bool) -> int:
+        """Return the columns that all but the words take."""
+        lines = self.lines
+        score = max(SCORE, *(line.score.cell_len for line in lines)) + 1 if self.scored else 0
+        took = max(line.took.cell_len for line in lines) + 1 if with_took else 0
+        turn = max(line.turn.cell_len for line in lines) + 1
+        who = max(line.who.cell_len for line in lines) + 1
+        return turn + who + score + took
 
     def _columns(self, with_took: bool) -> Table:
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(justify="right", no_wrap=True)
         grid.add_column(no_wrap=True)
         if self.scored:
-            grid.add_column(no_wrap=True, min_width=5 + 1 + CELLS)
+            grid.add_column(no_wrap=True, min_width=SCORE)
         grid.add_column(ratio=1)
         if with_took:
             grid.add_column(no_wrap=True, justify="right")
@@ -214,12 +246,7 @@ def head(tree: "Tree", account: Account | None = None) -> RenderableType:
     lines["tree"] = _sums(tree)
     if account:
         lines["spent"] = account.text
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
-    for name, text in lines.items():
-        grid.add_row(name, Text(text))
-    return grid
+    return grid(lines)
 
 
 def _models(tree: "Tree") -> str:
@@ -235,12 +262,15 @@ def _sums(tree: "Tree") -> str:
     ends = sum(n.role == "user" and not _goes_on(tree, n) for n in tree.nodes)
     quotes = sum(len(node.revealed) for node in tree.nodes if node.role == "user")
     turns = max((node.turn for node in tree.nodes), default=0)
-    sums = f"{turns} turns, {len(tree.nodes)} messages, {ends} paths, {quotes} things told"
+    sums = ", ".join(
+        [counted(turns, "turn"), counted(len(tree.nodes), "message"), counted(ends, "path")]
+    )
+    sums += f", {counted(quotes, 'thing')} told"
     if not outcomes:
         return sums
     return (
-        f"{sums}; {decided} of {len(outcomes)} comparisons decided, {outcomes.count('tie')} tie, "
-        f"{outcomes.count('abstain')} abstain"
+        f"{sums}; {decided} of {counted(len(outcomes), 'comparison')} decided, "
+        f"{outcomes.count('tie')} tie, {outcomes.count('abstain')} abstain"
     )
 
 

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from aloe.benchmark.commands import bench_report, bench_run
 from aloe.console import finish, show
 from aloe.errors import ConfigError
 from aloe.options import Json
+from aloe.views.folding import Table
 
 app = typer.Typer(
     help="Measure how well a model adapts during a conversation.",

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display
-from aloe.views.figures import Throughput, duration, grid, spending, waiting
+from aloe.views.figures import Throughput, duration, spending, waiting
+from aloe.views.folding import Table, grid
 
 if TYPE_CHECKING:
     from aloe.benchmark.forecast import BenchForecast
@@ -42,12 +42,27 @@ def forecast_view(ahead: "BenchForecast", warnings: Sequence[str]) -> Renderable
 
 
 class BenchDisplay(Display):
-    """How far one condition is."""
+    """How far one condition is.
+
+    Args:
+        name: of the condition.
+        progress: what is held and judged.
+        calls: the log that every call passes.
+        quiet: whether nothing is shown while it runs.
+        ahead: calls that it takes from here, by the plan.
+    """
 
     def __init__(
-        self, name: str, progress: "BenchProgress", calls: "CallLog", *, quiet: bool
+        self,
+        name: str,
+        progress: "BenchProgress",
+        calls: "CallLog",
+        *,
+        quiet: bool,
+        ahead: int,
     ) -> None:
         super().__init__(quiet=quiet)
+        self._ahead = ahead
         self._name = name
         self._progress = progress
         self._calls = calls
@@ -60,7 +75,7 @@ class BenchDisplay(Display):
         p = self._progress
         return (
             f"bench {self._name}: {self._held}/{p.dialogues.wanted} dialogues held, "
-            f"{p.judged} judged, {self._calls.totals.calls} calls, {p.missing} ratings missing"
+            f"{p.judged} judged, {self._calls_so_far()}, {p.missing} ratings missing"
             + (f", {text}" if (text := self._to_go()) else "")
             + waiting(self._calls)
         )
@@ -76,7 +91,14 @@ class BenchDisplay(Display):
             bar = ProgressBar(total=wanted, completed=done, width=30)
             bars.add_row(label, bar, f"{done}/{wanted}")
         left = {"to go": text} if (text := self._to_go()) else {}
-        return Group(bars, grid(left | spending(self._calls, self._pace)))
+        spent = spending(self._calls, self._pace)
+        spent["calls"] = f"{self._calls_so_far()}, {self._pace.rates()[0]:.1f}/s"
+        return Group(bars, grid(left | spent))
+
+    def _calls_so_far(self) -> str:
+        """Return the calls that were made, and of how many; what is asked twice comes on top."""
+        made = self._calls.totals.calls
+        return f"{made:,} of about {max(made, self._ahead):,} calls"
 
     @property
     def _held(self) -> int:
@@ -84,9 +106,8 @@ class BenchDisplay(Display):
         return dialogues.finished_before + dialogues.finished
 
     def _to_go(self) -> str:
-        """Say how long holding the rest takes at the pace so far; empty if that is not known."""
+        """Say how long the rest takes at the pace of the calls so far; empty if not known."""
         if self._calls.batches:  # come when they come
             return ""
-        p = self._progress.dialogues
-        left = self._pace.to_go(p.finished, p.wanted - p.finished_before)
+        left = self._pace.to_go(self._calls.totals.calls, self._ahead)
         return f"about {duration(left)} to go" if left else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
-from aloe.console import finish, say, show, stderr, stdout
+from aloe.console import finish, say, say_written, show, stderr, stdout
 from aloe.errors import EXIT_CODE, BudgetError, ConfigError
 from aloe.options import (
     Batch,
@@ -150,7 +150,8 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
     def around(
         condition: "Condition", progress: "BenchProgress", calls: "CallLog"
     ) -> "Iterator[Callable[[], None]]":
-        display = BenchDisplay(condition, progress, calls, quiet=quiet)
+        ahead = plan.count_calls(condition)
+        display = BenchDisplay(condition, progress, calls, quiet=quiet, ahead=ahead)
         with display.running(), trace_calls(plan.configs[condition].telemetry, calls):
             yield display.update
 
@@ -170,6 +171,7 @@ def _end(held: "BenchRun", *, as_json: bool) -> None:
     """Write and show the numbers, and say what failed."""
     result = held.finish()
     show(_view(result, as_json=as_json), as_json=as_json)
+    say_written(held.plan.out)
     finish({"out": str(held.plan.out), **result.summarise()}, as_json=as_json)
     if held.failures or held.unjudged:
         first = f"; the first reason: {min(held.failures.values())}" if held.failures else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aloe.console import finish, say, show
+from aloe.console import finish, say, say_written, show
 from aloe.errors import EXIT_CODE, ConfigError
 from aloe.options import ConfigFile, Json, Quiet, Seed
 from aloe.resumable import resumable
@@ -104,7 +104,8 @@ def experiment(
         page = report or out / ("results.md" if test else "ablations.md")
         summary = series.make(page, run_command)
     replace_text(out / "timings.json", json.dumps(stages.seconds, indent=1) + "\n")
-    show("\n".join(summary.lines), as_json=as_json)
+    show("\n".join(summary.lines), as_json=as_json, lines=True, cut=False)
+    say_written(out)
     finish({"out": str(out), **summary.result}, as_json=as_json)
 
 
@@ -151,6 +152,7 @@ def experiment_trees(
             )
             with resumable(out), display.running():
                 loop.run(work)
+    say_written(out)
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)
     exit_on_failures(progress)
 
@@ -200,6 +202,7 @@ def _compare_rewards(made: "Experiment", *, as_json: bool) -> None:
 
     base, sft = map(read_level, made.run_quick())
     show(f"rule-judged reward on training users: base {base:.3f}, sft {sft:.3f}", as_json=as_json)
+    say_written(made.stages.root)
     finish({"reward": {"base": base, "sft": sft}}, as_json=as_json)
     if sft <= base:
         say("aloe: the reward did not rise", style="red")

@@ -8,10 +8,11 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from aloe.console import Display, finish, show
-from aloe.options import ConfigFile, Json, Quiet
+from aloe.console import Display, finish, say_written, show
+from aloe.options import ConfigFile, Json, Quiet, ending
 from aloe.resumable import resumable
-from aloe.views.figures import Throughput, grid, spending
+from aloe.views.figures import Throughput, spending
+from aloe.views.folding import grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,10 @@ BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="OpenAI-compatible server of the judge."),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Passport to write.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE.json", callback=ending(".json"), help="Passport to write."),
+]
 Pairs = Annotated[
     Path | None,
     typer.Option(
@@ -88,6 +92,7 @@ def audit(
     judge = loaded.with_judge(model, base_url)
     passport = _ask(judge, pairs, events, people, own=own, quiet=quiet)
     replace_text(out, passport.json_text())
+    say_written(out)
     show(passport_view(passport), as_json=as_json)
     finish({"out": str(out), **passport.model_dump(mode="json")}, as_json=as_json)
 
@@ -121,6 +126,7 @@ def _ask(
     from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
     from aloe.files.journal import cut_torn_line
+    from aloe.files.lock import acquire_lock
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import trace_calls
@@ -131,7 +137,8 @@ def _ask(
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
-        with appending(events) as file:
+        taken = f"{events} is in use by another aloe process"
+        with acquire_lock(events, lambda _: taken), appending(events) as file:
             cut_torn_line(events)
             calls = CallLog(file, prices=config.prices, patient=True)
             calls.remember(read_events(events))

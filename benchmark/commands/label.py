@@ -5,24 +5,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from aloe.console import finish, say, show, stderr
+from aloe.console import finish, say, say_written, show, stderr
 from aloe.errors import ConfigError, InputError
 from aloe.options import ConfigFile, Json, Seed, with_flags
+from aloe.views.folding import grid
 
 if TYPE_CHECKING:
     from aloe.benchmark.labelling import ReplyPair
-    from aloe.labels import Answer, Label
+    from aloe.label_sheet import LabelSheet
     from aloe.passport import PeopleAgreement, Share
-
-ANSWERS: "dict[str, Answer]" = {"t": "tie", "=": "tie", "s": "skip"}
-"""Keys that mean the same whatever is shown first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,50 +68,30 @@ def label(options: LabelOptions) -> None:
     """
     from aloe import config as settings
     from aloe.benchmark.labelling import list_pairs, sample_pairs
+    from aloe.label_sheet import LabelSheet
     from aloe.memory.run_folder import RunFolder, read_trees
 
     run = options.run
     if not run.is_dir():
         raise InputError(run, "name a run folder: labels are kept beside its trees")
     own = RunFolder(run).config
-    file = options.config or (own if own.exists() else None)
-    resolved = settings.load(file, {"seed": options.seed})
+    stored = settings.read_stored(own) if own.exists() and options.config is None else None
+    seed = options.seed
+    if seed is None:
+        seed = (stored or settings.load(options.config)).seed
     found = list(list_pairs(read_trees(run)))
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
-    wanted = sample_pairs(found, options.count, resolved.seed)
+    wanted = sample_pairs(found, options.count, seed)
     if options.tool or options.out:
         _send(options.tool, wanted, options.out, as_json=options.as_json)
         return
-    sheet = _Sheet(run / "labels.jsonl", options.rater)
+    sheet = LabelSheet(run / "labels.jsonl", options.rater)
     if options.answers:
         _take(sheet, options.answers, found)
     elif options.count:
         _ask(sheet, wanted)
     _compare(sheet, found, run / "passport.json", as_json=options.as_json)
-
-
-class _Sheet:
-    """The labels of a run, as one person goes on with them."""
-
-    def __init__(self, path: Path, rater: str) -> None:
-        from aloe.files.journal import cut_torn_line
-        from aloe.labels import read_labels
-
-        self.path = path
-        self.rater = rater
-        cut_torn_line(path)
-        self.labels = read_labels(path)
-
-    def answered(self) -> set[str]:
-        """Return the pairs that this person is done with."""
-        return {label.pair for label in self.labels if label.rater == self.rater}
-
-    def add(self, *labels: "Label") -> None:
-        from aloe.labels import append_labels, latest
-
-        append_labels(self.path, labels)
-        self.labels = latest([*self.labels, *labels])
 
 
 def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_json: bool) -> None:
@@ -129,7 +106,7 @@ def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_js
     finish({"out": str(out), "pairs": count, "shown_by": str(beside)}, as_json=as_json)
 
 
-def _take(sheet: _Sheet, answers: Path, found: "list[ReplyPair]") -> None:
+def _take(sheet: "LabelSheet", answers: Path, found: "list[ReplyPair]") -> None:
     """Take the labels from an export of another tool."""
     from aloe.benchmark.annotation import read_answers, select_new
 
@@ -140,7 +117,7 @@ def _take(sheet: _Sheet, answers: Path, found: "list[ReplyPair]") -> None:
     say(f"{answers}: {len(given)} labels, {len(new)} of them new")
 
 
-def _ask(sheet: _Sheet, wanted: "list[ReplyPair]") -> None:
+def _ask(sheet: "LabelSheet", wanted: "list[ReplyPair]") -> None:
     """Ask about the pairs that are not answered yet; the person may go back by one or stop."""
     done = sheet.answered()
     todo = [pair for pair in wanted if pair.id not in done]
@@ -154,38 +131,19 @@ def _ask(sheet: _Sheet, wanted: "list[ReplyPair]") -> None:
         at = max(0, at - 1) if key == "u" else at + 1
 
 
-def _one(sheet: _Sheet, pair: "ReplyPair", place: str, keys: Iterator[str]) -> str:
+def _one(sheet: "LabelSheet", pair: "ReplyPair", place: str, keys: Iterator[str]) -> str:
     """Ask about one pair and keep the answer; return the key."""
-    from aloe.labels import Label
-    from aloe.schema import digest
+    from aloe.label_sheet import BlindPair
     from aloe.views.question import LabelQuestion
 
-    verdict = pair.verdict
-    swapped = int(digest("shown", sheet.rater, pair.id), 16) % 2 == 1
-    sides: tuple[Answer, Answer] = ("second", "first") if swapped else ("first", "second")
-    replies = {"first": pair.tree.by_id[verdict.first], "second": pair.tree.by_id[verdict.second]}
-    a, b = (replies[side] for side in sides)
-    assert a.role == b.role == "assistant"
+    shown = BlindPair(tree=pair.tree, verdict=pair.verdict, rater=sheet.rater)
     if stderr().is_terminal:
         stderr().clear()
-    stderr().print(LabelQuestion(pair.tree, a, b, place))
-    meaning = {**ANSWERS, "a": sides[0], "b": sides[1]}
+    stderr().print(LabelQuestion(pair.tree, shown.a, shown.b, place))
     started = time.monotonic()
-    key = next(key for key in keys if key in {*meaning, "u", "q"})
-    if key in meaning:
-        sheet.add(
-            Label(
-                pair=pair.id,
-                tree=pair.tree.id,
-                node=verdict.node,
-                first=verdict.first,
-                second=verdict.second,
-                rater=sheet.rater,
-                answer=meaning[key],
-                shown="second-first" if swapped else "first-second",
-                seconds=round(time.monotonic() - started, 1),
-            )
-        )
+    key = next(key for key in keys if key in {*shown.answers, "u", "q"})
+    if key in shown.answers:
+        sheet.add(shown.label(key, time.monotonic() - started))
     return key
 
 
@@ -205,13 +163,17 @@ def _keys() -> Iterator[str]:
         yield "q"
 
 
-def _compare(sheet: _Sheet, found: "list[ReplyPair]", passport: Path, *, as_json: bool) -> None:
+def _compare(
+    sheet: "LabelSheet", found: "list[ReplyPair]", passport: Path, *, as_json: bool
+) -> None:
     """Show how the labels agree with the judge, and end the command."""
     from aloe.benchmark.labelling import by_turn, compare
 
     agreement = compare(sheet.labels, {pair.id: pair.verdict for pair in found})
     show(_summary(agreement, by_turn(sheet.labels, found)), as_json=as_json)
     entered = _enter(passport, agreement)
+    if sheet.labels:
+        say_written(sheet.path, *([Path(entered)] if entered else []))
     result = {"labels": str(sheet.path), "passport": entered, **agreement.model_dump(mode="json")}
     finish(result, as_json=as_json)
 
@@ -231,7 +193,7 @@ def _enter(path: Path, agreement: "PeopleAgreement") -> str | None:
 def _summary(agreement: "PeopleAgreement", turns: "dict[int, Share]") -> RenderableType:
     if not agreement.labels:
         return Text("no labels yet")
-    lines: dict[str, Any] = {
+    lines = {
         "labels": f"{agreement.labels}, from {agreement.raters} raters",
         "same reply preferred": agreement.agreement.text,
         **{f"  turn {turn}": share.text for turn, share in turns.items()},
@@ -239,10 +201,7 @@ def _summary(agreement: "PeopleAgreement", turns: "dict[int, Share]") -> Rendera
         "alpha, judge and people": _number(agreement.alpha),
         "alpha among people": _number(agreement.between),
     }
-    table = Table.grid(padding=(0, 2))
-    for name, text in lines.items():
-        table.add_row(Text(name, "bold"), text)
-    return table
+    return grid(lines)
 
 
 def _number(value: float | None) -> str:

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.passport import Effect, Passport, Share

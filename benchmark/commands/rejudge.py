@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
-from rich.table import Table
 
-from aloe.console import finish, show
+from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, Batch, ConfigFile, Json, Quiet
 from aloe.resumable import resumable
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aloe.calls.expected import ExpectedCalls
     from aloe.config import Config
     from aloe.graphs.rejudge import Flips
     from aloe.memory.run_folder import RunFolder
@@ -64,6 +65,7 @@ def rejudge(
     counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
     result = {"out": str(out), **done.result(), **_figures(counts)}
     show(Group(done.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
+    say_written(out)
     finish(result, as_json=as_json)
     exit_on_failures(done.progress)
 
@@ -93,6 +95,7 @@ def _rejudge(
             if passport:
                 replace_text(folder.path / "passport.json", passport.json_text())
             made = _Rejudging(config, events, len(trees), quiet=quiet)
+            made.progress.expected = _expect(config, trees, folder.finished())
             with (
                 resumable(folder.path),
                 made.display.running(),
@@ -100,6 +103,19 @@ def _rejudge(
             ):
                 loop.run(made.run(trees, folder, models))
     return made
+
+
+def _expect(config: "Config", trees: "Sequence[Tree]", done: set[str]) -> "ExpectedCalls | None":
+    """Return the calls to come, both orders of each comparison to each judge; None: not known."""
+    from aloe.calls.expected import ExpectedCalls
+
+    todo = [tree for tree in trees if tree.id not in done]
+    compared = sum(bool(verdict.votes) for tree in todo for verdict in tree.verdicts)
+    questions = max(1, len(config.judge.criteria)) * len(config.models.judges())
+    if config.judge.use or not compared:
+        return None
+    calls, each = 2 * compared * questions, compared / len(todo)
+    return ExpectedCalls(forecast=calls, seconds=0.0, trees=len(todo), exchanges=each)
 
 
 def _settings(

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
 from aloe.options import Json
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.benchmark.user_audit import KindResult, Report, Turn

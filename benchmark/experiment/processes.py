@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from aloe.benchmark.experiment.steps import RunCommand
-from aloe.errors import INTERRUPTED, AloeError
+from aloe.errors import INTERRUPTED, TERMINATED, AloeError
 
 
 def make_command_runner(lock: int, *, quiet: bool) -> RunCommand:
@@ -21,7 +21,7 @@ def make_command_runner(lock: int, *, quiet: bool) -> RunCommand:
         if quiet and arguments[0] != "export":
             command.append("--quiet")
         ended = subprocess.run(command, stdout=subprocess.DEVNULL, pass_fds=(lock,), check=False)
-        if ended.returncode == INTERRUPTED:
+        if ended.returncode in (INTERRUPTED, TERMINATED):
             raise KeyboardInterrupt
         if ended.returncode:
             raise AloeError(

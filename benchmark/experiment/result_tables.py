@@ -1,6 +1,5 @@
 """The tables on a page of results."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from aloe.benchmark.experiment.tested import Tested
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.markdown import format_interval, format_percent, format_table
 from aloe.benchmark.suite_result import SuiteResult
+from aloe.files.json_objects import load_json
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Tree
@@ -120,7 +120,7 @@ def tabulate_trainings(models: Mapping[str, Path]) -> str:
     """Return what each training took, from the model folders' records."""
     rows = []
     for name, folder in models.items():
-        record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        record = load_json(folder / "training.json")
         rows.append(
             (
                 name,

@@ -22,6 +22,7 @@ from threading import Lock, Semaphore
 from typing import Any, TypeVar
 
 from aloe.files.journal import append_lines
+from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock
 from aloe.files.writing import explain_failure, replace_text
 from aloe.schema import digest
@@ -140,10 +141,10 @@ class Stages:
 
 def _read(marker: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+        found = load_json(marker)
     except (OSError, ValueError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}
 
 
 @cache

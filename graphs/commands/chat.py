@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aloe.console import finish, say, stdout, waiting
+from aloe.console import finish, say, say_written, stdout, waiting
 from aloe.errors import INTERRUPTED, AloeError, ConfigError
-from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Seed, with_flags
+from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Seed, Svg, with_flags
 
 if TYPE_CHECKING:
     from aloe.config import Config
@@ -52,9 +52,7 @@ class ChatOptions:
     plain: Annotated[
         bool, typer.Option("--plain", help="Lines in place of a screen, as in a pipe.")
     ] = False
-    svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Save the last screen as well.")
-    ] = None
+    svg: Svg = None
     max_cost: MaxCost = None
     max_calls: MaxCalls = None
     max_tokens: MaxTokens = None
@@ -126,7 +124,7 @@ def chat(options: ChatOptions) -> None:
             raise
         _end(session)
         if options.svg:
-            say(f"the last screen is in {options.svg}")
+            say_written(options.svg)
         finish(summary(session), as_json=options.as_json)
     if code:
         raise typer.Exit(code)
@@ -158,6 +156,7 @@ def _on_screen(session: "ChatSession", svg: Path | None, *, typed: bool) -> int:
 def _end(session: "ChatSession") -> None:
     """Say what became of the conversation, and what can be done with it."""
     from aloe.graphs.chat_view import unblinded
+    from aloe.views.figures import counted
 
     if not session.turns:
         say("nothing was said, so nothing is kept")
@@ -166,6 +165,5 @@ def _end(session: "ChatSession") -> None:
         for line in unblinded(session):
             say(line.plain)
     path = session.chat.folder.path
-    count = len(session.turns)
-    say(f"kept in {path}: {count} turn{'s' * (count != 1)}")
+    say(f"kept in {path}: {counted(len(session.turns), 'turn')}")
     say(f"next: aloe trace {path} --first, aloe export {path} --format dpo --out pairs.jsonl")

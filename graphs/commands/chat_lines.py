@@ -4,7 +4,6 @@ Replies and answers to commands go to stdout, everything else to stderr. Lines a
 turns and nowhere else, so Ctrl-C always finds either the person or a model at work.
 """
 
-import asyncio
 import sys
 from collections.abc import Iterator
 
@@ -16,11 +15,12 @@ from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.graphs.chat_view import reply_text, title
+from aloe.loop import Runner
 
 PROMPT = "> "
 
 
-def talk_in_lines(session: ChatSession, loop: asyncio.Runner) -> int:
+def talk_in_lines(session: ChatSession, loop: Runner) -> int:
     """Talk until the lines end or `/quit`; return the exit code of the command.
 
     Args:
@@ -54,7 +54,7 @@ def _lines() -> Iterator[str]:
     yield from iter(sys.stdin.readline, "")
 
 
-def _take(session: ChatSession, loop: asyncio.Runner, line: str) -> bool:
+def _take(session: ChatSession, loop: Runner, line: str) -> bool:
     """Do what a line says; whether it ends the chat. What makes no sense is one line."""
     try:
         found = read_line(line)
@@ -75,10 +75,10 @@ def _take(session: ChatSession, loop: asyncio.Runner, line: str) -> bool:
 
 def _show(session: ChatSession, command: SlashCommand) -> None:
     for part in run_command(session, command):
-        show(part, lines=True)
+        show(part, lines=True, cut=False)
 
 
-def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
+def _answer(session: ChatSession, loop: Runner, turn: ChatTurn) -> None:
     """Have a turn answered, and print the replies that came."""
     missing = [name for name in turn.order if name not in turn.replies]
     with waiting("waiting for the reply"):
@@ -87,8 +87,8 @@ def _answer(session: ChatSession, loop: asyncio.Runner, turn: ChatTurn) -> None:
         if name not in missing:
             continue
         if reply := turn.replies.get(name):
-            show(Text(f"[{title(session.chat, turn, place)}]", "bold green"), lines=True)
-            show(reply_text(reply), lines=True)
+            show(Text(f"[{title(session.chat, turn, place)}]", "bold green"), lines=True, cut=False)
+            show(reply_text(reply), lines=True, cut=False)
             show("")
         else:
             why = turn.failures[name]

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
 from aloe.graphs.commands.newest_exchange import NewestExchange
-from aloe.views.figures import Throughput, duration, grid, spending, waiting
+from aloe.views.figures import Throughput, duration, spending, waiting
+from aloe.views.folding import Table, grid
 from aloe.views.tellings import REASONS
 
 if TYPE_CHECKING:
@@ -81,15 +81,16 @@ class RunDisplay(Display):
         return self._pace.to_go(p.finished + len(p.failures), p.wanted - p.finished_before)
 
     def line(self) -> str:
-        """Return the state in one line."""
-        p, t = self._progress, self._calls.totals
+        """Return the state in one line, exchanges of growing trees included."""
+        p, t, so_far = self._progress, self._calls.totals, self._progress.so_far()
         _, tokens_per_second = self._pace.rates()
         to_go = self.to_go()
         return (
             f"{self.name}: {p.finished_before + p.finished}/{p.wanted} trees, {p.running} running, "
             f"{self._calls_so_far()}, {t.output_tokens} tokens written, "
-            f"{tokens_per_second:.0f} tokens/s"
-            + (f", {len(p.failures)} set aside" if p.failures else "")
+            f"{tokens_per_second:.0f} tokens/s; {_describe_verdicts(so_far)}, "
+            f"{so_far.ledger.kinds['revealed']} revealed"
+            + (f"; {len(p.failures)} set aside" if p.failures else "")
             + (f", about {duration(to_go)} to go" if to_go else "")
             + waiting(self._calls)
         )
@@ -132,14 +133,12 @@ class RunDisplay(Display):
         """Return what the run cost and what came of it, exchanges of growing trees included."""
         self.seconds()  # stops the clock of a run that is complete
         p = self._progress.so_far()
-        preferred = p.outcomes["first"] + p.outcomes["second"]
         lines = {
             "trees": f"{p.finished} grown now, {p.finished_before} there before, "
             f"{len(p.failures)} set aside; {p.nodes} nodes",
             "turns": f"{self.newest.turns} played"
             + (f", {p.running} trees under way" if p.running else ""),
-            "verdicts": f"{preferred} preferred, {p.outcomes['tie']} tie, "
-            f"{p.outcomes['abstain']} abstain",
+            "verdicts": _describe_verdicts(p),
             "ledger": _describe_ledger(p.ledger),
             "user": ", ".join(
                 f"{p.severity[kind]} messages {kind}"
@@ -175,6 +174,13 @@ class RunDisplay(Display):
             "spoiled_trees": progress.spoiled,
             "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
         }
+
+
+def _describe_verdicts(progress: "RunProgress") -> str:
+    """Return what the judge made of the comparisons so far."""
+    outcomes = progress.outcomes
+    preferred = outcomes["first"] + outcomes["second"]
+    return f"{preferred} preferred, {outcomes['tie']} tie, {outcomes['abstain']} abstain"
 
 
 def _describe_ledger(tally: "Tally") -> str:

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import EXIT_CODE
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Seed
+from aloe.views.folding import Table
 
 
 def doctor(

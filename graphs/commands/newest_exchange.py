@@ -5,20 +5,20 @@ but JSON or a letter, so it is shown when the exchange is complete and it is kno
 """
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rich.console import RenderableType
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
-from aloe.console import stderr
 from aloe.schema import AssistantNode, UserNode
+from aloe.views.answers import describe_note, describe_revealed, describe_verdict
+from aloe.views.folding import Pairs, said
 
 if TYPE_CHECKING:
     from aloe.calls.event import Event
     from aloe.graphs.context import FinishedExchange
-    from aloe.schema import Verdict
 
 HOLD = 2.0
 """Seconds for which one conversation is shown, so that a person can read it."""
@@ -28,6 +28,9 @@ WATCHED = 64
 
 LINES = 8
 """Messages of an exchange that are shown."""
+
+FIGURES = 16
+"""Lines of a screen that the figures of the run need."""
 
 Line = tuple[str, str]
 """Who, and what."""
@@ -67,15 +70,44 @@ class NewestExchange:
 
     def view(self) -> RenderableType:
         """Return a line or two for each of the messages."""
-        said: Any = self._by_tree.get(self._shown or "", ())
-        table = Table.grid(padding=(0, 1))
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column()
-        for role, words in said[-LINES:]:
-            text = Text(words)
-            text.truncate(2 * max(20, stderr().width - 12), overflow="ellipsis")
-            table.add_row(role, text)
-        return table
+        return Lines(tuple(self._by_tree.get(self._shown or "", ()))[-LINES:])
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Who said what, whole where the screen has room for it."""
+
+    lines: tuple[Line, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        pairs = Pairs([(Text(role, "bold"), said(words)) for role, words in self.lines])
+        width = options.max_width - (pairs.names if pairs.beside(options.max_width) else 2)
+        texts = [text.wrap(console, max(1, width), overflow="fold") for _, text in pairs.rows]
+        rooms = share_out([len(text) for text in texts], console.height - FIGURES)
+        yield Pairs(
+            [
+                (name, _cut(list(text), room))
+                for (name, _), text, room in zip(pairs.rows, texts, rooms, strict=True)
+            ]
+        )
+
+
+def _cut(lines: Sequence[Text], room: int) -> Text:
+    """Return the first of the lines, and how many more there are."""
+    shown = Text("\n").join(lines[:room])
+    return shown.append(f"\n… {len(lines) - room} more lines", "dim") if lines[room:] else shown
+
+
+def share_out(wanted: Sequence[int], room: int) -> list[int]:
+    """Return how many lines each text gets of `room`: those that want little get all they want.
+
+    Each gets one at least.
+    """
+    given = [0] * len(wanted)
+    for rank, place in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        given[place] = min(wanted[place], max(1, room // (len(wanted) - rank)))
+        room -= given[place]
+    return given
 
 
 def _speaks(event: "Event") -> bool:
@@ -90,37 +122,8 @@ def describe_exchange(exchange: "FinishedExchange") -> Iterator[Line]:
     for node in exchange.nodes:
         yield ("user" if isinstance(node, UserNode) else node.agent), " ".join(node.content.split())
         if isinstance(node, UserNode):
-            yield "inducer", _describe_revealed(node)
+            yield "inducer", describe_revealed(each.quote for each in node.revealed)
         for role, note in node.notes.items():
-            yield role, _describe_note(note)
+            yield role, describe_note(note)
     for verdict in exchange.verdicts:
         yield "judge", describe_verdict(verdict, agents)
-
-
-def _describe_revealed(user: UserNode) -> str:
-    quotes = [" ".join(each.quote.split()) for each in user.revealed]
-    return f"revealed: {' '.join(quotes)}" if quotes else "revealed: nothing"
-
-
-def _describe_note(note: object) -> str:
-    """Return a note of a custom role in words."""
-    if isinstance(note, dict):
-        return ", ".join(f"{key}: {_describe_note(value)}" for key, value in note.items())
-    if isinstance(note, list):
-        return ", ".join(map(_describe_note, note))
-    if isinstance(note, bool):
-        return "yes" if note else "no"
-    return "nothing" if note is None else str(note)
-
-
-def describe_verdict(verdict: "Verdict", agents: dict[str, str]) -> str:
-    """Return what a judge said of two replies, whose agents are given by id."""
-    first, second = (agents.get(each, each[:8]) for each in (verdict.first, verdict.second))
-    if verdict.outcome == "tie":
-        return f"finds {first} and {second} equal"
-    if verdict.outcome == "abstain":
-        return f"cannot tell {first} from {second}"
-    better, worse = (first, second) if verdict.outcome == "first" else (second, first)
-    than = f" to {worse}" if len(agents) > 2 else ""
-    by = "" if verdict.margin is None else f" by {abs(verdict.margin):.1f}"
-    return f"prefers {better}{than}{by}"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from aloe.console import Display, finish, say, show
 from aloe.memory.commands import persona_files, persona_import, persona_reports
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.resumable import resumable
-from aloe.views.figures import Throughput, duration, grid, spending
+from aloe.views.figures import Throughput, duration, spending
+from aloe.views.folding import Table, grid, said
 
 if TYPE_CHECKING:
     from aloe.calls.log import CallLog
@@ -82,7 +82,8 @@ def grow(
         return
     with resumable(out):
         display, ended = _grow(resolved, out, compose=compose, quiet=quiet)
-    show(Group(display.panel(), _describe_end(out, display, ended)), as_json=as_json)
+    show(display.panel(), as_json=as_json)
+    show(_describe_end(out, display, ended), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "ended": ended, **display.result()}, as_json=as_json)
 
 
@@ -167,8 +168,7 @@ class GrowthDisplay(Display):
         self.seconds()  # stops the clock of a growth that has its target
         parts.append(grid(spending(self._calls, self._pace)))
         if p.newest:
-            words = p.newest.text
-            parts.append(Text(words, style="italic", overflow="ellipsis", no_wrap=True))
+            parts.append(said(p.newest.text, "italic"))
         return Group(*parts)
 
     def _judged(self) -> tuple[int, int]:

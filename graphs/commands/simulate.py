@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aloe.console import finish, say, show
+from aloe.console import finish, say, say_written, show
 from aloe.errors import BUDGET_SPENT, BudgetError, ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import (
@@ -275,6 +275,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
                 if options.record:
                     record(folder.events, options.record)
     show(display.figures(), as_json=options.as_json)
+    say_written(folder.path, *filter(None, [options.record]))
     finish(
         {"out": str(folder.path), **display.result(), "stopped": stopped}, as_json=options.as_json
     )

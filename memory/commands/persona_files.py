@@ -14,6 +14,7 @@ from rich.text import Text
 
 from aloe.console import finish, say, show
 from aloe.errors import ConfigError
+from aloe.files.tables import guard_formula
 from aloe.memory.commands.persona_reports import PoolFile, load_vectors, read_pool
 from aloe.options import ConfigFile, Json, Seed
 
@@ -42,12 +43,16 @@ def export(
     count: Annotated[
         int | None, typer.Option("--count", min=1, help="Only this many, drawn at random.")
     ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="csv: leave texts that begin with = + - or @ as they are.")
+    ] = False,
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """Write a pool in another format, or a random sample of it.
 
-    Ids and facts are derived from the texts, so a compressed file leaves them out.
+    Ids and facts are derived from the texts, so a compressed file leaves them out. A spreadsheet
+    runs a text that begins with =, +, - or @, so csv puts a ' before it.
 
     Example: `aloe personas export --count 100 --out personas.jsonl`
     """
@@ -64,16 +69,22 @@ def export(
         )
     if count is not None and count < len(personas):
         personas = random.Random(seed or 0).sample(personas, count)
-    replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz"))
-    show(Text(f"{out}: {len(personas)} personas."), as_json=as_json)
+    guard = form is Format.csv and not raw
+    replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz", guard=guard))
+    texts = (text for each in personas for text in (each.profile, each.personality))
+    if guard and (guarded := sum(guard_formula(text) != text for text in texts)):
+        say(f"{guarded} texts begin as a formula does and got a ' before them; --raw leaves it out")
+    show(Text(f"{out}: {len(personas)} personas."), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "personas": len(personas)}, as_json=as_json)
 
 
-def _encoded(personas: "Sequence[Persona]", form: Format, *, compressed: bool) -> bytes:
+def _encoded(
+    personas: "Sequence[Persona]", form: Format, *, compressed: bool, guard: bool = False
+) -> bytes:
     from aloe.memory.personas import as_lines
 
     if form is Format.csv:
-        text = _csv(personas)
+        text = _csv(personas, guard=guard)
     elif form is Format.hub:
         rows = ({"persona": p.text} for p in personas)
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -83,13 +94,15 @@ def _encoded(personas: "Sequence[Persona]", form: Format, *, compressed: bool) -
     return gzip.compress(data, 9, mtime=0) if compressed else data
 
 
-def _csv(personas: "Sequence[Persona]") -> str:
+def _csv(personas: "Sequence[Persona]", *, guard: bool) -> str:
     axes = sorted({axis for persona in personas for axis in persona.axes})
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["id", "profile", "personality", *axes])
+    cell = guard_formula if guard else str
+    rows.writerow(map(cell, ["id", "profile", "personality", *axes]))
     for p in personas:
-        rows.writerow([p.id, p.profile, p.personality, *(p.axes.get(axis, "") for axis in axes)])
+        cells = [p.profile, p.personality, *(p.axes.get(axis, "") for axis in axes)]
+        rows.writerow([p.id, *(cell(each) if isinstance(each, str) else each for each in cells)])
     return text.getvalue()
 
 
@@ -121,7 +134,12 @@ def compose_verifiable(
     seeds = (derive_seed("personas verifiable", seed or 0, number) for number in range(count))
     personas = [generate(each, wishes=wishes, about=named) for each in seeds]
     replace_bytes(out, _encoded(personas, Format.jsonl, compressed=out.suffix == ".gz"))
-    show(Text(f"{out}: {count} personas with {wishes} wishes each."), as_json=as_json)
+    show(
+        Text(f"{out}: {count} personas with {wishes} wishes each."),
+        as_json=as_json,
+        lines=True,
+        cut=False,
+    )
     finish({"out": str(out), "personas": count}, as_json=as_json)
 
 

@@ -64,7 +64,7 @@ def import_files(
         keep_near=keep_near,
     )
     _name_rows(report)
-    show(Text(_summarise(out, report)), as_json=as_json)
+    show(Text(_summarise(out, report)), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "refused": len(report.near), **asdict(report)}, as_json=as_json)
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from aloe.console import finish, show, stderr
+from aloe.console import finish, say_written, show, stderr
 from aloe.errors import InputError
-from aloe.options import ConfigFile, Json
+from aloe.options import ConfigFile, Json, ending
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.config import PersonasConfig
@@ -108,7 +108,10 @@ def stats(
     file: PoolFile = None,
     count: Annotated[int, typer.Option("--count", min=1, help="Nearest pairs of each kind.")] = 5,
     picture: Annotated[
-        Path | None, typer.Option("--map", metavar="FILE.png", help="Draw a 2-D map as PNG.")
+        Path | None,
+        typer.Option(
+            "--map", metavar="FILE.png", callback=ending(".png"), help="Draw a 2-D map as PNG."
+        ),
     ] = None,
     by: Annotated[str, typer.Option("--by", help="Axis that colours the map.")] = "region",
     config: ConfigFile = None,
@@ -135,8 +138,10 @@ def stats(
         parts.append(_saturation(measured.saturation))
     parts.append(Panel(drawn, title="map (principal components of the profiles)"))
     if picture:
-        parts.append(Text(f"{picture}: coloured by {by}: {', '.join(colours)}"))
+        parts.append(Text(f"the picture is coloured by {by}: {', '.join(colours)}"))
     show(Group(*parts), as_json=as_json)
+    if picture:
+        say_written(picture)
     finish({**_stats_json(measured), "map": str(picture) if picture else None}, as_json=as_json)
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from aloe.console import finish, show
+from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
 from aloe.options import Json
+from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.label_agreement import LabelAgreement, PaidQuestion
@@ -64,6 +64,7 @@ def relabel(
     found = relabel_file(run, out, rule, read_levels(levels) if levels else None)
     target = out or run
     show(Group(*_summary(target, found)), as_json=as_json)
+    say_written(target)
     finish({"out": str(target), **found.figures()}, as_json=as_json)
 
 

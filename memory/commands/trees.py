@@ -9,7 +9,7 @@ import typer
 
 from aloe.console import finish, say, show
 from aloe.errors import ConfigError
-from aloe.options import Json
+from aloe.options import Json, ending
 
 if TYPE_CHECKING:
     from aloe.memory.formats.known import Imported
@@ -20,7 +20,10 @@ app = typer.Typer(help="Merge, prune or import conversation trees.", no_args_is_
 SHOWN = 20
 """Conversations set aside that are named; the others are counted."""
 
-Out = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="File to write.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE.jsonl", callback=ending(".jsonl"), help="File to write."),
+]
 
 
 @app.command("merge")
@@ -142,5 +145,5 @@ def _write(
     found = list(trees)
     replace_text(out, "".join(tree.model_dump_json() + "\n" for tree in found))
     nodes = sum(len(tree.nodes) for tree in found)
-    show(f"{out}: {len(found)} trees, {nodes} nodes", as_json=as_json)
+    show(f"{out}: {len(found)} trees, {nodes} nodes", as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "trees": len(found), "nodes": nodes, **more}, as_json=as_json)

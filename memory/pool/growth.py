@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aloe.files.journal import append_lines, cut_torn_line
-from aloe.files.records import read_records
+from aloe.files.records import read_models
 from aloe.memory.axes import Axes, Kind
 from aloe.memory.descriptions import Description
 from aloe.schema import Record
@@ -97,8 +97,12 @@ class GrowthLog:
 
 
 def read_growth(path: Path) -> Iterator[Outcome]:
-    """Yield the outcomes in a growth log; a torn last line is passed over."""
+    """Yield the outcomes in a growth log; a torn last line is passed over.
+
+    Raises:
+        InputError: a line is broken (with its number).
+    """
     if not path.exists():
         return
-    for _, raw in read_records(path, lambda _: None):
-        yield Outcome.model_validate(raw)
+    for _, outcome in read_models(path, Outcome, what="not what became of a candidate", torn=True):
+        yield outcome

@@ -3,10 +3,13 @@ import os
 import shlex
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import SCRIPTED
+from rich.console import Group
 from rich.text import Text
 
 from aloe import console
@@ -61,7 +64,7 @@ def test_closed_streams_are_nobodys_sockets(personas_file: Path, tmp_path: Path)
     assert (tmp_path / "run/trees.jsonl").read_text().count("\n") == 1
 
 
-@pytest.mark.parametrize("words", ["schema tree", "graph", "bench list --json"])
+@pytest.mark.parametrize("words", ["roles show judge --prompt", "graph", "bench list --json"])
 def test_a_full_device_is_said_in_one_line(words: str) -> None:
     code = "import offline; from aloe.cli import main; main()"
     line = f"{shlex.join([sys.executable, '-c', code])} {words} > /dev/full"
@@ -70,3 +73,34 @@ def test_a_full_device_is_said_in_one_line(words: str) -> None:
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[-1].startswith("aloe: standard output cannot be written")
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("terminal", "given", "lines"),
+    [
+        (False, {"lines": True}, 1),
+        (True, {"lines": True}, 1),
+        (True, {"lines": True, "cut": False}, 3),
+        (False, {"lines": True, "cut": False}, 1),
+        (False, {}, 3),
+    ],
+)
+def test_a_line_is_whole_in_a_pipe_and_cut_at_a_terminals_edge(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, given: dict[str, Any], lines: int
+) -> None:
+    shown = StringIO()
+    found = console.EscapingConsole(
+        file=shown, width=40, force_terminal=terminal, color_system=None
+    )
+    monkeypatch.setattr(console, "stdout", lambda: found)
+    console.show(Text("word " * 20 + "end"), **given)
+    console.show(Group(Text("word " * 20 + "end")), **given)  # as one of several
+    assert shown.getvalue().count("\n") == 2 * lines
+    assert ("end" in shown.getvalue()) == (not (terminal and given.get("cut", True)))
+
+
+def test_where_progress_cannot_be_written_the_work_goes_on() -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails
+    console.ProgressConsole(file=full).print("3 of 4")
+    with pytest.raises(OSError, match="No space"):
+        full.close()

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import pytest
 import typer
+from command import RunAloe
 from typer.testing import CliRunner
 
 from aloe.options import Seed, with_flags
@@ -47,3 +49,20 @@ def test_what_has_to_be_given_stands_first_and_is_asked_for() -> None:
     assert "Take the flags." in page
     assert page.index("--out") < page.index("--word") < page.index("--seed")
     assert "--out" in run("--seed", "3", code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "better"),
+    [
+        (("trace", "run", "--svg", "x.png"), "name it x.svg"),
+        (("chat", "--model", "m", "--svg", "a.b/x.PNG"), "name it a.b/x.svg"),
+        (("report", "run", "--out", "x.pdf"), "name it x.html"),
+        (("trees", "merge", "run", "--out", "x.parquet"), "name it x.jsonl"),
+        (("judge", "audit", "--out", "pass"), "name it pass.json"),
+        (("personas", "stats", "pool", "--map", "x.svg"), "name it x.png"),
+    ],
+)
+def test_a_file_is_named_after_what_it_will_hold(
+    aloe: RunAloe, arguments: tuple[str, ...], better: str
+) -> None:
+    assert aloe(*arguments).is_one_line_about(f"{arguments[-1]} would hold", better)

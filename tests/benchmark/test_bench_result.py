@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from rows import table
 
 from aloe.benchmark.bench_result import BenchResult
+from aloe.benchmark.cases import Case, load_cases
+from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.suite_result import compute_suites
 from aloe.errors import InputError
 
@@ -63,3 +66,15 @@ def test_a_broken_result_is_refused_with_its_place(
     path.unlink()
     with pytest.raises(InputError, match="the run has not finished"):
         BenchResult.read(path)
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "..", ".", "", "a\0b", "x" * 300])
+def test_a_suite_is_called_after_what_can_be_a_file_in_its_folder(
+    result: BenchResult, name: str
+) -> None:
+    case = load_cases("aloe-100")[0].model_dump(mode="json") | {"suite": name}
+    score = table(np.ones((1, 1)))[0].model_dump(mode="json") | {"suite": name}
+    suites = result.model_dump(mode="json") | {"suites": {name: {}}}
+    for kind, raw in ((Case, case), (ReplyScores, score), (BenchResult, suites)):
+        with pytest.raises(ValidationError, match="must do as the name of a file"):
+            kind.model_validate(raw)

@@ -8,7 +8,7 @@ from command import RunAloe
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.benchmark.people_pairs import count_agreement, holds_choices, pick_people, read_people
 from aloe.errors import InputError
-from aloe.labels import Answer, Label, append_label, pair_id
+from aloe.labels import Answer, Label, append_labels, pair_id
 from aloe.memory.formats.known import import_trees
 from aloe.passport import JudgeIdentity, Passport, read_passport
 from aloe.schema import Tree, Verdict
@@ -33,19 +33,21 @@ def write(folder: Path, *names: str) -> list[Tree]:
 
 def label(folder: Path, tree: Tree, verdict: Verdict, **said: Answer) -> None:
     for rater, answer in said.items():
-        append_label(
+        append_labels(
             folder / "labels.jsonl",
-            Label(
-                pair=pair_id(tree.id, verdict),
-                tree=tree.id,
-                node=verdict.node,
-                first=verdict.first,
-                second=verdict.second,
-                rater=rater,
-                answer=answer,
-                shown="first-second",
-                seconds=1,
-            ),
+            [
+                Label(
+                    pair=pair_id(tree.id, verdict),
+                    tree=tree.id,
+                    node=verdict.node,
+                    first=verdict.first,
+                    second=verdict.second,
+                    rater=rater,
+                    answer=answer,
+                    shown="first-second",
+                    seconds=1,
+                )
+            ],
         )
 
 

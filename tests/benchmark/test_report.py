@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import random
 import re
 import shutil
 import sys
@@ -9,14 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import dom, needs_chromium
+from chromium import look_at, needs_chromium
 from command import RunAloe
+from damaging import damage, nested, used_or_refused
+from pydantic import ValidationError
+from sample_tree import CALLS, OPENING, SHORT, TREE, spelled_out
+from wellformed import faults_of
 
+from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.folder import Bench, read_bench
 from aloe.benchmark.report import render_report, write_report
 from aloe.benchmark.report_dialogues import reply_level
+from aloe.errors import InputError
+from aloe.schema import Tree
+from aloe.views.account import Spending
+from aloe.views.report import Extras, report
+from aloe.views.report_calls import CallShelf
 
 S = "scripted:aloe.agents.scripted:reply"
 EVIL = "I say <script>document.title='owned'</script> & </script> a lot."
@@ -76,6 +87,7 @@ def test_the_command_writes_all_files(aloe: RunAloe, folder: Path) -> None:
 
 def test_the_page_is_one_file_that_says_what_the_result_says(bench: Bench) -> None:
     page = render_report(bench)
+    assert faults_of(page) == []
     assert "<link" not in page
     assert "src=" not in page
     assert "owned'</script>" not in page
@@ -91,18 +103,21 @@ def test_the_page_is_one_file_that_says_what_the_result_says(bench: Bench) -> No
 def test_every_dialogue_and_rating_is_in_the_page(bench: Bench) -> None:
     dialogues = embedded(render_report(bench), "dialogues")
     assert len(dialogues) == 3
-    held = [each for dialogues_of_case in dialogues.values() for each in dialogues_of_case]
+    held = [each for case in dialogues.values() for each in case["held"]]
     assert len(held) == 3 * 2 * 2  # cases, conditions, repetitions
     trees = [tree for name in bench.conditions for tree in bench.trees(name)]
     said = {node.content for tree in trees for node in tree.nodes}
     turns = [one for each in held for one in each["turns"]]
     after = [one["after"][key] for one in turns if one["after"] for key in ("question", "answer")]
     assert len(after) == 12 * 2
-    assert {one[key] for one in turns for key in ("u", "r")} | {*after} == said
-    why = [line.partition(":")[0] for one in turns for line in one["t"]]
-    assert why == ["told, its turn"] * (2 * 2 * 3)  # of the one case whose user answers
-    ratings = [score for each in held for one in each["turns"] for score in one["s"]]
+    assert {one[key]["text"] for one in turns for key in ("u", "r")} | {*after} == said
+    why = [mark[2] for one in turns for mark in one["u"]["marks"] if mark[0] == "told"]
+    assert why.count("its turn") == 2 * 2 * 3  # of the one case whose user answers
+    ratings = [said for one in turns for said, _ in one["r"]["ratings"]]
     assert len(ratings) == 12 * 3 * 2  # dialogues, turns, own and swapped
+    assert re.fullmatch(rf"{S}, for this user: [1-5]", ratings[0])
+    calls = [call["role"] for each in held for call in each["calls"]["calls"]]
+    assert {"user", "candidate", "judge"} <= set(calls)
 
 
 def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
@@ -114,12 +129,13 @@ def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
     assert ", 1 missing" in page
     (turn,) = [
         one
-        for each in embedded(page, "dialogues").values()
-        for dialogue in each
+        for case in embedded(page, "dialogues").values()
+        for dialogue in case["held"]
         for one in dialogue["turns"]
-        if any(score[2] is None for score in one["s"])
+        if any(missing for _, missing in one["r"]["ratings"])
     ]
-    assert turn["s"][0][2:4] == [None, "unreadable"]
+    assert turn["r"]["own"] is None
+    assert turn["r"]["ratings"][0] == [f"{S}, for this user: missing (unreadable)", True]
 
 
 def test_an_incomplete_run_says_so_on_page_and_card(bench: Bench) -> None:
@@ -146,19 +162,54 @@ def test_a_dialogue_that_failed_is_said_to_have_failed(bench: Bench) -> None:
     assert "the dialogue failed before this message" in render_report(bench)
 
 
+def test_an_unfinished_bench_shows_what_is_rated(bench: Bench) -> None:
+    (bench.path / "result.json").unlink()
+    rows = bench.own_rows
+    first = [row for row in rows if row.dialogue == rows[0].dialogue]
+    (bench.path / "scores.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in first))
+    page = render_report(read_bench(bench.path))
+    assert '<span class="status">unfinished</span>' in page
+    assert "Rated so far: candidate 1 of 6, ceiling 6 of 6." in page
+    held = [each for case in embedded(page, "dialogues").values() for each in case["held"]]
+    assert len(held) == 1 + 6
+
+
 @needs_chromium
-def test_a_browser_shows_a_case_and_runs_nothing_that_a_persona_says(
-    bench: Bench, tmp_path: Path
-) -> None:
-    opener = "<script>for (const f of document.querySelectorAll('.case')) f.open = true;</script>"
-    path = tmp_path / "page.html"
-    path.write_text(render_report(bench).replace("</body>", opener + "</body>"), encoding="utf-8")
-    found = dom(path, profile=tmp_path / "profile")
-    assert "<title>ALOE benchmark: " in found
-    assert "<svg" in found
-    assert found.count('class="message user"') == 12 * (3 + 1)
-    assert "&lt;script&gt;document.title" in found
-    assert re.search(r"<span>own [1-5]</span><span>swapped [1-5]</span>", found)
+def test_reports_in_a_browser(bench: Bench, tmp_path: Path) -> None:
+    shelf = CallShelf([TREE.id])
+    spent = Spending(shelf.watch(spelled_out()))
+    evil = OPENING.model_copy(update={"content": EVIL, "agent": EVIL})
+    tree = Tree.model_validate({**TREE.model_dump(), "nodes": (evil, *TREE.nodes[1:])})
+    pages = {
+        "run": report("a run", [tree], spent, shown=5, extras=Extras(calls=shelf)),
+        "bench": render_report(bench),
+    }
+    reply = next(row.reply for row in bench.rows("ceiling") if row.reply)
+    seen = look_at(pages, tmp_path, links={"run": SHORT.id, "bench": reply}, search="THE CHAIN")
+    assert len(seen) == 2 * 2
+    for (name, width), page in seen.items():
+        where = f"{name} at {width}"
+        assert page["overflow"] <= 0, where
+        assert page["wide"] == [], where
+        assert page["violations"] == [], where
+        assert EVIL in page["text"], where  # as text: the title is the page's own
+        assert (page["collapsed"], page["opened"]) == (0, 1), where
+        assert page["title"] in ("a run", f"ALOE benchmark: {S}"), where
+        if name == "run":
+            assert page["linked"] == SHORT.id, where
+            assert page["found"] == "3 matches in 1 of 1 trees", where
+            assert page["marks"] == ["the chain"] * 3, where
+        else:
+            assert page["linked"].endswith(reply), where
+            assert page["found"] == "0 matches in 0 of 3 cases", where
+    drawn = seen["run", 420]["text"]
+    for shown in (*(node.content or "(empty)" for node in TREE.nodes[1:]), "★ preferred"):
+        assert shown in drawn
+    assert all(text in drawn for each in CALLS for _, text in each.messages)
+    assert "hinted preferred to plain, by 0.75" in drawn
+    drawn = seen["bench", 420]["text"]
+    assert drawn.count("turn 1") == 12
+    assert re.search(r"own [1-5]swapped [1-5]", drawn)
 
 
 def test_passports_of_the_judges_are_shown(aloe: RunAloe, folder: Path) -> None:
@@ -232,3 +283,47 @@ def test_what_is_lacking_is_named(
 
 def test_what_is_no_bench_is_refused_in_one_line(aloe: RunAloe, tmp_path: Path) -> None:
     assert aloe("bench", "report", tmp_path).is_one_line_about("aloe bench run")
+
+
+FILES = ("cases.jsonl", "scores.jsonl", "result.json", "ceiling/scores.jsonl")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_folder_is_reported_right_or_refused(folder: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    file = folder / rng.choice(FILES)
+    text = file.read_text()
+    lines = [text] if file.suffix == ".json" else text.splitlines()
+    place = rng.randrange(len(lines))
+    lines[place] = nested(lambda: json.dumps(damage(json.loads(lines[place]), rng)))
+    file.write_text("\n".join(lines) + "\n")
+    with used_or_refused(file):
+        render_report(read_bench(folder))
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (("suites", "aloe-100", "candidate", "curves", "own"), "curves lack own"),
+        (("suites", "aloe-100", "candidate", "curves", "own", 0), "curves differ"),
+        (("suites", "aloe-100", "candidate", "agreement", "gains", S), "not of the same judges"),
+        (("conditions", "ceiling"), "one that was not played"),
+        (("suites", "aloe-100"), "there are none"),
+    ],
+)
+def test_what_a_result_says_must_fit_together(made: Path, lost: tuple[Any, ...], said: str) -> None:
+    raw = at = json.loads((made / "result.json").read_text())
+    for step in lost[:-1]:
+        at = at[step]
+    del at[lost[-1]]
+    with pytest.raises(ValidationError, match=said):
+        BenchResult.model_validate(raw)
+
+
+@pytest.mark.parametrize("change", ["double", "drop"])
+def test_a_dialogue_must_be_whole(folder: Path, change: str) -> None:
+    path = folder / "scores.jsonl"
+    first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([*(2 * [first] if change == "double" else []), *others]) + "\n")
+    with pytest.raises(InputError, match="has the turns"):
+        render_report(read_bench(folder))

@@ -3,8 +3,6 @@
 import json
 import os
 import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
 
@@ -14,9 +12,9 @@ from conftest import ROOT
 from aloe.benchmark.cases import Case, load_cases
 from aloe.memory.verifiable.scoring import measure_satisfaction
 
-pytestmark = pytest.mark.skipif(
-    not find_spec("verifiers"), reason="needs the extra: pip install 'aloe-align[verifiers]'"
-)
+PYTHON = ROOT / ".venv-verifiers" / "bin" / "python"
+
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make test installs verifiers")
 
 
 def write_cases(path: Path) -> list[Case]:
@@ -30,7 +28,7 @@ def test_users_reward_as_in_the_benchmark_and_failures_reward_nothing(tmp_path: 
     cases = write_cases(tmp_path / "cases.jsonl")
     ran = subprocess.run(
         [
-            sys.executable,
+            PYTHON,
             ROOT / "tests" / "verified.py",
             tmp_path / "cases.jsonl",
             tmp_path / "out",

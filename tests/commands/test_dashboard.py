@@ -11,6 +11,9 @@ from builders import PERSONAS, config, grow
 from sample_tree import TREE, totals
 from snapshots import Compare, drawn
 
+from aloe.benchmark.commands.bench_display import BenchDisplay
+from aloe.benchmark.commands.rejudge import _expect
+from aloe.benchmark.run import BenchProgress
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import Event
 from aloe.calls.expected import ExpectedCalls
@@ -177,6 +180,7 @@ def test_exchanges_of_growing_trees_count_and_finished_trees_count_once() -> Non
     second = FinishedExchange(tree="t1", nodes=[other, *NODES[1:]], verdicts=tie.verdicts)
     progress.add_exchange(second)
     progress.add_exchange(second)  # after a worker's death
+    assert "; 1 preferred, 1 tie, 0 abstain, 2 revealed" in shown.line()
     text = drawn(shown.figures(), 120)
     assert "1 preferred, 1 tie" in text
     assert "2 revealed" in text
@@ -269,3 +273,20 @@ def test_finished_trees_correct_the_number_of_calls() -> None:
         expected.add("c")
     assert expected.total == expected.made == 130  # never fewer than were made
     assert expected.to_go(60.0) is None
+
+
+def test_bench_and_rejudge_tell_the_time_to_go_from_the_first_call(
+    still: Any,
+) -> None:
+    calls = CallLog()
+    progress = BenchProgress(dialogues=RunProgress(wanted=4))
+    bench = BenchDisplay("candidate", progress, calls, quiet=True, ahead=40)
+    assert "0 of about 40 calls" in bench.line()
+    calls.totals.calls, still.now = 1, still.now + 3
+    assert bench.line().endswith("1 of about 40 calls, 0 ratings missing, about 2 min to go")
+    settings, trees = config(turns=2), [grow(config(turns=2), persona=PERSONAS[0])]
+    expected = _expect(settings, trees, set())
+    assert expected is not None
+    assert expected.total == 2 * len(trees[0].verdicts)
+    assert _expect(settings, trees, {trees[0].id}) is None
+    assert _expect(settings.updated({"judge.use": "x:y"}, source="x"), trees, set()) is None

@@ -19,6 +19,8 @@ def test_a_healthy_installation(aloe: RunAloe) -> None:
         assert found.startswith("answers ")
         assert "; but" not in found
     assert "with log-probabilities" in checks["role judge"][1]
+    assert "prefers the reply shown" in checks["role judge"][1]  # and not a letter, nor JSON
+    assert "'revealed: I mend bicycles in Porto.'" in checks["role inducer"][1]
     assert {"aloe", "langgraph", "chromadb", "torch"} <= set(checks)
 
 

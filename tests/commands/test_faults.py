@@ -3,16 +3,14 @@
 import email.utils
 import json
 import random
-import resource
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import PERSONAS, SCRIPTED, persona_lines
-from command import Ran, RunAloe
+from command import Ran, RunAloe, files_up_to
 from server import Answer, ChatServer, Request, completion, failure, scripted
 
 from aloe.memory.run_folder import read_trees
@@ -621,17 +619,6 @@ def test_a_full_disk_is_said_in_one_line_and_nothing_is_lost(
     assert (out / "trees.jsonl").read_bytes() == (tmp_path / "whole" / "trees.jsonl").read_bytes()
     keys = [event["key"] for event in events(out)]
     assert len(keys) == len(set(keys))
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """Let no file of this process grow over `size` bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_folder_that_cannot_be_made(simulate: Simulate) -> None:

@@ -59,7 +59,7 @@ def test_a_judge_that_cannot_be_read(aloe: RunAloe) -> None:
         "judge", "audit", "--model", "scripted:judges:mute", "--limit", 20, "--own", 10,
         "--out", "p/mute.json", "--quiet",
     )  # fmt: skip
-    assert (ran.code, ran.err) == (0, "")
+    assert (ran.code, ran.err) == (0, "wrote p/mute.json\n")
     passport = read_passport(Path("p/mute.json"))
     assert passport.unreadable.value == 1
     assert passport.outcomes == {"abstain": passport.pairs}

@@ -71,5 +71,5 @@ def test_a_reasoning_judge_is_heard_out_and_its_trace_says_so(
     assert verdict.preferred is not None
     assert verdict.margin is None
     assert [r.body["max_tokens"] for r in server.requests if is_judge(r)] == [1, 2048] * 2
-    shown = aloe("trace", out, "--node", verdict.node).out
+    shown = aloe("trace", out, "--node", verdict.node, "--raw").out
     assert "0.0% on an answer: its text counts" in " ".join(shown.split())

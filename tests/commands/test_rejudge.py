@@ -81,7 +81,7 @@ def test_another_judge_flips_labels_and_nothing_else(
 def test_a_table_shows_the_flips(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     ran = aloe("rejudge", run, "--judge", "scripted:contrary:silent", "--out", new, "--quiet")
-    assert (ran.code, ran.err) == (0, "")
+    assert (ran.code, ran.err) == (0, f"wrote {new}\n")
     rows = [line.split() for line in ran.out.splitlines()]
     (first,) = (row for row in rows if row[:1] == ["first"] and len(row) == 5)
     assert int(first[4]) > 0  # what was "first" is an abstention now

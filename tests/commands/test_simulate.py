@@ -62,7 +62,7 @@ def test_quiet_says_nothing_on_the_way(aloe: RunAloe, personas_file: Path, out: 
         "simulate", "--personas", personas_file, "--model", SCRIPTED, "--trees", 1, "--turns", 1,
         "--out", out, "--quiet",
     )  # fmt: skip
-    assert (ran.code, ran.err) == (0, "")
+    assert (ran.code, ran.err) == (0, f"wrote {out}\n")
     assert "verdicts" in ran.out
 
 

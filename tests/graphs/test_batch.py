@@ -17,7 +17,7 @@ from aloe.errors import ModelError
 from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.context import open_models
 from aloe.graphs.plan import PlannedTree, plan_trees
-from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_folder import RunFolder, read_run, read_trees
 from aloe.models.open import Model
 
 
@@ -132,10 +132,24 @@ def test_a_model_that_is_gone_stops_the_run_and_keeps_what_is_finished(tmp_path:
         run(settings, tmp_path, scripted_model(script))
     finished = len(list(read_trees(tmp_path)))
     assert 0 < finished < 8
+    seen = read_run(tmp_path)
+    unfinished = [tree for tree in seen.trees if tree.id in seen.unfinished]
+    assert len(seen.trees) - len(unfinished) == finished
+    assert not seen.running
 
     progress, calls = run(settings, tmp_path)
     assert (progress.finished_before, progress.finished) == (finished, 8 - finished)
     assert calls.totals.replayed > 0
+    assert not (tmp_path / "growing").exists()
+    whole = {tree.id: tree for tree in read_trees(tmp_path)}
+    assert unfinished
+    for begun in unfinished:
+        ended = whole[begun.id]
+        assert 0 < len(begun.nodes) < len(ended.nodes)
+        assert begun.by_id.items() <= ended.by_id.items()
+        assert all(verdict in ended.verdicts for verdict in begun.verdicts)
+        same = {"nodes": begun.nodes, "verdicts": begun.verdicts}
+        assert begun == ended.model_copy(update=same)
     keys = [event["key"] for event in read_events(tmp_path / "events.jsonl") if event["reply"]]
     assert len(keys) == len(set(keys)), "a call that was answered was made again"
 

@@ -2,19 +2,25 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import PERSONAS, config, grow
+from damaging import damage, nested, read_or_refuse, used_or_refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import row
 
+from aloe.benchmark.cases import load_cases
+from aloe.benchmark.scores import read_whole_scores
 from aloe.calls.event import Event, appending, read_events, write_event
 from aloe.calls.recorded_call import read_calls
 from aloe.errors import InputError
+from aloe.labels import Label, read_labels
+from aloe.memory.pool.growth import Outcome, read_growth
 from aloe.memory.run_folder import read_trees
 from aloe.schema import Tree
 from aloe.training.export import ROWS, Skipped
@@ -22,66 +28,6 @@ from aloe.views.table import TreeTable
 
 TREE = json.loads(grow(config(turns=3), persona=PERSONAS[0]).model_dump_json())
 EVENT = vars(Event(role="user", model="m", tree="t", node="n", reply={"text": "hello"}))
-ODD: tuple[Any, ...] = (
-    None, True, -1, 10**9, 10**400, 0.5, float("nan"), float("inf"), "", "x", [], {}, [[]],
-    {"a": {}},
-)  # fmt: skip
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield where anything stands in a JSON value."""
-    pairs: Any = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, inner in pairs:
-        yield (*path, key)
-        if isinstance(inner, dict | list):
-            yield from places(inner, (*path, key))
-
-
-def damage(value: Any, rng: random.Random) -> Any:
-    """Return a copy with one thing dropped, swapped, retyped, repointed, nested or doubled."""
-    damaged = json.loads(json.dumps(value))
-    *way, key = rng.choice(list(places(damaged)))
-    at = damaged
-    for step in way:
-        at = at[step]
-    kind = rng.choice(["drop", "swap", "retype", "nest", "double"])
-    if kind == "drop":
-        del at[key]
-    elif kind == "swap":
-        *other_way, other = rng.choice(list(places(damaged)))
-        there = damaged
-        for step in other_way:
-            there = there[step]
-        at[key] = json.loads(json.dumps(there[other]))
-    elif kind == "retype":
-        at[key] = rng.choice(ODD)
-    elif kind == "nest":
-        for _ in range(rng.choice((1, 2000))):
-            at[key] = [at[key]]
-    elif isinstance(at, list):
-        at.insert(key, at[key])
-    else:
-        at[f"{key}2"] = at[key]
-    return damaged
-
-
-def nested(text: Callable[[], str]) -> str:
-    try:
-        return text()
-    except RecursionError:
-        return "[" * 3000
-
-
-def read_or_refuse(read: Callable[[], list[Any]]) -> list[Any]:
-    """Return what is read; nothing where the one line of the file is refused by its number."""
-    found: list[Any] = []
-    try:
-        found = read()
-    except InputError as error:
-        said = str(error)
-        if ":1: " not in said or "\n" in said:
-            raise
-    return found
 
 
 def use(tree: Tree) -> None:
@@ -165,3 +111,43 @@ def test_every_field_of_a_call_is_checked(tmp_path: Path, name: str) -> None:
     path.write_text(json.dumps(EVENT | {name: [[1]]}) + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=f"not a recorded call: {name}"):
         list(read_events(path))
+
+
+ORIGINALS: dict[str, tuple[Callable[[Path], Any], Any]] = {
+    "growth": (
+        lambda path: list(read_growth(path)),
+        Outcome(number=3, kind="profile", axes={"age": 40}, reasons=("too short",), text="I am 4."),
+    ),
+    "labels": (
+        read_labels,
+        Label(
+            pair="p", tree="t", node="n", first="a", second="b", rater="me", answer="first",
+            shown="first-second", seconds=1.5,
+        ),
+    ),
+    "scores": (read_whole_scores, row(scores=[("rule", "own", 0.5)])),
+    "cases": (lambda path: load_cases(str(path)), load_cases("flip-verifiable")[0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["growth", "labels", "scores", "cases"])
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32))
+def test_so_is_every_other_record(tmp_path_factory: Any, kind: str, seed: int) -> None:
+    read, record = ORIGINALS[kind]
+    rng = random.Random(seed)
+    line = nested(lambda: json.dumps(damage(record.model_dump(mode="json"), rng)))
+    path = tmp_path_factory.getbasetemp() / f"{kind}.jsonl"
+    path.write_text(line[: rng.randrange(len(line))] if rng.random() < 0.1 else line + "\n")
+    with used_or_refused(path):
+        read(path)
+
+
+def test_a_torn_end_of_a_growth_log_is_passed_over_and_nothing_else(tmp_path: Path) -> None:
+    line = ORIGINALS["growth"][1].model_dump_json()
+    path = tmp_path / "growth.jsonl"
+    path.write_text(f"{line}\n{line[:20]}")
+    assert len(list(read_growth(path))) == 1
+    path.write_text(f"{line[:20]}\n{line}\n")
+    with pytest.raises(InputError, match=":1: not what became of a candidate"):
+        list(read_growth(path))

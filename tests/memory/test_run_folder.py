@@ -182,3 +182,19 @@ def test_two_writers_of_one_file_do_not_share_what_is_unfinished(
     replace_chunks(path, chunks())
     assert path.read_text() == "whole file"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '{"a"', "[" * 5000])
+def test_broken_hashes_of_prompts_are_one_line(tmp_path: Path, text: str) -> None:
+    folder = RunFolder(tmp_path)
+    folder.prompts.write_text(text)
+    with pytest.raises(InputError, match="is not a list of prompts"):
+        folder.check_prompts({"user": "hash"})
+
+
+@pytest.mark.parametrize("line", ["{}", "[]", "3", "null", '{"id": []}', "[" * 5000, "x"])
+def test_a_line_that_is_no_tree_does_not_count_as_one(tmp_path: Path, line: str) -> None:
+    folder = RunFolder(tmp_path)
+    folder.trees.write_text(f"{line}\n")
+    with pytest.raises(InputError, match=":1: not a tree"):
+        folder.finished()

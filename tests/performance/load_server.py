@@ -12,9 +12,10 @@ import asyncio
 import json
 import time
 import zlib
+from contextlib import suppress
 from typing import Any, cast
 
-from aloe.loop import make_runner
+from aloe.loop import TerminatedError, make_runner
 
 WORDS = ("river", "bread", "ladder", "music", "winter", "garden", "engine", "letter", "market")
 
@@ -125,5 +126,5 @@ async def ceiling(url: str, *, connections: int, seconds: float) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds before an answer")
-    with make_runner() as loop:
+    with suppress(TerminatedError), make_runner() as loop:
         loop.run(serve(parser.parse_args().latency))

@@ -85,7 +85,7 @@ def test_node(snapshot: Compare) -> None:
 def test_a_vote_says_how_it_was_read() -> None:
     def shown(**given: Any) -> str:
         raw = TREE.verdicts[0].model_dump() | {"votes": [vote | given]}
-        return drawn(Group(*verdict_view(TREE, Verdict.model_validate(raw))), 300)
+        return drawn(Group(*verdict_view(TREE, Verdict.model_validate(raw), raw=True)), 300)
 
     vote = TREE.verdicts[0].votes[0].model_dump()
     assert "ln P(B) at most -2.400, 99.6% on an answer" in shown(unlisted=("B",))
@@ -99,7 +99,7 @@ def test_a_label_by_return_stands_below_the_judges() -> None:
 
     def shown(**given: Any) -> str:
         verdict = TREE.verdicts[0].model_copy(update={"by_return": label.model_copy(update=given)})
-        return drawn(Group(*verdict_view(TREE, verdict)), 300)
+        return drawn(Group(*verdict_view(TREE, verdict, raw=True)), 300)
 
     assert "by return: not continued (horizon 3, discount 0.9, z 1)" in shown()
     told = {"outcome": "second", "reason": None, "returns": (0.25, 0.75), "error": 0.125}

@@ -137,6 +137,8 @@ def export(options: ExportOptions) -> None:
         f"{plan.out}: {len(done.rows)} {plan.row_format} rows; left out: "
         f"{format_counts(left_out) or 'none'}",
         as_json=options.as_json,
+        lines=True,
+        cut=False,
     )
     if plan.settings:
         result["settings"] = plan.settings

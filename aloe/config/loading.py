@@ -1,0 +1,88 @@
+"""Settings out of a file and into one.
+
+`load` gives settings to act on; `read_stored` gives those of a run to compare with or to show, from
+which nothing may be imported, opened or sent.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aloe.config.config import Config
+from aloe.config.settings import change, validate
+from aloe.config.trust import check_trust, is_stored, remember_own
+from aloe.errors import InputError
+from aloe.files.writing import replace_text
+
+
+def load(
+    path: Path | None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    source: str = "command line",
+) -> Config:
+    """Read settings from a TOML file (None: defaults), then apply dotted `overrides`.
+
+    Args:
+        path: TOML file, or None.
+        overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped.
+        source: where they come from, for what an error says where there is no file.
+
+    Raises:
+        InputError: the file is missing or is not TOML (with the line).
+        ConfigError: a key is unknown, a value does not fit, or they are the settings of a run that
+            came from elsewhere and reach something (`aloe.config.trust`).
+    """
+    text = _read(path) if path else ""
+    raw, named = _parse(path, text) if path else {}, path or source
+    if path and is_stored(path):
+        check_trust(path, text, validate(Config, raw, source=path))
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            change(raw, key, value, source=named)
+    given = {key for key, value in (overrides or {}).items() if value is not None}
+    return validate(Config, raw, source=named, elsewhere=dict.fromkeys(given, source))
+
+
+def read_stored(path: Path) -> Config:
+    """Return the settings of a run, to compare with or to show.
+
+    Raises:
+        InputError: the file is missing or is not TOML (with the line).
+        ConfigError: a key is unknown or a value does not fit.
+    """
+    return read_with_text(path)[0]
+
+
+def read_with_text(path: Path) -> tuple[Config, str]:
+    """Return the settings of a run as `read_stored` does, and the text of their file."""
+    text = _read(path)
+    return validate(Config, _parse(path, text), source=path), text
+
+
+def save(path: Path, config: Config) -> None:
+    """Write the settings of a run, which may act when they are read again.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    text = config.toml()
+    remember_own(text, config)
+    replace_text(path, text)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"is not valid TOML: {error}") from None
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(path, f"is not valid TOML: {error}") from None

@@ -1,0 +1,153 @@
+"""What agents answer, in words.
+
+An inducer answers in JSON, a judge with a letter, a custom role with what it likes: none of it says
+anything to a person. So views say what came of an answer; `--raw` shows it as it came.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from aloe.disclosing import read_disclosures
+from aloe.models.logprobs import keep_usable
+
+if TYPE_CHECKING:
+    from aloe.calls.recorded_call import RecordedCall
+    from aloe.schema import Outcome, Tree, Verdict
+
+UNKNOWN = {"A": "the reply shown first", "B": "the reply shown second"}
+"""What a reply is called whose author is not known."""
+_NUMBERED = re.compile(r"^\d+\. (.*)$", re.MULTILINE)
+_WORD = re.compile(r"\W*(?:(?:reply|answer|score|rating)\b\W*)?(A|B|TIE|YES|NO|[1-5])\W*", re.I)
+
+
+class Interpreter:
+    """Says in words what the calls of a log came to.
+
+    It has to hear all calls of a tree in their order: who wrote the replies that a judge was shown
+    is known from earlier calls, or from the tree.
+
+    Args:
+        trees: trees that are known already.
+    """
+
+    def __init__(self, trees: "Iterable[Tree]" = ()) -> None:
+        self._agents: defaultdict[str | None, dict[str, str]] = defaultdict(dict)
+        for tree in trees:
+            self._agents[tree.id] = {node.content: node.agent for node in tree.nodes}
+
+    def interpret(self, call: "RecordedCall") -> str:
+        """Return what a call came to: why it failed, or what was said."""
+        role, text = call.event["role"], call.text
+        if call.event["error"]:
+            return str(call.event["error"])
+        if role.startswith("judge"):
+            return self._judge(call)
+        if role == "inducer":
+            return _induced(call)
+        if role == "reader":
+            return _doubted(call)
+        self._agents[call.event["tree"]].setdefault(text.strip(), role)
+        return describe_json(text)
+
+    def _judge(self, call: "RecordedCall") -> str:
+        said, odds = _answer(call)
+        if said in ("1", "2", "3", "4", "5"):
+            return f"rates the reply {said} of 5"
+        if said not in ("A", "B", "TIE"):
+            return describe_json(call.text)
+        a, b = (self._shown(call, letter) for letter in "AB")
+        first, second = a or UNKNOWN["A"], b or UNKNOWN["B"]
+        outcome: dict[str, Outcome] = {"A": "first", "B": "second", "TIE": "tie"}
+        margin = odds["A"] - odds["B"] if {"A", "B"} <= odds.keys() else None
+        words = describe_outcome(outcome[said], first, second, margin, beside=bool(a and b))
+        known = {"A": a, "B": b}.get(said)
+        return words + (f", shown {outcome[said]}" if known else "")
+
+    def _shown(self, call: "RecordedCall", letter: str) -> str | None:
+        """Return who wrote what a judge was shown as A or B, if the prompt says so as shipped."""
+        _, found, after = "\n".join(text for _, text in call.messages).rpartition(f"[{letter}] ")
+        agents = self._agents[call.event["tree"]] if found else {}
+        begun = [text for text in agents if text and after.startswith(text)]
+        return agents[max(begun, key=len)] if begun else None
+
+
+def _answer(call: "RecordedCall") -> tuple[str | None, dict[str, float]]:
+    """Return the word that a model chose, and the log-probabilities of those it could choose."""
+    listed = keep_usable((call.event["reply"] or {}).get("logprobs") or {})
+    odds: dict[str, float] = {}
+    for token, value in sorted(listed.items(), key=lambda each: each[1]):
+        if word := _WORD.fullmatch(token):
+            odds[word[1].upper()] = value
+    match = _WORD.fullmatch(call.text)
+    return (match[1].upper() if match else None), odds
+
+
+def _induced(call: "RecordedCall") -> str:
+    said = _NUMBERED.findall(call.messages[-1][1]) if call.messages else []
+    found = read_disclosures(call.text, said) if said else None
+    return describe_json(call.text) if found is None else describe_revealed(d.quote for d in found)
+
+
+def _doubted(call: "RecordedCall") -> str:
+    said, odds = _answer(call)
+    words = {"YES": "takes the message for the user's", "NO": "doubts that the user wrote that"}
+    if said not in words:
+        return describe_json(call.text)
+    by = f", by {abs(odds['YES'] - odds['NO']):.1f}" if {"YES", "NO"} <= odds.keys() else ""
+    return words[said] + by
+
+
+def describe_revealed(quotes: Iterable[str]) -> str:
+    """Return what a message brought to light."""
+    return f"revealed: {' '.join(' '.join(quote.split()) for quote in quotes) or 'nothing'}"
+
+
+def describe_outcome(
+    outcome: "Outcome", first: str, second: str, margin: float | None, *, beside: bool = True
+) -> str:
+    """Return what a judge said of two replies.
+
+    Args:
+        outcome: what it came to.
+        first: what the first reply is called.
+        second: the same of the second.
+        margin: log-odds for the first; None if there are none.
+        beside: whether to name the reply that is not preferred.
+    """
+    if outcome == "tie":
+        return f"finds {first} and {second} equal"
+    if outcome == "abstain":
+        return f"cannot tell {first} from {second}"
+    better, worse = (first, second) if outcome == "first" else (second, first)
+    by = "" if margin is None else f" by {abs(margin):.1f}"
+    return f"prefers {better}{f' to {worse}' if beside else ''}{by}"
+
+
+def describe_verdict(verdict: "Verdict", agents: "Mapping[str, str]") -> str:
+    """Return what a judge said of two replies, whose agents are given by id."""
+    first, second = (agents.get(each, each[:8]) for each in (verdict.first, verdict.second))
+    among = len(agents) > 2
+    return describe_outcome(verdict.outcome, first, second, verdict.margin, beside=among)
+
+
+def describe_json(text: str) -> str:
+    """Return an answer in words if it is JSON, else as it is."""
+    try:
+        found = json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
+    except (ValueError, RecursionError):
+        return text
+    return describe_note(found) if isinstance(found, dict | list) else text
+
+
+def describe_note(note: object) -> str:
+    """Return a note of a custom role in words."""
+    if isinstance(note, dict):
+        return ", ".join(f"{key}: {describe_note(value)}" for key, value in note.items())
+    if isinstance(note, list):
+        return ", ".join(map(describe_note, note))
+    if isinstance(note, bool):
+        return "yes" if note else "no"
+    return "nothing" if note is None else str(note)

@@ -1,0 +1,150 @@
+"""A tree as its page draws it: messages with what is to be said of each, verdicts, calls.
+
+The page's script turns this into text, never into markup; `page.js` knows the kinds of marks.
+"""
+
+from collections.abc import Iterator
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+from aloe.views.marks import fact_text, notes, preference, profile_of, score
+from aloe.views.table import Sums
+from aloe.views.tellings import ANSWERS, REASONS, list_tellings
+from aloe.views.votes import describe_verdict, describe_votes
+from aloe.views.wishes import Wishes
+
+if TYPE_CHECKING:
+    from aloe.schema import AssistantNode, Tree, UserNode
+
+    AnyNode = UserNode | AssistantNode
+
+KINDS = {"abstain": "judge abstains", "fault": "faults", "mind-reading": "mind-reading"}
+"""What the trees can be narrowed down to, and its name for people."""
+
+Mark = list[str]
+"""Kind, words, and why or how."""
+
+STANDINGS = {"★": "preferred", "=": "tie", "?": "judge abstains", " ": ""}
+
+
+def fold_tree(row: Sums, *, unfinished: bool) -> dict[str, Any]:
+    """Return what is shown of a tree before it is opened."""
+    troubles = _troubles(row)
+    said = [f"{row.turns} turns" if row.turns != 1 else "1 turn"]
+    said += [] if row.preferred is None else [f"{row.preferred:.0%} decided"]
+    said += [f"{KINDS[kind]} {count}" for kind, count in troubles.items() if count]
+    return {
+        "id": row.tree.id,
+        "profile": shorten(profile_of(row.tree.persona), 160, placeholder="…"),
+        "note": " · ".join(said),
+        "unfinished": unfinished,
+    }
+
+
+def tree_data(
+    row: Sums, wishes: Wishes, calls: dict[str, Any] | None, *, unfinished: bool
+) -> dict[str, Any]:
+    """Return everything else.
+
+    Args:
+        row: the tree with its sums.
+        wishes: what a program could check in it.
+        calls: see `aloe.views.report_calls.TreeCalls.data`; None: not in this page.
+        unfinished: whether it is not whole.
+    """
+    tree = row.tree
+    kinds = [kind for kind, count in _troubles(row).items() if count]
+    return {
+        "id": tree.id,
+        "about": list(_about(tree)),
+        "nodes": [_message(tree, node, wishes) for node in tree.nodes],
+        "kinds": kinds + (["unfinished"] if unfinished else []),
+        "calls": calls,
+    }
+
+
+def _about(tree: "Tree") -> Iterator[tuple[str, str]]:
+    """Yield who the user is and how the tree was grown, as pairs of name and text."""
+    persona, models = tree.persona, dict[str, list[str]]()
+    for agent, model in tree.models.items():
+        models.setdefault(model, []).append(agent)
+    yield "Life", persona.profile or profile_of(persona)
+    yield "Personality", persona.personality
+    yield "Mood", tree.mood or ""
+    yield "Tells", tree.disclosure or ""
+    yield "Models", "; ".join(f"{', '.join(names)}: {name}" for name, names in models.items())
+
+
+def _troubles(row: Sums) -> dict[str, int]:
+    return dict(zip(KINDS, (row.count("abstain"), row.faults, row.minds), strict=True))
+
+
+def _message(tree: "Tree", node: "AnyNode", wishes: Wishes) -> dict[str, Any]:
+    known = {
+        "id": node.id,
+        "parent": node.parent,
+        "role": node.role,
+        "agent": node.agent,
+        "turn": node.turn,
+        "text": node.content,
+        "marks": [*_marks(tree, node, wishes), *_common_marks(node)],
+    }
+    if node.role == "user":
+        verdicts = [
+            [describe_verdict(tree, each), list(describe_votes(tree, each))]
+            for each in tree.verdicts_on(node.id)
+        ]
+        return {**known, "verdicts": verdicts}
+    found = score(tree, node)
+    return {
+        **known,
+        "standing": STANDINGS[preference(tree, node)],
+        "score": found.text if found else "",
+        "continued": bool(tree.children(node.id)),
+    }
+
+
+def _common_marks(node: "AnyNode") -> Iterator[Mark]:
+    for fault in node.faults:
+        yield ["fault", fault.replace("_", " "), ""]
+    for name, value in notes(node).items():
+        yield ["note", f"{name}: {value}", ""]
+
+
+def _marks(tree: "Tree", node: "AnyNode", wishes: Wishes) -> Iterator[Mark]:
+    if node.role == "user":
+        yield from describe_user(tree, node, wishes)
+        if node.repaired:
+            again = ", ".join(fault.replace("_", " ") for fault in node.repaired)
+            yield ["note", "written again", again]
+        return
+    yield from wish_marks(wishes, node.id)
+    for fact in node.mind_reading:
+        yield ["early", fact_text(tree, fact), "used before it was told"]
+    if node.hint:
+        yield ["note", f"hint: {node.hint}", ""]
+
+
+def wish_marks(wishes: Wishes, reply: str) -> Iterator[Mark]:
+    """Yield which wishes a reply keeps, in the user's words; those not told yet are counted."""
+    checked = wishes.checked.get(reply, ())
+    for wish in checked:
+        if wish.told:
+            yield ["kept" if wish.kept else "broken", wish.words, ""]
+    if untold := [wish.kept for wish in checked if not wish.told]:
+        number = f"{len(untold)} wish{'' if len(untold) == 1 else 'es'}"
+        yield ["untold", f"{number} not told yet, {sum(untold)} kept", ""]
+
+
+def describe_user(tree: "Tree", user: "UserNode", wishes: Wishes) -> Iterator[Mark]:
+    """Yield what a message told and why, and what a question that got nothing came to."""
+    why = {each.about: REASONS[each.why] for each in list_tellings(tree, user)}
+    for each in user.revealed:
+        reason = why.pop(each.fact, "") if each.fact else ""
+        odd = each.kind if each.kind in ("contradicted", "invented") else ""
+        yield ["fault" if odd else "told", each.quote, odd or reason]
+    for about, reason in why.items():
+        yield ["told", wishes.words.get(about) or fact_text(tree, about), reason]
+    for asked, text in ANSWERS.items():
+        if asked == user.asked:
+            yield ["note", text, ""]

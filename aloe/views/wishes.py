@@ -1,0 +1,34 @@
+"""What a page says of wishes that a program can check; `aloe.memory.wish_checks` finds it out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aloe.schema import Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedWish:
+    """A wish beside a reply."""
+
+    words: str
+    """As the user says it."""
+    kept: bool
+    told: bool
+    """Whether the user had said it by then: what breaks another is bad luck."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """The wishes in one tree."""
+
+    words: Mapping[str, str] = field(default_factory=dict)
+    """How the user says each, by dimension."""
+    checked: Mapping[str, Sequence[CheckedWish]] = field(default_factory=dict)
+    """By id of the reply."""
+
+
+def check_nothing(_tree: "Tree") -> Wishes:
+    """Return what there is to say where no program can check."""
+    return Wishes()

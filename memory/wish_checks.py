@@ -1,0 +1,56 @@
+"""The wishes of a tree's user in the user's own words, and which of them each reply keeps."""
+
+from collections.abc import Callable, Mapping
+
+from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.phrases import find_stated
+from aloe.memory.verifiable.scoring import check_wishes
+from aloe.schema import Persona, Tree
+from aloe.views.wishes import CheckedWish, Wishes
+
+
+def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None) -> Wishes:
+    """Return what each reply of a tree keeps; nothing for personas without checkable wishes.
+
+    Args:
+        tree: any tree.
+        persona_at: who the user is at a turn, from 1; None: who they are in the tree.
+    """
+    if not tree.persona.preferences:
+        return Wishes()
+    words: dict[str, Mapping[str, str]] = {}
+    told, checked = dict[str, dict[str, str]](), {}
+    for node in tree.nodes:  # parents stand before their children
+        before = told.get(node.parent or "", {})
+        if node.role == "user":
+            told[node.id] = before | find_stated(node.content)
+            continue
+        told[node.id] = before
+        persona = persona_at(node.turn) if persona_at else tree.persona
+        wanted = persona.preferences
+        if persona.id not in words:
+            words[persona.id] = find_words(persona)
+        own, silent = words[persona.id], not node.content.strip()
+        checked[node.id] = [
+            CheckedWish(
+                words=own[name],
+                kept=kept and not silent,
+                told=before.get(name) == wanted[name],
+            )
+            for name, kept in check_wishes(wanted, node.content).items()
+        ]
+    every = {name: said for own in words.values() for name, said in own.items()}
+    return Wishes(words=every, checked=checked)
+
+
+def find_words(persona: Persona) -> Mapping[str, str]:
+    """Return how a persona states each of its wishes, by dimension."""
+    own = {
+        (name, value): fact.text
+        for fact in persona.facts
+        for name, value in find_stated(fact.text).items()
+    }
+    return {
+        name: own.get((name, value), find_wish(name, value).trait)
+        for name, value in persona.preferences.items()
+    }

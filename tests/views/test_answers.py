@@ -1,0 +1,92 @@
+"""What agents answer is said in words, for whoever reads a log."""
+
+import json
+from typing import Any
+
+import pytest
+from sample_tree import CALLS, HINTED, OPENING, PLAIN, TREE, exchange
+from snapshots import drawn
+
+from aloe.calls.recorded_call import RecordedCall
+from aloe.schema import Tree
+from aloe.views.answers import Interpreter, describe_json
+from aloe.views.calls import call_line
+from aloe.views.node import node_view
+from aloe.views.tree import Drawer
+
+SHOWN = f"[A] {HINTED.content}\n\n[B] {PLAIN.content}\n\nWhich one?"
+
+
+def call(role: str, text: str, prompt: str = SHOWN, **logprobs: float) -> RecordedCall:
+    reply = {"text": text, "finish": "stop", "logprobs": logprobs or None}
+    return exchange(role, OPENING.id, ("user", prompt), reply=reply)
+
+
+def written() -> list[RecordedCall]:
+    """Return the calls that wrote both replies."""
+    return [call(node.agent, node.content, "Hi") for node in (HINTED, PLAIN)]
+
+
+@pytest.mark.parametrize(
+    ("answered", "words"),
+    [
+        (call("judge", "A", A=-0.1, B=-2.4), "prefers hinted to plain by 2.3, shown first"),
+        (call("judge2", "b"), "prefers plain to hinted, shown second"),
+        (call("judge", "TIE"), "finds hinted and plain equal"),
+        (call("judge", "B", "elsewise"), "prefers the reply shown second"),
+        (call("judge", "4"), "rates the reply 4 of 5"),
+        (call("judge", '{"better": "A"}'), "better: A"),
+        (call("judge", "Hm, both."), "Hm, both."),
+        (call("inducer", '{"1": "user", "2": "topic"}', "1. I sew.\n2. How?"), "revealed: I sew."),
+        (call("inducer", '{"1. I": "no"}', "1. It rains."), "revealed: nothing"),
+        (call("inducer", "no idea", "1. It rains."), "no idea"),
+        (call("reader", "NO", YES=-3.0, NO=-0.5), "doubts that the user wrote that, by 2.5"),
+        (call("reader", "YES"), "takes the message for the user's"),
+        (call("safety", '{"level": 2, "safe": true}'), "level: 2, safe: yes"),
+        (call("hinted", "Check [it]."), "Check [it]."),
+    ],
+)  # fmt: skip
+def test_an_answer_is_said_in_words(answered: RecordedCall, words: str) -> None:
+    interpreter = Interpreter()
+    for each in written():
+        interpreter.interpret(each)
+    assert interpreter.interpret(answered) == words
+    if "prefers" in words and "shown first" in words:  # the tree knows as much as the log
+        assert Interpreter([TREE]).interpret(answered) == words
+
+
+def test_a_failed_call_says_why() -> None:
+    assert Interpreter().interpret(CALLS[2]) == "HTTP 500"
+
+
+def test_what_is_no_json_stays_as_it_is() -> None:
+    for text in ("{broken", "[1, 2", "42", "[deep" * 3):
+        assert describe_json(text) == text
+    assert describe_json("[" * 50_000) == "[" * 50_000
+
+
+def test_a_line_shows_words_or_the_answer() -> None:
+    said = call("judge", "A", A=-0.1, B=-2.4)
+    assert "prefers hinted" in drawn(call_line(said, Interpreter([TREE]).interpret(said)), 160)
+    assert drawn(call_line(said), 160).rstrip().endswith(" A")
+
+
+def noted() -> Tree:
+    raw: dict[str, Any] = TREE.model_dump()
+    raw["nodes"] = [node.model_copy(update={"notes": {"safety": {"safe": False, "why": [1]}}})
+                    for node in TREE.nodes]  # fmt: skip
+    return Tree.model_validate(raw)
+
+
+def test_a_view_shows_what_was_answered_as_it_came_only_if_asked() -> None:
+    tree, calls = noted(), [call("judge", "A", A=-0.1, B=-2.4), call("inducer", '{"1": "user"}')]
+    words = drawn(node_view(tree, tree.nodes[0], calls), 160)
+    assert "said 'A'" not in words
+    assert '{"' not in words
+    assert "safety    safe: no, why: 1" in words
+    drawing = Drawer(tree=tree, account=None, took={}).drawing()
+    assert "safety: safe: no, why: 1" in drawn(drawing, 160)
+    raw = drawn(node_view(tree, tree.nodes[0], calls, raw=True), 160)
+    assert "said 'A'" in raw
+    assert json.loads(next(line for line in raw.splitlines() if '{"1"' in line)) == {"1": "user"}
+    assert "first token: 'A' -0.10" in raw
