@@ -107,7 +107,7 @@ class BatchResult:
         if self.status is None and _object(self.body).get("code") == "batch_expired":
             raise TransientCallError(f"{self.batch} expired before this call was answered")
         if self.status is None or not 200 <= self.status < 300:
-            raise ServerError(self.status, self.body, {})
+            raise ServerError(self.status or None, self.body, {})
         return message_of(self.body)
 
 

@@ -153,7 +153,12 @@ def test_what_cannot_go_into_a_batch_is_called_directly_and_held_for(
 
 @pytest.mark.parametrize(
     ("answer", "times"),
-    [(failure(500), 1), (failure(429, "slow down"), 3), (Answer(body={"choices": []}), 2)],
+    [
+        (failure(500), 1),
+        (failure(429, "slow down"), 3),
+        (Answer(body={"choices": []}), 2),
+        (Answer(status=0), 1),  # has been seen in the wild
+    ],
 )
 def test_a_request_that_fails_in_passing_goes_into_the_next_batch(
     batches: BatchServer, tmp_path: Path, answer: Answer, times: int
@@ -302,6 +307,27 @@ def test_a_budget_counts_what_waits_in_a_batch(batches: BatchServer, tmp_path: P
     answers = Asking(batches, tmp_path).run(9, budget=BudgetConfig(max_calls=4))
     assert sum(isinstance(each, BudgetError) for each in answers) == 5
     assert batches.sizes == [4]
+
+
+def test_what_waits_is_held_back_while_other_calls_may_lead_to_more(
+    batches: BatchServer, tmp_path: Path
+) -> None:
+    asking = Asking(batches, tmp_path)
+
+    async def ask() -> None:
+        calls = CallLog(batches=open_batches(asking.limits, asking.events))
+        model = asking.model()
+
+        async def one(i: int) -> None:
+            with calls.meanwhile():
+                await asyncio.sleep(0.3 * (i == 5))
+            async with calls.call("user", model, tree=f"tree{i}") as call:
+                await call.ask([("user", f"call {i}")], seed=1)
+
+        await asyncio.gather(*map(one, range(6)))
+
+    asyncio.run(ask())
+    assert batches.sizes == [6]
 
 
 def test_the_same_call_twice_has_two_answers(batches: BatchServer, tmp_path: Path) -> None:
