@@ -25,6 +25,7 @@ either: Elo, The Rating of Chessplayers (1978).
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import exp, inf, log
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -33,6 +34,7 @@ from aloe.agents.answer import Answer, Words, ask_for_word
 from aloe.agents.prompt import Prompt, chosen
 from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
+from aloe.calls.together import ask_each
 from aloe.config import MIN_MASS, Criterion
 from aloe.models.open import Model, Reply
 from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derive_seed
@@ -129,12 +131,12 @@ class PreferenceJudge:
         """
         if asked.settled:
             return asked.verdict(asked.settled)
-        # One after the other: the second finds their common opening in the server's cache.
-        votes = [
-            await self._vote(question, asked, order)
+        asks = [
+            partial(self._vote, question, asked, order)
             for question in self.questions
             for order in ORDERS
         ]
+        votes = await ask_each(asks, at_once=self.calls.batches is not None)
         weights = {question.criterion: question.weight for question in self.questions}
         outcome, margin = decide(tuple(votes), self.min_margin, weights)
         return asked.verdict(outcome, tuple(votes), margin=margin)

@@ -11,12 +11,14 @@ A passport belongs to one judge: it is refused if models, prompts, criteria or t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from aloe.agents.custom_judge import CustomJudge
 from aloe.agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
 from aloe.agents.registry import find_judge, judges_in_use
 from aloe.agents.rules import RuleJudge
 from aloe.calls.log import CallLog
+from aloe.calls.together import ask_each
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.models.model_string import ModelString
@@ -30,6 +32,8 @@ class Panel:
     """Lets several judges vote."""
 
     members: tuple[Judge, ...]
+    at_once: bool = False
+    """Whether they are asked at once."""
 
     async def compare(self, asked: Comparison) -> Verdict:
         """Return the majority's verdict with everybody's votes.
@@ -37,7 +41,8 @@ class Panel:
         Raises:
             CallError: a member's call failed.
         """
-        verdicts = [await member.compare(asked) for member in self.members]
+        asks = [partial(member.compare, asked) for member in self.members]
+        verdicts = await ask_each(asks, at_once=self.at_once)
         votes = tuple(vote for verdict in verdicts for vote in verdict.votes)
         return asked.verdict(majority((verdict.outcome, 1.0) for verdict in verdicts), votes)
 
@@ -100,7 +105,8 @@ def _models(config: Config, models: Mapping[str, Model], calls: CallLog) -> Judg
         )
         for name in config.models.judges()
     )
-    return Panel(members=members) if len(members) > 1 else members[0]
+    at_once = calls.batches is not None
+    return Panel(members=members, at_once=at_once) if len(members) > 1 else members[0]
 
 
 def identity(config: Config) -> JudgeIdentity:

@@ -13,8 +13,10 @@ unnoticed, because the comparison that would close the circle is the one that is
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import combinations
 
+from aloe.calls.together import ask_each
 from aloe.config import Schedule
 from aloe.ranking import Beaten, beaten
 from aloe.schema import AssistantNode, Verdict
@@ -24,7 +26,11 @@ Pair = tuple[AssistantNode, AssistantNode]
 
 
 async def compare_all(
-    candidates: Sequence[AssistantNode], compare: Compare, schedule: Schedule
+    candidates: Sequence[AssistantNode],
+    compare: Compare,
+    schedule: Schedule,
+    *,
+    at_once: bool = False,
 ) -> list[Verdict]:
     """Compare candidates until they are ranked as far as the judge can tell.
 
@@ -32,12 +38,14 @@ async def compare_all(
         candidates: the replies to one message.
         compare: asks the judge about two of them.
         schedule: `round_robin` or `tournament`.
+        at_once: whether comparisons that do not depend on each other are made at once.
 
     Raises:
         CallError: a call of the judge failed.
     """
     if schedule == "round_robin":
-        return [await compare(*pair) for pair in combinations(candidates, 2)]
+        asks = [partial(compare, *pair) for pair in combinations(candidates, 2)]
+        return await ask_each(asks, at_once=at_once)
     verdicts: list[Verdict] = []
     for count in range(2, len(candidates) + 1):
         while pair := _most_telling(candidates[:count], verdicts):

@@ -38,6 +38,10 @@ COMMANDS = {
         "aloe.graphs.commands.simulate:simulate",
         "Simulate conversation trees between persona users and assistants.",
     ),
+    "batches": Command(
+        "aloe.graphs.commands.batches:batches",
+        "Show the batches that a run waits for, or cancel them at the server.",
+    ),
     "chat": Command(
         "aloe.graphs.commands.chat:chat",
         "Talk to a model, or to two side by side, and say which reply is better.",

@@ -79,6 +79,10 @@ MaxTokens = Annotated[
     ),
 ]
 
+Batch = Annotated[
+    bool,
+    typer.Option("--batch", help="Make calls in batches: half the price, up to 24 h for each."),
+]
 Disclosure = Annotated[
     str | None,
     typer.Option(

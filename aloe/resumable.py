@@ -18,6 +18,8 @@ from aloe.loop import TerminatedError
 def resumable(folder: Path | None = None) -> Iterator[None]:
     """Say how to go on if the user or the system stops what is done meanwhile; end the command.
 
+    Batches that a server works on are left to it, and named.
+
     Args:
         folder: where what is finished is kept, if that is to be said.
     """
@@ -27,6 +29,11 @@ def resumable(folder: Path | None = None) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         where = f" in {folder}" if folder else ""
         say(f"stopped; run the same command again to resume{where}")
+        if folder and (left := _left_at_servers(folder)):
+            say(
+                f"{', '.join(left)} at the server: the same command picks up the answers, "
+                f"`aloe batches {folder} --cancel` ends what is not done"
+            )
         code = TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED
         raise typer.Exit(code) from None
     finally:
@@ -47,3 +54,10 @@ def _handle_termination() -> "signal._HANDLER":
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the second one ends it at once
     raise TerminatedError
+
+
+def _left_at_servers(folder: Path) -> list[str]:
+    """Return the batches of a run folder whose answers have not come."""
+    from aloe.calls.batch_ledger import ledgers_in
+
+    return [sent.id or sent.file for each in ledgers_in(folder) for sent in each.awaited()]

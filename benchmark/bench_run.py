@@ -19,6 +19,8 @@ from aloe.benchmark.folder import CONFIG, RESULT, read_bench, write_cases
 from aloe.benchmark.run import BenchProgress, make_checker, run_condition
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.suite_result import compute_suites
+from aloe.calls.batch_request import check_batches
+from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
@@ -70,6 +72,8 @@ class BenchRun:
             BudgetError: the budget is spent; the same.
         """
         check_prices(self.plan.config, (model.name for model in self.every_model))
+        if self.plan.config.limits.batch:
+            check_batches(self.every_model)
         await check_reachable(self.every_model)
         budget = Budget(self.plan.config.budget, Spent.before(past_events(self.plan.out)))
         for condition in self.plan.configs:
@@ -82,7 +86,13 @@ class BenchRun:
         with folder.writing(config), appending(folder.events) as events:
             if condition == "candidate":
                 write_cases(self.plan.out, self.plan.cases)
-            calls = CallLog(events, prices=config.prices, budget=budget, on_event=progress.on_event)
+            calls = CallLog(
+                events,
+                prices=config.prices,
+                budget=budget,
+                on_event=progress.on_event,
+                batches=open_batches(config.limits, folder.events),
+            )
             with around(condition, progress, calls) as on_change:
                 calls.listen(lambda _: on_change())
                 rows = await run_condition(

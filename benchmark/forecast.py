@@ -9,11 +9,13 @@ missed, and finding it takes more users, not more seeds.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from aloe.benchmark.clusters import LEAST_CLUSTERS
 from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.statistics import minimum_detectable_difference
 from aloe.benchmark.suite_result import SuiteResult
+from aloe.calls.batch_rounds import BatchOffer, is_batchable, offer_batches
 from aloe.config import PAID, Condition, Config, ModelConfig
 from aloe.models.model_string import ModelString
 
@@ -42,6 +44,12 @@ class BenchForecast:
     output_tokens: int
     cost: float | None
     """US dollars; None if a price is not known."""
+    batched: float | None
+    """The same where calls go in batches."""
+    rounds: int
+    """Batches that have to follow each other then."""
+    batch: BatchOffer
+    """Whether calls go in batches, or could."""
     detectable: dict[str, float]
     """By suite: the smallest true gain that is found with a probability of 80%; not there where
     fewer than six profiles and personalities let none be significant."""
@@ -89,6 +97,11 @@ def forecast(
         input_tokens=sum(n for (*_, kind), n in needs.items() if kind == "input"),
         output_tokens=sum(n for (*_, kind), n in needs.items() if kind == "output"),
         cost=_cost(config, needs),
+        batched=_cost(config, needs, batch=True),
+        rounds=sum(_rounds(config, dialogues) for dialogues in planned.values() if dialogues),
+        batch=offer_batches(
+            config, [config.benchmark.candidate, config.models.user, *judges.values()]
+        ),
         detectable={
             suite: _detectable(each, clusters[suite], (earlier or {}).get(suite))
             for suite, each in suites.items()
@@ -142,7 +155,21 @@ def _judge(planned: PlannedDialogue) -> tuple[int, int, int]:
     )
 
 
-def _cost(config: Config, needs: Mapping[tuple[str, str, str], int]) -> float | None:
+def _rounds(config: Config, planned: Sequence[PlannedDialogue]) -> int:
+    """Return the batches of a condition: user and candidate take turns, then all is judged."""
+    speaks, replies = map(is_batchable, (config.models.user, config.benchmark.candidate))
+    longest = max(
+        turns * replies + (turns - len(each.dialogue.prescribed)) * speaks
+        for each in planned
+        if (turns := each.dialogue.turns)
+    )
+    judged = any(map(is_batchable, config.models.judges().values()))
+    return ceil(len(planned) / config.limits.batch_trees) * (longest + judged)
+
+
+def _cost(
+    config: Config, needs: Mapping[tuple[str, str, str], int], *, batch: bool = False
+) -> float | None:
     total = 0.0
     for (_, model, kind), count in needs.items():
         found = ModelString.parse(model)
@@ -150,7 +177,8 @@ def _cost(config: Config, needs: Mapping[tuple[str, str, str], int]) -> float | 
         if price is None and found.provider in PAID:
             return None
         if price and kind != "calls":
-            total += count * (price.input if kind == "input" else price.output) / 1e6
+            share = price.batch if batch and found.provider == "openai" else 1.0
+            total += share * count * (price.input if kind == "input" else price.output) / 1e6
     return total
 
 

@@ -7,7 +7,8 @@ answer", or kept wishes of 0. And a user whose wishes a program can check is jud
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import get_args
 
 from aloe.agents.candidate import CONDITIONS
@@ -17,6 +18,7 @@ from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.elicitation import follow_dialogue
 from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, used
 from aloe.benchmark.scores import Missing, ReplyScores, Score, Shown
+from aloe.calls.together import ask_each
 from aloe.config import Condition
 from aloe.errors import CallError
 from aloe.graphs.dialogue import PRESCRIBED
@@ -49,10 +51,11 @@ async def judge_dialogue(
         probes=case.probes,
     )
     stated: dict[str, None] = {}
-    for turn in range(1, case.turns + 1):
-        user, reply = tree.nodes[2 * turn - 2 : 2 * turn]
-        assert isinstance(user, UserNode)
-        assert isinstance(reply, AssistantNode)
+    at_once = any(judge.calls.batches for judge in judges)
+    exchanges = list(_exchanges(tree, case.turns))
+    asks = [partial(_scores, planned, tree, *each, judges, at_once=at_once) for each in exchanges]
+    scores = await ask_each(asks, at_once=at_once)
+    for turn, (user, reply) in enumerate(exchanges, 1):
         persona, probe = case.persona_at(turn), case.probes.get(turn)
         stated |= dict.fromkeys(user.stated)
         last = turn == case.turns
@@ -60,7 +63,7 @@ async def judge_dialogue(
             update={
                 "user": user.id,
                 "reply": reply.id,
-                "scores": tuple(await _scores(planned, tree, user, reply, judges)),
+                "scores": tuple(scores[turn - 1]),
                 "words": len(reply.content.split()),
                 "stated": tuple(stated),
                 "used": used(reply.content, persona, tuple(stated)),
@@ -78,6 +81,14 @@ async def judge_dialogue(
         )
         found.append(row)
     return found
+
+
+def _exchanges(tree: Tree, turns: int) -> Iterator[tuple[UserNode, AssistantNode]]:
+    for turn in range(turns):
+        user, reply = tree.nodes[2 * turn : 2 * turn + 2]
+        assert isinstance(user, UserNode)
+        assert isinstance(reply, AssistantNode)
+        yield user, reply
 
 
 def _on_table(user: UserNode) -> float | None:
@@ -130,22 +141,33 @@ async def _scores(
     user: UserNode,
     reply: AssistantNode,
     judges: Sequence[PointwiseJudge],
+    *,
+    at_once: bool,
 ) -> list[Score]:
-    found = []
-    spoiled = tree.spoiled(user.id)
-    for shown, persona in _shown(planned, user.turn):
-        if persona.preferences:
-            found.append(_by_rule(shown, persona, reply.content))
-            continue
-        for judge in judges:
-            if spoiled:
-                score = Score(judge=judge.model.name, shown=shown, value=None, missing="spoiled")
-            elif not reply.content:
-                score = Score(judge=judge.model.name, shown=shown, value=float(LEVELS[0]))
-            else:
-                score = await _rated(shown, persona, tree, user, reply, judge)
-            found.append(score)
-    return found
+    asks = [
+        partial(_score, shown, persona, tree, user, reply, judge)
+        for shown, persona in _shown(planned, user.turn)
+        for judge in ([None] if persona.preferences else judges)
+    ]
+    return await ask_each(asks, at_once=at_once)
+
+
+async def _score(
+    shown: Shown,
+    persona: Persona,
+    tree: Tree,
+    user: UserNode,
+    reply: AssistantNode,
+    judge: PointwiseJudge | None,
+) -> Score:
+    """Return what a judge makes of a reply; None: what the rules do."""
+    if judge is None:
+        return _by_rule(shown, persona, reply.content)
+    if tree.spoiled(user.id):
+        return Score(judge=judge.model.name, shown=shown, value=None, missing="spoiled")
+    if not reply.content:
+        return Score(judge=judge.model.name, shown=shown, value=float(LEVELS[0]))
+    return await _rated(shown, persona, tree, user, reply, judge)
 
 
 def _by_rule(shown: Shown, persona: Persona, text: str) -> Score:

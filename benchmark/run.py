@@ -24,7 +24,7 @@ from aloe.config import Config, ModelConfig
 from aloe.files.journal import cut_torn_line
 from aloe.files.writing import replace_text
 from aloe.graphs.batch import RunProgress, finish_trees
-from aloe.graphs.concurrency import work_through
+from aloe.graphs.concurrency import width_of, work_through
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.cached_embedder import CachedEmbedder
 from aloe.memory.disclosures import DisclosureChecker
@@ -97,7 +97,7 @@ async def run_condition(
         StoreError: the folder cannot be written any more; what is finished is kept.
     """
     wanted = {each.dialogue.id: each for each in planned}
-    condition, width = config.benchmark.condition, config.simulation.concurrency
+    condition, width = config.benchmark.condition, width_of(config)
     context = _context(config, models, calls, checker)
     names = {name: models[name].name for name in ("user", "candidate")}
 

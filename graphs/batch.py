@@ -18,7 +18,7 @@ from aloe.calls.expected import ExpectedCalls
 from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError
-from aloe.graphs.concurrency import work_through
+from aloe.graphs.concurrency import width_of, work_through
 from aloe.graphs.context import FinishedExchange, OnExchange, ignore_exchange
 from aloe.graphs.engine import open_engine
 from aloe.graphs.plan import PlannedTree
@@ -145,7 +145,6 @@ async def grow_all(
         StoreError: the folder cannot be written any more; what is finished is kept.
     """
     by_id = {each.tree: each for each in wanted}
-    width = config.simulation.concurrency
     names = {name: model.name for name, model in models.items()}
 
     def take(exchange: FinishedExchange) -> None:
@@ -155,7 +154,9 @@ async def grow_all(
 
     engine_opened = open_engine(config, models, calls, trees=len(wanted), on_exchange=take)
     async with engine_opened as engine:
-        await finish_trees(by_id, engine.grow, folder, engine, progress, on_change, width=width)
+        await finish_trees(
+            by_id, engine.grow, folder, engine, progress, on_change, width=width_of(config)
+        )
 
 
 class Replayer(Protocol):

@@ -9,9 +9,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from aloe.cancelling import cancelled_together, raise_if_cancelled
+from aloe.config import Config
 from aloe.errors import AloeError
 
 T = TypeVar("T")
+
+
+def width_of(config: Config) -> int:
+    """Return how many trees, or dialogues, are in flight at once."""
+    return config.limits.batch_trees if config.limits.batch else config.simulation.concurrency
 
 
 async def work_through(

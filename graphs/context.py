@@ -97,6 +97,8 @@ class SimulationContext:
     """Which of more than two candidates are compared."""
     disclosure: Disclosing = "schedule"
     """When users tell something."""
+    at_once: bool = False
+    """Whether calls that do not depend on each other are made at once, as in batches."""
     roles: tuple[RoleAgent, ...] = ()
     """Custom roles beside the assistants; see `aloe.agents.roles`."""
 
@@ -183,6 +185,7 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
         config=config.simulation,
         schedule=config.judge.schedule,
         disclosure=config.user.disclosure,
+        at_once=calls.batches is not None,
         roles=tuple(role for role in roles if role.place != "among assistants"),
     )
 

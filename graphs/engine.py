@@ -157,6 +157,8 @@ def _share_limits(models: dict[str, Model], share: float) -> dict[str, Model]:
 def count_workers(config: Config, trees: int, calls: CallLog) -> int:
     """Return how many workers grow `trees` trees: what settings say, or what pays."""
     settings = config.simulation
+    if config.limits.batch:  # calls that wait for each other wait in one process
+        return 1
     in_flight = min(trees, settings.concurrency)
     if settings.workers:
         return max(1, min(settings.workers, in_flight))

@@ -7,14 +7,17 @@ The conversations do not change, so any difference is due to the judge. Trees ar
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from aloe.agents.judge import Comparison, Judge
 from aloe.agents.panel import make_judge
 from aloe.agents.schedule import compare_all
 from aloe.calls.log import CallLog
+from aloe.calls.together import ask_each
 from aloe.config import Config, Schedule
 from aloe.errors import StoreError
 from aloe.graphs.batch import RunProgress, finish_trees
+from aloe.graphs.concurrency import width_of
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
@@ -50,27 +53,39 @@ async def rejudge(
     judge = make_judge(config, models, calls)
     names = {name: model.name for name, model in models.items()}
 
+    make = partial(
+        judge_tree,
+        judge=judge,
+        schedule=config.judge.schedule,
+        at_once=calls.batches is not None,
+    )
+
     async def judged(tree: Tree) -> Tree:
-        return replace_verdicts(tree, await judge_tree(tree, judge, config.judge.schedule), names)
+        return replace_verdicts(tree, await make(tree), names)
 
     by_id = {tree.id: tree for tree in trees}
-    width = config.simulation.concurrency
+    width = width_of(config)
     await finish_trees(by_id, judged, folder, calls, progress, on_change, width=width)
 
 
-async def judge_tree(tree: Tree, judge: Judge, schedule: Schedule) -> list[Verdict]:
+async def judge_tree(
+    tree: Tree, judge: Judge, schedule: Schedule, *, at_once: bool = False
+) -> list[Verdict]:
     """Return the verdicts on all replies in `tree`, as if it had grown under this judge.
+
+    `at_once` asks about all of them together.
 
     Raises:
         ModelError: the judge's model is refused or gone.
         CallError: a call failed for good.
     """
     users = [node for node in tree.nodes if isinstance(node, UserNode)]
-    return [each for user in users for each in await _judge_replies(tree, user, judge, schedule)]
+    asks = [partial(_judge_replies, tree, user, judge, schedule, at_once=at_once) for user in users]
+    return [each for found in await ask_each(asks, at_once=at_once) for each in found]
 
 
 async def _judge_replies(
-    tree: Tree, user: UserNode, judge: Judge, schedule: Schedule
+    tree: Tree, user: UserNode, judge: Judge, schedule: Schedule, *, at_once: bool
 ) -> list[Verdict]:
     *path, _ = tree.path(user.id)
     replies = [node for node in tree.children(user.id) if isinstance(node, AssistantNode)]
@@ -82,7 +97,7 @@ async def _judge_replies(
             )
         )
 
-    return await compare_all(replies, compare, schedule)
+    return await compare_all(replies, compare, schedule, at_once=at_once)
 
 
 def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:

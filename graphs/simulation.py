@@ -13,6 +13,8 @@ from aloe import config as settings
 from aloe.agents.disclosing import check_users
 from aloe.agents.panel import read_own_passport
 from aloe.agents.registry import models_in_use, prompts_of
+from aloe.calls.batch_request import check_batches
+from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget
 from aloe.calls.event import appending
 from aloe.calls.forecast import Forecast, forecast
@@ -95,7 +97,8 @@ class Simulation:
     def open_log(self, events: TextIO) -> CallLog:
         """Return the log of the run's calls, with what is left of its budget."""
         budget = Budget(self.config.budget, self.history.spent)
-        return CallLog(events, prices=self.config.prices, budget=budget)
+        batches = None if self.replayed else open_batches(self.config.limits, self.folder.events)
+        return CallLog(events, prices=self.config.prices, budget=budget, batches=batches)
 
     async def grow(
         self, calls: CallLog, progress: RunProgress, on_change: Callable[[], None] = lambda: None
@@ -179,6 +182,8 @@ def prepare(
     history = History.of(folder.events)
     _check_same_trees(folder, wanted, personas, config, history)
     check_prices(config, (model.name for model in models.values()))
+    if config.limits.batch and not replayed:
+        check_batches(list(models.values()))
     return Simulation(
         config=config,
         folder=folder,

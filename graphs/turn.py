@@ -144,7 +144,7 @@ async def judge(state: TurnState, runtime: Context) -> TurnResult:
             )
         )
 
-    verdicts = await compare_all(candidates, compare, context.schedule)
+    verdicts = await compare_all(candidates, compare, context.schedule, at_once=context.at_once)
     return {"nodes": [state["user"], *candidates], "verdicts": verdicts}
 
 

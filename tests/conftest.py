@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from bags import BAGS
+from batch_server import BatchServer, serving_batches
 from builders import persona_lines
 from command import Ran, RunAloe, StartAloe, find_outputs, when_written
 from hypothesis import settings
@@ -66,6 +67,12 @@ def personas_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def batches() -> Iterator[BatchServer]:
+    with serving_batches() as running:
         yield running
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from builders import assistant, user
 
-from aloe.calls.log import Totals
 from aloe.calls.recorded_call import RecordedCall
+from aloe.calls.totals import Totals
 from aloe.schema import (
     AssistantNode,
     Disclosure,

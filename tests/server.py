@@ -139,12 +139,20 @@ class ChatServer:
 @contextmanager
 def serving() -> Iterator[ChatServer]:
     """Run a server on a free loopback port."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    http.chat = ChatServer(url=f"http://127.0.0.1:{http.server_port}/v1")  # type: ignore[attr-defined]
+    http = ThreadingHTTPServer(("127.0.0.1", 0), ChatHandler)
+    chat = ChatServer(url=f"http://127.0.0.1:{http.server_port}/v1")
+    with serve(http, chat):
+        yield chat
+
+
+@contextmanager
+def serve(http: ThreadingHTTPServer, chat: ChatServer) -> Iterator[None]:
+    """Answer as `chat` says while the block runs."""
+    http.chat = chat  # type: ignore[attr-defined]
     thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield http.chat  # type: ignore[attr-defined]
+        yield
     finally:
         http.shutdown()
         http.server_close()
@@ -155,24 +163,27 @@ ThreadingHTTPServer.daemon_threads = True
 ThreadingHTTPServer.block_on_close = False
 
 
-class _Handler(BaseHTTPRequestHandler):
+class ChatHandler(BaseHTTPRequestHandler):
+    """Answers one connection."""
+
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._send(self._chat.models)
+        self.answer(self._chat.models)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(path=self.path, headers=headers, body=body)
         self._chat.requests.append(request)
-        self._send(self._chat.behave(request))
+        self.answer(self._chat.behave(request))
 
     @property
     def _chat(self) -> ChatServer:
         return self.server.chat  # type: ignore[attr-defined,no-any-return]
 
-    def _send(self, answer: Answer) -> None:
+    def answer(self, answer: Answer) -> None:
+        """Send an answer, as badly as it says."""
         time.sleep(answer.delay)
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         try:

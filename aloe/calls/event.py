@@ -56,6 +56,8 @@ class Event:
     reply: dict[str, Any] | None = None
     """The answer as it came; None if the call failed."""
     error: str | None = None
+    batch: str | None = None
+    """Id of the batch that brought the answer; not in the line if the call was made at once."""
 
 
 class _Reply(TypedDict):
@@ -85,6 +87,7 @@ class _Line(TypedDict):
     arguments: NotRequired[dict[str, Any]]
     reply: _Reply | None
     error: str | None
+    batch: NotRequired[str | None]
 
 
 @cache
@@ -117,7 +120,8 @@ def write_event(file: TextIO, event: Event) -> None:
     """
     then = "finished work is kept: free some space, then run the same command again"
     with explain_failure("the log of calls", then):
-        file.write(json.dumps(vars(event), ensure_ascii=False) + "\n")
+        fields = {k: v for k, v in vars(event).items() if k != "batch" or v}
+        file.write(json.dumps(fields, ensure_ascii=False) + "\n")
         file.flush()
 
 

@@ -6,14 +6,15 @@ otherwise guessed from the lengths that the settings allow; the forecast says wh
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from statistics import fmean
 from typing import Any
 
+from aloe.calls.batch_rounds import BatchOffer, count_rounds, is_batchable, offer_batches
 from aloe.calls.budget import Spent
 from aloe.calls.expected import ExpectedCalls
+from aloe.calls.ranges import dollars, say_count, say_time, span
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
 from aloe.models.model_string import ModelString
 from aloe.schema import Persona
@@ -31,6 +32,8 @@ OVERHEAD, SPEED = 0.3, 50.0
 """Seconds before a model begins, and tokens a second after that, where none were measured."""
 
 
+ROUNDS = "rounds of at most 24 h each, usually minutes to an hour"
+
 Means = tuple[float, float, float]
 """Tokens read, tokens written and seconds of one call."""
 
@@ -47,7 +50,9 @@ class RoleUsage:
     def add_earlier(self, line: Mapping[str, Any]) -> None:
         """Count a call of an earlier part of the run."""
         if line.get("reply"):
-            self.add(1, line["input_tokens"], line["output_tokens"], line["latency"])
+            wrote = line["output_tokens"]
+            seconds = OVERHEAD + wrote / SPEED if line.get("batch") else line["latency"]
+            self.add(1, line["input_tokens"], wrote, seconds)
 
     def add(self, calls: float, read: float, wrote: float, seconds: float) -> None:
         """Count calls that took so much each."""
@@ -67,6 +72,10 @@ class Estimate:
     cost: float | None
     """US dollars; None if a price is not known."""
     seconds: float
+    batched: float | None = None
+    """US dollars where calls go in batches as far as they can; None as for `cost`."""
+    rounds: int = 0
+    """Batches that it then takes one after the other."""
 
     def without(self, calls: int) -> "Estimate":
         """Return what is left when so many of the calls are made."""
@@ -77,6 +86,8 @@ class Estimate:
             output_tokens=round(self.output_tokens * left),
             cost=None if self.cost is None else self.cost * left,
             seconds=self.seconds * left,
+            batched=None if self.batched is None else self.batched * left,
+            rounds=self.rounds,
         )
 
 
@@ -90,6 +101,8 @@ class Forecast:
     """Whether the cost of a call comes from earlier calls of the run."""
     exchanges: float = 1.0
     """Exchanges that a tree still gets, in the middle between least and most."""
+    batch: BatchOffer = "none"
+    """Whether calls go in batches, or could."""
 
     def expected(self, trees: int) -> ExpectedCalls:
         """Return the calls to come, for so many trees: the middle between least and most."""
@@ -112,15 +125,21 @@ class Forecast:
     def line(self) -> str:
         """Return it as a sentence for a person."""
         low, high = self.least, self.most
-        cost = "unknown cost (no price given)"
-        if low.cost is not None and high.cost is not None:
-            cost = _span(low.cost, high.cost, lambda dollars: f"${dollars:,.2f}")
+        cost = dollars(low.cost, high.cost) or "unknown cost (no price given)"
+        time = span(low.seconds, high.seconds, say_time)
+        rounds = f"{span(low.rounds, high.rounds, say_count)} {ROUNDS}"
+        if self.batch == "used":
+            half = dollars(low.batched, high.batched)
+            cost = f"{half} in batches ({cost} without)" if half else cost
+            time = f"{rounds} ({time} without batches)"
         basis = "at the rates of this run so far" if self.measured else "a guess from the settings"
+        if self.batch == "offered" and (half := dollars(low.batched, high.batched)):
+            basis += f"; with --batch {half}, {rounds}"
         return (
-            f"forecast: {_span(low.calls, high.calls, _count)} calls, "
-            f"{_span(low.input_tokens, high.input_tokens, _count)} tokens read, "
-            f"{_span(low.output_tokens, high.output_tokens, _count)} written, {cost}, "
-            f"{_span(low.seconds, high.seconds, _time)} ({basis})"
+            f"forecast: {span(low.calls, high.calls, say_count)} calls, "
+            f"{span(low.input_tokens, high.input_tokens, say_count)} tokens read, "
+            f"{span(low.output_tokens, high.output_tokens, say_count)} written, {cost}, "
+            f"{time} ({basis})"
         )
 
 
@@ -156,6 +175,7 @@ def forecast(
         most=most,
         measured=means.keys() >= config.models.by_role().keys(),
         exchanges=max(sum(low + high for low, high in levels) / 2, 1.0),
+        batch=offer_batches(config, config.models.by_role().values()),
     )
 
 
@@ -207,12 +227,17 @@ def _estimate(
             usage[role].add(single * calls * share, *took)
     by_role = config.models.by_role() | {name: r.model for name, r in config.roles.items()}
     costs = [_cost(by_role[role], used, config.prices) for role, used in usage.items()]
+    batched = [
+        _cost(by_role[role], used, config.prices, batch=True) for role, used in usage.items()
+    ]
     return Estimate(
         calls=round(sum(used.calls for used in usage.values())),
         input_tokens=round(sum(used.input_tokens for used in usage.values())),
         output_tokens=round(sum(used.output_tokens for used in usage.values())),
-        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
+        cost=_total(costs),
         seconds=_seconds(config, trees, usage),
+        batched=_total(batched),
+        rounds=count_rounds(config, trees, len(levels[turns_there:]), at, rollouts=single > 0),
     )
 
 
@@ -268,11 +293,15 @@ def _means(usage: RoleUsage) -> Means:
     return usage.input_tokens / n, usage.output_tokens / n, usage.seconds / n
 
 
-def _cost(model: ModelConfig, usage: RoleUsage, prices: Mapping[str, Price]) -> float | None:
+def _cost(
+    model: ModelConfig, usage: RoleUsage, prices: Mapping[str, Price], *, batch: bool = False
+) -> float | None:
     """Return US dollars; None if the model has to be paid and its price is not known."""
     found = ModelString.parse(model.model)
     if price := prices.get(found.name):
-        return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1e6
+        share = price.batch if batch and is_batchable(model) else 1.0
+        whole = usage.input_tokens * price.input + usage.output_tokens * price.output
+        return share * whole / 1e6
     return None if found.provider in PAID else 0.0
 
 
@@ -290,24 +319,10 @@ def _seconds(config: Config, trees: int, usage: Mapping[str, RoleUsage]) -> floa
     return seconds
 
 
+def _total(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
 def _over(cap: float | None, amount: float) -> bool:
     return cap is not None and amount > cap
-
-
-def _span(low: float, high: float, text: Callable[[float], str]) -> str:
-    first, last = text(low), text(high)
-    return first if first == last else f"{first} to {last}"
-
-
-def _count(number: float) -> str:
-    for size, unit in ((1e9, " billion"), (1e6, " million")):
-        if number >= 10 * size:
-            return f"{number / size:,.0f}{unit}"
-    return f"{number:,.0f}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{ceil(seconds)} s"
-    minutes = ceil(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

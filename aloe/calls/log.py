@@ -17,59 +17,30 @@ turn. `aloe.calls.recorded_call` puts the two together.
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any, TextIO
 
+from aloe.calls.batch_request import takes_batches
+from aloe.calls.batches import Batches
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
 from aloe.calls.refusals import Refusals
 from aloe.calls.sample import vary_seed
+from aloe.calls.totals import Totals
 from aloe.config import PAID, Price
 from aloe.errors import CallError, TransientCallError
 from aloe.models.http_stream import Hear
 from aloe.models.limits import Limiter
 from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
+from aloe.models.parameters import Send
 from aloe.schema import digest
 
 SPELLED = 8192
 """Messages remembered as written; beyond that, some are written to the file twice."""
-
-
-@dataclass(kw_only=True)
-class Totals:
-    """Sums over the calls of this process."""
-
-    calls: int = 0
-    replayed: int = 0
-    """Calls answered from the journal of an earlier, interrupted run; not part of the rest."""
-    errors: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    cost: float = 0.0
-    """US dollars over the calls whose price is known."""
-    unpriced: int = 0
-    """Calls whose price is not known."""
-    estimated: int = 0
-    """Calls whose tokens are made from the text, since their server counts none."""
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Calls by (role, outcome)."""
-
-    def add(self, event: Event) -> None:
-        """Count one call."""
-        self.calls += 1
-        self.errors += event.outcome == "error"
-        self.input_tokens += event.input_tokens
-        self.cached_tokens += event.cached_tokens
-        self.output_tokens += event.output_tokens
-        self.cost += event.cost or 0.0
-        self.unpriced += event.cost is None
-        self.estimated += bool(event.reply and event.reply.get("estimated"))
-        self.outcomes[event.role, event.outcome] += 1
 
 
 class CallLog:
@@ -82,6 +53,7 @@ class CallLog:
         budget: what may be spent; None for no limit.
         patient: whether to go on where no answer of a role can be read, as one does who wants
             to know how many can.
+        batches: where calls wait for each other, to be sent together; None to make each at once.
     """
 
     def __init__(
@@ -92,6 +64,7 @@ class CallLog:
         on_event: Callable[[Event], None] = lambda _: None,
         budget: Budget | None = None,
         patient: bool = False,
+        batches: Batches | None = None,
     ) -> None:
         self.totals = Totals()
         self.budget = budget or Budget()
@@ -101,6 +74,7 @@ class CallLog:
         self.limiters: set[Limiter] = set()
         """Those of the servers that were called."""
         self.refusals = Refusals()
+        self.batches = batches
         self._patient = patient
         self._journal: dict[str, list[dict[str, Any]]] = {}
         self._failed: dict[str, str] = {}
@@ -176,6 +150,14 @@ class CallLog:
         for listener in self._listeners:
             listener(event)
 
+    def batches_for(self, model: Model) -> Batches | None:
+        """Return where the calls of a model wait for each other; None if they are made at once."""
+        return self.batches if self.batches and takes_batches(model) else None
+
+    def meanwhile(self) -> AbstractContextManager[None]:
+        """Return what stands around a call that no batch carries."""
+        return self.batches.meanwhile() if self.batches else nullcontext()
+
     def _spell(self, event: Event, messages: Sequence[Message]) -> None:
         """Name the messages in `event`, and spell out those that are new to the tree."""
         if len(self._spelled) > SPELLED:
@@ -194,7 +176,8 @@ class CallLog:
             cached = price.input if price.cached is None else price.cached
             read = event.input_tokens - event.cached_tokens
             wrote = event.output_tokens * price.output
-            return (read * price.input + event.cached_tokens * cached + wrote) / 1e6
+            whole = (read * price.input + event.cached_tokens * cached + wrote) / 1e6
+            return whole * price.batch if event.batch else whole
         return None if model.provider in PAID else 0.0
 
 
@@ -254,39 +237,36 @@ class Call:
         if (known := self._log.recall(event.key)) is not None:
             self._log.refusals.answered(event)
             return known
-        self._log.limiters.add(limiter)
+        batches = self._log.batches_for(self._model)
+        if not batches:
+            self._log.limiters.add(limiter)
         self._messages, event.arguments = messages, self._model.arguments(**wishes)
         begun = time.monotonic()
         failures, own_failures = 0, 0
         while True:
             try:
-                return await self._attempt(hear)
+                return await (self._attempt_in(batches) if batches else self._attempt(hear))
             except TransientCallError as error:
                 failures += 1
-                own_failures += error.cause in ("slow", "fault", "garbled")
-                waited = time.monotonic() - begun
+                own_failures += bool(batches) or error.cause in ("slow", "fault", "garbled")
+                waited = 0.0 if batches else time.monotonic() - begun  # batches take what they take
                 if own_failures >= limiter.config.tries or waited > limiter.config.patience:
                     raise await self._log.refusals.refused(event, error) from None
                 self._next(error)
-                if error.cause != "down" and not error.retry_after:  # for those we queue
+                if not batches and error.cause != "down" and not error.retry_after:  # else we queue
                     await asyncio.sleep(limiter.backoff(failures))
             except CallError as error:
                 raise await self._log.refusals.refused(event, error) from None
 
     async def _attempt(self, hear: Hear | None) -> Reply:
         """Ask the model once, when its server and the budget allow it."""
-        event, model, limiter = self.event, self._model, self._model.limiter
+        model, limiter = self._model, self._model.limiter
         visit = await limiter.enter()
-        clock = None
         try:
-            await self._log.budget.admit()
-            self._made = True
-            event.started, clock = time.time(), time.perf_counter()
-            with self._log.refusals.asking(event):
-                reply = await model.ask(self._messages, event.arguments, hear)
-                self._log.refusals.answered(event)
+            with self._log.meanwhile():
+                reply = await self._make(hear)
         except TransientCallError as error:
-            limiter.failed(visit, error, event.key)
+            limiter.failed(visit, error, self.event.key)
             raise
         except CallError:
             limiter.answered(visit, None, model.config.timeout)
@@ -294,10 +274,25 @@ class Call:
         except BaseException:
             limiter.left(visit)
             raise
-        finally:
-            if clock is not None:
-                event.latency = round(time.perf_counter() - clock, 4)
         limiter.answered(visit, reply.input_tokens + reply.output_tokens, model.config.timeout)
+        return reply
+
+    async def _attempt_in(self, batches: Batches) -> Reply:
+        """Ask the model once, together with others."""
+        return await self._make(None, partial(batches.send, self._model, self.event))
+
+    async def _make(self, hear: Hear | None, send: Send | None = None) -> Reply:
+        """Make the call, if the budget allows it, and enter what came."""
+        event = self.event
+        await self._log.budget.admit()
+        self._made = True
+        event.started, clock = time.time(), time.perf_counter()
+        try:
+            with self._log.refusals.asking(event):
+                reply = await self._model.ask(self._messages, event.arguments, hear, send)
+                self._log.refusals.answered(event)
+        finally:
+            event.latency = round(time.perf_counter() - clock, 4)
         event.input_tokens = reply.input_tokens
         event.cached_tokens = reply.cached_tokens
         event.output_tokens = reply.output_tokens
@@ -306,7 +301,7 @@ class Call:
 
     def _next(self, error: TransientCallError | CallError | None = None) -> None:
         """Write down an attempt that another one follows."""
-        fresh = replace(self.event, prompt=[], texts={}, reply=None, outcome="ok")
+        fresh = replace(self.event, prompt=[], texts={}, reply=None, outcome="ok", batch=None)
         self.close(error)
         self.event = fresh
 

@@ -66,6 +66,16 @@ class Config(Settings):
                 raise ValueError(f"a role cannot be called '{name}': another agent is")
         return self
 
+    @model_validator(mode="after")
+    def _batches_gather_in_one_process(self) -> Self:
+        workers, engine = self.simulation.workers, self.simulation.engine
+        if self.limits.batch and ((workers or 1) > 1 or engine != "local"):
+            raise ValueError(
+                "limits.batch (--batch) gathers all calls in one process; leave out "
+                "simulation.workers and simulation.engine"
+            )
+        return self
+
     def with_model(
         self, model: "str | BaseChatModel | Script | None", base_url: str | None
     ) -> Self:

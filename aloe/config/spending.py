@@ -12,6 +12,8 @@ class Price(Settings):
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
     """For input tokens from the server's prefix cache; None: the same as `input`."""
+    batch: float = Field(default=0.5, ge=0)
+    """Share of the price that a call in a batch costs (`limits.batch`)."""
 
 
 class BudgetConfig(Settings):

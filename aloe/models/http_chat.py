@@ -9,7 +9,9 @@ else stays with ChatOpenAI, and the same tests hold for both.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -36,6 +38,8 @@ RATES = "x-ratelimit-limit-requests"
 
 CONNECT_TIMEOUT = 8.0
 """Seconds after which nobody is there: a handshake takes no longer, however busy the server."""
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 MAX_REPLY_BYTES = 4_000_000
 """Default of `max_reply_bytes`."""
@@ -126,20 +130,40 @@ class HttpChat(BaseChatModel):
             UnreadableError: the answer is too long or not JSON.
             aiohttp.ClientError, TimeoutError: there was no answer, or only a part of one.
         """
-        session = await _session(self.base_url, self.api_key.get_secret_value())
-        base, _, query = self.base_url.partition("?")
-        url = base.rstrip("/") + path + (f"?{query}" if query else "")
         data = None if body is None else json.dumps(body).encode()
-        timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT)
         most = self.max_reply_bytes
         plain = {} if hear is None else {"Accept-Encoding": "identity"}
-        given: dict[str, Any] = {"data": data, "timeout": timeout, "headers": plain}
-        async with await _sent(session, method, url, **given) as response:
+        async with self.connect(method, path, data, plain) as response:
             if hear and is_stream(response.status, response.headers):
                 whole = await read_stream(response.content.iter_any(), most, hear)
                 return whole, response.headers
             came = await read_bounded(response.content.iter_any(), most)
         return read_answer(response.status, response.headers, came, most), response.headers
+
+    @asynccontextmanager
+    async def connect(
+        self, method: str, path: str, data: Any = None, headers: Mapping[str, str] = EMPTY
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request, and yield its answer to be read.
+
+        Args:
+            method: of HTTP.
+            path: below the base URL, with a query of its own if there is one.
+            data: what is sent: JSON, or what `headers` say.
+            headers: beside those of every request.
+
+        Raises:
+            aiohttp.ClientError, TimeoutError: there was no answer, or only a part of one.
+        """
+        session = await _session(self.base_url, self.api_key.get_secret_value())
+        base, _, query = self.base_url.partition("?")
+        before, _, own = path.partition("?")
+        asked = "&".join(filter(None, (query, own)))
+        url = base.rstrip("/") + before + (f"?{asked}" if asked else "")
+        timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT)
+        given: dict[str, Any] = {"data": data, "timeout": timeout, "headers": headers}
+        async with await _sent(session, method, url, **given) as response:
+            yield response
 
 
 async def _sent(

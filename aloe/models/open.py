@@ -33,13 +33,14 @@ from aloe.models.key_server import announce_keys
 from aloe.models.limits import Limiter, limiter_of
 from aloe.models.logprobs import first_word
 from aloe.models.markup import message_in
-from aloe.models.parameters import Parameters, Sent, parameters_of
+from aloe.models.parameters import Parameters, Send, Sent, parameters_of
 from aloe.models.providers import PROVIDERS, base_url_of, is_openai, parse_model
 from aloe.models.reply import Reply as Reply
+from aloe.models.reply import writable
 from aloe.models.thoughts import thoughts_apart
 from aloe.models.usage import count_usage
 from aloe.schema import digest
-from aloe.secrets import hide, redact
+from aloe.secrets import redact
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and text, as LangChain and every chat API take them."""
@@ -132,7 +133,11 @@ class Model:
         return wanted and self.openai_compatible and "logprobs" not in self.parameters.left_out
 
     async def ask(
-        self, messages: Sequence[Message], arguments: dict[str, Any], hear: Hear | None = None
+        self,
+        messages: Sequence[Message],
+        arguments: dict[str, Any],
+        hear: Hear | None = None,
+        send: Send | None = None,
     ) -> Reply:
         """Call the model once.
 
@@ -141,6 +146,7 @@ class Model:
             arguments: as `arguments` makes them.
             hear: told what the message says so far, where the model can be listened to; None
                 asks for the whole reply at once.
+            send: what carries the request in place of the chat model; None for none.
 
         Raises:
             ModelError: the model or the key is refused; every other call would fail as well.
@@ -151,7 +157,7 @@ class Model:
         while True:
             sent = self._sent(messages, wished)
             try:
-                answer = await answer_within(self.config.timeout, self._answer, sent, hear)
+                answer = await (send(sent) if send else self._answer_in_time(sent, hear))
                 if headers := answer.response_metadata.get("headers"):
                     self.limiter.heard(headers)
                 reply = _reply(answer, sent.messages, self.key)
@@ -178,13 +184,16 @@ class Model:
             fields[name] = fields.pop("max_tokens")
         return self.parameters.shaped(messages, fields, system=self.config.system == "system")
 
+    async def _answer_in_time(self, sent: Sent, hear: Hear | None) -> AIMessage:
+        return await answer_within(self.config.timeout, self._answer, sent, hear)
+
     async def _answer(self, sent: Sent, hear: Hear | None) -> AIMessage:
         """Take the shortest way to the model that passes by nobody who listens."""
         from aloe.models.http_chat import HttpChat
 
         def hear_message(text: str) -> None:
             if hear:
-                hear(message_in(_writable(text, self.key)))
+                hear(message_in(writable(text, self.key)))
 
         streams = hear is not None and ("stream" in sent.fields or not self.openai_compatible)
         if isinstance(self.chat, HttpChat) and (streams or not _listened_to()):
@@ -233,20 +242,12 @@ def _reply(answer: AIMessage, messages: Sequence[tuple[str, str]], key: str | No
     apart = thoughts_apart(answer.additional_kwargs, answer.content)
     usage = count_usage(answer.usage_metadata, messages, apart + text)
     return Reply(
-        text=_writable(text, key),
+        text=writable(text, key),
         finish=fold_finish(metadata, text),
         logprobs=first_word(metadata.get("logprobs")),
-        reasoning=_writable(apart, key),
+        reasoning=writable(apart, key),
         **vars(usage),
     )
-
-
-def _writable(text: str, key: str | None) -> str:
-    """Return a text that any file takes, and that gives away no key."""
-    if key:  # a server that echoes what it was sent
-        text = hide(text, key)
-    # Half a surrogate pair, which JSON can carry, could not be written to any file.
-    return text.encode("utf-8", "replace").decode()
 
 
 def open_model(
@@ -310,7 +311,7 @@ async def check_reachable(models: Sequence[Model]) -> None:
 
     announce_keys((each.config, each.chat) for each in models)
     servers = {
-        (url, m.config.api_key_env): (m, url, key) for m in models for url, key in _server(m)
+        (url, m.config.api_key_env): (m, url, key) for m in models for url, key in server_of(m)
     }
     for model, url, key in servers.values():
         chat = HttpChat(model_name="", base_url=url, api_key=key, timeout=REACH_TIMEOUT)
@@ -334,7 +335,7 @@ def _nobody(model: Model, url: str, error: Exception) -> ModelError:
     return ModelError(f"{model.name}: nothing answers at {redact(url)}; {cure}")
 
 
-def _server(model: Model) -> Iterator[tuple[str, SecretStr]]:
+def server_of(model: Model) -> Iterator[tuple[str, SecretStr]]:
     """Yield URL and key of the OpenAI-compatible server behind `model`, if there is one."""
     url = _url(model)
     chat = model.chat

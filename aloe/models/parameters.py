@@ -11,10 +11,12 @@ one is tried. What was learnt about a model is reported once and kept as long as
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from weakref import WeakValueDictionary
+
+from langchain_core.messages import AIMessage
 
 from aloe.models.rejections import SPELLINGS, Rejection, canonical, means, rejection_of
 
@@ -107,6 +109,10 @@ class Sent:
     """Parameters beside the messages."""
     version: int
     """State of the parameters that it was made with."""
+
+
+Send = Callable[[Sent], Awaitable[AIMessage]]
+"""Carries a request to its model, and brings the answer."""
 
 
 @dataclass(kw_only=True, eq=False)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aloe.finish import Finish
 from aloe.models.markup import message_in
 from aloe.models.thoughts import joined_thoughts
+from aloe.secrets import hide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,3 +66,11 @@ class Reply:
         """Whether thoughts left too little room for the message."""
         cut = self.finish == "length" and bool(self.reasoning_tokens or self.thoughts)
         return cut or self.only_reasoned
+
+
+def writable(text: str, key: str | None) -> str:
+    """Return a text that any file takes, and that gives away no key."""
+    if key:  # a server that echoes what it was sent
+        text = hide(text, key)
+    # Half a surrogate pair, which JSON can carry, could not be written to any file.
+    return text.encode("utf-8", "replace").decode()

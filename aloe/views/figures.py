@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aloe.calls.budget import Budget
-    from aloe.calls.log import CallLog, Totals
+    from aloe.calls.log import CallLog
+    from aloe.calls.totals import Totals
 
 WINDOW = 20.0
 """Seconds over which a rate is taken while a run goes on."""
@@ -97,9 +98,17 @@ def spending(calls: "CallLog", pace: Throughput) -> dict[str, str]:
         lines["budget"] = caps
     if not pace.ended and (held := "; ".join(in_force(calls.limiters))):
         lines["limits"] = held
+    if calls.batches and (awaited := "; ".join(calls.batches.lines())):
+        lines["waiting"] = awaited
     if troubles := ", ".join(_troubles(t)):
         lines["trouble"] = troubles
     return lines
+
+
+def waiting(calls: "CallLog") -> str:
+    """Return the batches that are waited for, to be read on from a line; empty without any."""
+    lines = calls.batches.lines() if calls.batches else []
+    return f"; waiting for {'; '.join(lines)}" if lines else ""
 
 
 def _caps(budget: "Budget") -> Iterator[str]:

@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from aloe.console import Display
-from aloe.views.figures import Throughput, duration, spending
+from aloe.views.figures import Throughput, duration, spending, waiting
 from aloe.views.folding import Table, grid
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ def forecast_view(ahead: "BenchForecast", warnings: Sequence[str]) -> Renderable
         "tokens": f"about {ahead.input_tokens:,} read, {ahead.output_tokens:,} written; "
         f"cost {cost}",
     }
+    if ahead.batch != "none":
+        how = "in batches" if ahead.batch == "used" else "with --batch"
+        half = "" if ahead.batched is None else f"about ${ahead.batched:.2f}, "
+        lines[how] = f"{half}{ahead.rounds} rounds of at most 24 h each, usually minutes to an hour"
     for suite, clusters in ahead.clusters.items():
         lines[suite] = (
             f"a gain of {ahead.detectable[suite]:.2f} can be detected ({clusters} clusters, 80% "
@@ -63,6 +67,8 @@ class BenchDisplay(Display):
         self._progress = progress
         self._calls = calls
         self._pace = Throughput(calls.totals)
+        if calls.batches:
+            calls.batches.on_change = self.update
 
     def line(self) -> str:
         """Return the state in one line."""
@@ -71,6 +77,7 @@ class BenchDisplay(Display):
             f"bench {self._name}: {self._held}/{p.dialogues.wanted} dialogues held, "
             f"{p.judged} judged, {self._calls_so_far()}, {p.missing} ratings missing"
             + (f", {text}" if (text := self._to_go()) else "")
+            + waiting(self._calls)
         )
 
     def panel(self) -> RenderableType:
@@ -100,5 +107,7 @@ class BenchDisplay(Display):
 
     def _to_go(self) -> str:
         """Say how long the rest takes at the pace of the calls so far; empty if not known."""
+        if self._calls.batches:  # come when they come
+            return ""
         left = self._pace.to_go(self._calls.totals.calls, self._ahead)
         return f"about {duration(left)} to go" if left else ""

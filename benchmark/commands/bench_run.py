@@ -9,7 +9,17 @@ from rich.console import Group, RenderableType
 
 from aloe.console import finish, say, say_written, show, stderr, stdout
 from aloe.errors import EXIT_CODE, BudgetError, ConfigError
-from aloe.options import ConfigFile, Disclosure, Json, MaxCalls, MaxCost, MaxTokens, Quiet, Seed
+from aloe.options import (
+    Batch,
+    ConfigFile,
+    Disclosure,
+    Json,
+    MaxCalls,
+    MaxCost,
+    MaxTokens,
+    Quiet,
+    Seed,
+)
 from aloe.resumable import resumable
 
 if TYPE_CHECKING:
@@ -51,7 +61,7 @@ Controls = Annotated[
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Dialogues per case [3].")]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", min=1, help="Most cases, spread over the suite."),
+    typer.Option("--limit", min=1, help="At most this many cases, spread over the suite."),
 ]
 Prior = Annotated[
     Path | None,
@@ -79,6 +89,7 @@ def run(
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     concurrency: Concurrency = None,
+    batch: Batch = False,
     config: ConfigFile = None,
     seed: Seed = None,
     as_json: Json = False,
@@ -103,6 +114,7 @@ def run(
         "benchmark.limit": limit,
         "user.disclosure": disclosure,
         "simulation.concurrency": concurrency,
+        "limits.batch": batch or None,
         "budget.max_cost": max_cost,
         "budget.max_calls": max_calls,
         "budget.max_tokens": max_tokens,

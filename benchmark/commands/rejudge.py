@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
-from aloe.options import BaseUrl, ConfigFile, Json, Quiet
+from aloe.options import BaseUrl, Batch, ConfigFile, Json, Quiet
 from aloe.resumable import resumable
 from aloe.views.folding import Table
 
@@ -38,6 +38,7 @@ def rejudge(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Trees in flight at once.")
     ] = None,
+    batch: Batch = False,
     config: ConfigFile = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -56,7 +57,7 @@ def rejudge(
         raise ConfigError("--out must be another folder: the old verdicts are kept")
     if judge is None and config is None:
         raise ConfigError("name the new judge: --judge STR, or --config FILE.toml")
-    resolved = _settings(run, config, judge, base_url, concurrency)
+    resolved = _settings(run, config, judge, base_url, concurrency, batch=batch)
     trees, folder = list(read_trees(run)), RunFolder(out)
     folder.check(resolved)
     check_same(trees, folder)
@@ -75,6 +76,7 @@ def _rejudge(
     """Judge the trees that `folder` does not hold yet."""
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import judges_in_use
+    from aloe.calls.batch_request import check_batches
     from aloe.calls.event import appending
     from aloe.files.writing import replace_text
     from aloe.loop import make_runner
@@ -84,6 +86,8 @@ def _rejudge(
     passport = read_own_passport(config)
     judges = judges_in_use(config)
     models = {name: open_model(each, config.limits) for name, each in judges.items()}
+    if config.limits.batch:
+        check_batches(list(models.values()))
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
@@ -120,6 +124,8 @@ def _settings(
     judge: str | None,
     base_url: str | None,
     concurrency: int | None,
+    *,
+    batch: bool,
 ) -> "Config":
     """Return the settings of `run` with the judge of `config` or, before it, of the flags."""
     from aloe import config as settings
@@ -133,6 +139,9 @@ def _settings(
         "models": {"judge": new.models.judge, "panel": new.models.panel},
         "simulation.concurrency": concurrency or old.simulation.concurrency,
     }
+    if batch:
+        local = {"workers": None, "engine": "local", "ray_address": None}
+        changes |= {"limits.batch": True, "simulation": local}
     merged = old.updated(changes, source=config or stored)
     return merged.with_judge(judge, base_url)
 
@@ -141,13 +150,17 @@ class _Rejudging:
     """One run in this process: its call log, its progress, its display."""
 
     def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
+        from aloe.calls.batches import open_batches
         from aloe.calls.log import CallLog
         from aloe.graphs.batch import RunProgress
 
         self.config = config
         self.progress = RunProgress(wanted=trees)
         self.calls = CallLog(
-            events, prices=config.prices, on_event=lambda event: self.display.follow(event)
+            events,
+            prices=config.prices,
+            on_event=lambda event: self.display.follow(event),
+            batches=open_batches(config.limits, Path(events.name)),
         )
         self.display = RunDisplay(self.progress, self.calls, quiet=quiet, name="rejudge")
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
 from aloe.graphs.commands.newest_exchange import NewestExchange
-from aloe.views.figures import Throughput, duration, spending
+from aloe.views.figures import Throughput, duration, spending, waiting
 from aloe.views.folding import Table, grid
 from aloe.views.tellings import REASONS
 
@@ -53,6 +53,8 @@ class RunDisplay(Display):
         self._calls = calls
         self._pace = Throughput(calls.totals)
         progress.on_exchange = self.newest.finish
+        if calls.batches:
+            calls.batches.on_change = self.update
 
     def follow(self, event: "Event") -> None:
         """Take notice of a finished call."""
@@ -72,6 +74,8 @@ class RunDisplay(Display):
     def to_go(self) -> float | None:
         """Return the seconds that the rest will take at the pace so far; None if unknown."""
         p = self._progress
+        if self._calls.batches:  # come when they come
+            return None
         if p.expected:
             return p.expected.to_go(self._pace.seconds) if p.running else None
         return self._pace.to_go(p.finished + len(p.failures), p.wanted - p.finished_before)
@@ -88,6 +92,7 @@ class RunDisplay(Display):
             f"{so_far.ledger.kinds['revealed']} revealed"
             + (f"; {len(p.failures)} set aside" if p.failures else "")
             + (f", about {duration(to_go)} to go" if to_go else "")
+            + waiting(self._calls)
         )
 
     def _calls_so_far(self) -> str:

@@ -11,6 +11,7 @@ from aloe.errors import BUDGET_SPENT, BudgetError, ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import (
     BaseUrl,
+    Batch,
     ConfigFile,
     Disclosure,
     Json,
@@ -83,6 +84,7 @@ class SimulateOptions:
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", help="Trees in flight at once.")
     ] = None
+    batch: Batch = False
     disclosure: Disclosure = None
     workers: Annotated[
         int | None,
@@ -184,6 +186,7 @@ class SimulateOptions:
             **self._rollouts(),
             "user.disclosure": self.disclosure,
             "simulation.concurrency": self.concurrency,
+            "limits.batch": self.batch or None,
             # What is replayed is asked of nobody, so there is nothing to spread.
             "simulation.workers": 1 if self.replay else self.workers,
             "simulation.engine": "local" if self.replay else self.engine,

@@ -90,6 +90,39 @@ def test_money_comes_from_the_price_table() -> None:
     assert forecast(config(turns=2), PERSONAS, 4).least.cost == 0.0
 
 
+PRICED = {"prices": {"m": Price(input=1e3, output=1e4)}}
+
+
+def test_batches_cost_half_and_take_a_round_for_each_call_that_waits_for_another() -> None:
+    direct = forecast(hosted(**PRICED), PERSONAS, 4)
+    batched = forecast(hosted(**PRICED, limits={"batch": True}), PERSONAS, 4)
+    assert batched.least.batched == pytest.approx(batched.least.cost / 2)  # type: ignore[operator]
+    assert batched.least.rounds == 2 * 4  # two turns: user, inducer, assistants, judge
+    whole, half = f"${direct.least.cost:,.2f}", f"${batched.least.batched:,.2f}"
+    rounds = "8 rounds of at most 24 h each, usually minutes to an hour"
+    assert f"{half} in batches ({whole} without), {rounds} (" in batched.line()
+    assert f"; with --batch {half}, {rounds})" in direct.line()
+
+
+@pytest.mark.parametrize(
+    ("changes", "rounds"),
+    [
+        ({"limits.batch_trees": 3}, 16),
+        ({"judge.use": "my:judge"}, 6),
+        ({"models.user.model": "scripted:a:b"}, 6),
+        ({"models.user.model": "openai:m@http://h/v1"}, 8),
+    ],
+)
+def test_only_what_goes_in_batches_takes_rounds(changes: dict[str, Any], rounds: int) -> None:
+    own = hosted(**PRICED, limits={"batch": True}).updated(changes, source="test")
+    assert forecast(own, PERSONAS, 4).least.rounds == rounds
+
+
+def test_batches_are_offered_where_they_are_known_to_be() -> None:
+    assert "--batch" not in forecast(config("openai:m@http://h/v1"), PERSONAS, 4).line()
+    assert "--batch" not in forecast(config(), PERSONAS, 4).line()
+
+
 def test_calls_of_the_run_say_what_a_call_takes() -> None:
     roles = ("user", "inducer", "a0", "a1", "judge")
     measured = {

@@ -1,0 +1,64 @@
+"""Which models' calls can go into a batch, and what they look like there."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aloe.errors import ConfigError
+from aloe.models.batch_api import ENDPOINT
+from aloe.models.model_string import ModelString
+from aloe.models.open import Model, server_of
+from aloe.models.parameters import Sent
+
+CARRIED = frozenset({"extra_body", "model_kwargs"})
+"""Options of a model that are fields of its requests."""
+
+AROUND = 128
+"""Bytes that a line has beside the body of its request, at most."""
+
+
+def takes_batches(model: Model) -> bool:
+    """Whether a model is at a server of its own, which may have a batch API.
+
+    Raises:
+        ConfigError: it is, but an option of it cannot go into a batch.
+    """
+    if not model.name.startswith("openai:") or next(server_of(model), None) is None:
+        return False
+    if odd := sorted(model.config.options.keys() - CARRIED):
+        raise ConfigError(
+            f"{model.name}: the option {odd[0]} cannot go into a batch; give it as a field of the "
+            "request in options.extra_body, or leave out --batch"
+        )
+    return True
+
+
+def check_batches(models: Sequence[Model]) -> None:
+    """Make sure that batches can be asked for.
+
+    Raises:
+        ConfigError: no model has a server that might take them, or an option stands in the way.
+    """
+    if not [model for model in models if takes_batches(model)]:
+        raise ConfigError(
+            "--batch needs a model at a server with OpenAI's batch API, such as openai:gpt-4o-mini;"
+            " leave it out for the models of this run"
+        )
+
+
+def request_body(model: Model, sent: Sent) -> dict[str, Any]:
+    """Return a request as a batch carries it."""
+    options = model.config.options
+    return {
+        "model": ModelString.parse(model.name).name,
+        "messages": [{"role": role, "content": text} for role, text in sent.messages],
+        **options.get("model_kwargs", {}),
+        **sent.fields,
+        **options.get("extra_body", {}),
+    }
+
+
+def request_line(name: str, data: bytes) -> bytes:
+    """Return the line of a batch's file that holds a request."""
+    head = json.dumps({"custom_id": name, "method": "POST", "url": ENDPOINT})[:-1]
+    return head.encode() + b', "body": ' + data + b"}\n"
