@@ -16,6 +16,7 @@ from aloe.config.differences import differences, shaping
 from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import MIN_MASS, Criterion, JudgeConfig, Schedule
 from aloe.config.limits import LimitsConfig
+from aloe.config.local import LocalConfig
 from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
@@ -41,6 +42,7 @@ __all__ = [
     "ExperimentConfig",
     "JudgeConfig",
     "LimitsConfig",
+    "LocalConfig",
     "ModelConfig",
     "ModelsConfig",
     "Mood",
