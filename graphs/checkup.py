@@ -13,7 +13,7 @@ from aloe.cores import count_cores
 from aloe.errors import AloeError
 from aloe.graphs.role_checks import Check, check_roles
 from aloe.memory.embedder import MiniLmEmbedder
-from aloe.models.kernels import unused_features
+from aloe.models.kernels import find_kernels, unused_features
 from aloe.models.local import embedded_server
 from aloe.models.open import Model, check_reachable, closed_model, open_model
 from aloe.models.providers import parse_model
@@ -111,10 +111,12 @@ def _reach(model: Model, settings: Config, loop: asyncio.Runner) -> str:
 
 def _describe_server(name: str, settings: Config) -> str:
     """Return what serves an open `local:` model, with which kernels, and what they leave unused."""
-    server = embedded_server(name, settings.local)
-    unused = ", ".join(unused_features(server.kernels))
+    binary = embedded_server(name, settings.local).binary
+    kernels = find_kernels(binary)
+    unused = ", ".join(unused_features(kernels))
     advice = f"; this processor also has {unused}: see local.server" if unused else ""
-    return f"served by {server.program}; {server.kernels or 'kernels unknown'}{advice}"
+    program = binary or "llama.cpp in this process"
+    return f"served by {program}; {kernels or 'kernels unknown'}{advice}"
 
 
 def _fail(error: AloeError) -> str:

@@ -30,8 +30,8 @@ def padded_length(size: int) -> int:
     It is at least two blocks: what has a length of one is compiled apart.
     """
     least = 2 * BLOCK
-    doubled = 2 ** ((max(size, least) - 1).bit_length() - 1)  # the power of two below
-    step = max(BLOCK, doubled // _STEPS)
+    below = 1 << ((max(size, least) - 1).bit_length() - 1)  # a power of two
+    step = max(BLOCK, below // _STEPS)
     return max(least, -(-size // step) * step)
 
 
@@ -77,7 +77,7 @@ def make_tiles(end: Tensor, depth: Tensor, reach: int | None) -> Any:
 
 
 def make_rule(end: Tensor, depth: Tensor, reach: int | None) -> Any:
-    """Return who may see whom, as flex attention asks it; the arguments are those of `make_tiles`."""
+    """Return who may see whom, as flex attention asks; for the arguments see `make_tiles`."""
 
     def visible(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         return (key <= query) & (query < end[key])

@@ -116,8 +116,8 @@ def asked_for_scores(model: Any, rows: Tensor, targets: Tensor) -> Iterator[bool
 
     Yields whether the logits of the model's output are these scores, of shape (1, targets).
     """
-    inner = getattr(model, "module", model)  # what is wrapped for several GPUs
-    head = inner.get_output_embeddings() if hasattr(inner, "get_output_embeddings") else None
+    inner: Any = getattr(model, "module", model)  # what is wrapped for several GPUs
+    head: Any = inner.get_output_embeddings() if hasattr(inner, "get_output_embeddings") else None
     able = "_scores_rows" in getattr(head, "__dict__", {})
     if able:
         head._wish = _Wish(rows, targets)

@@ -4,11 +4,13 @@ llama.cpp says it in one line, such as `CPU : AVX2 = 1 | FMA = 1 | CUDA : ARCHS 
 """
 
 import re
-from collections.abc import Iterable
+import subprocess
 from pathlib import Path
 
 _BACKEND = re.compile(r"(\w+) : ((?:\w+ = \w+ \| ?)+)")
-_OFFLOADED = re.compile(r"offloaded \d+/\d+ layers to GPU")
+_DEVICE = re.compile(r"- (?!CPU\b)(\w+) +: (.+?) \(\d+ MiB")
+_PATIENCE = 20
+"""Seconds for a binary that only starts and says what it is."""
 
 _NAMES = {
     "avx512f": "AVX512",
@@ -20,15 +22,34 @@ _NAMES = {
 """What makes llama.cpp faster, as Linux and as llama.cpp call it."""
 
 
-def read_kernels(said: Iterable[str]) -> str:
-    """Return the kernels and the layers on a GPU that llama.cpp speaks of, empty if it does not."""
-    text = "\n".join(said)
+def find_kernels(binary: Path | None) -> str:
+    """Return the kernels of a `llama-server` (None: of the llama.cpp here), empty if unknown.
+
+    A binary says so before it loads a model, at a level of detail that is too much for a run; so it
+    is started once more, with a model that is not there.
+    """
+    if binary is None:
+        import xllamacpp
+
+        return read_kernels(xllamacpp.get_system_info())
+    command = [str(binary), "--model", "/nonexistent", "--verbosity", "4", "--port", "0"]
+    try:
+        ran = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return read_kernels(ran.stdout + ran.stderr)
+
+
+def read_kernels(text: str) -> str:
+    """Return the kernels and the GPUs that llama.cpp speaks of, empty if it does not."""
     backends: dict[str, list[str]] = {}
     for name, features in _BACKEND.findall(text):
         found = dict(each.split(" = ") for each in features.strip(" |").split(" | "))
         backends[name] = [key for key, value in found.items() if value != "0"]
     parts = [f"{name} kernels {', '.join(features)}" for name, features in backends.items()]
-    return "; ".join(parts + _OFFLOADED.findall(text)[-1:])
+    return "; ".join(parts + [f"{name}: {what}" for name, what in _DEVICE.findall(text)])
 
 
 def unused_features(kernels: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:

@@ -20,7 +20,7 @@ import urllib.error
 import urllib.request
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from os import environ
 from pathlib import Path
@@ -79,8 +79,6 @@ class ServerProcess:
     base_url: str
     api_key: str = field(repr=False)
     process: "subprocess.Popen[str]" = field(repr=False)
-    said: Sequence[str] = field(repr=False)
-    """The lines that it wrote while it was loading."""
 
 
 def find_binary(wanted: str | None) -> Path | None:
@@ -126,14 +124,14 @@ def start_process(binary: Path, launch: Launch, patience: float) -> ServerProces
         errors="replace",
         start_new_session=True,  # Ctrl-C is for us, who may want a last answer
     )
-    said: deque[str] = deque(maxlen=400)
+    said: deque[str] = deque(maxlen=_SHOWN)
     listener = threading.Thread(target=_listen, args=(process, said.append), daemon=True)
     listener.start()
-    server = ServerProcess(f"http://127.0.0.1:{port}/v1", key, process, said)
+    server = ServerProcess(f"http://127.0.0.1:{port}/v1", key, process)
     weakref.finalize(server, _end, process, listener)
     if problem := _trouble(server, patience):
         _end(process, listener)
-        last = "\n".join(f"  {line}" for line in list(said)[-_SHOWN:])
+        last = "\n".join(f"  {line}" for line in said)
         raise ModelError(f"local:{launch.name}: {binary} {problem}" + (f"\n{last}" if last else ""))
     return server
 

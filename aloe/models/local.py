@@ -24,7 +24,6 @@ from aloe.errors import ConfigError, ModelError
 from aloe.models.control_tokens import control_pattern
 from aloe.models.gguf_header import read_header
 from aloe.models.hub import fetch_gguf, is_hub_name
-from aloe.models.kernels import read_kernels
 from aloe.models.llama_server import Launch, find_binary, start_process
 from aloe.models.requantize import copy_ending_at, requantize
 
@@ -69,9 +68,8 @@ class EmbeddedServer:
     """What keeps it running; dropping it stops the server."""
     control: re.Pattern[str] = field(repr=False)
     """What matches the model's control tokens."""
-    program: str = "llama.cpp in this process"
-    kernels: str = ""
-    """As `read_kernels` returns them."""
+    binary: Path | None = None
+    """The `llama-server` that it is; None: the llama.cpp in this process."""
 
 
 def weights_path(name: str) -> Path:
@@ -216,8 +214,7 @@ def start_server(
     _bypass_proxy()
     if binary := find_binary(local.server):
         child = start_process(binary, launch, local.load_timeout)
-        kernels = read_kernels(child.said)
-        return EmbeddedServer(child.base_url, child.api_key, child, control, str(binary), kernels)
+        return EmbeddedServer(child.base_url, child.api_key, child, control, binary)
     return _start_here(launch, control)
 
 
@@ -250,13 +247,7 @@ def _start_here(launch: Launch, control: re.Pattern[str]) -> EmbeddedServer:
         server = xllamacpp.Server(params)
     except Exception as error:
         raise _unusable(launch, error) from None
-    return EmbeddedServer(
-        f"{server.listening_address}/v1",
-        key,
-        server,
-        control,
-        kernels=read_kernels([xllamacpp.get_system_info()]),
-    )
+    return EmbeddedServer(f"{server.listening_address}/v1", key, server, control)
 
 
 def _unusable(launch: Launch, error: Exception) -> ModelError:

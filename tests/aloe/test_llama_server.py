@@ -13,15 +13,19 @@ import pytest
 from aloe.config import Config, LocalConfig
 from aloe.errors import ConfigError, ModelError
 from aloe.graphs.checkup import check_everything
-from aloe.models.kernels import read_kernels, unused_features
+from aloe.models.kernels import find_kernels, read_kernels, unused_features
 from aloe.models.llama_server import Launch, ServerProcess, find_binary, start_process
 from aloe.models.local import WEIGHTS, borrow_servers, embedded_server, lent_servers
 
 FAKE = """#!{python} -S
 import http.server, os, sys, time
 flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-print("system_info: n_threads = 1 | CUDA : ARCHS = 900 | CPU : AVX2 = 1 | AVX512 = 0 | FMA = 1 | ")
-print("load_tensors: offloaded 25/25 layers to GPU", flush=True)
+if flags.get("--verbosity") == "4":
+    print("  - CUDA0   : NVIDIA H100 (80000 MiB, 79000 MiB free)")
+    print("  - CPU     : EPYC (1 MiB, 1 MiB free)")
+    print("system_info: n = 1 | CUDA : ARCHS = 900 | CPU : AVX2 = 1 | AVX512 = 0 | FMA = 1 | ")
+print("loading", flags["--model"], flush=True)
+if flags["--model"] == "/nonexistent": sys.exit(1)
 {misdeed}
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -95,10 +99,11 @@ def test_the_key_is_random_and_in_no_command_line(running: ServerProcess) -> Non
     assert running.api_key not in repr(running)
 
 
-def test_its_kernels_are_read_from_what_it_says(running: ServerProcess) -> None:
-    assert read_kernels(running.said) == (
-        "CUDA kernels ARCHS; CPU kernels AVX2, FMA; offloaded 25/25 layers to GPU"
-    )
+def test_a_binary_is_asked_for_its_kernels(tmp_path: Path) -> None:
+    binary = write_fake(tmp_path / "llama-server")
+    assert find_kernels(binary) == ("CUDA kernels ARCHS; CPU kernels AVX2, FMA; CUDA0: NVIDIA H100")
+    assert find_kernels(tmp_path / "none") == ""
+    assert find_kernels(None).startswith("CPU kernels ")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +116,7 @@ def test_its_kernels_are_read_from_what_it_says(running: ServerProcess) -> None:
     ],
 )  # fmt: skip
 def test_other_builds_name_other_kernels(said: str, kernels: str) -> None:
-    assert read_kernels([said]) == kernels
+    assert read_kernels(said) == kernels
 
 
 def test_what_the_processor_has_beyond_the_kernels_is_told(tmp_path: Path) -> None:
@@ -127,7 +132,7 @@ def test_what_the_processor_has_beyond_the_kernels_is_told(tmp_path: Path) -> No
     ("misdeed", "guarded", "words"),
     [
         ("print('invalid argument: --cache-ram'); sys.exit(1)", True,
-         "ended with code 1; it said:\n.*\n.*\n  invalid argument: --cache-ram"),
+         "ended with code 1; it said:\n.*\n  invalid argument: --cache-ram"),
         ("import signal; os.kill(os.getpid(), signal.SIGILL)", True, "built for another processor"),
         ("os.kill(os.getpid(), 9)", True, "was ended by SIGKILL"),
         ("time.sleep(60)", True, r"did not load the model within 0\.7 s \(local\.load_timeout\)"),
