@@ -88,6 +88,8 @@ def score_in_head(model: Any) -> bool:
     Returns:
         Whether it does.
     """
+    if scoring_head(model):
+        return True
     head = model.get_output_embeddings()
     plain = type(head) is torch.nn.Linear and not head.weight.requires_grad
     if plain and _is_last(model, head):
@@ -95,6 +97,13 @@ def score_in_head(model: Any) -> bool:
         head._scores_rows = True
         return True
     return False
+
+
+def scoring_head(model: Any) -> Any:
+    """Return the head of `model` if it scores packed rows, else None."""
+    inner = getattr(model, "module", model)  # what is wrapped for several GPUs
+    head = inner.get_output_embeddings() if hasattr(inner, "get_output_embeddings") else None
+    return head if "_scores_rows" in getattr(head, "__dict__", {}) else None
 
 
 def _is_last(model: Any, head: Any) -> bool:
@@ -105,6 +114,8 @@ def _is_last(model: Any, head: Any) -> bool:
         with torch.no_grad():
             ids = torch.arange(4, device=head.weight.device)[None] % len(head.weight)
             logits = model(input_ids=ids, use_cache=False).logits
+    except Exception:  # a model that cannot be asked is told when its scores are compared
+        return False
     finally:
         hook.remove()
     return len(said) == 1 and torch.equal(said[0].float(), logits.float())
@@ -116,13 +127,11 @@ def asked_for_scores(model: Any, rows: Tensor, targets: Tensor) -> Iterator[bool
 
     Yields whether the logits of the model's output are these scores, of shape (1, targets).
     """
-    inner: Any = getattr(model, "module", model)  # what is wrapped for several GPUs
-    head: Any = inner.get_output_embeddings() if hasattr(inner, "get_output_embeddings") else None
-    able = "_scores_rows" in getattr(head, "__dict__", {})
-    if able:
+    head = scoring_head(model)
+    if head is not None:
         head._wish = _Wish(rows, targets)
     try:
-        yield able
+        yield head is not None
     finally:
-        if able:
+        if head is not None:
             del head._wish
