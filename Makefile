@@ -94,6 +94,11 @@ clean:
 bench-training: $(VENV)/.tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.performance.training
 
+# On a GPU, after replacing the environment's CPU build of torch with one for CUDA.
+.PHONY: bench-training-gpu
+bench-training-gpu: $(VENV)/.tests
+	$(BIN)/python -m tests.performance.training_gpu --device cuda --out runs/bench-training-gpu.jsonl --write
+
 .PHONY: bench-personas
 bench-personas: $(VENV)/.program
 	$(BIN)/python -m tests.performance.personas

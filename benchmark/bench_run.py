@@ -155,7 +155,7 @@ def open_run(plan: BenchPlan) -> BenchRun:
     shared = {
         name: closed_model(each, f"no model was opened as {name}: rules play and judge")
         if plan.by_rule
-        else open_model(each, config.limits)
+        else open_model(each, config)
         for name, each in {"user": config.models.user, **config.models.judges()}.items()
     }
     candidates: dict[str, Model] = {}
@@ -163,7 +163,7 @@ def open_run(plan: BenchPlan) -> BenchRun:
     for name, each in plan.configs.items():
         key = each.benchmark.candidate.model_dump_json()
         if key not in candidates:
-            candidates[key] = open_model(each.benchmark.candidate, config.limits)
+            candidates[key] = open_model(each.benchmark.candidate, config)
         models[name] = {**shared, "candidate": candidates[key]}
     return BenchRun(plan=plan, models=models)
 

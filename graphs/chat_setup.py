@@ -94,7 +94,7 @@ def prepare_chat(
     who = config.models.assistants[: 1 + beside]
     wanted: dict[str, ModelConfig] = {each.name: each for each in who}
     wanted |= {"inducer": config.models.inducer} if inducer else {}
-    models = {name: open_model(each, config.limits) for name, each in wanted.items()}
+    models = {name: open_model(each, config) for name, each in wanted.items()}
     check_prices(config, (model.name for model in models.values()))
     return Chat(config=config, folder=folder, persona=persona, models=models, blind=blind)
 

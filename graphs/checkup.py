@@ -13,7 +13,10 @@ from aloe.cores import count_cores
 from aloe.errors import AloeError
 from aloe.graphs.role_checks import Check, check_roles
 from aloe.memory.embedder import MiniLmEmbedder
+from aloe.models.kernels import find_kernels, unused_features
+from aloe.models.local import embedded_server
 from aloe.models.open import Model, check_reachable, closed_model, open_model
+from aloe.models.providers import parse_model
 from aloe.secrets import redact
 
 PATIENCE = 10.0
@@ -69,6 +72,7 @@ def _check_custom_roles(config: Config) -> str:
 def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:
     """Yield what is found of every model in use, and of the call of every role."""
     limits = config.limits.model_copy(update={"tries": 1, "patience": PATIENCE})
+    hurried = config.model_copy(update={"limits": limits})
     try:
         used = {**models_in_use(config), "writer": config.models.writer}
     except AloeError:  # told as a check of its own
@@ -80,8 +84,8 @@ def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:
     with asyncio.Runner() as loop:
         for role, each in used.items():
             try:
-                opened[role] = open_model(each, limits)
-                reach = partial(_reach, opened[role], loop)
+                opened[role] = open_model(each, hurried)
+                reach = partial(_reach, opened[role], hurried, loop)
             except AloeError as error:
                 stand_in = each.model_copy(update={"model": DEFAULT_MODEL})
                 opened[role], reach = closed_model(stand_in, str(error)), partial(_fail, error)
@@ -99,9 +103,20 @@ def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:
             yield Check(f"parameters of {model.name}", True, changes)
 
 
-def _reach(model: Model, loop: asyncio.Runner) -> str:
+def _reach(model: Model, settings: Config, loop: asyncio.Runner) -> str:
     loop.run(check_reachable([model]))
-    return "reachable"
+    found = parse_model(model.config)
+    return _describe_server(found.name, settings) if found.provider == "local" else "reachable"
+
+
+def _describe_server(name: str, settings: Config) -> str:
+    """Return what serves an open `local:` model, with which kernels, and what they leave unused."""
+    binary = embedded_server(name, settings.local).binary
+    kernels = find_kernels(binary)
+    unused = ", ".join(unused_features(kernels))
+    advice = f"; this processor also has {unused}: see local.server" if unused else ""
+    program = binary or "llama.cpp in this process"
+    return f"served by {program}; {kernels or 'kernels unknown'}{advice}"
 
 
 def _fail(error: AloeError) -> str:

@@ -124,8 +124,7 @@ def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
         ModelError: the embedded server cannot be started.
     """
     return {
-        name: open_model(each, config.limits, share=share)
-        for name, each in models_in_use(config).items()
+        name: open_model(each, config, share=share) for name, each in models_in_use(config).items()
     }
 
 

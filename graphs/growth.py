@@ -61,7 +61,7 @@ def open_growth(
     validators = {name: load_plugin("validators", name) for name in config.personas.validators}
     seeds = read_seeds(config.personas.seeds)
     embedder = open_embedder(config.personas.embedder)
-    model = None if compose else open_model(config.models.writer, config.limits)
+    model = None if compose else open_model(config.models.writer, config)
     if model:
         asyncio.run(check_reachable([model]))
     texts = {kind: [seed.text for seed in given] for kind, given in seeds.items()}

@@ -9,7 +9,7 @@ not at all (`aloe.graphs.engine.InProcessConnection`).
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ from aloe.graphs.context import (
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.rollouts import roll_out
 from aloe.graphs.tree import grow_tree
-from aloe.models.local import EmbeddedServer, borrow_servers
+from aloe.models.local import Lent, borrow_servers
 from aloe.models.open import Model
 from aloe.schema import Tree
 from aloe.tracebacks import traceback_of
@@ -61,7 +61,7 @@ class WorkerSetup:
     config: Config
     share: float
     """Part of the limits of a server that it may use."""
-    servers: Mapping[str, EmbeddedServer] = field(default_factory=dict, repr=False)
+    servers: Lent = field(default_factory=dict, repr=False)
     """Embedded servers of the process that started it."""
 
 

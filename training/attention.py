@@ -4,15 +4,15 @@ transformers lets a model take any attention function by name; ours is called `t
 ancestry as one vector (see `aloe.training.packing`). On a CPU it works in blocks of queries and
 reads, for each block, only the keys that some of its queries may see: branches that ended earlier
 are skipped, and so is everything after the block. On a GPU the same rule is the mask of a compiled
-flex attention, which skips whole tiles the same way. `block=None` is the plain dense mask, kept as
-a check on both.
+flex attention, which skips whole tiles the same way (`aloe.training.flex`). `block=None` is the
+plain dense mask, kept as a check on both.
 
 A layer may look back a limited number of tokens, counted along the conversation. Anything else a
 layer asks of its attention (a cap on the scores, sinks) is refused by its keyword.
 """
 
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ import transformers
 from torch.nn.functional import pad
 
 from aloe.errors import ConfigError
+from aloe.training.flex import compiled_flex, make_tiles
 
 Tensor = Any
 
@@ -90,23 +91,10 @@ class Ancestry:
 
     def tiles(self, window: int | None = None) -> Any:
         """Return the same rule for flex attention."""
-        from torch.nn.attention.flex_attention import create_block_mask
-
-        end, depth, reach = self.end, self.depth, self._reach(window)
-        limit = torch.tensor(reach, device=end.device)  # a number would be compiled in, row by row
-
-        def visible(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-            return (key <= query) & (query < end[key])
-
-        def near(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-            return visible(batch, head, query, key) & (depth[query] - depth[key] < limit)
-
-        rule = near if reach < self.longest else visible
+        reach = self._reach(window)
         if ("tiles", reach) not in self._made:
-            size = len(end)
-            self._made["tiles", reach] = create_block_mask(
-                rule, None, None, size, size, device=end.device
-            )
+            limit = reach if reach < self.longest else None
+            self._made["tiles", reach] = make_tiles(self.end, self.depth, limit)
         return self._made["tiles", reach]
 
 
@@ -225,7 +213,7 @@ def tree_attention(
             "on; train with --no-tree-packing"
         )
     if query.device.type == "cuda":
-        flex, tiles = _compiled_flex(), ancestry.tiles(sliding_window)
+        flex, tiles = compiled_flex(), ancestry.tiles(sliding_window)
         mixed = flex(query, key, value, block_mask=tiles, scale=scaling, enable_gqa=True)
     else:
         scale, width = scaling or query.shape[-1] ** -0.5, value.shape[-1]
@@ -234,13 +222,6 @@ def tree_attention(
         blocks = ancestry.blocks(sliding_window)
         mixed = _BlockAttention.apply(query, key, value, blocks, scale)[..., :width]
     return mixed.transpose(1, 2).contiguous(), None
-
-
-@cache
-def _compiled_flex() -> Any:
-    from torch.nn.attention.flex_attention import flex_attention
-
-    return torch.compile(flex_attention)
 
 
 def use_tree_attention(model: Any) -> None:

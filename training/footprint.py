@@ -8,13 +8,34 @@ more of an MLP (see `aloe.training.activations`), and a machine that starts to s
 out-of-memory kill after an hour, costs more than a wrong refusal that says what to change.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from aloe.errors import ConfigError
+from aloe.training.head import ENTRIES, scoring_head
 
 GIB = 2**30
+
+ROW_TOKENS = 2048
+"""Tokens of a row where nothing else is said."""
+STEP_TOKENS = 8192
+"""Tokens of an optimizer step, in rows of whatever size, so that a GPU's memory decides how fast a
+training is and not what is learnt."""
+_SIZES = (8192, 4096, 2048, 1024, 512)
+_SHARE = 0.8
+"""Of the free memory, for rows that nobody chose: kernels and fragments want the rest."""
+
+
+def choose_row_tokens(free: int, needed: Callable[[int], int]) -> int:
+    """Return the largest size of a row whose step fits into memory, the smallest if none does.
+
+    Args:
+        free: bytes beside the weights.
+        needed: bytes that a step takes with rows of so many tokens.
+    """
+    return next((size for size in _SIZES if needed(size) <= _SHARE * free), _SIZES[-1])
 
 
 def estimate_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool) -> int:
@@ -34,14 +55,18 @@ def estimate_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool)
     layer = tokens * (16 * config.hidden_size + 4 * wide) * item
     inputs = tokens * config.hidden_size * item * config.num_hidden_layers
     activations = inputs + layer if checkpointing else layer * config.num_hidden_layers
-    logits = 2 * scored * config.vocab_size * 4
+    table = scored * config.vocab_size
+    if scoring_head(model) is not None:  # only a chunk of it, and two vectors a node
+        table = min(table, ENTRIES) + 2 * scored * config.hidden_size
+    logits = 8 * table
     return int(12 * trained + activations + logits)
 
 
-def measure_free_bytes() -> int:
-    """Return the memory that is free on the GPU, or on the machine if there is none."""
+def measure_free_bytes(model: Any) -> int:
+    """Return the memory that is free on the GPU once `model` is there, or on the machine."""
     if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
+        coming = sum(p.numel() * p.element_size() for p in model.parameters() if not p.is_cuda)
+        return int(torch.cuda.mem_get_info()[0] - coming)
     import psutil
 
     return int(psutil.virtual_memory().available)

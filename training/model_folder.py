@@ -60,6 +60,14 @@ class ModelFolder:
                 )
         return there if there.get("finished") else None
 
+    def begun(self) -> Record:
+        """Return what is known of the training that was begun here, empty if none was.
+
+        Raises:
+            StoreError: its record is broken.
+        """
+        return self._there() if self.file.exists() else {}
+
     def check_finished(self) -> None:
         """Make sure that a training here, if there is any, has come to its end.
 

@@ -54,7 +54,9 @@ class PackedDataset:
         return sum(len(batch["ids"]) for batch in self.batches)
 
 
-def pack_dataset(plan: Plan, data: TrainingData, tokenizer: Any, config: Any) -> PackedDataset:
+def pack_dataset(
+    plan: Plan, data: TrainingData, tokenizer: Any, config: Any, row_tokens: int
+) -> PackedDataset:
     """Encode rows and pack them.
 
     Args:
@@ -62,6 +64,7 @@ def pack_dataset(plan: Plan, data: TrainingData, tokenizer: Any, config: Any) ->
         data: its rows.
         tokenizer: of the model.
         config: of the model; limits the length.
+        row_tokens: tokens of a batch.
 
     Raises:
         InputError: a conversation is longer than the limit, or the template refuses it.
@@ -80,8 +83,8 @@ def pack_dataset(plan: Plan, data: TrainingData, tokenizer: Any, config: Any) ->
         for part in (data.rows, data.held_out)
     )
     return PackedDataset(
-        batches=make_batches(learnt, plan.settings.row_tokens),
-        held_out=make_batches(rest, plan.settings.row_tokens),
+        batches=make_batches(learnt, row_tokens),
+        held_out=make_batches(rest, row_tokens),
         flat_tokens=sum(len(answer.ids) for example in learnt for answer in example.answers),
     )
 

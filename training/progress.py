@@ -25,6 +25,8 @@ class TrainingProgress:
     """Tokens that one pass over the data computes."""
     flat_tokens: int = 0
     """Tokens it would compute with one sequence an answer; 0 if not packed."""
+    row_tokens: int = 0
+    """Tokens of a packed row at most; 0 if not packed."""
     notes: list[str] = field(default_factory=list)
     """What a person should know before the first step, a line each."""
     watch: Watch = lambda _progress: None

@@ -98,7 +98,7 @@ def _open(config: "Config", rows: Sequence[Row]) -> dict[str, "Model"]:
     if config.training.horizon and not all(row["extra"].get("preferences") for row in rows):
         asked["user"] = config.models.user
     share = 1 / int(os.environ.get("WORLD_SIZE", "1"))
-    return {name: open_model(each, config.limits, share=share) for name, each in asked.items()}
+    return {name: open_model(each, config, share=share) for name, each in asked.items()}
 
 
 def _agents(

@@ -130,7 +130,8 @@ def _take_steps(
 
     checkpoint = folder.newest_checkpoint(progress.notes.append)
     if is_main_process():
-        folder.begin(record)
+        rows = {"row_tokens": progress.row_tokens} if progress.row_tokens else {}
+        folder.begin({**record, **rows})
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(StepWatcher(progress))
     with _quiet(), _started(trainer, folder):
@@ -205,6 +206,7 @@ def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:
         "steps": state.global_step,
         "tokens": progress.tokens,
         "flat_tokens": progress.flat_tokens,
+        **({"row_tokens": progress.row_tokens} if progress.row_tokens else {}),
         "first_loss": losses[0],
         **({"reward": reward} if reward else {}),
         **({"held_out_figures": held_out} if held_out else {}),

@@ -3,7 +3,8 @@
 The LM head, the most expensive matrix of a small model, runs only on nodes with a scored token
 below them. log p is computed as logit minus logsumexp: torch's log_softmax in fp32 on a CPU is off
 by about 2e-5 a token for a vocabulary of 50 thousand, which is more than all that packing changes.
-The gradient is written by hand so that one table of logits exists at a time, not three.
+The gradient is written by hand so that one table of logits exists at a time, not three; and none
+does where the head itself answers with scores (`aloe.training.head`).
 """
 
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import torch
 
 from aloe.training.attention import Ancestry
+from aloe.training.flex import pad_row
+from aloe.training.head import asked_for_scores
 from aloe.training.packing import Packed, count_answers
 
 Tensor = Any
@@ -56,14 +59,19 @@ def score(
         asked: what else the model is asked for.
     """
     keep, rows = packed["parents"].unique(return_inverse=True)
-    output = model(
-        input_ids=packed["ids"][None],
-        position_ids=packed["depth"][None],
-        ancestry=Ancestry(packed["end"], packed["depth"], model_dtype(model), block),
-        logits_to_keep=keep,
-        use_cache=False,
-        **asked,
-    )
+    if packed["ids"].is_cuda and not asked:  # padding would count in what else is asked for
+        packed = pad_row(packed)
+    with asked_for_scores(model, rows, packed["targets"]) as scored:
+        output = model(
+            input_ids=packed["ids"][None],
+            position_ids=packed["depth"][None],
+            ancestry=Ancestry(packed["end"], packed["depth"], model_dtype(model), block),
+            logits_to_keep=keep,
+            use_cache=False,
+            **asked,
+        )
+    if scored:
+        return output.logits[0], output
     return LogProbabilities.apply(output.logits[0], rows, packed["targets"]), output
 
 

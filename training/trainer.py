@@ -16,6 +16,7 @@ import transformers
 from aloe.training.activations import keep_less
 from aloe.training.adapters import add_in_place
 from aloe.training.attention import use_tree_attention
+from aloe.training.head import score_in_head
 from aloe.training.packed_dataset import Batch
 from aloe.training.parity import require_same_scores
 from aloe.training.scores import score
@@ -55,6 +56,7 @@ class TreeTrainer(transformers.Trainer):
         self.measured: dict[str, list[float]] = defaultdict(list)
         self._balance = _balance(self.model.config.get_text_config(), self.args)
         with require_same_scores(self.model, [*rows, *held_out], self.accelerator.autocast):
+            score_in_head(self.model)
             use_tree_attention(self.model)
             add_in_place(self.model)
             if not self.args.activation_checkpointing:  # which keeps nothing of a layer anyway

@@ -1,10 +1,15 @@
 """The trainers that compute shared prefixes once: SFT and DPO on packed trees."""
 
+import os
 from typing import Any
+
+import torch
 
 from aloe.training import footprint
 from aloe.training.dataset import TrainingData
 from aloe.training.dpo import TreeDpoTrainer
+from aloe.training.head import score_in_head
+from aloe.training.model_folder import ModelFolder
 from aloe.training.packed_dataset import PackedDataset, pack_dataset
 from aloe.training.plan import Plan
 from aloe.training.progress import TrainingProgress
@@ -29,7 +34,9 @@ def make_tree_trainer(
     """
     start = load_start(plan.start, plan.settings, rows=data.all)
     check_not_random(start.model)
-    packed = pack_dataset(plan, data, start.tokenizer, start.model.config)
+    score_in_head(start.model)  # what a step takes depends on whether that works
+    progress.row_tokens = _choose_row_tokens(plan, start.model, arguments)
+    packed = pack_dataset(plan, data, start.tokenizer, start.model.config, progress.row_tokens)
     progress.tokens, progress.flat_tokens = packed.tokens, packed.flat_tokens
     _check_memory(plan, start.model, packed, checkpointing=arguments.activation_checkpointing)
     given = {"held_out": packed.held_out, "model": start.model, "args": arguments}
@@ -47,6 +54,33 @@ def score_reference(trainer: TreeDpoTrainer, progress: TrainingProgress) -> None
         progress.update(step=done)
 
 
+def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
+    """Return the tokens of a row; where memory chooses them, a step has rows accordingly.
+
+    A training that goes on keeps its rows: its checkpoint says how many of them are done. Several
+    processes need the same rows, and their GPUs may differ, so memory does not choose for these.
+    """
+    settings = plan.settings
+    if settings.row_tokens:
+        return settings.row_tokens
+    alone = torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) == 1
+    if not alone or "gradient_accumulation_steps" in settings.arguments:
+        return footprint.ROW_TOKENS
+
+    def needed(tokens: int) -> int:
+        return footprint.estimate_bytes(
+            model,
+            tokens=tokens,
+            scored=tokens,
+            checkpointing=arguments.activation_checkpointing,
+        )
+
+    kept: int | None = ModelFolder(plan.out).begun().get("row_tokens")
+    chosen = kept or footprint.choose_row_tokens(footprint.measure_free_bytes(model), needed)
+    arguments.gradient_accumulation_steps = footprint.STEP_TOKENS // chosen
+    return chosen
+
+
 def _check_memory(plan: Plan, model: Any, packed: PackedDataset, *, checkpointing: bool) -> None:
     needed = footprint.estimate_bytes(
         model,
@@ -54,5 +88,5 @@ def _check_memory(plan: Plan, model: Any, packed: PackedDataset, *, checkpointin
         scored=max(len(batch["parents"]) for batch in packed.batches),
         checkpointing=checkpointing,
     )
-    free = footprint.measure_free_bytes()
+    free = footprint.measure_free_bytes(model)
     footprint.check_fits(needed, free, lora=plan.settings.lora, checkpointing=checkpointing)

@@ -17,6 +17,7 @@ from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import MIN_MASS, Criterion, JudgeConfig, Schedule
 from aloe.config.limits import LimitsConfig
 from aloe.config.loading import load, read_stored, save
+from aloe.config.local import LocalConfig
 from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
@@ -42,6 +43,7 @@ __all__ = [
     "ExperimentConfig",
     "JudgeConfig",
     "LimitsConfig",
+    "LocalConfig",
     "ModelConfig",
     "ModelsConfig",
     "Mood",

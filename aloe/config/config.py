@@ -11,6 +11,7 @@ from aloe.config.benchmark import BenchmarkConfig
 from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import JudgeConfig
 from aloe.config.limits import LimitsConfig
+from aloe.config.local import LocalConfig
 from aloe.config.models import ROLE_DEFAULTS, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import RoleConfig
@@ -45,6 +46,7 @@ class Config(Settings):
     telemetry: TelemetryConfig = TelemetryConfig()
     benchmark: BenchmarkConfig = BenchmarkConfig()
     limits: LimitsConfig = LimitsConfig()
+    local: LocalConfig = LocalConfig()
     budget: BudgetConfig = BudgetConfig()
     roles: dict[RoleName, RoleConfig] = Field(default_factory=dict)
     """Custom roles by name; those at the same place run in this order."""

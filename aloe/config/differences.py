@@ -19,6 +19,7 @@ FREE_ON_RESUME = (
     "benchmark.",
     "experiment.",
     "limits.",
+    "local.",
     "budget.",
 )
 """Settings that may differ when a run is resumed, because they cannot change any tree."""

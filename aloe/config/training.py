@@ -26,8 +26,9 @@ class TrainingConfig(Settings):
     `all-linear`: all linear layers but the output's."""
     tree_packing: bool = True
     """Whether SFT and DPO compute shared prefixes once; the other methods never do."""
-    row_tokens: int = Field(default=2048, ge=1)
-    """Tokens per packed row, which is one micro-batch; memory grows with it."""
+    row_tokens: int | None = Field(default=None, ge=1)
+    """Tokens per packed row, which is one micro-batch; memory grows with it. None: 2048, and on a
+    single GPU what its free memory takes, with as many rows in a step as make up the same step."""
     max_length: int | None = Field(default=None, ge=2)
     """Longest conversation in tokens; a longer one is an error. None: the model's own limit."""
     thoughts: Literal["masked", "trained"] = "masked"

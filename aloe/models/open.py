@@ -22,7 +22,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
 from aloe.cancelling import answer_within
-from aloe.config import LimitsConfig, ModelConfig
+from aloe.config import Config, ModelConfig
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
@@ -250,23 +250,21 @@ def _reply(answer: AIMessage, messages: Sequence[tuple[str, str]], key: str | No
     )
 
 
-def open_model(
-    config: ModelConfig, limits: LimitsConfig | None = None, *, share: float = 1.0
-) -> Model:
+def open_model(config: ModelConfig, settings: Config | None = None, *, share: float = 1.0) -> Model:
     """Build the model that `config` names.
 
     Args:
         config: settings of the model.
-        limits: how its server is spared; None for the defaults.
-        share: part of those limits that this process may use.
+        settings: how servers are spared and `local:` is served; None for the defaults.
+        share: part of the limits that this process may use.
 
     Raises:
         ConfigError: the string names no provider or class, an argument does not fit, a key is
             missing, or a package is not installed.
         ModelError: the embedded server cannot be started.
     """
-    found = parse_model(config)
-    opened = PROVIDERS[found.provider](config, found.name, found.base_url)
+    found, settings = parse_model(config), settings or Config()
+    opened = PROVIDERS[found.provider](config, found.name, found.base_url, settings.local)
     served = found.provider in ("openai", "local")
     server = base_url_of(opened.chat) if served else str(found)
     return Model(
@@ -274,7 +272,7 @@ def open_model(
         config=config,
         chat=opened.chat,
         openai_compatible=opened.openai_compatible,
-        limiter=limiter_of(server, limits or LimitsConfig(), share),
+        limiter=limiter_of(server, settings.limits, share),
         sampling=opened.sampling,
         parameters=parameters_of(server, str(found)),
     )

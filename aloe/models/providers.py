@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from aloe.config import ModelConfig
+from aloe.config import LocalConfig, ModelConfig
 from aloe.errors import ConfigError
 from aloe.models.instances import find_instance
 from aloe.models.model_string import ModelString
@@ -108,7 +108,7 @@ def reasoning_of(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _openai(config: ModelConfig, name: str, base_url: str | None) -> Opened:
+def _openai(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig) -> Opened:
     """Build ChatOpenAI, or for a server that is asked for nothing special the lean `HttpChat`."""
     key = _api_key(config, base_url)
     reasoning = reasoning_of(config)
@@ -171,12 +171,12 @@ def _api_key(config: ModelConfig, base_url: str | None) -> str:
     )
 
 
-def _local(config: ModelConfig, name: str, _url: str | None) -> Opened:
+def _local(config: ModelConfig, name: str, _url: str | None, local: LocalConfig) -> Opened:
     """Build the embedded chat model; its options are further fields of a request."""
     from aloe.models.embedded_chat import EmbeddedChat
     from aloe.models.local import embedded_server
 
-    server = embedded_server(name)
+    server = embedded_server(name, local)
     options = dict(config.options)
     nested = [options.pop(key, {}) for key in ("model_kwargs", "extra_body")]
     given = {**sampling_of(config), **reasoning_of(config)}
@@ -192,7 +192,7 @@ def _local(config: ModelConfig, name: str, _url: str | None) -> Opened:
     return Opened(chat=chat, openai_compatible=True)
 
 
-def _huggingface(config: ModelConfig, name: str, _url: str | None) -> Opened:
+def _huggingface(config: ModelConfig, name: str, _url: str | None, _: LocalConfig) -> Opened:
     try:
         from aloe.models.huggingface import HuggingFaceChat
     except ModuleNotFoundError as error:
@@ -205,11 +205,11 @@ def _huggingface(config: ModelConfig, name: str, _url: str | None) -> Opened:
     return Opened(chat=chat, openai_compatible=True)
 
 
-def _community(config: ModelConfig, name: str, url: str | None) -> Opened:
-    return _langchain(config, f"langchain_community.chat_models:{name}", url)
+def _community(config: ModelConfig, name: str, url: str | None, local: LocalConfig) -> Opened:
+    return _langchain(config, f"langchain_community.chat_models:{name}", url, local)
 
 
-def _langchain(config: ModelConfig, name: str, base_url: str | None) -> Opened:
+def _langchain(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig) -> Opened:
     """Build any chat class of LangChain's, with what settings say and the class has a field for."""
     kind = chat_class(name)
     wished = {**sampling_of(config), **_reasoning_fields(kind, config)}
@@ -300,7 +300,7 @@ def is_openai(kind: type | Callable[..., BaseChatModel]) -> bool:
     return base is not None and isinstance(kind, type) and issubclass(kind, base)
 
 
-def _instance(config: ModelConfig, _name: str, _url: str | None) -> Opened:
+def _instance(config: ModelConfig, _name: str, _url: str | None, _: LocalConfig) -> Opened:
     from aloe.models.scripted import ScriptedChat
 
     chat = find_instance(config.model)
@@ -308,7 +308,7 @@ def _instance(config: ModelConfig, _name: str, _url: str | None) -> Opened:
     return Opened(chat=chat, openai_compatible=takes_all)
 
 
-def _scripted(_config: ModelConfig, name: str, _url: str | None) -> Opened:
+def _scripted(_config: ModelConfig, name: str, _url: str | None, _: LocalConfig) -> Opened:
     from aloe.models.scripted import ScriptedChat, named_script
 
     return Opened(chat=ScriptedChat(script=named_script(name)), openai_compatible=True)
@@ -323,7 +323,7 @@ def _construct(
         raise ConfigError(f"{redact(config.model)}: {redact(str(error))[:300]}") from None
 
 
-PROVIDERS: dict[str, Callable[[ModelConfig, str, str | None], Opened]] = {
+PROVIDERS: dict[str, Callable[[ModelConfig, str, str | None, LocalConfig], Opened]] = {
     "local": _local,
     "openai": _openai,
     "hf": _huggingface,

@@ -132,7 +132,7 @@ def _ask(
     from aloe.telemetry import trace_calls
 
     judges = judges_in_use(config)
-    models = {name: open_model(each, config.limits) for name, each in judges.items()}
+    models = {name: open_model(each, config) for name, each in judges.items()}
     progress = AuditProgress(wanted=len(pairs))
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:

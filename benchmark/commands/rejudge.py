@@ -85,7 +85,7 @@ def _rejudge(
 
     passport = read_own_passport(config)
     judges = judges_in_use(config)
-    models = {name: open_model(each, config.limits) for name, each in judges.items()}
+    models = {name: open_model(each, config) for name, each in judges.items()}
     if config.limits.batch:
         check_batches(list(models.values()))
     # One loop for both: a client's connections belong to the loop that opened them.

@@ -45,7 +45,7 @@ def open_assistants(config: Config) -> dict[str, Model]:
     reason = "a persona without checkable wishes is among the personas of the experiment"
     asked = {each.name for each in config.models.assistants}
     return {
-        name: open_model(each, config.limits) if name in asked else closed_model(each, reason)
+        name: open_model(each, config) if name in asked else closed_model(each, reason)
         for name, each in config.models.by_role().items()
     }
 

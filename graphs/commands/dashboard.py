@@ -136,8 +136,7 @@ class RunDisplay(Display):
         lines = {
             "trees": f"{p.finished} grown now, {p.finished_before} there before, "
             f"{len(p.failures)} set aside; {p.nodes} nodes",
-            "turns": f"{p.turns} played"
-            + (f", {p.running} trees under way" if p.running else ""),
+            "turns": f"{p.turns} played" + (f", {p.running} trees under way" if p.running else ""),
             "verdicts": _describe_verdicts(p),
             "ledger": _describe_ledger(p.ledger),
             "user": ", ".join(

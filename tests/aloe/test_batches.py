@@ -17,7 +17,7 @@ from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget
 from aloe.calls.event import read_events
 from aloe.calls.log import CallLog
-from aloe.config import BudgetConfig, LimitsConfig, ModelConfig, Price
+from aloe.config import BudgetConfig, Config, LimitsConfig, ModelConfig, Price
 from aloe.errors import AloeError, BudgetError, CallError, ConfigError, ModelError
 from aloe.models.open import Model, open_model
 from aloe.views.figures import waiting
@@ -41,7 +41,9 @@ class Asking:
         self.calls: CallLog
 
     def model(self, **settings: Any) -> Model:
-        return open_model(ModelConfig(model=self.server.model, **settings), self.limits)
+        return open_model(
+            ModelConfig(model=self.server.model, **settings), Config(limits=self.limits)
+        )
 
     def run(
         self, number: int, *models: Model, budget: BudgetConfig | None = None, roles: str = "user"
@@ -135,7 +137,9 @@ def test_a_full_file_goes_out_at_once(
 
 def test_models_have_batches_of_their_own(batches: BatchServer, tmp_path: Path) -> None:
     asking = Asking(batches, tmp_path)
-    other = open_model(ModelConfig(model=f"openai:other@{batches.url}"), asking.limits)
+    other = open_model(
+        ModelConfig(model=f"openai:other@{batches.url}"), Config(limits=asking.limits)
+    )
     assert asking.run(6, asking.model(), other) == expected(6)  # the server checks each file
     assert batches.sizes == [3, 3]
 

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 from server import Answer, ChatServer, Request, completion, failure, streamed
 
 from aloe.calls.log import CallLog
-from aloe.config import LimitsConfig, ModelConfig
+from aloe.config import Config, LimitsConfig, ModelConfig
 from aloe.errors import CallError, TransientCallError
 from aloe.models.http_answer import UnreadableError
 from aloe.models.http_stream import read_stream
@@ -31,7 +31,7 @@ def listen(model: Model) -> tuple[Reply, list[str]]:
 
 def lean(server: ChatServer, **settings: Any) -> Model:
     config = ModelConfig(model=server.model, **settings)
-    return open_model(config, LimitsConfig(tries=1, backoff=0.01))
+    return open_model(config, Config(limits=LimitsConfig(tries=1, backoff=0.01)))
 
 
 def by_sdk(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> Model:

@@ -141,16 +141,6 @@ def test_what_was_packed_can_be_unpacked():
     assert unpack(pack(answers)) == answers
 
 
-@pytest.mark.parametrize("window", [None, 4])
-def test_the_mask_for_flex_attention_is_the_same_rule(window):
-    from torch.nn.attention.flex_attention import create_mask
-
-    packed = pack(flat(SHAPES["three trees in a row"]))
-    rule, size = Ancestry(packed["end"], packed["depth"]).tiles(window).mask_mod, len(packed["end"])
-    found = create_mask(rule, 1, 1, size, size, "cpu")[0, 0]
-    assert torch.equal(found, visible(packed, window))
-
-
 def test_the_handwritten_gradient_is_the_true_one():
     rng = torch.Generator().manual_seed(0)
     table = torch.randn(5, 11, generator=rng, requires_grad=True)

@@ -277,7 +277,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
     assert "--no-tree-packing" in refused(aloe, tmp_path, base, *ignored)
     rare = with_settings('[training.arguments]\nloss_type = "apo_zero"\n')
     assert "sigmoid, hinge, ipo" in refused(aloe, tmp_path, base, *rare)
-    monkeypatch.setattr("aloe.training.footprint.measure_free_bytes", lambda: 1000)
+    monkeypatch.setattr("aloe.training.footprint.measure_free_bytes", lambda _model: 1000)
     assert "a smaller training.row_tokens" in refused(aloe, tmp_path, base, "--from-base")
 
 
