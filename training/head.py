@@ -1,9 +1,9 @@
 """An LM head that answers with log-probabilities, so that no table of all logits ever exists.
 
-The table of a row is nodes by vocabulary, 1 GB and more for a large model. Here the head goes over
-its nodes in chunks, and the gradient is prepared on the way: that of a node's hidden state is the
-sum over its scored tokens of g (W[token] - E), where g comes from the loss and E, the mean of the
-head's rows under the model's own probabilities, does not. So E is computed while the chunk's
+The table of a row is nodes by vocabulary, 1 GB and more where that is large. Here the head goes
+over its nodes in chunks, and the gradient is prepared on the way: that of a node's hidden state is
+the sum over its scored tokens of g (W[token] - E), where g comes from the loss and E, the mean of
+the head's rows under the model's own probabilities, does not. So E is computed while the chunk's
 logits exist, at the cost of what the backward pass would have multiplied, and nothing is computed
 twice.
 
@@ -122,12 +122,17 @@ def _is_last(model: Any, head: Any) -> bool:
 
 
 @contextmanager
-def asked_for_scores(model: Any, rows: Tensor, targets: Tensor) -> Iterator[bool]:
+def asked_for_scores(model: Any, rows: Tensor, targets: Tensor, nodes: int) -> Iterator[bool]:
     """Have the head of `model` answer with ln p of `targets` at `rows` of its nodes, if it can.
+
+    It is left alone where all logits of its nodes are no more than a chunk of them: there is
+    nothing to save then, and on a CPU a step of 992 tokens took 4% longer.
 
     Yields whether the logits of the model's output are these scores, of shape (1, targets).
     """
     head = scoring_head(model)
+    if head is not None and nodes * head.out_features <= ENTRIES:
+        head = None
     if head is not None:
         head._wish = _Wish(rows, targets)
     try:

@@ -61,7 +61,7 @@ def score(
     keep, rows = packed["parents"].unique(return_inverse=True)
     if packed["ids"].is_cuda and not asked:  # padding would count in what else is asked for
         packed = pad_row(packed)
-    with asked_for_scores(model, rows, packed["targets"]) as scored:
+    with asked_for_scores(model, rows, packed["targets"], len(keep)) as scored:
         output = model(
             input_ids=packed["ids"][None],
             position_ids=packed["depth"][None],
