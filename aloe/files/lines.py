@@ -13,10 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aloe.errors import InputError, locate
 
 _GZIP = b"\x1f\x8b"
+
+RATIO = 50
+"""How many times its size a gzipped file may hold: records take 5 to 20, a trap up to 1,000."""
+LITTLE = 64 * 2**20
+"""Bytes that it may hold whatever its size."""
 
 _MARKS = {
     b"\xff\xfe\x00\x00": "utf-32",
@@ -85,8 +91,9 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
     try:
         with path.open("rb") as file:
             if file.peek(2).startswith(_GZIP):
+                size = path.stat().st_size
                 with gzip.GzipFile(fileobj=file) as packed:
-                    yield io.BufferedReader(packed)
+                    yield io.BufferedReader(_Unpacking(path, packed, max(LITTLE, RATIO * size)))
             else:
                 yield file
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -95,6 +102,25 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
         raise InputError(path, "is a folder; name a file") from None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror or error})") from None
+
+
+class _Unpacking(io.RawIOBase):
+    """The bytes of a gzipped file, up to a limit."""
+
+    def __init__(self, path: Path, packed: gzip.GzipFile, limit: int) -> None:
+        self._path, self._packed, self._left = path, packed, limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = self._packed.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise InputError(
+                self._path, f"unpacks to more than {RATIO} times its size; unpack it by hand"
+            )
+        return count
 
 
 def decode_lines(path: Path, file: io.BufferedReader) -> Iterator[tuple[int, str]]:

@@ -311,3 +311,16 @@ def test_another_file_of_ours_is_recognised(
         "export": (tmp_path / file, "--format", "dpo", "--out", tmp_path / "o.jsonl"),
     }
     assert aloe(command, *given[command]).is_one_line_about(file, words)
+
+
+@pytest.mark.parametrize("text", [b'"' + b"a" * 90_000, b"{}\n" * 30_000, b"x,y\n" * 20_000])
+def test_a_small_file_that_unpacks_to_a_giant_is_refused_before_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(text))
+    monkeypatch.setattr("aloe.files.lines.LITTLE", 10_000)
+    with pytest.raises(InputError, match="unpacks to more than 50 times its size"):
+        sum(1 for _ in read_records(path))
+    monkeypatch.undo()
+    assert sum(1 for _ in read_lines(path)) > 0  # below what any file may hold
