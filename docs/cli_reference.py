@@ -14,8 +14,8 @@ TITLE = "Command line"
 START = """# Command line
 
 What `--help` of each command says. Results go to stdout, everything else to stderr; an error is one
-line and exit code 2, a spent budget exit code 3, Ctrl-C exit code 130. Every command takes `--help`
-and `--traceback`, which shows where code of yours failed.
+line and exit code 2, a spent budget exit code 3, Ctrl-C exit code 130, SIGTERM 143. Every command
+takes `--help` and `--traceback`, which shows where code of yours failed.
 """
 SHARED = ("traceback", "help")
 """Parameters that every command has."""
@@ -51,6 +51,7 @@ def write_usage(name: str, params: list[Any]) -> str:
 def write_row(param: Any) -> str:
     """Return a row of the table: the parameter with its value, its default and its help."""
     meaning = " ".join(filter(None, [_unwrap(param.help or ""), _limits(param)]))
+    meaning = meaning.replace("[", "\\[")  # no links: what stands in brackets may be left out
     cells = (f"`{_name(param)}`", _default(param), meaning)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
