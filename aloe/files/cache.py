@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from aloe.errors import AloeError
+
 
 def keep_copy(name: str, make: Callable[[Path], None]) -> Path | None:
     """Return the file or folder of a name, made first if it is not there.
@@ -15,6 +17,9 @@ def keep_copy(name: str, make: Callable[[Path], None]) -> Path | None:
 
     Returns:
         None where nothing can be kept: there is no room, or no home.
+
+    Raises:
+        AloeError: as `make` does.
     """
     copy: Path | None = None
     try:
@@ -25,7 +30,9 @@ def keep_copy(name: str, make: Callable[[Path], None]) -> Path | None:
                 made = Path(scratch) / name
                 make(made)
                 made.replace(copy)
-    except (OSError, RuntimeError):
+    except AloeError:
+        raise
+    except Exception:  # of a full disk every library tells in an error class of its own
         if copy is None or not copy.exists():  # else another process was first
             return None
     return copy

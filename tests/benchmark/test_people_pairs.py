@@ -8,7 +8,7 @@ from command import RunAloe
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.benchmark.people_pairs import count_agreement, holds_choices, pick_people, read_people
 from aloe.errors import InputError
-from aloe.labels import Answer, Label, append_labels, pair_id
+from aloe.labels import SEEN, Answer, Label, append_labels, pair_id
 from aloe.memory.formats.known import import_trees
 from aloe.passport import JudgeIdentity, Passport, read_passport
 from aloe.schema import Tree, Verdict
@@ -89,6 +89,7 @@ def test_several_people_label_the_same_pairs(tmp_path: Path) -> None:
     turned = three[1].model_copy(update={"first": three[1].second, "second": three[1].first})
     label(tmp_path, *three, ann="second")
     label(tmp_path, three[0], turned, ben="first", cy="tie")
+    label(tmp_path, *one, **{SEEN: "second"})  # given beside the judge's marks: not asked
     gold = read_people(tmp_path)
     assert [pair.answers for pair in gold.pairs] == [
         {"ann": "first", "ben": "first", "cy": "second"},

@@ -2,11 +2,13 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from aloe.errors import ConfigError, ModelError
+from aloe.memory import embedder
 from aloe.memory.embedder import MiniLmEmbedder, open_embedder
 
 
@@ -43,6 +45,37 @@ def test_a_vector_does_not_depend_on_its_neighbours(minilm: MiniLmEmbedder) -> N
     together = minilm.embed(texts)
     alone = np.concatenate([minilm.embed([text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_damaged_copy_of_the_network_is_passed_over(
+    minilm: MiniLmEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = minilm.embed(["I keep bees."])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    np.testing.assert_allclose(MiniLmEmbedder().embed(["I keep bees."]), wanted, atol=1e-5)
+    (copy,) = (tmp_path / "aloe").iterdir()
+    weights, network = copy / "weights.bin", copy / embedder.NETWORK
+    whole = weights.read_bytes(), network.read_bytes()
+    for damage in (
+        lambda: weights.write_bytes(whole[0][:1000]),
+        weights.unlink,
+        lambda: network.write_bytes(whole[1][:1000]),
+        network.unlink,
+    ):
+        weights.write_bytes(whole[0])
+        network.write_bytes(whole[1])
+        damage()
+        np.testing.assert_allclose(MiniLmEmbedder().embed(["I keep bees."]), wanted, atol=1e-5)
+
+
+def test_without_room_for_a_copy_the_network_is_read_as_it_is(
+    minilm: MiniLmEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(embedder, "NETWORK", "no/such/folder.onnx")  # onnxruntime cannot write it
+    found = MiniLmEmbedder().embed(["I keep bees."])
+    np.testing.assert_allclose(found, minilm.embed(["I keep bees."]), atol=1e-5)
+    assert not list((tmp_path / "aloe").iterdir())
 
 
 def test_a_long_text_is_cut_not_refused(minilm: MiniLmEmbedder) -> None:
