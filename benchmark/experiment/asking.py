@@ -1,14 +1,17 @@
 """What the experiment on asking does, in order.
 
     people -> trees, siblings continued -> labels by return beside the judge's
-    what the judge puts below no other -> sft            immediate
-    what returns put below no other -> sft -> dpo        sft, dpo
-    shuffled rows by return -> the recipe of the best    shuffled, the control
+    what returns (else the judge) put below no other -> sft -> dpo by return
+    the same conversations, by the judge's label: the recipe of the best      immediate
+    shuffled rows by return: the recipe of the best                           shuffled, the control
     sft, dpo -> validation -> the best -> test, with base, immediate, control and ceiling
 
-`immediate` and `sft` learn from the same conversations of the same trees, those in which returns
-tell some replies apart, and choose among the same replies: all that differs is the label. The
-judge's seldom tells a reply from the same reply with a question, and then one of them is drawn.
+The best model and `immediate` learn from the same conversations of the same trees in the same way:
+all that differs is the label. The judge's seldom tells a reply from the same reply with a question,
+and then one of them is drawn.
+
+Returns exist only for replies that were continued, so alone they say little of late turns, when
+most is known. There the judge's label stands in, for both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, get_args
 
-from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
+from aloe.benchmark.experiment.asked_rows import of_drawn_conversations, of_same_conversations
+from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made
 from aloe.benchmark.experiment.rows import keep_unbeaten, read_rows
 from aloe.benchmark.experiment.steps import Label
 from aloe.config import Disclosing, Phrases
@@ -58,30 +62,40 @@ class AskingExperiment(Experiment):
         made = super().run()
         return MadeByAsking(**vars(made), transfer=tuple(self.measure_transfer()))
 
-    def choices(self, before: Validated) -> Iterable[str]:
-        """Return the models of which the best is chosen: those that learnt from returns."""
-        return [name for name in before.models if name != IMMEDIATE]
-
     def grow_trees(self) -> Path:
         """Return the run folder of the trees with both labels."""
         return self.relabel(super().grow_trees())
 
     def export_best(self) -> Path:
-        """Return the rows of SFT on returns."""
-        return self._rows_by("return")
+        """Return the rows of SFT on returns, and on the judge's labels where there are none."""
+        return self._rows_by("mixed")
 
     def export_all_pairs(self) -> Path:
         """Return the preferences by return."""
         return self._pairs_by("return")
 
-    def train_immediate(self) -> Path:
-        """Return the SFT model of the judge's labels."""
-        return self.fine_tune(IMMEDIATE, self._rows_by("judge"))
-
     def train_candidates(self) -> dict[str, Path]:
-        """Return the models that are compared, by name."""
-        made = self.stages.make_together(self.train_immediate, self.train_sft, self.train_dpo)
-        return dict(zip((IMMEDIATE, "sft", "dpo"), made, strict=True))
+        """Return the models of which the best is chosen, by name."""
+        made = self.stages.make_together(self.train_sft, self.train_dpo)
+        return dict(zip(("sft", "dpo"), made, strict=True))
+
+    def train_references(self, best: str) -> dict[str, Path]:
+        """Return the control, and the recipe of the best on the judge's labels, by name."""
+        return {**super().train_references(best), IMMEDIATE: self.train_immediate(best)}
+
+    def train_immediate(self, best: str) -> Path:
+        """Return what the recipe of the best makes of the judge's labels."""
+        sft = self.fine_tune("immediate-sft", self._rows_by("judge"))
+        if best == "sft":
+            return sft
+        pairs, judged = self.export_pairs(), self._pairs_by("judge")
+        rows = self.change_rows(
+            "judged-pairs",
+            judged,
+            lambda found: of_same_conversations(found, read_rows(pairs)),
+            pairs.parent.name,
+        )
+        return self.train("immediate-dpo", "dpo", rows, sft, self.config.experiment.dpo)
 
     def measure_transfer(self) -> Iterable[Cell]:
         """Yield what models trained on each kind of user gain with each, on validation users."""
@@ -116,14 +130,18 @@ class AskingExperiment(Experiment):
         return name, other.fine_tune(name, other.export_best())
 
     def _rows_by(self, label: Label) -> Path:
-        """Return the rows of SFT by a label, of the conversations that returns decide."""
-        compared, labelled, seed = self._pairs_by("return"), self._pairs_by(label), self.config.seed
+        """Return the rows of SFT by a label; by whichever, they are of the same conversations."""
+        compared, labelled = self._pairs_by("mixed"), self._pairs_by(label)
+        seed, count = self.config.seed, self.config.experiment.sft_rows
         return self.change_rows(
             f"unbeaten-by-{label}",
             compared,
-            lambda found: keep_unbeaten(found, read_rows(labelled), seed),
+            lambda found: keep_unbeaten(
+                of_drawn_conversations(found, count, seed), read_rows(labelled), seed
+            ),
             labelled.parent.name,
             seed,
+            count,
         )
 
     def _pairs_by(self, label: Label) -> Path:

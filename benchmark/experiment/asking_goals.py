@@ -38,7 +38,6 @@ def judge_asking_goals(
     """
     base, tuned, immediate = by_name[BASE], by_name[best], by_name[IMMEDIATE]
     more = compute_differences(immediate.side, tuned.side)
-    by_label = compute_differences(immediate.side, by_name["sft"].side)
     return [
         *_knowing(base, immediate, tuned, more["known"]),
         Goal(
@@ -50,9 +49,9 @@ def judge_asking_goals(
         *_sparing(tuned),
         _transferring(cells, disclosure),
         Goal(
-            name="it is the label: same trees and conversations, known above immediate (sft)",
-            found=format_interval(by_label["known"]),
-            reached=is_above(by_label["known"]),
+            name="it is the label: same trees, conversations and recipe, known above immediate",
+            found=format_interval(more["known"]),
+            reached=is_above(more["known"]),
         ),
     ]
 

@@ -1,10 +1,8 @@
 """Dialogues on a page of results: the best model's beside the base's with the same user."""
 
-from collections.abc import Iterable, Mapping
-
+from aloe.benchmark.dialogue_pair import find_median, measure_changes, rank_changes
 from aloe.benchmark.experiment.pipeline import BASE, Made
 from aloe.benchmark.folder import read_bench
-from aloe.benchmark.scores import ReplyScores
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Tree
 
@@ -12,9 +10,8 @@ from aloe.schema import AssistantNode, Tree
 def show_examples(made: Made) -> str:
     """Return two dialogues of the best model beside the base's with the same user."""
     before, after = (read_bench(made.test[name]) for name in (BASE, made.best))
-    change = _by_dialogue(after.rows(), _by_dialogue(before.rows()))
-    order = sorted(change, key=lambda id_: (change[id_], id_))
-    picked = {"Median": order[(len(order) - 1) // 2], "Worst": order[0]}
+    change = measure_changes(before.rows(), after.rows())
+    picked = {"Median": find_median(change), "Worst": rank_changes(change)[0]}
     trees = [{t.id: t for t in bench.trees()} for bench in (before, after)]
     parts = [
         "## Dialogues\n\nThose whose average AL rose by the median and by the least over the base."
@@ -26,20 +23,6 @@ def show_examples(made: Made) -> str:
         for name, found in zip((BASE, made.best), trees, strict=True):
             parts.append(f"**{name}**\n\n{_dialogue(found[id_])}")
     return "\n\n".join(parts)
-
-
-def _by_dialogue(
-    rows: Iterable[ReplyScores], minus: Mapping[str, float] | None = None
-) -> dict[str, float]:
-    """Return the mean level of each dialogue, less that of another model if it is given."""
-    levels: dict[str, list[float]] = {}
-    for row in rows:
-        values = [score.value for score in row.of("own") if score.value is not None]
-        levels.setdefault(row.dialogue, []).extend(values)
-    means = {id_: sum(each) / len(each) for id_, each in levels.items() if each}
-    if minus is None:
-        return means
-    return {id_: mean - minus[id_] for id_, mean in means.items() if id_ in minus}
 
 
 def _dialogue(tree: Tree) -> str:

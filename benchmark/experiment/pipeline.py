@@ -59,7 +59,7 @@ class Experiment(Steps):
         before = self.validate(self._train_all())
         best = max(self.choices(before), key=lambda name: read_level(before.validation[name]))
         self.stages.log(f"best on validation: {best}")
-        models = {**before.models, CONTROL: self.train_control(best)}
+        models = {**before.models, **self.train_references(best)}
         test = {BASE: partial(self.run_bench, BASE, None, "test", self.base_controls)}
         for name, path in models.items():
             controls = ("ceiling",) if name == best else ()
@@ -72,6 +72,10 @@ class Experiment(Steps):
             validation=before.validation,
             test=dict(zip(test, self.stages.make_together(*test.values()), strict=True)),
         )
+
+    def train_references(self, best: str) -> dict[str, Path]:
+        """Return what the best model is held against, made by its recipe, by name."""
+        return {CONTROL: self.train_control(best)}
 
     def choices(self, before: Validated) -> Iterable[str]:
         """Return the models of which the best is chosen."""

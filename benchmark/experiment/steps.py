@@ -28,7 +28,7 @@ RunCommand = Callable[[Sequence[str]], None]
 """Runs a command of the program with its arguments and raises an `AloeError` if it fails."""
 
 Format = Literal["sft", "dpo"]
-Label = Literal["judge", "return"]
+Label = Literal["judge", "return", "mixed"]
 Method = Literal["sft", "dpo", "grpo"]
 
 
