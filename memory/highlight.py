@@ -14,6 +14,7 @@ from rich.text import Text
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict
 from aloe.views.folding import Pairs, said
+from aloe.views.ticks import draw_ticks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +44,10 @@ class Highlight:
         for reply in self.replies:
             star = "★" if reply.id == self.best else " "
             rows.append((Text(f"{star} {reply.agent}"), said(reply.content)))
-            if ticks := self._ticks(reply):
-                rows.append((Text(), ticks))
+            checked = check_wishes(self.tree.persona.preferences, reply.content)
+            if checked:
+                rows.append((Text(), draw_ticks(checked)))
         return Pairs(rows)
-
-    def _ticks(self, reply: AssistantNode) -> Text:
-        checked = check_wishes(self.tree.persona.preferences, reply.content)
-        ticks = (
-            (f"{'✓' if kept else '✗'} {name}  ", "green" if kept else "red")
-            for name, kept in checked.items()
-        )
-        return Text.assemble(*ticks)
 
     def result(self) -> dict[str, Any]:
         """Return the same for a machine."""

@@ -14,15 +14,15 @@ Returns exist only for replies that were continued, so alone they say little of 
 most is known. There the judge's label stands in, for both.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, get_args
 
-from aloe.benchmark.experiment.asked_rows import of_drawn_conversations, of_same_conversations
 from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made
-from aloe.benchmark.experiment.rows import keep_unbeaten, read_rows
+from aloe.benchmark.experiment.rows import Row, keep_unbeaten, of_first_trees, read_rows
 from aloe.benchmark.experiment.steps import Label
 from aloe.config import Disclosing, Phrases
 
@@ -89,12 +89,12 @@ class AskingExperiment(Experiment):
         if best == "sft":
             return sft
         pairs, judged = self.export_pairs(), self._pairs_by("judge")
-        rows = self.change_rows(
-            "judged-pairs",
-            judged,
-            lambda found: of_same_conversations(found, read_rows(pairs)),
-            pairs.parent.name,
-        )
+
+        def change(rows: list[Row]) -> list[Row]:
+            compared = set(map(_conversation, read_rows(pairs)))
+            return [row for row in rows if _conversation(row) in compared]
+
+        rows = self.change_rows("judged-pairs", judged, change, pairs.parent.name)
         return self.train("immediate-dpo", "dpo", rows, sft, self.config.experiment.dpo)
 
     def measure_transfer(self) -> Iterable[Cell]:
@@ -132,17 +132,18 @@ class AskingExperiment(Experiment):
     def _rows_by(self, label: Label) -> Path:
         """Return the rows of SFT by a label; by whichever, they are of the same conversations."""
         compared, labelled = self._pairs_by("mixed"), self._pairs_by(label)
-        seed, count = self.config.seed, self.config.experiment.sft_rows
-        return self.change_rows(
-            f"unbeaten-by-{label}",
-            compared,
-            lambda found: keep_unbeaten(
-                of_drawn_conversations(found, count, seed), read_rows(labelled), seed
-            ),
-            labelled.parent.name,
-            seed,
-            count,
-        )
+        seed, count = self.config.seed, self.config.experiment.sft_trees
+
+        def change(rows: list[Row]) -> list[Row]:
+            chosen = of_first_trees(rows, count) if count else rows
+            return keep_unbeaten(chosen, read_rows(labelled), seed)
+
+        inputs = (labelled.parent.name, seed, count)
+        return self.change_rows(f"unbeaten-by-{label}", compared, change, *inputs)
 
     def _pairs_by(self, label: Label) -> Path:
         return self.export_rows(self.grow_trees(), "dpo", label)
+
+
+def _conversation(row: Row) -> str:
+    return json.dumps([row["tree"], row["prompt"]])

@@ -1,0 +1,129 @@
+"""A user's dialogue with one model beside the same user's dialogue with another.
+
+Chosen by rule, so that nobody picks the nicest: where the average AL changed by the median.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rich.console import Group
+from rich.text import Text
+
+from aloe.benchmark.folder import Bench
+from aloe.benchmark.scores import ReplyScores
+from aloe.memory.run_folder import read_trees
+from aloe.memory.verifiable.scoring import check_wishes
+from aloe.schema import AssistantNode, Tree, UserNode
+from aloe.views.folding import Pairs, Table, said
+from aloe.views.tellings import REASONS, describe_matter
+from aloe.views.ticks import draw_ticks
+
+SHOWN = 3
+"""Turns of a dialogue that are drawn at most."""
+
+
+def measure_changes(
+    before: Iterable[ReplyScores], after: Iterable[ReplyScores]
+) -> dict[str, float]:
+    """Return by how much the average AL of each dialogue rose, by the dialogue's id.
+
+    Dialogues that one side lacks, or in which no reply was rated, are left out.
+    """
+    old, new = _measure_levels(before), _measure_levels(after)
+    return {id_: new[id_] - old[id_] for id_ in new if id_ in old}
+
+
+def rank_changes(changes: Mapping[str, float]) -> list[str]:
+    """Return the dialogues' ids, those that rose least first."""
+    return sorted(changes, key=lambda id_: (changes[id_], id_))
+
+
+def find_median(changes: Mapping[str, float]) -> str:
+    """Return the dialogue that rose by the (lower) median; there must be one."""
+    return rank_changes(changes)[(len(changes) - 1) // 2]
+
+
+def _measure_levels(rows: Iterable[ReplyScores]) -> dict[str, float]:
+    levels: dict[str, list[float]] = {}
+    for row in rows:
+        values = [score.value for score in row.of("own") if score.value is not None]
+        levels.setdefault(row.dialogue, []).extend(values)
+    return {id_: sum(each) / len(each) for id_, each in levels.items() if each}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialoguePair:
+    """Two dialogues with one user, drawn side by side with ticks where a program can check."""
+
+    names: tuple[str, str]
+    """Of the models."""
+    trees: tuple[Tree, Tree]
+    turns: int
+    """That count; what is asked after them is no part of the dialogue."""
+
+    @classmethod
+    def find(cls, names: tuple[str, str], before: Bench, after: Bench) -> "DialoguePair | None":
+        """Return the pair whose average AL rose by the median; None if none was rated twice."""
+        changes = measure_changes(before.own_rows, after.own_rows)
+        if not changes:
+            return None
+        id_ = find_median(changes)
+        one, other = (
+            next(tree for tree in read_trees(bench.path) if tree.id == id_)
+            for bench in (before, after)
+        )
+        turns = sum(row.dialogue == id_ for row in after.own_rows)
+        return cls(names=names, trees=(one, other), turns=turns)
+
+    def __rich__(self) -> Group:
+        """Draw who the user is, and the turns that show most."""
+        persona = self.trees[0].persona
+        life, wants = (
+            [fact.text for fact in persona.facts if fact.kind == kind] for kind in ("fact", "trait")
+        )
+        head = [
+            (Text("who", "dim"), said(" ".join(life[:2]))),
+            (Text("wants", "dim"), said(" ".join(wants))),
+        ]
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        table.add_column(width=len("turn 10"))
+        table.add_column(ratio=1)
+        table.add_column(ratio=1)
+        table.add_row(Text(), *(Text(name, "bold") for name in self.names))
+        for turn in self.choose_turns():
+            messages = [_find_turn(tree, turn) for tree in self.trees]
+            table.add_row(Text(f"turn {turn}", "dim"), *(_draw_user(t, u) for t, u, _ in messages))
+            table.add_row(Text(), *(_draw_reply(t, reply) for t, _, reply in messages))
+        return Group(Pairs(head), Text(), table)
+
+    def choose_turns(self) -> list[int]:
+        """Return the turns to draw: a question that brought something, its answer, and the last.
+
+        Where no question brought anything: the first and the last.
+        """
+        tree = self.trees[1]
+        users = [node for node in tree.nodes if isinstance(node, UserNode)]
+        asked = next((u.turn for u in users if any(told.why == "asked" for told in u.told)), None)
+        chosen = {1, self.turns} if asked is None else {asked - 1, asked, self.turns}
+        return sorted(turn for turn in chosen if 1 <= turn <= self.turns)[:SHOWN]
+
+
+def _find_turn(tree: Tree, turn: int) -> tuple[Tree, UserNode, AssistantNode]:
+    user = next(n for n in tree.nodes if isinstance(n, UserNode) and n.turn == turn)
+    reply = next(n for n in tree.nodes if isinstance(n, AssistantNode) and n.turn == turn)
+    return tree, user, reply
+
+
+def _draw_user(tree: Tree, user: UserNode) -> Group:
+    """Return a message, and what the replies had to do with what it tells."""
+    why = [
+        Text(f"({REASONS[told.why]}: {describe_matter(tree, told)})", "dim")
+        for told in user.told
+        if told.why != "scheduled"
+    ]
+    return Group(said(user.content, "italic"), *why)
+
+
+def _draw_reply(tree: Tree, reply: AssistantNode) -> Group:
+    checked = check_wishes(tree.persona.preferences, reply.content)
+    return Group(said(reply.content), draw_ticks(checked), Text())
