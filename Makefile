@@ -14,6 +14,7 @@ LOCKED := $(INSTALL) --no-deps --require-hashes -r
 DEMO_MODEL ?=
 DEMO   := --config examples/demo.toml $(if $(DEMO_MODEL),--model '$(DEMO_MODEL)')
 RUN    := runs/demo
+EXAMPLE := runs/example
 # Wishes that a model of 135M parameters keeps now and then, so that there is something to prefer.
 WISHES := question,exclamation,numbers,contractions,sentences,hedging
 
@@ -21,6 +22,9 @@ WISHES := question,exclamation,numbers,contractions,sentences,hedging
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.program
+	@echo; echo "A model before and after training, with one of the test users (recorded):"; echo
+	@$(BIN)/aloe example $(EXAMPLE)
+	@echo; echo "Now live: three users, two assistants, the built-in model."; echo
 	$(BIN)/aloe personas verifiable --count 3 --wishes 4 --about $(WISHES) --seed 7 --out $(RUN)/personas.jsonl
 	$(BIN)/aloe simulate $(DEMO) --personas $(RUN)/personas.jsonl --out $(RUN)
 	$(BIN)/aloe export $(RUN) --format sft --out $(RUN)/datasets/sft.jsonl
@@ -115,17 +119,10 @@ bench-bench: $(VENV)/.program
 bench-cli: $(VENV)/.program
 	$(BIN)/python -m tests.performance.cli
 
-# The pictures of the README, from a run of the demo, and that of a chat with two scripted assistants.
-CHAT := --model scripted:aloe.examples.two_assistants:same --beside scripted:aloe.examples.two_assistants:adapting
-
-.PHONY: pictures chat-picture
-pictures: demo chat-picture
-	$(BIN)/aloe trace $(RUN) --svg docs/pictures/trees.svg
-	$(BIN)/aloe trace $(RUN) --first --svg docs/pictures/tree.svg
-
-chat-picture: $(VENV)/.program
-	rm -rf $(RUN)-chat
-	$(BIN)/aloe chat $(CHAT) --out $(RUN)-chat --svg docs/pictures/chat.svg < docs/pictures/chat.txt
+# The pictures of the documentation: of the example, of a live run, and of a scripted chat.
+.PHONY: pictures
+pictures: $(VENV)/.program
+	$(BIN)/python docs/take_pictures.py
 
 # The documentation site: site/index.html opens from disk and loads nothing from the network.
 # Only its search needs a server: .venv/bin/mkdocs serve.

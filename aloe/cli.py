@@ -85,6 +85,10 @@ COMMANDS = {
         "aloe.commands.trust:trust",
         "Let the settings of a run folder that came from elsewhere import code and use keys.",
     ),
+    "example": Command(
+        "aloe.benchmark.commands.example:example",
+        "Copy a recorded run: conversation trees, and a benchmark before and after training.",
+    ),
     "doctor": Command(
         "aloe.graphs.commands.doctor:doctor",
         "Check the installation, the settings, and that each model's answers are usable.",

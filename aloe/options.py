@@ -92,6 +92,9 @@ Disclosure = Annotated[
     ),
 ]
 
+ForecastOnly = Annotated[
+    bool, typer.Option("--dry-run", help="Only print the forecast; ask and write nothing.")
+]
 PushToHub = Annotated[
     str | None,
     typer.Option(

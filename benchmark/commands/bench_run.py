@@ -13,6 +13,7 @@ from aloe.options import (
     Batch,
     ConfigFile,
     Disclosure,
+    ForecastOnly,
     Json,
     MaxCalls,
     MaxCost,
@@ -67,7 +68,6 @@ Prior = Annotated[
     Path | None,
     typer.Option("--prior", metavar="DIR", help="Earlier bench folder, to forecast from."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the forecast; write nothing.")]
 Concurrency = Annotated[
     int | None, typer.Option("--concurrency", help="Dialogues in flight at once.")
 ]
@@ -84,7 +84,7 @@ def run(
     limit: Limit = None,
     disclosure: Disclosure = None,
     prior: Prior = None,
-    dry_run: DryRun = False,
+    dry_run: ForecastOnly = False,
     max_cost: MaxCost = None,
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,

@@ -1,6 +1,6 @@
 """`aloe simulate`: personas in, conversation trees out."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from aloe.options import (
     Batch,
     ConfigFile,
     Disclosure,
+    ForecastOnly,
     Json,
     MaxCalls,
     MaxCost,
@@ -105,6 +106,7 @@ class SimulateOptions:
     max_cost: MaxCost = None
     max_calls: MaxCalls = None
     max_tokens: MaxTokens = None
+    dry_run: ForecastOnly = False
     record: Annotated[
         Path | None, typer.Option("--record", metavar="FILE", help="Record all answers in FILE.")
     ] = None
@@ -239,7 +241,16 @@ def simulate(options: SimulateOptions) -> None:
     )
     if options.record and not options.record.resolve().parent.is_dir():
         raise ConfigError(f"{options.record} cannot be written: there is no such folder")
-    _run(simulation, options)
+    if options.dry_run:
+        _show_forecast(simulation.forecast(), as_json=options.as_json)
+    else:
+        _run(simulation, options)
+
+
+def _show_forecast(forecast: "Forecast", *, as_json: bool) -> None:
+    """Say what the run will take, and end the command."""
+    show(forecast.line(), as_json=as_json)
+    finish({"forecast": asdict(forecast)}, as_json=as_json)
 
 
 def _run(simulation: "Simulation", options: SimulateOptions) -> None:

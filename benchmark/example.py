@@ -1,0 +1,89 @@
+"""The example that ships with the program: what its own commands left, to be looked at offline.
+
+`example.zip` holds run folders and bench folders as they were (`aloe.benchmark.recording` wrote
+it), so every command that reads one works on it, with no model and no network.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import ZipFile
+
+from aloe.benchmark.bench_result import BenchResult
+from aloe.benchmark.card import format_named
+from aloe.benchmark.dialogue_pair import DialoguePair
+from aloe.benchmark.folder import RESULT, read_bench
+from aloe.benchmark.tables import LABELS
+from aloe.errors import StoreError
+from aloe.files.writing import explain_failure, replace_folder
+from aloe.views.folding import Table
+
+ARCHIVE = Path(__file__).parent / "example.zip"
+
+TREES, BASE, TRAINED, README = "trees", "base", "trained", "README.md"
+"""What the archive holds: a run folder, two bench folders, and what they are."""
+
+FIGURES = ("al_mean", "gain", "known", "questions")
+"""What the benchmark's table is cut down to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A copy of the example."""
+
+    path: Path
+
+    @property
+    def about(self) -> str:
+        """What was recorded, how, and when, as Markdown."""
+        return (self.path / README).read_text(encoding="utf-8")
+
+    def find_pair(self) -> DialoguePair | None:
+        """Return the dialogue whose gain is the median, with the base and with the trained model.
+
+        Raises:
+            InputError: the copy was damaged.
+        """
+        before, after = (read_bench(self.path / name) for name in (BASE, TRAINED))
+        return DialoguePair.find((BASE, TRAINED), before, after)
+
+    def tabulate(self) -> Table:
+        """Return what the benchmark says of the base and of the trained model.
+
+        Raises:
+            InputError: the copy was damaged.
+        """
+        results = [BenchResult.read(self.path / name / RESULT) for name in (BASE, TRAINED)]
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        suites = [next(iter(each.by_suite().values())) for each in results]
+        table.add_column(f"{suites[0].dialogues} users")
+        for name in (BASE, TRAINED):
+            table.add_column(name, justify="right")
+        for figure in FIGURES:
+            values = (format_named(figure, suite.figures.get(figure)) for suite in suites)
+            table.add_row(LABELS[figure].strip(), *values)
+        return table
+
+
+def copy_example(path: Path) -> bool:
+    """Copy the example into a folder, whole or not at all.
+
+    Returns:
+        Whether it was written; False if it is there already.
+
+    Raises:
+        StoreError: something else is there, or nothing can be written.
+    """
+    with ZipFile(ARCHIVE) as archive:
+        if _holds(path, archive.read(README)):
+            return False
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise StoreError(f"{path} holds something else; name another folder")
+        with explain_failure(path), replace_folder(path) as part:
+            archive.extractall(part)
+    return True
+
+
+def _holds(path: Path, about: bytes) -> bool:
+    """Whether the example that ships is in a folder."""
+    readme = path / README
+    return readme.is_file() and readme.read_bytes() == about

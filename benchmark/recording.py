@@ -1,0 +1,131 @@
+"""Record the example that ships: `python -m aloe.benchmark.recording --help`.
+
+What is recorded are folders that commands of this program left: the first trees of a run and whole
+bench folders of the base and of a trained model, controls left out. Nothing is chosen or changed.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import typer
+
+from aloe.benchmark.bench_result import BenchResult
+from aloe.benchmark.example import ARCHIVE, BASE, README, TRAINED, TREES
+from aloe.benchmark.folder import CASES, CONFIG, RESULT, SCORES
+from aloe.calls.event import read_events
+from aloe.config import read_stored
+from aloe.console import say
+from aloe.errors import StoreError
+from aloe.files.writing import replace_bytes
+from aloe.memory.run_folder import read_trees
+
+MOST_BYTES = 1_000_000
+"""Of the archive: it travels with the package."""
+BENCH_FILES = (CONFIG, CASES, "trees.jsonl", SCORES, "events.jsonl", RESULT)
+RUN_FILES = (CONFIG, "prompts.json")
+
+Files = dict[str, bytes]
+"""Contents by name inside of the archive."""
+
+TEXT = """\
+# A recorded example
+
+Recorded on {day} with aloe {version} by `{made_by}`; nothing in it was chosen by hand.
+
+- `trees/`: the first {count} conversation trees of that run. Users are {users}; their wishes can be
+  checked by a program, so rules play and judge them. Assistants: {assistants}. Each comparison
+  has two labels: the judge's, and one by what came of the reply.
+- `base/`, `trained/`: the benchmark of {base} before training, and of the model that learnt from
+  all trees of the run ({trained}): {dialogues} users whom training never met, {turns} turns each.
+
+The models are small: look at what they ask and keep, not at what they know.
+"""
+
+
+def record(
+    trees: Annotated[Path, typer.Option(help="Run folder, labelled by return.")],
+    calls: Annotated[Path, typer.Option(help="Run folder that holds the calls of these trees.")],
+    base: Annotated[Path, typer.Option(help="Bench folder of the base.")],
+    trained: Annotated[Path, typer.Option(help="Bench folder of the trained model.")],
+    made_by: Annotated[str, typer.Option(help="The command that made all of it.")],
+    count: Annotated[int, typer.Option(min=1, help="How many trees.")] = 20,
+    out: Annotated[Path, typer.Option(help="The archive.")] = ARCHIVE,
+) -> None:
+    """Write the archive."""
+    files = {
+        **_take_trees(trees, calls, count),
+        **_take(BASE, base, BENCH_FILES),
+        **_take(TRAINED, trained, BENCH_FILES),
+    }
+    files[README] = _describe(calls, base, trained, count, made_by).encode()
+    write_archive(out, files)
+    say(f"wrote {out}, {out.stat().st_size / 1e3:.0f} kB")
+
+
+def write_archive(path: Path, files: Files) -> None:
+    """Write an archive whose bytes depend on nothing but its files.
+
+    Raises:
+        StoreError: it is larger than `MOST_BYTES`.
+    """
+    packed = BytesIO()
+    with ZipFile(packed, "w") as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(ZipInfo(name), content, ZIP_DEFLATED, compresslevel=9)
+    if packed.tell() > MOST_BYTES:
+        raise StoreError(f"{path} would exceed {MOST_BYTES / 1e6:g} MB; record fewer trees")
+    replace_bytes(path, packed.getvalue())
+
+
+def _take_trees(trees: Path, calls: Path, count: int) -> Files:
+    """Return the first trees of a run and their calls."""
+    first = list(islice(read_trees(trees), count))
+    events = (e for tree in first for e in read_events(calls / "events.jsonl", tree.id))
+    files = {
+        f"{TREES}/trees.jsonl": _join(tree.model_dump_json() for tree in first),
+        f"{TREES}/events.jsonl": _join(json.dumps(event, ensure_ascii=False) for event in events),
+    }
+    return files | _take(TREES, calls, RUN_FILES)
+
+
+def _take(name: str, folder: Path, files: Sequence[str]) -> Files:
+    """Return those of these files that a folder holds."""
+    there = (each for each in files if (folder / each).exists())
+    return {f"{name}/{each}": (folder / each).read_bytes() for each in there}
+
+
+def _join(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _describe(trees: Path, base: Path, trained: Path, count: int, made_by: str) -> str:
+    """Return what was recorded: where the models, users and dates come from, as read there."""
+    results = {name: BenchResult.read(path / RESULT) for name, path in
+               ((BASE, base), (TRAINED, trained))}  # fmt: skip
+    last = max(event.get("started", 0.0) for event in read_events(trained / "events.jsonl"))
+    config = read_stored(trees / CONFIG)
+    models = sorted({each.model for each in config.models.assistants})
+    result = results[TRAINED]
+    suite = next(iter(result.by_suite().values()))
+    return TEXT.format(
+        made_by=made_by,
+        day=datetime.fromtimestamp(last, UTC).date(),
+        version=result.version,
+        count=count,
+        assistants=", ".join(models),
+        users=config.user.disclosure,
+        base=results[BASE].candidate,
+        trained=result.candidate,
+        dialogues=suite.dialogues,
+        turns=len(suite.curves["own"]),
+    )
+
+
+if __name__ == "__main__":
+    typer.run(record)

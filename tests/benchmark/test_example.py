@@ -1,0 +1,143 @@
+"""The example that ships: small, whole, of this schema, and readable by every command."""
+
+import re
+import shutil
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from command import RunAloe
+
+from aloe.benchmark import example as shipped
+from aloe.benchmark.dialogue_pair import DialoguePair, find_median, measure_changes
+from aloe.benchmark.example import ARCHIVE, BASE, README, TRAINED, Example, copy_example
+from aloe.benchmark.folder import read_bench
+from aloe.benchmark.recording import MOST_BYTES, record
+from aloe.errors import StoreError
+from aloe.memory.run_folder import read_trees
+from aloe.schema import UserNode
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("example") / "copy"
+    assert copy_example(path)
+    return path
+
+
+@pytest.fixture
+def example(copied: Path, tmp_path: Path) -> Path:
+    """A copy to work on."""
+    return Path(shutil.copytree(copied, tmp_path / "example"))
+
+
+def test_it_is_small_and_names_no_place_of_the_machine_it_was_made_on() -> None:
+    assert ARCHIVE.stat().st_size <= MOST_BYTES
+    with ZipFile(ARCHIVE) as archive:
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+    places = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|Users|mnt|var|opt)/|https?://(?!127)")
+    assert [name for name, text in texts.items() if places.search(text)] == []
+
+
+def test_it_is_shown_and_every_command_that_it_names_works(
+    aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = aloe("example", "mine", "--json")
+    assert ran.code == 0
+    assert ran.result["written"]
+    for words in ("who", "wants", "turn 1", BASE, TRAINED, "✓", "average AL"):
+        assert words in ran.err
+    following = [line.split()[1:] for line in ran.result["next"] if "view" not in line]
+    assert len(following) == 3
+    for words in following:
+        assert aloe(*words).code == 0
+    assert Path("mine/pairs.jsonl").stat().st_size
+    again = aloe("example", "mine", "--json")
+    assert (again.code, again.result["written"]) == (0, False)
+
+
+def test_the_dialogue_is_the_one_of_the_median_change(copied: Path) -> None:
+    before, after = (read_bench(copied / name) for name in (BASE, TRAINED))
+    pair = Example(path=copied).find_pair()
+    assert pair
+    changes = measure_changes(before.own_rows, after.own_rows)
+    above = sum(each > changes[pair.trees[0].id] for each in changes.values())
+    below = sum(each < changes[pair.trees[0].id] for each in changes.values())
+    assert max(above, below) <= len(changes) / 2
+    assert pair.trees[0].id == pair.trees[1].id == find_median(changes)
+    assert pair.trees[0].persona == pair.trees[1].persona
+
+
+def test_turns_that_are_drawn_are_a_question_its_answer_and_the_last(copied: Path) -> None:
+    asked = 0
+    for tree in read_bench(copied / TRAINED).trees():
+        pair = DialoguePair(names=("a", "b"), trees=(tree, tree), turns=6)
+        turns = pair.choose_turns()
+        answers = [
+            node.turn
+            for node in tree.nodes
+            if isinstance(node, UserNode) and any(told.why == "asked" for told in node.told)
+        ]
+        asked += bool(answers)
+        assert turns[-1] == 6
+        assert not answers or {answers[0] - 1, answers[0]} - {0, 7} <= set(turns)
+    assert asked
+
+
+@pytest.mark.parametrize("there", ["file", "other", "older"])
+def test_what_is_there_is_left_alone(there: str, example: Path, tmp_path: Path) -> None:
+    path = tmp_path / "there"
+    if there == "file":
+        path.write_text("mine")
+    elif there == "other":
+        path.mkdir()
+        (path / "mine.txt").write_text("mine")
+    else:
+        shutil.copytree(example, path)
+        (path / README).write_text("an earlier version's")
+    before = sorted(each.name for each in tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match="holds something else; name another folder"):
+        copy_example(path)
+    assert sorted(each.name for each in tmp_path.rglob("*")) == before
+
+
+def test_nothing_is_left_of_a_copy_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ZipFile, "extractall", fail)
+    with pytest.raises(StoreError, match="No space left"):
+        copy_example(tmp_path / "copy")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("lacking", ["base/result.json", "trained/scores.jsonl", "base"])
+def test_a_damaged_copy_is_one_line(lacking: str, aloe: RunAloe, example: Path) -> None:
+    path = example / lacking
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    ran = aloe("example", example)
+    assert ran.code == 2
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_recording_takes_what_is_there_and_changes_nothing(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees, base, trained = (copied / name for name in ("trees", BASE, TRAINED))
+    out = [tmp_path / "one.zip", tmp_path / "two.zip"]
+    for path in out:
+        record(trees=trees, calls=trees, base=base, trained=trained, made_by="make", count=2,
+               out=path)  # fmt: skip
+    assert out[0].read_bytes() == out[1].read_bytes()
+    monkeypatch.setattr(shipped, "ARCHIVE", out[0])
+    assert copy_example(tmp_path / "copy")
+    first = list(read_trees(trees))[:2]
+    assert list(read_trees(tmp_path / "copy/trees")) == first
+    for name in ("base/scores.jsonl", "trained/result.json", "trees/config.toml"):
+        assert (tmp_path / "copy" / name).read_bytes() == (copied / name).read_bytes()
+    monkeypatch.setattr("aloe.benchmark.recording.MOST_BYTES", 1000)
+    with pytest.raises(StoreError, match="record fewer trees"):
+        record(trees=trees, calls=trees, base=base, trained=trained, made_by="make", out=out[0])
