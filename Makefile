@@ -111,6 +111,10 @@ bench-personas: $(VENV)/.program
 bench-simulate: $(VENV)/.program
 	$(BIN)/python -m tests.performance.simulate
 
+.PHONY: bench-cost
+bench-cost: $(VENV)/.program
+	$(BIN)/python -m tests.performance.cost
+
 .PHONY: bench-bench
 bench-bench: $(VENV)/.program
 	$(BIN)/python -m tests.performance.bench

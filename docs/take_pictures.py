@@ -117,14 +117,9 @@ def take_dashboard(place: Path, picture: Path) -> None:
     run_aloe("personas", "verifiable", "--count", 3, "--wishes", 4, "--seed", 7, "--out", users)
     line = ["aloe", "simulate", "--config", "examples/demo.toml", "--personas", str(users)]
     line += ["--out", str(place / "run")]
-    with (
-        patch.object(sys, "argv", line),
-        patch.object(dashboard, "RunDisplay", PhotographedDisplay),
-    ):
-        try:
-            main()
-        except SystemExit as ended:
-            assert not ended.code
+    watched = patch.object(dashboard, "RunDisplay", PhotographedDisplay)
+    with patch.object(sys, "argv", line), watched, suppress(SystemExit):
+        main()
     say_written(picture)
 
 

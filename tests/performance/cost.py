@@ -97,16 +97,18 @@ def markdown(
                 f"| {name} | {what} | {forecast:,.0f} | {real:,.0f} | {forecast / real - 1:+.1%} |"
             )
     table = "\n".join(rows)
+    read, wrote = say_count(most["input_tokens"]), say_count(most["output_tokens"])
     return f"""\
 # What a run with API models costs
 
 Written by `make bench-cost`.
 
-A run of the paper's size is {TREES:,} trees of {TURNS} turns with {USERS:,} users. With the default settings (two
-assistants, one judge who reads both orders, one branch) `aloe simulate --dry-run` forecasts {say_count(most["calls"])}
-calls, {say_count(most["input_tokens"])} tokens read and {say_count(most["output_tokens"])} written. No call was made for
-these figures. They take replies to fill 70% of their limit and prompts as long as the conversation; prompt caches, which
-most servers bill at a discount, are not counted.
+A run of the paper's size is {TREES:,} trees of {TURNS} turns with {USERS:,} users to draw from.
+With the default settings (two assistants, one judge who reads both orders, one branch)
+`aloe simulate --dry-run` forecasts {say_count(most["calls"])} calls, {read} tokens read and
+{wrote} written. No call was made for these figures. They take replies to fill 70% of their limit,
+and prompts to hold the whole conversation. Cached prompts, which most servers bill at a discount,
+are not counted.
 
 | price point | $ a million tokens, read / written | $ | $ with `--batch` |
 |---|---:|---:|---:|
@@ -116,9 +118,10 @@ With `--batch` the run takes {most["rounds"]} rounds, one after the other, of at
 
 ## How good is the forecast?
 
-Held against runs of {trees} trees of {TURNS} turns on a server that only answers. Its replies are shorter than the
-settings allow, as real ones may be, so tokens forecast from the settings are an upper bound. After a pilot the same
-command forecasts from what the pilot's calls have taken: run one before a run that costs real money.
+Compared with runs of {trees} trees of {TURNS} turns on a server that answers at once. Its replies
+are shorter than the settings allow, as real ones may be, so the tokens forecast from the settings
+are an upper bound. After a pilot the same command forecasts from what the pilot's calls took. Run
+one before a run that costs real money.
 
 | forecast | of | forecast | taken | off by |
 |---|---|---:|---:|---:|

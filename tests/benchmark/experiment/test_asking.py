@@ -74,7 +74,13 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     assert experiment.run() == made
     assert [line for line in lines[before:] if not line.startswith("best")] == []
 
-    rows = [read_rows(path) for path in (experiment.export_best(), experiment._rows_by("judge"))]
-    conversations = [[(row["tree"], json.dumps(row["prompt"])) for row in each] for each in rows]
-    assert set(conversations[0]) == set(conversations[1])  # only the label differs
-    assert rows[0]
+    by_return, judged = experiment.export_best(), experiment._rows_by("judge")
+    assert conversations(by_return) == conversations(judged) != set()  # only the label differs
+    experiment.train_immediate("dpo")
+    (pairs,) = tmp_path.glob("experiment/judged-pairs-*/rows.jsonl")
+    assert conversations(pairs) <= conversations(experiment.export_pairs())
+
+
+def conversations(rows: Path) -> set[tuple[str, str]]:
+    """Return what the replies in a file of rows answer."""
+    return {(row["tree"], json.dumps(row["prompt"])) for row in read_rows(rows)}
