@@ -211,7 +211,7 @@ def test_without_token_or_network_nothing_is_begun(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ModelError, match="cannot be reached"):
         check_push(PUSH, {"HF_TOKEN": TOKEN, "HF_ENDPOINT": "http://127.0.0.1:9"})
     for name in ("rows", "me/rows:Q4", "./rows", "a/b/c"):
-        with pytest.raises(ConfigError, match="is no repository"):
+        with pytest.raises(ConfigError, match="is not a repository"):
             Push(repo=name, kind="model")
 
 
