@@ -229,7 +229,7 @@ def test_a_dry_run_asks_nobody(hub: Hub, aloe: RunAloe, folder: Path, tmp_path: 
     to_file = (*export[:-1], tmp_path / "rows.jsonl", "--push-to-hub", "me/rows", "--dry-run")
     assert aloe(*to_file).is_one_line_about("needs a folder")
     (folder / "training.json").write_text("{}")
-    assert aloe("train", "push", folder, "me/m", "--dry-run").is_one_line_about("unfinished training")
+    assert aloe("train", "push", folder, "me/m", "--dry-run").is_one_line_about("unfinished")
     (folder / "README.md").unlink()
     with pytest.raises(ConfigError, match="no README"):
         list_files(folder)
