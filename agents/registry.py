@@ -148,7 +148,7 @@ def check_role_names(names: Iterable[str]) -> None:
         ConfigError: one has.
     """
     if twice := next((name for name in names if name in shipped_names()), None):
-        raise ConfigError(f"a role cannot be called '{twice}': a shipped prompt is")
+        raise ConfigError(f"a role cannot be called '{twice}': a shipped prompt has that name")
 
 
 def _own_place(found: FoundRole) -> Place:

@@ -78,7 +78,7 @@ COMMANDS = {
         "Say which of two replies is better, without seeing who wrote them or what the judge said.",
     ),
     "init": Command(
-        "aloe.commands.init:init", "Write settings and examples to start from into a folder."
+        "aloe.commands.init:init", "Write starter settings and examples into a folder."
     ),
     "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
     "trust": Command(
@@ -180,7 +180,7 @@ def _shared_flags() -> list[Any]:
         traceback: bool = typer.Option(
             False,
             "--traceback",
-            help="Show the traceback of code of yours that fails.",
+            help="Show the traceback if your own code fails.",
             expose_value=False,
             callback=want_tracebacks,
         ),

@@ -81,14 +81,14 @@ MaxTokens = Annotated[
 
 Batch = Annotated[
     bool,
-    typer.Option("--batch", help="Make calls in batches: half the price, up to 24 h for each."),
+    typer.Option("--batch", help="Make calls in batches: half the price, up to 24 h each."),
 ]
 Disclosure = Annotated[
     str | None,
     typer.Option(
         "--disclosure",
         metavar="schedule|answering|reticent",
-        help="When users tell something of themselves.",
+        help="When users tell something about themselves.",
     ),
 ]
 
@@ -97,9 +97,7 @@ ForecastOnly = Annotated[
 ]
 PushToHub = Annotated[
     str | None,
-    typer.Option(
-        "--push-to-hub", metavar="ORG/NAME", help="Send the folder there, with HF_TOKEN; private."
-    ),
+    typer.Option("--push-to-hub", metavar="ORG/NAME", help="Push there with HF_TOKEN, as private."),
 ]
 Public = Annotated[bool, typer.Option("--public", help="Push to a public repository.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be pushed, send nothing.")]

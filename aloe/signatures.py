@@ -92,7 +92,7 @@ def check_call(
             f"made in its module; {_expected(call)}"
         )
     if not call.waits and _is_async(target):
-        raise ConfigError(f"{what} is async ({defined_in(target)}), and nobody waits for it")
+        raise ConfigError(f"{what} is async ({defined_in(target)}), but it is called without await")
     if not inspect.isclass(target):
         _check_given(what, call, target, target)
         _check_arguments(what, call, target, arguments, skip=len(call.given))

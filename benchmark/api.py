@@ -15,6 +15,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Condition
 from aloe.errors import ConfigError
 from aloe.loop import run_anywhere
+from aloe.views.figures import counted
 
 Watch = Callable[[BenchProgress], None]
 """Called now and then while dialogues are held and judged."""
@@ -74,6 +75,7 @@ def bench(
     run_anywhere(held.hold_all(around))
     if held.failures or held.unjudged:
         first = f"; the first reason: {min(held.failures.values())}" if held.failures else ""
-        set_aside = f"{len(held.failures)} dialogues were set aside"
-        warnings.warn(f"{set_aside}, {held.unjudged} ratings failed{first}", stacklevel=2)
+        set_aside = f"set aside {counted(len(held.failures), 'dialogue')}"
+        failed = f"{counted(held.unjudged, 'rating')} failed"
+        warnings.warn(f"{set_aside}, {failed}{first}", stacklevel=2)
     return held.finish()

@@ -16,6 +16,7 @@ from aloe.config import Condition, Config, ModelConfig
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import RunFolder
 from aloe.models.providers import parse_model
+from aloe.views.figures import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,8 @@ class BenchPlan:
         found = [] if self.by_rule else warn_about_judges(self.config)
         if lonely := sum(each.stand_in is None for each in self.dialogues["candidate"]):
             found.append(
-                f"{lonely} dialogues have no gain: nobody differs in profile and in personality"
+                f"no gain for {counted(lonely, 'dialogue')}: nobody differs in both profile and "
+                "personality"
             )
         return found
 

@@ -14,6 +14,7 @@ from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.benchmark.tables import LABELS, SHARES
 from aloe.config import Condition
 from aloe.passport import Passport
+from aloe.views.figures import counted
 
 UNKNOWN_JUDGE = (
     "No judge passport came with the run: how far its judges can be trusted is unknown "
@@ -114,8 +115,9 @@ def _suite(by_condition: Mapping[Condition, SuiteResult]) -> str:
     main = next(iter(by_condition.values()))
     low, high = main.scale
     about = (
-        f"{main.cases} cases, {main.dialogues} dialogues, levels {low:g} to {high:g}; 95% "
-        f"intervals from {main.clusters} clusters (profiles x personalities); missing ratings: "
+        f"{counted(main.cases, 'case')}, {counted(main.dialogues, 'dialogue')}, "
+        f"levels {low:g} to {high:g}; 95% intervals from "
+        f"{counted(main.clusters, 'cluster')} (profiles x personalities); missing ratings: "
         f"{format_missing(main)}.\n"
     )
     curve = [

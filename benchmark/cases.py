@@ -169,7 +169,7 @@ def _distinct(path: Path, cases: Iterator[tuple[int | None, Case]]) -> list[Case
     found: dict[str, Case] = {}
     for number, case in cases:
         if case.id in found:
-            raise InputError(path, f"case {case.id} is there twice", line=number)
+            raise InputError(path, f"case {case.id} appears twice", line=number)
         found[case.id] = case
     if not found:
         raise InputError(path, "there are no cases here")

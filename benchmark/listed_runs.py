@@ -19,6 +19,7 @@ from aloe.config import Config
 from aloe.errors import AloeError, InputError
 from aloe.memory.run_folder import RunFolder
 from aloe.schema import digest
+from aloe.views.figures import counted
 
 DEPTH = 3
 """How far below a folder runs are looked for."""
@@ -89,7 +90,7 @@ class ListedRun:
             models.setdefault(each.model, []).append(each.name)
         return {
             "state": self._state(whole=done > 0 and not growing),
-            "size": f"{done:,} trees" + (f", {growing:,} unfinished" if growing else ""),
+            "size": counted(done, "tree") + (f", {growing:,} unfinished" if growing else ""),
             "models": "; ".join(f"{', '.join(names)}: {name}" for name, names in models.items()),
             "figure": "",
         }
@@ -108,7 +109,7 @@ class ListedRun:
             )
         return {
             "state": self._state(whole=bench.finished),
-            "size": f"{held:,} dialogues",
+            "size": counted(held, "dialogue"),
             "models": self._config.benchmark.candidate.model,
             "figure": figure,
         }

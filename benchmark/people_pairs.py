@@ -139,7 +139,7 @@ def read_people(path: Path) -> PeopleGold:
         raise InputError(path, f"holds no choice of a person ({said}); `aloe label` asks people")
     pairs = [pair for each in asked if (pair := _agreed(each))]
     if not pairs:
-        raise InputError(path, "there is no pair of which most people prefer the same reply")
+        raise InputError(path, "there is no pair in which most people prefer the same reply")
     all_said = {
         "left_out": len(asked) - len(pairs),
         "alpha": krippendorff_alpha([list(each.answers.values()) for each in asked]),

@@ -46,6 +46,7 @@ from aloe.files.writing import replace_text
 from aloe.memory.run_folder import RunFolder
 from aloe.page import Live, render_page
 from aloe.passport import Passport
+from aloe.views.figures import counted
 
 MEANINGS = {
     "AL(k)": "mean rating of the k-th reply over the dialogues that have one",
@@ -134,7 +135,8 @@ def describe_state(bench: Bench) -> str:
 
 def _note(bench: Bench, rows: Mapping[Condition, Sequence[ReplyScores]]) -> str:
     settings = bench.config.benchmark
-    said = f"{settings.cases}: {len(bench.cases)} cases, repetitions of each: {settings.seeds}"
+    cases = counted(len(bench.cases), "case")
+    said = f"{settings.cases}: {cases}, repetitions of each: {settings.seeds}"
     if bench.finished:
         return said
     planned = len(bench.cases) * settings.seeds
@@ -161,8 +163,9 @@ def _suite(
     low, high = main.scale
     return {
         "name": name,
-        "about": f"{main.cases} cases, {main.dialogues} dialogues, levels {low:g} to {high:g}. "
-        f"Intervals are 95% and rest on {main.clusters} clusters.",
+        "about": f"{counted(main.cases, 'case')}, {counted(main.dialogues, 'dialogue')}, "
+        f"levels {low:g} to {high:g}. "
+        f"Intervals are 95% and rest on {counted(main.clusters, 'cluster')}.",
         "tiles": list(_tiles(main)),
         "charts": _charts(by_condition, _count_rated(name, rows[next(iter(by_condition))])),
         "conditions": list(by_condition),

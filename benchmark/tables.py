@@ -15,6 +15,7 @@ from aloe.benchmark.compare import ComparisonRow
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.config import Condition
+from aloe.views.figures import counted
 from aloe.views.folding import Table
 
 SHARES = frozenset({
@@ -87,7 +88,8 @@ def _headline(name: str, result: SuiteResult) -> Text:
     text = Text()
     text.append(f"{name}", "bold")
     text.append(
-        f"  {result.cases} cases, {result.dialogues} dialogues, levels {low:g} to {high:g}\n"
+        f"  {counted(result.cases, 'case')}, {counted(result.dialogues, 'dialogue')}, "
+        f"levels {low:g} to {high:g}\n"
         f"missing: {missing} of {result.ratings} ratings" + (f" ({reasons})" if reasons else "")
     )
     if result.incomplete:
@@ -104,8 +106,8 @@ def _headline(name: str, result: SuiteResult) -> Text:
         text.append(f"\nby seed: {', '.join(map(number, result.by_seed))}")
     if result.spoiled_cases or result.empty:
         text.append(
-            f"\nthe simulated user spoiled {result.spoiled_cases} cases; "
-            f"{result.empty} replies were empty"
+            f"\nthe simulated user spoiled {counted(result.spoiled_cases, 'case')}; "
+            f"empty replies: {result.empty}"
         )
     return text
 

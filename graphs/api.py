@@ -31,6 +31,7 @@ from aloe.memory.personas import read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.instances import is_chat
 from aloe.schema import Persona, Tree
+from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -211,7 +212,7 @@ def _told(trees: list[Tree], progress: RunProgress) -> list[Tree]:
     if reason := next(iter(progress.failures.values()), None):
         if not trees:
             raise CallError(reason)
-        set_aside = f"{len(progress.failures)} of {progress.wanted} trees were set aside"
+        set_aside = f"set aside {len(progress.failures)} of {counted(progress.wanted, 'tree')}"
         warnings.warn(f"{set_aside}; the first reason: {reason}", stacklevel=3)
     return trees
 
@@ -245,7 +246,7 @@ async def _grown(
     """Return the trees of a run and how it went."""
     users = given.users()
     if not users:
-        raise ConfigError("personas: none are given")
+        raise ConfigError("personas: give at least one")
     resolved = given.settings(len(users))
     if out is not None:
         return await _run(resolved, users, RunFolder(Path(out)), watch)

@@ -18,6 +18,7 @@ from aloe.graphs.chat_ledger import Ledger, WishMark
 from aloe.graphs.chat_turn import ChatTurn
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.schema import AssistantNode
+from aloe.views.figures import counted
 from aloe.views.folding import Table
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -156,7 +157,7 @@ def why_lines(session: ChatSession) -> Iterator[RenderableType]:
     for place, reply in enumerate(turn.in_order):
         if reply is None:
             continue
-        words = f"{len(reply.content.split())} words, message {reply.id[:6]}"
+        words = f"{counted(len(reply.content.split()), 'word')}, message {reply.id[:6]}"
         yield Text.assemble((title(chat, turn, place), "bold green"), f"  {words}")
         marks = session.ledger.marks(reply)
         for kept, label in ((True, "keeps"), (False, "breaks")):

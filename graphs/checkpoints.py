@@ -130,7 +130,7 @@ class Checkpoints:
                     open=False,
                 )
                 await pool.open()
-                kinds = [(each.__module__, each.__name__) for each in _record_types()]
+                kinds = [(each.__module__, each.__name__) for each in record_types()]
                 serializer = JsonPlusSerializer(allowed_msgpack_modules=kinds)
                 self._saver = AsyncPostgresSaver(pool, serde=serializer)
         return self._saver
@@ -149,7 +149,7 @@ def _connection_settings() -> dict[str, Any]:
     return {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
 
 
-def _record_types() -> list[type]:
+def record_types() -> list[type]:
     """Return the classes that a state is made of: nothing else is made from what is stored."""
     found = (each for each in vars(schema).values() if isinstance(each, type))
     return [each for each in found if issubclass(each, schema.Record)]

@@ -33,6 +33,7 @@ from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
 from aloe.passport import Passport
 from aloe.schema import Persona
+from aloe.views.figures import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +217,8 @@ def _plan_extension(
     deepest = max(map(last_turn, trees), default=0)
     if config.simulation.turns <= deepest and not config.simulation.rollouts.count:
         raise ConfigError(
-            f"{extended} has {deepest} turns already; give more with --turns, or continue its "
-            "replies more often with --rollouts"
+            f"{extended} already has {counted(deepest, 'turn')}; give more with --turns, or "
+            "continue its replies more often with --rollouts"
         )
     return plan_extension(trees, models)
 
@@ -237,6 +238,6 @@ def _check_same_trees(
         known |= {each.tree for each in plan_trees(personas, before, config.seed)}
     if strangers := sorted(there - known):
         raise ConfigError(
-            f"{folder.path} holds {len(strangers)} trees that do not come from these personas "
+            f"{folder.path} holds {counted(len(strangers), 'tree')} not grown from these personas "
             f"({strangers[0]} is the first); name the file it was started with, or another folder"
         )

@@ -35,7 +35,7 @@ def iter_personas(path: Path) -> Iterator[Persona]:
         if not persona.facts:
             raise InputError(path, "the persona has no facts", line=number)
         if persona.id in seen:
-            raise InputError(path, f"persona {persona.id} is there twice", line=number)
+            raise InputError(path, f"persona {persona.id} appears twice", line=number)
         seen.add(persona.id)
         yield persona
 

@@ -18,6 +18,7 @@ from aloe.label_agreement import LabelAgreement
 from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, label_returns
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree
+from aloe.views.figures import counted
 
 COMPANIONS = ("config.toml", "prompts.json", "passport.json", "events.jsonl")
 """What goes with the trees of a run to another folder."""
@@ -50,13 +51,12 @@ def relabel_trees(
     if not found.comparisons:
         raise ConfigError("the trees hold no comparisons, so there is nothing to label")
     if rule.turns > deepest:
-        turns = "1 turn" if deepest == 1 else f"{deepest} turns"
         raise ConfigError(
-            f"horizon: {rule.turns} turns are longer than the trees, which have {turns}; look "
-            "less far, or grow them with `aloe simulate --extend`"
+            f"horizon: {rule.turns} turns are longer than the trees, which have "
+            f"{counted(deepest, 'turn')}; look less far, or grow them with `aloe simulate --extend`"
         )
     if rated and not any(levels == "rated" for *_, levels in found.settings):
-        raise ConfigError("none of the given levels is that of a reply that needs one")
+        raise ConfigError("the levels given belong to no reply that needs one")
     if not found.compared:
         reasons = ", ".join(f"{count} {why}" for why, count in found.undecided.most_common())
         remedy = "continue them with `aloe simulate --extend DIR --rollouts N`"
@@ -105,7 +105,7 @@ def relabel_file(
     next(read_trees(source), None)  # before anything is made
     target = out or _find_home(source)
     if target.suffix == ".gz":
-        raise ConfigError(f"{target} is packed and is not written to; name another with --out")
+        raise ConfigError(f"{target} is compressed; name another file with --out")
     if target.is_file() or target.suffix == ".jsonl":
         return _write(source, target, rule, rated)
     if target.is_dir() and any(target.iterdir()):

@@ -57,9 +57,9 @@ class ReturnRule:
         if horizon < 1:
             raise ConfigError(f"horizon: {horizon} turns; it counts the reply's own, so at least 1")
         if not 0 <= discount <= 1:
-            raise ConfigError(f"discount: {discount} is not within 0 and 1")
+            raise ConfigError(f"discount: {discount} is not between 0 and 1")
         if not 0 <= z < inf:
-            raise ConfigError(f"z: {z} is no number of standard errors; give 0 or more")
+            raise ConfigError(f"z: {z} is not a number of standard errors; give 0 or more")
         return cls(horizon=horizon, discount=discount, z=z)
 
     @property

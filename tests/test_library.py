@@ -1,23 +1,36 @@
 """`import aloe`: a few names, each imported when it is used, that do what the commands do."""
 
+import asyncio
 import json
 import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import PERSONAS, SCRIPTED
 from command import RunAloe
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.graph import START, StateGraph
 
 import aloe as library
+from aloe.agents.scripted import reply
 from aloe.benchmark.bench_result import BenchResult
-from aloe.errors import ConfigError, InputError
+from aloe.config import ModelConfig
+from aloe.errors import CallError, ConfigError, InputError
+from aloe.graphs.api import GraphInput, GraphState
+from aloe.graphs.checkpoints import record_types
 from aloe.memory.run_folder import RunFolder
+from aloe.models.open import open_model
 from aloe.schema import Tree
 
-EXAMPLE = Path(__file__).parent.parent / "examples/subgraph.py"
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "examples/subgraph.py"
+DOCS = ROOT / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +117,6 @@ def test_a_model_is_trained_on_trees(trees: list[Tree], tmp_path: Path) -> None:
 
 def test_a_simulation_is_a_node_of_a_graph_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(EXAMPLE))
-    import asyncio
-
     asyncio.run(example["main"](SCRIPTED))
     steps = capsys.readouterr().out.splitlines()
     assert steps[-1] == "count"
@@ -131,9 +142,85 @@ def test_a_bench_gives_what_the_command_writes(tmp_path: Path) -> None:
         library.bench(tmp_path / "other")
 
 
+def run_page(name: str) -> dict[str, Any]:
+    """Run the blocks of Python on a page, one after the other; return the names they leave."""
+    page = (DOCS / name).read_text(encoding="utf-8")
+    names: dict[str, Any] = {"__name__": "__page__"}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, f"docs/{name}", "exec"), names)
+    return names
+
+
 def test_the_lines_of_python_on_its_page_run() -> None:
-    page = (Path(__file__).parent.parent / "docs/library.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 3
-    for block in blocks:
-        exec(compile(block, "docs/library.md", "exec"), {})
+    names = run_page("library.md")
+    assert len(names["trees"]) == 1
+    assert {"simulate", "count"} <= names["graph"].nodes.keys()
+
+
+def test_a_langchain_model_plays_the_role_that_its_page_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree,) = run_page("langchain-model.md")["trees"]
+    said = {node.agent: node.content for node in tree.nodes if node.role == "assistant"}
+    assert said.keys() == {"mine", "other"}
+    assert said["mine"] == "Oil the chain." != said["other"]
+    page = (DOCS / "langchain-model.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)scripted = ", page, re.DOTALL)
+    (tmp_path / "model_of_mine.py").write_text(block)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    opened = open_model(ModelConfig(model="langchain:model_of_mine:Terse"))
+    assert type(opened.chat).__name__ == "Terse"
+    assert not opened.gives_logprobs
+
+
+def test_a_graph_is_embedded_as_its_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roles = (DOCS / "extending.md").read_text(encoding="utf-8")
+    (length,) = re.findall(r"```python\n([^`]*async def length[^`]*)```", roles)
+    (tmp_path / "my_roles.py").write_text(length)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "my_roles", raising=False)
+    names = run_page("embedding-graphs.md")
+    steps = capsys.readouterr().out.split()
+    assert {"user", "inducer", "assistant", "judge", "check", "talk"} <= set(steps)
+    assert set(names["tree"].nodes[0].notes) == {"length"}
+    kept = asyncio.run(names["graph"].aget_state(names["thread"]))
+    assert kept.values["talk"].persona.profile == "I keep bees."
+
+
+@pytest.mark.parametrize("as_node", [True, False], ids=["a node", "called in a node"])
+def test_an_embedded_graph_resumes_with_the_calls_it_lacks(
+    as_node: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the records that the page on embedding lets the serializer restore."""
+    asked: list[str] = []
+
+    def script(messages: Any, arguments: Any) -> Any:
+        asked.append(messages[-1].text)
+        if len(asked) == 8:
+            raise ValueError("out of order")
+        return reply(messages, arguments)
+
+    simulation = library.graph(model=script, turns=3, settings={"limits.tries": 1})
+
+    async def called(state: GraphInput) -> dict[str, Any]:
+        return {"tree": (await simulation.ainvoke(state))["tree"]}
+
+    builder = StateGraph(GraphState, input_schema=GraphInput)
+    builder.add_node("simulate", simulation if as_node else called)
+    builder.add_edge(START, "simulate")
+    serializer = JsonPlusSerializer(allowed_msgpack_modules=record_types())
+    graph = builder.compile(checkpointer=InMemorySaver(serde=serializer))
+    thread: RunnableConfig = {"configurable": {"thread_id": "first"}}
+    given: GraphInput = {"persona": PERSONAS[0], "seed": 0}
+    with pytest.raises(CallError, match="out of order"):
+        asyncio.run(graph.ainvoke(given, thread))
+    resumed = asyncio.run(graph.ainvoke(None, thread))["tree"]
+    after = len(asked)
+    whole = asyncio.run(simulation.ainvoke(given))["tree"]
+    assert resumed == whole
+    assert after == len(asked) - after + 1  # the one that failed
+    assert not caplog.records

@@ -42,7 +42,7 @@ def to_dataset(
         raise ConfigError(f"row_format: '{row_format}' is none of {', '.join(ROWS)}")
     check_label(label)
     if label == "people":
-        raise ConfigError("labels by people lie beside the trees of a run: use `aloe export`")
+        raise ConfigError("labels by people are stored with a run's trees; use `aloe export`")
     trees = list(trees)
     check_relabelled(trees, label, "none of these trees")
     try:

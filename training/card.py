@@ -15,6 +15,7 @@ from aloe.models.hub import is_hub_name
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last
 from aloe.training.model_folder import Record
+from aloe.views.figures import counted
 
 METHODS = {
     "sft": "supervised fine-tuning on the preferred reply of every turn",
@@ -42,7 +43,7 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
         "preferred, which is not what people prefer, and inherits every limit of its base model. "
         "Not for decisions about people.\n",
         "## Data\n",
-        f"{record['rows']} rows, content hash `{record['data_hash']}`; "
+        f"{counted(record['rows'], 'row')}, content hash `{record['data_hash']}`; "
         f"{record.get('held_out', 0)} more held out. {_passport(data)}\n",
         "## Training\n",
         _table(_facts(record)),

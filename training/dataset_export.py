@@ -39,6 +39,7 @@ from aloe.training.release import (
     write_folder,
     write_rows,
 )
+from aloe.views.figures import counted
 
 FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
 
@@ -197,8 +198,8 @@ def _teach_restraint(plan: ExportPlan, trees: Sequence[Tree], count: int) -> lis
     if len(rows) < wanted:
         most = len(rows) / max(1, len(rows) + count)
         raise ConfigError(
-            f"--restraint {plan.restraint}: beside {count} rows that takes {wanted} more, and "
-            f"these trees give {len(rows)}: at most {most:.2f}"
+            f"--restraint {plan.restraint}: beside {counted(count, 'row')} that takes {wanted} "
+            f"more, and these trees give {len(rows)}: at most {most:.2f}"
         )
     return rows
 
@@ -287,7 +288,7 @@ def _check_notes(trees: Sequence[Tree], roles: Sequence[str]) -> None:
             raise ConfigError(f"--with {role}: rows have a column of that name; rename the role")
         if role not in known:
             there = ", ".join(known) or "none at all"
-            raise ConfigError(f"--with {role}: no message has notes of it; there are {there}")
+            raise ConfigError(f"--with {role}: no message has its notes; there are {there}")
 
 
 def _check_judge(passport: Path, least: float) -> None:

@@ -11,7 +11,7 @@ from aloe.training.curves import CURVES, collect_values, draw_sparkline, find_fi
 from aloe.training.model_folder import Record
 from aloe.training.progress import TrainingProgress
 from aloe.training.release import format_counts
-from aloe.views.figures import duration
+from aloe.views.figures import counted, duration
 from aloe.views.folding import Table
 
 
@@ -80,7 +80,8 @@ def summarise(out: Path, record: Record) -> str:
     )
     left_out = f"; left out: {format_counts(record['left_out'])}" if "left_out" in record else ""
     return (
-        f"{out}: {record['method']} on {record['rows']} rows, {record['steps']} steps, {name} "
+        f"{out}: {record['method']} on {counted(record['rows'], 'row')}, "
+        f"{counted(record['steps'], 'step')}, {name} "
         f"{first:.4g} to {last:.4g}{held_out}{packed}{left_out}{_control_tokens(record)}"
     )
 
@@ -90,5 +91,4 @@ def _control_tokens(record: Record) -> str:
     if not (held := record.get("control_tokens")):
         return ""
     number, tokens = held["texts"], ", ".join(held["tokens"])
-    subject = "1 text holds" if number == 1 else f"{number} texts hold"
-    return f"\n{subject} control tokens ({tokens}): encoded as plain text"
+    return f"\ncontrol tokens ({tokens}) in {counted(number, 'text')}: encoded as plain text"

@@ -128,12 +128,12 @@ VERL_KINDS: Features = {
 LAYOUTS: dict[str, Layout] = {
     "messages-sft": Layout(
         render=_weighted,
-        settings=("OpenAI's fine-tuning format: replies of weight 0 are read and not learnt",),
+        settings=("OpenAI's fine-tuning format: replies with weight 0 are read but not learnt",),
     ),
     "sharegpt-sft": Layout(
         render=_sharegpt,
         whole=True,
-        settings=("conversations of `from` and `value`; every reply is to be learnt",),
+        settings=("conversations of `from` and `value`; train on every reply",),
     ),
     "llamafactory-sft": Layout(
         render=_sharegpt,

@@ -76,7 +76,7 @@ class ModelFolder:
             StoreError: its record is broken.
         """
         if self.file.exists() and not self._there().get("finished"):
-            raise ConfigError(f"{self.path} holds a training that is not finished; resume it first")
+            raise ConfigError(f"{self.path} holds an unfinished training; resume it first")
 
     def _there(self) -> Record:
         try:

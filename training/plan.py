@@ -53,7 +53,7 @@ def make_plan(
     """
     check_extra()
     if method == "grpo" and config.training.label != "judge":
-        raise ConfigError("grpo rates replies of its own, so no label has a say: leave out --label")
+        raise ConfigError("grpo rates its own replies and uses no labels; leave out --label")
     from aloe.training.start import check_base
 
     plan = Plan(

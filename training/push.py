@@ -44,7 +44,7 @@ class Push:
 
     def __post_init__(self) -> None:
         if not is_hub_name(self.repo) or ":" in self.repo:
-            raise ConfigError(f"--push-to-hub: '{self.repo}' is no repository; give it as ORG/NAME")
+            raise ConfigError(f"--push-to-hub: '{self.repo}' is not a repository (ORG/NAME)")
 
     @property
     def visibility(self) -> str:
@@ -59,7 +59,7 @@ def list_files(folder: Path) -> dict[str, int]:
         ConfigError: it has no card, so it is neither an exported data set nor a trained model.
     """
     if not (folder / "README.md").is_file():
-        raise ConfigError(f"{folder} has no README.md, so it is no data set or model with a card")
+        raise ConfigError(f"{folder} has no README.md, so it is not a dataset or model with a card")
     files = sorted(each for each in folder.rglob("*") if each.is_file())
     names = {each.relative_to(folder).as_posix(): each.stat().st_size for each in files}
     return {
@@ -117,7 +117,7 @@ def _api(environment: Mapping[str, str]) -> "HfApi":
 
     token = environment.get(TOKEN, "").strip()
     if not token:
-        raise ConfigError(f"no token to push with: make one that may write, and set {TOKEN}")
+        raise ConfigError(f"no token to push with: create one with write access and set {TOKEN}")
     if constants.HF_HUB_OFFLINE:
         raise ModelError(
             "HF_HUB_OFFLINE forbids to push; unset it, or see what would go: --dry-run"

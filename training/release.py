@@ -21,6 +21,7 @@ from aloe.schema import Tree, digest
 from aloe.training.export import Row
 from aloe.training.features import Features, infer_features, make_table, render_features
 from aloe.training.labels import Label, render_agreement
+from aloe.views.figures import counted
 
 Split = Literal["train", "test"]
 
@@ -165,7 +166,7 @@ configs:
 
 # {row_format} rows from conversation trees
 
-Made with aloe from {len(trees)} conversation trees. {made if all(known) else IMPORTED}
+Made with aloe from {counted(len(trees), "conversation tree")}. {made if all(known) else IMPORTED}
 
 | split | rows | personas |
 |---|---|---|
@@ -174,7 +175,7 @@ No persona is in both splits. Left out: {format_counts(skipped) or "nothing"}.
 
 {told}## Models
 
-{"".join(f"- {name} ({count} trees){chr(10)}" for name, count in sorted(models.items()))}
+{"".join(f"- {name} ({counted(count, 'tree')}){chr(10)}" for name, count in sorted(models.items()))}
 ## Labels
 
 {render_agreement(trees, label)}{RESTRAINT.format(restraint) if restraint else ""}

@@ -153,7 +153,7 @@ class LookAhead:
         self, reward: Reward, speak: Speak, horizon: int, decode: Callable[[list[int]], str]
     ) -> None:
         if iscoroutinefunction(reward):
-            raise ConfigError("with a horizon a reward is a plain function, not an async one")
+            raise ConfigError("with a horizon the reward must be a plain function, not async")
         self._reward, self._speak = reward, speak
         self._horizon, self._decode = horizon, decode
         self.policy: Policy | None = None

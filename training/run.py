@@ -21,6 +21,7 @@ from aloe.training.plan import Plan
 from aloe.training.progress import TrainingProgress, Watch
 from aloe.training.rollout_agents import AgentFactory, RolloutAgents
 from aloe.training.saving import check_saving, is_main_process, save_model
+from aloe.views.figures import counted
 
 
 def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> Record:
@@ -139,7 +140,7 @@ def _take_steps(
 
 
 def _unread(unread_system_messages: int) -> str:
-    rows = "1 row" if unread_system_messages == 1 else f"{unread_system_messages} rows"
+    rows = counted(unread_system_messages, "row")
     return f"the chat template drops the system messages of {rows}: they are not trained on"
 
 

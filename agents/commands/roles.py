@@ -176,7 +176,7 @@ def _check_new_name(name: str) -> None:
     from aloe.agents.registry import check_role_names
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name.startswith("test_"):
-        raise ConfigError(f"'{name}' is no name for a role: use lower-case letters, digits and _")
+        raise ConfigError(f"'{name}' is not a role name: use lower-case letters, digits and _")
     settings.load(None, {f"roles.{name}.use": f"{name}:Role"}, source="roles new")
     check_role_names([name])
 
@@ -186,6 +186,6 @@ def _check_module_name(name: str) -> None:
     from importlib.util import find_spec
 
     if keyword.iskeyword(name):
-        raise ConfigError(f"'{name}' is a word of Python's; take another name")
+        raise ConfigError(f"'{name}' is a Python keyword; choose another name")
     if find_spec(name):
-        raise ConfigError(f"Python has a module called '{name}' already; take another name")
+        raise ConfigError(f"Python already has a module '{name}'; choose another name")

@@ -88,16 +88,16 @@ CHOICES = {
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to fill.")] = Path(),
     server: Annotated[
-        Server | None, typer.Option("--for", help="Whose models; asked for on a terminal.")
+        Server | None, typer.Option("--for", help="Provider of the models; asked on a terminal.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write settings and examples to start from into a folder.
+    """Write starter settings and examples into a folder.
 
-    aloe.toml, three examples of roles and judges, and configs of accelerate for several GPUs. A
-    file that is there already is left as it is.
+    aloe.toml, three examples of roles and judges, and configs of accelerate for several GPUs.
+    Existing files are left alone.
 
     Example: `aloe init my-project --for vllm`
     """
@@ -131,7 +131,7 @@ def _ask_for_server() -> Server:
     """
     names = ", ".join(Server)
     if not (sys.stdin.isatty() and stderr().is_terminal):
-        raise ConfigError(f"say whose models are used: --for {'|'.join(Server)}")
+        raise ConfigError(f"name the provider of your models: --for {'|'.join(Server)}")
     for number, (name, choice) in enumerate(CHOICES.items(), 1):
         stderr().print(Text(f"  {number}  {name:<7} {choice.label}"))
     while True:

@@ -16,8 +16,8 @@ def trust(
 ) -> None:
     """Let the settings of a run folder that came from elsewhere import code and use keys.
 
-    Shows what DIR/config.toml reaches, and remembers it by content: any change needs your word
-    again. Read the file first, and the code that it names.
+    Shows what DIR/config.toml reaches, and remembers it by content: any change needs your
+    consent again. Read the file first, and the code that it names.
 
     Example: `aloe trust runs/received`
     """

@@ -34,7 +34,7 @@ def read_hub(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     """
     if not (parts := _NAME.fullmatch(str(path))):
         form = "hub:ORG/NAME, hub:ORG/NAME/CONFIG or hub:ORG/NAME:SPLIT, as in hub:a/b:train[:100]"
-        raise InputError(path, f"names no data set of the hub; expected is {form}")
+        raise InputError(path, f"is not a dataset on the hub; expected {form}")
     try:
         import datasets
         import httpx

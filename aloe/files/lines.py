@@ -97,7 +97,7 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
             else:
                 yield file
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise InputError(path, "the gzip data is broken; pack the file again") from None
+        raise InputError(path, "the gzip data is broken; compress the file again") from None
     except IsADirectoryError:
         raise InputError(path, "is a folder; name a file") from None
     except OSError as error:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aloe.views.figures import counted
+
 
 @dataclass(kw_only=True)
 class Account:
@@ -37,8 +39,8 @@ class Account:
     def text(self) -> str:
         """All of it in one line."""
         return (
-            f"{self.calls:,} calls, {self.seconds:.1f} s of models, {self.input_tokens:,} tokens "
-            f"read, {self.output_tokens:,} written, cost {self.money}"
+            f"{counted(self.calls, 'call')}, {self.seconds:.1f} s of models, "
+            f"{self.input_tokens:,} tokens read, {self.output_tokens:,} written, cost {self.money}"
         )
 
 

@@ -4,6 +4,7 @@ While a run is in progress, rates cover the last few seconds, which is what some
 server wants to see; at the end they cover the whole run.
 """
 
+import re
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -67,8 +68,10 @@ class Throughput:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return how many there are of something: `1 tree`, `3 trees`."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    """Return how many there are of something: `1 tree`, `3 trees`, `2 replies`, `2 wishes`."""
+    if number != 1:
+        noun = re.sub(r"(?<![aeiou])y$", "ie", re.sub(r"(s|x|ch|sh)$", r"\1e", noun)) + "s"
+    return f"{number:,} {noun}"
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aloe.page import Live, render_page
 from aloe.views.account import Account, Spending
+from aloe.views.figures import counted
 from aloe.views.report_calls import CallShelf
 from aloe.views.report_charts import BANDS, chart_run
 from aloe.views.report_tree import KINDS, fold_tree, tree_data
@@ -99,8 +100,8 @@ def describe_status(unfinished: int, *, running: bool) -> str:
 
 def _about(rows: Sequence[Sums]) -> str:
     turns = max((row.turns for row in rows), default=0)
-    trees = f"{len(rows):,} conversation tree{'' if len(rows) == 1 else 's'}"
-    return f"{trees} of up to {turns} turns" if rows else "No exchange is finished yet."
+    trees = counted(len(rows), "conversation tree")
+    return f"{trees} of up to {counted(turns, 'turn')}" if rows else "No exchange is finished yet."
 
 
 def _figures(
@@ -115,15 +116,15 @@ def _figures(
     if told:
         kept = sum(wish.kept for wish in told)
         yield "wishes kept", _percent(kept, len(told)), f"of {len(told):,} told by then"
-    yield "decided", _percent(decided, compared), f"of {compared:,} comparisons"
+    yield "decided", _percent(decided, compared), f"of {counted(compared, 'comparison')}"
     yield "judge abstains", _percent(sum(r.count("abstain") for r in rows), compared), "of them"
     yield (
         "told",
         f"{sum(len(find_told(*each)) for each in users):,}",
-        f"things in {len(users):,} user messages",
+        f"things in {counted(len(users), 'user message')}",
     )
-    yield "mind-reading", _percent(minds, replies), f"of {replies:,} replies"
-    yield "faults", f"{faults:,}", f"in {replies + len(users):,} messages"
+    yield "mind-reading", _percent(minds, replies), f"of {counted(replies, 'reply')}"
+    yield "faults", f"{faults:,}", f"in {counted(replies + len(users), 'message')}"
     yield "calls", f"{total.calls:,}", f"{total.output_tokens:,} tokens written"
     yield "cost", total.money, f"{total.input_tokens:,} tokens read"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+from aloe.views.figures import counted
 from aloe.views.marks import fact_text, notes, preference, profile_of, score
 from aloe.views.table import Sums
 from aloe.views.tellings import ANSWERS, REASONS, list_tellings
@@ -30,7 +31,7 @@ STANDINGS = {"★": "preferred", "=": "tie", "?": "judge abstains", " ": ""}
 def fold_tree(row: Sums, *, unfinished: bool) -> dict[str, Any]:
     """Return what is shown of a tree before it is opened."""
     troubles = _troubles(row)
-    said = [f"{row.turns} turns" if row.turns != 1 else "1 turn"]
+    said = [counted(row.turns, "turn")]
     said += [] if row.preferred is None else [f"{row.preferred:.0%} decided"]
     said += [f"{KINDS[kind]} {count}" for kind, count in troubles.items() if count]
     return {

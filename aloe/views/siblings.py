@@ -6,6 +6,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from aloe.control_characters import show_controls
+from aloe.views.figures import counted
 from aloe.views.folding import Table, said
 from aloe.views.marks import fact_text, preference, score
 from aloe.views.node import verdict_view
@@ -81,7 +82,7 @@ class SiblingView:
             text.append((" " if index else "") + show_controls(word), "bold" if own else "")
         if not reply.content:
             text.append("(empty)", "dim")
-        text.append(f"\n{len(reply.content.split())} words", "dim")
+        text.append(f"\n{counted(len(reply.content.split()), 'word')}", "dim")
         if reply.hint:
             text.append(f"\nhint: {reply.hint}", "magenta")
         for fact in reply.mind_reading:

@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from aloe.console import Display
-from aloe.views.figures import Throughput, duration, spending, waiting
+from aloe.views.figures import Throughput, counted, duration, spending, waiting
 from aloe.views.folding import Table, grid
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def forecast_view(ahead: "BenchForecast", warnings: Sequence[str]) -> Renderable
     cost = "unknown (no price given)" if ahead.cost is None else f"about ${ahead.cost:.2f}"
     calls = ", ".join(f"{count:,} {role}" for role, count in ahead.calls.items())
     lines = {
-        "ahead": f"{ahead.dialogues:,} dialogues; calls: {calls}",
+        "ahead": f"{counted(ahead.dialogues, 'dialogue')}; calls: {calls}",
         "tokens": f"about {ahead.input_tokens:,} read, {ahead.output_tokens:,} written; "
         f"cost {cost}",
     }

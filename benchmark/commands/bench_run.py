@@ -22,6 +22,7 @@ from aloe.options import (
     Seed,
 )
 from aloe.resumable import resumable
+from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,8 +177,9 @@ def _end(held: "BenchRun", *, as_json: bool) -> None:
     if held.failures or held.unjudged:
         first = f"; the first reason: {min(held.failures.values())}" if held.failures else ""
         say(
-            f"aloe: {len(held.failures)} dialogues were set aside and {held.unjudged} ratings "
-            f"failed{first}; run the same command again to retry them",
+            f"aloe: set aside {counted(len(held.failures), 'dialogue')}, "
+            f"{counted(held.unjudged, 'rating')} failed{first}; "
+            "run the same command again to retry",
             style="red",
         )
     if held.failures or not result.complete:

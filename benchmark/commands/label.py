@@ -14,6 +14,7 @@ from rich.text import Text
 from aloe.console import finish, say, say_written, show, stderr
 from aloe.errors import ConfigError, InputError
 from aloe.options import ConfigFile, Json, Seed, with_flags
+from aloe.views.figures import counted
 from aloe.views.folding import grid
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class LabelOptions:
     ] = None
     answers: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE.json", help="Take the labels of its export."),
+        typer.Option("--from", metavar="FILE.json", help="Read the labels from its export."),
     ] = None
     seed: Seed = None
     config: ConfigFile = None
@@ -102,7 +103,11 @@ def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_js
     if named is None or out is None:
         raise ConfigError(f"--to needs {' or '.join(TOOLS)}, and --out a file to write")
     count, beside = write_tasks(named, pairs, out)
-    show(Text(f"{out}: {count} pairs for {tool}, shown by {beside}"), as_json=as_json, lines=True)
+    show(
+        Text(f"{out}: {counted(count, 'pair')} for {tool}, shown by {beside}"),
+        as_json=as_json,
+        lines=True,
+    )
     finish({"out": str(out), "pairs": count, "shown_by": str(beside)}, as_json=as_json)
 
 
@@ -114,7 +119,7 @@ def _take(sheet: "LabelSheet", answers: Path, found: "list[ReplyPair]") -> None:
     new = select_new(given, sheet.labels)
     if new:
         sheet.add(*new)
-    say(f"{answers}: {len(given)} labels, {len(new)} of them new")
+    say(f"{answers}: {counted(len(given), 'label')}, {len(new)} of them new")
 
 
 def _ask(sheet: "LabelSheet", wanted: "list[ReplyPair]") -> None:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from aloe.console import finish, show
 from aloe.errors import ConfigError
 from aloe.options import Json
+from aloe.views.figures import counted
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def audit(
     ] = "fresh",
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="STR", help="Model that checks what the rules let pass."),
+        typer.Option("--model", metavar="STR", help="Model that checks what the rules pass."),
     ] = None,
     base_url: Annotated[
         str | None, typer.Option("--base-url", metavar="URL", help="Server of that model.")
@@ -105,8 +106,9 @@ def _card_view(card: "UserCard") -> RenderableType:
         cells = (_mean(each, form) for each in (found.simulated, found.people, found.difference))
         table.add_row(name, *cells, style="bold" if found.differs else None)
     words = (
-        f"{card.simulated} conversations of simulated users, {card.people} of people, the first "
-        f"{card.turns} messages of each; bold: the 95% interval of the difference excludes 0"
+        f"{counted(card.simulated, 'conversation')} of simulated users, {card.people} of people, "
+        f"the first {counted(card.turns, 'message')} of each; "
+        "bold: the 95% interval of the difference excludes 0"
     )
     return Group(table, "", words)
 

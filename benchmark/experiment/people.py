@@ -29,6 +29,7 @@ from aloe.memory.splitting import find_close_pairs, find_clusters
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.generation import generate
 from aloe.schema import Persona, derive_seed, digest
+from aloe.views.figures import counted
 
 Part = Literal["train", "validation", "test"]
 
@@ -108,8 +109,9 @@ def draw_people(
     for part, chosen in parts.items():
         if len(chosen) < needed[part]:
             raise ConfigError(
-                f"experiment.{part} asks for {needed[part]} personas and only {len(chosen)} fit; "
-                "ask for fewer, or change experiment.reserved or experiment.wishes"
+                f"experiment.{part} asks for {counted(needed[part], 'persona')} and only "
+                f"{len(chosen)} fit; ask for fewer, or change experiment.reserved or "
+                "experiment.wishes"
             )
     return People(
         parts={part: tuple(chosen) for part, chosen in parts.items()},

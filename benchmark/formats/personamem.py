@@ -51,11 +51,11 @@ def _contexts(path: Path) -> Contexts:
     name = path.name.replace("questions", "shared_contexts").replace(".csv", ".jsonl")
     beside = path.with_name(name)
     if beside == path or not beside.is_file():
-        raise InputError(path, "its contexts are not beside it; put shared_contexts_*.jsonl there")
+        raise InputError(path, "its contexts are missing; put shared_contexts_*.jsonl beside it")
     found: dict[str, list[Said]] = {}
     for place, record in read_records(beside):
         if not isinstance(record, dict) or len(record) != 1:
-            raise place.error("is no context: expected is one id with a list of messages")
+            raise place.error("is not a context: expected one id with a list of messages")
         (key,) = record
         found[key] = read_messages(record, key, place)
     return found

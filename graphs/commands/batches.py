@@ -20,7 +20,7 @@ def batches(
         Path, typer.Argument(metavar="DIR", help="Run folder or bench folder of a --batch run.")
     ],
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="End them; what they have answered is kept.")
+        bool, typer.Option("--cancel", help="Cancel them; answers so far are kept.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -23,11 +23,11 @@ class ChatOptions:
     """The flags."""
 
     model: Annotated[
-        str | None, typer.Option("--model", metavar="STR", help="Who answers, as a model string.")
+        str | None, typer.Option("--model", metavar="STR", help="Model that answers.")
     ] = None
     beside: Annotated[
         str | None,
-        typer.Option("--beside", metavar="STR", help="Who answers as well; may be the same."),
+        typer.Option("--beside", metavar="STR", help="Second model; may be the same."),
     ] = None
     persona: Annotated[
         str | None,
@@ -35,9 +35,9 @@ class ChatOptions:
             "--persona", metavar="FILE|ID", help="Play this persona: FILE, FILE:ID, or shipped ID."
         ),
     ] = None
-    me: Annotated[bool, typer.Option("--me", help="Be yourself, which is the default.")] = False
+    me: Annotated[bool, typer.Option("--me", help="Be yourself (the default).")] = False
     blind: Annotated[
-        bool, typer.Option("--blind", help="Draw the order of the replies and name no model.")
+        bool, typer.Option("--blind", help="Shuffle the replies and hide which model wrote them.")
     ] = False
     inducer: Annotated[
         str | None,
@@ -50,7 +50,7 @@ class ChatOptions:
         typer.Option("--out", metavar="DIR", help="Run folder; default: runs/chat-DATE-TIME."),
     ] = None
     plain: Annotated[
-        bool, typer.Option("--plain", help="Lines in place of a screen, as in a pipe.")
+        bool, typer.Option("--plain", help="Plain lines instead of a full screen, as in a pipe.")
     ] = False
     svg: Svg = None
     max_cost: MaxCost = None

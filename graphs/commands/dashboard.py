@@ -10,7 +10,7 @@ from rich.text import Text
 from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
 from aloe.graphs.commands.newest_exchange import NewestExchange
-from aloe.views.figures import Throughput, duration, spending, waiting
+from aloe.views.figures import Throughput, counted, duration, spending, waiting
 from aloe.views.folding import Table, grid
 from aloe.views.tellings import REASONS
 
@@ -26,8 +26,8 @@ def exit_on_failures(progress: "RunProgress") -> None:
     if failures := progress.failures:
         first = min(failures, key=lambda tree: failures[tree])
         say_error(
-            f"{len(failures)} trees were set aside; the first reason: {failures[first]}; "
-            "run the same command again to retry them",
+            f"set aside {counted(len(failures), 'tree')}; the first reason: {failures[first]}; "
+            "run the same command again to retry",
             progress.traces.get(first, ""),
         )
         raise typer.Exit(EXIT_CODE)
@@ -99,7 +99,7 @@ class RunDisplay(Display):
         """Return the calls that were made, and of how many if that was forecast."""
         expected = self._progress.expected
         if expected is None or not self._progress.running:
-            return f"{self._calls.totals.calls:,} calls"
+            return counted(self._calls.totals.calls, "call")
         return f"{expected.made:,} of about {expected.total:,} calls"
 
     def _share_done(self) -> float:
@@ -135,12 +135,13 @@ class RunDisplay(Display):
         p = self._progress.so_far()
         lines = {
             "trees": f"{p.finished} grown now, {p.finished_before} there before, "
-            f"{len(p.failures)} set aside; {p.nodes} nodes",
-            "turns": f"{p.turns} played" + (f", {p.running} trees under way" if p.running else ""),
+            f"{len(p.failures)} set aside; {counted(p.nodes, 'node')}",
+            "turns": f"{p.turns} played"
+            + (f", {counted(p.running, 'tree')} under way" if p.running else ""),
             "verdicts": _describe_verdicts(p),
             "ledger": _describe_ledger(p.ledger),
             "user": ", ".join(
-                f"{p.severity[kind]} messages {kind}"
+                f"{counted(p.severity[kind], 'message')} {kind}"
                 for kind in ("repaired", "blemished", "spoiled")
             )
             + (f"; {p.spoiled / p.finished:.0%} of the trees spoiled" if p.finished else ""),

@@ -16,7 +16,7 @@ from aloe.console import Display, finish, say, show
 from aloe.memory.commands import persona_files, persona_import, persona_reports
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.resumable import resumable
-from aloe.views.figures import Throughput, duration, spending
+from aloe.views.figures import Throughput, counted, duration, spending
 from aloe.views.folding import Table, grid, said
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def grow(
     ).with_model(model, base_url)
     size, target = count_saved(out), resolved.personas.target
     if size >= target:
-        show(f"{out} already holds {size} personas ({target} requested).", as_json=as_json)
+        show(
+            f"{out} already holds {counted(size, 'persona')} ({target} requested).", as_json=as_json
+        )
         result = {"ended": "target", "personas_now": 0, "calls": 0}
         finish({"out": str(out), "personas": size, **result}, as_json=as_json)
         return
@@ -197,7 +199,7 @@ class GrowthDisplay(Display):
 
 def _describe_end(out: Path, display: GrowthDisplay, ended: "Ended") -> Text:
     """Return how the growth ended."""
-    said = f"{out}: {display.progress.size} personas."
+    said = f"{out}: {counted(display.progress.size, 'persona')}."
     if ended == "saturated":
         said += (
             f" Saturated before {display.progress.target}: hardly any candidate is new and valid. "

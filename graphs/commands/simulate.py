@@ -55,13 +55,13 @@ class SimulateOptions:
     rollouts: Annotated[
         int | None,
         typer.Option(
-            "--rollouts", min=1, help="With --extend: continue compared replies so often."
+            "--rollouts", min=1, help="With --extend: continuations of each compared reply."
         ),
     ] = None
     policy: Annotated[
         str | None,
         typer.Option(
-            "--policy", metavar="ASSISTANT", help="Who answers in rollouts; default: a draw."
+            "--policy", metavar="ASSISTANT", help="Who answers in rollouts; default: a random one."
         ),
     ] = None
     horizon: Annotated[
@@ -146,7 +146,7 @@ class SimulateOptions:
         if not (self.extend and self.rollouts) and (
             extra := self._given("policy", "horizon", "until_turn")
         ):
-            raise ConfigError(f"{extra}: of rollouts; ask for them with --extend DIR --rollouts N")
+            raise ConfigError(f"{extra}: only for rollouts (--extend DIR --rollouts N)")
         if self.rollouts and not self.extend:
             raise ConfigError("--rollouts continues a finished run; name it with --extend DIR")
         if self.fork:

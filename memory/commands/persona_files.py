@@ -17,6 +17,7 @@ from aloe.errors import ConfigError
 from aloe.files.tables import guard_formula
 from aloe.memory.commands.persona_reports import PoolFile, load_vectors, read_pool
 from aloe.options import ConfigFile, Json, Seed
+from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from aloe.memory.splitting import Split
@@ -64,8 +65,8 @@ def export(
     if count is not None and count > len(personas):
         there = path if file else "the shipped pool"
         raise ConfigError(
-            f"--count {count}: {there} holds {len(personas)} personas; ask for fewer, or grow more "
-            "with `aloe personas grow`"
+            f"--count {count}: {there} holds {counted(len(personas), 'persona')}; ask for fewer, "
+            "or grow more with `aloe personas grow`"
         )
     if count is not None and count < len(personas):
         personas = random.Random(seed or 0).sample(personas, count)
@@ -73,8 +74,13 @@ def export(
     replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz", guard=guard))
     texts = (text for each in personas for text in (each.profile, each.personality))
     if guard and (guarded := sum(guard_formula(text) != text for text in texts)):
-        say(f"{guarded} texts begin as a formula does and got a ' before them; --raw leaves it out")
-    show(Text(f"{out}: {len(personas)} personas."), as_json=as_json, lines=True, cut=False)
+        say(
+            f"put a ' before {counted(guarded, 'text')} that a spreadsheet would run as a formula; "
+            "--raw leaves it out"
+        )
+    show(
+        Text(f"{out}: {counted(len(personas), 'persona')}."), as_json=as_json, lines=True, cut=False
+    )
     finish({"out": str(out), "personas": len(personas)}, as_json=as_json)
 
 
@@ -107,9 +113,9 @@ def _csv(personas: "Sequence[Persona]", *, guard: bool) -> str:
 
 
 def compose_verifiable(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; .gz compresses.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Output; .gz compresses.")],
     count: Annotated[int, typer.Option("--count", min=1, help="How many.")] = 10,
-    wishes: Annotated[int, typer.Option("--wishes", min=1, help="Wishes of each.")] = 4,
+    wishes: Annotated[int, typer.Option("--wishes", min=1, help="Wishes per persona.")] = 4,
     about: Annotated[
         str | None,
         typer.Option("--about", help="Dimensions to draw from, such as emoji,lists,length."),
@@ -130,12 +136,12 @@ def compose_verifiable(
     if unknown := [name for name in named if name not in DIMENSIONS]:
         raise ConfigError(f"--about: '{unknown[0]}' is none of {', '.join(DIMENSIONS)}")
     if wishes > len(named):
-        raise ConfigError(f"--wishes: {wishes} are more than the {len(named)} dimensions")
+        raise ConfigError(f"--wishes: {wishes} is more than the number of dimensions, {len(named)}")
     seeds = (derive_seed("personas verifiable", seed or 0, number) for number in range(count))
     personas = [generate(each, wishes=wishes, about=named) for each in seeds]
     replace_bytes(out, _encoded(personas, Format.jsonl, compressed=out.suffix == ".gz"))
     show(
-        Text(f"{out}: {count} personas with {wishes} wishes each."),
+        Text(f"{out}: {counted(count, 'persona')} with {counted(wishes, 'wish')} each."),
         as_json=as_json,
         lines=True,
         cut=False,
@@ -191,8 +197,8 @@ def _show_split(
     said = ", ".join(f"{part} {size}" for part, size in sizes.items())
     show(
         Text(
-            f"{out}: {said}; {done.clusters} clusters at {limit}, the largest of {done.largest}; "
-            f"{len(done.refused)} refused as too close to training"
+            f"{out}: {said}; {counted(done.clusters, 'cluster')} at {limit}, the largest of "
+            f"{done.largest}; {len(done.refused)} refused as too close to training"
         ),
         as_json=as_json,
     )

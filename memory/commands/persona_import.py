@@ -9,6 +9,7 @@ from rich.text import Text
 
 from aloe.console import finish, say, show
 from aloe.options import ConfigFile, Json
+from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from aloe.memory.imports import Columns
@@ -69,13 +70,15 @@ def import_files(
 
 
 def _summarise(out: Path, report: "ImportReport") -> str:
-    said = [f"{out}: {report.added} personas added, {report.personas} now"]
+    said = [f"{out}: {counted(report.added, 'persona')} added, {report.personas:,} now"]
     keeps = " (--keep-near keeps them)" if report.near else ""
-    said.append(f"{len(report.near)} near-copies refused{keeps}")
+    said.append(f"{counted(len(report.near), 'near-copy')} refused{keeps}")
     if report.repeated:
-        said.append(f"{len(report.repeated)} repeated rows left out")
+        said.append(f"{counted(len(report.repeated), 'repeated row')} left out")
     if report.unmatched:
-        said.append(f"{len(report.unmatched)} profiles left out that contradict every personality")
+        said.append(
+            f"left out {counted(len(report.unmatched), 'profile')} at odds with every personality"
+        )
     return "; ".join(said)
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from aloe.console import finish, say_written, show, stderr
 from aloe.errors import InputError
 from aloe.options import ConfigFile, Json, ending
+from aloe.views.figures import counted
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
@@ -159,11 +160,12 @@ def _figures(measured: "PoolReport") -> RenderableType:
     figures = measured.figures
     origins = ", ".join(f"{n} {name}" for name, n in figures["origins"].items())
     return Text(
-        f"{figures['personas']} personas of {figures['profiles']} profiles and "
-        f"{figures['personalities']} personalities ({figures['verifiable']} verifiable)\n"
-        f"{figures['facts']} facts, {figures['distinct_facts']} of them distinct; "
+        f"{counted(figures['personas'], 'persona')} of {counted(figures['profiles'], 'profile')} "
+        f"and {counted(figures['personalities'], 'personality')} "
+        f"({figures['verifiable']} verifiable)\n"
+        f"{counted(figures['facts'], 'fact')}, {figures['distinct_facts']} of them distinct; "
         f"{figures['facts_mean']} facts and {figures['words_mean']} words a persona\n"
-        f"descriptions: {origins}; {measured.contradictory} personas contradict themselves"
+        f"descriptions: {origins}; self-contradictory: {measured.contradictory}"
     )
 
 
@@ -246,8 +248,9 @@ def check(
     lines += [f"{p} contradicts itself on {', '.join(t)}" for p, t in _first(contradictions)]
     lines += [f"{count} times {rule}" for rule, count in unsound.most_common()]
     lines.append(
-        f"{len(personas)} personas: {len(pairs)} pairs reach {limit} (all pairs compared), "
-        f"{len(contradictions)} contradict themselves, {unsound.total()} broken rules"
+        f"{counted(len(personas), 'persona')}: {counted(len(pairs), 'pair')} at {limit} or more "
+        f"(all pairs compared), {len(contradictions)} self-contradictory, "
+        f"{counted(unsound.total(), 'broken rule')}"
     )
     show(Text("\n".join(lines)), as_json=as_json)
     finish(

@@ -8,6 +8,7 @@ import typer
 from aloe.console import finish, show
 from aloe.errors import InputError
 from aloe.options import Json, ending
+from aloe.views.figures import counted
 
 
 def report(
@@ -44,7 +45,7 @@ def report(
         raise InputError(run, "no exchange is finished here yet")
     path = out or run / "report.html"
     replace_text(path, found.html)
-    said = f"{len(found.trees)} trees" + (
+    said = counted(len(found.trees), "tree") + (
         f", {found.unfinished} unfinished" * bool(found.unfinished)
     )
     line = f"{path}: {said}, {len(found.html) / 1e6:.1f} MB"

@@ -110,7 +110,7 @@ def _follow(trace: TracedRun, *, as_json: bool) -> None:
 def _browse(trace: TracedRun) -> None:
     """Open the browser."""
     if not stdout().is_terminal:
-        raise ConfigError("--tui needs a terminal; without it the output can go anywhere")
+        raise ConfigError("--tui needs a terminal; leave it out to write to a file or a pipe")
     try:
         from aloe.views.browser import Browser
     except ModuleNotFoundError as error:

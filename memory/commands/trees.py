@@ -10,6 +10,7 @@ import typer
 from aloe.console import finish, say, show
 from aloe.errors import ConfigError
 from aloe.options import Json, ending
+from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from aloe.memory.formats.known import Imported
@@ -95,7 +96,7 @@ def import_(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make trees of conversations of people, of other projects, or of the original ALOE data.
+    """Import conversations of people, other projects or the original ALOE data as trees.
 
     Several replies to one message become siblings, and scores or choices become verdicts: of a
     person where people gave them, else of a judge called `imported`. A persona that the files do
@@ -124,7 +125,7 @@ def _say_left_out(found: "Imported") -> None:
     asked = sum(bool(t.children(n.id)) for t in found.trees for n in t.nodes if n.role == "user")
     judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in found.trees)
     if alone := asked - judged:
-        say(f"{alone} of {asked} turns have no two replies to compare")
+        say(f"without two replies to compare: {alone} of {counted(asked, 'turn')}")
 
 
 def _check_apart(source: Path, out: Path) -> None:
@@ -145,5 +146,10 @@ def _write(
     found = list(trees)
     replace_text(out, "".join(tree.model_dump_json() + "\n" for tree in found))
     nodes = sum(len(tree.nodes) for tree in found)
-    show(f"{out}: {len(found)} trees, {nodes} nodes", as_json=as_json, lines=True, cut=False)
+    show(
+        f"{out}: {counted(len(found), 'tree')}, {counted(nodes, 'node')}",
+        as_json=as_json,
+        lines=True,
+        cut=False,
+    )
     finish({"out": str(out), "trees": len(found), "nodes": nodes, **more}, as_json=as_json)

@@ -20,6 +20,7 @@ from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.index import DescriptionIndex, Neighbour
 from aloe.memory.pool.store import explain_store_failure
 from aloe.schema import Persona, digest
+from aloe.views.figures import counted
 
 ROUNDING = 1e-4
 """Similarities this little under the threshold count as reaching it: stored vectors are rounded,
@@ -150,12 +151,12 @@ class PersonaPool:
     def _explain(self) -> AbstractContextManager[None]:
         return explain_store_failure(
             self.server or self.files.folder,
-            f"the {len(self)} personas are saved, and the same command resumes from there",
+            f"{counted(len(self), 'persona')} saved; the same command resumes from there",
         )
 
     def _append(self, persona: Persona) -> None:
         path = self.files.personas
-        then = f"its {len(self)} personas are saved, and the same command resumes from there"
+        then = f"{counted(len(self), 'persona')} saved; the same command resumes from there"
         append_lines(path, as_line(persona), then=then)
 
     def count(self, persona: Persona) -> None:

@@ -106,9 +106,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("expansions", "Whole", None, ["is a class", "name a function"]),
         ("validators", "two", None, ["(description) -> reason or None"]),
         ("exporters", "one", None, ["(tree, skipped) -> rows"]),
-        ("exporters", "streamed", None, ["is async", "nobody waits"]),
+        ("exporters", "streamed", None, ["is async", "without await"]),
         ("metrics", "three", None, ["(row, tree) -> number or None"]),
-        ("metrics", "late", None, ["is async", "nobody waits"]),
+        ("metrics", "late", None, ["is async", "without await"]),
     ],
 )
 def test_a_wrong_signature_names_what_is_expected_and_what_was_found(

@@ -294,5 +294,5 @@ def test_what_cannot_be_cases_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no wish is called length = endless"):
         load_cases(str(path))
     path.write_text((json.dumps(case) + "\n") * 2)
-    with pytest.raises(InputError, match=r":2: case \w+ is there twice"):
+    with pytest.raises(InputError, match=r":2: case \w+ appears twice"):
         load_cases(str(path))

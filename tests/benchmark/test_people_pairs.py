@@ -117,7 +117,7 @@ def test_what_holds_no_choices(tmp_path: Path) -> None:
         read_people(file)
     (tree, *_) = write(tmp_path, "ultrafeedback.jsonl")
     label(tmp_path, tree, tree.verdicts[0], ann="first", ben="second")
-    with pytest.raises(InputError, match="no pair of which most people prefer the same reply"):
+    with pytest.raises(InputError, match="no pair in which most people prefer the same reply"):
         read_people(tmp_path)
     file.write_text(file.read_text().replace('"judge":"imported"', '"judge":"human"'))  # a chat's
     chat = read_people(file).choices

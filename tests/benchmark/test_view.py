@@ -90,7 +90,7 @@ def test_a_list_says_how_runs_stand(runs: Path) -> None:
         folder.growing.add(begun, TREES[1].nodes, TREES[1].verdicts)
         assert first.describe()["state"] == "running"
     line = first.describe()
-    assert (line["state"], line["size"]) == ("unfinished", "1 trees, 1 unfinished")
+    assert (line["state"], line["size"]) == ("unfinished", "1 tree, 1 unfinished")
     (second.path / "config.toml").write_text("nonsense = 1\n")
     line = find_runs([runs])["more/second-run"].describe()
     assert line["state"] == "broken"

@@ -271,7 +271,7 @@ def test_a_user_that_says_nothing_is_a_missing_dialogue(
     arguments = ["--cases", asked(tmp_path), "--judge", S, "--seeds", 1]
     ran = run(aloe, tmp_path / "run", "--user", f"openai:m@{server.url}", *arguments)
     assert ran.code == 2
-    assert "3 dialogues were set aside" in ran.err
+    assert "set aside 3 dialogues, " in ran.err
     rows = read_bench(tmp_path / "run").own_rows
     assert len(rows) == 6
     assert {score.missing for row in rows for score in row.scores} == {"user"}
@@ -380,7 +380,7 @@ def test_two_scales_do_not_make_one_suite(aloe: RunAloe, taught: Path, tmp_path:
 def test_who_has_nobody_to_be_swapped_with_is_counted(aloe: RunAloe, tmp_path: Path) -> None:
     out, alone = tmp_path / "run", asked(tmp_path, 1)
     ran = run(aloe, out, "--cases", alone, "--user", S, "--judge", S, "--seeds", 1)
-    assert "1 dialogues have no gain" in ran.result["warnings"][-1]
+    assert "no gain for 1 dialogue: " in ran.result["warnings"][-1]
     assert "gain" not in ran.result["figures"]["aloe-100"]["candidate"]
 
 

@@ -538,7 +538,7 @@ def test_other_personas_in_the_same_folder_are_noticed(
     before = (out / "events.jsonl").read_bytes()
     others = [Persona.of(f"I am {age} years old.", "I am kind.") for age in (20, 30)]
     personas_file.write_text(persona_lines(others))
-    assert simulate().is_one_line_about("do not come from these personas", "name the file")
+    assert simulate().is_one_line_about("not grown from these personas", "name the file")
     personas_file.write_text(persona_lines(PERSONAS + others))
     server.behave = scripted
     assert simulate(trees=1).code == 0  # fewer or more trees of the same personas are fine

@@ -160,5 +160,7 @@ def test_verifiable_personas_are_composed(aloe: RunAloe, tmp_path: Path) -> None
     assert {name for each in personas for name in each.preferences} <= {"emoji", "lists", "length"}
     out = ("--out", tmp_path / "c")
     assert aloe(*words, "--about", "emojis", *out).is_one_line_about("'emojis' is none of")
-    assert aloe(*words, "--about", "emoji", *out).is_one_line_about("2 are more than the 1")
+    assert aloe(*words, "--about", "emoji", *out).is_one_line_about(
+        "2 is more than the number of dimensions, 1"
+    )
     assert not (tmp_path / "c").exists()

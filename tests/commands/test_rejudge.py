@@ -207,7 +207,7 @@ def test_a_tree_whose_calls_fail_is_set_aside(
     command = ["rejudge", run, "--judge", server.model, "--out", tmp_path / "new", "--json"]
     ran = aloe(*command)
     assert ran.code == 2
-    assert "1 trees were set aside" in ran.err
+    assert "set aside 1 tree;" in ran.err
     assert (ran.result["trees_now"], ran.result["set_aside"]) == (3, 1)
     server.behave = scripted
     assert aloe(*command).result["trees_now"] == 1

@@ -70,9 +70,7 @@ def test_a_run_folder_is_kept_and_taken_up_again(own: Path, personas_file: Path)
 
 
 def test_what_is_set_aside_is_said(own: Path) -> None:
-    with pytest.warns(
-        UserWarning, match=r"1 of 4 trees were set aside; .* context too long"
-    ) as seen:
+    with pytest.warns(UserWarning, match=r"set aside 1 of 4 trees; .* context too long") as seen:
         trees = simulate(PERSONAS, model="scripted:notebook_models:answers", turns=3)
     assert len(trees) == 3
     assert seen[0].filename == __file__
@@ -94,7 +92,7 @@ def test_what_a_person_got_wrong_is_one_of_our_errors(own: Path) -> None:
 @pytest.mark.parametrize(
     ("personas", "given", "told"),
     [
-        ([], {}, "personas: none are given"),
+        ([], {}, "personas: give at least one"),
         (5, {}, "personas: a list of personas or texts, or a file, not 5"),
         (["I bake.", 7], {}, r"personas\[1\]: a Persona or a text, not 7"),
         (["  "], {}, r"personas\[0\]: is empty"),

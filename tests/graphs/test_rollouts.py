@@ -342,7 +342,7 @@ def test_what_makes_no_sense_is_refused(aloe: RunAloe, run: Path, tmp_path: Path
         ((*extend, "--policy", "hinted"), ("--policy", "--rollouts N")),
         ((*extend, "--turns", 3, "--until-turn", 1), ("--until-turn", "--rollouts N")),
         ((*personas, "--rollouts", 2), ("--extend DIR",)),
-        (extend, ("2 turns already", "--rollouts")),
+        (extend, ("already has 2 turns;", "--rollouts")),
     ):
         assert aloe("simulate", *flags, *out).is_one_line_about(*words)
     file = tmp_path / "rollouts.toml"

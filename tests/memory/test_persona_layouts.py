@@ -135,5 +135,5 @@ def test_a_data_set_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(list(read_foreign(Path("hub:acme/people"), refuse))) == 2
     with pytest.raises(InputError, match=r"hub:acme/people:test: .*Available splits: \['train'\]"):
         list(read_foreign(Path("hub:acme/people:test"), refuse))
-    with pytest.raises(InputError, match="hub:people: names no data set of the hub"):
+    with pytest.raises(InputError, match="hub:people: is not a dataset on the hub"):
         list(read_foreign(Path("hub:people"), refuse))

@@ -34,7 +34,7 @@ def test_two_texts_are_enough(tmp_path: Path) -> None:
         ("{broken\n", r"a\.jsonl:1"),
         ('{"profile": "I am 30.", "personality": "", "age": 3}\n', r"a\.jsonl:1: age"),
         ('\n{"profile": "", "personality": ""}\n', r"a\.jsonl:2: the persona has no facts"),
-        (as_lines([ANNA, BERT, ANNA]), r"a\.jsonl:3: persona \w+ is there twice"),
+        (as_lines([ANNA, BERT, ANNA]), r"a\.jsonl:3: persona \w+ appears twice"),
         (as_lines([ANNA]).replace('"schema_version":1', '"schema_version":99'), "99 is newer"),
     ],
 )

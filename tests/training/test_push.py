@@ -211,7 +211,7 @@ def test_without_token_or_network_nothing_is_begun(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ModelError, match="cannot be reached"):
         check_push(PUSH, {"HF_TOKEN": TOKEN, "HF_ENDPOINT": "http://127.0.0.1:9"})
     for name in ("rows", "me/rows:Q4", "./rows", "a/b/c"):
-        with pytest.raises(ConfigError, match="is no repository"):
+        with pytest.raises(ConfigError, match="is not a repository"):
             Push(repo=name, kind="model")
 
 
@@ -229,7 +229,7 @@ def test_a_dry_run_asks_nobody(hub: Hub, aloe: RunAloe, folder: Path, tmp_path: 
     to_file = (*export[:-1], tmp_path / "rows.jsonl", "--push-to-hub", "me/rows", "--dry-run")
     assert aloe(*to_file).is_one_line_about("needs a folder")
     (folder / "training.json").write_text("{}")
-    assert aloe("train", "push", folder, "me/m", "--dry-run").is_one_line_about("not finished")
+    assert aloe("train", "push", folder, "me/m", "--dry-run").is_one_line_about("unfinished")
     (folder / "README.md").unlink()
     with pytest.raises(ConfigError, match="no README"):
         list_files(folder)

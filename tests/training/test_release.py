@@ -103,7 +103,7 @@ def test_a_card_claims_no_more_than_the_trees_say(grown: Tree, imported: bool) -
     )
     assert ("no human took part" in card) is not imported
     assert ("not known\nhere who spoke" in card) is imported
-    assert ("- not known (1 trees)" in card) is imported
+    assert ("- not known (1 tree)" in card) is imported
 
 
 def test_a_split_of_an_earlier_export_does_not_stay(tmp_path: Path) -> None:

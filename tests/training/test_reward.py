@@ -75,7 +75,7 @@ def test_a_reward_that_is_not_there_is_named() -> None:
     async def later(**_: Any) -> list[float]:
         return []
 
-    with pytest.raises(ConfigError, match="not an async one"):
+    with pytest.raises(ConfigError, match="not async"):
         LookAhead(later, lambda *_, **__: [], 1, str)
 
 

@@ -196,7 +196,7 @@ def test_the_summary_counts_and_names_control_tokens(
     ran = aloe("train", "sft", "--data", tmp_path / "rows.jsonl", "--model", checkpoint, "--full",
                "--out", tmp_path / "sft", "--max-steps", "1", packing, "--quiet")  # fmt: skip
     assert ran.code == 0, ran.err
-    line = "2 texts hold control tokens (<|im_end|>, <|im_start|>): encoded as plain text"
+    line = "control tokens (<|im_end|>, <|im_start|>) in 2 texts: encoded as plain text"
     assert line in ran.out + ran.err
     record = json.loads((tmp_path / "sft" / "training.json").read_text())
     assert record["control_tokens"] == {"texts": 2, "tokens": ["<|im_end|>", "<|im_start|>"]}

@@ -10,6 +10,7 @@ from rich.text import Text
 from aloe.console import finish, show
 from aloe.errors import ConfigError
 from aloe.options import DryRun, Json, Public, PushToHub, with_flags
+from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from aloe.training.export import Row
@@ -36,8 +37,8 @@ class ExportOptions:
         typer.Option(
             "--format",
             metavar="|".join(FORMATS),
-            help="Rows for TRL; for others with their name before it, as in llamafactory-dpo "
-            "(messages, sharegpt, axolotl, openrlhf, verl); or MODULE:FUNCTION.",
+            help="Rows for TRL, or for another trainer, as in llamafactory-dpo "
+            "(also messages, sharegpt, axolotl, openrlhf, verl), or MODULE:FUNCTION.",
             autocompletion=complete_format,
         ),
     ]
@@ -134,7 +135,7 @@ def export(options: ExportOptions) -> None:
     if done.splits is not None:
         result["splits"] = done.splits
     show(
-        f"{plan.out}: {len(done.rows)} {plan.row_format} rows; left out: "
+        f"{plan.out}: {counted(len(done.rows), f'{plan.row_format} row')}; left out: "
         f"{format_counts(left_out) or 'none'}",
         as_json=options.as_json,
         lines=True,
@@ -158,8 +159,8 @@ def _preflight(
 
     found = preflight(rows, count, max_length)
     show(
-        f"longest row {found.longest} tokens; at max_length {max_length} a trainer would cut "
-        f"{found.cut} rows and drop {found.dropped}",
+        f"longest row {found.longest:,} tokens; at max_length {max_length} a trainer would cut "
+        f"{counted(found.cut, 'row')} and drop {found.dropped}",
         as_json=as_json,
     )
     return asdict(found)

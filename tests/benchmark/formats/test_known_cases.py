@@ -132,7 +132,7 @@ def test_broken_records(name: str, changes: dict[str, Any], said: str, tmp_path:
 def test_broken_files_of_persona_mem(tmp_path: Path) -> None:
     file, contexts = tmp_path / "questions_32k.csv", tmp_path / "shared_contexts_32k.jsonl"
     shutil.copy(GOLDEN / file.name, file)
-    with pytest.raises(InputError, match="its contexts are not beside it"):
+    with pytest.raises(InputError, match="its contexts are missing"):
         load_cases(str(file))
     text = (GOLDEN / contexts.name).read_text()
     contexts.write_text(text.replace("ctx1", "ctx9"))

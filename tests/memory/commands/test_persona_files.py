@@ -68,7 +68,7 @@ def test_a_formula_in_a_persona_is_guarded_and_that_is_said(tmp_path: Path, aloe
     pool.write_text(persona_lines([Persona.of(f"{command} I dive.", "- I shout.")]))
     export = ("personas", "export", pool, "--format", "csv", "--out")
     ran = aloe(*export, tmp_path / "p.csv")
-    assert "2 texts begin as a formula does" in ran.err
+    assert "put a ' before 2 texts" in ran.err
     (row,) = csv.DictReader((tmp_path / "p.csv").read_text().splitlines())
     assert row["profile"] == f"'{command} I dive."
     assert row["personality"] == "'- I shout."

@@ -126,7 +126,10 @@ REFUSED = {
     "levels": (("--horizon", 2, "--levels", "{}/none.jsonl"), ("none.jsonl",)),
     "no number": (("--horizon", 2, "--levels", "{}/text.jsonl"), ("text.jsonl:2", "'level'")),
     "no node": (("--horizon", 2, "--levels", "{}/list.jsonl"), ("list.jsonl:1", "'node'")),
-    "others'": (("--horizon", 2, "--levels", "{}/other.jsonl"), ("none of the given levels",)),
+    "others'": (
+        ("--horizon", 2, "--levels", "{}/other.jsonl"),
+        ("belong to no reply",),
+    ),
 }
 
 

@@ -48,7 +48,7 @@ def test_extended_trees_are_those_grown_at_once_and_no_call_is_repeated(
     ("flags", "words"),
     [
         ([], ["--personas FILE", "--extend"]),
-        (["--extend", "run", "--turns", "2"], ["has 2 turns already", "--turns"]),
+        (["--extend", "run", "--turns", "2"], ["already has 2 turns;", "--turns"]),
         (["--extend", "run", "--turns", "3", "--seed", "1"], ["leave out --seed"]),
         (["--extend", "run", "--model", SCRIPTED, "--trees", "2"], ["--trees, --model"]),
         (["--extend", "none", "--turns", "3"], ["none", "cannot be read"]),
@@ -108,7 +108,7 @@ def test_import(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> None:
     record = {"conversations": [{"user": "Hello", "assistant": same, "chosen": "preferred"}]}
     talks.write_text(json.dumps(record) + "\n")
     ran = aloe("trees", "import", talks, "--out", trees)
-    assert "1 of 1 turns have no two replies to compare" in ran.err
+    assert "without two replies to compare: 1 of 1 turn" in ran.err
     talks.write_text('{"prompt": []}\n')
     ran = aloe("trees", "import", talks, "--format", "aloe", "--out", tmp_path / "new.jsonl")
     assert ran.is_one_line_about("talks.jsonl:1: is not a conversation")
@@ -140,7 +140,7 @@ def test_turns_with_three_replies_are_no_fewer_than_none(aloe: RunAloe, tmp_path
     assert (ran.code, ran.err) == (0, "")
     file = stored(tmp_path / "more.jsonl", *paths, {"conversations": [turn("a", "a", said="Ho.")]})
     ran = aloe("trees", "import", file, "--out", tmp_path / "trees.jsonl")
-    assert "1 of 2 turns have no two replies to compare" in ran.err
+    assert "without two replies to compare: 1 of 2 turns" in ran.err
 
 
 @pytest.mark.parametrize(
