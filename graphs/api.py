@@ -193,7 +193,32 @@ class _Given:
             resolved = load(path, {**(self.changes or {}), **named}, source="arguments")
         except ConfigError as error:  # by the names that they have here
             raise ConfigError(str(error).replace("simulation.", "")) from None
-        return resolved.with_model(model, self.base_url)
+        own = _name_own_models(self.changes or {}, model)
+        return resolved.with_model(model, self.base_url).updated(own, source="settings")
+
+
+def _name_own_models(changes: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """Return the settings that give a role a model of its own, which `model` leaves alone."""
+    flat = dict(changes)
+    for part in ("models", "roles"):
+        flat |= {f"{part}.{role}": given for role, given in (flat.pop(part, None) or {}).items()}
+    found = {}
+    for name, given in flat.items():
+        part, *rest = name.split(".")
+        if part not in ("models", "roles") or rest[1:] not in ([], ["model"]):
+            continue
+        if isinstance(given, list):
+            if any(_names_model(each) for each in given):
+                found[name] = [
+                    each if _names_model(each) else {**each, "model": model} for each in given
+                ]
+        elif _names_model(given):
+            found[name] = given
+    return found
+
+
+def _names_model(given: Any) -> bool:
+    return "model" in given if isinstance(given, Mapping) else given is not None
 
 
 def _persona(given: object, number: int) -> Persona:

@@ -50,8 +50,6 @@ class ExperimentConfig(Settings):
     dpo: dict[str, Any] = Field(default_factory=dict)
     rl: dict[str, Any] = Field(default_factory=dict)
     """Arguments of each training, over those in `training.arguments`."""
-    sft_trees: int | None = Field(default=None, ge=1)
-    """SFT of the recipe `ask` learns from this many trees, the first ones; None for all."""
     dpo_trees: int | None = Field(default=None, ge=1)
     """DPO learns from this many trees, the first ones; None for all. Its reference reads every row
     before the first step, so fewer steps alone would save little."""

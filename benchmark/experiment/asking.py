@@ -1,17 +1,16 @@
 """What the experiment on asking does, in order.
 
     people -> trees, siblings continued -> labels by return beside the judge's
-    what returns (else the judge) put below no other -> sft -> dpo by return
-    the same conversations, by the judge's label: the recipe of the best      immediate
-    shuffled rows by return: the recipe of the best                           shuffled, the control
+    what the judge puts below no other -> sft
+    sft -> dpo on pairs by return                                    dpo
+    sft -> dpo on the judge's pairs of the same conversations        immediate
+    shuffled rows -> sft -> dpo by return                            shuffled, the control
     sft, dpo -> validation -> the best -> test, with base, immediate, control and ceiling
 
-The best model and `immediate` learn from the same conversations of the same trees in the same way:
-all that differs is the label. The judge's seldom tells a reply from the same reply with a question,
-and then one of them is drawn.
-
-Returns exist only for replies that were continued, so alone they say little of late turns, when
-most is known. There the judge's label stands in, for both.
+SFT teaches to keep what the user has said, and has nothing to do with returns: the judge seldom
+tells a reply from the same reply with a question, and then one of them is drawn. `dpo` and
+`immediate` go on from it in the same way with the same conversations: all that differs is the
+label.
 """
 
 import json
@@ -21,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, get_args
 
-from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made
-from aloe.benchmark.experiment.rows import Row, keep_unbeaten, of_first_trees, read_rows
+from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
+from aloe.benchmark.experiment.rows import Row, keep_unbeaten, read_rows
 from aloe.benchmark.experiment.steps import Label
 from aloe.config import Disclosing, Phrases
 
@@ -66,9 +65,20 @@ class AskingExperiment(Experiment):
         """Return the run folder of the trees with both labels."""
         return self.relabel(super().grow_trees())
 
+    def choices(self, before: Validated) -> Iterable[str]:  # noqa: ARG002
+        """Return the models of which the best is chosen: the one that learnt from returns."""
+        return ["dpo"]
+
     def export_best(self) -> Path:
-        """Return the rows of SFT on returns, and on the judge's labels where there are none."""
-        return self._rows_by("mixed")
+        """Return the rows of SFT: of all conversations that a label decides, by the judge's."""
+        compared, judged, seed = self._pairs_by("mixed"), self._pairs_by("judge"), self.config.seed
+        return self.change_rows(
+            "unbeaten",
+            compared,
+            lambda found: keep_unbeaten(found, read_rows(judged), seed),
+            judged.parent.name,
+            seed,
+        )
 
     def export_all_pairs(self) -> Path:
         """Return the preferences by return."""
@@ -80,14 +90,11 @@ class AskingExperiment(Experiment):
         return dict(zip(("sft", "dpo"), made, strict=True))
 
     def train_references(self, best: str) -> dict[str, Path]:
-        """Return the control, and the recipe of the best on the judge's labels, by name."""
-        return {**super().train_references(best), IMMEDIATE: self.train_immediate(best)}
+        """Return the control, and the model of the judge's labels, by name."""
+        return {**super().train_references(best), IMMEDIATE: self.train_immediate()}
 
-    def train_immediate(self, best: str) -> Path:
-        """Return what the recipe of the best makes of the judge's labels."""
-        sft = self.fine_tune("immediate-sft", self._rows_by("judge"))
-        if best == "sft":
-            return sft
+    def train_immediate(self) -> Path:
+        """Return the SFT model after DPO on the judge's labels of the same conversations."""
         pairs, judged = self.export_pairs(), self._pairs_by("judge")
 
         def change(rows: list[Row]) -> list[Row]:
@@ -95,7 +102,7 @@ class AskingExperiment(Experiment):
             return [row for row in rows if _conversation(row) in compared]
 
         rows = self.change_rows("judged-pairs", judged, change, pairs.parent.name)
-        return self.train("immediate-dpo", "dpo", rows, sft, self.config.experiment.dpo)
+        return self.train(IMMEDIATE, "dpo", rows, self.train_sft(), self.config.experiment.dpo)
 
     def measure_transfer(self) -> Iterable[Cell]:
         """Yield what models trained on each kind of user gain with each, on validation users."""
@@ -120,26 +127,13 @@ class AskingExperiment(Experiment):
         return given if phrases == (given or "test") else phrases
 
     def _train_on(self, disclosure: Disclosing) -> tuple[str, Path]:
-        """Return name and folder of the SFT model of returns with these users."""
+        """Return name and folder of the model that learnt from returns with these users."""
         if disclosure == self.config.user.disclosure:
-            return "sft", self.train_sft()
+            return "dpo", self.train_dpo()
         changes: Mapping[str, object] = {"user": {"disclosure": disclosure}}
         config = self.config.updated(changes, source="experiment.transfer")
         other = AskingExperiment(config=config, stages=self.stages, run_command=self.run_command)
-        name = f"sft-{disclosure}"
-        return name, other.fine_tune(name, other.export_best())
-
-    def _rows_by(self, label: Label) -> Path:
-        """Return the rows of SFT by a label; by whichever, they are of the same conversations."""
-        compared, labelled = self._pairs_by("mixed"), self._pairs_by(label)
-        seed, count = self.config.seed, self.config.experiment.sft_trees
-
-        def change(rows: list[Row]) -> list[Row]:
-            chosen = of_first_trees(rows, count) if count else rows
-            return keep_unbeaten(chosen, read_rows(labelled), seed)
-
-        inputs = (labelled.parent.name, seed, count)
-        return self.change_rows(f"unbeaten-by-{label}", compared, change, *inputs)
+        return f"dpo-{disclosure}", other.train_dpo()
 
     def _pairs_by(self, label: Label) -> Path:
         return self.export_rows(self.grow_trees(), "dpo", label)

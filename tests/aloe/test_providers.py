@@ -16,6 +16,7 @@ from aloe import simulate
 from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig, load, validate
 from aloe.errors import CallError, ConfigError, TransientCallError
+from aloe.graphs.api import _Given
 from aloe.models.open import Model, Reply, open_model
 from aloe.models.scripted import ScriptedChat
 
@@ -274,13 +275,50 @@ def test_an_instance_of_another_process_is_told() -> None:
 def test_a_simulation_with_instances(tmp_path: Path) -> None:
     chat: BaseChatModel = ScriptedChat(script=reply)
     trees = simulate(PERSONAS[:1], model=chat, turns=1, out=tmp_path / "run")
-    mixed = simulate(
-        PERSONAS[:1], model=SCRIPTED, turns=1, settings={"models.judge": chat}
-    )  # fmt: skip
+    mixed = simulate(PERSONAS[:1], model=SCRIPTED, turns=1, settings={"models.user": chat})
+    assert mixed[0].models["user"] == trees[0].models["user"] != SCRIPTED
     assert [n.content for n in trees[0].nodes if n.role == "user"]
     assert len(mixed) == 1
     again = simulate(PERSONAS[:1], model=chat, turns=1, out=tmp_path / "run")
     assert again == trees  # the folder knows the model again
+
+
+def asked_for(changes: dict[str, Any]) -> Config:
+    """Return the settings of a simulation from Python that asks for `SCRIPTED`."""
+    return _Given(personas=PERSONAS[:1], model=SCRIPTED, changes=changes).settings(1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "role"),
+    [
+        ({"models.user": {"model": "scripted:other:user"}}, "user"),
+        ({"models.user.model": "scripted:other:user"}, "user"),
+        ({"models": {"user": {"model": "scripted:other:user", "temperature": 0.1}}}, "user"),
+        (
+            {
+                "models.assistants": [
+                    {"name": "one", "model": "scripted:other:user"},
+                    {"name": "two"},
+                ]
+            },
+            "one",
+        ),
+        ({"roles.critic": {"use": "a:b", "model": "scripted:other:user"}}, "critic"),
+    ],
+)
+def test_a_role_keeps_the_model_that_settings_give_it(settings: dict[str, Any], role: str) -> None:
+    found = asked_for(settings)
+    models = {name: each.model for name, each in found.models.by_role().items()}
+    models |= {name: each.model.model for name, each in found.roles.items()}
+    assert models.pop(role) == "scripted:other:user"
+    assert set(models.values()) == {SCRIPTED}
+
+
+def test_other_settings_of_a_role_do_not_bring_back_its_model() -> None:
+    found = asked_for(
+        {"models.user.temperature": 0.1, "models.assistants": [{"name": "one"}, {"name": "two"}]}
+    )
+    assert {each.model for each in found.models.by_role().values()} == {SCRIPTED}
 
 
 def test_an_instances_failures_are_sorted() -> None:
