@@ -11,14 +11,16 @@ did.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from aloe.agents.languages import english_words
 from aloe.label_agreement import asks
-from aloe.schema import Record, Tree, UserNode, sentences
+from aloe.schema import Record, Tree, UserNode, derive_seed, sentences
 
 DRAWS = 2000
 FEWEST = 6
@@ -46,6 +48,8 @@ _ENDINGS = {
 
 Said = Sequence[str]
 """The messages of one user in one conversation, in order."""
+PeopleHalf = Literal["develop", "test"]
+"""Settings are chosen on the one half of the people and reported on the other."""
 
 
 class Mean(Record):
@@ -88,6 +92,34 @@ class UserCard(Record):
     figures: dict[str, Beside]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """What users say, by conversation, each with the id of who says it."""
+
+    simulated: list[tuple[str, Said]]
+    people: list[tuple[str, Said]]
+    turns: int
+    """Messages that are left of each conversation, from the first."""
+
+
+def keep_half(trees: Iterable[Tree], half: PeopleHalf) -> Iterator[Tree]:
+    """Yield the trees of one half: the id of the persona decides, whatever else is there."""
+    for tree in trees:
+        if (derive_seed("half", tree.persona.id) % 2 == 0) == (half == "develop"):
+            yield tree
+
+
+def pair_sides(simulated: Iterable[Tree], people: Iterable[Tree]) -> Sides:
+    """Return what both sides say, cut to as many messages as the longest of either has.
+
+    Trees in which nobody says anything are passed over.
+    """
+    ours, theirs = (_sayings(each) for each in (simulated, people))
+    turns = min(max((len(said) for _, said in side), default=0) for side in (ours, theirs))
+    cut = [[(person, said[:turns]) for person, said in side] for side in (ours, theirs)]
+    return Sides(simulated=cut[0], people=cut[1], turns=turns)
+
+
 def measure_users(simulated: Iterable[Tree], people: Iterable[Tree], *, seed: int = 0) -> UserCard:
     """Return the card of the users who speak in `simulated`.
 
@@ -96,14 +128,17 @@ def measure_users(simulated: Iterable[Tree], people: Iterable[Tree], *, seed: in
         people: trees of people.
         seed: the same seed and trees give the same intervals.
     """
-    whole = [_sayings(each) for each in (simulated, people)]
-    turns = min(max((len(said) for _, said in side), default=0) for side in whole)
-    sides = [[(person, said[:turns]) for person, said in side] for side in whole]
+    sides = pair_sides(simulated, people)
     figures = {}
     for name, measure in FIGURES.items():
-        ours, theirs = (_by_person(side, measure) for side in sides)
+        ours, theirs = (_by_person(side, measure) for side in (sides.simulated, sides.people))
         figures[name] = _beside(ours, theirs, np.random.default_rng(seed))
-    return UserCard(simulated=len(sides[0]), people=len(sides[1]), turns=turns, figures=figures)
+    return UserCard(
+        simulated=len(sides.simulated),
+        people=len(sides.people),
+        turns=sides.turns,
+        figures=figures,
+    )
 
 
 def _sayings(trees: Iterable[Tree]) -> list[tuple[str, Said]]:

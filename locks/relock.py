@@ -34,7 +34,7 @@ def main() -> None:
     """Write all files."""
     program = _needed() | {each.partition("==")[0] for each in APART}
     docs = _needed("docs") - program
-    tests = _needed("dev", "train", "plots") - program
+    tests = _needed("dev", "train", "plots", "audit") - program
     files = {each["name"]: _lines(each) for each in _files([*_pins(PINS), *APART])}
     named = {"program": program, "docs": docs, "tests": tests}
     parts = {

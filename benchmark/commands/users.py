@@ -1,20 +1,23 @@
 """`aloe users audit`: how well users' faults are detected, and how users write beside people."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Group, RenderableType
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.options import Json
+from aloe.options import ConfigFile, Json
 from aloe.views.figures import counted
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
     from aloe.benchmark.user_audit import KindResult, Report, Turn
-    from aloe.benchmark.user_card import Mean, UserCard
+    from aloe.benchmark.user_card import Mean, PeopleHalf, UserCard
+    from aloe.benchmark.user_classifier import UserAuc
+    from aloe.schema import Tree
 
 app = typer.Typer(help="Find out how far simulated users can be trusted.", no_args_is_help=True)
 
@@ -38,10 +41,18 @@ def audit(
             help="People's dialogues, in any format of `aloe trees import`.",
         ),
     ] = None,
+    auc: Annotated[
+        bool,
+        typer.Option("--auc", help="Also let a classifier tell users from people; with --against."),
+    ] = False,
     half: Annotated[
-        str,
-        typer.Option("--half", metavar="develop|test|fresh", help="Part of the corpus to use."),
-    ] = "fresh",
+        str | None,
+        typer.Option(
+            "--half",
+            metavar="develop|test|fresh",
+            help="Part of the corpus [fresh], or half of users and people [all].",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="STR", help="Model that checks what the rules pass."),
@@ -52,20 +63,30 @@ def audit(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Use at most this many turns.")
     ] = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Test the rules for users' faults on a corpus of good and bad turns, or users beside people.
 
     With --against, no rules are tested: it shows length, questions, politeness and more of the
-    users in DIR beside people's, with intervals. Otherwise no model is called without --model. The
-    rules were developed on `develop`. `test` is older and by their own author; `fresh` is by
-    somebody else and unread by anyone who wrote rules.
+    users in DIR beside people's, with intervals, and with --auc how well both are told apart.
+    Choose settings with --half develop, report them with --half test.
+
+    Otherwise no model is called without --model. The rules were developed on `develop`. `test` is
+    older and by their own author; `fresh` is by somebody else and unread by anyone who wrote rules.
 
     Example: `aloe users audit runs/first --against dialogues.json`
     """
-    if run or against:
-        _compare(run, against, as_json=as_json)
-        return
+    if run or against or auc:
+        _compare(run, against, half, config, auc=auc, as_json=as_json)
+    else:
+        _test_rules(half or "fresh", model, base_url, limit, as_json=as_json)
+
+
+def _test_rules(
+    half: str, model: str | None, base_url: str | None, limit: int | None, *, as_json: bool
+) -> None:
+    """Show how many of the corpus's bad turns are caught, and of its good ones."""
     from aloe.benchmark.user_audit import audit_users, read_turns
 
     if half not in ("develop", "test", "fresh"):
@@ -82,9 +103,17 @@ def audit(
     finish({**report.model_dump(mode="json"), **rounded}, as_json=as_json)
 
 
-def _compare(run: Path | None, against: Path | None, *, as_json: bool) -> None:
-    """Show how the users of a run write beside people."""
-    from aloe.benchmark.user_card import measure_users
+def _compare(
+    run: Path | None,
+    against: Path | None,
+    half: str | None,
+    config: Path | None,
+    *,
+    auc: bool,
+    as_json: bool,
+) -> None:
+    """Show how the users of a run write beside people, and how well both are told apart."""
+    from aloe.benchmark.user_card import keep_half, measure_users
     from aloe.memory.formats.known import import_trees
     from aloe.memory.run_folder import read_trees
 
@@ -92,12 +121,29 @@ def _compare(run: Path | None, against: Path | None, *, as_json: bool) -> None:
         raise ConfigError(
             "name both the run and the people: `aloe users audit runs/first --against FILE`"
         )
-    card = measure_users(read_trees(run), import_trees([against]).trees)
-    show(_card_view(card), as_json=as_json)
-    finish(card.model_dump(mode="json"), as_json=as_json)
+    simulated, people = list(read_trees(run)), import_trees([against]).trees
+    if half in ("develop", "test"):
+        kept = partial(keep_half, half=cast("PeopleHalf", half))
+        simulated, people = [*kept(simulated)], [*kept(people)]
+    elif half:
+        raise ConfigError(f"--half is develop or test with --against, not '{half}'")
+    card = measure_users(simulated, people)
+    told = _tell_apart(simulated, people, config) if auc else None
+    show(_card_view(card, told), as_json=as_json)
+    found = card.model_dump(mode="json")
+    finish({**found, "auc": told.model_dump(mode="json")} if told else found, as_json=as_json)
 
 
-def _card_view(card: "UserCard") -> RenderableType:
+def _tell_apart(simulated: "list[Tree]", people: "list[Tree]", config: Path | None) -> "UserAuc":
+    from aloe import config as settings
+    from aloe.benchmark.user_classifier import measure_auc
+    from aloe.memory.embedder import open_embedder
+
+    embedder = open_embedder(settings.load(config).personas.embedder)
+    return measure_auc(simulated, people, embedder)
+
+
+def _card_view(card: "UserCard", told: "UserAuc | None") -> RenderableType:
     from aloe.benchmark.user_card import SHARES
 
     table = Table("", "simulated", "people", "difference", box=None)
@@ -109,6 +155,24 @@ def _card_view(card: "UserCard") -> RenderableType:
         f"{counted(card.simulated, 'conversation')} of simulated users, {card.people} of people, "
         f"the first {counted(card.turns, 'message')} of each; "
         "bold: the 95% interval of the difference excludes 0"
+    )
+    return Group(table, "", words, *(["", _auc_view(told)] if told else []))
+
+
+def _auc_view(told: "UserAuc") -> RenderableType:
+    table = Table("a classifier's area under the curve", "", "simulated", "people", box=None)
+    found = {
+        "by messages' figures and vectors": told.whole,
+        "by their figures alone": told.figures,
+        "by both, of personas on both sides": told.shared,
+    }
+    for name, each in found.items():
+        if each:
+            area = f"{each.value:.2f} ({each.low:.2f} to {each.high:.2f})"
+            table.add_row(name, area, str(each.simulated), str(each.people))
+    words = (
+        "0.5 is chance, 1 is always right. Different topics raise it, less so by figures alone, "
+        "and not at all where a persona has the same topic on both sides."
     )
     return Group(table, "", words)
 

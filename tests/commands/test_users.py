@@ -8,7 +8,7 @@ def test_the_audit_says_what_is_caught_by_kind(aloe: RunAloe) -> None:
     marks = found["kinds"]["stop_mark"]
     assert marks["turns"] == marks["caught"] + marks["cleaned"]
     assert found["caught"] > 0.9 > 0.1 > found["false_alarms"]
-    assert "bad turns are caught" in aloe("users", "audit").out
+    assert "bad turns are caught" in aloe("users", "audit", "--limit", 60).out
 
 
 def test_there_are_two_halves(aloe: RunAloe) -> None:
