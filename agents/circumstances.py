@@ -210,11 +210,10 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _other_age(text: str, facts: str) -> bool:
+    if not (spans := list(_spans(text))):
+        return False
     ages = {int(age) for found in _AGES.findall(_digits(facts)) for age in found if age}
-    spans = list(_spans(text))
-    return bool(ages and spans) and not any(
-        low - 1 <= age <= high + 1 for age in ages for low, high in spans
-    )
+    return bool(ages) and not any(low - 1 <= age <= high + 1 for age in ages for low, high in spans)
 
 
 def _other_sex(text: str, facts: str) -> bool:
@@ -230,14 +229,14 @@ def _other_sex(text: str, facts: str) -> bool:
 
 def _other_work(text: str, facts: str, known: str) -> bool:
     """Whether work is claimed of another line than all that is known of the persona."""
-    own = lines_of_work(_own_clauses(facts))
-    if not own:
+    claims = [each for each in _CLAIMED_WORK.finditer(text) if lines_of_work(each[0])]
+    if not claims or not lines_of_work(_own_clauses(facts)):
         return False
     known = f"{_own_clauses(facts)} {known.removeprefix(facts)}"
-    for found in _CLAIMED_WORK.finditer(text):
+    for found in claims:
         around = text[max(0, found.start() - 15) : found.end()]
-        claimed = lines_of_work(found[0])
-        if claimed and not claimed & lines_of_work(known) and not _NO_WORK.search(around):
+        other = not lines_of_work(found[0]) & lines_of_work(known)
+        if other and not _NO_WORK.search(around):
             return True
     return False
 
@@ -252,25 +251,37 @@ def _other_home(text: str, facts: str, known: str) -> bool:
     named = _HOME.findall(text) + [
         place for found in _NAMED_HOME.findall(text) for place in found if place
     ]
-    if (_HOME.search(facts) or _NAMED_PLACE.search(facts)) and any(
-        place.lower() not in known.lower() and place.lower() not in _NO_PLACE for place in named
+    new = [place.lower() for place in named if place.lower() not in _NO_PLACE]
+    if any(place not in known.lower() for place in new) and (
+        _HOME.search(facts) or _NAMED_PLACE.search(facts)
     ):
         return True
-    mine, theirs = ({found.lower() for found in _DWELLING.findall(each)} for each in (text, facts))
-    alike = mine.union(*(group for group in _HOMES if group & mine))
-    return bool(mine and theirs) and not alike & theirs
+    if not (mine := _found(_DWELLING, text)):
+        return False
+    theirs, alike = _found(_DWELLING, facts), mine.union(*(g for g in _HOMES if g & mine))
+    return bool(theirs) and not alike & theirs
+
+
+def _found(pattern: re.Pattern[str], text: str) -> set[str]:
+    return {found.lower() for found in pattern.findall(text)}
 
 
 def _other_hours(text: str, facts: str) -> bool:
     """Whether somebody gets up, or the like, at another hour than the persona."""
-    mine, theirs = (
-        {what.lower(): min(find_numbers(hour), default=1) for what, hour in _HOUR.findall(each)}
-        for each in (text, facts)
-    )
+    if not (mine := _hours(text)):
+        return False
+    theirs = _hours(facts)
     return any(what in theirs and abs(theirs[what] - hour) > 1 for what, hour in mine.items())
+
+
+def _hours(text: str) -> dict[str, int]:
+    found = _HOUR.findall(text)
+    return {what.lower(): min(find_numbers(hour), default=1) for what, hour in found}
 
 
 def _other_field(text: str, facts: str) -> bool:
     """Whether another subject is studied than the persona's."""
-    mine, theirs = ({found.lower() for found in _FIELD.findall(each)} for each in (text, facts))
-    return bool(mine and theirs) and not mine & theirs
+    if not (mine := _found(_FIELD, text)):
+        return False
+    theirs = _found(_FIELD, facts)
+    return bool(theirs) and not mine & theirs

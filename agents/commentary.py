@@ -6,11 +6,7 @@ typical phrases, mostly English ones here; the persona's words show who is being
 
 import re
 
-
-def any_of(*patterns: str) -> re.Pattern[str]:
-    """Return a pattern that matches where one of `patterns` does, whatever the case."""
-    return re.compile("|".join(patterns), re.IGNORECASE)
-
+from aloe.agents.phrases import any_of
 
 FIRST = re.compile(r"\b(?:I|me|my|mine|we|our|us|im|ive)\b|\bI'", re.IGNORECASE)
 """Words of who speaks of themselves, in English."""

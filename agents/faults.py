@@ -131,7 +131,6 @@ def user_faults(
         return (silence(reply),)
     said = list(earlier)
     who = part.persona.text if part else ""
-    about = " ".join((who, *said))
     own = without_quotes(text)
     found: dict[Fault, bool] = {
         "refusal": declines(own),
@@ -142,11 +141,10 @@ def user_faults(
         "options": has_options(text),
         "both_sides": both_sides(text),
         "label": labelled(text, who),
-        "markup": marked_up(text, about),
+        "markup": marked_up(text, (who, *said)),
         "placeholder": has_blank(own),
         "narration": narrates(text),
-        "echo": repeats_itself(text)
-        or any(echoes(text, other) for other in (*said, " ".join(said))),
+        "echo": repeats_itself(text) or _echoes_any(text, said),
         **(_against(text, " ".join(said), part) if part else {}),
         "over_long": len(text.split()) > most_words,
     }
@@ -164,28 +162,34 @@ def _own_words(part: Part, said: list[str]) -> str:
 def _against(text: str, said: str, part: Part) -> dict[Fault, bool]:
     """Return what is wrong with a message in view of the part it should play."""
     persona = part.persona
-    spoken, expected = language(text), languages_of(persona.text, said)
     return {
-        "prompt_leak": _leaks(text, part, f"{persona.text} {said}".lower()),
-        "other_language": bool(spoken and expected)
-        and spoken not in expected
-        and (spoken != OTHER or expected == {"en"}),
+        "prompt_leak": _leaks(text, part, f"{persona.text} {said}"),
+        "other_language": _is_foreign(text, persona.text, said),
         "contradiction": not part.contradictory and contradicts(text, persona, said),
         "invention": invents(text, persona, said),
     }
 
 
+def _is_foreign(text: str, persona: str, said: str) -> bool:
+    """Whether a message is in a language that neither the person nor the chat speaks."""
+    spoken = language(text)
+    if spoken is None or spoken == language(persona):
+        return False
+    expected = languages_of(persona, said)
+    return bool(expected) and spoken not in expected and (spoken != OTHER or expected == {"en"})
+
+
 def _leaks(text: str, part: Part, told_before: str) -> bool:
     """Whether a message repeats its instructions, the traits it was told, or how notes are told."""
     traits = [fact.text for fact in part.persona.facts if fact.kind == "trait"]
-    words = " ".join(_words(text))
-    told = sum(" ".join(_words(trait)) in words for trait in traits)
+    words = _spelt(text)
+    told = sum(_spelt(trait).strip() in words for trait in traits)
     marked = re.search(
         r"\A\W*note:|\bno new note\b|\b(?:system|user) prompt\b|\A\W*instructions\s*:", text, re.I
     )
     noted = "Note:" in text and any(echoes(fact.text, text) for fact in part.persona.facts)
     shared = _runs(text, LEAKED_WORDS) & _runs(part.instructions, LEAKED_WORDS)
-    known = marked and marked[0].lower() in told_before
+    known = marked and marked[0].lower() in told_before.lower()
     return bool((marked and not known) or noted or shared) or told > 1
 
 
@@ -195,7 +199,9 @@ def _names_traits(text: str, part: Part | None) -> bool:
     named = {word.lower() for trait in traits for word in _TEMPER.findall(trait)}
     if not named:
         return False
-    words = re.compile(rf"\b(?:{'|'.join(map(re.escape, named))})\b(?! (?:it|them|the|my)\b)")
+    words = re.compile(
+        rf"\b(?:{'|'.join(map(re.escape, sorted(named)))})\b(?! (?:it|them|the|my)\b)"
+    )
     first, *others = [*filter(None, re.split(r"[.\n]", text.lower())), ""]
     told = named | find_content_words(" ".join(traits))
     asides = [piece for piece in others if _REPORT.search(piece)] + _ASIDE.findall(text.lower())
@@ -255,27 +261,50 @@ def _takes_over(text: str, hint: str) -> bool:
     if _ATTRIBUTED.search(text):
         return False
     spoken = _QUOTED.sub(" ", text)
-    known = find_content_words(hint)
-    if any(known & find_content_words(claim) for claim in map(" ".join, _FELLOW.findall(spoken))):
+    claims = [find_content_words(" ".join(found)) for found in _FELLOW.findall(spoken)]
+    if claims and not find_content_words(hint).isdisjoint(frozenset().union(*claims)):
         return True
     own = [each for each in sentences(spoken) if _FIRST.search(each)]
-    told = [each for each in sentences(hint) if _FIRST.search(each) and len(_words(each)) > 2]
+    told = [each for each in sentences(hint) if _FIRST.search(each) and _count_words(each) > 2]
     return any(echoes(mine, theirs) or echoes(theirs, mine) for mine in own for theirs in told)
 
 
 def echoes(text: str, other: str) -> bool:
     """Whether most of `text` occurs in `other`."""
-    mine, theirs = (_runs(each, min(3, len(_words(each)))) for each in (text, other))
-    return bool(mine) and len(mine & theirs) / len(mine) >= ECHO_SHARE
+    size = min(3, _count_words(text))
+    return size == min(3, _count_words(other)) and _mostly_in(text, size, _spelt(other))
 
 
-@lru_cache(maxsize=512)
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"\w+", text.lower()))
+def _echoes_any(text: str, said: list[str]) -> bool:
+    """Whether most of a message occurs in one of those before it, or in all together."""
+    if _count_words(text) < 3:
+        return any(echoes(text, other) for other in (*said, " ".join(said)))
+    return _mostly_in(text, 3, "".join([" ", *(_spelt(other)[1:] for other in said)]))
 
 
-@lru_cache(maxsize=512)
-def _runs(text: str, size: int) -> frozenset[tuple[str, ...]]:
-    """Return all runs of `size` words."""
-    words = _words(text)
-    return frozenset(words[i : i + size] for i in range(len(words) - size + 1) if size)
+def _mostly_in(text: str, size: int, other: str) -> bool:
+    """Whether most runs of `size` words of `text` are in `other`, which is spelt as by `_spelt`."""
+    runs, missing = _runs(text, size), 0
+    for run in runs:
+        missing += run not in other
+        if (len(runs) - missing) / len(runs) < ECHO_SHARE:
+            return False
+    return bool(runs)
+
+
+@lru_cache(maxsize=8192)
+def _spelt(text: str) -> str:
+    """Return the words of a text in lower case, one blank before, between and behind them."""
+    return " ".join(("", *re.findall(r"\w+", text.lower()), ""))
+
+
+def _count_words(text: str) -> int:
+    return _spelt(text).count(" ") - 1
+
+
+@lru_cache(maxsize=2048)
+def _runs(text: str, size: int) -> frozenset[str]:
+    """Return all runs of `size` words, each with a blank before and behind it."""
+    words = _spelt(text).split()
+    runs = (words[i : i + size] for i in range(len(words) - size + 1) if size)
+    return frozenset(f" {' '.join(run)} " for run in runs)

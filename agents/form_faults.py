@@ -6,6 +6,7 @@ pattern; what a message says, and in whose voice, is checked by `aloe.agents.voi
 """
 
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 
 from aloe.agents.commentary import stems
@@ -24,6 +25,7 @@ _CONTROL = re.compile(
     r"|message|end of)[^\])]{0,20}(?i:ends?|over|closed|conversation)[\])]"
     r"|(?:--+|\u2014)\s*end of (?:the )?(?:message|turn|reply)\b",
 )
+_FENCE = re.compile(r"```|~~~")
 _FENCED = re.compile(r"```.*?```|~~~.*?~~~", re.DOTALL)
 _WHOLE_CODE = re.compile(
     r"\A\s*`[^`]+`\s*\Z|\A\s*\[\s*\"[^\"]*\"\s*\]\s*\Z|\A\s*\{\s*\"[^\"]+\"\s*:"
@@ -176,25 +178,33 @@ _PARENTHESIS = re.compile(
 )
 
 
-def marked_up(text: str, about: str) -> bool:
+def marked_up(text: str, about: Iterable[str]) -> bool:
     """Whether `text` holds control marks, tags, a wrapping fence or an object in place of prose.
 
     Args:
         text: the message.
         about: who writes and what is talked about: code is no fault where code is the subject.
     """
-    code = bool(_CODE_TALK.search(about))
-    if _WHOLE_CODE.search(text) or (_FIELDS.search(text) and not code):
+    if _WHOLE_CODE.search(text):
+        return True
+    if not (_MENTIONED.search(text) or _FENCE.search(text) or _FIELDS.search(text)):
+        return _has_control(text)
+    code = bool(_CODE_TALK.search(" ".join(about)))  # which takes long to read
+    if _FIELDS.search(text) and not code:
         return True
     if code:
         text = _MENTIONED.sub(r"\1", text)
-    if _CONTROL.search(text) or _OBJECT.search(text) or _ASSIGNED.search(text):
+    if _has_control(text):
         return True
-    fences = text.count("```") + text.count("~~~")
+    fences = len(_FENCE.findall(text))
     rest = _FENCED.sub(" ", text)
     if code and fences % 2 == 0 and len(rest.split()) > 2:
         return False
     return bool(fences) and bool(_QUOTED_FENCE.search(text) or fences % 2 or not code)
+
+
+def _has_control(text: str) -> bool:
+    return bool(_CONTROL.search(text) or _OBJECT.search(text) or _ASSIGNED.search(text))
 
 
 def has_blank(text: str) -> bool:

@@ -126,14 +126,16 @@ def other_kin(text: str, facts: str, known: str) -> bool:
 
 def _denied(text: str, facts: str) -> bool:
     """Whether one of the two has kin that the other says are none."""
+    own = [found[1] for found in _OWN.finditer(text)]
     for group, denial in _DENIED.items():
-        kin = _WHO[group]
-        denied, known_denied = denial.search(text), denial.search(facts)
+        kin, denied = _WHO[group], denial.search(text)
+        mine = any(map(kin.fullmatch, own))
+        known_denied = (denied or mine) and denial.search(facts)
         if denied and not known_denied and _has(kin, facts):
             return True
-        if known_denied and any(kin.fullmatch(found[1]) for found in _OWN.finditer(text)):
+        if known_denied and mine:
             return True
-    return bool(_SINGLE.search(facts) and _PAIRED.search(text))
+    return bool(_PAIRED.search(text) and _SINGLE.search(facts))
 
 
 def _has(kin: re.Pattern[str], facts: str) -> bool:
@@ -146,8 +148,10 @@ def _has(kin: re.Pattern[str], facts: str) -> bool:
 
 def _lost(text: str, facts: str) -> bool:
     """Whether somebody is dead in one of the two and alive in the other."""
-    dead, gone = (_named(_DEAD, each) for each in (text, facts))
-    living, alive = (_named(_ALIVE, each) for each in (text, facts))
+    dead, living = _named(_DEAD, text), _named(_ALIVE, text)
+    if not dead and not living:
+        return False
+    gone, alive = _named(_DEAD, facts), _named(_ALIVE, facts)
     return bool(dead & alive - gone) or bool(gone & living - dead)
 
 
@@ -157,20 +161,22 @@ def _named(pattern: re.Pattern[str], text: str) -> set[str]:
 
 def _other_twin(text: str, known: str) -> bool:
     """Whether a twin brother is spoken of where there is a twin sister, or the other way round."""
-    mine, theirs = ({found.lower() for found in _TWIN.findall(each)} for each in (text, known))
-    return bool(mine and theirs) and not mine & theirs
+    if not (mine := {found.lower() for found in _TWIN.findall(text)}):
+        return False
+    theirs = {found.lower() for found in _TWIN.findall(known)}
+    return bool(theirs) and not mine & theirs
 
 
 def _other_partner(text: str, known: str) -> bool:
     """Whether the partner is called what the persona's is not: a husband for a wife."""
-    mine, theirs = ({found.lower() for found in _PARTNER.findall(each)} for each in (text, known))
+    if not (mine := {found.lower() for found in _PARTNER.findall(text)}):
+        return False
+    theirs = {found.lower() for found in _PARTNER.findall(known)}
     pairs = (
         {"wife", "husband"}, {"girlfriend", "boyfriend"}, {"wife", "boyfriend"},
         {"husband", "girlfriend"}, {"wife", "girlfriend"}, {"husband", "boyfriend"},
     )  # fmt: skip
-    return bool(mine and theirs) and any(
-        pair <= mine | theirs and not mine & theirs for pair in pairs
-    )
+    return bool(theirs) and any(pair <= mine | theirs and not mine & theirs for pair in pairs)
 
 
 def _other_children(text: str, known: str) -> bool:
@@ -179,6 +185,8 @@ def _other_children(text: str, known: str) -> bool:
         word[0].lower()
         for word in re.findall(r"\b[Mm]y (?:\w+ )?(sons?|daughters?)\b(?!-in-law)", text)
     }
+    if not mine:
+        return False
     theirs = {word[0] for word in re.findall(r"\b(sons?|daughters?)\b", known.lower())}
     denied = re.search(r"\bno (?:sons|daughters)\b", known, re.IGNORECASE)
     theirs -= {denied[0].split()[1][0].lower()} if denied else set()
@@ -187,8 +195,9 @@ def _other_children(text: str, known: str) -> bool:
 
 def _other_trade(text: str, facts: str) -> bool:
     """Whether kin work at something else than the persona's do."""
-    known = [(found[1].lower(), lines_of_work(found[2])) for found in _TRADE.finditer(facts)]
-    claimed = [(found[1].lower(), lines_of_work(found[2])) for found in _TRADE.finditer(text)]
+    if not (claimed := _trades(text)):
+        return False
+    known = _trades(facts)
     return any(
         who == whom and mine and theirs and not mine & theirs
         for who, mine in claimed
@@ -196,13 +205,21 @@ def _other_trade(text: str, facts: str) -> bool:
     )
 
 
+def _trades(text: str) -> list[tuple[str, frozenset[str]]]:
+    return [(found[1].lower(), lines_of_work(found[2])) for found in _TRADE.finditer(text)]
+
+
 def _other_place(text: str, facts: str) -> bool:
     """Whether kin live somewhere else than the persona's do."""
-    mine, theirs = (
-        {(who or kin).lower(): place or town for who, place, kin, town in _PLACE.findall(each)}
-        for each in (text, facts)
-    )
+    if not (mine := _places(text)):
+        return False
+    theirs = _places(facts)
     return any(who in theirs and place not in facts for who, place in mine.items())
+
+
+def _places(text: str) -> dict[str, str]:
+    found = _PLACE.findall(text)
+    return {(who or kin).lower(): place or town for who, place, kin, town in found}
 
 
 def other_count(text: str, facts: str) -> bool:
@@ -212,7 +229,9 @@ def other_count(text: str, facts: str) -> bool:
     own = re.search(r"\b(?:mother|father|mum|mom|dad|parent) of\b", text, re.I) and _offspring(text)
     if own and _offspring(facts) and own != _offspring(facts):
         return True
-    mine, theirs = (dict(_counts(each)) for each in (text, facts))
+    if not (mine := dict(_counts(text))):
+        return False
+    theirs = dict(_counts(facts))
     return any(what in theirs and theirs[what] != many for what, many in mine.items())
 
 

@@ -8,6 +8,7 @@ Sunday) bring a user to life and are not faults.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from aloe.agents import kin
@@ -99,7 +100,7 @@ def contradicts(text: str, persona: Persona, said: str) -> bool:
         or other_kin(text, facts, known)
         or exclude_each_other(text, facts)
         or opposed(text, facts)
-        or any(_differs(piece, fact) for piece in sentences(text) for fact in told)
+        or any(_differs(piece, told) for piece in sentences(text))
     )
 
 
@@ -112,10 +113,15 @@ def _other_trade(text: str, known: str) -> bool:
     return False
 
 
-def _differs(piece: str, fact: str) -> bool:
-    """Whether a sentence says what a fact says but for a name or a number."""
-    if piece.endswith("?") or not _OWN.search(piece) or measure_overlap(piece, fact) < SAME_WORDS:
+def _differs(piece: str, told: Iterable[str]) -> bool:
+    """Whether a sentence says what one of the facts says but for a name or a number."""
+    if piece.endswith("?") or not _OWN.search(piece):
         return False
+    alike = (fact for fact in told if measure_overlap(piece, fact) >= SAME_WORDS)
+    return any(_names_other(piece, fact) for fact in alike)
+
+
+def _names_other(piece: str, fact: str) -> bool:
     called, known = find_names(piece) - find_names(fact), find_names(fact) - find_names(piece)
     months, others = ({*_MONTH.findall(each)} for each in (piece, fact))
     return bool((called and known) or (months and others and not months & others))

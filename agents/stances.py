@@ -212,19 +212,20 @@ def opposed(text: str, facts: str) -> bool:
 
 def _exclude(mine: Stance, theirs: Stance) -> bool:
     """Whether a message's stance and a fact's are not one person's."""
-    return bool(
-        (mine.without & _wide(theirs.does))
-        or (mine.never & _wide(theirs.did))
-        or (mine.against & _wide(theirs.likes))
-        or (theirs.without & _wide(mine.does))
-        or (theirs.never & _wide(mine.did))
-        or (theirs.against & _wide(mine.likes))
-        or (theirs.hopes & _wide(mine.mastered))
+    return (
+        _meet(mine.without, theirs.does)
+        or _meet(mine.never, theirs.did)
+        or _meet(mine.against, theirs.likes)
+        or _meet(theirs.without, mine.does)
+        or _meet(theirs.never, mine.did)
+        or _meet(theirs.against, mine.likes)
+        or _meet(theirs.hopes, mine.mastered)
     )
 
 
-def _wide(words: Words) -> Words:
-    return frozenset[str]().union(*map(wider, words))
+def _meet(denied: Words, affirmed: Words) -> bool:
+    """Whether one of the words affirmed is one of those denied, or of their kind."""
+    return bool(denied) and not all(denied.isdisjoint(wider(word)) for word in affirmed)
 
 
 @lru_cache(maxsize=1024)

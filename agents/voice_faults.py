@@ -9,8 +9,9 @@ an answer, not a user's message.
 
 import re
 
-from aloe.agents.commentary import FIRST, any_of, stems
+from aloe.agents.commentary import FIRST, stems
 from aloe.agents.languages import language
+from aloe.agents.phrases import any_of
 from aloe.schema import sentences
 
 _MACHINE = (
@@ -298,13 +299,9 @@ def addresses_oneself(text: str, own: str) -> bool:
         text: the message.
         own: what the writer has and does, in their words.
     """
-    known = stems(own)
-    return any(
-        not _TASTE.search(piece)
-        and not FIRST.search(piece)
-        and any(word[:4].lower() in known for word in _YOURS.findall(piece) if len(word) > 3)
-        for piece in sentences(text)
-    )
+    pieces = [each for each in sentences(text) if not (_TASTE.search(each) or FIRST.search(each))]
+    named = {word[:4].lower() for word in _YOURS.findall("\n".join(pieces)) if len(word) > 3}
+    return bool(named) and not named.isdisjoint(stems(own))
 
 
 def declines(text: str) -> bool:

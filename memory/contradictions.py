@@ -151,5 +151,13 @@ def find_ages(text: str) -> frozenset[int]:
 
 def exclude_each_other(text: str, fact: str) -> bool:
     """Whether one person cannot say both, though either alone."""
-    alone = {*find_contradictions(text), *find_contradictions(fact)}
-    return not set(find_contradictions(fact, text)) <= alone
+    mine, theirs = find_ages(text), find_ages(fact)
+    if len(mine) == len(theirs) == 1 and mine != theirs:
+        return True
+    told = _find_claims(fact)
+    return any(
+        (topic, 1 - side) not in told
+        and _PATTERNS[topic][1 - side].search(text)
+        and not _PATTERNS[topic][side].search(text)
+        for topic, side in told
+    )

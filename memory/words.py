@@ -56,6 +56,7 @@ def find_content_words(text: str) -> frozenset[str]:
     return frozenset(_stem(word) for word in words if word not in _STOP and len(word) > 2)
 
 
+@lru_cache(maxsize=65536)
 def _stem(word: str) -> str:
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) > 2:
