@@ -20,6 +20,8 @@ from aloe.files.records import describe
 from aloe.files.writing import explain_failure
 from aloe.models.open import Message
 
+_LINES = json.JSONEncoder(ensure_ascii=False)
+
 
 @dataclass(kw_only=True)
 class Event:
@@ -121,7 +123,7 @@ def write_event(file: TextIO, event: Event) -> None:
     then = "finished work is kept: free some space, then run the same command again"
     with explain_failure("the log of calls", then):
         fields = {k: v for k, v in vars(event).items() if k != "batch" or v}
-        file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        file.write(_LINES.encode(fields) + "\n")
         file.flush()
 
 

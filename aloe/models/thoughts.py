@@ -188,6 +188,8 @@ def thoughts_apart(fields: Mapping[str, Any], content: Any) -> str:
         fields: those of its message, whatever they are.
         content: the message's content; of a text nothing is read.
     """
+    if not fields and isinstance(content, str):
+        return ""
     found = next(filter(None, (_joined(fields.get(name)) for name in _FIELDS)), "")
     blocks = content if isinstance(content, list) else []
     kinds = [each for each in blocks if isinstance(each, Mapping) and each.get("type") in _BLOCKS]
