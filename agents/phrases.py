@@ -2,7 +2,7 @@
 
 Python's `re` tries every alternative at every character. Nearly all of these phrases begin with a
 word, so they are sorted by its first letter and tried only where a word begins with it. What is
-found stays the same, in a tenth of the time.
+found stays the same; of the longest lists, in a tenth of the time.
 """
 
 import re

@@ -1,8 +1,7 @@
-"""Long lists of phrases: found wherever the plain alternation is, and sooner."""
+"""Long lists of phrases: found wherever the plain alternation is."""
 
 import random
 import re
-import time
 
 import pytest
 
@@ -36,16 +35,3 @@ def test_a_letter_stands_for_all_that_python_takes_for_it() -> None:
     for letter, same in CASES.items():
         pattern = re.compile(letter, re.IGNORECASE)
         assert set(filter(pattern.fullmatch, characters)) == set(same)
-
-
-def test_it_takes_a_fraction_of_the_time() -> None:
-    phrases = [rf"\b{first}{second}(?:ing|ed)\b" for first in CASES for second in "aeiou"]
-    text = "Nine of them stand in the yard, and none was there a week ago. " * 20
-
-    def took(pattern: re.Pattern[str]) -> float:
-        clock = time.process_time()
-        assert not pattern.search(text)
-        return time.process_time() - clock
-
-    plain, fast = re.compile("|".join(phrases), re.IGNORECASE), any_of(*phrases)
-    assert 3 * min(took(fast) for _ in range(3)) < min(took(plain) for _ in range(3))
