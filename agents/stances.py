@@ -42,8 +42,7 @@ _ELLIPTIC = re.compile(
 )
 _UNREAL = re.compile(
     r"(?:'d(?! an?\b)|\bwould|\bwant(?:s|ed)? (?:to|a)|\bwish\w*|\bhop(?:e|ing)|\bdream\w*|\bif\b"
-    r"|\bused to"
-    r"|\bplan(?:ning)? to|\blearn(?:ing)?\b|\bcould|\bshould|\bmight|\bmaybe|\bmiss(?:ed|ing)?"
+    r"|\bused to|\bplan(?:ning)? to|\blearn(?:ing)?\b|\bcould|\bshould|\bmight|\bmaybe|\bmiss(?:ed|ing)?"
     r"|\bas a (?:boy|girl|child|kid)|\bbefore\W*\Z|\bonce\b|\bback then|\bin the past|\bas if"
     r"|\btry(?:ing)?|\binstead of|\bother people|\bfake|\bafraid|\bfear|\blooking for|\bthink\w*"
     r"|\bnearly|\balmost|\bunlike|\bcalled\b|\bsavings?|\bsave)\b",
@@ -51,8 +50,7 @@ _UNREAL = re.compile(
 )
 _PAST = re.compile(
     r"\b(?:I|we)(?: \w+ly| also| just| even)? (?:\w{2,}ed|was|were|had|went|saw|ate|drank|grew"
-    r"|did|ran|swam|flew|drove|sang"
-    r"|rode|broke|lost|left|got|came|began|took|gave|kept|sold|bought|made|won|fell|spent)\b",
+    r"|did|ran|swam|flew|drove|sang|rode|broke|lost|left|got|came|began|took|gave|kept|sold|bought|made|won|fell|spent)\b",
 )
 _RECENT = re.compile(
     r"\b(?:yesterday|today|tonight|last (?:week|night|month|sunday|saturday|friday|year|summer)"

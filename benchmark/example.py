@@ -27,7 +27,7 @@ FIGURES = ("al_mean", "gain", "known", "questions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Example:
+class RecordedExample:
     """A copy of the example."""
 
     path: Path

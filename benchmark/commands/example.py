@@ -24,13 +24,13 @@ def example(
 
     Example: `aloe example runs/example`
     """
-    from aloe.benchmark.example import Example, copy_example
+    from aloe.benchmark.example import RecordedExample, copy_example
     from aloe.views.picture import save_svg
 
     written = copy_example(folder)
     if written:
         say_written(folder)
-    found = Example(path=folder)
+    found = RecordedExample(path=folder)
     pair, commands = found.find_pair(), _name_commands(folder)
     if pair:
         show(pair, as_json=as_json)

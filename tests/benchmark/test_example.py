@@ -10,7 +10,7 @@ from command import RunAloe
 
 from aloe.benchmark import example as shipped
 from aloe.benchmark.dialogue_pair import DialoguePair, find_median, measure_changes
-from aloe.benchmark.example import ARCHIVE, BASE, README, TRAINED, Example, copy_example
+from aloe.benchmark.example import ARCHIVE, BASE, README, TRAINED, RecordedExample, copy_example
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.recording import MOST_BYTES, record
 from aloe.errors import StoreError
@@ -59,7 +59,7 @@ def test_it_is_shown_and_every_command_that_it_names_works(
 
 def test_the_dialogue_is_the_one_of_the_median_change(copied: Path) -> None:
     before, after = (read_bench(copied / name) for name in (BASE, TRAINED))
-    pair = Example(path=copied).find_pair()
+    pair = RecordedExample(path=copied).find_pair()
     assert pair
     changes = measure_changes(before.own_rows, after.own_rows)
     above = sum(each > changes[pair.trees[0].id] for each in changes.values())

@@ -57,6 +57,22 @@ def test_the_same_command_again_does_nothing(aloe: RunAloe, personas_file: Path,
     assert (out / "trees.jsonl").read_bytes() == before
 
 
+def test_a_dry_run_says_what_the_run_takes_and_does_nothing(
+    aloe: RunAloe, server: ChatServer, personas_file: Path, out: Path
+) -> None:
+    command = ("simulate", "--personas", personas_file, "--trees", 2, "--turns", 2, "--out", out,
+               "--model", f"openai:m@{server.url}", "--json")  # fmt: skip
+    ahead = aloe(*command, "--dry-run")
+    assert ahead.code == 0
+    assert "forecast:" in ahead.err
+    assert (server.requests, out.exists()) == ([], False)
+    forecast = ahead.result["forecast"]
+    ran = aloe(*command)
+    assert forecast["least"]["calls"] == forecast["most"]["calls"] == ran.result["calls"]
+    left = aloe(*command, "--dry-run").result["forecast"]
+    assert (left["most"]["calls"], left["measured"]) == (0, True)
+
+
 def test_quiet_says_nothing_on_the_way(aloe: RunAloe, personas_file: Path, out: Path) -> None:
     ran = aloe(
         "simulate", "--personas", personas_file, "--model", SCRIPTED, "--trees", 1, "--turns", 1,
