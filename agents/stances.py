@@ -42,10 +42,10 @@ _ELLIPTIC = re.compile(
 )
 _UNREAL = re.compile(
     r"(?:'d(?! an?\b)|\bwould|\bwant(?:s|ed)? (?:to|a)|\bwish\w*|\bhop(?:e|ing)|\bdream\w*|\bif\b"
-    r"|\bused to|\bplan(?:ning)? to|\blearn(?:ing)?\b|\bcould|\bshould|\bmight|\bmaybe|\bmiss(?:ed|ing)?"
-    r"|\bas a (?:boy|girl|child|kid)|\bbefore\W*\Z|\bonce\b|\bback then|\bin the past|\bas if"
-    r"|\btry(?:ing)?|\binstead of|\bother people|\bfake|\bafraid|\bfear|\blooking for|\bthink\w*"
-    r"|\bnearly|\balmost|\bunlike|\bcalled\b|\bsavings?|\bsave)\b",
+    r"|\bused to|\bplan(?:ning)? to|\blearn(?:ing)?\b|\bcould|\bshould|\bmight|\bmaybe"
+    r"|\bmiss(?:ed|ing)?|\bas a (?:boy|girl|child|kid)|\bbefore\W*\Z|\bonce\b|\bback then"
+    r"|\bin the past|\bas if|\btry(?:ing)?|\binstead of|\bother people|\bfake|\bafraid|\bfear"
+    r"|\blooking for|\bthink\w*|\bnearly|\balmost|\bunlike|\bcalled\b|\bsavings?|\bsave)\b",
     re.IGNORECASE,
 )
 _PAST = re.compile(
