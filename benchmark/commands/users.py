@@ -77,10 +77,23 @@ def audit(
 
     Example: `aloe users audit runs/first --against dialogues.json`
     """
+    embedder = _choose_embedder(config, auc=auc)
     if run or against or auc:
-        _compare(run, against, half, config, auc=auc, as_json=as_json)
+        _compare(run, against, half, embedder, as_json=as_json)
     else:
         _test_rules(half or "fresh", model, base_url, limit, as_json=as_json)
+
+
+def _choose_embedder(config: Path | None, *, auc: bool) -> str | None:
+    """Return the embedder of the classifier, by name; None without one."""
+    from aloe import config as settings
+
+    if not (auc or config):
+        return None
+    name = settings.load(config).personas.embedder
+    if not auc:
+        raise ConfigError("--config names the embedder of --auc; give both or none")
+    return name
 
 
 def _test_rules(
@@ -107,9 +120,8 @@ def _compare(
     run: Path | None,
     against: Path | None,
     half: str | None,
-    config: Path | None,
+    embedder: str | None,
     *,
-    auc: bool,
     as_json: bool,
 ) -> None:
     """Show how the users of a run write beside people, and how well both are told apart."""
@@ -128,19 +140,17 @@ def _compare(
     elif half:
         raise ConfigError(f"--half is develop or test with --against, not '{half}'")
     card = measure_users(simulated, people)
-    told = _tell_apart(simulated, people, config) if auc else None
+    told = _tell_apart(simulated, people, embedder) if embedder else None
     show(_card_view(card, told), as_json=as_json)
     found = card.model_dump(mode="json")
     finish({**found, "auc": told.model_dump(mode="json")} if told else found, as_json=as_json)
 
 
-def _tell_apart(simulated: "list[Tree]", people: "list[Tree]", config: Path | None) -> "UserAuc":
-    from aloe import config as settings
+def _tell_apart(simulated: "list[Tree]", people: "list[Tree]", embedder: str) -> "UserAuc":
     from aloe.benchmark.user_classifier import measure_auc
     from aloe.memory.embedder import open_embedder
 
-    embedder = open_embedder(settings.load(config).personas.embedder)
-    return measure_auc(simulated, people, embedder)
+    return measure_auc(simulated, people, open_embedder(embedder))
 
 
 def _card_view(card: "UserCard", told: "UserAuc | None") -> RenderableType:
