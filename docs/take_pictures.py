@@ -1,8 +1,8 @@
 """Take the pictures of the documentation: `make pictures`.
 
-All but two are of the example that ships. The dashboard is that of a live run on the embedded
-model, so its figures are real, and the chat is one with two scripted assistants. Chromium takes the
-picture of the HTML report; without it the one that is there stays.
+Most are of the example that ships. Dashboard and tree are those of a live run on the embedded
+model, so that the figures are real and the tree is small; the chat is one with two scripted
+assistants. Chromium takes the picture of the HTML report; without it the one that is there stays.
 """
 
 import asyncio
@@ -43,7 +43,6 @@ def take_all() -> None:
         run_aloe("example", place / "example", "--svg", HERE / "example.svg")
         trees = place / "example" / TREES
         run_aloe("trace", trees, "--svg", HERE / "trees.svg")
-        run_aloe("trace", trees, "--first", "--svg", HERE / "tree.svg")
         asyncio.run(take_browser(trees, HERE / "browser.svg"))
         take_label(trees, HERE / "label.svg")
         take_report(trees, HERE / "report.png")
@@ -51,6 +50,7 @@ def take_all() -> None:
             chat = ("chat", *CHAT, "--out", place / "chat", "--svg", HERE / "chat.svg")
             run_aloe(*chat, stdin=said)
         take_dashboard(place, HERE / "dashboard.svg")
+        run_aloe("trace", place / "run", "--first", "--svg", HERE / "tree.svg")
 
 
 def run_aloe(*words: object, **options: Any) -> None:
