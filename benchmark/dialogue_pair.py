@@ -63,8 +63,10 @@ class DialoguePair:
 
     @classmethod
     def find(cls, names: tuple[str, str], before: Bench, after: Bench) -> "DialoguePair | None":
-        """Return the pair whose average AL rose by the median; None if none was rated twice."""
-        changes = measure_changes(before.own_rows, after.own_rows)
+        """Return the pair whose average AL rose by the median; None if there is no whole pair."""
+        broken = {r.dialogue for each in (before, after) for r in each.own_rows if not r.reply}
+        every = measure_changes(before.own_rows, after.own_rows)
+        changes = {id_: change for id_, change in every.items() if id_ not in broken}
         if not changes:
             return None
         id_ = find_median(changes)

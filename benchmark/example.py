@@ -32,11 +32,6 @@ class RecordedExample:
 
     path: Path
 
-    @property
-    def about(self) -> str:
-        """What was recorded, how, and when, as Markdown."""
-        return (self.path / README).read_text(encoding="utf-8")
-
     def find_pair(self) -> DialoguePair | None:
         """Return the dialogue whose gain is the median, with the base and with the trained model.
 

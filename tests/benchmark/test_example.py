@@ -1,5 +1,6 @@
 """The example that ships: small, whole, of this schema, and readable by every command."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -67,6 +68,20 @@ def test_the_dialogue_is_the_one_of_the_median_change(copied: Path) -> None:
     assert max(above, below) <= len(changes) / 2
     assert pair.trees[0].id == pair.trees[1].id == find_median(changes)
     assert pair.trees[0].persona == pair.trees[1].persona
+
+
+def test_a_dialogue_that_broke_off_is_not_drawn(example: Path) -> None:
+    whole = RecordedExample(path=example).find_pair()
+    assert whole
+    scores = example / TRAINED / "scores.jsonl"
+    rows = [json.loads(line) for line in scores.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        if row["dialogue"] == whole.trees[0].id and row["turn"] == 6:
+            row["reply"] = None
+    scores.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    other = RecordedExample(path=example).find_pair()
+    assert other
+    assert other.trees[0].id != whole.trees[0].id
 
 
 def test_turns_that_are_drawn_are_a_question_its_answer_and_the_last(copied: Path) -> None:
