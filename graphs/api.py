@@ -193,8 +193,10 @@ class _Given:
             resolved = load(path, {**(self.changes or {}), **named}, source="arguments")
         except ConfigError as error:  # by the names that they have here
             raise ConfigError(str(error).replace("simulation.", "")) from None
-        own = _name_own_models(self.changes or {}, model)
-        return resolved.with_model(model, self.base_url).updated(own, source="settings")
+        asked = resolved.with_model(model, self.base_url)
+        if model is None:
+            return asked
+        return asked.updated(_name_own_models(self.changes or {}, model), source="settings")
 
 
 def _name_own_models(changes: Mapping[str, Any], model: Any) -> dict[str, Any]:

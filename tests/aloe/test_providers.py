@@ -321,6 +321,13 @@ def test_other_settings_of_a_role_do_not_bring_back_its_model() -> None:
     assert {each.model for each in found.models.by_role().values()} == {SCRIPTED}
 
 
+def test_without_a_model_for_all_each_role_has_its_own() -> None:
+    mixed = {"models.assistants": [{"name": "one", "model": SCRIPTED}, {"name": "two"}]}
+    found = _Given(personas=PERSONAS[:1], model=None, changes=mixed).settings(1)
+    models = {each.name: each.model for each in found.models.assistants}
+    assert models == {"one": SCRIPTED, "two": load(None, {}).models.assistants[0].model}
+
+
 def test_an_instances_failures_are_sorted() -> None:
     def script(_messages: Any, _arguments: Any) -> str:
         raise ValueError("odd")
