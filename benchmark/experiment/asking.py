@@ -13,7 +13,6 @@ tells a reply from the same reply with a question, and then one of them is drawn
 label.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
-from aloe.benchmark.experiment.rows import Row, keep_unbeaten, read_rows
+from aloe.benchmark.experiment.rows import keep_unbeaten, of_same_conversations, read_rows
 from aloe.benchmark.experiment.steps import Label
 from aloe.config import Disclosing, Phrases
 
@@ -96,12 +95,12 @@ class AskingExperiment(Experiment):
     def train_immediate(self) -> Path:
         """Return the SFT model after DPO on the judge's labels of the same conversations."""
         pairs, judged = self.export_pairs(), self._pairs_by("judge")
-
-        def change(rows: list[Row]) -> list[Row]:
-            compared = set(map(_conversation, read_rows(pairs)))
-            return [row for row in rows if _conversation(row) in compared]
-
-        rows = self.change_rows("judged-pairs", judged, change, pairs.parent.name)
+        rows = self.change_rows(
+            "judged-pairs",
+            judged,
+            lambda found: of_same_conversations(found, read_rows(pairs)),
+            pairs.parent.name,
+        )
         return self.train(IMMEDIATE, "dpo", rows, self.train_sft(), self.config.experiment.dpo)
 
     def measure_transfer(self) -> Iterable[Cell]:
@@ -137,7 +136,3 @@ class AskingExperiment(Experiment):
 
     def _pairs_by(self, label: Label) -> Path:
         return self.export_rows(self.grow_trees(), "dpo", label)
-
-
-def _conversation(row: Row) -> str:
-    return json.dumps([row["tree"], row["prompt"]])

@@ -146,6 +146,12 @@ def of_first_trees(rows: Sequence[Row], count: int) -> list[Row]:
     return [row for row in rows if row["tree"] in kept]
 
 
+def of_same_conversations(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Return the rows whose conversation is one of those of `others`."""
+    wanted = set(map(_conversation, others))
+    return [row for row in rows if _conversation(row) in wanted]
+
+
 def up_to_turn(rows: Sequence[Row], turns: int) -> list[Row]:
     """Return the rows of the first `turns` turns."""
     return [row for row in rows if row["turn"] <= turns]
