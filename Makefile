@@ -22,7 +22,7 @@ WISHES := question,exclamation,numbers,contractions,sentences,hedging
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.program
-	@echo; echo "A model before and after training, with one of the test users (recorded):"; echo
+	@echo; echo "A model before and after training, with a user that training never met (recorded):"; echo
 	@$(BIN)/aloe example $(EXAMPLE)
 	@echo; echo "Now live: three users, two assistants, the built-in model."; echo
 	$(BIN)/aloe personas verifiable --count 3 --wishes 4 --about $(WISHES) --seed 7 --out $(RUN)/personas.jsonl

@@ -36,7 +36,8 @@ Files = dict[str, bytes]
 TEXT = """\
 # A recorded example
 
-Recorded on {day} with aloe {version} by `{made_by}`; nothing in it was chosen by hand.
+Recorded on {day} with aloe {version} by {made_by}. Nothing in it was
+chosen by hand.
 
 - `trees/`: the first {count} conversation trees of that run. Users are {users}; their wishes can be
   checked by a program, so rules play and judge them. Assistants: {assistants}. Each comparison
@@ -53,7 +54,7 @@ def record(
     calls: Annotated[Path, typer.Option(help="Run folder that holds the calls of these trees.")],
     base: Annotated[Path, typer.Option(help="Bench folder of the base.")],
     trained: Annotated[Path, typer.Option(help="Bench folder of the trained model.")],
-    made_by: Annotated[str, typer.Option(help="The command that made all of it.")],
+    made_by: Annotated[str, typer.Option(help="What made all of it, in Markdown.")],
     count: Annotated[int, typer.Option(min=1, help="How many trees.")] = 20,
     out: Annotated[Path, typer.Option(help="The archive.")] = ARCHIVE,
 ) -> None:
@@ -106,22 +107,20 @@ def _join(lines: Iterable[str]) -> bytes:
 
 def _describe(trees: Path, base: Path, trained: Path, count: int, made_by: str) -> str:
     """Return what was recorded: where the models, users and dates come from, as read there."""
-    results = {name: BenchResult.read(path / RESULT) for name, path in
-               ((BASE, base), (TRAINED, trained))}  # fmt: skip
+    before, after = (BenchResult.read(path / RESULT) for path in (base, trained))
     last = max(event.get("started", 0.0) for event in read_events(trained / "events.jsonl"))
     config = read_stored(trees / CONFIG)
     models = sorted({each.model for each in config.models.assistants})
-    result = results[TRAINED]
-    suite = next(iter(result.by_suite().values()))
+    suite = next(iter(after.by_suite().values()))
     return TEXT.format(
         made_by=made_by,
         day=datetime.fromtimestamp(last, UTC).date(),
-        version=result.version,
+        version=after.version,
         count=count,
         assistants=", ".join(models),
         users=config.user.disclosure,
-        base=results[BASE].candidate,
-        trained=result.candidate,
+        base=before.candidate,
+        trained=after.candidate,
         dialogues=suite.dialogues,
         turns=len(suite.curves["own"]),
     )

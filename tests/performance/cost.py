@@ -21,7 +21,7 @@ from tests.performance.simulate import load_server
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "results" / "cost.md"
 TREES, TURNS, USERS = 3000, 10, 3310
-"""Of the paper: section 3.2 and appendix."""
+"""Of the paper's data."""
 PRICES = {"small": (0.15, 0.6), "middle": (1.0, 4.0), "large": (3.0, 15.0)}
 """US dollars for a million tokens read and written."""
 MODEL = "priced"
