@@ -5,16 +5,16 @@ name, or comes from outside as `MODULE:FUNCTION` or an entry point of the group 
 anything of type `Expansion` will do. `beam` alone looks at a whole turn, because it compares
 siblings of different branches.
 
-A node budget cuts branches, never turns: as many go on as can still reach the last turn, and which
-ones is drawn from the tree's seed, so that no policy is bent towards some kind of reply. Siblings
-stay together as far as there is room, since one that goes on alone can be compared with none of
-them by what came of it. All of it
-depends on the tree alone, so who answers first changes nothing.
+A node budget cuts branches, never turns: as many go on as can still reach the last turn. Which
+ones is drawn from the tree's seed, so that no policy is bent towards some kind of reply, unless
+`budget_keeps` names the assistant whose branches come first. Siblings stay together as far as there
+is room, since one that goes on alone can be compared with none of them by what came of it. All of
+it depends on the tree alone, so who answers first changes nothing.
 """
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import mean
 
@@ -37,6 +37,8 @@ class Siblings:
     user: str
     candidates: Sequence[AssistantNode]
     verdicts: Sequence[Verdict]
+    reacts_to: str | None = None
+    """Who wrote the reply before that message; None before the first reply."""
 
 
 def sample(
@@ -131,22 +133,17 @@ def choose_frontier(
         RoleError: a policy from outside fails, or names a node that cannot be continued.
     """
     width = max((len(siblings.candidates) for siblings in level), default=0)
-    usable = [
-        Siblings(
-            user=each.user,
-            candidates=[c for c in each.candidates if c.content],
-            verdicts=each.verdicts,
-        )
-        for each in level
-    ]
+    usable = [replace(each, candidates=[c for c in each.candidates if c.content]) for each in level]
     usable = [each for each in usable if each.candidates]
     if config.expansion == "beam" and turn > config.both_turns:
         chosen = beam(usable, config.beam_width, random.Random(derive_seed("beam", tree, turn)))
     else:
         name = "both" if turn <= config.both_turns else config.expansion
         chosen = [node for each in usable for node in _choose(name, tree, each)]
-    groups = [[c.id for c in each.candidates if c.id in chosen] for each in usable]
-    return _cut_to_budget(config, tree, turn, groups, nodes, width)
+    going_on = [
+        replace(each, candidates=[c for c in each.candidates if c.id in chosen]) for each in usable
+    ]
+    return _cut_to_budget(config, tree, turn, going_on, nodes, width)
 
 
 def _choose(name: str, tree: str, siblings: Siblings) -> list[str]:
@@ -188,30 +185,34 @@ def _cut_to_budget(
     config: SimulationConfig,
     tree: str,
     turn: int,
-    groups: Sequence[Sequence[str]],
+    level: Sequence[Siblings],
     nodes: int,
     width: int,
 ) -> list[str]:
     """Return as many as can reach the last turn within the budget, at least one.
 
     Args:
-        config: has the budget.
+        config: has the budget, and what it keeps first.
         tree: id of the tree.
         turn: the turn just played.
-        groups: what is to go on, siblings together.
+        level: what is to go on.
         nodes: size of the tree so far.
         width: most candidates of a message.
     """
+    groups = [[candidate.id for candidate in each.candidates] for each in level]
     chosen = [node for group in groups for node in group]
     if config.node_budget is None or not chosen:
         return chosen
     left, exchange = config.node_budget - nodes, 1 + width
     room = max(left // (exchange * (config.turns - turn)), int(left >= exchange))
+    first = {c.id for s in level if s.reacts_to == config.budget_keeps for c in s.candidates}
     kept: set[str] = set()
     rng = random.Random(derive_seed("budget", tree, turn))
-    for group in rng.sample(groups, len(groups)):
+    drawn = rng.sample(groups, len(groups))
+    for group in sorted(drawn, key=first.isdisjoint):
         if len(kept) + len(group) <= room:
             kept.update(group)
     rest = [node for node in chosen if node not in kept]
-    kept.update(rng.sample(rest, min(room - len(kept), len(rest))))
+    for part in ([n for n in rest if n in first], [n for n in rest if n not in first]):
+        kept.update(rng.sample(part, min(room - len(kept), len(part))))
     return [node for node in chosen if node in kept]

@@ -70,11 +70,14 @@ async def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
     if turn >= config.turns:
         return {"frontier": []}
     nodes, verdicts = state["nodes"], state["verdicts"]
+    replies = [node for node in nodes if isinstance(node, AssistantNode)]
+    wrote = {reply.id: reply.agent for reply in replies}
     level = [
         Siblings(
             user=user.id,
-            candidates=[n for n in nodes if isinstance(n, AssistantNode) and n.parent == user.id],
+            candidates=[reply for reply in replies if reply.parent == user.id],
             verdicts=[v for v in verdicts if v.node == user.id],
+            reacts_to=wrote.get(user.parent or ""),
         )
         for user in nodes
         if user.role == "user" and user.turn == turn and not _is_done(state, user, runtime.context)

@@ -78,6 +78,18 @@ class Config(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _budget_keeps_an_assistant(self) -> Self:
+        editors = ("rewriter", "stranger", "asker")
+        known = [each.name for each in self.models.assistants]
+        known += [name for name in editors if getattr(self.experiment, name)]
+        if self.simulation.budget_keeps not in ("", *known):
+            raise ValueError(
+                f"simulation.budget_keeps: there is no assistant '{self.simulation.budget_keeps}'; "
+                f"there are {', '.join(known)}"
+            )
+        return self
+
     def with_model(
         self, model: "str | BaseChatModel | Script | None", base_url: str | None
     ) -> Self:

@@ -46,6 +46,9 @@ class SimulationConfig(Settings):
     node_budget: int | None = Field(default=None, ge=3)
     """Maximum nodes per tree; None for no limit. Branches are dropped so that the remaining ones
     reach the last turn; one path continues as long as an exchange fits."""
+    budget_keeps: str = ""
+    """The assistant to whose replies users react on the branches that a node budget keeps first;
+    empty: which ones it keeps is drawn."""
     both_turns: int = Field(default=0, ge=0)
     """Number of first turns at which all candidates are continued, whatever `expansion` says."""
     moods: tuple[Mood, ...] = ()
@@ -80,6 +83,12 @@ class SimulationConfig(Settings):
     def _address_is_of_ray(self) -> Self:
         if self.ray_address and self.engine != "ray":
             raise ValueError('ray_address is for engine = "ray" (--engine ray)')
+        return self
+
+    @model_validator(mode="after")
+    def _keeping_takes_a_budget(self) -> Self:
+        if self.budget_keeps and self.node_budget is None:
+            raise ValueError("budget_keeps says what a node_budget keeps: set one")
         return self
 
     @field_validator("expansion")

@@ -146,6 +146,36 @@ def test_a_budget_keeps_siblings_together(room: int, whole: int) -> None:
     assert met == set(parents)  # whoever is cut is drawn
 
 
+def level_after(*agents: str) -> list[Siblings]:
+    """Return two candidates for each message that reacts to a reply of one of `agents`."""
+    level = []
+    for number, agent in enumerate(agents):
+        message = user(str(number))
+        pair = [assistant(f"Reply {n}", message, agent=n) for n in "ab"]
+        level.append(Siblings(user=message.id, candidates=pair, verdicts=[], reacts_to=agent))
+    return level
+
+
+@pytest.mark.parametrize(("room", "met"), [(1, "y"), (2, "y"), (4, "xyz"), (6, "xyz")])
+def test_a_budget_can_keep_the_branches_of_one_assistant_first(room: int, met: str) -> None:
+    level = level_after(*"xyz")
+    nodes = 1 + sum(1 + 2 for _ in level)
+    config = SimulationConfig(
+        expansion="both", turns=5, node_budget=nodes + 3 * 3 * room, budget_keeps="y"
+    )
+    agent_of = {c.id: each.reacts_to for each in level for c in each.candidates}
+    kept = [choose_frontier(config, str(tree), 2, level, nodes) for tree in range(40)]
+    assert {len(each) for each in kept} == {room}
+    assert {agent_of[node] for each in kept for node in each} == set(met)
+    if room >= 2:  # both replies to that message
+        assert all([agent_of[node] for node in each].count("y") == 2 for each in kept)
+
+
+def test_nobody_comes_first_where_no_reply_came_before() -> None:
+    kept = continued("both", [A, B], node_budget=3 + 12, budget_keeps="a")
+    assert kept == {(A.id,), (B.id,)}
+
+
 OWN = """
 def last(candidates, verdicts, rng):
     return [candidates[-1].id]

@@ -9,6 +9,7 @@ import pytest
 
 from aloe.benchmark.experiment.ablations import choose_ablations
 from aloe.benchmark.experiment.people import draw_people
+from aloe.benchmark.experiment.players import ASKER
 from aloe.benchmark.experiment.trees import find_edited
 from aloe.config import load
 
@@ -58,6 +59,7 @@ def test_the_settings_for_asking_continue_all_siblings_of_a_message() -> None:
     config = load(Path(__file__).parents[3] / "examples" / "ask.toml")
     given, simulation = config.experiment, config.simulation
     assert (given.recipe, config.user.disclosure, simulation.both_turns) == ("ask", "reticent", 2)
+    assert simulation.budget_keeps == ASKER
     assert given.test >= 72
     assert given.train == simulation.trees
     assert "question" not in given.dimensions
