@@ -21,6 +21,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config, load
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.batch import RunProgress
+from aloe.graphs.checks import check_named_assistants
 from aloe.graphs.context import open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import PlannedTree
@@ -145,6 +146,7 @@ def graph(
 
     resolved = _Given([], model, base_url, config, settings, simulation).settings(trees=1)
     check_expansion(resolved.simulation)
+    check_named_assistants(resolved)
     grow = make_grower(resolved, open_models(resolved), CallLog(prices=resolved.prices))
 
     async def simulate(state: GraphInput) -> dict[str, Tree]:

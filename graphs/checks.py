@@ -1,7 +1,8 @@
 """What settings say of growing trees, checked without growing any."""
 
-from aloe.agents.registry import models_in_use
+from aloe.agents.registry import find_roles, models_in_use
 from aloe.config import Config
+from aloe.errors import ConfigError
 from aloe.graphs.context import check_prices
 from aloe.graphs.expansion import check_expansion
 
@@ -14,3 +15,22 @@ def check_settings(config: Config) -> None:
     """
     check_expansion(config.simulation)
     check_prices(config, (each.model for each in models_in_use(config).values()))
+
+
+def check_named_assistants(config: Config) -> None:
+    """Make sure that there is every assistant that a setting of the simulation names.
+
+    Raises:
+        ConfigError: one is not there.
+    """
+    names = [each.name for each in config.models.assistants]
+    names += [role.found.name for role in find_roles(config) if role.place == "among assistants"]
+    given = {
+        "policy": config.simulation.rollouts.policy,
+        "budget_keeps": config.simulation.budget_keeps or None,
+    }
+    for setting, name in given.items():
+        if name is not None and name not in names:
+            raise ConfigError(
+                f"{setting}: there is no assistant '{name}'; there are {', '.join(names)}"
+            )

@@ -22,10 +22,9 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from aloe.agents.assistant import Assistant
-from aloe.agents.registry import find_roles
 from aloe.calls.sample import sampling, vary_seed
-from aloe.config import Config, SimulationConfig
-from aloe.errors import ConfigError, ContextError
+from aloe.config import SimulationConfig
+from aloe.errors import ContextError
 from aloe.graphs.concurrency import work_through
 from aloe.graphs.context import SimulationContext
 from aloe.graphs.plan import last_turn
@@ -52,19 +51,6 @@ class Rollout:
     """Turns to play, at least 1."""
     sample: int
     """Different for all continuations of a reply."""
-
-
-def check_policy(config: Config) -> None:
-    """Make sure that there is an assistant of the policy's name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    names = [each.name for each in config.models.assistants]
-    names += [role.found.name for role in find_roles(config) if role.place == "among assistants"]
-    policy = config.simulation.rollouts.policy
-    if policy not in (None, *names):
-        raise ConfigError(f"policy: there is no assistant '{policy}'; there are {', '.join(names)}")
 
 
 def plan_rollouts(tree: Tree, config: SimulationConfig) -> list[Rollout]:

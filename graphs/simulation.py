@@ -25,10 +25,11 @@ from aloe.config import Config
 from aloe.errors import ConfigError, InputError
 from aloe.files.writing import replace_text
 from aloe.graphs.batch import RunProgress, grow_all
+from aloe.graphs.checks import check_named_assistants
 from aloe.graphs.context import check_prices, open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import PlannedTree, last_turn, plan_extension, plan_trees
-from aloe.graphs.rollouts import check_policy, plan_rollouts
+from aloe.graphs.rollouts import plan_rollouts
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
 from aloe.passport import Passport
@@ -169,10 +170,9 @@ def prepare(
         RunFolder(extended).check_prompts(prompts)
     passport = read_own_passport(config)
     check_expansion(config.simulation)
-    if config.simulation.rollouts.count:
-        check_policy(config)
-        if not extended:
-            raise ConfigError("rollouts continue the replies of a finished run; name it: --extend")
+    check_named_assistants(config)
+    if config.simulation.rollouts.count and not extended:
+        raise ConfigError("rollouts continue the replies of a finished run; name it: --extend")
     models = _close_models(config, replayed) if replayed else open_models(config)
     if extended:
         wanted = _plan_extension(extended, config, models)

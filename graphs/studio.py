@@ -23,6 +23,7 @@ from typing_extensions import TypedDict
 from aloe.calls.log import CallLog
 from aloe.config import EXPANSION_NAMES, Config, load
 from aloe.errors import ConfigError
+from aloe.graphs.checks import check_named_assistants
 from aloe.graphs.context import SimulationContext, make_context, open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.tree import grow_tree
@@ -79,6 +80,7 @@ def _prepare(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
         {"simulation": {"turns": given.turns, "expansion": given.expansion}}, source="request"
     )
     check_expansion(settings.simulation)
+    check_named_assistants(settings)
     models = open_models(settings)
     context = make_context(settings, models, CallLog())
     return context, {name: model.name for name, model in models.items()}

@@ -38,6 +38,10 @@ def test_nothing_is_written_before_a_run_begins(tmp_path: Path) -> None:
     ("settings", "error", "words"),
     [
         ({"expansion": "nowhere:policy"}, ConfigError, "nowhere"),
+        ({"node_budget": 20, "budget_keeps": "nobody"}, ConfigError, "no assistant 'nobody'"),
+        ({"node_budget": 20, "budget_keeps": "rewriter"}, ConfigError, "no assistant 'rewriter'"),
+        ({"budget_keeps": "a"}, ConfigError, "set one"),
+        ({"rollouts": {"policy": "nobody"}}, ConfigError, "no assistant 'nobody'"),
         ({"model": "nonsense"}, ConfigError, "unknown model"),
         ({"model": "openai:gpt-4o-mini"}, AloeError, "OPENAI_API_KEY"),
     ],
