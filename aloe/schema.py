@@ -83,7 +83,7 @@ Fault = Literal[
     "contradiction", "invention", "doubted", "narration", "echo", "about_user", "over_long",
     "truncated", "filtered", "failed",
 ]  # fmt: skip
-"""What a simulator got wrong; docs/trees.md says what is seen of each, and in whom."""
+"""What a simulator got wrong; docs/users.md says what is seen of each, and in whom."""
 
 CUT_OFF: frozenset[Fault] = frozenset({"truncated", "filtered", "failed"})
 """Faults of a message that did not end by itself."""

@@ -51,7 +51,7 @@ def relabel(
     """Label stored trees by what came of each reply, and compare that with the judge's labels.
 
     No model is asked. Each verdict keeps the judge's label and gets one by return beside it, which
-    `aloe export --label return` and `aloe train --label return` use; see docs/trees.md.
+    `aloe export --label return` and `aloe train --label return` use; see docs/returns.md.
 
     Example: `aloe relabel runs/first --by return --horizon 3 --discount 0.9`
     """

@@ -22,7 +22,7 @@ REACHED = {
     "test": {"caught": 0.92, "false_alarms": 0.0161},
     "fresh": {"caught": 0.5, "false_alarms": 0.0661},
 }
-"""What is reached, which falls short of what is aimed at: 95% and 1%; see docs/reliability.md."""
+"""What is reached, which falls short of what is aimed at: 95% and 1%; see docs/users.md."""
 HALVES: tuple[Half, ...] = ("develop", "test", "fresh")
 
 

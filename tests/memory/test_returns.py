@@ -62,7 +62,7 @@ def test_a_question_wins_by_what_came_of_it() -> None:
 
 
 def test_the_example_of_the_documentation() -> None:
-    """docs/trees.md, with and without rollouts."""
+    """docs/returns.md, with and without rollouts."""
     levels = {ANSWER.id: 0.5, QUESTION.id: 0.25}
     nodes, more = list(PAIR), list(PAIR)
     for reply, after in ((ANSWER, (0.5, 0.5, 0.25)), (QUESTION, (1.0, 1.0, 0.75))):

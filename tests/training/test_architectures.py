@@ -1,7 +1,7 @@
 """Tree packing among architectures: each is packed right, or refused with the reason.
 
 `pytest tests/training/test_architectures.py --update-snapshots` writes the table of
-docs/training.md.
+docs/tree-packing.md.
 """
 
 import random
@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False"),
 ]
 
-PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+PAGE = Path(__file__).parents[2] / "docs" / "tree-packing.md"
 OPENS, CLOSES = "<!-- architectures -->\n", "<!-- end of architectures -->\n"
 REASONS = {
     r"has no attention with softcap": "its attention caps the scores (`softcap`)",
