@@ -38,6 +38,7 @@ from aloe.calls.together import ask_each
 from aloe.config import MIN_MASS, Criterion
 from aloe.models.open import Model, Reply
 from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derive_seed
+from aloe.wording import same_text, visible
 
 Order = Literal["first-second", "second-first"]
 ORDERS: tuple[Order, Order] = ("first-second", "second-first")
@@ -63,9 +64,9 @@ class Comparison:
     @property
     def settled(self) -> Outcome | None:
         """The outcome if no judge is needed: identical replies tie, empty ones are not compared."""
-        if not (self.first.content and self.second.content):
+        if not (visible(self.first.content) and visible(self.second.content)):
             return "abstain"
-        return "tie" if self.first.content == self.second.content else None
+        return "tie" if same_text(self.first.content, self.second.content) else None
 
     def verdict(self, outcome: Outcome, votes: tuple[Vote, ...] = (), **given: Any) -> Verdict:
         """Return what a judge found."""

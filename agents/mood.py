@@ -11,8 +11,8 @@ import random
 import re
 from collections.abc import Sequence
 
-from aloe.config import Mood
-from aloe.schema import derive_seed
+from aloe.config import Disclosing, Mood
+from aloe.schema import Persona, derive_seed
 
 MANNERS: dict[Mood, str] = {
     "curt": "The person writes as few words as possible.",
@@ -27,6 +27,14 @@ TYPO_SHARE = 1 / 6
 def mood_of(moods: Sequence[Mood], tree: str) -> Mood | None:
     """Return the mood of the user in `tree`, None if there are none to choose from."""
     return random.Random(derive_seed("mood", tree)).choice(moods) if moods else None
+
+
+def recorded_mood(
+    persona: Persona, disclosure: Disclosing, moods: Sequence[Mood], tree: str
+) -> Mood | None:
+    """Return the mood that a tree records: none where a rule plays the user, which knows none."""
+    by_rule = bool(persona.preferences) and disclosure != "schedule"
+    return None if by_rule else mood_of(moods, tree)
 
 
 def taken_back(statement: str) -> str:

@@ -210,6 +210,8 @@ def prompts_of(config: Config) -> dict[str, str]:
         for name in ("assistant", "hint")
         for each in models.assistants
     ]
+    if models.reader:
+        prompts.append(chosen("reader", config.prompts))
     own = [role.found for role in roles]
     if judge := find_judge(config):
         own.append(judge)

@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Wishes
+from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, EMOJI, Wishes
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
 
@@ -196,6 +196,13 @@ _LONG_FORMS = {
     "here's": "here is",
     "what's": "what is",
     "let's": "let us",
+    "there's": "there is",
+    "he's": "he is",
+    "she's": "she is",
+    "who's": "who is",
+    "where's": "where is",
+    "how's": "how is",
+    "when's": "when is",
     "won't": "will not",
     "didn't": "did not",
     "wasn't": "was not",
@@ -216,7 +223,7 @@ EDITS: dict[tuple[str, str], Edits] = {
     ("lists", "list"): _listed,
     ("lists", "prose"): lambda text: iter([_MARKER.sub("", text)]),
     ("emoji", "some"): _append("🙂", "🌱", "👍", "😊"),
-    ("emoji", "none"): _replace("[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]", ""),
+    ("emoji", "none"): _replace(f"[{EMOJI}\ufe0f]", ""),
     ("exclamation", "some"): _append("Good luck!", "You can do it!"),
     ("exclamation", "none"): _replace("!+", "."),
     ("question", "asked"): _append("Does that help?", "What do you think?"),

@@ -212,7 +212,7 @@ def _read_annotations(place: Place, record: dict[str, Any]) -> list[tuple[str, s
             found.append((f"label-studio:{rater}", "skip", timed))
             continue
         chosen = _chosen(annotation.get("result"))
-        if chosen not in keys:
+        if not isinstance(chosen, str) or chosen not in keys:
             raise place.error(_unknown(chosen, keys))
         found.append((f"label-studio:{rater}", keys[chosen], timed))
     return found
@@ -234,9 +234,9 @@ def _read_responses(place: Place, record: dict[str, Any]) -> list[tuple[str, str
     responses = _part(place, record, "responses") if record["responses"] else {}
     for response in responses.get(QUESTION) or ():
         value = response.get("value") if isinstance(response, dict) else None
-        if value not in CHOICES:
+        if not isinstance(value, str) or value not in CHOICES:
             raise place.error(_unknown(value, CHOICES))
-        found.append((f"argilla:{response.get('user_id')}", str(value), 0.0))
+        found.append((f"argilla:{response.get('user_id')}", value, 0.0))
     return found
 
 

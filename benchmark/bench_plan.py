@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from aloe.agents.prompt import chosen
+from aloe.agents.prompt_size import prompt_for
 from aloe.benchmark.cases import Case, load_cases
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.families import warn_about_judges
-from aloe.benchmark.folder import check_same, read_bench
+from aloe.benchmark.folder import SCORES, check_same, read_bench
 from aloe.benchmark.forecast import BenchForecast, forecast
+from aloe.benchmark.scores import read_scores
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.event import read_events
 from aloe.config import Condition, Config, ModelConfig
@@ -17,6 +20,9 @@ from aloe.errors import ConfigError
 from aloe.memory.run_folder import RunFolder
 from aloe.models.providers import parse_model
 from aloe.views.figures import counted
+
+PLAYERS, CANDIDATES = ("judge_score",), ("candidate_told", "candidate_concise")
+"""Prompts beside the user's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,19 @@ class BenchPlan:
     def by_rule(self) -> bool:
         """Whether neither a user nor a judge is a model."""
         return all(case.persona.preferences for case in self.cases)
+
+    @cached_property
+    def prompts(self) -> dict[str, str]:
+        """Content hash of every prompt that is sent, by name; rules that play and judge send none.
+
+        Raises:
+            ConfigError: a prompt cannot be used.
+        """
+        config, names = self.config, CANDIDATES if self.by_rule else (*PLAYERS, *CANDIDATES)
+        found = [chosen(name, config.prompts) for name in names]
+        if not self.by_rule:
+            found.insert(0, prompt_for("user", config, config.models.user))
+        return {prompt.name: prompt.sha for prompt in found}
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -98,10 +117,9 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
     for model in (*candidates, *_asked(config)):
         parse_model(model)
     suite = load_cases(config.benchmark.cases)
-    _check_scales(suite)
     check_cases(suite, config)
     cases = _spread(suite, config.benchmark.limit)
-    swaps = _assign_stand_ins(suite)
+    swaps = assign_stand_ins(suite)
     found = BenchPlan(
         out=out,
         configs=configs,
@@ -112,7 +130,8 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
     )
     for name, each in configs.items():
         check_same(found.folder(name), each)
-        RunFolder(found.folder(name)).check(each)
+        RunFolder(found.folder(name)).check(each, found.prompts)
+        _check_swaps(found.folder(name), found.dialogues[name])
     return found
 
 
@@ -121,15 +140,19 @@ def _asked(config: Config) -> list[ModelConfig]:
     return [config.models.user, *config.models.judges().values()]
 
 
-def _check_scales(cases: Sequence[Case]) -> None:
-    """Make sure that rules judge all cases of a suite, or models do: their scales differ."""
-    scales: dict[str, bool] = {}
-    for case in cases:
-        by_rule = bool(case.persona.preferences)
-        if scales.setdefault(case.suite, by_rule) != by_rule:
+def _check_swaps(path: Path, planned: Sequence[PlannedDialogue]) -> None:
+    """Make sure that what a folder holds was rated for the swapped users of this plan.
+
+    Raises:
+        ConfigError: the cases have changed, and with them who is whose swap.
+        InputError: the scores are broken.
+    """
+    swaps = {each.case.id: each.stand_in and each.stand_in.id for each in planned}
+    for row in read_scores(path / SCORES) if (path / SCORES).exists() else ():
+        if row.stand_in and swaps.get(row.case, row.stand_in) != row.stand_in:
             raise ConfigError(
-                f"suite '{case.suite}' mixes users whose wishes a program can check with others, "
-                "whose levels are on another scale; put them into two files"
+                f"{path} holds a benchmark of other cases: the replies of case {row.case} were "
+                "rated beside another user; name another folder"
             )
 
 
@@ -137,11 +160,3 @@ def _spread(suite: Sequence[Case], limit: int | None) -> list[Case]:
     """Return up to `limit` cases, spread evenly over the suite."""
     count = min(limit or len(suite), len(suite))
     return [suite[number * len(suite) // count] for number in range(count)]
-
-
-def _assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return each case's swap, which is always from the same suite."""
-    suites: dict[str, list[Case]] = {}
-    for case in cases:
-        suites.setdefault(case.suite, []).append(case)
-    return {id_: other for each in suites.values() for id_, other in assign_stand_ins(each).items()}

@@ -11,8 +11,6 @@ from typing import Any
 import aloe
 from aloe import config as settings
 from aloe.agents.candidate import CONDITIONS
-from aloe.agents.prompt import chosen
-from aloe.agents.prompt_size import prompt_for
 from aloe.benchmark.bench_plan import BenchPlan
 from aloe.benchmark.bench_result import BenchResult, BenchSpending, PlayedCondition
 from aloe.benchmark.folder import CONFIG, RESULT, read_bench, write_cases
@@ -35,8 +33,6 @@ from aloe.views.account import Account
 
 PACKAGES = ("langgraph", "langchain-core", "pydantic", "numpy", "torch", "transformers")
 """What the numbers may depend on."""
-PROMPTS = ("judge_score", "candidate_told", "candidate_concise")
-"""Beside the user's."""
 
 Around = Callable[[Condition, BenchProgress, CallLog], AbstractContextManager[Callable[[], None]]]
 """Stands around a condition while it is held, and gives what is called at every change."""
@@ -83,7 +79,8 @@ class BenchRun:
         config, planned = self.plan.configs[condition], self.plan.dialogues[condition]
         folder = RunFolder(self.plan.folder(condition))
         progress = BenchProgress(dialogues=RunProgress(wanted=len(planned)))
-        with folder.writing(config), appending(folder.events) as events:
+        with folder.writing(config, self.plan.prompts), appending(folder.events) as events:
+            (self.plan.out / RESULT).unlink(missing_ok=True)  # until it is computed anew
             if condition == "candidate":
                 write_cases(self.plan.out, self.plan.cases)
             calls = CallLog(
@@ -114,10 +111,6 @@ class BenchRun:
         config = self.plan.config
         configs, rows = _with_earlier_controls(self.plan, self.rows)
         suites = compute_suites(rows, config.seed)
-        prompts = [
-            prompt_for("user", config, config.models.user),
-            *(chosen(name, config.prompts) for name in PROMPTS),
-        ]
         result = BenchResult(
             version=aloe.__version__,
             python=platform.python_version(),
@@ -135,7 +128,7 @@ class BenchRun:
             cases_hash=digest(*(case.id for case in self.plan.cases)),
             seeds=config.benchmark.seeds,
             seed=config.seed,
-            prompts={prompt.name: prompt.sha for prompt in prompts},
+            prompts=self.plan.prompts,
             warnings=tuple(self.plan.warnings),
             spent=_spending(self.plan.out),
             suites=suites,
@@ -170,8 +163,8 @@ def open_run(plan: BenchPlan) -> BenchRun:
 
 def past_events(out: Path) -> Iterator[dict[str, Any]]:
     """Yield every call that was made for a bench folder, its controls included."""
-    for path in (out / "events.jsonl", *sorted(out.glob("*/events.jsonl"))):
-        yield from read_events(path)
+    for path in (out, *(out / name for name in sorted(CONDITIONS))):
+        yield from read_events(RunFolder(path).events)
 
 
 def _with_earlier_controls(

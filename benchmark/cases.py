@@ -11,6 +11,7 @@ Full cases, personas, and the original ALOE files can be read as well.
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -23,7 +24,7 @@ from aloe.files.hub import is_hub
 from aloe.files.lines import refuse
 from aloe.files.records import read_models, read_records
 from aloe.memory.imports import read_foreign
-from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
+from aloe.memory.verifiable.catalogue import find_wish
 from aloe.record import FileName
 from aloe.schema import Fact, Persona, Record, digest, sentences
 
@@ -72,11 +73,6 @@ class Probe(Record):
     """A right reply contains one of these as whole words, in any case; empty if nothing short
     settles it."""
 
-    def answered(self, reply: str) -> bool | None:
-        """Return whether `reply` holds what a right one must; None if nothing short settles it."""
-        words = (rf"(?<!\w){re.escape(each)}(?!\w)" for each in self.accept)
-        return any(re.search(each, reply, re.IGNORECASE) for each in words) if self.accept else None
-
 
 class Past(Record):
     """A message from before a dialogue."""
@@ -122,17 +118,24 @@ class Case(Record):
     @model_validator(mode="after")
     def _wishes_are_known(self) -> Self:
         for persona in (self.persona, *([self.flip.persona] if self.flip else [])):
-            for name, value in persona.preferences.items():
-                if value not in {each.value for each in DIMENSIONS.get(name, ())}:
-                    raise ValueError(f"no wish is called {name} = {value}; see docs/personas.md")
+            for wish in persona.preferences.items():
+                find_wish(*wish)
+        return self
+
+    @model_validator(mode="after")
+    def _rules_have_no_moods(self) -> Self:
+        if self.mood and self.persona.preferences:
+            raise ValueError("a rule plays whoever has preferences, and has no mood; leave it out")
         return self
 
     @model_validator(mode="after")
     def _fill_id(self) -> Self:
-        if self.id:
-            return self
+        return self if self.id else self.model_copy(update={"id": self.derive_id()})
+
+    def derive_id(self) -> str:
+        """Return the hash of all that is played: neither the reason nor the clusters' labels."""
         played = self.model_dump(mode="json", exclude={"id", "why", "profile", "personality"})
-        return self.model_copy(update={"id": digest("case", played)})
+        return digest("case", played)
 
     def persona_at(self, turn: int) -> Persona:
         """Return whom the user is at `turn`, counted from 1: whom replies to that turn must fit."""
@@ -255,7 +258,7 @@ def _persona(life: _Part, personality: _Part) -> Persona:
 def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
     first = next((value for _, value in read_records(path)), None)
     if _is_case(first):
-        yield from read_models(path, Case)
+        yield from map(_with_own_id, repeat(path), read_models(path, Case))
         return
     if read := reader_of(first):
         for place, parts in read(path):
@@ -277,6 +280,15 @@ def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
             yield from (
                 (None, _case(path, Persona.of(life, personality))) for personality in personalities
             )
+
+
+def _with_own_id(path: Path, found: tuple[int, Case]) -> tuple[int, Case]:
+    number, case = found
+    if case.id != case.derive_id():
+        raise InputError(
+            path, f"case {case.id} was changed; leave its id out to get its own", line=number
+        )
+    return found
 
 
 def _is_case(value: Any) -> bool:

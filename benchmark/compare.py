@@ -5,8 +5,8 @@ are compared, and the effect of a user on both cancels out. With many difference
 significant by luck, so p-values are adjusted over all lines of the table (Holm 1979).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class ComparisonRow(Record):
     base: str
     other: str
     difference: Figure
-    """`count`: the dialogues that both have."""
+    """`count`: the dialogues of which both have a cell."""
     p_value: float | None
     """Two-sided; None where all dialogues share one profile and one personality."""
     p_holm: float | None
@@ -77,6 +77,9 @@ class Side:
     name: str
     rows: Sequence[ReplyScores]
     seed: int = 0
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """Content hash by name; empty where none are recorded."""
+    finished: bool = True
 
 
 def compare(sides: Sequence[Side]) -> list[ComparisonRow]:
@@ -136,12 +139,13 @@ def _difference(metric: str, a: Sample, b: Sample) -> tuple[Figure, float | None
         statistic = mean_cell
     if metric == "al_at_equal_length":
         left, right, statistic = _adjusted(left, right, a.each("words"), b.each("words"))
+    count = int((~np.isnan(left) & ~np.isnan(right)).any(axis=1).sum())
     try:
         found = paired_difference(left, right, a.profiles, a.personalities, statistic, seed=a.seed)
     except ValueError:  # one cluster only, or undefined without one of the dialogues
         plain = _plain(left, right, statistic)
-        return Figure(value=plain, count=len(a.dialogues)), None
-    return Figure.of(found.interval, len(a.dialogues)), found.p_value
+        return Figure(value=plain, count=count), None
+    return Figure.of(found.interval, count), found.p_value
 
 
 def _cells(metric: str, side: Sample) -> Array:
@@ -178,6 +182,8 @@ def _adjusted(
     products = np.stack([(x * x).sum(axis=1), (x * y).sum(axis=1)])
 
     def intercept(table: Array, weights: Array) -> Array:
+        if np.isnan(table).all():
+            return np.full(len(weights), np.nan)
         if not np.nan_to_num(table).any():
             return np.zeros(len(weights))
         count, sum_x, sum_y = sums @ weights.T
@@ -191,13 +197,16 @@ def _adjusted(
 
 def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
     """Return what makes the sides hard to compare with the first: other users, judges, cases."""
-    found = []
+    found = [f"{side.name} is not finished" for side in sides if not side.finished]
     for side, config in zip(sides[1:], configs[1:], strict=True):
         for what, there, here in (
             ("simulated user", configs[0].models.user, config.models.user),
             ("settings of [user]", configs[0].user, config.user),
             ("judges", configs[0].models.judges(), config.models.judges()),
             ("cases", configs[0].benchmark.cases, config.benchmark.cases),
+            ("least mass of a rating", configs[0].judge.min_mass, config.judge.min_mass),
+            ("prompts", *_recorded_by_both(sides[0].prompts, side.prompts)),
+            ("swapped users", *_recorded_by_both(_swaps(sides[0]), _swaps(side))),
         ):
             if there != here:
                 found.append(
@@ -210,3 +219,15 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
                 "are missing"
             )
     return found
+
+
+def _recorded_by_both(
+    there: Mapping[str, str], here: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    names = sorted(there.keys() & here.keys())
+    return [there[name] for name in names], [here[name] for name in names]
+
+
+def _swaps(side: Side) -> dict[str, str]:
+    """Return for whom else the replies to each case were rated, as far as it is recorded."""
+    return {row.case: row.stand_in for row in side.rows if row.stand_in}

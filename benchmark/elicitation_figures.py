@@ -9,7 +9,7 @@ from typing import get_args
 
 import numpy as np
 
-from aloe.benchmark.figures import Figure, Sample, level_at
+from aloe.benchmark.figures import Figure, Sample
 from aloe.benchmark.scores import Elicitation
 from aloe.benchmark.statistics import Array, average_level, mean_cell
 from aloe.schema import Why
@@ -23,8 +23,7 @@ def draw_known(data: Sample) -> tuple[Figure, ...]:
     shares = measure_known(data)
     if np.isnan(shares).all():
         return ()
-    turns = range(1, shares.shape[1] + 1)
-    return tuple(data.figure(level_at(turn), shares, share=True) for turn in turns)
+    return data.curve(shares, share=True)
 
 
 def compute_elicitation(data: Sample) -> dict[str, Figure]:

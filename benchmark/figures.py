@@ -15,7 +15,7 @@ from pydantic import Field
 
 from aloe.benchmark.inference import Interval, confidence_interval
 from aloe.benchmark.scores import ReplyScores, Shown
-from aloe.benchmark.statistics import Array, Statistic, alignment_levels, divide
+from aloe.benchmark.statistics import Array, Statistic, average_level, divide
 from aloe.schema import Record
 
 
@@ -116,6 +116,13 @@ class Sample:
             found = replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
         return Figure.of(found, count)
 
+    def curve(self, table: Array, *, share: bool = False) -> tuple[Figure, ...]:
+        """Return the mean of each turn of `table`, over the dialogues that have it."""
+        turns = range(table.shape[1])
+        return tuple(
+            self.figure(average_level, table[:, turn : turn + 1], share=share) for turn in turns
+        )
+
     def ratio(self, hits: Array, of: Array) -> Figure:
         """Return sum of `hits` over sum of `of` (each one number a dialogue) with its interval."""
 
@@ -165,11 +172,6 @@ def sample(rows: Sequence[ReplyScores], seed: int) -> Sample:
         rows=tuple(tuple(replies) for replies in dialogues.values()),
         seed=seed,
     )
-
-
-def level_at(turn: int) -> Statistic:
-    """Return AL at `turn`, counted from 1, as a statistic."""
-    return lambda table, weights: alignment_levels(table[:, turn - 1 : turn], weights)[:, 0]
 
 
 def length_terms(cells: Array, words: Array) -> tuple[Statistic, Statistic]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from aloe import config as settings
 from aloe.benchmark.bench_result import BenchResult
@@ -21,7 +21,7 @@ from aloe.config import Condition, Config
 from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
 from aloe.files.writing import replace_text
-from aloe.memory.run_folder import read_trees
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree
 
 CONFIG, CASES, SCORES, RESULT = "config.toml", "cases.jsonl", "scores.jsonl", "result.json"
@@ -36,10 +36,14 @@ class Bench:
     @cached_property
     def conditions(self) -> dict[Condition, Path]:
         """Folders by condition, the candidate's first."""
-        inner = sorted(each.parent for each in self.path.glob(f"*/{SCORES}"))
-        found = {settings.read_stored(each / CONFIG).benchmark.condition: each for each in inner}
-        own = settings.read_stored(self.path / CONFIG).benchmark.condition
-        return {own: self.path, **found}
+        own = self.config.benchmark.condition
+        inner = {name: self.path / name for name in sorted(get_args(Condition)) if name != own}
+        return {own: self.path} | {
+            name: path
+            for name, path in inner.items()
+            if (path / SCORES).exists()
+            and settings.read_stored(path / CONFIG).benchmark.condition == name
+        }
 
     @cached_property
     def config(self) -> Config:
@@ -52,8 +56,13 @@ class Bench:
         return [case for _, case in read_models(self.path / CASES, Case)]
 
     def rows(self, condition: Condition = "candidate") -> list[ReplyScores]:
-        """Return the scores of one condition."""
-        return read_whole_scores(self.conditions[condition] / SCORES)
+        """Return the scores of one condition, for the cases and repetitions of this bench.
+
+        A control may have more, from a time when the bench had.
+        """
+        cases, seeds = {case.id for case in self.cases}, self.config.benchmark.seeds
+        every = read_whole_scores(self.conditions[condition] / SCORES)
+        return [row for row in every if row.case in cases and row.seed < seeds]
 
     @property
     def own_rows(self) -> list[ReplyScores]:
@@ -66,8 +75,18 @@ class Bench:
 
     @property
     def finished(self) -> bool:
-        """Whether its figures are computed."""
-        return (self.path / RESULT).is_file()
+        """Whether its figures are computed; those of a control stand in the bench around it."""
+        whole = self.path if self.config.benchmark.condition == "candidate" else self.path.parent
+        return (whole / RESULT).is_file()
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Content hash of every prompt that was sent, by name; empty where it is not recorded.
+
+        Raises:
+            InputError: what is written about them is broken.
+        """
+        return RunFolder(self.path).read_prompts()
 
     @cached_property
     def result(self) -> BenchResult:
@@ -86,7 +105,7 @@ def read_bench(path: Path) -> Bench:
         InputError: it is none.
     """
     if not (path / SCORES).is_file() or not (path / CONFIG).is_file():
-        raise InputError(path, "holds no finished benchmark; run `aloe bench run --out DIR` first")
+        raise InputError(path, "holds no benchmark; run `aloe bench run --out DIR` first")
     return Bench(path=path)
 
 

@@ -7,12 +7,13 @@ missed, and finding it takes more users, not more seeds.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from aloe.benchmark.clusters import LEAST_CLUSTERS
 from aloe.benchmark.dialogues import PlannedDialogue
+from aloe.benchmark.inference import count_clusters
 from aloe.benchmark.statistics import minimum_detectable_difference
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.calls.batch_rounds import BatchOffer, is_batchable, offer_batches
@@ -87,7 +88,7 @@ def forecast(
     suites: dict[str, list[PlannedDialogue]] = {}
     for each in next(iter(planned.values()), []):
         suites.setdefault(each.case.suite, []).append(each)
-    clusters = {suite: _clusters(each) for suite, each in suites.items()}
+    clusters = {suite: count_clusters(*_labels(each)) for suite, each in suites.items()}
     return BenchForecast(
         dialogues=sum(map(len, planned.values())),
         calls={
@@ -105,12 +106,10 @@ def forecast(
         detectable={
             suite: _detectable(each, clusters[suite], (earlier or {}).get(suite))
             for suite, each in suites.items()
-            if max(_counts(each)) >= LEAST_CLUSTERS
+            if max(map(len, _labels(each))) >= LEAST_CLUSTERS
         },
         clusters=clusters,
-        prior="an earlier run"
-        if earlier
-        else f"an assumed spread between users of {PRIOR_SPREAD:.0%} of the scale",
+        prior=_name_prior(suites, earlier or {}),
     )
 
 
@@ -182,23 +181,33 @@ def _cost(
     return total
 
 
-def _counts(planned: Sequence[PlannedDialogue]) -> list[int]:
-    return [
-        len({getattr(each.case, name) for each in planned}) for name in ("profile", "personality")
-    ]
-
-
-def _clusters(planned: Sequence[PlannedDialogue]) -> int:
-    counts = _counts(planned)
-    return min(counts) if min(counts) > 1 else max(counts)
+def _labels(planned: Sequence[PlannedDialogue]) -> tuple[set[str], set[str]]:
+    """Return the profiles and the personalities that are played."""
+    cases = [each.case for each in planned]
+    return {case.profile for case in cases}, {case.personality for case in cases}
 
 
 def _detectable(
     planned: Sequence[PlannedDialogue], clusters: int, earlier: SuiteResult | None
 ) -> float:
-    if earlier and (gain := earlier.figures.get("gain")) and gain.low is not None:
-        assert gain.high is not None
-        error = (gain.high - gain.low) / (2 * 1.96) * (earlier.clusters / clusters) ** 0.5
-        return minimum_detectable_difference(error * clusters**0.5, clusters)
+    if earlier and (spread := _spread(earlier)):
+        return minimum_detectable_difference(spread, clusters)
     scale = 1.0 if planned[0].case.persona.preferences else 4.0
     return minimum_detectable_difference(PRIOR_SPREAD * scale, clusters)
+
+
+def _spread(earlier: SuiteResult) -> float | None:
+    """Return the standard deviation of the gain between users; None if it cannot be told."""
+    gain = earlier.figures.get("gain")
+    if not gain or gain.low is None or gain.high is None:
+        return None
+    return (gain.high - gain.low) / (2 * 1.96) * float(earlier.clusters**0.5)
+
+
+def _name_prior(suites: Iterable[str], earlier: Mapping[str, SuiteResult]) -> str:
+    """Say where the spread between users comes from, which may differ between suites."""
+    assumed = f"an assumed spread between users of {PRIOR_SPREAD:.0%} of the scale"
+    told = [bool((found := earlier.get(suite)) and _spread(found)) for suite in suites]
+    if not any(told):
+        return assumed
+    return "an earlier run" if all(told) else f"an earlier run or, where that lacks it, {assumed}"

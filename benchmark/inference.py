@@ -24,7 +24,7 @@ leaving it out (Tukey's jackknife, Annals of Mathematical Statistics 29, 1958). 
 errs and the intervals contain the truth is simulated in `tests/error_rates.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -74,6 +74,15 @@ class Difference:
     interval: Interval
     p_value: float
     """Two-sided, above 0 and at most 1; at most 0.05 exactly where the interval excludes 0."""
+
+
+def count_clusters(profiles: Collection[str], personalities: Collection[str]) -> int:
+    """Return on how many of the sampled things an interval rests.
+
+    The rarer of profiles and personalities, unless all cases share one.
+    """
+    fewer, more = sorted((len(set(profiles)), len(set(personalities))))
+    return fewer if fewer > 1 else more
 
 
 def confidence_interval(

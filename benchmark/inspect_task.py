@@ -44,7 +44,7 @@ from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig, load
-from aloe.errors import CallError
+from aloe.errors import CallError, ConfigError
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.models.open import Model
@@ -115,6 +115,8 @@ def aloe(
         ConfigError: an argument is wrong, or users who are to answer questions cannot.
     """
     cases = load_cases(suite)
+    if len(suites := {case.suite for case in cases}) > 1:
+        raise ConfigError(f"{suite} holds {', '.join(sorted(suites))}; give a file for each suite")
     config = load(None, {"prompt_size": "full", "user.disclosure": disclosure}, source="-T")
     check_cases(cases, config)
     planned = {

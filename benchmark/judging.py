@@ -122,6 +122,7 @@ def _row(planned: PlannedDialogue, condition: Condition, turn: int) -> ReplyScor
         case=case.id,
         profile=case.profile,
         personality=case.personality,
+        stand_in=planned.stand_in and planned.stand_in.id,
         control=condition,
         seed=planned.dialogue.seed,
         turn=turn,

@@ -174,12 +174,18 @@ def _finished_rows(
     for row in read_scores(path) if path.exists() else ():
         found.setdefault(row.dialogue, []).append(row)
     return {
-        id_: rows
+        id_: [_labelled(row, wanted[id_]) for row in rows]
         for id_, rows in found.items()
         if id_ in wanted
         and len(rows) == wanted[id_].case.turns
         and not any(score.missing in RETRIED for row in rows for score in row.scores)
     }
+
+
+def _labelled(row: ReplyScores, planned: PlannedDialogue) -> ReplyScores:
+    """Return a row with the clusters of its case as they are now; they are no part of its id."""
+    labels = {"profile": planned.case.profile, "personality": planned.case.personality}
+    return row.model_copy(update=labels)
 
 
 def _reason(role: str | None) -> Missing:

@@ -93,6 +93,8 @@ class ReplyScores(Record):
     """Cluster of the case: cases of one profile share it."""
     personality: str
     """The other cluster of the case."""
+    stand_in: str | None = Field(default=None, exclude_if=lambda case: case is None)
+    """Id of the case whose user is the swapped one; None: there is none, or it is not recorded."""
     control: Condition
     """`candidate`, or the name of a control."""
     seed: int = Field(ge=0)

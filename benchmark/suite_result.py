@@ -14,7 +14,8 @@ from pydantic import model_validator
 
 from aloe.benchmark.agreement import intraclass_correlation
 from aloe.benchmark.elicitation_figures import compute_elicitation, draw_known
-from aloe.benchmark.figures import Figure, Sample, length_terms, level_at, sample
+from aloe.benchmark.figures import Figure, Sample, length_terms, sample
+from aloe.benchmark.inference import count_clusters
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import (
     Array,
@@ -60,7 +61,8 @@ class SuiteResult(Record):
     cases: int
     dialogues: int
     clusters: int
-    """Profiles or personalities, whichever are fewer: what the intervals rest on."""
+    """Profiles or personalities, whichever are fewer but more than one: what the intervals rest
+    on."""
     curves: dict[str, tuple[Figure, ...]]
     """AL(k) by turn: `own`, `swapped`, `gain`; and `known`, the share of what there is to find out
     that the user has told by then, where that is recorded."""
@@ -115,12 +117,8 @@ def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
     scores = [score for row in rows for score in row.scores]
     missing = Counter(score.missing for score in scores if score.missing)
     own, gain = data.cells("own"), data.gain
-    turns = range(1, own.shape[1] + 1)
     tables = {"own": own, "swapped": data.cells("swapped"), "gain": gain}
-    curves = {
-        name: tuple(data.figure(level_at(turn), table) for turn in turns)
-        for name, table in tables.items()
-    }
+    curves = {name: data.curve(table) for name, table in tables.items()}
     if known := draw_known(data):
         curves["known"] = known
     faults = Counter(fault for row in rows for fault in row.user_faults)
@@ -128,7 +126,7 @@ def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
         scale=(0.0, 1.0) if data.judges == ("rule",) else (1.0, 5.0),
         cases=len({row.case for row in rows}),
         dialogues=len(data.dialogues),
-        clusters=min(len(set(data.profiles)), len(set(data.personalities))),
+        clusters=count_clusters(data.profiles, data.personalities),
         curves=curves,
         figures=_figures(data, own, gain),
         ratings=len(scores),

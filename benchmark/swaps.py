@@ -9,14 +9,32 @@ alone: a part of the suite, another seed or another model does not change it.
 from collections.abc import Sequence
 
 from aloe.benchmark.cases import Case
+from aloe.errors import ConfigError
 
 
 def assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return each case's swap by id; cases without one are left out.
+    """Return each case's swap by id, which is always from the same suite.
 
     Args:
-        cases: a whole suite, in its order.
+        cases: whole suites, in their order; a case that differs from no other has no swap.
+
+    Raises:
+        ConfigError: rules judge some cases of a suite and models others.
     """
+    suites: dict[str, list[Case]] = {}
+    for case in cases:
+        suites.setdefault(case.suite, []).append(case)
+    for name, each in suites.items():
+        if len({bool(case.persona.preferences) for case in each}) > 1:
+            raise ConfigError(
+                f"suite '{name}' mixes users whose wishes a program can check with others, "
+                "whose levels are on another scale; put them into two files"
+            )
+    return {id_: other for each in suites.values() for id_, other in _assign(each).items()}
+
+
+def _assign(cases: Sequence[Case]) -> dict[str, Case]:
+    """Return the swaps of one suite."""
     owner: dict[int, int] = {}
 
     def give(case: int, asked: set[int]) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aloe.agents.languages import english_words
+from aloe.errors import ConfigError
 from aloe.label_agreement import asks
 from aloe.schema import Record, Tree, UserNode, derive_seed, sentences
 
@@ -113,9 +114,15 @@ def pair_sides(simulated: Iterable[Tree], people: Iterable[Tree]) -> Sides:
     """Return what both sides say, cut to as many messages as the longest of either has.
 
     Trees in which nobody says anything are passed over.
+
+    Raises:
+        ConfigError: nobody says anything on one side.
     """
     ours, theirs = (_sayings(each) for each in (simulated, people))
-    turns = min(max((len(said) for _, said in side), default=0) for side in (ours, theirs))
+    for side, whose in ((ours, "simulated users"), (theirs, "people")):
+        if not side:
+            raise ConfigError(f"there is no message of {whose} to compare")
+    turns = min(max(len(said) for _, said in side) for side in (ours, theirs))
     cut = [[(person, said[:turns]) for person, said in side] for side in (ours, theirs)]
     return Sides(simulated=cut[0], people=cut[1], turns=turns)
 

@@ -14,7 +14,7 @@ trained on a suite knows its cases: measure it on another.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any, Literal, TypeAlias
 
@@ -128,7 +128,7 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
         """
         planned = self._planned[task.data.id]
         path: list[UserNode | AssistantNode] = []
-        levels: list[float] = []
+        levels: dict[int, float] = {}
         async with agents.assistant.interaction(task) as talk:
             for turn in range(1, planned.case.turns + 1):
                 user = await write_message(planned.dialogue, path, self._user)
@@ -138,7 +138,7 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
                 text = message_in(segment.last_reply)
                 reply = AssistantNode.of(user.id, text, agent=NAME, turn=turn)
                 level = await self._measure(planned, path, user, reply)
-                levels += [] if level is None else [level]
+                levels |= {} if level is None else {turn: level}
                 path += [user, reply]
         if not talk.trace.ok:
             return  # what broke it off is on the trace
@@ -160,12 +160,11 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
         rating = await self._judge.rate(persona, planned.dialogue.id, path, user, reply)
         return None if rating.value is None else (rating.value - 1) / (len(LEVELS) - 1)
 
-    def _sum_up(self, levels: Sequence[float]) -> float:
-        """Return the reward of a dialogue whose replies have these levels."""
+    def _sum_up(self, levels: Mapping[int, float]) -> float:
+        """Return the reward of a dialogue whose replies have these levels, by turn."""
         if self.config.reward != "return":
-            return fmean(levels)
-        weights = [ReturnRule().discount ** turn for turn in range(len(levels))]
-        return fmean(levels, weights)
+            return fmean(levels.values())
+        return fmean(levels.values(), [ReturnRule().discount ** turn for turn in levels])
 
 
 class TalkHarness(vf.Harness[vf.HarnessConfig]):

@@ -185,15 +185,15 @@ class ChatSession:
         missing = [name for name in turn.order if name not in turn.replies]
         turn.failures = {}
         work = [self._answer(turn, name, hear) for name in missing]
-        for done in await asyncio.gather(*work, return_exceptions=True):
-            if isinstance(done, BaseException):
-                raise done
-        if not turn.replies:
-            return
-        if turn is self.unanswered:
-            self.turns.append(turn)
-            self.unanswered = None
-        self._save()
+        done = await asyncio.gather(*work, return_exceptions=True)
+        if turn.replies:  # whatever became of the others, these were paid for
+            if turn is self.unanswered:
+                self.turns.append(turn)
+                self.unanswered = None
+            self._save()
+        for each in done:
+            if isinstance(each, BaseException):
+                raise each
 
     async def mark(self, turn: ChatTurn) -> None:
         """Mark what a turn tells of the person, as far as no rule has found it.

@@ -95,7 +95,10 @@ class Checkpoints:
         from psycopg_pool import PoolTimeout
 
         # A tree that is grown further begins with turns of an earlier run.
+        start = [node.id for node in given.get("nodes", ())]
+        judged = [verdict.model_dump(mode="json") for verdict in given.get("verdicts", ())]
         thread = f"{given['tree']}-{given.get('turn', 0)}-{self._run}"
+        thread += f"-{digest(start, judged)}" if start else ""
         named: RunnableConfig = {**settings, "configurable": {"thread_id": thread}}
         try:
             kept = graph.copy({"checkpointer": await self._open()})

@@ -79,7 +79,7 @@ def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:
         used = {**config.models.by_role(), "writer": config.models.writer}
         talk = False
     opened: dict[str, Model] = {}
-    found: dict[str, Check] = {}
+    found: dict[tuple[str, str | None], Check] = {}
     # One event loop for all: models at one server share its open connections.
     with asyncio.Runner() as loop:
         for role, each in used.items():
@@ -89,11 +89,11 @@ def _check_models(config: Config, *, talk: bool) -> Iterator[Check]:
             except AloeError as error:
                 stand_in = each.model_copy(update={"model": DEFAULT_MODEL})
                 opened[role], reach = closed_model(stand_in, str(error)), partial(_fail, error)
-            if each.model not in found:
-                found[each.model] = _attempt(f"model {redact(each.model)}", reach)
+            if (each.model, each.base_url) not in found:
+                found[each.model, each.base_url] = _attempt(f"model {redact(each.model)}", reach)
         yield from found.values()
         if talk:
-            well = {role for role, each in used.items() if found[each.model].well}
+            well = {role for role, each in used.items() if found[each.model, each.base_url].well}
             try:
                 yield from loop.run(check_roles(config, opened, well))
             except AloeError as error:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
+from aloe.agents.registry import models_in_use
 from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.cores import count_cores
@@ -168,7 +169,7 @@ def count_workers(config: Config, trees: int, calls: CallLog) -> int:
     capped = any(cap is not None for cap in vars(calls.budget.limits).values())
     served = all(
         ModelString.parse(each.model).provider == "openai"
-        for each in config.models.by_role().values()
+        for each in models_in_use(config).values()
     )
     if capped or not served:
         return 1

@@ -24,6 +24,7 @@ from aloe.errors import RoleError
 from aloe.plugins import load_plugin
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Verdict, derive_seed
+from aloe.wording import visible
 
 Expansion = Callable[[Sequence[AssistantNode], Sequence[Verdict], random.Random], list[str]]
 """Takes the siblings that can be continued, the verdicts on them and a random source of its own,
@@ -133,7 +134,10 @@ def choose_frontier(
         RoleError: a policy from outside fails, or names a node that cannot be continued.
     """
     width = max((len(siblings.candidates) for siblings in level), default=0)
-    usable = [replace(each, candidates=[c for c in each.candidates if c.content]) for each in level]
+    usable = [
+        replace(each, candidates=[c for c in each.candidates if visible(c.content)])
+        for each in level
+    ]
     usable = [each for each in usable if each.candidates]
     if config.expansion == "beam" and turn > config.both_turns:
         chosen = beam(usable, config.beam_width, random.Random(derive_seed("beam", tree, turn)))

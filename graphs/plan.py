@@ -1,10 +1,12 @@
 """Which trees a run grows: new ones, or the continuations of a finished run's."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import cycle, islice
 
-from aloe.agents.mood import mood_of
+from aloe.agents.mood import recorded_mood
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.models.open import Model
@@ -42,16 +44,17 @@ class PlannedTree:
             models=models,
             nodes=(),
             verdicts=(),
-            mood=mood_of(config.simulation.moods, self.tree),
+            mood=recorded_mood(self.persona, disclosure, config.simulation.moods, self.tree),
             disclosure=None if disclosure == "schedule" else disclosure,
         )
 
 
 def plan_trees(personas: Sequence[Persona], count: int, seed: int) -> Iterator[PlannedTree]:
     """Yield `count` trees, going round the personas; a persona's returns have other seeds."""
-    for index in range(count):
-        persona = personas[index % len(personas)]
-        tree_seed = derive_seed(seed, persona.id, index // len(personas))
+    returns: Counter[str] = Counter()
+    for persona in islice(cycle(personas), count):
+        tree_seed = derive_seed(seed, persona.id, returns[persona.id])
+        returns[persona.id] += 1
         yield PlannedTree(persona=persona, seed=tree_seed)
 
 

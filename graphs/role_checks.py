@@ -19,6 +19,7 @@ from aloe.graphs.context import make_context
 from aloe.models.open import Model
 from aloe.models.thoughts import joined_thoughts
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
+from aloe.secrets import redact
 from aloe.views.answers import Interpreter
 
 TREE = "doctor"
@@ -80,9 +81,24 @@ async def check_roles(
             found.append(Check(f"role {role}", False, str(error)))
             continue
         made = list(join_messages(map(vars, events)))[before:]
-        answered = _describe(events[before:], made, models[role]) if made else "asked nothing"
-        found.append(Check(f"role {role}", True, answered))
+        found += _check_answers(role, events[before:], made, models)
     return found
+
+
+def _check_answers(
+    role: str, events: Sequence[Event], made: Sequence[RecordedCall], models: Mapping[str, Model]
+) -> Iterator[Check]:
+    """Yield what each model answered that took part: a panel has several, a user may be read."""
+    if not events:
+        yield Check(f"role {role}", True, "asked nothing")
+    asked: dict[tuple[str, str], list[int]] = {}
+    for place, event in enumerate(events):
+        asked.setdefault((event.role, event.model), []).append(place)
+    for (who, name), places in asked.items():
+        model = next((each for each in models.values() if each.name == name), models[role])
+        parts = ([each[place] for place in places] for each in (events, made))
+        shown = f"role {who}" if len(asked) == 1 else f"role {who} ({redact(name)})"
+        yield Check(shown, True, _describe(*parts, model))
 
 
 def _make_calls(

@@ -32,7 +32,7 @@ from aloe.graphs.plan import PlannedTree, last_turn, plan_extension, plan_trees
 from aloe.graphs.rollouts import plan_rollouts
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
-from aloe.passport import Passport
+from aloe.passport import Passport, read_passport
 from aloe.schema import Persona
 from aloe.views.figures import counted
 
@@ -79,7 +79,7 @@ class Simulation:
                 self._carry_over()
             with appending(self.folder.events) as events:
                 if self.passport:
-                    replace_text(self.folder.path / "passport.json", self.passport.json_text())
+                    replace_text(self.folder.passport, self.passport.json_text())
                 yield events
 
     def _carry_over(self) -> None:
@@ -169,6 +169,7 @@ def prepare(
     if extended:
         RunFolder(extended).check_prompts(prompts)
     passport = read_own_passport(config)
+    _check_passport(folder, passport)
     check_expansion(config.simulation)
     check_named_assistants(config)
     if config.simulation.rollouts.count and not extended:
@@ -196,6 +197,29 @@ def prepare(
         replayed=replayed,
         forked=forked,
     )
+
+
+def _check_passport(folder: RunFolder, passport: Passport | None) -> None:
+    """Make sure that the confidences in a folder come from the same calibration.
+
+    Raises:
+        ConfigError: the judge was audited anew since.
+        InputError: the folder's passport is broken.
+    """
+    if not (passport and folder.passport.exists() and folder.trees.exists()):
+        return
+    there = read_passport(folder.passport)
+    if (there.slope, there.accuracy) != (passport.slope, passport.accuracy):
+        raise ConfigError(
+            f"{folder.path} holds trees whose confidences are of another audit of the judge; name "
+            f"another folder, or {folder.passport} as judge.passport"
+        )
+
+
+def _same_user(one: Persona, other: Persona) -> bool:
+    """Whether two personas of one id are played alike."""
+    played = ("profile", "personality", "facts", "preferences")
+    return all(getattr(one, name) == getattr(other, name) for name in played)
 
 
 def _close_models(config: Config, recording: Path) -> dict[str, Model]:
@@ -241,3 +265,10 @@ def _check_same_trees(
             f"{folder.path} holds {counted(len(strangers), 'tree')} not grown from these personas "
             f"({strangers[0]} is the first); name the file it was started with, or another folder"
         )
+    played = {each.tree: each.persona for each in wanted}
+    for tree, persona in folder.personas():
+        if not _same_user(persona, played.get(tree, persona)):
+            raise ConfigError(
+                f"{folder.path} holds tree {tree} of persona {persona.id}, who has changed since; "
+                "name the file it was started with, or another folder"
+            )

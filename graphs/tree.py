@@ -22,7 +22,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 from typing_extensions import TypedDict
 
-from aloe.agents.mood import mood_of
+from aloe.agents.mood import recorded_mood
 from aloe.config import Place
 from aloe.errors import ContextError
 from aloe.graphs.checkpoints import Checkpoints
@@ -200,6 +200,6 @@ async def grow_tree(
         models=models,
         nodes=tuple(state["nodes"]),
         verdicts=tuple(forget_returns(state["verdicts"]) if grown else state["verdicts"]),
-        mood=mood_of(context.config.moods, tree),
+        mood=recorded_mood(persona, context.disclosure, context.config.moods, tree),
         disclosure=None if context.disclosure == "schedule" else context.disclosure,
     )

@@ -201,8 +201,12 @@ def _apply(state: Mapping[str, Any], name: str, update: Update) -> dict[str, Any
     user = state["user"]
     if update.text:
         user = reworded(user, update.text, state["tree"])
+    before = state["revealed"][: len(state["revealed"]) - len(state["user"].revealed)]
     own = {**update.notes} if update.note is None else {**update.notes, user.id: update.note}
-    changed: dict[str, Any] = {"user": _add_note(user, name, own)}
+    changed: dict[str, Any] = {
+        "user": _add_note(user, name, own),
+        "revealed": (*before, *user.revealed),
+    }
     if candidates := state.get("candidates"):
         changed["candidates"] = [_add_note(node, name, own) for node in candidates]
     return changed

@@ -139,20 +139,31 @@ class WorkerPool:
     async def _listen(self, slot: Slot) -> None:
         while True:
             try:
-                self._record(slot, await slot.connection.receive())
-            except WorkerLostError as error:
-                await slot.connection.close()
-                slot.deaths += 1
-                if slot.deaths >= MAX_DEATHS:
-                    problem = f"no worker can be started; the last one: {error}"
-                    return self._fail(ModelError(problem))
-                slot.connection = slot.open_connection()
-                if self._closed:
-                    slot.connection.send(Close(reason=self._calls.budget.reached or "closed"))
-                for future in _take_waiting(slot):
-                    future.set_exception(error)
+                try:
+                    self._record(slot, await slot.connection.receive())
+                except WorkerLostError as error:
+                    await self._replace(slot, error)
             except Exception as error:  # such as a full disk; or nobody would wait for the rest
                 return self._fail(error)
+
+    async def _replace(self, slot: Slot, lost: WorkerLostError) -> None:
+        """Start another worker in the place of one that is lost.
+
+        Raises:
+            ModelError: none can be started.
+        """
+        await slot.connection.close()
+        slot.deaths += 1
+        if slot.deaths >= MAX_DEATHS:
+            raise ModelError(f"no worker can be started; the last one: {lost}")
+        try:
+            slot.connection = slot.open_connection()
+        except OSError as error:
+            raise ModelError(f"no worker can be started ({error}) after: {lost}") from None
+        if self._closed:
+            slot.connection.send(Close(reason=self._calls.budget.reached or "closed"))
+        for future in _take_waiting(slot):
+            future.set_exception(lost)
 
     def _record(self, slot: Slot, report: Report) -> None:
         if isinstance(report, Event):

@@ -84,8 +84,8 @@ def unite(found: Iterable[tuple[Place, Tree]], on_bad: OnBad = refuse) -> list[t
 
     Args:
         found: paths, each with its place.
-        on_bad: called with the error of each path that has another persona than those of its tree
-            before it, or prefers a reply that one of them rejects.
+        on_bad: called with the error of each path that has another persona or another first message
+            than those of its tree before it, or prefers a reply that one of them rejects.
 
     Raises:
         InputError: `on_bad` raises.
@@ -97,6 +97,8 @@ def unite(found: Iterable[tuple[Place, Tree]], on_bad: OnBad = refuse) -> list[t
         there, known = first.get(tree.id, (place, tree))
         if known.persona != tree.persona:
             on_bad(place.error(f"names the tree of {there} and has another persona"))
+        elif known.nodes[0].id != tree.nodes[0].id:
+            on_bad(place.error(f"has the id of {there}, which begins otherwise; give it another"))
         elif turned := next(_contradictions(tree, preferred), None):
             turn, there = turned
             on_bad(place.error(f"turn {turn}: prefers the reply that {there} rejects"))
@@ -148,7 +150,7 @@ def _tree(record: dict[str, Any], place: Place) -> Tree:
         }
         unlike = {reply.id: reply for reply in replies.values()}
         nodes += [user, *unlike.values()]
-        if len(unlike) == 2:
+        if len(unlike) == 2 and not any(reply.faults for reply in unlike.values()):
             better, worse = (replies[side].id for side in SIDES)
             verdicts.append(verdict_of(user.id, better, worse, judge=IMPORTED))
         parent = replies[chosen].id

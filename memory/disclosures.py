@@ -336,7 +336,9 @@ class Tally:
             "told": dict(self.reasons),
             "mind_reading": self.mind_reading,
             "replies": self.replies,
-            "consistency": [_rounded(mean(values)) for _, values in sorted(self.on_table.items())],
+            "consistency": {
+                turn: _rounded(mean(values)) for turn, values in sorted(self.on_table.items())
+            },
         }
 
 

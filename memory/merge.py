@@ -18,8 +18,8 @@ def merge(trees: Iterable[Tree]) -> list[Tree]:
     """Return one tree for each id, in order of first appearance.
 
     Raises:
-        ConfigError: an agent of one tree is played by different models, or its user is one who
-            answers in one run and not in the other.
+        ConfigError: an agent of one tree is played by different models, or its user is not the
+            same one: another persona or mood, or one who answers in one run and not in the other.
     """
     found: dict[str, Tree] = {}
     for tree in trees:
@@ -33,6 +33,12 @@ def _unite(one: Tree, other: Tree) -> Tree:
             raise ConfigError(
                 f"tree {one.id}: '{agent}' is {one.models[agent]} in one run and "
                 f"{other.models[agent]} in another; such trees cannot be merged"
+            )
+    for name in ("persona", "mood"):
+        if getattr(one, name) != getattr(other, name):
+            raise ConfigError(
+                f"tree {one.id}: its {name} in one run is not that in another; such trees cannot "
+                "be merged"
             )
     if one.disclosure != other.disclosure:
         ours, theirs = (each.disclosure or "schedule" for each in (one, other))

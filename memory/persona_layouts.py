@@ -113,15 +113,24 @@ def _joined(values: Iterable[Any]) -> str:
 
 
 def _line(value: Any) -> str:
-    if isinstance(value, dict):
-        value = ", ".join(f"{name}: {each}" for name, each in value.items())
-    text = value.strip() if isinstance(value, str) else ""
+    text = _text(value)
     return text if visible(text) else ""
 
 
+def _text(value: Any) -> str:
+    """Return what a value says; empty where it says nothing."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {said}" for name, each in value.items() if (said := _text(each)))
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_text, value)))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):  # a table's blank is no number, and its whole numbers are floats
+        return "" if value != value else str(int(value) if value.is_integer() else value)
+    return "" if value is None else str(value).strip()
+
+
 def _attribute(name: str, value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = f"{value:g}" if value == value else ""  # a table's blank is no number
     line = _line(value)
     return "" if line.lower() in _NOTHING else f"{name.capitalize()}: {line}"
 

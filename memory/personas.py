@@ -5,15 +5,20 @@ Reading is strict and errors name the line, because silently dropping or fixing 
 what is simulated. Gzip is read directly, so a large pool stays small on disk.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from aloe.errors import InputError
 from aloe.files.records import read_models
-from aloe.schema import Persona
+from aloe.memory.verifiable.catalogue import find_wish
+from aloe.schema import Persona, digest
 
 SHIPPED = Path(__file__).parent / "pool" / "personas.jsonl.gz"
 """The pool that comes with the program."""
+
+_DERIVED_ID = re.compile(r"[0-9a-f]{16}")
+"""What an id looks like that follows from the texts; a given one has other forms."""
 
 
 def read_personas(path: Path) -> list[Persona]:
@@ -34,14 +39,30 @@ def iter_personas(path: Path) -> Iterator[Persona]:
     for number, persona in read_models(path, Persona):
         if not persona.facts:
             raise InputError(path, "the persona has no facts", line=number)
+        try:
+            for wish in persona.preferences.items():
+                find_wish(*wish)
+        except ValueError as error:
+            raise InputError(path, f"preferences: {error}", line=number) from None
+        if _was_changed(persona):
+            problem = f"persona {persona.id} has facts that its texts lack; leave out id and facts"
+            raise InputError(path, problem, line=number)
         if persona.id in seen:
             raise InputError(path, f"persona {persona.id} appears twice", line=number)
         seen.add(persona.id)
         yield persona
 
 
-DERIVED = {"id", "facts"}
-"""What follows from the two texts and may be left out of a line."""
+def _was_changed(persona: Persona) -> bool:
+    """Whether id and facts follow from texts that the persona had before somebody changed them.
+
+    Facts may be in other words than the texts: then the id follows from the texts.
+    """
+    if persona.id == digest(persona.profile, persona.personality):
+        return False
+    return bool(_DERIVED_ID.fullmatch(persona.id)) and any(
+        fact.text not in persona.profile + persona.personality for fact in persona.facts
+    )
 
 
 def as_lines(personas: Iterable[Persona], *, derived: bool = True) -> str:
@@ -53,5 +74,7 @@ def as_line(persona: Persona, *, derived: bool = True) -> str:
     """Return one persona as a line of JSON with its line break; what is empty is left out."""
     left_out = {name for name in ("axes", "lineage", "preferences") if not getattr(persona, name)}
     if not derived:
-        left_out |= DERIVED
+        anew = Persona.of(persona.profile, persona.personality)
+        same = {name for name in ("id", "facts") if getattr(persona, name) == getattr(anew, name)}
+        left_out |= same
     return persona.model_dump_json(exclude_none=True, exclude=left_out) + "\n"

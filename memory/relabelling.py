@@ -72,7 +72,7 @@ def read_levels(path: Path) -> dict[str, float]:
     """Return the levels in a file of objects with `node` and `level`.
 
     Raises:
-        InputError: there is none, or a record is no level (with its line).
+        InputError: there is none, or a record is no level or contradicts another (with its line).
     """
     found: dict[str, float] = {}
     for place, record in read_records(path):
@@ -82,7 +82,8 @@ def read_levels(path: Path) -> dict[str, float]:
             raise place.error("has no 'node', the id of a reply")
         if isinstance(level, bool) or not isinstance(level, int | float) or not isfinite(level):
             raise place.error("has no 'level', a number that says how good the reply was")
-        found[node] = float(level)
+        if found.setdefault(node, float(level)) != level:
+            raise place.error(f"gives the reply {node} another level than a line before it")
     return found
 
 

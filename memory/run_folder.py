@@ -25,7 +25,7 @@ from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
 from aloe.memory.growing_trees import GrowingTrees
-from aloe.schema import SCHEMA_VERSION, Tree
+from aloe.schema import SCHEMA_VERSION, Persona, Tree
 
 _NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
 
@@ -43,6 +43,7 @@ class RunFolder:
         self.trees = path / "trees.jsonl"
         self.events = path / "events.jsonl"
         self.prompts = path / "prompts.json"
+        self.passport = path / "passport.json"
         self.errors = path / "errors.log"
         self.growing = GrowingTrees(path)
 
@@ -81,17 +82,29 @@ class RunFolder:
         """
         if not self.prompts.exists():
             return
+        held = self.read_prompts()
+        # A name that is not there is one of a prompt that was not recorded at the time.
+        if changed := [name for name in prompts if held.get(name, prompts[name]) != prompts[name]]:
+            raise ConfigError(
+                f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
+                "name another folder, or use its prompts"
+            )
+
+    def read_prompts(self) -> dict[str, str]:
+        """Return the content hash of every prompt, by name; empty where none is written down.
+
+        Raises:
+            InputError: what is written about them is broken.
+        """
+        if not self.prompts.exists():
+            return {}
         try:
             held = load_json(self.prompts)
         except (OSError, ValueError):
             held = None
         if not isinstance(held, dict):
             raise InputError(self.prompts, "is not a list of prompts; delete it to continue")
-        if changed := [name for name in prompts if held.get(name) != prompts[name]]:
-            raise ConfigError(
-                f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
-                "name another folder, or use its prompts"
-            )
+        return held
 
     @contextmanager
     def writing(self, config: Config, prompts: Mapping[str, str] | None = None) -> Iterator[None]:
@@ -168,6 +181,17 @@ class RunFolder:
             InputError: a line is broken (with its number).
         """
         return set(self._places())
+
+    def personas(self) -> Iterator[tuple[str, Persona]]:
+        """Yield the id of each finished tree, and whose it is.
+
+        Raises:
+            InputError: a line is broken (with its number).
+        """
+        for place in self._places().values():
+            with self.trees.open("rb") as file:
+                found = json.loads(_line_at(file, place))
+            yield found["id"], Persona.model_validate(found["persona"])
 
     def sort(self, order: Sequence[str]) -> None:
         """Put the lines into the order of the tree ids in `order`; unknown ids go last.

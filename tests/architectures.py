@@ -267,7 +267,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "CodeGen": ("codegen", {"n_positions": 512, "rotary_dim": 4}),
     "nanochat": ("nanochat", {}),
 }
-"""By the name in the table of docs/tree-packing.md: transformers' model type, and what is its own."""
+"""By the name in the table of docs/tree-packing.md: transformers' type, and what is its own."""
 
 
 def architecture(name: str, **changes: Any) -> Any:

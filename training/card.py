@@ -10,8 +10,10 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
 from aloe.models.hub import is_hub_name
+from aloe.models.local import ADAPTER, adapter_base
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last
 from aloe.training.model_folder import Record
@@ -35,13 +37,12 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
     parts = [
         _front_matter(record, settings),
         f"# {out.name}\n",
-        f"{settings['model']} after {METHODS[record['method']]}, with "
+        f"{_name_base(record)} after {METHODS[record['method']]}, with "
         f"{'LoRA adapters' if settings['lora'] else 'all weights trained'}.\n",
         "## Intended use\n",
         "Research on chat models that find out, while talking, how one user likes to be answered. "
-        "Trained on simulated conversations with simulated users: it has learnt what a judge model "
-        "preferred, which is not what people prefer, and inherits every limit of its base model. "
-        "Not for decisions about people.\n",
+        f"Trained on conversations: it has learnt {_name_teacher(record)}, and inherits every "
+        "limit of its base model. Not for decisions about people.\n",
         "## Data\n",
         f"{counted(record['rows'], 'row')}, content hash `{record['data_hash']}`; "
         f"{record.get('held_out', 0)} more held out. {_passport(data)}\n",
@@ -57,11 +58,43 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
 
 def _front_matter(record: Record, settings: dict[str, Any]) -> str:
     library = "peft" if settings["lora"] else "transformers"
-    base = _find_base(settings["model"])
+    base = _find_base(_name_base(record))
     return (
         f"---\nlibrary_name: {library}\n{f'base_model: {base}{chr(10)}' if base else ''}"
         f"tags: [aloe, {record['method']}, preference-alignment]\n---\n"
     )
+
+
+def _name_base(record: Record) -> str:
+    """Return the model that was there before all trainings: this one may go on from another."""
+    start, named = str(record["start"]), str(record["settings"]["model"])
+    folder = Path(start)
+    if (folder / ADAPTER).is_file():
+        base = adapter_base(folder)
+        return named if named.removeprefix("hf:").removeprefix("local:") == base else base
+    before = folder / "training.json"
+    return _name_base(load_json(before)) if before.is_file() else start
+
+
+TEACHERS = {
+    "judge": "what a judge preferred, which is not what people prefer",
+    "return": "which replies paid off over the turns that followed, with simulated users",
+    "mixed": "which replies paid off over the turns that followed, with simulated users, and "
+    "elsewhere what a judge preferred",
+    "people": "what some people preferred",
+}
+REWARDS = {
+    "rules": "to satisfy wishes that a program can check",
+    "judge": "what a judge rates highly, which is not what people prefer",
+}
+
+
+def _name_teacher(record: Record) -> str:
+    """Say what was learnt, as far as the settings tell."""
+    settings = record["settings"]
+    if record["method"] == "grpo":
+        return REWARDS.get(settings["reward"], "what its reward function scores highly")
+    return TEACHERS[settings["label"]]
 
 
 def _find_base(model: str) -> str | None:

@@ -165,9 +165,7 @@ def export_trees(plan: ExportPlan) -> Exported:
         for tree in trees
         for row in make(tree, skipped)
     ]
-    rows = [row for row in found if (row["margin"] or 0.0) >= plan.min_margin]
-    if len(rows) < len(found):
-        skipped["below the margin"] = len(found) - len(rows)
+    rows = _above_margin(found, plan.min_margin, skipped)
     rows += (added := _teach_restraint(plan, trees, len(rows)))
     splits = None
     if plan.to_file:
@@ -175,6 +173,27 @@ def export_trees(plan: ExportPlan) -> Exported:
     else:
         splits = _write_splits(plan, trees, rows, skipped, len(added))
     return Exported(rows=rows, skipped=skipped, splits=splits, restraint=len(added))
+
+
+def _above_margin(found: list[Row], least: float, skipped: Skipped) -> list[Row]:
+    """Return the rows with a margin of at least `least`; all of them if that is 0.
+
+    Raises:
+        ConfigError: none of them has a margin.
+    """
+    if not least or not found:
+        return found
+    known = [row for row in found if row["margin"] is not None]
+    if not known:
+        raise ConfigError("--min-margin: no row here has a margin; leave the flag out")
+    rows = [row for row in known if row["margin"] >= least]
+    for reason, count in (
+        ("no margin", len(found) - len(known)),
+        ("below the margin", len(known) - len(rows)),
+    ):
+        if count:
+            skipped[reason] = count
+    return rows
 
 
 def _teach_restraint(plan: ExportPlan, trees: Sequence[Tree], count: int) -> list[Row]:

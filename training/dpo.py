@@ -64,7 +64,7 @@ class TreeDpoTrainer(TreeTrainer):
         self.model.eval()
         for done, row in enumerate([*self.train_dataset, *(self.eval_dataset or ())], 1):
             batch = self._prepare_inputs(row)
-            with torch.no_grad():
+            with torch.no_grad(), self.accelerator.autocast():
                 scores = token_log_probabilities(self.model, batch)
             row["reference"] = answer_log_probabilities(batch, scores).cpu()
             yield done

@@ -7,9 +7,11 @@ disk has torn (`aloe.training.damage`) are removed. A folder from a different tr
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,37 @@ from aloe.errors import ConfigError, StoreError
 from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.writing import replace_text
+from aloe.schema import digest
 from aloe.training.damage import find_damage, step_of
+from aloe.views.figures import counted
 
 Record = dict[str, Any]
 
 PACKAGES = ("torch", "transformers", "trl", "peft")
+LATER = frozenset({"start_hash", "held_out_hash", "users"})
+"""What the records of earlier versions do not hold."""
+
+
+def count_processes() -> int:
+    """Return how many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def hash_model(start: str) -> str | None:
+    """Return a hash of what a training starts from; None if it is no folder that may change.
+
+    A model that was trained here is told by its record, an adapter by its weights. Of any other the
+    sizes of its files have to do: hashing 16 GB would take longer than loading them.
+    """
+    folder = Path(start)
+    if not folder.is_dir():
+        return None
+    if (record := folder / "training.json").is_file():
+        return digest(record.read_text(encoding="utf-8"))
+    if (weights := folder / "adapter_model.safetensors").is_file():
+        return sha256(weights.read_bytes()).hexdigest()[:16]
+    files = (file for file in sorted(folder.iterdir()) if file.is_file())
+    return digest({file.name: file.stat().st_size for file in files})
 
 
 class ModelFolder:
@@ -53,12 +81,22 @@ class ModelFolder:
             return None
         there = self._there()
         for key, value in wanted.items():
+            if key in LATER and key not in there:
+                continue
             if there.get(key) != json.loads(json.dumps(value)):
                 raise ConfigError(
                     f"{self.path} holds another training ({_difference(key, there.get(key), value)}"
                     "); name another folder"
                 )
-        return there if there.get("finished") else None
+        if there.get("finished"):
+            return there
+        begun, now = there.get("processes", count_processes()), count_processes()
+        if begun != now:
+            raise ConfigError(
+                f"{self.path} was begun with {counted(begun, 'process')}, and now there would be "
+                f"{now}: its steps would be others; go on with as many, or name another folder"
+            )
+        return None
 
     def begun(self) -> Record:
         """Return what is known of the training that was begun here, empty if none was.

@@ -13,7 +13,7 @@ its own future, and only the tokens of that one reply are reinforced, not those 
 it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from pathlib import Path
 from statistics import fmean
@@ -165,30 +165,43 @@ class LookAhead:
         """Return the mean reward of each completion and the replies that follow it.
 
         A turn without a reward is left out of the mean. Where a user falls silent the talk is over
-        and what was gained by then counts; the model is asked all the same, since with a sharded
-        model every process has to generate equally often.
+        and what was gained by then counts: nobody is asked about it any more but the model, since
+        with a sharded model every process has to generate equally often.
         """
         assert self.policy is not None
         gained: list[list[float]] = [[] for _ in prompts]
-        going_on = [True] * len(prompts)
+        prompts, going_on = list(prompts), list(range(len(prompts)))
         for turn in range(self._horizon + 1):
-            rewards = self._reward(prompts=prompts, completions=completions, **columns)
-            for each, reward, on in zip(gained, rewards, going_on, strict=True):
-                if on and reward is not None:
-                    each.append(float(reward))
+            there = _take(going_on, columns, len(prompts))
+            asked = {"prompts": prompts, "completions": completions}
+            rewards = (
+                self._reward(**_take(going_on, asked, len(prompts)), **there) if going_on else []
+            )
+            for place, reward in zip(going_on, rewards, strict=True):
+                if reward is not None:
+                    gained[place].append(float(reward))
             if turn == self._horizon:
                 break
-            said = [[*p, *_without_thoughts(c)] for p, c in zip(prompts, completions, strict=True)]
-            words = self._speak(said, **columns)
-            going_on = [on and bool(text) for on, text in zip(going_on, words, strict=True)]
-            prompts = [
-                [*talk, {"role": "user", "content": text}] if text else prompt
-                for talk, text, prompt in zip(said, words, prompts, strict=True)
-            ]
+            said = [[*prompts[n], *_without_thoughts(completions[n])] for n in going_on]
+            words = self._speak(said, **there) if going_on else []
+            for place, talk, text in zip(going_on, said, words, strict=True):
+                if text:
+                    prompts[place] = [*talk, {"role": "user", "content": text}]
+            going_on = [place for place, text in zip(going_on, words, strict=True) if text]
             ids = self.policy(prompts)
             completions = [[{"role": "assistant", "content": self._decode(each)}] for each in ids]
             columns |= {"completion_ids": ids}
         return [fmean(each) if each else None for each in gained]
+
+
+def _take(places: Sequence[int], columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """Return some rows of columns; what is no column of `rows` stays as it is."""
+    return {
+        name: [values[place] for place in places]
+        if isinstance(values, list | tuple) and len(values) == rows
+        else values
+        for name, values in columns.items()
+    }
 
 
 def _without_thoughts(reply: Messages) -> list[ChatMessage]:

@@ -111,13 +111,15 @@ def _agents(
 
     reward: Reward | None = rules if config.training.reward == "rules" else None
     about = {name: model.name for name, model in models.items()}
+    if config.training.horizon:
+        about["users"] = config.user.model_dump_json(exclude_none=True)
     if "judge" in models:
         prompt = chosen("judge_score", config.prompts)
         judge = PointwiseJudge(
             model=models["judge"], calls=calls, prompt=prompt, min_mass=config.judge.min_mass
         )
         reward = JudgeReward(judge=judge, wait=wait)
-        about["judge prompt"] = prompt.sha
+        about |= {"judge prompt": prompt.sha, "least mass": f"{config.judge.min_mass:g}"}
     user = None
     if "user" in models:
         user = UserAgent.of(config, models["user"], calls)

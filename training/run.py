@@ -16,7 +16,13 @@ from typing import Any
 from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.training.dataset import Row, TrainingData, hash_rows, read_training_data
 from aloe.training.errors import summarise_error
-from aloe.training.model_folder import ModelFolder, Record, read_versions
+from aloe.training.model_folder import (
+    ModelFolder,
+    Record,
+    count_processes,
+    hash_model,
+    read_versions,
+)
 from aloe.training.plan import Plan
 from aloe.training.progress import TrainingProgress, Watch
 from aloe.training.rollout_agents import AgentFactory, RolloutAgents
@@ -132,7 +138,7 @@ def _take_steps(
     checkpoint = folder.newest_checkpoint(progress.notes.append)
     if is_main_process():
         rows = {"row_tokens": progress.row_tokens} if progress.row_tokens else {}
-        folder.begin({**record, **rows})
+        folder.begin({**record, **rows, "processes": count_processes()})
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(StepWatcher(progress))
     with _quiet(), _started(trainer, folder):
@@ -179,6 +185,8 @@ def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
 def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
     return {
         **({"held_out": len(data.held_out)} if data.held_out else {}),
+        **({"held_out_hash": hash_rows(data.held_out)} if data.held_out else {}),
+        **({"start_hash": found} if (found := hash_model(plan.start)) else {}),
         **({"agents": dict(agents.about)} if agents.about else {}),
         "method": plan.method,
         "start": plan.start,
@@ -193,10 +201,11 @@ def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
 def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:
     from aloe.training.curves import CURVES, average_ends, collect_values
 
-    losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-    last: dict[str, float] = next(
-        (e for e in reversed(state.log_history) if "loss" in e), {"loss": float("nan")}
-    )
+    logged = [entry for entry in state.log_history if "loss" in entry]
+    if not logged:  # settings want a log entry less often than there are steps
+        mean = (e["train_loss"] for e in state.log_history if "train_loss" in e)
+        logged = [{"loss": next(mean, float("nan"))}]
+    last: dict[str, float] = logged[-1]
     reward = average_ends(state.log_history, "reward") if progress.method == "grpo" else None
     held_out = {
         name: (values[0], values[-1])
@@ -208,7 +217,7 @@ def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:
         "tokens": progress.tokens,
         "flat_tokens": progress.flat_tokens,
         **({"row_tokens": progress.row_tokens} if progress.row_tokens else {}),
-        "first_loss": losses[0],
+        "first_loss": logged[0]["loss"],
         **({"reward": reward} if reward else {}),
         **({"held_out_figures": held_out} if held_out else {}),
         "last": {key: last[key] for key in sorted(last) if key not in ("epoch", "step")},

@@ -63,6 +63,9 @@ def load_start(
     elif not settings.lora:
         model = model.merge_and_unload() if adapted else model
         model.requires_grad_(True)
+    for parameter in model.parameters():
+        if parameter.requires_grad:  # in half precision, small steps would round to nothing
+            parameter.data = parameter.data.float()
     return Checkpoint(model=model, tokenizer=tokenizer, base=loaded.base)
 
 

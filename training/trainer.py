@@ -35,6 +35,12 @@ def _balance(config: Any, arguments: Any) -> float:
     return float(getattr(config, "router_aux_loss_coef", 0.0) if given is None else given)
 
 
+def _use_one_gpu(arguments: Any) -> None:
+    """Keep a process to one GPU: what transformers does with several would split a packed row."""
+    _ = arguments.device  # which counts them
+    arguments._n_gpu = min(1, arguments.n_gpu)
+
+
 class TreeTrainer(transformers.Trainer):
     """Trains on packed rows; subclasses give `row_loss`.
 
@@ -45,6 +51,7 @@ class TreeTrainer(transformers.Trainer):
     """
 
     def __init__(self, *, rows: list[Batch], held_out: Sequence[Batch] = (), **given: Any) -> None:
+        _use_one_gpu(given["args"])
         super().__init__(
             train_dataset=rows,
             eval_dataset=list(held_out) or None,
@@ -54,6 +61,7 @@ class TreeTrainer(transformers.Trainer):
         self.model_accepts_loss_kwargs = True  # so that items are counted over a whole step
         self._loss_shifts_labels = False
         self.measured: dict[str, list[float]] = defaultdict(list)
+        self._evaluated: list[tuple[float, int]] = []
         self._balance = _balance(self.model.config.get_text_config(), self.args)
         with require_same_scores(self.model, [*rows, *held_out], self.accelerator.autocast):
             score_in_head(self.model)
@@ -82,11 +90,20 @@ class TreeTrainer(transformers.Trainer):
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes  # gradients are averaged over these
         if self._balance:
-            alone = num_items_in_batch is None
-            steps = 1 if alone else self.current_gradient_accumulation_steps
+            steps = self.current_gradient_accumulation_steps if self.model.training else 1
             self.measure(aux_loss=output.aux_loss)
             loss = loss + self._balance * output.aux_loss / steps
+        if not self.model.training:
+            self._evaluated.append((float(loss) * len(inputs["labels"]), len(inputs["labels"])))
         return (loss, {}) if return_outputs else loss
+
+    def evaluation_loop(self, *given: Any, metric_key_prefix: str = "eval", **named: Any) -> Any:
+        """Evaluate; the loss is the mean over all items, as in training, not that over rows."""
+        self._evaluated.clear()
+        found = super().evaluation_loop(*given, metric_key_prefix=metric_key_prefix, **named)
+        losses, items = zip(*self._evaluated, strict=True)
+        found.metrics[f"{metric_key_prefix}_loss"] = sum(losses) / sum(items)
+        return found
 
     def measure(self, **values: Tensor) -> None:
         """Note figures of one item each, to be averaged in the next log entry of their kind."""

@@ -1,6 +1,5 @@
 """The trainers that compute shared prefixes once: SFT and DPO on packed trees."""
 
-import os
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from aloe.training import footprint
 from aloe.training.dataset import TrainingData
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.head import score_in_head
-from aloe.training.model_folder import ModelFolder
+from aloe.training.model_folder import ModelFolder, count_processes
 from aloe.training.packed_dataset import PackedDataset, pack_dataset
 from aloe.training.plan import Plan
 from aloe.training.progress import TrainingProgress
@@ -63,8 +62,10 @@ def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
     settings = plan.settings
     if settings.row_tokens:
         return settings.row_tokens
-    alone = torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) == 1
-    if not alone or "gradient_accumulation_steps" in settings.arguments:
+    if "gradient_accumulation_steps" in settings.arguments:
+        return footprint.ROW_TOKENS
+    kept: int | None = ModelFolder(plan.out).begun().get("row_tokens")
+    if not (kept or (torch.cuda.is_available() and count_processes() == 1)):
         return footprint.ROW_TOKENS
 
     def needed(tokens: int) -> int:
@@ -75,7 +76,6 @@ def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
             checkpointing=arguments.activation_checkpointing,
         )
 
-    kept: int | None = ModelFolder(plan.out).begun().get("row_tokens")
     chosen = kept or footprint.choose_row_tokens(footprint.measure_free_bytes(model), needed)
     arguments.gradient_accumulation_steps = footprint.STEP_TOKENS // chosen
     return chosen

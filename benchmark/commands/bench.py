@@ -44,7 +44,14 @@ def compare(
         raise ConfigError("name two or more bench folders, the base first")
     benches = [read_bench(path) for path in folders]
     sides = [
-        Side(name=str(each.path), rows=each.own_rows, seed=each.config.seed) for each in benches
+        Side(
+            name=str(each.path),
+            rows=each.own_rows,
+            seed=each.config.seed,
+            prompts=each.prompts,
+            finished=each.finished,
+        )
+        for each in benches
     ]
     lines, warnings = compared(sides), caveats(sides, [each.config for each in benches])
     cautions = [Text(f"warning: {text}", "yellow") for text in warnings]

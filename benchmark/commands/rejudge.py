@@ -14,7 +14,7 @@ from aloe.resumable import resumable
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aloe.calls.expected import ExpectedCalls
     from aloe.config import Config
@@ -50,6 +50,7 @@ def rejudge(
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
+    from aloe.agents.registry import prompts_of
     from aloe.graphs.rejudge import check_same, count_flips
     from aloe.memory.run_folder import RunFolder, read_trees
 
@@ -59,9 +60,10 @@ def rejudge(
         raise ConfigError("name the new judge: --judge STR, or --config FILE.toml")
     resolved = _settings(run, config, judge, base_url, concurrency, batch=batch)
     trees, folder = list(read_trees(run)), RunFolder(out)
-    folder.check(resolved)
+    prompts = prompts_of(resolved)
+    folder.check(resolved, prompts)
     check_same(trees, folder)
-    done = _rejudge(resolved, trees, folder, quiet=quiet)
+    done = _rejudge(resolved, prompts, trees, folder, quiet=quiet)
     counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
     result = {"out": str(out), **done.result(), **_figures(counts)}
     show(Group(done.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
@@ -71,7 +73,12 @@ def rejudge(
 
 
 def _rejudge(
-    config: "Config", trees: "Sequence[Tree]", folder: "RunFolder", *, quiet: bool
+    config: "Config",
+    prompts: "Mapping[str, str]",
+    trees: "Sequence[Tree]",
+    folder: "RunFolder",
+    *,
+    quiet: bool,
 ) -> "_Rejudging":
     """Judge the trees that `folder` does not hold yet."""
     from aloe.agents.panel import read_own_passport
@@ -91,9 +98,9 @@ def _rejudge(
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
-        with folder.writing(config), appending(folder.events) as events:
+        with folder.writing(config, prompts), appending(folder.events) as events:
             if passport:
-                replace_text(folder.path / "passport.json", passport.json_text())
+                replace_text(folder.passport, passport.json_text())
             made = _Rejudging(config, events, len(trees), quiet=quiet)
             made.progress.expected = _expect(config, trees, folder.finished())
             with (

@@ -79,6 +79,8 @@ def audit(
     """
     embedder = _choose_embedder(config, auc=auc)
     if run or against or auc:
+        if model or base_url or limit:
+            raise ConfigError("--model, --base-url and --limit go without --against")
         _compare(run, against, half, embedder, as_json=as_json)
     else:
         _test_rules(half or "fresh", model, base_url, limit, as_json=as_json)

@@ -8,7 +8,7 @@ from aloe.benchmark.experiment.asking import IMMEDIATE, Cell
 from aloe.benchmark.experiment.goals import Goal, compute_differences, is_above, reaches_zero
 from aloe.benchmark.experiment.pipeline import BASE, CONTROL
 from aloe.benchmark.experiment.tested import Tested
-from aloe.benchmark.figures import Figure, level_at, sample
+from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.markdown import format_interval
 from aloe.config import Disclosing
@@ -131,11 +131,10 @@ def measure_gain(cell: Cell) -> Figure:
     return compute_differences(base, model)["al_mean"]
 
 
-def count_questions(tested: Tested) -> list[Figure]:
+def count_questions(tested: Tested) -> tuple[Figure, ...]:
     """Return the questions a reply by turn."""
     data = sample(tested.rows, 0)
-    questions = measure_each(data, lambda found: found.questions)
-    return [data.figure(level_at(turn), questions) for turn in range(1, questions.shape[1] + 1)]
+    return data.curve(measure_each(data, lambda found: found.questions))
 
 
 def _figure(tested: Tested, name: str) -> Figure:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aloe.calls.recorded_call import RecordedCall
+    from aloe.calls.recorded_call import Message, RecordedCall
     from aloe.memory.run_folder import RunFolder
 
 PAUSE = 0.25
@@ -19,18 +19,24 @@ STILL = 2.0
 
 def new_exchanges(folder: "RunFolder", *, last: int) -> "Iterator[RecordedCall]":
     """Yield the `last` calls in the log, then new ones as they end, until nobody writes."""
-    from aloe.calls.recorded_call import join_messages
+    from aloe.calls.recorded_call import join_event
 
-    offset = folder.events.stat().st_size if folder.events.exists() else 0
-    past = deque(join_messages(_lines(folder, until=offset)), maxlen=last)
-    yield from past
-    yield from join_messages(_lines(folder, start=offset))
+    texts: dict[str, Message] = {}
+    past: deque[RecordedCall] = deque(maxlen=last)
+    caught_up = False
+    for event in _lines(folder):
+        if event is None:
+            caught_up = True
+            yield from past
+            past.clear()
+        elif caught_up:
+            yield join_event(event, texts)
+        else:
+            past.append(join_event(event, texts))
 
 
-def _lines(
-    folder: "RunFolder", *, start: int = 0, until: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the events from byte `start`; up to byte `until`, or as long as somebody writes."""
+def _lines(folder: "RunFolder") -> Iterator[dict[str, Any] | None]:
+    """Yield the events, and None whenever all that is there is read, while somebody writes."""
     from aloe.calls.event import parse_event
 
     heard = time.monotonic()
@@ -39,7 +45,6 @@ def _lines(
     if not folder.events.exists():
         return
     with folder.events.open("rb") as file:
-        file.seek(start)
         while True:
             place = file.tell()
             line = file.readline()
@@ -47,10 +52,9 @@ def _lines(
                 heard = time.monotonic()
                 with suppress(ValueError):  # it is not for whoever looks on to refuse a line
                     yield parse_event(line)
-            elif until is not None:
-                return
             else:
                 file.seek(place)  # half a line: the rest is on its way
+                yield None
                 if time.monotonic() - heard > STILL and not folder.busy():
                     return
                 time.sleep(PAUSE)

@@ -72,7 +72,7 @@ def export(
         personas = random.Random(seed or 0).sample(personas, count)
     guard = form is Format.csv and not raw
     replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz", guard=guard))
-    texts = (text for each in personas for text in (each.profile, each.personality))
+    texts = (text for each in personas for text in _cells(each, sorted(each.axes)))
     if guard and (guarded := sum(guard_formula(text) != text for text in texts)):
         say(
             f"put a ' before {counted(guarded, 'text')} that a spreadsheet would run as a formula; "
@@ -106,10 +106,14 @@ def _csv(personas: "Sequence[Persona]", *, guard: bool) -> str:
     rows = csv.writer(text, lineterminator="\n")
     cell = guard_formula if guard else str
     rows.writerow(map(cell, ["id", "profile", "personality", *axes]))
-    for p in personas:
-        cells = [p.profile, p.personality, *(p.axes.get(axis, "") for axis in axes)]
-        rows.writerow([p.id, *(cell(each) if isinstance(each, str) else each for each in cells)])
+    for persona in personas:
+        rows.writerow(map(cell, _cells(persona, axes)))
     return text.getvalue()
+
+
+def _cells(persona: "Persona", axes: list[str]) -> list[str]:
+    described = (str(persona.axes.get(axis, "")) for axis in axes)
+    return [persona.id, persona.profile, persona.personality, *described]
 
 
 def compose_verifiable(
@@ -132,7 +136,8 @@ def compose_verifiable(
     from aloe.memory.verifiable.generation import generate
     from aloe.schema import derive_seed
 
-    named = [name.strip() for name in about.split(",")] if about else list(DIMENSIONS)
+    wanted = [name.strip() for name in about.split(",")] if about else DIMENSIONS
+    named = list(dict.fromkeys(wanted))
     if unknown := [name for name in named if name not in DIMENSIONS]:
         raise ConfigError(f"--about: '{unknown[0]}' is none of {', '.join(DIMENSIONS)}")
     if wishes > len(named):

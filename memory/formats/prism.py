@@ -67,7 +67,9 @@ def read_prism(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Co
         except InputError as error:
             on_bad(error)
             continue
-        talks[talk.id] = (place, talk)
+        there, known = talks.setdefault(talk.id, (place, talk))
+        if known != talk:
+            on_bad(place.error(f"conversation {talk.id} differs from that of {there}"))
     for key, rows in found.utterances.items():
         try:
             talk = _talk(_history(key, rows), rows[0][0], found.people)

@@ -119,6 +119,21 @@ class _Given:
                 self.loose[kind].append(each)
         if found.persona:
             self.whole[found.persona.id] = found.persona
+            self.places.setdefault(_life(found.persona).id, found.place)
+
+    def check_id(self, found: ImportedText) -> None:
+        """Make sure that nobody else has the id of a whole persona.
+
+        Raises:
+            InputError: somebody has.
+        """
+        if not (new := found.persona) or not (there := self.whole.get(new.id)):
+            return
+        if (new.profile, new.personality) != (there.profile, there.personality):
+            raise found.place.error(
+                f"has the id {new.id} of another persona ({self.places[_life(there).id]}); give it "
+                "another, or leave ids out"
+            )
 
 
 def _read(files: Sequence[Path], columns: Columns, *, skip_bad: bool) -> _Given:
@@ -134,7 +149,12 @@ def _read(files: Sequence[Path], columns: Columns, *, skip_bad: bool) -> _Given:
         rows, repeated = 0, len(given.repeated)
         for rows, found in enumerate(read_foreign(file, on_bad, columns), 1):  # noqa: B007
             there |= dict.fromkeys(found.columns)
-            given.add(found)
+            try:
+                given.check_id(found)
+            except InputError as error:
+                on_bad(error)
+            else:
+                given.add(found)
         if rows >= FEW and len(given.repeated) - repeated == rows - 1:
             raise InputError(file, f"all {rows} rows say the same; choose another with --column")
     if not given.loose["profile"] and not given.whole:
@@ -150,6 +170,10 @@ def _check_columns(file: Path, columns: Columns, there: list[str]) -> None:
     for name in (name for names in columns.values() for name in names):
         if name.strip().lower() not in known:
             raise InputError(file, f"has no column '{name}'; there are {', '.join(there)}")
+
+
+def _life(persona: Persona) -> Description:
+    return describe({"profile": persona.profile})["profile"]
 
 
 class _ImportGate:
@@ -184,9 +208,17 @@ class _ImportGate:
     def new_wholes(self) -> Iterator[Persona]:
         """Yield the whole personas whose profile is new; a personality may return."""
         whole = self._given.whole.values()
-        profiles = {p.profile: describe({"profile": p.profile})["profile"] for p in whole}
-        new = {description.text for description in self.new("profile", list(profiles.values()))}
-        chosen = [p for p in whole if p.profile in new and p.id not in self._pool.ids]
+        lives = {life.id: life for life in map(_life, whole)}
+        new = {life.id for life in self.new("profile", list(lives.values()))}
+        chosen = []
+        for persona in whole:
+            if (life := _life(persona)).id not in new:
+                continue
+            if persona.id in self._pool.ids:
+                said = f"{self._given.places[life.id]} has the id {persona.id} of one in the pool"
+                self._given.repeated.append(said)
+            else:
+                chosen.append(persona)
         if chosen:
             self._pool.hold("personality", sorted({p.personality for p in chosen}))
         yield from chosen

@@ -78,7 +78,7 @@ def gather_vectors(
     """Return one row a persona, by kind, embedding only what is not in `stored` (by text id)."""
     found: dict[Kind, Vectors] = {}
     for kind in KINDS:
-        texts = {digest(text): text for p in personas if (text := str(getattr(p, kind)))}
+        texts = {digest(text): text for p in personas for text in [str(getattr(p, kind))]}
         known = dict(stored.get(kind, {}))
         missing = [each for each in texts if each not in known]
         if missing:

@@ -1,7 +1,7 @@
 """What verifiable personas may wish of replies: rules that a program checks exactly.
 
 Whether a reply suits "I like warmth" is a matter of taste, and only another model can say. Whether
-it has at most forty words, no emoji and a question at the end is a matter of counting. A verifiable
+it has at most sixty words, no emoji and a question at the end is a matter of counting. A verifiable
 persona is an ordinary one whose personality states such wishes, one a sentence, and which also
 carries them as data (`Persona.preferences`). So its simulated user reveals them bit by bit, its
 judge is a rule, and "did the assistant adapt?" has an exact answer with no model in the loop.
@@ -44,20 +44,25 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE)
 
 
-_EMOJI = _pattern("[\u2600-\u27bf\U0001f300-\U0001faff]")
+EMOJI = "\u2600-\u27bf\u2b00-\u2bff\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff"
+"""Ranges of characters that count as emoji, for a character class."""
+_EMOJI = _pattern(f"[{EMOJI}]")
 _LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE)
 _EXCLAMATION = _pattern("!")
 _QUESTION = _pattern(r"\?")
 _CONTRACTION = _pattern(
-    r"\b\w+(?:n['\u2019]t|['\u2019](?:re|ve|ll|m|d))\b|\b(?:it|that|here|what)['\u2019]s\b"
+    r"\b\w+(?:n['\u2019]t|['\u2019](?:re|ve|ll|m|d))\b"
+    r"|\b(?:it|that|here|what|there|let|he|she|who|where|how|when)['\u2019]s\b"
 )
 _DIGIT = _pattern(r"\d")
 _BRITISH = _pattern(
-    r"\b(?:colour|favour|flavour|neighbour|centre|metre|litre|organis|realis|theatre)"
+    r"\b(?:colour|favour|flavour|neighbour|centre|metre|litre|theatre|organis(?!m)|realis(?!t|m))"
 )
-_AMERICAN = _pattern(r"\b(?:color|favor|flavor|neighbor|center|meter|liter|organiz|realiz|theater)")
+_AMERICAN = _pattern(
+    r"\b(?:color|favor|flavor|neighbor|center|meter|liters?\b|theater|organiz|realiz)"
+)
 _GREETING = _pattern(r"\A\W*(?:hello|hi|hey|good (?:morning|day|evening)|greetings|dear)\b")
-_NEXT = _pattern(r"\bnext step\b")
+_NEXT = _pattern(r"\bnext steps?\b")
 _BOLD = _pattern(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _BREAK = _pattern(r"\n\s*\n")
 _HEDGE = _pattern(r"\b(?:perhaps|maybe|might|possibly|probably|it seems|i think)\b")
@@ -304,5 +309,15 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
 
 
 def find_wish(dimension: str, value: str) -> Wish:
-    """Return the wish that a dimension and a value name."""
-    return next(each for each in DIMENSIONS[dimension] if each.value == value)
+    """Return the wish that a dimension and a value name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if dimension not in DIMENSIONS:
+        raise ValueError(f"there is no wish about '{dimension}'; there are {', '.join(DIMENSIONS)}")
+    for each in DIMENSIONS[dimension]:
+        if each.value == value:
+            return each
+    offered = " or ".join(f"'{each.value}'" for each in DIMENSIONS[dimension])
+    raise ValueError(f"{dimension} is {offered}, not '{value}'")

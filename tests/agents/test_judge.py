@@ -191,9 +191,17 @@ def test_identical_replies_tie_without_a_call() -> None:
     assert (verdict.outcome, verdict.votes, events) == ("tie", (), [])
 
 
+@pytest.mark.parametrize("change", ["{}\n", "\u200b{}", "  {} "])
+def test_replies_that_look_alike_tie_without_a_call(change: str) -> None:
+    text = change.format(GOOD.content.replace(" ", "\n", 1))
+    verdict, events = compare(honest, second=assistant(text, OPENING, agent="bad"))
+    assert (verdict.outcome, verdict.votes, events) == ("tie", (), [])
+
+
+@pytest.mark.parametrize("nothing", ["", "\u200b\u2060"])
 @pytest.mark.parametrize("both", [True, False])
-def test_an_empty_reply_is_never_compared(both: bool) -> None:
-    empty = assistant("", OPENING, agent="bad")
+def test_an_empty_reply_is_never_compared(both: bool, nothing: str) -> None:
+    empty = assistant(nothing, OPENING, agent="bad")
     other = assistant("", OPENING, agent="good") if both else GOOD
     for first, second in ((other, empty), (empty, other)):
         verdict, events = compare(honest, first=first, second=second)

@@ -4,12 +4,15 @@ import asyncio
 import json
 import math
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from builders import PERSONAS, config, grow, scripted_model
 from langchain_core.messages import AIMessage
 
+from aloe.agents.prompt import chosen
 from aloe.agents.reader import Reader
+from aloe.agents.registry import prompts_of
 from aloe.agents.repairs import REPAIRS
 from aloe.agents.user import TRIES, UserAgent
 from aloe.benchmark.user_audit import audit_with_reader, read_turns
@@ -111,3 +114,14 @@ def test_an_audit_counts_what_it_doubts_and_what_it_cannot_read() -> None:
     report = asyncio.run(audit_with_reader(turns, "develop", mute))
     assert report.false_alarms == 0
     assert report.unreadable >= report.good.turns
+
+
+def test_its_prompt_is_one_of_the_run(tmp_path: Path) -> None:
+    prompt = tmp_path / "reader.txt"
+    prompt.write_text(chosen("reader", {}).path.read_text(encoding="utf-8"))
+    changes = {"models.reader": "scripted:x:y", "prompts": {"reader": str(prompt)}}
+    given = config().updated(changes, source="test")
+    before = prompts_of(given)
+    prompt.write_text(prompt.read_text() + "Be strict.\n")
+    assert {name for name, sha in prompts_of(given).items() if before[name] != sha} == {"reader"}
+    assert "reader" not in prompts_of(config())

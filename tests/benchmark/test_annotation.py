@@ -131,6 +131,15 @@ def test_answers_mean_the_reply_that_was_shown(tmp_path: Path) -> None:
             lambda task: task["annotations"][0]["result"][0]["value"].update(choices=["C"]),
             '"C"; offered were A, B, Equally good',
         ),
+        *(
+            (
+                lambda task, choices=choices: task["annotations"][0]["result"][0]["value"].update(
+                    choices=choices
+                ),
+                "answers 'better' with",
+            )
+            for choices in (["A", "B"], [], [["A"]], [{"a": 1}], None)
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_record(tmp_path: Path, spoil: Any, words: str) -> None:
@@ -143,6 +152,9 @@ def test_what_is_wrong_is_named_with_its_record(tmp_path: Path, spoil: Any, word
     assert "3" in str(error.value).partition(words)[0]
     with pytest.raises(InputError, match="answers 'better' with \"A\"; offered were a, b, tie"):
         read_answers(save(tmp_path, [responded(sent(tmp_path, "argilla")[0], "A")]), PAIRS)
+    for odd in (["a"], {"a": 1}, 1, None):
+        with pytest.raises(InputError, match="answers 'better' with"):
+            read_answers(save(tmp_path, [responded(sent(tmp_path, "argilla")[0], odd)]), PAIRS)
     with pytest.raises(ConfigError, match=r"ends in \.json"):
         write_tasks("argilla", PAIRS, tmp_path / "tasks.jsonl")
 

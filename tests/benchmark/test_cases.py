@@ -11,7 +11,7 @@ import pytest
 from demonstration import demonstrate
 
 from aloe.benchmark import decontamination
-from aloe.benchmark.cases import SUITES, Case, Probe, load_cases
+from aloe.benchmark.cases import SUITES, Case, load_cases
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError
@@ -237,13 +237,6 @@ def test_probes_come_late_one_of_each_kind() -> None:
         }  # fmt: skip
 
 
-def test_a_probe_knows_a_right_answer() -> None:
-    probe = Probe(message="12 or so?", kind="wrong", accept=("12", "twelve"))
-    assert probe.answered("It is Twelve.") is True
-    assert probe.answered("It is 120.") is False
-    assert Probe(message="Write a notice.", kind="neutral").answered("Closed.") is None
-
-
 def test_cases_written_out_are_read_back(tmp_path: Path) -> None:
     cases = load_cases("flip")[:3]
     path = tmp_path / "mine.jsonl"
@@ -291,8 +284,37 @@ def test_what_cannot_be_cases_is_said_in_one_line(tmp_path: Path) -> None:
         load_cases(str(path))
     odd = case["persona"] | {"preferences": {"length": "endless"}}
     path.write_text(json.dumps(case | {"persona": odd}) + "\n")
-    with pytest.raises(InputError, match="no wish is called length = endless"):
+    with pytest.raises(InputError, match="length is 'brief' or 'thorough', not 'endless'"):
         load_cases(str(path))
     path.write_text((json.dumps(case) + "\n") * 2)
     with pytest.raises(InputError, match=r":2: case \w+ appears twice"):
         load_cases(str(path))
+
+
+@pytest.mark.parametrize("change", [{"turns": 3}, {"mood": "curt"}, {"id": "0123456789abcdef"}])
+def test_a_changed_case_does_not_keep_its_id(tmp_path: Path, change: dict[str, object]) -> None:
+    good, other = load_cases("flip")[:2]
+    path = tmp_path / "mine.jsonl"
+    lines = [good.model_dump(mode="json"), other.model_dump(mode="json") | change]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match=r"mine\.jsonl:2: case .* leave its id out"):
+        load_cases(str(path))
+    lines[1].pop("id")
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert load_cases(str(path))[0] == good
+
+
+def test_a_rule_has_no_mood(tmp_path: Path) -> None:
+    case = load_cases("verifiable")[0].model_dump(mode="json", exclude={"id"})
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps({**case, "mood": "typos"}) + "\n")
+    with pytest.raises(InputError, match=r"mine\.jsonl:1: .*has no mood"):
+        load_cases(str(path))
+
+
+@pytest.mark.parametrize("label", ["profile", "personality", "why"])
+def test_a_label_may_be_corrected(tmp_path: Path, label: str) -> None:
+    case = load_cases("flip")[0].model_copy(update={label: "corrected"})
+    path = tmp_path / "mine.jsonl"
+    path.write_text(case.model_dump_json() + "\n")
+    assert load_cases(str(path)) == [case]

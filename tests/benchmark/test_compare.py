@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rows import table
@@ -94,5 +96,27 @@ def test_what_else_differs_is_said() -> None:
     assert "settings of [user]" in other
     (judges,) = caveats(sides, [config(), config(panel=["openai:x"])])
     assert "judges" in judges
+    (mass,) = caveats(sides, [config(), config().updated({"judge.min_mass": 0.1}, source="test")])
+    assert "least mass" in mass
+    other = replace(sides[1], prompts={"judge_score": "b", "user": "u"})
+    for prompts, words in (({"judge_score": "a"}, "differ in prompts"), ({"user": "u"}, "")):
+        found = caveats([replace(sides[0], prompts=prompts), other], [config(), config()])
+        assert words in " ".join(found)
+        assert bool(words) == bool(found)
+    swaps = [side(name, table(OWN, SWAPPED, stand_in=name)) for name in "ab"]
+    assert "differ in swapped users" in caveats(swaps, [config(), config()])[0]
+    unfinished = replace(sides[1], finished=False)
+    assert caveats([sides[0], unfinished], [config(), config()]) == ["b is not finished"]
     broken = side("c", table(np.where(OWN > 3, NAN, OWN)))
     assert "c is incomplete" in caveats([sides[0], broken], [config(), config()])[0]
+
+
+def test_what_nobody_has_is_no_difference_and_a_dialogue_without_a_cell_does_not_count() -> None:
+    first, last = np.where(np.arange(20)[:, None] < 4, OWN, NAN), OWN + 1
+    found = by_metric(side("base", table(first, SWAPPED)), side("other", table(last, SWAPPED)))
+    assert {line.difference.count for line in found.values()} == {4}
+    assert found["other", "al_mean"].difference.value == pytest.approx(1)
+    last[:4] = NAN
+    found = by_metric(side("base", table(first)), side("other", table(last)))
+    assert {line.difference.value for line in found.values()} == {None}
+    assert {line.difference.count for line in found.values()} == {0}

@@ -160,3 +160,21 @@ def test_the_scale_is_that_of_the_judge() -> None:
     assert compute_suite([row()], 0).scale == (1, 5)
     by_rule = row().model_copy(update={"scores": (Score(judge="rule", shown="own", value=0.5),)})
     assert compute_suite([by_rule], 0).scale == (0, 1)
+
+
+@pytest.mark.parametrize("known", [3, 12, 40])
+def test_a_point_of_a_curve_rests_on_those_who_have_that_turn(known: int) -> None:
+    own = np.random.default_rng(5).normal(3, 1, (40, 3))
+    own[known:, 2] = NAN
+    found = compute_suite(table(own), 0).curves["own"]
+    alone = compute_suite(table(own[:known, 2:]), 0).figures["al_mean"]
+    for name in ("value", "low", "high"):
+        assert getattr(found[2], name) == pytest.approx(getattr(alone, name))
+    assert [figure.count for figure in found] == [40, 40, known]
+    assert (alone.low is None) == (known < 6)
+
+
+def test_where_all_share_a_personality_lives_are_the_clusters() -> None:
+    alike = table(np.full((7, 2), 3.0), personality="q")
+    assert compute_suite(alike, 0).clusters == 7
+    assert compute_suite(table(np.full((7, 2), 3.0)), 0).clusters == 7

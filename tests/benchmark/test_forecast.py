@@ -62,6 +62,14 @@ def test_an_earlier_run_knows_better() -> None:
     ahead = forecast(config(), planned, earlier=earlier)
     assert ahead.prior == "an earlier run"
     assert ahead.detectable["aloe-100"] < 0.05
+    for useless in (
+        {"verifiable": earlier["aloe-100"]},
+        {"aloe-100": compute_suite(table(levels), 0)},
+    ):
+        assert forecast(config(), planned, earlier=useless) == forecast(config(), planned)
+    mixed = [*planned["candidate"], *plan(cases(), assign_stand_ins(cases()), 1, "candidate")]
+    both = forecast(config(), {"candidate": mixed}, earlier=earlier)
+    assert both.prior.startswith("an earlier run or, where that lacks it, an assumed spread")
 
 
 def test_too_few_users_detect_nothing() -> None:

@@ -15,6 +15,7 @@ from aloe.benchmark.user_card import (
     measure_variety,
     words_of,
 )
+from aloe.errors import ConfigError
 from aloe.memory.formats.known import import_trees
 from aloe.memory.merge import replace_fields
 from aloe.schema import Tree
@@ -98,3 +99,14 @@ def test_the_command(aloe: RunAloe, tmp_path: Path) -> None:
     assert "2 conversations of simulated users" in shown
     for half in ([run], ["--against", run]):
         assert aloe("users", "audit", *half).is_one_line_about("name both the run and the people")
+
+
+def test_a_side_that_says_nothing_is_refused(aloe: RunAloe, tmp_path: Path) -> None:
+    some = talks(tmp_path, ["Fix it."])
+    for ours, theirs, whose in ((some, [], "people"), ([], some, "simulated users")):
+        with pytest.raises(ConfigError, match=f"no message of {whose}"):
+            measure_users(ours, theirs)
+    against = ("--against", GOLDEN / "simulatorarena.json")
+    for flag in (("--limit", 3), ("--model", "local:x"), ("--base-url", "http://127.0.0.1")):
+        ran = aloe("users", "audit", tmp_path, *against, *flag)
+        assert ran.is_one_line_about("go without --against")

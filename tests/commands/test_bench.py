@@ -10,6 +10,7 @@ from command import Ran, RunAloe, StartAloe, wait_for
 from learners import cases
 from server import Answer, ChatServer, Request, completion, failure, scripted
 
+from aloe.agents.prompt import chosen
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import SUITES, load_cases
 from aloe.benchmark.folder import read_bench
@@ -350,7 +351,7 @@ def test_a_killed_run_goes_on_where_it_was(
         (["--control", "ceiling=x"], ["no other takes one"]),
         (["--judge", "openai:a", "--judge", "openai:a"], ["named twice"]),
         (["--cases", "verifiabel"], ["did you mean verifiable"]),
-        (["--prior", "nowhere"], ["nowhere", "no finished benchmark"]),
+        (["--prior", "nowhere"], ["nowhere", "no benchmark"]),
         (["--disclosure", "shy"], ["user.disclosure", "'reticent'"]),
     ],
 )
@@ -396,7 +397,7 @@ def test_compare_wants_two_folders_with_something_in_common(
     run(aloe, other, "--cases", "verifiable", "--limit", 2, "--seeds", 1)
     assert aloe("bench", "compare", one).is_one_line_about("two or more bench folders")
     assert aloe("bench", "compare", one, other).is_one_line_about("in common")
-    assert aloe("bench", "compare", one, tmp_path).is_one_line_about("no finished benchmark")
+    assert aloe("bench", "compare", one, tmp_path).is_one_line_about("no benchmark")
 
 
 def test_the_list_names_every_suite(aloe: RunAloe) -> None:
@@ -414,3 +415,70 @@ def test_a_model_that_cannot_be_is_said_before_any_forecast(
     ran = aloe("bench", "run", "--out", tmp_path / "bench", *flags)
     assert ran.is_one_line_about("did you mean openai:gpt-4o-mini?")
     assert not (tmp_path / "bench").exists()
+
+
+def test_other_prompts_need_another_folder(aloe: RunAloe, tmp_path: Path) -> None:
+    out, prompt, settings = tmp_path / "run", tmp_path / "rate.txt", tmp_path / "c.toml"
+    prompt.write_text(chosen("judge_score", {}).path.read_text(encoding="utf-8"))
+    settings.write_text(f'[prompts]\njudge_score = "{prompt}"\n')
+    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S, "--seeds", 1]
+    assert run(aloe, out, *arguments, "--config", settings).code == 0
+    assert read_bench(out).prompts == read_bench(out).result.prompts
+    assert run(aloe, out, *arguments, "--config", settings).code == 0
+    prompt.write_text(prompt.read_text() + "Be strict.\n")
+    ran = run(aloe, out, *arguments, "--config", settings, "--seeds", 2)
+    assert ran.code == 2
+    assert "other prompts (judge_score)" in ran.err
+
+
+def test_more_cases_change_the_swaps_and_need_another_folder(aloe: RunAloe, tmp_path: Path) -> None:
+    out, arguments = tmp_path / "run", ["--user", S, "--judge", S, "--seeds", 1]
+    assert run(aloe, out, "--cases", asked(tmp_path, 3), *arguments).code == 0
+    rows = read_bench(out).own_rows
+    assert {row.stand_in for row in rows} == {row.case for row in rows}
+    ran = run(aloe, out, "--cases", asked(tmp_path, 8), *arguments)
+    assert ran.code == 2
+    assert "rated beside another user" in ran.err
+    assert read_bench(out).own_rows == rows
+
+
+def test_an_extended_run_is_unfinished_until_it_is_whole(aloe: RunAloe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S]
+    assert run(aloe, out, *arguments, "--seeds", 1).code == 0
+    assert read_bench(out).finished
+    assert run(aloe, out, *arguments, "--seeds", 3, "--max-calls", 60).code == 3
+    assert not read_bench(out).finished
+    warned = aloe("bench", "compare", out, out, "--json").result["warnings"]
+    assert f"{out} is not finished" in warned
+    assert run(aloe, out, *arguments, "--seeds", 3).code == 0
+    assert read_bench(out).finished
+
+
+def test_corrected_clusters_reach_the_rows_that_are_there(aloe: RunAloe, tmp_path: Path) -> None:
+    out, path = tmp_path / "run", asked(tmp_path)
+    arguments = ["--cases", path, "--user", S, "--judge", S, "--seeds", 1]
+    run(aloe, out, *arguments)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    wanted = {f"corrected {line['profile']}" for line in lines}
+    lines = [line | {"profile": f"corrected {line['profile']}"} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run(aloe, out, *arguments).code == 0
+    assert {row.profile for row in read_bench(out).own_rows} == wanted
+
+
+def test_what_a_control_has_too_much_and_a_bench_within_are_passed_over(
+    aloe: RunAloe, tmp_path: Path
+) -> None:
+    out, arguments = tmp_path / "run", ["--user", S, "--judge", S, "--seeds", 1]
+    cases = ["--cases", asked(tmp_path, 4)]
+    assert run(aloe, out, *cases, *arguments, "--seeds", 2, "--control", "ceiling").code == 0
+    assert run(aloe, out, *cases, *arguments, "--limit", 2).code == 0
+    bench = read_bench(out)
+    whole = bench.rows("candidate")
+    assert len(bench.rows("ceiling")) == len(whole) == 2 * 2
+    assert aloe("bench", "report", out).code == 0
+    assert run(aloe, out / "again", *cases, *arguments, "--limit", 1).code == 0
+    bench = read_bench(out)
+    assert list(bench.conditions) == ["candidate", "ceiling"]
+    assert bench.rows("candidate") == whole

@@ -284,3 +284,9 @@ def test_a_folder_without_a_tokenizer_is_named_in_one_line(
     ran = aloe("export", run, "--format", "dpo", "--out", out, "--tokenizer", tmp_path / "t")
     assert ran.is_one_line_about("not a folder with a tokenizer")
     assert not out.exists()
+
+
+def test_a_margin_that_is_not_there_is_not_below(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    flags = ("export", run, "--min-margin", 0.01, "--out", tmp_path / "x.jsonl", "--format")
+    assert aloe(*flags, "sft").is_one_line_about("no row here has a margin")
+    assert not (tmp_path / "x.jsonl").exists()

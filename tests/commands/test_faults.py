@@ -539,6 +539,10 @@ def test_other_personas_in_the_same_folder_are_noticed(
     others = [Persona.of(f"I am {age} years old.", "I am kind.") for age in (20, 30)]
     personas_file.write_text(persona_lines(others))
     assert simulate().is_one_line_about("not grown from these personas", "name the file")
+    changed = PERSONAS[0].model_copy(update={"preferences": {"emoji": "none"}})
+    personas_file.write_text(persona_lines([changed, *PERSONAS[1:]]))
+    if finished:
+        assert simulate().is_one_line_about(f"of persona {changed.id}, who has changed since")
     personas_file.write_text(persona_lines(PERSONAS + others))
     server.behave = scripted
     assert simulate(trees=1).code == 0  # fewer or more trees of the same personas are fine

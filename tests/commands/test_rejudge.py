@@ -8,6 +8,7 @@ from builders import SCRIPTED
 from command import RunAloe, StartAloe, wait_for
 from server import ChatServer
 
+from aloe.agents.prompt import chosen
 from aloe.config import load
 from aloe.memory.run_folder import read_trees
 from aloe.schema import Tree
@@ -120,6 +121,20 @@ def test_done_again_it_does_nothing_and_another_judge_needs_another_folder(
     assert (again.result["calls"], again.result["same"]) == (0, first.result["same"])
     other = aloe(*command, "--judge", "scripted:contrary:reply")
     assert other.is_one_line_about("other settings", "models.judge.model")
+
+
+def test_another_prompt_needs_another_folder(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path
+) -> None:
+    prompt, settings, run = (tmp_path / name for name in ("judge.txt", "c.toml", "run"))
+    prompt.write_text(chosen("judge", {}).path.read_text(encoding="utf-8"))
+    settings.write_text(f'[prompts]\njudge = "{prompt}"\n')
+    begin = ("simulate", "--personas", personas_file, "--trees", 1, "--turns", 1, "--out", run)
+    assert aloe(*begin, "--model", SCRIPTED, "--config", settings, "--quiet").code == 0
+    command = ["rejudge", run, "--out", tmp_path / "new", "--judge", SCRIPTED, "--json"]
+    assert aloe(*command).code == aloe(*command).code == 0
+    prompt.write_text(prompt.read_text() + "Be strict.\n")
+    assert aloe(*command).is_one_line_about("other prompts (judge)")
 
 
 def test_judgements_of_other_trees_are_not_mixed_in(

@@ -14,8 +14,10 @@ from langchain_core.messages import AIMessage, BaseMessage
 from aloe import simulate, simulate_async
 from aloe.agents.scripted import reply
 from aloe.errors import CallError, ConfigError, InputError
+from aloe.graphs.plan import plan_trees
 from aloe.memory.run_folder import read_trees
 from aloe.models.scripted import ScriptedChat
+from aloe.schema import Persona
 
 FAILING = """
 from aloe.agents.scripted import reply
@@ -159,3 +161,24 @@ def test_a_bar_is_shown_where_it_is_wanted(
     assert "1/1" in capsys.readouterr().err
     simulate(PERSONAS[:1], model=SCRIPTED, turns=1, progress=False)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "settings", [{"simulation.trees": 3}, {"simulation": {"trees": 3, "turns": 1}}]
+)
+def test_a_number_of_trees_among_the_settings_counts(settings: dict[str, Any]) -> None:
+    trees = simulate(PERSONAS[:1], model=SCRIPTED, settings={"simulation.turns": 1, **settings})
+    assert len(trees) == len({tree.id for tree in trees}) == 3
+
+
+def test_a_file_that_says_nothing_of_trees_leaves_one_for_each_persona(own: Path) -> None:
+    (own / "my.toml").write_text("[simulation]\nturns = 1\n")
+    people = [Persona.of(f"I am {age}.", "I shout.") for age in range(30, 35)]
+    assert len(simulate(people, model=SCRIPTED, config="my.toml")) == 5
+
+
+def test_a_persona_named_twice_gets_two_trees() -> None:
+    trees = simulate([*PERSONAS[:1] * 2, PERSONAS[1]], model=SCRIPTED, turns=1)
+    assert len({tree.id for tree in trees}) == 3
+    again = list(plan_trees(PERSONAS[:1], 2, 0))
+    assert {tree.id for tree in trees} >= {each.tree for each in again}

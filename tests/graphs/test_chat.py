@@ -196,6 +196,15 @@ def test_what_it_may_cost_ends_it(tmp_path: Path) -> None:
     assert len(stored(tmp_path).nodes) == 2
 
 
+def test_a_reply_that_was_paid_for_is_kept_when_the_budget_ends(tmp_path: Path) -> None:
+    with talking(tmp_path, says(PLAIN), says(EMOJI), **{"budget.max_calls": 1}) as session:
+        with pytest.raises(BudgetError):
+            say(session, "Hello.")
+        assert len(session.turns) == 1
+    (said, answered) = stored(tmp_path).nodes
+    assert (said.content, answered.content in (PLAIN, EMOJI)) == ("Hello.", True)
+
+
 def test_the_ledger_grows_with_what_is_said_and_asked(tmp_path: Path) -> None:
     replies = iter(["Do you like emoji?", EMOJI, PLAIN])
     with talking(tmp_path, lambda *_: next(replies)) as session:

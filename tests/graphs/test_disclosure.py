@@ -91,3 +91,10 @@ def test_who_states_nothing_cannot_be_asked() -> None:
     with pytest.raises(ConfigError, match="embedder bag-of-words"):
         simulate([PERSONAS[0]], model=SCRIPTED, turns=1,
                  settings={"user.disclosure": "reticent", "personas.embedder": BAGS})  # fmt: skip
+
+
+@pytest.mark.parametrize("persona", [PERSONAS[0], generate(5)], ids=["text", "wishes"])
+def test_a_mood_is_recorded_of_whoever_has_one(persona: Persona) -> None:
+    answering = settings("answering", moods=["typos"])
+    assert grow(answering, persona=persona).mood == (None if persona.preferences else "typos")
+    assert grow(config(moods=["typos"]), persona=persona).mood == "typos"  # a model plays both

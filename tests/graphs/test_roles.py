@@ -47,6 +47,11 @@ You rate risk.
         return Update(notes={e.id: r for e, r in zip(exchange.candidates, kept)})
 
 
+def redacts(exchange, model):
+    kept = [part for part in exchange.said.content.split(". ") if "bees" not in part]
+    return Update(text=". ".join(kept) or "Any ideas?")
+
+
 def seen(exchange, model):
     return {
         "turn": exchange.turn,
@@ -248,6 +253,18 @@ def test_a_second_speaker_joins_without_entering_the_ledger(own: str) -> None:
         assert node.revealed
     marked = grown(own, "joins", after="user", words="I am rich.")
     assert all("I am rich." in [d.quote for d in node.revealed] for node in users(marked))
+
+
+@pytest.mark.parametrize("after", ["user", "inducer"])
+def test_what_a_role_takes_out_of_a_message_reaches_no_hint(own: str, after: str) -> None:
+    tree = grown(own, "redacts", after=after)
+    assert users(tree)
+    for node in tree.nodes:
+        assert "bees" not in node.content
+        if isinstance(node, UserNode):
+            assert all("bees" not in each.quote for each in node.revealed)
+        else:
+            assert "bees" not in (node.hint or "")
 
 
 def test_a_role_may_say_whom_the_user_plays(own: str) -> None:

@@ -115,6 +115,16 @@ def test_workers_that_only_die_end_the_run(tmp_path: Path) -> None:
         run(config(trees=4, turns=3), tmp_path, lambda _: 0)
 
 
+def test_a_worker_that_cannot_be_replaced_ends_the_run(tmp_path: Path) -> None:
+    def lives(number: int) -> float:
+        if number > 2:  # such as a process table that is full
+            raise BlockingIOError(11, "try again")
+        return 3
+
+    with pytest.raises(ModelError, match=r"no worker can be started \(.*try again\) after: shot"):
+        run(config(trees=4, turns=3), tmp_path, lives)
+
+
 def test_a_tree_that_kills_whoever_grows_it_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,8 +143,8 @@ def test_the_scripted_run_is_all_right() -> None:
     summary = tally.summary()
     assert (summary["revealed"], summary["contradicted"], summary["invented"]) == (12, 0, 0)
     assert summary["mind_reading"] == 0
-    assert len(summary["consistency"]) == 3
-    assert min(summary["consistency"]) > 0.5
+    assert list(summary["consistency"]) == [1, 2, 3]
+    assert min(summary["consistency"].values()) > 0.5
 
 
 def test_recall_and_precision_count_what_the_inducer_misses_and_makes_up() -> None:
@@ -157,7 +157,7 @@ def test_recall_and_precision_count_what_the_inducer_misses_and_makes_up() -> No
     tally.add(tree.model_copy(update={"nodes": (node, *replies)}))
     assert (tally.recall, tally.precision) == (0.5, 0.5)
     empty = Tally().summary()
-    assert (empty["recall"], empty["precision"], empty["consistency"]) == (None, None, [])
+    assert (empty["recall"], empty["precision"], empty["consistency"]) == (None, None, {})
 
 
 def test_old_lines_have_no_check_and_count_for_nothing() -> None:

@@ -114,3 +114,17 @@ def test_trees_whose_users_differ_in_what_they_tell_are_not_merged() -> None:
     assert merge([reticent, reticent])[0].disclosure == "reticent"
     with pytest.raises(ConfigError, match=r"user\.disclosure is schedule in one run and reticent"):
         merge([WIDE, reticent])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"persona": WIDE.persona.model_copy(update={"preferences": {"emoji": "none"}})},
+        {"persona": PERSONAS[1].model_copy(update={"id": WIDE.persona.id})},
+        {"mood": "typos"},
+    ],
+)
+def test_trees_of_other_users_are_not_put_together(change: dict[str, object]) -> None:
+    fields = {name: getattr(WIDE, name) for name in Tree.model_fields}
+    with pytest.raises(ConfigError, match=f"its {next(iter(change))} in one run is not that"):
+        merge([WIDE, Tree(**fields | change)])

@@ -10,6 +10,7 @@ from command import RunAloe
 from aloe.errors import InputError
 from aloe.files.lines import refuse
 from aloe.memory.imports import ImportedText, read_foreign
+from aloe.memory.persona_layouts import _line
 from aloe.memory.personas import read_personas
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
@@ -137,3 +138,21 @@ def test_a_data_set_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         list(read_foreign(Path("hub:acme/people:test"), refuse))
     with pytest.raises(InputError, match="hub:people: is not a dataset on the hub"):
         list(read_foreign(Path("hub:people"), refuse))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1250000, "1250000"),
+        (12345678.0, "12345678"),
+        (0.25, "0.25"),
+        (["BA", "MA"], "BA, MA"),
+        ({"past": ["cook", "clerk"], "now": None}, "past: cook, clerk"),
+        (True, "yes"),
+        (float("nan"), ""),
+        (None, ""),
+        (["", "\u200b"], ""),
+    ],
+)
+def test_values_are_written_as_they_were_given(value: Any, said: str) -> None:
+    assert _line(value) == said

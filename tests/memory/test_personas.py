@@ -5,10 +5,11 @@ import pytest
 
 from aloe.errors import InputError
 from aloe.memory.personas import SHIPPED, as_lines, read_personas
-from aloe.schema import Persona
+from aloe.schema import Fact, Persona, digest
 
 ANNA = Persona.of("I am 30. I keep bees.", "I want short replies.", axes={"age": 30})
 BERT = Persona.of("I am 61. I repair clocks.", "I like jokes.")
+WISHES = Persona.of("I sail.", "I want no emoji.", preferences={"emoji": "none"})
 
 
 def test_lines_come_back_plain_and_gzipped(tmp_path: Path) -> None:
@@ -36,6 +37,12 @@ def test_two_texts_are_enough(tmp_path: Path) -> None:
         ('\n{"profile": "", "personality": ""}\n', r"a\.jsonl:2: the persona has no facts"),
         (as_lines([ANNA, BERT, ANNA]), r"a\.jsonl:3: persona \w+ appears twice"),
         (as_lines([ANNA]).replace('"schema_version":1', '"schema_version":99'), "99 is newer"),
+        (as_lines([ANNA]).replace('"I am 30. I keep', '"I am 30. I race'), r":1: .*leave out id"),
+        (
+            as_lines([BERT, WISHES]).replace('"none"', '"never"'),
+            r":2: .* emoji is 'some' or",
+        ),
+        (as_lines([WISHES]).replace('"emoji":', '"tone":'), r":1: .* about 'tone'"),
     ],
 )
 def test_what_is_broken_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -62,3 +69,13 @@ def test_the_shipped_pool_is_large_and_of_one_piece() -> None:
     assert len({p.profile for p in pool}) == len({p.personality for p in pool}) == len(pool)
     assert {origin.origin for p in pool for origin in p.lineage.values()} == {"composed"}
     assert SHIPPED.stat().st_size < 1_000_000
+
+
+def test_what_was_given_and_does_not_follow_is_kept(tmp_path: Path) -> None:
+    alike = [Persona.of("I sail.", "I shout.", id=name) for name in ("alice", "bob")]
+    own = Persona.of("He, a sailor, is 30.", "", facts=(Fact.of("fact", "I am 30."),))
+    person = Persona.of("I sail.", "", id=digest("imported", "carol"))
+    path = tmp_path / "a.jsonl"
+    path.write_text(as_lines([*alike, own, person], derived=False))
+    assert read_personas(path) == [*alike, own, person]
+    assert path.read_text().count('"facts"') == 1

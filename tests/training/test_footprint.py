@@ -77,10 +77,15 @@ def test_a_step_is_the_same_whatever_the_memory(
     folder.path.mkdir()
     folder.begin({"row_tokens": few})  # memory is another when the training goes on
     assert choose(4000) == (few, steps)
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert choose(4000) == (2048, 4)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose(4000) == (2048, 4)
+    for processes, gpu in (("2", True), ("1", False)):
+        monkeypatch.setenv("WORLD_SIZE", processes)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert choose(4000) == (few, steps), "a training that goes on keeps its rows"
+    folder.file.unlink()
+    for processes, gpu in (("2", True), ("1", False)):
+        monkeypatch.setenv("WORLD_SIZE", processes)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert choose(4000) == (2048, 4)
 
 
 def test_a_head_that_scores_in_chunks_takes_less() -> None:

@@ -49,19 +49,41 @@ def test_what_comes_after_a_reply_counts_as_much_as_the_reply() -> None:
 
 
 def test_a_talk_ends_where_its_user_falls_silent() -> None:
-    rewards = iter([[1.0, None, None], [3.0, 0.5, None], [5.0, 9.0, None]])
-    words = iter([["go on", "go on", "go on"], ["go on", None, "go on"]])
-    asked = []
+    rewards = iter([[1.0, None, None], [3.0, None], [5.0]])
+    words = iter([["go on", None, "go on"], [None, "go on"]])
+    asked: list[tuple[str, list[str]]] = []
 
     def policy(conversations: Any) -> list[list[int]]:
-        asked.append(len(conversations))
+        asked.append(("model", ["all"] * len(conversations)))
         return [[1]] * len(conversations)
 
-    reward = LookAhead(lambda **_: next(rewards), lambda *_, **__: next(words), 2, str)
+    def rate(*, prompts: Any, completions: Any, tree: Any, epoch: int, **_: Any) -> Any:
+        assert (len(prompts), len(completions), epoch) == (len(tree), len(tree), 7)
+        asked.append(("judge", tree))
+        return next(rewards)
+
+    def speak(conversations: Any, *, tree: Any, **_: Any) -> Any:
+        assert len(conversations) == len(tree)
+        asked.append(("user", tree))
+        return next(words)
+
+    reward = LookAhead(rate, speak, 2, str)
     reward.policy = policy
     opening = [said("user", "a")] * 3
-    assert reward(prompts=opening, completions=opening) == [3.0, 0.5, None]
-    assert asked == [3, 3]
+    given = {"prompts": opening, "completions": opening, "tree": ["s", "t", "u"], "epoch": 7}
+    assert reward(**given) == [2.0, None, 5.0]
+    assert asked == [
+        ("judge", ["s", "t", "u"]), ("user", ["s", "t", "u"]), ("model", ["all"] * 3),
+        ("judge", ["s", "u"]), ("user", ["s", "u"]), ("model", ["all"] * 3),
+        ("judge", ["u"]),
+    ]  # fmt: skip
+
+
+def test_nobody_is_asked_where_all_users_fell_silent() -> None:
+    rewards = iter([[1.0], []])
+    reward = LookAhead(lambda **_: next(rewards), lambda *_, **__: [None], 3, str)
+    reward.policy = lambda talks: [[1]] * len(talks)
+    assert reward(prompts=[said("user", "a")], completions=[said("assistant", "b")]) == [1.0]
 
 
 def test_a_reward_that_is_not_there_is_named() -> None:

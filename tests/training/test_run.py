@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +19,14 @@ import torch
 
 from aloe.agents.prompt import shipped
 from aloe.config import ModelConfig
+from aloe.errors import ConfigError
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona
 from aloe.training.curves import draw_curves, draw_sparkline
 from aloe.training.dpo import TreeDpoTrainer
+from aloe.training.model_folder import ModelFolder
 from aloe.training.sft import TreeSftTrainer
 
 pytestmark = pytest.mark.train
@@ -359,6 +362,47 @@ def test_a_folder_of_another_training_is_left_alone(aloe, base, run, tmp_path):
     ran = aloe(*given, "--max-steps", "2")
     assert (ran.code, "holds another training" in ran.err) == (2, True)
     assert {f: f.read_bytes() for f in (tmp_path / "m").rglob("*") if f.is_file()} == before
+
+
+def test_another_start_is_another_training(aloe, base, run, tmp_path):
+    models = tmp_path / "models"
+    sft = ("train", "sft", "--data", run, "--model", base, "--out", models / "sft", *QUICK)
+    dpo = ("train", "dpo", "--data", run, "--model", base, "--out", models / "dpo", *QUICK)
+    assert (aloe(*sft).code, aloe(*dpo).code) == (0, 0)
+    shutil.rmtree(models / "sft")
+    assert aloe(*sft, "--seed", 3).code == 0
+    assert aloe(*dpo).is_one_line_about("holds another training (start_hash")
+    record = json.loads((models / "dpo" / "training.json").read_text())
+    del record["start_hash"]  # as an earlier version wrote it
+    (models / "dpo" / "training.json").write_text(json.dumps(record))
+    assert aloe(*dpo).code == 0
+    card = (models / "dpo" / "README.md").read_text()
+    assert f"{base} after direct preference" in card
+    assert "what a judge preferred" in card
+
+
+def test_a_training_goes_on_with_as_many_processes(tmp_path, monkeypatch):
+    folder = ModelFolder(tmp_path)
+    folder.begin({"method": "sft", "processes": 1})
+    assert folder.check({"method": "sft"}) is None
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="begun with 1 process, and now there would be 2"):
+        folder.check({"method": "sft"})
+    folder.begin({"method": "sft", "processes": 1, "finished": True})
+    assert folder.check({"method": "sft"})
+
+
+@pytest.mark.parametrize("more", [{"logging_steps": 50}, {"logging_strategy": "no"}])
+def test_a_training_that_logs_nothing_is_finished_all_the_same(aloe, base, tmp_path, more):
+    settings = "".join(f"{name} = {json.dumps(value)}\n" for name, value in more.items())
+    (tmp_path / "c.toml").write_text(f"[training.arguments]\n{settings}")
+    done = result(
+        aloe("train", "dpo", "--from-base", "--data", rows_file(tmp_path, pair()), "--model", base,
+             "--out", tmp_path / "out", "--config", tmp_path / "c.toml", *QUICK)
+    )  # fmt: skip
+    assert done["finished"]
+    assert done["first_loss"] == done["last"]["loss"] > 0
+    assert (tmp_path / "out" / "README.md").exists()
 
 
 def test_weights_reach_the_loss(aloe, base, run, tmp_path, monkeypatch):

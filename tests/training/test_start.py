@@ -1,6 +1,7 @@
 """What is looked for before the first step: layers to adapt, dropout, tokens without embedding."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import transformers
 from aloe.config import ModelConfig, TrainingConfig
 from aloe.errors import CallError, ConfigError
 from aloe.models.open import open_model
+from aloe.training import start
 from aloe.training.arguments import make_arguments
 from aloe.training.start import check_not_random, load_start
 
@@ -185,3 +187,22 @@ def test_dropout_of_adapters_is_kept_by_trls_trainers(tmp_path, method):
         settings = TrainingConfig(dropout=dropout)
         made = make_arguments(method, settings, checkpoints=tmp_path, seed=0, packed=False)
         assert made.disable_dropout == (dropout == 0.0)
+
+
+@pytest.mark.parametrize(("lora", "scoring"), [(False, False), (True, True)])
+def test_what_is_trained_is_in_full_precision(tmp_path: Path, lora: bool, scoring: bool) -> None:
+    base = tiny.save(tmp_path / "base")
+    model = transformers.AutoModelForCausalLM.from_pretrained(base, dtype="bfloat16")
+    model.save_pretrained(base)
+
+    def load(*given: object, **options: object) -> object:
+        loaded = real(*given, **options)
+        return replace(loaded, model=loaded.model.bfloat16())  # as on a GPU
+
+    real = start.load_checkpoint
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(start, "load_checkpoint", load)
+        found = load_start(str(base), TrainingConfig(lora=lora), scoring=scoring).model
+    kinds = {(p.requires_grad, str(p.dtype)) for p in found.parameters()}
+    frozen = {(False, "torch.bfloat16")} if lora else set()
+    assert kinds == {(True, "torch.float32")} | frozen

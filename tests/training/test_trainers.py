@@ -232,3 +232,43 @@ def test_a_weight_counts_a_pair_that_many_times(tokenizer, tmp_path):
     repeated = gradient([two[0], *two], weighted=False)
     assert torch.allclose(gradient(double, weighted=True), repeated, atol=1e-7)
     assert not torch.allclose(gradient(double, weighted=False), repeated, atol=1e-6)
+
+
+def test_how_held_out_rows_are_cut_changes_no_loss(tokenizer, tmp_path):
+    given = {"max_steps": 1, "eval_on_start": True, "eval_strategy": "epoch"}
+
+    def evaluated(budget: int) -> float:
+        rows = make_batches(replies(tokenizer), budget)
+        trainer = TreeSftTrainer(
+            rows=rows[:1],
+            held_out=rows,
+            model=tiny.model(),
+            args=arguments("sft", tmp_path, packed=True, **given),
+        )
+        trainer.train()
+        before, _ = logged(trainer, "eval_loss")
+        return before
+
+    assert evaluated(40) == pytest.approx(evaluated(10_000), abs=1e-4)
+
+
+def test_experts_can_be_evaluated(tokenizer, tmp_path):
+    rows = make_batches(replies(tokenizer), 10_000)
+    trainer = TreeSftTrainer(
+        rows=rows,
+        held_out=rows,
+        model=architecture("Mixtral", vocab_size=len(tokenizer)),
+        args=arguments("sft", tmp_path, packed=True, max_steps=1, eval_on_start=True,
+                       eval_strategy="epoch", router_aux_loss_coef=0.1),
+    )  # fmt: skip
+    trainer.train()
+    assert len(logged(trainer, "eval_loss")) == 2
+
+
+def test_a_process_with_several_gpus_keeps_to_one(tokenizer, tmp_path):
+    given = arguments("sft", tmp_path, packed=True, max_steps=1)
+    assert given.device.type == "cpu"
+    given._n_gpu = 2  # as if they were there
+    rows = make_batches(replies(tokenizer), 40)
+    trainer = TreeSftTrainer(rows=rows, model=tiny.model(), args=given)
+    assert len(trainer.get_train_dataloader()) == len(rows)

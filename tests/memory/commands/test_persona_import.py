@@ -135,3 +135,33 @@ def test_what_we_write_can_be_imported(
         ran = aloe("personas", "import", file, "--config", bag_settings, "--out", out, "--json")
         assert ran.result["added"] == len(people), ran.err
         assert [(p.profile, p.personality) for p in read_personas(out)] == people
+
+
+def test_strangers_with_one_id_are_not_one_person(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    texts = ["I mend bicycles in Porto.", "I fish off Hue.", "I bake in Leeds.", "I teach chess."]
+    files = [tmp_path / name for name in ("a.csv", "b.csv")]
+    for file, (one, two) in zip(files, (texts[:2], texts[2:]), strict=True):
+        file.write_text(f"id,profile,personality\n1,{one},I shout.\n2,{two},I whisper.\n")
+    out = tmp_path / "all.jsonl"
+    given = ("--out", out, "--config", bag_settings, "--json")
+    ran = aloe("personas", "import", *files, *given)
+    assert ran.is_one_line_about("b.csv:2", "has the id 1 of another persona", "a.csv:2")
+    assert not out.exists()
+    ran = aloe("personas", "import", *files, *given, "--skip-bad")
+    assert (ran.result["added"], len(ran.result["bad"])) == (2, 2)
+    ran = aloe("personas", "import", files[1], *given)
+    assert ran.result["added"] == 0
+    assert "has the id 1 of one in the pool" in ran.result["repeated"][0]
+
+
+def test_blanks_around_a_text_do_not_matter(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    file, out = tmp_path / "a.jsonl", tmp_path / "all.jsonl"
+    near = ("I mend bicycles in Porto. I am 40.\n", "  I mend bicycles in Porto. I am 40!")
+    rows = ({"profile": text, "personality": "I shout."} for text in near)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ran = aloe("personas", "import", file, "--out", out, "--config", bag_settings, "--json")
+    assert (ran.code, ran.result["added"], ran.result["refused"]) == (0, 1, 1), ran.err

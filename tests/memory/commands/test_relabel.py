@@ -125,6 +125,10 @@ REFUSED = {
     "by": (("--horizon", 2, "--by", "luck"), ("--by: 'luck'",)),
     "levels": (("--horizon", 2, "--levels", "{}/none.jsonl"), ("none.jsonl",)),
     "no number": (("--horizon", 2, "--levels", "{}/text.jsonl"), ("text.jsonl:2", "'level'")),
+    "two levels": (
+        ("--horizon", 2, "--levels", "{}/twice.jsonl"),
+        ("twice.jsonl:3", "another level"),
+    ),
     "no node": (("--horizon", 2, "--levels", "{}/list.jsonl"), ("list.jsonl:1", "'node'")),
     "others'": (
         ("--horizon", 2, "--levels", "{}/other.jsonl"),
@@ -139,6 +143,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(
 ) -> None:
     good = '{"node": "x", "level": 3}\n'
     (tmp_path / "text.jsonl").write_text(good + '{"node": "y", "level": "high"}\n')
+    (tmp_path / "twice.jsonl").write_text(good + good + good.replace("3", "4"))
     (tmp_path / "list.jsonl").write_text("[1, 2]\n[3]\n")
     (tmp_path / "other.jsonl").write_text(good)
     flags, words = REFUSED[problem]

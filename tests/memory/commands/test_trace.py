@@ -131,6 +131,26 @@ def test_follow_shows_what_was_and_ends_when_nobody_works(
     assert aloe("trace", simulated / "trees.jsonl", "--follow").is_one_line_about("no run folder")
 
 
+def test_follow_shows_every_call_once_with_its_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "STILL", 0.0)
+    run = RunFolder(tmp_path / "run")
+    events = [{**CALLS[0].event, "prompt": ["a"], "seconds": float(n)} for n in range(5)]
+    events[0]["texts"] = {"a": ["user", "Once spelled out"]}
+    lines = [json.dumps(event) + "\n" for event in events]
+    with run.writing(SETTINGS):
+        run.events.write_text("".join(lines[:3]))
+        found = follow.new_exchanges(run, last=2)
+        seen = [next(found)]
+        with run.events.open("a") as file:  # while the past is being read
+            file.write("".join(lines[3:]))
+        seen += [next(found) for _ in range(3)]
+    assert list(found) == []
+    assert [call.event["seconds"] for call in seen] == [1, 2, 3, 4]
+    assert {call.messages for call in seen} == {(("user", "Once spelled out"),)}
+
+
 def test_follow_sees_calls_as_they_come(start: StartAloe, aloe: RunAloe, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "live")
     line = json.dumps({**CALLS[0].event, "texts": {}, "prompt": []}) + "\n"

@@ -232,3 +232,35 @@ def test_nothing_is_written_where_something_is_broken(aloe: RunAloe, tmp_path: P
     assert "set aside: " in ran.err
     assert len(list(read_trees(out))) == 1
     assert aloe("trees", "import", out, "--out", out).is_one_line_about("--out is also the input")
+
+
+def test_one_id_is_one_conversation(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]
+    other = [{"role": "user", "content": "Rain?"}, {"role": "assistant", "content": "No."}]
+    file = write(tmp_path, {"id": "1", "messages": said}, {"id": "1", "messages": other})
+    with pytest.raises(InputError, match=r"given\.jsonl:2: has the id of .*:1, which begins"):
+        import_trees([file])
+    (tree,) = import_trees([write(tmp_path, *[{"id": "1", "messages": said}] * 2)]).trees
+    assert [node.content for node in tree.nodes] == ["Hi", "Yo"]
+
+
+@pytest.mark.parametrize("given", [(), ("--format", "messages")])
+@pytest.mark.parametrize("bad", ["{broken", "[1]", '"text"'])
+def test_a_bad_record_among_the_first_can_be_set_aside(
+    aloe: RunAloe, tmp_path: Path, given: tuple[str, ...], bad: str
+) -> None:
+    one, two = (json.dumps(row) for row in records(GOLDEN / "messages.jsonl")[:2])
+    file, out = tmp_path / "c.jsonl", tmp_path / "trees.jsonl"
+    file.write_text(f"{one}\n{bad}\n{two}\n")
+    assert aloe("trees", "import", file, "--out", out, *given).code == 2
+    ran = aloe("trees", "import", file, "--out", out, "--skip-bad", "--json", *given)
+    assert ran.code == 0, ran.err
+    assert len(list(read_trees(out))) == 2
+
+
+def test_two_records_of_one_conversation_have_to_agree(tmp_path: Path) -> None:
+    first, second = records(TALKS)[:2]
+    other = {**second, "conversation_id": first["conversation_id"]}
+    with pytest.raises(InputError, match=r"given\.jsonl:2: conversation .* differs from that of"):
+        import_trees([write(tmp_path, first, other)])
+    assert len(import_trees([write(tmp_path, first, first)]).trees) == 1

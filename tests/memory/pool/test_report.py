@@ -67,3 +67,9 @@ def test_figures() -> None:
     assert figures["facts"] == 12
     assert figures["distinct_facts"] == 10
     assert figures["origins"] == {"unknown": 8}
+
+
+def test_a_persona_without_a_text_has_vectors_too() -> None:
+    people = [*PEOPLE, Persona.of("I am 40.", ""), Persona.of("", "I hum.")]
+    found = report.gather_vectors(people, BagOfWords(), {})
+    assert [len(rows) for rows in found.values()] == [6, 6]

@@ -30,6 +30,16 @@ def test_there_are_enough_dimensions() -> None:
         ("sentences", "long", "word " * 16 + ".", "word " * 16 + ". No."),
         ("question", "none", "Try it.", "Shall we try?"),
         ("hedging", "hedged", "Perhaps.", "Certainly."),
+        ("emoji", "some", "Great \u2b50", "Great *"),
+        ("emoji", "some", "Bom dia \U0001f1f5\U0001f1f9", "Bom dia PT"),
+        ("contractions", "relaxed", "There's a way.", "There is a way."),
+        ("contractions", "relaxed", "Let's start, she\u2019s here.", "Let us start."),
+        ("contractions", "formal", "Sheila's and Heather's dog.", "Who's there?"),
+        ("spelling", "British", "Set an organised goal.", "Set realistic goals, realism first."),
+        ("spelling", "British", "The colour, literally.", "An organism grows."),
+        ("spelling", "American", "Two liters of color.", "Read literature, literally."),
+        ("spelling", "American", "My favorite realistic organism.", "My favourite one."),
+        ("closing", "next step", "The next steps: sleep.", "Next time, stepwise."),
     ],
 )
 def test_rules_measure_what_they_say(dimension: str, value: str, good: str, bad: str) -> None:
@@ -68,3 +78,13 @@ def test_one_wish_changes_one_verdict(name: str) -> None:
     other = {**one, name: next(w.value for w in DIMENSIONS[name] if w.value != one[name])}
     verdict = check_wishes(one, demonstrate(other))
     assert [each for each, fine in verdict.items() if not fine] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("tone", "warm", "no wish about 'tone'; there are length, "),
+     ("emoji", "never", "emoji is 'some' or 'none', not 'never'")],
+)  # fmt: skip
+def test_a_wish_that_is_none_is_refused(name: str, value: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        find_wish(name, value)
