@@ -27,6 +27,8 @@ class RolloutAgents:
     """The users; None without a horizon."""
     about: Mapping[str, str] = field(default_factory=dict)
     """Who they are, for the record."""
+    users: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the users; empty without a horizon."""
     spent: Callable[[], dict[str, Any]] = dict
     """What their calls have come to so far."""
 
@@ -111,8 +113,6 @@ def _agents(
 
     reward: Reward | None = rules if config.training.reward == "rules" else None
     about = {name: model.name for name, model in models.items()}
-    if config.training.horizon:
-        about["users"] = config.user.model_dump_json(exclude_none=True)
     if "judge" in models:
         prompt = chosen("judge_score", config.prompts)
         judge = PointwiseJudge(
@@ -138,5 +138,6 @@ def _agents(
         reward=reward,
         speak=Users(model=user, wait=wait, config=config.user) if config.training.horizon else None,
         about=about,
+        users=config.user.model_dump(mode="json") if config.training.horizon else {},
         spent=spent if models else dict,
     )

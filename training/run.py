@@ -188,6 +188,7 @@ def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
         **({"held_out_hash": hash_rows(data.held_out)} if data.held_out else {}),
         **({"start_hash": found} if (found := hash_model(plan.start)) else {}),
         **({"agents": dict(agents.about)} if agents.about else {}),
+        **({"users": dict(agents.users)} if agents.users else {}),
         "method": plan.method,
         "start": plan.start,
         "rows": len(data.rows),
