@@ -60,6 +60,9 @@ class ExperimentConfig(Settings):
     """Trees of the rejection round."""
     rl_candidates: int = Field(default=3, ge=2)
     """Replies that the SFT model writes in each turn of them."""
+    sft_trees: int | None = Field(default=None, ge=1)
+    """Trees from which SFT of the recipe `ask` learns to keep what it is told: single paths, with
+    users who tell one wish after the other. None: it learns from the trees of DPO."""
     horizon: int = Field(default=2, ge=1)
     """Turns that labels by return look at, the reply's own included."""
     discount: float = Field(default=0.9, ge=0, le=1)

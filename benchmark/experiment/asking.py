@@ -1,7 +1,7 @@
 """What the experiment on asking does, in order.
 
+    people -> trees of users who tell -> what the judge puts below no other -> sft
     people -> trees, siblings continued -> labels by return beside the judge's
-    what the judge puts below no other -> sft
     sft -> dpo on pairs by return                                    dpo
     sft -> dpo on the judge's pairs of the same conversations        immediate
     shuffled rows -> sft -> dpo by return                            shuffled, the control
@@ -22,7 +22,7 @@ from typing import ClassVar, get_args
 from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
 from aloe.benchmark.experiment.rows import keep_unbeaten, of_same_conversations, read_rows
 from aloe.benchmark.experiment.steps import Label
-from aloe.config import Disclosing, Phrases
+from aloe.config import Config, Disclosing, Phrases
 
 IMMEDIATE = "immediate"
 
@@ -69,8 +69,13 @@ class AskingExperiment(Experiment):
         return ["dpo"]
 
     def export_best(self) -> Path:
-        """Return the rows of SFT: of all conversations that a label decides, by the judge's."""
-        compared, judged, seed = self._pairs_by("mixed"), self._pairs_by("judge"), self.config.seed
+        """Return the rows of SFT, by the judge's labels."""
+        seed = self.config.seed
+        if count := self.config.experiment.sft_trees:
+            trees = self.grow("telling-trees", self._with_telling_users(count))
+            compared = judged = self.export_rows(trees, "dpo")
+        else:  # of all conversations that a label decides
+            compared, judged = self._pairs_by("mixed"), self._pairs_by("judge")
         return self.change_rows(
             "unbeaten",
             compared,
@@ -78,6 +83,13 @@ class AskingExperiment(Experiment):
             judged.parent.name,
             seed,
         )
+
+    def _with_telling_users(self, trees: int) -> Config:
+        """Return settings of single paths on which users tell one wish after the other."""
+        simulation = {"trees": trees, "expansion": "sample", "both_turns": 0,
+                      "node_budget": None, "budget_keeps": ""}  # fmt: skip
+        changes = {"user": {"disclosure": "answering"}, "simulation": simulation}
+        return self.config.updated(changes, source="experiment.sft_trees")
 
     def export_all_pairs(self) -> Path:
         """Return the preferences by return."""

@@ -57,8 +57,9 @@ def strange_wishes(dimensions: Iterable[str]) -> ChooseWishes:
     """
     names = sorted(dimensions)
 
-    def drawn(_texts: Sequence[str], seed: int) -> Wishes:
-        chosen = random.Random(seed).sample(names, STRANGE_WISHES)
+    def drawn(texts: Sequence[str], seed: int) -> Wishes:
+        left = [name for name in names if name not in find_all_stated(texts)]
+        chosen = random.Random(seed).sample(left, min(STRANGE_WISHES, len(left)))
         return {name: DIMENSIONS[name][0].value for name in chosen}
 
     return drawn

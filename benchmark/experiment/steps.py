@@ -97,6 +97,7 @@ class Steps:
                 for each in config.models.assistants
             ],
             config.simulation.model_dump(mode="json", exclude={"concurrency", "workers"}),
+            config.judge.model_dump(mode="json"),
             prompts_of(config),
         ]
 
@@ -155,7 +156,8 @@ class Steps:
 
     def rejudge(self, trees: Path, judge: Config) -> Path:
         """Return the trees judged by the model in `judge` instead of the rule."""
-        inputs = [trees.name, judge.models.judge.model_dump(mode="json"), prompts_of(judge)]
+        inputs = [trees.name, judge.models.judge.model_dump(mode="json"),
+                  judge.judge.model_dump(mode="json"), prompts_of(judge)]  # fmt: skip
 
         def make(path: Path) -> None:
             arguments = ["rejudge", str(trees), "--config", self._settings(path, judge)]
@@ -239,7 +241,11 @@ class Steps:
             users: settings of `user` that differ from the experiment's.
         """
         seeds = self.config.benchmark.seeds if part == "test" else 1
-        played = {"cases": str(self.draw_people() / f"{part}.cases.jsonl"), "seeds": seeds}
+        played = {
+            "cases": str(self.draw_people() / f"{part}.cases.jsonl"),
+            "seeds": seeds,
+            "limit": None,  # all of a part, whatever settings of other benches say
+        }
         folder = self.merge(name, model) if model else None
         if folder:
             played["candidate.model"] = self.model_string(name, folder)
