@@ -5,6 +5,7 @@ from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.graphs.context import check_prices
 from aloe.graphs.expansion import check_expansion
+from aloe.models.providers import parse_model
 
 
 def check_settings(config: Config) -> None:
@@ -14,7 +15,7 @@ def check_settings(config: Config) -> None:
         ConfigError: it cannot.
     """
     check_expansion(config.simulation)
-    check_prices(config, (each.model for each in models_in_use(config).values()))
+    check_prices(config, (str(parse_model(each)) for each in models_in_use(config).values()))
 
 
 def check_named_assistants(config: Config) -> None:

@@ -96,9 +96,9 @@ def _check_answers(
         asked.setdefault((event.role, event.model), []).append(place)
     for (who, name), places in asked.items():
         model = next((each for each in models.values() if each.name == name), models[role])
-        parts = ([each[place] for place in places] for each in (events, made))
+        answers = _describe([events[n] for n in places], [made[n] for n in places], model)
         shown = f"role {who}" if len(asked) == 1 else f"role {who} ({redact(name)})"
-        yield Check(shown, True, _describe(*parts, model))
+        yield Check(shown, True, answers)
 
 
 def _make_calls(

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from math import ceil
 from typing import Literal
 
-from aloe.config import Config, ModelConfig
-from aloe.models.model_string import ModelString
+from aloe.config import Config, ModelConfig, place_of
+from aloe.models.providers import parse_model
 
 BatchOffer = Literal["used", "offered", "none"]
 """`offered`: calls are made one by one, and some are at OpenAI itself, which has batches."""
@@ -17,7 +17,15 @@ BatchOffer = Literal["used", "offered", "none"]
 
 def is_batchable(model: ModelConfig) -> bool:
     """Whether the calls of a model go in batches where settings want that."""
-    return bool(model.base_url) or ModelString.parse(model.model).provider == "openai"
+    return parse_model(model).provider == "openai"
+
+
+def count_candidates(config: Config) -> int:
+    """Return how many replies a message gets: those of the assistants and of roles among them."""
+    places = (
+        place_of(before=r.before, after=r.after, among=r.among) for r in config.roles.values()
+    )
+    return len(config.models.assistants) + sum(place == "among assistants" for place in places)
 
 
 def offer_batches(config: Config, models: Iterable[ModelConfig]) -> BatchOffer:
@@ -43,7 +51,7 @@ def count_rounds(config: Config, trees: int, turns: int, at: int, *, rollouts: b
     talking += [models.reader] if models.reader else []
     talk = sum(map(is_batchable, talking)) + any(map(is_batchable, models.assistants))
     judged = not judge.use and any(map(is_batchable, models.judges().values()))
-    rivals = len(models.assistants)
+    rivals = count_candidates(config)
     in_turn = (rivals - 1, rivals * (rivals - 1) // 2)[at] if judge.schedule == "tournament" else 1
     whole = turns * (talk + judged * in_turn)
     further = (config.simulation.rollouts.horizon - 1) * talk if rollouts else 0

@@ -60,6 +60,9 @@ class Event:
     error: str | None = None
     batch: str | None = None
     """Id of the batch that brought the answer; not in the line if the call was made at once."""
+    too_long: bool = False
+    """Whether the call failed because the conversation exceeds the model's context; in the line
+    only if so."""
 
 
 class _Reply(TypedDict):
@@ -90,6 +93,7 @@ class _Line(TypedDict):
     reply: _Reply | None
     error: str | None
     batch: NotRequired[str | None]
+    too_long: NotRequired[bool]
 
 
 @cache
@@ -122,7 +126,7 @@ def write_event(file: TextIO, event: Event) -> None:
     """
     then = "finished work is kept: free some space, then run the same command again"
     with explain_failure("the log of calls", then):
-        fields = {k: v for k, v in vars(event).items() if k != "batch" or v}
+        fields = {k: v for k, v in vars(event).items() if k not in ("batch", "too_long") or v}
         file.write(_LINES.encode(fields) + "\n")
         file.flush()
 

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from aloe.calls.batch_rounds import BatchOffer, count_rounds, is_batchable, offer_batches
+from aloe.calls.batch_rounds import (
+    BatchOffer,
+    count_candidates,
+    count_rounds,
+    is_batchable,
+    offer_batches,
+)
 from aloe.calls.budget import Spent
 from aloe.calls.expected import ExpectedCalls
 from aloe.calls.ranges import dollars, say_count, say_time, span
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
-from aloe.models.model_string import ModelString
+from aloe.models.providers import parse_model
 from aloe.schema import Persona
 
 CHARACTERS = 4
@@ -169,11 +175,11 @@ def forecast(
         means |= dict.fromkeys(config.models.judges(), means["judge"])
     whole = (_estimate(config, personas, trees, means, turns_there, single, at) for at in (0, 1))
     least, most = (estimate.without(answered) for estimate in whole)
-    levels = count_exchanges(config.simulation, len(config.models.assistants))[turns_there:]
+    levels = count_exchanges(config.simulation, count_candidates(config))[turns_there:]
     return Forecast(
         least=least,
         most=most,
-        measured=means.keys() >= config.models.by_role().keys(),
+        measured=means.keys() >= {role for role, _, n in _calls(config, personas, 0) if n},
         exchanges=max(sum(low + high for low, high in levels) / 2, 1.0),
         batch=offer_batches(config, config.models.by_role().values()),
     )
@@ -215,7 +221,8 @@ def _estimate(
 ) -> Estimate:
     usage: defaultdict[str, RoleUsage] = defaultdict(RoleUsage)
     assistants = {each.name for each in config.models.assistants}
-    levels = count_exchanges(config.simulation, len(assistants))
+    candidates = count_candidates(config)
+    levels = count_exchanges(config.simulation, candidates)
     for turn, numbers in list(enumerate(levels))[turns_there:]:
         for role, each, calls in _calls(config, personas, at):
             took = means.get(role) or _guess(config, personas, role, each, turn)
@@ -223,9 +230,9 @@ def _estimate(
     for role, each, calls in _calls(config, personas, at) if single else ():
         if role not in config.models.judges():
             took = means.get(role) or _guess(config, personas, role, each, turns_there)
-            share = 1 / len(config.models.assistants) if role in assistants else 1
+            share = 1 / candidates if role in assistants else 1
             usage[role].add(single * calls * share, *took)
-    by_role = config.models.by_role() | {name: r.model for name, r in config.roles.items()}
+    by_role = {role: each for role, each, _ in _calls(config, personas, at)}
     costs = [_cost(by_role[role], used, config.prices) for role, used in usage.items()]
     batched = [
         _cost(by_role[role], used, config.prices, batch=True) for role, used in usage.items()
@@ -248,15 +255,18 @@ def _calls(
 
     A tournament asks for no more than what it needs, at least a chain of all candidates.
     """
-    assistants = config.models.assistants
     checked = fmean(bool(p.preferences) for p in personas) if personas else 0
-    yield "user", config.models.user, 1 - checked * (config.user.disclosure != "schedule")
+    written = 1 - checked * (config.user.disclosure != "schedule")
+    yield "user", config.models.user, written
+    if reader := config.models.reader:  # of messages in which rules find no fault: none, or all
+        yield "reader", reader, at * written
     yield "inducer", config.models.inducer, 1
-    for assistant in assistants:
+    for assistant in config.models.assistants:
         yield assistant.name, assistant, 1
-    chain = len(assistants) - 1
+    candidates = count_candidates(config)
+    chain = candidates - 1
     tournament = config.judge.schedule == "tournament" and at == 0
-    pairs = chain if tournament else chain * len(assistants) / 2
+    pairs = chain if tournament else chain * candidates / 2
     questions = max(1, len(config.judge.criteria))
     ruled = checked * config.judge.rules
     if not config.judge.use:
@@ -297,7 +307,7 @@ def _cost(
     model: ModelConfig, usage: RoleUsage, prices: Mapping[str, Price], *, batch: bool = False
 ) -> float | None:
     """Return US dollars; None if the model has to be paid and its price is not known."""
-    found = ModelString.parse(model.model)
+    found = parse_model(model)
     if price := prices.get(found.name):
         share = price.batch if batch and is_batchable(model) else 1.0
         whole = usage.input_tokens * price.input + usage.output_tokens * price.output

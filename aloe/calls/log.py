@@ -19,7 +19,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import Any, TextIO
 
@@ -31,7 +30,7 @@ from aloe.calls.refusals import Refusals
 from aloe.calls.sample import vary_seed
 from aloe.calls.totals import Totals
 from aloe.config import PAID, Price
-from aloe.errors import CallError, TransientCallError
+from aloe.errors import CallError, ContextError, TransientCallError
 from aloe.models.http_stream import Hear
 from aloe.models.limits import Limiter
 from aloe.models.model_string import ModelString
@@ -77,7 +76,7 @@ class CallLog:
         self.batches = batches
         self._patient = patient
         self._journal: dict[str, list[dict[str, Any]]] = {}
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, CallError] = {}
         self._spelled: dict[tuple[str | None, str, str], str] = {}
 
     def listen(self, listener: Callable[[Event], None]) -> None:
@@ -96,7 +95,8 @@ class CallLog:
             if reply and (carried or _says_something(reply)):
                 self._journal.setdefault(line["key"], []).append(reply)
             elif carried and not reply:
-                self._failed[line["key"]] = line["error"]
+                kind = ContextError if line.get("too_long") else CallError
+                self._failed[line["key"]] = kind(line["error"])
 
     def recall(self, key: str) -> Reply | None:
         """Return what is known to answer a call; None if it has to be made.
@@ -108,7 +108,7 @@ class CallLog:
             self.totals.replayed += 1
             return Reply(**replies.pop(0))
         if key in self._failed:
-            raise CallError(self._failed[key])
+            raise self._failed[key]
         return None
 
     @asynccontextmanager
@@ -241,15 +241,18 @@ class Call:
         if not batches:
             self._log.limiters.add(limiter)
         self._messages, event.arguments = messages, self._model.arguments(**wishes)
-        begun = time.monotonic()
         failures, own_failures = 0, 0
+        troubled: float | None = None  # when its server first was busy or down
         while True:
             try:
                 return await (self._attempt_in(batches) if batches else self._attempt(hear))
             except TransientCallError as error:
                 failures += 1
-                own_failures += bool(batches) or error.cause in ("slow", "fault", "garbled")
-                waited = 0.0 if batches else time.monotonic() - begun  # batches take what they take
+                own = bool(batches) or error.cause in ("slow", "fault", "garbled")
+                own_failures += own
+                if not own and troubled is None:
+                    troubled = time.monotonic()
+                waited = time.monotonic() - troubled if troubled else 0.0
                 if own_failures >= limiter.config.tries or waited > limiter.config.patience:
                     raise await self._log.refusals.refused(event, error) from None
                 self._next(error)
@@ -301,7 +304,9 @@ class Call:
 
     def _next(self, error: TransientCallError | CallError | None = None) -> None:
         """Write down an attempt that another one follows."""
-        fresh = replace(self.event, prompt=[], texts={}, reply=None, outcome="ok", batch=None)
+        event = self.event
+        fresh = Event(role=event.role, model=event.model, tree=event.tree, node=event.node,
+                      key=event.key, arguments=event.arguments)  # fmt: skip
         self.close(error)
         self.event = fresh
 
@@ -311,6 +316,7 @@ class Call:
             return
         if error is not None:
             self.event.outcome, self.event.error = "error", str(error)
+            self.event.too_long = isinstance(error, ContextError)
         try:
             self._log.take(self.event, self._messages)
         finally:

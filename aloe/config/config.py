@@ -95,14 +95,19 @@ class Config(Settings):
     ) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
 
-        A panel is dismissed: one model in all its seats would only repeat itself.
+        A model that these settings name keeps its server and its key; no other gets them. A panel
+        is dismissed: one model in all its seats would only repeat itself.
         """
-        given = {"model": model, "base_url": base_url}
-        change = {key: value for key, value in given.items() if value is not None}
-        if not change:
+        if model is None and base_url is None:
             return self
+        change: dict[str, Any] = {"base_url": base_url}
+        if model is not None:
+            known = next((m for m in self.models.by_role().values() if m.model == model), None)
+            url, key = (known.base_url, known.api_key_env) if known else (None, None)
+            change = {"model": model, "base_url": base_url or url, "api_key_env": key}
         source = "model and base_url"
         roles = [f"models.{role}" for role in ("user", "inducer", "judge", "writer")]
+        roles += ["models.reader"] if self.models.reader else []
         roles += [f"roles.{name}.model" for name in self.roles]
         assistants = [each.updated(change, source=source) for each in self.models.assistants]
         alone = {"models.assistants": assistants, "models.panel": []}

@@ -21,8 +21,12 @@ FREE_ON_RESUME = (
     "limits.",
     "local.",
     "budget.",
+    "telemetry.",
 )
 """Settings that may differ when a run is resumed, because they cannot change any tree."""
+
+UNSHAPING = frozenset({"timeout", "max_reply_bytes", "api_key_env"})
+"""Settings of a model that no reply depends on."""
 
 
 def differences(old: Config, new: Config) -> list[str]:
@@ -38,7 +42,11 @@ def differences(old: Config, new: Config) -> list[str]:
 def shaping(config: Config) -> dict[str, Any]:
     """Return the settings that matter for what a run contains, by dotted name."""
     flat = _flat(config.model_dump(mode="json"))
-    return {key: value for key, value in flat if not key.startswith(FREE_ON_RESUME)}
+    return {
+        key: value
+        for key, value in flat
+        if not key.startswith(FREE_ON_RESUME) and key.rpartition(".")[2] not in UNSHAPING
+    }
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -72,7 +72,10 @@ class ModelConfig(Settings):
 def fill_in_model(raw: Any, defaults: Mapping[str, Any]) -> Any:
     """Return settings of one model with the role's defaults under them; a string is a model."""
     given = {"model": raw} if isinstance(raw, str) or is_chat(raw) or callable(raw) else raw
-    return {**defaults, **given} if isinstance(given, dict) else given
+    if not isinstance(given, dict):
+        return given
+    named = {name: value for name, value in given.items() if value is not None}
+    return {**given, **defaults, **named}
 
 
 class AssistantConfig(ModelConfig):

@@ -140,6 +140,8 @@ def _plugins(config: "Config") -> Iterator[str | None]:
 
 def _connections(config: "Config") -> Iterator[str]:
     """Yield what would get credentials, or code, that no setting of a model names."""
+    if config.local.server not in (None, "auto"):
+        yield f"run {config.local.server}"
     if config.personas.store:
         yield f"keep personas at {redact(config.personas.store)}"
     if config.simulation.ray_address:

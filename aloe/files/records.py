@@ -314,7 +314,7 @@ def _rows(path: Path, value: Any) -> list[Any] | None:
     None if the value is a record itself, as the messages of a conversation are.
 
     Raises:
-        InputError: it holds columns of different lengths.
+        InputError: it holds columns of different lengths or with different rows.
     """
     if isinstance(value, list):
         return None if _is_conversation(value) else value
@@ -327,6 +327,8 @@ def _rows(path: Path, value: Any) -> list[Any] | None:
     ((_, only), *others) = lists.items()
     if not others and all(isinstance(each, dict) for each in only):
         return only
+    if len({frozenset(cells) for cells in value.values() if isinstance(cells, dict)}) > 1:
+        raise InputError(path, "its columns have different row numbers")
     if len({len(cells) for cells in lists.values()}) > 1:
         lengths = ", ".join(f"{name} {len(cells)}" for name, cells in lists.items())
         raise InputError(path, f"its columns differ in length: {lengths}")
@@ -336,7 +338,7 @@ def _rows(path: Path, value: Any) -> list[Any] | None:
 def _column(cells: Any) -> list[Any] | None:
     """Return the cells of a column: a list, or an object whose keys are row numbers."""
     if isinstance(cells, dict) and cells and all(key.isdigit() for key in cells):
-        return list(cells.values())
+        return [cells[key] for key in sorted(cells, key=int)]
     return cells if isinstance(cells, list) and not _is_conversation(cells) else None
 
 

@@ -53,7 +53,7 @@ def find_cached(name: str) -> Path | None:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     home = Path(HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots"
-    found = [path for path in home.glob("*/**/*.gguf") if path.is_file()]
+    found = [path for path in home.glob("*/**/*.gguf") if path.is_file() and _is_model(path.name)]
     found.sort(key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
     names = [path.name for path in found]
     chosen = _choose(names, quant or DEFAULT_QUANT) or (None if quant else _any_whole(names))

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from aloe.cancelling import answer_within
 from aloe.config import Config, ModelConfig
+from aloe.config.differences import UNSHAPING
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
@@ -34,13 +35,13 @@ from aloe.models.limits import Limiter, limiter_of
 from aloe.models.logprobs import first_word
 from aloe.models.markup import message_in
 from aloe.models.parameters import Parameters, Send, Sent, parameters_of
-from aloe.models.providers import PROVIDERS, base_url_of, is_openai, parse_model
+from aloe.models.providers import PROVIDERS, base_url_of, is_openai, key_variable, parse_model
 from aloe.models.reply import Reply as Reply
 from aloe.models.reply import writable
 from aloe.models.thoughts import thoughts_apart
 from aloe.models.usage import count_usage
 from aloe.schema import digest
-from aloe.secrets import redact
+from aloe.secrets import SHORTEST, redact
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and text, as LangChain and every chat API take them."""
@@ -54,9 +55,6 @@ OPENAI_FIELDS = frozenset((
     "top_logprobs", "max_completion_tokens", "reasoning_effort",
 ))  # fmt: skip
 """Parameters that the openai client has an argument for; others go into `extra_body`."""
-
-UNSHAPING = {"timeout", "max_reply_bytes", "api_key_env"}
-"""Settings of a model that no reply depends on."""
 
 THINKING = 2048
 """Most tokens of an answer with thoughts before it; the role's `max_tokens` if that is more."""
@@ -87,17 +85,23 @@ class Model:
         """Content hash of the settings: what two calls must share to be the same call."""
         known = ModelConfig.model_fields
         same = {name for name in ADDED if getattr(self.config, name) == known[name].default}
-        return digest(self.config.model_dump(mode="json", exclude=UNSHAPING | same))
+        return digest(self.config.model_dump(mode="json", exclude={*UNSHAPING, *same}))
 
     @cached_property
     def key(self) -> str | None:
-        """The API key of its server, which must not be written anywhere; None without one."""
-        return os.environ.get(self.key_variable)
+        """The API key that its server is sent, which must not be written anywhere; None without.
 
-    @property
-    def key_variable(self) -> str:
-        """Environment variable of the key."""
-        return self.config.api_key_env or "OPENAI_API_KEY"
+        What is shorter than a secret, such as "none" or "ollama", is a word that replies may hold.
+        """
+        key = os.environ.get(self.key_variable or "", "")
+        return key if len(key) >= SHORTEST else None
+
+    @cached_property
+    def key_variable(self) -> str | None:
+        """Environment variable of the key; None if the server is sent none."""
+        at_openai = self.openai_compatible and not parse_model(self.config).base_url
+        served_here = self.config.model.startswith(("local:", "hf:"))
+        return key_variable(self.config, at_openai=at_openai and not served_here)
 
     @property
     def thinking_room(self) -> int | None:
@@ -173,7 +177,11 @@ class Model:
     def failure(self, error: Exception) -> ModelError | CallError:
         """Turn what the chat model raised into one of our errors."""
         return sort_failure(
-            error, model=self.name, key=self.key, variable=self.key_variable, url=_url(self)
+            error,
+            model=self.name,
+            key=self.key,
+            variable=self.key_variable or "api_key_env, which names no variable",
+            url=_url(self),
         )
 
     def _sent(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> Sent:

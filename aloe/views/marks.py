@@ -32,7 +32,8 @@ class Standing:
     """What the judge thinks of a reply beside its siblings."""
 
     text: str
-    """Mean log-odds in its favour, such as `+0.12`, or votes for it, such as `2/2`."""
+    """Mean log-odds in its favour, such as `+0.12`, or votes for it, such as `2/2` or
+    `0/2, 1 tied`."""
     share: float
     """How sure it is, within -1..1; negative is against the reply."""
 
@@ -69,10 +70,14 @@ def score(tree: "Tree", node: "AssistantNode") -> Standing | None:
     if margins:
         mean = sum(margins) / len(margins)
         return Standing(text=f"{mean:+.2f}", share=tanh(mean / 2))
-    votes = [vote.choice == _side(verdict, node) for verdict, vote in _readable(verdicts)]
+    votes = [
+        0 if vote.choice == "tie" else 1 if vote.choice == _side(verdict, node) else -1
+        for verdict, vote in _readable(verdicts)
+    ]
     if not votes:
         return None
-    return Standing(text=f"{sum(votes)}/{len(votes)}", share=2 * sum(votes) / len(votes) - 1)
+    ties = f", {votes.count(0)} tied" if 0 in votes else ""
+    return Standing(text=f"{votes.count(1)}/{len(votes)}{ties}", share=sum(votes) / len(votes))
 
 
 def _side(verdict: "Verdict", node: "AssistantNode") -> str:

@@ -149,7 +149,9 @@ class Drawer:
 
     def _words(self, node: "AnyNode", style: str) -> Text:
         words = node.content or "(empty)"
-        wanted = self.search and self.search.casefold() in words[SHOWN:].casefold()
+        search = (self.search or "").casefold()
+        hidden = words[max(0, SHOWN - len(search) + 1) :]  # what would be cut, in part or whole
+        wanted = search and search in hidden.casefold()
         if len(words) > SHOWN and not (self.full or wanted):
             words = words[:SHOWN].rstrip() + f" … ({len(words) - SHOWN:,} characters more: --full)"
         return said(words, style)

@@ -83,6 +83,8 @@ def experiment(
         raise ConfigError("--quick makes neither ablations nor a report; leave out --quick")
     if seeds > 1 and (quick or ablation):
         raise ConfigError("--seeds makes whole experiments; leave out --quick and --ablation")
+    if report and report.suffix != ".md":
+        raise ConfigError(f"--report {report}: a page of Markdown; name a file that ends in .md")
     if not (test or quick or ablation):
         raise ConfigError("--no-test leaves nothing to make without --ablation NAME")
     resolved = settings.load(config, {"seed": seed})
@@ -193,6 +195,11 @@ def _check_asking(config: "Config", *, plain: bool) -> None:
         raise ConfigError(
             f"experiment.horizon = {config.experiment.horizon} looks further ahead than trees of "
             f"simulation.turns = {config.simulation.turns} go"
+        )
+    if config.user.disclosure == "schedule":
+        raise ConfigError(
+            '[experiment] recipe = "ask": users who tell everything by schedule need not be asked; '
+            'set user.disclosure = "reticent"'
         )
 
 

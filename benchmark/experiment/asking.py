@@ -5,7 +5,8 @@
     sft -> dpo on pairs by return                                    dpo
     sft -> dpo on the judge's pairs of the same conversations        immediate
     shuffled rows -> sft -> dpo by return                            shuffled, the control
-    sft, dpo -> validation -> the best -> test, with base, immediate, control and ceiling
+    sft, dpo -> validation, which settles the recipe
+    dpo -> test, with base, sft, immediate, control and ceiling
 
 SFT teaches to keep what the user has said, and has nothing to do with returns: the judge seldom
 tells a reply from the same reply with a question, and then one of them is drawn. `dpo` and
@@ -64,9 +65,10 @@ class AskingExperiment(Experiment):
         """Return the run folder of the trees with both labels."""
         return self.relabel(super().grow_trees())
 
-    def choices(self, before: Validated) -> Iterable[str]:  # noqa: ARG002
-        """Return the models of which the best is chosen: the one that learnt from returns."""
-        return ["dpo"]
+    def choose(self, before: Validated) -> str:  # noqa: ARG002
+        """Return the model that learnt from returns, whatever the validation users say of it."""
+        self.stages.log("the test is opened")
+        return "dpo"
 
     def export_best(self) -> Path:
         """Return the rows of SFT, by the judge's labels."""

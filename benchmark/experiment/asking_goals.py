@@ -113,7 +113,11 @@ def _transferring(cells: Sequence[Cell], disclosure: Disclosing) -> Goal:
     }
     name = "phrases never heard lose at most a third of the gain"
     if not gains:
-        return Goal(name=name, found="not measured (experiment.transfer is empty)", reached=False)
+        return Goal(
+            name=name,
+            found=f"not measured (experiment.transfer names no {disclosure} users)",
+            reached=False,
+        )
     seen, unseen = gains["train"], gains["test"]
     return Goal(
         name=name,

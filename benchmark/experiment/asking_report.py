@@ -57,14 +57,14 @@ def write_asking_report(path: Path, config: Config, made: MadeByAsking) -> Summa
         "# Results of the experiment on asking",
         describe(config, made, "docs/asking.md"),
         _users(config),
-        tabulate_goals(goals, made.best),
+        tabulate_goals(goals, made.best, chosen=False),
         tabulate_models(found),
         tabulate_differences(found),
         tabulate_asking(found),
         tabulate_turns(found),
         draw_levels_beside(path, found, made.best, {"known": "known of the user"}),
         tabulate_transfer(made.transfer),
-        tabulate_selection(made),
+        tabulate_selection(made, chosen=False),
         tabulate_candidates(made.trees),
         describe_labels(made.trees),
         tabulate_trainings(made.models),
@@ -76,10 +76,15 @@ def write_asking_report(path: Path, config: Config, made: MadeByAsking) -> Summa
 
 def _users(config: Config) -> str:
     user = config.user
+    phrases = (
+        f"All speak the half of the phrases called {user.phrases}."
+        if user.phrases
+        else "Those of the trees speak one half of the phrases, those of validation and test the "
+        "other."
+    )
     return (
         f"- Users are {user.disclosure}: complains {user.complains:g}, volunteers "
-        f"{user.volunteers:g}. Those of the trees speak one half of the phrases, those of "
-        "validation and test the other."
+        f"{user.volunteers:g}. {phrases}"
     )
 
 

@@ -9,7 +9,7 @@ The test personas are not looked at before the best model has been chosen on the
 personas, and the log says when that was.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,8 +57,7 @@ class Experiment(Steps):
             AloeError: a command failed; what is finished is kept.
         """
         before = self.validate(self._train_all())
-        best = max(self.choices(before), key=lambda name: read_level(before.validation[name]))
-        self.stages.log(f"best on validation: {best}")
+        best = self.choose(before)
         models = {**before.models, **self.train_references(best)}
         test = {BASE: partial(self.run_bench, BASE, None, "test", self.base_controls)}
         for name, path in models.items():
@@ -77,9 +76,11 @@ class Experiment(Steps):
         """Return what the best model is held against, made by its recipe, by name."""
         return {CONTROL: self.train_control(best)}
 
-    def choices(self, before: Validated) -> Iterable[str]:
-        """Return the models of which the best is chosen."""
-        return before.models
+    def choose(self, before: Validated) -> str:
+        """Return the model that does best with the validation users."""
+        best = max(before.models, key=lambda name: read_level(before.validation[name]))
+        self.stages.log(f"best on validation: {best}")
+        return best
 
     def _train_all(self) -> dict[str, Path]:
         """Make the tuned models, and what the control may need where that keeps nothing waiting."""
@@ -155,7 +156,7 @@ class Experiment(Steps):
         """Return settings under which the SFT model, served from a folder, writes all."""
         config, source = self.config, "experiment.rl"
         writer = {
-            "model": self.model_string("sft", sft),
+            "model": self.model_string(sft),
             "temperature": 1.0,
             "max_tokens": config.benchmark.candidate.max_tokens,
             "hint": False,

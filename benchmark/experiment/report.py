@@ -175,10 +175,17 @@ def count_dialogues(config: Config) -> str:
     return "one dialogue" if count == 1 else f"{count} dialogues"
 
 
-def tabulate_goals(goals: Sequence[Goal], best: str) -> str:
-    """Return what was to be shown and what was found."""
+def tabulate_goals(goals: Sequence[Goal], best: str, *, chosen: bool = True) -> str:
+    """Return what was to be shown and what was found.
+
+    Args:
+        goals: what was aimed at.
+        best: the model that they are about.
+        chosen: whether the validation users chose it.
+    """
     rows = [(goal.name, goal.found, "yes" if goal.reached else "no") for goal in goals]
-    title = f"## Goals\n\nBest on the validation users: **{best}**.\n\n"
+    whose = "Best on the validation users" if chosen else "They are about the model"
+    title = f"## Goals\n\n{whose}: **{best}**.\n\n"
     return title + format_table(("goal", "found", "reached"), rows, numeric=True)
 
 

@@ -70,14 +70,16 @@ def tabulate_differences(found: Sequence[Tested]) -> str:
     )
 
 
-def tabulate_selection(made: Validated) -> str:
-    """Return the figures with the validation users, by which the best was chosen."""
+def tabulate_selection(made: Validated, *, chosen: bool = True) -> str:
+    """Return the figures with the validation users, by which the best is `chosen`, or none is."""
     rows = []
     for name, folder in sorted(made.validation.items()):
         result = read_suite(folder)["candidate"]
         rows.append((name, *(_cell(result, metric) for metric in COLUMNS)))
     note = (
         "The best is the one with the highest average AL here; the test users play no part in it."
+        if chosen
+        else "They helped to settle the recipe and choose no model; the test users play no part."
     )
     return f"## Validation users\n\n{note}\n\n" + format_table(
         ("model", *COLUMNS.values()), rows, numeric=True

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from aloe.benchmark.compare import Side
 from aloe.benchmark.experiment.pipeline import Made
-from aloe.benchmark.experiment.steps import read_suite
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.suite_result import SuiteResult
+from aloe.benchmark.suite_result import SuiteResult, compute_suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +27,9 @@ class Tested:
 def read_tested(made: Made) -> Iterator[Tested]:
     """Yield what was tested: each model, and base and best under other conditions."""
     for name, folder in made.test.items():
-        bench, suite = read_bench(folder), read_suite(folder)
+        bench = read_bench(folder)
         for condition in bench.conditions:
             label = name if condition == "candidate" else f"{name}, {condition}"
             rows = bench.rows(condition)
-            yield Tested(name=label, rows=rows, result=suite[condition])
+            # All figures of a page are computed now, by the same statistics.
+            yield Tested(name=label, rows=rows, result=compute_suite(rows, bench.config.seed))

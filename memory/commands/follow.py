@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aloe.calls.recorded_call import Message, RecordedCall
+    from aloe.calls.recorded_call import RecordedCall
     from aloe.memory.run_folder import RunFolder
+    from aloe.models.open import Message
 
 PAUSE = 0.25
 """Seconds between two looks at the file."""

@@ -255,7 +255,7 @@ def test_a_queue_with_less_room_gets_smaller_batches_one_after_the_other(
         ({"/batches": failure(405)}, "leave out --batch"),
         ({"/batches": failure(429, "You exceeded your current quota")}, "until it is paid"),
         ({"/files": failure(413, "too large")}, r"no file so large.*5 calls.*batch_bytes"),
-        ({"/files": failure(401)}, "check OPENAI_API_KEY"),
+        ({"/files": failure(401)}, "check api_key_env"),
         ({"/files": failure(503)}, "no better answer"),
         ({"/batches/batch_0": failure(404)}, "no longer knows batch_0"),
         ({"/files/output-batch_0/content": failure(404)}, "no longer knows the answers"),

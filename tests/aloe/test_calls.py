@@ -16,7 +16,7 @@ from aloe.calls.log import CallLog
 from aloe.calls.recorded_call import read_calls
 from aloe.calls.sample import sampling
 from aloe.config import Price
-from aloe.errors import CallError, Cause, StoreError, TransientCallError
+from aloe.errors import CallError, Cause, ContextError, StoreError, TransientCallError
 from aloe.models.open import Model, Reply
 
 CONTRACT = {"role", "model", "latency", "input_tokens", "output_tokens", "cost", "tree", "node"}
@@ -384,6 +384,23 @@ def test_a_model_without_so_much_room_keeps_its_first_reply() -> None:
     assert ask(CallLog(file), scripted_model(asked)).thoughts == "And"
     lines = [json.loads(line) for line in file.getvalue().splitlines()]
     assert [line["outcome"] for line in lines] == ["only_reasoning", "error"]
+    assert lines[0]["output_tokens"] > 0
+    assert (lines[1]["input_tokens"], lines[1]["output_tokens"]) == (0, 0)  # nothing came
+
+
+def test_a_conversation_that_was_too_long_is_so_again_when_replayed() -> None:
+    file = StringIO()
+    kinds = (ContextError, CallError)
+    for kind in kinds:
+        with pytest.raises(kind):
+            ask(CallLog(file), scripted_model(Counting(kind("no"))), kind.__name__)
+    log = CallLog()
+    log.remember(json.loads(line) | {"carried": True} for line in file.getvalue().splitlines())
+    for kind in kinds:
+        with pytest.raises(CallError) as found:
+            ask(log, scripted_model(Counting("never asked")), kind.__name__)
+        assert type(found.value) is kind
+    assert sum("too_long" in line for line in file.getvalue().splitlines()) == 1
 
 
 def test_a_journal_from_before_replies_were_cleaned_is_cleaned() -> None:

@@ -57,6 +57,31 @@ def test_one_model_for_every_role_keeps_the_rest() -> None:
     assert before.with_model(None, None) is before
 
 
+def test_another_model_gets_neither_the_server_nor_the_key_of_the_one_before() -> None:
+    mine = {"model": "openai:Qwen", "base_url": "http://127.0.0.1:8000/v1", "api_key_env": "MY_KEY"}
+    before = config(models={"judge": mine, "reader": "openai:paid"})
+    after = before.with_model("openai:gpt", None).models
+    for role in (*after.by_role().values(), after.reader):
+        assert role is not None
+        assert (role.model, role.base_url, role.api_key_env) == ("openai:gpt", None, None)
+    known = before.with_model("openai:Qwen", None).models.user  # one of the settings' own
+    assert (known.base_url, known.api_key_env) == (mine["base_url"], "MY_KEY")
+
+
+def test_nothing_given_is_the_roles_default_and_can_be_resumed() -> None:
+    given = config(models={"user": {"model": "openai:m", "top_p": None, "temperature": None}})
+    assert (given.models.user.top_p, given.models.user.temperature) == (0.9, 0.7)
+    assert differences(given, validate(Config, tomllib.loads(given.toml()), source="test")) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"models.user.timeout": 240}, {"telemetry.spans": True}, {"models.judge.max_reply_bytes": 9}],
+)
+def test_what_shapes_no_reply_may_change(change: dict[str, object]) -> None:
+    assert differences(config(), config().updated(change, source="test")) == []
+
+
 @pytest.mark.parametrize(
     ("raw", "words"),
     [

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from builders import PERSONAS, config, grow
+from builders import PERSONAS, SCRIPTED, config, grow
 
 from aloe.calls.budget import Spent
 from aloe.calls.forecast import RoleUsage, count_exchanges, forecast
@@ -67,6 +67,26 @@ def test_rules_play_who_answers_about_wishes_that_a_program_checks() -> None:
         log = CallLog()
         grow(own, persona=persona, calls=log)
         assert forecast(own, [persona], 1).least.calls == log.totals.calls
+
+
+def test_a_reader_and_replies_of_roles_are_foreseen() -> None:
+    own = config(turns=3)
+    read = own.updated({"models.reader": SCRIPTED}, source="test")
+    plain, ahead = forecast(own, PERSONAS[:1], 1), forecast(read, PERSONAS[:1], 1)
+    assert ahead.least.calls == plain.least.calls
+    assert ahead.most.calls == plain.most.calls + 3
+    third = {"use": "aloe.agents.roles:Role", "among": "assistants", "model": SCRIPTED}
+    more = forecast(own.updated({"roles.mine": third}, source="test"), PERSONAS[:1], 1)
+    assert more.least.calls == (1 + 1 + 3 + 2 * 3) * 3  # user, inducer, replies, both orders
+
+
+def test_a_model_without_a_provider_costs_what_it_is_billed_as() -> None:
+    served = {"model": "m", "base_url": "http://127.0.0.1:1/v1"}
+    roles = dict.fromkeys(("user", "inducer", "judge"), served)
+    given = config(turns=2).updated({"models": roles}, source="test")
+    assert forecast(given, PERSONAS, 4).least.cost is None
+    priced = given.updated({"prices": {"m": {"input": 1.0, "output": 10.0}}}, source="test")
+    assert (forecast(priced, PERSONAS, 4).least.cost or 0) > 0
 
 
 def test_the_run_of_the_paper() -> None:

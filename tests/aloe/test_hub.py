@@ -15,7 +15,7 @@ from command import RunAloe
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.models.check import check_model
-from aloe.models.hub import fetch_gguf, is_hub_name, quant_of
+from aloe.models.hub import fetch_gguf, find_cached, is_hub_name, quant_of
 from aloe.models.local import weights_path
 
 REVISION = "c0ffee" + "0" * 34
@@ -121,6 +121,17 @@ def test_a_file_is_downloaded_once(
     assert weights_path(name) == path
     assert check_model(ModelConfig(model=f"local:{name}")) == str(path)
     assert len(hub.asked) == asked
+
+
+def test_eyes_in_the_cache_are_no_model(hub: Hub) -> None:
+    from huggingface_hub import constants
+
+    home = Path(constants.HF_HUB_CACHE) / f"models--{REPO.replace('/', '--')}" / "snapshots" / "1"
+    home.mkdir(parents=True)
+    (home / "mmproj-n-F16.gguf").touch()
+    assert find_cached(f"{REPO}:F16") is find_cached(REPO) is None
+    (home / "n-model-it-qat-F16.gguf").touch()
+    assert find_cached(f"{REPO}:F16") == home / "n-model-it-qat-F16.gguf"
 
 
 def test_without_a_default_the_first_whole_file_is_taken(hub: Hub) -> None:

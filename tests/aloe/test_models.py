@@ -148,7 +148,7 @@ def with_choices(choices: Any) -> Answer:
 
 
 FAILURES: list[tuple[str, Answer, type[AloeError], str]] = [
-    ("401", failure(401), ModelError, "check OPENAI_API_KEY"),
+    ("401", failure(401), ModelError, "check api_key_env, which names no variable"),
     ("403", failure(403), CallError, "refused"),
     ("404", failure(404, "no model tiny"), ModelError, "check the model's name and base URL"),
     ("400", failure(400, "context too long"), CallError, "context too long"),
@@ -267,6 +267,20 @@ def test_a_key_goes_to_its_server_and_nowhere_else(
     assert "planted" not in server.requests[1].headers["authorization"]
     server.behave = lambda r: completion(f"You sent {r.headers['authorization']}")
     assert ask(at(server, api_key_env=variable)).text == "You sent Bearer ***"
+
+
+@pytest.mark.parametrize("word", ["ollama", "none", "test"])
+def test_a_word_in_place_of_a_key_stays_in_replies(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", word)
+    monkeypatch.setenv("MY_CREDENTIAL", word)
+    server.behave = lambda _: completion(f"You can run {word} nonetheless.")
+    for model in (at(server), at(server, api_key_env="MY_CREDENTIAL")):
+        assert ask(model).text == f"You can run {word} nonetheless."
+    monkeypatch.setenv("OPENAI_API_KEY", "long-enough-for-a-key")
+    server.behave = lambda _: completion("A long-enough-for-a-key, which was never sent.")
+    assert "long-enough" in ask(at(server)).text
 
 
 def test_texts_are_cleared_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:

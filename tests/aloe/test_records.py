@@ -324,3 +324,15 @@ def test_a_small_file_that_unpacks_to_a_giant_is_refused_before_it_is_there(
         sum(1 for _ in read_records(path))
     monkeypatch.undo()
     assert sum(1 for _ in read_lines(path)) > 0  # below what any file may hold
+
+
+def test_columns_by_row_number_belong_together_by_their_number(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({"a": {"0": "a0", "1": "a1"}, "b": {"1": "b1", "0": "b0"}}))
+    assert [row for _, row in read_records(file)] == [
+        {"a": "a0", "b": "b0"},
+        {"a": "a1", "b": "b1"},
+    ]
+    file.write_text(json.dumps({"a": {"0": "a0", "1": "a1"}, "b": {"1": "b1", "2": "b2"}}))
+    with pytest.raises(InputError, match="different row numbers"):
+        list(read_records(file))

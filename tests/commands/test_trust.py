@@ -184,6 +184,11 @@ def places(section: Any, prefix: str = "") -> Iterator[str]:
             yield from places(value, f"{prefix}{name}.")
 
 
+def test_a_server_of_ones_own_is_a_program_to_run() -> None:
+    assert reach(Config()) == reach(settings.load(None, {"local.server": "auto"})) == []
+    assert reach(settings.load(None, {"local.server": "./run.sh"})) == ["run ./run.sh"]
+
+
 MODELS: list[tuple[dict[str, Any], str | None]] = [
     *(({"model": f"{each}:evil:A"}, "import ") for each in IMPORTED),
     ({"model": "openai:m", "base_url": SERVER, "api_key_env": "MY_KEY"}, f"MY_KEY to {SERVER}"),

@@ -137,6 +137,10 @@ def test_scores() -> None:
     parsed = TREE.verdicts[0].model_copy(update={"margin": None})
     tree = Tree.model_validate({**TREE.model_dump(), "verdicts": (parsed,)})
     assert score(tree, HINTED) == Standing(text="1/2", share=0.0)
+    votes = tuple(each.model_copy(update={"choice": "tie"}) for each in parsed.votes)
+    even = parsed.model_copy(update={"votes": votes, "outcome": "tie"})
+    tree = Tree.model_validate({**TREE.model_dump(), "verdicts": (even,)})
+    assert score(tree, HINTED) == score(tree, PLAIN) == Standing(text="0/2, 2 tied", share=0.0)
 
 
 def test_short_ids() -> None:

@@ -48,8 +48,8 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     stages = Stages(root=tmp_path / "experiment", on_line=lines.append)
     experiment = AskingExperiment(config=config, stages=stages, run_command=run_command)
     made = experiment.run()
-    chosen_at = next(n for n, line in enumerate(lines) if line.startswith("best on validation"))
-    assert not any(line.startswith(("begin test", "test of")) for line in lines[:chosen_at])
+    opened_at = lines.index("the test is opened")
+    assert not any(line.startswith(("begin test", "test of")) for line in lines[:opened_at])
     assert sum(line.startswith("test of") for line in lines) == 5  # each once
     assert made.best == "dpo"
     assert set(made.test) == {"base", IMMEDIATE, "sft", "dpo", "shuffled"}
@@ -61,6 +61,8 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     assert {name for name in goals if "known" in name and "sure" not in name} <= reached
     assert "at most 1 question a reply at every turn" in reached
     text = page.read_text(encoding="utf-8")
+    assert "Best on the validation" not in text
+    assert "choose no model" in text
     for part in (
         "| asker |",
         "| rewriter |",

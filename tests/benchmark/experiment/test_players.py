@@ -82,8 +82,18 @@ def test_a_reply_edited_for_a_stranger_keeps_wishes_that_nobody_stated() -> None
     kept = [[d for d in dimensions if find_wish(d, DIMENSIONS[d][0].value).kept(written(str(n)))]
             for n in range(40)]  # fmt: skip
     assert {len(each) for each in kept} == {2}
-    assert {name for each in kept for name in each} == set(dimensions)
+    assert {name for each in kept for name in each} == {"example", "greeting", "thanks"}
     assert written("1") == written("1")
+
+
+def test_a_stranger_never_wants_what_this_user_stated() -> None:
+    wishes = strange_wishes(["emoji", "example", "greeting", "thanks"])
+    wanted = [(name, DIMENSIONS[name][0].value) for name in ("emoji", "thanks")]
+    stated = [find_traits(*each, "train")[0] for each in wanted]
+    assert {frozenset(wishes(stated, seed)) for seed in range(20)} == {
+        frozenset({"example", "greeting"})
+    }
+    assert wishes([*stated, find_traits("greeting", "none", "train")[0]], 1).keys() == {"example"}
 
 
 @pytest.mark.parametrize(

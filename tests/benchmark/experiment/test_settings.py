@@ -40,6 +40,8 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     [
         ("", (), ("asker", "hinted")),
         ('asker = "plain"\nhorizon = 7', (), ("experiment.horizon = 7", "simulation.turns = 3")),
+        ('asker = "plain"', (), ("user.disclosure", "reticent")),
+        ('asker = "plain"', ("--report", "page"), ("--report page", ".md")),
         ('asker = "plain"', ("--quick",), ("--quick",)),
         ('asker = "plain"', ("--seeds", 2), ("--seeds",)),
         ('asker = "plain"', ("--ablation", "all"), ("--ablation",)),
@@ -61,7 +63,7 @@ def test_the_settings_for_asking_continue_all_siblings_of_a_message() -> None:
     assert (given.recipe, config.user.disclosure, simulation.both_turns) == ("ask", "reticent", 2)
     assert simulation.budget_keeps == ASKER
     assert given.test >= 72
-    assert given.train == simulation.trees
+    assert (given.sft_trees or 0) >= given.train >= simulation.trees
     assert "question" not in given.dimensions
     candidates = len(config.models.assistants) + len(find_edited(config))
     nodes, exchange = 1 + candidates, 1 + candidates
