@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from builders import SCRIPTED, assistant, comparison, config, scripted_model, user
+from builders import PERSONAS, SCRIPTED, assistant, comparison, config, scripted_model, user
 from langchain_core.messages import AIMessage
 
+from aloe import simulate
 from aloe.agents.judge import PreferenceJudge, Question, majority
 from aloe.agents.panel import Panel, identity, make_judge, read_own_passport
 from aloe.agents.prompt import shipped
@@ -200,6 +201,18 @@ def test_another_judges_passport_is_refused(tmp_path: Path) -> None:
     own = config().updated({"judge.passport": settings.judge.passport}, source="test")
     with pytest.raises(ConfigError, match=r"another judge's passport \(models differ\)"):
         read_own_passport(own)
+
+
+def test_the_confidences_of_a_run_come_from_one_audit(tmp_path: Path) -> None:
+    file, run = tmp_path / "c.toml", tmp_path / "run"
+    settings = with_passport(tmp_path / "p.json", config(trees=1, turns=1))
+    file.write_text(settings.toml())
+    assert len(simulate(PERSONAS, config=file, out=run)) == 1
+    with_passport(tmp_path / "p.json", config(), kappa=0.5)  # nothing that decides a confidence
+    assert len(simulate(PERSONAS, config=file, out=run)) == 1
+    with_passport(tmp_path / "p.json", config(), slope=3.0)
+    with pytest.raises(ConfigError, match="confidences are of another audit of the judge"):
+        simulate(PERSONAS, config=file, out=run)
 
 
 @pytest.mark.parametrize("given", [{"min_mass": None}, {"min_mass": 0.2}])

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from aloe.benchmark.experiment.stage import Stages
+from aloe.benchmark.experiment.steps import Steps
+from aloe.config import Config, load
 from aloe.errors import ConfigError, StoreError
 
 
@@ -98,3 +100,40 @@ def test_an_experiment_that_outlives_its_parent_keeps_the_next_one_out(tmp_path:
         child.wait()
     with Stages(root=tmp_path).hold():
         pass
+
+
+class Named(Stages):
+    """Stages that are named and never made."""
+
+    def _finish(self, path: Path, inputs: object, make: object) -> None:
+        """Leave it at the name."""
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"judge.schedule": "tournament"}, {"trees", "rejudged"}),
+        ({"judge.min_margin": 0.4}, {"trees", "rejudged"}),
+        ({"user.complains": 0.4}, {"trees", "base"}),
+        ({"simulation.turns": 4}, {"trees"}),
+        ({"benchmark.candidate.temperature": 0.1}, {"base"}),
+        ({"benchmark.limit": 4}, set()),  # a part is played whole
+        ({"limits.tries": 9}, set()),
+        ({"simulation.concurrency": 1}, set()),
+    ],
+)
+def test_a_stage_is_named_after_what_decides_it(
+    tmp_path: Path, change: dict[str, object], changed: set[str]
+) -> None:
+    def names(config: Config) -> dict[str, str]:
+        steps = Steps(config=config, stages=Named(root=tmp_path), run_command=lambda _: None)
+        made = {
+            "trees": steps.grow_trees(),
+            "base": steps.run_bench("base", None, "test"),
+            "rejudged": steps.rejudge(tmp_path / "trees", config),
+        }
+        return {name: path.name for name, path in made.items()}
+
+    config = load(Path(__file__).parents[3] / "examples" / "ask.toml")
+    before, after = names(config), names(config.updated(change, source="test"))
+    assert {name for name in before if before[name] != after[name]} == changed
