@@ -63,10 +63,15 @@ class Comparison:
 
     @property
     def settled(self) -> Outcome | None:
-        """The outcome if no judge is needed: identical replies tie, empty ones are not compared."""
-        if not (visible(self.first.content) and visible(self.second.content)):
+        """The outcome if nobody need read: replies that look alike tie, empty ones do not count."""
+        if self.empty:
             return "abstain"
         return "tie" if same_text(self.first.content, self.second.content) else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether one of the replies says nothing."""
+        return not (visible(self.first.content) and visible(self.second.content))
 
     def verdict(self, outcome: Outcome, votes: tuple[Vote, ...] = (), **given: Any) -> Verdict:
         """Return what a judge found."""

@@ -25,7 +25,9 @@ class RuleJudge:
     other: Judge
 
     async def compare(self, asked: Comparison) -> Verdict:
-        """Count; nothing if the outcome is settled.
+        """Count; nothing if there is nothing to count.
+
+        Replies that look alike to a reader may differ in what a program sees, such as paragraphs.
 
         Raises:
             CallError: a call of the other judge failed.
@@ -33,8 +35,10 @@ class RuleJudge:
         wishes = asked.persona.preferences
         if not wishes:
             return await self.other.compare(asked)
-        if asked.settled:
-            return asked.verdict(asked.settled)
+        if asked.empty:
+            return asked.verdict("abstain")
+        if asked.first.content == asked.second.content:
+            return asked.verdict("tie")
         texts = {"first": asked.first.content, "second": asked.second.content}
         found = json.dumps({name: check_wishes(wishes, text) for name, text in texts.items()})
         a, b = (measure_satisfaction(wishes, text) for text in texts.values())

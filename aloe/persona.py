@@ -67,6 +67,11 @@ class Persona(Record):
         """Build a persona from its two texts; id and facts follow from them."""
         return cls.model_validate({"profile": profile, "personality": personality, **given})
 
+    def plays_like(self, other: "Persona") -> bool:
+        """Whether a user who plays this persona and one who plays the other act alike."""
+        played = ("profile", "personality", "facts", "preferences")
+        return all(getattr(self, name) == getattr(other, name) for name in played)
+
     @model_validator(mode="before")
     @classmethod
     def _derive_id_and_facts(cls, value: Any) -> Any:

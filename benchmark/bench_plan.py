@@ -21,8 +21,8 @@ from aloe.memory.run_folder import RunFolder
 from aloe.models.providers import parse_model
 from aloe.views.figures import counted
 
-PLAYERS, CANDIDATES = ("judge_score",), ("candidate_told", "candidate_concise")
-"""Prompts beside the user's."""
+CANDIDATE_PROMPTS = ("candidate_told", "candidate_concise")
+"""What the candidate is told under some conditions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +54,11 @@ class BenchPlan:
         Raises:
             ConfigError: a prompt cannot be used.
         """
-        config, names = self.config, CANDIDATES if self.by_rule else (*PLAYERS, *CANDIDATES)
-        found = [chosen(name, config.prompts) for name in names]
+        config = self.config
+        found = [chosen(name, config.prompts) for name in CANDIDATE_PROMPTS]
         if not self.by_rule:
-            found.insert(0, prompt_for("user", config, config.models.user))
+            found += [prompt_for("user", config, config.models.user)]
+            found += [chosen("judge_score", config.prompts)]
         return {prompt.name: prompt.sha for prompt in found}
 
     @cached_property
@@ -148,7 +149,7 @@ def _check_swaps(path: Path, planned: Sequence[PlannedDialogue]) -> None:
         InputError: the scores are broken.
     """
     swaps = {each.case.id: each.stand_in and each.stand_in.id for each in planned}
-    for row in read_scores(path / SCORES) if (path / SCORES).exists() else ():
+    for row in read_scores(path / SCORES, torn=True) if (path / SCORES).exists() else ():
         if row.stand_in and swaps.get(row.case, row.stand_in) != row.stand_in:
             raise ConfigError(
                 f"{path} holds a benchmark of other cases: the replies of case {row.case} were "

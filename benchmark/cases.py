@@ -11,7 +11,6 @@ Full cases, personas, and the original ALOE files can be read as well.
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -120,12 +119,6 @@ class Case(Record):
         for persona in (self.persona, *([self.flip.persona] if self.flip else [])):
             for wish in persona.preferences.items():
                 find_wish(*wish)
-        return self
-
-    @model_validator(mode="after")
-    def _rules_have_no_moods(self) -> Self:
-        if self.mood and self.persona.preferences:
-            raise ValueError("a rule plays whoever has preferences, and has no mood; leave it out")
         return self
 
     @model_validator(mode="after")
@@ -258,7 +251,9 @@ def _persona(life: _Part, personality: _Part) -> Persona:
 def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
     first = next((value for _, value in read_records(path)), None)
     if _is_case(first):
-        yield from map(_with_own_id, repeat(path), read_models(path, Case))
+        for number, case in read_models(path, Case):
+            _check_given(path, number, case)
+            yield number, case
         return
     if read := reader_of(first):
         for place, parts in read(path):
@@ -282,13 +277,14 @@ def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
             )
 
 
-def _with_own_id(path: Path, found: tuple[int, Case]) -> tuple[int, Case]:
-    number, case = found
+def _check_given(path: Path, number: int, case: Case) -> None:
+    """Make sure that a case that somebody wrote is played as it says."""
     if case.id != case.derive_id():
-        raise InputError(
-            path, f"case {case.id} was changed; leave its id out to get its own", line=number
-        )
-    return found
+        problem = f"case {case.id} was changed; leave its id out to get its own"
+        raise InputError(path, problem, line=number)
+    if case.mood and case.persona.preferences:
+        problem = "a rule plays whoever has preferences, and has no mood; leave it out"
+        raise InputError(path, problem, line=number)
 
 
 def _is_case(value: Any) -> bool:

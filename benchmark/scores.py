@@ -150,15 +150,15 @@ def write_scores(path: Path, rows: Iterable[ReplyScores]) -> None:
     append_lines(path, "".join(row.model_dump_json() + "\n" for row in rows))
 
 
-def read_scores(path: Path) -> Iterator[ReplyScores]:
-    """Yield the rows of a file of scores.
+def read_scores(path: Path, *, torn: bool = False) -> Iterator[ReplyScores]:
+    """Yield the rows of a file of scores; `torn` says whether half a last line is passed over.
 
     Raises:
         InputError: the file is missing, or a line is broken (with its number).
     """
     if not path.exists():
         raise InputError(path, "there are no scores here; run `aloe bench run --out DIR` first")
-    for _, row in read_models(path, ReplyScores, what="not a score"):
+    for _, row in read_models(path, ReplyScores, what="not a score", torn=torn):
         yield row
 
 

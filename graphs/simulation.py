@@ -216,12 +216,6 @@ def _check_passport(folder: RunFolder, passport: Passport | None) -> None:
         )
 
 
-def _same_user(one: Persona, other: Persona) -> bool:
-    """Whether two personas of one id are played alike."""
-    played = ("profile", "personality", "facts", "preferences")
-    return all(getattr(one, name) == getattr(other, name) for name in played)
-
-
 def _close_models(config: Config, recording: Path) -> dict[str, Model]:
     """Return stand-ins for the models of a run whose answers are all in `recording`."""
     if not recording.is_file():
@@ -267,7 +261,7 @@ def _check_same_trees(
         )
     played = {each.tree: each.persona for each in wanted}
     for tree, persona in folder.personas():
-        if not _same_user(persona, played.get(tree, persona)):
+        if not persona.plays_like(played.get(tree, persona)):
             raise ConfigError(
                 f"{folder.path} holds tree {tree} of persona {persona.id}, who has changed since; "
                 "name the file it was started with, or another folder"

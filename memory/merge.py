@@ -34,8 +34,11 @@ def _unite(one: Tree, other: Tree) -> Tree:
                 f"tree {one.id}: '{agent}' is {one.models[agent]} in one run and "
                 f"{other.models[agent]} in another; such trees cannot be merged"
             )
-    for name in ("persona", "mood"):
-        if getattr(one, name) != getattr(other, name):
+    for name, same in (
+        ("persona", one.persona.plays_like(other.persona)),
+        ("mood", one.mood == other.mood or _is_played_by_rule(one)),
+    ):
+        if not same:
             raise ConfigError(
                 f"tree {one.id}: its {name} in one run is not that in another; such trees cannot "
                 "be merged"
@@ -56,6 +59,11 @@ def _unite(one: Tree, other: Tree) -> Tree:
         nodes=(*one.nodes, *nodes),
         verdicts=tuple(forget_returns(verdicts) if nodes else verdicts),
     )
+
+
+def _is_played_by_rule(tree: Tree) -> bool:
+    """Whether a rule plays the user, which has no mood, whatever older trees say."""
+    return bool(tree.persona.preferences) and tree.disclosure is not None
 
 
 def replace_fields(tree: Tree, **update: Any) -> Tree:

@@ -9,6 +9,7 @@ about anybody is written here. What a layout has no words for is left to the col
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from aloe.memory.axes import Axes, Kind
@@ -126,7 +127,8 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):  # a table's blank is no number, and its whole numbers are floats
-        return "" if value != value else str(int(value) if value.is_integer() else value)
+        whole = isfinite(value) and value.is_integer()
+        return "" if not isfinite(value) else str(int(value)) if whole else f"{value:g}"
     return "" if value is None else str(value).strip()
 
 

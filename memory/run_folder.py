@@ -188,10 +188,16 @@ class RunFolder:
         Raises:
             InputError: a line is broken (with its number).
         """
-        for place in self._places().values():
-            with self.trees.open("rb") as file:
-                found = json.loads(_line_at(file, place))
-            yield found["id"], Persona.model_validate(found["persona"])
+        places = self._places()
+        if not places:
+            return
+        with self.trees.open("rb") as file:
+            for number, (tree, place) in enumerate(places.items(), 1):
+                try:
+                    found = Persona.model_validate(json.loads(_line_at(file, place))["persona"])
+                except (ValueError, KeyError):
+                    raise InputError(self.trees, "not a tree", line=number) from None
+                yield tree, found
 
     def sort(self, order: Sequence[str]) -> None:
         """Put the lines into the order of the tree ids in `order`; unknown ids go last.

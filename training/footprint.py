@@ -48,7 +48,8 @@ def estimate_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool)
         checkpointing: whether activations are recomputed layer by layer.
     """
     config = model.config.get_text_config()
-    item = next(model.parameters()).element_size()
+    # On a GPU steps compute in bf16, whatever the weights are kept in.
+    item = 2 if torch.cuda.is_available() else next(model.parameters()).element_size()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
     wide = max(wide) if isinstance(wide, list | tuple) else wide  # one for each layer

@@ -27,7 +27,7 @@ from aloe.views.figures import counted
 Record = dict[str, Any]
 
 PACKAGES = ("torch", "transformers", "trl", "peft")
-LATER = frozenset({"start_hash", "held_out_hash", "users"})
+LATER = frozenset({"start_hash", "held_out_hash", "users", "min_mass"})
 """What the records of earlier versions do not hold."""
 
 
@@ -49,7 +49,8 @@ def hash_model(start: str) -> str | None:
         return digest(record.read_text(encoding="utf-8"))
     if (weights := folder / "adapter_model.safetensors").is_file():
         return sha256(weights.read_bytes()).hexdigest()[:16]
-    files = (file for file in sorted(folder.iterdir()) if file.is_file())
+    kinds = ("*.safetensors", "*.bin", "*.gguf", "config.json", "tokenizer*")
+    files = sorted({file for kind in kinds for file in folder.glob(kind)})
     return digest({file.name: file.stat().st_size for file in files})
 
 

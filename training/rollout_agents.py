@@ -1,6 +1,5 @@
 """The agents that GRPO trains with: the judge and the user in the settings."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
 from aloe.training.dataset import Row
+from aloe.training.model_folder import count_processes
 from aloe.training.reward import Reward, Speak
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class RolloutAgents:
     """The users; None without a horizon."""
     about: Mapping[str, str] = field(default_factory=dict)
     """Who they are, for the record."""
-    users: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the users; empty without a horizon."""
+    shaped_by: Mapping[str, Any] = field(default_factory=dict)
+    """Settings, beside those of the training, on which rewards depend."""
     spent: Callable[[], dict[str, Any]] = dict
     """What their calls have come to so far."""
 
@@ -99,7 +99,7 @@ def _open(config: "Config", rows: Sequence[Row]) -> dict[str, "Model"]:
     asked = {"judge": config.models.judge} if config.training.reward == "judge" else {}
     if config.training.horizon and not all(row["extra"].get("preferences") for row in rows):
         asked["user"] = config.models.user
-    share = 1 / int(os.environ.get("WORLD_SIZE", "1"))
+    share = 1 / count_processes()
     return {name: open_model(each, config, share=share) for name, each in asked.items()}
 
 
@@ -119,7 +119,7 @@ def _agents(
             model=models["judge"], calls=calls, prompt=prompt, min_mass=config.judge.min_mass
         )
         reward = JudgeReward(judge=judge, wait=wait)
-        about |= {"judge prompt": prompt.sha, "least mass": f"{config.judge.min_mass:g}"}
+        about["judge prompt"] = prompt.sha
     user = None
     if "user" in models:
         user = UserAgent.of(config, models["user"], calls)
@@ -138,6 +138,9 @@ def _agents(
         reward=reward,
         speak=Users(model=user, wait=wait, config=config.user) if config.training.horizon else None,
         about=about,
-        users=config.user.model_dump(mode="json") if config.training.horizon else {},
+        shaped_by={
+            **({"users": config.user.model_dump(mode="json")} if config.training.horizon else {}),
+            **({"min_mass": config.judge.min_mass} if "judge" in models else {}),
+        },
         spent=spent if models else dict,
     )

@@ -184,11 +184,14 @@ def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
 
 def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
     return {
-        **({"held_out": len(data.held_out)} if data.held_out else {}),
-        **({"held_out_hash": hash_rows(data.held_out)} if data.held_out else {}),
+        **(
+            {"held_out": len(data.held_out), "held_out_hash": hash_rows(data.held_out)}
+            if data.held_out
+            else {}
+        ),
         **({"start_hash": found} if (found := hash_model(plan.start)) else {}),
         **({"agents": dict(agents.about)} if agents.about else {}),
-        **({"users": dict(agents.users)} if agents.users else {}),
+        **agents.shaped_by,
         "method": plan.method,
         "start": plan.start,
         "rows": len(data.rows),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+import torch
 import transformers
 
 from aloe.training.activations import keep_less
@@ -101,8 +102,9 @@ class TreeTrainer(transformers.Trainer):
         """Evaluate; the loss is the mean over all items, as in training, not that over rows."""
         self._evaluated.clear()
         found = super().evaluation_loop(*given, metric_key_prefix=metric_key_prefix, **named)
-        losses, items = zip(*self._evaluated, strict=True)
-        found.metrics[f"{metric_key_prefix}_loss"] = sum(losses) / sum(items)
+        sums = torch.tensor(self._evaluated, dtype=torch.float64).sum(dim=0).to(self.args.device)
+        loss, items = self.accelerator.reduce(sums.float()).tolist()
+        found.metrics[f"{metric_key_prefix}_loss"] = loss / items
         return found
 
     def measure(self, **values: Tensor) -> None:

@@ -304,9 +304,8 @@ class Call:
 
     def _next(self, error: TransientCallError | CallError | None = None) -> None:
         """Write down an attempt that another one follows."""
-        event = self.event
-        fresh = Event(role=event.role, model=event.model, tree=event.tree, node=event.node,
-                      key=event.key, arguments=event.arguments)  # fmt: skip
+        kept = ("role", "model", "tree", "node", "key", "arguments")  # nothing came of it yet
+        fresh = Event(**{name: getattr(self.event, name) for name in kept})
         self.close(error)
         self.event = fresh
 

@@ -78,33 +78,24 @@ class Config(Settings):
             )
         return self
 
-    @model_validator(mode="after")
-    def _budget_keeps_an_assistant(self) -> Self:
-        editors = ("rewriter", "stranger", "asker")
-        known = [each.name for each in self.models.assistants]
-        known += [name for name in editors if getattr(self.experiment, name)]
-        if self.simulation.budget_keeps not in ("", *known):
-            raise ValueError(
-                f"simulation.budget_keeps: there is no assistant '{self.simulation.budget_keeps}'; "
-                f"there are {', '.join(known)}"
-            )
-        return self
-
     def with_model(
         self, model: "str | BaseChatModel | Script | None", base_url: str | None
     ) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
 
-        A model that these settings name keeps its server and its key; no other gets them. A panel
+        A model that these settings name keeps its server, and its key for that server. A panel
         is dismissed: one model in all its seats would only repeat itself.
         """
         if model is None and base_url is None:
             return self
         change: dict[str, Any] = {"base_url": base_url}
         if model is not None:
-            known = next((m for m in self.models.by_role().values() if m.model == model), None)
+            named = (*self.models.by_role().values(), self.models.writer)
+            named += tuple(role.model for role in self.roles.values())
+            known = next((each for each in named if each.model == model), None)
             url, key = (known.base_url, known.api_key_env) if known else (None, None)
-            change = {"model": model, "base_url": base_url or url, "api_key_env": key}
+            change = {"model": model, "base_url": base_url or url}
+            change["api_key_env"] = key if base_url in (None, url) else None
         source = "model and base_url"
         roles = [f"models.{role}" for role in ("user", "inducer", "judge", "writer")]
         roles += ["models.reader"] if self.models.reader else []

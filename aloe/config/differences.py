@@ -1,5 +1,6 @@
 """In what the settings of two runs differ, as far as that matters for what a run contains."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,11 +23,15 @@ FREE_ON_RESUME = (
     "local.",
     "budget.",
     "telemetry.",
+    "judge.passport",
 )
-"""Settings that may differ when a run is resumed, because they cannot change any tree."""
+"""Settings that may differ when a run is resumed, because they cannot change any tree; what is in
+a passport is compared when it is read."""
 
 UNSHAPING = frozenset({"timeout", "max_reply_bytes", "api_key_env"})
 """Settings of a model that no reply depends on."""
+
+_IDLE = re.compile(rf"(?:models\.[^.]+|roles\.[^.]+\.model)\.(?:{'|'.join(UNSHAPING)})")
 
 
 def differences(old: Config, new: Config) -> list[str]:
@@ -45,7 +50,7 @@ def shaping(config: Config) -> dict[str, Any]:
     return {
         key: value
         for key, value in flat
-        if not key.startswith(FREE_ON_RESUME) and key.rpartition(".")[2] not in UNSHAPING
+        if not key.startswith(FREE_ON_RESUME) and not _IDLE.fullmatch(key)
     }
 
 

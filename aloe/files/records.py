@@ -337,7 +337,7 @@ def _rows(path: Path, value: Any) -> list[Any] | None:
 
 def _column(cells: Any) -> list[Any] | None:
     """Return the cells of a column: a list, or an object whose keys are row numbers."""
-    if isinstance(cells, dict) and cells and all(key.isdigit() for key in cells):
+    if isinstance(cells, dict) and cells and all(key.isdecimal() for key in cells):
         return [cells[key] for key in sorted(cells, key=int)]
     return cells if isinstance(cells, list) and not _is_conversation(cells) else None
 

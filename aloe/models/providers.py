@@ -202,7 +202,7 @@ def _huggingface(config: ModelConfig, name: str, _url: str | None, _: LocalConfi
     if config.reasoning != "auto":
         raise ConfigError(f"{config.model}: reasoning is only for models on a server; leave it out")
     given = {**sampling_of(config), **config.options}
-    if unknown := sorted(given.keys() - HuggingFaceChat.model_fields.keys()):
+    if unknown := sorted(config.options.keys() - (HuggingFaceChat.model_fields.keys() - {"name"})):
         raise ConfigError(f"{config.model}: options: hf: has no '{unknown[0]}'; leave it out")
     chat = HuggingFaceChat.load(name, **given)
     return Opened(chat=chat, openai_compatible=True)

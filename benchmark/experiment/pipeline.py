@@ -172,6 +172,7 @@ class Experiment(Steps):
             ],
             "experiment": {"rewriter": "", "stranger": "", "asker": ""},
             "simulation.trees": config.experiment.rl_trees,
+            "simulation.budget_keeps": "",
             "seed": config.seed + 1,
         }
         return config.updated(changes, source=source)

@@ -86,7 +86,8 @@ def find_edited(config: Config) -> dict[str, str]:
     """Return whose replies are edited, by name of the agent that edits them.
 
     Raises:
-        ConfigError: they are to be those of an assistant that is not there.
+        ConfigError: they are to be those of an assistant that is not there, or a budget keeps the
+            branches of one.
     """
     names = [each.name for each in config.models.assistants]
     given = config.experiment
@@ -96,7 +97,13 @@ def find_edited(config: Config) -> dict[str, str]:
             raise ConfigError(
                 f"experiment.{name}: there is no assistant '{whose}'; there are {', '.join(names)}"
             )
-    return {name: whose for name, whose in found.items() if whose}
+    edited = {name: whose for name, whose in found.items() if whose}
+    if (kept := config.simulation.budget_keeps) not in ("", *names, *edited):
+        raise ConfigError(
+            f"simulation.budget_keeps: there is no assistant '{kept}'; there are "
+            f"{', '.join([*names, *edited])}"
+        )
+    return edited
 
 
 def _with_rewriters(agents: Sequence[Assistant], config: Config) -> tuple[Assistant, ...]:

@@ -128,3 +128,11 @@ def _check_exports(aloe: RunAloe, run: Path) -> None:
         for node in tree.nodes:
             if isinstance(node, AssistantNode) and node.hint:
                 assert node.hint == " ".join(told.quote for told in tree.revealed(node.id))
+
+
+def test_what_only_a_program_sees_is_counted() -> None:
+    wishes = Persona.of("I am 40.", "I want paragraphs.", preferences={"paragraphs": "several"})
+    verdict, events = compare("Eat oats.\n\nWalk daily.", "Eat oats. Walk daily.", persona=wishes)
+    assert (verdict.outcome, len(verdict.votes), events) == ("first", 1, [])
+    assert compare("Eat oats.", "Eat oats.", persona=wishes)[0].votes == ()
+    assert compare("Eat oats.", "\u200b", persona=wishes)[0].outcome == "abstain"

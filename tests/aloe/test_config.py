@@ -74,6 +74,23 @@ def test_nothing_given_is_the_roles_default_and_can_be_resumed() -> None:
     assert differences(given, validate(Config, tomllib.loads(given.toml()), source="test")) == []
 
 
+def test_a_named_model_keeps_its_key_for_its_server_alone() -> None:
+    own = {"model": "openai:w", "base_url": "http://w:1/v1", "api_key_env": "W_KEY"}
+    given = config(models={"writer": own})
+    for url, key in ((None, "W_KEY"), ("http://w:1/v1", "W_KEY"), ("http://other:1/v1", None)):
+        user = given.with_model("openai:w", url).models.user
+        assert (user.base_url, user.api_key_env) == (url or "http://w:1/v1", key)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"roles.mine.timeout": 9}, {"judge.options.timeout": 9}, {"models.user.temperature": 0.1}],
+)
+def test_what_may_shape_a_reply_may_not_change(change: dict[str, object]) -> None:
+    before = config().updated({"roles.mine.use": "x:Y", "judge.use": "x:Z"}, source="test")
+    assert len(differences(before, before.updated(change, source="test"))) == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [{"models.user.timeout": 240}, {"telemetry.spans": True}, {"models.judge.max_reply_bytes": 9}],

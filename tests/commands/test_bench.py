@@ -451,8 +451,14 @@ def test_an_extended_run_is_unfinished_until_it_is_whole(aloe: RunAloe, tmp_path
     assert not read_bench(out).finished
     warned = aloe("bench", "compare", out, out, "--json").result["warnings"]
     assert f"{out} is not finished" in warned
+    with (out / "scores.jsonl").open("a") as scores:
+        scores.write('{"suite": "aloe-1')  # a kill in the middle of a line
     assert run(aloe, out, *arguments, "--seeds", 3).code == 0
     assert read_bench(out).finished
+    result = (out / "result.json").read_bytes()
+    assert run(aloe, out, *arguments, "--seeds", 3, "--max-calls", 1).code == 0  # nothing to do
+    assert (out / "result.json").read_bytes() == result
+    assert read_bench(out).rows() == read_bench(out).own_rows
 
 
 def test_corrected_clusters_reach_the_rows_that_are_there(aloe: RunAloe, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import assistant, user
+from builders import assistant, config, user
 
 from aloe.config import EXPANSION_NAMES, SimulationConfig
 from aloe.errors import ConfigError, RoleError
@@ -169,6 +169,12 @@ def test_a_budget_can_keep_the_branches_of_one_assistant_first(room: int, met: s
     assert {agent_of[node] for each in kept for node in each} == set(met)
     if room >= 2:  # both replies to that message
         assert all([agent_of[node] for node in each].count("y") == 2 for each in kept)
+
+
+def test_a_role_among_the_assistants_may_come_first() -> None:
+    changes = {"simulation": {"node_budget": 20, "budget_keeps": "mine"}}
+    given = config().updated({"roles.mine": {"use": "x:Y", "among": "assistants"}}, source="test")
+    assert given.updated(changes, source="test").simulation.budget_keeps == "mine"
 
 
 def test_nobody_comes_first_where_no_reply_came_before() -> None:

@@ -116,6 +116,16 @@ def test_trees_whose_users_differ_in_what_they_tell_are_not_merged() -> None:
         merge([WIDE, reticent])
 
 
+def test_what_nobody_plays_may_differ() -> None:
+    fields = {name: getattr(WIDE, name) for name in Tree.model_fields}
+    aged = WIDE.persona.model_copy(update={"axes": {"age": 30}})
+    assert len(merge([WIDE, Tree(**fields | {"persona": aged})])) == 1
+    wishes = WIDE.persona.model_copy(update={"preferences": {"emoji": "none"}})
+    ruled = fields | {"persona": wishes, "disclosure": "answering"}
+    # Earlier versions noted a mood that no rule has.
+    assert len(merge([Tree(**ruled | {"mood": "typos"}), Tree(**ruled)])) == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [

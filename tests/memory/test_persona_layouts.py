@@ -145,7 +145,8 @@ def test_a_data_set_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         (1250000, "1250000"),
         (12345678.0, "12345678"),
-        (0.25, "0.25"),
+        (0.1 + 0.2, "0.3"),
+        (float("inf"), ""),
         (["BA", "MA"], "BA, MA"),
         ({"past": ["cook", "clerk"], "now": None}, "past: cook, clerk"),
         (True, "yes"),

@@ -198,3 +198,11 @@ def test_a_line_that_is_no_tree_does_not_count_as_one(tmp_path: Path, line: str)
     folder.trees.write_text(f"{line}\n")
     with pytest.raises(InputError, match=":1: not a tree"):
         folder.finished()
+
+
+@pytest.mark.parametrize("line", ['{"id": "a"}', '{"id": "a", "persona": {"profile": 3}}'])
+def test_a_line_without_a_persona_is_named(tmp_path: Path, line: str) -> None:
+    folder = RunFolder(tmp_path)
+    folder.trees.write_text(line + "\n")
+    with pytest.raises(InputError, match=r"trees\.jsonl:1: not a tree"):
+        list(folder.personas())
