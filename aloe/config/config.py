@@ -12,7 +12,7 @@ from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import JudgeConfig
 from aloe.config.limits import LimitsConfig
 from aloe.config.local import LocalConfig
-from aloe.config.models import ROLE_DEFAULTS, ModelsConfig
+from aloe.config.models import ROLE_DEFAULTS, ModelConfig, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import RoleConfig
 from aloe.config.settings import Settings
@@ -21,6 +21,7 @@ from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
 from aloe.config.user import UserConfig
+from aloe.models.model_string import ModelString
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -83,26 +84,36 @@ class Config(Settings):
     ) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
 
-        A model that these settings name keeps its server, and its key for that server. A panel
-        is dismissed: one model in all its seats would only repeat itself.
+        A model that these settings name keeps its server, and its key for that server; a key named
+        for another server stays behind. A panel is dismissed: one model in all its seats would only
+        repeat itself.
         """
         if model is None and base_url is None:
             return self
-        change: dict[str, Any] = {"base_url": base_url}
-        if model is not None:
-            named = (*self.models.by_role().values(), self.models.writer)
-            named += tuple(role.model for role in self.roles.values())
-            known = next((each for each in named if each.model == model), None)
-            url, key = (known.base_url, known.api_key_env) if known else (None, None)
-            change = {"model": model, "base_url": base_url or url}
-            change["api_key_env"] = key if base_url in (None, url) else None
+        named = (*self.models.by_role().values(), self.models.writer)
+        named += tuple(role.model for role in self.roles.values())
+        known = next((each for each in named if each.model == model), None)
+
+        def change(each: ModelConfig) -> dict[str, Any]:
+            if model is None:
+                return {"base_url": base_url}
+            source = known or each
+            url = base_url or (known.base_url if known else None)
+            own = source.base_url or ModelString.parse(source.model).base_url
+            stays = own in (None, url) if known is None else base_url in (None, own)
+            return {"model": model, "base_url": url,
+                    "api_key_env": source.api_key_env if stays else None}  # fmt: skip
+
         source = "model and base_url"
-        roles = [f"models.{role}" for role in ("user", "inducer", "judge", "writer")]
-        roles += ["models.reader"] if self.models.reader else []
-        roles += [f"roles.{name}.model" for name in self.roles]
-        assistants = [each.updated(change, source=source) for each in self.models.assistants]
-        alone = {"models.assistants": assistants, "models.panel": []}
-        return self.updated({**dict.fromkeys(roles, change), **alone}, source=source)
+        models = self.models
+        roles = {name: getattr(models, name) for name in ("user", "inducer", "judge", "writer")}
+        roles |= {"reader": models.reader} if models.reader else {}
+        changes: dict[str, Any] = {f"models.{name}": change(each) for name, each in roles.items()}
+        changes |= {f"roles.{n}.model": change(role.model) for n, role in self.roles.items()}
+        changes["models.assistants"] = [
+            each.updated(change(each), source=source) for each in models.assistants
+        ]
+        return self.updated({**changes, "models.panel": []}, source=source)
 
     def with_judge(self, model: str | None, base_url: str | None) -> Self:
         """Return a copy judged by `model` alone, no rules, at `base_url`; None keeps what is."""

@@ -39,8 +39,8 @@ class ExperimentConfig(Settings):
     """Assistant whose replies a rule rewrites as the rewriter does and ends with one question about
     what the user has not said, for another candidate; empty: no such candidate."""
     served: str = "local:{folder}"
-    """Model string of a trained model; `{folder}` and `{name}`, the last part of the folder, are
-    filled in."""
+    """Model string of a trained model; filled in are `{folder}`, `{stage}`, its last part, which
+    tells a model from those of other settings, and `{name}`, which does not."""
     merged: bool = False
     """Whether adapters are merged into their base (in 8 bits if that is a GGUF file) and served as
     whole models, which is faster than an adapter beside its base."""

@@ -314,7 +314,7 @@ def _rows(path: Path, value: Any) -> list[Any] | None:
     None if the value is a record itself, as the messages of a conversation are.
 
     Raises:
-        InputError: it holds columns of different lengths or with different rows.
+        InputError: it holds columns of different lengths or rows.
     """
     if isinstance(value, list):
         return None if _is_conversation(value) else value
@@ -324,28 +324,27 @@ def _rows(path: Path, value: Any) -> list[Any] | None:
     lists = {name: cells for name, cells in columns.items() if cells is not None}
     if len(lists) < len(value):
         return None
-    ((_, only), *others) = lists.items()
+    only, *others = lists.values()
     if not others and all(isinstance(each, dict) for each in only):
         return only
+    if len({len(cells) for cells in lists.values()}) > 1:
+        sizes = ", ".join(f"{name} {len(cells)}" for name, cells in lists.items())
+        raise InputError(path, f"its columns differ in length: {sizes}")
     if len({frozenset(cells) for cells in value.values() if isinstance(cells, dict)}) > 1:
         raise InputError(path, "its columns have different row numbers")
-    if len({len(cells) for cells in lists.values()}) > 1:
-        lengths = ", ".join(f"{name} {len(cells)}" for name, cells in lists.items())
-        raise InputError(path, f"its columns differ in length: {lengths}")
     return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
 def _column(cells: Any) -> list[Any] | None:
     """Return the cells of a column: a list, or an object whose keys are row numbers."""
-    if isinstance(cells, dict) and cells and all(key.isdecimal() for key in cells):
+    if isinstance(cells, dict) and cells and all(map(str.isdecimal, cells)):
         return [cells[key] for key in sorted(cells, key=int)]
     return cells if isinstance(cells, list) and not _is_conversation(cells) else None
 
 
 def _is_conversation(value: list[Any]) -> bool:
     """Whether a list holds messages, which are parts of a record and no records."""
+    said = ({"role", "content"}, {"from", "value"})
     return bool(value) and all(
-        isinstance(each, dict)
-        and (each.keys() >= {"role", "content"} or each.keys() >= {"from", "value"})
-        for each in value
+        isinstance(each, dict) and any(each.keys() >= keys for keys in said) for each in value
     )

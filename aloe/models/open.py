@@ -34,6 +34,7 @@ from aloe.models.key_server import announce_keys
 from aloe.models.limits import Limiter, limiter_of
 from aloe.models.logprobs import first_word
 from aloe.models.markup import message_in
+from aloe.models.model_string import ModelString
 from aloe.models.parameters import Parameters, Send, Sent, parameters_of
 from aloe.models.providers import PROVIDERS, base_url_of, is_openai, key_variable, parse_model
 from aloe.models.reply import Reply as Reply
@@ -89,19 +90,17 @@ class Model:
 
     @cached_property
     def key(self) -> str | None:
-        """The API key that its server is sent, which must not be written anywhere; None without.
-
-        What is shorter than a secret, such as "none" or "ollama", is a word that replies may hold.
-        """
+        """The API key that its server is sent; None without. "none" or "ollama" is a mere word."""
         key = os.environ.get(self.key_variable or "", "")
         return key if len(key) >= SHORTEST else None
 
     @cached_property
     def key_variable(self) -> str | None:
         """Environment variable of the key; None if the server is sent none."""
-        at_openai = self.openai_compatible and not parse_model(self.config).base_url
-        served_here = self.config.model.startswith(("local:", "hf:"))
-        return key_variable(self.config, at_openai=at_openai and not served_here)
+        found = ModelString.parse(self.config.model)
+        at_openai = self.openai_compatible and found.provider not in ("local", "hf")
+        url = self.config.base_url or found.base_url
+        return key_variable(self.config, at_openai=at_openai and not url)
 
     @property
     def thinking_room(self) -> int | None:
@@ -176,13 +175,8 @@ class Model:
 
     def failure(self, error: Exception) -> ModelError | CallError:
         """Turn what the chat model raised into one of our errors."""
-        return sort_failure(
-            error,
-            model=self.name,
-            key=self.key,
-            variable=self.key_variable or "api_key_env, which names no variable",
-            url=_url(self),
-        )
+        variable = self.key_variable or "api_key_env, which names no variable"
+        return sort_failure(error, model=self.name, key=self.key, variable=variable, url=_url(self))
 
     def _sent(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> Sent:
         """Return the request for a question, as far as it is known what the model takes."""

@@ -156,7 +156,7 @@ class Experiment(Steps):
         """Return settings under which the SFT model, served from a folder, writes all."""
         config, source = self.config, "experiment.rl"
         writer = {
-            "model": self.model_string(sft),
+            "model": self.model_string("sft", sft),
             "temperature": 1.0,
             "max_tokens": config.benchmark.candidate.max_tokens,
             "hint": False,

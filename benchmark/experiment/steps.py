@@ -219,9 +219,9 @@ class Steps:
 
         return self.stages.make(f"merged-{name}", [model.name], make)
 
-    def model_string(self, folder: Path) -> str:
-        """Return the model string of a trained model; its folder's name tells it from others."""
-        return self.config.experiment.served.format(name=folder.name, folder=folder)
+    def model_string(self, name: str, folder: Path) -> str:
+        """Return the model string of a trained model."""
+        return self.config.experiment.served.format(name=name, stage=folder.name, folder=folder)
 
     def run_bench(
         self,
@@ -248,7 +248,7 @@ class Steps:
         }
         folder = self.merge(name, model) if model else None
         if folder:
-            played["candidate.model"] = self.model_string(folder)
+            played["candidate.model"] = self.model_string(name, folder)
         changes = {"benchmark": played, "user": dict(users or {})}
         config = self.config.updated(changes, source="experiment")
         hidden = {"model"} if folder else None  # its folder's name says it

@@ -16,6 +16,7 @@ from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.generation import generate
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.schema import AssistantNode, Persona, Tree, Verdict
+from aloe.wording import visible
 
 OPENING = user("What is tea?")
 WISHES = {"length": "brief", "question": "asked", "exclamation": "none"}
@@ -69,7 +70,7 @@ def test_the_outcome_is_the_order_of_the_shares(a: str, b: str, seed: int) -> No
     persona = generate(seed)
     verdict, _ = compare(a, b, persona=persona)
     share_a, share_b = (measure_satisfaction(persona.preferences, text) for text in (a, b))
-    if not (a and b):
+    if not (visible(a) and visible(b)):
         assert verdict.outcome == "abstain"
     else:
         expected = "first" if share_a > share_b else "second" if share_b > share_a else "tie"

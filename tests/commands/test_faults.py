@@ -249,8 +249,8 @@ def test_half_a_reply_is_never_exported(
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        (failure(401), "check OPENAI_API_KEY"),
-        (failure(403), "check OPENAI_API_KEY"),
+        (failure(401), "check api_key_env"),
+        (failure(403), "check api_key_env"),
         (failure(404, "no such model"), "check the model's name"),
         (failure(429, "You exceeded your current quota, please check your plan"), "paid"),
     ],

@@ -283,7 +283,7 @@ def test_disclosure_is_a_flag_and_stands_in_the_trees(
 def test_a_refused_key(aloe: RunAloe, server: ChatServer, personas_file: Path, out: Path) -> None:
     server.models = failure(401)  # a 403 may forbid the list of models alone
     ran = aloe("simulate", "--personas", personas_file, "--out", out, "--model", server.model)
-    assert ran.is_one_line_about("HTTP 401", "check OPENAI_API_KEY")
+    assert ran.is_one_line_about("HTTP 401", "check api_key_env")
     assert not out.exists()
 
 
