@@ -1,5 +1,7 @@
 """What settings say of growing trees, checked without growing any."""
 
+from collections.abc import Collection
+
 from aloe.agents.registry import find_roles, models_in_use
 from aloe.config import Config
 from aloe.errors import ConfigError
@@ -31,7 +33,17 @@ def check_named_assistants(config: Config) -> None:
         "budget_keeps": config.simulation.budget_keeps or None,
     }
     for setting, name in given.items():
-        if name is not None and name not in names:
-            raise ConfigError(
-                f"{setting}: there is no assistant '{name}'; there are {', '.join(names)}"
-            )
+        if name is not None:
+            require_assistant(setting, name, names)
+
+
+def require_assistant(setting: str, name: str, names: Collection[str]) -> None:
+    """Make sure that there is the assistant that a setting names.
+
+    Raises:
+        ConfigError: there is not.
+    """
+    if name not in names:
+        raise ConfigError(
+            f"{setting}: there is no assistant '{name}'; there are {', '.join(names)}"
+        )

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from aloe import config as settings
 from aloe.config import Config
@@ -188,16 +188,11 @@ class RunFolder:
         Raises:
             InputError: a line is broken (with its number).
         """
-        places = self._places()
-        if not places:
-            return
-        with self.trees.open("rb") as file:
-            for number, (tree, place) in enumerate(places.items(), 1):
-                try:
-                    found = Persona.model_validate(json.loads(_line_at(file, place))["persona"])
-                except (ValueError, KeyError):
-                    raise InputError(self.trees, "not a tree", line=number) from None
-                yield tree, found
+        for number, _, tree in self._lines():
+            try:
+                yield tree["id"], Persona.model_validate(tree["persona"])
+            except (ValueError, KeyError):
+                raise InputError(self.trees, "not a tree", line=number) from None
 
     def sort(self, order: Sequence[str]) -> None:
         """Put the lines into the order of the tree ids in `order`; unknown ids go last.
@@ -213,21 +208,29 @@ class RunFolder:
 
     def _places(self) -> dict[str, int]:
         """Return where the line of each tree begins, in bytes."""
-        found: dict[str, int] = {}
+        return {tree["id"]: start for _, start, tree in self._lines()}
+
+    def _lines(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Yield the number of each line, where it begins, in bytes, and what it holds.
+
+        Raises:
+            InputError: a line is broken (with its number).
+        """
         if not self.trees.exists():
-            return found
+            return
         start = 0
         with self.trees.open("rb") as file:
             for number, line in enumerate(file, 1):
-                try:
-                    if line.strip():
-                        found[json.loads(line)["id"]] = start
-                except (ValueError, TypeError, KeyError, RecursionError):
-                    if not line.endswith(b"\n"):
-                        break
-                    raise InputError(self.trees, "not a tree", line=number) from None
+                if line.strip():
+                    try:
+                        tree = json.loads(line)
+                        hash(tree["id"])  # which names the line
+                    except (ValueError, TypeError, KeyError, RecursionError):
+                        if not line.endswith(b"\n"):
+                            return
+                        raise InputError(self.trees, "not a tree", line=number) from None
+                    yield number, start, tree
                 start += len(line)
-        return found
 
 
 def _line_at(file: BinaryIO, start: int) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from math import ceil
 from typing import Literal
 
-from aloe.config import Config, ModelConfig, place_of
+from aloe.config import Config, ModelConfig
 from aloe.models.providers import parse_model
 
 BatchOffer = Literal["used", "offered", "none"]
@@ -22,10 +22,8 @@ def is_batchable(model: ModelConfig) -> bool:
 
 def count_candidates(config: Config) -> int:
     """Return how many replies a message gets: those of the assistants and of roles among them."""
-    places = (
-        place_of(before=r.before, after=r.after, among=r.among) for r in config.roles.values()
-    )
-    return len(config.models.assistants) + sum(place == "among assistants" for place in places)
+    among = sum(role.place == "among assistants" for role in config.roles.values())
+    return len(config.models.assistants) + among
 
 
 def offer_batches(config: Config, models: Iterable[ModelConfig]) -> BatchOffer:

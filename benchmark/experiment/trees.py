@@ -25,8 +25,8 @@ from aloe.benchmark.experiment.players import (
 )
 from aloe.calls.log import CallLog
 from aloe.config import Config
-from aloe.errors import ConfigError
 from aloe.graphs.batch import RunProgress, finish_trees
+from aloe.graphs.checks import require_assistant
 from aloe.graphs.context import SimulationContext, make_context
 from aloe.graphs.plan import PlannedTree, plan_trees
 from aloe.graphs.tree import grow_tree
@@ -92,17 +92,11 @@ def find_edited(config: Config) -> dict[str, str]:
     names = [each.name for each in config.models.assistants]
     given = config.experiment
     found = {REWRITER: given.rewriter, STRANGER: given.stranger, ASKER: given.asker}
-    for name, whose in found.items():
-        if whose not in ("", *names):
-            raise ConfigError(
-                f"experiment.{name}: there is no assistant '{whose}'; there are {', '.join(names)}"
-            )
     edited = {name: whose for name, whose in found.items() if whose}
-    if (kept := config.simulation.budget_keeps) not in ("", *names, *edited):
-        raise ConfigError(
-            f"simulation.budget_keeps: there is no assistant '{kept}'; there are "
-            f"{', '.join([*names, *edited])}"
-        )
+    for name, whose in edited.items():
+        require_assistant(f"experiment.{name}", whose, names)
+    if kept := config.simulation.budget_keeps:
+        require_assistant("simulation.budget_keeps", kept, [*names, *edited])
     return edited
 
 
