@@ -15,13 +15,13 @@ from aloe.config.local import LocalConfig
 from aloe.config.models import ROLE_DEFAULTS, ModelConfig, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import RoleConfig
+from aloe.config.sent_key import base_url_in
 from aloe.config.settings import Settings
 from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
 from aloe.config.user import UserConfig
-from aloe.models.model_string import ModelString
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -97,12 +97,12 @@ class Config(Settings):
         def change(each: ModelConfig) -> dict[str, Any]:
             if model is None:
                 return {"base_url": base_url}
-            source = known or each
-            url = base_url or (known.base_url if known else None)
-            own = source.base_url or ModelString.parse(source.model).base_url
-            stays = own in (None, url) if known is None else base_url in (None, own)
-            return {"model": model, "base_url": url,
-                    "api_key_env": source.api_key_env if stays else None}  # fmt: skip
+            if known:
+                url, same = base_url or known.base_url, base_url in (None, base_url_in(known))
+            else:
+                url, same = base_url, base_url_in(each) in (None, base_url)
+            key = (known or each).api_key_env if same else None
+            return {"model": model, "base_url": url, "api_key_env": key}
 
         source = "model and base_url"
         models = self.models

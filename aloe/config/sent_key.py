@@ -33,16 +33,17 @@ def named_key(config: ModelConfig) -> SentKey | None:
     server = named_server(config)
     if config.api_key_env and (server or config.api_key_env != OPENAI_KEY):
         return SentKey(config.api_key_env, server)
-    at_openai = ModelString.parse(config.model).provider == "openai" and not _base_url(config)
+    at_openai = ModelString.parse(config.model).provider == "openai" and not base_url_in(config)
     return SentKey(OPENAI_KEY, server) if at_openai and server else None
 
 
 def named_server(config: ModelConfig) -> str | None:
     """Return the server that settings name, in the model string, `base_url` or an option."""
-    return _base_url(config) or find_url(config.options)
+    return base_url_in(config) or find_url(config.options)
 
 
-def _base_url(config: ModelConfig) -> str | None:
+def base_url_in(config: ModelConfig) -> str | None:
+    """Return the URL that a model's settings or its string name; None if neither does."""
     return config.base_url or ModelString.parse(config.model).base_url
 
 

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from aloe.cancelling import answer_within
 from aloe.config import Config, ModelConfig
 from aloe.config.differences import UNSHAPING
+from aloe.config.sent_key import base_url_in
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
@@ -97,10 +98,9 @@ class Model:
     @cached_property
     def key_variable(self) -> str | None:
         """Environment variable of the key; None if the server is sent none."""
-        found = ModelString.parse(self.config.model)
-        at_openai = self.openai_compatible and found.provider not in ("local", "hf")
-        url = self.config.base_url or found.base_url
-        return key_variable(self.config, at_openai=at_openai and not url)
+        provider = ModelString.parse(self.config.model).provider
+        at_openai = self.openai_compatible and provider not in ("local", "hf")
+        return key_variable(self.config, at_openai=at_openai and not base_url_in(self.config))
 
     @property
     def thinking_room(self) -> int | None:
