@@ -16,7 +16,12 @@ from aloe.config import Phrases
 from aloe.errors import ConfigError
 from aloe.files.records import read_records
 from aloe.files.writing import replace_text
-from aloe.memory.verifiable.phrases import find_remarks, find_traits
+from aloe.memory.verifiable.phrases import (
+    find_phrases,
+    find_remarks,
+    find_traits,
+    index_by_ending,
+)
 from aloe.schema import Outcome, Persona, Tree, Verdict, derive_seed
 
 Row = dict[str, Any]
@@ -75,8 +80,14 @@ def _voiced(row: Row, own: Persona, donor: Persona) -> Row:
         for (one, other), find, half in kinds
         for mine, theirs in zip(find(*one, half), cycle(find(*other, half)))
     }
-    pattern = re.compile("|".join(map(re.escape, said)))
-    return _with_users(row, lambda text: pattern.sub(lambda match: said[match[0]], text))
+    endings = index_by_ending(said)
+
+    def voice(text: str) -> str:
+        for mine in find_phrases(text, endings):
+            text = text.replace(mine, said[mine])
+        return text
+
+    return _with_users(row, voice)
 
 
 def _with_users(row: Row, change: Callable[[str], str]) -> Row:

@@ -3,13 +3,16 @@
 A user that says a wish always in the same sentence teaches a model that sentence and not the wish.
 So each wish has a dozen ways to be stated and a dozen remarks for a reply that breaks it, and each
 dimension a dozen questions, written one by one in `phrases.toml` and split in two by phrase: models
-trained on one half are tested on the other. The catalogue's own sentences belong to the train half.
+trained on one half are tested on the other. To the train half belong also the catalogue's own
+sentences and those that templates make of a wish's requests, well over a hundred of each kind.
 """
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -44,9 +47,8 @@ def find_stated(text: str) -> dict[str, str]:
     Letter case, line breaks and the shape of apostrophes and quotation marks do not matter. Of two
     wishes about one dimension the one stated last counts.
     """
-    said = _plain(text)
-    found = [(said.rfind(phrase), wish) for phrase, wish in _stating().items() if phrase in said]
-    return dict(wish for _, wish in sorted(found))
+    stating = _stating()
+    return dict(stating[phrase] for phrase in find_phrases(_plain(text), _by_ending()))
 
 
 def find_all_stated(texts: Iterable[str]) -> dict[str, str]:
@@ -74,13 +76,44 @@ def _stating() -> dict[str, tuple[str, str]]:
     }
 
 
+Endings = Mapping[str, Sequence[str]]
+"""Phrases by their last letters."""
+_ENDING = 8
+"""How many letters."""
+
+
+@cache
+def _by_ending() -> Endings:
+    return index_by_ending(_stating())
+
+
+def index_by_ending(phrases: Iterable[str]) -> Endings:
+    """Return phrases as `find_phrases` takes them; none has fewer letters than an ending."""
+    found = defaultdict(list)
+    for phrase in phrases:
+        found[phrase[-_ENDING:]].append(phrase)
+    return found
+
+
+def find_phrases(text: str, endings: Endings) -> Iterator[str]:
+    """Yield the phrases in a text, by where they end, in time that does not grow with them all."""
+    for end in range(_ENDING, len(text) + 1):
+        for phrase in endings.get(text[end - _ENDING : end], ()):
+            if text.endswith(phrase, 0, end):
+                yield phrase
+
+
+Kind = Literal["traits", "remarks", "questions"]
+_STATING: tuple[Kind, ...] = ("traits", "remarks")
+
+
 class Key(NamedTuple):
     """What phrases are for."""
 
     dimension: str
     value: str
     """The value that they state; empty of questions, which are about the dimension."""
-    kind: Literal["traits", "remarks", "questions"]
+    kind: Kind
     half: Phrases
 
 
@@ -95,31 +128,37 @@ def read_phrases(path: Path = PHRASES) -> dict[Key, tuple[str, ...]]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(path, f"is not valid TOML: {error}") from None
+    templates = raw.get("templates", {})
     found = {}
-    for dimension, wishes in DIMENSIONS.items():
-        tables = {wish.value: raw.get(dimension, {}).get(wish.value, {}) for wish in wishes}
-        for half in get_args(Phrases):
-            questions = raw.get(dimension, {}).get("questions", {}).get(half, ())
-            found[Key(dimension, "", "questions", half)] = tuple(questions)
-            for wish in wishes:
-                traits, remarks = (
-                    tuple(tables[wish.value].get(kind, {}).get(half, ()))
-                    for kind in ("traits", "remarks")
-                )
-                if half == "train":
-                    traits, remarks = (wish.trait, *traits), (wish.remark, *remarks)
-                found[Key(dimension, wish.value, "traits", half)] = traits
-                found[Key(dimension, wish.value, "remarks", half)] = remarks
+    for dimension, half in product(DIMENSIONS, get_args(Phrases)):
+        about = raw.get(dimension, {})
+        questions = about.get("questions", {}).get(half, ())
+        found[Key(dimension, "", "questions", half)] = tuple(questions)
+        for wish, kind in product(DIMENSIONS[dimension], _STATING):
+            table = about.get(wish.value, {})
+            texts = tuple(table.get(kind, {}).get(half, ()))
+            if half == "train":
+                own = wish.trait if kind == "traits" else wish.remark
+                made = _fill(templates.get(kind, ()), table.get("requests", ()))
+                texts = (own, *texts, *made)
+            found[Key(dimension, wish.value, kind, half)] = texts
     _check(found, path)
     return found
 
 
-def _check(phrases: dict[Key, tuple[str, ...]], path: Path) -> None:
+def _fill(templates: Iterable[str], requests: Iterable[str]) -> Iterator[str]:
+    """Yield each template with each request in it."""
+    return (each.replace("{request}", request) for each, request in product(templates, requests))
+
+
+def _check(phrases: Mapping[Key, Sequence[str]], path: Path) -> None:
     for key, texts in phrases.items():
         if len(texts) < HALF:
             name = ".".join(filter(None, key))
             raise InputError(path, f"has {len(texts)} of the {HALF} phrases that {name} takes")
     everything = [_plain(text) for texts in phrases.values() for text in texts]
-    joined = "\n".join(everything)
-    if twice := [text for text in everything if joined.count(text) > 1]:
-        raise InputError(path, f"has a phrase twice or inside another: '{twice[0]}'")
+    endings = index_by_ending(everything)
+    for text in everything:
+        if len(found := [*find_phrases(text, endings)]) > 1:
+            inner = min(found, key=len)
+            raise InputError(path, f"has a phrase twice or inside another: '{inner}'")

@@ -53,11 +53,11 @@ def say_anew(phrases: Sequence[str], half: Phrases, said: str, seed: int) -> str
 
     Where even all of those were said, one is said again.
     """
+    drawn = random.Random(seed)
+    if fresh := [each for each in phrases if each not in said]:
+        return drawn.choice(fresh)
     opened = _behind_openings(phrases, half)
-    for options in (phrases, opened):
-        if fresh := [each for each in options if each not in said]:
-            return random.Random(seed).choice(fresh)
-    return random.Random(seed).choice(opened)
+    return drawn.choice([each for each in opened if each not in said] or opened)
 
 
 def _behind_openings(phrases: Sequence[str], half: Phrases) -> tuple[str, ...]:

@@ -62,6 +62,14 @@ def test_every_wish_and_dimension_has_a_dozen_phrases(half: str) -> None:
         assert len(find_questions(name, half)) >= 6
 
 
+def test_training_hears_every_request_of_a_wish_in_every_template() -> None:
+    for name, value in WISHES:
+        assert len(find_traits(name, value, "train")) == 6 + 18 * 9
+        assert len(find_remarks(name, value, "train")) == 6 + 16 * 9
+    assert "I'd like you to use bullet points." in find_traits("lists", "list", "train")
+    assert "You forgot to use bullet points." in find_remarks("lists", "list", "train")
+
+
 def test_the_catalogues_own_sentences_belong_to_the_train_half() -> None:
     for name, value in WISHES:
         wish = find_wish(name, value)
@@ -146,6 +154,8 @@ def test_a_question_keeps_the_rules_of_other_dimensions() -> None:
         ),
         ("Ditch the emoji, I'm begging you.", "Where's my emoji?", "twice or inside another"),
         ("Ditch the emoji, I'm begging you.", "No emoji", "twice or inside another: 'no emoji'"),
+        ('"use an emoji"', '"add an emoji"', "twice or inside another"),
+        ('"show an example"', '"give me an example"', "inside another: 'give me an example.'"),
     ],
 )
 def test_a_broken_file_is_refused(tmp_path: Path, old: str, new: str, problem: str) -> None:
