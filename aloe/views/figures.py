@@ -57,11 +57,11 @@ class Throughput:
         span = max(now - then, 1e-9)
         return (totals.calls - calls) / span, (totals.output_tokens - tokens) / span
 
-    def to_go(self, done: int, wanted: int) -> float | None:
+    def to_go(self, done: float, wanted: float) -> float | None:
         """Return the seconds to the end if the rest takes as long as what is done; None if unknown.
 
         Args:
-            done: how many were done since the start.
+            done: how many were done since the start; one under way may count in part.
             wanted: how many are wanted in all of them.
         """
         return self.seconds / done * (wanted - done) if 0 < done < wanted else None

@@ -139,9 +139,16 @@ class GrowthDisplay(Display):
         return self._pace.seconds
 
     def to_go(self) -> str:
-        """Say how long the rest takes at the pace so far; empty if that is not known."""
-        p = self.progress
-        left = self._pace.to_go(p.size - p.found, p.target - p.found)
+        """Say how long the rest takes at the pace so far; empty if that is not known.
+
+        A persona takes two accepted candidates. Those that are written but not judged yet count as
+        far as others were accepted, so there is an answer from the first call on.
+        """
+        judged, accepted = self._judged()
+        written = max(self._calls.totals.calls - self._calls.totals.errors - judged, 0)
+        expected = written * (accepted / judged if judged else 1.0)
+        wanted = 2 * (self.progress.target - self.progress.found)
+        left = self._pace.to_go(accepted + expected, wanted)
         return f"about {duration(left)} to go" if left else ""
 
     def line(self) -> str:

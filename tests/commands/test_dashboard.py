@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +23,11 @@ from aloe.config import BudgetConfig
 from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.commands.dashboard import RunDisplay
 from aloe.graphs.commands.newest_exchange import NewestExchange
+from aloe.graphs.commands.personas import GrowthDisplay
 from aloe.graphs.context import FinishedExchange, open_models
 from aloe.graphs.plan import plan_trees
+from aloe.graphs.pool import GrowthProgress
+from aloe.memory.pool.growth import GrowthLog, Outcome
 from aloe.memory.run_folder import RunFolder
 from aloe.models.limits import Limiter
 from aloe.training.display import TrainingDisplay
@@ -155,6 +159,37 @@ def test_a_training_says_when_it_will_be_done(still: Any) -> None:
     assert shown.to_go() == "about 2 min to go"
     assert shown.to_go() in shown.line()
     shown.follow(TrainingProgress(method="sft", step=16, steps=16))
+    assert shown.to_go() == ""
+
+
+def test_a_growth_says_from_the_first_call_when_it_will_be_done(tmp_path: Path, still: Any) -> None:
+    calls, log = CallLog(), GrowthLog(tmp_path / "growth.jsonl", window=32)
+    progress = GrowthProgress(target=8, found=2, size=2)
+    shown = GrowthDisplay(progress, log, calls, quiet=True)
+    assert shown.to_go() == ""
+
+    def write(number: int) -> None:
+        for _ in range(number):
+            calls.totals.add(event("writer", "I bake."))
+            still.now += 5
+
+    def judge(reasons: Sequence[str], first: int) -> None:
+        fates = enumerate(reasons, first)
+        log.write([Outcome(number=n, kind="profile", axes={}, reasons=(why,) if why else ())
+                   for n, why in fates])  # fmt: skip
+
+    write(1)
+    assert shown.to_go() == "about 55 s to go"  # eleven more for six personas
+    write(3)
+    assert shown.to_go() == "about 40 s to go"
+    assert shown.to_go() in shown.line()
+    judge(["", "", "duplicate", "preamble"], 0)
+    assert shown.to_go() == "about 2 min to go"  # half were refused: 20 more, 100 s
+    write(2)
+    assert shown.to_go() == "about 2 min to go"  # 18 more
+    calls.totals.add(Event(role="writer", model="m", tree="", node=None, outcome="error"))
+    assert shown.to_go() == "about 2 min to go"
+    judge([""] * 11, 4)
     assert shown.to_go() == ""
 
 
