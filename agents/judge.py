@@ -36,7 +36,7 @@ from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
 from aloe.calls.together import ask_each
 from aloe.config import MIN_MASS, Criterion
-from aloe.models.open import Model, Reply
+from aloe.models.open import Model
 from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derive_seed
 from aloe.wording import same_text, visible
 
@@ -167,22 +167,11 @@ class PreferenceJudge:
             node=asked.user.id,
             min_mass=self.min_mass,
         )
-        return _vote(answer, order, judge=self.model.name, criterion=question.criterion)
+        return read_vote(answer, order, judge=self.model.name, criterion=question.criterion)
 
 
-def read_vote(
-    reply: Reply,
-    order: Order,
-    *,
-    judge: str,
-    criterion: str | None = None,
-    min_mass: float = MIN_MASS,
-) -> Vote:
-    """Read one answer; `choice` is None if neither log-probabilities nor text say A, B or TIE."""
-    return _vote(ANSWERS.read(reply, min_mass), order, judge=judge, criterion=criterion)
-
-
-def _vote(answer: Answer, order: Order, *, judge: str, criterion: str | None) -> Vote:
+def read_vote(answer: Answer, order: Order, *, judge: str, criterion: str | None = None) -> Vote:
+    """Return the vote of one answer; `choice` is None if it says none of A, B and TIE."""
     shown, listed = order.split("-"), answer.logprobs
     choices = {"A": shown[0], "B": shown[1], "TIE": "tie"}
     return Vote.model_validate(

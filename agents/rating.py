@@ -18,7 +18,7 @@ from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
 from aloe.models.logprobs import total
-from aloe.models.open import Model, Reply
+from aloe.models.open import Model
 from aloe.schema import AssistantNode, Persona, UserNode, derive_seed
 
 LEVELS = ("1", "2", "3", "4", "5")
@@ -77,15 +77,11 @@ class PointwiseJudge:
             node=reply.id,
             min_mass=self.min_mass,
         )
-        return _rated(answer)
+        return read_rating(answer)
 
 
-def read_rating(reply: Reply, min_mass: float = MIN_MASS) -> Rating:
-    """Read one answer: the expected digit, else a digit that stands alone, else nothing."""
-    return _rated(ANSWERS.read(reply, min_mass))
-
-
-def _rated(answer: Answer) -> Rating:
+def read_rating(answer: Answer) -> Rating:
+    """Return the rating of one answer: the expected digit, else a digit that stands alone."""
     value = None if answer.word is None else float(answer.word)
     if found := answer.logprobs:
         whole = total(found.values())

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
-from aloe.agents.judge import PreferenceJudge, decide, read_vote
+from aloe.agents.judge import ANSWERS, Order, PreferenceJudge, decide, read_vote
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
+from aloe.config import MIN_MASS
 from aloe.models.open import Reply
 from aloe.schema import Verdict, Vote
 
@@ -87,6 +88,10 @@ def test_an_honest_judge_prefers_the_better_wherever_it_stands() -> None:
     assert (verdict.outcome, verdict.preferred, verdict.margin) == ("first", GOOD.id, None)
     verdict, _ = compare(honest, first=BAD, second=GOOD)
     assert (verdict.outcome, verdict.preferred, verdict.rejected) == ("second", GOOD.id, BAD.id)
+
+
+def read(reply: Reply, order: Order) -> Vote:
+    return read_vote(ANSWERS.read(reply, MIN_MASS), order, judge="j")
 
 
 @pytest.mark.parametrize("letter", ["A", "B"])
@@ -172,9 +177,9 @@ def test_one_unreadable_answer_is_enough_to_abstain() -> None:
 )
 def test_readable_answers(text: str, choice: str) -> None:
     reply = Reply(text=text, finish="stop", input_tokens=1, cached_tokens=0, output_tokens=1)
-    assert read_vote(reply, "first-second", judge="j").choice == choice
+    assert read(reply, "first-second").choice == choice
     mirrored = {"first": "second", "second": "first", "tie": "tie"}[choice]
-    assert read_vote(reply, "second-first", judge="j").choice == mirrored
+    assert read(reply, "second-first").choice == mirrored
 
 
 def test_a_tie_in_both_orders_is_a_tie_and_in_one_is_none() -> None:
@@ -240,7 +245,7 @@ def vote(order: str, liking: float) -> Vote:
         output_tokens=1,
         logprobs=listing(liking),
     )
-    return read_vote(reply, order, judge="j")  # type: ignore[arg-type]
+    return read(reply, order)  # type: ignore[arg-type]
 
 
 odds = st.floats(-20, 20)
@@ -264,7 +269,10 @@ def test_a_letter_that_is_not_listed_counts_as_the_least_likely_listed() -> None
         output_tokens=1,
         logprobs={"A": -0.1, "The": -4.0, "I": -6.0},
     )
-    assert read_vote(reply, "first-second", judge="j").logprobs == (-0.1, -6.0)
+    assert read(reply, "first-second").logprobs == (
+        -0.1,
+        -6.0,
+    )
 
 
 def test_log_probabilities_without_either_letter_leave_the_text() -> None:
@@ -276,7 +284,7 @@ def test_log_probabilities_without_either_letter_leave_the_text() -> None:
         output_tokens=1,
         logprobs={"Both": -0.1},
     )
-    found = read_vote(reply, "first-second", judge="j")
+    found = read(reply, "first-second")
     assert (found.logprobs, found.choice) == (None, None)
 
 

@@ -8,10 +8,11 @@ from builders import PERSONAS, assistant, scripted_model, user
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe.agents.rating import PointwiseJudge, Rating, read_rating
+from aloe.agents.rating import ANSWERS, PointwiseJudge, Rating, read_rating
 from aloe.agents.scripted import reply as scripted
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
+from aloe.config import MIN_MASS
 from aloe.models.open import Reply
 
 OPENING = user("I hate lists. What is tea?")
@@ -40,6 +41,10 @@ def answered(text: str, **logprobs: float) -> Reply:
     )
 
 
+def read(reply: Reply) -> Rating:
+    return read_rating(ANSWERS.read(reply, MIN_MASS))
+
+
 def test_the_judge_sees_persona_message_and_reply_and_one_token_is_asked_for() -> None:
     seen: list[Any] = []
 
@@ -57,19 +62,19 @@ def test_the_judge_sees_persona_message_and_reply_and_one_token_is_asked_for() -
 
 
 def test_the_expected_digit_is_finer_than_the_digit() -> None:
-    rating = read_rating(answered("4", _3=0.2, _4=0.6, _5=0.1, the=0.1))
+    rating = read(answered("4", _3=0.2, _4=0.6, _5=0.1, the=0.1))
     assert rating.value == pytest.approx((0.6 + 2.4 + 0.5) / 0.9)
     assert rating.mass == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize("text", ["4", " 4.", "4/5", "Score: 4", "**4**", "rating 4 / 5"])
 def test_readable_answers(text: str) -> None:
-    assert read_rating(answered(text)).value == 4
+    assert read(answered(text)).value == 4
 
 
 @pytest.mark.parametrize("text", ["", "0", "6", "45", "4.5", "four", "4 or 5", "I give it a 4"])
 def test_what_cannot_be_read_has_no_rating(text: str) -> None:
-    assert read_rating(answered(text)).value is None
+    assert read(answered(text)).value is None
 
 
 def test_the_unreadable_is_counted() -> None:
@@ -79,8 +84,8 @@ def test_the_unreadable_is_counted() -> None:
 
 
 def test_log_probabilities_without_a_digit_leave_the_text() -> None:
-    assert read_rating(answered("5", the=0.5)).value == 5
-    assert read_rating(answered("well", the=0.5)).value is None
+    assert read(answered("5", the=0.5)).value == 5
+    assert read(answered("well", the=0.5)).value is None
 
 
 def test_an_empty_reply_has_no_rating_and_costs_no_call() -> None:
@@ -95,7 +100,7 @@ def test_the_scripted_judge_rates_what_takes_up_the_users_words() -> None:
 @given(st.dictionaries(st.sampled_from("12345"), st.floats(1e-6, 1), min_size=1))
 def test_an_expected_digit_lies_between_the_digits(shares: dict[str, float]) -> None:
     whole = sum(shares.values())
-    rating = read_rating(answered("x", **{f"_{level}": p / whole for level, p in shares.items()}))
+    rating = read(answered("x", **{f"_{level}": p / whole for level, p in shares.items()}))
     assert rating.value is not None
     assert rating.mass == pytest.approx(1)
     low, high = int(min(shares)), int(max(shares))
