@@ -43,6 +43,7 @@ class CustomJudge:
             calls=self.calls,
             tree=asked.tree,
             about=asked.user.id,
+            among=(asked.first.id, asked.second.id),
         )
         margin = await called(f"judge '{self.use}'", asked.tree, self.play, asked, model)
         try:

@@ -117,6 +117,8 @@ class RoleModel:
     tree: str
     about: str | None
     """Default for the node that a call is about; None at the very start."""
+    among: tuple[str, ...] = ()
+    """What tells it from others about the same node, such as the ids of the replies compared."""
     asked: int = 0
     """Calls so far in this exchange, so that no two of them share a seed."""
 
@@ -155,7 +157,7 @@ class RoleModel:
             raise ConfigError(f"role '{self.name}' asks its model but names no prompt")
         messages = self.prompt.render(**{name: str(value) for name, value in fields.items()})
         about = node.id if node else self.about
-        seed = derive_seed("role", self.name, self.tree, about, self.asked)
+        seed = derive_seed("role", self.name, self.tree, about, *self.among, self.asked)
         self.asked += 1
         async with self.calls.call(self.name, self.model, tree=self.tree, node=about) as call:
             schema = kind.model_json_schema() if kind else None

@@ -411,6 +411,21 @@ def test_a_judge_of_ones_own_may_ask_a_model(own: str) -> None:
     assert [e.outcome for e in events if e.role == "judge"] == ["ok"]
 
 
+def test_a_judge_of_ones_own_asks_with_another_seed_about_each_pair(own: str) -> None:
+    seeds: list[int] = []
+
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        if "You rate risk." not in messages[0].text:
+            return reply(messages, arguments)
+        seeds.append(arguments["seed"])
+        return "A"
+
+    found = config(assistants=4, turns=2).updated({"judge": {"use": f"{own}:Asks"}}, source="test")
+    verdicts = grow(found, model=scripted_model(script)).verdicts
+    assert len(verdicts) == 12
+    assert len(set(seeds)) == len(seeds) == 12
+
+
 def test_a_prompt_of_ones_own_is_sent_and_recorded(own: str, tmp_path: Path) -> None:
     for name in ("user", "inducer", "assistant", "hint", "judge"):
         text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
