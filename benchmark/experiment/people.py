@@ -14,7 +14,8 @@ does not drown what replies differ in.
 """
 
 import random
-from collections.abc import Iterator, Mapping, Set
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations, count, islice
 from math import comb
@@ -94,18 +95,19 @@ def draw_people(
     vectors = embedder.embed([persona.profile for persona in drawn])
     groups = find_clusters(len(drawn), find_close_pairs({"profile": vectors}, threshold))
     rng.shuffle(groups)
-    groups.sort(key=len)
-    parts: dict[Part, list[Persona]] = {part: [] for part in needed}
+    lives = {f"life {number}": [drawn[row] for row in rows] for number, rows in enumerate(groups)}
+    parts: dict[Part, list[Persona]] = {}
     labels: dict[str, str] = {}
-    for number, group in enumerate(groups):
-        members = [drawn[row] for row in group]
-        for part, chosen in parts.items():
-            fitting = [p for p in members if holds(p, reserved) == (part == "test")]
-            lacking = needed[part] - len(chosen)
-            if fitting and lacking:
-                chosen += fitting[:lacking]
-                labels |= {persona.id: f"life {number}" for persona in fitting[:lacking]}
-                break
+    for part, wanted in needed.items():
+        fitting = {
+            life: [p for p in members if holds(p, reserved) == (part == "test")]
+            for life, members in lives.items()
+        }
+        taken = take_evenly(fitting, wanted, key=lambda life: len(lives[life]))
+        parts[part] = [persona for members in taken.values() for persona in members]
+        for life, members in taken.items():
+            labels |= {persona.id: life for persona in members}
+            del lives[life]
     for part, chosen in parts.items():
         if len(chosen) < needed[part]:
             raise ConfigError(
@@ -118,6 +120,38 @@ def draw_people(
         clusters=labels,
         reserved=reserved,
     )
+
+
+def take_evenly(
+    lives: Mapping[str, Sequence[Persona]], wanted: int, key: Callable[[str], int]
+) -> dict[str, list[Persona]]:
+    """Return that many personas by life, fewer if there are no more.
+
+    Args:
+        lives: who may be taken, by life; once a life is begun it is used up.
+        wanted: how many.
+        key: the lives for which it is smallest come first; of those, the one whose members want
+            what fewest of the others want, so that no wish is much commoner than its opposite.
+    """
+    left = {life: members for life, members in lives.items() if members}
+    balance = Counter[str]()
+    found: dict[str, list[Persona]] = {}
+
+    def rank(life: str) -> tuple[int, int]:
+        wishes = [wish for each in left[life] for wish in each.preferences.items()]
+        return key(life), sum(balance[name] * _side(name, value) for name, value in wishes)
+
+    while left and wanted > sum(map(len, found.values())):
+        life = min(left, key=rank)
+        found[life] = list(left.pop(life))[: wanted - sum(map(len, found.values()))]
+        for persona in found[life]:
+            balance.update({n: _side(n, value) for n, value in persona.preferences.items()})
+    return found
+
+
+def _side(name: str, value: str) -> int:
+    """Return 1 for what has to be brought about in a reply, -1 for its opposite."""
+    return 1 if value == DIMENSIONS[name][0].value else -1
 
 
 def choose_dimensions(config: ExperimentConfig) -> frozenset[str]:
@@ -158,15 +192,25 @@ def candidates(wishes: int, dimensions: Set[str], seed: int) -> Iterator[Persona
 def balanced(persona: Persona) -> bool:
     """Whether half of the wishes (of an odd number, all but one) are of each kind."""
     wishes = persona.preferences.items()
-    effort = sum(value == DIMENSIONS[name][0].value for name, value in wishes)
-    return abs(2 * effort - len(wishes)) <= 1
+    return abs(sum(_side(name, value) for name, value in wishes)) <= 1
 
 
 def reserve_pairs(share: float, dimensions: Set[str], rng: random.Random) -> frozenset[Pair]:
-    """Return that share of all pairs of wishes of different dimensions."""
+    """Return that share of all pairs of wishes of different dimensions.
+
+    All wishes are in as many of them as can be. A wish of more reserved pairs than its opposite
+    would be common in the test and rare in training: a model that learnt which is the commoner of
+    the two would do worse than one that learnt nothing.
+    """
     wishes = [(name, each.value) for name in sorted(dimensions) for each in DIMENSIONS[name]]
     pairs = [frozenset(two) for two in combinations(wishes, 2) if two[0][0] != two[1][0]]
-    return frozenset(rng.sample(pairs, round(share * len(pairs))))
+    left, used, found = rng.sample(pairs, len(pairs)), Counter[Wanted](), set[Pair]()
+    while len(found) < round(share * len(pairs)):
+        least = min(left, key=lambda pair: sorted((used[wish] for wish in pair), reverse=True))
+        left.remove(least)
+        found.add(least)
+        used.update(least)
+    return frozenset(found)
 
 
 def holds(persona: Persona, pairs: frozenset[Pair]) -> bool:

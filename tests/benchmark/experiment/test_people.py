@@ -13,6 +13,7 @@ from aloe.benchmark.swaps import assign_stand_ins
 from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import MiniLmEmbedder
+from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.scoring import measure_satisfaction
 
 SMALL = ExperimentConfig(train=12, validation=3, test=4)
@@ -75,7 +76,7 @@ class Lumped:
     def embed(self, texts: Sequence[str]) -> Any:
         lump = round(self._share * len(texts))
         rows = [0] * lump + [1 + n // self._size for n in range(len(texts) - lump)]
-        return np.eye(len(texts), dtype=np.float32)[rows]
+        return np.eye(len(texts) + 1, dtype=np.float32)[rows]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -100,3 +101,16 @@ def test_replies_for_nobody_in_particular_keep_half_of_the_wishes(small: Any) ->
 
 def test_the_same_seed_gives_the_same_people(small: Any) -> None:
     assert draw_people(SMALL, 3, 0.71, MiniLmEmbedder()) == small
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_no_wish_is_commoner_than_its_opposite(seed: int) -> None:
+    """Else what is common in training is rare in the test, and knowing nothing is better."""
+    named = ("apology", "closing", "emoji", "emphasis", "example", "greeting", "lists", "thanks")
+    config = ExperimentConfig(train=100, validation=16, test=48, dimensions=named)
+    found = draw_people(config, seed, 0.71, Lumped(0.0, 1))
+    for part, slack in (("test", 0.1), ("train", 0.1), ("validation", 0.25)):
+        wishes = Counter(w for each in found.parts[part] for w in each.preferences.items())
+        for name in named:
+            one, other = (wishes[name, wish.value] for wish in DIMENSIONS[name])
+            assert abs(one / (one + other) - 0.5) <= slack, (part, name)
