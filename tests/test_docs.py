@@ -101,6 +101,21 @@ def test_its_commands_and_their_flags_exist(page: Path) -> None:
         assert named <= flags | {"--help"}, line
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_its_dpo_trainings_say_what_they_start_from(page: Path) -> None:
+    """As DPO does: named, the base, or an SFT model that an earlier line left beside it."""
+    trained: set[Path] = set()
+    for line in commands(page.read_text()):
+        words = shlex.split(line, comments=True)
+        if words[1:3] not in (["train", "sft"], ["train", "dpo"]) or "--out" not in words:
+            continue
+        out = Path(words[words.index("--out") + 1])
+        if words[2] == "sft":
+            trained.add(out)
+        else:
+            assert {"--start", "--from-base"} & {*words} or out.parent / "sft" in trained, line
+
+
 def leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     """Yield a command, or those in it, by its whole name."""
     for each, sub in getattr(command, "commands", {}).items():
