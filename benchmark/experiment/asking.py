@@ -3,25 +3,25 @@
     people -> trees of users who tell -> what the judge puts below no other -> sft
     people -> trees, siblings continued -> labels by return beside the judge's
     sft -> dpo on pairs by return                                    dpo
-    sft -> dpo on the judge's pairs of the same conversations        immediate
+    sft -> dpo on the same pairs, as the judge prefers                immediate
     shuffled rows -> sft -> dpo by return                            shuffled, the control
     sft, dpo -> validation, which settles the recipe
     dpo -> test, with base, sft, immediate, control and ceiling
 
 SFT teaches to keep what the user has said, and has nothing to do with returns: the judge seldom
 tells a reply from the same reply with a question, and then one of them is drawn. `dpo` and
-`immediate` go on from it in the same way with the same conversations: all that differs is the
-label.
+`immediate` go on from it in the same way with the same pairs of replies: all that differs is which
+of the two is preferred.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import ClassVar, get_args
 
 from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
-from aloe.benchmark.experiment.rows import keep_unbeaten, of_same_conversations, read_rows
+from aloe.benchmark.experiment.rows import keep_unbeaten, prefer_anew, read_rows
 from aloe.benchmark.experiment.steps import Label
 from aloe.config import Config, Disclosing, Phrases
 
@@ -30,7 +30,7 @@ IMMEDIATE = "immediate"
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A cell of the matrix of transfer: bench folders with the same validation users."""
+    """A cell of the matrix of transfer: bench folders with the same test users."""
 
     trained: Disclosing
     tested: Disclosing
@@ -59,7 +59,7 @@ class AskingExperiment(Experiment):
             AloeError: a command failed; what is finished is kept.
         """
         made = super().run()
-        return MadeByAsking(**vars(made), transfer=tuple(self.measure_transfer()))
+        return MadeByAsking(**vars(made), transfer=tuple(self.measure_transfer(made.test)))
 
     def grow_trees(self) -> Path:
         """Return the run folder of the trees with both labels."""
@@ -107,37 +107,35 @@ class AskingExperiment(Experiment):
         return {**super().train_references(best), IMMEDIATE: self.train_immediate()}
 
     def train_immediate(self) -> Path:
-        """Return the SFT model after DPO on the judge's labels of the same conversations."""
-        pairs, judged = self.export_pairs(), self._pairs_by("judge")
+        """Return the SFT model after DPO on the same pairs, with the judge's preferences."""
+        judged, seed = self._pairs_by("judge"), self.config.seed
         rows = self.change_rows(
             "judged-pairs",
-            judged,
-            lambda found: of_same_conversations(found, read_rows(pairs)),
-            pairs.parent.name,
+            self.export_pairs(),
+            lambda found: prefer_anew(found, read_rows(judged), seed),
+            judged.parent.name,
+            seed,
         )
         return self.train(IMMEDIATE, "dpo", rows, self.train_sft(), self.config.experiment.dpo)
 
-    def measure_transfer(self) -> Iterable[Cell]:
-        """Yield what models trained on each kind of user gain with each, on validation users."""
-        kinds = self.config.experiment.transfer
-        for trained in kinds:
-            name, model = self._train_on(trained)
-            for tested in kinds:
-                for phrases in get_args(Phrases):
-                    users = {"disclosure": tested, "phrases": self._name_phrases(phrases)}
-                    bench = partial(self.run_bench, part="validation", users=users)
-                    yield Cell(
-                        trained=trained,
-                        tested=tested,
-                        phrases=phrases,
-                        base=bench(BASE, None),
-                        model=bench(name, model),
-                    )
+    def measure_transfer(self, tested: Mapping[str, Path]) -> Iterable[Cell]:
+        """Yield what models trained on each kind of user gain with each, on test users.
 
-    def _name_phrases(self, phrases: Phrases) -> Phrases | None:
-        """Return what settings name phrases, so that benches made under those are found again."""
-        given = self.config.user.phrases
-        return given if phrases == (given or "test") else phrases
+        Args:
+            tested: bench folders of the test, by model: nobody is tested twice in the same way.
+        """
+        kinds, own = self.config.experiment.transfer, self.config.user
+        heard: tuple[Phrases, ...] = get_args(Phrases)
+        for trained, users, phrases in product(kinds, kinds, heard):
+            name, model = self._train_on(trained)
+            as_tested = users == own.disclosure and phrases == (own.phrases or "test")
+            found = tested if as_tested else {}
+            changes = {"disclosure": users, "phrases": phrases}
+            base, tuned = (
+                found.get(each) or self.run_bench(each, folder, "test", users=changes)
+                for each, folder in ((BASE, None), (name, model))
+            )
+            yield Cell(trained=trained, tested=users, phrases=phrases, base=base, model=tuned)
 
     def _train_on(self, disclosure: Disclosing) -> tuple[str, Path]:
         """Return name and folder of the model that learnt from returns with these users."""

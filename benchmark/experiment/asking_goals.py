@@ -49,7 +49,7 @@ def judge_asking_goals(
         *_sparing(tuned),
         _transferring(cells, disclosure),
         Goal(
-            name="it is the label: same trees, conversations and recipe, known above immediate",
+            name="it is the label: same trees, pairs and recipe, known above immediate",
             found=format_interval(more["known"]),
             reached=is_above(more["known"]),
         ),
@@ -127,12 +127,12 @@ def _transferring(cells: Sequence[Cell], disclosure: Disclosing) -> Goal:
 
 
 def measure_gain(cell: Cell) -> Figure:
-    """Return by how much the model of a cell exceeds the base in average AL."""
+    """Return by how much own - swapped of a cell's model exceeds the base's."""
     base, model = (
         Side(name=name, rows=read_bench(folder).rows())
         for name, folder in ((BASE, cell.base), ("model", cell.model))
     )
-    return compute_differences(base, model)["al_mean"]
+    return compute_differences(base, model)["gain"]
 
 
 def count_questions(tested: Tested) -> tuple[Figure, ...]:

@@ -82,9 +82,16 @@ def _users(config: Config) -> str:
         else "Those of the trees speak one half of the phrases, those of validation and test the "
         "other."
     )
-    return (
-        f"- Users are {user.disclosure}: complains {user.complains:g}, volunteers "
-        f"{user.volunteers:g}. {phrases}"
+    told = config.experiment.sft_trees
+    return "\n".join(
+        [
+            f"- Users are {user.disclosure}: complains {user.complains:g}, volunteers "
+            f"{user.volunteers:g}. {phrases}",
+            f"- `sft`, from which the others start, learns from {told} other trees: single paths "
+            "of users who answer, and tell one wish after the other."
+            if told
+            else "- `sft`, from which the others start, learns from the same trees.",
+        ]
     )
 
 
@@ -116,7 +123,7 @@ def tabulate_turns(found: Sequence[Tested]) -> str:
 
 
 def tabulate_transfer(cells: Sequence[Cell]) -> str:
-    """Return the gain in average AL over the base, by users trained on and users tested on."""
+    """Return the gain in own - swapped over the base, by users trained on and users tested on."""
     if not cells:
         return ""
     rows: dict[str, list[str]] = {}
@@ -126,8 +133,9 @@ def tabulate_transfer(cells: Sequence[Cell]) -> str:
     titles = {"train": "phrases of training", "test": "phrases never heard"}
     head = ["trained on", *(f"{tested}, {titles[phrases]}" for tested, phrases in columns)]
     note = (
-        "Average AL above the base's with the same validation users. In the rows are the users of "
-        "the trees, in the columns those that the models then met."
+        "Own - swapped above the base's with the same test users. In the rows are the users of the "
+        "trees of DPO (those of SFT are the same throughout), in the columns those that the models "
+        "then met."
     )
     table = format_table(head, [(name, *each) for name, each in rows.items()], numeric=True)
     return "\n\n".join(["## Transfer", note, table])

@@ -3,9 +3,13 @@
 Two things are kept apart. Lives: personas whose profiles are near-copies form a cluster, and a
 cluster goes to one side as a whole. The smallest clusters go to the test, the next to validation:
 a large one would count there as a single user, since it is clusters that intervals draw. Wishes:
-some pairs of wishes are reserved for the test. Nobody in training or validation has both wishes of
-a reserved pair, and everybody in the test has, so a model that has merely learnt which wishes go
-together cannot do well there.
+some pairs of wishes are reserved for the test, others for validation. Nobody in training has both
+wishes of any of them, and everybody in the test (in validation) has of one of its own, so a model
+that has merely learnt which wishes go together cannot do well there, and validation says so before
+the test.
+
+Users of test and validation speak a half of the phrases that training does not hear. Their personas
+are worded in it too, so the ceiling, which is told the persona, hears no sentence of training.
 
 Of each two opposite values one is what a reply shows by itself (no emoji, no list), the other has
 to be brought about. Everybody has as many wishes of the one kind as of the other, so replies that
@@ -28,7 +32,7 @@ from aloe.errors import ConfigError
 from aloe.memory.embedder import Embedder
 from aloe.memory.splitting import find_close_pairs, find_clusters
 from aloe.memory.verifiable.catalogue import DIMENSIONS
-from aloe.memory.verifiable.generation import generate
+from aloe.memory.verifiable.generation import generate, reword
 from aloe.schema import Persona, derive_seed, digest
 from aloe.views.figures import counted
 
@@ -49,8 +53,8 @@ class People:
     parts: Mapping[Part, tuple[Persona, ...]]
     clusters: Mapping[str, str]
     """Label of the life by persona id; lives that share it are near-copies."""
-    reserved: frozenset[Pair]
-    """Pairs of wishes that only test personas have."""
+    reserved: Mapping[Part, frozenset[Pair]]
+    """Pairs of wishes that nobody in training has, by the part of which everybody has one."""
 
     def cases(self, part: Part, turns: int) -> list[Case]:
         """Return one benchmark case for each persona of a part."""
@@ -85,7 +89,13 @@ def draw_people(
     """
     rng = random.Random(derive_seed("proof", seed))
     dimensions = choose_dimensions(config)
-    reserved = reserve_pairs(config.reserved, dimensions, rng)
+    pairs = reserve_pairs(config.reserved, dimensions, rng)
+    half = (len(pairs) + 1) // 2
+    reserved: dict[Part, frozenset[Pair]] = {
+        "test": frozenset(pairs[:half]),
+        "validation": frozenset(pairs[half:]),
+        "train": frozenset(),
+    }
     needed: dict[Part, int] = {
         "test": config.test,
         "validation": config.validation,
@@ -100,13 +110,16 @@ def draw_people(
     labels: dict[str, str] = {}
     for part, wanted in needed.items():
         fitting = {
-            life: [p for p in members if holds(p, reserved) == (part == "test")]
+            life: [p for p in members if find_part(p, reserved) == part]
             for life, members in lives.items()
         }
         taken = take_evenly(fitting, wanted, key=lambda life: len(lives[life]))
-        parts[part] = [persona for members in taken.values() for persona in members]
-        for life, members in taken.items():
-            labels |= {persona.id: life for persona in members}
+        chosen = [(p if part == "train" else reword(p, "test"), life)
+                  for life, members in taken.items() for p in members]  # fmt: skip
+        rng.shuffle(chosen)  # whoever evens the wishes out is much unlike the one before
+        parts[part] = [persona for persona, _ in chosen]
+        labels |= {persona.id: life for persona, life in chosen}
+        for life in taken:
             del lives[life]
     for part, chosen in parts.items():
         if len(chosen) < needed[part]:
@@ -195,22 +208,30 @@ def balanced(persona: Persona) -> bool:
     return abs(sum(_side(name, value) for name, value in wishes)) <= 1
 
 
-def reserve_pairs(share: float, dimensions: Set[str], rng: random.Random) -> frozenset[Pair]:
+def reserve_pairs(share: float, dimensions: Set[str], rng: random.Random) -> list[Pair]:
     """Return that share of all pairs of wishes of different dimensions.
 
-    All wishes are in as many of them as can be. A wish of more reserved pairs than its opposite
-    would be common in the test and rare in training: a model that learnt which is the commoner of
-    the two would do worse than one that learnt nothing.
+    All wishes are in as many of them as can be, and in as many of the first few. A wish of more
+    reserved pairs than its opposite would be common in the test and rare in training: a model that
+    learnt which is the commoner of the two would do worse than one that learnt nothing.
     """
     wishes = [(name, each.value) for name in sorted(dimensions) for each in DIMENSIONS[name]]
     pairs = [frozenset(two) for two in combinations(wishes, 2) if two[0][0] != two[1][0]]
-    left, used, found = rng.sample(pairs, len(pairs)), Counter[Wanted](), set[Pair]()
+    left, used, found = rng.sample(pairs, len(pairs)), Counter[Wanted](), list[Pair]()
     while len(found) < round(share * len(pairs)):
         least = min(left, key=lambda pair: sorted((used[wish] for wish in pair), reverse=True))
         left.remove(least)
-        found.add(least)
+        found.append(least)
         used.update(least)
-    return frozenset(found)
+    return found
+
+
+def find_part(persona: Persona, reserved: Mapping[Part, frozenset[Pair]]) -> Part:
+    """Return the part for which a persona may be taken."""
+    for part in ("test", "validation"):
+        if holds(persona, reserved[part]):
+            return part
+    return "train"
 
 
 def holds(persona: Persona, pairs: frozenset[Pair]) -> bool:

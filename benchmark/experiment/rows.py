@@ -47,32 +47,23 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 def shuffle_wishes(rows: Sequence[Row], personas: Sequence[Persona], seed: int) -> list[Row]:
     """Let every user voice somebody else's wishes while the replies stay what they were.
 
-    Nothing else changes: the same replies, as many messages, the same sentences. What a user says
-    about replies just has nothing to do any more with the replies that are preferred.
+    Nothing else changes: the same replies, as many messages. What a user says about replies just
+    has nothing to do any more with the replies that are preferred: it is as often the same as the
+    opposite, since whose wishes they are is drawn without a look at them.
 
     Raises:
-        ConfigError: nobody has other wishes in all dimensions than somebody else.
+        ConfigError: there is nobody else.
     """
-    donors = _donors(personas, seed)
-    own = {persona.id: persona for persona in personas}
-    return [_voiced(row, own[row["persona"]], donors[row["persona"]]) for row in rows]
-
-
-def _donors(personas: Sequence[Persona], seed: int) -> dict[str, Persona]:
-    """Return for each persona the next one, in a random order, that shares no wish with it."""
     order = random.Random(derive_seed("shuffled", seed)).sample(list(personas), len(personas))
-    found = {}
-    for place, persona in enumerate(order):
-        wishes = set(persona.preferences.items())
-        others = (*order[place + 1 :], *order[:place])
-        donor = next((o for o in others if not wishes & set(o.preferences.items())), None)
-        if donor is None:
-            raise ConfigError("there are too few personas to shuffle their wishes")
-        found[persona.id] = donor
-    return found
+    if len(order) < 2:
+        raise ConfigError("there are too few personas to shuffle their wishes")
+    pairs = zip(order, [*order[1:], order[0]], strict=True)
+    voices = {own.id: _swap_phrases(own, donor) for own, donor in pairs}
+    return [_with_users(row, voices[row["persona"]]) for row in rows]
 
 
-def _voiced(row: Row, own: Persona, donor: Persona) -> Row:
+def _swap_phrases(own: Persona, donor: Persona) -> Callable[[str], str]:
+    """Return what puts the donor's wishes, in order, in the place of one's own."""
     pairs = zip(own.preferences.items(), donor.preferences.items(), strict=True)
     kinds = product(pairs, (find_traits, find_remarks), get_args(Phrases))
     said = {
@@ -83,11 +74,11 @@ def _voiced(row: Row, own: Persona, donor: Persona) -> Row:
     endings = index_by_ending(said)
 
     def voice(text: str) -> str:
-        for mine in find_phrases(text, endings):
-            text = text.replace(mine, said[mine])
-        return text
+        if not (found := [*find_phrases(text, endings)]):
+            return text
+        return re.sub("|".join(map(re.escape, found)), lambda match: said[match[0]], text)
 
-    return _with_users(row, voice)
+    return voice
 
 
 def _with_users(row: Row, change: Callable[[str], str]) -> Row:
@@ -157,10 +148,30 @@ def of_first_trees(rows: Sequence[Row], count: int) -> list[Row]:
     return [row for row in rows if row["tree"] in kept]
 
 
-def of_same_conversations(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
-    """Return the rows whose conversation is one of those of `others`."""
-    wanted = set(map(_conversation, others))
-    return [row for row in rows if _conversation(row) in wanted]
+def prefer_anew(rows: Sequence[Row], labelled: Iterable[Row], seed: int) -> list[Row]:
+    """Return the same pairs of replies with the preferences of another label.
+
+    Args:
+        rows: pairs of replies.
+        labelled: pairs by the other label. What it does not decide, a coin does: so one label has
+            as many pairs to learn from as the other, and the same.
+        seed: of the coins.
+    """
+    chosen = {_compared(row): row["chosen"] for row in labelled}
+
+    def prefer(row: Row) -> Row:
+        key = _compared(row)
+        coin = random.Random(derive_seed("coin", seed, *key)).choice(sorted(key[1:]))
+        if (chosen[key] if key in chosen else json.loads(coin)) == row["chosen"]:
+            return row
+        return {**row, "chosen": row["rejected"], "rejected": row["chosen"]}
+
+    return [prefer(row) for row in rows]
+
+
+def _compared(row: Row) -> tuple[str, ...]:
+    """Return what a pair is about: the conversation and two replies, in no order."""
+    return _conversation(row), *sorted(json.dumps(row[part]) for part in ("chosen", "rejected"))
 
 
 def up_to_turn(rows: Sequence[Row], turns: int) -> list[Row]:

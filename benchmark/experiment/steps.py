@@ -60,7 +60,9 @@ class Steps:
             replace_text(path / f"{part}.jsonl", as_lines(personas))
             lines = (case.model_dump_json() + "\n" for case in cases)
             replace_text(path / f"{part}.cases.jsonl", "".join(lines))
-        reserved = sorted(sorted(pair) for pair in found.reserved)
+        reserved = {
+            part: sorted(sorted(pair) for pair in pairs) for part, pairs in found.reserved.items()
+        }
         replace_text(path / "reserved.json", json.dumps(reserved, indent=1) + "\n")
 
     def read_personas(self, part: Part) -> list[Persona]:

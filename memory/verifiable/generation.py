@@ -4,9 +4,11 @@ import random
 from collections import Counter
 from collections.abc import Collection
 
+from aloe.config import Phrases
 from aloe.memory.axes import sample
 from aloe.memory.composition import compose
 from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.phrases import find_traits
 from aloe.schema import Lineage, Persona, derive_seed
 
 
@@ -31,4 +33,17 @@ def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS)
             "profile": profile.lineage,
             "personality": Lineage(origin="composed", seed=seed),
         },
+    )
+
+
+def reword(persona: Persona, half: Phrases) -> Persona:
+    """Return a verifiable persona with its wishes stated in phrases of one half."""
+    rng = random.Random(derive_seed("worded", persona.id, half))
+    wishes = persona.preferences.items()
+    return Persona.of(
+        persona.profile,
+        " ".join(rng.choice(find_traits(name, value, half)) for name, value in wishes),
+        axes=persona.axes,
+        preferences=persona.preferences,
+        lineage=persona.lineage,
     )

@@ -50,7 +50,8 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     made = experiment.run()
     opened_at = lines.index("the test is opened")
     assert not any(line.startswith(("begin test", "test of")) for line in lines[:opened_at])
-    assert sum(line.startswith("test of") for line in lines) == 5  # each once
+    # Each once, and base and `dpo` again with phrases that training has heard.
+    assert sum(line.startswith("test of") for line in lines) == 5 + 2
     assert made.best == "dpo"
     assert set(made.test) == {"base", IMMEDIATE, "sft", "dpo", "shuffled"}
 
@@ -77,9 +78,10 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     assert [line for line in lines[before:] if not line.startswith("the test is opened")] == []
 
     (judged,) = tmp_path.glob("experiment/judged-pairs-*/rows.jsonl")
-    assert set() != conversations(judged) <= conversations(experiment.export_pairs())
+    assert compared(judged) == compared(experiment.export_pairs())
+    assert read_rows(judged) != read_rows(experiment.export_pairs())
 
 
-def conversations(rows: Path) -> set[tuple[str, str]]:
-    """Return what the replies in a file of rows answer."""
-    return {(row["tree"], json.dumps(row["prompt"])) for row in read_rows(rows)}
+def compared(rows: Path) -> list[set[str]]:
+    """Return the replies that the pairs in a file are of, whichever is preferred."""
+    return [{json.dumps(row["chosen"]), json.dumps(row["rejected"])} for row in read_rows(rows)]

@@ -14,6 +14,7 @@ from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.phrases import find_remarks, find_stated, find_traits
 from aloe.memory.verifiable.scoring import measure_satisfaction
 
 SMALL = ExperimentConfig(train=12, validation=3, test=4)
@@ -33,8 +34,21 @@ def test_no_combination_of_the_test_is_in_training(small: Any) -> None:
     )
     assert len(tested) == 4
     assert not known & tested
-    assert all(holds(each, small.reserved) for each in parts["test"])
-    assert not any(holds(each, small.reserved) for each in seen)
+    for part in ("test", "validation"):
+        assert all(holds(each, small.reserved[part]) for each in parts[part])
+    assert not small.reserved["test"] & small.reserved["validation"]
+    assert not any(holds(each, small.reserved["test"]) for each in seen)
+    assert not any(holds(each, small.reserved["validation"]) for each in parts["train"])
+
+
+def test_no_sentence_of_training_states_the_wishes_of_other_users(small: Any) -> None:
+    """Nor does the ceiling hear one, which is told the persona."""
+    for part in ("test", "validation"):
+        for persona in small.parts[part]:
+            assert find_stated(persona.personality) == persona.preferences
+            for name, value in persona.preferences.items():
+                phrases = (*find_traits(name, value, "train"), *find_remarks(name, value, "train"))
+                assert not any(each in persona.personality for each in phrases)
 
 
 def test_wishes_are_about_the_dimensions_that_were_named() -> None:

@@ -10,6 +10,7 @@ from aloe.benchmark.experiment.rows import (
     keep_unbeaten,
     of_first_trees,
     one_character_rejected,
+    prefer_anew,
     shuffle_wishes,
     unparsed_is_second,
     up_to_turn,
@@ -39,32 +40,66 @@ def test_shuffled_users_voice_the_wishes_of_somebody_else() -> None:
         rows.append(row(persona, f"I sing. {wishes[0].trait} Why?", f"{wishes[1].remark} How?"))
     found = shuffle_wishes(rows, PERSONAS, 1)
     assert found == shuffle_wishes(rows, PERSONAS, 1)
-    for persona, before, after in zip(PERSONAS, rows, found, strict=True):
-        text = " ".join(message["content"] for message in after["prompt"])
-        own = [find_wish(*each) for each in persona.preferences.items()]
-        assert not any(each.trait in text or each.remark in text for each in own)
-        others = [find_wish(*each) for p in PERSONAS for each in p.preferences.items()]
-        assert any(each.trait in text for each in others)
-        assert any(each.remark in text for each in others)
-        assert text.count("I sing.") == 1
+    assert found != shuffle_wishes(rows, PERSONAS, 2)
+    voiced = []
+    for before, after in zip(rows, found, strict=True):
+        texts = [message["content"] for message in after["prompt"][::2]]
+        (one,), (two,) = (find_stated(text).items() for text in texts)
+        voiced.append({one, two})
+        assert texts[0].startswith("I sing. ")
+        assert texts[0].endswith(" Why?")
         assert {**after, "prompt": None} == {**before, "prompt": None}
         assert after["prompt"][1] == before["prompt"][1]
+    firsts = [set([*p.preferences.items()][:2]) for p in PERSONAS]
+    donors = [firsts.index(each) for each in voiced]
+    assert sorted(donors) == [*range(len(PERSONAS))]  # everybody's once, and nobody's own
+    assert all(donor != own for own, donor in enumerate(donors))
+
+
+def test_shuffled_wishes_are_the_opposite_no_more_often_than_the_same() -> None:
+    """Else the control learns to do what users do not want, and is no control."""
+    named = ("apology", "closing", "emoji", "emphasis", "example", "greeting", "lists", "thanks")
+    people = [generate(seed, about=named) for seed in range(300)]
+    rows = [row(p, " ".join(find_wish(*w).trait for w in p.preferences.items())) for p in people]
+    same = opposite = 0
+    for persona, after in zip(people, shuffle_wishes(rows, people, 0), strict=True):
+        for name, value in find_stated(after["prompt"][0]["content"]).items():
+            same += persona.preferences.get(name) == value
+            opposite += name in persona.preferences and persona.preferences[name] != value
+    assert 0.8 < same / opposite < 1.25
 
 
 @pytest.mark.parametrize("half", get_args(Phrases))
 def test_every_way_to_voice_a_wish_is_shuffled(half: Phrases) -> None:
-    persona = PERSONAS[0]
+    persona, other = PERSONAS[0], PERSONAS[1]
+    wishes = {*persona.preferences.items()} - {*other.preferences.items()}
     said = [
         phrase
-        for wish in persona.preferences.items()
+        for wish in sorted(wishes)
         for find in (find_traits, find_remarks)
         for phrase in find(*wish, half)
     ]
     rows = [row(persona, f"I sing. As I said: {phrase} Why?") for phrase in said]
-    for after in shuffle_wishes(rows, PERSONAS, 1):
-        stated = find_stated(after["prompt"][0]["content"])
-        assert len(stated) == 1
-        assert not stated.items() & persona.preferences.items()
+    for after in shuffle_wishes(rows, [persona, other], 1):
+        ((name, value),) = find_stated(after["prompt"][0]["content"]).items()
+        assert other.preferences[name] == value
+
+
+def test_another_label_prefers_among_the_same_pairs() -> None:
+    pairs = [pair("A", "B", "Hi"), pair("C", "A", "Hi"), pair("D", "E", "Hi", "So?")]
+    labelled = [pair("B", "A", "Hi"), pair("X", "Y", "Hi"), pair("D", "E", "Hi", tree="other")]
+    found = [
+        [each["chosen"][0]["content"] for each in prefer_anew(pairs, labelled, seed)]
+        for seed in range(40)
+    ]
+    assert {first for first, *_ in found} == {"B"}
+    assert {second for _, second, _ in found} == {"A", "C"}
+    assert {third for *_, third in found} == {"D", "E"}
+    for before, after in zip(pairs, prefer_anew(pairs, labelled, 1), strict=True):
+        replies = [sorted(str(each[part]) for part in ("chosen", "rejected"))
+                   for each in (before, after)]  # fmt: skip
+        assert replies[0] == replies[1]
+        assert {**after, "chosen": 0, "rejected": 0} == {**before, "chosen": 0, "rejected": 0}
 
 
 def test_smaller_amounts_are_the_first_trees_and_turns() -> None:
