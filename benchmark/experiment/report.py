@@ -4,7 +4,7 @@ Nothing in it depends on the clock or on which stage was found and which was mad
 stages give the same file. Timings are in timings.json beside the stages.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from aloe.benchmark.experiment.result_tables import (
     tabulate_selection,
     tabulate_trainings,
 )
+from aloe.benchmark.experiment.stage import read_sources
 from aloe.benchmark.experiment.steps import read_suite
 from aloe.benchmark.experiment.tested import Tested, read_tested
 from aloe.benchmark.experiment.trees import find_edited
@@ -165,8 +166,20 @@ def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> s
             "over users as clusters. AL is the share of wishes that a reply satisfies, 0 to 1.",
             f"- Training seed {config.seed}, one; a dialogue's seed is its number, from 0. People "
             f"{people}, trees {made.trees.name.rpartition('-')[2]}.",
+            *_warn_of_changes(made),
         ]
     )
+
+
+def _warn_of_changes(made: Validated) -> Iterator[str]:
+    tested = made.test.values() if isinstance(made, Made) else ()
+    stages = [made.people, made.trees, *made.models.values(), *made.validation.values(), *tested]
+    if (count := len(read_sources(stages))) > 1:
+        yield (
+            f"- **The program was changed while this was made**: its stages are of {count} states "
+            "of its sources, and what was changed may tell them apart. For a run in one piece, "
+            "begin in another folder."
+        )
 
 
 def count_dialogues(config: Config) -> str:

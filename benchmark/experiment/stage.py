@@ -8,8 +8,9 @@ begun and not finished is given its folder again, because every command takes up
 """
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from pathlib import Path
 from threading import Lock, Semaphore
 from typing import Any, TypeVar
 
+import aloe
 from aloe.files.journal import append_lines
 from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock
@@ -119,7 +121,8 @@ class Stages:
                 finally:
                     spent = before + time.monotonic() - began
                     self._note(marker, {"seconds": round(spent, 1), "inputs": list(inputs)})
-                earlier = {"seconds": round(spent, 1), "inputs": list(inputs), "finished": True}
+                earlier = {"seconds": round(spent, 1), "inputs": list(inputs), "finished": True,
+                           "sources": hash_sources()}  # fmt: skip
                 self._note(marker, earlier)
                 self.log(f"end {path.name} after {spent:.0f} s")
         self.seconds[path.name] = earlier["seconds"]
@@ -138,6 +141,26 @@ class Stages:
 
     def _note(self, marker: Path, state: dict[str, object]) -> None:
         replace_text(marker, json.dumps(state, indent=1, sort_keys=True) + "\n")
+
+
+def read_sources(stages: Iterable[Path]) -> set[str]:
+    """Return the hashes of the program's sources by which finished stages were made."""
+    return {_read(path.with_name(f"{path.name}.json")).get("sources", "") for path in stages}
+
+
+@cache
+def hash_sources() -> str:
+    """Return the hash of the whole program's sources.
+
+    It decides nothing: a stage is found again though the program has changed elsewhere than in its
+    rules. But a page whose stages are of several states says so.
+    """
+    found = sha256()
+    for folder, _, names in sorted(os.walk(Path(aloe.__file__).parent, followlinks=True)):
+        for name in sorted(names):
+            if name.endswith((".py", ".toml", ".md", ".txt")):
+                found.update((Path(folder) / name).read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _read(marker: Path) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from aloe.benchmark.experiment.stage import Stages
+from aloe.benchmark.experiment.pipeline import Validated
+from aloe.benchmark.experiment.report import describe
+from aloe.benchmark.experiment.stage import Stages, hash_sources, read_sources
 from aloe.benchmark.experiment.steps import Steps
 from aloe.config import Config, load
 from aloe.errors import ConfigError, StoreError
@@ -29,6 +32,21 @@ def test_a_stage_is_made_once_and_found_by_its_inputs(tmp_path: Path) -> None:
     assert len(made) == 2
     assert [line.split()[0] for line in lines] == ["begin", "end", "begin", "end"]
     assert (tmp_path / "experiment.log").read_text(encoding="utf-8").count("begin") == 2
+
+
+def test_a_page_of_stages_that_other_sources_made_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = Stages(root=tmp_path)
+    one = stages.make("one", [1], Path.mkdir)
+    assert read_sources([one]) == {hash_sources()}
+    made = Validated(people=one, trees=one, models={"sft": one}, validation={})
+    assert "was changed" not in describe(Config(), made)
+    monkeypatch.setattr("aloe.benchmark.experiment.stage.hash_sources", lambda: "other")
+    two = stages.make("two", [1], Path.mkdir)
+    assert stages.make("one", [1], Path.mkdir) == one  # found again all the same
+    assert "was changed" not in describe(Config(), replace(made, people=two, trees=two, models={}))
+    assert "of 2 states" in describe(Config(), replace(made, models={"sft": two}))
 
 
 def test_a_stage_that_was_interrupted_goes_on_in_its_folder(tmp_path: Path) -> None:
