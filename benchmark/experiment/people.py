@@ -121,15 +121,15 @@ def draw_people(
         labels |= {persona.id: life for persona, life in chosen}
         for life in taken:
             del lives[life]
-    for part, chosen in parts.items():
-        if len(chosen) < needed[part]:
+    for part, personas in parts.items():
+        if len(personas) < needed[part]:
             raise ConfigError(
                 f"experiment.{part} asks for {counted(needed[part], 'persona')} and only "
-                f"{len(chosen)} fit; ask for fewer, or change experiment.reserved or "
+                f"{len(personas)} fit; ask for fewer, or change experiment.reserved or "
                 "experiment.wishes"
             )
     return People(
-        parts={part: tuple(chosen) for part, chosen in parts.items()},
+        parts={part: tuple(personas) for part, personas in parts.items()},
         clusters=labels,
         reserved=reserved,
     )
