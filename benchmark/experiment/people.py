@@ -31,8 +31,8 @@ from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import Embedder
 from aloe.memory.splitting import find_close_pairs, find_clusters
-from aloe.memory.verifiable.catalogue import DIMENSIONS
-from aloe.memory.verifiable.generation import generate, reword
+from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
+from aloe.memory.verifiable.generation import draw_preferences, generate, reword
 from aloe.schema import Persona, derive_seed, digest
 from aloe.views.figures import counted
 
@@ -195,17 +195,17 @@ def candidates(wishes: int, dimensions: Set[str], seed: int) -> Iterator[Persona
     for number in count():
         if len(seen) == everybody:
             return
-        persona = generate(derive_seed("proof", seed, number), wishes=wishes, about=dimensions)
-        wanted = frozenset(persona.preferences.items())
-        if balanced(persona) and wanted not in seen:
+        drawn = derive_seed("proof", seed, number)
+        preferences = draw_preferences(drawn, wishes=wishes, about=dimensions)
+        wanted = frozenset(preferences.items())
+        if balanced(preferences) and wanted not in seen:
             seen.add(wanted)
-            yield persona
+            yield generate(drawn, wishes=wishes, about=dimensions)
 
 
-def balanced(persona: Persona) -> bool:
+def balanced(wishes: Wishes) -> bool:
     """Whether half of the wishes (of an odd number, all but one) are of each kind."""
-    wishes = persona.preferences.items()
-    return abs(sum(_side(name, value) for name, value in wishes)) <= 1
+    return abs(sum(_side(name, value) for name, value in wishes.items())) <= 1
 
 
 def reserve_pairs(share: float, dimensions: Set[str], rng: random.Random) -> list[Pair]:

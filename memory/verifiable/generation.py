@@ -7,7 +7,7 @@ from collections.abc import Collection
 from aloe.config import Phrases
 from aloe.memory.axes import sample
 from aloe.memory.composition import compose
-from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.catalogue import DIMENSIONS, Wish
 from aloe.memory.verifiable.phrases import find_traits
 from aloe.schema import Lineage, Persona, derive_seed
 
@@ -21,8 +21,7 @@ def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS)
         about: the dimensions that are drawn from.
     """
     rng = random.Random(derive_seed("verifiable", seed))
-    dimensions = sorted(rng.sample([name for name in DIMENSIONS if name in about], wishes))
-    chosen = {name: rng.choice(DIMENSIONS[name]) for name in dimensions}
+    chosen = _draw_wishes(rng, wishes, about)
     profile = compose("profile", sample("profile", Counter(), rng), rng.randrange(2**31))
     return Persona.of(
         profile.text,
@@ -34,6 +33,19 @@ def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS)
             "personality": Lineage(origin="composed", seed=seed),
         },
     )
+
+
+def draw_preferences(
+    seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS
+) -> dict[str, str]:
+    """Return what the persona that `generate` makes of the same arguments wishes, and no life."""
+    chosen = _draw_wishes(random.Random(derive_seed("verifiable", seed)), wishes, about)
+    return {name: each.value for name, each in chosen.items()}
+
+
+def _draw_wishes(rng: random.Random, count: int, about: Collection[str]) -> dict[str, Wish]:
+    dimensions = sorted(rng.sample([name for name in DIMENSIONS if name in about], count))
+    return {name: rng.choice(DIMENSIONS[name]) for name in dimensions}
 
 
 def reword(persona: Persona, half: Phrases) -> Persona:
