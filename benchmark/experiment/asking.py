@@ -45,6 +45,12 @@ class MadeByAsking(Made):
 
     transfer: tuple[Cell, ...]
 
+    @property
+    def stages(self) -> tuple[Path, ...]:
+        """The stages from which figures are."""
+        cells = (folder for cell in self.transfer for folder in (cell.base, cell.model))
+        return *super().stages, *cells
+
 
 @dataclass(kw_only=True)
 class AskingExperiment(Experiment):

@@ -134,8 +134,7 @@ def tabulate_transfer(cells: Sequence[Cell]) -> str:
     head = ["trained on", *(f"{tested}, {titles[phrases]}" for tested, phrases in columns)]
     note = (
         "Own - swapped above the base's with the same test users. In the rows are the users of the "
-        "trees of DPO (those of SFT are the same throughout), in the columns those that the models "
-        "then met."
+        "trees with labels by return, in the columns those that the models then met."
     )
     table = format_table(head, [(name, *each) for name, each in rows.items()], numeric=True)
     return "\n\n".join(["## Transfer", note, table])

@@ -32,6 +32,11 @@ class Validated:
     validation: Mapping[str, Path]
     """Bench folders."""
 
+    @property
+    def stages(self) -> tuple[Path, ...]:
+        """The stages from which figures are."""
+        return self.people, self.trees, *self.models.values(), *self.validation.values()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Made(Validated):
@@ -41,6 +46,11 @@ class Made(Validated):
     """The tuned model that was best on the validation personas."""
     test: Mapping[str, Path]
     """Bench folders."""
+
+    @property
+    def stages(self) -> tuple[Path, ...]:
+        """The stages from which figures are."""
+        return *super().stages, *self.test.values()
 
 
 @dataclass(kw_only=True)

@@ -172,9 +172,7 @@ def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> s
 
 
 def _warn_of_changes(made: Validated) -> Iterator[str]:
-    tested = made.test.values() if isinstance(made, Made) else ()
-    stages = [made.people, made.trees, *made.models.values(), *made.validation.values(), *tested]
-    if (count := len(read_sources(stages))) > 1:
+    if (count := len(read_sources(made.stages))) > 1:
         yield (
             f"- **The program was changed while this was made**: its stages are of {count} states "
             "of its sources, and what was changed may tell them apart. For a run in one piece, "

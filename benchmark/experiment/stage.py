@@ -144,8 +144,19 @@ class Stages:
 
 
 def read_sources(stages: Iterable[Path]) -> set[str]:
-    """Return the hashes of the program's sources by which finished stages were made."""
-    return {_read(path.with_name(f"{path.name}.json")).get("sources", "") for path in stages}
+    """Return the hashes of the program's sources by which finished stages were made.
+
+    Those that they were made from count as well: inputs that are stages are folder names.
+    """
+    left, seen, found = list(stages), set[Path](), set[str]()
+    while left:
+        path = left.pop()
+        if path in seen or not (marker := _read(path.with_name(f"{path.name}.json"))):
+            continue
+        seen.add(path)
+        found.add(marker.get("sources", ""))
+        left += [path.parent / each for each in marker["inputs"] if isinstance(each, str)]
+    return found
 
 
 @cache

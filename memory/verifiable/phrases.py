@@ -122,7 +122,7 @@ def read_phrases(path: Path = PHRASES) -> dict[Key, tuple[str, ...]]:
     """Return all phrases of a file, and the catalogue's own.
 
     Raises:
-        InputError: the file is no TOML, lacks phrases, or has one inside another.
+        InputError: the file is no TOML, lacks phrases, or has one inside another or too short.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -157,6 +157,8 @@ def _check(phrases: Mapping[Key, Sequence[str]], path: Path) -> None:
             name = ".".join(filter(None, key))
             raise InputError(path, f"has {len(texts)} of the {HALF} phrases that {name} takes")
     everything = [_plain(text) for texts in phrases.values() for text in texts]
+    if short := [text for text in everything if len(text) < _ENDING]:
+        raise InputError(path, f"has a phrase of fewer than {_ENDING} letters: '{short[0]}'")
     endings = index_by_ending(everything)
     for text in everything:
         if len(found := [*find_phrases(text, endings)]) > 1:

@@ -47,6 +47,11 @@ def test_a_page_of_stages_that_other_sources_made_says_so(
     assert stages.make("one", [1], Path.mkdir) == one  # found again all the same
     assert "was changed" not in describe(Config(), replace(made, people=two, trees=two, models={}))
     assert "of 2 states" in describe(Config(), replace(made, models={"sft": two}))
+    three = stages.make("three", [two.name, {"made": "of two"}], Path.mkdir)
+    four = stages.make("four", [three.name, 1, "no stage", "", "a/b", "x" * 999], Path.mkdir)
+    monkeypatch.undo()
+    five = Stages(root=tmp_path).make("five", [four.name], Path.mkdir)
+    assert read_sources([five]) == {hash_sources(), "other"}  # what it was made from counts too
 
 
 def test_a_stage_that_was_interrupted_goes_on_in_its_folder(tmp_path: Path) -> None:

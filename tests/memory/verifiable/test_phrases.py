@@ -155,6 +155,7 @@ def test_a_question_keeps_the_rules_of_other_dimensions() -> None:
         ("Ditch the emoji, I'm begging you.", "Where's my emoji?", "twice or inside another"),
         ("Ditch the emoji, I'm begging you.", "No emoji", "twice or inside another: 'no emoji'"),
         ('"use an emoji"', '"add an emoji"', "twice or inside another"),
+        ("Ditch the emoji, I'm begging you.", "No :-)!", "fewer than 8 letters: 'no :-)!'"),
         ('"show an example"', '"give me an example"', "inside another: 'give me an example.'"),
     ],
 )
