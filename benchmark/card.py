@@ -7,7 +7,7 @@ prompts by hash, the seeds, missing ratings and warnings. It is written from the
 from collections.abc import Mapping, Sequence
 
 from aloe.benchmark.bench_result import PlayedCondition
-from aloe.benchmark.figures import Figure
+from aloe.benchmark.figures import Figure, format_number
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.markdown import escape, format_table
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
@@ -27,10 +27,8 @@ def format_named(name: str, figure: Figure | None) -> str:
     if figure is None or figure.value is None:
         return "-"
     unit = "{:.1%}" if name in SHARES else "{:.2f}" if name == "words" else "{:.3f}"
-    value = unit.format(figure.value)
-    if figure.low is None or figure.high is None:
-        return f"{value} (no interval)"
-    return f"{value} ({unit.format(figure.low)} to {unit.format(figure.high)})"
+    value, low, high = (format_number(n, unit) for n in (figure.value, figure.low, figure.high))
+    return f"{value} (no interval)" if "-" in (low, high) else f"{value} ({low} to {high})"
 
 
 def figure_rows(by_condition: Mapping[Condition, SuiteResult]) -> list[list[str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from aloe.benchmark.figures import Figure
+from aloe.benchmark.figures import Figure, format_number
 
 
 def format_table(
@@ -27,15 +27,14 @@ def escape(text: str) -> str:
 
 def format_interval(figure: Figure) -> str:
     """Return a figure with its interval."""
-    if figure.value is None:
-        return "-"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+    return _with_ends(figure, "{:.3f}")
 
 
 def format_percent(figure: Figure) -> str:
     """Return a relative change with its interval, in percent."""
-    if figure.value is None or figure.low is None or figure.high is None:
-        return "-" if figure.value is None else f"{figure.value:+.0%}"
-    return f"{figure.value:+.0%} [{figure.low:+.0%}, {figure.high:+.0%}]"
+    return _with_ends(figure, "{:+.0%}")
+
+
+def _with_ends(figure: Figure, form: str) -> str:
+    value, low, high = (format_number(n, form) for n in (figure.value, figure.low, figure.high))
+    return value if "-" in (value, low, high) else f"{value} [{low}, {high}]"

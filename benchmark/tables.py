@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from aloe.benchmark.compare import ComparisonRow
-from aloe.benchmark.figures import Figure
+from aloe.benchmark.figures import Figure, format_number
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.config import Condition
 from aloe.views.figures import counted
@@ -76,7 +76,7 @@ def suite_view(
     if any(figure.value is not None for figure in main.curves["own"]):
         parts += ["", curve(main, width)]
     if "known" in main.curves:
-        shares = " ".join(number(figure.value, "{:.0%}") for figure in main.curves["known"])
+        shares = " ".join(format_number(figure.value, "{:.0%}") for figure in main.curves["known"])
         parts += ["", Text(f"known of the user, by turn: {shares}")]
     return Group(*parts)
 
@@ -97,13 +97,13 @@ def _headline(name: str, result: SuiteResult) -> Text:
         text.append(missed, "bold red")
     agreement = result.agreement
     if agreement.single is not None:
-        levels = ", ".join(f"{judge} {number(v)}" for judge, v in agreement.judges.items())
+        levels = ", ".join(f"{judge} {format_number(v)}" for judge, v in agreement.judges.items())
         text.append(
             f"\njudges agree at ICC {agreement.single:.2f} one by one, "
-            f"{number(agreement.average)} as a mean ({levels})"
+            f"{format_number(agreement.average)} as a mean ({levels})"
         )
     if len(result.by_seed) > 1:
-        text.append(f"\nby seed: {', '.join(map(number, result.by_seed))}")
+        text.append(f"\nby seed: {', '.join(map(format_number, result.by_seed))}")
     if result.spoiled_cases or result.empty:
         text.append(
             f"\nthe simulated user spoiled {counted(result.spoiled_cases, 'case')}; "
@@ -120,7 +120,7 @@ def figures_table(result: SuiteResult) -> Table:
             form = "{:.1%}" if name in SHARES else "{:.3f}"
             table.add_row(
                 label,
-                number(figure.value, form),
+                format_number(figure.value, form),
                 interval(figure, form),
                 f"{figure.count}",
                 style="bold" if name == "gain" else "",
@@ -141,10 +141,10 @@ def _compact(figure: Figure | None) -> str:
     """Return a figure with its interval in few characters."""
     if figure is None or figure.value is None:
         return "-"
-    text = number(figure.value, "{:.2f}")
+    text = format_number(figure.value, "{:.2f}")
     if figure.low is None:
         return text
-    return f"{text} [{number(figure.low, '{:.2f}')}, {number(figure.high, '{:.2f}')}]"
+    return f"{text} [{format_number(figure.low, '{:.2f}')}, {format_number(figure.high, '{:.2f}')}]"
 
 
 def curve(result: SuiteResult, width: int) -> Table:
@@ -172,7 +172,7 @@ def curve(result: SuiteResult, width: int) -> Table:
             cells[place(theirs.value)] = "○"
         if mine.value is not None:
             cells[place(mine.value)] = "●"
-        table.add_row(f"{turn}", "".join(cells), number(mine.value))
+        table.add_row(f"{turn}", "".join(cells), format_number(mine.value))
     table.caption = "● AL(k), ─ its 95% band, ○ AL(k) for a swapped persona"
     table.caption_justify = "left"
     return table
@@ -198,7 +198,7 @@ def _differences(lines: Sequence[ComparisonRow]) -> Table:
         style = "bold" if line.metric == "gain" else ""
         table.add_row(
             names[line.metric],
-            number(found.value, "{:+.3f}"),
+            format_number(found.value, "{:+.3f}"),
             interval(found, "{:+.3f}"),
             f"{found.count}",
             *p_values,
@@ -215,16 +215,8 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def number(value: float | None, form: str = "{:.3f}") -> str:
-    """Return a figure as text; `-` where there is none, and no sign before a zero."""
-    if value is None:
-        return "-"
-    text = form.format(value)
-    return text.lstrip("+-") if float(text.rstrip("%")) == 0 else text
-
-
 def interval(figure: Figure, form: str = "{:.3f}") -> str:
     """Return the ends of an interval as text; `-` where there is none."""
     if figure.low is None:
         return "-"
-    return f"{number(figure.low, form)} to {number(figure.high, form)}"
+    return f"{format_number(figure.low, form)} to {format_number(figure.high, form)}"

@@ -78,6 +78,7 @@ def measure(
     Example: `aloe bench measure runs/bench my_metrics:asks_back`
     """
     from aloe.benchmark.custom_metric import measure_metric
+    from aloe.benchmark.figures import format_number
     from aloe.benchmark.folder import read_bench
 
     bench = read_bench(folder)
@@ -95,8 +96,8 @@ def measure(
                     name,
                     suite,
                     condition,
-                    "undefined" if figure.value is None else f"{figure.value:.3f}",
-                    " .. ".join(f"{end:.3f}" for end in ends) or "-",
+                    "undefined" if figure.value is None else format_number(figure.value),
+                    " .. ".join(format_number(end) for end in ends) or "-",
                     str(figure.count),
                 )
     show(table, as_json=as_json)

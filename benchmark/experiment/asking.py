@@ -44,6 +44,8 @@ class MadeByAsking(Made):
     """What a whole experiment on asking left."""
 
     transfer: tuple[Cell, ...]
+    pairs: Mapping[str, Path]
+    """Rows of DPO, by model: by return and by the judge."""
 
     @property
     def stages(self) -> tuple[Path, ...]:
@@ -65,7 +67,11 @@ class AskingExperiment(Experiment):
             AloeError: a command failed; what is finished is kept.
         """
         made = super().run()
-        return MadeByAsking(**vars(made), transfer=tuple(self.measure_transfer(made.test)))
+        return MadeByAsking(
+            **vars(made),
+            transfer=tuple(self.measure_transfer(made.test)),
+            pairs={"dpo": self.export_pairs(), IMMEDIATE: self.export_judged_pairs()},
+        )
 
     def grow_trees(self) -> Path:
         """Return the run folder of the trees with both labels."""
@@ -114,15 +120,19 @@ class AskingExperiment(Experiment):
 
     def train_immediate(self) -> Path:
         """Return the SFT model after DPO on the same pairs, with the judge's preferences."""
+        rows = self.export_judged_pairs()
+        return self.train(IMMEDIATE, "dpo", rows, self.train_sft(), self.config.experiment.dpo)
+
+    def export_judged_pairs(self) -> Path:
+        """Return the same pairs of replies with the judge's preferences."""
         judged, seed = self._pairs_by("judge"), self.config.seed
-        rows = self.change_rows(
+        return self.change_rows(
             "judged-pairs",
             self.export_pairs(),
             lambda found: prefer_anew(found, read_rows(judged), seed),
             judged.parent.name,
             seed,
         )
-        return self.train(IMMEDIATE, "dpo", rows, self.train_sft(), self.config.experiment.dpo)
 
     def measure_transfer(self, tested: Mapping[str, Path]) -> Iterable[Cell]:
         """Yield what models trained on each kind of user gain with each, on test users.

@@ -1,16 +1,19 @@
 """What an experiment on asking was to show, and whether it did."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from aloe.benchmark.compare import Side
 from aloe.benchmark.elicitation_figures import measure_each
 from aloe.benchmark.experiment.asking import IMMEDIATE, Cell
 from aloe.benchmark.experiment.goals import Goal, compute_differences, is_above, reaches_zero
 from aloe.benchmark.experiment.pipeline import BASE, CONTROL
+from aloe.benchmark.experiment.rows import Row, read_rows
 from aloe.benchmark.experiment.tested import Tested
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.markdown import format_interval
+from aloe.benchmark.scores import Elicitation
 from aloe.config import Disclosing
 
 KNOWN = 0.6
@@ -26,7 +29,11 @@ LOST = 1 / 3
 
 
 def judge_asking_goals(
-    by_name: Mapping[str, Tested], best: str, cells: Sequence[Cell], disclosure: Disclosing
+    by_name: Mapping[str, Tested],
+    best: str,
+    cells: Sequence[Cell],
+    disclosure: Disclosing,
+    pairs: Mapping[str, Path],
 ) -> list[Goal]:
     """Return what was to be shown, with what was found.
 
@@ -35,6 +42,7 @@ def judge_asking_goals(
         best: name of the model that was chosen.
         cells: the matrix of transfer.
         disclosure: of the users of the experiment.
+        pairs: rows of DPO, by model.
     """
     base, tuned, immediate = by_name[BASE], by_name[best], by_name[IMMEDIATE]
     more = compute_differences(immediate.side, tuned.side)
@@ -48,11 +56,7 @@ def judge_asking_goals(
         *_personal(tuned, by_name[CONTROL]),
         *_sparing(tuned),
         _transferring(cells, disclosure),
-        Goal(
-            name="it is the label: same trees, pairs and recipe, known above immediate",
-            found=format_interval(more["known"]),
-            reached=is_above(more["known"]),
-        ),
+        _by_label(pairs[best], pairs[IMMEDIATE], more["known"]),
     ]
 
 
@@ -126,6 +130,24 @@ def _transferring(cells: Sequence[Cell], disclosure: Disclosing) -> Goal:
     )
 
 
+def _by_label(pairs: Path, others: Path, more: Figure) -> Goal:
+    """Only the label may differ, so both models must have learnt from the same pairs."""
+    rows, other = read_rows(pairs), read_rows(others)
+    same = [*map(_compared, rows)] == [*map(_compared, other)]
+    turned = sum(one["chosen"] != two["chosen"] for one, two in zip(rows, other, strict=False))
+    said = f"the same {len(rows):,}, {turned:,} the other way round" if same else "not the same"
+    return Goal(
+        name="it is the label: known above immediate, with the same pairs of replies",
+        found=f"{format_interval(more)}; pairs: {said}",
+        reached=same and is_above(more),
+    )
+
+
+def _compared(row: Row) -> tuple[object, ...]:
+    """Return the conversation and the two replies, whichever is preferred."""
+    return row["tree"], row["prompt"], sorted(str(row[part]) for part in ("chosen", "rejected"))
+
+
 def measure_gain(cell: Cell) -> Figure:
     """Return by how much own - swapped of a cell's model exceeds the base's."""
     base, model = (
@@ -135,10 +157,21 @@ def measure_gain(cell: Cell) -> Figure:
     return compute_differences(base, model)["gain"]
 
 
-def count_questions(tested: Tested) -> tuple[Figure, ...]:
-    """Return the questions a reply by turn."""
+def count_questions(tested: Tested, *, known: bool | None = None) -> tuple[Figure, ...]:
+    """Return the questions a reply by turn.
+
+    Args:
+        tested: a model under one condition.
+        known: only of replies to users of whom all is known, or to the others.
+    """
+
+    def count(found: Elicitation) -> int | None:
+        if known is not None and known != (found.known == found.knowable):
+            return None
+        return found.questions
+
     data = sample(tested.rows, 0)
-    return data.curve(measure_each(data, lambda found: found.questions))
+    return data.curve(measure_each(data, count))
 
 
 def _figure(tested: Tested, name: str) -> Figure:

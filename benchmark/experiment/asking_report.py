@@ -52,7 +52,9 @@ def write_asking_report(path: Path, config: Config, made: MadeByAsking) -> Summa
     """
     found = list(read_tested(made))
     by_name = {each.name: each for each in found}
-    goals = judge_asking_goals(by_name, made.best, made.transfer, config.user.disclosure)
+    goals = judge_asking_goals(
+        by_name, made.best, made.transfer, config.user.disclosure, made.pairs
+    )
     parts = [
         "# Results of the experiment on asking",
         describe(config, made, "docs/asking.md"),
@@ -110,11 +112,20 @@ def tabulate_asking(found: Sequence[Tested]) -> str:
 
 
 def tabulate_turns(found: Sequence[Tested]) -> str:
-    """Return what is known and how many questions a reply has, turn by turn."""
+    """Return what is known and how many questions a reply has, turn by turn.
+
+    A model that stops asking because it counts turns, and not because it knows, asks as little at
+    the same turn while something is left to find out.
+    """
     parts = ["### By turn"]
     for title, figures in (
         ("known of the user", {each.name: each.result.curves.get("known", ()) for each in found}),
         ("questions a reply", {each.name: count_questions(each) for each in found}),
+        (
+            "while not all is known",
+            {each.name: count_questions(each, known=False) for each in found},
+        ),
+        ("once all is known", {each.name: count_questions(each, known=True) for each in found}),
     ):
         turns = range(1, max(map(len, figures.values())) + 1)
         rows = [(name, *map(format_interval, each)) for name, each in figures.items()]

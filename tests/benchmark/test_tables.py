@@ -5,10 +5,12 @@ import pytest
 from rich.console import Console, RenderableType
 from rows import table
 
+from aloe.benchmark.card import format_named
 from aloe.benchmark.compare import Side, compare
-from aloe.benchmark.figures import Figure
+from aloe.benchmark.figures import Figure, format_number
+from aloe.benchmark.markdown import format_interval, format_percent
 from aloe.benchmark.suite_result import SuiteResult, compute_suites
-from aloe.benchmark.tables import LABELS, SHARES, comparison_view, interval, number, suite_view
+from aloe.benchmark.tables import LABELS, SHARES, comparison_view, interval, suite_view
 
 RISING = np.linspace(2, 4, 10) + np.random.default_rng(1).normal(0, 0.2, (12, 10))
 
@@ -63,11 +65,15 @@ def test_comparisons_show_signs_and_both_p_values() -> None:
 
 
 def test_numbers_have_no_signed_zero() -> None:
-    assert number(-0.0001) == number(0.0001, "{:+.3f}") == "0.000"
-    assert number(-0.5, "{:+.3f}") == "-0.500"
-    assert number(None) == "-"
-    assert number(0.125, "{:.1%}") == "12.5%"
+    assert format_number(-0.0001) == format_number(0.0001, "{:+.3f}") == "0.000"
+    assert format_number(-0.5, "{:+.3f}") == "-0.500"
+    assert format_number(None) == "-"
+    assert format_number(0.125, "{:.1%}") == "12.5%"
     assert interval(Figure(value=1.0, count=3)) == "-"
+    noise = Figure(value=-1e-9, low=-1e-17, high=0.5, count=3)
+    assert format_interval(noise) == "0.000 [0.000, 0.500]"
+    assert format_percent(noise) == "0% [0%, +50%]"
+    assert format_named("gain", noise) == "0.000 (0.000 to 0.500)"
 
 
 def test_every_share_has_a_label() -> None:

@@ -70,6 +70,9 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
         "## Transfer",
         "By return: horizon 2",
         "| asker | 0 |",
+        "| while not all is known |",
+        "| once all is known |",
+        "; pairs: the same ",
         f"{made.best}, ceiling",
     ):
         assert part in text, part
