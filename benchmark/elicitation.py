@@ -39,8 +39,8 @@ def follow_dialogue(
     found: list[Elicitation | None] = []
     known: set[str] = set()
     for turn, persona in enumerate(personas, 1):
-        if turn > 1 and persona != personas[turn - 2]:
-            known = set()  # somebody else from here on, of whom nothing is known yet
+        if turn > 1 and persona != (before := personas[turn - 2]):
+            known = {about for about in known if _holds(about, before, persona)}
         knowable = find_knowable(persona, scheduled=scheduled)
         told = tuple(each for each in users[turn - 1].told if each.about in knowable - known)
         known |= {each.about for each in told}
@@ -71,6 +71,13 @@ def find_knowable(persona: Persona, *, scheduled: bool) -> frozenset[str]:
     if persona.preferences:
         return frozenset(persona.preferences)
     return frozenset(f.id for f in persona.facts if f.kind == "fact" or not scheduled)
+
+
+def _holds(about: str, before: Persona, after: Persona) -> bool:
+    """Whether what was told of one persona is true of another: a flip leaves most of a life."""
+    if after.preferences:
+        return after.preferences.get(about) == before.preferences.get(about)
+    return any(fact.id == about for fact in after.facts)
 
 
 def _wanted(persona: Persona) -> int:

@@ -92,6 +92,22 @@ def test_a_question_that_the_user_wants_back_is_not_needless() -> None:
     assert [each.needless for each in found] == [1, 0]
 
 
+def test_what_a_flip_leaves_as_it_was_stays_known() -> None:
+    life = Persona.of("I mend nets. I live in Sfax.", "I joke.").facts[:2]
+    told = [[(fact.id, "scheduled")] for fact in life]
+    nodes = dialogue(*(("Oh.", each, None) for each in told), ("Ah.", [], None), ("Eh.", [], None))
+    before, after, moved = (
+        Persona.of("I mend nets. I live in Sfax.", "I like jokes."),
+        Persona.of("I mend nets. I live in Sfax.", "I like to be formal."),
+        Persona.of("I mend nets. I live in Oran.", "I like to be formal."),
+    )
+    found = follow_dialogue(nodes, [before, before, after, moved], scheduled=True)
+    assert [(each.known, each.knowable) for each in found] == [(1, 2), (2, 2), (2, 2), (1, 2)]
+    kept = Persona.of("I hum.", "I like emoji.", preferences={"emoji": WISHES["emoji"]})
+    of_wishes = follow_dialogue(ASKING, [PERSONA] * 3 + [kept] * 2, scheduled=False)
+    assert [each.known for each in of_wishes[2:4]] == [1, 1]
+
+
 def test_of_somebody_else_nothing_is_known_yet() -> None:
     turned = Persona.of("I mend nets. I live in Sfax.", "No emoji.", preferences={"emoji": "none"})
     found = follow_dialogue(ASKING, [PERSONA] * 3 + [turned] * 2, scheduled=False)
