@@ -65,6 +65,12 @@ class BenchPlan:
     def warnings(self) -> list[str]:
         """What makes the numbers to come doubtful, one sentence each."""
         found = [] if self.by_rule else warn_about_judges(self.config)
+        if not self.by_rule and self.config.judge.use:
+            judges = ", ".join(each.model for each in self.config.models.judges().values())
+            found.append(
+                f"{judges} rates the replies, not {self.config.judge.use}: a judge of one's own "
+                "compares pairs"
+            )
         if lonely := sum(each.stand_in is None for each in self.dialogues["candidate"]):
             found.append(
                 f"no gain for {counted(lonely, 'dialogue')}: nobody differs in both profile and "

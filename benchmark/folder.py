@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from aloe import config as settings
 from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.cases import Case
 from aloe.benchmark.scores import ReplyScores, read_whole_scores
 from aloe.config import Condition, Config
+from aloe.config.differences import UNSHAPING
 from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
 from aloe.files.writing import replace_text
@@ -120,16 +121,19 @@ def check_same(path: Path, config: Config) -> None:
     if not (path / CONFIG).exists():
         return
     old, new = settings.read_stored(path / CONFIG).benchmark, config.benchmark
-    for name in ("candidate", "condition", "cases"):
+    for name in ("condition", "cases"):
         if (there := getattr(old, name)) != (now := getattr(new, name)):
             raise ConfigError(
-                f"{path} holds a benchmark with another {name} "
-                f"({_short(there)} there, {_short(now)} now); name another folder"
+                f"{path} holds a benchmark with another {name} ({there} there, {now} now); "
+                "name another folder"
             )
-
-
-def _short(value: Any) -> str:
-    return str(getattr(value, "model", value))
+    before, after = (each.candidate.model_dump(exclude=UNSHAPING) for each in (old, new))
+    if changed := [key for key in before if before[key] != after[key]]:
+        key = "model" if "model" in changed else changed[0]
+        raise ConfigError(
+            f"{path} holds a benchmark with another candidate ({key}: {before[key]!r} there, "
+            f"{after[key]!r} now); name another folder"
+        )
 
 
 def write_cases(path: Path, cases: list[Case]) -> None:

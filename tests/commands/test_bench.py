@@ -194,6 +194,16 @@ def test_another_candidate_needs_another_folder(
     ran = run(aloe, out, "--cases", taught, "--limit", 2, "--seeds", 1, model=LEARN)
     assert ran.code == 2
     assert "another candidate" in ran.err
+    assert LEARN in ran.err
+    cooler = tmp_path / "cooler.toml"
+    cooler.write_text("[benchmark.candidate]\ntemperature = 0.1\n")
+    ran = run(aloe, out, "--cases", taught, "--limit", 2, "--seeds", 1, "--config", cooler)
+    assert ran.code == 2
+    assert "(temperature: 0.7 there, 0.1 now)" in ran.err
+    patient = tmp_path / "patient.toml"
+    patient.write_text("[benchmark.candidate]\ntimeout = 300\n")
+    again = run(aloe, out, "--cases", taught, "--limit", 2, "--seeds", 1, "--config", patient)
+    assert again.code == 0, again.err
     assert (out / "scores.jsonl").read_bytes() == before
 
 
