@@ -17,6 +17,7 @@ def load_candidate(
     model: str | None,
     user: str | None,
     judges: Sequence[str],
+    source: str = "command line",
 ) -> Config:
     """Return the settings of the candidate's run: the file's, with the flags over them.
 
@@ -26,6 +27,7 @@ def load_candidate(
         model: model string of the candidate, over the file's.
         user: model string of the simulated user.
         judges: model strings; none leaves the file's.
+        source: where these come from, for what an error says.
 
     Raises:
         ConfigError: a setting is wrong, or a judge is named twice.
@@ -37,7 +39,7 @@ def load_candidate(
         changes["models.user"] = _named(user)
     if judges:
         changes |= {"models.judge": _named(judges[0]), "models.panel": list(judges[1:])}
-    config = load(path, overrides).updated(changes, source="command line")
+    config = load(path, overrides, source=source).updated(changes, source=source)
     names = [each.model for each in config.models.judges().values()]
     if len(set(names)) < len(names):
         raise ConfigError(

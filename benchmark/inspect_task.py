@@ -35,6 +35,7 @@ from aloe.agents.candidate import NAME, CandidateAgent
 from aloe.agents.rating import PointwiseJudge
 from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import load_cases
+from aloe.benchmark.conditions import load_candidate
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.judging import judge_dialogue, missing_dialogue
 from aloe.benchmark.run import make_checker, open_player
@@ -43,7 +44,7 @@ from aloe.benchmark.suite_result import compute_suite
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
-from aloe.config import Config, ModelConfig, load
+from aloe.config import Config, ModelConfig
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
@@ -52,6 +53,9 @@ from aloe.schema import Tree
 
 PATIENCE = 3600.0
 """Seconds that a call may take: Inspect has its own timeouts and retries."""
+
+FINISHES = {"max_tokens": "length", "model_length": "length", "content_filter": "content_filter"}
+"""Inspect's reasons why a reply ended, in the words of the OpenAI API; all others: `stop`."""
 
 MESSAGES = {"system": ChatMessageSystem, "human": ChatMessageUser, "ai": ChatMessageAssistant}
 
@@ -81,7 +85,7 @@ class InspectChat(BaseChatModel):
     ) -> ChatResult:
         asked = [MESSAGES[message.type](content=message.text) for message in messages]
         output = await get_model().generate(asked, config=GenerateConfig(**kwargs))
-        finish = "length" if output.stop_reason == "max_tokens" else "stop"
+        finish = FINISHES.get(output.stop_reason, "stop")
         answer = AIMessage(output.completion, response_metadata={"finish_reason": finish})
         if usage := output.usage:
             answer.usage_metadata = {
@@ -117,14 +121,14 @@ def aloe(
     cases = load_cases(suite)
     if len(suites := {case.suite for case in cases}) > 1:
         raise ConfigError(f"{suite} holds {', '.join(sorted(suites))}; give a file for each suite")
-    config = load(None, {"prompt_size": "full", "user.disclosure": disclosure}, source="-T")
+    judges = [name.strip() for name in judge.split(",")] if judge else []
+    given = {"user.disclosure": disclosure}
+    config = load_candidate(None, given, model=None, user=user, judges=judges, source="-T")
     check_cases(cases, config)
     planned = {
         each.dialogue.id: each for each in plan(cases, assign_stand_ins(cases), seeds, "candidate")
     }
     by_rule = all(case.persona.preferences for case in cases)
-    models = config.models
-    names = judge.split(",") if judge else [models.judge.model]
     checker = make_checker()
     return Task(
         dataset=MemoryDataset(
@@ -142,11 +146,12 @@ def aloe(
             ],
             name=suite,
         ),
-        solver=dialogue(
-            planned, open_player(user or models.user.model, closed=by_rule), checker, config
-        ),
+        solver=dialogue(planned, open_player(config.models.user, closed=by_rule), checker, config),
         scorer=alignment(
-            planned, [open_player(name.strip(), closed=by_rule) for name in names], checker, seed
+            planned,
+            [open_player(each, closed=by_rule) for each in config.models.judges().values()],
+            checker,
+            seed,
         ),
     )
 

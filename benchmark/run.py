@@ -56,17 +56,16 @@ def make_checker() -> DisclosureChecker:
     return DisclosureChecker(CachedEmbedder(MiniLmEmbedder()))
 
 
-def open_player(name: str, *, closed: bool) -> Model:
+def open_player(config: ModelConfig, *, closed: bool) -> Model:
     """Return the model that a user or a judge speaks through.
 
     Args:
-        name: model string.
+        config: of the model, with its role's sampling.
         closed: whether rules play and judge everybody, so that nobody may ask it.
 
     Raises:
-        ConfigError: the string names no model.
+        ConfigError: the settings name no model.
     """
-    config = ModelConfig(model=name)
     return closed_model(config, "rules play and judge") if closed else open_model(config)
 
 

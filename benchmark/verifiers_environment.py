@@ -14,7 +14,7 @@ trained on a suite knows its cases: measure it on another.
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal, TypeAlias
 
@@ -29,10 +29,10 @@ from aloe.agents.rating import LEVELS, PointwiseJudge
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import Case, load_cases
+from aloe.benchmark.conditions import load_candidate
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.run import open_player
 from aloe.calls.log import CallLog
-from aloe.config import load
 from aloe.errors import ConfigError
 from aloe.files.records import describe
 from aloe.graphs.dialogue import write_message
@@ -96,8 +96,15 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
     def __init__(self, config: UsersEnvConfig) -> None:
         self._planned = {each.dialogue.id: each for each in _plan(config.taskset)}
         cases = [each.case for each in self._planned.values()]
-        named = {"disclosure": config.disclosure, "phrases": config.phrases}
-        self._settings = load(None, {f"user.{name}": value for name, value in named.items()})
+        _refuse_histories(config.taskset.suite, cases)
+        self._settings = load_candidate(
+            None,
+            {"user.disclosure": config.disclosure, "user.phrases": config.phrases},
+            model=None,
+            user=config.user,
+            judges=[config.judge] if config.judge else [],
+            source="load_environment",
+        )
         check_cases(cases, self._settings)
         wishes = all(case.persona.preferences for case in cases)
         if config.reward == "rules" and not wishes:
@@ -110,11 +117,10 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
 
     def _open(self, *, by_rule: bool) -> None:
         models, calls = self._settings.models, CallLog()
-        user = open_player(self.config.user or models.user.model, closed=by_rule)
-        self._user = UserAgent.of(self._settings, user, calls)
+        self._user = UserAgent.of(self._settings, open_player(models.user, closed=by_rule), calls)
         closed = by_rule and self.config.reward != "judge"
         self._judge = PointwiseJudge(
-            model=open_player(self.config.judge or models.judge.model, closed=closed),
+            model=open_player(models.judge, closed=closed),
             calls=calls,
             prompt=chosen("judge_score", self._settings.prompts),
             min_mass=self._settings.judge.min_mass,
@@ -233,6 +239,14 @@ def load_environment(
     except ValidationError as error:
         raise ConfigError(describe(error, "not an environment")) from None
     return UsersEnv(config)
+
+
+def _refuse_histories(suite: str, cases: Sequence[Case]) -> None:
+    if past := sum(bool(case.history) for case in cases):
+        raise ConfigError(
+            f"{past} of {len(cases)} cases of {suite} begin with a past conversation, which this "
+            "environment cannot show to the model; use `aloe bench run` or the Inspect task"
+        )
 
 
 def _plan(config: UsersTasksetConfig) -> list[PlannedDialogue]:

@@ -12,10 +12,21 @@ from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from aloe.agents.scripted import reply
-from aloe.benchmark.inspect_task import aloe
+from aloe.benchmark import inspect_task
+from aloe.benchmark.inspect_task import aloe, open_player
 
 S = "scripted:aloe.agents.scripted:reply"
 KINDS = {"user": HumanMessage, "assistant": AIMessage, "system": SystemMessage}
+
+sampling = []
+
+
+def opened(config, **given):
+    sampling.append([config.temperature, config.max_tokens])
+    return open_player(config, **given)
+
+
+inspect_task.open_player = opened
 
 
 def said(messages, tools, choice, config):
@@ -39,6 +50,7 @@ print(
     json.dumps(
         {
             "figures": {name: each.value for one in metrics for name, each in one.items()},
+            "sampling": sampling,
             "messages": [len(sample.messages) for sample in log.samples],
             "values": [sample.scores["alignment"].value for sample in log.samples],
             "said": [sample.scores["alignment"].explanation for sample in log.samples],

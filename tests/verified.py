@@ -1,6 +1,6 @@
 """Run where verifiers is installed: our users as its environment; ends with the results as JSON.
 
-Arguments: file of cases, folder for results.
+Arguments: files of cases without and with a history, folder for results.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from verifiers.v1.cli.eval.main import main
 from aloe.benchmark.verifiers_environment import load_environment
 from aloe.errors import AloeError
 
-CASES, RESULTS = sys.argv[1:]
+CASES, PAST, RESULTS = sys.argv[1:]
 S = "scripted:aloe.agents.scripted:reply"
 REPLIES = ("Yes.", "Why? Because it is so.", "It's a small thing. Do you want more?")
 
@@ -61,6 +61,8 @@ with server.serving() as chat, server.serving() as judge:
     for name in ("rules", "judge", "return"):
         found[name] = asyncio.run(play(chat, reward=name, judge=asked))
     found["asked"] = len(judge.requests)
+    bodies = [each.body for each in judge.requests]
+    found["sampling"] = [[body["temperature"], body["max_tokens"]] for body in bodies]
     judge.behave = lambda _: server.completion("I would rather not")
     found["unreadable"] = asyncio.run(play(chat, reward="judge", judge=asked))
     # its own command, with the file that lends the environment its name
@@ -75,5 +77,6 @@ found["refused"] = [
     refused(suite="aloe-100", user=S),
     refused(suite="aloe-1000"),
     refused(suite="verifiable", reward="thumbs"),
+    refused(suite=PAST),
 ]
 print(json.dumps(found))

@@ -61,6 +61,7 @@ def test_scores_agree_to_the_last_digit(aloe: RunAloe, tmp_path: Path, suite: st
         if figure[key] is not None
     }
     assert theirs["figures"] == {"missing": 0.0, **expected}
+    assert theirs["sampling"] == [[0.7, 80], [0.0, 8]]  # of user and judge, as in the settings
     assert len(theirs["values"]) == 3 * 2
     assert all(count >= 2 * 3 for count in theirs["messages"])
 

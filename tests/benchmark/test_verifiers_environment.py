@@ -9,7 +9,7 @@ from statistics import fmean
 import pytest
 from conftest import ROOT
 
-from aloe.benchmark.cases import Case, load_cases
+from aloe.benchmark.cases import Case, Past, load_cases
 from aloe.memory.verifiable.scoring import measure_satisfaction
 
 PYTHON = ROOT / ".venv-verifiers" / "bin" / "python"
@@ -26,11 +26,15 @@ def write_cases(path: Path) -> list[Case]:
 @pytest.mark.slow
 def test_users_reward_as_in_the_benchmark_and_failures_reward_nothing(tmp_path: Path) -> None:
     cases = write_cases(tmp_path / "cases.jsonl")
+    past = [Past(role="user", content="Hi."), Past(role="assistant", content="Hello.")]
+    after = cases[0].model_copy(update={"history": tuple(past)})
+    (tmp_path / "past.jsonl").write_text(after.model_dump_json(exclude={"id"}) + "\n")
     ran = subprocess.run(
         [
             PYTHON,
             ROOT / "tests" / "verified.py",
             tmp_path / "cases.jsonl",
+            tmp_path / "past.jsonl",
             tmp_path / "out",
         ],
         cwd=tmp_path,
@@ -60,7 +64,11 @@ def test_users_reward_as_in_the_benchmark_and_failures_reward_nothing(tmp_path: 
         for held in found[name]:
             assert (held["ok"], held["rewards"]) == (False, {})
             assert words in held["errors"][0]
-    rules, suite, reward = found["refused"]
+    assert {temperature for temperature, _ in found["sampling"]} == {0.0}
+    assert all(1 <= tokens <= 8 for _, tokens in found["sampling"])  # as the settings' judge
+    rules, suite, reward, past_talk = found["refused"]
+    assert "1 of 1 cases" in past_talk
+    assert "begin with a past conversation" in past_talk
     assert "whose wishes a program can check" in rules
     assert "aloe-1000" in suite
     assert "reward" in reward
