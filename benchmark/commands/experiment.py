@@ -128,7 +128,8 @@ def experiment_trees(
     """
     from aloe import config as settings
     from aloe.benchmark.experiment.trees import grow, open_assistants
-    from aloe.calls.event import appending
+    from aloe.calls.budget import Budget, Spent
+    from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
     from aloe.graphs.batch import RunProgress
     from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
@@ -147,7 +148,12 @@ def experiment_trees(
     with make_runner() as loop:
         loop.run(check_reachable(asked))
         with folder.writing(resolved), appending(folder.events) as events:
-            calls = CallLog(events, prices=resolved.prices, on_event=lambda e: display.follow(e))
+            calls = CallLog(
+                events,
+                prices=resolved.prices,
+                on_event=lambda e: display.follow(e),
+                budget=Budget(resolved.budget, Spent.before(read_events(folder.events))),
+            )
             display = RunDisplay(progress, calls, quiet=quiet, name="experiment-trees")
             work = grow(
                 resolved, people, folder, models, calls, progress, display.update, deployed=deployed

@@ -5,7 +5,7 @@ with it, and any of them can be repeated by hand.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -101,6 +101,7 @@ class Steps:
             config.simulation.model_dump(mode="json", exclude={"concurrency", "workers"}),
             config.judge.model_dump(mode="json"),
             prompts_of(config),
+            *_describe_roles(config),
         ]
 
         def make(path: Path) -> None:
@@ -280,6 +281,15 @@ class Steps:
         file = path.with_name(f"{path.name}.toml")
         replace_text(file, config.toml())
         return str(file)
+
+
+def _describe_roles(config: Config) -> Iterator[object]:
+    """Yield the roles of one's own in order, if there are any: where they stand, and their model.
+
+    Without any there is nothing, so that stages from before they counted are found again.
+    """
+    if config.roles:
+        yield [[name, role.model_dump(mode="json")] for name, role in config.roles.items()]
 
 
 def _inside(path: Path, name: str) -> Path:

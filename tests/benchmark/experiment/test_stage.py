@@ -139,6 +139,10 @@ class Named(Stages):
         ({"judge.min_margin": 0.4}, {"trees", "rejudged"}),
         ({"user.complains": 0.4}, {"trees", "base"}),
         ({"simulation.turns": 4}, {"trees"}),
+        (
+            {"roles.critic": {"use": "my_roles:length", "after": "judge"}},
+            {"trees"},
+        ),
         ({"benchmark.candidate.temperature": 0.1}, {"base"}),
         ({"benchmark.limit": 4}, set()),  # a part is played whole
         ({"limits.tries": 9}, set()),
@@ -146,8 +150,14 @@ class Named(Stages):
     ],
 )
 def test_a_stage_is_named_after_what_decides_it(
-    tmp_path: Path, change: dict[str, object], changed: set[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, object],
+    changed: set[str],
 ) -> None:
+    (tmp_path / "my_roles.py").write_text("async def length(exchange, model):\n    return {}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
     def names(config: Config) -> dict[str, str]:
         steps = Steps(config=config, stages=Named(root=tmp_path), run_command=lambda _: None)
         made = {
