@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aloe.agents.candidate import CONDITIONS
-from aloe.config import Condition, Config, load
+from aloe.config import Condition, Config, ModelConfig, change_model, find_models, load
 from aloe.errors import ConfigError
 
 
@@ -32,14 +32,16 @@ def load_candidate(
     Raises:
         ConfigError: a setting is wrong, or a judge is named twice.
     """
+    loaded = load(path, overrides, source=source)
     changes: dict[str, Any] = {}
     if model:
-        changes["benchmark.candidate"] = _named(model)
+        changes["benchmark.candidate"] = _named(loaded, loaded.benchmark.candidate, model)
     if user:
-        changes["models.user"] = _named(user)
+        changes["models.user"] = _named(loaded, loaded.models.user, user)
     if judges:
-        changes |= {"models.judge": _named(judges[0]), "models.panel": list(judges[1:])}
-    config = load(path, overrides, source=source).updated(changes, source=source)
+        first, *others = (_named(loaded, loaded.models.judge, each) for each in judges)
+        changes |= {"models.judge": first, "models.panel": others}
+    config = loaded.updated(changes, source=source)
     names = [each.model for each in config.models.judges().values()]
     if len(set(names)) < len(names):
         raise ConfigError(
@@ -48,8 +50,8 @@ def load_candidate(
     return config
 
 
-def _named(model: str) -> dict[str, Any]:
-    return {"model": model, "base_url": None, "api_key_env": None}
+def _named(config: Config, before: ModelConfig, model: str) -> dict[str, Any]:
+    return change_model(before, model, known=find_models(config))
 
 
 def with_controls(config: Config, controls: Sequence[str]) -> dict[Condition, Config]:
@@ -68,7 +70,9 @@ def with_controls(config: Config, controls: Sequence[str]) -> dict[Condition, Co
         condition = _control(name)
         if (condition == "floor") != bool(model):
             raise ConfigError("--control floor=MODEL names the untuned model; no other takes one")
-        changes = {"condition": condition} | ({"candidate": _named(model)} if model else {})
+        changes: dict[str, Any] = {"condition": condition}
+        if model:
+            changes["candidate"] = _named(config, config.benchmark.candidate, model)
         found[condition] = config.updated({"benchmark": changes}, source="--control")
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aloe.config import Config, ModelConfig, load
+from aloe.config import Config, ModelConfig, change_model, find_models, load
 from aloe.errors import ConfigError, InputError
 from aloe.graphs.chat import Chat
 from aloe.graphs.chat_turn import NAMES
@@ -44,16 +44,17 @@ def chat_settings(
     config = load(file, given)
     default = Config()
     if config.models.assistants == default.models.assistants:
-        pair = [config.benchmark.candidate.model_dump() for _ in NAMES]
+        pair: list[ModelConfig] = [config.benchmark.candidate] * len(NAMES)
     else:
-        role = {"name", "hint", "style", "window"}
-        pair = [each.model_dump(exclude=role) for each in config.models.assistants[:2]]
-    pair[0] |= {"model": model} if model else {}
-    pair[1] |= {"model": beside or model} if beside or model else {}
-    named = [{**each, "name": name} for each, name in zip(pair, NAMES, strict=True)]
+        pair = list(config.models.assistants[: len(NAMES)])
+    role, known = {"name", "hint", "style", "window"}, list(find_models(config))
+    named = [
+        {**each.model_dump(exclude=role), **change_model(each, asked, known=known), "name": name}
+        for each, asked, name in zip(pair, (model, beside or model), NAMES, strict=True)
+    ]
     changes: dict[str, Any] = {"models.assistants": named}
     if inducer:
-        changes["models.inducer.model"] = inducer
+        changes["models.inducer"] = change_model(config.models.inducer, inducer, known=known)
     if config.limits == default.limits:
         changes["limits.patience"] = PATIENCE
     return config.updated(changes, source="command line")

@@ -18,6 +18,7 @@ from aloe.config.judge import MIN_MASS, Criterion, JudgeConfig, Schedule
 from aloe.config.limits import LimitsConfig
 from aloe.config.loading import load, read_stored, save
 from aloe.config.local import LocalConfig
+from aloe.config.model_change import change_model, find_models
 from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
@@ -60,7 +61,9 @@ __all__ = [
     "TelemetryConfig",
     "TrainingConfig",
     "UserConfig",
+    "change_model",
     "differences",
+    "find_models",
     "load",
     "place_of",
     "read_stored",

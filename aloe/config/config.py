@@ -1,6 +1,7 @@
 """All settings of a run."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -12,10 +13,10 @@ from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import JudgeConfig
 from aloe.config.limits import LimitsConfig
 from aloe.config.local import LocalConfig
-from aloe.config.models import ROLE_DEFAULTS, ModelConfig, ModelsConfig
+from aloe.config.model_change import change_model, find_models
+from aloe.config.models import ROLE_DEFAULTS, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import RoleConfig
-from aloe.config.sent_key import base_url_in
 from aloe.config.settings import Settings
 from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
@@ -84,26 +85,13 @@ class Config(Settings):
     ) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
 
-        A model that these settings name keeps its server, and its key for that server; a key named
-        for another server stays behind. A panel is dismissed: one model in all its seats would only
+        Server, key and options are those that the settings have for `model`, if they name it (see
+        `aloe.config.model_change`). A panel is dismissed: one model in all its seats would only
         repeat itself.
         """
         if model is None and base_url is None:
             return self
-        named = (*self.models.by_role().values(), self.models.writer)
-        named += tuple(role.model for role in self.roles.values())
-        known = next((each for each in named if each.model == model), None)
-
-        def change(each: ModelConfig) -> dict[str, Any]:
-            if model is None:
-                return {"base_url": base_url}
-            if known:
-                url, same = base_url or known.base_url, base_url in (None, base_url_in(known))
-            else:
-                url, same = base_url, base_url_in(each) in (None, base_url)
-            key = (known or each).api_key_env if same else None
-            return {"model": model, "base_url": url, "api_key_env": key}
-
+        change = partial(change_model, model=model, base_url=base_url, known=[*find_models(self)])
         source = "model and base_url"
         models = self.models
         roles = {name: getattr(models, name) for name in ("user", "inducer", "judge", "writer")}
@@ -116,14 +104,23 @@ class Config(Settings):
         return self.updated({**changes, "models.panel": []}, source=source)
 
     def with_judge(self, model: str | None, base_url: str | None) -> Self:
-        """Return a copy judged by `model` alone, no rules, at `base_url`; None keeps what is."""
-        changes: dict[str, Any] = {}
+        """Return a copy judged by `model` alone, no rules, at `base_url`; None keeps what is.
+
+        Another judge has no passport yet; after a custom one, whose margins are on a scale of their
+        own, it has the usual `min_margin`.
+        """
+        known = find_models(self)
+        changes: dict[str, Any] = {
+            "models.judge": change_model(self.models.judge, model, base_url, known=known)
+        }
         if model:
-            changes["models.judge"] = {"model": model, "base_url": None, "api_key_env": None}
             changes["models.panel"] = []
-            changes["judge"] = {"rules": False, "use": None, "options": {}}
-        if base_url:
-            changes["models.judge.base_url"] = base_url
+            judge: dict[str, Any] = {"rules": False, "use": None, "options": {}}
+            if self.judge.use:
+                judge["min_margin"] = JudgeConfig().min_margin
+            if self.judge.use or self.models.panel or model != self.models.judge.model:
+                judge["passport"] = None
+            changes["judge"] = judge
         return self.updated(changes, source="command line")
 
     def toml(self) -> str:

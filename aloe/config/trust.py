@@ -14,9 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
-from aloe.config.models import ModelConfig
+from aloe.config.model_change import find_models
 from aloe.config.sent_key import find_url, named_key
 from aloe.config.simulation import EXPANSION_NAMES
 from aloe.errors import ConfigError, StoreError
@@ -39,7 +37,7 @@ IMPORTED = ("scripted", "langchain", "community")
 
 def reach(config: "Config") -> list[str]:
     """Return what acting on settings would reach: "import m:f", "send the key in A to B"."""
-    models = list(_models(config))
+    models = list(find_models(config))
     names = [*map(_imported, (each.model for each in models)), *_plugins(config)]
     found = [f"import {name}" for name in names if name]
     found += [f"send {key}" for each in models if (key := named_key(each))]
@@ -104,18 +102,6 @@ def _mark(text: str) -> Path:
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
     state = given if given.is_absolute() else Path.home() / ".local" / "state"
     return state / "aloe" / "trusted" / hashlib.sha256(text.encode()).hexdigest()
-
-
-def _models(settings: Any) -> Iterator[ModelConfig]:
-    """Yield every model within settings, whatever section it is in."""
-    if isinstance(settings, ModelConfig):
-        yield settings
-    elif isinstance(settings, BaseModel):
-        for name in type(settings).model_fields:
-            yield from _models(getattr(settings, name))
-    elif isinstance(settings, dict | tuple | list):
-        for each in settings.values() if isinstance(settings, dict) else settings:
-            yield from _models(each)
 
 
 def _imported(model: str) -> str | None:

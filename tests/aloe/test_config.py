@@ -82,6 +82,55 @@ def test_a_named_model_keeps_its_key_for_its_server_alone() -> None:
         assert (user.base_url, user.api_key_env) == (url or "http://w:1/v1", key)
 
 
+OWN = {"model": "openai:w", "base_url": "http://w:1/v1", "api_key_env": "W_KEY"}
+CLAUDE = {"model": "langchain:x:ChatAnthropic", "api_key_env": "C_KEY", "options": {"model": "c"}}
+PROXY = {"model": "openai:p", "options": {"base_url": "http://proxy:1/v1"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "model", "url", "wanted"),
+    [
+        (OWN, "openai:x", None, (None, None, {})),
+        (OWN, "openai:x@http://evil:1/v1", None, (None, None, {})),
+        (OWN, "openai:x@http://w:1/v1/", None, (None, "W_KEY", {})),  # the key's own server
+        (OWN, None, "http://other:1/v1", ("http://other:1/v1", None, {})),
+        (OWN, None, "http://w:1/v1", ("http://w:1/v1", "W_KEY", {})),
+        (CLAUDE, "openai:x", "http://w:1/v1", ("http://w:1/v1", None, {})),
+        (CLAUDE, "langchain:y:ChatOther", None, (None, None, {})),
+        (CLAUDE, CLAUDE["model"], None, (None, "C_KEY", {"model": "c"})),
+        (PROXY, "openai:x", None, (None, None, {})),
+        (PROXY, None, "http://w:1/v1", ("http://w:1/v1", None, {})),
+        ({"model": "openai:a", "api_key_env": "A"}, None, "http://w:1", ("http://w:1", None, {})),
+        ({"model": "openai:a", "api_key_env": "A"}, "openai:b", None, (None, "A", {})),
+    ],
+)
+def test_a_server_a_key_and_options_belong_to_their_model(
+    own: dict[str, Any], model: str | None, url: str | None, wanted: tuple[Any, ...]
+) -> None:
+    given = config(models={"user": {**own, "temperature": 0.3}, "judge": own})
+    for each in (
+        given.with_model(model, url).models.user,
+        given.with_judge(model, url).models.judge,
+    ):
+        assert each.model == (model or own["model"])
+        assert (each.base_url, each.api_key_env, each.options) == wanted
+    assert given.with_model(model, url).models.user.temperature == 0.3
+
+
+def test_another_judge_has_neither_the_margin_nor_the_passport_of_a_custom_one() -> None:
+    own = {"use": "m:j", "options": {"n": 1}, "min_margin": 3.0, "passport": "p.json"}
+    given = config(judge=own, models={"judge": "openai:a"})
+    for model in ("openai:a", "openai:b"):
+        judge = given.with_judge(model, None).judge
+        assert (judge.use, judge.options, judge.passport) == (None, {}, None)
+        assert judge.min_margin == Config().judge.min_margin
+    assert given.with_judge(None, None).judge == given.judge
+    model = config(judge={"min_margin": 0.3, "passport": "p.json"}, models={"judge": "openai:a"})
+    assert model.with_judge("openai:a", None).judge.passport == Path("p.json")
+    assert model.with_judge("openai:b", None).judge.passport is None
+    assert model.with_judge("openai:b", None).judge.min_margin == 0.3  # log-odds, as before
+
+
 @pytest.mark.parametrize(
     "change",
     [{"roles.mine.timeout": 9}, {"judge.options.timeout": 9}, {"models.user.temperature": 0.1}],

@@ -354,6 +354,24 @@ def test_settings_name_who_answers(tmp_path: Path) -> None:
     )
 
 
+def test_another_model_is_not_asked_at_the_server_of_the_one_before(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    server = 'base_url = "http://127.0.0.1:8001/v1"\napi_key_env = "MY_KEY"\n'
+    first = f'[[models.assistants]]\nname = "a"\nmodel = "openai:base"\n{server}top_p = 0.5\n'
+    second = '[[models.assistants]]\nname = "b"\nmodel = "openai:gpt"\napi_key_env = "MY_OPENAI"\n'
+    file.write_text(f'{first}{second}[models.inducer]\nmodel = "openai:i"\n{server}')
+    found = chat_settings(
+        file, {}, model="openai:tuned@http://127.0.0.1:9000/v1",
+        beside="openai:x@http://evil:1/v1", inducer="openai:j",
+    ).models  # fmt: skip
+    for each in (*found.assistants, found.inducer):
+        assert (each.base_url, each.api_key_env) == (None, None)
+    assert found.assistants[0].top_p == 0.5
+    again = chat_settings(file, {}, model=None, beside="openai:base", inducer=None).models
+    for each in again.assistants:  # both are what the file says of that model
+        assert (each.base_url, each.api_key_env) == ("http://127.0.0.1:8001/v1", "MY_KEY")
+
+
 def test_blind_wants_two(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--beside"), talking(tmp_path, says(PLAIN), blind=True):
         pass

@@ -1,0 +1,47 @@
+"""Models that flags of a benchmark name, over settings that name others."""
+
+from pathlib import Path
+
+import pytest
+
+from aloe.benchmark.conditions import load_candidate, with_controls
+
+SERVED = 'model = "openai:a"\nbase_url = "http://a:1/v1"\napi_key_env = "A_KEY"\n'
+CLAUDE = 'model = "langchain:x:Chat"\noptions = { model = "claude" }\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "my.toml"
+    path.write_text(
+        f"[benchmark.candidate]\n{CLAUDE}[models.user]\n{CLAUDE}[models.judge]\n{SERVED}"
+    )
+    return path
+
+
+def test_models_of_flags_take_nothing_over(file: Path) -> None:
+    found = load_candidate(file, {}, model="openai:c", user="openai:u", judges=["hf:j", "hf:k"])
+    (floor,) = (
+        each for name, each in with_controls(found, ["floor=hf:f"]).items() if name == "floor"
+    )
+    for each in (
+        found.benchmark.candidate, found.models.user, *found.models.judges().values(),
+        floor.benchmark.candidate,
+    ):  # fmt: skip
+        assert (each.base_url, each.api_key_env, each.options) == (None, None, {})
+    assert floor.benchmark.candidate.temperature == found.benchmark.candidate.temperature
+
+
+def test_a_model_that_the_settings_know_keeps_its_server(file: Path) -> None:
+    found = load_candidate(file, {}, model="openai:a", user=None, judges=["hf:j", "openai:a"])
+    floor = with_controls(
+        load_candidate(file, {}, model=None, user=None, judges=[]), ["floor=openai:a"]
+    )
+    for each in (
+        found.benchmark.candidate,
+        found.models.panel[0],
+        floor["floor"].benchmark.candidate,
+    ):
+        assert (each.base_url, each.api_key_env) == ("http://a:1/v1", "A_KEY")
+    assert found.models.panel[0].max_tokens == found.models.judge.max_tokens
+    assert found.models.user.options == {"model": "claude"}
