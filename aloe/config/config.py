@@ -107,7 +107,7 @@ class Config(Settings):
         """Return a copy judged by `model` alone, no rules, at `base_url`; None keeps what is.
 
         Another judge has no passport yet; after a custom one, whose margins are on a scale of their
-        own, it has the usual `min_margin`.
+        own and whose prompt has fields of its own, it has the usual `min_margin` and prompt.
         """
         known = find_models(self)
         changes: dict[str, Any] = {
@@ -118,6 +118,7 @@ class Config(Settings):
             judge: dict[str, Any] = {"rules": False, "use": None, "options": {}}
             if self.judge.use:
                 judge["min_margin"] = JudgeConfig().min_margin
+                changes["prompts"] = {n: p for n, p in self.prompts.items() if n != "judge"}
             if self.judge.use or self.models.panel or model != self.models.judge.model:
                 judge["passport"] = None
             changes["judge"] = judge

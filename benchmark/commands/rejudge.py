@@ -45,8 +45,8 @@ def rejudge(
 ) -> None:
     """Judge stored trees again with another judge, and show which labels flip.
 
-    Settings come from DIR, except the judge's: its model, panel and `[judge]` section come from
-    --config, and --judge overrides them. Nothing is generated again.
+    Settings come from DIR, except the judge's: its model, panel, prompts and `[judge]` section come
+    from --config, and --judge overrides them. Nothing is generated again.
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
@@ -138,19 +138,34 @@ def _settings(
     from aloe import config as settings
 
     stored = run / "config.toml"
-    old = settings.load(stored if stored.exists() else None)
+    asked = {"simulation.concurrency": concurrency}
+    old = settings.load(stored if stored.exists() else None, asked)
     new = settings.load(config) if config else old
-    changes = {
+    batch = batch or bool(config and new.limits.batch)
+    changes: dict[str, Any] = {
         "judge": new.judge,
         "prices": {**old.prices, **new.prices},
+        "prompts": _prompts(old, new),
         "models": {"judge": new.models.judge, "panel": new.models.panel},
-        "simulation.concurrency": concurrency or old.simulation.concurrency,
+        "limits.batch": batch,
     }
     if batch:
-        local = {"workers": None, "engine": "local", "ray_address": None}
-        changes |= {"limits.batch": True, "simulation": local}
+        changes["simulation"] = {"workers": None, "engine": "local", "ray_address": None}
     merged = old.updated(changes, source=config or stored)
-    return merged.with_judge(judge, base_url)
+    judged = merged.with_judge(judge, base_url)
+    if config and not new.judge.use:  # a passport beside no judge may be that of --judge
+        return judged.updated({"judge.passport": new.judge.passport}, source=config)
+    return judged
+
+
+def _prompts(old: "Config", new: "Config") -> "dict[str, Path]":
+    """Return the judge's prompts of the new settings and all others of the old."""
+
+    def judges(name: str) -> bool:
+        return name.startswith("judge") and name not in old.roles
+
+    others = {name: path for name, path in old.prompts.items() if not judges(name)}
+    return others | {name: path for name, path in new.prompts.items() if judges(name)}
 
 
 class _Rejudging:

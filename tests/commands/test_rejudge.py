@@ -1,7 +1,9 @@
 import json
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import SCRIPTED
@@ -9,7 +11,8 @@ from command import RunAloe, StartAloe, wait_for
 from server import ChatServer
 
 from aloe.agents.prompt import chosen
-from aloe.config import load
+from aloe.benchmark.commands.rejudge import _settings
+from aloe.config import Config, load, save
 from aloe.memory.run_folder import read_trees
 from aloe.schema import Tree
 
@@ -105,6 +108,51 @@ def test_the_judge_section_of_a_file_counts(aloe: RunAloe, run: Path, tmp_path: 
     assert {len(verdict.votes) for verdict in judged} == {8}
     assert {v.outcome for v in judged} == {"abstain"}  # one against one
     assert all(tree.models["judge2"] == "scripted:contrary:reply" for tree in read_trees(new))
+
+
+def settings(run: Path, config: Path | None, stored: Mapping[str, Any], **flags: Any) -> Config:
+    """Return what a rejudge of a run with these settings would be done with."""
+    save(run / "config.toml", load(None, stored))
+    given = {"judge": None, "base_url": None, "concurrency": None, "batch": False, **flags}
+    return _settings(run, config, **given)
+
+
+def test_the_judges_prompts_come_from_the_file_and_the_others_from_the_run(tmp_path: Path) -> None:
+    stored = {"prompts": {"judge": "old.md", "judge_style": "old.md", "user": "u.md"}}
+    new = tmp_path / "judge.toml"
+    new.write_text('[prompts]\njudge = "new.md"\nuser = "other.md"\n')
+    found = settings(tmp_path, new, stored).prompts
+    assert found == {"judge": Path("new.md"), "user": Path("u.md")}
+    kept = settings(tmp_path, None, stored, judge=SCRIPTED).prompts
+    assert kept["judge"] == kept["judge_style"] == Path("old.md")
+
+
+def test_a_custom_judges_prompt_goes_with_it(tmp_path: Path) -> None:
+    stored = {"judge.use": "m:j", "prompts": {"judge": "own.md", "user": "u.md"}}
+    assert settings(tmp_path, None, stored, judge=SCRIPTED).prompts == {"user": Path("u.md")}
+
+
+def test_a_passport_beside_no_judge_is_that_of_the_flags(tmp_path: Path) -> None:
+    new = tmp_path / "judge.toml"
+    new.write_text('[judge]\npassport = "new.json"\n')
+    assert settings(tmp_path, new, {}, judge="openai:x").judge.passport == Path("new.json")
+    new.write_text('[judge]\nuse = "m:j"\npassport = "own.json"\n')
+    assert settings(tmp_path, new, {}, judge="openai:x").judge.passport is None
+
+
+def test_batches_are_asked_for_anew(tmp_path: Path) -> None:
+    stored, new = {"limits.batch": True}, tmp_path / "new.toml"
+    new.write_text("[limits]\nbatch = true\n")
+    assert not settings(tmp_path, None, stored, judge=SCRIPTED).limits.batch
+    assert settings(tmp_path, None, stored, judge=SCRIPTED, batch=True).limits.batch
+    spread = {"simulation.workers": 2}
+    assert settings(tmp_path, new, spread).limits.batch
+    assert not settings(tmp_path, None, spread, judge=SCRIPTED).limits.batch
+
+
+def test_a_concurrency_that_cannot_be_is_refused(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    ran = aloe("rejudge", run, "--judge", SCRIPTED, "--concurrency", 0, "--out", tmp_path / "new")
+    assert ran.is_one_line_about("command line: simulation.concurrency")
 
 
 def test_done_again_it_does_nothing_and_another_judge_needs_another_folder(
