@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from aloe.console import say
-from aloe.errors import INTERRUPTED, TERMINATED
+from aloe.errors import INTERRUPTED, TERMINATED, BudgetError
 from aloe.loop import TerminatedError
 
 
@@ -39,6 +39,25 @@ def resumable(folder: Path | None = None) -> Iterator[None]:
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def within_budget(folder: Path) -> Iterator[None]:
+    """Say how to go on if the budget is spent meanwhile.
+
+    Args:
+        folder: folder or file where answers are kept.
+
+    Raises:
+        BudgetError: it is spent.
+    """
+    try:
+        yield
+    except BudgetError as error:
+        raise BudgetError(
+            f"{error}; answers are kept: to continue in {folder}, raise the cap and run the same "
+            "command again"
+        ) from None
 
 
 def _handle_termination() -> "signal._HANDLER":

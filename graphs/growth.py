@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aloe.agents.writer import PersonaWriter, Writer
-from aloe.calls.event import appending
+from aloe.calls.budget import Budget, Spent
+from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
 from aloe.config import Config
+from aloe.graphs.context import check_prices
 from aloe.graphs.pool import Ended, GrowthProgress, PoolContext, grow_pool
 from aloe.memory.composition import Composer
 from aloe.memory.descriptions import read_seeds
@@ -53,7 +55,8 @@ def open_growth(
         on_embedded: called with (done, wanted) while missing vectors are made.
 
     Raises:
-        ConfigError: a model, an embedder or a custom rule cannot be used.
+        ConfigError: a model, an embedder or a custom rule cannot be used, or a cap in dollars
+            cannot be kept.
         InputError: seeds or personas cannot be read.
         ModelError: the writer's model cannot be reached.
         StoreError: the pool cannot be written, or another process is writing it.
@@ -63,11 +66,13 @@ def open_growth(
     embedder = open_embedder(config.personas.embedder)
     model = None if compose else open_model(config.models.writer, config)
     if model:
+        check_prices(config, [model.name])
         asyncio.run(check_reachable([model]))
     texts = {kind: [seed.text for seed in given] for kind, given in seeds.items()}
     pool_opened = open_pool(out, config.personas, embedder, seeds=texts, on_embedded=on_embedded)
     with pool_opened as pool, appending(PoolFiles(out).events) as events:
-        calls = CallLog(events, prices=config.prices)
+        budget = Budget(config.budget, Spent.before(read_events(PoolFiles(out).events)))
+        calls = CallLog(events, prices=config.prices, budget=budget)
         context = PoolContext(
             pool=pool,
             writer=_writer(config, model, calls),

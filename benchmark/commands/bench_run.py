@@ -8,7 +8,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from aloe.console import finish, say, say_written, show, stderr, stdout
-from aloe.errors import EXIT_CODE, BudgetError, ConfigError
+from aloe.errors import EXIT_CODE, ConfigError
 from aloe.options import (
     Batch,
     ConfigFile,
@@ -21,7 +21,7 @@ from aloe.options import (
     Quiet,
     Seed,
 )
-from aloe.resumable import resumable
+from aloe.resumable import resumable, within_budget
 from aloe.views.figures import counted
 
 if TYPE_CHECKING:
@@ -156,15 +156,9 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
         with display.running(), trace_calls(plan.configs[condition].telemetry, calls):
             yield display.update
 
-    with make_runner() as loop, resumable(plan.out):
+    with make_runner() as loop, resumable(plan.out), within_budget(plan.out):
         held = open_run(plan)
-        try:
-            loop.run(held.hold_all(around))
-        except BudgetError as error:
-            raise BudgetError(
-                f"{error}; answers are kept: to continue in {plan.out}, raise the cap and run the "
-                "same command again"
-            ) from None
+        loop.run(held.hold_all(around))
     return held
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from aloe.console import Display, finish, say_written, show
 from aloe.options import ConfigFile, Json, Quiet, ending
-from aloe.resumable import resumable
+from aloe.resumable import resumable, within_budget
 from aloe.views.figures import Throughput, spending
 from aloe.views.folding import grid
 
@@ -123,16 +123,19 @@ def _ask(
     from aloe.agents.registry import judges_in_use
     from aloe.benchmark.audit import AuditProgress
     from aloe.benchmark.audit import audit as ask
+    from aloe.calls.budget import Budget, Spent
     from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
     from aloe.files.journal import cut_torn_line
     from aloe.files.lock import acquire_lock
+    from aloe.graphs.context import check_prices
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import trace_calls
 
     judges = judges_in_use(config)
     models = {name: open_model(each, config) for name, each in judges.items()}
+    check_prices(config, (model.name for model in models.values()))
     progress = AuditProgress(wanted=len(pairs))
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
@@ -140,14 +143,20 @@ def _ask(
         taken = f"{events} is in use by another aloe process"
         with acquire_lock(events, lambda _: taken), appending(events) as file:
             cut_torn_line(events)
-            calls = CallLog(file, prices=config.prices, patient=True)
+            budget = Budget(config.budget, Spent.before(read_events(events)))
+            calls = CallLog(file, prices=config.prices, budget=budget, patient=True)
             calls.remember(read_events(events))
             display = _AuditDisplay(progress, calls, quiet=quiet)
             change = display.update
             work = ask(
                 config, pairs, models, calls, progress, own=own, people=people, on_change=change
             )
-            with resumable(), display.running(), trace_calls(config.telemetry, calls):
+            with (
+                resumable(),
+                within_budget(events),
+                display.running(),
+                trace_calls(config.telemetry, calls),
+            ):
                 return loop.run(work)
 
 

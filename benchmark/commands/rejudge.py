@@ -10,7 +10,7 @@ from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
 from aloe.options import BaseUrl, Batch, ConfigFile, Json, Quiet
-from aloe.resumable import resumable
+from aloe.resumable import resumable, within_budget
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def _rejudge(
     from aloe.calls.batch_request import check_batches
     from aloe.calls.event import appending
     from aloe.files.writing import replace_text
+    from aloe.graphs.context import check_prices
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import trace_calls
@@ -93,6 +94,7 @@ def _rejudge(
     passport = read_own_passport(config)
     judges = judges_in_use(config)
     models = {name: open_model(each, config) for name, each in judges.items()}
+    check_prices(config, (model.name for model in models.values()))
     if config.limits.batch:
         check_batches(list(models.values()))
     # One loop for both: a client's connections belong to the loop that opened them.
@@ -105,6 +107,7 @@ def _rejudge(
             made.progress.expected = _expect(config, trees, folder.finished())
             with (
                 resumable(folder.path),
+                within_budget(folder.path),
                 made.display.running(),
                 trace_calls(config.telemetry, made.calls),
             ):
@@ -146,6 +149,7 @@ def _settings(
         "judge": new.judge,
         "prices": {**old.prices, **new.prices},
         "prompts": _prompts(old, new),
+        "budget": new.budget if "budget" in new.model_fields_set else old.budget,
         "models": {"judge": new.models.judge, "panel": new.models.panel},
         "limits.batch": batch,
     }
@@ -173,16 +177,20 @@ class _Rejudging:
 
     def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
         from aloe.calls.batches import open_batches
+        from aloe.calls.budget import Budget, Spent
+        from aloe.calls.event import read_events
         from aloe.calls.log import CallLog
         from aloe.graphs.batch import RunProgress
 
+        file = Path(events.name)
         self.config = config
         self.progress = RunProgress(wanted=trees)
         self.calls = CallLog(
             events,
             prices=config.prices,
+            budget=Budget(config.budget, Spent.before(read_events(file))),
             on_event=lambda event: self.display.follow(event),
-            batches=open_batches(config.limits, Path(events.name)),
+            batches=open_batches(config.limits, file),
         )
         self.display = RunDisplay(self.progress, self.calls, quiet=quiet, name="rejudge")
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from aloe.console import Display, finish, say, show
 from aloe.memory.commands import persona_files, persona_import, persona_reports
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
-from aloe.resumable import resumable
+from aloe.resumable import resumable, within_budget
 from aloe.views.figures import Throughput, counted, duration, spending
 from aloe.views.folding import Table, grid, said
 
@@ -82,7 +82,7 @@ def grow(
         result = {"ended": "target", "personas_now": 0, "calls": 0}
         finish({"out": str(out), "personas": size, **result}, as_json=as_json)
         return
-    with resumable(out):
+    with resumable(out), within_budget(out):
         display, ended = _grow(resolved, out, compose=compose, quiet=quiet)
     show(display.panel(), as_json=as_json)
     show(_describe_end(out, display, ended), as_json=as_json, lines=True, cut=False)

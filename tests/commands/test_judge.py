@@ -70,6 +70,20 @@ def test_a_judge_that_cannot_be_read(aloe: RunAloe) -> None:
     assert "100%" in ran.out
 
 
+def test_an_audit_keeps_to_its_budget(aloe: RunAloe, tmp_path: Path) -> None:
+    settings = tmp_path / "few.toml"
+    settings.write_text("[budget]\nmax_calls = 7\n")
+    command = ["judge", "audit", "--model", SCRIPTED, "--limit", 20, "--own", 0, "--json"]
+    for _ in range(2):
+        ran = aloe(*command, "--config", settings)
+        assert (ran.code, "raise the cap" in ran.err) == (3, True)
+        assert len(lines("passport.events.jsonl")) == 7
+    assert aloe(*command).code == 0
+    settings.write_text("[budget]\nmax_cost = 1.0\n")
+    ran = aloe(*command, "--config", settings, "--model", "openai:x@http://127.0.0.1:9/v1")
+    assert ran.is_one_line_about("needs the price of openai:x")
+
+
 def test_word_overlap_is_no_judge_of_persons(aloe: RunAloe) -> None:
     ran = aloe("judge", "audit", "--model", SCRIPTED, "--out", "s.json", "--json")
     found = ran.result

@@ -41,6 +41,21 @@ def test_growing_and_growing_on(tmp_path: Path, bag_settings: Path, aloe: RunAlo
     assert read_personas(out)[:5] == people
 
 
+def test_a_growth_keeps_to_its_budget(tmp_path: Path, bag_settings: Path, aloe: RunAloe) -> None:
+    few, out = tmp_path / "few.toml", tmp_path / "personas.jsonl"
+    few.write_text(bag_settings.read_text() + "[budget]\nmax_calls = 3\n")
+    grow = ("personas", "grow", "--out", out, "--model", WRITER, "--count", 5, "--json")
+    for _ in range(2):
+        ran = aloe(*grow, "--config", few)
+        assert (ran.code, "raise the cap" in ran.err) == (3, True)
+        events = (tmp_path / "personas.pool" / "events.jsonl").read_text().splitlines()
+        assert len(events) == 3
+    assert aloe(*grow, "--config", bag_settings).result["personas"] == 5
+    few.write_text(bag_settings.read_text() + "[budget]\nmax_cost = 1.0\n")
+    unpriced = ("--model", "openai:x@http://127.0.0.1:9/v1", "--count", 9, "--config", few)
+    assert aloe(*grow, *unpriced).is_one_line_about("needs the price of openai:x")
+
+
 def test_own_seeds_are_shown_and_a_broken_one_is_named(
     tmp_path: Path, bag_settings: Path, aloe: RunAloe
 ) -> None:

@@ -276,6 +276,24 @@ def test_a_tree_whose_calls_fail_is_set_aside(
     assert aloe(*command).result["trees_now"] == 1
 
 
+def test_the_budget_counts_what_the_new_folder_costs(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    few, many, new = tmp_path / "few.toml", tmp_path / "many.toml", tmp_path / "new"
+    few.write_text("[budget]\nmax_calls = 5\n")
+    many.write_text("[budget]\nmax_calls = 1000\n")
+    command = ["rejudge", run, "--judge", SCRIPTED, "--out", new, "--concurrency", 1, "--json"]
+    for _ in range(2):
+        ran = aloe(*command, "--config", few)
+        assert (ran.code, "raise the cap" in ran.err) == (3, True)
+        assert len((new / "events.jsonl").read_text().splitlines()) == 5
+    again = aloe(*command, "--config", many)
+    assert (again.code, again.result["trees"]) == (0, 4)
+    few.write_text('[models]\njudge = "openai:x@http://127.0.0.1:9/v1"\n[budget]\nmax_cost = 1.0\n')
+    ran = aloe("rejudge", run, "--config", few, "--out", tmp_path / "priced")
+    assert ran.is_one_line_about("needs the price of openai:x")
+
+
 FOUR = f"""
 [models]
 user = "{SCRIPTED}"
