@@ -1,8 +1,11 @@
 """Chat classes of LangChain's by name, and chat models that were made in Python."""
 
 import asyncio
+import inspect
 import sys
 import textwrap
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,8 @@ from aloe.config import Config, ModelConfig, load, validate
 from aloe.errors import CallError, ConfigError, TransientCallError
 from aloe.graphs.api import _Given
 from aloe.models.open import Model, Reply, open_model
-from aloe.models.scripted import ScriptedChat
+from aloe.models.scripted import Script, ScriptedChat
+from aloe.schema import digest
 
 CLAUDE = """
 from typing import Any
@@ -265,6 +269,84 @@ class Named(FakeListChatModel):
     responses: list[str] = Field(default_factory=lambda: ["x"])
     model: str
     temperature: float = 0.0
+    more: dict[str, Any] = Field(default_factory=dict)
+
+
+class Answering:
+    def __init__(self, text: str, client: object = None) -> None:
+        self.text, self.client, self.calls = text, client, 0
+
+    def reply(self, _messages: Any, _arguments: Any) -> str:
+        self.calls += 1
+        return self.text
+
+    __call__ = reply
+
+
+def answering(text: str, client: object = None) -> Script:
+    return lambda _messages, _arguments: f"{text}{client or ''}"
+
+
+def worded(text: str, _messages: Any, _arguments: Any) -> str:
+    return text
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        answering,
+        Answering,
+        lambda text: Answering(text).reply,
+        lambda text: partial(worded, text),
+        lambda text: partial(partial(worded), *[text]),
+        lambda text: lambda _messages, _arguments, text=text: text,
+        lambda text: ScriptedChat(script=answering(text)),
+        lambda text: FakeListChatModel(responses=[text]),
+        lambda text: Named(model="m", more={"said": {"text": [text]}}),
+    ],
+)
+def test_what_is_made_with_something_else_is_another_model(make: Callable[[str], Any]) -> None:
+    tea, soup, again = (ModelConfig(model=make(text)) for text in ("Tea.", "Soup.", "Tea."))  # type: ignore[arg-type]
+    assert tea.model == again.model != soup.model
+    if not isinstance(make("x"), Named):
+        assert [ask(open_model(each)).text for each in (tea, soup)] == ["Tea.", "Soup."]
+
+
+def test_lambdas_of_one_line_are_two() -> None:
+    made: list[Script] = [
+        lambda _messages, _arguments: "Tea.",
+        lambda _messages, _arguments: "Soup.",
+    ]
+    tea, soup = (ModelConfig(model=each) for each in made)  # type: ignore[arg-type]
+    assert tea.model != soup.model
+
+
+def test_what_a_function_does_to_its_object_does_not_rename_it() -> None:
+    given = Answering("Counted.")
+    before = ModelConfig(model=given.reply)  # type: ignore[arg-type]
+    assert ask(open_model(before)).text == "Counted."
+    assert given.calls == 1
+    assert ModelConfig(model=given.reply).model == before.model  # type: ignore[arg-type]
+
+
+def test_a_plain_function_is_named_by_its_source() -> None:
+    assert (
+        ModelConfig(model=reply).model
+        == (  # type: ignore[arg-type]
+            f"instance:reply#{digest('reply', inspect.getsource(reply))[:8]}"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "make", [lambda client: answering("Hi.", client), lambda client: Answering("Hi.", client)]
+)
+def test_two_that_cannot_be_told_apart_are_refused(make: Callable[[object], Script]) -> None:
+    one, other = object(), object()
+    names = {ModelConfig(model=make(one)).model for _ in range(2)}  # type: ignore[arg-type]
+    assert len(names) == 1
+    with pytest.raises(ConfigError, match="cannot be told apart"):
+        load(None, {"models.user": make(other)})
 
 
 def test_an_instance_of_another_process_is_told() -> None:
