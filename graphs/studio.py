@@ -57,12 +57,12 @@ SETTINGS = "ALOE_STUDIO_CONFIG"
 
 @dataclass(frozen=True, kw_only=True)
 class StudioContext:
-    """Settings that a caller can give."""
+    """Settings that a caller can give; None leaves those of the server."""
 
     model: str | None = None
-    """One of those that the settings name, for all roles; None: each role's own."""
-    turns: int = 3
-    expansion: str = "sample"
+    """One of those that the settings name, for all roles."""
+    turns: int | None = None
+    expansion: str | None = None
 
 
 def _prepare(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
@@ -74,10 +74,12 @@ def _prepare(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
         raise ConfigError(
             f"the settings name {', '.join(known)} and no other model; see {SETTINGS}"
         )
-    if given.expansion not in (*EXPANSION_NAMES, settings.simulation.expansion):
+    if given.expansion not in (None, *EXPANSION_NAMES, settings.simulation.expansion):
         raise ConfigError(f"expansion is one of {', '.join(EXPANSION_NAMES)}, or the settings' own")
+    asked = {"turns": given.turns, "expansion": given.expansion}
+    changes = {name: value for name, value in asked.items() if value is not None}
     settings = settings.with_model(given.model, None).updated(
-        {"simulation": {"turns": given.turns, "expansion": given.expansion}}, source="request"
+        {"simulation": changes}, source="request"
     )
     check_expansion(settings.simulation)
     check_named_assistants(settings)

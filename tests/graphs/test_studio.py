@@ -43,6 +43,25 @@ def test_texts_in_and_a_tree_out() -> None:
     assert sum(node.role == "user" for node in tree.nodes) == 3
 
 
+@pytest.mark.parametrize(
+    ("asked", "users"), [({}, 1 + 2 + 4), ({"turns": 2}, 1 + 2), ({"expansion": "sample"}, 3)]
+)
+@pytest.mark.usefixtures("scripted")
+def test_what_a_request_leaves_out_is_as_the_settings_say(
+    asked: dict[str, Any], users: int
+) -> None:
+    file = Path(os.environ[SETTINGS])
+    own = {
+        "simulation.turns": 3,
+        "simulation.expansion": "both",
+        "simulation.stop_when_done": False,
+    }
+    file.write_text(load(file, own).toml())
+    answer = asyncio.run(simulation().ainvoke(ASKED, context=StudioContext(**asked)))
+    tree = Tree.model_validate(answer["tree"])
+    assert sum(node.role == "user" for node in tree.nodes) == users
+
+
 @pytest.mark.usefixtures("scripted")
 @pytest.mark.parametrize(
     "asked",
