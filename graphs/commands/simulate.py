@@ -189,16 +189,28 @@ class SimulateOptions:
             "user.disclosure": self.disclosure,
             "simulation.concurrency": self.concurrency,
             "limits.batch": self.batch or None,
-            # What is replayed is asked of nobody, so there is nothing to spread.
-            "simulation.workers": 1 if self.replay else self.workers,
-            "simulation.engine": "local" if self.replay else self.engine,
-            "simulation.ray_address": self.ray_address,
+            **self._workers(),
             "budget.max_cost": self.max_cost,
             "budget.max_calls": self.max_calls,
             "budget.max_tokens": self.max_tokens,
         }
         file = self.extend / "config.toml" if self.extend else self.config
-        return settings.load(file, flags).with_model(self.model, self.base_url)
+        loaded = settings.load(file, flags)
+        if self.replay or self.engine == "local":  # not on the cluster that the file names
+            asked = None if self.replay else self.ray_address
+            here = {"engine": "local", "ray_address": asked}
+            loaded = loaded.updated({"simulation": here}, source="command line")
+        return loaded.with_model(self.model, self.base_url)
+
+    def _workers(self) -> dict[str, Any]:
+        """Return where trees grow; what is replayed is asked of nobody: nothing to spread."""
+        if self.replay:
+            return {"simulation.workers": 1}
+        return {
+            "simulation.workers": self.workers,
+            "simulation.engine": self.engine if self.engine != "local" else None,
+            "simulation.ray_address": self.ray_address,
+        }
 
     def _rollouts(self) -> dict[str, Any]:
         """Return the settings of rollouts; those of the run that is extended are its own."""

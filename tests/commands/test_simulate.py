@@ -2,6 +2,7 @@ import json
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bags import BAGS
@@ -10,6 +11,8 @@ from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, completion, failure, scripted
 
 from aloe.config import load
+from aloe.errors import ConfigError
+from aloe.graphs.commands.simulate import SimulateOptions
 from aloe.memory.run_folder import RunFolder, read_trees
 
 
@@ -255,6 +258,21 @@ def test_a_wrong_flag(
     ran = aloe("simulate", "--out", out, *(part for pair in given.items() for part in pair))
     assert ran.is_one_line_about("aloe: ", *words)
     assert not out.exists()
+
+
+@pytest.mark.parametrize("flags", [{"replay": Path("r.jsonl")}, {"engine": "local"}])
+def test_what_is_done_here_is_not_of_the_cluster_that_the_file_names(
+    tmp_path: Path, flags: dict[str, Any]
+) -> None:
+    file = tmp_path / "ray.toml"
+    file.write_text('[simulation]\nengine = "ray"\nray_address = "auto"\nworkers = 4\n')
+    found = SimulateOptions(out=tmp_path / "run", config=file, **flags).settings().simulation
+    assert (found.engine, found.ray_address) == ("local", None)
+    assert found.workers == (1 if "replay" in flags else 4)
+    there = SimulateOptions(out=tmp_path / "run", config=file).settings().simulation
+    assert (there.engine, there.ray_address) == ("ray", "auto")
+    with pytest.raises(ConfigError, match="ray_address is for"):
+        SimulateOptions(out=tmp_path, config=file, engine="local", ray_address="h:1").settings()
 
 
 def test_users_who_cannot_answer_are_refused(
