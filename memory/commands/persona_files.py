@@ -178,16 +178,18 @@ def split(
 
     Example: `aloe personas split personas.jsonl --out split --shares 80,10,10`
     """
+    from aloe.config import load
     from aloe.memory import splitting
 
     path, personas, settings = read_pool(file, config)
+    drawn = load(config, {"seed": seed}).seed
     limit = settings.threshold if threshold is None else threshold
     others = None
     if against:
         others = load_vectors(*read_pool(against, config))
     wanted = _shares(shares)
     found = load_vectors(path, personas, settings)
-    done = splitting.split(personas, found, wanted, limit, seed or 0, against=others)
+    done = splitting.split(personas, found, wanted, limit, drawn, against=others)
     splitting.check_filled(done, wanted, limit)
     splitting.write_parts(out, personas, done)
     _show_split(out, [each.id for each in personas], done, limit, as_json=as_json)

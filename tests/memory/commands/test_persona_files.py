@@ -33,6 +33,31 @@ def test_splitting(composed_pool: Path, bag_settings: Path, tmp_path: Path, aloe
     assert aloe(*split, "--threshold", "0.05").is_one_line_about("raise --threshold")
 
 
+def test_a_split_is_drawn_by_the_seed_of_the_file_and_flags_win(
+    composed_pool: Path, bag_settings: Path, tmp_path: Path, aloe: RunAloe
+) -> None:
+    file = tmp_path / "seeded.toml"
+    file.write_text(f"seed = 5\n{bag_settings.read_text()}")
+
+    def test_part(name: str, *arguments: object) -> bytes:
+        split = (
+            "personas",
+            "split",
+            composed_pool,
+            "--shares",
+            "60,20,20",
+            "--out",
+            tmp_path / name,
+        )
+        assert aloe(*split, *arguments).code == 0
+        return (tmp_path / name / "test.jsonl").read_bytes()
+
+    five = test_part("five", "--config", bag_settings, "--seed", 5)
+    zero = test_part("zero", "--config", bag_settings)
+    assert test_part("file", "--config", file) == five != zero
+    assert test_part("flag", "--config", file, "--seed", 0) == zero
+
+
 def test_exporting(composed_pool: Path, tmp_path: Path, aloe: RunAloe) -> None:
     people = read_personas(composed_pool)
     export = ("personas", "export", composed_pool, "--json", "--out")
