@@ -47,11 +47,12 @@ def differences(old: Config, new: Config) -> list[str]:
 def shaping(config: Config) -> dict[str, Any]:
     """Return the settings that matter for what a run contains, by dotted name."""
     flat = _flat(config.model_dump(mode="json"))
-    return {
+    found = {
         key: value
         for key, value in flat
         if not key.startswith(FREE_ON_RESUME) and not _IDLE.fullmatch(key)
     }
+    return found | ({"roles": list(config.roles)} if config.roles else {})  # their order counts
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

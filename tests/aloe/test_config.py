@@ -277,6 +277,13 @@ def test_what_can_is_told(raw: dict[str, Any], line: str) -> None:
     assert found.startswith(line)
 
 
+def test_the_order_of_roles_counts() -> None:
+    roles = {name: {"use": "m:R", "after": "user"} for name in ("a", "b")}
+    before, after = config(roles=roles), config(roles=dict(reversed(roles.items())))
+    assert differences(before, after) == ["roles: ['a', 'b'] there, ['b', 'a'] now"]
+    assert differences(after, validate(Config, tomllib.loads(after.toml()), source="test")) == []
+
+
 def test_the_example_is_valid() -> None:
     file = Path(__file__).parents[2] / "examples/demo.toml"
     assert load(file).seed == tomllib.loads(file.read_text())["seed"] == 7
