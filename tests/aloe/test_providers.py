@@ -306,7 +306,7 @@ def worded(text: str, _messages: Any, _arguments: Any) -> str:
     ],
 )
 def test_what_is_made_with_something_else_is_another_model(make: Callable[[str], Any]) -> None:
-    tea, soup, again = (ModelConfig(model=make(text)) for text in ("Tea.", "Soup.", "Tea."))  # type: ignore[arg-type]
+    tea, soup, again = (ModelConfig(model=make(text)) for text in ("Tea.", "Soup.", "Tea."))
     assert tea.model == again.model != soup.model
     if not isinstance(make("x"), Named):
         assert [ask(open_model(each)).text for each in (tea, soup)] == ["Tea.", "Soup."]

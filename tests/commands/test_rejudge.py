@@ -113,7 +113,13 @@ def test_the_judge_section_of_a_file_counts(aloe: RunAloe, run: Path, tmp_path: 
 def settings(run: Path, config: Path | None, stored: Mapping[str, Any], **flags: Any) -> Config:
     """Return what a rejudge of a run with these settings would be done with."""
     save(run / "config.toml", load(None, stored))
-    given = {"judge": None, "base_url": None, "concurrency": None, "batch": False, **flags}
+    given: dict[str, Any] = {
+        "judge": None,
+        "base_url": None,
+        "concurrency": None,
+        "batch": False,
+        **flags,
+    }
     return _settings(run, config, **given)
 
 
