@@ -114,8 +114,11 @@ def identity(config: Config) -> JudgeIdentity:
     own = find_judge(config)
     judges = judges_in_use(config).values()
     models = tuple(str(ModelString.parse(each.model)) for each in judges)
-    questions = Question.about(config.judge.criteria, config.prompts)
-    prompts = [own.prompt] if own else [question.prompt for question in questions]
+    if own:
+        prompts = [own.prompt]
+    else:
+        questions = Question.about(config.judge.criteria, config.prompts)
+        prompts = [question.prompt for question in questions]
     return JudgeIdentity(
         models=(own.identity, *models) if own else models,
         prompts={prompt.name: prompt.sha for prompt in prompts if prompt},

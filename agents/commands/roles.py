@@ -112,10 +112,14 @@ def _about(name: str, config: Path | None) -> "tuple[dict[str, Any], Prompt | No
     """Return what is known of `name`, and its prompt."""
     from aloe import config as settings
     from aloe.agents.prompt import chosen, shipped_names
-    from aloe.agents.registry import find, find_roles
+    from aloe.agents.registry import find, find_judge, find_roles
     from aloe.plugins import entry_points
 
     resolved = settings.load(config)
+    if name == "judge" and (judge := find_judge(resolved)):
+        own: dict[str, Any] = {"role": name, "use": judge.use}
+        own |= {"arguments": judge.arguments} if judge.arguments else {}
+        return {**own, "about": judge.about}, judge.prompt
     for role in find_roles(resolved):
         if role.found.name == name:
             facts: dict[str, Any] = {"role": name, "place": role.place, "use": role.found.use}

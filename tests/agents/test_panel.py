@@ -9,12 +9,13 @@ from builders import PERSONAS, SCRIPTED, assistant, comparison, config, scripted
 from langchain_core.messages import AIMessage
 
 from aloe import simulate
+from aloe.agents.commands.roles import _about
 from aloe.agents.judge import PreferenceJudge, Question, majority
 from aloe.agents.panel import Panel, identity, make_judge, read_own_passport
-from aloe.agents.prompt import shipped
+from aloe.agents.prompt import parse, shipped
 from aloe.benchmark.agreement import wilson
 from aloe.calls.log import CallLog
-from aloe.config import Config, Criterion
+from aloe.config import Config, Criterion, load
 from aloe.errors import ConfigError, InputError
 from aloe.passport import Passport
 from aloe.schema import Verdict
@@ -201,6 +202,28 @@ def test_another_judges_passport_is_refused(tmp_path: Path) -> None:
     own = config().updated({"judge.passport": settings.judge.passport}, source="test")
     with pytest.raises(ConfigError, match=r"another judge's passport \(models differ\)"):
         read_own_passport(own)
+
+
+def test_a_custom_judge_with_a_prompt_of_its_own_can_be_told_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one_reply.py").write_text(
+        "def rates(comparison, model, scale=1):\n    'Rates a reply.'\n\n"
+        "rates.prompt = '\\n## user\\nRate {reply}\\n'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own, file = tmp_path / "own.md", tmp_path / "c.toml"
+    own.write_text("## user\nHow good is {reply}?\n")
+    file.write_text(f'[judge]\nuse = "one_reply:rates"\n[prompts]\njudge = "{own}"\n')
+    found = identity(load(file))
+    assert found.prompts == {"judge": parse(own, "judge").sha}
+    assert found.models[0] == "one_reply:rates"
+    about, prompt = _about("judge", file)
+    assert (about["use"], about["about"]) == ("one_reply:rates", "Rates a reply.")
+    assert prompt == parse(own, "judge")
+    file.write_text(f'[prompts]\njudge = "{own}"\n')
+    with pytest.raises(ConfigError, match=r"unknown field \{reply\}"):
+        identity(load(file))
 
 
 def test_the_confidences_of_a_run_come_from_one_audit(tmp_path: Path) -> None:
