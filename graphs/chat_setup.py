@@ -42,8 +42,7 @@ def chat_settings(
         ConfigError: a value does not fit.
     """
     config = load(file, given)
-    default = Config()
-    if config.models.assistants == default.models.assistants:
+    if config.models.assistants == Config().models.assistants:
         pair: list[ModelConfig] = [config.benchmark.candidate] * len(NAMES)
     else:
         pair = list(config.models.assistants[: len(NAMES)])
@@ -55,7 +54,7 @@ def chat_settings(
     changes: dict[str, Any] = {"models.assistants": named}
     if inducer:
         changes["models.inducer"] = change_model(config.models.inducer, inducer, known=known)
-    if config.limits == default.limits:
+    if not config.limits.model_fields_set:
         changes["limits.patience"] = PATIENCE
     return config.updated(changes, source="command line")
 

@@ -347,6 +347,7 @@ def test_settings_name_who_answers(tmp_path: Path) -> None:
     assert (first.model, first.max_tokens) == ("openai:m@http://x/v1", 7)
     assert second.model == "hf:other"
     assert own.limits.patience == Config().limits.patience
+    assert resolved("[limits]\npatience = 300.0\n").limits.patience == 300.0
     assert wants_inducer(own, None)
     assert resolved(model="hf:one").models.assistants[1].model == "hf:one"
     assert resolved(inducer="hf:one").models.inducer == ModelConfig(
