@@ -2,12 +2,15 @@
 
 from aloe.benchmark.cases import load_cases
 from aloe.config import Config
+from aloe.graphs.context import check_prices
+from aloe.models.providers import parse_model
 
 
 def check_settings(config: Config) -> None:
-    """Make sure that the cases of `config` can be read.
+    """Make sure that the cases of `config` can be read, and a cap on cost be kept.
 
     Raises:
         ConfigError, InputError: they cannot.
     """
     load_cases(config.benchmark.cases)
+    check_prices(config, [str(parse_model(config.benchmark.candidate))])

@@ -17,7 +17,8 @@ def check_settings(config: Config) -> None:
         ConfigError: it cannot.
     """
     check_expansion(config.simulation)
-    check_prices(config, (str(parse_model(each)) for each in models_in_use(config).values()))
+    models = [*models_in_use(config).values(), config.models.writer]
+    check_prices(config, (str(parse_model(each)) for each in models))
 
 
 def check_named_assistants(config: Config) -> None:

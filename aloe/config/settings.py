@@ -11,9 +11,9 @@ from aloe.errors import ConfigError
 
 
 class Settings(BaseModel):
-    """Base of every section: immutable, and unknown keys are errors."""
+    """Base of every section: immutable, and unknown keys and numbers without end are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def updated(self, changes: Mapping[str, Any], *, source: str | Path) -> Self:
         """Return a copy with other values, checked like those of a file.

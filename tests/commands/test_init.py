@@ -118,6 +118,10 @@ def one(first): ...
         ("[training]\nreward = 'checked:one'", ["(prompts, completions, **columns)"]),
         ("[training]\nreward = 'rule'", ["no reward rule"]),
         ("[budget]\nmax_cost = 1\n[models]\njudge = 'openai:x'", ['[prices."x"]']),
+        ("[budget]\nmax_cost = 1\n[models]\nwriter = 'openai:w'", ['[prices."w"]']),
+        ("[budget]\nmax_cost = 1\n[benchmark]\ncandidate = 'openai:c'", ['[prices."c"]']),
+        ("[models]\nuser = {temperature = inf}", ["models.user.temperature", "finite"]),
+        ("[limits]\nrequests_per_minute = inf", ["limits.requests_per_minute", "finite"]),
     ],
 )
 def test_what_is_wrong_is_one_line(here: Path, aloe: RunAloe, text: str, words: list[str]) -> None:
