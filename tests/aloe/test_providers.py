@@ -313,10 +313,7 @@ def test_what_is_made_with_something_else_is_another_model(make: Callable[[str],
 
 
 def test_lambdas_of_one_line_are_two() -> None:
-    made: list[Script] = [
-        lambda _messages, _arguments: "Tea.",
-        lambda _messages, _arguments: "Soup.",
-    ]
+    made: list[Script] = [lambda _m, _a: "Tea.", lambda _m, _a: "Soup."]
     tea, soup = (ModelConfig(model=each) for each in made)  # type: ignore[arg-type]
     assert tea.model != soup.model
 
