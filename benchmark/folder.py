@@ -127,7 +127,7 @@ def check_same(path: Path, config: Config) -> None:
                 f"{path} holds a benchmark with another {name} ({there} there, {now} now); "
                 "name another folder"
             )
-    before, after = (each.candidate.model_dump(exclude=UNSHAPING) for each in (old, new))
+    before, after = (each.candidate.model_dump(exclude=set(UNSHAPING)) for each in (old, new))
     if changed := [key for key in before if before[key] != after[key]]:
         key = "model" if "model" in changed else changed[0]
         raise ConfigError(
