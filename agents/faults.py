@@ -39,6 +39,7 @@ from aloe.memory.words import find_content_words
 from aloe.models.markup import message_in
 from aloe.models.reply import Reply
 from aloe.schema import Fault, Persona, sentences
+from aloe.sentences import finished
 
 ECHO_SHARE = 0.7
 """Share of a message's word trigrams found in one earlier message from which it is an echo."""
@@ -105,14 +106,14 @@ class Part:
 
 
 def tidied(reply: Reply) -> str:
-    """Return the message without label, cut back to whole sentences if it was cut off."""
+    """Return the message without label, cut off behind its last whole sentence if it broke off.
+
+    What stands before is left as it came; a message without a whole sentence stays as it is.
+    """
     text = reply.text
     if label := _LABEL.match(text):
         text = message_in(text[label.end() :])
-    if reply.finish != "stop":
-        whole = [piece for piece in sentences(text) if piece[-1] in ".!?"]
-        text = " ".join(whole) or text
-    return text
+    return text if reply.finish == "stop" else finished(text) or text
 
 
 def user_faults(
@@ -149,7 +150,7 @@ def user_faults(
         "over_long": len(text.split()) > most_words,
     }
     if cut := ending_fault(reply):
-        found[cut] = cut != "truncated" or text[-1] not in ".!?"
+        found[cut] = cut != "truncated" or finished(text) != text
     return tuple(fault for fault, seen in found.items() if seen)
 
 

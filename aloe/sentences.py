@@ -19,6 +19,14 @@ _WIDE_GAP = re.compile(
 )
 """The same where marks occur that need no blank behind them; they belong to the sentence."""
 _HAS_WIDE = re.compile(rf"[{_WIDE}]")
+_END = re.compile(
+    rf"[.!?{_WIDE}]*(?:(?P<wide>[{_WIDE}])|[.!?])(?P<closing>[{_CLOSING}»“*_]*)"
+    r"(?P<emoji>(?:[ \t]*[\U0001F000-\U0001FAFF\u2600-\u27BF\u2B50\u2B55]"
+    r"[\uFE0F\u200D\U0001F3FB-\U0001F3FF\u2640\u2642]*)*)"
+)
+"""What a sentence ends with: a mark, what closes a quotation, bracket or emphasis, and emoji."""
+_NUMBERED = re.compile(r"[\s>*_#-]*\(?(?:\d{1,3}|[A-Za-z])\.")
+"""The number of an item of a list, whose full stop ends nothing."""
 
 _NEVER_LAST = frozenset((
     "e.g", "i.e", "z.B", "d.h", "u.a", "s.u", "s.o", "v.a", "i.d.R", "p.ej", "p.ex", "bzw", "ca",
@@ -93,6 +101,19 @@ def sentences(text: str) -> tuple[str, ...]:
         start = gap.end()
     pieces.append(text[start:])
     return tuple(stripped for piece in pieces if (stripped := piece.strip()))
+
+
+def finished(text: str) -> str:
+    """Return `text` up to the end of its last finished sentence; empty if it has none."""
+    for end in reversed([*_END.finditer(text)]):
+        stop, last = end.start("closing"), end.end()
+        apart = last == len(text) or text[last].isspace() or end["emoji"]
+        line = text[text.rfind("\n", 0, stop) + 1 : stop]
+        if not (apart or (end["wide"] and not end["closing"])) or _NUMBERED.fullmatch(line):
+            continue
+        if last > stop or not _goes_on(text, stop, len(text) - len(text[stop:].lstrip())):
+            return text[:last]
+    return ""
 
 
 def _goes_on(text: str, start: int, end: int) -> bool:

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aloe.agents.faults import assistant_faults, echoes, tidied, user_faults
 from aloe.models.open import Reply
@@ -29,6 +31,46 @@ def reply(text: str, finish: str = "stop") -> Reply:
 )
 def test_tidied(said: str, finish: str, text: str) -> None:
     assert tidied(reply(said, finish)) == text
+
+
+@pytest.mark.parametrize(
+    ("whole", "rest"),
+    [
+        (
+            "Here is a plan for you:\n\n- Eat well\n- Sleep more 😀\n- Walk daily\n\nThat is all.",
+            " And th",
+        ),
+        ("- Eat well.\n- Sleep more.\n- Walk daily.", "\n- Dri"),
+        ("Do this.\n\n1. Eat well.", "\n2. Sleep mo"),
+        ("Do this.", "\n\n1. Eat well\n2. Sle"),
+        ('She said "go."', " Then w"),
+        ("(That is all.)", " And"),
+        ("**Eat well.**", " Then sl"),
+        ("Great! 😀👍🏽", " Now th"),
+        ("Well done!🎉", "\nNow th"),
+        ("多喝水。好好睡觉。", "我还认为"),
+        ("我喜欢“足球。”然后走了。", "他说"),
+        ("मैं दिल्ली में रहता हूँ।", " मैं शि"),
+        ("أنا طبيب. هل تحب القهوة؟", " نع"),
+        ("I met Dr. Lee. It cost 3.50 euros.", " I like fruit, e.g. app"),
+        ("Two  blanks.\tA tab.", "  And"),
+    ],
+)
+def test_what_broke_off_is_cut_behind_its_last_whole_sentence(whole: str, rest: str) -> None:
+    assert tidied(reply(whole + rest, "length")) == whole
+    assert "truncated" not in user_faults(whole, reply(whole + rest, "length"), [], most_words=40)
+
+
+PIECES = [*"ab1 .!?\n-*)\"'”。」।؟😀\ufe0f", "Dr.", "e.g. ", "\n2. ", "One. "]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+def test_what_is_left_of_what_broke_off_is_how_it_began(text: str) -> None:
+    cut = reply(text, "length")
+    left = tidied(cut)
+    assert cut.text.startswith(left)
+    assert bool(left) == bool(cut.text)
+    assert tidied(reply(left, "length")) == left
 
 
 @pytest.mark.parametrize(
