@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import to_json
 
+from aloe.agents.faults import assistant_faults
 from aloe.agents.guard import called
 from aloe.agents.prompt import Prompt
 from aloe.agents.registry import find_roles
@@ -47,15 +48,10 @@ class RoleAgent:
     model: Model | None
     calls: CallLog
 
-    async def update(self, exchange: Exchange) -> Update:
-        """Let the role see the exchange and return what it adds, notes as JSON.
-
-        Raises:
-            RoleError: it failed, or what it returned does not fit its place.
-            CallError: a call of it failed.
-        """
+    def model_for(self, exchange: Exchange) -> RoleModel:
+        """Return what the role asks in this exchange."""
         about = exchange.said or (exchange.path[-1] if exchange.path else None)
-        model = RoleModel(
+        return RoleModel(
             name=self.name,
             prompt=self.prompt,
             model=self.model,
@@ -63,6 +59,19 @@ class RoleAgent:
             tree=exchange.tree,
             about=about.id if about else None,
         )
+
+    async def update(self, exchange: Exchange, model: RoleModel | None = None) -> Update:
+        """Let the role see the exchange and return what it adds, notes as JSON.
+
+        Args:
+            exchange: what there is to see.
+            model: what it asks, for who wants to know the answers; None: its own.
+
+        Raises:
+            RoleError: it failed, or what it returned does not fit its place.
+            CallError: a call of it failed.
+        """
+        model = model or self.model_for(exchange)
         returned = await called(f"role '{self.name}'", exchange.tree, self.play, exchange, model)
         update = returned if isinstance(returned, Update) else Update(note=returned)
         try:
@@ -127,13 +136,17 @@ class RoleAssistant:
             CallError: the role or a call of it failed.
         """
         exchange = Exchange(tree=tree, path=path, said=user, revealed=tuple(revealed))
-        update = await self.agent.update(exchange)
+        model = self.agent.model_for(exchange)
+        update = await self.agent.update(exchange, model)
+        text = update.text or ""
+        told = " ".join(each.quote for each in revealed) or None
+        faults = assistant_faults(text, model.reply_in(text), hint=told, asked=user.content)
         return AssistantNode.of(
             user.id,
-            update.text or "",
+            text,
             agent=self.name,
             turn=user.turn,
-            faults=() if update.text else ("empty",),
+            faults=faults,
             notes=noted({}, self.name, update.note),
         )
 

@@ -29,12 +29,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from aloe.agents.faults import silence, tidied
+from aloe.agents.faults import ending_fault, silence, tidied
 from aloe.agents.prompt import Prompt
 from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
 from aloe.errors import ConfigError
 from aloe.files.json_objects import read_object
+from aloe.models.markup import message_in
 from aloe.models.open import Model, Reply
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode, Verdict, derive_seed
 
@@ -121,6 +122,8 @@ class RoleModel:
     """What tells it from others about the same node, such as the ids of the replies compared."""
     asked: int = 0
     """Calls so far in this exchange, so that no two of them share a seed."""
+    replies: list[Reply] = field(default_factory=list)
+    """What came back, in this order."""
 
     async def ask(self, node: UserNode | AssistantNode | None = None, /, **fields: object) -> str:
         """Fill in the prompt, ask, and return the answer without label and wrapping quotes.
@@ -162,10 +165,21 @@ class RoleModel:
         async with self.calls.call(self.name, self.model, tree=self.tree, node=about) as call:
             schema = kind.model_json_schema() if kind else None
             reply = await call.ask(messages, seed=seed, schema=schema)
+            self.replies.append(reply)
             found = read(reply)
             if found is None:
                 call.event.outcome = "unreadable" if kind else silence(reply)
+            elif (cut := ending_fault(reply)) and self.model.config.max_tokens != 1:
+                call.event.outcome = cut
         return found
+
+    def reply_in(self, text: str) -> Reply:
+        """Return the latest answer that `text` is, or ends with; a whole one if there is none."""
+        for reply in reversed(self.replies):
+            said = message_in(tidied(reply))
+            if said == text or (said and text and (text.endswith(said) or said.endswith(text))):
+                return reply
+        return Reply(text=text, finish="stop", input_tokens=0, cached_tokens=0, output_tokens=0)
 
 
 def _read(kind: type[M], reply: Reply) -> M | None:

@@ -9,6 +9,7 @@ import pytest
 from builders import PERSONAS, config, grow, scripted_model
 from langchain_core.messages import AIMessage, BaseMessage
 
+import aloe
 from aloe.agents.panel import identity
 from aloe.agents.prompt import FOLDER
 from aloe.agents.registry import prompts_of
@@ -73,6 +74,20 @@ def other(exchange, model):
 
 async def parrot(exchange, model):
     return Update(text=exchange.user.content.upper(), note=[1, 2.5, None])
+
+
+class Answers:
+    among = "assistants"
+    prompt = """
+## user
+You rate risk. {message}"""
+
+    async def __call__(self, exchange, model):
+        return Update(text=await model.ask(message=exchange.user.content))
+
+
+def both_sides(exchange, model):
+    return Update(text="Do rest.\\nUser: I did.")
 
 
 def peeks(exchange, model):
@@ -287,6 +302,33 @@ def test_a_role_among_the_assistants_writes_a_candidate(own: str) -> None:
 def test_a_role_that_writes_nothing_has_written_an_empty_reply(own: str) -> None:
     tree = grown(own, "silent", among="assistants")
     assert [node.faults for node in replies(tree) if node.agent == "mine"] == [("empty",)] * 2
+
+
+@pytest.mark.parametrize(
+    ("finish", "fault"), [("length", "truncated"), ("content_filter", "filtered")]
+)
+def test_a_reply_of_a_role_that_broke_off_is_kept_and_never_exported(
+    own: str, finish: str, fault: str
+) -> None:
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        if "You rate risk." not in messages[0].text:
+            return reply(messages, arguments)
+        return AIMessage("Rest a lot. And th", response_metadata={"finish_reason": finish})
+
+    events: list[Event] = []
+    found = settings({"roles": {"mine": {"use": f"{own}:Answers"}}}, turns=2)
+    tree = grow(found, model=scripted_model(script), calls=CallLog(on_event=events.append))
+    written = [node for node in replies(tree) if node.agent == "mine"]
+    assert [(node.content, node.faults) for node in written] == [("Rest a lot.", (fault,))] * 2
+    assert [event.outcome for event in events if event.role == "mine"] == [fault] * 2
+    rows = aloe.to_dataset([tree], "sft")
+    assert rows
+    assert all("Rest a lot." not in str(row["completion"]) for row in rows)
+
+
+def test_a_reply_of_a_role_is_checked_like_those_of_assistants(own: str) -> None:
+    tree = grown(own, "both_sides", among="assistants")
+    assert {n.faults for n in replies(tree) if n.agent == "mine"} == {("both_sides",)}
 
 
 @pytest.mark.parametrize(
