@@ -23,6 +23,7 @@ returns its margin for the first reply. `aloe.agents.registry` finds both, and
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -120,8 +121,9 @@ class RoleModel:
     """Default for the node that a call is about; None at the very start."""
     among: tuple[str, ...] = ()
     """What tells it from others about the same node, such as the ids of the replies compared."""
-    asked: int = 0
-    """Calls so far in this exchange, so that no two of them share a seed."""
+    asked: Counter[str | None] = field(default_factory=Counter)
+    """Calls so far in this exchange, by the node they are about, so that no two of them share a
+    seed and none depends on which answer about another node came first."""
     replies: list[Reply] = field(default_factory=list)
     """What came back, in this order."""
 
@@ -160,8 +162,8 @@ class RoleModel:
             raise ConfigError(f"role '{self.name}' asks its model but names no prompt")
         messages = self.prompt.render(**{name: str(value) for name, value in fields.items()})
         about = node.id if node else self.about
-        seed = derive_seed("role", self.name, self.tree, about, *self.among, self.asked)
-        self.asked += 1
+        seed = derive_seed("role", self.name, self.tree, about, *self.among, self.asked[about])
+        self.asked[about] += 1
         async with self.calls.call(self.name, self.model, tree=self.tree, node=about) as call:
             schema = kind.model_json_schema() if kind else None
             reply = await call.ask(messages, seed=seed, schema=schema)

@@ -1,7 +1,9 @@
 """Roles, judges and prompts of the user's own, in trees grown in memory."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from aloe.graphs.turn import turn_graph
 from aloe.schema import AssistantNode, Tree, UserNode
 
 OWN = '''
+import asyncio
+
 from pydantic import BaseModel
 from aloe.agents.roles import Update
 from aloe.schema import Persona
@@ -84,6 +88,20 @@ You rate risk. {message}"""
 
     async def __call__(self, exchange, model):
         return Update(text=await model.ask(message=exchange.user.content))
+
+
+class Doubts:
+    after = "assistant"
+    prompt = """
+## user
+You rate risk. {reply} {before}"""
+
+    async def __call__(self, exchange, model):
+        async def rate(each):
+            first = await model.ask(each, reply=each.content, before="")
+            await model.ask(each, reply=each.content, before=first)
+
+        await asyncio.gather(*map(rate, exchange.candidates))
 
 
 def both_sides(exchange, model):
@@ -324,6 +342,29 @@ def test_a_reply_of_a_role_that_broke_off_is_kept_and_never_exported(
     rows = aloe.to_dataset([tree], "sft")
     assert rows
     assert all("Rest a lot." not in str(row["completion"]) for row in rows)
+
+
+def test_seeds_of_a_role_do_not_depend_on_which_answer_comes_first(own: str) -> None:
+    found = settings({"roles": {"mine": {"use": f"{own}:Doubts"}}}, turns=1)
+
+    def calls(slow: int) -> set[tuple[str | None, str, int]]:
+        """Return the calls of a run in which one of the first answers takes longer."""
+        events: list[Event] = []
+        asked = count()
+
+        async def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+            if "You rate risk." not in messages[0].text:
+                return str(reply(messages, arguments))
+            if next(asked) == slow:
+                await asyncio.sleep(0.1)
+            return "low"
+
+        grow(found, model=scripted_model(script), calls=CallLog(on_event=events.append))
+        return {(e.node, e.key, e.arguments["seed"]) for e in events if e.role == "mine"}
+
+    first, second = calls(0), calls(1)
+    assert len(first) == len({seed for _, _, seed in first}) == 4
+    assert first == second
 
 
 def test_a_reply_of_a_role_is_checked_like_those_of_assistants(own: str) -> None:
