@@ -135,7 +135,7 @@ class RoleAssistant:
         Raises:
             CallError: the role or a call of it failed.
         """
-        exchange = Exchange(tree=tree, path=path, said=user, revealed=tuple(revealed))
+        exchange = Exchange(tree=tree, path=tuple(path), said=user, revealed=tuple(revealed))
         model = self.agent.model_for(exchange)
         update = await self.agent.update(exchange, model)
         text = update.text or ""

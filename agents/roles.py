@@ -32,7 +32,6 @@ from pydantic import BaseModel, ValidationError
 
 from aloe.agents.faults import ending_fault, silence, tidied
 from aloe.agents.prompt import Prompt
-from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
 from aloe.errors import ConfigError
 from aloe.files.json_objects import read_object
@@ -50,7 +49,7 @@ class Exchange:
 
     tree: str
     """Id of the tree."""
-    path: Turns
+    path: tuple[UserNode | AssistantNode, ...]
     """The conversation before this exchange, from the opening message down."""
     played: Persona | None = None
     """`persona`, or None where the role must not see it."""

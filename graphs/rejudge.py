@@ -87,7 +87,7 @@ async def judge_tree(
 async def _judge_replies(
     tree: Tree, user: UserNode, judge: Judge, schedule: Schedule, *, at_once: bool
 ) -> list[Verdict]:
-    *path, _ = tree.path(user.id)
+    path = tuple(tree.path(user.id)[:-1])
     replies = [node for node in tree.children(user.id) if isinstance(node, AssistantNode)]
 
     async def compare(first: AssistantNode, second: AssistantNode) -> Verdict:

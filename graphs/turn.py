@@ -137,7 +137,7 @@ async def judge(state: TurnState, runtime: Context) -> TurnResult:
             Comparison(
                 persona=state["persona"],
                 tree=state["tree"],
-                path=state["path"],
+                path=tuple(state["path"]),
                 user=state["user"],
                 first=first,
                 second=second,
@@ -184,7 +184,7 @@ def _make_hook(place: Place) -> Callable[..., Awaitable[dict[str, Any]]]:
 def _exchange_of(state: TurnWithRoles) -> Exchange:
     return Exchange(
         tree=state["tree"],
-        path=state["path"],
+        path=tuple(state["path"]),
         played=state["persona"],
         said=state.get("user"),
         revealed=state["revealed"],

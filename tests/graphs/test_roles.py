@@ -76,6 +76,15 @@ def other(exchange, model):
     return Update(persona=Persona.of("I am 90. I keep owls.", "I whisper."), note="swapped")
 
 
+def forgets(exchange, model):
+    getattr(exchange.path, "clear", list)()
+
+
+def forgets_and_judges(asked, model):
+    forgets(asked, model)
+    return longer(asked, model)
+
+
 async def parrot(exchange, model):
     return Update(text=exchange.user.content.upper(), note=[1, 2.5, None])
 
@@ -393,6 +402,19 @@ def test_what_goes_wrong_names_role_tree_and_line(
         grown(own, use, **hook)
     assert "role 'mine'" in str(caught.value)
     assert Tree.id_for(PERSONAS[0], 1) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "hook", [{"before": "user"}, {"after": "user"}, {"among": "assistants"}, {"after": "judge"}]
+)
+def test_a_role_cannot_change_the_conversation_for_others(own: str, hook: dict[str, str]) -> None:
+    left, changed = (grown(own, use, **hook) for use in ("silent", "forgets"))
+    assert changed == left
+    judged, again = (
+        grow(settings({"judge": {"use": f"{own}:{use}"}}, turns=2)).nodes
+        for use in ("longer", "forgets_and_judges")
+    )
+    assert again == judged
 
 
 def test_a_failing_model_is_no_fault_of_the_role(own: str) -> None:
