@@ -4,7 +4,6 @@ The conversations do not change, so any difference is due to the judge. Trees ar
 `aloe.graphs.batch`, resumable and with failures set aside.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ from aloe.config import Config, Schedule
 from aloe.errors import StoreError
 from aloe.graphs.batch import RunProgress, finish_trees
 from aloe.graphs.concurrency import width_of
+from aloe.judge_names import is_judge
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
@@ -118,7 +118,7 @@ def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
 
 def replace_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:
     """Return `tree` with these verdicts, and these judges in place of its own."""
-    others = {n: model for n, model in tree.models.items() if not re.fullmatch(r"judge\d*", n)}
+    others = {n: model for n, model in tree.models.items() if not is_judge(n)}
     return tree.model_copy(update={"verdicts": tuple(verdicts), "models": {**others, **judges}})
 
 

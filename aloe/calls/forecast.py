@@ -22,6 +22,7 @@ from aloe.calls.budget import Spent
 from aloe.calls.expected import ExpectedCalls
 from aloe.calls.ranges import dollars, say_count, say_time, span
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
+from aloe.judge_names import is_judge
 from aloe.models.providers import parse_model
 from aloe.schema import Persona
 
@@ -287,7 +288,7 @@ def _guess(
     wrote = _reply(model)
     if role == "inducer":
         read = PROMPT + user
-    elif role.startswith("judge"):
+    elif is_judge(role):
         read, wrote = PROMPT + persona + history + user + 2 * answer, 1 if model.logprobs else wrote
     else:
         read = PROMPT + history + (persona if role == "user" else user)

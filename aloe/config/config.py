@@ -1,6 +1,5 @@
 """All settings of a run."""
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -23,6 +22,7 @@ from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
 from aloe.config.user import UserConfig
+from aloe.judge_names import is_judge
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -66,7 +66,7 @@ class Config(Settings):
     def _roles_have_names_of_their_own(self) -> Self:
         taken = {*ROLE_DEFAULTS, "reader", *self.models.by_role()}
         for name in self.roles:
-            if name in taken or re.fullmatch(r"judge\d+", name):
+            if name in taken or is_judge(name):
                 raise ValueError(f"a role cannot be called '{name}': another agent is")
         return self
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from aloe.disclosing import read_disclosures
+from aloe.judge_names import is_judge
 from aloe.models.logprobs import keep_usable
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Interpreter:
         role, text = call.event["role"], call.text
         if call.event["error"]:
             return str(call.event["error"])
-        if role.startswith("judge"):
+        if is_judge(role):
             return self._judge(call)
         if role == "inducer":
             return _induced(call)

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
+from aloe.judge_names import is_judge
 from aloe.views.answers import Interpreter, describe_note
 from aloe.views.folding import grid, said
 from aloe.views.marks import fact_text, notes, preference, verdicts_about
@@ -32,7 +33,7 @@ def calls_about(node: "AnyNode", exchanges: "Sequence[RecordedCall]") -> "list[R
     found = []
     for each in exchanges:
         shown = any(node.content in text for _, text in each.messages) and bool(node.content)
-        of_judge = each.event["node"] == node.parent and each.event["role"].startswith("judge")
+        of_judge = each.event["node"] == node.parent and is_judge(each.event["role"])
         if each.event["node"] == node.id or (node.role == "assistant" and of_judge and shown):
             found.append(each)
     return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
+from aloe.judge_names import is_judge
 from aloe.schema import AssistantNode, UserNode
 from aloe.views.answers import describe_note, describe_revealed, describe_verdict
 from aloe.views.folding import Pairs, said
@@ -109,7 +110,7 @@ def share_out(wanted: Sequence[int], room: int) -> list[int]:
 
 def _speaks(event: "Event") -> bool:
     """Whether an answer is a message, and neither a mark nor a vote nor a note."""
-    silent = event.role in ("inducer", "reader") or event.role.startswith("judge")
+    silent = event.role in ("inducer", "reader") or is_judge(event.role)
     return not silent and "response_format" not in event.arguments
 
 
