@@ -23,6 +23,7 @@ from aloe.agents.prompt import (
     shipped_names,
 )
 from aloe.agents.prompt_size import prompt_for
+from aloe.calls.batch_rounds import Cast
 from aloe.config import Config, ModelConfig, Place, RoleConfig
 from aloe.errors import AloeError, ConfigError
 from aloe.plugins import Kind, describe_error, load_plugin
@@ -236,6 +237,17 @@ def judges_in_use(config: Config) -> dict[str, ModelConfig]:
     if own is None:
         return config.models.judges()
     return {"judge": config.models.judge} if own.prompt else {}
+
+
+def find_cast(config: Config) -> Cast:
+    """Return who takes part in the exchanges of a simulation.
+
+    Raises:
+        ConfigError: a custom role or judge cannot be used.
+    """
+    assistants = (each.name for each in config.models.assistants)
+    among = (r.found.name for r in find_roles(config) if r.place == "among assistants")
+    return Cast(models=models_in_use(config), writers=(*assistants, *among))
 
 
 def models_in_use(config: Config) -> dict[str, ModelConfig]:

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from aloe import config as settings
 from aloe.agents.disclosing import check_users
 from aloe.agents.panel import read_own_passport
-from aloe.agents.registry import models_in_use, prompts_of
+from aloe.agents.registry import find_cast, models_in_use, prompts_of
 from aloe.calls.batch_request import check_batches
 from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget
@@ -125,6 +125,7 @@ class Simulation:
             turns_there=min(map(last_turn, starts), default=0),
             answered=sum(self.history.trees[each.tree] for each in todo),
             single=sum(rollout.exchanges for rollout in rollouts),
+            cast=find_cast(self.config),
         )
 
     def unfinished(self) -> int:

@@ -4,11 +4,13 @@ A round is a batch that everything waits for. There are as many as a tree has ca
 each other, however many trees wait together; a call that is repeated adds one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
 from aloe.config import Config, ModelConfig
+from aloe.judge_names import is_judge
 from aloe.models.providers import parse_model
 
 BatchOffer = Literal["used", "offered", "none"]
@@ -20,10 +22,31 @@ def is_batchable(model: ModelConfig) -> bool:
     return parse_model(model).provider == "openai"
 
 
-def count_candidates(config: Config) -> int:
-    """Return how many replies a message gets: those of the assistants and of roles among them."""
-    among = sum(role.place == "among assistants" for role in config.roles.values())
-    return len(config.models.assistants) + among
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """Who takes part in the exchanges of a run."""
+
+    models: Mapping[str, ModelConfig]
+    """Model of every agent that asks one, by name."""
+    writers: tuple[str, ...]
+    """Names of those that write replies: the assistants, and roles among them."""
+
+    @classmethod
+    def named_in(cls, config: Config) -> "Cast":
+        """Return who takes part as far as settings tell: code of one's own is not looked at."""
+        models, roles = config.models, config.roles
+        judges = {} if config.judge.use else models.judges()
+        agents = {name: each for name, each in models.by_role().items() if not is_judge(name)}
+        among = (name for name, role in roles.items() if role.place == "among assistants")
+        return cls(
+            models={**agents, **judges, **{name: role.model for name, role in roles.items()}},
+            writers=(*(each.name for each in models.assistants), *among),
+        )
+
+    @property
+    def judges(self) -> dict[str, ModelConfig]:
+        """Model of every judge that asks one, by name."""
+        return {name: model for name, model in self.models.items() if is_judge(name)}
 
 
 def offer_batches(config: Config, models: Iterable[ModelConfig]) -> BatchOffer:
@@ -34,23 +57,24 @@ def offer_batches(config: Config, models: Iterable[ModelConfig]) -> BatchOffer:
     return "offered" if any(own) else "none"
 
 
-def count_rounds(config: Config, trees: int, turns: int, at: int, *, rollouts: bool = False) -> int:
+def count_rounds(
+    config: Config, cast: Cast, trees: int, turns: int, at: int, *, rollouts: bool = False
+) -> int:
     """Return how many batches a tree waits for, one after the other.
 
     Args:
         config: settings of the run.
+        cast: who takes part.
         trees: how many are still to be grown.
         turns: of a tree that are still to be played.
         at: 0 for the fewest, 1 for the most that a tournament may take.
         rollouts: whether its replies are continued.
     """
-    models, judge = config.models, config.judge
-    talking = [models.user, models.inducer, *(role.model for role in config.roles.values())]
-    talking += [models.reader] if models.reader else []
-    talk = sum(map(is_batchable, talking)) + any(map(is_batchable, models.assistants))
-    judged = not judge.use and any(map(is_batchable, models.judges().values()))
-    rivals = count_candidates(config)
-    in_turn = (rivals - 1, rivals * (rivals - 1) // 2)[at] if judge.schedule == "tournament" else 1
+    batched = {name for name, model in cast.models.items() if is_batchable(model)}
+    talk = len(batched - {*cast.writers, *cast.judges}) + (not batched.isdisjoint(cast.writers))
+    judged = not batched.isdisjoint(cast.judges)
+    rivals, schedule = len(cast.writers), config.judge.schedule
+    in_turn = (rivals - 1, rivals * (rivals - 1) // 2)[at] if schedule == "tournament" else 1
     whole = turns * (talk + judged * in_turn)
     further = (config.simulation.rollouts.horizon - 1) * talk if rollouts else 0
     return max(whole, further) * ceil(trees / config.limits.batch_trees)

@@ -13,7 +13,7 @@ from typing import Any
 
 from aloe.calls.batch_rounds import (
     BatchOffer,
-    count_candidates,
+    Cast,
     count_rounds,
     is_batchable,
     offer_batches,
@@ -159,6 +159,7 @@ def forecast(
     turns_there: int = 0,
     answered: int = 0,
     single: int = 0,
+    cast: Cast | None = None,
 ) -> Forecast:
     """Return what it takes to grow `trees` trees.
 
@@ -170,19 +171,23 @@ def forecast(
         turns_there: turns that the trees have already.
         answered: calls for them that need not be made again.
         single: exchanges beside these, with one reply and nothing to judge.
+        cast: who takes part; None: whom the settings name.
     """
+    cast = cast or Cast.named_in(config)
     means = {role: _means(usage) for role, usage in (measured or {}).items() if usage.calls}
     if "judge" in means:  # all judges of a panel are one role in the events
-        means |= dict.fromkeys(config.models.judges(), means["judge"])
-    whole = (_estimate(config, personas, trees, means, turns_there, single, at) for at in (0, 1))
+        means |= dict.fromkeys(cast.judges, means["judge"])
+    whole = (
+        _estimate(config, cast, personas, trees, means, turns_there, single, at) for at in (0, 1)
+    )
     least, most = (estimate.without(answered) for estimate in whole)
-    levels = count_exchanges(config.simulation, count_candidates(config))[turns_there:]
+    levels = count_exchanges(config.simulation, len(cast.writers))[turns_there:]
     return Forecast(
         least=least,
         most=most,
-        measured=means.keys() >= {role for role, _, n in _calls(config, personas, 0) if n},
+        measured=means.keys() >= {role for role, _, n in _calls(config, cast, personas, 0) if n},
         exchanges=max(sum(low + high for low, high in levels) / 2, 1.0),
-        batch=offer_batches(config, config.models.by_role().values()),
+        batch=offer_batches(config, cast.models.values()),
     )
 
 
@@ -213,6 +218,7 @@ def count_exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple
 
 def _estimate(
     config: Config,
+    cast: Cast,
     personas: Sequence[Persona],
     trees: int,
     means: Mapping[str, Means],
@@ -221,60 +227,55 @@ def _estimate(
     at: int,
 ) -> Estimate:
     usage: defaultdict[str, RoleUsage] = defaultdict(RoleUsage)
-    assistants = {each.name for each in config.models.assistants}
-    candidates = count_candidates(config)
-    levels = count_exchanges(config.simulation, candidates)
+    levels = count_exchanges(config.simulation, len(cast.writers))
     for turn, numbers in list(enumerate(levels))[turns_there:]:
-        for role, each, calls in _calls(config, personas, at):
+        for role, each, calls in _calls(config, cast, personas, at):
             took = means.get(role) or _guess(config, personas, role, each, turn)
             usage[role].add(numbers[at] * calls * trees, *took)
-    for role, each, calls in _calls(config, personas, at) if single else ():
-        if role not in config.models.judges():
+    for role, each, calls in _calls(config, cast, personas, at) if single else ():
+        if not is_judge(role):
             took = means.get(role) or _guess(config, personas, role, each, turns_there)
-            share = 1 / candidates if role in assistants else 1
+            share = 1 / len(cast.writers) if role in cast.writers else 1
             usage[role].add(single * calls * share, *took)
-    by_role = {role: each for role, each, _ in _calls(config, personas, at)}
-    costs = [_cost(by_role[role], used, config.prices) for role, used in usage.items()]
+    costs = [_cost(cast.models[role], used, config.prices) for role, used in usage.items()]
     batched = [
-        _cost(by_role[role], used, config.prices, batch=True) for role, used in usage.items()
+        _cost(cast.models[role], used, config.prices, batch=True) for role, used in usage.items()
     ]
+    turns = len(levels[turns_there:])
     return Estimate(
         calls=round(sum(used.calls for used in usage.values())),
         input_tokens=round(sum(used.input_tokens for used in usage.values())),
         output_tokens=round(sum(used.output_tokens for used in usage.values())),
         cost=_total(costs),
-        seconds=_seconds(config, trees, usage),
+        seconds=_seconds(config, cast, trees, usage),
         batched=_total(batched),
-        rounds=count_rounds(config, trees, len(levels[turns_there:]), at, rollouts=single > 0),
+        rounds=count_rounds(config, cast, trees, turns, at, rollouts=single > 0),
     )
 
 
 def _calls(
-    config: Config, personas: Sequence[Persona], at: int
+    config: Config, cast: Cast, personas: Sequence[Persona], at: int
 ) -> Iterator[tuple[str, ModelConfig, float]]:
-    """Yield every role with its model and its mean number of calls in one exchange.
+    """Yield who asks a model, that model, and the mean number of calls in one exchange.
 
-    A tournament asks for no more than what it needs, at least a chain of all candidates.
+    A tournament asks for no more than what it needs, at least a chain of all candidates. Of roles
+    and judges of one's own nobody knows how often they ask: once, of a judge about each pair.
     """
     checked = fmean(bool(p.preferences) for p in personas) if personas else 0
     written = 1 - checked * (config.user.disclosure != "schedule")
-    yield "user", config.models.user, written
-    if reader := config.models.reader:  # of messages in which rules find no fault: none, or all
-        yield "reader", reader, at * written
-    yield "inducer", config.models.inducer, 1
-    for assistant in config.models.assistants:
-        yield assistant.name, assistant, 1
-    candidates = count_candidates(config)
+    candidates = len(cast.writers)
     chain = candidates - 1
     tournament = config.judge.schedule == "tournament" and at == 0
     pairs = chain if tournament else chain * candidates / 2
-    questions = max(1, len(config.judge.criteria))
-    ruled = checked * config.judge.rules
-    if not config.judge.use:
-        for name, judge in config.models.judges().items():
-            yield name, judge, 2 * pairs * questions * (1 - ruled)
-    for name, role in config.roles.items():
-        yield name, role.model, 1
+    questions = 1 if config.judge.use else 2 * max(1, len(config.judge.criteria))
+    judged = pairs * questions * (1 - checked * config.judge.rules)
+    for name, model in cast.models.items():
+        if name == "user":
+            yield name, model, written
+        elif name == "reader":  # of messages in which rules find no fault: none, or all
+            yield name, model, at * written
+        else:
+            yield name, model, judged if is_judge(name) else 1
 
 
 def _guess(
@@ -316,12 +317,12 @@ def _cost(
     return None if found.provider in PAID else 0.0
 
 
-def _seconds(config: Config, trees: int, usage: Mapping[str, RoleUsage]) -> float:
+def _seconds(config: Config, cast: Cast, trees: int, usage: Mapping[str, RoleUsage]) -> float:
     """Return the length of the run: trees side by side, within the caps a minute if any is set."""
-    assistants = [usage[each.name].seconds for each in config.models.assistants]
-    others = sum(u.seconds for u in usage.values()) - sum(assistants)
+    writers = [used.seconds for name, used in usage.items() if name in cast.writers]
+    others = sum(u.seconds for u in usage.values()) - sum(writers)
     side_by_side = max(1, min(config.simulation.concurrency, trees))
-    seconds = (others + max(assistants, default=0)) / side_by_side
+    seconds = (others + max(writers, default=0)) / side_by_side
     if cap := config.limits.requests_per_minute:
         seconds = max(seconds, 60 * sum(u.calls for u in usage.values()) / cap)
     if cap := config.limits.tokens_per_minute:

@@ -1,8 +1,11 @@
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import PERSONAS, SCRIPTED, config, grow
 
+from aloe.agents.registry import find_cast
 from aloe.calls.budget import Spent
 from aloe.calls.forecast import RoleUsage, count_exchanges, forecast
 from aloe.calls.history import History
@@ -78,6 +81,67 @@ def test_a_reader_and_replies_of_roles_are_foreseen() -> None:
     third = {"use": "aloe.agents.roles:Role", "among": "assistants", "model": SCRIPTED}
     more = forecast(own.updated({"roles.mine": third}, source="test"), PERSONAS[:1], 1)
     assert more.least.calls == (1 + 1 + 3 + 2 * 3) * 3  # user, inducer, replies, both orders
+
+
+OWN = '''
+from aloe.agents.roles import Update
+
+
+def length(exchange, model):
+    return len(exchange.user.content)
+
+
+def longer(asked, model):
+    return len(asked.first.content) - len(asked.second.content)
+
+
+class Asks:
+    prompt = """
+## user
+{a}"""
+
+    async def __call__(self, asked, model):
+        return len(await model.ask(a=asked.first.content))
+
+
+class Third:
+    among = "assistants"
+    prompt = """
+## user
+{message}"""
+
+    async def __call__(self, exchange, model):
+        return Update(text=await model.ask(message=exchange.user.content))
+'''
+
+
+@pytest.mark.parametrize(
+    ("changes", "calls"),
+    [
+        ({"roles": {"mine": {"use": "length", "after": "user"}}}, 12),
+        ({"roles": {"mine": {"use": "Third"}}}, 22),
+        ({"judge": {"use": "Asks"}}, 10),
+        ({"judge": {"use": "longer"}}, 8),
+    ],
+)
+def test_it_foresees_the_calls_of_code_of_one_s_own(
+    changes: dict[str, Any], calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_forecast.py").write_text(OWN, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "own_forecast", raising=False)
+    for each in (changes.get("judge"), *changes.get("roles", {}).values()):
+        if each and ":" not in each["use"]:
+            each["use"] = f"own_forecast:{each['use']}"
+    own = config(turns=2).updated(changes, source="test")
+    log = CallLog()
+    grow(own, calls=log)
+    cast = find_cast(own)
+    ahead = forecast(own, PERSONAS[:1], 1, cast=cast)
+    assert ahead.least.calls == ahead.most.calls == log.totals.calls == calls
+    usage = {role: RoleUsage(calls=1) for role in cast.models}
+    assert forecast(own, PERSONAS[:1], 1, usage, cast=cast).measured
 
 
 def test_a_model_without_a_provider_costs_what_it_is_billed_as() -> None:
