@@ -122,6 +122,9 @@ class UserNode(Record):
     """What is wrong with this message and could not be repaired; empty is good."""
     repaired: tuple[Fault, ...] = ()
     """What was wrong with earlier drafts of this message, which were asked for again."""
+    played: Persona | None = Field(default=None, exclude_if=lambda played: played is None)
+    """Who the user was here if a custom role said so; None, and left out of the file: the tree's
+    persona."""
     notes: Notes = Field(default_factory=dict)
 
     @classmethod
@@ -240,6 +243,11 @@ class Tree(Record):
         while (parent := found[-1].parent) is not None:
             found.append(self.by_id[parent])
         return found[::-1]
+
+    def played(self, node: str) -> Persona:
+        """Return who the user was when `node` was written."""
+        by = next(each for each in self.path(node)[::-1] if isinstance(each, UserNode))
+        return by.played or self.persona
 
     def revealed(self, node: str) -> tuple[Disclosure, ...]:
         """Return what the user had revealed when `node` was written, oldest first."""

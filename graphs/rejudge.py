@@ -93,7 +93,12 @@ async def _judge_replies(
     async def compare(first: AssistantNode, second: AssistantNode) -> Verdict:
         return await judge.compare(
             Comparison(
-                persona=tree.persona, tree=tree.id, path=path, user=user, first=first, second=second
+                persona=tree.played(user.id),
+                tree=tree.id,
+                path=path,
+                user=user,
+                first=first,
+                second=second,
             )
         )
 

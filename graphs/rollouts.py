@@ -160,7 +160,8 @@ async def _play(tree: Tree, rollout: Rollout, context: SimulationContext) -> lis
         added += said
         path = [*path, *said]
         user, reply = cast(tuple[UserNode, AssistantNode], said)
-        done = config.stop_when_done and context.user.done(tree.persona, tree.id, path[:-1])
+        played = user.played or tree.persona
+        done = config.stop_when_done and context.user.done(played, tree.id, path[:-1])
         if done or SPOILING & set(user.faults) or describe_flaw(reply):
             break
     return added

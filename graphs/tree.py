@@ -90,7 +90,8 @@ def _is_done(state: TreeState, user: UserNode, context: SimulationContext) -> bo
     if not context.config.stop_when_done:
         return False
     by_id = {node.id: node for node in state["nodes"]}
-    return context.user.done(state["persona"], state["tree"], _path_to(user.id, by_id))
+    played = user.played or state["persona"]
+    return context.user.done(played, state["tree"], _path_to(user.id, by_id))
 
 
 async def branch_out(state: TreeState) -> list[Send] | str:

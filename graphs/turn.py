@@ -16,7 +16,7 @@ import asyncio
 import operator
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, TypeVar, cast, get_args
+from typing import Annotated, Any, NotRequired, TypeVar, cast, get_args
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -59,6 +59,8 @@ class NotedTask(TurnTask):
 
     notes: dict[str, JsonValue]
     """What they noted, until there is a message to note it on."""
+    played: NotRequired[Persona | None]
+    """Who the user is in this exchange, if one of them said so."""
 
 
 class TurnWithRoles(TurnState, NotedTask):
@@ -92,9 +94,10 @@ async def speak(state: TurnTask, runtime: Context) -> dict[str, Any]:
 
 
 async def speak_with_notes(state: NotedTask, runtime: Context) -> dict[str, Any]:
-    """Let the user write the next message, and note on it what roles noted before."""
+    """Let the user write the next message, and record what roles noted and changed before."""
     user: UserNode = (await speak(state, runtime))["user"]
-    return {"user": user.model_copy(update={"notes": state["notes"]})}
+    before = {"notes": state["notes"], "played": state.get("played")}
+    return {"user": user.model_copy(update=before)}
 
 
 async def induce(state: TurnState, runtime: Context) -> dict[str, Any]:
@@ -197,7 +200,10 @@ def _apply(state: Mapping[str, Any], name: str, update: Update) -> dict[str, Any
     """Return what an update of the role `name` changes in the state."""
     if "user" not in state:
         notes = noted(state.get("notes", {}), name, update.note)
-        return {"notes": notes, "persona": update.persona or state["persona"]}
+        persona, played = state["persona"], state.get("played")
+        if update.persona and update.persona != persona:
+            persona = played = update.persona
+        return {"notes": notes, "persona": persona, "played": played}
     user = state["user"]
     if update.text:
         user = reworded(user, update.text, state["tree"])

@@ -14,7 +14,7 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
 
     Args:
         tree: any tree.
-        persona_at: who the user is at a turn, from 1; None: who they are in the tree.
+        persona_at: who the user is at a turn, from 1; None: who they were in the tree.
     """
     if not tree.persona.preferences:
         return Wishes()
@@ -26,7 +26,7 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
             told[node.id] = before | find_stated(node.content)
             continue
         told[node.id] = before
-        persona = persona_at(node.turn) if persona_at else tree.persona
+        persona = persona_at(node.turn) if persona_at else tree.played(node.id)
         wanted = persona.preferences
         if persona.id not in words:
             words[persona.id] = find_words(persona)

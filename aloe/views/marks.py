@@ -5,6 +5,7 @@ The drawing, the browser and the page use the same symbols, so that one legend s
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from math import tanh
 from typing import TYPE_CHECKING, Any
 
@@ -89,8 +90,10 @@ def _readable(verdicts: "Iterable[Verdict]") -> "Iterator[tuple[Verdict, Any]]":
 
 
 def fact_text(tree: "Tree", fact: str) -> str:
-    """Return the statement of the persona whose id is `fact`."""
-    return next((each.text for each in tree.persona.facts if each.id == fact), fact)
+    """Return the statement whose id is `fact`, of the persona or of who else was played."""
+    others = (node.played for node in tree.nodes if node.role == "user" and node.played)
+    facts = (each for persona in chain([tree.persona], others) for each in persona.facts)
+    return next((each.text for each in facts if each.id == fact), fact)
 
 
 def short(ids: Iterable[str], least: int = 4) -> int:

@@ -35,14 +35,15 @@ def find_told(tree: "Tree", user: "UserNode") -> set[str]:
 def describe_tellings(tree: "Tree", user: "UserNode") -> list[str]:
     """Return a line for each thing that a message told, and for a question that got nothing."""
     found = [
-        f"told, {REASONS[each.why]}: {describe_matter(tree, each)}"
+        f"told, {REASONS[each.why]}: {describe_matter(tree, each, user)}"
         for each in list_tellings(tree, user)
     ]
     return [*found, *(text for asked, text in ANSWERS.items() if asked == user.asked)]
 
 
-def describe_matter(tree: "Tree", told: "Telling") -> str:
-    """Return the statement or the wish that was told."""
-    if value := tree.persona.preferences.get(told.about):
+def describe_matter(tree: "Tree", told: "Telling", user: "UserNode | None" = None) -> str:
+    """Return the statement or the wish that was told; `user` says by whom, None by the persona."""
+    persona = (user and user.played) or tree.persona
+    if value := persona.preferences.get(told.about):
         return f"{told.about}, {value}"
     return fact_text(tree, told.about)

@@ -1,7 +1,11 @@
+import asyncio
+from dataclasses import dataclass
+
 from builders import PERSONAS, assistant, user
 
-from aloe.graphs.rejudge import count_flips
-from aloe.schema import AssistantNode, Outcome, Tree, Verdict
+from aloe.agents.judge import Comparison
+from aloe.graphs.rejudge import count_flips, judge_tree
+from aloe.schema import AssistantNode, Outcome, Persona, Tree, Verdict
 
 OPENING = user("Hello")
 A, B, C = (assistant(f"Reply {name}", OPENING, agent=name) for name in "abc")
@@ -25,6 +29,24 @@ def test_a_pair_that_stands_the_other_way_round_is_the_same_pair() -> None:
         ("second", "first"): 1,
         ("tie", "abstain"): 1,
     }
+
+
+def test_a_judge_speaks_for_whom_the_user_played() -> None:
+    other, heard = Persona.of("I am 90.", "I whisper."), list[str]()
+
+    @dataclass
+    class Listening:
+        async def compare(self, asked: Comparison) -> Verdict:
+            heard.append(asked.persona.profile)
+            return asked.verdict("first")
+
+    held = tree()
+    played = held.model_copy(
+        update={"nodes": (OPENING.model_copy(update={"played": other}), A, B, C)}
+    )
+    for each in (held, played):
+        assert len(asyncio.run(judge_tree(each, Listening(), "round_robin"))) == 3
+    assert heard == [PERSONAS[0].profile] * 3 + ["I am 90."] * 3
 
 
 def test_pairs_that_only_one_judge_compared_are_not_counted() -> None:

@@ -22,6 +22,7 @@ from aloe.config import Config
 from aloe.errors import CallError, ConfigError, RoleError
 from aloe.graphs.turn import turn_graph
 from aloe.schema import AssistantNode, Tree, UserNode
+from aloe.views.marks import fact_text
 
 OWN = '''
 import asyncio
@@ -314,6 +315,11 @@ def test_a_role_may_say_whom_the_user_plays(own: str) -> None:
     assert tree.persona == PERSONAS[0]
     assert {node.content.split(".")[0] for node in users(tree)} == {"I am 90", "I keep owls"}
     assert [node.notes for node in users(tree)] == [{"mine": "swapped"}] * 2
+    assert [tree.played(node.id).profile for node in tree.nodes] == ["I am 90. I keep owls."] * 6
+    assert "played" not in grow(config(turns=2)).model_dump_json()
+    assert Tree.model_validate_json(tree.model_dump_json()) == tree
+    (told,) = {each.about for node in users(tree)[:1] for each in node.told}
+    assert fact_text(tree, told) in tree.played(tree.nodes[0].id).text
 
 
 def test_a_role_among_the_assistants_writes_a_candidate(own: str) -> None:
