@@ -153,9 +153,16 @@ class RoleAssistant:
 
 def reworded(user: UserNode, text: str, tree: str) -> UserNode:
     """Return `user` saying `text`; what it revealed stays as long as the text still holds it."""
-    kept = user.model_dump(exclude={"id", "parent", "role", "content", "revealed"})
-    kept["revealed"] = tuple(each for each in user.revealed if each.quote in text)
-    return UserNode.of(user.parent, text, tree=tree, **kept)
+    new = UserNode.of(user.parent, text, tree=tree, turn=user.turn).id
+    former = dict.fromkeys((*user.former, user.id))
+    former.pop(new, None)
+    changed = {
+        "id": new,
+        "content": text,
+        "revealed": tuple(each for each in user.revealed if each.quote in text),
+        "former": tuple(former),
+    }
+    return user.model_copy(update=changed)
 
 
 def noted(notes: dict[str, JsonValue], name: str, note: Any) -> dict[str, JsonValue]:

@@ -125,6 +125,9 @@ class UserNode(Record):
     played: Persona | None = Field(default=None, exclude_if=lambda played: played is None)
     """Who the user was here if a custom role said so; None, and left out of the file: the tree's
     persona."""
+    former: Annotated[tuple[str, ...], Field(exclude_if=lambda former: not former)] = ()
+    """Ids that this message had before custom roles reworded it, under which earlier calls are
+    logged; left out of the file if none."""
     notes: Notes = Field(default_factory=dict)
 
     @classmethod

@@ -13,7 +13,7 @@ from rich.text import Text
 from aloe.judge_names import is_judge
 from aloe.views.answers import Interpreter, describe_note
 from aloe.views.folding import grid, said
-from aloe.views.marks import fact_text, notes, preference, verdicts_about
+from aloe.views.marks import fact_text, ids_of, notes, preference, verdicts_about
 from aloe.views.tellings import describe_tellings
 from aloe.views.votes import describe_verdict, describe_votes
 
@@ -27,14 +27,17 @@ if TYPE_CHECKING:
 def calls_about(node: "AnyNode", exchanges: "Sequence[RecordedCall]") -> "list[RecordedCall]":
     """Return the calls that wrote, read or judged `node`.
 
-    A judge's calls are logged under the user's message; of a reply they are those that it was
-    shown to.
+    Those of a judge, and of a custom role that wrote a reply, are logged under the user's message;
+    of a reply they are the role's own, and those of the judge that it was shown to.
     """
+    if node.role == "user":
+        return [each for each in exchanges if each.event["node"] in ids_of(node)]
     found = []
     for each in exchanges:
+        about, role = each.event["node"], each.event["role"]
         shown = any(node.content in text for _, text in each.messages) and bool(node.content)
-        of_judge = each.event["node"] == node.parent and is_judge(each.event["role"])
-        if each.event["node"] == node.id or (node.role == "assistant" and of_judge and shown):
+        wrote = role == node.agent or (is_judge(role) and shown)
+        if about == node.id or (about == node.parent and wrote):
             found.append(each)
     return found
 

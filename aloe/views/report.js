@@ -11,7 +11,7 @@ function drawReply(node) {
   return message({ role: "assistant", id: node.id, text: node.text, marks: node.marks, head, preferred });
 }
 function behind(tree, user, replies) {
-  const names = new Set([user.id, ...replies.map((reply) => reply.id)]);
+  const names = new Set([user.id, ...(user.former || []), ...replies.map((reply) => reply.id)]);
   const calls = tree.calls ? tree.calls.calls.filter((call) => names.has(call.node)) : [];
   const parts = [];
   if (user.verdicts.length) parts.push(many(user.verdicts.length, "comparison"));

@@ -95,7 +95,8 @@ def _message(tree: "Tree", node: "AnyNode", wishes: Wishes) -> dict[str, Any]:
             [describe_verdict(tree, each), list(describe_votes(tree, each))]
             for each in tree.verdicts_on(node.id)
         ]
-        return {**known, "verdicts": verdicts}
+        former = {"former": node.former} if node.former else {}
+        return {**known, **former, "verdicts": verdicts}
     found = score(tree, node)
     return {
         **known,

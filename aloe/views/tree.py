@@ -19,7 +19,17 @@ from rich.tree import Tree as Branches
 from aloe.views.account import Account
 from aloe.views.figures import counted
 from aloe.views.folding import Table, grid, said
-from aloe.views.marks import CELLS, LEGEND, NOBODY, fact_text, notes, preference, score, short
+from aloe.views.marks import (
+    CELLS,
+    LEGEND,
+    NOBODY,
+    fact_text,
+    ids_of,
+    notes,
+    preference,
+    score,
+    short,
+)
 from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
@@ -136,9 +146,10 @@ class Drawer:
         return Line(turn=turn, who=who, score=self._score(node), body=body, took=self._took(node))
 
     def _took(self, node: "AnyNode") -> Text:
-        account = self.took.get(node.id)
-        text = f"{account.seconds:.1f} s {account.output_tokens} tok" if account else ""
-        return Text(text, "dim")
+        found = [self.took[each] for each in ids_of(node) if each in self.took]
+        seconds = sum(each.seconds for each in found)
+        tokens = sum(each.output_tokens for each in found)
+        return Text(f"{seconds:.1f} s {tokens} tok" if found else "", "dim")
 
     def _score(self, node: "AnyNode") -> Text:
         found = score(self.tree, node) if node.role == "assistant" else None

@@ -120,7 +120,7 @@ def test_the_published_schema_names_what_a_line_holds() -> None:
         name = "UserNode" if node["role"] == "user" else "AssistantNode"
         assert {"id", "parent", "role", "content", "turn"} <= set(node)
         known = set(schema["$defs"][name]["properties"])
-        left_out = {"notes", "told", "asked", "played"}  # where empty
+        left_out = {"notes", "told", "asked", "played", "former"}  # where empty
         assert known - left_out == set(node) - left_out
     assert set(json_schema("persona")["properties"]) == set(Persona.model_fields)
 

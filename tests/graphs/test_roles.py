@@ -16,13 +16,20 @@ from aloe.agents.panel import identity
 from aloe.agents.prompt import FOLDER
 from aloe.agents.registry import prompts_of
 from aloe.agents.scripted import reply
-from aloe.calls.event import Event
+from aloe.calls.event import Event, appending, read_events
 from aloe.calls.log import CallLog
+from aloe.calls.recorded_call import read_calls
 from aloe.config import Config
 from aloe.errors import CallError, ConfigError, RoleError
 from aloe.graphs.turn import turn_graph
 from aloe.schema import AssistantNode, Tree, UserNode
+from aloe.views.account import accounts
 from aloe.views.marks import fact_text
+from aloe.views.node import calls_about
+from aloe.views.report_tree import tree_data
+from aloe.views.table import Sums
+from aloe.views.tree import Drawer
+from aloe.views.wishes import Wishes
 
 OWN = '''
 import asyncio
@@ -88,6 +95,16 @@ def forgets_and_judges(asked, model):
 
 async def parrot(exchange, model):
     return Update(text=exchange.user.content.upper(), note=[1, 2.5, None])
+
+
+class Companion:
+    prompt = """
+## user
+You rate risk. {message}"""
+
+    async def __call__(self, exchange, model):
+        words = exchange.user.content
+        return Update(text=f"{words} {await model.ask(message=words)}")
 
 
 class Answers:
@@ -296,6 +313,43 @@ def test_a_second_speaker_joins_without_entering_the_ledger(own: str) -> None:
         assert node.revealed
     marked = grown(own, "joins", after="user", words="I am rich.")
     assert all("I am rich." in [d.quote for d in node.revealed] for node in users(marked))
+
+
+def test_calls_about_a_message_that_roles_reworded_are_found(own: str, tmp_path: Path) -> None:
+    changes = {
+        "roles": {
+            "early": {"use": f"{own}:joins", "after": "user", "words": "Hm."},
+            "late": {"use": f"{own}:Companion", "after": "inducer"},
+        }
+    }
+    log = tmp_path / "events.jsonl"
+    with appending(log) as events:
+        model = scripted_model(answers("Me too."))
+        tree = grow(settings(changes, turns=2), model=model, calls=CallLog(events))
+    calls, took = read_calls(log), accounts(read_events(log), lambda event: event["node"])
+    data = tree_data(Sums(tree=tree, account=None), Wishes(), None, unfinished=False)
+    for node in users(tree):
+        assert node.content.endswith("Hm. Me too.")
+        about = calls_about(node, calls)
+        assert [each.event["role"] for each in about] == ["user", "inducer", "late", *["judge"] * 2]
+        line = Drawer(tree=tree, account=None, took=took).line(node)
+        tokens = sum(each.event["output_tokens"] for each in about)
+        assert line.took.plain.endswith(f" {tokens} tok")
+        (shown,) = (each for each in data["nodes"] if each["id"] == node.id)
+        assert {each.event["node"] for each in about} <= {node.id, *shown["former"]}
+    assert Tree.model_validate_json(tree.model_dump_json()) == tree
+    assert "former" not in grow(config(turns=1)).model_dump_json()
+
+
+def test_calls_of_a_role_among_the_assistants_are_found_at_its_reply(
+    own: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "events.jsonl"
+    with appending(log) as events:
+        tree = grown(own, "Answers", "Do rest.", CallLog(events))
+    for node in replies(tree):
+        wrote = [e.event["role"] for e in calls_about(node, read_calls(log))]
+        assert wrote == [node.agent, *["judge"] * 4]
 
 
 @pytest.mark.parametrize("after", ["user", "inducer"])
