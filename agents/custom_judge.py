@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any, Literal
 
 from aloe.agents.guard import called
@@ -28,7 +28,9 @@ class CustomJudge:
     min_margin: float
 
     async def compare(self, asked: Comparison) -> Verdict:
-        """Turn the margin into a verdict: none at all is a tie; None and small ones abstain.
+        """Turn the margin into a verdict: 0 is a tie; None, NaN and small ones abstain.
+
+        An infinite one is a preference whose margin no file can hold.
 
         Raises:
             RoleError: the judge failed or returned something else.
@@ -47,7 +49,7 @@ class CustomJudge:
         )
         margin = await called(f"judge '{self.use}'", asked.tree, self.play, asked, model)
         try:
-            margin = None if margin is None or not isfinite(margin) else float(margin)
+            margin = None if margin is None or isnan(margin) else float(margin)
         except (ValueError, TypeError):
             raise RoleError(
                 f"judge '{self.use}' failed in tree {asked.tree}: {defined_in(self.play)}: "
@@ -56,7 +58,8 @@ class CustomJudge:
         choice = None if margin is None else _side(margin)
         vote = Vote(judge=self.use, order="first-second", raw=str(margin), choice=choice)
         small = margin is None or 0 < abs(margin) < self.min_margin
-        return asked.verdict("abstain" if small else choice or "abstain", (vote,), margin=margin)
+        held = margin if margin is not None and isfinite(margin) else None
+        return asked.verdict("abstain" if small else choice or "abstain", (vote,), margin=held)
 
 
 def _side(margin: float) -> Literal["first", "second", "tie"]:

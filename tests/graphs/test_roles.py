@@ -546,6 +546,9 @@ def test_a_judge_of_ones_own_returns_a_margin(own: str) -> None:
     assert {verdict.outcome for verdict in close.verdicts} == {"abstain"}
     none = grow(settings({"judge": {"use": f"{own}:no_margin"}}, turns=2))
     assert {(v.outcome, v.margin) for v in none.verdicts} == {("abstain", None)}
+    sure = {"use": f"{own}:weighted", "options": {"by": float("-inf")}, "min_margin": 1}
+    (certain,) = grow(settings({"judge": sure}, turns=1)).verdicts
+    assert (certain.outcome, certain.margin, certain.votes[0].raw) == ("second", None, "-inf")
     equal = grow(settings({"judge": {"use": f"{own}:equal", "min_margin": 0}}, turns=2))
     assert {(v.outcome, v.votes[0].choice) for v in equal.verdicts} == {("tie", "tie")}
     with pytest.raises(RoleError, match="returns a number or None, not 'the first'"):
