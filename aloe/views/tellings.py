@@ -43,7 +43,7 @@ def describe_tellings(tree: "Tree", user: "UserNode") -> list[str]:
 
 def describe_matter(tree: "Tree", told: "Telling", user: "UserNode | None" = None) -> str:
     """Return the statement or the wish that was told; `user` says by whom, None by the persona."""
-    persona = (user and user.played) or tree.persona
+    persona = user.played if user and user.played else tree.persona
     if value := persona.preferences.get(told.about):
         return f"{told.about}, {value}"
     return fact_text(tree, told.about)
