@@ -22,6 +22,8 @@ _LIMITS = re.compile(r"length|max_|max\b|limit|too_long|context_window")
 _FILTERS = re.compile(
     r"filter|safety|refus|blocked|blocklist|prohibited|recitation|moderat|guardrail|sensitive|spii"
 )
+_CLOSING = "\"'*_`“"
+"""What closes a quotation (in German too) or an emphasis, beside marks that do nothing else."""
 
 
 def fold_finish(metadata: dict[str, Any], text: str) -> Finish:
@@ -46,6 +48,7 @@ def ends(text: str) -> bool:
     """Whether a text ends as a message does: with a mark, an emoji or a bracket, or is empty."""
     for mark in reversed(text.rstrip()):
         kind = unicodedata.category(mark)
-        if kind != "Pf" and mark not in "\"'*_`":  # what closes a quotation or an emphasis
-            return kind[0] not in "LMN" and kind not in ("Ps", "Pi", "Pd") and mark not in ",;:/&+="
+        if kind[0] == "M" or kind in ("Pf", "Cf") or mark in _CLOSING:
+            continue  # behind the mark that counts, or a part of it
+        return kind[0] not in "LNZ" and kind not in ("Ps", "Pi", "Pd") and mark not in ",;:/&+="
     return True

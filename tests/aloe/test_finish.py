@@ -53,6 +53,10 @@ WHOLE = [
     "*Sure.*",
     "(yes)",
     '{"1": 2}',
+    "Lovely ❤️",
+    "Lovely ☀️ 👍🏽",
+    "A family 👨‍👩‍👧",
+    "Er sagte: „Ja.“",
     "",
 ]
 HALF = [
@@ -61,6 +65,9 @@ HALF = [
     "see: ",
     "It's 5",
     "she said “",
+    'It stopped. "',
+    "नमस्ते",
+    "„Ja“ sagte sie „",
     "well -",
     "**bold**",
     "a (",
