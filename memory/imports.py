@@ -18,11 +18,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from aloe.errors import InputError
 from aloe.files.lines import OnBad, Place
+from aloe.files.records import describe as describe_problem
 from aloe.files.records import read_records
 from aloe.memory.axes import KINDS, Axes, Kind
 from aloe.memory.descriptions import Description, join
 from aloe.memory.persona_layouts import Person, people_in
+from aloe.memory.personas import find_problem
 from aloe.memory.pool.pairing import find_conflicts
 from aloe.schema import Lineage, Persona, sentences
 from aloe.wording import visible
@@ -38,6 +41,9 @@ LOOSE_KEYS = ("description", "text")
 
 _ABOUT = frozenset({"id", "ids", "uuid", "index", "hash", "key", "url", "image", "name", "source"})
 """Words in the names of columns that say something about a text and do not hold it."""
+
+OURS = frozenset({"facts", "preferences", "lineage", "schema_version"})
+"""Fields by which a record is known to be a persona's line of this program."""
 
 LONGEST_NAME = 60
 """Characters of a column's name from which it is taken for a text."""
@@ -67,7 +73,8 @@ def read_foreign(
 
     Args:
         path: the file.
-        on_bad: called with the error of each record that cannot be used.
+        on_bad: called with the error of each record that cannot be used; a line of ours is one that
+            cannot if no reader of personas accepts it, rather than one with its texts alone.
         columns: the columns that hold the texts; several are joined, a line each.
 
     Raises:
@@ -88,8 +95,12 @@ def read_foreign(
         if not texts:
             on_bad(place.error(_no_text(record, given)))
             continue
-        whole = len(texts) == len(KINDS)
-        persona = _persona({} if any(given.values()) else record, texts) if whole else None
+        try:
+            ours = {} if any(given.values()) else record
+            persona = _persona(ours, texts, place) if len(texts) == len(KINDS) else None
+        except InputError as error:
+            on_bad(error)
+            continue
         yield ImportedText(place=place, texts=texts, persona=persona, columns=names)
 
 
@@ -101,7 +112,7 @@ def _known(people: list[Person], place: Place, on_bad: OnBad) -> Iterator[Import
             on_bad(place.error("says nothing of who the person is; its texts are empty"))
             continue
         whole = len(texts) == len(KINDS)
-        persona = _persona({}, texts, person.axes) if whole else None
+        persona = _persona({}, texts, place, person.axes) if whole else None
         yield ImportedText(place=place, texts=texts, persona=persona)
 
 
@@ -209,13 +220,25 @@ def _text(value: Any) -> str:
     return "\n".join(part.strip() for part in parts if part.strip())
 
 
-def _persona(row: dict[str, Any], texts: Texts, axes: Axes | None = None) -> Persona:
-    """Return a line of ours with all it says, any other with its two texts."""
+def _persona(
+    row: Mapping[str, Any], texts: Texts, place: Place, axes: Axes | None = None
+) -> Persona:
+    """Return a line of ours with all it says, any other with its two texts.
+
+    Raises:
+        InputError: it is a line of ours that no reader of personas accepts.
+    """
+    held = {name: value for name, value in row.items() if value is not None}
     try:
-        return Persona.model_validate(row)
-    except ValidationError:
+        persona = Persona.model_validate(held)
+    except ValidationError as error:
+        if OURS & held.keys():
+            raise place.error(describe_problem(error, "a persona's line")) from None
         origin = Lineage(origin="imported")
         return Persona.of(**texts, axes=axes or {}, lineage=dict.fromkeys(KINDS, origin))
+    if problem := find_problem(persona):
+        raise place.error(problem)
+    return persona
 
 
 def describe(texts: Texts) -> dict[Kind, Description]:

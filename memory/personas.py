@@ -37,20 +37,26 @@ def iter_personas(path: Path) -> Iterator[Persona]:
     """Yield the personas in a file, as `read_personas` does, one at a time."""
     seen: set[str] = set()
     for number, persona in read_models(path, Persona):
-        if not persona.facts:
-            raise InputError(path, "the persona has no facts", line=number)
-        try:
-            for wish in persona.preferences.items():
-                find_wish(*wish)
-        except ValueError as error:
-            raise InputError(path, f"preferences: {error}", line=number) from None
-        if _was_changed(persona):
-            problem = f"persona {persona.id} has facts that its texts lack; leave out id and facts"
+        if problem := find_problem(persona):
             raise InputError(path, problem, line=number)
         if persona.id in seen:
             raise InputError(path, f"persona {persona.id} appears twice", line=number)
         seen.add(persona.id)
         yield persona
+
+
+def find_problem(persona: Persona) -> str | None:
+    """Return why nobody can simulate a persona, None if all can."""
+    if not persona.facts:
+        return "the persona has no facts"
+    try:
+        for wish in persona.preferences.items():
+            find_wish(*wish)
+    except ValueError as error:
+        return f"preferences: {error}"
+    if _was_changed(persona):
+        return f"persona {persona.id} has facts that its texts lack; leave out id and facts"
+    return None
 
 
 def _was_changed(persona: Persona) -> bool:

@@ -54,6 +54,45 @@ def test_our_own_lines_lose_nothing(tmp_path: Path) -> None:
     assert read(path)[0] == [ours]
 
 
+def test_a_cell_without_a_value_does_not_make_our_line_a_strangers(tmp_path: Path) -> None:
+    ours = generate(4)
+    path = tmp_path / "personas.jsonl"
+    path.write_text(json.dumps({**ours.model_dump(mode="json"), "axes": None}) + "\n")
+    assert read(path) == ([ours.model_copy(update={"axes": {}})], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"profile": "I keep bees in Graz."}, "facts that its texts lack"),
+        ({"facts": []}, "the persona has no facts"),
+        ({"preferences": {"volume": "loud"}}, "there is no wish about 'volume'"),
+        ({"preferences": {"length": None}}, "preferences.length: Input should be a valid string"),
+        ({"age": 30}, "age: Extra inputs are not permitted"),
+    ],
+)
+def test_our_own_line_that_no_reader_accepts_is_a_bad_record(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    lines = [generate(4).model_dump(mode="json") | changes, generate(5).model_dump(mode="json")]
+    path = tmp_path / "personas.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found, bad = read(path)
+    assert found == [generate(5)]
+    assert len(bad) == 1
+    assert bad[0].startswith(f"{path}:1: ")
+    assert said in bad[0]
+
+
+def test_an_id_alone_does_not_make_a_record_ours(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("id,profile,personality,age\n7,I am a vet.,I shout.,30\n")
+    (persona,), bad = read(path)
+    assert isinstance(persona, Persona)
+    assert persona == Persona.of("I am a vet.", "I shout.", lineage=persona.lineage)
+    assert not bad
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
