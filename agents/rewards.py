@@ -12,12 +12,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from aloe.agents.disclosing import note_told
 from aloe.agents.rating import LEVELS, PointwiseJudge
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.user import UserAgent
 from aloe.config import UserConfig
 from aloe.errors import CallError, ConfigError
+from aloe.files.records import describe
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.models.markup import message_in
@@ -47,7 +50,7 @@ def talks(conversations: Sequence[Conversation], columns: Mapping[str, Any]) -> 
     """Return the conversations of a batch, each with the persona in its row's columns."""
     found = []
     for index, messages in enumerate(conversations):
-        named = ("profile", "personality", "preferences", "tree")
+        named = ("profile", "personality", "preferences", "facts", "tree")
         row = {name: columns[name][index] for name in named if name in columns}
         path = _path(messages, row["tree"])
         found.append(Talk(persona=read_persona(row), tree=row["tree"], path=path))
@@ -56,8 +59,9 @@ def talks(conversations: Sequence[Conversation], columns: Mapping[str, Any]) -> 
 
 def read_persona(row: Mapping[str, Any]) -> Persona:
     """Return the persona that the columns of a row describe."""
+    given = {"facts": tuple(row["facts"])} if row.get("facts") else {}
     wishes = dict(row.get("preferences") or ())
-    return Persona.of(row["profile"], row["personality"], preferences=wishes)
+    return Persona.of(row["profile"], row["personality"], preferences=wishes, **given)
 
 
 def _path(messages: Conversation, tree: str) -> tuple[UserNode | AssistantNode, ...]:
@@ -98,6 +102,10 @@ def check_columns(row: Mapping[str, Any], *, by_rule: bool) -> None:
         known = False
     if not known:
         raise ConfigError("'preferences' are not pairs of a dimension and its value")
+    try:
+        read_persona(row)
+    except ValidationError as error:
+        raise ConfigError(describe(error)) from None
     if by_rule and not wishes:
         raise ConfigError(
             "has a persona without wishes that a program can check; reward it with a judge"

@@ -95,6 +95,7 @@ WORDS = {
     "personality": "a text",
     "preferences": "a list of pairs of texts",
     "revealed": "a list of texts",
+    "facts": "a list of facts, each with id, kind and text",
 }
 """What the columns that GRPO's rewards read have to be."""
 

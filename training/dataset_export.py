@@ -17,6 +17,7 @@ from aloe.plugins import describe_error, entry_points, load_plugin
 from aloe.schema import Tree
 from aloe.training.export import (
     COLUMNS,
+    OPTIONAL_COLUMNS,
     ROWS,
     Origin,
     Row,
@@ -301,7 +302,8 @@ def _check_out(plan: ExportPlan) -> None:
 def _check_notes(trees: Sequence[Tree], roles: Sequence[str]) -> None:
     """Make sure that somebody noted what is asked for, and that the columns are free."""
     known = sorted({role for tree in trees for node in tree.nodes for role in node.notes})
-    taken = {*Origin.__dataclass_fields__, *(name for names in COLUMNS.values() for name in names)}
+    columns = (*COLUMNS.values(), *OPTIONAL_COLUMNS.values())
+    taken = {*Origin.__dataclass_fields__, *(name for names in columns for name in names)}
     for role in roles:
         if role in taken:
             raise ConfigError(f"--with {role}: rows have a column of that name; rename the role")

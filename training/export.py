@@ -20,7 +20,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from aloe.ranking import beaten
-from aloe.schema import Tree, UserNode, Verdict, digest
+from aloe.schema import Persona, Tree, UserNode, Verdict, digest
 from aloe.training.usable import Skipped as Skipped
 from aloe.training.usable import find_flaw, is_usable, without_markup
 
@@ -140,8 +140,10 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 def grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield each user message as prompt, with the persona and what was revealed by then.
 
-    `preferences` are the wishes that a program can check, as pairs of dimension and value.
+    `preferences` are the wishes that a program can check, as pairs of dimension and value. `facts`
+    are there only where they do not follow from the persona's texts.
     """
+    facts = _given_facts(tree.persona)
     for user in _user_nodes(tree):
         if reason := tree.lost(user.id):
             skipped[reason] += 1
@@ -152,8 +154,15 @@ def grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
             "personality": tree.persona.personality,
             "preferences": [list(pair) for pair in tree.persona.preferences.items()],
             "revealed": [disclosure.quote for disclosure in tree.revealed(user.id)],
+            **({"facts": facts} if facts else {}),
         }
         yield _full(row, _origin(tree, user))
+
+
+def _given_facts(persona: Persona) -> list[Row]:
+    """Return the facts of a persona that are not the sentences of its texts; else nothing."""
+    derived = Persona.of(persona.profile, persona.personality).facts
+    return [] if persona.facts == derived else [fact.model_dump() for fact in persona.facts]
 
 
 @without_markup
@@ -195,7 +204,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "sft": ("prompt", "completion"),
     "dpo": ("prompt", "chosen", "rejected"),
     "kto": ("prompt", "completion", "label"),
-    "grpo": ("prompt", "profile", "personality", "preferences", "revealed"),
+    "grpo": ("prompt", "tree", "profile", "personality", "preferences", "revealed"),
     "rm": ("prompt", "chosen", "rejected", "margin"),
     "step": ("prompt", "completion", "reward"),
     "aloe": ("profile", "personality", "conversations"),
@@ -206,13 +215,14 @@ CUSTOM_COLUMNS = "columns"
 """Key under which a row of a custom exporter names the columns that it brought."""
 
 
-RETURN_COLUMNS: dict[str, tuple[str, ...]] = {"grpo": ("replies", "advantages")}
-"""What rows with labels by return have beside these (`aloe.training.labels`)."""
+OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"grpo": ("facts", "replies", "advantages")}
+"""What a trainer reads of some rows: facts that do not follow from the persona's texts, and what
+labels by return bring (`aloe.training.labels`)."""
 
 
 def take_trainer_columns(row: Row, row_format: str) -> Row:
     """Return the row with its trainer's columns only, or those of a custom exporter."""
-    more = (name for name in RETURN_COLUMNS.get(row_format, ()) if name in row)
+    more = (name for name in OPTIONAL_COLUMNS.get(row_format, ()) if name in row)
     names = COLUMNS.get(row_format) or row[CUSTOM_COLUMNS]
     return {column: row[column] for column in (*names, *more)}
 

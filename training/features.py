@@ -37,6 +37,7 @@ KINDS: Features = {
     "personality": "string",
     "preferences": [["string"]],
     "revealed": ["string"],
+    "facts": [{"id": "string", "kind": "string", "text": "string"}],
     "replies": ["string"],
     "advantages": ["float64"],
     "conversations": [

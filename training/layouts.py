@@ -18,7 +18,7 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.schema import Tree, UserNode
-from aloe.training.export import COLUMNS, RETURN_COLUMNS, ROWS, Row, Rows
+from aloe.training.export import COLUMNS, OPTIONAL_COLUMNS, ROWS, Row, Rows
 from aloe.training.features import KINDS, Features
 from aloe.training.usable import Skipped
 
@@ -113,7 +113,7 @@ def _verl_prompt(row: Row) -> Row:
 def _describe_user(row: Row) -> Row:
     """Return what a reward is told of the user, and of stored groups what is known of them."""
     names = [name for name in COLUMNS["grpo"] if name != "prompt"]
-    names += [name for name in RETURN_COLUMNS["grpo"] if name in row]
+    names += [name for name in OPTIONAL_COLUMNS["grpo"] if name in row]
     return {name: row[name] for name in names}
 
 

@@ -4,7 +4,7 @@
 Only TRL's length limits are changed; the tokens are the same as with tree packing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
@@ -58,7 +58,7 @@ def make_trl_trainer(
         decode = partial(decoded, start.tokenizer)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
     learnt, rest = (
-        Dataset.from_list([_columns(row, plan.method) for row in part])
+        Dataset.from_list(_alike([_columns(row, plan.method) for row in part]))
         for part in (data.rows, data.held_out)
     )
     try:
@@ -140,6 +140,12 @@ def _encoding(tokenizer: Any, method: Method, chat: ChatTokens) -> Any:
     made.apply_chat_template = apply_chat_template
     made.batch_decode = batch_decode
     return made
+
+
+def _alike(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows that all have the columns of any: `datasets` takes those of the first."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]
 
 
 def _columns(row: Row, method: Method) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from aloe.errors import CallError, ConfigError, ModelError
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.memory.verifiable.manners import find_manners
 from aloe.memory.verifiable.phrases import find_questions, find_stated
+from aloe.schema import Fact, Persona
+from aloe.training.export import ROWS, Skipped, take_trainer_columns
 
 BRIEF = find_wish("length", "brief")
 COLUMNS: dict[str, Any] = {
@@ -124,9 +126,22 @@ def test_a_conversation_becomes_the_path_that_agents_know() -> None:
     assert talk.persona.preferences == {"length": "brief"}
 
 
+def test_rows_of_a_tree_bring_its_persona_and_its_users_order() -> None:
+    fact = Fact.of("fact", "They keep geese.")
+    persona = Persona.of("I have geese. I have a boat.", "I am shy.", facts=(fact,))
+    tree = builders.grow(builders.config(), persona=persona)
+    rows = [take_trainer_columns(row, "grpo") for row in ROWS["grpo"](tree, Skipped())]
+    columns = {name: [row[name] for row in rows] for name in rows[0] if name != "prompt"}
+    for talk in talks([row["prompt"] for row in rows], columns):
+        assert (talk.tree, talk.persona.facts) == (tree.id, (fact,))
+    plain = {"profile": ["A."], "personality": ["B."], "facts": [None], "tree": ["t"]}
+    assert len(talks([PROMPTS[0]], plain)[0].persona.facts) == 2
+
+
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
+        ({"facts": [{"id": "f", "kind": "rumour", "text": "A."}]}, "facts.0.kind"),
         ({"personality": "I am shy."}, "no 'profile'"),
         ({"profile": "I sell tea.", "personality": " "}, "no 'personality'"),
         ({"preferences": [["length", "endless"]]}, "not pairs"),

@@ -7,7 +7,7 @@ import pytest
 from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 
 from aloe.agents.prompt import FOLDER, parse
-from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
+from aloe.schema import AssistantNode, Fact, Outcome, Persona, Tree, UserNode, Verdict
 from aloe.training.export import ROWS, Format, Skipped, dpo_rows, sft_rows, take_trainer_columns
 
 
@@ -147,6 +147,18 @@ def test_of_three_only_one_that_nobody_beats_is_imitated() -> None:
     )  # fmt: skip
     assert rows("sft", tree(OPENING, GOOD, BAD, third, verdicts=cycle))[0] == []
     assert len(rows("dpo", tree(OPENING, GOOD, BAD, third, verdicts=cycle))[0]) == 3
+
+
+def test_rows_for_grpo_say_what_users_depend_on() -> None:
+    (row,) = [take_trainer_columns(row, "grpo") for row in ROWS["grpo"](tree(OPENING), Counter())]
+    assert row["tree"] == "t"
+    assert "facts" not in row
+    fact = Fact.of("trait", "Shy.")
+    other = tree(OPENING).model_copy(
+        update={"persona": Persona.of("I sail.", "I am shy.", facts=(fact,))}
+    )
+    (row,) = [take_trainer_columns(row, "grpo") for row in ROWS["grpo"](other, Counter())]
+    assert row["facts"] == [{"id": fact.id, "kind": "trait", "text": "Shy."}]
 
 
 def test_no_word_of_ours_reaches_a_prompt() -> None:
