@@ -1,7 +1,8 @@
 """Verdicts by people, from the labels beside a run's trees, in place of the judge's.
 
 What most of the people who labelled a pair prefer is its verdict. Pairs that nobody labelled, or on
-which they are split, have none. The confidence is the share of labels that agree.
+which they are split, have none. The confidence is the share of labels that agree. Labels given
+beside the judge's marks are left out: whoever gave them was not blind.
 """
 
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aloe.errors import ConfigError
-from aloe.labels import Label, pair_id, read_labels
+from aloe.labels import SEEN, Label, pair_id, read_labels
 from aloe.schema import Tree, Verdict
 from aloe.training.usable import Skipped
 
@@ -34,9 +35,17 @@ def read_people(trees: Path) -> Said:
     """
     file = (trees if trees.is_dir() else trees.parent) / "labels.jsonl"
     said: dict[str, list[Label]] = {}
+    seen = 0
     for label in read_labels(file):
-        if label.answer != "skip":
+        if label.rater == SEEN:
+            seen += 1
+        elif label.answer != "skip":
             said.setdefault(label.pair, []).append(label)
+    if not said and seen:
+        raise ConfigError(
+            f"{file} holds only labels given beside the judge's marks ('{SEEN}'), which are not "
+            "learnt; give blind ones with `aloe label DIR`"
+        )
     if not said:
         raise ConfigError(f"{file} holds no labels by people; give some with `aloe label DIR`")
     return said
