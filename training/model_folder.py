@@ -27,7 +27,10 @@ from aloe.views.figures import counted
 Record = dict[str, Any]
 
 PACKAGES = ("torch", "transformers", "trl", "peft")
-LATER = frozenset({"start_hash", "held_out_hash", "users", "min_mass"})
+LATER = frozenset((
+    "start_hash", "held_out_hash", "users", "min_mass", "judge_model", "user_model",
+    "user_messages", "reward_hash",
+))  # fmt: skip
 """What the records of earlier versions do not hold."""
 
 

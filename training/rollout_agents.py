@@ -138,9 +138,27 @@ def _agents(
         reward=reward,
         speak=Users(model=user, wait=wait, config=config.user) if config.training.horizon else None,
         about=about,
-        shaped_by={
-            **({"users": config.user.model_dump(mode="json")} if config.training.horizon else {}),
-            **({"min_mass": config.judge.min_mass} if "judge" in models else {}),
-        },
+        shaped_by=_shaping(config, models),
         spent=spent if models else dict,
     )
+
+
+def _shaping(config: "Config", models: Mapping[str, "Model"]) -> dict[str, Any]:
+    """Return the settings on which what the agents say depends, by their names in the record."""
+    from aloe.config.differences import UNSHAPING
+
+    found: dict[str, Any] = {
+        f"{name}_model": model.config.model_dump(mode="json", exclude=set(UNSHAPING))
+        for name, model in models.items()
+    }
+    if config.training.horizon:
+        found["users"] = config.user.model_dump(mode="json")
+    if "judge" in models:
+        found["min_mass"] = config.judge.min_mass
+    if "user" in models:
+        simulation = {"user_window", "user_words", "moods"}
+        found["user_messages"] = {
+            **config.simulation.model_dump(mode="json", include=simulation),
+            "embedder": config.personas.embedder,
+        }
+    return found

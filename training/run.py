@@ -25,6 +25,7 @@ from aloe.training.model_folder import (
 )
 from aloe.training.plan import Plan
 from aloe.training.progress import TrainingProgress, Watch
+from aloe.training.reward import READY
 from aloe.training.rollout_agents import AgentFactory, RolloutAgents
 from aloe.training.saving import check_saving, is_main_process, save_model
 from aloe.views.figures import counted
@@ -190,6 +191,7 @@ def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
             else {}
         ),
         **({"start_hash": found} if (found := hash_model(plan.start)) else {}),
+        **({"reward_hash": found} if (found := _hash_reward(plan)) else {}),
         **({"agents": dict(agents.about)} if agents.about else {}),
         **agents.shaped_by,
         "method": plan.method,
@@ -200,6 +202,12 @@ def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
         "settings": plan.settings.model_dump(mode="json"),
         "versions": read_versions(),
     }
+
+
+def _hash_reward(plan: Plan) -> str | None:
+    """Return a hash of the reward model; None without one."""
+    reward = plan.settings.reward if plan.method == "grpo" else None
+    return hash_model(reward) if reward and reward not in READY else None
 
 
 def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:

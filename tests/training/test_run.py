@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,15 +19,17 @@ import tiny
 import torch
 
 from aloe.agents.prompt import shipped
-from aloe.config import ModelConfig
+from aloe.config import ModelConfig, load
 from aloe.errors import ConfigError
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona
 from aloe.training.curves import draw_curves, draw_sparkline
+from aloe.training.dataset import read_rows
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.model_folder import ModelFolder
+from aloe.training.rollout_agents import open_agents
 from aloe.training.sft import TreeSftTrainer
 
 pytestmark = pytest.mark.train
@@ -390,6 +393,41 @@ def test_a_training_goes_on_with_as_many_processes(tmp_path, monkeypatch):
         folder.check({"method": "sft"})
     folder.begin({"method": "sft", "processes": 1, "finished": True})
     assert folder.check({"method": "sft"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"models.judge.temperature": 0.5}, "judge_model.temperature: 0.0 there, 0.5 now"),
+        ({"models.judge.logprobs": False}, "judge_model.logprobs"),
+        ({"models.user.options": {"top_k": 4}}, "user_model.options"),
+        ({"simulation.user_words": 20}, "user_messages.user_words: 60 there, 20 now"),
+        ({"simulation.moods": ["curt"]}, "user_messages.moods"),
+        ({"user.disclosure": "reticent"}, "users.disclosure"),
+        ({"models.judge.timeout": 9.0, "models.writer.temperature": 1.0}, None),
+    ],
+)
+def test_what_agents_are_asked_with_is_part_of_a_training(changed, said, run, tmp_path):
+    settings = load(None, {"training.reward": "judge", "training.horizon": 1,
+                           "models.judge.model": builders.SCRIPTED,
+                           "models.user.model": builders.SCRIPTED})  # fmt: skip
+    rows = read_rows(run, "grpo")
+
+    def shaping(config):
+        with open_agents(config) as make_agents:
+            return dict(make_agents(rows).shaped_by)
+
+    folder = ModelFolder(tmp_path)
+    folder.begin(shaping(settings))
+    now = shaping(settings.updated(changed, source="arguments"))
+    if said:
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            folder.check(now)
+    else:
+        assert folder.check(now) is None
+    earlier = ("users", "min_mass")  # all that a record had before
+    folder.begin({name: now[name] for name in earlier})
+    assert folder.check(now) is None
 
 
 @pytest.mark.parametrize("more", [{"logging_steps": 50}, {"logging_strategy": "no"}])
