@@ -4,7 +4,7 @@ They enter a graph through its context, never through its state: the state is wh
 of.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,10 +19,9 @@ from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
-from aloe.config import PAID, Config, Disclosing, Place, Schedule, SimulationConfig
-from aloe.errors import ConfigError
+from aloe.calls.prices import check_prices as check_prices
+from aloe.config import Config, Disclosing, Place, Schedule, SimulationConfig
 from aloe.memory.disclosures import DisclosureChecker, default_checker
-from aloe.models.model_string import ModelString
 from aloe.models.open import Model, open_model
 from aloe.schema import Disclosure, Node, Persona, UserNode, Verdict
 
@@ -126,27 +125,6 @@ def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
     return {
         name: open_model(each, config, share=share) for name, each in models_in_use(config).items()
     }
-
-
-def check_prices(config: Config, models: Iterable[str]) -> None:
-    """Make sure that a cap in dollars can be kept.
-
-    Args:
-        config: settings of the run.
-        models: model strings of all that will be asked.
-
-    Raises:
-        ConfigError: there is such a cap, and a model has no price.
-    """
-    if config.budget.max_cost is None:
-        return
-    for model in models:
-        parts = ModelString.parse(model)
-        if parts.provider in PAID and parts.name not in config.prices:
-            raise ConfigError(
-                f'a cap in dollars needs the price of {parts}: add [prices."{parts.name}"] '
-                "with input and output, in dollars per million tokens, to the settings"
-            )
 
 
 def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:

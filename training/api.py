@@ -100,9 +100,8 @@ def train(
         from aloe.training.rollout_agents import open_agents
         from aloe.training.run import train as train_plan
 
-        with open_agents(resolved) as make_agents:
-            agents = make_agents if method == "grpo" else None
-            return train_plan(plan, progress or (lambda _: None), agents)
+        with open_agents(resolved, plan) as make_agents:
+            return train_plan(plan, progress or (lambda _: None), make_agents)
 
 
 def _stored(trees: Iterable[Tree], folder: Path) -> Path:

@@ -166,6 +166,8 @@ class ModelFolder:
             return
         self.file.unlink(missing_ok=True)
         self.lock.unlink(missing_ok=True)
+        for spent in self.checkpoints.glob("calls-*.jsonl"):
+            spent.unlink(missing_ok=True)
         for path in (self.checkpoints, self.path):
             with suppress(OSError):  # it is not there, or something else is in it
                 path.rmdir()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aloe.errors import ConfigError
 from aloe.training.dataset import Row
 from aloe.training.model_folder import count_processes
-from aloe.training.reward import Reward, Speak
+from aloe.training.plan import Plan
+from aloe.training.reward import READY, Reward, Speak
 
 if TYPE_CHECKING:
     from aloe.agents.rewards import Wait
@@ -38,14 +39,15 @@ AgentFactory = Callable[[Sequence[Row]], RolloutAgents]
 
 
 @contextmanager
-def open_agents(config: "Config") -> Iterator[AgentFactory | None]:
-    """Yield what makes the agents once the rows are known; None if the settings need none.
+def open_agents(config: "Config", plan: Plan) -> Iterator[AgentFactory | None]:
+    """Yield what makes the agents once the rows are known; None if the training needs none.
 
     Raises:
         ConfigError: a custom judge is to rate, which compares.
     """
     training = config.training
-    if training.reward not in ("rules", "judge") and not training.horizon:
+    wanted = training.reward in READY or training.horizon
+    if plan.method != "grpo" or not wanted:
         yield None
         return
     if training.reward == "judge" and config.judge.use:
@@ -53,13 +55,16 @@ def open_agents(config: "Config") -> Iterator[AgentFactory | None]:
             "judge.use names a judge that compares two replies, and a reward is about one; name a "
             "custom reward with --reward MODULE:FUNCTION"
         )
-    from aloe.calls.budget import Budget
     from aloe.calls.log import CallLog
+    from aloe.calls.prices import check_prices
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable
     from aloe.telemetry import trace_calls
+    from aloe.training.spending import SpendingFile, open_budget
 
-    calls = CallLog(prices=config.prices, budget=Budget(config.budget))
+    spending = SpendingFile(plan.out)
+    budget = open_budget(config.budget, spending.read(), count_processes())
+    calls = CallLog(prices=config.prices, budget=budget, on_event=spending.add)
     # One loop for all: a client's connections belong to the loop that opened them.
     with make_runner() as loop, trace_calls(config.telemetry, calls):
 
@@ -68,6 +73,7 @@ def open_agents(config: "Config") -> Iterator[AgentFactory | None]:
             if training.horizon:
                 _check_users(config, rows)
             models = _open(config, rows)
+            check_prices(config, (model.name for model in models.values()))
             loop.run(check_reachable(list(models.values())))
             return _agents(config, models, calls, loop.run)
 

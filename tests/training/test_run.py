@@ -20,7 +20,7 @@ import torch
 
 from aloe.agents.prompt import shipped
 from aloe.config import ModelConfig, load
-from aloe.errors import ConfigError
+from aloe.errors import BudgetError, ConfigError
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
@@ -29,6 +29,7 @@ from aloe.training.curves import draw_curves, draw_sparkline
 from aloe.training.dataset import read_rows
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.model_folder import ModelFolder
+from aloe.training.plan import make_plan
 from aloe.training.rollout_agents import open_agents
 from aloe.training.sft import TreeSftTrainer
 
@@ -414,7 +415,7 @@ def test_what_agents_are_asked_with_is_part_of_a_training(changed, said, run, tm
     rows = read_rows(run, "grpo")
 
     def shaping(config):
-        with open_agents(config) as make_agents:
+        with open_agents(config, make_plan("grpo", config, run, tmp_path)) as make_agents:
             return dict(make_agents(rows).shaped_by)
 
     folder = ModelFolder(tmp_path)
@@ -428,6 +429,43 @@ def test_what_agents_are_asked_with_is_part_of_a_training(changed, said, run, tm
     earlier = ("users", "min_mass")  # all that a record had before
     folder.begin({name: now[name] for name in earlier})
     assert folder.check(now) is None
+
+
+def judged(tmp_path, run, **changed):
+    """Yield the agents of a training by a judge under these settings."""
+    given = {name.replace("__", "."): value for name, value in changed.items()}
+    config = load(None, {"training.reward": "judge", "models.judge.model": builders.SCRIPTED,
+                         **given})  # fmt: skip
+    with open_agents(config, make_plan("grpo", config, run, tmp_path / "out")) as make_agents:
+        yield make_agents(read_rows(run, "grpo"))
+
+
+def rate(agents, run, count):
+    """Return the rewards of as many replies."""
+    (row, *_) = read_rows(run, "grpo")
+    reply = [{"role": "assistant", "content": "Fine."}]
+    columns = {name: [value] * count for name, value in {**row["extra"], "tree": "t"}.items()}
+    return agents.reward(prompts=[row["prompt"]] * count, completions=[reply] * count, **columns)
+
+
+def test_a_budget_is_for_all_parts_and_processes_of_a_training(run, tmp_path, monkeypatch):
+    for agents in judged(tmp_path, run, budget__max_calls=4):
+        assert rate(agents, run, 3)
+        assert agents.spent()["calls"] == 3
+    for agents in judged(tmp_path, run, budget__max_calls=4):
+        with pytest.raises(BudgetError, match="4 of 4 calls"):
+            rate(agents, run, 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    for agents in judged(tmp_path, run, budget__max_calls=4):
+        with pytest.raises(BudgetError, match="2 of 2 calls"):
+            rate(agents, run, 3)
+
+
+def test_a_cap_in_dollars_takes_prices(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-nothing")
+    with pytest.raises(ConfigError, match="a cap in dollars needs the price"):
+        list(judged(tmp_path, run, models__judge__model="openai:x", budget__max_cost=1.0))
 
 
 @pytest.mark.parametrize("more", [{"logging_steps": 50}, {"logging_strategy": "no"}])

@@ -256,8 +256,8 @@ def _train(method: "Method", options: TrainOptions, settings: "Config", start: P
 
     main = is_main_process()
     display = TrainingDisplay(TrainingProgress(method=method), quiet=options.quiet or not main)
-    with resumable(options.out), open_agents(settings) as make_agents, display.running():
-        record = train(plan, display.follow, make_agents if method == "grpo" else None)
+    with resumable(options.out), open_agents(settings, plan) as make_agents, display.running():
+        record = train(plan, display.follow, make_agents)
     if not main:
         return
     show(summarise(options.out, record), as_json=options.as_json, lines=True, cut=False)
