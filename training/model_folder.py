@@ -34,6 +34,17 @@ LATER = frozenset((
 """What the records of earlier versions do not hold."""
 
 
+ONLY = {
+    "reward": ("grpo",),
+    "horizon": ("grpo",),
+    "weighted": ("dpo",),
+    "tree_packing": ("sft", "dpo"),
+    "row_tokens": ("sft", "dpo"),
+    "label": ("sft", "dpo", "kto", "reward"),
+}
+"""The methods that read a setting, where not all do."""
+
+
 def count_processes() -> int:
     """Return how many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
@@ -87,10 +98,13 @@ class ModelFolder:
         for key, value in wanted.items():
             if key in LATER and key not in there:
                 continue
-            if there.get(key) != json.loads(json.dumps(value)):
+            old, new = there.get(key), json.loads(json.dumps(value))
+            if key == "settings":
+                old, new = (_read_by(wanted.get("method"), each) for each in (old, new))
+            if old != new:
                 raise ConfigError(
-                    f"{self.path} holds another training ({_difference(key, there.get(key), value)}"
-                    "); name another folder"
+                    f"{self.path} holds another training ({_difference(key, old, new)}); name "
+                    "another folder"
                 )
         if there.get("finished"):
             return there
@@ -210,6 +224,13 @@ class ModelFolder:
         for name, damage in removed.items():
             on_damaged(f"{name} was left incomplete ({damage}) and is removed; {then}")
         return found
+
+
+def _read_by(method: Any, settings: Any) -> Any:
+    """Return the settings of a training without those that its method does not read."""
+    if not isinstance(settings, dict):
+        return settings
+    return {k: v for k, v in settings.items() if k not in ONLY or method in ONLY[k]}
 
 
 def _difference(key: str, there: Any, now: Any) -> str:

@@ -15,6 +15,7 @@ class Plan:
 
     method: Method
     settings: TrainingConfig
+    """Those of the run; of an adapter that is trained further, what it has."""
     data: Path
     out: Path
     start: str
@@ -53,15 +54,17 @@ def make_plan(
     """
     check_extra()
     if method == "grpo" and config.training.label != "judge":
-        raise ConfigError("grpo rates its own replies and uses no labels; leave out --label")
-    from aloe.training.start import check_base
+        raise ConfigError("grpo rates its own replies and uses no labels; leave out --label "
+                          "(label under [training])")  # fmt: skip
+    from aloe.training.start import check_base, with_adapter_of
 
+    begin = str(start or config.training.model)
     plan = Plan(
         method=method,
-        settings=config.training,
+        settings=with_adapter_of(begin, config.training),
         data=data,
         out=out,
-        start=str(start or config.training.model),
+        start=begin,
         seed=config.seed,
         report_to=report_to,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
+from aloe.files.json_objects import load_json
 from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
 from aloe.models.local import ADAPTER, adapter_base
 from aloe.training.gguf import check_writable, is_gguf
@@ -72,6 +73,32 @@ def load_start(
 def is_adapter(start: str) -> bool:
     """Return whether `start` is the folder of an adapter."""
     return (Path(start) / ADAPTER).is_file()
+
+
+def with_adapter_of(start: str, settings: TrainingConfig) -> TrainingConfig:
+    """Return the settings with what an adapter has that is trained further: it stays as it is.
+
+    Raises:
+        ConfigError: the adapter's settings are broken.
+    """
+    if not settings.lora or not is_adapter(start):
+        return settings
+    folder = Path(start)
+    try:
+        held = load_json(folder / ADAPTER)
+        named = {"rank": held["r"], "alpha": held["lora_alpha"], "dropout": held["lora_dropout"]}
+        named["target_modules"] = _targets_of(folder, held["target_modules"])
+        return TrainingConfig.model_validate({**settings.model_dump(), **named})
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ConfigError(f"{folder / ADAPTER} holds no settings of a LoRA adapter") from None
+
+
+def _targets_of(folder: Path, held: Any) -> Any:
+    """Return the layers of an adapter as settings name them, which the adapter spells out."""
+    before = folder / "training.json"
+    if before.is_file() and (named := load_json(before)["settings"].get("target_modules")):
+        return named
+    return held if isinstance(held, str) else sorted(held)
 
 
 def check_base(start: str, model: str) -> None:

@@ -44,7 +44,7 @@ def make_trl_trainer(
     import trl
     from datasets import Dataset
 
-    if plan.settings.weighted:
+    if plan.settings.weighted and plan.method == "dpo":
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     if plan.method == "grpo":
         _check_batch(arguments, len(data.rows))

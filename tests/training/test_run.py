@@ -19,7 +19,7 @@ import tiny
 import torch
 
 from aloe.agents.prompt import shipped
-from aloe.config import ModelConfig, load
+from aloe.config import ModelConfig, TrainingConfig, load
 from aloe.errors import BudgetError, ConfigError
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
@@ -383,6 +383,52 @@ def test_another_start_is_another_training(aloe, base, run, tmp_path):
     card = (models / "dpo" / "README.md").read_text()
     assert f"{base} after direct preference" in card
     assert "what a judge preferred" in card
+
+
+@pytest.mark.parametrize(
+    ("method", "changed", "free"),
+    [
+        ("sft", {"reward": "judge", "horizon": 2, "weighted": True}, True),
+        ("grpo", {"weighted": True, "tree_packing": False, "row_tokens": 512}, True),
+        ("kto", {"label": "return"}, False),
+        ("dpo", {"weighted": True}, False),
+        ("grpo", {"horizon": 2}, False),
+    ],
+)
+def test_settings_of_other_methods_may_change(method, changed, free, tmp_path):
+    folder, settings = ModelFolder(tmp_path), TrainingConfig()
+    folder.begin({"method": method, "settings": settings.model_dump(mode="json")})
+    now = settings.model_copy(update=changed).model_dump(mode="json")
+    if free:
+        assert folder.check({"method": method, "settings": now}) is None
+    else:
+        with pytest.raises(ConfigError, match=f"settings.{next(iter(changed))}"):
+            folder.check({"method": method, "settings": now})
+
+
+def test_a_judge_that_compares_is_no_matter_to_other_methods(run, tmp_path):
+    given = {"training.reward": "judge", "judge.use": "rewards:little_e"}
+    config = load(None, given)
+    with open_agents(config, make_plan("sft", config, run, tmp_path)) as make_agents:
+        assert make_agents is None
+    plan = make_plan("grpo", config, run, tmp_path)
+    with pytest.raises(ConfigError, match="compares two replies"), open_agents(config, plan):
+        pass
+
+
+def test_an_adapter_that_is_trained_further_keeps_its_shape(aloe, base, run, tmp_path):
+    models, config = tmp_path / "models", tmp_path / "c.toml"
+    config.write_text('[training]\nrank = 4\nalpha = 6\ntarget_modules = ["q_proj"]\n')
+    given = ("--data", run, "--model", base, *QUICK)
+    result(aloe("train", "sft", *given, "--config", config, "--out", models / "sft"))
+    record = result(aloe("train", "dpo", *given, "--out", models / "dpo"))
+    shape = {name: record["settings"][name] for name in ("rank", "alpha", "target_modules")}
+    assert shape == {"rank": 4, "alpha": 6, "target_modules": ["q_proj"]}
+    held = json.loads((models / "dpo" / "adapter_config.json").read_text())
+    assert (held["r"], held["lora_alpha"], held["target_modules"]) == (4, 6, ["q_proj"])
+    (models / "sft" / "training.json").unlink()
+    plan = make_plan("dpo", load(None, {}), run, tmp_path / "out", models / "sft")
+    assert plan.settings.target_modules == ("q_proj",)
 
 
 def test_a_training_goes_on_with_as_many_processes(tmp_path, monkeypatch):

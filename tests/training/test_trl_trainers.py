@@ -14,7 +14,7 @@ from command import RunAloe
 from transformers import AutoTokenizer
 
 from aloe.config import TrainingConfig
-from aloe.errors import InputError
+from aloe.errors import ConfigError, InputError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.markup import message_in
 from aloe.training.arguments import make_arguments
@@ -145,6 +145,12 @@ def test_a_reward_model_reads_whole_conversations_and_scores_what_it_learnt_on(
     scores = model(prompts=[PROMPT, PROMPT], completions=[GOOD, BAD])
     assert len(scores) == 2
     assert seen[0] == ids
+
+
+def test_weights_of_pairs_concern_dpo_alone(checkpoint, tmp_path):
+    assert prepared("kto", checkpoint, tmp_path, weighted=True)
+    with pytest.raises(ConfigError, match="weighted needs tree packing"):
+        prepared("dpo", checkpoint, tmp_path, weighted=True)
 
 
 def test_grpo_samples_from_the_prompt_as_text(checkpoint, tmp_path):
