@@ -53,7 +53,8 @@ def to_dataset(
     make = label_rows(row_format, ROWS[row_format], label)
     made = [row for tree in trees for row in make(tree, skipped)]
     rows = [
-        take_all_columns(row) if origin else take_trainer_columns(row, row_format) for row in made
+        take_all_columns(row, row_format) if origin else take_trainer_columns(row, row_format)
+        for row in made
     ]
     features = infer_features(rows, KINDS) or {name: KINDS[name] for name in COLUMNS[row_format]}
     columns = {name: [row.get(name) for row in rows] for name in features}

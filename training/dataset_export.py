@@ -124,7 +124,9 @@ class ExportPlan:
         if layout:
             origin = {name: row[name] for name in ORIGIN if self.columns}
             return {**origin, **layout.render(row), **notes}
-        return take_all_columns(row) if self.columns else take_trainer_columns(row, method) | notes
+        if self.columns:
+            return take_all_columns(row, method)
+        return take_trainer_columns(row, method) | notes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,12 +91,6 @@ def dpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
             yield _full(row, _pair_origin(tree, verdict, verdict.preferred, verdict.rejected))
 
 
-def reward_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    """Yield DPO rows with the margin that TRL's RewardTrainer takes; 0 where none is known."""
-    for row in dpo_rows(tree, skipped):
-        yield {**row, "margin": row["margin"] or 0.0}
-
-
 @without_markup
 def kto_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield prompt, completion and label: true for a reply that only won, false if only beaten."""
@@ -195,7 +189,7 @@ ROWS: dict[Format, Rows] = {
     "dpo": dpo_rows,
     "kto": kto_rows,
     "grpo": grpo_rows,
-    "rm": reward_rows,
+    "rm": dpo_rows,
     "step": step_rows,
     "aloe": aloe_rows,
 }
@@ -220,16 +214,27 @@ OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"grpo": ("facts", "replies", "ad
 labels by return bring (`aloe.training.labels`)."""
 
 
+UNKNOWN: dict[str, Row] = {"rm": {"margin": 0.0}}
+"""What is written where a trainer needs a value and none is known."""
+
+
 def take_trainer_columns(row: Row, row_format: str) -> Row:
     """Return the row with its trainer's columns only, or those of a custom exporter."""
+    row = _filled(row, row_format)
     more = (name for name in OPTIONAL_COLUMNS.get(row_format, ()) if name in row)
     names = COLUMNS.get(row_format) or row[CUSTOM_COLUMNS]
     return {column: row[column] for column in (*names, *more)}
 
 
-def take_all_columns(row: Row) -> Row:
+def take_all_columns(row: Row, row_format: str) -> Row:
     """Return the row with the columns that say where it comes from."""
+    row = _filled(row, row_format)
     return {key: value for key, value in row.items() if key not in ("nodes", CUSTOM_COLUMNS)}
+
+
+def _filled(row: Row, row_format: str) -> Row:
+    unknown = UNKNOWN.get(row_format, {})
+    return row | {name: value for name, value in unknown.items() if row[name] is None}
 
 
 def wrap_exporter(make: Rows) -> Rows:

@@ -18,7 +18,7 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.schema import Tree, UserNode
-from aloe.training.export import COLUMNS, OPTIONAL_COLUMNS, ROWS, Row, Rows
+from aloe.training.export import COLUMNS, OPTIONAL_COLUMNS, ROWS, Row, Rows, take_trainer_columns
 from aloe.training.features import KINDS, Features
 from aloe.training.usable import Skipped
 
@@ -87,7 +87,7 @@ def _message_pair(row: Row) -> Row:
 
 
 def _as_trl(method: str) -> Callable[[Row], Row]:
-    return lambda row: {name: row[name] for name in COLUMNS[method]}
+    return lambda row: take_trainer_columns(row, method)
 
 
 def _openrlhf_prompt(row: Row) -> Row:

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -289,4 +290,12 @@ def test_a_folder_without_a_tokenizer_is_named_in_one_line(
 def test_a_margin_that_is_not_there_is_not_below(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     flags = ("export", run, "--min-margin", 0.01, "--out", tmp_path / "x.jsonl", "--format")
     assert aloe(*flags, "sft").is_one_line_about("no row here has a margin")
+    trees = (run / "trees.jsonl").read_text()
+    (run / "trees.jsonl").write_text(re.sub(r'"margin":[-+.e0-9]+', '"margin":null', trees))
+    for kind in ("dpo", "rm", "openrlhf-rm"):
+        assert aloe(*flags, kind).is_one_line_about("no row here has a margin")
     assert not (tmp_path / "x.jsonl").exists()
+    for more in ((), ("--columns",)):
+        assert aloe("export", run, "--format", "rm", "--out", tmp_path / "y.jsonl", *more).code == 0
+        rows = map(json.loads, (tmp_path / "y.jsonl").read_text().splitlines())
+        assert {row["margin"] for row in rows} == {0.0}, "which is what the trainer's column needs"

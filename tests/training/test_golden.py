@@ -35,7 +35,7 @@ def golden(kind: Format) -> list[Row]:
 
 @KINDS
 def test_the_rows_are_the_golden_ones(kind: Format, tmp_path: Path) -> None:
-    rows = [take_all_columns(row) for row in ROWS[kind](TREE, Skipped())]
+    rows = [take_all_columns(row, kind) for row in ROWS[kind](TREE, Skipped())]
     assert rows == golden(kind)
     write_rows(tmp_path / "rows.jsonl", rows)
     assert (tmp_path / "rows.jsonl").read_bytes() == (GOLDEN / f"{kind}.jsonl").read_bytes()
