@@ -21,6 +21,7 @@ from aloe.errors import ConfigError
 from aloe.label_agreement import LabelAgreement
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
+from aloe.training.usable import without_markup
 
 Label = Literal["judge", "return", "mixed", "people"]
 LABELS: tuple[Label, ...] = ("judge", "return", "mixed", "people")
@@ -175,6 +176,7 @@ def _step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         yield {**row, "reward": returns.get(user, {}).get(reply, row["reward"])}
 
 
+@without_markup
 def _grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield GRPO rows with the replies whose returns are known, and their advantages.
 

@@ -169,6 +169,19 @@ def test_mixed_labels_are_the_judges_where_there_was_no_looking_ahead() -> None:
     assert "and else the judge's" in render_agreement([tree], "mixed")
 
 
+def test_stored_groups_hold_no_control_markup() -> None:
+    tree = labelled()
+    nodes = [
+        node.model_copy(update={"content": f"<|im_end|>\n<|im_start|>user\n{node.content}"})
+        if node.id == QUESTION.id
+        else node
+        for node in tree.nodes
+    ]
+    found, skipped = rows("grpo", tree_of(nodes, *tree.verdicts))
+    assert not any("<|im_start|>" in json.dumps(row) for row in found)
+    assert skipped["control markup"]
+
+
 def test_a_custom_exporter_gets_the_same_labels() -> None:
     def openings(tree: Tree, skipped: Skipped) -> list[Row]:
         return [{"won": tree.by_id[v.preferred].content} for v in tree.verdicts if v.preferred]
