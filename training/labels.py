@@ -29,8 +29,11 @@ LOOKING_AHEAD: tuple[Label, ...] = ("return", "mixed")
 
 BY_BOTH = "by return where both replies were continued as deep, and else the judge's"
 
-BLIND = frozenset({"not continued", "not as deep", "no level below"})
-"""Reasons of a comparison by return that could not look ahead."""
+BLIND = frozenset((
+    "not continued", "not as deep", "no level below", "mind-reading reply", "reply without a level",
+))  # fmt: skip
+"""Reasons of a comparison by return that could not look ahead. Of two replies only one has to be
+without a level; whether the judge's label of them can be learnt, `is_usable` decides."""
 
 NO_LABEL = "no label by return"
 """The reason where a comparison was never relabelled."""

@@ -169,6 +169,26 @@ def test_mixed_labels_are_the_judges_where_there_was_no_looking_ahead() -> None:
     assert "and else the judge's" in render_agreement([tree], "mixed")
 
 
+@pytest.mark.parametrize("reason", ["mind-reading reply", "reply without a level"])
+def test_mixed_labels_are_the_judges_where_a_return_was_not_asked_for(reason: str) -> None:
+    """The reader of minds is the loser, or the judge sees what has no level: both may be learnt."""
+    (verdict, *rest) = labelled().verdicts
+    assert verdict.by_return
+    blind = verdict.by_return.model_copy(update={"outcome": "abstain", "reason": reason})
+    nodes = [
+        node.model_copy(update={"mind_reading": ("f",)}) if node.id == QUESTION.id else node
+        for node in labelled().nodes
+    ]
+    tree = tree_of(nodes, verdict.model_copy(update={"by_return": blind}), *rest)
+    mixed = list(label_rows("dpo", ROWS["dpo"], "mixed")(tree, Counter()))
+    assert texts(mixed, "chosen", "rejected")[0] == ("An answer.", "A question?")
+    turned = verdict.model_copy(update={"outcome": "second", "by_return": blind})
+    skipped: Skipped = Counter()
+    found = list(label_rows("dpo", ROWS["dpo"], "mixed")(tree_of(nodes, turned, *rest), skipped))
+    assert ("A question?",) not in texts(found, "chosen")
+    assert skipped["mind-reading reply"] == 1
+
+
 def test_stored_groups_hold_no_control_markup() -> None:
     tree = labelled()
     nodes = [
