@@ -90,10 +90,12 @@ REWARDS = {
 
 
 def _name_teacher(record: Record) -> str:
-    """Say what was learnt, as far as the settings tell."""
+    """Say what was learnt, as far as settings and data tell."""
     settings = record["settings"]
     if record["method"] == "grpo":
         return REWARDS.get(settings["reward"], "what its reward function scores highly")
+    if record.get("labelled"):
+        return "what its rows prefer, which do not say whose preference that is"
     return TEACHERS[settings["label"]]
 
 

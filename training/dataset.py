@@ -64,6 +64,8 @@ class TrainingData:
     """To be evaluated on; may be empty."""
     skipped: Skipped
     """Comparisons of trees that gave no row, by reason."""
+    labelled: bool = False
+    """Whether the data are rows or conversations, which do not say whose their labels are."""
 
     @property
     def all(self) -> list[Row]:
@@ -111,7 +113,9 @@ def read_training_data(data: Path, method: Method, label: Label = "judge") -> Tr
     """
     skipped: Skipped = Counter()
     rows = read_rows(data, method, skipped, label)
-    return TrainingData(rows=rows, held_out=read_held_out_rows(data, method), skipped=skipped)
+    held_out = read_held_out_rows(data, method)
+    labelled = _find_kind(_file(data, method)) != "trees"
+    return TrainingData(rows=rows, held_out=held_out, skipped=skipped, labelled=labelled)
 
 
 def read_rows(
@@ -153,17 +157,25 @@ def read_held_out_rows(data: Path, method: Method) -> list[Row]:
 
 def _rows(file: Path, method: Method, skipped: Skipped, label: Label = "judge") -> Iterator[Row]:
     """Yield the rows of a file of trees, of conversations in the paper's layout, or of rows."""
-    if file.name == "trees.jsonl":  # its last line may be torn
+    kind = _find_kind(file)
+    if kind == "trees":
         return _from_trees(_placed(file), method, skipped, label)
-    first = next((record for _, record in read_records(file)), None)
-    if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
-        return _from_trees(_placed(file), method, skipped, label)
-    if is_conversation(first):
+    if kind == "conversations":
         return _from_trees(read_conversations(file), method, skipped, label)
     if label != "judge":
         raise InputError(file, "holds rows, whose labels are chosen; leave out --label, or export "
                                f"the trees again with --label {label}")  # fmt: skip
     return _from_records(file, method)
+
+
+def _find_kind(file: Path) -> Literal["trees", "conversations", "rows"]:
+    """Return what a file holds, by its first record."""
+    if file.name == "trees.jsonl":  # its last line may be torn
+        return "trees"
+    first = next((record for _, record in read_records(file)), None)
+    if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
+        return "trees"
+    return "conversations" if is_conversation(first) else "rows"
 
 
 def _placed(file: Path) -> Iterator[tuple[Place, Tree]]:

@@ -66,6 +66,7 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
             **_results(progress, trainer.state, time.monotonic() - started),
             **agents.spent(),
             **({"left_out": dict(data.skipped)} if data.skipped else {}),
+            **({"labelled": True} if data.labelled else {}),
             **noticed,
         }
         if main:

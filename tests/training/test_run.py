@@ -25,8 +25,9 @@ from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona
+from aloe.training.card import write_card
 from aloe.training.curves import draw_curves, draw_sparkline
-from aloe.training.dataset import read_rows
+from aloe.training.dataset import read_rows, read_training_data
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.model_folder import ModelFolder
 from aloe.training.plan import make_plan
@@ -660,6 +661,19 @@ def test_rows_held_out_are_evaluated_before_and_after(aloe, base, run, tmp_path,
     card = (tmp_path / "dpo" / "README.md").read_text()
     assert "3 more held out" in card
     assert "eval_loss, before and after" in card
+
+
+def test_a_card_names_a_judge_only_where_one_decided(run, tmp_path):
+    rows = rows_file(tmp_path, pair())
+    record = {
+        "method": "dpo", "start": "base", "settings": TrainingConfig().model_dump(mode="json"),
+        "rows": 1, "data_hash": "0", "seed": 0, "steps": 1, "seconds": 1.0, "peak_gib": 1.0,
+        "tokens": 0, "flat_tokens": 0, "first_loss": 1.0, "last": {"loss": 1.0}, "versions": {},
+    }  # fmt: skip
+    for data, words in ((run, "what a judge preferred"), (rows, "what its rows prefer")):
+        labelled = read_training_data(data, "dpo").labelled
+        write_card(tmp_path, data, {**record, "labelled": labelled}, [])
+        assert words in (tmp_path / "README.md").read_text()
 
 
 def test_curves_are_drawn(tmp_path):
