@@ -302,11 +302,12 @@ def _aloe_turns(tree: Tree, leaf: UserNode, labels: dict[str, list[Verdict]]) ->
 def _inferred(tree: Tree, user: UserNode, kind: str) -> str:
     """Return what the user told by then of one kind, `None` for nothing, as the paper's data does.
 
-    What the disclosure checker did not link to a trait counts as a fact.
+    A line for each, since a quote need not end as a sentence does. What the disclosure checker did
+    not link to a trait counts as a fact.
     """
     traits = {fact.id for fact in tree.persona.facts if fact.kind == "trait"}
     told = (d for d in tree.revealed(user.id) if (d.fact in traits) == (kind == "trait"))
-    return " ".join(disclosure.quote for disclosure in told) or "None"
+    return "\n".join(disclosure.quote for disclosure in told) or "None"
 
 
 def _origin(tree: Tree, user: UserNode, reply: str | None = None) -> Origin:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import config, grow
+from builders import PERSONAS, assistant, config, grow, user
 
 from aloe.errors import InputError
 from aloe.memory.conversations import IMPORTED, is_conversation, read_conversations
-from aloe.schema import Tree, UserNode
+from aloe.memory.formats.conversation import verdict_of
+from aloe.schema import AssistantNode, Disclosure, Tree, UserNode
 from aloe.training.export import ROWS, Format, take_trainer_columns
 
 
@@ -88,6 +89,25 @@ def test_only_the_words_of_the_user_become_disclosures(tmp_path: Path) -> None:
         ("I hate waiting.", linked["I hate waiting."], "revealed"),
     ]
     assert [(d.quote, d.fact, d.kind) for d in told[1]] == [("Green or black?", None, None)]
+
+
+def test_what_a_user_told_comes_back_quote_by_quote(tmp_path: Path) -> None:
+    texts = ("I live in Porto and ask", "I mend bicycles. Which oil?", "And now?")
+    quotes = (("I live in Porto",), ("I mend bicycles.",), ())
+    nodes: list[UserNode | AssistantNode] = []
+    verdicts = []
+    for number, (text, told) in enumerate(zip(texts, quotes, strict=True), 1):
+        revealed = tuple(Disclosure(quote=quote) for quote in told)
+        on = nodes[-2] if nodes else None
+        asked = user(text, on.id if on else None, turn=number, revealed=revealed)
+        pair = [assistant(f"{side} {number}", asked, agent=side) for side in ("one", "two")]
+        nodes += [asked, *pair]
+        verdicts.append(verdict_of(asked.id, pair[0].id, pair[1].id, judge=IMPORTED))
+    tree = Tree(id="t", persona=PERSONAS[0], seed=0, models={}, nodes=tuple(nodes),
+                verdicts=tuple(verdicts))  # fmt: skip
+    (back,) = read(tmp_path, *rows([tree], "aloe"))
+    found = [node.revealed for node in back.nodes if isinstance(node, UserNode)]
+    assert [tuple(each.quote for each in told) for told in found] == list(quotes)
 
 
 def test_personas_of_the_original_data_lose_their_json(tmp_path: Path) -> None:
