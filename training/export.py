@@ -205,8 +205,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """What a trainer reads of each format."""
 
-CUSTOM_COLUMNS = "columns"
-"""Key under which a row of a custom exporter names the columns that it brought."""
+OWN = "\0own"
+"""Key under which a row of a custom exporter holds what it brought, whatever its columns' names."""
 
 
 OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"grpo": ("facts", "replies", "advantages")}
@@ -222,14 +222,17 @@ def take_trainer_columns(row: Row, row_format: str) -> Row:
     """Return the row with its trainer's columns only, or those of a custom exporter."""
     row = _filled(row, row_format)
     more = (name for name in OPTIONAL_COLUMNS.get(row_format, ()) if name in row)
-    names = COLUMNS.get(row_format) or row[CUSTOM_COLUMNS]
+    if OWN in row:
+        return dict(row[OWN])
+    names = COLUMNS[row_format]
     return {column: row[column] for column in (*names, *more)}
 
 
 def take_all_columns(row: Row, row_format: str) -> Row:
     """Return the row with the columns that say where it comes from."""
     row = _filled(row, row_format)
-    return {key: value for key, value in row.items() if key not in ("nodes", CUSTOM_COLUMNS)}
+    kept = {key: value for key, value in row.items() if key not in ("nodes", OWN)}
+    return kept | row.get(OWN, {})
 
 
 def _filled(row: Row, row_format: str) -> Row:
@@ -244,7 +247,7 @@ def wrap_exporter(make: Rows) -> Rows:
     def rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         origin = asdict(Origin(tree=tree.id, persona=tree.persona.id, turn=0))
         for row in make(tree, skipped):
-            yield {**origin, **row, CUSTOM_COLUMNS: tuple(row)}
+            yield {**origin, **row, "nodes": {}, OWN: row}
 
     return rows
 

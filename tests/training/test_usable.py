@@ -7,7 +7,15 @@ import pytest
 from builders import PERSONAS, SCRIPTED, assistant, user
 
 from aloe.schema import Persona, Tree, Verdict
-from aloe.training.export import ROWS, Format, Row, Skipped, wrap_exporter
+from aloe.training.export import (
+    ROWS,
+    Format,
+    Row,
+    Skipped,
+    take_all_columns,
+    take_trainer_columns,
+    wrap_exporter,
+)
 from aloe.training.usable import MARKUP
 
 CLEAN = "Good.", "Bad.", "And now?", "Yes.", "No."
@@ -85,3 +93,10 @@ def test_an_exporter_of_ones_own_is_watched_as_well() -> None:
     rows = list(wrap_exporter(make)(tree(MARKED[0], *CLEAN[1:]), skipped))
     assert [row["talk"][0]["content"] for row in rows] == ["Hello", *CLEAN[1:]]
     assert skipped == {MARKUP: 1}
+
+
+def test_an_exporter_of_ones_own_names_its_columns_as_it_likes() -> None:
+    own = {"columns": ["a", "b"], "nodes": [1, 2]}
+    (row,) = wrap_exporter(lambda *_: [own])(tree(*CLEAN), Counter())
+    assert take_trainer_columns(row, "m:f") == own
+    assert take_all_columns(row, "m:f").items() >= {**own, "tree": "t"}.items()
