@@ -69,10 +69,12 @@ def test_labels_are_written_beside_the_judges_and_told(aloe: RunAloe, run: Path)
 
 def test_another_folder_is_a_whole_run(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     before, out = (run / "trees.jsonl").read_bytes(), tmp_path / "labelled"
+    (run / "labels.jsonl").write_text("{}\n")
     for _ in "ab":
         ran = aloe("relabel", run, "--horizon", 2, "--out", out, "--json")
         assert ran.code == 0, ran.err
         assert (out / "config.toml").read_text() == "seed = 7\n"
+        assert (out / "labels.jsonl").read_text() == "{}\n", "what people said of these pairs"
         assert [tree.nodes for tree in read_trees(out)] == [tree.nodes for tree in read_trees(run)]
         assert all(v.by_return for tree in read_trees(out) for v in tree.verdicts)
     assert (run / "trees.jsonl").read_bytes() == before
