@@ -12,6 +12,7 @@ from pathlib import Path
 from aloe.files.journal import cut_torn_line
 from aloe.labels import Answer, Label, append_labels, latest, pair_id, read_labels
 from aloe.schema import AssistantNode, Tree, Verdict, digest
+from aloe.wording import same_text, visible
 
 ANSWERS: Mapping[str, Answer] = {"t": "tie", "=": "tie", "s": "skip"}
 """Keys that mean the same whatever is shown first."""
@@ -20,7 +21,7 @@ ANSWERS: Mapping[str, Answer] = {"t": "tie", "=": "tie", "s": "skip"}
 def can_be_asked(tree: Tree, verdict: Verdict) -> bool:
     """Whether both replies say something, and not the same."""
     first, second = (tree.by_id[each].content for each in (verdict.first, verdict.second))
-    return bool(first and second and first != second)
+    return bool(visible(first) and visible(second)) and not same_text(first, second)
 
 
 @dataclass(frozen=True, kw_only=True)
