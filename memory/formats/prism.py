@@ -19,6 +19,7 @@ from aloe.files.records import read_records
 from aloe.memory.formats.conversation import Conversation, ConversationTurn, ScoredReply, described
 from aloe.memory.formats.fields import Fields, read_list, read_number, read_text
 from aloe.verdict import HUMAN
+from aloe.wording import visible
 
 EMPTY = "EMPTY STRING"
 """What the data write for an empty text."""
@@ -147,6 +148,8 @@ def _exchange(messages: Sequence[Fields], place: Place, where: str) -> Conversat
     if others and not chosen:
         raise place.error(f"{where}no reply has 'if_chosen' true, and one is expected to")
     message = _text(first, "content", place, where)
+    if not visible(message):
+        raise place.error(f"{where}'content' of the user is empty")
     return ConversationTurn(
         message=message, replies=tuple(replies), goes_on=chosen[0] if chosen else 0
     )

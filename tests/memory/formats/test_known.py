@@ -162,6 +162,7 @@ def test_a_pair_that_contradicts_one_before(tmp_path: Path) -> None:
         ("score", None, "turn 0: reply 1: 'score' is missing; a number is expected"),
         ("if_chosen", "yes", "turn 0: 'if_chosen' is 'yes'; true or false"),
         ("model_name", 4, "'model_name' is no text but a number"),
+        ("content", "EMPTY STRING", "turn 0: 'content' of the user is empty"),
     ],
 )
 def test_a_broken_talk_of_prism(field: str, value: Any, said: str, tmp_path: Path) -> None:
