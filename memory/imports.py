@@ -96,7 +96,7 @@ def read_foreign(
             on_bad(place.error(_no_text(record, given)))
             continue
         try:
-            ours = {} if any(given.values()) else record
+            ours: dict[str, Any] = {} if any(given.values()) else record
             persona = _persona(ours, texts, place) if len(texts) == len(KINDS) else None
         except InputError as error:
             on_bad(error)

@@ -232,7 +232,7 @@ def take_all_columns(row: Row, row_format: str) -> Row:
     """Return the row with the columns that say where it comes from."""
     row = _filled(row, row_format)
     kept = {key: value for key, value in row.items() if key not in ("nodes", OWN)}
-    return kept | row.get(OWN, {})
+    return {**kept, **row.get(OWN, {})}
 
 
 def _filled(row: Row, row_format: str) -> Row:

@@ -96,7 +96,7 @@ def test_an_exporter_of_ones_own_is_watched_as_well() -> None:
 
 
 def test_an_exporter_of_ones_own_names_its_columns_as_it_likes() -> None:
-    own = {"columns": ["a", "b"], "nodes": [1, 2]}
+    own: Row = {"columns": ["a", "b"], "nodes": [1, 2]}
     (row,) = wrap_exporter(lambda *_: [own])(tree(*CLEAN), Counter())
     assert take_trainer_columns(row, "m:f") == own
     assert take_all_columns(row, "m:f").items() >= {**own, "tree": "t"}.items()
