@@ -22,9 +22,9 @@ from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
+from aloe.calls.prices import check_prices
 from aloe.config import Condition, Config
 from aloe.graphs.batch import RunProgress
-from aloe.graphs.context import check_prices
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable, closed_model, open_model

@@ -1,8 +1,8 @@
 """What settings say of a benchmark, checked without holding a dialogue."""
 
 from aloe.benchmark.cases import load_cases
+from aloe.calls.prices import check_prices
 from aloe.config import Config
-from aloe.graphs.context import check_prices
 from aloe.models.providers import parse_model
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aloe.calls.prices import check_prices
 from aloe.config import Config, ModelConfig, change_model, find_models, load
 from aloe.errors import ConfigError, InputError
 from aloe.graphs.chat import Chat
 from aloe.graphs.chat_turn import NAMES
-from aloe.graphs.context import check_prices
 from aloe.memory.personas import SHIPPED, read_personas
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import open_model

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 
 from aloe.agents.registry import find_roles, models_in_use
+from aloe.calls.prices import check_prices
 from aloe.config import Config
 from aloe.errors import ConfigError
-from aloe.graphs.context import check_prices
 from aloe.graphs.expansion import check_expansion
 from aloe.models.providers import parse_model
 

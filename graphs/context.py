@@ -19,7 +19,6 @@ from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
-from aloe.calls.prices import check_prices as check_prices
 from aloe.config import Config, Disclosing, Place, Schedule, SimulationConfig
 from aloe.memory.disclosures import DisclosureChecker, default_checker
 from aloe.models.open import Model, open_model

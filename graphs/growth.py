@@ -13,8 +13,8 @@ from aloe.agents.writer import PersonaWriter, Writer
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
+from aloe.calls.prices import check_prices
 from aloe.config import Config
-from aloe.graphs.context import check_prices
 from aloe.graphs.pool import Ended, GrowthProgress, PoolContext, grow_pool
 from aloe.memory.composition import Composer
 from aloe.memory.descriptions import read_seeds

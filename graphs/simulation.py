@@ -20,13 +20,14 @@ from aloe.calls.event import appending
 from aloe.calls.forecast import Forecast, forecast
 from aloe.calls.history import History
 from aloe.calls.log import CallLog
+from aloe.calls.prices import check_prices
 from aloe.calls.replay import carry
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError
 from aloe.files.writing import replace_text
 from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.checks import check_named_assistants
-from aloe.graphs.context import check_prices, open_models
+from aloe.graphs.context import open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import PlannedTree, last_turn, plan_extension, plan_trees
 from aloe.graphs.rollouts import plan_rollouts

@@ -126,9 +126,9 @@ def _ask(
     from aloe.calls.budget import Budget, Spent
     from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
+    from aloe.calls.prices import check_prices
     from aloe.files.journal import cut_torn_line
     from aloe.files.lock import acquire_lock
-    from aloe.graphs.context import check_prices
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import trace_calls

@@ -85,8 +85,8 @@ def _rejudge(
     from aloe.agents.registry import judges_in_use
     from aloe.calls.batch_request import check_batches
     from aloe.calls.event import appending
+    from aloe.calls.prices import check_prices
     from aloe.files.writing import replace_text
-    from aloe.graphs.context import check_prices
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import trace_calls
