@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from aloe.config.models import ModelConfig
+from aloe.config.models import PAID, ModelConfig
 from aloe.config.sent_key import find_url, named_server
 from aloe.models.model_string import ModelString
 
@@ -35,7 +35,7 @@ def change_model(
     server = base_url or (found.base_url if found else None)
     options = found.options if found else {}
     new = old.model_copy(update={"model": text, "base_url": server, "options": options})
-    same = _server(old) == _server(new)
+    same = _server(old) in (None, _server(new))
     return {
         "model": old.model if model is None else model,
         "base_url": server,
@@ -44,11 +44,17 @@ def change_model(
     }
 
 
-def _server(config: ModelConfig) -> str:
-    """Return what a key of this model is for: a server or, if none is named, a provider."""
+def _server(config: ModelConfig) -> str | None:
+    """Return what a key of this model is for: a server or, if none is named, a provider.
+
+    None: the model takes no key, so one beside it is meant for the model that a flag names.
+    """
+    if server := named_server(config):
+        return server.rstrip("/")
     parts = ModelString.parse(config.model)
-    provider = parts.provider if parts.provider == "openai" else str(parts)
-    return (named_server(config) or provider).rstrip("/")
+    if parts.provider not in PAID:
+        return None
+    return parts.provider if parts.provider == "openai" else str(parts)
 
 
 def find_models(settings: Any) -> Iterator[ModelConfig]:

@@ -102,6 +102,7 @@ PROXY = {"model": "openai:p", "options": {"base_url": "http://proxy:1/v1"}}
         (PROXY, None, "http://w:1/v1", ("http://w:1/v1", None, {})),
         ({"model": "openai:a", "api_key_env": "A"}, None, "http://w:1", ("http://w:1", None, {})),
         ({"model": "openai:a", "api_key_env": "A"}, "openai:b", None, (None, "A", {})),
+        ({"model": "local:a", "api_key_env": "A"}, "openai:b@http://w:1", None, (None, "A", {})),
     ],
 )
 def test_a_server_a_key_and_options_belong_to_their_model(
