@@ -81,7 +81,7 @@ class ListedRun:
 
     @cached_property
     def _config(self) -> Config:
-        return settings.load(self.path / CONFIG)
+        return settings.read_stored(self.path / CONFIG)
 
     def _describe_run(self) -> dict[str, str]:
         done, growing = _count_lines(self.path / "trees.jsonl"), _count_growing(self.path)

@@ -25,7 +25,7 @@ from aloe.secrets import leaves, redact
 if TYPE_CHECKING:
     from aloe.config.config import Config
 
-RECORDS = ("trees.jsonl", "events.jsonl", "scores.jsonl", "prompts.json")
+RECORDS = ("trees.jsonl", "events.jsonl", "scores.jsonl", "prompts.json", "batches.jsonl")
 """Files of a run, by which a `config.toml` beside them is known to be that run's."""
 
 HUB = ("push_to_hub", "hub_", "trust_remote_code")
@@ -128,6 +128,12 @@ def _connections(config: "Config") -> Iterator[str]:
     """Yield what would get credentials, or code, that no setting of a model names."""
     if config.local.server not in (None, "auto"):
         yield f"run {config.local.server}"
+    if config.telemetry.langsmith:
+        yield "send traces to LangSmith"
+    if config.telemetry.spans:
+        yield "send spans to the endpoint in the environment"
+    if config.simulation.checkpoints:
+        yield "keep checkpoints in the Postgres of the environment"
     if config.personas.store:
         yield f"keep personas at {redact(config.personas.store)}"
     if config.simulation.ray_address:

@@ -12,7 +12,8 @@ from aloe.options import Json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aloe.calls.batch_ledger import SentBatch
+    from aloe.calls.batch_ledger import BatchLedger, SentBatch
+    from aloe.calls.batch_server import BatchServer
 
 
 def batches(
@@ -36,7 +37,12 @@ def batches(
 
     if not folder.is_dir():
         raise InputError(folder, "there is no such folder")
-    waiting = [sent for ledger in ledgers_in(folder) for sent in ledger.awaited()]
+    waiting = [
+        (sent, server)
+        for ledger in ledgers_in(folder)
+        if (awaited := ledger.awaited())
+        for sent, server in zip(awaited, _open_servers(ledger, awaited), strict=True)
+    ]
     with make_runner() as loop:
         found = loop.run(_look_at(waiting, cancel=cancel))
     if not found:
@@ -47,18 +53,48 @@ def batches(
     finish({"batches": found}, as_json=as_json)
 
 
-async def _look_at(waiting: "Sequence[SentBatch]", *, cancel: bool) -> list[dict[str, Any]]:
+def _open_servers(ledger: "BatchLedger", awaited: "Sequence[SentBatch]") -> "list[BatchServer]":
+    """Return the server of each batch: a model of the run's own settings, once they are trusted.
+
+    The list of batches may come from elsewhere, so what it names is looked up and never opened.
+
+    Raises:
+        ConfigError: the settings are not trusted.
+        InputError: there are none, or they do not name the server and key of a batch.
+    """
+    from aloe import config as settings
+    from aloe.calls.batch_rounds import is_batchable
+    from aloe.calls.batch_server import BatchServer
+    from aloe.config.sent_key import SentKey
+    from aloe.models.key_server import announce_keys
+    from aloe.models.open import open_model
+
+    config = settings.load(ledger.path.with_name("config.toml"))
+    named = {}
+    for each in settings.find_models(config):
+        if is_batchable(each):
+            model = open_model(each)
+            server = BatchServer(model, config.limits.batch_poll)
+            named[model.key_variable, server.api.url.rstrip("/")] = model, server
+    found = []
+    for sent in awaited:
+        if (where := (sent.key_variable, sent.url.rstrip("/"))) not in named:
+            key = SentKey(*where) if sent.key_variable else f"calls to {where[1]}"
+            raise InputError(ledger.path, f"sends {key}, which config.toml beside it does not name")
+        model, server = named[where]
+        announce_keys([(model.config, model.chat)])
+        found.append(server)
+    return found
+
+
+async def _look_at(
+    waiting: "Sequence[tuple[SentBatch, BatchServer]]", *, cancel: bool
+) -> list[dict[str, Any]]:
     """Ask the servers about batches, and end them if that is wished."""
     import time
 
-    from aloe.calls.batch_server import BatchServer
-    from aloe.config import LimitsConfig, ModelConfig
-    from aloe.models.open import open_model
-
     found = []
-    for sent in waiting:
-        config = ModelConfig(model=sent.model, base_url=sent.url, api_key_env=sent.key_variable)
-        server = BatchServer(open_model(config), LimitsConfig().batch_poll)
+    for sent, server in waiting:
         remote = await (server.get(sent.id) if sent.id else server.find(sent.file))
         if remote and cancel and not remote.ended:
             remote = await server.cancel(remote.id)

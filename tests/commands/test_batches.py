@@ -55,6 +55,37 @@ def test_ctrl_c_leaves_the_batch_and_names_it(
     assert "waits for no batch" in aloe("batches", out).err
 
 
+def test_a_received_list_of_batches_sends_no_key_elsewhere(
+    batches: BatchServer,
+    command: list[object],
+    aloe: RunAloe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLANTED_KEY", "a-secret-of-the-user")
+    batches.looks = 10**6
+    out = tmp_path / "run"
+    batches.after = lambda _method, path: (
+        os.kill(os.getpid(), signal.SIGINT) if path == "/batches/batch_0" else None
+    )
+    assert aloe(*command, out, "--batch").code == 130
+    batches.after = lambda _method, _path: None
+    ledger = out / "batches.jsonl"
+    own = ledger.read_text()
+    sent = json.loads(own.splitlines()[0])
+    for changes, words in (
+        ({"key_variable": "PLANTED_KEY"}, "sends the key in PLANTED_KEY to http://127.0.0.1"),
+        ({"url": "http://198.51.100.7/v1"}, "sends calls to http://198.51.100.7/v1"),
+        ({"url": "http://198.51.100.7/v1", "key_variable": "PLANTED_KEY"}, "to http://198.51"),
+    ):
+        ledger.write_text(own.replace(json.dumps(sent), json.dumps({**sent, **changes})))
+        ran = aloe("batches", out)
+        assert ran.is_one_line_about("which config.toml beside it does not name"), ran.err
+        assert words in ran.err
+    ledger.write_text(own.replace(sent["model"], "scripted:evil:reply"))
+    assert "in_progress" in aloe("batches", out).out  # the model's name decides nothing
+
+
 def test_trees_are_judged_anew_in_one_round(
     batches: BatchServer, command: list[object], aloe: RunAloe, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from server import ChatServer
 
 from aloe import config as settings
 from aloe import console
+from aloe.benchmark.listed_runs import ListedRun
 from aloe.cli import COMMANDS, load
 from aloe.config import Config, ModelConfig
 from aloe.config.trust import IMPORTED, reach
@@ -128,6 +129,13 @@ def test_what_only_looks_asks_nobody(
     aloe: RunAloe, received: Path, tmp_path: Path, command: list[object]
 ) -> None:
     assert aloe(*command).code == 0
+    assert not (tmp_path / "imported").exists()
+
+
+def test_a_list_of_runs_asks_nobody(received: Path, tmp_path: Path) -> None:
+    line = ListedRun(name="received", path=received).describe()
+    assert line["state"] != "broken"
+    assert "scripted:evil:reply" in line["models"]
     assert not (tmp_path / "imported").exists()
 
 
@@ -255,6 +263,9 @@ def test_every_plugin_is_seen() -> None:
         {"training.arguments.push_to_hub": True},
         {"training.arguments.model_init_kwargs": {"trust_remote_code": True}},
         {"experiment.rl": {"vllm_server_base_url": SERVER}},
+        {"telemetry.langsmith": True},
+        {"telemetry.spans": True},
+        {"simulation.checkpoints": "postgres"},
     ],
     ids=str,
 )
