@@ -10,17 +10,19 @@ trees are added. The card states counts, sources, and the judge's passport where
 import gzip
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
+from aloe.agents.rules import RULE
 from aloe.errors import ConfigError, StoreError
 from aloe.files.writing import replace_bytes, replace_text
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
 from aloe.training.features import Features, infer_features, make_table, render_features
 from aloe.training.labels import Label, render_agreement
+from aloe.verdict import is_human
 from aloe.views.figures import counted
 
 Split = Literal["train", "test"]
@@ -30,17 +32,45 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 SUFFIXES = (".jsonl", ".parquet")
 """Of the files of a folder."""
 
-SIMULATED = (
-    "Users, assistants and judge are language\nmodels; no human took part, and no label here is a "
-    "human's."
-)
 RESTRAINT = """
 {} rows teach not to be personal: a message that has nothing to do with the user, and of two replies
 the one that drags in what the user said loses. A program made them.
 """
-BY_PEOPLE = "Users and assistants are language\nmodels; people said which reply is better."
 IMPORTED = "Some were imported, so it is not known\nhere who spoke in them and who judged."
-"""What a card says of who made the data; some trees name no models (see `aloe trees import`)."""
+"""What a card says where trees name no models (see `aloe trees import`)."""
+
+
+def describe_makers(trees: Sequence[Tree], label: Label) -> str:
+    """Return who played the users and who judged, in a sentence: models, rules or people."""
+    users = {
+        _describe_maker(tree, node.agent, tree.models.get("user", ""))
+        for tree in trees
+        for node in tree.nodes
+        if node.role == "user"
+    }
+    judges = {
+        _describe_maker(tree, vote.judge)
+        for tree in trees
+        for verdict in tree.verdicts
+        for vote in verdict.votes
+    }
+    judges = {"people"} if label == "people" else judges
+    said = f"Users are {_join(users)}, assistants language\nmodels, judges {_join(judges)}"
+    if "people" in users | judges:
+        return f"{said}."
+    return f"{said}; no human took part, and no label here is a human's."
+
+
+def _describe_maker(tree: Tree, *names: str) -> str:
+    if any(map(is_human, names)):
+        return "people"
+    if RULE in names:
+        return "rules"
+    return "language models" if {*names} & {*tree.models.values()} else "custom code"
+
+
+def _join(makers: Collection[str]) -> str:
+    return " and ".join(sorted(makers)) or "not recorded"
 
 
 def choose_split(persona: str, test_share: float) -> Split:
@@ -149,11 +179,11 @@ def render_dataset_card(
     prompts = [row.get("prompt", ()) for held in rows.values() for row in held]
     lengths = [sum(len(message["content"]) for message in prompt) for prompt in prompts]
     known = [bool(tree.models) for tree in trees]
+    made = describe_makers(trees, label) if all(known) else IMPORTED
     models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.models.items())
     models.update({"not known": known.count(False)} if not all(known) else {})
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
     told = "\n".join(["## Settings\n", "```", *settings, "```", "", ""]) if settings else ""
-    made = BY_PEOPLE if label == "people" else SIMULATED
     judged = f"```json\n{passport.strip()}\n```" if passport else "The run has no judge passport."
     return f"""---
 license: {licence}
@@ -166,7 +196,7 @@ configs:
 
 # {row_format} rows from conversation trees
 
-Made with aloe from {counted(len(trees), "conversation tree")}. {made if all(known) else IMPORTED}
+Made with aloe from {counted(len(trees), "conversation tree")}. {made}
 
 | split | rows | personas |
 |---|---|---|

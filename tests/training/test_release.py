@@ -11,7 +11,13 @@ from aloe.schema import Tree
 from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, take_trainer_columns
 from aloe.training.features import KINDS, infer_features, render_features
 from aloe.training.preflight import Preflight, preflight
-from aloe.training.release import choose_split, render_dataset_card, write_folder, write_rows
+from aloe.training.release import (
+    choose_split,
+    describe_makers,
+    render_dataset_card,
+    write_folder,
+    write_rows,
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +110,35 @@ def test_a_card_claims_no_more_than_the_trees_say(grown: Tree, imported: bool) -
     assert ("no human took part" in card) is not imported
     assert ("not known\nhere who spoke" in card) is imported
     assert ("- not known (1 tree)" in card) is imported
+
+
+@pytest.mark.parametrize(
+    ("models", "agent", "judge", "label", "said"),
+    [
+        ({"user": "m", "judge": "m"}, "user", "m", "judge", "Users are language models, "),
+        ({"plain": "m"}, "rule", "rule", "judge", "Users are rules, "),
+        ({"user": "human", "a": "m"}, "human", "human", "judge", "Users are people, "),
+        ({"user": "m", "a": "m"}, "user", "my:judge", "judge", "judges custom code; no human"),
+        ({"user": "m", "judge": "m"}, "user", "m", "people", "judges people."),
+    ],
+)
+def test_a_card_says_who_played_and_who_judged(
+    grown: Tree, models: dict[str, str], agent: str, judge: str, label: Any, said: str
+) -> None:
+    nodes = tuple(
+        node.model_copy(update={"agent": agent}) if node.role == "user" else node
+        for node in grown.nodes
+    )
+    verdicts = tuple(
+        each.model_copy(
+            update={"votes": tuple(v.model_copy(update={"judge": judge}) for v in each.votes)}
+        )
+        for each in grown.verdicts
+    )
+    changes = {"models": models, "nodes": nodes, "verdicts": verdicts}
+    found = describe_makers([grown.model_copy(update=changes)], label)
+    assert said in found
+    assert ("no human took part" in found) == ("people" not in found)
 
 
 def test_a_split_of_an_earlier_export_does_not_stay(tmp_path: Path) -> None:
