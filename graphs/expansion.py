@@ -5,7 +5,7 @@ name, or comes from outside as `MODULE:FUNCTION` or an entry point of the group 
 anything of type `Expansion` will do. `beam` alone looks at a whole turn, because it compares
 siblings of different branches.
 
-A node budget cuts branches, never turns: as many go on as can still reach the last turn. Which
+A node budget cuts branches: as many go on as can still reach the last turn, one at least. Which
 ones is drawn from the tree's seed, so that no policy is bent towards some kind of reply, unless
 `budget_keeps` names the assistant whose branches come first. Siblings stay together as far as there
 is room, since one that goes on alone can be compared with none of them by what came of it. All of
