@@ -68,8 +68,8 @@ class BenchPlan:
         if not self.by_rule and self.config.judge.use:
             judges = ", ".join(each.model for each in self.config.models.judges().values())
             found.append(
-                f"{judges} rates the replies, not {self.config.judge.use}: a judge of one's own "
-                "compares pairs"
+                f"{judges} rates the replies, not {self.config.judge.use}: a custom judge compares "
+                "pairs"
             )
         if lonely := sum(each.stand_in is None for each in self.dialogues["candidate"]):
             found.append(

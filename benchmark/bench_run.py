@@ -19,7 +19,7 @@ from aloe.benchmark.scores import ReplyScores, read_scores
 from aloe.benchmark.suite_result import compute_suites
 from aloe.calls.batch_request import check_batches
 from aloe.calls.batches import open_batches
-from aloe.calls.budget import Budget, Spent
+from aloe.calls.budget import Budget
 from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
@@ -71,7 +71,7 @@ class BenchRun:
         if self.plan.config.limits.batch:
             check_batches(self.every_model)
         await check_reachable(self.every_model)
-        budget = Budget(self.plan.config.budget, Spent.before(past_events(self.plan.out)))
+        budget = Budget.resumed(self.plan.config.budget, past_events(self.plan.out))
         for condition in self.plan.configs:
             await self._hold(condition, budget, around)
 

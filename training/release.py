@@ -55,7 +55,7 @@ def describe_makers(trees: Sequence[Tree], label: Label) -> str:
         for vote in verdict.votes
     }
     judges = {"people"} if label == "people" else judges
-    said = f"Users are {_join(users)}, assistants language\nmodels, judges {_join(judges)}"
+    said = f"Users are {_join(users)}, assistants language models, judges {_join(judges)}"
     if "people" in users | judges:
         return f"{said}."
     return f"{said}; no human took part, and no label here is a human's."

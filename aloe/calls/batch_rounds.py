@@ -33,7 +33,7 @@ class Cast:
 
     @classmethod
     def named_in(cls, config: Config) -> "Cast":
-        """Return who takes part as far as settings tell: code of one's own is not looked at."""
+        """Return who takes part as far as settings tell: custom code is not looked at."""
         models, roles = config.models, config.roles
         judges = {} if config.judge.use else models.judges()
         agents = {name: each for name, each in models.by_role().items() if not is_judge(name)}

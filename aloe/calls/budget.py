@@ -64,6 +64,11 @@ class Budget:
         self._in_flight = 0
         self._waiting: list[asyncio.Future[None]] = []
 
+    @classmethod
+    def resumed(cls, limits: BudgetConfig, lines: Iterable[Mapping[str, Any]]) -> "Budget":
+        """Return what these caps leave after the calls of earlier events."""
+        return cls(limits, Spent.before(lines))
+
     @property
     def reached(self) -> str | None:
         """Say which cap is reached; None while there is something left."""

@@ -258,8 +258,8 @@ def _calls(
 ) -> Iterator[tuple[str, ModelConfig, float]]:
     """Yield who asks a model, that model, and the mean number of calls in one exchange.
 
-    A tournament asks for no more than what it needs, at least a chain of all candidates. Of roles
-    and judges of one's own nobody knows how often they ask: once, of a judge about each pair.
+    A tournament asks for no more than what it needs, at least a chain of all candidates. Nobody
+    knows how often custom roles and judges ask: one call is assumed, of a judge about each pair.
     """
     checked = fmean(bool(p.preferences) for p in personas) if personas else 0
     written = 1 - checked * (config.user.disclosure != "schedule")

@@ -9,7 +9,7 @@ import typer
 from aloe.console import finish, say, say_written, show
 from aloe.errors import EXIT_CODE, ConfigError
 from aloe.options import ConfigFile, Json, Quiet, Seed
-from aloe.resumable import resumable
+from aloe.resumable import resumable, within_budget
 
 if TYPE_CHECKING:
     from aloe.benchmark.experiment.pipeline import Experiment
@@ -128,9 +128,10 @@ def experiment_trees(
     """
     from aloe import config as settings
     from aloe.benchmark.experiment.trees import grow, open_assistants
-    from aloe.calls.budget import Budget, Spent
+    from aloe.calls.budget import Budget
     from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
+    from aloe.calls.prices import check_prices
     from aloe.graphs.batch import RunProgress
     from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
     from aloe.loop import make_runner
@@ -145,6 +146,7 @@ def experiment_trees(
     models = open_assistants(resolved)
     progress = RunProgress(wanted=resolved.simulation.trees)
     asked = [models[each.name] for each in resolved.models.assistants]
+    check_prices(resolved, (model.name for model in asked))
     with make_runner() as loop:
         loop.run(check_reachable(asked))
         with folder.writing(resolved), appending(folder.events) as events:
@@ -152,13 +154,13 @@ def experiment_trees(
                 events,
                 prices=resolved.prices,
                 on_event=lambda e: display.follow(e),
-                budget=Budget(resolved.budget, Spent.before(read_events(folder.events))),
+                budget=Budget.resumed(resolved.budget, read_events(folder.events)),
             )
             display = RunDisplay(progress, calls, quiet=quiet, name="experiment-trees")
             work = grow(
                 resolved, people, folder, models, calls, progress, display.update, deployed=deployed
             )
-            with resumable(out), display.running():
+            with resumable(out), within_budget(out), display.running():
                 loop.run(work)
     say_written(out)
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)

@@ -123,7 +123,7 @@ def _ask(
     from aloe.agents.registry import judges_in_use
     from aloe.benchmark.audit import AuditProgress
     from aloe.benchmark.audit import audit as ask
-    from aloe.calls.budget import Budget, Spent
+    from aloe.calls.budget import Budget
     from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
     from aloe.calls.prices import check_prices
@@ -143,7 +143,7 @@ def _ask(
         taken = f"{events} is in use by another aloe process"
         with acquire_lock(events, lambda _: taken), appending(events) as file:
             cut_torn_line(events)
-            budget = Budget(config.budget, Spent.before(read_events(events)))
+            budget = Budget.resumed(config.budget, read_events(events))
             calls = CallLog(file, prices=config.prices, budget=budget, patient=True)
             calls.remember(read_events(events))
             display = _AuditDisplay(progress, calls, quiet=quiet)

@@ -177,7 +177,7 @@ class _Rejudging:
 
     def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
         from aloe.calls.batches import open_batches
-        from aloe.calls.budget import Budget, Spent
+        from aloe.calls.budget import Budget
         from aloe.calls.event import read_events
         from aloe.calls.log import CallLog
         from aloe.graphs.batch import RunProgress
@@ -188,7 +188,7 @@ class _Rejudging:
         self.calls = CallLog(
             events,
             prices=config.prices,
-            budget=Budget(config.budget, Spent.before(read_events(file))),
+            budget=Budget.resumed(config.budget, read_events(file)),
             on_event=lambda event: self.display.follow(event),
             batches=open_batches(config.limits, file),
         )

@@ -284,7 +284,7 @@ class Steps:
 
 
 def _describe_roles(config: Config) -> Iterator[object]:
-    """Yield the roles of one's own in order, if there are any: where they stand, and their model.
+    """Yield the custom roles in order, if there are any: where they stand, and their model.
 
     Without any there is nothing, so that stages from before they counted are found again.
     """

@@ -68,11 +68,13 @@ def _open_servers(ledger: "BatchLedger", awaited: "Sequence[SentBatch]") -> "lis
     from aloe.config.sent_key import SentKey
     from aloe.models.key_server import announce_keys
     from aloe.models.open import open_model
+    from aloe.models.providers import key_variable, parse_model
 
     config = settings.load(ledger.path.with_name("config.toml"))
+    wanted = {sent.key_variable for sent in awaited}
     named = {}
-    for each in settings.find_models(config):
-        if is_batchable(each):
+    for each in filter(is_batchable, settings.find_models(config)):
+        if key_variable(each, at_openai=not parse_model(each).base_url) in wanted:
             model = open_model(each)
             server = BatchServer(model, config.limits.batch_poll)
             named[model.key_variable, server.api.url.rstrip("/")] = model, server

@@ -63,6 +63,9 @@ def test_a_received_list_of_batches_sends_no_key_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PLANTED_KEY", "a-secret-of-the-user")
+    with (tmp_path / "settings.toml").open("a") as file:  # of another model, whose key is not set
+        file.write('[benchmark.candidate]\nmodel = "openai:z@http://127.0.0.1:9/v1"\n')
+        file.write('api_key_env = "UNSET_KEY"\n')
     batches.looks = 10**6
     out = tmp_path / "run"
     batches.after = lambda _method, path: (

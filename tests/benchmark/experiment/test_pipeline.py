@@ -13,6 +13,8 @@ from aloe.benchmark.experiment.pipeline import Experiment
 from aloe.benchmark.experiment.report import write_report
 from aloe.benchmark.experiment.stage import Stages
 from aloe.benchmark.experiment.steps import read_level
+from aloe.memory.personas import as_lines
+from aloe.memory.verifiable.generation import generate
 
 
 @pytest.mark.train
@@ -82,3 +84,16 @@ def test_the_quick_form_fails_unless_the_reward_rises(ran_experiment: Any, tmp_p
         reward = ran.result["reward"]
         assert (reward["sft"] > reward["base"]) == (code == 0)
         assert ("did not rise" in ran.err) == (code == 2)
+
+
+def test_trees_keep_to_the_budget_over_all_parts(aloe: Any, tmp_path: Path) -> None:
+    capped = settings(tmp_path, tmp_path / "tiny").updated({"budget.max_calls": 3}, source="test")
+    (tmp_path / "capped.toml").write_text(capped.toml(), encoding="utf-8")
+    people = [generate(seed) for seed in range(8)]
+    (tmp_path / "people.jsonl").write_text(as_lines(people), encoding="utf-8")
+    given = ("--config", tmp_path / "capped.toml", "--personas", tmp_path / "people.jsonl")
+    for _ in range(2):
+        ran = aloe("experiment-trees", *given, "--out", tmp_path / "trees", "--quiet")
+        assert ran.code == 3, ran.err
+        assert "raise the cap and run the same command again" in " ".join(ran.err.split())
+        assert len((tmp_path / "trees" / "events.jsonl").read_text().splitlines()) == 3
