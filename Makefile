@@ -141,10 +141,10 @@ docs: $(VENV)/.docs
 # The README's claim, tested from end to end: docs/proof.md. Stop it at any time; rerun to resume.
 .PHONY: proof proof-gpu proof-quick ablations
 proof: $(VENV)/.tests
-	$(BIN)/aloe experiment --config examples/proof.toml --out runs/proof --report docs/results.md
+	$(BIN)/aloe experiment --config examples/proof.toml --out runs/proof --report docs/results/two-cores.md
 
 # On a GPU, after replacing the environment's CPU build of torch with one for CUDA. Writes
-# runs/proof-gpu/results.md with a page per seed; docs/results-gpu.md is that page alone.
+# runs/proof-gpu/results.md with a page per seed; docs/results/gpu.md is that page alone.
 proof-gpu: $(VENV)/.tests
 	$(BIN)/aloe experiment --seeds 3 --config examples/proof-gpu.toml --out runs/proof-gpu
 
@@ -159,4 +159,4 @@ experiment-ask: $(VENV)/.tests
 # All of them at a quarter of the proof's trees, without the test.
 ablations: $(VENV)/.tests
 	$(BIN)/aloe experiment --no-test --ablation all --config examples/proof-ablations.toml \
-	  --out runs/proof-ablations --report docs/ablations.md
+	  --out runs/proof-ablations --report docs/results/ablations.md

@@ -9,6 +9,7 @@ from command import RunAloe
 from aloe import config as settings
 
 ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "docs" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -20,7 +21,7 @@ def test_shipped_settings_load(example: Path) -> None:
 
 
 def test_its_figures_are_those_of_the_run() -> None:
-    results = (ROOT / "docs" / "results-gpu.md").read_text(encoding="utf-8")
+    results = (RESULTS / "gpu.md").read_text(encoding="utf-8")
     named = r"satisfies (\d+)% of a user's wishes and\s+the base (\d+)%.*?stays at (\d+)%"
     (claimed,) = re.findall(named, README, re.DOTALL)
     for percent, model in zip(claimed, ("best of each seed", "base", "shuffled"), strict=True):
@@ -29,7 +30,7 @@ def test_its_figures_are_those_of_the_run() -> None:
 
 
 def test_its_dialogue_is_that_of_the_run() -> None:
-    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    results = (RESULTS / "two-cores.md").read_text(encoding="utf-8")
     dialogue = README.partition("## What training changes")[2].split("```")[1]
     said = re.sub(r"^(?:user|base|trained)\b|emoji [✓✗].*$", "\n", dialogue, flags=re.MULTILINE)
     pieces = [" ".join(piece.split()) for piece in re.split(r"\n\s*\n|\[\.\.\.\]", said)]
@@ -45,18 +46,27 @@ def test_its_dialogue_is_that_of_the_run() -> None:
         )
 
 
-def test_the_figures_of_the_proof_are_those_of_its_pages() -> None:
-    docs = ROOT / "docs"
-    proof = (docs / "proof.md").read_text(encoding="utf-8")
-    section = proof.partition("## Results")[2].partition("### With twice")[0]
-    pages = "".join((docs / page).read_text("utf-8") for page in ("results.md", "results-gpu.md"))
-    reached = section[section.index("**It reached") :]
-    figures = re.findall(r"-?\d[\d.]*%? \[[^]]+\]", " ".join(reached.split()))
+def test_the_figures_of_the_results_are_those_of_their_pages() -> None:
+    text = (RESULTS / "index.md").read_text(encoding="utf-8")
+    section = text.partition("## On two cores")[2].partition("## What matters")[0]
+    pages = "".join(page.read_text("utf-8") for page in sorted(RESULTS.glob("*.md")))
+    pages = pages.replace(text, "").replace("+", "")
+    figures = re.findall(r"-?\d[\d.]*%? \[[^]]+\]", " ".join(section.split()))
     earlier = {"30% [17%, 41%]", "27% [13%, 43%]"}  # runs whose pages are in the history
-    printed = {figure.replace("+", "") for figure in figures} - earlier
+    printed = set(figures) - earlier - {"0.057 [0.021, 0.096]"}
     assert len(printed) == 10
-    plain = pages.replace("+", "")
-    assert all(figure in plain for figure in printed)
+    assert all(figure in pages for figure in printed)
+    assert "-0.057 [-0.096, -0.021]" in pages  # the other way round
+
+
+def test_the_first_table_of_the_results_rounds_their_pages() -> None:
+    text = (RESULTS / "index.md").read_text(encoding="utf-8")
+    for page, best in (("gpu", "best of each seed"), ("two-cores", "rejection")):
+        tested = (RESULTS / f"{page}.md").read_text("utf-8").partition("## Test users")[2]
+        levels = dict(re.findall(r"^\| ([^|]+) \| ([\d.]+) \[", tested.partition("###")[0], re.M))
+        (row,) = re.findall(rf"^\|[^\n]*\({page}\.md\) \|$", text, re.MULTILINE)
+        expected = [levels["base"], levels[best], levels["shuffled"]]
+        assert [f"{100 * float(level):.0f}" for level in expected] == re.findall(r"(\d+)%", row)
 
 
 def test_its_verbs_are_verbs(aloe: RunAloe) -> None:

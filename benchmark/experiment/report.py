@@ -34,7 +34,7 @@ from aloe.memory.run_folder import read_trees
 
 WRITTEN = (
     "Written by `aloe experiment`; no figure was entered by hand. {about} explains the goals and "
-    "how to read the results."
+    "docs/results/index.md how to read the results."
 )
 
 NO_PICTURE = "(Curves need matplotlib: `pip install 'aloe-align[plots]'`.)"
