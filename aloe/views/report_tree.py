@@ -140,13 +140,16 @@ def wish_marks(wishes: Wishes, reply: str) -> Iterator[Mark]:
 
 def describe_user(tree: "Tree", user: "UserNode", wishes: Wishes) -> Iterator[Mark]:
     """Yield what a message told and why, and what a question that got nothing came to."""
-    why = {each.about: REASONS[each.why] for each in list_tellings(tree, user)}
+    why = {
+        wishes.words.get(each.about) or fact_text(tree, each.about): REASONS[each.why]
+        for each in list_tellings(tree, user)
+    }
     for each in user.revealed:
-        reason = why.pop(each.fact, "") if each.fact else ""
+        reason = why.pop(fact_text(tree, each.fact), "") if each.fact else ""
         odd = each.kind if each.kind in ("contradicted", "invented") else ""
         yield ["fault" if odd else "told", each.quote, odd or reason]
-    for about, reason in why.items():
-        yield ["told", wishes.words.get(about) or fact_text(tree, about), reason]
+    for statement, reason in why.items():
+        yield ["told", statement, reason]
     for asked, text in ANSWERS.items():
         if asked == user.asked:
             yield ["note", text, ""]

@@ -27,9 +27,14 @@ def list_tellings(tree: "Tree", user: "UserNode") -> "list[Telling]":
 
 
 def find_told(tree: "Tree", user: "UserNode") -> set[str]:
-    """Return the things that a message tells, each once: ids, or words where nothing has an id."""
-    marked = {each.fact or each.quote for each in user.revealed}
-    return marked | {each.about for each in list_tellings(tree, user)}
+    """Return the things that a message tells, each once: ids, or words where nothing has an id.
+
+    Users who answer note what they tell; of others only the ledger knows. Both name the same things
+    differently, so they are never added up.
+    """
+    if tree.disclosure:
+        return {each.about for each in user.told}
+    return {each.fact or each.quote for each in user.revealed}
 
 
 def describe_tellings(tree: "Tree", user: "UserNode") -> list[str]:

@@ -30,7 +30,7 @@ from aloe.views.marks import (
     score,
     short,
 )
-from aloe.views.tellings import describe_tellings
+from aloe.views.tellings import describe_tellings, find_told
 
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Tree, UserNode
@@ -273,12 +273,12 @@ def _sums(tree: "Tree") -> str:
     outcomes = [verdict.outcome for verdict in tree.verdicts]
     decided = sum(verdict.preferred is not None for verdict in tree.verdicts)
     ends = sum(n.role == "user" and not _goes_on(tree, n) for n in tree.nodes)
-    quotes = sum(len(node.revealed) for node in tree.nodes if node.role == "user")
+    told = sum(len(find_told(tree, node)) for node in tree.nodes if node.role == "user")
     turns = max((node.turn for node in tree.nodes), default=0)
     sums = ", ".join(
         [counted(turns, "turn"), counted(len(tree.nodes), "message"), counted(ends, "path")]
     )
-    sums += f", {counted(quotes, 'thing')} told"
+    sums += f", {counted(told, 'thing')} told"
     if not outcomes:
         return sums
     return (

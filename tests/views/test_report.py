@@ -1,12 +1,14 @@
 import json
 import re
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import PERSONAS, assistant, config, grow, user
 from command import RunAloe
+from rich.console import Console
 from sample_tree import CALLS, OPENING, TREE, spelled_out
 from wellformed import faults_of
 
@@ -14,11 +16,12 @@ from aloe.memory.run_folder import RunFolder
 from aloe.memory.run_page import render_run
 from aloe.memory.verifiable.generation import generate
 from aloe.memory.wish_checks import check_replies, find_words
-from aloe.schema import Persona, Telling, Tree, Vote
+from aloe.schema import Disclosure, Persona, Telling, Tree, Vote
 from aloe.views.account import Spending
 from aloe.views.report import Extras, report
 from aloe.views.report_calls import CallShelf
 from aloe.views.report_charts import chart_run
+from aloe.views.tree import head
 from aloe.views.votes import describe_votes
 from aloe.views.wishes import Wishes
 
@@ -226,3 +229,24 @@ def test_bands_need_six_trees_and_axes_stay() -> None:
     assert None not in charts[0].curves[0].low
     few = chart_run(trees[:5], [Wishes()] * 5)
     assert {each for curve in few[0].curves for each in curve.low} == {None}
+
+
+def test_what_users_told_is_counted_once() -> None:
+    persona = generate(1, wishes=2, about=["emoji", "exclamation"])
+    words = find_words(persona)
+    trait = next(fact for fact in persona.facts if fact.text == words["emoji"])
+    quote = Disclosure(quote=words["emoji"], kind="revealed", fact=trait.id)
+    told = (Telling(about="emoji", why="asked", reply="r"),)
+    opening = user(words["emoji"], told=told, revealed=(quote,))
+    nodes = (opening, assistant("Row on!", opening))
+    given = {"persona": persona, "nodes": nodes, "verdicts": ()}
+    for disclosure in ("answering", None):
+        tree = TREE.model_copy(update={**given, "disclosure": disclosure})
+        extras = Extras(wishes=check_replies)
+        page = report("a run", [tree], Spending([]), shown=1, extras=extras)
+        assert message(page, opening.content)["marks"] == [["told", quote.quote, "because asked"]]
+        known = next(each for each in chart_run([tree], [Wishes()]) if "told" in each.title)
+        assert known.curves[0].levels == [1]
+        drawn = Console(file=StringIO(), width=200)
+        drawn.print(head(tree))
+        assert "1 thing told" in drawn.file.getvalue()  # type: ignore[attr-defined]
