@@ -24,7 +24,7 @@ from aloe.benchmark.experiment.result_tables import tabulate_differences, tabula
 from aloe.benchmark.experiment.tested import Tested, read_tested
 from aloe.benchmark.markdown import format_table
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.suite_result import compute_suite
+from aloe.benchmark.suite_result import SuiteResult, compute_suite
 from aloe.config import Config
 
 BEST = "best of each seed"
@@ -87,8 +87,18 @@ def _pooled(found: Mapping[int, Sequence[Tested]]) -> list[Tested]:
     made = []
     for name in common:
         rows = [_of(seed, row) for seed, each in by_name.items() for row in each[name].rows]
-        made.append(Tested(name=name, rows=rows, result=compute_suite(rows, 0)))
+        result = compute_suite(rows, 0)
+        gains = _gains(result, [each[name].result for each in by_name.values()])
+        result = result.model_copy(update={"by_seed": gains})
+        made.append(Tested(name=name, rows=rows, result=result))
     return made
+
+
+def _gains(whole: SuiteResult, each: Iterable[SuiteResult]) -> tuple[float | None, ...]:
+    """Return the gain of each experiment (the level, if none has a gain)."""
+    name = "gain" if "gain" in whole.figures else "al_mean"
+    figures = (one.figures.get(name) for one in each)
+    return tuple(figure.value if figure else None for figure in figures)
 
 
 def _of(seed: int, row: ReplyScores) -> ReplyScores:

@@ -4,7 +4,25 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from rows import table
+
+from aloe.benchmark.experiment import tested
+from aloe.benchmark.experiment.pooled import _pooled
+from aloe.benchmark.experiment.result_tables import tabulate_models
+from aloe.benchmark.suite_result import compute_suite
+
+
+def test_each_seed_has_a_figure_of_its_own() -> None:
+    found = {}
+    for seed, gain in ((3, 0.25), (7, 0.75)):
+        own, swapped = np.full((2, 2), 2 + gain), np.full((2, 2), 2.0)
+        rows = [row for n in (0, 1) for row in table(own, swapped, seed=n)]  # repetitions
+        found[seed] = [tested.Tested(name="base", rows=rows, result=compute_suite(rows, 0))]
+    together = _pooled(found)
+    assert together[0].result.figures["gain"].value == 0.5
+    assert "| 0.250, 0.750 |" in tabulate_models(together)
 
 
 @pytest.mark.train
