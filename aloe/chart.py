@@ -4,7 +4,7 @@ The macro `chart` of `templates/parts.html` draws it as inline SVG, with its num
 behind a fold. An axis can be given, so that the charts of two pages can be compared by eye.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -40,8 +40,8 @@ class Chart:
     curves: Sequence[Curve]
     axis: tuple[float, float] | None = None
     """What the y axis shows at least; None: what the levels need."""
-    counts: Sequence[int] = ()
-    """What the levels of a turn rest on, by turn; empty: not said."""
+    counts: Sequence[str] = ()
+    """What the levels of a turn rest on, by turn (see `format_counts`); empty: not said."""
     counted: str = ""
     """What is counted, such as `comparisons`."""
     width: int = 360
@@ -105,7 +105,7 @@ class Chart:
     def table(self) -> Iterator[list[str]]:
         """Yield a row of words for each turn: the turn, its count if given, a cell a curve."""
         for turn in range(1, self.turns + 1):
-            count = [f"{self.counts[turn - 1]:,}"] if self.counts else []
+            count = [self.counts[turn - 1]] if self.counts else []
             yield [str(turn), *count, *(_cell(curve, turn - 1) for curve in self.curves)]
 
     def band(self, curve: Curve) -> str:
@@ -136,6 +136,11 @@ class Chart:
         least, greatest = self.ticks[0], self.ticks[-1]
         share = (level - least) / ((greatest - least) or 1.0)
         return self.bottom - share * (self.bottom - TOP)
+
+
+def format_counts(counts: Collection[int]) -> str:
+    """Return what the curves of a chart rest on at one turn, such as `16`, or `14-16`."""
+    return "-".join(f"{each:,}" for each in sorted({min(counts), max(counts)}))
 
 
 def _cell(curve: Curve, place: int) -> str:

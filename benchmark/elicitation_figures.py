@@ -18,14 +18,6 @@ LAST = 2
 """Turns at the end of a dialogue whose AL is shown by itself: there it tells what asking gave."""
 
 
-def draw_known(data: Sample) -> tuple[Figure, ...]:
-    """Return the share of wishes (statements) known by each turn; empty if it is not recorded."""
-    shares = measure_known(data)
-    if np.isnan(shares).all():
-        return ()
-    return data.curve(shares, share=True)
-
-
 def compute_elicitation(data: Sample) -> dict[str, Figure]:
     """Return the figures by name; see docs/benchmark.md. Those without data have count 0."""
     shares = measure_known(data)

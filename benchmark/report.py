@@ -12,9 +12,12 @@ import importlib.util
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from math import inf
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from aloe.benchmark.bench_result import BenchResult, PlayedCondition
 from aloe.benchmark.card import (
@@ -26,7 +29,7 @@ from aloe.benchmark.card import (
     render_card,
 )
 from aloe.benchmark.cases import Case
-from aloe.benchmark.figures import Figure
+from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.parquet import write_parquet
 from aloe.benchmark.plots import write_plots
@@ -35,12 +38,11 @@ from aloe.benchmark.report_dialogues import (
     format_level,
     mean_gain,
     mean_level,
-    reply_level,
 )
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
+from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult, tabulate_turns
 from aloe.benchmark.tables import LABELS
-from aloe.chart import Chart, Curve
+from aloe.chart import Chart, Curve, format_counts
 from aloe.config import Condition
 from aloe.files.writing import replace_text
 from aloe.memory.run_folder import RunFolder
@@ -167,7 +169,7 @@ def _suite(
         f"levels {low:g} to {high:g}. "
         f"Intervals are 95% and rest on {counted(main.clusters, 'cluster')}.",
         "tiles": list(_tiles(main)),
-        "charts": _charts(by_condition, _count_rated(name, rows[next(iter(by_condition))])),
+        "charts": _charts(by_condition, {c: _count_cells(name, rows[c]) for c in by_condition}),
         "conditions": list(by_condition),
         "figures": figure_rows(by_condition),
         "legend": [(each, conditions[each].model, conditions[each].about) for each in by_condition],
@@ -197,16 +199,16 @@ def _faults(name: str, result: SuiteResult) -> list[str]:
     ]
 
 
-def _count_rated(suite: str, rows: Iterable[ReplyScores]) -> list[int]:
-    """Return in how many dialogues of a suite the reply of each turn is rated."""
-    rated: dict[int, int] = defaultdict(int)
-    for row in rows:
-        if row.suite == suite:
-            rated[row.turn] += reply_level(row, "own") is not None
-    return [rated[turn] for turn in sorted(rated)]
+def _count_cells(suite: str, rows: Iterable[ReplyScores]) -> dict[str, list[int]]:
+    """Return on how many dialogues of a suite each curve rests, by turn."""
+    tables = tabulate_turns(sample([row for row in rows if row.suite == suite], 0))
+    return {name: (~np.isnan(table)).sum(axis=0).tolist() for name, table in tables.items()}
 
 
-def _charts(by_condition: Mapping[Condition, SuiteResult], counts: Sequence[int]) -> list[Chart]:
+def _charts(
+    by_condition: Mapping[Condition, SuiteResult],
+    counts: Mapping[Condition, Mapping[str, Sequence[int]]],
+) -> list[Chart]:
     """Return the curves of a suite, on axes that are the same for every bench of its scale."""
     main = next(iter(by_condition.values()))
     low, high = main.scale
@@ -224,7 +226,9 @@ def _charts(by_condition: Mapping[Condition, SuiteResult], counts: Sequence[int]
             for condition, result in by_condition.items()
             if name in result.curves
         ]
+        rests = [each[name] for each in counts.values() if name in each]
         if name == "own":
+            rests.append(next(iter(counts.values()))["swapped"])
             swapped = _curve("swapped persona", main.curves["swapped"])
             curves.append(replace(swapped, low=(), high=(), dashed=True))
         if curves:
@@ -235,7 +239,7 @@ def _charts(by_condition: Mapping[Condition, SuiteResult], counts: Sequence[int]
                     y_label=unit,
                     curves=curves,
                     axis=axis,
-                    counts=counts,
+                    counts=[*map(format_counts, zip_longest(*filter(any, rests), fillvalue=0))],
                     counted="dialogues",
                 )
             )

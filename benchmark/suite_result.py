@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import model_validator
 
 from aloe.benchmark.agreement import intraclass_correlation
-from aloe.benchmark.elicitation_figures import compute_elicitation, draw_known
+from aloe.benchmark.elicitation_figures import compute_elicitation, measure_known
 from aloe.benchmark.figures import Figure, Sample, length_terms, sample
 from aloe.benchmark.inference import count_clusters
 from aloe.benchmark.scores import ReplyScores
@@ -116,18 +116,15 @@ def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
     data = sample(rows, seed)
     scores = [score for row in rows for score in row.scores]
     missing = Counter(score.missing for score in scores if score.missing)
-    own, gain = data.cells("own"), data.gain
-    tables = {"own": own, "swapped": data.cells("swapped"), "gain": gain}
-    curves = {name: data.curve(table) for name, table in tables.items()}
-    if known := draw_known(data):
-        curves["known"] = known
+    tables = tabulate_turns(data)
+    own, gain = tables["own"], tables["gain"]
     faults = Counter(fault for row in rows for fault in row.user_faults)
     return SuiteResult(
         scale=(0.0, 1.0) if data.judges == ("rule",) else (1.0, 5.0),
         cases=len({row.case for row in rows}),
         dialogues=len(data.dialogues),
         clusters=count_clusters(data.profiles, data.personalities),
-        curves=curves,
+        curves={name: data.curve(table, share=name == "known") for name, table in tables.items()},
         figures=_figures(data, own, gain),
         ratings=len(scores),
         missing={str(reason): count for reason, count in missing.items()},
@@ -138,6 +135,13 @@ def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
         agreement=compute_agreement(data),
         by_seed=_by_seed(data, own, gain),
     )
+
+
+def tabulate_turns(data: Sample) -> dict[str, Array]:
+    """Return what the curves are means of, by name; each has the shape (dialogues, turns)."""
+    tables = {"own": data.cells("own"), "swapped": data.cells("swapped"), "gain": data.gain}
+    known = measure_known(data)
+    return tables if np.isnan(known).all() else {**tables, "known": known}
 
 
 def is_incomplete(rows: Iterable[ReplyScores]) -> bool:

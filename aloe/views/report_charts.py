@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from aloe.chart import Chart, Curve
+from aloe.chart import Chart, Curve, format_counts
 from aloe.intervals import FEWEST, mean_interval, share_interval
 from aloe.views.tellings import find_told
 
@@ -147,6 +147,6 @@ def _chart(
         y_label=unit,
         curves=curves,
         axis=axis,
-        counts=[counts.get(turn, 0) for turn in range(1, series.turns + 1)],
+        counts=[format_counts([counts.get(turn, 0)]) for turn in range(1, series.turns + 1)],
         counted=counted,
     )

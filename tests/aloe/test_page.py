@@ -47,7 +47,7 @@ def everything(folder: Path) -> str:
     """A page in which every part says the same evil thing."""
     curves = [Curve(name=EVIL, levels=[1, 2])]
     drawn = Chart(
-        title=EVIL, x_label=EVIL, y_label=EVIL, curves=curves, counted=EVIL, counts=[1, 2]
+        title=EVIL, x_label=EVIL, y_label=EVIL, curves=curves, counted=EVIL, counts=["1", "2"]
     )
     return render(folder, EVERYTHING, EVIL, data={"said": EVIL}, said=EVIL, drawn=drawn)
 
@@ -126,7 +126,12 @@ def test_a_given_axis_is_shown_whatever_the_levels_are(tmp_path: Path) -> None:
 def test_counts_and_numbers_stand_below_the_chart(tmp_path: Path) -> None:
     curve = Curve(name="a", levels=[0.5, None], low=[0.25, None], high=[12.345, None])
     drawn = Chart(
-        title="t", x_label="turn", y_label="", curves=[curve], counts=[1234, 7], counted="replies"
+        title="t",
+        x_label="turn",
+        y_label="",
+        curves=[curve],
+        counts=["1,234", "7"],
+        counted="replies",
     )
     page = render(tmp_path, '{% from "parts.html" import chart %}{{ chart(drawn) }}', drawn=drawn)
     assert re.findall(r'class="count">([^<]*)<', page) == ["1,234", "7"]

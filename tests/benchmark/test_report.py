@@ -120,6 +120,21 @@ def test_every_dialogue_and_rating_is_in_the_page(bench: Bench) -> None:
     assert {"user", "candidate", "judge"} <= set(calls)
 
 
+def test_the_counts_below_a_chart_are_those_of_its_curves(bench: Bench) -> None:
+    rows = bench.own_rows
+    place, swapped = next(
+        (n, s) for n, s in enumerate(rows[0].scores) if s.shown == "swapped" and s.value is not None
+    )
+    lost = swapped.model_copy(update={"value": None, "missing": "unreadable"})
+    scores = [lost if n == place else score for n, score in enumerate(rows[0].scores)]
+    assert rows[0].turn == 1
+    rows[0] = rows[0].model_copy(update={"scores": tuple(scores)})
+    (bench.path / "scores.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in rows))
+    counts = re.findall(r'class="count">([^<]*)<', render_report(bench))
+    own = gain = ["5-6", "6", "6"]  # the swapped persona's curve; the other condition lacks nothing
+    assert counts == [*own, *gain, "6", "6", "6"]
+
+
 def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
     rows = bench.own_rows
     first = rows[0].scores[0].model_copy(update={"value": None, "missing": "unreadable"})
