@@ -5,7 +5,7 @@ are compared, and the effect of a user on both cancels out. With many difference
 significant by luck, so p-values are adjusted over all lines of the table (Holm 1979).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -213,12 +213,20 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
                     f"{sides[0].name} and {side.name} differ in {what}, which may be the reason"
                 )
     for side in sides:
-        if is_incomplete(side.rows):
+        if suites := _find_incomplete(side.rows):
             found.append(
-                f"{side.name} is incomplete: more than {MOST_MISSING:.0%} of its ratings "
-                "are missing"
+                f"{side.name} is incomplete: more than {MOST_MISSING:.0%} of the ratings "
+                f"of {', '.join(suites)} are missing"
             )
     return found
+
+
+def _find_incomplete(rows: Iterable[ReplyScores]) -> list[str]:
+    """Return the suites that lack too many ratings, each by itself."""
+    by_suite: dict[str, list[ReplyScores]] = {}
+    for row in rows:
+        by_suite.setdefault(row.suite, []).append(row)
+    return [suite for suite, each in by_suite.items() if is_incomplete(each)]
 
 
 def _recorded_by_both(

@@ -111,6 +111,15 @@ def test_what_else_differs_is_said() -> None:
     assert "c is incomplete" in caveats([sides[0], broken], [config(), config()])[0]
 
 
+def test_one_incomplete_suite_among_several_is_said() -> None:
+    holes = np.where(np.arange(20)[:, None] < 3, NAN, OWN[:, :2])
+    whole, broken = (table(own, suite=name) for own, name in ((OWN, "whole"), (holes, "broken")))
+    sides = [side("a", whole), side("b", [*whole, *broken])]
+    config = validate(Config, {}, source="test")
+    (said,) = caveats(sides, [config, config])
+    assert said == "b is incomplete: more than 5% of the ratings of broken are missing"
+
+
 def test_what_nobody_has_is_no_difference_and_a_dialogue_without_a_cell_does_not_count() -> None:
     first, last = np.where(np.arange(20)[:, None] < 4, OWN, NAN), OWN + 1
     found = by_metric(side("base", table(first, SWAPPED)), side("other", table(last, SWAPPED)))
