@@ -5,14 +5,13 @@ counts as 1 or 0), or None where it does not apply. It only adds what is measure
 conditions, clusters and intervals are those of every other figure.
 """
 
-from collections.abc import Callable
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.statistics import Array, average_level
+from aloe.benchmark.statistics import mean_cell
 from aloe.errors import ConfigError
 from aloe.plugins import describe_error, load_plugin
 from aloe.schema import Tree
@@ -21,7 +20,7 @@ Metric = Callable[[ReplyScores, Tree], float | None]
 
 
 def measure_metric(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
-    """Return the mean of the metric that `name` names, by suite and condition.
+    """Return the mean over the replies of the metric that `name` names, by suite and condition.
 
     Args:
         bench: a finished bench folder.
@@ -40,20 +39,19 @@ def measure_metric(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
             by_suite.setdefault(row.suite, []).append(row)
         for suite, rows in by_suite.items():
             data = sample(rows, bench.config.seed)
-            cells: Array = np.full(data.cells("own").shape, np.nan)
-            for place, replies in enumerate(data.rows):
-                for reply in replies:
-                    cells[place, reply.turn - 1] = _value(metric, name, reply, trees)
-            table.setdefault(suite, {})[condition] = data.figure(average_level, cells)
+            cells = data.measure(partial(_value, metric, name, trees))
+            table.setdefault(suite, {})[condition] = data.figure(mean_cell, cells)
     return table
 
 
-def _value(metric: Metric, name: str, reply: ReplyScores, trees: dict[str, Tree]) -> float:
+def _value(
+    metric: Metric, name: str, trees: Mapping[str, Tree], reply: ReplyScores
+) -> float | None:
     if reply.reply is None or reply.dialogue not in trees:
-        return float("nan")
+        return None
     try:
         value = metric(reply, trees[reply.dialogue])
-        return float("nan") if value is None else float(value)
+        return None if value is None else float(value)
     except Exception as error:
         problem = f"metric '{name}' failed in dialogue {reply.dialogue}, turn {reply.turn}"
         raise ConfigError(f"{problem}: {describe_error(error)}") from None

@@ -20,6 +20,10 @@ def asks(row, tree):
 
 def breaks(row, tree):
     return tree.weather
+
+
+def turn_of_few(row, tree):
+    return row.turn if row.turn == 1 or row.profile == "{profile}" else None
 """
 
 
@@ -28,10 +32,11 @@ def test_a_metric_of_ones_own_gets_its_interval(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    (tmp_path / "own_metrics.py").write_text(METRICS)
+    chosen = load_cases("aloe-100")[:42:7]
+    (tmp_path / "own_metrics.py").write_text(METRICS.format(profile=chosen[0].profile))
     cases = [
         case.model_copy(update={"turns": 2}).model_dump_json(exclude={"id"}) + "\n"
-        for case in load_cases("aloe-100")[:42:7]
+        for case in chosen
     ]
     (tmp_path / "cases.jsonl").write_text("".join(cases), encoding="utf-8")
     models = ["--model", S, "--user", S, "--judge", S]
@@ -46,6 +51,12 @@ def test_a_metric_of_ones_own_gets_its_interval(
     assert words["low"] <= words["value"] <= words["high"]
     assert words["count"] == 12
     assert found["own_metrics:asks"][suite]["candidate"]["count"] == 6
+    few = aloe(*measure, "own_metrics:turn_of_few", "--json").result["metrics"]
+    replies = [r.turn for r in bench.own_rows if r.turn == 1 or r.profile == chosen[0].profile]
+    mean = few["own_metrics:turn_of_few"][suite]["candidate"]
+    assert 6 < len(replies) < 12
+    assert mean["count"] == len(replies)
+    assert mean["value"] == pytest.approx(sum(replies) / len(replies))
     broken = aloe(*measure, "own_metrics:breaks")
     assert broken.is_one_line_about("own_metrics.py:11: AttributeError", "turn 1")
     assert aloe(*measure, "own_metrics:none").is_one_line_about("has no attribute 'none'")
