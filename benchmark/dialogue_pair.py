@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from aloe.benchmark.folder import Bench
+from aloe.benchmark.reply_levels import mean_level
 from aloe.benchmark.scores import ReplyScores
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.scoring import check_wishes
@@ -27,7 +28,7 @@ def measure_changes(
 ) -> dict[str, float]:
     """Return by how much the average AL of each dialogue rose, by the dialogue's id.
 
-    Dialogues that one side lacks, or in which no reply was rated, are left out.
+    Dialogues that one side lacks, or in which no reply was rated by all judges, are left out.
     """
     old, new = _measure_levels(before), _measure_levels(after)
     return {id_: new[id_] - old[id_] for id_ in new if id_ in old}
@@ -44,11 +45,11 @@ def find_median(changes: Mapping[str, float]) -> str:
 
 
 def _measure_levels(rows: Iterable[ReplyScores]) -> dict[str, float]:
-    levels: dict[str, list[float]] = {}
+    replies: dict[str, list[ReplyScores]] = {}
     for row in rows:
-        values = [score.value for score in row.of("own") if score.value is not None]
-        levels.setdefault(row.dialogue, []).extend(values)
-    return {id_: sum(each) / len(each) for id_, each in levels.items() if each}
+        replies.setdefault(row.dialogue, []).append(row)
+    levels = {id_: mean_level(each) for id_, each in replies.items()}
+    return {id_: level for id_, level in levels.items() if level is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

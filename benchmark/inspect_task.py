@@ -38,6 +38,7 @@ from aloe.benchmark.cases import load_cases
 from aloe.benchmark.conditions import load_candidate
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.judging import judge_dialogue, missing_dialogue
+from aloe.benchmark.reply_levels import mean_level
 from aloe.benchmark.run import make_checker, open_player
 from aloe.benchmark.scores import Missing, ReplyScores
 from aloe.benchmark.suite_result import compute_suite
@@ -240,5 +241,5 @@ def alignment(
 
 def _mean(rows: list[ReplyScores]) -> float | str:
     """Return the mean level; a word where there is none, so that Inspect keeps the sample."""
-    values = [s.value for row in rows for s in row.of("own") if s.value is not None]
-    return sum(values) / len(values) if values else "missing"
+    level = mean_level(rows)
+    return "missing" if level is None else level

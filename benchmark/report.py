@@ -33,12 +33,8 @@ from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.parquet import write_parquet
 from aloe.benchmark.plots import write_plots
-from aloe.benchmark.report_dialogues import (
-    collect_dialogues,
-    format_level,
-    mean_gain,
-    mean_level,
-)
+from aloe.benchmark.reply_levels import mean_gain, mean_level
+from aloe.benchmark.report_dialogues import collect_dialogues, format_level
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult, tabulate_turns
 from aloe.benchmark.tables import LABELS

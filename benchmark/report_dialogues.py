@@ -5,14 +5,14 @@ dialogues opens fast.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any, get_args
 
 from aloe.agents.rules import RULE
 from aloe.benchmark.cases import Case
 from aloe.benchmark.folder import Bench
+from aloe.benchmark.reply_levels import mean_gain, mean_level, reply_level
 from aloe.benchmark.scores import ReplyScores, Score, Shown
 from aloe.calls.event import read_events
 from aloe.config import Condition
@@ -25,26 +25,6 @@ from aloe.views.report_tree import Mark, describe_user, wish_marks
 from aloe.views.wishes import Wishes
 
 AnyNode = UserNode | AssistantNode
-
-
-def reply_level(row: ReplyScores, whose: Shown) -> float | None:
-    """Return the mean over the judges; None if one of them is missing, as in the figures."""
-    values = [score.value for score in row.of(whose)]
-    known = [value for value in values if value is not None]
-    return fmean(known) if known and len(known) == len(values) else None
-
-
-def mean_level(rows: Iterable[ReplyScores]) -> float | None:
-    """Return the mean level for the user's own persona; None if no reply has one."""
-    levels = [level for row in rows if (level := reply_level(row, "own")) is not None]
-    return fmean(levels) if levels else None
-
-
-def mean_gain(rows: Iterable[ReplyScores]) -> float | None:
-    """Return the mean of own minus swapped; None if no reply has both."""
-    pairs = [(reply_level(row, "own"), reply_level(row, "swapped")) for row in rows]
-    gains = [own - swapped for own, swapped in pairs if own is not None and swapped is not None]
-    return fmean(gains) if gains else None
 
 
 def format_level(value: float | None) -> str:

@@ -21,8 +21,8 @@ from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.folder import Bench, read_bench
+from aloe.benchmark.reply_levels import reply_level
 from aloe.benchmark.report import render_report, write_report
-from aloe.benchmark.report_dialogues import reply_level
 from aloe.errors import InputError
 from aloe.schema import Tree
 from aloe.views.account import Spending
