@@ -22,7 +22,9 @@ class Account:
     """Calls whose price is not known."""
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Count one call."""
+        """Count one call; one that was carried over from another run took nothing in this one."""
+        if event.get("carried"):
+            return
         self.calls += 1
         self.seconds += event["latency"]
         self.input_tokens += event["input_tokens"]

@@ -149,7 +149,8 @@ class Drawer:
         found = [self.took[each] for each in ids_of(node) if each in self.took]
         seconds = sum(each.seconds for each in found)
         tokens = sum(each.output_tokens for each in found)
-        return Text(f"{seconds:.1f} s {tokens} tok" if found else "", "dim")
+        made = any(each.calls for each in found)
+        return Text(f"{seconds:.1f} s {tokens} tok" if made else "", "dim")
 
     def _score(self, node: "AnyNode") -> Text:
         found = score(self.tree, node) if node.role == "assistant" else None
