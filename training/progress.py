@@ -1,5 +1,7 @@
 """How far a training is."""
 
+import resource
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +32,22 @@ class TrainingProgress:
     notes: list[str] = field(default_factory=list)
     """What a person should know before the first step, a line each."""
     watch: Watch = lambda _progress: None
+    started: float = field(default_factory=time.monotonic)
+    seconds_before: float = 0.0
+    """What earlier parts of the training took, up to the checkpoint that this one goes on from."""
+    peak_before: float = 0.0
+    """The most memory that these parts held, in GiB."""
+
+    @property
+    def seconds(self) -> float:
+        """How long all parts of the training took so far."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def peak_gib(self) -> float:
+        """The most memory that a part of the training held so far."""
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return max(self.peak_before, held)
 
     def update(self, **values: Any) -> None:
         """Set fields, and tell who watches."""

@@ -5,8 +5,6 @@ only then the first step. A loss or gradient that is not a number stops the trai
 reaches the weights, so the last checkpoint is always a good one.
 """
 
-import resource
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -53,7 +51,6 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
         folder.check_free()
     if done := folder.check(record):
         return done
-    started = time.monotonic()
     with _quiet(), folder.left_alone():
         trainer, tokenizer = _make_trainer(plan, data, agents, progress)
     noticed = _look_at_texts(data.all, tokenizer, progress)
@@ -63,7 +60,7 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
             progress.update(phase="saving")
             save_model(trainer, tokenizer, plan, plan.out)
         results = {
-            **_results(progress, trainer.state, time.monotonic() - started),
+            **_results(progress, trainer.state),
             **agents.spent(),
             **({"left_out": dict(data.skipped)} if data.skipped else {}),
             **({"labelled": True} if data.labelled else {}),
@@ -211,7 +208,7 @@ def _hash_reward(plan: Plan) -> str | None:
     return hash_model(reward) if reward and reward not in READY else None
 
 
-def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:
+def _results(progress: TrainingProgress, state: Any) -> Record:
     from aloe.training.curves import CURVES, average_ends, collect_values
 
     logged = [entry for entry in state.log_history if "loss" in entry]
@@ -234,6 +231,6 @@ def _results(progress: TrainingProgress, state: Any, seconds: float) -> Record:
         **({"reward": reward} if reward else {}),
         **({"held_out_figures": held_out} if held_out else {}),
         "last": {key: last[key] for key in sorted(last) if key not in ("epoch", "step")},
-        "seconds": round(seconds, 1),
-        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "seconds": round(progress.seconds, 1),
+        "peak_gib": round(progress.peak_gib, 2),
     }

@@ -4,13 +4,16 @@ from typing import Any
 
 import torch
 import transformers
+from transformers.trainer_callback import ExportableState
 
 from aloe.errors import ModelError
 from aloe.training.progress import TrainingProgress
 
 
-class StepWatcher(transformers.TrainerCallback):
+class StepWatcher(transformers.TrainerCallback, ExportableState):
     """Tells the display, and stops before a step that would spoil the weights.
+
+    Checkpoints hold its state: what all parts of the training took by then.
 
     Args:
         progress: kept up to date.
@@ -24,6 +27,16 @@ class StepWatcher(transformers.TrainerCallback):
         progress = self._progress
         progress.phase, progress.step, progress.steps = "training", 0, state.max_steps
         progress.history = [dict(entry) for entry in state.log_history]
+        taken = state.stateful_callbacks.get(type(self).__name__)
+        if taken and state.global_step:
+            progress.seconds_before = taken["attributes"]["seconds"]
+            progress.peak_before = taken["attributes"]["peak_gib"]
+        state.stateful_callbacks[type(self).__name__] = self.state()
+
+    def state(self) -> dict[str, dict[str, float]]:
+        """Return what a checkpoint keeps, in the form that transformers wants."""
+        taken = {"seconds": self._progress.seconds, "peak_gib": self._progress.peak_gib}
+        return {"args": {}, "attributes": taken}
 
     def on_pre_optimizer_step(self, _args: Any, state: Any, _control: Any, **given: Any) -> None:
         """Look at the gradient.

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -152,12 +153,21 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(start, aloe, b
     torn = tmp_path / "killed" / "checkpoints" / "checkpoint-13"
     torn.mkdir(exist_ok=True)
     (torn / "trainer_state.json").write_text("{")
+    for file in (tmp_path / "killed" / "checkpoints").glob("checkpoint-?/trainer_state.json"):
+        with suppress(ValueError):  # the kill tore it
+            state = json.loads(file.read_text())
+            taken = state["stateful_callbacks"]["StepWatcher"]["attributes"]
+            assert 0 < taken["seconds"] < 600
+            taken |= {"seconds": 1000.0, "peak_gib": 100.0}
+            file.write_text(json.dumps(state))
 
     done = result(aloe(*arguments, "--out", tmp_path / "killed"))
     assert done["steps"] == whole["steps"] == 14
     assert done["first_loss"] == whole["first_loss"]
     assert done["last"]["loss"] == pytest.approx(whole["last"]["loss"], abs=1e-5)
     assert not torn.exists()
+    assert 1000 < done["seconds"] < 1600  # both parts'
+    assert done["peak_gib"] == 100
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(
