@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 
 from aloe.errors import InputError
 from aloe.files.records import describe
+from aloe.number_format import format_number
 from aloe.schema import Record, Verdict, digest
 
 PASSPORT_VERSION = 1
@@ -54,7 +55,8 @@ class Effect(Record):
         """Value, interval and number of cases as a person reads them."""
         if self.value is None:
             return "no cases"
-        return f"{self.value:+.0%} ({self.low:+.0%} to {self.high:+.0%}) of {self.count}"
+        value, low, high = (format_number(n, "{:+.0%}") for n in (self.value, self.low, self.high))
+        return f"{value} ({low} to {high}) of {self.count}"
 
 
 class Threshold(Record):
@@ -211,7 +213,7 @@ class Passport(Record):
             **{name: share.text for name, share in shares.items()},
             **({"probability of an answer": f"{self.mass:.0%}"} if self.mass is not None else {}),
             **({"votes read as odds": self.odds.text} if self.odds else {}),
-            "kappa with the labels": "-" if self.kappa is None else f"{self.kappa:.2f}",
+            "kappa with the labels": format_number(self.kappa, "{:.2f}"),
             **({"agrees with people": self.people.agreement.text} if self.people else {}),
         }
 

@@ -7,12 +7,13 @@ prompts by hash, the seeds, missing ratings and warnings. It is written from the
 from collections.abc import Mapping, Sequence
 
 from aloe.benchmark.bench_result import PlayedCondition
-from aloe.benchmark.figures import Figure, format_number
+from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.markdown import escape, format_table
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.benchmark.tables import LABELS, SHARES
 from aloe.config import Condition
+from aloe.number_format import format_number
 from aloe.passport import Passport
 from aloe.views.figures import counted
 

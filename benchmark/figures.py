@@ -38,14 +38,6 @@ class Figure(Record):
         return cls(value=interval.estimate, low=low, high=high, count=count)
 
 
-def format_number(value: float | None, form: str = "{:.3f}") -> str:
-    """Return a number as text; `-` where there is none, and no sign before a zero."""
-    if value is None:
-        return "-"
-    text = form.format(value)
-    return text.lstrip("+-") if float(text.rstrip("%")) == 0 else text
-
-
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """The dialogues of one suite under one condition, as arrays."""

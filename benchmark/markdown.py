@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from aloe.benchmark.figures import Figure, format_number
+from aloe.benchmark.figures import Figure
+from aloe.number_format import format_number
 
 
 def format_table(

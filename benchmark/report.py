@@ -265,7 +265,7 @@ def _agreement(result: SuiteResult) -> str:
     if agreement.single is None:
         return ""
     return (
-        f"Agreement, ICC: {agreement.single:.2f} of a single judge, "
+        f"Agreement, ICC: {format_level(agreement.single)} of a single judge, "
         f"{format_level(agreement.average)} of their mean."
     )
 

@@ -19,6 +19,7 @@ from aloe.config import Condition
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.run_folder import RunFolder
 from aloe.memory.wish_checks import check_replies
+from aloe.number_format import format_number
 from aloe.schema import AssistantNode, Tree, UserNode
 from aloe.views.report_calls import ROOM, CallShelf
 from aloe.views.report_tree import Mark, describe_user, wish_marks
@@ -29,7 +30,7 @@ AnyNode = UserNode | AssistantNode
 
 def format_level(value: float | None) -> str:
     """Return a level as a person reads it; a dash where there is none."""
-    return "-" if value is None else f"{value:.2f}"
+    return format_number(value, "{:.2f}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from aloe.benchmark.compare import ComparisonRow
-from aloe.benchmark.figures import Figure, format_number
+from aloe.benchmark.figures import Figure
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.config import Condition
+from aloe.number_format import format_number
 from aloe.views.figures import counted
 from aloe.views.folding import Table
 
@@ -99,7 +100,7 @@ def _headline(name: str, result: SuiteResult) -> Text:
     if agreement.single is not None:
         levels = ", ".join(f"{judge} {format_number(v)}" for judge, v in agreement.judges.items())
         text.append(
-            f"\njudges agree at ICC {agreement.single:.2f} one by one, "
+            f"\njudges agree at ICC {format_number(agreement.single, '{:.2f}')} one by one, "
             f"{format_number(agreement.average)} as a mean ({levels})"
         )
     if len(result.by_seed) > 1:

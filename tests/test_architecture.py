@@ -157,6 +157,18 @@ def test_no_two_public_classes_share_a_name() -> None:
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
+def test_numbers_with_a_sign_are_formatted_in_one_place() -> None:
+    """A sign before a zero says what is not so: see `aloe.number_format`."""
+    found = [
+        f"{module}, line {node.lineno}"
+        for module, file in MODULES.items()
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FormattedValue) and node.format_spec
+        if ast.unparse(node.format_spec).startswith(("f'+", 'f"+'))
+    ]
+    assert found == []
+
+
 def test_a_command_holds_flags_and_one_call() -> None:
     long = {}
     for module, file in MODULES.items():

@@ -14,6 +14,7 @@ from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
 from aloe.models.hub import is_hub_name
 from aloe.models.local import ADAPTER, adapter_base
+from aloe.number_format import format_number
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last
 from aloe.training.model_folder import Record
@@ -117,19 +118,22 @@ def _passport(data: Path) -> str:
 
 def _facts(record: Record) -> dict[str, Any]:
     saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
-    name, first, last = find_first_and_last(record)
+    name, *ends = find_first_and_last(record)
+    first, last = (format_number(each, "{:.4g}") for each in ends)
     facts: dict[str, Any] = {
         "started from": record["start"],
         "seed": record["seed"],
         "optimizer steps": record["steps"],
-        f"{name}, first to last": f"{first:.4g} to {last:.4g}",
+        f"{name}, first to last": f"{first} to {last}",
         "seconds": record["seconds"],
         "peak memory, GiB": record["peak_gib"],
     }
     if saved:
         facts["tokens a pass"] = f"{record['tokens']} ({saved:.1f}x fewer than one row an answer)"
     for name, (before, after) in record.get("held_out_figures", {}).items():
-        facts[f"{name}, before and after"] = f"{before:.4g}, {after:.4g}"
+        facts[f"{name}, before and after"] = ", ".join(
+            format_number(each, "{:.4g}") for each in (before, after)
+        )
     return {**facts, **record.get("agents", {}), **record["versions"]}
 
 
@@ -144,6 +148,9 @@ def _curve(history: Sequence[dict[str, float]], method: str) -> str:
     names = [name for name in CURVES[method] if any(name in entry for entry in chosen)]
     lines = ["| " + " | ".join(["step", *names]) + " |", "|" + "---|" * (len(names) + 1)]
     for entry in chosen:
-        cells = [f"{entry['step']}", *(f"{entry.get(name, nan):.4f}" for name in names)]
+        cells = [
+            f"{entry['step']}",
+            *(format_number(entry.get(name, nan), "{:.4f}") for name in names),
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 
 from aloe.console import Display, say
+from aloe.number_format import format_number
 from aloe.training.curves import CURVES, collect_values, draw_sparkline, find_first_and_last
 from aloe.training.model_folder import Record
 from aloe.training.progress import TrainingProgress
@@ -47,7 +48,11 @@ class TrainingDisplay(Display):
         """Return phase, step and newest figures in one line."""
         p = self.progress
         newest = p.history[-1] if p.history else {}
-        figures = [f"{name} {value:.4g}" for name, value in newest.items() if name in self._names()]
+        figures = [
+            f"{name} {format_number(value, '{:.4g}')}"
+            for name, value in newest.items()
+            if name in self._names()
+        ]
         figures += filter(None, [self.to_go()])
         return ", ".join([f"train {p.method}: {p.phase} {p.step}/{p.steps or '?'}", *figures])
 
@@ -62,7 +67,7 @@ class TrainingDisplay(Display):
         curves = Table.grid(padding=(0, 1))
         for name in self._names():
             if values := collect_values(p.history, name):
-                curves.add_row(name, draw_sparkline(values), f"{values[-1]:.4g}")
+                curves.add_row(name, draw_sparkline(values), format_number(values[-1], "{:.4g}"))
         return Group(bar, curves)
 
     def _names(self) -> tuple[str, ...]:
@@ -73,16 +78,17 @@ def summarise(out: Path, record: Record) -> str:
     """Return what came of a training, in a line; another where texts hold control tokens."""
     saved = record["flat_tokens"] / record["tokens"] if record["tokens"] else 0
     packed = f", {saved:.1f}x fewer tokens by tree packing" if saved else ""
-    name, first, last = find_first_and_last(record)
+    name, *ends = find_first_and_last(record)
+    first, last = (format_number(each, "{:.4g}") for each in ends)
     held_out = "".join(
-        f", {each} {before:.4g} to {after:.4g}"
+        f", {each} {format_number(before, '{:.4g}')} to {format_number(after, '{:.4g}')}"
         for each, (before, after) in record.get("held_out_figures", {}).items()
     )
     left_out = f"; left out: {format_counts(record['left_out'])}" if "left_out" in record else ""
     return (
         f"{out}: {record['method']} on {counted(record['rows'], 'row')}, "
         f"{counted(record['steps'], 'step')}, {name} "
-        f"{first:.4g} to {last:.4g}{held_out}{packed}{left_out}{_control_tokens(record)}"
+        f"{first} to {last}{held_out}{packed}{left_out}{_control_tokens(record)}"
     )
 
 

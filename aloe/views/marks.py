@@ -9,6 +9,7 @@ from itertools import chain
 from math import tanh
 from typing import TYPE_CHECKING, Any
 
+from aloe.number_format import format_number
 from aloe.views.answers import describe_note
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def score(tree: "Tree", node: "AssistantNode") -> Standing | None:
     ]
     if margins:
         mean = sum(margins) / len(margins)
-        return Standing(text=f"{mean:+.2f}", share=tanh(mean / 2))
+        return Standing(text=format_number(mean, "{:+.2f}"), share=tanh(mean / 2))
     votes = [
         0 if vote.choice == "tie" else 1 if vote.choice == _side(verdict, node) else -1
         for verdict, vote in _readable(verdicts)

@@ -11,6 +11,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from aloe.judge_names import is_judge
+from aloe.number_format import format_number
 from aloe.views.answers import Interpreter, describe_note
 from aloe.views.folding import grid, said
 from aloe.views.marks import fact_text, ids_of, notes, preference, verdicts_about
@@ -117,9 +118,9 @@ def _raw_votes(tree: "Tree", verdict: "Verdict") -> Iterator[str]:
 def _by_return(label: "ReturnLabel", agents: dict[str, str]) -> str:
     found = f"by return: {label.reason or agents.get(label.outcome, label.outcome)}"
     if label.returns:
-        first, second = label.returns
+        first, second = map(format_number, label.returns)
         error = "unknown" if label.error is None else f"{label.error:.3f}"
-        found += f", {first:.3f} against {second:.3f}, standard error of the difference {error}"
+        found += f", {first} against {second}, standard error of the difference {error}"
     return f"{found} (horizon {label.horizon}, discount {label.discount:g}, z {label.z:g})"
 
 
@@ -130,8 +131,8 @@ def _raw_vote(vote: "Vote", agents: dict[str, str]) -> str:
     if vote.logprobs:
         for letter, value in zip("AB", vote.logprobs, strict=True):
             most = "at most " if letter in vote.unlisted else ""
-            words += f", ln P({letter}) {most}{value:.3f}"
-    words += "" if vote.tie is None else f", ln P(TIE) {vote.tie:.3f}"
+            words += f", ln P({letter}) {most}{format_number(value)}"
+    words += "" if vote.tie is None else f", ln P(TIE) {format_number(vote.tie)}"
     if vote.mass is not None:
         words += f", {vote.mass:.1%} on an answer" + ("" if vote.logprobs else ": its text counts")
     return words + (f", about {vote.criterion}" if vote.criterion else "") + f" ({vote.judge})"
@@ -188,4 +189,6 @@ def _first_token(exchange: "RecordedCall") -> Iterator[str]:
     found = (exchange.event["reply"] or {}).get("logprobs") or {}
     best = sorted(found.items(), key=lambda each: -each[1])[:5]
     if best:
-        yield "first token: " + ", ".join(f"{token!r} {value:.2f}" for token, value in best)
+        yield "first token: " + ", ".join(
+            f"{token!r} {format_number(value, '{:.2f}')}" for token, value in best
+        )

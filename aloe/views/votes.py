@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from math import exp
 from typing import TYPE_CHECKING
 
+from aloe.number_format import format_number
+
 if TYPE_CHECKING:
     from aloe.schema import ReturnLabel, Tree, Verdict, Vote
 
@@ -77,7 +79,7 @@ def _by_return(label: "ReturnLabel", names: dict[str, str]) -> str:
     found = label.reason or {"tie": "a tie", "abstain": "no difference"}.get(label.outcome)
     said = f"by what came of them: {found or names[label.outcome] + ' is better'}"
     if label.returns:
-        one, two = label.returns
-        said += f"; {names['first']} {one:.2f}, {names['second']} {two:.2f}"
+        one, two = (format_number(each, "{:.2f}") for each in label.returns)
+        said += f"; {names['first']} {one}, {names['second']} {two}"
         said += "" if label.error is None else f", standard error {label.error:.2f}"
     return said

@@ -78,8 +78,8 @@ def measure(
     Example: `aloe bench measure runs/bench my_metrics:asks_back`
     """
     from aloe.benchmark.custom_metric import measure_metric
-    from aloe.benchmark.figures import format_number
     from aloe.benchmark.folder import read_bench
+    from aloe.number_format import format_number
 
     bench = read_bench(folder)
     found = {name: measure_metric(bench, name) for name in names}
@@ -146,6 +146,7 @@ def metrics(
     Example: `aloe bench metrics 62.16 68.92 70.27 74.32 --json`
     """
     from aloe.benchmark.statistics import summarise
+    from aloe.number_format import format_number
 
     try:
         found = summarise(levels)
@@ -153,6 +154,6 @@ def metrics(
         raise ConfigError(str(error)) from None
     table = Table(box=None, show_header=False)
     for name, value in found.items():
-        table.add_row(name, "undefined" if value is None else f"{value:.4f}")
+        table.add_row(name, "undefined" if value is None else format_number(value, "{:.4f}"))
     show(table, as_json=as_json)
     finish(found, as_json=as_json)

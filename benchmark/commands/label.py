@@ -13,6 +13,7 @@ from rich.text import Text
 
 from aloe.console import finish, say, say_written, show, stderr
 from aloe.errors import ConfigError, InputError
+from aloe.number_format import format_number
 from aloe.options import ConfigFile, Json, Seed, with_flags
 from aloe.views.figures import counted
 from aloe.views.folding import grid
@@ -202,12 +203,8 @@ def _summary(agreement: "PeopleAgreement", turns: "dict[int, Share]") -> Rendera
         "labels": f"{agreement.labels}, from {agreement.raters} raters",
         "same reply preferred": agreement.agreement.text,
         **{f"  turn {turn}": share.text for turn, share in turns.items()},
-        "kappa, judge and people": _number(agreement.kappa),
-        "alpha, judge and people": _number(agreement.alpha),
-        "alpha among people": _number(agreement.between),
+        "kappa, judge and people": format_number(agreement.kappa, "{:.2f}"),
+        "alpha, judge and people": format_number(agreement.alpha, "{:.2f}"),
+        "alpha among people": format_number(agreement.between, "{:.2f}"),
     }
     return grid(lines)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

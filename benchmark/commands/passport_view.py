@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
+from aloe.number_format import format_number
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def passport_view(passport: "Passport") -> RenderableType:
         ("confidence slope per nat", passport.slope),
         ("Brier score", passport.brier),
     ):
-        figures.add_row(name, "-" if number is None else f"{number:.3f}")
+        figures.add_row(name, format_number(number))
     kinds = Table(box=None, header_style="bold", title="accuracy by kind")
     for name in ("kind", "value", "95% interval", "of"):
         kinds.add_column(name, justify="left" if name == "kind" else "right")
@@ -63,5 +64,5 @@ def _effects(passport: "Passport") -> list[tuple[str, "Effect"]]:
 def _cells(figure: "Share | Effect", form: str) -> tuple[str, str, str]:
     if figure.value is None:
         return "-", "-", "0"
-    low, high = form.format(figure.low), form.format(figure.high)
-    return form.format(figure.value), f"{low} to {high}", str(figure.count)
+    value, low, high = (format_number(n, form) for n in (figure.value, figure.low, figure.high))
+    return value, f"{low} to {high}", str(figure.count)

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
+from aloe.number_format import format_number
 from aloe.options import ConfigFile, Json
 from aloe.views.figures import counted
 from aloe.views.folding import Table
@@ -190,11 +191,8 @@ def _auc_view(told: "UserAuc") -> RenderableType:
 
 
 def _mean(mean: "Mean", form: str) -> str:
-    if mean.value is None:
-        return "-"
-    if mean.low is None or mean.high is None:
-        return form.format(mean.value)
-    return f"{form.format(mean.value)} ({form.format(mean.low)} to {form.format(mean.high)})"
+    value, low, high = (format_number(n, form) for n in (mean.value, mean.low, mean.high))
+    return value if "-" in (value, low, high) else f"{value} ({low} to {high})"
 
 
 def _read(turns: "list[Turn]", half: str, model: str, base_url: str | None) -> "Report":

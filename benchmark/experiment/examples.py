@@ -4,6 +4,7 @@ from aloe.benchmark.dialogue_pair import find_median, measure_changes, rank_chan
 from aloe.benchmark.experiment.pipeline import BASE, Made
 from aloe.benchmark.folder import read_bench
 from aloe.memory.verifiable.scoring import measure_satisfaction
+from aloe.number_format import format_number
 from aloe.schema import AssistantNode, Tree
 
 
@@ -19,7 +20,7 @@ def show_examples(made: Made) -> str:
     for title, id_ in picked.items():
         wishes = trees[0][id_].persona.preferences
         told = ", ".join(f"{name}: {value}" for name, value in wishes.items())
-        parts.append(f"### {title} ({change[id_]:+.3f})\n\nWishes: {told}.")
+        parts.append(f"### {title} ({format_number(change[id_], '{:+.3f}')})\n\nWishes: {told}.")
         for name, found in zip((BASE, made.best), trees, strict=True):
             parts.append(f"**{name}**\n\n{_dialogue(found[id_])}")
     return "\n\n".join(parts)

@@ -16,6 +16,7 @@ from aloe.benchmark.suite_result import SuiteResult
 from aloe.files.json_objects import load_json
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.scoring import measure_satisfaction
+from aloe.number_format import format_number
 from aloe.schema import AssistantNode, Tree
 
 COLUMNS = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR", "n_ir": "N-IR"}
@@ -30,7 +31,7 @@ def tabulate_models(found: Sequence[Tested]) -> str:
             *(_cell(each.result, name) for name in COLUMNS),
             _cell(each.result, "words"),
             str(each.result.empty),
-            ", ".join("-" if level is None else f"{level:.3f}" for level in each.result.by_seed),
+            ", ".join(map(format_number, each.result.by_seed)),
         )
         for each in found
     ]
@@ -129,8 +130,8 @@ def tabulate_trainings(models: Mapping[str, Path]) -> str:
                 record["method"],
                 str(record["rows"]),
                 str(record["steps"]),
-                f"{record['first_loss']:.3f}",
-                f"{record['last']['loss']:.3f}",
+                format_number(record["first_loss"]),
+                format_number(record["last"]["loss"]),
                 record["data_hash"],
             )
         )

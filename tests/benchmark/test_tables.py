@@ -7,7 +7,7 @@ from rows import table
 
 from aloe.benchmark.card import format_named
 from aloe.benchmark.compare import Side, compare
-from aloe.benchmark.figures import Figure, format_number
+from aloe.benchmark.figures import Figure
 from aloe.benchmark.markdown import format_interval, format_percent
 from aloe.benchmark.suite_result import SuiteResult, compute_suites
 from aloe.benchmark.tables import LABELS, SHARES, comparison_view, interval, suite_view
@@ -64,11 +64,7 @@ def test_comparisons_show_signs_and_both_p_values() -> None:
     assert "Holm" in shown
 
 
-def test_numbers_have_no_signed_zero() -> None:
-    assert format_number(-0.0001) == format_number(0.0001, "{:+.3f}") == "0.000"
-    assert format_number(-0.5, "{:+.3f}") == "-0.500"
-    assert format_number(None) == "-"
-    assert format_number(0.125, "{:.1%}") == "12.5%"
+def test_intervals_have_no_signed_zero() -> None:
     assert interval(Figure(value=1.0, count=3)) == "-"
     noise = Figure(value=-1e-9, low=-1e-17, high=0.5, count=3)
     assert format_interval(noise) == "0.000 [0.000, 0.500]"

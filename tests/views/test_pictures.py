@@ -131,7 +131,7 @@ def test_hits(snapshot: Compare) -> None:
 def test_scores() -> None:
     assert score(TREE, HINTED) == Standing(text="+0.75", share=pytest.approx(0.358, abs=1e-3))
     assert score(TREE, PLAIN) == Standing(text="-0.75", share=pytest.approx(-0.358, abs=1e-3))
-    assert (score(TREE, SHORT) or Standing(text="", share=9)).text == "+0.00"
+    assert (score(TREE, SHORT) or Standing(text="", share=9)).text == "0.00"
     assert score(TREE, MUTE) is None
     assert (Standing(text="", share=1.0).bar, Standing(text="", share=-0.5).bar) == ("▮▮▮▮▮", "▯▯")
     parsed = TREE.verdicts[0].model_copy(update={"margin": None})
