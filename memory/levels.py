@@ -2,8 +2,9 @@
 
 A level is the share of wishes kept where the persona has wishes that a program can check. Without
 such wishes it is what the caller gives, such as a pointwise judge's ratings, which trees do not
-hold; and where nothing is given, the share of siblings that the judge ranks below the reply. That
-last one compares within one turn: it says which reply was better there, not how good both were.
+hold; and where nothing is given, the share of siblings that the judge ranks below the reply, of
+those that can have a level themselves. That last one compares within one turn: it says which reply
+was better there, not how good both were.
 
 A reply has no level where nothing can be learnt from it: behind a user who spoiled the talk, with
 a fault, empty, or using what its user had not told. What has no level says why.
@@ -78,10 +79,16 @@ def describe_flaw(reply: AssistantNode) -> str | None:
 def _rank_siblings(tree: Tree) -> Iterator[tuple[str, float]]:
     """Yield node ids with the share of siblings they beat, a tie counted half.
 
-    Siblings that neither a verdict nor a chain of verdicts places are not counted.
+    Siblings that neither a verdict nor a chain of verdicts places are not counted. Nor are those
+    from which nothing can be learnt, or who beats one of them would have a level for that.
     """
     for user in {verdict.node: None for verdict in tree.verdicts}:
-        verdicts = list(tree.verdicts_on(user))
+        flawed = {
+            node.id
+            for node in tree.children(user)
+            if isinstance(node, AssistantNode) and describe_flaw(node)
+        }
+        verdicts = [v for v in tree.verdicts_on(user) if not flawed & {v.first, v.second}]
         order = beaten(verdicts)
         ties = [node for v in verdicts if v.outcome == "tie" for node in (v.first, v.second)]
         for node, below in order.items():

@@ -211,6 +211,20 @@ def test_without_wishes_and_ratings_levels_are_shares_of_siblings_beaten() -> No
     assert lonely.missing == {alone.id: "reply without a level"}
 
 
+@pytest.mark.parametrize("flaw", [{"faults": ("truncated",)}, {"mind_reading": ("x",)}])
+@pytest.mark.parametrize("outcome", ["first", "second", "tie"])
+def test_a_faulty_sibling_gives_no_level(outcome: str, flaw: dict[str, tuple[str]]) -> None:
+    bad = assistant("A reply that", OPENING, agent="bad").model_copy(update=flaw)
+    verdicts = (
+        compared(ANSWER, QUESTION), compared(ANSWER, bad, outcome), compared(QUESTION, bad, outcome)
+    )  # fmt: skip
+    found = find_levels(tree_of((*PAIR, bad), *verdicts))
+    assert found.by_reply == {ANSWER.id: 1.0, QUESTION.id: 0.0}
+    only = find_levels(tree_of((OPENING, ANSWER, bad), compared(ANSWER, bad, outcome)))
+    assert only.by_reply == {}
+    assert only.missing[ANSWER.id] == "reply without a level"
+
+
 @pytest.mark.parametrize(
     ("horizon", "discount", "z", "what"),
     [(0, 0.5, 1.0, "horizon"), (1, 1.1, 1.0, "discount"), (1, float("nan"), 1.0, "discount"),
