@@ -8,7 +8,7 @@ from aloe.benchmark.elicitation_figures import measure_each
 from aloe.benchmark.experiment.asking import IMMEDIATE, Cell
 from aloe.benchmark.experiment.goals import Goal, compute_differences, is_above, reaches_zero
 from aloe.benchmark.experiment.pipeline import BASE, CONTROL
-from aloe.benchmark.experiment.rows import Row, read_rows
+from aloe.benchmark.experiment.rows import identify_pair, read_rows
 from aloe.benchmark.experiment.tested import Tested
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import read_bench
@@ -133,7 +133,7 @@ def _transferring(cells: Sequence[Cell], disclosure: Disclosing) -> Goal:
 def _by_label(pairs: Path, others: Path, more: Figure) -> Goal:
     """Only the label may differ, so both models must have learnt from the same pairs."""
     rows, other = read_rows(pairs), read_rows(others)
-    same = [*map(_compared, rows)] == [*map(_compared, other)]
+    same = [*map(identify_pair, rows)] == [*map(identify_pair, other)]
     turned = sum(one["chosen"] != two["chosen"] for one, two in zip(rows, other, strict=False))
     said = f"the same {len(rows):,}, {turned:,} the other way round" if same else "not the same"
     return Goal(
@@ -141,11 +141,6 @@ def _by_label(pairs: Path, others: Path, more: Figure) -> Goal:
         found=f"{format_interval(more)}; pairs: {said}",
         reached=same and is_above(more),
     )
-
-
-def _compared(row: Row) -> tuple[object, ...]:
-    """Return the conversation and the two replies, whichever is preferred."""
-    return row["tree"], row["prompt"], sorted(str(row[part]) for part in ("chosen", "rejected"))
 
 
 def measure_gain(cell: Cell) -> Figure:

@@ -157,10 +157,10 @@ def prefer_anew(rows: Sequence[Row], labelled: Iterable[Row], seed: int) -> list
             as many pairs to learn from as the other, and the same.
         seed: of the coins.
     """
-    chosen = {_compared(row): row["chosen"] for row in labelled}
+    chosen = {identify_pair(row): row["chosen"] for row in labelled}
 
     def prefer(row: Row) -> Row:
-        key = _compared(row)
+        key = identify_pair(row)
         coin = random.Random(derive_seed("coin", seed, *key)).choice(sorted(key[1:]))
         if (chosen[key] if key in chosen else json.loads(coin)) == row["chosen"]:
             return row
@@ -169,8 +169,8 @@ def prefer_anew(rows: Sequence[Row], labelled: Iterable[Row], seed: int) -> list
     return [prefer(row) for row in rows]
 
 
-def _compared(row: Row) -> tuple[str, ...]:
-    """Return what a pair is about: the conversation and two replies, in no order."""
+def identify_pair(row: Row) -> tuple[str, ...]:
+    """Return what a pair is about: the conversation and two replies, whichever is preferred."""
     return _conversation(row), *sorted(json.dumps(row[part]) for part in ("chosen", "rejected"))
 
 

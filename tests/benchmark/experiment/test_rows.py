@@ -7,6 +7,7 @@ import pytest
 from aloe.benchmark.experiment.rows import (
     first_message_everywhere,
     fixed_order,
+    identify_pair,
     keep_unbeaten,
     of_first_trees,
     one_character_rejected,
@@ -100,6 +101,14 @@ def test_another_label_prefers_among_the_same_pairs() -> None:
                    for each in (before, after)]  # fmt: skip
         assert replies[0] == replies[1]
         assert {**after, "chosen": 0, "rejected": 0} == {**before, "chosen": 0, "rejected": 0}
+
+
+def test_a_pair_is_the_same_whichever_reply_is_preferred() -> None:
+    pair = {"tree": "t", "prompt": [], "turn": 1, "chosen": ["A"], "rejected": ["B"]}
+    turned = {**pair, "chosen": ["B"], "rejected": ["A"]}
+    assert identify_pair(pair) == identify_pair(turned)
+    assert identify_pair(pair) != identify_pair({**pair, "rejected": ["C"]})
+    assert identify_pair(pair) != identify_pair({**pair, "tree": "u"})
 
 
 def test_smaller_amounts_are_the_first_trees_and_turns() -> None:
