@@ -65,7 +65,10 @@ UNSAID = "(That left the note out. Begin with the note.)"
 """What the model is told when it is asked again for a message without its note."""
 UNSAID_SHARE = 0.3
 """Share of a note's content words that a message has to have. Of 134 turns of the corpus of user
-turns that tell a note in a person's own words, 29 have less: asking those again costs a call."""
+turns that tell a note in a person's own words, 29 have less: asking those again costs calls."""
+
+Badness = tuple[bool, bool, int]
+"""Whether a message spoils its branch, whether it leaves out its note, and its number of faults."""
 
 _FIRST = re.compile(r"\b(?:I|me|my|mine|we|us|our)\b|\bI'", re.IGNORECASE)
 _NEXT_NOTE = re.compile(rf"\n\s*{NOTE}")
@@ -131,7 +134,7 @@ class UserAgent:
         part = self._part(persona, tree)
         act = await self._choose(persona, tree, path)
         notes = _texts(persona, act.told)
-        best: UserNode | None = None
+        best: tuple[Badness, UserNode] | None = None
         repaired: list[Fault] = []
         reason: str | None = None
         for attempt in range(TRIES):
@@ -145,7 +148,7 @@ class UserAgent:
                 faults = user_faults(said, reply, earlier, most_words=self.most_words, part=part)
                 if act.repeats:  # as it is told to
                     faults = tuple(fault for fault in faults if fault != "echo")
-                unsaid = attempt == 0 and any(self._leaves_out(said, each) for each in notes)
+                unsaid = any(self._leaves_out(said, each) for each in notes)
                 call.event.outcome = faults[0] if faults else "no_note" if unsaid else "ok"
                 given = {"turn": turn, "faults": faults, "told": act.told, "asked": act.asked}
                 node = UserNode.of(parent, text, tree=tree, **given)
@@ -153,15 +156,19 @@ class UserAgent:
             if not SPOILING & set(faults) and await self._doubted(persona, tree, path, node):
                 faults = ("doubted", *faults)
                 node = node.model_copy(update={"faults": faults})
-            if not faults and not unsaid:
-                return node.model_copy(update={"repaired": tuple(repaired)})
+            if not faults:
+                node = node.model_copy(update={"repaired": tuple(repaired)})
+                if not unsaid:
+                    return node
             repaired += faults[:1]
-            reason = REPAIRS[faults[0]].reason if faults else UNSAID
-            if text and (best is None or _badness(faults) < _badness(best.faults)):
-                best = node
+            found = (REPAIRS[faults[0]].reason if faults else None, UNSAID if unsaid else None)
+            reason = " ".join(filter(None, found))
+            bad = _badness(faults, unsaid=unsaid)
+            if text and (best is None or bad < best[0]):
+                best = bad, node
         if best is None:
             raise CallError(f"{self.model.name}: {_silence(repaired)}")
-        return best
+        return best[1]
 
     def done(self, persona: Persona, tree: str, path: Turns) -> bool:
         """Whether a path has come to its end: a farewell, or nothing comes up any more."""
@@ -206,7 +213,7 @@ class UserAgent:
         """Whether a message has next to none of its note's words; only full prompts are so strict.
 
         Words that it says of somebody else ("you are looking for a home?") tell the note of nobody.
-        People paraphrase, so this is no fault, and the first draft alone is asked again for it.
+        People paraphrase, so this is no fault: it is asked again for, and at last accepted.
         """
         if not self._reads:
             return False
@@ -292,9 +299,9 @@ def _silence(faults: list[Fault]) -> str:
     )
 
 
-def _badness(faults: tuple[Fault, ...]) -> tuple[bool, int]:
-    """Return what to choose the best of faulty messages by: what spoils is worse than any count."""
-    return bool(SPOILING & set(faults)), len(faults)
+def _badness(faults: tuple[Fault, ...], *, unsaid: bool) -> Badness:
+    """Return what to choose the best message by: what spoils is worse than a note left out."""
+    return bool(SPOILING & set(faults)), unsaid, len(faults)
 
 
 def _texts(persona: Persona, told: Iterable[Telling], *kinds: str) -> list[str]:

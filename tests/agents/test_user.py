@@ -132,10 +132,11 @@ def test_the_window_limits_what_it_rereads(window: int | None, seen: set[int], s
 
 
 def test_a_faulty_message_is_asked_for_again() -> None:
+    note = order_facts(PERSONA, "t")[0].text
     events: list[Event] = []
-    script = Seen("", "As an AI I know nothing.", "I keep bees.")
+    script = Seen("", "As an AI I know nothing.", note)
     node = speak(script, log=CallLog(on_event=events.append))
-    assert (node.content, node.faults, node.turn, node.parent) == ("I keep bees.", (), 1, None)
+    assert (node.content, node.faults, node.turn, node.parent) == (note, (), 1, None)
     assert [event.outcome for event in events] == ["empty", "role_confusion", "ok"]
     assert len(set(script.seeds)) == 3
     assert events[-1].node == node.id
@@ -147,10 +148,11 @@ def test_the_best_of_faulty_messages_is_kept_with_its_faults() -> None:
 
 
 def test_a_long_message_is_asked_for_again_with_the_reason_and_counted() -> None:
+    note = order_facts(PERSONA, "t")[0].text
     events: list[Event] = []
-    script = Seen(" ".join(f"word{i}" for i in range(61)), "I keep bees.")
+    script = Seen(" ".join(f"word{i}" for i in range(61)), note)
     node = speak(script, log=CallLog(on_event=events.append))
-    assert (node.content, node.faults, node.repaired) == ("I keep bees.", (), ("over_long",))
+    assert (node.content, node.faults, node.repaired) == (note, (), ("over_long",))
     assert [event.outcome for event in events] == ["over_long", "ok"]
     assert REPAIRS["over_long"].reason in script.prompts[1][-1].text
     stays = speak(Seen(" ".join(f"word{i}" for i in range(61))))
@@ -210,7 +212,19 @@ def test_a_message_without_its_note_is_asked_for_once_more_and_the_note_named() 
     assert speak(turned).content == f"{note} Where do I start?"
     stubborn = Seen("Where do I start?")
     assert speak(stubborn).content == "Where do I start?"
-    assert len(stubborn.prompts) == 2
+    assert len(stubborn.prompts) == TRIES
+
+
+def test_a_repaired_message_has_to_tell_its_note_as_well() -> None:
+    note = order_facts(PERSONA, "t")[0].text
+    offers = f"{note} Is there anything else I can help you with?"
+    script = Seen(offers, "How fascinating! Where do they live?", f"{note} Where do I start?")
+    node = speak(script)
+    assert node.content == f"{note} Where do I start?"
+    assert node.repaired == ("role_confusion",)
+    assert UNSAID in script.prompts[2][-1].text
+    left = Seen(offers, "Where do I start?", "As an AI language model, I cannot say.")
+    assert speak(left).content == "Where do I start?"
 
 
 @pytest.mark.parametrize("size", ["small", "own"])
