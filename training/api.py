@@ -69,6 +69,7 @@ def train(
     *,
     model: str | None = None,
     start: str | Path | None = None,
+    from_base: bool = False,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: Watch | None = None,
@@ -81,7 +82,9 @@ def train(
         data: trees, or a run folder, dataset folder or file of rows.
         out: folder of the model; a training that was stopped is resumed.
         model: base, as a model string; None: that of the settings.
-        start: checkpoint to start from, such as SFT's; None: the base.
+        start: checkpoint to start from; None: for `dpo` the SFT model in `sft` beside `out`, else
+            the base.
+        from_base: whether `dpo` starts from the base as well.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key.
         progress: called frequently with a `TrainingProgress`.
@@ -92,12 +95,15 @@ def train(
     """
     if method not in get_args(Method):
         raise ConfigError(f"method: '{method}' is none of {', '.join(get_args(Method))}")
-    named = {f"training.{key}": value for key, value in {"model": model, **training}.items()}
+    named = {"model": model, **training}
+    dotted = {f"training.{key}": value for key, value in named.items()}
     path = Path(config) if config else None
-    resolved = load(path, {**(settings or {}), **named}, source="arguments")
+    resolved = load(path, {**(settings or {}), **dotted}, source="arguments")
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(data) if isinstance(data, str | Path) else _stored(data, Path(folder))
-        plan = make_plan(method, resolved, stored, Path(out), start, model)
+        plan = make_plan(
+            method, resolved, stored, Path(out), start, from_base=from_base, named=named
+        )
         from aloe.training.rollout_agents import open_agents
         from aloe.training.run import train as train_plan
 

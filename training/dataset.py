@@ -163,8 +163,11 @@ def _rows(file: Path, method: Method, skipped: Skipped, label: Label = "judge") 
     if kind == "conversations":
         return _from_trees(read_conversations(file), method, skipped, label)
     if label != "judge":
-        raise InputError(file, "holds rows, whose labels are chosen; leave out --label, or export "
-                               f"the trees again with --label {label}")  # fmt: skip
+        raise InputError(
+            file,
+            "holds rows, whose labels are chosen; leave out --label (label under [training]), or "
+            f"export the trees again with --label {label}",
+        )
     return _from_records(file, method)
 
 

@@ -1,12 +1,15 @@
 """What is to be trained."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from aloe.config import Config, TrainingConfig
 from aloe.errors import ConfigError
 from aloe.training.dataset import Method
+from aloe.training.model_folder import ONLY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +18,7 @@ class Plan:
 
     method: Method
     settings: TrainingConfig
-    """Those of the run; of an adapter that is trained further, what it has."""
+    """Those that the method reads; of an adapter that is trained further, what it has."""
     data: Path
     out: Path
     start: str
@@ -35,7 +38,9 @@ def make_plan(
     data: Path,
     out: Path,
     start: str | Path | None = None,
-    model: str | None = None,
+    *,
+    from_base: bool = False,
+    named: Mapping[str, Any] | None = None,
     report_to: str = "none",
 ) -> Plan:
     """Return what is to be trained under these settings.
@@ -45,32 +50,67 @@ def make_plan(
         config: settings of the run.
         data: run folder, dataset folder or file of rows.
         out: model folder.
-        start: checkpoint to go on from; None: the base of the settings.
-        model: the base that was asked for, on which an adapter in `start` has to sit.
+        start: checkpoint to go on from; None: for DPO the SFT model beside `out`, else the base of
+            the settings.
+        from_base: whether DPO starts from the base as well.
+        named: values of `[training]` given for this training itself, not by a file that serves
+            several; an adapter in `start` has to sit on the `model` among them. None values count
+            as absent.
         report_to: where curves go.
 
     Raises:
-        ConfigError: a package is missing, `start` sits on another base, or the label has no say.
+        ConfigError: a package is missing, there is nothing to start from, `start` sits on another
+            base, or the method does not read a setting that is named.
     """
     check_extra()
-    if method == "grpo" and config.training.label != "judge":
-        raise ConfigError("grpo rates its own replies and uses no labels; leave out --label "
-                          "(label under [training])")  # fmt: skip
+    given = {key: value for key, value in (named or {}).items() if value is not None}
+    _check_read(method, given)
     from aloe.training.start import check_base, with_adapter_of
 
-    begin = str(start or config.training.model)
+    begin = str(_find_start(method, out, start, from_base=from_base) or config.training.model)
     plan = Plan(
         method=method,
-        settings=with_adapter_of(begin, config.training),
+        settings=with_adapter_of(begin, _keep_read(method, config.training)),
         data=data,
         out=out,
         start=begin,
         seed=config.seed,
         report_to=report_to,
     )
-    if model:
+    if model := given.get("model"):
         check_base(plan.start, model)
     return plan
+
+
+def _check_read(method: Method, named: Mapping[str, Any]) -> None:
+    """Make sure that the method reads the settings that are named for it."""
+    if key := next((key for key in named if method not in ONLY.get(key, (method,))), None):
+        why = " (it rates its own replies)" if key == "label" else ""
+        raise ConfigError(
+            f"{key}: {method} does not read it{why}, only {', '.join(ONLY[key])}; leave it out"
+        )
+
+
+def _keep_read(method: Method, settings: TrainingConfig) -> TrainingConfig:
+    """Return the settings with the defaults of those that the method does not read."""
+    others = {key for key, methods in ONLY.items() if method not in methods}
+    return TrainingConfig.model_validate(settings.model_dump(exclude=others))
+
+
+def _find_start(
+    method: Method, out: Path, start: str | Path | None, *, from_base: bool
+) -> str | Path | None:
+    """Return the checkpoint that is trained further; None for the base."""
+    if start and from_base:
+        raise ConfigError("--start and --from-base contradict each other; give one of them")
+    if start or from_base or method != "dpo":
+        return start
+    if (beside := out.parent / "sft" / "training.json").exists():
+        return beside.parent
+    raise ConfigError(
+        f"DPO starts from an SFT model and there is none at {beside.parent}; run `aloe train sft` "
+        "first, name one with --start DIR, or say --from-base (in Python: start, from_base)"
+    )
 
 
 def check_extra() -> None:

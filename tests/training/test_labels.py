@@ -313,7 +313,9 @@ def test_training_takes_the_label_where_it_has_a_say(
 ) -> None:
     pytest.importorskip("trl")
     out = ("--out", tmp_path / "model", "--label")
-    assert aloe("train", "grpo", "--data", run, *out, "return").is_one_line_about("no label")
+    assert aloe("train", "grpo", "--data", run, *out, "return").is_one_line_about(
+        "label: grpo does not read it"
+    )
     assert aloe("train", "sft", "--data", run, *out, "luck").is_one_line_about("label")
 
     def read(*given: object) -> None:

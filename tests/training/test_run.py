@@ -19,6 +19,7 @@ import builders
 import tiny
 import torch
 
+import aloe as library
 from aloe.agents.prompt import shipped
 from aloe.config import ModelConfig, TrainingConfig, load
 from aloe.errors import BudgetError, ConfigError
@@ -415,6 +416,30 @@ def test_settings_of_other_methods_may_change(method, changed, free, tmp_path):
     else:
         with pytest.raises(ConfigError, match=f"settings.{next(iter(changed))}"):
             folder.check({"method": method, "settings": now})
+
+
+def test_one_file_of_settings_serves_all_methods(run, tmp_path):
+    others = {"label": "return", "weighted": True, "tree_packing": False, "row_tokens": 64}
+    config = load(None, {f"training.{key}": value for key, value in others.items()})
+    plan = make_plan("grpo", config, run, tmp_path)
+    assert plan.settings == TrainingConfig()
+    for key, value in others.items():
+        with pytest.raises(ConfigError, match=f"{key}: grpo does not read it"):
+            make_plan("grpo", load(None, {}), run, tmp_path, named={key: value})
+
+
+def test_dpo_starts_where_the_command_does(run, tmp_path):
+    config, out = load(None, {}), tmp_path / "dpo"
+    base = config.training.model
+    with pytest.raises(ConfigError, match="--from-base"):
+        library.train("dpo", run, out)
+    with pytest.raises(ConfigError, match="contradict"):
+        library.train("dpo", run, out, start=run, from_base=True)
+    assert make_plan("dpo", config, run, out, from_base=True).start == base
+    (tmp_path / "sft").mkdir()
+    (tmp_path / "sft" / "training.json").write_text("{}")
+    assert make_plan("dpo", config, run, out).start == str(tmp_path / "sft")
+    assert make_plan("kto", config, run, out).start == base
 
 
 def test_a_judge_that_compares_is_no_matter_to_other_methods(run, tmp_path):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aloe.console import finish, show
-from aloe.errors import ConfigError
 from aloe.options import (
     ConfigFile,
     Disclosure,
@@ -126,7 +125,7 @@ def dpo(
     Example: `aloe train dpo --data runs/first --out runs/first/models/dpo`
     """
     settings = options.settings(tree_packing=tree_packing, weighted=weighted)
-    _train("dpo", options, settings, _after_sft(options.out, start, from_base=from_base))
+    _train("dpo", options, settings, start, from_base=from_base)
 
 
 @app.command("kto")
@@ -225,28 +224,28 @@ def push(
     finish(push_or_show(folder, planned, dry_run=dry_run, as_json=as_json), as_json=as_json)
 
 
-def _after_sft(out: Path, start: Path | None, *, from_base: bool) -> Path | None:
-    """Return the checkpoint that DPO starts from: as named, else SFT's; None for the base."""
-    if start and from_base:
-        raise ConfigError("--start and --from-base contradict each other; give one of them")
-    if start or from_base:
-        return start
-    if (beside := out.parent / "sft" / "training.json").exists():
-        return beside.parent
-    raise ConfigError(
-        f"DPO starts from an SFT model and there is none at {beside.parent}; run `aloe train sft` "
-        "first, name one with --start DIR, or say --from-base"
-    )
-
-
-def _train(method: "Method", options: TrainOptions, settings: "Config", start: Path | None) -> None:
-    """Train, from the checkpoint `start` or else from the base."""
+def _train(
+    method: "Method",
+    options: TrainOptions,
+    settings: "Config",
+    start: Path | None,
+    *,
+    from_base: bool = False,
+) -> None:
+    """Train, from the checkpoint `start` or else from where the method starts."""
     from aloe.training.commands.push import plan_push, push_or_show
     from aloe.training.plan import make_plan
 
     pushed = plan_push(options.push_to_hub, "model", public=options.public)
     plan = make_plan(
-        method, settings, options.data, options.out, start, options.model, options.report_to
+        method,
+        settings,
+        options.data,
+        options.out,
+        start,
+        from_base=from_base,
+        named={"model": options.model, "label": options.label},
+        report_to=options.report_to,
     )
     from aloe.training.display import TrainingDisplay, summarise
     from aloe.training.progress import TrainingProgress
