@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aloe.console import finish, say, say_written, stdout, waiting
-from aloe.errors import INTERRUPTED, AloeError, ConfigError
+from aloe.errors import EXIT_CODE, INTERRUPTED, AloeError, ConfigError
 from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Seed, Svg, with_flags
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ def chat(options: ChatOptions) -> None:
             if screen or options.svg:
                 code = _on_screen(session, options.svg, typed=screen)
             else:
-                code = talk_in_lines(session, loop)
+                talk_in_lines(session, loop)
+                code = 0
+            code = code or (EXIT_CODE if session.unanswered else 0)
         except KeyboardInterrupt:
             say("stopped")
             code = INTERRUPTED
@@ -149,8 +151,11 @@ def _on_screen(session: "ChatSession", svg: Path | None, *, typed: bool) -> int:
             f"the screen of a chat needs {error.name}: pip install 'aloe-align[tui]', or --plain"
         )
         raise ConfigError(reason) from None
-    app = ChatApp(session, svg)
-    return app.talk(None if typed else sys.stdin.read().splitlines())
+    code = ChatApp(session, svg).talk(None if typed else sys.stdin.read().splitlines())
+    if session.unanswered and not typed:
+        for why in session.unanswered.failures.values():
+            say(f"no reply: {why}", style="red")
+    return code
 
 
 def _end(session: "ChatSession") -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from aloe.console import say, show, stdout, waiting
-from aloe.errors import EXIT_CODE
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, ChatTurn
@@ -20,8 +19,8 @@ from aloe.loop import Runner
 PROMPT = "> "
 
 
-def talk_in_lines(session: ChatSession, loop: Runner) -> int:
-    """Talk until the lines end or `/quit`; return the exit code of the command.
+def talk_in_lines(session: ChatSession, loop: Runner) -> None:
+    """Talk until the lines end or `/quit`.
 
     Args:
         session: the conversation.
@@ -36,7 +35,6 @@ def talk_in_lines(session: ChatSession, loop: Runner) -> int:
     for line in _lines():
         if _take(session, loop, line):
             break
-    return EXIT_CODE if session.unanswered else 0
 
 
 def _lines() -> Iterator[str]:

@@ -171,13 +171,19 @@ def test_letters_that_are_none_do_not_end_it(chat: Chat) -> None:
     assert [node.content for node in stored().nodes][::2] == ["caf\ufffd?", "last line without end"]
 
 
-def test_a_model_that_fails_is_one_line(chat: Chat, server: ChatServer) -> None:
+@pytest.mark.parametrize("more", [{}, {"svg": "chat.svg"}])
+def test_a_message_without_a_reply_is_no_success(
+    chat: Chat, server: ChatServer, more: dict[str, str]
+) -> None:
     server.behave = lambda _: failure(400, "no such thing")
-    ran = chat("Hello.", model=server.model, beside=None)
-    assert ran.code == 2  # the last message has no answer
+    ran = chat("Hello.", model=server.model, beside=None, **more)
+    assert ran.code == 2
     assert ran.out == ""
     assert "no reply: " in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_model_that_fails_is_one_line(chat: Chat, server: ChatServer) -> None:
     answers = iter([failure(400, "no such thing"), streamed("Yes."), streamed("Again.")])
     server.behave = lambda _: next(answers)
     ran = chat("Hello.", "/again", "/again", "More.", model=server.model, beside=None)
