@@ -52,22 +52,22 @@ def read_conversations(path: Path) -> Iterator[tuple[Place, Tree]]:
         InputError: there are none, a record is no conversation in this layout, or two contradict
             each other.
     """
-    if not (found := unite(read_paths(path, refuse))):
+    if not (found := unite(read_paths(read_records(path), refuse))):
         raise InputError(path, "holds no conversations")
     return iter(found)
 
 
-def read_paths(path: Path, on_bad: OnBad) -> Iterator[tuple[Place, Tree]]:
+def read_paths(records: Iterable[tuple[Place, Any]], on_bad: OnBad) -> Iterator[tuple[Place, Tree]]:
     """Yield each record of a file as a tree of one path.
 
     Args:
-        path: the file.
+        records: what the file holds, each with its place.
         on_bad: called with the error of each record that is no conversation in this layout.
 
     Raises:
-        InputError: the file cannot be read, or `on_bad` raises.
+        InputError: `on_bad` raises.
     """
-    for place, record in read_records(path, on_bad):
+    for place, record in records:
         try:
             if not is_conversation(record):
                 raise place.error(

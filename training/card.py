@@ -17,6 +17,7 @@ from aloe.models.local import ADAPTER, adapter_base
 from aloe.number_format import format_number
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last
+from aloe.training.makers import CODE, MODELS, PEOPLE, join_makers
 from aloe.training.model_folder import Record
 from aloe.views.figures import counted
 
@@ -46,7 +47,7 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
         "limit of its base model. Not for decisions about people.\n",
         "## Data\n",
         f"{counted(record['rows'], 'row')}, content hash `{record['data_hash']}`; "
-        f"{record.get('held_out', 0)} more held out. {_passport(data)}\n",
+        f"{record.get('held_out', 0)} more held out. {_passport(data, record)}\n",
         "## Training\n",
         _table(_facts(record)),
         "### Curve\n",
@@ -77,13 +78,6 @@ def _name_base(record: Record) -> str:
     return _name_base(load_json(before)) if before.is_file() else start
 
 
-TEACHERS = {
-    "judge": "what a judge preferred, which is not what people prefer",
-    "return": "which replies paid off over the turns that followed, with simulated users",
-    "mixed": "which replies paid off over the turns that followed, with simulated users, and "
-    "elsewhere what a judge preferred",
-    "people": "what some people preferred",
-}
 REWARDS = {
     "rules": "to satisfy wishes that a program can check",
     "judge": "what a judge rates highly, which is not what people prefer",
@@ -97,7 +91,22 @@ def _name_teacher(record: Record) -> str:
         return REWARDS.get(settings["reward"], "what its reward function scores highly")
     if record.get("labelled"):
         return "what its rows prefer, which do not say whose preference that is"
-    return TEACHERS[settings["label"]]
+    if settings["label"] == "people":
+        return "what some people preferred"
+    judged = _name_judges(record)
+    if settings["label"] == "judge":
+        return judged
+    by_return = "which replies paid off over the turns that followed, with simulated users"
+    return by_return if settings["label"] == "return" else f"{by_return}, and elsewhere {judged}"
+
+
+def _name_judges(record: Record) -> str:
+    """Say whose preference the judge's labels are."""
+    judges = record.get("judges", [MODELS])  # earlier versions do not say
+    if not judges:
+        return "what a judge preferred whom the trees do not name"
+    others = "" if PEOPLE in judges else ", which is not what people prefer"
+    return f"what {join_makers(judges)} preferred{others}"
 
 
 def _find_base(model: str) -> str | None:
@@ -108,8 +117,11 @@ def _find_base(model: str) -> str | None:
     return name.partition(":")[0]
 
 
-def _passport(data: Path) -> str:
-    """Return what the run folder knows about its judge."""
+def _passport(data: Path, record: Record) -> str:
+    """Return what the run folder knows about its judge; nothing if no model's labels are learnt."""
+    judges = record.get("judges", [MODELS])
+    if record["settings"]["label"] == "people" or (judges and not {MODELS, CODE} & {*judges}):
+        return "The labels are no model's, so no judge passport belongs to them."
     file = data / "passport.json" if data.is_dir() else data.parent / "passport.json"
     if not file.exists():
         return "No judge passport came with the data: how good its labels are is unknown."

@@ -23,15 +23,14 @@ from typing_extensions import TypedDict
 
 from aloe.errors import ConfigError, InputError
 from aloe.files.lines import Place
-from aloe.files.records import read_records
-from aloe.memory.conversations import is_conversation, read_conversations
-from aloe.memory.run_folder import read_trees
 from aloe.schema import SCHEMA_VERSION, Tree, digest
 from aloe.training.export import ROWS, ChatMessage, Format, Skipped
 from aloe.training.features import KINDS, fits
 from aloe.training.labels import LOOKING_AHEAD, Label, explain_missing, label_rows
+from aloe.training.makers import find_judges
 from aloe.training.messages import UnfitError, read_prompt, read_reply, read_turns
 from aloe.training.people import read_people, take_people
+from aloe.training.source import Source, find_file, open_source
 from aloe.wording import same_text
 
 Method = Literal["sft", "dpo", "kto", "reward", "grpo"]
@@ -66,6 +65,8 @@ class TrainingData:
     """Comparisons of trees that gave no row, by reason."""
     labelled: bool = False
     """Whether the data are rows or conversations, which do not say whose their labels are."""
+    judges: frozenset[str] = frozenset()
+    """Who judged the trees (`aloe.training.makers`), as far as that is known."""
 
     @property
     def all(self) -> list[Row]:
@@ -101,9 +102,6 @@ WORDS = {
 }
 """What the columns that GRPO's rewards read have to be."""
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
-"""Of the files that are looked for in a folder."""
-
 
 def read_training_data(data: Path, method: Method, label: Label = "judge") -> TrainingData:
     """Return all that `data` holds for one method; `label` says whose labels trees are read by.
@@ -111,11 +109,17 @@ def read_training_data(data: Path, method: Method, label: Label = "judge") -> Tr
     Raises:
         InputError: there is nothing to train on, or a row is unusable (with its line).
     """
+    source = open_source(find_file(data, FORMAT[method]))
     skipped: Skipped = Counter()
-    rows = read_rows(data, method, skipped, label)
-    held_out = read_held_out_rows(data, method)
-    labelled = _find_kind(_file(data, method)) != "trees"
-    return TrainingData(rows=rows, held_out=held_out, skipped=skipped, labelled=labelled)
+    judges: set[str] = set()
+    rows = _read(source, method, skipped, label, judges)
+    return TrainingData(
+        rows=rows,
+        held_out=read_held_out_rows(data, method),
+        skipped=skipped,
+        labelled=source.kind != "trees",
+        judges=frozenset(judges),
+    )
 
 
 def read_rows(
@@ -132,11 +136,17 @@ def read_rows(
     Raises:
         InputError: there are none, or a row is unusable (with its line).
     """
-    file = _file(data, method)
-    rows = list(_rows(file, method, Counter() if skipped is None else skipped, label))
+    source = open_source(find_file(data, FORMAT[method]))
+    return _read(source, method, Counter() if skipped is None else skipped, label, set())
+
+
+def _read(
+    source: Source, method: Method, skipped: Skipped, label: Label, judges: set[str]
+) -> list[Row]:
+    rows = list(_rows(source, method, skipped, label, judges))
     if not rows:
-        raise InputError(file, f"holds no rows to train {method} on")
-    return _weighted(rows, file)
+        raise InputError(source.file, f"holds no rows to train {method} on")
+    return _weighted(rows, source.file)
 
 
 def read_held_out_rows(data: Path, method: Method) -> list[Row]:
@@ -147,42 +157,27 @@ def read_held_out_rows(data: Path, method: Method) -> list[Row]:
     """
     if not data.is_dir() or method == "grpo":
         return []
-    train = _file(data, method)
+    train = find_file(data, FORMAT[method])
     file = train.with_name(train.name.replace("train.", "test.", 1))
     if file == train or not file.is_file():
         return []
-    rows = list(_rows(file, method, Counter()))
+    rows = list(_rows(open_source(file), method, Counter(), "judge", set()))
     return _weighted(rows, file) if rows else []
 
 
-def _rows(file: Path, method: Method, skipped: Skipped, label: Label = "judge") -> Iterator[Row]:
-    """Yield the rows of a file of trees, of conversations in the paper's layout, or of rows."""
-    kind = _find_kind(file)
-    if kind == "trees":
-        return _from_trees(_placed(file), method, skipped, label)
-    if kind == "conversations":
-        return _from_trees(read_conversations(file), method, skipped, label)
+def _rows(
+    source: Source, method: Method, skipped: Skipped, label: Label, judges: set[str]
+) -> Iterator[Row]:
+    """Yield the rows of a source; who judged its trees is added to `judges`."""
+    if source.kind != "rows":
+        return _from_trees(source.trees(), method, skipped, label, judges)
     if label != "judge":
         raise InputError(
-            file,
+            source.file,
             "holds rows, whose labels are chosen; leave out --label (label under [training]), or "
             f"export the trees again with --label {label}",
         )
-    return _from_records(file, method)
-
-
-def _find_kind(file: Path) -> Literal["trees", "conversations", "rows"]:
-    """Return what a file holds, by its first record."""
-    if file.name == "trees.jsonl":  # its last line may be torn
-        return "trees"
-    first = next((record for _, record in read_records(file)), None)
-    if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
-        return "trees"
-    return "conversations" if is_conversation(first) else "rows"
-
-
-def _placed(file: Path) -> Iterator[tuple[Place, Tree]]:
-    return ((Place(file, line=number), tree) for number, tree in enumerate(read_trees(file), 1))
+    return _from_records(source.records, method)
 
 
 def _weighted(rows: list[Row], file: Path) -> list[Row]:
@@ -199,24 +194,8 @@ def hash_rows(rows: Sequence[Row]) -> str:
     return digest(*({k: v for k, v in row.items() if k != "place"} for row in rows))
 
 
-def _file(data: Path, method: Method) -> Path:
-    if not data.exists():
-        raise InputError(data, "does not exist")
-    if data.is_file():
-        return data
-    if not data.is_dir():
-        raise InputError(data, "is a pipe or a device, and has to be read more than once; "
-                               "write it to a file first")  # fmt: skip
-    stems = (FORMAT[method], "train", f"{FORMAT[method]}/train")
-    names = ["trees.jsonl", *(stem + suffix for stem in stems for suffix in SUFFIXES)]
-    if found := next((data / name for name in names if (data / name).is_file()), None):
-        return found
-    known = ", ".join(f"{stem}.jsonl" for stem in ("trees", *stems))
-    raise InputError(data, f"holds none of {known} (or .jsonl.gz, .parquet); name a file")
-
-
-def _from_records(file: Path, method: Method) -> Iterator[Row]:
-    for place, record in read_records(file):
+def _from_records(records: Iterable[tuple[Place, Any]], method: Method) -> Iterator[Row]:
+    for place, record in records:
         try:
             for columns in _examples(record, method):
                 yield {**_row(columns, method), "place": place}
@@ -225,11 +204,16 @@ def _from_records(file: Path, method: Method) -> Iterator[Row]:
 
 
 def _from_trees(
-    trees: Iterable[tuple[Place, Tree]], method: Method, skipped: Skipped, label: Label
+    trees: Iterable[tuple[Place, Tree]],
+    method: Method,
+    skipped: Skipped,
+    label: Label,
+    judges: set[str],
 ) -> Iterator[Row]:
     make, labelled, place = label_rows(FORMAT[method], ROWS[FORMAT[method]], label), False, None
     said = None
     for place, tree in trees:
+        judges |= find_judges(tree)
         if label == "people":
             said = said or read_people(place.path)
             tree = take_people(tree, said, skipped)

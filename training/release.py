@@ -10,19 +10,18 @@ trees are added. The card states counts, sources, and the judge's passport where
 import gzip
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
-from aloe.agents.rules import RULE
 from aloe.errors import ConfigError, StoreError
 from aloe.files.writing import replace_bytes, replace_text
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
 from aloe.training.features import Features, infer_features, make_table, render_features
 from aloe.training.labels import Label, render_agreement
-from aloe.verdict import is_human
+from aloe.training.makers import MODELS, PEOPLE, find_judges, find_users, join_makers
 from aloe.views.figures import counted
 
 Split = Literal["train", "test"]
@@ -42,35 +41,12 @@ IMPORTED = "Some were imported, so it is not known\nhere who spoke in them and w
 
 def describe_makers(trees: Sequence[Tree], label: Label) -> str:
     """Return who played the users and who judged, in a sentence: models, rules or people."""
-    users = {
-        _describe_maker(tree, node.agent, tree.models.get("user", ""))
-        for tree in trees
-        for node in tree.nodes
-        if node.role == "user"
-    }
-    judges = {
-        _describe_maker(tree, vote.judge)
-        for tree in trees
-        for verdict in tree.verdicts
-        for vote in verdict.votes
-    }
-    judges = {"people"} if label == "people" else judges
-    said = f"Users are {_join(users)}, assistants language models, judges {_join(judges)}"
-    if "people" in users | judges:
+    users = set().union(*map(find_users, trees))
+    judges = {PEOPLE} if label == "people" else set().union(*map(find_judges, trees))
+    said = f"Users are {join_makers(users)}, assistants {MODELS}, judges {join_makers(judges)}"
+    if PEOPLE in users | judges:
         return f"{said}."
     return f"{said}; no human took part, and no label here is a human's."
-
-
-def _describe_maker(tree: Tree, *names: str) -> str:
-    if any(map(is_human, names)):
-        return "people"
-    if RULE in names:
-        return "rules"
-    return "language models" if {*names} & {*tree.models.values()} else "custom code"
-
-
-def _join(makers: Collection[str]) -> str:
-    return " and ".join(sorted(makers)) or "not recorded"
 
 
 def choose_split(persona: str, test_share: float) -> Split:

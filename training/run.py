@@ -63,7 +63,7 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
             **_results(progress, trainer.state),
             **agents.spent(),
             **({"left_out": dict(data.skipped)} if data.skipped else {}),
-            **({"labelled": True} if data.labelled else {}),
+            **({"labelled": True} if data.labelled else {"judges": sorted(data.judges)}),
             **noticed,
         }
         if main:

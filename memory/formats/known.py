@@ -164,7 +164,7 @@ def _trees(
 
 def _aloe(files: Sequence[Path], on_bad: OnBad, _left_out: Counter[str]) -> Found:
     for file in files:
-        yield from read_paths(file, on_bad)
+        yield from read_paths(read_records(file, on_bad), on_bad)
 
 
 def _has(record: Any, name: str, keys: set[str]) -> bool:

@@ -11,7 +11,15 @@ import pytest
 from builders import config, grow
 
 from aloe.errors import InputError
-from aloe.training.dataset import Method, Row, hash_rows, read_held_out_rows, read_rows
+from aloe.files.records import read_records
+from aloe.training.dataset import (
+    Method,
+    Row,
+    hash_rows,
+    read_held_out_rows,
+    read_rows,
+    read_training_data,
+)
 from aloe.training.release import write_rows
 
 Message = dict[str, Any]
@@ -300,6 +308,25 @@ def test_encodings_that_can_be_told_are_read(tmp_path: Path, data: bytes) -> Non
     (file := tmp_path / "rows.jsonl").write_bytes(data)
     (row,) = read_rows(file, "dpo")
     assert row["chosen"][0]["content"] == "Grüße!"
+
+
+@pytest.mark.parametrize("kind", ["rows", "aloe"])
+def test_a_file_is_opened_once(
+    aloe: Any, folder: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "data.jsonl"
+    row_format = "dpo" if kind == "rows" else kind
+    assert aloe("export", folder, "--format", row_format, "--out", file).code == 0
+    opened: list[Path] = []
+
+    def read(path: Path, *given: Any) -> Any:
+        opened.append(path)
+        return read_records(path, *given)
+
+    for module in ("aloe.training.source", "aloe.memory.conversations"):
+        monkeypatch.setattr(f"{module}.read_records", read)
+    assert read_training_data(file, "dpo").rows
+    assert opened == [file]
 
 
 @pytest.mark.parametrize(

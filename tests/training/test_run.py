@@ -23,10 +23,11 @@ import aloe as library
 from aloe.agents.prompt import shipped
 from aloe.config import ModelConfig, TrainingConfig, load
 from aloe.errors import BudgetError, ConfigError
+from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
-from aloe.schema import Persona
+from aloe.schema import Persona, Tree
 from aloe.training.card import write_card
 from aloe.training.curves import draw_curves, draw_sparkline
 from aloe.training.dataset import read_rows, read_training_data
@@ -394,7 +395,7 @@ def test_another_start_is_another_training(aloe, base, run, tmp_path):
     assert aloe(*dpo).code == 0
     card = (models / "dpo" / "README.md").read_text()
     assert f"{base} after direct preference" in card
-    assert "what a judge preferred" in card
+    assert "what language models preferred" in card
 
 
 @pytest.mark.parametrize(
@@ -705,10 +706,35 @@ def test_a_card_names_a_judge_only_where_one_decided(run, tmp_path):
         "rows": 1, "data_hash": "0", "seed": 0, "steps": 1, "seconds": 1.0, "peak_gib": 1.0,
         "tokens": 0, "flat_tokens": 0, "first_loss": 1.0, "last": {"loss": 1.0}, "versions": {},
     }  # fmt: skip
-    for data, words in ((run, "what a judge preferred"), (rows, "what its rows prefer")):
-        labelled = read_training_data(data, "dpo").labelled
-        write_card(tmp_path, data, {**record, "labelled": labelled}, [])
-        assert words in (tmp_path / "README.md").read_text()
+    chat, unnamed = tmp_path / "chat", tmp_path / "unnamed"
+    for folder, changes in ((chat, {"judge": "human"}), (unnamed, None)):
+        folder.mkdir()
+        (folder / "trees.jsonl").write_text("".join(
+            voted(tree, changes).model_dump_json() + "\n" for tree in read_trees(run)
+        ))  # fmt: skip
+    for data, words in (
+        (run, "what language models preferred, which is not what people prefer"),
+        (rows, "what its rows prefer"),
+        (chat, "what people preferred, and"),
+        (unnamed, "whom the trees do not name"),
+    ):
+        found = read_training_data(data, "dpo")
+        about = {"labelled": found.labelled, "judges": sorted(found.judges)}
+        write_card(tmp_path, data, {**record, **about}, [])
+        card = (tmp_path / "README.md").read_text()
+        assert words in card
+        assert ("no judge passport belongs" in card) == (data == chat)
+
+
+def voted(tree: Tree, changes: dict[str, str] | None) -> Tree:
+    """Return the tree with votes that were changed; None: it names no models."""
+    if changes is None:
+        return tree.model_copy(update={"models": {}})
+    verdicts = tuple(
+        each.model_copy(update={"votes": tuple(v.model_copy(update=changes) for v in each.votes)})
+        for each in tree.verdicts
+    )
+    return tree.model_copy(update={"verdicts": verdicts})
 
 
 def test_curves_are_drawn(tmp_path):
