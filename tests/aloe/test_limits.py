@@ -219,6 +219,21 @@ def test_one_calls_own_failures_do_not_make_a_server_gone() -> None:
     assert "gone" not in (limits.in_force() or "")
 
 
+@pytest.mark.parametrize(
+    ("cause", "gone"), [("down", True), ("slow", True), ("fault", True), ("garbled", False)]
+)
+def test_three_calls_that_fail_in_a_row_make_a_server_gone(cause: Cause, *, gone: bool) -> None:
+    limits = limiter()
+
+    async def run() -> None:
+        visits = [await limits.enter() for _ in range(3)]
+        for number, visit in enumerate(visits):
+            limits.failed(visit, trouble(cause), f"call {number}")
+
+    asyncio.run(run())
+    assert ("gone" in (limits.in_force() or "")) is gone
+
+
 def test_a_server_that_is_gone_is_probed_by_one_call_at_a_time_until_it_is_back() -> None:
     limits, asked, back = limiter(backoff=0.02), [0], asyncio.Event()
 
