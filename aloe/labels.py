@@ -5,13 +5,16 @@ was. If a person labels a pair several times the last label counts, so a change 
 line and labelling can stop at any point.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from aloe.files.journal import append_lines
 from aloe.files.records import read_models
-from aloe.schema import Record, Verdict, digest
+from aloe.schema import Record, Tree, Verdict, digest
+
+LABELS = "labels.jsonl"
+"""The file of labels beside the trees of a run."""
 
 Answer = Literal["first", "second", "tie", "skip"]
 
@@ -62,6 +65,33 @@ def latest(labels: Iterable[Label]) -> list[Label]:
         found.pop((label.rater, label.pair), None)
         found[label.rater, label.pair] = label
     return list(found.values())
+
+
+def fit_labels(labels: Iterable[Label], trees: Iterable[Tree]) -> Iterator[Label]:
+    """Yield the labels of comparisons that `trees` hold, each pair in the order it has there."""
+    verdicts = {
+        (tree.id, frozenset((each.first, each.second))): each
+        for tree in trees
+        for each in tree.verdicts
+    }
+    for label in labels:
+        if verdict := verdicts.get((label.tree, frozenset((label.first, label.second)))):
+            yield label if label.first == verdict.first else _turn(label, verdict)
+
+
+def _turn(label: Label, verdict: Verdict) -> Label:
+    """Return the label of a pair that the verdict names in the other order."""
+    answers: dict[Answer, Answer] = {"first": "second", "second": "first"}
+    shown = "second-first" if label.shown == "first-second" else "first-second"
+    return label.model_copy(
+        update={
+            "pair": pair_id(label.tree, verdict),
+            "first": label.second,
+            "second": label.first,
+            "answer": answers.get(label.answer, label.answer),
+            "shown": shown,
+        }
+    )
 
 
 def append_labels(path: Path, labels: Iterable[Label]) -> None:

@@ -21,13 +21,11 @@ from aloe.agents.judge import Comparison
 from aloe.benchmark.agreement import krippendorff_alpha, wilson
 from aloe.errors import InputError
 from aloe.files.records import read_records
-from aloe.labels import SEEN, Label, pair_id, read_labels
+from aloe.labels import LABELS, SEEN, Label, pair_id, read_labels
 from aloe.memory.run_folder import read_trees
 from aloe.passport import PeopleChoices, Share
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict, digest
 from aloe.verdict import is_human
-
-LABELS = "labels.jsonl"
 
 Answers = dict[str, str]
 """What each person said of a pair, by name: `first`, `second` or `tie`."""

@@ -7,6 +7,7 @@ The conversations do not change, so any difference is due to the judge. Trees ar
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from aloe.agents.judge import Comparison, Judge
 from aloe.agents.panel import make_judge
@@ -18,6 +19,8 @@ from aloe.errors import StoreError
 from aloe.graphs.batch import RunProgress, finish_trees
 from aloe.graphs.concurrency import width_of
 from aloe.judge_names import is_judge
+from aloe.labels import LABELS, append_labels, fit_labels, read_labels
+from aloe.memory.returns import keep_returns
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
@@ -122,9 +125,44 @@ def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
 
 
 def replace_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:
-    """Return `tree` with these verdicts, and these judges in place of its own."""
+    """Return `tree` with these verdicts and judges; labels by return stay if they still hold."""
     others = {n: model for n, model in tree.models.items() if not is_judge(n)}
-    return tree.model_copy(update={"verdicts": tuple(verdicts), "models": {**others, **judges}})
+    kept = tuple(keep_returns(tree.verdicts, verdicts))
+    return tree.model_copy(update={"verdicts": kept, "models": {**others, **judges}})
+
+
+def carry_labels(run: Path, folder: RunFolder, trees: Sequence[Tree]) -> tuple[int, int]:
+    """Write people's labels of a run beside judgements of its trees, as far as they still fit.
+
+    Args:
+        run: run folder, or a file of trees; labels are looked for in or beside it.
+        folder: where the judged trees are; a label that is there already stays.
+        trees: the judged trees.
+
+    Returns:
+        How many labels have a place there, and how many are about pairs not compared any more.
+
+    Raises:
+        InputError: a label is broken (with its line).
+        StoreError: the file cannot be written.
+    """
+    labels = read_labels((run if run.is_dir() else run.parent) / LABELS)
+    known = {tree.id for tree in trees}
+    fitting = list(fit_labels(labels, trees))
+    there = {(each.rater, each.pair) for each in read_labels(folder.path / LABELS)}
+    if new := [each for each in fitting if (each.rater, each.pair) not in there]:
+        append_labels(folder.path / LABELS, new)
+    return len(fitting), sum(each.tree in known for each in labels) - len(fitting)
+
+
+def count_returns(before: Sequence[Tree], after: Sequence[Tree]) -> tuple[int, int]:
+    """Return how many labels by return of `before` are in `after`, and how many are lost."""
+    known = {tree.id for tree in after}
+    had, kept = (
+        sum(verdict.by_return is not None for tree in trees for verdict in tree.verdicts)
+        for trees in ([tree for tree in before if tree.id in known], after)
+    )
+    return kept, had - kept
 
 
 def count_flips(before: Sequence[Tree], after: Sequence[Tree]) -> Flips:

@@ -27,7 +27,7 @@ from typing import Self
 
 from aloe.errors import ConfigError
 from aloe.memory.levels import Levels, find_levels
-from aloe.schema import AssistantNode, ReturnLabel, Tree, UserNode, Verdict
+from aloe.schema import AssistantNode, Outcome, ReturnLabel, Tree, UserNode, Verdict
 
 ROUNDING = 1e-9
 """Differences up to this are none: sums of shares in another order are not equal bit by bit."""
@@ -111,6 +111,35 @@ def label_returns(tree: Tree, rule: ReturnRule, rated: Mapping[str, float] | Non
 def forget_returns(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return verdicts without labels by return, which a tree that changes no longer bears out."""
     return [v.model_copy(update={"by_return": None}) if v.by_return else v for v in verdicts]
+
+
+def keep_returns(before: Sequence[Verdict], now: Sequence[Verdict]) -> list[Verdict]:
+    """Return new verdicts on a tree with the labels by return that still hold.
+
+    Those hold that were made from wishes or ratings; those made from how the judge of `before`
+    ranked siblings went with it.
+
+    Args:
+        before: the verdicts that have the labels.
+        now: verdicts on the same replies, which may name a pair in the other order.
+    """
+    labels = {v.first + v.second: v.by_return for v in before if v.by_return}
+    turned = {v.second + v.first: _turn(v.by_return) for v in before if v.by_return}
+    found = {pair: each for pair, each in (turned | labels).items() if each.levels != "siblings"}
+    return [
+        verdict.model_copy(update={"by_return": label})
+        if (label := found.get(verdict.first + verdict.second))
+        else verdict
+        for verdict in now
+    ]
+
+
+def _turn(label: ReturnLabel) -> ReturnLabel:
+    """Return the label of the same pair named in the other order."""
+    swapped: dict[Outcome, Outcome] = {"first": "second", "second": "first"}
+    changes = {"outcome": swapped.get(label.outcome, label.outcome)}
+    returns = label.returns and label.returns[::-1]
+    return label.model_copy(update={**changes, "returns": returns})
 
 
 def _compare(

@@ -14,7 +14,7 @@ from aloe.resumable import resumable, within_budget
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aloe.calls.expected import ExpectedCalls
     from aloe.config import Config
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from aloe.schema import Tree
 
 OUTCOMES = ("first", "second", "tie", "abstain")
+
+CALLS = ("limits", "budget", "local", "telemetry")
+"""Sections about how calls are made: of the new settings as far as these have them."""
+
+LOST = {
+    "labels_by_return": "rest on the old judge's ranking; `aloe relabel` makes new ones",
+    "labels_by_people": "are about pairs that were not compared again",
+}
+"""Why labels beside the judge's are left out."""
 
 
 def rejudge(
@@ -46,12 +55,14 @@ def rejudge(
     """Judge stored trees again with another judge, and show which labels flip.
 
     Settings come from DIR, except the judge's: its model, panel, prompts and `[judge]` section come
-    from --config, and --judge overrides them. Nothing is generated again.
+    from --config, and --judge overrides them; so do prices, `[limits]`, `[budget]`, `[local]` and
+    `[telemetry]`. Nothing is generated again. Labels by people, and those by return that no judge
+    made, stay.
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
     from aloe.agents.registry import prompts_of
-    from aloe.graphs.rejudge import check_same, count_flips
+    from aloe.graphs.rejudge import carry_labels, check_same, count_flips, count_returns
     from aloe.memory.run_folder import RunFolder, read_trees
 
     if out.resolve() == run.resolve():
@@ -64,9 +75,15 @@ def rejudge(
     folder.check(resolved, prompts)
     check_same(trees, folder)
     done = _rejudge(resolved, prompts, trees, folder, quiet=quiet)
-    counts = count_flips(trees, list(read_trees(out)) if folder.trees.exists() else [])
-    result = {"out": str(out), **done.result(), **_figures(counts)}
-    show(Group(done.display.figures(), _table(counts), _sentence(result)), as_json=as_json)
+    judged = list(read_trees(out)) if folder.trees.exists() else []
+    counts = count_flips(trees, judged)
+    kept = {
+        "labels_by_return": count_returns(trees, judged),
+        "labels_by_people": carry_labels(run, folder, judged),
+    }
+    result = {"out": str(out), **done.result(), **_figures(counts), **_account(kept)}
+    said = [_sentence(result), *_describe_kept(kept)]
+    show(Group(done.display.figures(), _table(counts), *said), as_json=as_json)
     say_written(out)
     finish(result, as_json=as_json)
     exit_on_failures(done.progress)
@@ -149,13 +166,13 @@ def _settings(
         "judge": new.judge,
         "prices": {**old.prices, **new.prices},
         "prompts": _prompts(old, new),
-        "budget": new.budget if "budget" in new.model_fields_set else old.budget,
+        **{name: getattr(new, name) for name in CALLS if name in new.model_fields_set},
         "models": {"judge": new.models.judge, "panel": new.models.panel},
-        "limits.batch": batch,
     }
     if batch:
         changes["simulation"] = {"workers": None, "engine": "local", "ray_address": None}
     merged = old.updated(changes, source=config or stored)
+    merged = merged.updated({"limits.batch": batch}, source="command line")
     judged = merged.with_judge(judge, base_url)
     if config and not new.judge.use:  # a passport beside no judge may be that of --judge
         return judged.updated({"judge.passport": new.judge.passport}, source=config)
@@ -243,6 +260,23 @@ def _table(counts: "Flips") -> RenderableType:
         cells = [str(counts[old, new]) for new in OUTCOMES]  # type: ignore[index]
         table.add_row(old, *cells)
     return table
+
+
+def _account(kept: "Mapping[str, tuple[int, int]]") -> dict[str, int]:
+    """Return for a machine how many labels stayed and how many did not."""
+    return {
+        key: count
+        for name, (there, gone) in kept.items()
+        for key, count in ((name, there), (f"{name}_left_out", gone))
+    }
+
+
+def _describe_kept(kept: "Mapping[str, tuple[int, int]]") -> "Iterator[str]":
+    """Say what became of the labels that are not the judge's, where there were any."""
+    for name, (there, gone) in kept.items():
+        left_out = f", {gone} left out: they {LOST[name]}" if gone else ""
+        if there or gone:
+            yield f"{name.replace('_', ' ')}: {there} kept{left_out}"
 
 
 def _sentence(result: dict[str, Any]) -> str:

@@ -13,8 +13,9 @@ from server import ChatServer
 from aloe.agents.prompt import chosen
 from aloe.benchmark.commands.rejudge import _settings
 from aloe.config import Config, load, save
+from aloe.labels import Label, append_labels, pair_id, read_labels
 from aloe.memory.run_folder import read_trees
-from aloe.schema import Tree
+from aloe.schema import ReturnLabel, Tree, Verdict
 
 CONTRARY = """
 from aloe.agents.scripted import reply as fair
@@ -154,6 +155,75 @@ def test_batches_are_asked_for_anew(tmp_path: Path) -> None:
     spread = {"simulation.workers": 2}
     assert settings(tmp_path, new, spread).limits.batch
     assert not settings(tmp_path, None, spread, judge=SCRIPTED).limits.batch
+
+
+def test_how_calls_are_made_comes_from_the_file_where_it_says_so(tmp_path: Path) -> None:
+    stored = {"limits.tries": 2, "limits.concurrency": 3, "budget.max_calls": 7}
+    new = tmp_path / "new.toml"
+    new.write_text('[limits]\nconcurrency = 9\n[telemetry]\nspans = true\n[local]\nserver = "s"\n')
+    found = settings(tmp_path, new, stored, judge=SCRIPTED)
+    assert (found.limits.concurrency, found.limits.tries) == (9, 5)
+    assert (found.telemetry.spans, found.local.server, found.budget.max_calls) == (True, "s", 7)
+    assert settings(tmp_path, None, stored, judge=SCRIPTED).limits.tries == 2
+
+
+def test_labels_that_no_judge_made_stay(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
+    trees = list(read_trees(run))
+    kept, gone = (return_label(levels) for levels in ("wishes", "siblings"))
+    first, *others = trees
+    marked = [
+        first.model_copy(update={"verdicts": with_label(first, kept, turned=True)}),
+        *(each.model_copy(update={"verdicts": with_label(each, gone)}) for each in others),
+    ]
+    (run / "trees.jsonl").write_text("".join(each.model_dump_json() + "\n" for each in marked))
+    append_labels(run / "labels.jsonl", [said_of(marked[0], 0), said_of(marked[1], 0)])
+    new = tmp_path / "new"
+    ran = aloe("rejudge", run, "--judge", SCRIPTED, "--out", new, "--json")
+    assert ran.code == 0, ran.err
+    judged = list(read_trees(new))
+    verdicts = judged[0].verdicts
+    assert [v.first for v in verdicts] == [v.first for v in first.verdicts]
+    assert {v.by_return and (v.by_return.outcome, v.by_return.returns) for v in verdicts} == {
+        ("second", (0.2, 0.8))
+    }
+    assert not any(v.by_return for tree in judged[1:] for v in tree.verdicts)
+    lost = sum(len(each.verdicts) for each in others)
+    found = {name: count for name, count in ran.result.items() if name.startswith("labels")}
+    assert found == {
+        "labels_by_return": len(verdicts), "labels_by_return_left_out": lost,
+        "labels_by_people": 2, "labels_by_people_left_out": 0,
+    }  # fmt: skip
+    labels = read_labels(new / "labels.jsonl")
+    assert [each.answer for each in labels] == ["second", "first"]
+    assert labels[0].pair == pair_id(first.id, verdicts[0])
+    again = aloe("rejudge", run, "--judge", SCRIPTED, "--out", new, "--quiet")
+    assert f"{lost} left out: they rest on the old judge's ranking" in again.out
+    assert read_labels(new / "labels.jsonl") == labels
+
+
+def return_label(levels: Any) -> ReturnLabel:
+    return ReturnLabel(
+        outcome="first", returns=(0.8, 0.2), levels=levels, horizon=2, discount=0.9, z=1.0
+    )
+
+
+def with_label(tree: Tree, label: ReturnLabel, *, turned: bool = False) -> tuple[Verdict, ...]:
+    """Return the verdicts with this label, perhaps naming each pair in the other order."""
+    changes = {"by_return": label}
+    return tuple(
+        each.model_copy(
+            update=changes | ({"first": each.second, "second": each.first} if turned else {})
+        )
+        for each in tree.verdicts
+    )
+
+
+def said_of(tree: Tree, number: int) -> Label:
+    verdict = tree.verdicts[number]
+    return Label(
+        pair=pair_id(tree.id, verdict), tree=tree.id, node=verdict.node, first=verdict.first,
+        second=verdict.second, rater="ann", answer="first", shown="first-second", seconds=1.0,
+    )  # fmt: skip
 
 
 def test_a_concurrency_that_cannot_be_is_refused(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
