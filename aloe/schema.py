@@ -5,8 +5,9 @@ candidates; a verdict compares two of them; a candidate that was continued has a
 it. Any number of siblings may be continued. Paths, pairs and training rows are derived by walking,
 so the store has one shape whatever grew the tree, and nothing that can be derived is stored twice.
 
-Ids are content hashes: a node's id covers its parent's id, so it names the whole conversation up
-to it, two runs that say the same thing get the same ids, and doing work again is a set difference.
+Ids are content hashes: a node's id covers its parent's id, and an opening's that of the tree, so it
+names the whole conversation up to it, two runs that say the same in one tree get the same ids, and
+doing work again is a set difference.
 Latency and cost are not part of a tree (they are in events.jsonl), so equal runs are equal files.
 """
 

@@ -2,14 +2,16 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
     from aloe.memory.run_folder import RunFolder
     from aloe.models.open import Message
+
+T = TypeVar("T")
 
 PAUSE = 0.25
 """Seconds between two looks at the file."""
@@ -18,22 +20,31 @@ STILL = 2.0
 """Seconds without a new line after which it is asked whether anybody is still writing."""
 
 
-def new_exchanges(folder: "RunFolder", *, last: int) -> "Iterator[RecordedCall]":
-    """Yield the `last` calls in the log, then new ones as they end, until nobody writes."""
+def follow_calls(
+    folder: "RunFolder", show: "Callable[[RecordedCall], T | None]", *, last: int
+) -> Iterator[T]:
+    """Yield what is shown of calls: the `last` in the log, then new ones until nobody writes.
+
+    Args:
+        folder: the run.
+        show: told of every call in order; returns None for one that is not to be shown.
+        last: how many of the past.
+    """
     from aloe.calls.recorded_call import join_event
 
     texts: dict[str, Message] = {}
-    past: deque[RecordedCall] = deque(maxlen=last)
+    past: deque[T] = deque(maxlen=last)
     caught_up = False
     for event in _lines(folder):
         if event is None:
             caught_up = True
             yield from past
             past.clear()
-        elif caught_up:
-            yield join_event(event, texts)
-        else:
-            past.append(join_event(event, texts))
+        elif (shown := show(join_event(event, texts))) is not None:
+            if caught_up:
+                yield shown
+            else:
+                past.append(shown)
 
 
 def _lines(folder: "RunFolder") -> Iterator[dict[str, Any] | None]:

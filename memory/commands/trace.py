@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from aloe.console import finish, say_written, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
 from aloe.memory.commands.traced_run import TracedRun
 from aloe.options import Json, Svg
+
+if TYPE_CHECKING:
+    from aloe.calls.recorded_call import RecordedCall
 
 LAST = 10
 """Calls of the past that `--follow` begins with."""
@@ -86,7 +90,7 @@ def _save(picture: RenderableType, svg: Path) -> None:
 
 def _follow(trace: TracedRun, *, as_json: bool) -> None:
     """Print calls as they end, until nobody works on the folder any more."""
-    from aloe.memory.commands.follow import new_exchanges
+    from aloe.memory.commands.follow import follow_calls
     from aloe.memory.run_folder import RunFolder
     from aloe.views.answers import Interpreter
     from aloe.views.calls import call_line
@@ -94,13 +98,15 @@ def _follow(trace: TracedRun, *, as_json: bool) -> None:
     if not trace.run.is_dir():
         raise InputError(trace.run, "there is no run folder here to follow")
     seen, interpreter = 0, Interpreter()
+
+    def line(call: "RecordedCall") -> Text | None:
+        words = None if trace.raw else interpreter.interpret(call)
+        return call_line(call, words) if trace.is_wanted(call) else None
+
     try:
-        for each in new_exchanges(RunFolder(trace.run), last=LAST):
-            words = None if trace.raw else interpreter.interpret(each)
-            if trace.is_wanted(each):
-                seen += 1
-                line = call_line(each, words)
-                show(line, as_json=as_json, lines=True, cut=not trace.full)
+        for each in follow_calls(RunFolder(trace.run), line, last=LAST):
+            seen += 1
+            show(each, as_json=as_json, lines=True, cut=not trace.full)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     stderr().print(f"no process is working on {trace.run}", style="dim", highlight=False)

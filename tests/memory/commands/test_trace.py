@@ -141,7 +141,7 @@ def test_follow_shows_every_call_once_with_its_messages(
     lines = [json.dumps(event) + "\n" for event in events]
     with run.writing(SETTINGS):
         run.events.write_text("".join(lines[:3]))
-        found = follow.new_exchanges(run, last=2)
+        found = follow.follow_calls(run, lambda call: call, last=2)
         seen = [next(found)]
         with run.events.open("a") as file:  # while the past is being read
             file.write("".join(lines[3:]))
@@ -149,6 +149,18 @@ def test_follow_shows_every_call_once_with_its_messages(
     assert list(found) == []
     assert [call.event["seconds"] for call in seen] == [1, 2, 3, 4]
     assert {call.messages for call in seen} == {(("user", "Once spelled out"),)}
+
+
+def test_the_last_calls_are_the_last_of_those_that_are_wanted(
+    aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "STILL", 0.0)
+    roles = ["judge", *["user"] * 12]
+    events = [{**CALLS[0].event, "role": role, "texts": {}, "prompt": []} for role in roles]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(each) + "\n" for each in events))
+    ran = aloe("trace", tmp_path, "--follow", "--agent", "judge", "--json")
+    assert ran.result["calls"] == 1
+    assert aloe("trace", tmp_path, "--follow", "--json").result["calls"] == 10
 
 
 def test_follow_sees_calls_as_they_come(start: StartAloe, aloe: RunAloe, tmp_path: Path) -> None:
