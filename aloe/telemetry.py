@@ -68,12 +68,16 @@ def _langsmith(config: "TelemetryConfig") -> Iterator[None]:
     from langsmith import utils
 
     # By the environment and not by a context, which a loop that is open already would not see.
-    os.environ["LANGSMITH_TRACING_V2"] = "true"
+    before = os.environ.get(LANGSMITH[1])
+    os.environ[LANGSMITH[1]] = "true"
     vars(utils)["get_env_var"].cache_clear()
     try:
         yield
     finally:
         wait_for_all_tracers()
+        os.environ.pop(LANGSMITH[1])
+        os.environ |= {} if before is None else {LANGSMITH[1]: before}
+        vars(utils)["get_env_var"].cache_clear()
 
 
 @contextmanager

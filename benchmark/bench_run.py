@@ -29,6 +29,7 @@ from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable, closed_model, open_model
 from aloe.schema import digest
+from aloe.telemetry import trace_calls
 from aloe.views.account import Account
 
 PACKAGES = ("langgraph", "langchain-core", "pydantic", "numpy", "torch", "transformers")
@@ -92,7 +93,10 @@ class BenchRun:
                 on_event=progress.on_event,
                 batches=open_batches(config.limits, folder.events),
             )
-            with around(condition, progress, calls) as on_change:
+            with (
+                around(condition, progress, calls) as on_change,
+                trace_calls(config.telemetry, calls),
+            ):
                 calls.listen(lambda _: on_change())
                 rows = await run_condition(
                     config,

@@ -35,6 +35,7 @@ from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
 from aloe.passport import Passport, read_passport
 from aloe.schema import Persona
+from aloe.telemetry import trace_calls
 from aloe.views.figures import counted
 
 
@@ -106,10 +107,14 @@ class Simulation:
     async def grow(
         self, calls: CallLog, progress: RunProgress, on_change: Callable[[], None] = lambda: None
     ) -> None:
-        """Grow the trees that the folder does not hold yet; see `aloe.graphs.batch.grow_all`."""
-        await grow_all(
-            self.wanted, self.config, self.folder, self.models, calls, progress, on_change
-        )
+        """Grow the trees that the folder does not hold yet; see `aloe.graphs.batch.grow_all`.
+
+        Its calls are traced as the settings say (`aloe.telemetry`).
+        """
+        with trace_calls(self.config.telemetry, calls):
+            await grow_all(
+                self.wanted, self.config, self.folder, self.models, calls, progress, on_change
+            )
 
     def forecast(self) -> Forecast:
         """Return what the trees that are not there yet will take."""

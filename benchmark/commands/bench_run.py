@@ -145,7 +145,6 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
     from aloe.benchmark.bench_run import open_run
     from aloe.benchmark.commands.bench_display import BenchDisplay
     from aloe.loop import make_runner
-    from aloe.telemetry import trace_calls
 
     @contextmanager
     def around(
@@ -153,7 +152,7 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
     ) -> "Iterator[Callable[[], None]]":
         ahead = plan.count_calls(condition)
         display = BenchDisplay(condition, progress, calls, quiet=quiet, ahead=ahead)
-        with display.running(), trace_calls(plan.configs[condition].telemetry, calls):
+        with display.running():
             yield display.update
 
     with make_runner() as loop, resumable(plan.out), within_budget(plan.out):

@@ -269,7 +269,6 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
     from aloe.calls.replay import record
     from aloe.graphs.batch import RunProgress
     from aloe.loop import make_runner
-    from aloe.telemetry import trace_calls
 
     folder, stopped = simulation.folder, None
     progress = RunProgress(wanted=len(simulation.wanted))
@@ -286,11 +285,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
             if not options.quiet:
                 _announce(simulation, forecast, calls)
             try:
-                with (
-                    resumable(folder.path),
-                    display.running(),
-                    trace_calls(simulation.config.telemetry, calls),
-                ):
+                with resumable(folder.path), display.running():
                     loop.run(simulation.grow(calls, progress, display.update))
             except BudgetError as error:
                 stopped = calls.budget.reached or str(error)

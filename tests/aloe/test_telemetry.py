@@ -1,6 +1,7 @@
 """Spans as a collector gets them, and LangSmith kept out."""
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
+import aloe as library
 from aloe import telemetry
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
@@ -120,6 +122,31 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         trace_calls(TelemetryConfig(spans=True), CallLog()),
     ):
         pass
+
+
+@pytest.mark.parametrize("spans", [False, True])
+def test_runs_that_python_starts_are_traced_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, spans: bool
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(provider, "shutdown", lambda: None)
+    monkeypatch.setattr(telemetry, "_provider", lambda: provider)
+    settings = {"telemetry.spans": spans}
+    library.simulate(PERSONAS[:1], model=SCRIPTED, turns=1, settings=settings)
+    simulated = len(exporter.get_finished_spans())
+    given = {"cases": "none", "limit": 1, "seeds": 1, "user": SCRIPTED, "judges": [SCRIPTED]}
+    library.bench(tmp_path / "bench", model=SCRIPTED, settings=settings, **given)
+    assert (simulated > 0) is spans
+    assert (len(exporter.get_finished_spans()) > simulated) is spans
+
+
+def test_langsmith_stays_on_no_longer_than_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("langsmith")
+    monkeypatch.setenv("LANGSMITH_TRACING_V2", "false")
+    with trace_calls(TelemetryConfig(langsmith=True), CallLog()):
+        assert os.environ["LANGSMITH_TRACING_V2"] == "true"
+    assert os.environ["LANGSMITH_TRACING_V2"] == "false"
 
 
 class _Collector(BaseHTTPRequestHandler):
