@@ -24,6 +24,19 @@ from aloe.views.figures import counted
 CANDIDATE_PROMPTS = ("candidate_told", "candidate_concise")
 """What the candidate is told under some conditions."""
 
+READ = (
+    "seed",
+    "models.user.",
+    "models.judge.",
+    "models.panel",
+    "user.",
+    "simulation.user_window",
+    "simulation.user_words",
+    "judge.min_mass",
+)
+"""How the names of the settings begin that dialogues and ratings depend on, beside those under
+`benchmark`, which `check_same` compares. Prompts are compared by their content."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BenchPlan:
@@ -137,7 +150,7 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
     )
     for name, each in configs.items():
         check_same(found.folder(name), each)
-        RunFolder(found.folder(name)).check(each, found.prompts)
+        RunFolder(found.folder(name)).check(each, found.prompts, READ)
         _check_swaps(found.folder(name), found.dialogues[name])
     return found
 

@@ -47,12 +47,18 @@ class RunFolder:
         self.errors = path / "errors.log"
         self.growing = GrowingTrees(path)
 
-    def check(self, config: Config, prompts: Mapping[str, str] | None = None) -> None:
+    def check(
+        self,
+        config: Config,
+        prompts: Mapping[str, str] | None = None,
+        read: tuple[str, ...] = ("",),
+    ) -> None:
         """Make sure that the folder can take this run, without changing anything.
 
         Args:
             config: settings of the run.
             prompts: content hash of every prompt by name; None: not to be compared.
+            read: how the names of the settings begin that the run reads; by default, it reads all.
 
         Raises:
             ConfigError: it holds a run with other settings or prompts.
@@ -65,7 +71,7 @@ class RunFolder:
             if self.trees.exists():
                 raise StoreError(f"{self.path} holds trees but no config.toml; name another folder")
             return
-        if changed := settings.differences(settings.read_stored(self.config), config):
+        if changed := settings.differences(settings.read_stored(self.config), config, read):
             raise ConfigError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}); "
                 "name another folder, or use its settings"

@@ -34,13 +34,19 @@ UNSHAPING = frozenset({"timeout", "max_reply_bytes", "api_key_env"})
 _IDLE = re.compile(rf"(?:models\.[^.]+|roles\.[^.]+\.model)\.(?:{'|'.join(UNSHAPING)})")
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """Return one line for each setting that differs and matters for what a run contains."""
+def differences(old: Config, new: Config, read: tuple[str, ...] = ("",)) -> list[str]:
+    """Return one line for each setting that differs and matters for what a run contains.
+
+    Args:
+        old: settings of the run.
+        new: those of now.
+        read: how the names of the settings begin that the run reads; by default, it reads all.
+    """
     before, after = shaping(old), shaping(new)
     return [
         f"{key}: {before.get(key)!r} there, {after.get(key)!r} now"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
+        if key.startswith(read) and before.get(key) != after.get(key)
     ]
 
 

@@ -201,10 +201,17 @@ def test_another_candidate_needs_another_folder(
     assert ran.code == 2
     assert "(temperature: 0.7 there, 0.1 now)" in ran.err
     patient = tmp_path / "patient.toml"
-    patient.write_text("[benchmark.candidate]\ntimeout = 300\n")
+    patient.write_text(
+        "[benchmark.candidate]\ntimeout = 300\n[simulation]\nturns = 9\nexpansion = 'both'\n"
+        "[models]\ninducer = 'local:x'\n[judge]\nmin_margin = 1.0\n[roles.r]\nuse = 'm:r'\n"
+    )
     again = run(aloe, out, "--cases", taught, "--limit", 2, "--seeds", 1, "--config", patient)
     assert again.code == 0, again.err
     assert (out / "scores.jsonl").read_bytes() == before
+    brief = tmp_path / "brief.toml"
+    brief.write_text("[simulation]\nuser_words = 5\n")
+    ran = run(aloe, out, "--cases", taught, "--limit", 2, "--seeds", 1, "--config", brief)
+    assert ran.is_one_line_about("simulation.user_words: 60 there, 5 now")
 
 
 def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
