@@ -59,8 +59,7 @@ def make_restraint(trees: Iterable[Tree]) -> Iterator[Tree]:
     Those of different trees and places come by turns, so that the first of them are as varied as
     can be. What is yielded depends on the trees alone.
     """
-    free = (tree for tree in trees if not tree.persona.preferences)
-    places = [(tree, reply) for tree in free for reply in _find_places(tree)]
+    places = [(tree, reply) for tree in trees for reply in _find_places(tree)]
     places.sort(key=lambda each: digest("restraint", each[0].id, each[1].id))
     rounds = zip_longest(*(_turns(tree, reply) for tree, reply in places))
     return (made for each in rounds for made in each if made is not None)
@@ -71,7 +70,8 @@ def _find_places(tree: Tree) -> Iterator[AssistantNode]:
     for node in tree.nodes:
         if isinstance(node, AssistantNode) and node.content and not node.faults:
             before = tree.by_id[node.parent]
-            if not tree.lost(before.id) and any(_quotes(tree, before.id)):
+            free = not tree.played(before.id).preferences
+            if free and not tree.lost(before.id) and any(_quotes(tree, before.id)):
                 yield node
 
 
@@ -84,7 +84,7 @@ def _quotes(tree: Tree, user: str) -> Iterator[str]:
 
 def _turns(tree: Tree, reply: AssistantNode) -> Iterator[Tree]:
     quotes = list(_quotes(tree, reply.parent))
-    stock = [errand for errand in read_stock() if _is_foreign(errand, tree.persona)]
+    stock = [errand for errand in read_stock() if _is_foreign(errand, tree.played(reply.id))]
     for errand in sorted(stock, key=lambda each: digest(reply.id, each.message)):
         chance = int(digest("dragged", reply.id, errand.message), 16)
         said = quotes[chance % len(quotes)]

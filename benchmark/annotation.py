@@ -108,7 +108,7 @@ def _shown(pair: ReplyPair) -> dict[str, Any]:
     replies = [tree.by_id[each].content for each in (verdict.first, verdict.second)]
     a, b = reversed(replies) if _swapped(pair.id) else replies
     return {
-        "persona": tree.persona.text.strip() or "(nothing is known of this user)",
+        "persona": tree.played(verdict.node).text.strip() or "(nothing is known of this user)",
         "history": [{"role": n.role, "content": n.content} for n in tree.path(verdict.node)],
         "reply_a": a,
         "reply_b": b,

@@ -77,7 +77,7 @@ class PeoplePair:
         *before, user = self.tree.path(self.verdict.node)
         assert isinstance(user, UserNode)
         return Comparison(
-            persona=self.tree.persona,
+            persona=self.tree.played(self.verdict.node),
             tree=self.tree.id,
             path=before,
             user=user,

@@ -34,8 +34,9 @@ class Highlight:
 
     def __rich__(self) -> Pairs:
         """Draw it, with ticks where a program can check."""
-        life = [fact.text for fact in self.tree.persona.facts if fact.kind == "fact"]
-        wants = [fact.text for fact in self.tree.persona.facts if fact.kind == "trait"]
+        persona = self.tree.played(self.user.id)
+        life = [fact.text for fact in persona.facts if fact.kind == "fact"]
+        wants = [fact.text for fact in persona.facts if fact.kind == "trait"]
         rows = [
             (Text("who", "dim"), said(" ".join(life[:2]))),
             (Text("wants", "dim"), said(" ".join(wants))),
@@ -44,7 +45,7 @@ class Highlight:
         for reply in self.replies:
             star = "★" if reply.id == self.best else " "
             rows.append((Text(f"{star} {reply.agent}"), said(reply.content)))
-            checked = check_wishes(self.tree.persona.preferences, reply.content)
+            checked = check_wishes(persona.preferences, reply.content)
             if checked:
                 rows.append((Text(), draw_ticks(checked)))
         return Pairs(rows)
@@ -79,9 +80,10 @@ def _decided(trees: Iterable[Tree]) -> Iterator[tuple[Tree, Verdict]]:
 def _clarity(tree: Tree, verdict: Verdict) -> tuple[float, float, int]:
     texts = [tree.by_id[each].content for each in (verdict.first, verdict.second)]
     variety, turn = min(map(_variety, texts)), tree.by_id[verdict.first].turn
-    if not tree.persona.preferences:
+    wishes = tree.played(verdict.node).preferences
+    if not wishes:
         return abs(verdict.margin or 0.0), variety, turn
-    first, second = (measure_satisfaction(tree.persona.preferences, text) for text in texts)
+    first, second = (measure_satisfaction(wishes, text) for text in texts)
     apart = first - second if verdict.outcome == "first" else second - first
     return apart, variety, turn
 

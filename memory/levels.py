@@ -1,10 +1,10 @@
 """How well each reply of a tree did in its own turn, for returns to add up (`aloe.memory.returns`).
 
-A level is the share of wishes kept where the persona has wishes that a program can check. Without
-such wishes it is what the caller gives, such as a pointwise judge's ratings, which trees do not
-hold; and where nothing is given, the share of siblings that the judge ranks below the reply, of
-those that can have a level themselves. That last one compares within one turn: it says which reply
-was better there, not how good both were.
+A level is the share of wishes kept where whoever the user plays has wishes that a program can
+check. Without such wishes it is what the caller gives, such as a pointwise judge's ratings, which
+trees do not hold; and where nothing is given, the share of siblings that the judge ranks below the
+reply, of those that can have a level themselves. That last one compares within one turn: it says
+which reply was better there, not how good both were.
 
 A reply has no level where nothing can be learnt from it: behind a user who spoiled the talk, with
 a fault, empty, or using what its user had not told. What has no level says why.
@@ -55,8 +55,13 @@ def find_levels(tree: Tree, rated: Mapping[str, float] | None = None) -> Levels:
 
 def _find_known(tree: Tree, rated: Mapping[str, float]) -> tuple[LevelSource, Mapping[str, float]]:
     replies = [node for node in tree.nodes if isinstance(node, AssistantNode)]
-    if wishes := tree.persona.preferences:
-        return "wishes", {node.id: measure_satisfaction(wishes, node.content) for node in replies}
+    wishes = {node.id: tree.played(node.id).preferences for node in replies}
+    if any(wishes.values()):
+        return "wishes", {
+            node.id: measure_satisfaction(wishes[node.id], node.content)
+            for node in replies
+            if wishes[node.id]
+        }
     if any(node.id in rated for node in replies):
         return "rated", rated
     return "siblings", dict(_rank_siblings(tree))

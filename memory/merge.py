@@ -35,7 +35,7 @@ def _unite(one: Tree, other: Tree) -> Tree:
                 f"{other.models[agent]} in another; such trees cannot be merged"
             )
     for name, same in (
-        ("persona", one.persona.plays_like(other.persona)),
+        ("persona", one.persona.plays_like(other.persona) and _is_played_alike(one, other)),
         ("mood", one.mood == other.mood or _is_played_by_rule(one)),
     ):
         if not same:
@@ -63,7 +63,16 @@ def _unite(one: Tree, other: Tree) -> Tree:
 
 def _is_played_by_rule(tree: Tree) -> bool:
     """Whether a rule plays the user, which has no mood, whatever older trees say."""
-    return bool(tree.persona.preferences) and tree.disclosure is not None
+    users = [node.id for node in tree.nodes if node.role == "user"]
+    if tree.disclosure is None or not users:
+        return False
+    return all(tree.played(node).preferences for node in users)
+
+
+def _is_played_alike(one: Tree, other: Tree) -> bool:
+    """Whether the user is the same in every message that both trees have."""
+    shared = (node.id for node in one.nodes if node.role == "user" and node.id in other.by_id)
+    return all(one.played(node).plays_like(other.played(node)) for node in shared)
 
 
 def replace_fields(tree: Tree, **update: Any) -> Tree:

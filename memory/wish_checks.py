@@ -16,7 +16,8 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
         tree: any tree.
         persona_at: who the user is at a turn, from 1; None: who they were in the tree.
     """
-    if not tree.persona.preferences:
+    others = (node.played for node in tree.nodes if node.role == "user" and node.played)
+    if not any(persona.preferences for persona in (tree.persona, *others)):
         return Wishes()
     words: dict[str, Mapping[str, str]] = {}
     told, checked = dict[str, dict[str, str]](), {}
@@ -27,7 +28,8 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
             continue
         told[node.id] = before
         persona = persona_at(node.turn) if persona_at else tree.played(node.id)
-        wanted = persona.preferences
+        if not (wanted := persona.preferences):
+            continue
         if persona.id not in words:
             words[persona.id] = find_words(persona)
         own, silent = words[persona.id], not node.content.strip()

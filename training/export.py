@@ -47,6 +47,7 @@ class Origin:
 
     tree: str
     persona: str
+    """Whose tree it is, by which datasets are split; a role may have let another be played."""
     turn: int
     """1 for the opening message; 0 where the exporter is custom."""
     margin: float | None = None
@@ -132,21 +133,22 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 
 @without_markup
 def grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    """Yield each user message as prompt, with the persona and what was revealed by then.
+    """Yield each user message as prompt, with who was played and what was revealed by then.
 
     `preferences` are the wishes that a program can check, as pairs of dimension and value. `facts`
     are there only where they do not follow from the persona's texts.
     """
-    facts = _given_facts(tree.persona)
     for user in _user_nodes(tree):
         if reason := tree.lost(user.id):
             skipped[reason] += 1
             continue
+        persona = tree.played(user.id)
+        facts = _given_facts(persona)
         row = {
             "prompt": _prompt(tree, user.id),
-            "profile": tree.persona.profile,
-            "personality": tree.persona.personality,
-            "preferences": [list(pair) for pair in tree.persona.preferences.items()],
+            "profile": persona.profile,
+            "personality": persona.personality,
+            "preferences": [list(pair) for pair in persona.preferences.items()],
             "revealed": [disclosure.quote for disclosure in tree.revealed(user.id)],
             **({"facts": facts} if facts else {}),
         }
@@ -163,9 +165,10 @@ def _given_facts(persona: Persona) -> list[Row]:
 def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield one row for each path, in the layout of the paper's conversations.jsonl.
 
-    A row has `profile`, `personality` and `conversations`: for each turn the user's message, the
-    preferred and the rejected reply, which of them the conversation went on with (`preferred` at
-    its end), and what of profile and personality was revealed by then. A path ends before the first
+    A row has `profile` and `personality`, of whom the user played last, and `conversations`: for
+    each turn the user's message, the preferred and the rejected reply, which of them the
+    conversation went on with (`preferred` at its end), and what of profile and personality was
+    revealed by then. A path ends before the first
     turn whose continued reply has no preference with another; the layout has no place for one. One
     that is the beginning of another gives no row.
     """
@@ -174,12 +177,13 @@ def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         for user in _user_nodes(tree)
     }
     leaves = [user for user in _user_nodes(tree) if not _continued(tree, user)]
-    paths = [list(_aloe_turns(tree, leaf, labels)) for leaf in leaves]
-    held = {digest([]), *(digest(turns[:n]) for turns in paths for n in range(len(turns)))}
-    for turns in paths:
+    paths = [(leaf, list(_aloe_turns(tree, leaf, labels))) for leaf in leaves]
+    held = {digest([]), *(digest(turns[:n]) for _, turns in paths for n in range(len(turns)))}
+    for leaf, turns in paths:
         if (name := digest(turns)) not in held:
             held.add(name)
-            texts = {kind: getattr(tree.persona, kind) for kind in ("profile", "personality")}
+            persona = tree.played(leaf.id)
+            texts = {"profile": persona.profile, "personality": persona.personality}
             origin = Origin(tree=tree.id, persona=tree.persona.id, turn=len(turns))
             yield _full({**texts, "conversations": turns}, origin)
 
@@ -308,7 +312,8 @@ def _inferred(tree: Tree, user: UserNode, kind: str) -> str:
     A line for each, since a quote need not end as a sentence does. What the disclosure checker did
     not link to a trait counts as a fact.
     """
-    traits = {fact.id for fact in tree.persona.facts if fact.kind == "trait"}
+    played = (tree.played(node.id) for node in tree.path(user.id))
+    traits = {fact.id for each in played for fact in each.facts if fact.kind == "trait"}
     told = (d for d in tree.revealed(user.id) if (d.fact in traits) == (kind == "trait"))
     return "\n".join(disclosure.quote for disclosure in told) or "None"
 

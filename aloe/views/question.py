@@ -25,16 +25,15 @@ class LabelQuestion:
     def __init__(
         self, tree: "Tree", a: "AssistantNode", b: "AssistantNode", place: str, keys: str = KEYS
     ) -> None:
-        self._tree = tree
         self._shown = {"A": a.content, "B": b.content}
+        self._persona = tree.played(a.parent)
         self._path = tree.path(a.parent)
         self._place = place
         self._keys = keys
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        persona = self._tree.persona
         yield Rule(Text(self._place, "bold"), align="left")
-        yield said(persona.text.strip() or profile_of(persona), "italic")
+        yield said(self._persona.text.strip() or profile_of(self._persona), "italic")
         yield Text()
         for node in self._path:
             yield Text(node.role, "bold cyan" if node.role == "user" else "bold")

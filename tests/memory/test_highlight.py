@@ -52,6 +52,23 @@ def test_elsewhere_the_margin_decides() -> None:
     assert "✓" not in drawn(found, 80)
 
 
+def test_a_persona_that_a_role_let_the_user_play_is_the_one_that_is_shown() -> None:
+    plain = Persona.of("I am short.", "I am brief.")
+    held = tree(("Oh!", "Why is that?"), ("Oh.", "Why?"), persona=plain)
+    nodes = tuple(
+        node.model_copy(update={"played": PERSONA}) if node.role == "user" and node.turn == 1
+        else node
+        for node in held.nodes
+    )  # fmt: skip
+    found = find_highlight(
+        [held.model_copy(update={"nodes": nodes, "verdicts": held.verdicts[:1]})]
+    )
+    assert found
+    text = drawn(found, 80)
+    assert "Porto" in text
+    assert "✓ exclamation  ✓ question" in text
+
+
 def test_without_a_preference_there_is_none(aloe: RunAloe, tmp_path: Path) -> None:
     undecided = tree(("no", "yes")).model_copy(update={"verdicts": ()})
     assert find_highlight([undecided]) is None

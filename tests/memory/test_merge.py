@@ -11,7 +11,7 @@ from aloe.config import EXPANSION_NAMES
 from aloe.errors import ConfigError
 from aloe.memory.merge import merge
 from aloe.memory.prune import prune, prune_all
-from aloe.schema import Tree, UserNode, Verdict
+from aloe.schema import Persona, Tree, UserNode, Verdict
 
 WIDE = grow(config(turns=3, expansion="both"))
 
@@ -138,3 +138,15 @@ def test_trees_of_other_users_are_not_put_together(change: dict[str, object]) ->
     fields = {name: getattr(WIDE, name) for name in Tree.model_fields}
     with pytest.raises(ConfigError, match=f"its {next(iter(change))} in one run is not that"):
         merge([WIDE, Tree(**fields | change)])
+
+
+def test_trees_whose_roles_let_others_be_played_do_not_merge() -> None:
+    other = Persona.of("I am 90.", "I whisper.")
+    nodes = tuple(
+        node.model_copy(update={"played": other}) if isinstance(node, UserNode) else node
+        for node in WIDE.nodes
+    )
+    played = WIDE.model_copy(update={"nodes": nodes})
+    assert merge([played, played]) == [played]
+    with pytest.raises(ConfigError, match="its persona in one run is not that in another"):
+        merge([WIDE, played])

@@ -198,6 +198,17 @@ def test_wishes_kept_are_levels_before_anything_given() -> None:
     assert (said.outcome, said.levels, said.error) == ("first", "wishes", 0.0)
 
 
+def test_levels_are_those_of_whom_the_user_played() -> None:
+    other = Persona.of("I sell tea.", "I am curious.", preferences={"question": "asked"})
+    tree = tree_of(PAIR, compared(ANSWER, QUESTION, "second"))
+    nodes = tuple(
+        node.model_copy(update={"played": other}) if node.role == "user" else node
+        for node in tree.nodes
+    )
+    found = find_levels(tree.model_copy(update={"nodes": nodes}))
+    assert (found.source, found.by_reply) == ("wishes", {ANSWER.id: 0.0, QUESTION.id: 1.0})
+
+
 def test_without_wishes_and_ratings_levels_are_shares_of_siblings_beaten() -> None:
     third, fourth = (assistant(text, OPENING, agent=text) for text in ("Third.", "Fourth."))
     verdicts = (  # a chain: ANSWER over QUESTION over third; the fourth ties with the third

@@ -161,6 +161,21 @@ def test_rows_for_grpo_say_what_users_depend_on() -> None:
     assert row["facts"] == [{"id": fact.id, "kind": "trait", "text": "Shy."}]
 
 
+def test_rows_are_about_whom_the_user_played() -> None:
+    other = Persona.of("I am 90.", "I want no emoji.", preferences={"emoji": "none"})
+    held = grow(config(turns=2))
+    nodes = tuple(
+        node.model_copy(update={"played": other}) if node.role == "user" else node
+        for node in held.nodes
+    )
+    played = held.model_copy(update={"nodes": nodes})
+    for row_format in ("grpo", "aloe"):
+        made = list(ROWS[row_format](played, Counter()))
+        assert {row["profile"] for row in made} == {"I am 90."}
+        assert {row["persona"] for row in made} == {held.persona.id}
+    assert all(row["preferences"] == [["emoji", "none"]] for row in ROWS["grpo"](played, Counter()))
+
+
 def test_no_word_of_ours_reaches_a_prompt() -> None:
     ours = {
         line.strip()
