@@ -212,11 +212,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 OWN = "\0own"
 """Key under which a row of a custom exporter holds what it brought, whatever its columns' names."""
 
-
 OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"grpo": ("facts", "replies", "advantages")}
 """What a trainer reads of some rows: facts that do not follow from the persona's texts, and what
 labels by return bring (`aloe.training.labels`)."""
-
 
 UNKNOWN: dict[str, Row] = {"rm": {"margin": 0.0}}
 """What is written where a trainer needs a value and none is known."""
