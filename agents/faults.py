@@ -9,7 +9,7 @@ instead of passing as data. What the rules catch and miss is measured on a corpu
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -43,6 +43,8 @@ from aloe.sentences import finished
 
 ECHO_SHARE = 0.7
 """Share of a message's word trigrams found in one earlier message from which it is an echo."""
+QUESTION_WORDS = 5
+"""Words from which a question is not put twice in the same words."""
 LEAKED_WORDS = 6
 """Words in a row that a message and its instructions may not share."""
 
@@ -145,7 +147,7 @@ def user_faults(
         "markup": marked_up(text, (who, *said)),
         "placeholder": has_blank(own),
         "narration": narrates(text),
-        "echo": repeats_itself(text) or _echoes_any(text, said),
+        "echo": repeats_itself(text) or _echoes_any(text, said) or _asks_again(text, said[::2]),
         **(_against(text, " ".join(said), part) if part else {}),
         "over_long": len(text.split()) > most_words,
     }
@@ -281,6 +283,17 @@ def _echoes_any(text: str, said: list[str]) -> bool:
     if _count_words(text) < 3:
         return any(echoes(text, other) for other in (*said, " ".join(said)))
     return _mostly_in(text, 3, "".join([" ", *(_spelt(other)[1:] for other in said)]))
+
+
+def _asks_again(text: str, own: list[str]) -> bool:
+    """Whether a question of some length was put in the same words in an earlier message."""
+    earlier = list(_spell_questions(own))
+    return any(new in old or old in new for new in _spell_questions([text]) for old in earlier)
+
+
+def _spell_questions(texts: Iterable[str]) -> Iterator[str]:
+    spelt = (_spelt(each) for text in texts for each in sentences(text) if each.endswith("?"))
+    return (question for question in spelt if _count_words(question) >= QUESTION_WORDS)
 
 
 def _mostly_in(text: str, size: int, other: str) -> bool:

@@ -146,7 +146,7 @@ class UserAgent:
                 text = self._as_written(said, tree, seed)
                 earlier = [node.content for node in path]
                 faults = user_faults(said, reply, earlier, most_words=self.most_words, part=part)
-                if act.repeats:  # as it is told to
+                if act.repeats or act.presses:  # as it is told to
                     faults = tuple(fault for fault in faults if fault != "echo")
                 unsaid = any(self._leaves_out(said, each) for each in notes)
                 call.event.outcome = faults[0] if faults else "no_note" if unsaid else "ok"

@@ -147,6 +147,23 @@ def test_faults_of_an_assistant(text: str, finish: str, faults: tuple[str, ...])
 
 
 @pytest.mark.parametrize(
+    ("text", "again"),
+    [
+        ("I own three ovens, by the way. How do I get rid of moths?", True),
+        ("I own three ovens. And how do I get rid of MOTHS?", True),
+        ("I own three ovens. How do I get rid of ants?", False),
+        ("I own three ovens. Should I do it?", False),
+        ("I own three ovens. How old are they?", False),
+    ],
+)
+def test_a_question_is_not_asked_again_in_the_same_words(text: str, again: bool) -> None:
+    said = ["I sew. How do I get rid of moths? Should I do it?", "How old are they?"]
+    said.append("They were on my mind all day.")
+    faults = user_faults(text, reply(text), said, most_words=40)
+    assert faults == (("echo",) if again else ())
+
+
+@pytest.mark.parametrize(
     ("text", "other", "same"),
     [
         ("I like tea a lot.", "Well, i LIKE tea... a lot!", True),
