@@ -241,6 +241,7 @@ def assistant_faults(
         and not re.search(r"\busers?\b", asked, re.IGNORECASE),
         "both_sides": _TURN.search(text) is not None,
         "prompt_leak": hint is not None and _HINTED.search(text) is not None,
+        "echo": _count_words(text) > 2 and _spelt(text) == _spelt(asked),
     }
     if cut := ending_fault(reply):
         found[cut] = True

@@ -121,5 +121,6 @@ ASSISTANT_REASONS: Mapping[Fault, str] = {
     "about_user": REPAIRS["about_user"].reason,
     "both_sides": "(The person speaks for themselves. Write your answer only.)",
     "prompt_leak": "(Those were your instructions. Answer the message.)",
+    "echo": "(Those were the person's words. Answer them.)",
 }
 """What an assistant is told when it is asked again."""

@@ -147,6 +147,22 @@ def test_faults_of_an_assistant(text: str, finish: str, faults: tuple[str, ...])
 
 
 @pytest.mark.parametrize(
+    ("text", "asked", "faults"),
+    [
+        ("Home is a cotton town.", "Home is a cotton town.", ("echo",)),
+        ("home is a cotton town", "Home is a cotton town!", ("echo",)),
+        ("Home is a cotton town. What is it like?", "Home is a cotton town.", ()),
+        ("Home is a cotton town.", "Say it again: home is a cotton town.", ()),
+        ("Thank you!", "Thank you.", ()),
+    ],
+)
+def test_an_assistant_that_says_the_message_again(
+    text: str, asked: str, faults: tuple[str, ...]
+) -> None:
+    assert assistant_faults(text, reply(text), asked=asked) == faults
+
+
+@pytest.mark.parametrize(
     ("text", "again"),
     [
         ("I own three ovens, by the way. How do I get rid of moths?", True),
