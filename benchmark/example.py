@@ -19,8 +19,11 @@ from aloe.views.folding import Table
 
 ARCHIVE = Path(__file__).parent / "example.zip"
 
-TREES, BASE, TRAINED, README = "trees", "base", "trained", "README.md"
-"""What the archive holds: a run folder, two bench folders, and what they are."""
+TREES, FREE_TEXT, BASE, TRAINED = "trees", "free-text", "base", "trained"
+"""Folders of the archive: two runs, whose users have checkable wishes or are played by a model, and
+two benches."""
+README = "README.md"
+"""What they are."""
 
 FIGURES = ("al_mean", "gain", "known", "questions")
 """What the benchmark's table is cut down to."""

@@ -6,7 +6,7 @@ bench folders of the base and of a trained model, controls left out. Nothing is 
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,10 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import typer
 
 from aloe.benchmark.bench_result import BenchResult
-from aloe.benchmark.example import ARCHIVE, BASE, README, TRAINED, TREES
+from aloe.benchmark.example import ARCHIVE, BASE, FREE_TEXT, README, TRAINED, TREES
 from aloe.benchmark.folder import CASES, CONFIG, RESULT, SCORES
 from aloe.calls.event import read_events
-from aloe.config import read_stored
+from aloe.config import Config, read_stored
 from aloe.console import say
 from aloe.errors import StoreError
 from aloe.files.writing import replace_bytes
@@ -42,6 +42,9 @@ chosen by hand.
 - `trees/`: the first {count} conversation trees of that run. Users are {users}; their wishes can be
   checked by a program, so rules play and judge them. Assistants: {assistants}. Each comparison
   has two labels: the judge's, and one by what came of the reply.
+- `free-text/`: {free_count} trees of a run of {free_day}. Users are personas in free text
+  ({free_users}), played by the model that also answers and judges: {free_models}.
+  It is a small model, and a poor judge: read what is said, not who wins.
 - `base/`, `trained/`: the benchmark of {base} before training, and of the model that learnt from
   all trees of the run ({trained}): {dialogues} users whom training never met, {turns} turns each.
 
@@ -52,6 +55,7 @@ The models are small: look at what they ask and keep, not at what they know.
 def record(
     trees: Annotated[Path, typer.Option(help="Run folder, labelled by return.")],
     calls: Annotated[Path, typer.Option(help="Run folder that holds the calls of these trees.")],
+    free_text: Annotated[Path, typer.Option(help="Run folder whose users a model plays.")],
     base: Annotated[Path, typer.Option(help="Bench folder of the base.")],
     trained: Annotated[Path, typer.Option(help="Bench folder of the trained model.")],
     made_by: Annotated[str, typer.Option(help="What made all of it, in Markdown.")],
@@ -60,11 +64,12 @@ def record(
 ) -> None:
     """Write the archive."""
     files = {
-        **_take_trees(trees, calls, count),
+        **_take_trees(TREES, trees, calls, count),
+        **_take_trees(FREE_TEXT, free_text, free_text, count),
         **_take(BASE, base, BENCH_FILES),
         **_take(TRAINED, trained, BENCH_FILES),
     }
-    files[README] = _describe(calls, base, trained, count, made_by).encode()
+    files[README] = _describe(files, calls, free_text, base, trained, made_by).encode()
     write_archive(out, files)
     say(f"wrote {out}, {out.stat().st_size / 1e3:.0f} kB")
 
@@ -84,15 +89,15 @@ def write_archive(path: Path, files: Files) -> None:
     replace_bytes(path, packed.getvalue())
 
 
-def _take_trees(trees: Path, calls: Path, count: int) -> Files:
+def _take_trees(name: str, trees: Path, calls: Path, count: int) -> Files:
     """Return the first trees of a run and their calls."""
     first = list(islice(read_trees(trees), count))
     events = (e for tree in first for e in read_events(calls / "events.jsonl", tree.id))
     files = {
-        f"{TREES}/trees.jsonl": _join(tree.model_dump_json() for tree in first),
-        f"{TREES}/events.jsonl": _join(json.dumps(event, ensure_ascii=False) for event in events),
+        f"{name}/trees.jsonl": _join(tree.model_dump_json() for tree in first),
+        f"{name}/events.jsonl": _join(json.dumps(event, ensure_ascii=False) for event in events),
     }
-    return files | _take(TREES, calls, RUN_FILES)
+    return files | _take(name, calls, RUN_FILES)
 
 
 def _take(name: str, folder: Path, files: Sequence[str]) -> Files:
@@ -105,25 +110,40 @@ def _join(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _describe(trees: Path, base: Path, trained: Path, count: int, made_by: str) -> str:
+def _describe(
+    files: Files, calls: Path, free_text: Path, base: Path, trained: Path, made_by: str
+) -> str:
     """Return what was recorded: where the models, users and dates come from, as read there."""
     before, after = (BenchResult.read(path / RESULT) for path in (base, trained))
-    last = max(event.get("started", 0.0) for event in read_events(trained / "events.jsonl"))
-    config = read_stored(trees / CONFIG)
-    models = sorted({each.model for each in config.models.assistants})
+    config, free = (read_stored(each / CONFIG) for each in (calls, free_text))
     suite = next(iter(after.by_suite().values()))
     return TEXT.format(
         made_by=made_by,
-        day=datetime.fromtimestamp(last, UTC).date(),
+        day=_last_day(trained),
         version=after.version,
-        count=count,
-        assistants=", ".join(models),
+        count=files[f"{TREES}/trees.jsonl"].count(b"\n"),
+        assistants=_name_models(config),
         users=config.user.disclosure,
+        free_count=files[f"{FREE_TEXT}/trees.jsonl"].count(b"\n"),
+        free_day=_last_day(free_text),
+        free_users=free.user.disclosure,
+        free_models=_name_models(free),
         base=before.candidate,
         trained=after.candidate,
         dialogues=suite.dialogues,
         turns=len(suite.curves["own"]),
     )
+
+
+def _last_day(folder: Path) -> date:
+    """Return the day of the last call of a folder, in UTC."""
+    last = max(event.get("started", 0.0) for event in read_events(folder / "events.jsonl"))
+    return datetime.fromtimestamp(last, UTC).date()
+
+
+def _name_models(config: Config) -> str:
+    """Return the models of the assistants."""
+    return ", ".join(sorted({each.model for each in config.models.assistants}))
 
 
 if __name__ == "__main__":

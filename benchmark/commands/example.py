@@ -53,6 +53,7 @@ def _name_commands(folder: Path) -> list[str]:
     trees = folder / "trees"
     return [
         f"aloe trace {trees} --first",
+        f"aloe trace {folder / 'free-text'} --first",
         f"aloe bench compare {folder / 'base'} {folder / 'trained'}",
         f"aloe export {trees} --format dpo --label return --out {folder / 'pairs.jsonl'}",
         f"aloe view {folder} --open",

@@ -11,7 +11,16 @@ from command import RunAloe
 
 from aloe.benchmark import example as shipped
 from aloe.benchmark.dialogue_pair import DialoguePair, find_median, measure_changes
-from aloe.benchmark.example import ARCHIVE, BASE, README, TRAINED, RecordedExample, copy_example
+from aloe.benchmark.example import (
+    ARCHIVE,
+    BASE,
+    FREE_TEXT,
+    README,
+    TRAINED,
+    TREES,
+    RecordedExample,
+    copy_example,
+)
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.recording import MOST_BYTES, record
 from aloe.errors import StoreError
@@ -50,7 +59,7 @@ def test_it_is_shown_and_every_command_that_it_names_works(
     for words in ("who", "wants", "turn 1", BASE, TRAINED, "✓", "average AL"):
         assert words in ran.err
     following = [line.split()[1:] for line in ran.result["next"] if "view" not in line]
-    assert len(following) == 3
+    assert len(following) == 4
     for words in following:
         assert aloe(*words).code == 0
     assert Path("mine/pairs.jsonl").stat().st_size
@@ -141,11 +150,11 @@ def test_a_damaged_copy_is_one_line(lacking: str, aloe: RunAloe, example: Path) 
 def test_recording_takes_what_is_there_and_changes_nothing(
     copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trees, base, trained = (copied / name for name in ("trees", BASE, TRAINED))
+    trees, free, base, trained = (copied / name for name in (TREES, FREE_TEXT, BASE, TRAINED))
     out = [tmp_path / "one.zip", tmp_path / "two.zip"]
     for path in out:
-        record(trees=trees, calls=trees, base=base, trained=trained, made_by="make", count=2,
-               out=path)  # fmt: skip
+        record(trees=trees, calls=trees, free_text=free, base=base, trained=trained, made_by="make",
+               count=2, out=path)  # fmt: skip
     assert out[0].read_bytes() == out[1].read_bytes()
     monkeypatch.setattr(shipped, "ARCHIVE", out[0])
     assert copy_example(tmp_path / "copy")
@@ -155,4 +164,12 @@ def test_recording_takes_what_is_there_and_changes_nothing(
         assert (tmp_path / "copy" / name).read_bytes() == (copied / name).read_bytes()
     monkeypatch.setattr("aloe.benchmark.recording.MOST_BYTES", 1000)
     with pytest.raises(StoreError, match="record fewer trees"):
-        record(trees=trees, calls=trees, base=base, trained=trained, made_by="make", out=out[0])
+        record(
+            trees=trees,
+            calls=trees,
+            free_text=free,
+            base=base,
+            trained=trained,
+            made_by="make",
+            out=out[0],
+        )
