@@ -7,6 +7,11 @@ ratio of those says nothing. So together they must have `min_mass`; otherwise th
 strictly, after any thoughts. If one token does not contain the answer, the question is asked again
 with more room: the role's own `max_tokens`, and `aloe.models.open.THINKING` for a model that
 thinks.
+
+That a server refuses log-probabilities is found out by asking. The question with which that is
+found out is asked again as all later ones are, so that no answer depends on which came first; and
+what an earlier part of a run was asked, its journal tells, so that a run that is resumed or
+replayed asks the same.
 """
 
 import math
@@ -14,6 +19,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
@@ -125,18 +131,27 @@ async def ask_for_word(
     Raises:
         CallError: a call failed.
     """
-    one_token = model.gives_logprobs
     roomy = model.thinking_room is None
 
+    def wishes(room: int | None) -> dict[str, Any]:
+        return {"seed": seed, "logprobs": room in (1, None), "max_tokens": room}
+
+    def known(room: int | None) -> bool:
+        return calls.knows(role, model, messages, wishes(room))
+
     async def asked(room: int | None) -> Answer:
+        to_read = room == 1 and known(None)
         async with calls.call(role, model, tree=tree, node=node) as call:
-            wishes = {"seed": seed, "logprobs": room in (1, None), "max_tokens": room}
-            answer = words.read(await call.ask(messages, **wishes), min_mass)
+            answer = words.read(await call.ask(messages, **wishes(room)), min_mass)
+            refused = room == 1 and not model.gives_logprobs
+            if answer.mass is None and (refused or to_read):  # as if it had been known before
+                answer = replace(answer, word=None, thinking=False)
             if answer.word is None:
                 more = room == 1 or (room is None and answer.thinking and not roomy)
                 call.event.outcome = "truncated" if more else "unreadable"
         return answer
 
+    one_token = model.gives_logprobs and (known(1) or not known(None))
     first = answer = await asked(1 if one_token else None)
     if answer.word is None and one_token and (roomy or not answer.thinking):
         answer = await asked(None)

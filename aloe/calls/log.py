@@ -111,6 +111,13 @@ class CallLog:
             raise self._failed[key]
         return None
 
+    def knows(
+        self, role: str, model: Model, messages: Sequence[Message], wishes: Mapping[str, Any]
+    ) -> bool:
+        """Whether `recall` has something for a call; the arguments are those of `Call.ask`."""
+        key = _key_of(role, model, messages, _varied(wishes))
+        return bool(self._journal.get(key)) or key in self._failed
+
     @asynccontextmanager
     async def call(
         self, role: str, model: Model, *, tree: str | None = None, node: str | None = None
@@ -181,6 +188,15 @@ class CallLog:
         return None if model.provider in PAID else 0.0
 
 
+def _varied(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return wishes with their seed as it is in the current sample."""
+    return {name: vary_seed(value) if name == "seed" else value for name, value in wishes.items()}
+
+
+def _key_of(role: str, model: Model, messages: Sequence[Message], wishes: Mapping[str, Any]) -> str:
+    return digest(role, model.fingerprint, list(messages), wishes)
+
+
 def _says_something(reply: Mapping[str, Any]) -> bool:
     came = (reply.get(name) or "" for name in ("text", "raw", "reasoning"))
     return any(text.strip() for text in came)
@@ -212,8 +228,7 @@ class Call:
             BudgetError: the run may not go on.
             CallError: this call failed.
         """
-        if "seed" in wishes:
-            wishes["seed"] = vary_seed(wishes["seed"])
+        wishes = _varied(wishes)
         reply = await self._asked(messages, wishes, hear)
         room = self._model.thinking_room
         if not reply.crowded_out or room is None or "max_tokens" in wishes:
@@ -233,7 +248,7 @@ class Call:
     ) -> Reply:
         """Ask the model, or the journal, as often as it fails in passing."""
         event, limiter = self.event, self._model.limiter
-        event.key = digest(event.role, self._model.fingerprint, list(messages), wishes)
+        event.key = _key_of(event.role, self._model, messages, wishes)
         if (known := self._log.recall(event.key)) is not None:
             self._log.refusals.answered(event)
             return known

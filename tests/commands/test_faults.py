@@ -429,6 +429,34 @@ def test_a_whole_run_is_replayed_without_a_server(
     assert {event["carried"] for event in events(again)} == {True}
 
 
+def without_logprobs(request: Request) -> Answer:
+    """Answer as a server that refuses log-probabilities; its judge is of two minds."""
+    if "logprobs" in request.body:
+        return failure(400, "logprobs is not supported by this model")
+    if "A or B" not in str(request.body["messages"][-1]):
+        return scripted(request)
+    return completion("A" if request.body["max_tokens"] == 1 else "B")
+
+
+def test_a_judge_without_log_probabilities_is_asked_alike_whoever_asks_first(
+    simulate: Simulate, server: ChatServer, tmp_path: Path, out: Path
+) -> None:
+    server.behave = without_logprobs
+    file = tmp_path / "calls.jsonl"
+    assert simulate("--record", file).code == 0
+    whole, asked = (out / "trees.jsonl").read_bytes(), len(server.requests)
+    votes = [
+        vote for tree in read_trees(out) for verdict in tree.verdicts for vote in verdict.votes
+    ]
+    assert [vote.raw for vote in votes] == ["B"] * 4
+    assert simulate("--replay", file, "--out", tmp_path / "again").code == 0
+    assert (tmp_path / "again" / "trees.jsonl").read_bytes() == whole
+    (out / "trees.jsonl").unlink()
+    assert simulate().code == 0
+    assert len(server.requests) == asked, "all of it was answered before"
+    assert (out / "trees.jsonl").read_bytes() == whole
+
+
 def test_a_recording_of_a_run_in_parts_is_whole(
     simulate: Simulate, tmp_path: Path, out: Path
 ) -> None:
