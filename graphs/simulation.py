@@ -5,7 +5,7 @@ Every reason to refuse a run is found in `prepare`, before anything is written.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,7 +21,7 @@ from aloe.calls.forecast import Forecast, forecast
 from aloe.calls.history import History
 from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
-from aloe.calls.replay import carry
+from aloe.calls.replay import carry, find_plain_models
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError
 from aloe.files.writing import replace_text
@@ -231,7 +231,14 @@ def _close_models(config: Config, recording: Path) -> dict[str, Model]:
         f"{recording} holds no answer to a call that this run makes; replay it with the personas, "
         "settings and number of trees that it was recorded with"
     )
-    return {name: closed_model(each, reason) for name, each in models_in_use(config).items()}
+    closed = {name: closed_model(each, reason) for name, each in models_in_use(config).items()}
+    plain = find_plain_models(recording)
+    return {
+        name: replace(model, openai_compatible=False)
+        if model.name in plain and "seed" not in model.config.omit
+        else model
+        for name, model in closed.items()
+    }
 
 
 def _plan_extension(

@@ -44,6 +44,22 @@ def carry(
     return _write(events, _carried(source, stands))
 
 
+def find_plain_models(source: Path) -> frozenset[str]:
+    """Return the names of the models that a recording shows to take no arguments of a call.
+
+    Whether a model takes a seed or gives log-probabilities decides what else it is asked, and one
+    that is stood in for cannot be looked at.
+
+    Raises:
+        InputError: it is no recording.
+    """
+    asked, took = set[str](), set[str]()
+    for line in read_events(source):
+        if "arguments" in line and "model" in line:
+            (took if line["arguments"] else asked).add(line["model"])
+    return frozenset(asked - took)
+
+
 def _carried(source: Path, stands: Callable[[Mapping[str, Any]], bool]) -> Iterator[dict[str, Any]]:
     for line in read_events(source):
         key = line["key"] if stands(line) else ""

@@ -65,6 +65,24 @@ def test_a_recording_that_is_not_there_as_well(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("said", ["A", "<think>Which of them"])
+def test_a_model_that_takes_no_arguments_is_replayed_as_it_was_asked(
+    tmp_path: Path, said: str
+) -> None:
+    wanted = config(trees=1, turns=1, check_ledger=False)
+    fake = "langchain:langchain_core.language_models:FakeListChatModel"
+    judge = {"model": fake, "options": {"responses": [said]}}
+    wanted = wanted.updated({"models.judge": judge}, source="test")
+
+    def again(name: str, **given: Path) -> int:
+        return run(prepare(wanted, RunFolder(tmp_path / name), personas=PERSONAS, **given))
+
+    assert again("run") == 6
+    assert again("replay", replayed=tmp_path / "run" / "events.jsonl") == 0
+    trees = [(tmp_path / name / "trees.jsonl").read_bytes() for name in ("run", "replay")]
+    assert trees[0] == trees[1]
+
+
 def test_a_run_is_extended_and_forked_without_asking_again(tmp_path: Path) -> None:
     first = run(prepared(tmp_path / "first"))
     longer = prepare(
