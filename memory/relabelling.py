@@ -15,7 +15,7 @@ from aloe.errors import ConfigError, StoreError
 from aloe.files.records import read_records
 from aloe.files.writing import explain_failure, replace_chunks, replace_folder
 from aloe.label_agreement import LabelAgreement
-from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, label_returns
+from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, forget_returns, label_returns
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree
 from aloe.views.figures import counted
@@ -46,7 +46,7 @@ def relabel_trees(
     for tree in trees:
         labelled = label_returns(tree, rule, rated)
         found.add(labelled)
-        deepest = max(deepest, *(node.turn for node in tree.nodes))
+        deepest = max((deepest, *(node.turn for node in tree.nodes)))
         yield labelled
     if not found.comparisons:
         raise ConfigError("the trees hold no comparisons, so there is nothing to label")
@@ -94,7 +94,8 @@ def relabel_file(
 
     Args:
         source: run folder, or a trees.jsonl.
-        out: folder, or a file that ends in .jsonl; None: the source itself.
+        out: folder, or a file that ends in .jsonl; None: the source itself. What it holds already
+            may differ from the source in labels by return alone.
         rule: how far to look.
         rated: levels by node id; see `aloe.memory.levels`.
 
@@ -104,10 +105,11 @@ def relabel_file(
         StoreError: `out` cannot be written, is in use or holds other trees.
     """
     next(read_trees(source), None)  # before anything is made
-    target = out or _find_home(source)
+    target = _find_home(out or source)
     if target.suffix == ".gz":
         raise ConfigError(f"{target} is compressed; name another file with --out")
     if target.is_file() or target.suffix == ".jsonl":
+        _check_same(source, target)
         return _write(source, target, rule, rated)
     if target.is_dir() and any(target.iterdir()):
         _check_same(source, target)
@@ -130,17 +132,24 @@ def _write(
 
 
 def _find_home(source: Path) -> Path:
-    """Return the run folder of a file of trees if it has one, and else what was named."""
+    """Return the run folder of a file of trees if it is in one, and else what was named."""
     in_run = source.name == "trees.jsonl" and (source.parent / "config.toml").exists()
     return source.parent if in_run else source
 
 
 def _check_same(source: Path, target: Path) -> None:
     """Make sure that what is written over are labels of these very trees."""
-    file = target / "trees.jsonl"
-    if source.resolve() in (target.resolve(), file.resolve()):
+    if not target.exists() or _find_home(source).resolve() == target.resolve():
         return
-    held = read_trees(target) if file.exists() else iter(())
-    for mine, theirs in zip_longest(read_trees(source), held):
-        if mine is None or theirs is None or mine.nodes != theirs.nodes:
-            raise StoreError(f"{target} holds other things than these trees; name another folder")
+    there = target.is_file() or (target / "trees.jsonl").exists()
+    held = read_trees(target) if there else iter(())
+    for mine, theirs in zip_longest(map(_forget, read_trees(source)), map(_forget, held)):
+        if mine != theirs:
+            raise StoreError(
+                f"{target} holds other things than these trees, or other verdicts on them; name "
+                "another folder"
+            )
+
+
+def _forget(tree: Tree) -> Tree:
+    return tree.model_copy(update={"verdicts": tuple(forget_returns(tree.verdicts))})

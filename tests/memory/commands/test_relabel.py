@@ -87,6 +87,39 @@ def test_another_folder_is_a_whole_run(aloe: RunAloe, run: Path, tmp_path: Path)
     assert file.read_bytes() == (out / "trees.jsonl").read_bytes()
 
 
+def test_nothing_but_labels_by_return_is_written_over(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    turned = [
+        tree.model_copy(
+            update={
+                "verdicts": tuple(v.model_copy(update={"outcome": "tie"}) for v in tree.verdicts)
+            }
+        )
+        for tree in read_trees(run)
+    ]
+    judged = stored(tmp_path / "rejudged", *turned)
+    (judged / "config.toml").write_text("seed = 7\n")
+    other = stored(tmp_path / "other", asked_and_answered("three")) / "trees.jsonl"
+    files = [judged / "trees.jsonl", other]
+    before = [file.read_bytes() for file in files]
+    for out in (judged, *files):
+        ran = aloe("relabel", run, "--horizon", 2, "--out", out)
+        assert ran.is_one_line_about("other things than these trees")
+    assert [file.read_bytes() for file in files] == before
+    copy = stored(tmp_path / "copy", *read_trees(run))
+    (copy / "config.toml").write_text("seed = 7\n")
+    with RunFolder(copy).locked():
+        ran = aloe("relabel", run, "--horizon", 2, "--out", copy / "trees.jsonl")
+        assert ran.is_one_line_about("in use")
+
+
+def test_a_tree_in_which_nothing_was_said_has_no_comparisons(aloe: RunAloe, run: Path) -> None:
+    silent = asked_and_answered("silent").model_copy(update={"nodes": (), "verdicts": ()})
+    stored(run, silent, asked_and_answered("one"))
+    assert aloe("relabel", run, "--horizon", 2, "--json").result["comparisons"] == 3
+
+
 def test_a_folder_in_use_is_left_alone(aloe: RunAloe, run: Path) -> None:
     before = (run / "trees.jsonl").read_bytes()
     with RunFolder(run).locked():
