@@ -80,7 +80,9 @@ async def roll_out(tree: Tree, context: SimulationContext) -> Tree:
         ModelError: the run cannot go on.
         CallError: a call failed for good; the tree is lost, others may pass.
     """
-    planned = plan_rollouts(tree, context.config)
+    planned = [
+        each for each in plan_rollouts(tree, context.config) if not _is_done(tree, each, context)
+    ]
     played: dict[int, list[Node]] = {}
 
     async def play(item: tuple[int, Rollout]) -> None:
@@ -144,6 +146,13 @@ def _count_branches(tree: Tree, reply: Node, exchanges: int) -> int:
         return len(ways)
     (replies,) = ways
     return len(replies) if len(replies) > 1 else _count_branches(tree, replies[0], exchanges - 1)
+
+
+def _is_done(tree: Tree, rollout: Rollout, context: SimulationContext) -> bool:
+    """Whether the talk had come to its end with the message that the reply answers."""
+    said = tree.path(rollout.reply)[:-1]
+    played = tree.played(rollout.reply)
+    return context.config.stop_when_done and context.user.done(played, tree.id, said)
 
 
 async def _play(tree: Tree, rollout: Rollout, context: SimulationContext) -> list[Node]:

@@ -44,8 +44,8 @@ class SimulationConfig(Settings):
     beam_width: int = Field(default=2, ge=1)
     """Candidates that `beam` continues per turn."""
     node_budget: int | None = Field(default=None, ge=3)
-    """Maximum nodes per tree; None for no limit. Branches are dropped so that the remaining ones
-    reach the last turn; one path continues as long as an exchange fits."""
+    """Maximum nodes per tree, rollouts aside; None for no limit. Branches are dropped so that the
+    remaining ones reach the last turn; one path continues as long as an exchange fits."""
     budget_keeps: str = ""
     """The assistant to whose replies users react on the branches that a node budget keeps first;
     empty: which ones it keeps is drawn."""

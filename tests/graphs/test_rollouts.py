@@ -287,6 +287,24 @@ def test_a_reply_that_elicits_a_wish_wins_by_exactly_what_it_is_worth() -> None:
     assert found.returns[1] == pytest.approx(2 / 3)
 
 
+@dataclass(frozen=True)
+class Leaving(Answering):
+    """A user who is done with what they say first."""
+
+    def done(self, persona: Persona, tree: str, path: Turns) -> bool:
+        return len(path) == 1
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_replies_to_a_last_message_are_not_continued(stops: bool) -> None:
+    wanted = settings().updated({"simulation.stop_when_done": stops}, source="test")
+    found = rolled(GROWN, wanted, user=Leaving(), inducer=Marker())
+    opening, *_ = GROWN.nodes
+    for reply in GROWN.children(opening.id):
+        continued = found.children(reply.id) != GROWN.children(reply.id)
+        assert continued == (not stops)
+
+
 @pytest.fixture
 def run(aloe: RunAloe, tmp_path: Path) -> Path:
     (tmp_path / "personas.jsonl").write_text(persona_lines(PERSONAS[:2]))
