@@ -199,7 +199,7 @@ def _key_of(role: str, model: Model, messages: Sequence[Message], wishes: Mappin
 
 def _says_something(reply: Mapping[str, Any]) -> bool:
     came = (reply.get(name) or "" for name in ("text", "raw", "reasoning"))
-    return any(text.strip() for text in came)
+    return any(text.strip() for text in came) or bool(reply.get("logprobs"))
 
 
 class Call:

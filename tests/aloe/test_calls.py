@@ -152,6 +152,18 @@ def test_what_gave_no_answer_is_asked_again(reply: str | Exception) -> None:
     assert ask(log, scripted_model(Counting("now"))).text == "now"
 
 
+def test_odds_are_an_answer_whatever_the_token_was() -> None:
+    top = [{"token": token, "logprob": odds} for token, odds in (("\n", -0.9), ("A", -0.6))]
+    listed = {"logprobs": {"content": [{**top[0], "top_logprobs": top}]}, "finish_reason": "stop"}
+    file = StringIO()
+    said = AIMessage("\n", response_metadata=listed)
+    given = ask(CallLog(file), scripted_model(lambda *_: said))
+    assert (given.text, given.logprobs) == ("", {"": -0.9, "A": -0.6})
+    log = CallLog()
+    log.remember(map(json.loads, file.getvalue().splitlines()))
+    assert ask(log, scripted_model(Counting("now"))) == given
+
+
 def test_a_cancelled_call_leaves_no_line() -> None:
     file = StringIO()
 
