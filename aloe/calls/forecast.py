@@ -235,7 +235,7 @@ def _estimate(
     for role, each, calls in _calls(config, cast, personas, at) if single else ():
         if not is_judge(role):
             took = means.get(role) or _guess(config, personas, role, each, turns_there)
-            share = 1 / len(cast.writers) if role in cast.writers else 1
+            share = _share_of_rollouts(config, cast, role)
             usage[role].add(single * calls * share, *took)
     costs = [_cost(cast.models[role], used, config.prices) for role, used in usage.items()]
     batched = [
@@ -251,6 +251,14 @@ def _estimate(
         batched=_total(batched),
         rounds=count_rounds(config, cast, trees, turns, at, rollouts=single > 0),
     )
+
+
+def _share_of_rollouts(config: Config, cast: Cast, role: str) -> float:
+    """Return in what share of the exchanges of rollouts a role has a part."""
+    if role not in cast.writers:
+        return 1
+    policy = config.simulation.rollouts.policy
+    return float(role == policy) if policy else 1 / len(cast.writers)
 
 
 def _calls(

@@ -83,6 +83,29 @@ def test_a_reader_and_replies_of_roles_are_foreseen() -> None:
     assert more.least.calls == (1 + 1 + 3 + 2 * 3) * 3  # user, inducer, replies, both orders
 
 
+def test_rollouts_cost_what_the_assistant_costs_who_answers_in_them() -> None:
+    own = config(turns=1).updated(
+        {
+            "models.assistants": [
+                {"model": "openai:cheap", "name": "cheap"},
+                {"model": "openai:dear", "name": "dear"},
+            ],
+            "prices": {"cheap": {"input": 1.0, "output": 1.0}, "dear": {"input": 9, "output": 9}},
+        },
+        source="test",
+    )
+
+    def cost(policy: str | None) -> float:
+        changes = {"simulation.rollouts": {"policy": policy}}
+        settings = own.updated(changes, source="test")
+        ahead = forecast(settings, PERSONAS[:1], 1, turns_there=1, single=10)
+        assert ahead.least.calls == 10 * 3, "user, inducer and one assistant"
+        return ahead.least.cost or 0.0
+
+    assert cost("dear") == pytest.approx(9 * cost("cheap"))
+    assert cost(None) == pytest.approx(5 * cost("cheap"))
+
+
 OWN = '''
 from aloe.agents.roles import Update
 
