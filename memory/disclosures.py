@@ -165,7 +165,7 @@ def default_checker() -> DisclosureChecker:
 
 def _classified(quote: str, facts: Sequence[Fact], cosines: Sequence[float]) -> Disclosure:
     """Return the disclosure of `quote` with its kind and the statement that it is about."""
-    if not is_about_speaker(quote):
+    if not facts or not is_about_speaker(quote):
         return Disclosure(quote=quote, kind="invented")
     ranked = sorted(zip(cosines, facts, strict=True), key=lambda pair: -pair[0])
     cosine, nearest = ranked[0]

@@ -50,6 +50,12 @@ def test_what_a_message_states_is_found_whether_marked_or_not() -> None:
     assert node.stated == (ids["I swim a lot."], ids["I am 34 years old."])
 
 
+def test_whatever_is_said_of_somebody_without_facts_is_invented() -> None:
+    node = checked(Persona.of("", ""), "I swim a lot.")
+    assert [found.kind for found in node.revealed] == ["invented"]
+    assert (node.stated, node.consistency) == ((), None)
+
+
 def test_findings_do_not_depend_on_what_else_is_checked() -> None:
     text = "I fix bikes in Porto and swim a lot."
     alone = checked(PERSONA, text)
