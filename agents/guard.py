@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aloe.errors import AloeError, ConfigError, RoleError
+from aloe.errors import AloeError, ConfigError, InputError, RoleError
 from aloe.plugins import describe_error
 
 
@@ -32,7 +32,7 @@ def guarded(what: str, tree: str) -> Iterator[None]:
     try:
         yield
     except AloeError as error:
-        if not isinstance(error, ConfigError):
+        if not isinstance(error, ConfigError | InputError):
             raise
         raise RoleError(f"{what} failed in tree {tree}: {describe_error(error)}") from error
     except Exception as error:

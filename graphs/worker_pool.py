@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
-from aloe.errors import AloeError, BudgetError, CallError, ModelError
+from aloe.errors import AloeError, BudgetError, CallError, InputError, ModelError
 from aloe.graphs.context import FinishedExchange, OnExchange, ignore_exchange
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.worker import Close, Failed, Finished, Job, Ready, Report, Request
@@ -214,6 +214,7 @@ def _remade(report: Failed) -> Exception:
     """Return the error of another process."""
     if not issubclass(report.error, AloeError):
         return RuntimeError(report.reason)
-    error = report.error(report.reason)
+    kind = AloeError if issubclass(report.error, InputError) else report.error  # made of a path
+    error = kind(report.reason)
     error.trace = report.trace
     return error

@@ -147,6 +147,14 @@ def early(exchange, model):
     return exchange.user.content
 
 
+def misses(exchange, model):
+    from pathlib import Path
+
+    from aloe.memory.personas import read_personas
+
+    read_personas(Path("none.jsonl"))
+
+
 def breaks(exchange, model):
     if exchange.turn == 2:
         raise KeyError("gone")
@@ -448,6 +456,7 @@ def test_a_reply_of_a_role_is_checked_like_those_of_assistants(own: str) -> None
         ("peeks", {"among": "assistants"}, r"\.py:\d+: LookupError: .* is not told the persona"),
         ("early", {"before": "user"}, r"\.py:\d+: LookupError: the user has not spoken"),
         ("asks_nobody", {"after": "user"}, "names no prompt"),
+        ("misses", {"after": "user"}, r"none\.jsonl"),
         ("Misprompted", {"after": "judge"}, r"\.py: fields do not match: answer, reply"),
         ("strange", {"after": "judge"}, "notes on 'nobody', which is not a message"),
         ("rewrites", {"after": "judge"}, "'text' has no effect after judge; allowed: note, notes"),

@@ -13,7 +13,7 @@ from aloe.calls.budget import Budget
 from aloe.calls.event import Event, appending, read_events
 from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config
-from aloe.errors import AloeError, BudgetError, ModelError, StoreError
+from aloe.errors import AloeError, BudgetError, InputError, ModelError, StoreError
 from aloe.graphs.batch import RunProgress, finish_trees, grow_all
 from aloe.graphs.context import FinishedExchange, OnExchange, ignore_exchange, open_models
 from aloe.graphs.engine import count_workers
@@ -22,6 +22,7 @@ from aloe.graphs.worker import Report, Worker, WorkerSetup
 from aloe.graphs.worker import Request as WorkerRequest
 from aloe.graphs.worker_pool import MAX_DEATHS, WorkerLostError, WorkerPool
 from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.schema import Tree
 
 
 class LoopConnection:
@@ -247,3 +248,15 @@ def test_workers_tell_of_the_exchanges_in_growing_trees(tmp_path: Path) -> None:
     assert sorted(each.tree for each in told) == sorted([tree.id for tree in trees] * 2)
     nodes = {node.id for each in told for node in each.nodes}
     assert nodes == {node.id for tree in trees for node in tree.nodes}
+
+
+def test_a_file_that_a_worker_cannot_read_ends_the_run_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object) -> Tree:
+        raise InputError(Path("passport.json"), "cannot be read")
+
+    monkeypatch.setattr("aloe.graphs.worker.make_grower", lambda *_, **__: lost)
+    with pytest.raises(AloeError) as caught:
+        run(config(trees=4), tmp_path)
+    assert str(caught.value) == "passport.json: cannot be read"
