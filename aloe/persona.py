@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from aloe.record import SCHEMA_VERSION, Record, SchemaVersion, digest
 from aloe.sentences import sentences
 
+PLAYED = frozenset({"profile", "personality", "facts", "preferences"})
+"""Fields of a persona that a user who plays it goes by; its id covers the first two."""
+
 
 class Fact(Record):
     """One atomic statement a persona makes about itself."""
@@ -69,8 +72,7 @@ class Persona(Record):
 
     def plays_like(self, other: "Persona") -> bool:
         """Whether a user who plays this persona and one who plays the other act alike."""
-        played = ("profile", "personality", "facts", "preferences")
-        return all(getattr(self, name) == getattr(other, name) for name in played)
+        return all(getattr(self, name) == getattr(other, name) for name in PLAYED)
 
     @model_validator(mode="before")
     @classmethod

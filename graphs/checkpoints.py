@@ -3,8 +3,8 @@
 If the run folder survives, its journal is enough to resume a run, and cheaper. Checkpoints are for
 a folder that is lost with its machine, or for inspecting states with LangGraph's own tools: each
 step of a tree is saved in LangGraph's tables, in a thread named after the tree and a digest of
-everything that shapes it. So the same command resumes from there on any machine, and finished trees
-are not grown again.
+everything that shapes it, its persona too. So the same command resumes from there on any machine,
+and finished trees are not grown again.
 
 The server is found as by any Postgres program, from PGHOST, PGUSER, PGPASSWORD, PGSERVICE and so
 on, so the settings hold no password.
@@ -20,6 +20,7 @@ from aloe import schema
 from aloe.agents.registry import prompts_of
 from aloe.config import Config, shaping
 from aloe.errors import ConfigError, StoreError
+from aloe.persona import PLAYED
 from aloe.schema import digest
 
 CONNECTIONS = 8
@@ -97,7 +98,8 @@ class Checkpoints:
         # A tree that is grown further begins with turns of an earlier run.
         start = [node.id for node in given.get("nodes", ())]
         judged = [verdict.model_dump(mode="json") for verdict in given.get("verdicts", ())]
-        thread = f"{given['tree']}-{given.get('turn', 0)}-{self._run}"
+        run = digest(self._run, given["persona"].model_dump(mode="json", include=PLAYED))
+        thread = f"{given['tree']}-{given.get('turn', 0)}-{run}"
         thread += f"-{digest(start, judged)}" if start else ""
         named: RunnableConfig = {**settings, "configurable": {"thread_id": thread}}
         try:

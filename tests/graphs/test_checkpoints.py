@@ -11,6 +11,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 import pytest
+from builders import PERSONAS, persona_lines
 from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, Request, scripted
 
@@ -143,6 +144,24 @@ def test_a_complete_run_is_there_without_a_call(
     other = aloe(*command, tmp_path / "other", "--seed", "5")
     assert other.code == 0
     assert len(server.requests) > asked, "another seed is another run"
+
+
+def test_who_has_changed_is_simulated_anew(
+    aloe: RunAloe,
+    command: list[object],
+    server: ChatServer,
+    personas_file: Path,
+    postgres: Path,
+    tmp_path: Path,
+) -> None:
+    command = [*command[:-1], "--seed", "2", "--out"]
+    assert aloe(*command, tmp_path / "first").code == 0
+    wishes = [each.model_copy(update={"preferences": {"lists": "list"}}) for each in PERSONAS]
+    personas_file.write_text(persona_lines(wishes))
+    assert aloe(*command, tmp_path / "second").code == 0
+    assert (tmp_path / "second/trees.jsonl").read_bytes() == plain(
+        aloe, command, tmp_path / "plain"
+    )
 
 
 def test_trees_are_grown_further(
