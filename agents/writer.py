@@ -127,7 +127,8 @@ def _joined(reply: Reply) -> str:
     kept: list[str] = []
     unmarked = "\n".join(_MARK.sub("", line) for line in tidied(reply).splitlines())
     for fact in sentences(unmarked):
-        whole = fact if fact[-1] in ".!?\"'" else f"{fact}."
+        ended = fact[-1] in ".!?\"'" or len(sentences(f"{fact} I")) > 1
+        whole = fact if ended else f"{fact}."
         if not repeats(whole, kept) and not _about_the_task(whole):
             kept.append(whole)
     return " ".join(kept[:FACTS])

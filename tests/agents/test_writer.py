@@ -72,6 +72,7 @@ def test_lineage_says_where_it_came_from() -> None:
         ("- I am 71\n- I sail", "I am 71. I sail."),
         ("1. I am 71.\n2) I sail.", "I am 71. I sail."),
         ("I am 71. I am 71. I sail a boat. I sail my boat.", "I am 71. I sail a boat."),
+        ("*I am 71.*\nI sail!\n我会划船。\n我会游泳", "*I am 71.*. I sail! 我会划船。 我会游泳."),
         ("\n".join(f"I own boat {word}." for word in "abcdefghij"), 6),
         ("   ", ""),
     ],
