@@ -102,7 +102,13 @@ class Simulation:
         """Return the log of the run's calls, with what is left of its budget."""
         budget = Budget(self.config.budget, self.history.spent)
         batches = None if self.replayed else open_batches(self.config.limits, self.folder.events)
-        return CallLog(events, prices=self.config.prices, budget=budget, batches=batches)
+        return CallLog(
+            events,
+            prices=self.config.prices,
+            budget=budget,
+            batches=batches,
+            replayed=self.replayed is not None,
+        )
 
     async def grow(
         self, calls: CallLog, progress: RunProgress, on_change: Callable[[], None] = lambda: None

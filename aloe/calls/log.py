@@ -26,6 +26,7 @@ from aloe.calls.batch_request import takes_batches
 from aloe.calls.batches import Batches
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
+from aloe.calls.journal import Journal
 from aloe.calls.refusals import Refusals
 from aloe.calls.sample import vary_seed
 from aloe.calls.totals import Totals
@@ -53,6 +54,7 @@ class CallLog:
         patient: whether to go on where no answer of a role can be read, as one does who wants
             to know how many can.
         batches: where calls wait for each other, to be sent together; None to make each at once.
+        replayed: whether a recording holds every answer, so that nobody can be asked.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class CallLog:
         budget: Budget | None = None,
         patient: bool = False,
         batches: Batches | None = None,
+        replayed: bool = False,
     ) -> None:
         self.totals = Totals()
         self.budget = budget or Budget()
@@ -75,48 +78,32 @@ class CallLog:
         self.refusals = Refusals()
         self.batches = batches
         self._patient = patient
-        self._journal: dict[str, list[dict[str, Any]]] = {}
-        self._failed: dict[str, CallError] = {}
+        self._journal = Journal(replayed=replayed)
         self._spelled: dict[tuple[str | None, str, str], str] = {}
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with each finished event from now on as well."""
         self._listeners.append(listener)
 
-    def remember(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Answer calls from these earlier events instead of making them again, each line once.
+    def remember(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Answer calls from these earlier events instead of making them again, each line once."""
+        self._journal.remember(lines)
 
-        Where the model said nothing there is nothing to stand in: such a call is made again, so
-        that a tree which was set aside for it gets another chance. A line that was carried over
-        from another run stands for its call whatever came of it.
-        """
-        for line in lines:
-            reply, carried = line.get("reply"), line.get("carried")
-            if reply and (carried or _says_something(reply)):
-                self._journal.setdefault(line["key"], []).append(reply)
-            elif carried and not reply:
-                kind = ContextError if line.get("too_long") else CallError
-                self._failed[line["key"]] = kind(line["error"])
-
-    def recall(self, key: str) -> Reply | None:
-        """Return what is known to answer a call; None if it has to be made.
+    def recall(self, call: Event) -> Reply | None:
+        """Return what is known to answer a call, and count it; None if it has to be made.
 
         Raises:
-            CallError: it failed in the run that it was carried over from.
+            CallError: it failed, or was cancelled, in the run that it was carried over from.
         """
-        if replies := self._journal.get(key):
-            self.totals.replayed += 1
-            return Reply(**replies.pop(0))
-        if key in self._failed:
-            raise self._failed[key]
-        return None
+        known = self._journal.recall(call)
+        self.totals.replayed += known is not None
+        return known
 
     def knows(
         self, role: str, model: Model, messages: Sequence[Message], wishes: Mapping[str, Any]
     ) -> bool:
         """Whether `recall` has something for a call; the arguments are those of `Call.ask`."""
-        key = _key_of(role, model, messages, _varied(wishes))
-        return bool(self._journal.get(key)) or key in self._failed
+        return self._journal.holds(_key_of(role, model, messages, _varied(wishes)))
 
     @asynccontextmanager
     async def call(
@@ -197,11 +184,6 @@ def _key_of(role: str, model: Model, messages: Sequence[Message], wishes: Mappin
     return digest(role, model.fingerprint, list(messages), wishes)
 
 
-def _says_something(reply: Mapping[str, Any]) -> bool:
-    came = (reply.get(name) or "" for name in ("text", "raw", "reasoning"))
-    return any(text.strip() for text in came) or bool(reply.get("logprobs"))
-
-
 class Call:
     """One call in the making: ask it, then set `event.node` and `event.outcome`."""
 
@@ -249,7 +231,7 @@ class Call:
         """Ask the model, or the journal, as often as it fails in passing."""
         event, limiter = self.event, self._model.limiter
         event.key = _key_of(event.role, self._model, messages, wishes)
-        if (known := self._log.recall(event.key)) is not None:
+        if (known := self._log.recall(event)) is not None:
             self._log.refusals.answered(event)
             return known
         batches = self._log.batches_for(self._model)

@@ -16,7 +16,14 @@ from aloe.calls.log import CallLog
 from aloe.calls.recorded_call import read_calls
 from aloe.calls.sample import sampling
 from aloe.config import Price
-from aloe.errors import CallError, Cause, ContextError, StoreError, TransientCallError
+from aloe.errors import (
+    CallError,
+    Cause,
+    ContextError,
+    ModelError,
+    StoreError,
+    TransientCallError,
+)
 from aloe.models.open import Model, Reply
 
 CONTRACT = {"role", "model", "latency", "input_tokens", "output_tokens", "cost", "tree", "node"}
@@ -38,9 +45,17 @@ class Counting:
         return AIMessage(reply, response_metadata={"finish_reason": "length"})
 
 
-def ask(log: CallLog, model: Model, text: str = "Hello", *, seed: int = 1) -> Reply:
+def ask(
+    log: CallLog,
+    model: Model,
+    text: str = "Hello",
+    *,
+    seed: int = 1,
+    tree: str = "t1",
+    node: str = "n1",
+) -> Reply:
     async def once() -> Reply:
-        async with log.call("user", model, tree="t1", node="n1") as call:
+        async with log.call("user", model, tree=tree, node=node) as call:
             return await call.ask([("user", text)], seed=seed)
 
     return asyncio.run(once())
@@ -310,6 +325,25 @@ def test_a_carried_line_stands_whatever_came_of_it() -> None:
     with pytest.raises(CallError, match="odd"):
         ask(log, model, "failing")
     assert ask(log, model, "another").text == "now"
+
+
+def test_a_call_that_a_recording_lacks_came_to_what_its_branch_or_tree_came_to() -> None:
+    file = StringIO()
+    failed = {"n1": ContextError("long"), "n2": CallError("odd"), "n3": TransientCallError("busy")}
+    for node, error in failed.items():
+        again = [error, "passed"] if node == "n3" else [error]
+        with suppress(CallError):
+            ask(CallLog(file), scripted_model(Counting(*again)), node, node=node)
+    log = CallLog(replayed=True)
+    log.remember(json.loads(line) | {"carried": True} for line in file.getvalue().splitlines())
+    closed = scripted_model(Counting(ModelError("nobody")))
+    for node, error in {"n1": ContextError, "n2": CallError, "n3": CallError}.items():
+        with pytest.raises(CallError) as found:
+            ask(log, closed, "missing", node=node)
+        assert type(found.value) is error
+        assert str(found.value) == ("long" if node == "n1" else "odd")
+    with pytest.raises(ModelError, match="nobody"):
+        ask(log, closed, "missing", tree="another")
 
 
 def test_the_role_is_part_of_what_a_call_is() -> None:

@@ -1,11 +1,18 @@
 """What a run can be refused for is found before anything is written."""
 
 import asyncio
+import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from builders import PERSONAS, config
+from langchain_core.messages import AIMessage, BaseMessage
 
+from aloe.agents.scripted import reply
 from aloe.errors import AloeError, ConfigError, InputError
 from aloe.graphs.batch import RunProgress
 from aloe.graphs.simulation import Simulation, prepare
@@ -81,6 +88,42 @@ def test_a_model_that_takes_no_arguments_is_replayed_as_it_was_asked(
     assert again("replay", replayed=tmp_path / "run" / "events.jsonl") == 0
     trees = [(tmp_path / name / "trees.jsonl").read_bytes() for name in ("run", "replay")]
     assert trees[0] == trees[1]
+
+
+def test_what_was_cancelled_beside_a_failure_is_so_again_in_a_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[str] = Counter()
+
+    async def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        role = "judge" if "logprobs" in arguments else "user" if _is_user(messages) else "other"
+        asked[role] += 1
+        if (role, asked[role]) == ("user", 2):
+            await asyncio.sleep(0.5)
+        if (role, asked[role]) == ("judge", 3):
+            raise ValueError("odd")
+        return reply(messages, arguments)
+
+    def _is_user(messages: Sequence[BaseMessage]) -> bool:
+        return any(PERSONAS[0].personality in message.text for message in messages)
+
+    monkeypatch.setitem(sys.modules, "slow_model", SimpleNamespace(script=script))  # type: ignore[arg-type]
+    wanted = {"model": "scripted:slow_model:script", "trees": 1, "turns": 2, "expansion": "both"}
+    failures = []
+    for name in ("run", "replay"):
+        recording = None if name == "run" else tmp_path / "run" / "events.jsonl"
+        simulation = prepare(
+            config(**wanted, check_ledger=False),  # type: ignore[arg-type]
+            RunFolder(tmp_path / name),
+            personas=PERSONAS,
+            replayed=recording,
+        )
+        progress = RunProgress(wanted=1)
+        with simulation.writing() as events:
+            asyncio.run(simulation.grow(simulation.open_log(events), progress))
+        failures.append(progress.failures)
+    assert asked["user"] == 3, "one of the two in the second turn was under way"
+    assert failures[0] == failures[1] != {}
 
 
 def test_a_run_is_extended_and_forked_without_asking_again(tmp_path: Path) -> None:
