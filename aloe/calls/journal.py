@@ -35,6 +35,11 @@ class Journal:
         self._failed: dict[str, CallError] = {}
         self._by_tree: defaultdict[str | None, list[_Failed]] = defaultdict(list)
 
+    @property
+    def empty(self) -> bool:
+        """Whether it holds nothing."""
+        return not (self._replies or self._failed)
+
     def remember(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Take in events.
 

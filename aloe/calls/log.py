@@ -103,6 +103,8 @@ class CallLog:
         self, role: str, model: Model, messages: Sequence[Message], wishes: Mapping[str, Any]
     ) -> bool:
         """Whether `recall` has something for a call; the arguments are those of `Call.ask`."""
+        if self._journal.empty:
+            return False
         return self._journal.holds(_key_of(role, model, messages, _varied(wishes)))
 
     @asynccontextmanager
