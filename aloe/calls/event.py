@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from aloe.errors import InputError
 from aloe.files.records import describe
 from aloe.files.writing import explain_failure
+from aloe.finish import Finish
 from aloe.models.open import Message
 
 _LINES = json.JSONEncoder(ensure_ascii=False)
@@ -68,6 +69,15 @@ class Event:
 class _Reply(TypedDict):
     __pydantic_config__ = ConfigDict(extra="allow", allow_inf_nan=False, strict=True)  # type: ignore[misc]
     text: str
+    finish: NotRequired[Finish]
+    input_tokens: NotRequired[int]
+    cached_tokens: NotRequired[int]
+    output_tokens: NotRequired[int]
+    logprobs: NotRequired[dict[str, float] | None]
+    raw: NotRequired[str | None]
+    reasoning: NotRequired[str]
+    reasoning_tokens: NotRequired[int]
+    estimated: NotRequired[bool]
 
 
 class _Line(TypedDict):

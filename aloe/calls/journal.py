@@ -63,7 +63,7 @@ class Journal:
             CallError: it failed in the run that it was carried over from, or was cancelled there.
         """
         if replies := self._replies.get(call.key):
-            return Reply(**replies.pop(0))
+            return Reply.of(replies.pop(0))
         if error := self._failed.get(call.key) or self._cancelled(call):
             raise error
         return None

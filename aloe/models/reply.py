@@ -5,9 +5,11 @@ answer, a journal or a recording, and has the message in `text` and the thoughts
 original is kept as well, for the record and so that better rules can be applied to old journals.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
-from aloe.finish import Finish
+from aloe.finish import Finish, fold_finish
 from aloe.models.markup import message_in
 from aloe.models.thoughts import joined_thoughts
 from aloe.secrets import hide
@@ -44,6 +46,17 @@ class Reply:
         text = message_in(said)
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "raw", None if said == text else said)
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """Return the reply that a line of events.jsonl holds, of whatever version.
+
+        What it does not say is as if the server had not said it.
+        """
+        known = {field.name for field in fields(cls)}
+        given = {name: value for name, value in record.items() if name in known}
+        counts = dict.fromkeys(("input_tokens", "cached_tokens", "output_tokens"), 0)
+        return cls(**{"finish": fold_finish({}, record["text"]), **counts, **given})
 
     @property
     def said(self) -> str:

@@ -460,3 +460,14 @@ def test_a_journal_from_before_replies_were_cleaned_is_cleaned() -> None:
     log.remember([line])
     reply = ask(log, scripted_model(Counting("never")))
     assert (reply.text, reply.thoughts, reply.raw) == ("Here.", "hm", line["reply"]["text"])
+
+
+@pytest.mark.parametrize("change", [{"of_tomorrow": 1}, None], ids=["more", "less"])
+def test_a_reply_of_another_version_is_remembered(change: dict[str, Any] | None) -> None:
+    file = StringIO()
+    ask(CallLog(file), scripted_model(Counting("Here.")))
+    line = json.loads(file.getvalue())
+    line["reply"] = {**line["reply"], **change} if change else {"text": "Here."}
+    log = CallLog()
+    log.remember([line])
+    assert ask(log, scripted_model(Counting("never"))).text == "Here."

@@ -22,12 +22,17 @@ from aloe.errors import InputError
 from aloe.labels import Label, read_labels
 from aloe.memory.pool.growth import Outcome, read_growth
 from aloe.memory.run_folder import read_trees
+from aloe.models.reply import Reply
 from aloe.schema import Tree
 from aloe.training.export import ROWS, Skipped
 from aloe.views.table import TreeTable
 
 TREE = json.loads(grow(config(turns=3), persona=PERSONAS[0]).model_dump_json())
-EVENT = vars(Event(role="user", model="m", tree="t", node="n", reply={"text": "hello"}))
+REPLY = Reply(
+    text="hello", raw=" hello", finish="stop", input_tokens=9, cached_tokens=1, output_tokens=2,
+    logprobs={"hello": -0.1},
+)  # fmt: skip
+EVENT = vars(Event(role="user", model="m", tree="t", node="n", reply=vars(REPLY)))
 
 
 def use(tree: Tree) -> None:
@@ -63,6 +68,16 @@ def test_so_is_a_damaged_call(tmp_path_factory: Any, seed: int) -> None:
     path.write_text(line + "\n", encoding="utf-8")
     for call in read_or_refuse(lambda: read_calls(path)):
         assert isinstance(call.text + call.thoughts, str)
+        if reply := call.event["reply"]:
+            assert isinstance(Reply.of(reply).text, str)
+
+
+@pytest.mark.parametrize("lacks", [each.name for each in fields(Reply) if each.name != "text"])
+def test_a_reply_of_another_version_still_answers(lacks: str) -> None:
+    line = {name: value for name, value in vars(REPLY).items() if name != lacks}
+    found = Reply.of({**line, "of_tomorrow": 1})
+    assert (found.text, found.finish) == ("hello", "stop" if lacks != "finish" else "length")
+    assert getattr(Reply.of(vars(REPLY)), lacks) == getattr(REPLY, lacks)
 
 
 @pytest.mark.parametrize(("change", "said"), [
