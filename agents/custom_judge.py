@@ -50,7 +50,7 @@ class CustomJudge:
         margin = await called(f"judge '{self.use}'", asked.tree, self.play, asked, model)
         try:
             margin = None if margin is None or isnan(margin) else float(margin)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise RoleError(
                 f"judge '{self.use}' failed in tree {asked.tree}: {defined_in(self.play)}: "
                 f"a judge returns a number or None, not {str(margin)[:60]!r}"

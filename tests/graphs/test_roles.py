@@ -185,6 +185,10 @@ def longer(asked, model):
     return len(asked.first.content) - len(asked.second.content)
 
 
+def no_float(asked, model):
+    return 10**400
+
+
 def weighted(asked, model, by=0):
     return by
 
@@ -562,6 +566,8 @@ def test_a_judge_of_ones_own_returns_a_margin(own: str) -> None:
     assert {(v.outcome, v.votes[0].choice) for v in equal.verdicts} == {("tie", "tie")}
     with pytest.raises(RoleError, match="returns a number or None, not 'the first'"):
         grow(settings({"judge": {"use": f"{own}:no_number"}}, turns=1))
+    with pytest.raises(RoleError, match="returns a number or None, not '1000"):
+        grow(settings({"judge": {"use": f"{own}:no_float"}}, turns=1))
 
 
 def test_a_judge_of_ones_own_is_another_judge_with_other_arguments(own: str) -> None:
