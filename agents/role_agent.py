@@ -86,6 +86,10 @@ class RoleAgent:
         if extra := sorted(held - ALLOWED[self.place]):
             allowed = ", ".join(sorted(ALLOWED[self.place]))
             raise ValueError(f"'{extra[0]}' has no effect {self.place}; allowed: {allowed}")
+        notes: object = update.notes
+        if not isinstance(notes, Mapping):
+            kind = type(notes).__name__
+            raise ValueError(f"notes go by message, in a dictionary, not a {kind}")
         known = {node.id for node in (exchange.said, *exchange.candidates) if node}
         if strange := [node for node in update.notes if node not in known]:
             raise ValueError(f"notes on '{strange[0]}', which is not a message of this exchange")

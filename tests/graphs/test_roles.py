@@ -147,6 +147,10 @@ def early(exchange, model):
     return exchange.user.content
 
 
+def listed(exchange, model):
+    return Update(notes=[each.id for each in exchange.candidates])
+
+
 def misses(exchange, model):
     from pathlib import Path
 
@@ -462,6 +466,7 @@ def test_a_reply_of_a_role_is_checked_like_those_of_assistants(own: str) -> None
         ("asks_nobody", {"after": "user"}, "names no prompt"),
         ("misses", {"after": "user"}, r"none\.jsonl"),
         ("Misprompted", {"after": "judge"}, r"\.py: fields do not match: answer, reply"),
+        ("listed", {"after": "judge"}, "notes go by message, in a dictionary, not a list"),
         ("strange", {"after": "judge"}, "notes on 'nobody', which is not a message"),
         ("rewrites", {"after": "judge"}, "'text' has no effect after judge; allowed: note, notes"),
         ("other", {"after": "user"}, "'persona' has no effect after user"),
