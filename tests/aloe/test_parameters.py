@@ -237,6 +237,11 @@ SERVERS = {
 }  # fmt: skip
 
 
+def warnings_of_ours(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what this program said, without what other packages log under load."""
+    return [each.getMessage() for each in caplog.records if each.name.startswith("aloe")]
+
+
 @pytest.mark.parametrize("kind", SERVERS.values(), ids=SERVERS)
 def test_a_server_gets_what_it_takes(
     server: ChatServer, options: dict[str, Any], kind: Server, caplog: pytest.LogCaptureFixture
@@ -250,13 +255,13 @@ def test_a_server_gets_what_it_takes(
         assert ask(model) == "Hi"
         assert kind.takes(server.requests[-1].body), server.requests[-1].body
         assert len(server.requests) == kind.requests or not kind.requests
-        told, asked = len(caplog.records), len(server.requests)
-        assert told == len(model.parameters.changes) >= 1
-        assert "openai:tiny" in caplog.text
-        assert all("\n" not in record.getMessage() for record in caplog.records)
+        told, asked = warnings_of_ours(caplog), len(server.requests)
+        assert len(told) == len(model.parameters.changes) >= 1
+        assert any("openai:tiny" in each for each in told)
+        assert all("\n" not in each for each in told)
         assert ask(open_model(config)) == "Hi"  # another role with the same model
     assert len(server.requests) == asked + 1
-    assert len(caplog.records) == told
+    assert warnings_of_ours(caplog) == told
 
 
 @pytest.mark.parametrize(
