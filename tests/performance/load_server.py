@@ -42,7 +42,7 @@ def answer(body: dict[str, Any]) -> dict[str, Any]:
     else:
         picked = [WORDS[(chance >> 3 * i) % len(WORDS)] for i in range(9)]
         note = messages[-1]["content"].rpartition("Note: ")[2].partition("\n")[0]
-        content = f"I think of the {' '.join(picked)} number {chance % 9973}. Is it far from here?"
+        content = f"I think of the {' '.join(picked)}. Is number {chance % 9973} far from here?"
         if "Note: " in messages[-1]["content"]:  # a user, who is asked again without it
             content = f"{note} {content}"
     choice["message"] = {"role": "assistant", "content": content}
