@@ -1,12 +1,16 @@
 """How far a training is."""
 
 import resource
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aloe.training.dataset import Method
+
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in one unit of `ru_maxrss`."""
 
 Watch = Callable[["TrainingProgress"], None]
 """Called with how far a training is, often."""
@@ -46,8 +50,8 @@ class TrainingProgress:
     @property
     def peak_gib(self) -> float:
         """The most memory that a part of the training held so far."""
-        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        return max(self.peak_before, held)
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+        return max(self.peak_before, held / 2**30)
 
     def update(self, **values: Any) -> None:
         """Set fields, and tell who watches."""
