@@ -1,7 +1,8 @@
 """Record the example that ships: `python -m aloe.benchmark.recording --help`.
 
-What is recorded are folders that commands of this program left: the first trees of a run and whole
-bench folders of the base and of a trained model, controls left out. Nothing is chosen or changed.
+What is recorded are folders that commands of this program left: the first trees of two runs, and
+whole bench folders of the base and of a trained model, controls left out. Nothing is chosen or
+changed.
 """
 
 import json
