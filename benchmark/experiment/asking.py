@@ -14,44 +14,25 @@ tells a reply from the same reply with a question, and then one of them is drawn
 of the two is preferred.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import ClassVar
 
-from aloe.benchmark.experiment.pipeline import BASE, Experiment, Made, Validated
+from aloe.benchmark.experiment.pipeline import Experiment, Made, Validated
 from aloe.benchmark.experiment.rows import keep_unbeaten, prefer_anew, read_rows
 from aloe.benchmark.experiment.steps import Label
-from aloe.config import Config, Disclosing, Phrases
+from aloe.config import Config
 
 IMMEDIATE = "immediate"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A cell of the matrix of transfer: bench folders with the same test users."""
-
-    trained: Disclosing
-    tested: Disclosing
-    phrases: Phrases
-    base: Path
-    model: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class MadeByAsking(Made):
     """What a whole experiment on asking left."""
 
-    transfer: tuple[Cell, ...]
     pairs: Mapping[str, Path]
     """Rows of DPO, by model: by return and by the judge."""
-
-    @property
-    def stages(self) -> tuple[Path, ...]:
-        """The stages from which figures are."""
-        cells = (folder for cell in self.transfer for folder in (cell.base, cell.model))
-        return *super().stages, *cells
 
 
 @dataclass(kw_only=True)
@@ -69,7 +50,6 @@ class AskingExperiment(Experiment):
         made = super().run()
         return MadeByAsking(
             **vars(made),
-            transfer=tuple(self.measure_transfer(made.test)),
             pairs={"dpo": self.export_pairs(), IMMEDIATE: self.export_judged_pairs()},
         )
 
@@ -133,34 +113,6 @@ class AskingExperiment(Experiment):
             judged.parent.name,
             seed,
         )
-
-    def measure_transfer(self, tested: Mapping[str, Path]) -> Iterable[Cell]:
-        """Yield what models trained on each kind of user gain with each, on test users.
-
-        Args:
-            tested: bench folders of the test, by model: nobody is tested twice in the same way.
-        """
-        kinds, own = self.config.experiment.transfer, self.config.user
-        heard: tuple[Phrases, ...] = get_args(Phrases)
-        for trained, users, phrases in product(kinds, kinds, heard):
-            name, model = self._train_on(trained)
-            as_tested = users == own.disclosure and phrases == (own.phrases or "test")
-            found = tested if as_tested else {}
-            changes = {"disclosure": users, "phrases": phrases}
-            base, tuned = (
-                found.get(each) or self.run_bench(each, folder, "test", users=changes)
-                for each, folder in ((BASE, None), (name, model))
-            )
-            yield Cell(trained=trained, tested=users, phrases=phrases, base=base, model=tuned)
-
-    def _train_on(self, disclosure: Disclosing) -> tuple[str, Path]:
-        """Return name and folder of the model that learnt from returns with these users."""
-        if disclosure == self.config.user.disclosure:
-            return "dpo", self.train_dpo()
-        changes: Mapping[str, object] = {"user": {"disclosure": disclosure}}
-        config = self.config.updated(changes, source="experiment.transfer")
-        other = AskingExperiment(config=config, stages=self.stages, run_command=self.run_command)
-        return f"dpo-{disclosure}", other.train_dpo()
 
     def _pairs_by(self, label: Label) -> Path:
         return self.export_rows(self.grow_trees(), "dpo", label)

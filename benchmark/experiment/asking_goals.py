@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aloe.benchmark.compare import Side
 from aloe.benchmark.elicitation_figures import measure_each
-from aloe.benchmark.experiment.asking import IMMEDIATE, Cell
+from aloe.benchmark.experiment.asking import IMMEDIATE
 from aloe.benchmark.experiment.goals import Goal, compute_differences, is_above, reaches_zero
-from aloe.benchmark.experiment.pipeline import BASE, CONTROL
+from aloe.benchmark.experiment.pipeline import BASE, CONTROL, Cell
 from aloe.benchmark.experiment.rows import identify_pair, read_rows
 from aloe.benchmark.experiment.tested import Tested
+from aloe.benchmark.experiment.transfer import measure_gain
 from aloe.benchmark.figures import Figure, sample
-from aloe.benchmark.folder import read_bench
 from aloe.benchmark.markdown import format_interval
 from aloe.benchmark.scores import Elicitation
 from aloe.config import Disclosing
@@ -141,15 +140,6 @@ def _by_label(pairs: Path, others: Path, more: Figure) -> Goal:
         found=f"{format_interval(more)}; pairs: {said}",
         reached=same and is_above(more),
     )
-
-
-def measure_gain(cell: Cell) -> Figure:
-    """Return by how much own - swapped of a cell's model exceeds the base's."""
-    base, model = (
-        Side(name=name, rows=read_bench(folder).rows())
-        for name, folder in ((BASE, cell.base), ("model", cell.model))
-    )
-    return compute_differences(base, model)["gain"]
 
 
 def count_questions(tested: Tested, *, known: bool | None = None) -> tuple[Figure, ...]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aloe.benchmark.card import format_named
-from aloe.benchmark.experiment.asking import Cell, MadeByAsking
+from aloe.benchmark.experiment.asking import MadeByAsking
 from aloe.benchmark.experiment.asking_goals import (
     count_questions,
     judge_asking_goals,
-    measure_gain,
 )
 from aloe.benchmark.experiment.examples import show_examples
 from aloe.benchmark.experiment.players import ASKER, REWRITER
@@ -30,6 +29,7 @@ from aloe.benchmark.experiment.result_tables import (
     tabulate_trainings,
 )
 from aloe.benchmark.experiment.tested import Tested, read_tested
+from aloe.benchmark.experiment.transfer import tabulate_transfer
 from aloe.benchmark.markdown import escape, format_interval, format_table
 from aloe.benchmark.tables import LABELS
 from aloe.config import Config
@@ -65,7 +65,7 @@ def write_asking_report(path: Path, config: Config, made: MadeByAsking) -> Summa
         tabulate_asking(found),
         tabulate_turns(found),
         draw_levels_beside(path, found, made.best, {"known": "known of the user"}),
-        tabulate_transfer(made.transfer),
+        tabulate_transfer(made.transfer, " with labels by return"),
         tabulate_selection(made, chosen=False),
         tabulate_candidates(made.trees),
         describe_labels(made.trees),
@@ -131,24 +131,6 @@ def tabulate_turns(found: Sequence[Tested]) -> str:
         rows = [(name, *map(format_interval, each)) for name, each in figures.items()]
         parts.append(format_table((title, *map(str, turns)), rows, numeric=True))
     return "\n\n".join(parts)
-
-
-def tabulate_transfer(cells: Sequence[Cell]) -> str:
-    """Return the gain in own - swapped over the base, by users trained on and users tested on."""
-    if not cells:
-        return ""
-    rows: dict[str, list[str]] = {}
-    columns = dict.fromkeys((cell.tested, cell.phrases) for cell in cells)
-    for cell in cells:
-        rows.setdefault(cell.trained, []).append(format_interval(measure_gain(cell)))
-    titles = {"train": "phrases of training", "test": "phrases never heard"}
-    head = ["trained on", *(f"{tested}, {titles[phrases]}" for tested, phrases in columns)]
-    note = (
-        "Own - swapped above the base's with the same test users. In the rows are the users of the "
-        "trees with labels by return, in the columns those that the models then met."
-    )
-    table = format_table(head, [(name, *each) for name, each in rows.items()], numeric=True)
-    return "\n\n".join(["## Transfer", note, table])
 
 
 def describe_labels(trees: Path) -> str:

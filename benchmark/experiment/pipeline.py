@@ -4,22 +4,35 @@
                                sft -> trees of its own -> rl
                        shuffled rows -> sft -> dpo, the control
     sft, dpo, rl -> validation -> the best -> test, with base, control, ceiling and concise
+                                              test with other users, or in other phrases
 
 The test personas are not looked at before the best model has been chosen on the validation
 personas, and the log says when that was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from aloe.benchmark.experiment.rows import of_first_trees, shuffle_wishes
 from aloe.benchmark.experiment.steps import Steps, read_level
-from aloe.config import Config
+from aloe.config import Config, Disclosing, Phrases
 
 BASE, CONTROL = "base", "shuffled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of the matrix of transfer: bench folders with the same test users."""
+
+    trained: Disclosing
+    tested: Disclosing
+    phrases: Phrases
+    base: Path
+    model: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +59,13 @@ class Made(Validated):
     """The tuned model that was best on the validation personas."""
     test: Mapping[str, Path]
     """Bench folders."""
+    transfer: tuple[Cell, ...]
 
     @property
     def stages(self) -> tuple[Path, ...]:
         """The stages from which figures are."""
-        return *super().stages, *self.test.values()
+        cells = (folder for cell in self.transfer for folder in (cell.base, cell.model))
+        return *super().stages, *self.test.values(), *cells
 
 
 @dataclass(kw_only=True)
@@ -73,13 +88,15 @@ class Experiment(Steps):
         for name, path in models.items():
             controls = ("ceiling",) if name == best else ()
             test[name] = partial(self.run_bench, name, path, "test", controls)
+        tested = dict(zip(test, self.stages.make_together(*test.values()), strict=True))
         return Made(
             people=self.draw_people(),
             trees=self.grow_trees(),
             models=models,
             best=best,
             validation=before.validation,
-            test=dict(zip(test, self.stages.make_together(*test.values()), strict=True)),
+            test=tested,
+            transfer=tuple(self.measure_transfer(best, tested)),
         )
 
     def train_references(self, best: str) -> dict[str, Path]:
@@ -91,6 +108,35 @@ class Experiment(Steps):
         best = max(before.models, key=lambda name: read_level(before.validation[name]))
         self.stages.log(f"best on validation: {best}")
         return best
+
+    def measure_transfer(self, best: str, tested: Mapping[str, Path]) -> Iterable[Cell]:
+        """Yield what the best model's recipe gains from each kind of user with each, on test users.
+
+        Args:
+            best: name of the model.
+            tested: bench folders of the test, by model: nobody is tested twice in the same way.
+        """
+        kinds, own = self.config.experiment.transfer, self.config.user
+        heard: tuple[Phrases, ...] = get_args(Phrases)
+        for trained, users, phrases in product(kinds, kinds, heard):
+            name, model = self._train_on(trained, best)
+            as_tested = users == own.disclosure and phrases == (own.phrases or "test")
+            found = tested if as_tested else {}
+            changes = {"disclosure": users, "phrases": phrases}
+            base, tuned = (
+                found.get(each) or self.run_bench(each, folder, "test", users=changes)
+                for each, folder in ((BASE, None), (name, model))
+            )
+            yield Cell(trained=trained, tested=users, phrases=phrases, base=base, model=tuned)
+
+    def _train_on(self, disclosure: Disclosing, best: str) -> tuple[str, Path]:
+        """Return name and folder of the model of this recipe that has learnt from these users."""
+        if disclosure == self.config.user.disclosure:
+            return best, self.train_candidates()[best]
+        changes: Mapping[str, object] = {"user": {"disclosure": disclosure}}
+        config = self.config.updated(changes, source="experiment.transfer")
+        other = type(self)(config=config, stages=self.stages, run_command=self.run_command)
+        return f"{best}-{disclosure}", other.train_candidates()[best]
 
     def _train_all(self) -> dict[str, Path]:
         """Make the tuned models, and what the control may need where that keeps nothing waiting."""

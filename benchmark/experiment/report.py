@@ -25,6 +25,7 @@ from aloe.benchmark.experiment.result_tables import (
 from aloe.benchmark.experiment.stage import read_sources
 from aloe.benchmark.experiment.steps import read_suite
 from aloe.benchmark.experiment.tested import Tested, read_tested
+from aloe.benchmark.experiment.transfer import tabulate_transfer
 from aloe.benchmark.experiment.trees import find_edited
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.markdown import format_table
@@ -69,6 +70,7 @@ def write_report(
         tabulate_models(found),
         tabulate_differences(found),
         draw_levels_beside(path, found, made.best),
+        tabulate_transfer(made.transfer),
         tabulate_selection(made),
         tabulate_candidates(made.trees),
         tabulate_trainings(made.models),

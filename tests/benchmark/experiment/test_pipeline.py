@@ -22,7 +22,7 @@ from aloe.memory.verifiable.generation import generate
 def test_the_experiment_runs_from_end_to_end_and_finds_itself_again(tmp_path: Path) -> None:
     import tiny
 
-    config = settings(tmp_path, tiny.save(tmp_path / "tiny"))
+    config = settings(tmp_path, tiny.save(tmp_path / "tiny"), transfer=["schedule"])
     lines: list[str] = []
 
     def run(page: Path) -> Any:
@@ -35,15 +35,20 @@ def test_the_experiment_runs_from_end_to_end_and_finds_itself_again(tmp_path: Pa
     made, summary = run(tmp_path / "first" / "results.md")
     chosen_at = lines.index("best on validation: dpo")
     assert not any(line.startswith(("begin test", "test of")) for line in lines[:chosen_at])
-    assert sum(line.startswith("test of") for line in lines) == 5  # each once
+    # Each once, and base and `dpo` again with phrases that training has heard.
+    assert sum(line.startswith("test of") for line in lines) == 5 + 2
 
     assert made.best == "dpo"  # it keeps all that was voiced
     assert read_level(made.test["dpo"]) > read_level(made.test["base"])
     assert summary.result["goals"]["own - swapped above 0"]
     assert summary.result["goals"]["IR above the base's"]
     assert summary.result["goals"]["shuffled: IR not above the base's"]
+    assert summary.result["goals"]["shuffled: own - swapped at most 0.05 from 0"]
     text = (tmp_path / "first" / "results.md").read_text(encoding="utf-8")
-    wanted = ("rewriter", "| stranger |", "| dpo, ceiling |", "| base, concise |", "trees-4")
+    wanted = (
+        "rewriter", "| stranger |", "| dpo, ceiling |", "| base, concise |", "trees-4",
+        "schedule, phrases of training", "| Own - swapped | schedule |",
+    )  # fmt: skip
     for part in (*wanted, "### Median"):
         assert part in text, part
     cases = load_cases(str(made.people / "test.cases.jsonl"))
