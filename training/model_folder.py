@@ -7,7 +7,6 @@ disk has torn (`aloe.training.damage`) are removed. A folder from a different tr
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.writing import replace_text
 from aloe.schema import digest
 from aloe.training.damage import find_damage, step_of
+from aloe.training.processes import count_processes
 from aloe.views.figures import counted
 
 Record = dict[str, Any]
@@ -43,11 +43,6 @@ ONLY = {
     "label": ("sft", "dpo", "kto", "reward"),
 }
 """The methods that read a setting, where not all do."""
-
-
-def count_processes() -> int:
-    """Return how many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def hash_model(start: str) -> str | None:

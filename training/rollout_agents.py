@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
 from aloe.training.dataset import Row
-from aloe.training.model_folder import count_processes
 from aloe.training.plan import Plan
+from aloe.training.processes import count_processes
 from aloe.training.reward import READY, Reward, Speak
 
 if TYPE_CHECKING:

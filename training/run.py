@@ -17,15 +17,15 @@ from aloe.training.errors import summarise_error
 from aloe.training.model_folder import (
     ModelFolder,
     Record,
-    count_processes,
     hash_model,
     read_versions,
 )
 from aloe.training.plan import Plan
+from aloe.training.processes import count_processes, is_main_process
 from aloe.training.progress import TrainingProgress, Watch
 from aloe.training.reward import READY
 from aloe.training.rollout_agents import AgentFactory, RolloutAgents
-from aloe.training.saving import check_saving, is_main_process, save_model
+from aloe.training.saving import check_saving, save_model
 from aloe.views.figures import counted
 
 

@@ -5,7 +5,6 @@ tensors that the file format does not support, an architecture that the adapter'
 know, or an unwritable place. Its size shows how much disk space is needed.
 """
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from aloe.errors import AloeError, ConfigError, StoreError
 from aloe.files.writing import unwritable
 from aloe.training.errors import summarise_error
 from aloe.training.plan import Plan
+from aloe.training.processes import is_main_process
 
 GIB = 2**30
 
@@ -83,8 +83,3 @@ def save_model(trainer: Any, tokenizer: Any, plan: Plan, out: Path) -> None:
         generation.to_json_file(out / GENERATION)  # an adapter is saved without it
     if plan.settings.lora and plan.method != "reward" and is_gguf(adapter_base(out)):
         write_adapter(out)
-
-
-def is_main_process() -> bool:
-    """Return whether this process writes files; with several GPUs only the first does."""
-    return int(os.environ.get("RANK", "0")) == 0

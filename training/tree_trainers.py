@@ -8,9 +8,10 @@ from aloe.training import footprint
 from aloe.training.dataset import TrainingData
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.head import score_in_head
-from aloe.training.model_folder import ModelFolder, count_processes
+from aloe.training.model_folder import ModelFolder
 from aloe.training.packed_dataset import PackedDataset, pack_dataset
 from aloe.training.plan import Plan
+from aloe.training.processes import count_processes
 from aloe.training.progress import TrainingProgress
 from aloe.training.sft import TreeSftTrainer
 from aloe.training.start import check_not_random, load_start

@@ -666,16 +666,12 @@ def test_two_processes_take_the_steps_of_one(aloe, base, run, tmp_path):
 
     common = ("train", "dpo", "--from-base", "--data", str(run), "--model", str(base), *QUICK)
     result(aloe(*common, "--max-steps", "3", "--config", settings(2), "--out", tmp_path / "one"))
-    two = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "aloe",
-           *common, "--max-steps", "3", "--config", str(settings(1)), "--out",
-           str(tmp_path / "two")]  # fmt: skip
-    subprocess.run(
-        two,
-        check=True,
-        capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=240,
-    )
+    two = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+           "--local_addr", "127.0.0.1", "-m", "aloe", *common, "--max-steps", "3",
+           "--config", str(settings(1)), "--out", str(tmp_path / "two")]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(two, capture_output=True, text=True, env=environment, timeout=240)
+    assert ran.returncode == 0, ran.stderr
     one, both = adapter(tmp_path / "one"), adapter(tmp_path / "two")
     assert max((one[key] - both[key]).abs().max() for key in one) < 1e-4
 

@@ -248,15 +248,16 @@ def _train(
         report_to=options.report_to,
     )
     from aloe.training.display import TrainingDisplay, summarise
+    from aloe.training.processes import is_main_process, leave_processes
     from aloe.training.progress import TrainingProgress
     from aloe.training.rollout_agents import open_agents
     from aloe.training.run import train
-    from aloe.training.saving import is_main_process
 
     main = is_main_process()
     display = TrainingDisplay(TrainingProgress(method=method), quiet=options.quiet or not main)
     with resumable(options.out), open_agents(settings, plan) as make_agents, display.running():
         record = train(plan, display.follow, make_agents)
+    leave_processes()
     if not main:
         return
     show(summarise(options.out, record), as_json=options.as_json, lines=True, cut=False)
