@@ -84,7 +84,7 @@ class BenchPlan:
                 f"{judges} rates the replies, not {self.config.judge.use}: a custom judge compares "
                 "pairs"
             )
-        if lonely := sum(each.stand_in is None for each in self.dialogues["candidate"]):
+        if lonely := sum(not each.stand_ins for each in self.dialogues["candidate"]):
             found.append(
                 f"no gain for {counted(lonely, 'dialogue')}: nobody differs in both profile and "
                 "personality"
@@ -167,12 +167,12 @@ def _check_swaps(path: Path, planned: Sequence[PlannedDialogue]) -> None:
         ConfigError: the cases have changed, and with them who is whose swap.
         InputError: the scores are broken.
     """
-    swaps = {each.case.id: each.stand_in and each.stand_in.id for each in planned}
+    swaps = {each.case.id: tuple(other.id for other in each.stand_ins) for each in planned}
     for row in read_scores(path / SCORES, torn=True) if (path / SCORES).exists() else ():
-        if row.stand_in and swaps.get(row.case, row.stand_in) != row.stand_in:
+        if row.stand_ins and swaps.get(row.case, row.stand_ins) != row.stand_ins:
             raise ConfigError(
-                f"{path} holds a benchmark of other cases: the replies of case {row.case} were "
-                "rated beside another user; name another folder"
+                f"{path} holds a benchmark of other cases or of an earlier version: the replies of "
+                f"case {row.case} were rated beside other users; name another folder"
             )
 
 

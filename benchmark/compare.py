@@ -230,12 +230,12 @@ def _find_incomplete(rows: Iterable[ReplyScores]) -> list[str]:
 
 
 def _recorded_by_both(
-    there: Mapping[str, str], here: Mapping[str, str]
-) -> tuple[list[str], list[str]]:
+    there: Mapping[str, object], here: Mapping[str, object]
+) -> tuple[list[object], list[object]]:
     names = sorted(there.keys() & here.keys())
     return [there[name] for name in names], [here[name] for name in names]
 
 
-def _swaps(side: Side) -> dict[str, str]:
+def _swaps(side: Side) -> dict[str, tuple[str, ...]]:
     """Return for whom else the replies to each case were rated, as far as it is recorded."""
-    return {row.case: row.stand_in for row in side.rows if row.stand_in}
+    return {row.case: row.stand_ins for row in side.rows if row.stand_ins}

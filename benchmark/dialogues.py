@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aloe.agents.candidate import CONDITIONS
 from aloe.agents.disclosing import check_users
 from aloe.benchmark.cases import Case
+from aloe.benchmark.scores import Shown
 from aloe.config import Condition, Config
 from aloe.graphs.dialogue import Dialogue
 from aloe.schema import Persona, digest
@@ -27,15 +28,15 @@ class PlannedDialogue:
     """A dialogue that is wanted, and what it is wanted for."""
 
     case: Case
-    stand_in: Case | None
-    """Whose user every reply is rated for as well; None if the suite has nobody suitable."""
+    stand_ins: tuple[Case, ...]
+    """For whose users every reply is rated as well; empty if the suite has nobody suitable."""
     dialogue: Dialogue
 
-    def shown(self, turn: int) -> dict[str, Persona]:
+    def shown(self, turn: int) -> dict[Shown, tuple[Persona, ...]]:
         """Return the personas for which the reply of `turn` is rated, by `Score.shown`."""
-        found = {"own": self.case.persona_at(turn)}
-        if self.stand_in:
-            found["swapped"] = self.stand_in.persona_at(turn)
+        found: dict[Shown, tuple[Persona, ...]] = {"own": (self.case.persona_at(turn),)}
+        if self.stand_ins:
+            found["swapped"] = tuple(each.persona_at(turn) for each in self.stand_ins)
         return found
 
 
@@ -51,7 +52,10 @@ def check_cases(cases: Iterable[Case], config: Config) -> None:
 
 
 def plan(
-    cases: Iterable[Case], stand_ins: Mapping[str, Case], seeds: int, condition: Condition
+    cases: Iterable[Case],
+    stand_ins: Mapping[str, tuple[Case, ...]],
+    seeds: int,
+    condition: Condition,
 ) -> list[PlannedDialogue]:
     """Return the dialogues of all cases, the first repetition of all before the second of any."""
     cases = list(cases)
@@ -59,12 +63,12 @@ def plan(
         planned
         for seed in range(seeds)
         for case in cases
-        if (planned := _planned(case, stand_ins.get(case.id), seed, condition))
+        if (planned := _planned(case, stand_ins.get(case.id, ()), seed, condition))
     ]
 
 
 def _planned(
-    case: Case, stand_in: Case | None, seed: int, condition: Condition
+    case: Case, stand_ins: tuple[Case, ...], seed: int, condition: Condition
 ) -> PlannedDialogue | None:
     """Return one dialogue; None if its condition needs a stand-in and there is none."""
     turns = range(1, case.turns + 1)
@@ -73,9 +77,9 @@ def _planned(
     if (whose := CONDITIONS[condition].told) == "own":
         told = personas
     elif whose == "swapped":
-        if stand_in is None:
+        if not stand_ins:
             return None
-        told = tuple(stand_in.persona_at(turn) for turn in turns)
+        told = tuple(stand_ins[0].persona_at(turn) for turn in turns)
     dialogue = Dialogue(
         id=digest("dialogue", case.id, seed),
         seed=seed,
@@ -86,7 +90,7 @@ def _planned(
         disclosure=case.disclosure,
         history=tuple((past.role, past.content) for past in case.history),
     )
-    return PlannedDialogue(case=case, stand_in=stand_in, dialogue=dialogue)
+    return PlannedDialogue(case=case, stand_ins=stand_ins, dialogue=dialogue)
 
 
 def _prescribed(case: Case) -> dict[int, str]:

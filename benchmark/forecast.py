@@ -145,7 +145,7 @@ def _user(planned: PlannedDialogue) -> tuple[int, int, int]:
 
 
 def _judge(planned: PlannedDialogue) -> tuple[int, int, int]:
-    turns, shown = planned.case.turns, 2 if planned.stand_in else 1
+    turns, shown = planned.case.turns, 2 if planned.stand_ins else 1
     fixed = JUDGE_PROMPT_TOKENS + PERSONA_TOKENS + MESSAGE_TOKENS + REPLY_TOKENS
     return (
         turns * shown,

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from statistics import fmean
 from typing import get_args
 
 from aloe.agents.candidate import CONDITIONS
@@ -106,8 +107,8 @@ def missing_dialogue(
             update={
                 "scores": tuple(
                     Score(judge=judge, shown=shown, value=None, missing=reason)
-                    for shown, persona in _shown(planned, turn)
-                    for judge in ([RULE] if persona.preferences else judges)
+                    for shown, personas in _shown(planned, turn)
+                    for judge in ([RULE] if personas[0].preferences else judges)
                 )
             }
         )
@@ -122,7 +123,7 @@ def _row(planned: PlannedDialogue, condition: Condition, turn: int) -> ReplyScor
         case=case.id,
         profile=case.profile,
         personality=case.personality,
-        stand_in=planned.stand_in and planned.stand_in.id,
+        stand_ins=tuple(each.id for each in planned.stand_ins),
         control=condition,
         seed=planned.dialogue.seed,
         turn=turn,
@@ -131,7 +132,7 @@ def _row(planned: PlannedDialogue, condition: Condition, turn: int) -> ReplyScor
     )
 
 
-def _shown(planned: PlannedDialogue, turn: int) -> list[tuple[Shown, Persona]]:
+def _shown(planned: PlannedDialogue, turn: int) -> list[tuple[Shown, tuple[Persona, ...]]]:
     personas = planned.shown(turn)
     return [(shown, personas[shown]) for shown in get_args(Shown) if shown in personas]
 
@@ -146,16 +147,16 @@ async def _scores(
     at_once: bool,
 ) -> list[Score]:
     asks = [
-        partial(_score, shown, persona, tree, user, reply, judge)
-        for shown, persona in _shown(planned, user.turn)
-        for judge in ([None] if persona.preferences else judges)
+        partial(_score, shown, personas, tree, user, reply, judge)
+        for shown, personas in _shown(planned, user.turn)
+        for judge in ([None] if personas[0].preferences else judges)
     ]
     return await ask_each(asks, at_once=at_once)
 
 
 async def _score(
     shown: Shown,
-    persona: Persona,
+    personas: tuple[Persona, ...],
     tree: Tree,
     user: UserNode,
     reply: AssistantNode,
@@ -163,18 +164,18 @@ async def _score(
 ) -> Score:
     """Return what a judge makes of a reply; None: what the rules do."""
     if judge is None:
-        return _by_rule(shown, persona, reply.content)
+        return _by_rule(shown, personas, reply.content)
     if tree.spoiled(user.id):
         return Score(judge=judge.model.name, shown=shown, value=None, missing="spoiled")
     if not reply.content:
         return Score(judge=judge.model.name, shown=shown, value=float(LEVELS[0]))
-    return await _rated(shown, persona, tree, user, reply, judge)
+    return await _rated(shown, personas[0], tree, user, reply, judge)
 
 
-def _by_rule(shown: Shown, persona: Persona, text: str) -> Score:
-    wishes = persona.preferences
-    value, raw = measure_satisfaction(wishes, text), json.dumps(check_wishes(wishes, text))
-    return Score(judge=RULE, shown=shown, value=value, raw=raw)
+def _by_rule(shown: Shown, personas: tuple[Persona, ...], text: str) -> Score:
+    kept = [measure_satisfaction(each.preferences, text) for each in personas]
+    raw = check_wishes(personas[0].preferences, text) if shown == "own" else kept
+    return Score(judge=RULE, shown=shown, value=fmean(kept), raw=json.dumps(raw))
 
 
 async def _rated(

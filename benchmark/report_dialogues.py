@@ -165,8 +165,8 @@ def _reply(held: Held, row: ReplyScores, reply: AnyNode) -> dict[str, Any]:
 
 def _rating(score: Score) -> tuple[str, bool]:
     """Return what a judge said, and whether that is missing."""
-    whose = "this user" if score.shown == "own" else "another user"
-    said = f"{score.judge}, for {whose}: "
+    another = "other users" if score.judge == RULE else "another user"
+    said = f"{score.judge}, for {'this user' if score.shown == 'own' else another}: "
     if score.value is None:
         return f"{said}missing ({score.missing})", True
     if score.judge == RULE:

@@ -8,9 +8,9 @@ are node ids.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aloe.config import Condition
 from aloe.errors import InputError
@@ -20,7 +20,7 @@ from aloe.record import FileName
 from aloe.schema import Asked, Fault, Record, Telling
 
 Shown = Literal["own", "swapped"]
-"""Whose persona the judge saw: the user's, or another case's."""
+"""For whose persona it was judged: the user's, or other cases'."""
 
 Missing = Literal["user", "candidate", "judge", "unreadable", "spoiled"]
 """Why there is no rating. `user`, `candidate`, `judge`: that model's call failed for good.
@@ -35,10 +35,12 @@ class Score(Record):
     """Model string, or `rule`."""
     shown: Shown
     value: float | None
-    """1..5 from a model, 0..1 (share of the wishes kept) by rule; None if missing."""
+    """1..5 from a model; 0..1 by rule: share of the wishes kept, for swapped users the mean of
+    theirs. None if missing."""
     missing: Missing | None = None
     raw: str = ""
-    """What the judge answered, untouched; empty if it was not asked."""
+    """What the judge answered, untouched; empty if it was not asked. By rule: which wishes were
+    kept, or each swapped user's share."""
     mass: float | None = None
     """Probability that the answer begins with a level; None where not known, and for rules."""
 
@@ -93,8 +95,9 @@ class ReplyScores(Record):
     """Cluster of the case: cases of one profile share it."""
     personality: str
     """The other cluster of the case."""
-    stand_in: str | None = Field(default=None, exclude_if=lambda case: case is None)
-    """Id of the case whose user is the swapped one; None: there is none, or it is not recorded."""
+    stand_ins: tuple[str, ...] = Field(default=(), exclude_if=lambda cases: not cases)
+    """Ids of the cases whose users are the swapped ones; empty: there are none, or it is not
+    recorded."""
     control: Condition
     """`candidate`, or the name of a control."""
     seed: int = Field(ge=0)
@@ -135,6 +138,15 @@ class ReplyScores(Record):
     """How near the user's message is to what it may talk of, a cosine; None if prescribed."""
     empty: bool = False
     """Whether the candidate said nothing: the lowest level by definition, no judge is asked."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_stand_in(cls, data: Any) -> Any:
+        """Read what earlier versions wrote, which knew a single one."""
+        if isinstance(data, dict) and isinstance(one := data.get("stand_in"), str):
+            rest = {key: value for key, value in data.items() if key != "stand_in"}
+            return {**rest, "stand_ins": (one,)}
+        return data
 
     def of(self, shown: Shown) -> list[Score]:
         """Return the scores for one of the two personas, in the order of the judges."""

@@ -1,19 +1,24 @@
-"""The swap: the other user for whom every reply is rated as well.
+"""The swap: the other users for whom every reply is rated as well.
 
 A generic good answer suits everybody. So each reply is also rated as if it had been written to
 another case's user, and the difference is what is personal. The other user has a different profile
-and personality, every case is the swap of exactly one, and the assignment follows from the suite
-alone: a part of the suite, another seed or another model does not change it.
+and personality, every case is the swap of equally many, and the assignment follows from the suite
+alone: a part of the suite, another seed or another model does not change it. Where a model judges,
+there is one, as each costs a call a reply; a program judges for several, of which the mean counts,
+because a single one may happen to want what this user wants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aloe.benchmark.cases import Case
 from aloe.errors import ConfigError
 
+RULED = 8
+"""Most swaps of a user whose wishes a program can check."""
 
-def assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return each case's swap by id, which is always from the same suite.
+
+def assign_stand_ins(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
+    """Return each case's swaps by id, which are always from the same suite.
 
     Args:
         cases: whole suites, in their order; a case that differs from no other has no swap.
@@ -30,18 +35,47 @@ def assign_stand_ins(cases: Sequence[Case]) -> dict[str, Case]:
                 f"suite '{name}' mixes users whose wishes a program can check with others, "
                 "whose levels are on another scale; put them into two files"
             )
-    return {id_: other for each in suites.values() for id_, other in _assign(each).items()}
+    return {
+        cases[number].id: tuple(cases[other] for other in others)
+        for cases in suites.values()
+        for number, others in _assign(cases).items()
+    }
 
 
-def _assign(cases: Sequence[Case]) -> dict[str, Case]:
-    """Return the swaps of one suite."""
+def _assign(cases: Sequence[Case]) -> dict[int, list[int]]:
+    """Return the swaps of each case of one suite that has any, as numbers of cases.
+
+    A round gives each case one more, and each to one more. There are as many as serve the same
+    cases by the same others.
+    """
+    rounds = RULED if cases[0].persona.preferences else 1
+    first = _match(cases, {})
+    found = {number: [other] for number, other in first.items()}
+    for _ in range(rounds - 1):
+        more = _match(cases, found)
+        if more.keys() != first.keys() or {*more.values()} != {*first.values()}:
+            break
+        for number, other in more.items():
+            found[number].append(other)
+    return found
+
+
+def _match(cases: Sequence[Case], taken: Mapping[int, Sequence[int]]) -> dict[int, int]:
+    """Return for as many cases as possible another one each, and no other twice.
+
+    Args:
+        cases: of one suite.
+        taken: others that each case has already.
+    """
     owner: dict[int, int] = {}
 
     def give(case: int, asked: set[int]) -> bool:
         """Find `case` a stand-in, moving others to their next choice if need be (Kuhn 1955)."""
         for step in range(len(cases)):
             other = (case + len(cases) // 2 + step) % len(cases)
-            if other in asked or not _differ(cases[case], cases[other]):
+            if other in asked or other in taken.get(case, ()):
+                continue
+            if not _differ(cases[case], cases[other]):
                 continue
             asked.add(other)
             if other not in owner or give(owner[other], asked):
@@ -51,7 +85,7 @@ def _assign(cases: Sequence[Case]) -> dict[str, Case]:
 
     for case in range(len(cases)):
         give(case, set())
-    return {cases[case].id: cases[other] for other, case in owner.items()}
+    return {case: other for other, case in owner.items()}
 
 
 def _differ(case: Case, other: Case) -> bool:

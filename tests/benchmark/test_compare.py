@@ -103,7 +103,7 @@ def test_what_else_differs_is_said() -> None:
         found = caveats([replace(sides[0], prompts=prompts), other], [config(), config()])
         assert words in " ".join(found)
         assert bool(words) == bool(found)
-    swaps = [side(name, table(OWN, SWAPPED, stand_in=name)) for name in "ab"]
+    swaps = [side(name, table(OWN, SWAPPED, stand_ins=(name,))) for name in "ab"]
     assert "differ in swapped users" in caveats(swaps, [config(), config()])[0]
     unfinished = replace(sides[1], finished=False)
     assert caveats([sides[0], unfinished], [config(), config()]) == ["b is not finished"]

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from rows import row
 
@@ -11,6 +13,16 @@ def test_rows_come_back_as_they_were(tmp_path) -> None:
     write_scores(path, rows[:1])
     write_scores(path, rows[1:])
     assert list(read_scores(path)) == rows
+
+
+def test_rows_of_earlier_versions_name_their_only_swapped_user(tmp_path) -> None:
+    path = tmp_path / "scores.jsonl"
+    earlier = row().model_dump(mode="json") | {"stand_in": "x"}
+    path.write_text(json.dumps(earlier) + "\n")
+    assert list(read_scores(path)) == [row(stand_ins=("x",))]
+    path.write_text(json.dumps(earlier | {"stand_in": 3}) + "\n")
+    with pytest.raises(InputError, match="stand_in"):
+        list(read_scores(path))
 
 
 def test_a_broken_line_is_named(tmp_path) -> None:

@@ -80,7 +80,7 @@ def test_every_model_and_control_meets_the_same_user() -> None:
         for script in (scripted_reply, lambda *_: "No.", lambda *_: "Yes.")
     }
     assert len(openings) == 1
-    dialogues = [plan([case()], {case().id: case()}, 2, name) for name in CONDITIONS]
+    dialogues = [plan([case()], {case().id: (case(),)}, 2, name) for name in CONDITIONS]
     assert len({tuple(each.dialogue.id for each in planned) for planned in dialogues}) == 1
     assert len({each.dialogue.id for each in dialogues[0]}) == 2
 
@@ -158,7 +158,7 @@ def test_moods_are_those_of_the_case() -> None:
 def test_who_is_told_is_told_the_right_persona() -> None:
     whole = cases()
     swaps = assign_stand_ins(whole)
-    for condition, expected in (("ceiling", whole[0]), ("shuffled", swaps[whole[0].id])):
+    for condition, expected in (("ceiling", whole[0]), ("shuffled", swaps[whole[0].id][0])):
         dialogue = plan(whole, swaps, 1, condition)[0].dialogue
         assert {persona.id for persona in dialogue.told} == {expected.persona.id}
         assert len(dialogue.told) == dialogue.turns == 11

@@ -51,7 +51,7 @@ def test_an_explicit_preference_is_said_and_then_the_question_asked() -> None:
         3: RECALL,
     }
     assert planned.dialogue.history == ()
-    assert assign_stand_ins([train, spicy]) == {train.id: spicy, spicy.id: train}
+    assert assign_stand_ins([train, spicy]) == {train.id: (spicy,), spicy.id: (train,)}
 
 
 def test_an_implicit_preference_is_the_past() -> None:
