@@ -37,19 +37,19 @@ Files = dict[str, bytes]
 TEXT = """\
 # A recorded example
 
-Recorded on {day} with aloe {version} by {made_by}. Nothing in it was
-chosen by hand.
+Recorded with aloe {version}. Nothing in it was chosen by hand.
 
-- `trees/`: the first {count} conversation trees of that run. Users are {users}; their wishes can be
-  checked by a program, so rules play and judge them. Assistants: {assistants}. Each comparison
-  has two labels: the judge's, and one by what came of the reply.
+- `trees/`: the first {count} conversation trees of {trees_by}, {trees_day}. Users are
+  {users}; their wishes can be checked by a program, so rules play and judge them. Assistants:
+  {assistants}. Each comparison has two labels: the judge's, and one by what came of the reply.
 - `free-text/`: {free_count} trees of a run of {free_day}. Users are personas in free text
   ({free_users}), played by the model that also answers and judges: {free_models}.
   It is a small model, and a poor judge: read what is said, not who wins.
-- `base/`, `trained/`: the benchmark of {base} before training, and of the model that learnt from
-  all trees of the run ({trained}): {dialogues} users whom training never met, {turns} turns each.
+- `base/`, `trained/`: the benchmark of {base} before training, and of the trained model
+  ({trained}), both of {pair_by}, {day}:
+  {dialogues} users whom training never met, {turns} turns each.
 
-The models are small: look at what they ask and keep, not at what they know.
+The models are small: look at what they keep of what they are told, not at what they know.
 """
 
 
@@ -59,7 +59,8 @@ def record(
     free_text: Annotated[Path, typer.Option(help="Run folder whose users a model plays.")],
     base: Annotated[Path, typer.Option(help="Bench folder of the base.")],
     trained: Annotated[Path, typer.Option(help="Bench folder of the trained model.")],
-    made_by: Annotated[str, typer.Option(help="What made all of it, in Markdown.")],
+    trees_by: Annotated[str, typer.Option(help="What made the trees, in Markdown.")],
+    pair_by: Annotated[str, typer.Option(help="What made both benchmarks, in Markdown.")],
     count: Annotated[int, typer.Option(min=1, help="How many trees.")] = 20,
     out: Annotated[Path, typer.Option(help="The archive.")] = ARCHIVE,
 ) -> None:
@@ -70,7 +71,7 @@ def record(
         **_take(BASE, base, BENCH_FILES),
         **_take(TRAINED, trained, BENCH_FILES),
     }
-    files[README] = _describe(files, calls, free_text, base, trained, made_by).encode()
+    files[README] = _describe(files, calls, free_text, base, trained, trees_by, pair_by).encode()
     write_archive(out, files)
     say(f"wrote {out}, {out.stat().st_size / 1e3:.0f} kB")
 
@@ -112,14 +113,22 @@ def _join(lines: Iterable[str]) -> bytes:
 
 
 def _describe(
-    files: Files, calls: Path, free_text: Path, base: Path, trained: Path, made_by: str
+    files: Files,
+    calls: Path,
+    free_text: Path,
+    base: Path,
+    trained: Path,
+    trees_by: str,
+    pair_by: str,
 ) -> str:
     """Return what was recorded: where the models, users and dates come from, as read there."""
     before, after = (BenchResult.read(path / RESULT) for path in (base, trained))
     config, free = (read_stored(each / CONFIG) for each in (calls, free_text))
     suite = next(iter(after.by_suite().values()))
     return TEXT.format(
-        made_by=made_by,
+        trees_by=trees_by,
+        trees_day=_last_day(calls),
+        pair_by=pair_by,
         day=_last_day(trained),
         version=after.version,
         count=files[f"{TREES}/trees.jsonl"].count(b"\n"),

@@ -153,8 +153,8 @@ def test_recording_takes_what_is_there_and_changes_nothing(
     trees, free, base, trained = (copied / name for name in (TREES, FREE_TEXT, BASE, TRAINED))
     out = [tmp_path / "one.zip", tmp_path / "two.zip"]
     for path in out:
-        record(trees=trees, calls=trees, free_text=free, base=base, trained=trained, made_by="make",
-               count=2, out=path)  # fmt: skip
+        record(trees=trees, calls=trees, free_text=free, base=base, trained=trained,
+               trees_by="make trees", pair_by="make pair", count=2, out=path)  # fmt: skip
     assert out[0].read_bytes() == out[1].read_bytes()
     monkeypatch.setattr(shipped, "ARCHIVE", out[0])
     assert copy_example(tmp_path / "copy")
@@ -170,6 +170,7 @@ def test_recording_takes_what_is_there_and_changes_nothing(
             free_text=free,
             base=base,
             trained=trained,
-            made_by="make",
+            trees_by="make trees",
+            pair_by="make pair",
             out=out[0],
         )
