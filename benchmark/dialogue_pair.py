@@ -1,6 +1,7 @@
 """A user's dialogue with one model beside the same user's dialogue with another.
 
-Chosen by rule, so that nobody picks the nicest: where the average AL changed by the median.
+Chosen by rule, so that nobody picks the nicest: where the average AL rose more than with three
+users in four, since where it rose little there is little to see.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,8 @@ from aloe.views.ticks import draw_ticks
 
 SHOWN = 3
 """Turns of a dialogue that are drawn at most."""
+BELOW = 0.75
+"""Share of the dialogues that rose less than the one that is drawn."""
 
 
 def measure_changes(
@@ -39,9 +42,9 @@ def rank_changes(changes: Mapping[str, float]) -> list[str]:
     return sorted(changes, key=lambda id_: (changes[id_], id_))
 
 
-def find_median(changes: Mapping[str, float]) -> str:
-    """Return the dialogue that rose by the (lower) median; there must be one."""
-    return rank_changes(changes)[(len(changes) - 1) // 2]
+def find_quantile(changes: Mapping[str, float], below: float) -> str:
+    """Return the (lower) dialogue above this share of all in what it rose; there must be one."""
+    return rank_changes(changes)[int((len(changes) - 1) * below)]
 
 
 def _measure_levels(rows: Iterable[ReplyScores]) -> dict[str, float]:
@@ -64,13 +67,13 @@ class DialoguePair:
 
     @classmethod
     def find(cls, names: tuple[str, str], before: Bench, after: Bench) -> "DialoguePair | None":
-        """Return the pair whose average AL rose by the median; None if there is no whole pair."""
+        """Return the pair whose AL rose more than that of `BELOW`; None if no pair is whole."""
         broken = {r.dialogue for each in (before, after) for r in each.own_rows if not r.reply}
         every = measure_changes(before.own_rows, after.own_rows)
         changes = {id_: change for id_, change in every.items() if id_ not in broken}
         if not changes:
             return None
-        id_ = find_median(changes)
+        id_ = find_quantile(changes, BELOW)
         one, other = (
             next(tree for tree in read_trees(bench.path) if tree.id == id_)
             for bench in (before, after)
@@ -102,12 +105,13 @@ class DialoguePair:
     def choose_turns(self) -> list[int]:
         """Return the turns to draw: a question that brought something, its answer, and the last.
 
-        Where no question brought anything: the first and the last.
+        Where no question brought anything: the first, the last, and one in the middle.
         """
         tree = self.trees[1]
         users = [node for node in tree.nodes if isinstance(node, UserNode)]
         asked = next((u.turn for u in users if any(told.why == "asked" for told in u.told)), None)
-        chosen = {1, self.turns} if asked is None else {asked - 1, asked, self.turns}
+        middle = (self.turns + 1) // 2
+        chosen = {1, middle, self.turns} if asked is None else {asked - 1, asked, self.turns}
         return sorted(turn for turn in chosen if 1 <= turn <= self.turns)[:SHOWN]
 
 

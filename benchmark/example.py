@@ -25,7 +25,7 @@ two benches."""
 README = "README.md"
 """What they are."""
 
-FIGURES = ("al_mean", "gain", "known", "questions")
+FIGURES = ("al_mean", "al_last", "gain", "gain_last")
 """What the benchmark's table is cut down to."""
 
 
@@ -36,7 +36,7 @@ class RecordedExample:
     path: Path
 
     def find_pair(self) -> DialoguePair | None:
-        """Return the dialogue whose gain is the median, with the base and with the trained model.
+        """Return a dialogue with the base and with the trained model, as `DialoguePair.find` does.
 
         Raises:
             InputError: the copy was damaged.

@@ -62,5 +62,5 @@ def draw_scaling(path: Path, points: Mapping[int, Figure]) -> None:
 
 
 def _save(picture: Any, path: Path) -> None:
-    matplotlib.rcParams["svg.hashsalt"] = "aloe"
+    matplotlib.rcParams.update({"svg.hashsalt": "aloe", "svg.fonttype": "none"})
     picture.savefig(path, metadata={"Date": None})
