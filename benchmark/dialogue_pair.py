@@ -1,7 +1,7 @@
 """A user's dialogue with one model beside the same user's dialogue with another.
 
-Chosen by rule, so that nobody picks the nicest: where the average AL rose more than with three
-users in four, since where it rose little there is little to see.
+Chosen by rule, so that nobody picks the nicest: the one whose average AL rose by the upper
+quartile, since where it rose little there is little to see.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,8 +22,8 @@ from aloe.views.ticks import draw_ticks
 
 SHOWN = 3
 """Turns of a dialogue that are drawn at most."""
-BELOW = 0.75
-"""Share of the dialogues that rose less than the one that is drawn."""
+DRAWN = 0.75
+"""Quantile of the rise at which the dialogue is drawn."""
 
 
 def measure_changes(
@@ -42,9 +42,9 @@ def rank_changes(changes: Mapping[str, float]) -> list[str]:
     return sorted(changes, key=lambda id_: (changes[id_], id_))
 
 
-def find_quantile(changes: Mapping[str, float], below: float) -> str:
-    """Return the (lower) dialogue above this share of all in what it rose; there must be one."""
-    return rank_changes(changes)[int((len(changes) - 1) * below)]
+def find_quantile(changes: Mapping[str, float], quantile: float) -> str:
+    """Return the dialogue whose rise is this (lower) quantile; there must be one."""
+    return rank_changes(changes)[int((len(changes) - 1) * quantile)]
 
 
 def _measure_levels(rows: Iterable[ReplyScores]) -> dict[str, float]:
@@ -67,13 +67,13 @@ class DialoguePair:
 
     @classmethod
     def find(cls, names: tuple[str, str], before: Bench, after: Bench) -> "DialoguePair | None":
-        """Return the pair whose AL rose more than that of `BELOW`; None if no pair is whole."""
+        """Return the pair whose AL rose by the quantile `DRAWN`; None if no pair is whole."""
         broken = {r.dialogue for each in (before, after) for r in each.own_rows if not r.reply}
         every = measure_changes(before.own_rows, after.own_rows)
         changes = {id_: change for id_, change in every.items() if id_ not in broken}
         if not changes:
             return None
-        id_ = find_quantile(changes, BELOW)
+        id_ = find_quantile(changes, DRAWN)
         one, other = (
             next(tree for tree in read_trees(bench.path) if tree.id == id_)
             for bench in (before, after)

@@ -29,6 +29,28 @@ def test_its_figures_are_those_of_the_run() -> None:
         assert round(100 * float(level)) == int(percent), model
 
 
+def test_what_it_says_of_unheard_phrases_is_what_was_found() -> None:
+    results = (RESULTS / "two-cores.md").read_text(encoding="utf-8")
+    named = r"the gain is smaller: (\d+)% and (\d+)%, shuffled\s+(\d+)%"
+    (claimed,) = re.findall(named, README)
+    for percent, model in zip(claimed, ("sft", "base", "shuffled"), strict=True):
+        level = re.findall(rf"^\| {model} \| ([\d.]+) \[", results, re.MULTILINE)[0]
+        assert round(100 * float(level)) == int(percent), model
+
+
+def test_the_comparison_that_the_docs_explain_is_that_of_the_example(
+    aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert aloe("example", "demo").code == 0
+    shown = aloe("bench", "compare", "demo/base", "demo/trained").out
+    page = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    block = page.partition("$ aloe bench compare demo/base demo/trained\n")[2].partition("```")[0]
+    figures = re.compile(r"[+-]\d\.\d{3}.*")
+    assert len(figures.findall(block)) == 5
+    assert figures.findall(block) == [line.rstrip() for line in figures.findall(shown)]
+
+
 def test_its_dialogue_is_that_of_the_run() -> None:
     results = (RESULTS / "fixed-sentences.md").read_text(encoding="utf-8")
     dialogue = README.partition("## What training changes")[2].split("```")[1]

@@ -9,7 +9,7 @@ from aloe.benchmark.experiment.goals import Goal, compute_differences, is_above,
 from aloe.benchmark.experiment.pipeline import BASE, CONTROL, Cell
 from aloe.benchmark.experiment.rows import identify_pair, read_rows
 from aloe.benchmark.experiment.tested import Tested
-from aloe.benchmark.experiment.transfer import measure_gain
+from aloe.benchmark.experiment.transfer import measure_gains
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.markdown import format_interval
 from aloe.benchmark.scores import Elicitation
@@ -110,7 +110,7 @@ def _sparing(tuned: Tested) -> list[Goal]:
 
 def _transferring(cells: Sequence[Cell], disclosure: Disclosing) -> Goal:
     gains = {
-        cell.phrases: measure_gain(cell)
+        cell.phrases: measure_gains(cell)["gain"]
         for cell in cells
         if cell.trained == cell.tested == disclosure
     }

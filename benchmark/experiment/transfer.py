@@ -12,13 +12,13 @@ from aloe.benchmark.markdown import format_interval, format_table
 METRICS = {"al_mean": "Average AL", "gain": "Own - swapped"}
 
 
-def measure_gain(cell: Cell, metric: str = "gain") -> Figure:
-    """Return by how much the model of a cell exceeds the base; by default in own - swapped."""
+def measure_gains(cell: Cell) -> dict[str, Figure]:
+    """Return by how much the model of a cell exceeds the base, by metric."""
     base, model = (
         Side(name=name, rows=read_bench(folder).rows())
         for name, folder in ((BASE, cell.base), ("model", cell.model))
     )
-    return compute_differences(base, model)[metric]
+    return compute_differences(base, model)
 
 
 def tabulate_transfer(cells: Sequence[Cell], label: str = "") -> str:
@@ -34,10 +34,10 @@ def tabulate_transfer(cells: Sequence[Cell], label: str = "") -> str:
     titles = {"train": "phrases of training", "test": "phrases never heard"}
     head = ["", "trained on", *(f"{tested}, {titles[phrases]}" for tested, phrases in columns)]
     rows: dict[tuple[str, str], list[str]] = {}
+    gains = [(cell.trained, measure_gains(cell)) for cell in cells]
     for metric, name in METRICS.items():
-        for cell in cells:
-            found = format_interval(measure_gain(cell, metric))
-            rows.setdefault((name, cell.trained), []).append(found)
+        for trained, found in gains:
+            rows.setdefault((name, trained), []).append(format_interval(found[metric]))
     note = (
         "Above the base's with the same test users. In the rows are the users of the "
         f"trees{label}; in the columns, those that the models then met."
