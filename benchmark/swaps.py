@@ -8,7 +8,7 @@ there is one, as each costs a call a reply; a program judges for several, of whi
 because a single one may happen to want what this user wants.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from aloe.benchmark.cases import Case
 from aloe.errors import ConfigError
@@ -68,24 +68,40 @@ def _match(cases: Sequence[Case], taken: Mapping[int, Sequence[int]]) -> dict[in
         taken: others that each case has already.
     """
     owner: dict[int, int] = {}
-
-    def give(case: int, asked: set[int]) -> bool:
-        """Find `case` a stand-in, moving others to their next choice if need be (Kuhn 1955)."""
-        for step in range(len(cases)):
-            other = (case + len(cases) // 2 + step) % len(cases)
-            if other in asked or other in taken.get(case, ()):
-                continue
-            if not _differ(cases[case], cases[other]):
-                continue
-            asked.add(other)
-            if other not in owner or give(owner[other], asked):
-                owner[other] = case
-                return True
-        return False
-
     for case in range(len(cases)):
-        give(case, set())
+        _give(case, owner, lambda each: _choices(each, cases, taken.get(each, ())))
     return {case: other for other, case in owner.items()}
+
+
+def _give(case: int, owner: dict[int, int], choices: Callable[[int], Iterator[int]]) -> None:
+    """Find `case` another one, moving others to their next choice if need be (Kuhn 1955).
+
+    In a loop, since as many may have to move as there are cases.
+    """
+    asked: set[int] = set()
+    moving, wanted, left = [case], list[int](), [choices(case)]
+    while moving:
+        other = next((each for each in left[-1] if each not in asked), None)
+        if other is None:
+            moving.pop()
+            left.pop()
+            del wanted[-1:]
+            continue
+        asked.add(other)
+        wanted.append(other)
+        if other not in owner:
+            owner.update(zip(wanted, moving, strict=True))
+            return
+        moving.append(owner[other])
+        left.append(choices(owner[other]))
+
+
+def _choices(case: int, cases: Sequence[Case], taken: Collection[int]) -> Iterator[int]:
+    """Yield who may stand in for a case, the best first."""
+    for step in range(len(cases)):
+        other = (case + len(cases) // 2 + step) % len(cases)
+        if other not in taken and _differ(cases[case], cases[other]):
+            yield other
 
 
 def _differ(case: Case, other: Case) -> bool:

@@ -68,3 +68,16 @@ def test_however_users_are_alike_nobody_stands_in_more_often_than_others(
         for other in found.get(case.id, ()):
             assert other.profile != case.profile
             assert other.personality != case.personality
+
+
+def test_a_file_of_thousands_is_no_deeper_than_one_of_ten() -> None:
+    """One who has to be passed over can move all that come after."""
+    lives = [str(number) for number in range(1500)]
+    lives[850] = lives[100]
+    suite = [
+        USER.model_copy(update={"id": each, "profile": life, "personality": each})
+        for each, life in zip(map(str, range(1500)), lives, strict=True)
+    ]
+    found = assign_stand_ins(suite)
+    assert {len(each) for each in found.values()} == {RULED}
+    assert len(found) == 1500
