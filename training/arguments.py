@@ -46,7 +46,7 @@ _OWN: dict[Method, dict[str, Any]] = {
 """What we change of TRL's defaults: its length limits cut or drop late turns without a word, KTO
 needs other replies in the same batch, and GRPO a group of them."""
 
-_READ_BY_TREES = {"beta", "loss_type", "router_aux_loss_coef"}
+_READ_BY_TREES = {"beta", "loss_type", "loss_weights", "router_aux_loss_coef"}
 _SET_BY_PACKING = (
     "per_device_train_batch_size",
     "per_device_eval_batch_size",
@@ -94,8 +94,8 @@ def make_arguments(
         raise ConfigError(f"--report-to {report_to}: the package {report_to} is not installed")
     given = dict(settings.arguments)
     _check_names(given, kind, packed=packed)
-    if isinstance(given.get("loss_type"), str) and method == "dpo":
-        given["loss_type"] = [given["loss_type"]]
+    if method == "dpo":
+        given |= _losses(given, packed=packed)
     defaults = {
         **_common(packed=packed),
         **_own(method, packed=packed),
@@ -185,12 +185,28 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
                 f"training.arguments: tree packing does not know '{name}'; leave it out, "
                 "or train with --no-tree-packing"
             )
-    from aloe.training.dpo import LOSSES
 
-    losses = given.get("loss_type", [])
-    for loss in [losses] if isinstance(losses, str) else losses:
-        if kind.__name__ == "DPOConfig" and loss not in LOSSES:
+
+def _losses(given: Mapping[str, Any], *, packed: bool) -> dict[str, Any]:
+    """Return DPO's losses as the list that TRL wants, if any are given.
+
+    Raises:
+        ConfigError: there is not one weight a loss, or trees are packed and know no such loss.
+    """
+    from aloe.training.dpo import LIKELIHOOD, LOSSES
+
+    losses = given.get("loss_type", ["sigmoid"])
+    losses = [losses] if isinstance(losses, str) else losses
+    weights = given.get("loss_weights") or [1.0] * len(losses)
+    if not losses or not isinstance(weights, list) or len(weights) != len(losses):
+        raise ConfigError(
+            "training.arguments: loss_type and loss_weights have to be lists of the same length, "
+            f"not {losses} and {weights}"
+        )
+    for loss in losses:
+        if packed and loss not in {*LOSSES, LIKELIHOOD}:
             raise ConfigError(
-                f"training.arguments: tree packing has the losses {', '.join(LOSSES)}, not "
-                f"'{loss}'; train with --no-tree-packing"
+                f"training.arguments: tree packing has the losses {', '.join(LOSSES)}, "
+                f"{LIKELIHOOD}, not '{loss}'; train with --no-tree-packing"
             )
+    return {"loss_type": losses}

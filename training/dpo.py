@@ -1,9 +1,10 @@
 """Direct preference optimisation on packed trees.
 
 The loss of a pair is TRL's, on log-probabilities summed over the reply: sigmoid (Rafailov et al.
-2023), hinge (SLiC) or IPO. The reference is the model at the start of training (a base, or SFT's
-adapter on it); its log-probabilities are computed once, before the first step, so that no second
-model is kept.
+2023), hinge (SLiC) or IPO; or the negative log-likelihood of the chosen reply (`sft`); or a
+weighted sum of several, such as sigmoid and `sft` (Pang et al. 2024). The reference is the model at
+the start of training (a base, or SFT's adapter on it); its log-probabilities are computed once,
+before the first step, so that no second model is kept.
 
 Pairs may be weighted (see `aloe.training.dataset`); weights have mean 1, so a weighted loss is on
 the same scale as a plain one.
@@ -42,20 +43,23 @@ LOSSES: dict[str, Callable[[Tensor, float], Tensor]] = {
 }
 """By TRL's name: from log-ratio differences (chosen minus rejected, nats) to losses."""
 
+LIKELIHOOD = "sft"
+"""TRL's name of the mean negative log-likelihood of the chosen reply's tokens."""
+
 
 class TreeDpoTrainer(TreeTrainer):
     """Prefers the chosen replies in the rows.
 
     Args:
-        args: a `trl.DPOConfig`; `beta` and `loss_type` are read from it.
+        args: a `trl.DPOConfig`; `beta`, `loss_type` and `loss_weights` are read from it.
         weighted: whether pairs count by their weight.
         given: further arguments of `TreeTrainer`.
     """
 
     def __init__(self, *, args: Any, weighted: bool = False, **given: Any) -> None:
         super().__init__(args=args, **given)
-        self._loss = LOSSES[args.loss_type[0]]
-        self._per_token = args.loss_type[0] == "ipo"
+        weights = args.loss_weights or [1.0] * len(args.loss_type)
+        self._losses = list(zip(args.loss_type, weights, strict=True))
         self._weighted = weighted
 
     def note_reference(self) -> Iterator[int]:
@@ -72,10 +76,10 @@ class TreeDpoTrainer(TreeTrainer):
 
     def row_loss(self, batch: Batch, log_probabilities: Tensor) -> Tensor:
         """Return the preference loss of all pairs."""
-        rewards = answer_log_probabilities(batch, log_probabilities) - batch["reference"]
+        scores = answer_log_probabilities(batch, log_probabilities)
+        rewards = scores - batch["reference"]
         chosen, rejected = rewards[0::2], rewards[1::2]
         beta = self.args.beta
-        losses = self._loss(self._difference(batch, rewards), beta)
         self.measure(
             **{
                 "rewards/chosen": beta * chosen,
@@ -84,10 +88,17 @@ class TreeDpoTrainer(TreeTrainer):
                 "rewards/accuracies": chosen > rejected,
             }
         )
+        lengths = torch.bincount(batch["owners"], minlength=count_answers(batch))
+        losses = sum(
+            weight * self._pair_losses(name, scores, rewards, lengths)
+            for name, weight in self._losses
+        )
         return (losses * batch["weights"]).sum() if self._weighted else losses.sum()
 
-    def _difference(self, batch: Batch, rewards: Tensor) -> Tensor:
-        """Return chosen minus rejected; IPO compares means over a reply's tokens, not sums."""
-        if self._per_token:
-            rewards = rewards / torch.bincount(batch["owners"], minlength=count_answers(batch))
-        return rewards[0::2] - rewards[1::2]
+    def _pair_losses(self, name: str, scores: Tensor, rewards: Tensor, lengths: Tensor) -> Tensor:
+        """Return one of the losses of each pair; IPO's and `sft`'s are means over tokens."""
+        if name == LIKELIHOOD:
+            return -(scores / lengths)[0::2]
+        if name == "ipo":
+            rewards = rewards / lengths
+        return LOSSES[name](rewards[0::2] - rewards[1::2], self.args.beta)

@@ -297,6 +297,11 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
     assert "--no-tree-packing" in refused(aloe, tmp_path, base, *ignored)
     rare = with_settings('[training.arguments]\nloss_type = "apo_zero"\n')
     assert "sigmoid, hinge, ipo" in refused(aloe, tmp_path, base, *rare)
+    second = with_settings('[training.arguments]\nloss_type = ["sigmoid", "apo_zero"]\n')
+    assert "not 'apo_zero'" in refused(aloe, tmp_path, base, *second)
+    for uneven in ("loss_weights = [1.0, 0.2]", "loss_weights = 0.5", "loss_type = []"):
+        settings = with_settings(f"[training.arguments]\n{uneven}\n")
+        assert "lists of the same length" in refused(aloe, tmp_path, base, *settings)
     monkeypatch.setattr("aloe.training.footprint.measure_free_bytes", lambda _model: 1000)
     assert "a smaller training.row_tokens" in refused(aloe, tmp_path, base, "--from-base")
 

@@ -93,13 +93,27 @@ def weights(model) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", "hinge", "ipo"])
-def test_dpo_takes_the_steps_that_trls_trainer_takes(tokenizer, tmp_path, loss):
+@pytest.mark.parametrize(
+    ("losses", "weights_of_losses"),
+    [
+        (["sigmoid"], None),
+        (["hinge"], None),
+        (["ipo"], None),
+        (["sft"], None),
+        (["sigmoid", "sft"], [1.0, 0.3]),
+        (["hinge", "ipo", "sigmoid"], [0.5, 0.1, 2.0]),
+        (["sigmoid", "sft"], None),
+    ],
+)
+def test_dpo_takes_the_steps_that_trls_trainer_takes(
+    tokenizer, tmp_path, losses, weights_of_losses
+):
     from datasets import Dataset
     from trl import DPOTrainer
 
-    changes = {"beta": 0.4, "loss_type": [loss]}
-    flat = {"per_device_train_batch_size": len(ROWS), **changes}
+    changes = {"beta": 0.4, "loss_type": losses, "loss_weights": weights_of_losses}
+    # one pair a batch: TRL's `sft` is a mean over the tokens of a batch, ours over those of a pair
+    flat = {"gradient_accumulation_steps": len(ROWS), **changes}
     plain = DPOTrainer(
         model=tiny.model(),
         args=arguments("dpo", tmp_path, packed=False, **flat),
