@@ -1,8 +1,8 @@
 """How the experiment is made."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aloe.config.settings import Settings
 from aloe.config.user import Disclosing
@@ -64,6 +64,9 @@ class ExperimentConfig(Settings):
     sft_trees: int | None = Field(default=None, ge=1)
     """Trees from which SFT of the recipe `ask` learns to keep what it is told: single paths, with
     users who tell one wish after the other. None: it learns from the trees of DPO."""
+    dpo_paths: int = Field(default=0, ge=0)
+    """Of these single paths, the first ones from which DPO of the recipe `ask` learns too, as the
+    judge prefers, so that it does not forget to keep what it is told."""
     horizon: int = Field(default=2, ge=1)
     """Turns that labels by return look at, the reply's own included."""
     discount: float = Field(default=0.9, ge=0, le=1)
@@ -80,3 +83,11 @@ class ExperimentConfig(Settings):
     ablation_judged: int | None = Field(default=None, ge=1)
     """A model judges this many trees again, the first ones; None for all. It reads a dozen prompts
     per turn."""
+
+    @model_validator(mode="after")
+    def _paths_of_dpo_are_those_of_sft(self) -> Self:
+        if self.dpo_paths > (self.sft_trees or 0):
+            raise ValueError(
+                f"dpo_paths = {self.dpo_paths} takes from the {self.sft_trees or 0} of sft_trees"
+            )
+        return self

@@ -1,6 +1,7 @@
 """What the experiment on asking does, in order.
 
-    people -> trees of users who tell -> what the judge puts below no other -> sft
+    people -> paths of users who tell -> what the judge puts below no other -> sft
+                                      -> pairs by the judge, for every dpo
     people -> trees, siblings continued -> labels by return beside the judge's
     sft -> dpo on pairs by return                                    dpo
     sft -> dpo on the same pairs, as the judge prefers                immediate
@@ -11,7 +12,7 @@
 SFT teaches to keep what the user has said, and has nothing to do with returns: the judge seldom
 tells a reply from the same reply with a question, and then one of them is drawn. `dpo` and
 `immediate` go on from it in the same way with the same pairs of replies: all that differs is which
-of the two is preferred.
+of the two is preferred. Pairs of the paths keep both from forgetting what SFT taught.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from aloe.benchmark.experiment.pipeline import Experiment, Made, Validated
-from aloe.benchmark.experiment.rows import keep_unbeaten, prefer_anew, read_rows
+from aloe.benchmark.experiment.rows import (
+    keep_unbeaten,
+    of_first_trees,
+    prefer_anew,
+    read_rows,
+)
 from aloe.benchmark.experiment.steps import Label
-from aloe.config import Config
 
 IMMEDIATE = "immediate"
 
@@ -66,8 +71,7 @@ class AskingExperiment(Experiment):
         """Return the rows of SFT, by the judge's labels."""
         seed = self.config.seed
         if count := self.config.experiment.sft_trees:
-            trees = self.grow("telling-trees", self._with_telling_users(count))
-            compared = judged = self.export_rows(trees, "dpo")
+            compared = judged = self.export_paths(count)
         else:  # of all conversations that a label decides
             compared, judged = self._pairs_by("mixed"), self._pairs_by("judge")
         return self.change_rows(
@@ -78,16 +82,38 @@ class AskingExperiment(Experiment):
             seed,
         )
 
-    def _with_telling_users(self, trees: int) -> Config:
-        """Return settings of single paths on which users tell one wish after the other."""
-        simulation = {"trees": trees, "expansion": "sample", "both_turns": 0,
+    def export_paths(self, count: int) -> Path:
+        """Return the judge's preferences on single paths of users who tell their wishes.
+
+        Nobody asks there: whether that pays is what labels by return are to teach.
+        """
+        simulation = {"trees": count, "expansion": "sample", "both_turns": 0,
                       "node_budget": None, "budget_keeps": ""}  # fmt: skip
-        changes = {"user": {"disclosure": "answering"}, "simulation": simulation}
-        return self.config.updated(changes, source="experiment.sft_trees")
+        changes = {"user": {"disclosure": "answering"}, "simulation": simulation,
+                   "experiment": {"asker": ""}}  # fmt: skip
+        config = self.config.updated(changes, source="experiment.sft_trees")
+        return self.export_rows(self.grow("telling-trees", config), "dpo")
 
     def export_all_pairs(self) -> Path:
         """Return the preferences by return."""
         return self._pairs_by("return")
+
+    def export_pairs(self) -> Path:
+        """Return the rows of DPO: preferences by return, and those of the judge on paths."""
+        return self._with_paths(super().export_pairs())
+
+    def _with_paths(self, pairs: Path) -> Path:
+        paths, count = self.config.experiment.sft_trees, self.config.experiment.dpo_paths
+        if not paths or not count:
+            return pairs
+        judged = self.export_paths(paths)
+        return self.change_rows(
+            "pairs-with-paths",
+            pairs,
+            lambda found: [*found, *of_first_trees(read_rows(judged), count)],
+            judged.parent.name,
+            count,
+        )
 
     def train_candidates(self) -> dict[str, Path]:
         """Return the models of which the best is chosen, by name."""
@@ -106,12 +132,14 @@ class AskingExperiment(Experiment):
     def export_judged_pairs(self) -> Path:
         """Return the same pairs of replies with the judge's preferences."""
         judged, seed = self._pairs_by("judge"), self.config.seed
-        return self.change_rows(
-            "judged-pairs",
-            self.export_pairs(),
-            lambda found: prefer_anew(found, read_rows(judged), seed),
-            judged.parent.name,
-            seed,
+        return self._with_paths(
+            self.change_rows(
+                "judged-pairs",
+                super().export_pairs(),
+                lambda found: prefer_anew(found, read_rows(judged), seed),
+                judged.parent.name,
+                seed,
+            )
         )
 
     def _pairs_by(self, label: Label) -> Path:

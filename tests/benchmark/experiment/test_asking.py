@@ -9,7 +9,8 @@ from small_experiment import run_command, settings
 
 from aloe.benchmark.experiment.asking import IMMEDIATE, AskingExperiment
 from aloe.benchmark.experiment.asking_report import write_asking_report
-from aloe.benchmark.experiment.rows import read_rows
+from aloe.benchmark.experiment.players import ASKER
+from aloe.benchmark.experiment.rows import of_first_trees, read_rows
 from aloe.benchmark.experiment.stage import Stages
 
 ASKING = {
@@ -17,6 +18,8 @@ ASKING = {
     "asker": "plain",
     "stranger": "",
     "transfer": ["reticent"],
+    "sft_trees": 4,
+    "dpo_paths": 2,
     "test": 6,
     "dialogue_turns": 5,
 }
@@ -80,9 +83,15 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     assert experiment.run() == made
     assert [line for line in lines[before:] if not line.startswith("the test is opened")] == []
 
-    (judged,) = tmp_path.glob("experiment/judged-pairs-*/rows.jsonl")
-    assert compared(judged) == compared(experiment.export_pairs())
-    assert read_rows(judged) != read_rows(experiment.export_pairs())
+    returns, judged = experiment.export_pairs(), experiment.export_judged_pairs()
+    assert compared(judged) == compared(returns)
+    rows, others, kept = map(read_rows, (returns, judged, experiment.export_paths(4)))
+    learnt = [row for row in rows if row in kept]
+    assert learnt == of_first_trees(kept, 2) == [row for row in others if row in kept]
+    assert len(learnt) < len(kept)
+    assert [row for row in rows if row not in others]  # where the labels differ
+    (paths,) = tmp_path.glob("experiment/telling-trees-*/trees.jsonl")
+    assert f'"{ASKER}"' not in paths.read_text(encoding="utf-8")
 
 
 def compared(rows: Path) -> list[set[str]]:
