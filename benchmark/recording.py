@@ -8,11 +8,9 @@ changed.
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import typer
 
@@ -23,6 +21,7 @@ from aloe.calls.event import read_events
 from aloe.config import Config, read_stored
 from aloe.console import say
 from aloe.errors import StoreError
+from aloe.files.archive import pack_files
 from aloe.files.writing import replace_bytes
 from aloe.memory.run_folder import read_trees
 
@@ -77,18 +76,15 @@ def record(
 
 
 def write_archive(path: Path, files: Files) -> None:
-    """Write an archive whose bytes depend on nothing but its files.
+    """Write the archive.
 
     Raises:
         StoreError: it is larger than `MOST_BYTES`.
     """
-    packed = BytesIO()
-    with ZipFile(packed, "w") as archive:
-        for name, content in sorted(files.items()):
-            archive.writestr(ZipInfo(name), content, ZIP_DEFLATED, compresslevel=9)
-    if packed.tell() > MOST_BYTES:
+    packed = pack_files(files)
+    if len(packed) > MOST_BYTES:
         raise StoreError(f"{path} would exceed {MOST_BYTES / 1e6:g} MB; record fewer trees")
-    replace_bytes(path, packed.getvalue())
+    replace_bytes(path, packed)
 
 
 def _take_trees(name: str, trees: Path, calls: Path, count: int) -> Files:

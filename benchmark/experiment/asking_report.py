@@ -17,6 +17,7 @@ from aloe.benchmark.experiment.report import (
     Summary,
     describe,
     draw_levels_beside,
+    pack_scores_beside,
     summarise,
     tabulate_goals,
     write_page,
@@ -71,6 +72,7 @@ def write_asking_report(path: Path, config: Config, made: MadeByAsking) -> Summa
         describe_labels(made.trees),
         tabulate_trainings(made.models),
         show_examples(made),
+        pack_scores_beside(path, made.stages),
     ]
     write_page(path, parts)
     return summarise(path, made.best, goals)

@@ -28,9 +28,11 @@ from aloe.benchmark.experiment.tested import Tested, read_tested
 from aloe.benchmark.experiment.transfer import tabulate_transfer
 from aloe.benchmark.experiment.trees import find_edited
 from aloe.benchmark.figures import Figure
+from aloe.benchmark.folder import SCORES
 from aloe.benchmark.markdown import format_table
 from aloe.config import Config
-from aloe.files.writing import replace_text
+from aloe.files.archive import pack_files
+from aloe.files.writing import replace_bytes, replace_text
 from aloe.memory.run_folder import read_trees
 
 WRITTEN = (
@@ -77,6 +79,7 @@ def write_report(
         tabulate_ablations(made, measured),
         draw_scaling_beside(path, made, measured),
         show_examples(made),
+        pack_scores_beside(path, [*made.stages, *(each.bench for each in measured)]),
     ]
     write_page(path, parts)
     return summarise(path, made.best, goals)
@@ -123,6 +126,7 @@ def write_ablations(
         draw_scaling_beside(path, made, measured),
         tabulate_candidates(made.trees),
         tabulate_trainings(made.models),
+        pack_scores_beside(path, [*made.stages, *(each.bench for each in measured)]),
     ]
     write_page(path, parts)
     return Summary(lines=(str(path),), result={"report": str(path)})
@@ -247,6 +251,17 @@ def draw_scaling_beside(path: Path, made: Validated, measured: Sequence[Measured
 
 def _average_level(bench: Path) -> Figure:
     return read_suite(bench)["candidate"].figures["al_mean"]
+
+
+def pack_scores_beside(path: Path, stages: Iterable[Path]) -> str:
+    """Pack the scores of every benchmark among the stages beside the page; return the link."""
+    found = {
+        str(file.relative_to(stage.parent)): file.read_bytes()
+        for stage in stages
+        for file in stage.rglob(SCORES)
+    }
+    replace_bytes(_beside(path, "scores.zip"), pack_files(found))
+    return f"All scores behind these figures: [scores.zip]({path.stem}/scores.zip)."
 
 
 def _beside(path: Path, name: str) -> Path:

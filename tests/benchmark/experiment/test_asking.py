@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import taught
@@ -79,6 +80,13 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
         f"{made.best}, ceiling",
     ):
         assert part in text, part
+    benches = [*made.test.values(), *made.validation.values(), *(c.model for c in made.transfer)]
+    with ZipFile(page.with_suffix("") / "scores.zip") as archive:
+        names = archive.namelist()
+        assert {f"{bench.name}/scores.jsonl" for bench in benches} <= {*names}
+        assert f"{made.test['dpo'].name}/ceiling/scores.jsonl" in names
+        first = names[0]
+        assert archive.read(first) == (made.people.parent / first).read_bytes()
     before = len(lines)
     assert experiment.run() == made
     assert [line for line in lines[before:] if not line.startswith("the test is opened")] == []
