@@ -50,9 +50,27 @@ _READ_BY_TREES = {"beta", "loss_type", "loss_weights", "router_aux_loss_coef"}
 _SET_BY_PACKING = (
     "per_device_train_batch_size",
     "per_device_eval_batch_size",
+    "auto_find_batch_size",
     "group_by_length",
     "train_sampling_strategy",
 )
+_IGNORED_BY_TREES = {
+    "label_smoothing_factor",
+    "label_names",
+    "use_liger_kernel",
+    "liger_kernel_config",
+}
+"""Of transformers' arguments those about a loss that the tree trainers do not compute."""
+_SAID_ELSEWHERE = {
+    "output_dir": "checkpoints are kept in the model's folder (--out)",
+    "seed": "set `seed` at the top of the file, or --seed",
+    "report_to": "use --report-to",
+    "resume_from_checkpoint": "the same command resumes a training by itself",
+    "push_to_hub": "publish with --push-to-hub",
+    "hub_": "publish with --push-to-hub; the token is read from HF_TOKEN",
+    "do_": "nothing reads it",
+}
+"""What to do instead, by how the names of arguments begin."""
 
 
 def find_config_class(method: Method) -> Any:
@@ -119,12 +137,20 @@ def check_known(where: str, given: Mapping[str, Any]) -> None:
     """Make sure that TRL knows each argument, for whichever method.
 
     Raises:
-        ConfigError: naming the argument, `where` it stands, and the nearest known.
+        ConfigError: naming the argument, `where` it stands, and the nearest known, or what to set
+            in its place.
     """
     known = {field.name for each in _OWN for field in dataclasses.fields(find_config_class(each))}
     for name in given:
         if name not in known:
             raise ConfigError(f"{where}: TRL has no '{name}'{_near(name, known)}")
+        _refuse_ours(where, name)
+
+
+def _refuse_ours(where: str, name: str) -> None:
+    for start, instead in _SAID_ELSEWHERE.items():
+        if name.startswith(start):
+            raise ConfigError(f"{where}: leave out '{name}': {instead}")
 
 
 def _near(name: str, known: Collection[str]) -> str:
@@ -170,6 +196,7 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
         if name not in known:
             near = _near(name, known)
             raise ConfigError(f"training.arguments: {kind.__name__} has no '{name}'{near}")
+        _refuse_ours("training.arguments", name)
     if not packed:
         return
     for name in _SET_BY_PACKING:
@@ -180,7 +207,7 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
             )
     own = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
     for name in given:
-        if name not in own | _READ_BY_TREES:
+        if name not in (own - _IGNORED_BY_TREES) | _READ_BY_TREES:
             raise ConfigError(
                 f"training.arguments: tree packing does not know '{name}'; leave it out, "
                 "or train with --no-tree-packing"

@@ -297,6 +297,9 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
     assert "--no-tree-packing" in refused(aloe, tmp_path, base, *ignored)
     rare = with_settings('[training.arguments]\nloss_type = "apo_zero"\n')
     assert "sigmoid, hinge, ipo" in refused(aloe, tmp_path, base, *rare)
+    for silent in ("label_smoothing_factor = 0.1", "label_names = []", "use_liger_kernel = true"):
+        settings = with_settings(f"[training.arguments]\n{silent}\n")
+        assert "--no-tree-packing" in refused(aloe, tmp_path, base, *settings), silent
     second = with_settings('[training.arguments]\nloss_type = ["sigmoid", "apo_zero"]\n')
     assert "not 'apo_zero'" in refused(aloe, tmp_path, base, *second)
     for uneven in ("loss_weights = [1.0, 0.2]", "loss_weights = 0.5", "loss_type = []"):
@@ -304,6 +307,19 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
         assert "lists of the same length" in refused(aloe, tmp_path, base, *settings)
     monkeypatch.setattr("aloe.training.footprint.measure_free_bytes", lambda _model: 1000)
     assert "a smaller training.row_tokens" in refused(aloe, tmp_path, base, "--from-base")
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["output_dir = 'x'", "seed = 3", "report_to = 'wandb'", "push_to_hub = true", "do_eval = true",
+     "hub_token = 'hf_key'", "resume_from_checkpoint = 'x'"],
+)  # fmt: skip
+def test_arguments_that_aloe_sets_itself_are_refused(aloe, base, tmp_path, given):
+    file = tmp_path / "settings.toml"
+    file.write_text(f"[training.arguments]\n{given}\n")
+    said = refused(aloe, tmp_path, base, "--from-base", "--config", file)
+    assert f"leave out '{given.split()[0]}'" in said
+    assert "hf_key" not in said
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "kto", "reward", "grpo"])
