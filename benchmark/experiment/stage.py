@@ -10,7 +10,7 @@ begun and not finished is given its folder again, because every command takes up
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from threading import Lock, Semaphore
 from typing import Any, TypeVar
 
 import aloe
+from aloe.errors import StoreError
 from aloe.files.journal import append_lines
 from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock
@@ -100,7 +101,8 @@ class Stages:
             make: is given the path, which may hold what an interrupted run left.
 
         Raises:
-            StoreError: nothing can be written there.
+            StoreError: nothing can be written there, or the rules are no longer those by which
+                stages are named.
         """
         path = self.root / f"{name}-{digest(name, *inputs, _code())}"
         with self._locks.setdefault(path.name, Lock()):
@@ -109,23 +111,25 @@ class Stages:
 
     def _finish(self, path: Path, inputs: Sequence[object], make: Callable[[Path], None]) -> None:
         marker = self.root / f"{path.name}.json"
-        earlier = _read(marker)
-        before = earlier.get("seconds", 0.0)
-        if not earlier.get("finished"):
+        state = _read(marker)
+        if not state.get("finished"):
             with self._slots:
-                self.log(f"{'go on with' if earlier else 'begin'} {path.name}")
-                began = time.monotonic()
-                self._note(marker, {"seconds": before, "inputs": list(inputs)})
+                _require_same_rules()
+                self.log(f"{'go on with' if state else 'begin'} {path.name}")
+                began, before = time.monotonic(), state.get("seconds", 0.0)
+                state = {"seconds": before, "inputs": list(inputs),
+                         "sources": sorted({*_sources_of(state), hash_sources()})}  # fmt: skip
+                self._note(marker, state)
                 try:
                     make(path)
                 finally:
-                    spent = before + time.monotonic() - began
-                    self._note(marker, {"seconds": round(spent, 1), "inputs": list(inputs)})
-                earlier = {"seconds": round(spent, 1), "inputs": list(inputs), "finished": True,
-                           "sources": hash_sources()}  # fmt: skip
-                self._note(marker, earlier)
-                self.log(f"end {path.name} after {spent:.0f} s")
-        self.seconds[path.name] = earlier["seconds"]
+                    state["seconds"] = round(before + time.monotonic() - began, 1)
+                    state["sources"] = sorted({*state["sources"], hash_sources()})
+                    self._note(marker, state)
+                _require_same_rules()
+                self._note(marker, state := {**state, "finished": True})
+                self.log(f"end {path.name} after {state['seconds']:.0f} s")
+        self.seconds[path.name] = state["seconds"]
 
     def log(self, text: str) -> None:
         """Add a line to the log of the experiment.
@@ -154,14 +158,19 @@ def read_sources(stages: Iterable[Path]) -> set[str]:
         if path in seen or not (marker := _read(path.with_name(f"{path.name}.json"))):
             continue
         seen.add(path)
-        found.add(marker.get("sources", ""))
+        found |= _sources_of(marker)
         left += [path.parent / each for each in marker["inputs"] if isinstance(each, str)]
     return found
 
 
-@cache
+def _sources_of(marker: Mapping[str, Any]) -> set[str]:
+    """Return the states of the sources that a stage was made by; once there was room for one."""
+    found = marker.get("sources", [])
+    return {found} if isinstance(found, str) else {*found}
+
+
 def hash_sources() -> str:
-    """Return the hash of the whole program's sources.
+    """Return the hash of the whole program's sources as they are now: commands read them anew.
 
     It decides nothing: a stage is found again though the program has changed elsewhere than in its
     rules. But a page whose stages are of several states says so.
@@ -185,8 +194,21 @@ def _read(marker: Path) -> dict[str, Any]:
 @cache
 def _code() -> dict[str, str]:
     """Return what of the program decides a stage's content, beside its inputs."""
-    rules = {name: sha256((ROOT / name).read_bytes()).hexdigest()[:16] for name in RULES}
-    return rules | {name: _version(name) for name in PACKAGES}
+    return _hash_rules() | {name: _version(name) for name in PACKAGES}
+
+
+def _hash_rules() -> dict[str, str]:
+    return {name: sha256((ROOT / name).read_bytes()).hexdigest()[:16] for name in RULES}
+
+
+def _require_same_rules() -> None:
+    """Make sure that commands, which read the rules anew, follow those that stages are named by."""
+    named = _code()
+    if changed := [name for name, found in _hash_rules().items() if found != named[name]]:
+        raise StoreError(
+            f"{', '.join(changed)} changed since this experiment began; the same command goes on "
+            "and makes anew what depends on it"
+        )
 
 
 def _version(package: str) -> str:

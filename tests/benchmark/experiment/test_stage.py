@@ -11,7 +11,7 @@ import pytest
 
 from aloe.benchmark.experiment.pipeline import Validated
 from aloe.benchmark.experiment.report import describe
-from aloe.benchmark.experiment.stage import Stages, hash_sources, read_sources
+from aloe.benchmark.experiment.stage import Stages, _code, hash_sources, read_sources
 from aloe.benchmark.experiment.steps import Steps
 from aloe.config import Config, load
 from aloe.errors import ConfigError, StoreError
@@ -52,6 +52,49 @@ def test_a_page_of_stages_that_other_sources_made_says_so(
     monkeypatch.undo()
     five = Stages(root=tmp_path).make("five", [four.name], Path.mkdir)
     assert read_sources([five]) == {hash_sources(), "other"}  # what it was made from counts too
+
+
+def test_sources_that_change_while_a_stage_is_made_are_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = "aloe.benchmark.experiment.stage.hash_sources"
+
+    def edit(path: Path) -> None:
+        path.mkdir()
+        monkeypatch.setattr(state, lambda: "edited")
+
+    def stop(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    stages = Stages(root=tmp_path)
+    assert read_sources([stages.make("one", [], edit)]) == {hash_sources(), "edited"}
+    with pytest.raises(KeyboardInterrupt):
+        stages.make("two", [], stop)
+    monkeypatch.setattr(state, lambda: "edited again")
+    assert read_sources([stages.make("two", [], Path.mkdir)]) == {"edited", "edited again"}
+    (tmp_path / "old.json").write_text('{"sources": "before", "inputs": [], "finished": true}')
+    assert read_sources([tmp_path / "old"]) == {"before"}
+
+
+def test_no_stage_is_finished_by_other_rules_than_it_is_named_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages, rule = Stages(root=tmp_path), Path("rule.py")
+    monkeypatch.setattr("aloe.benchmark.experiment.stage.RULES", (rule.name,))
+    monkeypatch.setattr("aloe.benchmark.experiment.stage.ROOT", tmp_path)
+    (tmp_path / rule).write_text("one")
+    _code.cache_clear()
+    try:
+        stages.make("before", [], Path.mkdir)
+        with pytest.raises(StoreError, match=r"rule\.py changed since"):
+            stages.make("meanwhile", [], lambda _: (tmp_path / rule).write_text("two"))
+        with pytest.raises(StoreError, match=r"rule\.py changed since"):
+            stages.make("after", [], Path.mkdir)
+        stages.make("before", [], Path.mkdir)  # is there
+        _code.cache_clear()  # as in another process
+        stages.make("meanwhile", [], Path.mkdir)
+    finally:
+        _code.cache_clear()
 
 
 def test_a_stage_that_was_interrupted_goes_on_in_its_folder(tmp_path: Path) -> None:
