@@ -68,11 +68,13 @@ class BenchPlan:
             ConfigError: a prompt cannot be used.
         """
         config = self.config
-        found = [chosen(name, config.prompts) for name in CANDIDATE_PROMPTS]
-        if not self.by_rule:
-            found += [prompt_for("user", config, config.models.user)]
-            found += [chosen("judge_score", config.prompts)]
-        return {prompt.name: prompt.sha for prompt in found}
+        if self.by_rule:
+            return candidate_prompts(config)
+        asked = (
+            prompt_for("user", config, config.models.user),
+            chosen("judge_score", config.prompts),
+        )
+        return candidate_prompts(config) | {prompt.name: prompt.sha for prompt in asked}
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -118,6 +120,16 @@ class BenchPlan:
     def _floor(self) -> ModelConfig | None:
         """Model of the condition `floor`, if that is played."""
         return self.configs["floor"].benchmark.candidate if "floor" in self.configs else None
+
+
+def candidate_prompts(config: Config) -> dict[str, str]:
+    """Return the content hashes of the prompts that tell a candidate something, by name.
+
+    Raises:
+        ConfigError: a prompt cannot be used.
+    """
+    found = (chosen(name, config.prompts) for name in CANDIDATE_PROMPTS)
+    return {prompt.name: prompt.sha for prompt in found}
 
 
 def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:

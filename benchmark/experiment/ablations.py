@@ -79,7 +79,9 @@ def list_ablations(config: Config) -> list[Ablation]:
         ),
         Ablation(
             name="weights",
-            about="pairs count by confidence and by how many share their prompt",
+            about="all pairs count alike"
+            if config.training.weighted
+            else "pairs count by confidence and by how many share their prompt",
             against="dpo",
             train=_weighted,
         ),
@@ -102,7 +104,7 @@ def list_ablations(config: Config) -> list[Ablation]:
         ),
         Ablation(
             name="model-judge",
-            about="the base model judges, in both orders, its answers read as text",
+            about=f"{config.models.judge.model} judges, in both orders, its answers read as text",
             against=f"trees-{judged}" if judged in scaled else "sft",
             train=_judged(None),
         ),

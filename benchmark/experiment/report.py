@@ -34,6 +34,7 @@ from aloe.config import Config
 from aloe.files.archive import pack_files
 from aloe.files.writing import replace_bytes, replace_text
 from aloe.memory.run_folder import read_trees
+from aloe.models.model_string import ModelString
 
 WRITTEN = (
     "Written by `aloe experiment`; no figure was entered by hand. {about} explains the goals and "
@@ -162,7 +163,8 @@ def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> s
         [
             WRITTEN.format(about=about),
             "",
-            f"- Base: {config.benchmark.candidate.model}; assistants in the trees: {assistants}"
+            f"- Base: {config.benchmark.candidate.model}{_start_of_training(config)}; assistants "
+            f"in the trees: {assistants}"
             f"{rewriters}. Users, inducer and judge are rules.",
             f"- {config.simulation.trees} trees of {config.simulation.turns} turns with "
             f"{experiment.train} users; {experiment.validation} validation users (one dialogue "
@@ -175,6 +177,14 @@ def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> s
             *_warn_of_changes(made),
         ]
     )
+
+
+def _start_of_training(config: Config) -> str:
+    """Return whom the trained models come from, if its name is not the base's."""
+    base, start = config.benchmark.candidate.model, config.training.model
+    if ModelString.parse(base).name in (start, ModelString.parse(start).name):
+        return ""
+    return f" (**trained is another: {start}**)"
 
 
 def _warn_of_changes(made: Validated) -> Iterator[str]:

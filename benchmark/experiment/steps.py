@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aloe.agents.registry import prompts_of
+from aloe.benchmark.bench_plan import candidate_prompts
 from aloe.benchmark.experiment.people import Part, draw_people
 from aloe.benchmark.experiment.rows import Change, read_rows, write_rows
 from aloe.benchmark.experiment.stage import Stages
@@ -159,8 +160,8 @@ class Steps:
 
     def rejudge(self, trees: Path, judge: Config) -> Path:
         """Return the trees judged by the model in `judge` instead of the rule."""
-        inputs = [trees.name, judge.models.judge.model_dump(mode="json"),
-                  judge.judge.model_dump(mode="json"), prompts_of(judge)]  # fmt: skip
+        judges = [each.model_dump(mode="json") for each in judge.models.judges().values()]
+        inputs = [trees.name, judges, judge.judge.model_dump(mode="json"), prompts_of(judge)]
 
         def make(path: Path) -> None:
             arguments = ["rejudge", str(trees), "--config", self._settings(path, judge)]
@@ -247,6 +248,7 @@ class Steps:
         played = {
             "cases": str(self.draw_people() / f"{part}.cases.jsonl"),
             "seeds": seeds,
+            "condition": "candidate",  # its controls are named on the command line
             "limit": None,  # all of a part, whatever settings of other benches say
         }
         folder = self.merge(name, model) if model else None
@@ -263,7 +265,7 @@ class Steps:
             sorted(controls),
             config.seed,
             config.user.model_dump(mode="json"),
-            prompts_of(config),
+            {**prompts_of(config), **candidate_prompts(config)},
         ]
 
         def make(path: Path) -> None:

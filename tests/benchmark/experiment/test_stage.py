@@ -54,6 +54,28 @@ def test_a_page_of_stages_that_other_sources_made_says_so(
     assert read_sources([five]) == {hash_sources(), "other"}  # what it was made from counts too
 
 
+@pytest.mark.parametrize(
+    ("base", "trained", "said"),
+    [
+        ("local:smollm2-135m", "local:smollm2-135m", False),
+        ("hf:smollm2-135m", "local:smollm2-135m", False),
+        (
+            "openai:Qwen/Qwen2.5-7B-Instruct@http://127.0.0.1:1/v1",
+            "Qwen/Qwen2.5-7B-Instruct",
+            False,
+        ),
+        ("local:./qwen.gguf", "local:smollm2-135m", True),
+    ],
+)
+def test_a_page_says_so_if_another_model_than_the_base_is_trained(
+    tmp_path: Path, base: str, trained: str, said: bool
+) -> None:
+    changes = {"benchmark.candidate.model": base, "training.model": trained}
+    made = Validated(people=tmp_path, trees=tmp_path, models={}, validation={})
+    text = describe(Config().updated(changes, source="test"), made)
+    assert (f"trained is another: {trained}" in text) is said
+
+
 def test_sources_that_change_while_a_stage_is_made_are_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +210,9 @@ class Named(Stages):
         ),
         ({"benchmark.candidate.temperature": 0.1}, {"base"}),
         ({"benchmark.limit": 4}, set()),  # a part is played whole
+        ({"benchmark.condition": "floor"}, set()),  # controls are named on the command line
+        ({"prompts.candidate_told": "told.md"}, {"base"}),
+        ({"models.panel": [{"model": "scripted:my_roles:length"}]}, {"rejudged"}),
         ({"limits.tries": 9}, set()),
         ({"simulation.concurrency": 1}, set()),
     ],
@@ -199,6 +224,8 @@ def test_a_stage_is_named_after_what_decides_it(
     changed: set[str],
 ) -> None:
     (tmp_path / "my_roles.py").write_text("async def length(exchange, model):\n    return {}\n")
+    (tmp_path / "told.md").write_text("## system\n\nYou know: {persona}\n")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
 
     def names(config: Config) -> dict[str, str]:
