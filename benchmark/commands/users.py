@@ -109,7 +109,8 @@ def _test_rules(
         raise ConfigError(f"--half is develop, test or fresh, not '{half}'")
     turns = list(read_turns(half))  # type: ignore[arg-type]
     if limit:
-        turns = [turns[at * len(turns) // limit] for at in range(min(limit, len(turns)))]
+        count = min(limit, len(turns))
+        turns = [turns[at * len(turns) // count] for at in range(count)]
     report = (
         _read(turns, half, model, base_url) if model else audit_users(turns, half)  # type: ignore[arg-type]
     )
