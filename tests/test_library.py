@@ -142,6 +142,19 @@ def test_a_bench_gives_what_the_command_writes(tmp_path: Path) -> None:
         library.bench(tmp_path / "other")
 
 
+def test_arguments_that_are_not_given_leave_the_settings(tmp_path: Path) -> None:
+    named = {"benchmark.cases": "verifiable", "benchmark.seeds": 1, "benchmark.limit": 2}
+    result = library.bench(tmp_path / "bench", model=SCRIPTED, settings=named)
+    assert (result.cases, result.seeds) == ("verifiable", 1)
+    assert result.suites["verifiable"]["candidate"].dialogues == 2
+    nested = {"benchmark": {"cases": "verifiable", "seeds": 1, "limit": 2}}
+    assert library.bench(tmp_path / "bench", model=SCRIPTED, settings=nested) == result
+    (tree,) = library.simulate(
+        PERSONAS[:1], model=SCRIPTED, settings={"simulation.turns": 1}, turns=None
+    )
+    assert {node.turn for node in tree.nodes} == {1}
+
+
 def run_page(name: str) -> dict[str, Any]:
     """Run the blocks of Python on a page, one after the other; return the names they leave."""
     page = (DOCS / name).read_text(encoding="utf-8")
