@@ -30,9 +30,16 @@ def load_candidate(
         source: where these come from, for what an error says.
 
     Raises:
-        ConfigError: a setting is wrong, or a judge is named twice.
+        ConfigError: a setting is wrong, it makes a control of the candidate, or a judge is named
+            twice.
     """
     loaded = load(path, overrides, source=source)
+    if (condition := loaded.benchmark.condition) != "candidate":
+        flag = "floor=MODEL" if condition == "floor" else condition
+        raise ConfigError(
+            f"{path or source}: benchmark.condition: '{condition}' is a control, which is played "
+            f"beside the candidate; leave it out and give --control {flag}"
+        )
     changes: dict[str, Any] = {}
     if model:
         changes["benchmark.candidate"] = _named(loaded, loaded.benchmark.candidate, model)

@@ -19,7 +19,8 @@ class BenchmarkConfig(Settings):
     )
     """The model under test."""
     condition: Condition = "candidate"
-    """`candidate`: it gets only the conversation. The others are controls."""
+    """`candidate`: it gets only the conversation. The others are controls, each of which writes its
+    own into its folder: name them with `--control`, not here."""
     cases: str = "aloe-100"
     """A suite (see `aloe bench list`), or a file of cases."""
     seeds: int = Field(default=3, ge=1)

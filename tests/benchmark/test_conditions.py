@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from aloe.benchmark.conditions import load_candidate, with_controls
+from aloe.errors import ConfigError
 
 SERVED = 'model = "openai:a"\nbase_url = "http://a:1/v1"\napi_key_env = "A_KEY"\n'
 CLAUDE = 'model = "langchain:x:Chat"\noptions = { model = "claude" }\n'
@@ -30,6 +31,16 @@ def test_models_of_flags_take_nothing_over(file: Path) -> None:
     ):  # fmt: skip
         assert (each.base_url, each.api_key_env, each.options) == (None, None, {})
     assert floor.benchmark.candidate.temperature == found.benchmark.candidate.temperature
+
+
+@pytest.mark.parametrize(
+    ("condition", "control"), [("ceiling", "ceiling"), ("floor", "floor=MODEL")]
+)
+def test_a_control_is_not_made_by_settings(tmp_path: Path, condition: str, control: str) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(f'[benchmark]\ncondition = "{condition}"\n')
+    with pytest.raises(ConfigError, match=rf"my.toml: benchmark.condition: .* --control {control}"):
+        load_candidate(path, {}, model=None, user=None, judges=[])
 
 
 def test_a_model_that_the_settings_know_keeps_its_server(file: Path) -> None:
