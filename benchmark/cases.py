@@ -9,19 +9,20 @@ Full cases, personas, and the original ALOE files can be read as well.
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from aloe.benchmark.formats.known import reader_of
 from aloe.config import Disclosing, Mood
 from aloe.errors import ConfigError, InputError
 from aloe.files.hub import is_hub
-from aloe.files.lines import refuse
-from aloe.files.records import read_models, read_records
+from aloe.files.lines import Place, refuse
+from aloe.files.records import describe, read_models, read_records, recognise
 from aloe.memory.imports import read_foreign
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.record import FileName
@@ -149,7 +150,8 @@ def load_cases(name: str) -> list[Case]:
 
     Raises:
         ConfigError: there is neither a suite nor a file of that name.
-        InputError: the file is empty, or a line is broken or a repetition.
+        InputError: the file is empty or mixes cases with personas, or a line is broken or a
+            repetition.
     """
     if name in SUITES:
         return _distinct(SUITES_FOLDER / f"{name}.jsonl", _shipped(name))
@@ -161,11 +163,11 @@ def load_cases(name: str) -> list[Case]:
     return _distinct(path, _from_file(path))
 
 
-def _distinct(path: Path, cases: Iterator[tuple[int | None, Case]]) -> list[Case]:
+def _distinct(path: Path, cases: Iterator[tuple[Place, Case]]) -> list[Case]:
     found: dict[str, Case] = {}
-    for number, case in cases:
+    for place, case in cases:
         if case.id in found:
-            raise InputError(path, f"case {case.id} appears twice", line=number)
+            raise place.error(f"case {case.id} appears twice")
         found[case.id] = case
     if not found:
         raise InputError(path, "there are no cases here")
@@ -206,7 +208,7 @@ class _Line(Record):
     probes: dict[int, Probe] = Field(default={})
 
 
-def _shipped(name: str) -> Iterator[tuple[int, Case]]:
+def _shipped(name: str) -> Iterator[tuple[Place, Case]]:
     lives, personalities = _table("profiles"), _table("personalities")
     path = SUITES_FOLDER / f"{name}.jsonl"
     for number, line in read_models(path, _Line):
@@ -217,7 +219,7 @@ def _shipped(name: str) -> Iterator[tuple[int, Case]]:
             note=line.flip.note,
         )
         yield (
-            number,
+            Place(path, line=number),
             Case.model_validate(
                 {
                     **line.model_dump(),
@@ -248,47 +250,65 @@ def _persona(life: _Part, personality: _Part) -> Persona:
     )
 
 
-def _from_file(path: Path) -> Iterator[tuple[int | None, Case]]:
+_MIXED = "the file begins with {first} and this is {this}; give a file of cases or one of personas"
+
+
+def _from_file(path: Path) -> Iterator[tuple[Place, Case]]:
     first = next((value for _, value in read_records(path)), None)
     if _is_case(first):
-        for number, case in read_models(path, Case):
-            _check_given(path, number, case)
-            yield number, case
+        yield from ((place, _given(place, record)) for place, record in read_records(path))
         return
     if read := reader_of(first):
         for place, parts in read(path):
-            case = Case.model_validate({**parts, "suite": _suite_of(path)})
-            yield place.line or place.row, case
+            yield place, Case.model_validate({**parts, "suite": _suite_of(path)})
         return
 
-    lives: list[str] = []
+    if not is_hub(path):  # whose rows have the same columns
+        _refuse_cases(path)
+    lives: list[tuple[Place, str]] = []
     for each in read_foreign(path, refuse):
         if each.persona:
-            yield None, _case(path, each.persona)
+            yield each.place, _case(path, each.persona)
         elif "profile" in each.texts:
-            lives.append(each.texts["profile"])
+            lives.append((each.place, each.texts["profile"]))
         else:
             raise InputError(path, "holds personalities only; give the file of profiles")
     if lives:
         personalities = _personalities_beside(path)
-        for life in lives:
+        for place, life in lives:
             yield from (
-                (None, _case(path, Persona.of(life, personality))) for personality in personalities
+                (place, _case(path, Persona.of(life, personality))) for personality in personalities
             )
 
 
-def _check_given(path: Path, number: int, case: Case) -> None:
-    """Make sure that a case that somebody wrote is played as it says."""
+def _given(place: Place, record: Any) -> Case:
+    """Return the case that somebody wrote, made sure that it is played as it says."""
+    if not _is_case(record):
+        raise place.error(_MIXED.format(first="a case", this="none"))
+    try:
+        case = Case.model_validate({"suite": _suite_of(place.path), **record})
+    except ValidationError as error:
+        other = recognise(json.dumps(record), Case)
+        raise place.error(f"this is {other}" if other else describe(error)) from None
     if case.id != case.derive_id():
-        problem = f"case {case.id} was changed; leave its id out to get its own"
-        raise InputError(path, problem, line=number)
+        raise place.error(f"case {case.id} was changed; leave its id out to get its own")
     if case.mood and case.persona.preferences:
-        problem = "a rule plays whoever has preferences, and has no mood; leave it out"
-        raise InputError(path, problem, line=number)
+        raise place.error("a rule plays whoever has preferences, and has no mood; leave it out")
+    return case
 
 
 def _is_case(value: Any) -> bool:
-    return isinstance(value, dict) and "persona" in value and "suite" in value
+    """Whether a record is meant as a case, complete or not; other people call a text `persona`."""
+    return isinstance(value, dict) and (
+        isinstance(value.get("persona"), dict) or value.keys() >= {"suite", "why"}
+    )
+
+
+def _refuse_cases(path: Path) -> None:
+    """Make sure that no case is among the personas of a file, where it would be read as one."""
+    for place, record in read_records(path):
+        if _is_case(record):
+            raise place.error(_MIXED.format(first="no case", this="one"))
 
 
 def _personalities_beside(path: Path) -> list[str]:

@@ -246,6 +246,47 @@ def test_cases_written_out_are_read_back(tmp_path: Path) -> None:
     assert load_cases(str(path)) == cases
 
 
+WRITTEN = {
+    "persona": {"profile": "I row boats.", "personality": "I like lists."},
+    "why": "I wrote it.",
+    "profile": "rower",
+    "personality": "lists",
+    "turns": 3,
+    "messages": {"1": "Hello."},
+}
+"""A case as somebody writes it, without its suite."""
+PERSON = {"profile": "I bake bread.", "personality": "I want brevity."}
+
+
+def test_a_case_without_a_suite_is_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps(WRITTEN) + "\n")
+    (case,) = load_cases(str(path))
+    assert (case.suite, case.persona.profile, case.turns) == ("mine", "I row boats.", 3)
+    assert case.messages == {1: "Hello."}
+    path.write_text(json.dumps(WRITTEN | {"suite": "mine"}) + "\n")
+    assert load_cases(str(path)) == [case]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([WRITTEN, WRITTEN | {"sutie": "mine"}], ":2: sutie: "),
+        ([{("presona" if k == "persona" else k): v for k, v in WRITTEN.items()} | {"suite": "a"}],
+         ":1: persona: "),
+        ([PERSON, WRITTEN], ":2: the file begins with no case and this is one"),
+        ([WRITTEN, PERSON], ":2: the file begins with a case and this is none"),
+    ],
+)  # fmt: skip
+def test_a_case_is_never_played_as_another_person(
+    tmp_path: Path, lines: list[dict[str, object]], problem: str
+) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match=rf"mine\.jsonl{problem}"):
+        load_cases(str(path))
+
+
 def test_personas_become_cases(tmp_path: Path) -> None:
     path = tmp_path / "people.jsonl"
     path.write_text(persona_lines())
