@@ -287,6 +287,40 @@ def test_a_case_is_never_played_as_another_person(
         load_cases(str(path))
 
 
+PROBE = {"message": "What is the capital of Australia?", "kind": "fact", "accept": ["Canberra"]}
+CHANGE = {"turn": 2, "persona": PERSON, "note": "I have changed my mind."}
+CHECKED = {**PERSON, "preferences": {"length": "brief"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"probes": {"4": PROBE}}, r"probes: there is no turn 4 \(turns is 3\)"),
+        ({"messages": {"0": "Hello."}}, "messages: there is no turn 0"),
+        ({"flip": CHANGE | {"turn": 4}}, "flip: there is no turn 4"),
+        ({"probes": {"1": PROBE}}, "probes and messages both give the message of turn 1"),
+        ({"messages": {"2": "Hi."}, "flip": CHANGE}, "messages and flip both .* turn 2"),
+        ({"probes": {"2": PROBE}, "flip": CHANGE}, "probes and flip both .* turn 2"),
+    ],
+)
+def test_what_a_case_prescribes_is_sent(
+    tmp_path: Path, change: dict[str, object], problem: str
+) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps(WRITTEN | change) + "\n")
+    with pytest.raises(InputError, match=rf"mine\.jsonl:1: {problem}"):
+        load_cases(str(path))
+    assert Case.model_validate(WRITTEN | {"suite": "mine"} | change)  # as a stored folder may hold
+
+
+def test_a_change_that_a_rule_says_leaves_room_for_a_message(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    change = {"persona": CHECKED, "flip": CHANGE | {"persona": CHECKED}, "messages": {"2": "Hi."}}
+    path.write_text(json.dumps(WRITTEN | change) + "\n")
+    (case,) = load_cases(str(path))
+    assert case.flip
+
+
 def test_personas_become_cases(tmp_path: Path) -> None:
     path = tmp_path / "people.jsonl"
     path.write_text(persona_lines())
@@ -334,7 +368,7 @@ def test_what_cannot_be_cases_is_said_in_one_line(tmp_path: Path) -> None:
         load_cases(str(path))
 
 
-@pytest.mark.parametrize("change", [{"turns": 3}, {"mood": "curt"}, {"id": "0123456789abcdef"}])
+@pytest.mark.parametrize("change", [{"turns": 8}, {"mood": "curt"}, {"id": "0123456789abcdef"}])
 def test_a_changed_case_does_not_keep_its_id(tmp_path: Path, change: dict[str, object]) -> None:
     good, other = load_cases("flip")[:2]
     path = tmp_path / "mine.jsonl"
