@@ -21,6 +21,7 @@ from inspect_ai.model import (
     GenerateConfig,
     get_model,
 )
+from inspect_ai.model._generate_config import active_generate_config
 from inspect_ai.scorer import SampleScore, Score, Target, metric, scorer
 from inspect_ai.solver import Generate, TaskState, solver
 from langchain_core.callbacks import (
@@ -46,6 +47,7 @@ from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig
+from aloe.config.models import CANDIDATE_DEFAULTS
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
@@ -191,8 +193,18 @@ def dialogue(
 
 
 def _candidate() -> Model:
-    config = ModelConfig(model=f"inspect:{get_model()}", timeout=PATIENCE)
-    return Model(name=config.model, config=config, chat=InspectChat(), openai_compatible=True)
+    """Return Inspect's model, sampled as by `aloe bench run` where Inspect's settings are open."""
+    model = get_model()
+    given = model.config.merge(active_generate_config())  # as its `generate` does
+    sampling = {n: value for n, value in CANDIDATE_DEFAULTS.items() if getattr(given, n) is None}
+    config = ModelConfig(model=f"inspect:{model}", timeout=PATIENCE, **sampling)
+    return Model(
+        name=config.model,
+        config=config,
+        chat=InspectChat(),
+        openai_compatible=True,
+        sampling=sampling,
+    )
 
 
 @metric(scores="unreduced")

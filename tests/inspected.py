@@ -1,6 +1,7 @@
 """Run in Inspect's environment: the task with a scripted model; ends with the figures as JSON.
 
-Arguments: file of cases, folder for logs, `play` or `fail`.
+Arguments: file of cases, folder for logs, `play` or `fail`; with `fail`, Inspect's settings
+say how to sample.
 """
 
 import json
@@ -8,7 +9,7 @@ import sys
 
 import offline  # noqa: F401
 from inspect_ai import eval as run
-from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage, get_model
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from aloe.agents.scripted import reply
@@ -19,6 +20,7 @@ S = "scripted:aloe.agents.scripted:reply"
 KINDS = {"user": HumanMessage, "assistant": AIMessage, "system": SystemMessage}
 
 sampling = []
+sampled = set()
 
 
 def opened(config, **given):
@@ -30,6 +32,7 @@ inspect_task.open_player = opened
 
 
 def said(messages, tools, choice, config):
+    sampled.add((config.temperature, config.max_tokens))
     if sys.argv[3] == "fail":
         raise ValueError("the provider is broken")
     text = reply([KINDS[each.role](each.text) for each in messages], {"seed": config.seed})
@@ -38,11 +41,14 @@ def said(messages, tools, choice, config):
     return output
 
 
+own = {"max_tokens": 50} if sys.argv[3] == "fail" else {}
+given = {"temperature": 0.1} if sys.argv[3] == "fail" else {}
 (log,) = run(
     aloe(suite=sys.argv[1], user=S, judge=S, seeds=2),
-    model=get_model("mockllm/model", custom_outputs=said),
+    model=get_model("mockllm/model", config=GenerateConfig(**own), custom_outputs=said),
     log_dir=sys.argv[2],
     display="none",
+    **given,
 )
 assert log.status == "success", log.error
 metrics = [score.metrics for score in log.results.scores]
@@ -51,6 +57,7 @@ print(
         {
             "figures": {name: each.value for one in metrics for name, each in one.items()},
             "sampling": sampling,
+            "sampled": sorted(sampled),
             "messages": [len(sample.messages) for sample in log.samples],
             "values": [sample.scores["alignment"].value for sample in log.samples],
             "said": [sample.scores["alignment"].explanation for sample in log.samples],

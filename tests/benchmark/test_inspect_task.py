@@ -62,6 +62,7 @@ def test_scores_agree_to_the_last_digit(aloe: RunAloe, tmp_path: Path, suite: st
     }
     assert theirs["figures"] == {"missing": 0.0, **expected}
     assert theirs["sampling"] == [[0.7, 80], [0.0, 8]]  # of user and judge, as in the settings
+    assert theirs["sampled"] == [[0.7, 300]]  # of the candidate
     assert len(theirs["values"]) == 3 * 2
     assert all(count >= 2 * 3 for count in theirs["messages"])
 
@@ -71,3 +72,4 @@ def test_a_broken_provider_is_missing_and_never_a_score(tmp_path: Path) -> None:
     assert found["figures"] == {"missing": 3.0 * 2 * 3 * 2}  # cases, seeds, turns, own and swapped
     assert found["values"] == ["missing"] * 6
     assert "the provider is broken" in found["said"][0]
+    assert found["sampled"] == [[0.1, 50]]  # as the task and the model say
