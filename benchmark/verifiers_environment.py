@@ -3,7 +3,8 @@
 The model under training is the assistant of a dialogue: the user opens, each reply of the model
 gets the user's next message, and the whole dialogue is one rollout with one reward. Users, rules
 and judge are those of `aloe bench run`. Prescribed messages of a case are said here too; the
-question for all that was told, after the last turn, is not.
+question for all that was told, after the last turn, is not. A dialogue whose user falls out of role
+ends before that message: what answers it answers nobody.
 
 Verifiers finds an environment by the name of a module that stands by itself, so
 `examples/aloe_users.py` lends this one its name; `load_environment` needs no such file. The harness
@@ -39,7 +40,7 @@ from aloe.graphs.dialogue import write_message
 from aloe.memory.returns import ReturnRule
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.models.markup import message_in
-from aloe.schema import AssistantNode, Persona, UserNode
+from aloe.schema import SPOILING, AssistantNode, Persona, UserNode
 
 MODULE = "aloe_users"
 """The name by which verifiers finds the environment."""
@@ -127,17 +128,21 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
         )
 
     async def run(self, task: vf.Task, agents: vf.Agents) -> None:
-        """Hold one dialogue and reward it.
+        """Hold one dialogue and reward it, as far as its user stays a user.
 
         Raises:
             CallError: the user or the judge cannot be asked.
+            ValueError: there is nothing to reward.
         """
         planned = self._planned[task.data.id]
         path: list[UserNode | AssistantNode] = []
         levels: dict[int, float] = {}
+        spoiled = False
         async with agents.assistant.interaction(task) as talk:
             for turn in range(1, planned.case.turns + 1):
                 user = await write_message(planned.dialogue, path, self._user)
+                if spoiled := bool(SPOILING & set(user.faults)):
+                    break  # before it answers nobody
                 segment = await talk.turn(user.content)
                 if segment.terminated:
                     break
@@ -148,8 +153,10 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
                 path += [user, reply]
         if not talk.trace.ok:
             return  # what broke it off is on the trace
+        talk.trace.record_metric("spoiled", float(spoiled))
         if not levels:
-            raise ValueError("no reply has a readable rating")
+            told = "the user fell out of role at the first message" if not path else None
+            raise ValueError(told or "no reply has a readable rating")
         talk.trace.record_reward(self.config.reward, self._sum_up(levels))
         talk.trace.record_metric("turns", len(path) // 2)
         talk.trace.record_metric("unreadable", len(path) // 2 - len(levels))

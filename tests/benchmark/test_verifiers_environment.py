@@ -29,12 +29,15 @@ def test_users_reward_as_in_the_benchmark_and_failures_reward_nothing(tmp_path: 
     past = [Past(role="user", content="Hi."), Past(role="assistant", content="Hello.")]
     after = cases[0].model_copy(update={"history": tuple(past)})
     (tmp_path / "past.jsonl").write_text(after.model_dump_json(exclude={"id"}) + "\n")
+    free = load_cases("aloe-100")[0].model_copy(update={"turns": 4})
+    (tmp_path / "free.jsonl").write_text(free.model_dump_json(exclude={"id"}) + "\n")
     ran = subprocess.run(
         [
             PYTHON,
             ROOT / "tests" / "verified.py",
             tmp_path / "cases.jsonl",
             tmp_path / "past.jsonl",
+            tmp_path / "free.jsonl",
             tmp_path / "out",
         ],
         cwd=tmp_path,
@@ -60,6 +63,14 @@ def test_users_reward_as_in_the_benchmark_and_failures_reward_nothing(tmp_path: 
         assert found["silent"][at]["rewards"] == {"rules": 0.0}
         assert found["silent"][at]["ok"]
     assert found["asked"] == 2 * 3  # every reply is rated once; rules ask no judge
+    (spoiled,) = found["spoiled 3"]  # at the third of four messages
+    assert [role for role, _ in spoiled["said"]] == ["user", "assistant"] * 2
+    assert spoiled["rewards"] == {"judge": 0.75}
+    assert (spoiled["metrics"]["turns"], spoiled["metrics"]["spoiled"]) == (2, 1)
+    assert found["rules"][0]["metrics"]["spoiled"] == 0
+    (spoiled,) = found["spoiled 1"]
+    assert (spoiled["ok"], spoiled["rewards"]) == (False, {})
+    assert "the user fell out of role at the first message" in spoiled["errors"][0]
     for name, words in (("unreadable", "no reply has a readable rating"), ("broken", "400")):
         for held in found[name]:
             assert (held["ok"], held["rewards"]) == (False, {})
