@@ -19,6 +19,7 @@ from aloe.config import Condition, Config, ModelConfig
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import RunFolder
 from aloe.models.providers import parse_model
+from aloe.models.weights import hash_models
 from aloe.views.figures import counted
 
 CANDIDATE_PROMPTS = ("candidate_told", "candidate_concise")
@@ -75,6 +76,20 @@ class BenchPlan:
             chosen("judge_score", config.prompts),
         )
         return candidate_prompts(config) | {prompt.name: prompt.sha for prompt in asked}
+
+    @cached_property
+    def weights(self) -> dict[Condition, dict[str, str]]:
+        """Hash of the files of every model on this machine, by condition and model string.
+
+        Raises:
+            ConfigError: an adapter does not name its base.
+            ModelError: a file cannot be read.
+        """
+        shared = {} if self.by_rule else hash_models(_asked(self.config))
+        return {
+            name: {**shared, **hash_models([each.benchmark.candidate])}
+            for name, each in self.configs.items()
+        }
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -143,6 +158,7 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
         ConfigError: a model string names no provider, the cases do not go together, or a folder
             holds another run.
         InputError: the cases cannot be read.
+        ModelError: a file of a model cannot be read.
     """
     config = configs["candidate"]
     candidates = [each.benchmark.candidate for each in configs.values()]
@@ -162,7 +178,9 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
     )
     for name, each in configs.items():
         check_same(found.folder(name), each)
-        RunFolder(found.folder(name)).check(each, found.prompts, READ)
+        folder = RunFolder(found.folder(name))
+        folder.check(each, found.prompts, READ)
+        folder.check_models(found.weights[name])
         _check_swaps(found.folder(name), found.dialogues[name])
     return found
 

@@ -80,7 +80,8 @@ class BenchRun:
         config, planned = self.plan.configs[condition], self.plan.dialogues[condition]
         folder = RunFolder(self.plan.folder(condition))
         progress = BenchProgress(dialogues=RunProgress(wanted=len(planned)))
-        with folder.writing(config, self.plan.prompts), appending(folder.events) as events:
+        models = self.plan.weights[condition]
+        with folder.writing(config, self.plan.prompts, models), appending(folder.events) as events:
             scored = _scored(folder.path)
             if any(each.dialogue.id not in scored for each in planned):
                 (self.plan.out / RESULT).unlink(missing_ok=True)  # until it is computed anew

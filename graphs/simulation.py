@@ -33,6 +33,7 @@ from aloe.graphs.plan import PlannedTree, last_turn, plan_extension, plan_trees
 from aloe.graphs.rollouts import plan_rollouts
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
+from aloe.models.weights import hash_models
 from aloe.passport import Passport, read_passport
 from aloe.schema import Persona
 from aloe.telemetry import trace_calls
@@ -52,6 +53,8 @@ class Simulation:
     """What earlier parts of the run left in the folder."""
     prompts: Mapping[str, str]
     """Content hash of every prompt by name."""
+    weights: Mapping[str, str]
+    """Hash of the files of every model on this machine, by model string; empty in a replay."""
     passport: Passport | None
     """The judge's, if settings name one."""
     replayed: Path | None = None
@@ -76,7 +79,7 @@ class Simulation:
             InputError: the recording cannot be read.
             StoreError: another process is writing, or the folder cannot be written.
         """
-        with self.folder.writing(self.config, self.prompts):
+        with self.folder.writing(self.config, self.prompts, self.weights):
             if not self.folder.events.exists():
                 self._carry_over()
             with appending(self.folder.events) as events:
@@ -89,11 +92,11 @@ class Simulation:
         if self.replayed:
             carry(self.replayed, self.folder.events)
         elif self.forked and self.forked.events.exists():
-            finished = self.forked.finished()
+            finished, changed = self.forked.finished(), self.forked.find_changed(self.weights)
 
             def stands(line: Mapping[str, Any]) -> bool:
                 """Whether a call need not be made: what failed or was empty gets another chance."""
-                reply = line["reply"]
+                reply = None if line.get("model") in changed else line["reply"]
                 return bool(reply and (reply["text"].strip() or line["tree"] in finished))
 
             carry(self.forked.events, self.folder.events, stands)
@@ -179,6 +182,8 @@ def prepare(
     """
     prompts = prompts_of(config)
     folder.check(config, prompts)
+    weights = {} if replayed else hash_models(models_in_use(config).values())
+    folder.check_models(weights)
     if extended:
         RunFolder(extended).check_prompts(prompts)
     passport = read_own_passport(config)
@@ -206,6 +211,7 @@ def prepare(
         wanted=wanted,
         history=history,
         prompts=prompts,
+        weights=weights,
         passport=passport,
         replayed=replayed,
         forked=forked,

@@ -20,7 +20,9 @@ from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree
 from aloe.views.figures import counted
 
-COMPANIONS = ("config.toml", "prompts.json", "passport.json", "events.jsonl", "labels.jsonl")
+COMPANIONS = (
+    "config.toml", "prompts.json", "models.json", "passport.json", "events.jsonl", "labels.jsonl",
+)  # fmt: skip
 """What goes with the trees of a run to another folder."""
 
 

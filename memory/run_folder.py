@@ -43,6 +43,7 @@ class RunFolder:
         self.trees = path / "trees.jsonl"
         self.events = path / "events.jsonl"
         self.prompts = path / "prompts.json"
+        self.models = path / "models.json"
         self.passport = path / "passport.json"
         self.errors = path / "errors.log"
         self.growing = GrowingTrees(path)
@@ -102,19 +103,46 @@ class RunFolder:
         Raises:
             InputError: what is written about them is broken.
         """
-        if not self.prompts.exists():
-            return {}
-        try:
-            held = load_json(self.prompts)
-        except (OSError, ValueError):
-            held = None
-        if not isinstance(held, dict):
-            raise InputError(self.prompts, "is not a list of prompts; delete it to continue")
-        return held
+        return _read_hashes(self.prompts, "prompts")
+
+    def check_models(self, models: Mapping[str, str]) -> None:
+        """Make sure that the run in the folder was made with the models that are here now.
+
+        Args:
+            models: hash of the files of each, by model string (`aloe.models.weights`).
+
+        Raises:
+            ConfigError: the files of one have changed since.
+            InputError: what is written about them is broken.
+        """
+        if changed := self.find_changed(models):
+            raise ConfigError(
+                f"{self.path} holds a run with {changed[0]} as it was before its files changed; "
+                "name another folder"
+            )
+
+    def find_changed(self, models: Mapping[str, str]) -> list[str]:
+        """Return the models whose files are others than those of the run in the folder.
+
+        Raises:
+            InputError: what is written about them is broken.
+        """
+        held = _read_hashes(self.models, "models")  # none in folders of earlier versions
+        return [name for name, found in models.items() if held.get(name, found) != found]
 
     @contextmanager
-    def writing(self, config: Config, prompts: Mapping[str, str] | None = None) -> Iterator[None]:
-        """Hold the folder for one writer and save the settings and, if given, the prompts' hashes.
+    def writing(
+        self,
+        config: Config,
+        prompts: Mapping[str, str] | None = None,
+        models: Mapping[str, str] | None = None,
+    ) -> Iterator[None]:
+        """Hold the folder for one writer and save the settings and, if given, what was hashed.
+
+        Args:
+            config: the settings.
+            prompts: content hash of every prompt, by name.
+            models: hash of the files of every model on this machine, by model string.
 
         Raises:
             StoreError: another process is writing, or the folder cannot be written.
@@ -123,6 +151,8 @@ class RunFolder:
             settings.save(self.config, config)
             if prompts is not None:
                 replace_text(self.prompts, json.dumps(prompts, indent=1) + "\n")
+            if models:
+                replace_text(self.models, json.dumps(models, indent=1) + "\n")
             for file in (self.trees, self.events):
                 cut_torn_line(file)
             yield
@@ -237,6 +267,18 @@ class RunFolder:
                         raise InputError(self.trees, "not a tree", line=number) from None
                     yield number, start, tree
                 start += len(line)
+
+
+def _read_hashes(path: Path, what: str) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        held = load_json(path)
+    except (OSError, ValueError):
+        held = None
+    if not isinstance(held, dict):
+        raise InputError(path, f"is not a list of {what}; delete it to continue")
+    return held
 
 
 def _line_at(file: BinaryIO, start: int) -> bytes:

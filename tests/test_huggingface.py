@@ -143,6 +143,14 @@ def test_roles_share_one_set_of_weights(checkpoint: Path) -> None:
     assert one.chat._checkpoint.model is two.chat._checkpoint.model
 
 
+def test_a_model_that_was_replaced_in_its_folder_is_loaded_anew(tmp_path: Path) -> None:
+    before = opened(tiny.save(tmp_path / "model"), temperature=0.0)
+    tiny.save(tmp_path / "model", 7)
+    after = opened(tmp_path / "model", temperature=0.0)
+    assert after.chat._checkpoint.model is not before.chat._checkpoint.model
+    assert ask(after) != ask(before)
+
+
 def test_generation_leaves_the_random_state_alone(checkpoint: Path) -> None:
     model = opened(checkpoint, temperature=1.0, max_tokens=3)
     torch.manual_seed(5)

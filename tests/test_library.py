@@ -142,6 +142,30 @@ def test_a_bench_gives_what_the_command_writes(tmp_path: Path) -> None:
         library.bench(tmp_path / "other")
 
 
+def test_a_model_that_was_replaced_does_not_go_on_with_a_bench(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    import tiny
+
+    model = tiny.save(tmp_path / "model")
+    given = {
+        "model": f"hf:{model}",
+        "settings": {
+            "benchmark": {"cases": "verifiable", "seeds": 1, "limit": 1},
+            "benchmark.candidate.max_tokens": 4,
+        },
+    }
+    result = library.bench(tmp_path / "a", **given)
+    assert library.bench(tmp_path / "a", **given) == result
+    tiny.save(model, 7)
+    with pytest.raises(ConfigError, match=r"/a holds a run with hf:.* before its files changed"):
+        library.bench(tmp_path / "a", **given)
+    library.bench(tmp_path / "b", **given)
+    said = [[n.content for n in library.read_trees(tmp_path / name)[0].nodes] for name in "ab"]
+    assert said[0] != said[1]
+    (tmp_path / "a/models.json").unlink()  # as in folders of earlier versions
+    assert library.bench(tmp_path / "a", **given).suites == result.suites
+
+
 def test_arguments_that_are_not_given_leave_the_settings(tmp_path: Path) -> None:
     named = {"benchmark.cases": "verifiable", "benchmark.seeds": 1, "benchmark.limit": 2}
     result = library.bench(tmp_path / "bench", model=SCRIPTED, settings=named)

@@ -7,7 +7,6 @@ treat it like a server. Requests made at the same time are generated together
 
 import asyncio
 from dataclasses import replace
-from functools import cache
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -21,13 +20,28 @@ from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.generation import BatchWriter, Request, Written
 from aloe.models.thoughts import decoded
+from aloe.models.weights import hash_weights
 
 DEFAULT_MAX_TOKENS = 256
 
 
-@cache
+_loaded: dict[str, tuple[str | None, Checkpoint, BatchWriter]] = {}
+"""What was loaded in this process, by name, with the hash of its files."""
+
+
 def _shared(name: str) -> tuple[Checkpoint, BatchWriter]:
-    """Load a model once in a process, whatever the number of roles that use it."""
+    """Load a model once in a process, whatever the number of roles that use it.
+
+    One whose files have changed is loaded anew, in place of what it was.
+    """
+    weights = hash_weights(f"hf:{name}")
+    if name not in _loaded or _loaded[name][0] != weights:
+        _loaded.pop(name, None)  # there may be no room for both
+        _loaded[name] = (weights, *_load(name))
+    return _loaded[name][1:]
+
+
+def _load(name: str) -> tuple[Checkpoint, BatchWriter]:
     checkpoint = load_checkpoint(name)
     model = checkpoint.model
     if hasattr(model, "merge_and_unload"):  # an adapter beside its base is written with much slower

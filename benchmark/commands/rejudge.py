@@ -106,10 +106,13 @@ def _rejudge(
     from aloe.files.writing import replace_text
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
+    from aloe.models.weights import hash_models
     from aloe.telemetry import trace_calls
 
     passport = read_own_passport(config)
     judges = judges_in_use(config)
+    weights = hash_models(judges.values())
+    folder.check_models(weights)
     models = {name: open_model(each, config) for name, each in judges.items()}
     check_prices(config, (model.name for model in models.values()))
     if config.limits.batch:
@@ -117,7 +120,7 @@ def _rejudge(
     # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
-        with folder.writing(config, prompts), appending(folder.events) as events:
+        with folder.writing(config, prompts, weights), appending(folder.events) as events:
             if passport:
                 replace_text(folder.passport, passport.json_text())
             made = _Rejudging(config, events, len(trees), quiet=quiet)

@@ -1,9 +1,11 @@
 """What a run can be refused for is found before anything is written."""
 
 import asyncio
+import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +19,7 @@ from aloe.errors import AloeError, ConfigError, InputError
 from aloe.graphs.batch import RunProgress
 from aloe.graphs.simulation import Simulation, prepare
 from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.models.weights import hash_models
 
 
 def prepared(path: Path, **settings: object) -> Simulation:
@@ -140,3 +143,30 @@ def test_a_run_is_extended_and_forked_without_asking_again(tmp_path: Path) -> No
     )
     assert fork.changes() == ["simulation.expansion: 'sample' there, 'both' now"]
     assert run(fork) == first / 2, "only the third tree is new"
+
+
+def test_a_model_whose_files_changed_does_not_go_on_with_a_run(tmp_path: Path) -> None:
+    weights = tmp_path / "m.gguf"
+    weights.write_bytes(b"GGUF")
+    model = f"local:{weights}"
+    settings = config(trees=1).with_model(model, None)
+    folder = RunFolder(tmp_path / "run")
+    with folder.writing(settings, {}, hash_models([settings.models.user])):
+        pass
+    folder.check_models(hash_models([settings.models.user]))
+    weights.write_bytes(b"GGUG")
+    with pytest.raises(ConfigError, match=r"run holds a run with local:.*m\.gguf as it was before"):
+        prepare(settings, folder, personas=PERSONAS)
+
+
+def test_a_fork_asks_a_model_whose_files_changed_again(tmp_path: Path) -> None:
+    first = prepared(tmp_path / "run")
+    calls = run(first)
+    (name,) = {model.name for model in first.models.values()}
+    for changed in (False, True):
+        held = {name: "before"} if changed else {}
+        first.folder.models.write_text(json.dumps(held))
+        fork = replace(
+            prepared(tmp_path / f"fork {changed}"), forked=first.folder, weights={name: "now"}
+        )
+        assert run(fork) == (calls if changed else 0)

