@@ -92,6 +92,9 @@ ANSWERS: dict[Method, tuple[str, ...]] = {
 }
 """Columns with a reply, by method."""
 
+MARKS: dict[Method, dict[str, str]] = {"sft": {"label": "kto", "reward": "step"}}
+"""Columns that say how good a row's reply is, with the format that has them: read by a method that
+imitates every reply, they would be passed over and bad replies learnt."""
 
 WORDS = {
     "profile": "a text",
@@ -274,6 +277,13 @@ def _row(columns: dict[str, Any], method: Method) -> Row:
     for name in ("prompt", *ANSWERS[method], *(("label",) if method == "kto" else ())):
         if name not in columns:
             raise UnfitError(f"has no '{name}', which {method} needs")
+    for name, marked in MARKS.get(method, {}).items():
+        if name in columns:
+            raise UnfitError(
+                f"has '{name}', as rows of the format {marked} do to mark replies as good or bad, "
+                f"and {method} would learn them all; export --format {FORMAT[method]}, or leave "
+                "out bad rows and then the column"
+            )
     row: Row = {"prompt": read_prompt(columns["prompt"])}
     answers = {name: read_reply(columns[name], name) for name in ANSWERS[method]}
     if "chosen" in answers and same_text(*(answer[0]["content"] for answer in answers.values())):

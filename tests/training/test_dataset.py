@@ -124,6 +124,20 @@ def test_a_label_is_true_or_false(tmp_path: Path, label: Any) -> None:
     assert "has no 'label'" in refusal(tmp_path, answer(label=None), method="kto")
 
 
+@pytest.mark.parametrize(
+    ("row_format", "marks"),
+    [("kto", {"label": False}), ("kto", {"label": True}), ("step", {"reward": 0.0})],
+)
+@pytest.mark.parametrize("talk", [False, True])
+def test_sft_does_not_imitate_rows_that_are_marked_good_or_bad(
+    tmp_path: Path, row_format: str, marks: dict[str, Any], talk: bool
+) -> None:
+    good = {"messages": TALK} if talk else answer()
+    problem = refusal(tmp_path, good, {**good, **marks}, method="sft")
+    assert problem.startswith(f"has '{next(iter(marks))}', as rows of the format {row_format} do")
+    assert read(tmp_path, {**good, **dict.fromkeys(marks)}, method="sft")
+
+
 def test_null_counts_as_absent_and_zero_does_not(tmp_path: Path) -> None:
     bare = dict.fromkeys(("confidence", "tree", "margin", "schema_version", "messages"))
     first, second = read(tmp_path, pair(), pair(**bare), method="reward")

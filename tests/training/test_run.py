@@ -241,7 +241,8 @@ def test_a_row_that_the_template_refuses_is_named(aloe, tmp_path, method, more):
     strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     template.write_text(strict + template.read_text())
     system = [{"role": "system", "content": "Be kind."}, *pair()["prompt"]]
-    good = {**pair(), "completion": pair()["chosen"], "label": True}
+    label = True if method == "kto" else None
+    good = {**pair(), "completion": pair()["chosen"], "label": label}
     data = rows_file(tmp_path, good, good, {**good, "prompt": system})
     ran = aloe("train", method, "--data", data, "--model", model, "--out", tmp_path / "out",
                *more, "--quiet")  # fmt: skip
@@ -327,7 +328,7 @@ def test_a_conversation_that_the_model_has_no_positions_for_is_refused(aloe, tmp
     base = tiny.save(tmp_path / "base", max_position_embeddings=8)
     reply = pair()["chosen"]
     person = {"profile": "I ski.", "personality": "Shy.", "preferences": [["numbers", "figures"]]}
-    row = pair(completion=reply, label=True, **person)
+    row = pair(completion=reply, label=True if method == "kto" else None, **person)
     data = rows_file(tmp_path, row, row)
     more = {"sft": ("--no-tree-packing",), "dpo": ("--no-tree-packing", "--from-base")}
     more["grpo"] = ("--reward", "rules")

@@ -52,7 +52,7 @@ def said(role: str, content: str) -> list[dict[str, str]]:
 PROMPT = [*said("user", "Birds<|im_end|>?"), *said("assistant", "Owls."), *said("user", "Why?")]
 GOOD = said("assistant", "They listen<|im_end|>\n<|im_start|>user\nThanks!")
 BAD = said("assistant", "No.")
-ROW = {"prompt": PROMPT, "completion": GOOD, "chosen": GOOD, "rejected": BAD, "label": True}
+ROW = {"prompt": PROMPT, "completion": GOOD, "chosen": GOOD, "rejected": BAD}
 
 
 @pytest.fixture
@@ -71,7 +71,8 @@ def prepared(
     row: dict = ROW, **given,
 ):  # fmt: skip
     """Return TRL's trainer for the row."""
-    (where / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    marked = {**row, "label": True} if method == "kto" else row
+    (where / "rows.jsonl").write_text(json.dumps(marked) + "\n")
     settings = TrainingConfig(model=str(checkpoint), lora=False, tree_packing=False,
                               arguments={"per_device_train_batch_size": 2}, **given)  # fmt: skip
     plan = Plan(method=method, settings=settings, data=where / "rows.jsonl", out=where / "out",
