@@ -65,6 +65,8 @@ class TrainingData:
     """Comparisons of trees that gave no row, by reason."""
     labelled: bool = False
     """Whether the data are rows or conversations, which do not say whose their labels are."""
+    confident: bool = False
+    """Whether any row to be learnt brought a confidence."""
     judges: frozenset[str] = frozenset()
     """Who judged the trees (`aloe.training.makers`), as far as that is known."""
 
@@ -93,8 +95,7 @@ ANSWERS: dict[Method, tuple[str, ...]] = {
 """Columns with a reply, by method."""
 
 MARKS: dict[Method, dict[str, str]] = {"sft": {"label": "kto", "reward": "step"}}
-"""Columns that say how good a row's reply is, with the format that has them: read by a method that
-imitates every reply, they would be passed over and bad replies learnt."""
+"""Columns that say how good a reply is, by method that would learn it anyway, with their format."""
 
 WORDS = {
     "profile": "a text",
@@ -117,10 +118,11 @@ def read_training_data(data: Path, method: Method, label: Label = "judge") -> Tr
     judges: set[str] = set()
     rows = _read(source, method, skipped, label, judges)
     return TrainingData(
-        rows=rows,
+        rows=_weighted(rows, source.file),
         held_out=read_held_out_rows(data, method),
         skipped=skipped,
         labelled=source.kind != "trees",
+        confident=any("weight" in row for row in rows),
         judges=frozenset(judges),
     )
 
@@ -140,16 +142,18 @@ def read_rows(
         InputError: there are none, or a row is unusable (with its line).
     """
     source = open_source(find_file(data, FORMAT[method]))
-    return _read(source, method, Counter() if skipped is None else skipped, label, set())
+    rows = _read(source, method, Counter() if skipped is None else skipped, label, set())
+    return _weighted(rows, source.file)
 
 
 def _read(
     source: Source, method: Method, skipped: Skipped, label: Label, judges: set[str]
 ) -> list[Row]:
+    """Return the rows of a source; those without a confidence have no weight yet."""
     rows = list(_rows(source, method, skipped, label, judges))
     if not rows:
         raise InputError(source.file, f"holds no rows to train {method} on")
-    return _weighted(rows, source.file)
+    return rows
 
 
 def read_held_out_rows(data: Path, method: Method) -> list[Row]:
@@ -186,7 +190,7 @@ def _rows(
 def _weighted(rows: list[Row], file: Path) -> list[Row]:
     """Return the rows with weights of mean 1, shared among those with one prompt."""
     sharing = Counter(digest(row["prompt"]) for row in rows)
-    weights = [row["weight"] / sharing[digest(row["prompt"])] for row in rows]
+    weights = [row.get("weight", 1.0) / sharing[digest(row["prompt"])] for row in rows]
     if not (total := sum(weights)):
         raise InputError(file, "has a confidence of 0 in every row, so no row would count")
     return [{**r, "weight": w * len(rows) / total} for r, w in zip(rows, weights, strict=True)]
@@ -292,7 +296,8 @@ def _row(columns: dict[str, Any], method: Method) -> Row:
     if method == "kto":
         row["label"] = _label(columns["label"])
     row["tree"] = _tree(columns, row["prompt"])
-    row["weight"] = _number(columns, "confidence", default=1.0, most=1.0)
+    if "confidence" in columns:
+        row["weight"] = _number(columns, "confidence", default=1.0, most=1.0)
     row["extra"] = _extra(columns, method)
     return row
 

@@ -133,7 +133,8 @@ def _fill_in(tree: Tree) -> Tree:
         label = verdict.by_return
         if label and label.reason in BLIND:
             reason = "abstain" if verdict.outcome == "abstain" else None
-            label = label.model_copy(update={"outcome": verdict.outcome, "reason": reason})
+            changes = {"outcome": verdict.outcome, "reason": reason, "returns": None}
+            label = label.model_copy(update=changes)
         found.append(verdict.model_copy(update={"by_return": label}))
     return tree.model_copy(update={"verdicts": tuple(found)})
 
@@ -147,15 +148,21 @@ def _by_return(make: Rows) -> Rows:
 
 
 def _take_returns(tree: Tree, verdicts: Iterable[Verdict], skipped: Skipped) -> Tree:
-    """Return the tree with verdicts by return only; those that do not decide are counted."""
+    """Return the tree with verdicts by return only; those that do not decide are counted.
+
+    One that took the judge's label (`_fill_in`) has no returns and keeps how sure the judge was;
+    it has no margin, since margins of the others are differences of returns.
+    """
     found = []
     for verdict in verdicts:
         label = verdict.by_return
         if label is None or label.reason:
             skipped[NO_LABEL if label is None else label.reason or ""] += 1
             continue
-        changes: dict[str, Any] = {"votes": (), "confidence": None, "margin": label.difference}
-        found.append(verdict.model_copy(update={"outcome": label.outcome, **changes}))
+        changes: dict[str, Any] = {"outcome": label.outcome, "margin": label.difference}
+        if label.returns:
+            changes |= {"votes": (), "confidence": None}
+        found.append(verdict.model_copy(update=changes))
     return tree.model_copy(update={"verdicts": tuple(found)})
 
 

@@ -43,6 +43,8 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
     progress = TrainingProgress(method=plan.method, watch=watch)
     progress.update()
     data = read_training_data(plan.data, plan.method, plan.settings.label)
+    if plan.settings.weighted and not data.confident:
+        raise ConfigError(_explain_unweighted(plan, data))
     folder = ModelFolder(plan.out)
     agents = make_agents(data.rows) if make_agents else RolloutAgents()
     record = _record(plan, data, agents)
@@ -69,6 +71,19 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
         if main:
             return _write_results(plan, record, results, trainer.state.log_history)
     return {**record, **results}
+
+
+def _explain_unweighted(plan: Plan, data: TrainingData) -> str:
+    """Return what to do where pairs are to be weighted and none says how sure its label is."""
+    why = "these trees hold no votes"
+    if data.labelled:
+        why = "export them again with --columns, or train on the trees"
+    elif plan.settings.label == "return":
+        why = "labels by return have none; take --label judge, mixed or people"
+    return (
+        f"training.weighted: no pair of {plan.data} has a 'confidence' to be weighted by: {why}, "
+        "or leave out --weighted"
+    )
 
 
 def _write_results(plan: Plan, record: Record, results: Record, history: list[Any]) -> Record:

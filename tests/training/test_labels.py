@@ -169,6 +169,17 @@ def test_mixed_labels_are_the_judges_where_there_was_no_looking_ahead() -> None:
     assert "and else the judge's" in render_agreement([tree], "mixed")
 
 
+def test_mixed_labels_keep_how_sure_the_judge_was() -> None:
+    tree = labelled()
+    sure = [
+        v.model_copy(update={"outcome": "first", "confidence": 0.75}) if v.outcome == "tie" else v
+        for v in tree.verdicts
+    ]
+    found = list(label_rows("dpo", ROWS["dpo"], "mixed")(tree_of(tree.nodes, *sure), Counter()))
+    by_turn = sorted((row["turn"], row["margin"] is None, row["confidence"]) for row in found)
+    assert by_turn == [(1, False, None), (2, False, None), *[(3, True, 0.75)] * 4]
+
+
 @pytest.mark.parametrize("reason", ["mind-reading reply", "reply without a level"])
 def test_mixed_labels_are_the_judges_where_a_return_was_not_asked_for(reason: str) -> None:
     """The reader of minds is the loser, or the judge sees what has no level: both may be learnt."""

@@ -601,6 +601,24 @@ def test_weights_reach_the_loss(aloe, base, run, tmp_path, monkeypatch):
     assert torch.cat([w for _, w in seen]).mean() == pytest.approx(1.0)
 
 
+def test_weights_need_something_to_weight_by(aloe, base, run, tmp_path):
+    def weigh(data: Path) -> str:
+        more = ("--from-base", "--weighted")
+        return refused_by(aloe, "dpo", tmp_path, base, *more, data=data)
+
+    file, bare = tmp_path / "rows.jsonl", tmp_path / "bare.jsonl"
+    assert aloe("export", run, "--format", "dpo", "--out", file).code == 0
+    assert "'confidence' to be weighted by: export them again with --columns" in weigh(file)
+    trees = (tree.model_copy(update={"verdicts": tuple(
+        each.model_copy(update={"votes": (), "confidence": None}) for each in tree.verdicts
+    )}) for tree in read_trees(run))  # fmt: skip
+    bare.write_text("".join(tree.model_dump_json() + "\n" for tree in trees))
+    assert "these trees hold no votes, or leave out --weighted" in weigh(bare)
+    assert read_training_data(run, "dpo").confident
+    assert aloe("export", run, "--format", "dpo", "--columns", "--out", file).code == 0
+    assert read_training_data(file, "dpo").confident
+
+
 GRPO = """
 [training.arguments]
 num_generations = 8
