@@ -13,7 +13,7 @@ from typing import Any
 from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
 from aloe.models.hub import is_hub_name
-from aloe.models.local import ADAPTER, adapter_base
+from aloe.models.local import ADAPTER, adapter_base, model_path, plain_name
 from aloe.number_format import format_number
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last
@@ -70,10 +70,10 @@ def _front_matter(record: Record, settings: dict[str, Any]) -> str:
 def _name_base(record: Record) -> str:
     """Return the model that was there before all trainings: this one may go on from another."""
     start, named = str(record["start"]), str(record["settings"]["model"])
-    folder = Path(start)
+    folder = model_path(start)
     if (folder / ADAPTER).is_file():
         base = adapter_base(folder)
-        return named if named.removeprefix("hf:").removeprefix("local:") == base else base
+        return named if plain_name(named) == base else base
     before = folder / "training.json"
     return _name_base(load_json(before)) if before.is_file() else start
 

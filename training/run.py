@@ -17,6 +17,7 @@ from aloe.training.errors import summarise_error
 from aloe.training.model_folder import (
     ModelFolder,
     Record,
+    hash_base,
     hash_model,
     read_versions,
 )
@@ -204,6 +205,7 @@ def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
             else {}
         ),
         **({"start_hash": found} if (found := hash_model(plan.start)) else {}),
+        **({"base_hash": found} if (found := hash_base(plan.start)) else {}),
         **({"reward_hash": found} if (found := _hash_reward(plan)) else {}),
         **({"agents": dict(agents.about)} if agents.about else {}),
         **agents.shaped_by,

@@ -16,7 +16,7 @@ from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
 from aloe.files.json_objects import load_json
 from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
-from aloe.models.local import ADAPTER, adapter_base
+from aloe.models.local import ADAPTER, adapter_base, model_path, plain_name
 from aloe.training.gguf import check_writable, is_gguf
 from aloe.training.preflight import ANSWERS
 from aloe.training.stopping import stop_at
@@ -72,7 +72,7 @@ def load_start(
 
 def is_adapter(start: str) -> bool:
     """Return whether `start` is the folder of an adapter."""
-    return (Path(start) / ADAPTER).is_file()
+    return (model_path(start) / ADAPTER).is_file()
 
 
 def with_adapter_of(start: str, settings: TrainingConfig) -> TrainingConfig:
@@ -83,7 +83,7 @@ def with_adapter_of(start: str, settings: TrainingConfig) -> TrainingConfig:
     """
     if not settings.lora or not is_adapter(start):
         return settings
-    folder = Path(start)
+    folder = model_path(start)
     try:
         held = load_json(folder / ADAPTER)
         named = {"rank": held["r"], "alpha": held["lora_alpha"], "dropout": held["lora_dropout"]}
@@ -107,7 +107,7 @@ def check_base(start: str, model: str) -> None:
     Raises:
         ConfigError: it sits on another.
     """
-    if is_adapter(start) and (base := adapter_base(Path(start))) != _plain(model):
+    if is_adapter(start) and (base := adapter_base(model_path(start))) != _plain(model):
         raise ConfigError(
             f"{start} is an adapter for {base}, not for {_plain(model)}; name its base with "
             "--model, or start from another checkpoint"
@@ -164,8 +164,8 @@ def _check_tokens(model: Any, tokenizer: Any, chat: ChatTokens, rows: Sequence["
 
 
 def _plain(model: str) -> str:
-    name = model.removeprefix("hf:").removeprefix("local:")
-    return str(Path(name).resolve()) if Path(name).exists() else name
+    path = model_path(model)
+    return str(path.resolve()) if path.exists() else plain_name(model)
 
 
 def add_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool) -> Any:

@@ -31,7 +31,15 @@ from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.files.cache import keep_copy
 from aloe.models.dequantised import complete, left_out
 from aloe.models.gguf_reader import shared_reader
-from aloe.models.local import ADAPTER, GENERATION, WEIGHTS, adapter_base, weights_path
+from aloe.models.local import (
+    ADAPTER,
+    GENERATION,
+    WEIGHTS,
+    adapter_base,
+    model_path,
+    plain_name,
+    weights_path,
+)
 
 Source = tuple[str, dict[str, str]]
 """Folder or hub name, and what else `from_pretrained` needs to find the file in it."""
@@ -60,8 +68,7 @@ def load_checkpoint(name: str, *, trainable: bool = False, scoring: bool = False
         ConfigError: a needed package is missing, or an adapter does not fit its base.
         ModelError: there is no such model here, or it cannot be read.
     """
-    name = name.removeprefix("hf:").removeprefix("local:")
-    folder = Path(name).expanduser()
+    name, folder = plain_name(name), model_path(name)
     adapted = (folder / ADAPTER).exists()
     base = adapter_base(folder) if adapted else name
     with _quiet(), shared_reader():

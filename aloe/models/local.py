@@ -33,6 +33,8 @@ from aloe.models.weights import MODEL_GGUF as MODEL_GGUF
 from aloe.models.weights import WEIGHTS as WEIGHTS
 from aloe.models.weights import adapter_base as adapter_base
 from aloe.models.weights import hash_weights
+from aloe.models.weights import model_path as model_path
+from aloe.models.weights import plain_name as plain_name
 
 IN_PROCESS = LocalConfig()
 """The server that is used unless settings name another."""

@@ -112,4 +112,14 @@ def adapter_base(adapter: Path) -> str:
         base = None
     if not isinstance(base, str):
         raise ConfigError(f"{file} does not name the base of an adapter (base_model_name_or_path)")
-    return base.removeprefix("hf:").removeprefix("local:")
+    return plain_name(base)
+
+
+def plain_name(model: str) -> str:
+    """Return a model string without what says how it is run (`hf:`, `local:`)."""
+    return model.removeprefix("hf:").removeprefix("local:")
+
+
+def model_path(model: str) -> Path:
+    """Return where the folder or file is that a model string names; it need not exist."""
+    return Path(plain_name(model)).expanduser()

@@ -32,10 +32,11 @@ from aloe.training.card import write_card
 from aloe.training.curves import draw_curves, draw_sparkline
 from aloe.training.dataset import read_rows, read_training_data
 from aloe.training.dpo import TreeDpoTrainer
-from aloe.training.model_folder import ModelFolder
+from aloe.training.model_folder import ModelFolder, hash_base, hash_model
 from aloe.training.plan import make_plan
 from aloe.training.rollout_agents import open_agents
 from aloe.training.sft import TreeSftTrainer
+from aloe.training.start import is_adapter
 
 pytestmark = pytest.mark.train
 
@@ -418,6 +419,29 @@ def test_another_start_is_another_training(aloe, base, run, tmp_path):
     card = (models / "dpo" / "README.md").read_text()
     assert f"{base} after direct preference" in card
     assert "what language models preferred" in card
+
+
+@pytest.mark.parametrize("name", ["hf:{}/base", "local:{}/base", "{}/m.gguf", "local:{}/m.gguf"])
+def test_another_base_is_told_however_it_is_named(name, tmp_path):
+    start = name.format(tmp_path)
+    (tmp_path / "base").mkdir()
+    for weights in (tmp_path / "base" / "model.safetensors", tmp_path / "m.gguf"):
+        weights.write_bytes(bytes(10_000_000))
+    found = hash_model(start)
+    assert found == hash_model(start) == hash_model(start.partition(":")[2] or start)
+    with (tmp_path / "m.gguf").open("r+b") as file:
+        file.seek(5_000_000)
+        file.write(b"trained further")
+    (tmp_path / "base" / "model.safetensors").write_bytes(b"another")
+    assert found
+    assert found != hash_model(start)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": start}))
+    assert hash_base(f"hf:{adapter}") == hash_model(start) != hash_model(str(adapter))
+    assert is_adapter(f"hf:{adapter}")
+    assert hash_base(start) is None
+    assert hash_model("local:smollm2-135m") is None
 
 
 @pytest.mark.parametrize(
