@@ -62,7 +62,7 @@ class TrainingData:
     held_out: list[Row]
     """To be evaluated on; may be empty."""
     skipped: Skipped
-    """Comparisons of trees that gave no row, by reason."""
+    """What is left out, by reason: comparisons that gave no row, prompts that fill no batch."""
     labelled: bool = False
     """Whether the data are rows or conversations, which do not say whose their labels are."""
     confident: bool = False

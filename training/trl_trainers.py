@@ -47,7 +47,7 @@ def make_trl_trainer(
     if plan.settings.weighted and plan.method == "dpo":
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     if plan.method == "grpo":
-        _check_batch(arguments, len(data.rows))
+        _fill_batches(arguments, data)
     reward = find_reward(plan.settings.reward, agents.reward) if plan.method == "grpo" else None
     start = load_start(plan.start, plan.settings, scoring=plan.method == "reward", rows=data.all)
     chat, most = make_chat_tokens(plan, start.tokenizer), find_max_length(plan, start.model.config)
@@ -77,15 +77,25 @@ def make_trl_trainer(
     return trainer, start.tokenizer
 
 
-def _check_batch(arguments: Any, prompts: int) -> None:
-    """Make sure that there are prompts for one batch of GRPO, which leaves out the rest."""
-    needed = arguments.generation_batch_size // arguments.num_generations
+SHORT_OF_A_BATCH = "prompt short of a full batch in each epoch"
+"""The reason where GRPO asks for no replies."""
+
+
+def _fill_batches(arguments: Any, data: TrainingData) -> None:
+    """Count the prompts that GRPO leaves out: at the end of an epoch, those that fill no batch.
+
+    Raises:
+        ConfigError: there are too few for one batch.
+    """
+    needed, prompts = arguments.generation_batch_size // arguments.num_generations, len(data.rows)
     if prompts < needed:
         raise ConfigError(
             f"grpo takes {needed} prompts at a time and there "
             f"{'is 1' if prompts == 1 else f'are {prompts}'}; set gradient_accumulation_steps "
             "lower under [training.arguments], or export more"
         )
+    if left := prompts % needed:
+        data.skipped[SHORT_OF_A_BATCH] += left
 
 
 def _check_context(row: Row, answers: Sequence[EncodedReply], method: Method) -> None:

@@ -18,7 +18,7 @@ from aloe.errors import ConfigError, InputError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.markup import message_in
 from aloe.training.arguments import make_arguments
-from aloe.training.dataset import TrainingData, read_rows
+from aloe.training.dataset import TrainingData, read_rows, read_training_data
 from aloe.training.encoding import count_unread_system_messages
 from aloe.training.plan import Plan
 from aloe.training.reward import RewardModel
@@ -159,6 +159,20 @@ def test_grpo_samples_from_the_prompt_as_text(checkpoint, tmp_path):
     ids = prepared("grpo", checkpoint, tmp_path, agents)._tokenize_prompts([PROMPT, PROMPT])[0]
     assert tuple(ids[0]) == tuple(ids[1]) == ChatTokens(tiny.tokenizer()).prompt(PROMPT)
     assert ids[0].count(tiny.tokenizer().eos_token_id) == 3
+
+
+@pytest.mark.parametrize("prompts", [4, 7])
+def test_grpo_counts_the_prompts_that_fill_no_batch(checkpoint, tmp_path, prompts):
+    (tmp_path / "rows.jsonl").write_text((json.dumps({"prompt": PROMPT}) + "\n") * prompts)
+    settings = TrainingConfig(model=str(checkpoint), lora=False)
+    plan = Plan(method="grpo", settings=settings, data=tmp_path / "rows.jsonl",
+                out=tmp_path / "out", start=str(checkpoint))  # fmt: skip
+    data = read_training_data(plan.data, "grpo")
+    arguments = make_arguments("grpo", settings, checkpoints=tmp_path, seed=0, packed=False)
+    agents = RolloutAgents(reward=lambda completions, **_: [0.0] * len(completions))
+    trainer, _ = make_trl_trainer(plan, data, arguments, agents)
+    taken = len(set(trainer._get_train_sampler()))
+    assert sum(data.skipped.values()) == prompts - taken == prompts % 2
 
 
 @pytest.mark.parametrize(
