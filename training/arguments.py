@@ -69,6 +69,8 @@ _SAID_ELSEWHERE = {
     "push_to_hub": "publish with --push-to-hub",
     "hub_": "publish with --push-to-hub; the token is read from HF_TOKEN",
     "do_": "nothing reads it",
+    "save_only_model": "a training cannot go on from weights alone; set save_total_limit = 1 to "
+    "save room",
 }
 """What to do instead, by how the names of arguments begin."""
 

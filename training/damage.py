@@ -1,21 +1,35 @@
 """Is a checkpoint whole? Each of its files is opened as the trainer will open it.
 
 A kill or a full disk may tear any of them, and a checkpoint that came from elsewhere may hold a
-pickle that runs code. Weights are mapped, not read, so this takes no time and no memory.
+pickle that runs code. Without its optimizer, schedule or random numbers the trainer would go on
+all the same, with other steps than an uninterrupted training takes. Weights are mapped, not read,
+so this takes no time and no memory.
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from aloe.training.processes import count_processes
+
 STATE = "trainer_state.json"
+INDEX = ".index.json"
+"""How the file is called that says which file holds which weights, where they are in several."""
+NUMBERS = "rng_state.pth"
+"""The state of random numbers; of several processes each has its own file."""
+WEIGHTS = frozenset((
+    *("adapter_model.safetensors", "adapter_model.bin", "model.safetensors", "pytorch_model.bin"),
+    *("model.safetensors.index.json", "pytorch_model.bin.index.json"),
+))  # fmt: skip
+"""What the trainer looks for: any of these."""
 
 
 def find_damage(checkpoint: Path) -> str | None:
-    """Return which file of a checkpoint cannot be used; None if all can."""
-    if not (checkpoint / STATE).is_file():
-        return f"{STATE} is missing"
+    """Return which file of a checkpoint is missing or cannot be used; None if it is whole."""
+    if missing := _find_missing(checkpoint):
+        return f"{missing} is missing"
     for file in sorted(checkpoint.iterdir()):
         check = _CHECKS.get(file.suffix)
         if check is None or file.name == "training_args.bin":
@@ -25,6 +39,26 @@ def find_damage(checkpoint: Path) -> str | None:
         except Exception:  # whatever a library raises over a file that is none of its own
             return f"{file.name} cannot be read"
     return None
+
+
+def _find_missing(checkpoint: Path) -> str | None:
+    """Return what is missing that every checkpoint has, None if nothing is."""
+    processes = count_processes()
+    own = [f"rng_state_{rank}.pth" for rank in range(processes)] if processes > 1 else [NUMBERS]
+    sharded = _is_sharded(checkpoint)
+    names = [STATE] if sharded else [STATE, "optimizer.pt", "scheduler.pt", *own]
+    there = {file.name for file in checkpoint.iterdir()}
+    if missing := next((name for name in names if name not in there), None):
+        return missing
+    return None if sharded or there & WEIGHTS else "the file of its weights"
+
+
+def _is_sharded(checkpoint: Path) -> bool:
+    """Return whether FSDP or DeepSpeed saves it, under names of their own."""
+    used = (os.environ.get(f"ACCELERATE_USE_{name}", "") for name in ("FSDP", "DEEPSPEED"))
+    return any(value.lower() in ("1", "true") for value in used) or any(
+        file.name.startswith(("pytorch_model_fsdp", "global_step")) for file in checkpoint.iterdir()
+    )
 
 
 def step_of(checkpoint: Path) -> int | None:
@@ -56,6 +90,9 @@ def _open_json(file: Path) -> None:
     found = json.loads(file.read_text(encoding="utf-8"))
     if file.name == STATE:
         _check_state(file, found)
+    if file.name.endswith(INDEX):
+        for part in set(found["weight_map"].values()):
+            (file.parent / part).stat()
 
 
 def _check_state(file: Path, found: Any) -> None:

@@ -18,6 +18,7 @@ import torch
 from aloe.errors import AloeError, StoreError
 from aloe.models.checkpoint import load_checkpoint
 from aloe.training.api import train
+from aloe.training.damage import find_damage
 from aloe.training.model_folder import ModelFolder
 
 pytestmark = pytest.mark.train
@@ -110,6 +111,44 @@ def test_without_a_whole_one_the_training_begins_anew(trained: Path, tmp_path: P
     assert folder.newest_checkpoint(notes.append) is None
     assert [note.rpartition("; ")[2] for note in notes] == ["starting anew"] * 3
     assert [each.name for each in folder.checkpoints.glob("c*")] == ["checkpoint-new"]
+
+
+WHOLE = ("adapter_model.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt")
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_checkpoint_without_one_of_its_parts_is_damaged(
+    trained: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tmp_path / "checkpoint-3"
+    shutil.copytree(trained / "out" / "checkpoints" / "checkpoint-3", checkpoint)
+    assert find_damage(checkpoint) is None
+    (checkpoint / name).unlink()
+    missing = "the file of its weights" if name == WHOLE[0] else name
+    assert find_damage(checkpoint) == f"{missing} is missing"
+    (checkpoint / "global_step3").mkdir()  # DeepSpeed's
+    assert find_damage(checkpoint) is None
+    (checkpoint / "global_step3").rmdir()
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert find_damage(checkpoint) is None
+
+
+def test_a_checkpoint_in_several_files_or_of_several_processes_is_whole_with_all_of_them(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tmp_path / "checkpoint-3"
+    shutil.copytree(trained / "out" / "checkpoints" / "checkpoint-3", checkpoint)
+    index = checkpoint / "model.safetensors.index.json"
+    (checkpoint / WHOLE[0]).rename(checkpoint / "part-1.safetensors")
+    index.write_text(json.dumps({"weight_map": {"a": "part-1.safetensors"}}))
+    assert find_damage(checkpoint) is None
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    (checkpoint / "rng_state.pth").rename(checkpoint / "rng_state_0.pth")
+    assert find_damage(checkpoint) == "rng_state_1.pth is missing"
+    shutil.copy(checkpoint / "rng_state_0.pth", checkpoint / "rng_state_1.pth")
+    assert find_damage(checkpoint) is None
+    index.write_text(json.dumps({"weight_map": {"a": "part-1.safetensors", "b": "part-2"}}))
+    assert find_damage(checkpoint) == f"{index.name} cannot be read"
 
 
 def test_the_training_ends_as_if_nothing_had_been_damaged(trained: Path, tmp_path: Path) -> None:

@@ -314,6 +314,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
 @pytest.mark.parametrize(
     "given",
     ["output_dir = 'x'", "seed = 3", "report_to = 'wandb'", "push_to_hub = true", "do_eval = true",
+     "save_only_model = true",
      "hub_token = 'hf_key'", "resume_from_checkpoint = 'x'"],
 )  # fmt: skip
 def test_arguments_that_aloe_sets_itself_are_refused(aloe, base, tmp_path, given):
