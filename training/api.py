@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from aloe.config import load
+from aloe.config import Config, load
 from aloe.errors import ConfigError
 from aloe.schema import Tree
 from aloe.training.dataset import Method
@@ -88,17 +88,17 @@ def train(
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key.
         progress: called frequently with a `TrainingProgress`.
-        training: values of `[training]`, such as `tree_packing=False`.
+        training: values of `[training]`, such as `tree_packing=False`; None values count as absent,
+            and `arguments` change those of the settings that they name.
 
     Raises:
         AloeError: something is wrong with the arguments, the data, the folder or the model.
     """
     if method not in get_args(Method):
         raise ConfigError(f"method: '{method}' is none of {', '.join(get_args(Method))}")
-    named = {"model": model, **training}
-    dotted = {f"training.{key}": value for key, value in named.items()}
-    path = Path(config) if config else None
-    resolved = load(path, {**(settings or {}), **dotted}, source="arguments")
+    given = {"model": model, **training}
+    named = {key: value for key, value in given.items() if value is not None}
+    resolved = _resolve(Path(config) if config else None, settings or {}, named)
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(data) if isinstance(data, str | Path) else _stored(data, Path(folder))
         plan = make_plan(
@@ -109,6 +109,22 @@ def train(
 
         with open_agents(resolved, plan) as make_agents:
             return train_plan(plan, progress or (lambda _: None), make_agents)
+
+
+def _resolve(config: Path | None, settings: Mapping[str, Any], named: Mapping[str, Any]) -> Config:
+    """Return the settings of a file, with `settings` over them and those of `[training]` over both.
+
+    A mapping of arguments changes those that it names and leaves the others.
+    """
+    over = {f"training.{key}": value for key, value in named.items()}
+    more = named.get("arguments")
+    if isinstance(more, Mapping):
+        del over["training.arguments"]
+    found = load(config, {**settings, **over}, source="arguments")
+    if not isinstance(more, Mapping):
+        return found
+    arguments = {**found.training.arguments, **more}
+    return found.updated({"training.arguments": arguments}, source="arguments")
 
 
 def _stored(trees: Iterable[Tree], folder: Path) -> Path:

@@ -476,6 +476,23 @@ def test_one_file_of_settings_serves_all_methods(run, tmp_path):
             make_plan("grpo", load(None, {}), run, tmp_path, named={key: value})
 
 
+def test_arguments_of_the_library_leave_those_that_they_do_not_name(run, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("aloe.training.run.train", lambda plan, *_: seen.append(plan.settings))
+    file = tmp_path / "c.toml"
+    file.write_text('[training]\nmodel = "file"\n[training.arguments]\nbeta = 0.3\nmax_steps = 9\n')
+    given = {"max_steps": 2, "lr_scheduler_kwargs": {"a": 1}, "warmup_steps": None}
+    library.train("sft", run, tmp_path / "out", config=file, arguments=given, rank=None)
+    assert seen[-1].arguments == {"beta": 0.3, **given}
+    assert (seen[-1].model, seen[-1].rank) == ("file", TrainingConfig().rank)
+    library.train("sft", run, tmp_path / "out", config=file, settings={"training.model": "other"})
+    assert seen[-1].model == "other"
+    library.train("sft", run, tmp_path / "out", model="named", settings={"training.model": "other"})
+    assert seen[-1].model == "named"
+    with pytest.raises(ConfigError, match=r"training.arguments"):
+        library.train("sft", run, tmp_path / "out", arguments=["max_steps"])
+
+
 def test_dpo_starts_where_the_command_does(run, tmp_path):
     config, out = load(None, {}), tmp_path / "dpo"
     base = config.training.model
