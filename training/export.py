@@ -210,7 +210,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """What a trainer reads of each format."""
 
 OWN = "\0own"
-"""Key under which a row of a custom exporter holds what it brought, whatever its columns' names."""
+"""Key under which a row of a custom exporter holds what it brought, whatever its columns' names.
+That is what is written; datasets are split by our columns."""
 
 OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"grpo": ("facts", "replies", "advantages")}
 """What a trainer reads of some rows: facts that do not follow from the persona's texts, and what
@@ -249,7 +250,7 @@ def wrap_exporter(make: Rows) -> Rows:
     def rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         origin = asdict(Origin(tree=tree.id, persona=tree.persona.id, turn=0))
         for row in make(tree, skipped):
-            yield {**origin, **row, "nodes": {}, OWN: row}
+            yield {**row, **origin, "nodes": {}, OWN: row}
 
     return rows
 

@@ -13,13 +13,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from aloe.errors import ConfigError, StoreError
 from aloe.files.writing import replace_bytes, replace_text
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
-from aloe.training.features import Features, infer_features, make_table, render_features
+from aloe.training.features import (
+    KINDS,
+    Features,
+    fits,
+    infer_features,
+    make_table,
+    render_features,
+)
 from aloe.training.labels import Label, render_agreement
 from aloe.training.makers import MODELS, PEOPLE, find_judges, find_users, join_makers
 from aloe.views.figures import counted
@@ -152,8 +159,7 @@ def render_dataset_card(
     files = "".join(
         f"      - {{split: {split}, path: {split}{suffix}}}\n" for split in rows if rows[split]
     )
-    prompts = [row.get("prompt", ()) for held in rows.values() for row in held]
-    lengths = [sum(len(message["content"]) for message in prompt) for prompt in prompts]
+    lengths = [_prompt_length(row.get("prompt")) for held in rows.values() for row in held]
     known = [bool(tree.models) for tree in trees]
     made = describe_makers(trees, label) if all(known) else IMPORTED
     models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.models.items())
@@ -193,6 +199,13 @@ No persona is in both splits. Left out: {format_counts(skipped) or "nothing"}.
 
 {_histogram(lengths)}
 """
+
+
+def _prompt_length(prompt: Any) -> int:
+    """Return the characters of a prompt; 0 where a custom exporter calls something else one."""
+    if not fits(KINDS["prompt"], prompt):
+        return 0
+    return sum(len(message.get("content") or "") for message in prompt or ())
 
 
 def _histogram(lengths: Sequence[int], width: int = 500) -> str:

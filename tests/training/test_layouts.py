@@ -160,6 +160,30 @@ def test_a_trainer_that_reads_parquet_gets_parquet(run: Path) -> None:
     assert {file.name for file in asked.out.iterdir()} == {"README.md", "train.jsonl", "test.jsonl"}
 
 
+def test_a_persona_is_in_one_split_whatever_an_exporter_calls_its_columns(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def turns(tree: Tree, _: Skipped) -> list[Row]:
+        users = [node for node in tree.nodes if node.role == "user"]
+        return [
+            {"who": tree.persona.id, "persona": f"turn {node.turn}", "margin": "wide", **extra}
+            for node, extra in zip(users, ({"prompt": "Hi"}, {"prompt": [{}]}, {}), strict=False)
+        ]
+
+    monkeypatch.setattr("aloe.training.dataset_export.load_plugin", lambda *_: turns)
+    asked = plan(run, "mine:turns", "mine", test_share=0.5)
+    assert len(export_trees(asked).rows) > len(PERSONAS)
+    files = {side: (asked.out / f"{side}.jsonl").read_text() for side in ("train", "test")}
+    sides = {side: list(map(json.loads, text.splitlines())) for side, text in files.items()}
+    train, test = ({row["who"] for row in rows} for rows in sides.values())
+    assert train
+    assert test
+    assert not train & test
+    assert "turn 1" in {row["persona"] for row in sides["train"]}
+    with pytest.raises(ConfigError, match="no row here has a margin"):
+        export_trees(replace(asked, min_margin=0.5))
+
+
 @pytest.mark.parametrize("name", ["llamafactory-dpo", "verl-grpo", "messages"])
 def test_columns_of_origin_come_along_where_asked(run: Path, name: str) -> None:
     asked = plan(run, name, "rows.parquet" if name == "verl-grpo" else "rows.jsonl", columns=True)

@@ -100,3 +100,8 @@ def test_an_exporter_of_ones_own_names_its_columns_as_it_likes() -> None:
     (row,) = wrap_exporter(lambda *_: [own])(tree(*CLEAN), Counter())
     assert take_trainer_columns(row, "m:f") == own
     assert take_all_columns(row, "m:f").items() >= {**own, "tree": "t"}.items()
+    own = {"persona": "turn 1", "margin": "wide", "tree": 7}
+    (row,) = wrap_exporter(lambda *_: [own])(tree(*CLEAN), Counter())
+    assert (row["persona"], row["margin"]) == (tree(*CLEAN).persona.id, None)
+    assert take_trainer_columns(row, "m:f") == own
+    assert take_all_columns(row, "m:f").items() >= own.items()
