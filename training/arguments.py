@@ -59,8 +59,11 @@ _IGNORED_BY_TREES = {
     "label_names",
     "use_liger_kernel",
     "liger_kernel_config",
+    "neftune_noise_alpha",
 }
-"""Of transformers' arguments those about a loss that the tree trainers do not compute."""
+"""Of transformers' arguments those that packed trees cannot follow: those about a loss that the
+tree trainers do not compute, and noise on embeddings, which would depend on the length of the
+packed row and be the same for all its branches."""
 _SAID_ELSEWHERE = {
     "output_dir": "checkpoints are kept in the model's folder (--out)",
     "seed": "set `seed` at the top of the file, or --seed",
@@ -211,7 +214,7 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
     for name in given:
         if name not in (own - _IGNORED_BY_TREES) | _READ_BY_TREES:
             raise ConfigError(
-                f"training.arguments: tree packing does not know '{name}'; leave it out, "
+                f"training.arguments: tree packing cannot follow '{name}'; leave it out, "
                 "or train with --no-tree-packing"
             )
 

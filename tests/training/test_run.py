@@ -299,7 +299,10 @@ def test_what_cannot_be_trained_is_refused_in_one_line(aloe, base, tmp_path, mon
     assert "--no-tree-packing" in refused(aloe, tmp_path, base, *ignored)
     rare = with_settings('[training.arguments]\nloss_type = "apo_zero"\n')
     assert "sigmoid, hinge, ipo" in refused(aloe, tmp_path, base, *rare)
-    for silent in ("label_smoothing_factor = 0.1", "label_names = []", "use_liger_kernel = true"):
+    for silent in (
+        *("label_smoothing_factor = 0.1", "label_names = []", "use_liger_kernel = true"),
+        "neftune_noise_alpha = 5.0",
+    ):
         settings = with_settings(f"[training.arguments]\n{silent}\n")
         assert "--no-tree-packing" in refused(aloe, tmp_path, base, *settings), silent
     second = with_settings('[training.arguments]\nloss_type = ["sigmoid", "apo_zero"]\n')
