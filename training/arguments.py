@@ -117,6 +117,7 @@ def make_arguments(
         raise ConfigError(f"--report-to {report_to}: the package {report_to} is not installed")
     given = dict(settings.arguments)
     _check_names(given, kind, packed=packed)
+    _check_steps(given.get("max_steps"))
     if method == "dpo":
         given |= _losses(given, packed=packed)
     defaults = {
@@ -136,6 +137,14 @@ def make_arguments(
     if made.max_steps <= 0 and made.num_train_epochs <= 0:
         raise ConfigError("training.arguments: there are no epochs and no steps to train")
     return made
+
+
+def _check_steps(steps: Any) -> None:
+    """Refuse a number of steps that TRL would take for none given; -1 is its own word for that."""
+    if isinstance(steps, int | float) and steps < 1 and steps != -1:
+        raise ConfigError(
+            f"training.arguments: max_steps is {steps}; give at least 1, or leave it out"
+        )
 
 
 def check_known(where: str, given: Mapping[str, Any]) -> None:

@@ -44,6 +44,7 @@ ONLY = {
     "weighted": ("dpo",),
     "tree_packing": ("sft", "dpo"),
     "row_tokens": ("sft", "dpo"),
+    "thoughts": ("sft", "dpo", "kto"),
     "label": ("sft", "dpo", "kto", "reward"),
 }
 """The methods that read a setting, where not all do."""

@@ -11,6 +11,15 @@ from aloe.errors import ConfigError
 from aloe.training.dataset import Method
 from aloe.training.model_folder import ONLY
 
+ADAPTERS = "lora", "all weights are trained (lora = false, --full)"
+
+NEEDS = {
+    "row_tokens": ("tree_packing", "no trees are packed (tree_packing = false)"),
+    **dict.fromkeys(("rank", "alpha", "dropout", "target_modules"), ADAPTERS),
+    "disclosure": ("horizon", "no user speaks without a --horizon"),
+}
+"""Settings that are read only where another is on, with that one and why they are not."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -53,18 +62,18 @@ def make_plan(
         start: checkpoint to go on from; None: for DPO the SFT model beside `out`, else the base of
             the settings.
         from_base: whether DPO starts from the base as well.
-        named: values of `[training]` given for this training itself, not by a file that serves
-            several; an adapter in `start` has to sit on the `model` among them. None values count
-            as absent.
+        named: values of `[training]` (and `disclosure` of `[user]`) given for this training itself,
+            not by a file that serves several; an adapter in `start` has to sit on the `model` among
+            them. None values count as absent.
         report_to: where curves go.
 
     Raises:
         ConfigError: a package is missing, there is nothing to start from, `start` sits on another
-            base, or the method does not read a setting that is named.
+            base, or a setting that is named would not be read.
     """
     check_extra()
     given = {key: value for key, value in (named or {}).items() if value is not None}
-    _check_read(method, given)
+    _check_read(method, given, config.training)
     from aloe.training.start import check_base, with_adapter_of
 
     begin = str(_find_start(method, out, start, from_base=from_base) or config.training.model)
@@ -82,13 +91,17 @@ def make_plan(
     return plan
 
 
-def _check_read(method: Method, named: Mapping[str, Any]) -> None:
-    """Make sure that the method reads the settings that are named for it."""
+def _check_read(method: Method, named: Mapping[str, Any], settings: TrainingConfig) -> None:
+    """Make sure that the settings that are named for a training are read."""
     if key := next((key for key in named if method not in ONLY.get(key, (method,))), None):
         why = " (it rates its own replies)" if key == "label" else ""
         raise ConfigError(
             f"{key}: {method} does not read it{why}, only {', '.join(ONLY[key])}; leave it out"
         )
+    for key in named:
+        switch, why = NEEDS.get(key, ("", ""))
+        if switch and not getattr(settings, switch):
+            raise ConfigError(f"{key}: nothing would read it, for {why}; leave it out")
 
 
 def _keep_read(method: Method, settings: TrainingConfig) -> TrainingConfig:

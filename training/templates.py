@@ -158,7 +158,7 @@ class ChatTokens:
             return Spoken(thoughts="", answer=whole)
         raise ConfigError(
             f"the reply holds thoughts and no answer after them ({whole[:60]!r}); leave it out, "
-            "or learn thoughts too: training.thoughts = 'trained'"
+            "or (sft, dpo, kto) learn thoughts too: training.thoughts = 'trained'"
         )
 
     def _behind(self, before: str, prompt: Sequence[ChatMessage], reply: str, opened: str) -> str:

@@ -470,13 +470,66 @@ def test_settings_of_other_methods_may_change(method, changed, free, tmp_path):
 
 
 def test_one_file_of_settings_serves_all_methods(run, tmp_path):
-    others = {"label": "return", "weighted": True, "tree_packing": False, "row_tokens": 64}
+    others = {"label": "return", "weighted": True, "tree_packing": False, "row_tokens": 64,
+              "thoughts": "trained"}  # fmt: skip
     config = load(None, {f"training.{key}": value for key, value in others.items()})
     plan = make_plan("grpo", config, run, tmp_path)
     assert plan.settings == TrainingConfig()
     for key, value in others.items():
         with pytest.raises(ConfigError, match=f"{key}: grpo does not read it"):
             make_plan("grpo", load(None, {}), run, tmp_path, named={key: value})
+
+
+@pytest.mark.parametrize(
+    ("method", "named", "settings", "said"),
+    [
+        ("reward", {"thoughts": "trained"}, {}, "thoughts: reward does not read it"),
+        ("grpo", {"thoughts": "trained"}, {}, "thoughts: grpo does not read it"),
+        (
+            "sft",
+            {"row_tokens": 512, "tree_packing": False},
+            {},
+            "row_tokens: .* no trees are packed",
+        ),
+        (
+            "dpo",
+            {"row_tokens": 512},
+            {"tree_packing": False},
+            "row_tokens: .* no trees are packed",
+        ),
+        ("sft", {"lora": False, "rank": 64}, {}, "rank: .* all weights"),
+        ("kto", {"lora": False, "alpha": 8}, {}, "alpha: .* all weights"),
+        ("sft", {"lora": False, "dropout": 0.1}, {}, "dropout: .* all weights"),
+        ("sft", {"target_modules": ["q"]}, {"lora": False}, "target_modules: .* all weights"),
+        ("grpo", {"disclosure": "reticent"}, {}, "disclosure: .* without a --horizon"),
+        ("grpo", {"disclosure": "reticent"}, {"horizon": 1}, None),
+        ("sft", {"rank": 64}, {"tree_packing": False, "row_tokens": 512}, None),
+        ("sft", {"lora": False}, {"rank": 64, "dropout": 0.1}, None),
+    ],
+)
+def test_a_setting_that_is_named_and_not_read_is_refused(
+    method, named, settings, said, run, tmp_path
+):
+    own = {key: value for key, value in named.items() if key != "disclosure"}
+    config = load(None, {f"training.{key}": value for key, value in {**settings, **own}.items()})
+    given = {"named": named, "from_base": method == "dpo"}
+    if said:
+        with pytest.raises(ConfigError, match=said):
+            make_plan(method, config, run, tmp_path, **given)
+    else:
+        assert make_plan(method, config, run, tmp_path, **given)
+
+
+def test_flags_that_nothing_would_read_are_refused(aloe, base, run, tmp_path):
+    said = refused_by(aloe, "grpo", tmp_path, base, "--disclosure", "reticent", data=run)
+    assert "disclosure: nothing would read it, for no user speaks without a --horizon" in said
+    steps = aloe("train", "sft", "--data", run, "--out", tmp_path / "out", "--max-steps", "0")
+    assert steps.code == 2
+    assert "max-steps" in steps.err
+    for number in (0, -5):
+        (tmp_path / "c.toml").write_text(f"[training.arguments]\nmax_steps = {number}\n")
+        more = ("--from-base", "--config", tmp_path / "c.toml")
+        assert f"max_steps is {number}" in refused(aloe, tmp_path, base, *more)
 
 
 def test_arguments_of_the_library_leave_those_that_they_do_not_name(run, tmp_path, monkeypatch):

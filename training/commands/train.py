@@ -64,7 +64,7 @@ class TrainOptions:
     )
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the data.")] = None
     max_steps: Annotated[
-        int | None, typer.Option("--max-steps", help="Optimizer steps, not epochs.")
+        int | None, typer.Option("--max-steps", min=1, help="Optimizer steps, not epochs.")
     ] = None
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", help="Peak learning rate.")
@@ -174,7 +174,7 @@ def grpo(
     settings = options.settings(reward=reward_name, horizon=horizon)
     if disclosure:
         settings = settings.updated({"user.disclosure": disclosure}, source="command line")
-    _train("grpo", options, settings, start)
+    _train("grpo", options, settings, start, disclosure=disclosure)
 
 
 @app.command("merge")
@@ -231,8 +231,12 @@ def _train(
     start: Path | None,
     *,
     from_base: bool = False,
+    **flags: Any,
 ) -> None:
-    """Train, from the checkpoint `start` or else from where the method starts."""
+    """Train, from the checkpoint `start` or else from where the method starts.
+
+    `flags` are those that some trainings would not read.
+    """
     from aloe.training.commands.push import plan_push, push_or_show
     from aloe.training.plan import make_plan
 
@@ -244,7 +248,7 @@ def _train(
         options.out,
         start,
         from_base=from_base,
-        named={"model": options.model, "label": options.label},
+        named={"model": options.model, "label": options.label, **flags},
         report_to=options.report_to,
     )
     from aloe.training.display import TrainingDisplay, summarise
