@@ -14,7 +14,8 @@ from aloe.agents.prompt import Prompt, chosen
 from aloe.config import Config, ModelConfig, Size
 from aloe.errors import AloeError
 from aloe.models.gguf_header import count_weights
-from aloe.models.local import WEIGHTS, model_files
+from aloe.models.local import model_files
+from aloe.models.weights import WEIGHTS
 
 FULL_FROM = 300_000_000
 """Weights from which a model is given the full prompts."""

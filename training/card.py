@@ -13,7 +13,7 @@ from typing import Any
 from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
 from aloe.models.hub import is_hub_name
-from aloe.models.local import ADAPTER, adapter_base, model_path, plain_name
+from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.number_format import format_number
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last

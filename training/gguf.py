@@ -17,15 +17,9 @@ from aloe.files.json_objects import load_json
 from aloe.models.dequantised import ROPE_FACTORS
 from aloe.models.gguf_header import read_header
 from aloe.models.gguf_reader import open_reader
-from aloe.models.local import (
-    ADAPTER,
-    ADAPTER_GGUF,
-    MODEL_GGUF,
-    WEIGHTS,
-    adapter_base,
-    weights_path,
-)
+from aloe.models.local import weights_path
 from aloe.models.requantize import close, ending_at, metadata
+from aloe.models.weights import ADAPTER, ADAPTER_GGUF, MODEL_GGUF, WEIGHTS, adapter_base
 from aloe.training.stopping import find_ends
 
 Array = Any

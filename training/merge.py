@@ -9,7 +9,7 @@ from pathlib import Path
 from aloe.errors import ConfigError, StoreError
 from aloe.files.writing import replace_folder
 from aloe.models.checkpoint import load_checkpoint
-from aloe.models.local import ADAPTER
+from aloe.models.weights import ADAPTER
 from aloe.training.gguf import Bits, is_gguf, write_model
 
 

@@ -10,7 +10,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from aloe.errors import ConfigError, StoreError
 from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.writing import replace_text
-from aloe.models.local import ADAPTER, adapter_base, model_path
+from aloe.models.weights import ADAPTER, adapter_base, find_files, hash_files, model_path
 from aloe.schema import digest
 from aloe.training.damage import find_damage, step_of
 from aloe.training.processes import count_processes
@@ -34,9 +33,6 @@ LATER = frozenset((
 ))  # fmt: skip
 """What the records of earlier versions do not hold."""
 
-
-SAMPLES, SAMPLE = 256, 1 << 16
-"""How much of a file is hashed: blocks, and the bytes of one."""
 
 ONLY = {
     "reward": ("grpo",),
@@ -53,45 +49,25 @@ ONLY = {
 def hash_model(start: str) -> str | None:
     """Return a hash of what a training starts from; None if it is nothing here that may change.
 
-    A model that was trained here is told by its record, an adapter by its weights, a file by its
-    size and samples of it. Of any other folder the sizes of its files have to do: hashing 16 GB
-    would take longer than loading them (4 s a GB).
+    A model that was trained here is told by its record, any other by its files.
 
     Args:
         start: model string, as `load_checkpoint` takes it.
+
+    Raises:
+        ModelError: a file cannot be read.
     """
-    folder = model_path(start)
-    if folder.is_file():
-        return _hash_samples(folder)
-    if not folder.is_dir():
-        return None
-    if (record := folder / "training.json").is_file():
+    path = model_path(start)
+    if (record := path / "training.json").is_file():
         return digest(record.read_text(encoding="utf-8"))
-    if (weights := folder / "adapter_model.safetensors").is_file():
-        return sha256(weights.read_bytes()).hexdigest()[:16]
-    kinds = ("*.safetensors", "*.bin", "*.gguf", "config.json", "tokenizer*")
-    files = sorted({file for kind in kinds for file in folder.glob(kind)})
-    return digest({file.name: file.stat().st_size for file in files})
+    files = find_files(path)
+    return hash_files(files) if files else None
 
 
 def hash_base(start: str) -> str | None:
     """Return a hash of the base that an adapter sits on; None if `start` is no adapter's folder."""
     folder = model_path(start)
     return hash_model(adapter_base(folder)) if (folder / ADAPTER).is_file() else None
-
-
-def _hash_samples(file: Path) -> str:
-    """Return a hash of a file's size and of blocks spread evenly over it, its ends included.
-
-    Weights that are trained further or quantised anew differ nearly everywhere.
-    """
-    size, found = file.stat().st_size, sha256()
-    found.update(str(size).encode())
-    with file.open("rb") as stream:
-        for number in range(SAMPLES):
-            stream.seek(max(0, size - SAMPLE) * number // (SAMPLES - 1))
-            found.update(stream.read(SAMPLE))
-    return found.hexdigest()[:16]
 
 
 class ModelFolder:

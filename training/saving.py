@@ -72,7 +72,8 @@ def _size(folder: Path) -> int:
 
 def save_model(trainer: Any, tokenizer: Any, plan: Plan, out: Path) -> None:
     """Write the model to `out`, and the file that `local:` serves where the base is a GGUF file."""
-    from aloe.models.local import GENERATION, adapter_base
+    from aloe.models.local import GENERATION
+    from aloe.models.weights import adapter_base
     from aloe.training.gguf import is_gguf, write_adapter
 
     trainer.save_model(str(out))

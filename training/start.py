@@ -16,7 +16,7 @@ from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
 from aloe.files.json_objects import load_json
 from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
-from aloe.models.local import ADAPTER, adapter_base, model_path, plain_name
+from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.training.gguf import check_writable, is_gguf
 from aloe.training.preflight import ANSWERS
 from aloe.training.stopping import stop_at

@@ -35,7 +35,8 @@ def _check_openai(_name: str) -> str:
 
 def _check_local(name: str) -> str:
     from aloe.models.hub import find_cached, is_hub_name
-    from aloe.models.local import WEIGHTS, model_files, shipped_file
+    from aloe.models.local import model_files, shipped_file
+    from aloe.models.weights import WEIGHTS
 
     if name in WEIGHTS:
         return shipped_file(name).name

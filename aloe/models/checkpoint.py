@@ -31,15 +31,8 @@ from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.files.cache import keep_copy
 from aloe.models.dequantised import complete, left_out
 from aloe.models.gguf_reader import shared_reader
-from aloe.models.local import (
-    ADAPTER,
-    GENERATION,
-    WEIGHTS,
-    adapter_base,
-    model_path,
-    plain_name,
-    weights_path,
-)
+from aloe.models.local import GENERATION, weights_path
+from aloe.models.weights import ADAPTER, WEIGHTS, adapter_base, model_path, plain_name
 
 Source = tuple[str, dict[str, str]]
 """Folder or hub name, and what else `from_pretrained` needs to find the file in it."""

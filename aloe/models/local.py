@@ -27,14 +27,13 @@ from aloe.models.gguf_header import read_header
 from aloe.models.hub import fetch_gguf, is_hub_name
 from aloe.models.llama_server import Launch, find_binary, start_process
 from aloe.models.requantize import copy_ending_at, requantize
-from aloe.models.weights import ADAPTER as ADAPTER
-from aloe.models.weights import ADAPTER_GGUF as ADAPTER_GGUF
-from aloe.models.weights import MODEL_GGUF as MODEL_GGUF
-from aloe.models.weights import WEIGHTS as WEIGHTS
-from aloe.models.weights import adapter_base as adapter_base
-from aloe.models.weights import hash_weights
-from aloe.models.weights import model_path as model_path
-from aloe.models.weights import plain_name as plain_name
+from aloe.models.weights import (
+    ADAPTER_GGUF,
+    MODEL_GGUF,
+    WEIGHTS,
+    adapter_base,
+    hash_weights,
+)
 
 IN_PROCESS = LocalConfig()
 """The server that is used unless settings name another."""

@@ -66,7 +66,7 @@ def parse_model(config: ModelConfig) -> ModelString:
 
 def _unknown(model: str) -> ConfigError:
     """Return the error about a string that names no provider, with what it was meant to be."""
-    from aloe.models.local import WEIGHTS
+    from aloe.models.weights import WEIGHTS
 
     named = [name for name in PROVIDERS if name != "instance"]
     known = ", ".join(f"{name}:..." for name in named)

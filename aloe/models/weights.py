@@ -4,7 +4,7 @@ A model string names a place. What is trained into the same folder later, or put
 model under the same name, and whoever goes on with a run would mix the two without knowing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -63,24 +63,34 @@ def hash_weights(model: str) -> str | None:
     if found.provider not in ("hf", "local") or found.name in WEIGHTS:
         return None
     path = Path(found.name).expanduser()
-    files = list(_files(found.provider, path))
-    if not files:
-        return None
-    if files[0].name != MODEL_GGUF and (path / ADAPTER).is_file():
-        files += _files(found.provider, Path(adapter_base(path)).expanduser())
+    find = find_files if found.provider == "hf" else _find_served
+    files = find(path)
+    if files and files[0].name != MODEL_GGUF and (path / ADAPTER).is_file():
+        files += find(Path(adapter_base(path)).expanduser())
+    return hash_files(files) if files else None
+
+
+def hash_files(files: Iterable[Path]) -> str:
+    """Return a hash of the names of files and of what is in them, sampled where they are large.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
     return digest([(file.name, _sample(file)) for file in files])
 
 
-def _files(provider: str, path: Path) -> Iterator[Path]:
-    """Yield the files that are read where a model is opened, but for an adapter's base."""
+def find_files(path: Path) -> list[Path]:
+    """Return what transformers reads of a model, a file or a folder; no base of an adapter."""
     if path.is_file():
-        yield path
-    elif provider == "local":
-        served = (path / MODEL_GGUF, path / ADAPTER_GGUF)
-        yield from [file for file in served if file.is_file()][:1]
-    else:
-        found = {file for kind in KINDS for file in path.glob(kind)}
-        yield from sorted(file for file in found if file.is_file())
+        return [path]
+    found = {file for kind in KINDS for file in path.glob(kind)}
+    return sorted(file for file in found if file.is_file())
+
+
+def _find_served(path: Path) -> list[Path]:
+    """Return what is served of a model, a file or a folder; no base of an adapter."""
+    served = (path, path / MODEL_GGUF, path / ADAPTER_GGUF)
+    return [file for file in served if file.is_file()][:1]
 
 
 def _sample(file: Path) -> str:

@@ -15,7 +15,8 @@ from aloe.errors import ConfigError, ModelError
 from aloe.graphs.checkup import check_everything
 from aloe.models.kernels import find_kernels, read_kernels, unused_features
 from aloe.models.llama_server import Launch, ServerProcess, find_binary, start_process
-from aloe.models.local import WEIGHTS, borrow_servers, embedded_server, lent_servers
+from aloe.models.local import borrow_servers, embedded_server, lent_servers
+from aloe.models.weights import WEIGHTS
 
 FAKE = """#!{python} -S
 import http.server, os, sys, time

@@ -8,7 +8,8 @@ from command import RunAloe, StartAloe
 
 from aloe.errors import ConfigError, ModelError
 from aloe.memory.run_folder import read_trees
-from aloe.models.local import WEIGHTS, embedded_server, weights_path
+from aloe.models.local import embedded_server, weights_path
+from aloe.models.weights import WEIGHTS
 
 
 def test_the_weights_are_a_file_of_a_package() -> None:

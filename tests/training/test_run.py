@@ -435,7 +435,7 @@ def test_another_base_is_told_however_it_is_named(name, tmp_path):
     assert found == hash_model(start) == hash_model(start.partition(":")[2] or start)
     with (tmp_path / "m.gguf").open("r+b") as file:
         file.seek(5_000_000)
-        file.write(b"trained further")
+        file.write(b"trained further" * 10_000)
     (tmp_path / "base" / "model.safetensors").write_bytes(b"another")
     assert found
     assert found != hash_model(start)
