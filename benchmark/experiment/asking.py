@@ -83,14 +83,10 @@ class AskingExperiment(Experiment):
         )
 
     def export_paths(self, count: int) -> Path:
-        """Return the judge's preferences on single paths of users who tell their wishes.
-
-        Nobody asks there: whether that pays is what labels by return are to teach.
-        """
+        """Return the judge's preferences on single paths of users who tell their wishes."""
         simulation = {"trees": count, "expansion": "sample", "both_turns": 0,
                       "node_budget": None, "budget_keeps": ""}  # fmt: skip
-        changes = {"user": {"disclosure": "answering"}, "simulation": simulation,
-                   "experiment": {"asker": ""}}  # fmt: skip
+        changes = {"user": {"disclosure": "answering"}, "simulation": simulation}
         config = self.config.updated(changes, source="experiment.sft_trees")
         return self.export_rows(self.grow("telling-trees", config), "dpo")
 
