@@ -62,16 +62,17 @@ class Prompt:
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 _HEADING = re.compile(r"^## (system|user|assistant)\s*$", re.MULTILINE)
+_MISWRITTEN = re.compile(r"\s*##\s*(system|user|assistant)\b", re.IGNORECASE)
 
 
 def parse(path: Path, name: str | None = None) -> Prompt:
     """Read a prompt file; `name` is what it is called, None: as the file is.
 
     Raises:
-        ConfigError: the file is missing or has no message.
+        ConfigError: the file is missing, or is no list of messages.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path}: prompt cannot be read ({reason})") from None
@@ -82,14 +83,34 @@ def parse_text(text: str, path: Path, name: str) -> Prompt:
     """Return the prompt in `text`, read from `path`.
 
     Raises:
-        ConfigError: it has no message.
+        ConfigError: it has no message, or words that are in none, or a heading that is almost one.
     """
+    _check_headings(text, path)
     pieces = _HEADING.split(text)
     if len(pieces) < 3:
         raise ConfigError(f"{path}: a prompt needs a '## system' or '## user' heading")
     pairs = zip(pieces[1::2], pieces[2::2], strict=True)
     messages = tuple(cast(Message, (role, body.strip())) for role, body in pairs)
     return Prompt(name=name, path=path, messages=messages, sha=digest(text))
+
+
+def _check_headings(text: str, path: Path) -> None:
+    """Make sure that no words get lost before the first heading, or into the message above."""
+    headed = False
+    for number, line in enumerate(text.split("\n"), 1):
+        place = f"{path}: line {number} of the prompt"
+        if _HEADING.match(line):
+            headed = True
+        elif found := _MISWRITTEN.match(line):
+            raise ConfigError(
+                f"{place}: '{line.strip()}' begins no message; write '## {found[1].lower()}' and "
+                "nothing else on that line, or other words"
+            )
+        elif line.strip() and not headed and _HEADING.search(text):
+            raise ConfigError(
+                f"{place}: no model is sent what stands before the first heading; begin with "
+                "'## system' or '## user'"
+            )
 
 
 @cache

@@ -50,6 +50,30 @@ def test_a_file_without_a_message_is_refused(tmp_path: Path) -> None:
         parse(tmp_path / "none.md")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("## system", "## System", "line 1 of the prompt: '## System' .* '## system'"),
+        ("## system", " ## system", "line 1"),
+        ("## system", "##system", "line 1"),
+        ("## system", "You are strict.\n\n## system", "line 1 .* before the first heading"),
+        ("## assistant", "## Assistant:", "line 6 of the prompt: '## Assistant:' .*'## assistant'"),
+    ],
+)
+def test_no_words_are_lost_to_a_heading_that_is_almost_one(
+    file: Path, before: str, after: str, words: str
+) -> None:
+    file.write_text(file.read_text().replace(before, after))
+    with pytest.raises(ConfigError, match=rf"p\.md: {words}"):
+        parse(file)
+
+
+def test_a_byte_order_mark_belongs_to_no_message(file: Path) -> None:
+    plain = parse(file)
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert parse(file) == plain
+
+
 @pytest.mark.parametrize("size", ["small", "full"])
 @pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.md")])
 def test_what_is_shipped_parses(name: str, size: Size) -> None:
