@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from aloe.agents.prompt import (
     Prompt,
@@ -24,7 +24,7 @@ from aloe.agents.prompt import (
 )
 from aloe.agents.prompt_size import prompt_for
 from aloe.calls.batch_rounds import Cast
-from aloe.config import Config, ModelConfig, Place, RoleConfig
+from aloe.config import Config, Criterion, ModelConfig, Place, RoleConfig
 from aloe.errors import AloeError, ConfigError
 from aloe.plugins import Kind, describe_error, load_plugin
 
@@ -178,6 +178,55 @@ def find_judge(config: Config) -> FoundRole | None:
     return find("judges", "judge", judge.use, judge.options, config.prompts)
 
 
+def check_judge(config: Config) -> None:
+    """Make sure that everything settings say about the judge's questions is read.
+
+    Raises:
+        ConfigError: one setting makes another void, or the custom judge cannot be used.
+    """
+    judge, prompts, own = config.judge, config.prompts, find_judge(config)
+    if own and judge.criteria:
+        raise ConfigError(
+            "judge.criteria are not asked about, because judge.use names a judge of your own; "
+            "leave out one of the two"
+        )
+    if judge.options and not own:
+        raise ConfigError(
+            "judge.options are read by no judge, because judge.use names none; leave them out, "
+            "or name it"
+        )
+    if "judge" in prompts and own and not own.prompt:
+        raise ConfigError(
+            f"prompts.judge is not sent, because judge.use ('{own.use}') has no prompt; leave it "
+            "out"
+        )
+    if "judge" in prompts and judge.criteria:
+        asked = ", ".join(f"prompts.judge_{name}" for name in judge.criteria)
+        raise ConfigError(
+            "prompts.judge is not sent, because judge.criteria have prompts of their own "
+            f"({asked}); leave out one of the two"
+        )
+    for name in get_args(Criterion):
+        if f"judge_{name}" in prompts and name not in judge.criteria:
+            raise ConfigError(
+                f"prompts.judge_{name} is not sent, because '{name}' is not among judge.criteria; "
+                "leave it out, or add the criterion"
+            )
+
+
+def check_panel(config: Config) -> None:
+    """Make sure that a panel is asked to compare replies; a benchmark asks it in any case.
+
+    Raises:
+        ConfigError: a custom judge compares them.
+    """
+    if config.judge.use and config.models.panel:
+        raise ConfigError(
+            "models.panel does not vote, because judge.use names a judge of your own; leave out "
+            "one of the two (a panel for benchmarks belongs in settings of their own)"
+        )
+
+
 def check_prompts(config: Config, roles: Sequence[Role]) -> None:
     """Make sure that every custom prompt replaces an existing one and fits.
 
@@ -201,6 +250,7 @@ def prompts_of(config: Config) -> dict[str, str]:
     """
     roles = find_roles(config)
     check_prompts(config, roles)
+    check_judge(config)
     models = config.models
     prompts = [
         prompt_for("user", config, models.user),
@@ -231,8 +281,9 @@ def judges_in_use(config: Config) -> dict[str, ModelConfig]:
     """Return the model of every judge that is asked, by name; none if an own judge asks none.
 
     Raises:
-        ConfigError: the custom judge cannot be used.
+        ConfigError: the custom judge cannot be used, or settings say of it what is never read.
     """
+    check_judge(config)
     own = find_judge(config)
     if own is None:
         return config.models.judges()

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from aloe import config as settings
 from aloe.agents.disclosing import check_users
 from aloe.agents.panel import read_own_passport
-from aloe.agents.registry import find_cast, models_in_use, prompts_of
+from aloe.agents.registry import check_panel, find_cast, models_in_use, prompts_of
 from aloe.calls.batch_request import check_batches
 from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget
@@ -181,6 +181,7 @@ def prepare(
         StoreError: the folder cannot be used.
     """
     prompts = prompts_of(config)
+    check_panel(config)
     folder.check(config, prompts)
     weights = {} if replayed else hash_models(models_in_use(config).values())
     folder.check_models(weights)

@@ -120,7 +120,7 @@ def _ask(
     quiet: bool,
 ) -> "Passport":
     """Ask about the pairs that are not answered yet; `events` keeps the calls."""
-    from aloe.agents.registry import judges_in_use
+    from aloe.agents.registry import check_panel, judges_in_use
     from aloe.benchmark.audit import AuditProgress
     from aloe.benchmark.audit import audit as ask
     from aloe.calls.budget import Budget
@@ -133,6 +133,7 @@ def _ask(
     from aloe.models.open import check_reachable, open_model
     from aloe.telemetry import trace_calls
 
+    check_panel(config)
     judges = judges_in_use(config)
     models = {name: open_model(each, config) for name, each in judges.items()}
     check_prices(config, (model.name for model in models.values()))

@@ -61,7 +61,7 @@ def rejudge(
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
-    from aloe.agents.registry import prompts_of
+    from aloe.agents.registry import check_panel, prompts_of
     from aloe.graphs.rejudge import carry_labels, check_same, count_flips, count_returns
     from aloe.memory.run_folder import RunFolder, read_trees
 
@@ -72,6 +72,7 @@ def rejudge(
     resolved = _settings(run, config, judge, base_url, concurrency, batch=batch)
     trees, folder = list(read_trees(run)), RunFolder(out)
     prompts = prompts_of(resolved)
+    check_panel(resolved)
     folder.check(resolved, prompts)
     check_same(trees, folder)
     done = _rejudge(resolved, prompts, trees, folder, quiet=quiet)

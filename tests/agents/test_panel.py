@@ -1,5 +1,6 @@
 import asyncio
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -12,10 +13,11 @@ from aloe import simulate
 from aloe.agents.commands.roles import _about
 from aloe.agents.judge import PreferenceJudge, Question, majority
 from aloe.agents.panel import Panel, identity, make_judge, read_own_passport
-from aloe.agents.prompt import parse, shipped
+from aloe.agents.prompt import FOLDER, parse, shipped
+from aloe.agents.registry import judges_in_use
 from aloe.benchmark.agreement import wilson
 from aloe.calls.log import CallLog
-from aloe.config import Config, Criterion, load
+from aloe.config import Config, Criterion, load, read_stored
 from aloe.errors import ConfigError, InputError
 from aloe.passport import Passport
 from aloe.schema import Verdict
@@ -271,3 +273,49 @@ def test_settings_name_a_panel_and_criteria() -> None:
     assert settings.with_model("openai:z", None).models.panel == ()
     with pytest.raises(ConfigError, match=r"judge\.criteria\.beauty"):
         settings.updated({"judge.criteria": {"beauty": 1}}, source="test")
+
+
+@pytest.fixture
+def own_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "def own(comparison, model, n=1):\n    'Knows.'\n    return 1.0\n"
+    (tmp_path / "j.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "j", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("own_judge")
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"judge.use": "j:own", "judge.criteria": {"style": 1}}, ["judge.criteria", "judge.use"]),
+        ({"judge.options": {"n": 1}}, ["judge.options", "judge.use"]),
+        ({"judge.use": "j:own", "prompts.judge": "own.md"}, ["prompts.judge", "judge.use"]),
+        (
+            {"judge.criteria": {"style": 1}, "prompts.judge": "own.md"},
+            ["prompts.judge", "judge.criteria", "prompts.judge_style"],
+        ),
+        ({"prompts.judge_style": "own.md"}, ["prompts.judge_style", "judge.criteria"]),
+        (
+            {"judge.criteria": {"content": 1}, "prompts.judge_style": "own.md"},
+            ["prompts.judge_style", "judge.criteria"],
+        ),
+        ({"judge.use": "j:own", "models.panel": [SCRIPTED]}, ["models.panel", "judge.use"]),
+    ],
+)
+def test_settings_of_a_judge_that_are_never_read_are_refused(
+    given: dict[str, Any], words: list[str]
+) -> None:
+    Path("own.md").write_text((FOLDER / "judge.md").read_text() + "\nBe fair.")
+    Path("c.toml").write_text(config().updated(given, source="test").toml())
+    with pytest.raises(ConfigError) as caught:
+        simulate(PERSONAS, config="c.toml", out="run")
+    assert all(word in str(caught.value) for word in words)
+    assert not Path("run").exists()
+    assert read_stored(Path("c.toml")).judge.passport is None, "whoever only reads can read them"
+
+
+@pytest.mark.usefixtures("own_judge")
+def test_a_benchmark_may_have_a_panel_beside_a_custom_judge() -> None:
+    given = {"judge.use": "j:own", "models.panel": [SCRIPTED]}
+    assert judges_in_use(config().updated(given, source="test")) == {}
