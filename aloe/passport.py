@@ -217,6 +217,11 @@ class Passport(Record):
             **({"agrees with people": self.people.agreement.text} if self.people else {}),
         }
 
+    @property
+    def calibration(self) -> tuple[float | None, float | None]:
+        """All that `confidence` goes by: the slope, and the accuracy where there are no margins."""
+        return self.slope, self.accuracy.value
+
     def json_text(self) -> str:
         """Return the passport as a file holds it."""
         return self.model_dump_json(indent=2) + "\n"

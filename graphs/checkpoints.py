@@ -17,6 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
 from aloe import schema
+from aloe.agents.panel import read_own_passport
 from aloe.agents.registry import prompts_of
 from aloe.config import Config, shaping
 from aloe.errors import ConfigError, StoreError
@@ -39,7 +40,9 @@ class Checkpoints:
     """
 
     def __init__(self, config: Config) -> None:
-        self._run = digest(shaping(config), prompts_of(config))
+        passport = read_own_passport(config)  # by which the verdicts that are kept have confidences
+        calibration = passport.calibration if passport else ()
+        self._run = digest(shaping(config), prompts_of(config), *calibration)
         self._opening = asyncio.Lock()
         self._saver: Any = None
 

@@ -24,7 +24,6 @@ from aloe.calls.prices import check_prices
 from aloe.calls.replay import carry, find_plain_models
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError
-from aloe.files.writing import replace_text
 from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.checks import check_named_assistants
 from aloe.graphs.context import open_models
@@ -34,7 +33,7 @@ from aloe.graphs.rollouts import plan_rollouts
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
 from aloe.models.weights import hash_models
-from aloe.passport import Passport, read_passport
+from aloe.passport import Passport
 from aloe.schema import Persona
 from aloe.telemetry import trace_calls
 from aloe.views.figures import counted
@@ -83,8 +82,7 @@ class Simulation:
             if not self.folder.events.exists():
                 self._carry_over()
             with appending(self.folder.events) as events:
-                if self.passport:
-                    replace_text(self.folder.passport, self.passport.json_text())
+                self.folder.keep_passport(self.passport)
                 yield events
 
     def _carry_over(self) -> None:
@@ -185,10 +183,10 @@ def prepare(
     folder.check(config, prompts)
     weights = {} if replayed else hash_models(models_in_use(config).values())
     folder.check_models(weights)
-    if extended:
-        RunFolder(extended).check_prompts(prompts)
     passport = read_own_passport(config)
-    _check_passport(folder, passport)
+    folder.check_passport(passport)
+    if extended:
+        _check_extended(RunFolder(extended), config, prompts, passport)
     check_expansion(config.simulation)
     check_named_assistants(config)
     if config.simulation.rollouts.count and not extended:
@@ -219,21 +217,20 @@ def prepare(
     )
 
 
-def _check_passport(folder: RunFolder, passport: Passport | None) -> None:
-    """Make sure that the confidences in a folder come from the same calibration.
-
-    Raises:
-        ConfigError: the judge was audited anew since.
-        InputError: the folder's passport is broken.
-    """
-    if not (passport and folder.passport.exists() and folder.trees.exists()):
-        return
-    there = read_passport(folder.passport)
-    if (there.slope, there.accuracy) != (passport.slope, passport.accuracy):
-        raise ConfigError(
-            f"{folder.path} holds trees whose confidences are of another audit of the judge; name "
-            f"another folder, or {folder.passport} as judge.passport"
-        )
+def _check_extended(
+    extended: RunFolder, config: Config, prompts: Mapping[str, str], passport: Passport | None
+) -> None:
+    """Make sure that new turns are made and judged like those of the run that is extended."""
+    extended.check_prompts(prompts)
+    named = config.judge.passport
+    if named is None:
+        other = f"name {extended.passport} as judge.passport in {extended.config}"
+    elif extended.passport.exists():
+        other = f"copy {extended.passport} to {named}"
+    else:
+        other = f"leave judge.passport out of {extended.config}"
+    again = f"`aloe rejudge {extended.path} --config FILE --out NEWDIR`"
+    extended.check_passport(passport, f"{other}, or judge them again ({again}) and extend NEWDIR")
 
 
 def _close_models(config: Config, recording: Path) -> dict[str, Model]:

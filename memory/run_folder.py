@@ -25,6 +25,7 @@ from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
 from aloe.memory.growing_trees import GrowingTrees
+from aloe.passport import Passport, read_passport
 from aloe.schema import SCHEMA_VERSION, Persona, Tree
 
 _NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
@@ -96,6 +97,43 @@ class RunFolder:
                 f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
                 "name another folder, or use its prompts"
             )
+
+    def check_passport(self, passport: Passport | None, remedy: str = "") -> None:
+        """Make sure that all confidences of the run come from one calibration, or there are none.
+
+        Args:
+            passport: the one that further verdicts go by; None: they have no confidence.
+            remedy: what to do if they differ, unless trees are to be added to these.
+
+        Raises:
+            ConfigError: the verdicts in the folder go by another.
+            InputError: the folder's passport is broken.
+        """
+        if not self.trees.exists():
+            return
+        there = read_passport(self.passport) if self.passport.exists() else None
+        if (there and there.calibration) == (passport and passport.calibration):
+            return
+        if there is None:
+            what = "judged without a passport, so only new ones would have confidences"
+            use = "leave judge.passport out (`aloe rejudge` gives confidences to all of them)"
+        else:
+            of = "another audit of the judge" if passport else f"{self.passport}"
+            what = f"with confidences of {of}"
+            use = f"name {self.passport} as judge.passport"
+        remedy = remedy or f"name another folder, or {use}"
+        raise ConfigError(f"{self.path} holds trees {what}; {remedy}")
+
+    def keep_passport(self, passport: Passport | None) -> None:
+        """Keep the judge's passport beside the trees; None: no confidence of theirs goes by any.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if passport:
+            replace_text(self.passport, passport.json_text())
+        else:
+            self.passport.unlink(missing_ok=True)
 
     def read_prompts(self) -> dict[str, str]:
         """Return the content hash of every prompt, by name; empty where none is written down.

@@ -25,8 +25,8 @@ FREE_ON_RESUME = (
     "telemetry.",
     "judge.passport",
 )
-"""Settings that may differ when a run is resumed, because they cannot change any tree; what is in
-a passport is compared when it is read."""
+"""Settings that may differ when a run is resumed, because they cannot change any tree; what counts
+of a passport is what is in it (`aloe.memory.run_folder.RunFolder.check_passport`)."""
 
 UNSHAPING = frozenset({"timeout", "max_reply_bytes", "api_key_env"})
 """Settings of a model that no reply depends on."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aloe.config import Config
     from aloe.graphs.rejudge import Flips
     from aloe.memory.run_folder import RunFolder
+    from aloe.passport import Passport
     from aloe.schema import Tree
 
 OUTCOMES = ("first", "second", "tie", "abstain")
@@ -61,6 +62,7 @@ def rejudge(
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
+    from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import check_panel, prompts_of
     from aloe.graphs.rejudge import carry_labels, check_same, count_flips, count_returns
     from aloe.memory.run_folder import RunFolder, read_trees
@@ -74,8 +76,10 @@ def rejudge(
     prompts = prompts_of(resolved)
     check_panel(resolved)
     folder.check(resolved, prompts)
+    passport = read_own_passport(resolved)
+    folder.check_passport(passport)
     check_same(trees, folder)
-    done = _rejudge(resolved, prompts, trees, folder, quiet=quiet)
+    done = _rejudge(resolved, prompts, passport, trees, folder, quiet=quiet)
     judged = list(read_trees(out)) if folder.trees.exists() else []
     counts = count_flips(trees, judged)
     kept = {
@@ -93,24 +97,22 @@ def rejudge(
 def _rejudge(
     config: "Config",
     prompts: "Mapping[str, str]",
+    passport: "Passport | None",
     trees: "Sequence[Tree]",
     folder: "RunFolder",
     *,
     quiet: bool,
 ) -> "_Rejudging":
     """Judge the trees that `folder` does not hold yet."""
-    from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import judges_in_use
     from aloe.calls.batch_request import check_batches
     from aloe.calls.event import appending
     from aloe.calls.prices import check_prices
-    from aloe.files.writing import replace_text
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
     from aloe.models.weights import hash_models
     from aloe.telemetry import trace_calls
 
-    passport = read_own_passport(config)
     judges = judges_in_use(config)
     weights = hash_models(judges.values())
     folder.check_models(weights)
@@ -122,8 +124,7 @@ def _rejudge(
     with make_runner() as loop:
         loop.run(check_reachable(list(models.values())))
         with folder.writing(config, prompts, weights), appending(folder.events) as events:
-            if passport:
-                replace_text(folder.passport, passport.json_text())
+            folder.keep_passport(passport)
             made = _Rejudging(config, events, len(trees), quiet=quiet)
             made.progress.expected = _expect(config, trees, folder.finished())
             with (

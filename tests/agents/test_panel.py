@@ -19,6 +19,8 @@ from aloe.benchmark.agreement import wilson
 from aloe.calls.log import CallLog
 from aloe.config import Config, Criterion, load, read_stored
 from aloe.errors import ConfigError, InputError
+from aloe.graphs.simulation import prepare
+from aloe.memory.run_folder import RunFolder
 from aloe.passport import Passport
 from aloe.schema import Verdict
 
@@ -236,8 +238,42 @@ def test_the_confidences_of_a_run_come_from_one_audit(tmp_path: Path) -> None:
     with_passport(tmp_path / "p.json", config(), kappa=0.5)  # nothing that decides a confidence
     assert len(simulate(PERSONAS, config=file, out=run)) == 1
     with_passport(tmp_path / "p.json", config(), slope=3.0)
-    with pytest.raises(ConfigError, match="confidences are of another audit of the judge"):
+    with pytest.raises(ConfigError, match="confidences of another audit of the judge"):
         simulate(PERSONAS, config=file, out=run)
+    file.write_text(config(trees=2, turns=1).toml())
+    with pytest.raises(ConfigError, match=r"name another folder, or name .*run/passport\.json as"):
+        simulate(PERSONAS, config=file, out=run)
+    assert len(simulate(PERSONAS, config=file, out=tmp_path / "plain")) == 2
+    file.write_text(settings.updated({"simulation.trees": 3}, source="test").toml())
+    with pytest.raises(ConfigError, match="plain holds trees judged without a passport"):
+        simulate(PERSONAS, config=file, out=tmp_path / "plain")
+
+
+def test_a_passport_without_trees_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with_passport(tmp_path / "run/passport.json", config())
+    settings = config(trees=1, turns=1).toml()
+    (tmp_path / "c.toml").write_text(settings)
+    assert simulate(PERSONAS, config=tmp_path / "c.toml", out=tmp_path / "run")
+    assert not (tmp_path / "run/passport.json").exists()
+
+
+@pytest.mark.parametrize("slope", [3.0, None])
+def test_a_run_is_extended_by_its_own_calibration(tmp_path: Path, slope: float | None) -> None:
+    settings = with_passport(tmp_path / "p.json", config(trees=1, turns=1))
+    first = RunFolder(tmp_path / "first")
+    (tmp_path / "c.toml").write_text(settings.toml())
+    assert simulate(PERSONAS, config=tmp_path / "c.toml", out=first.path)
+    more = settings.updated({"simulation.turns": 2}, source="test")
+    assert prepare(more, RunFolder(tmp_path / "more"), extended=first.path)
+    if slope is None:
+        first.passport.unlink()
+    with_passport(tmp_path / "p.json", config(), slope=slope or 2.0)
+    other = (
+        "leave judge.passport out" if slope is None else "copy .*first/passport.json to .*p.json"
+    )
+    with pytest.raises(ConfigError, match=f"first holds trees .*{other}.*aloe rejudge"):
+        prepare(more, RunFolder(tmp_path / "more"), extended=first.path)
 
 
 @pytest.mark.parametrize("given", [{"min_mass": None}, {"min_mass": 0.2}])

@@ -156,6 +156,12 @@ def test_a_passport_travels_with_the_run_and_gives_confidence(
     again = aloe("rejudge", "run", "--config", "c.toml", "--judge", SCRIPTED, "--out", "new")
     assert again.code == 0, again.err
     assert Path("new/passport.json").exists()
+    Path("plain.toml").write_text("")
+    once = ["rejudge", "run", "--judge", SCRIPTED, "--out", "plain", "--config"]
+    assert aloe(*once, "plain.toml").code == 0
+    ran = aloe(*once, "c.toml")
+    assert ran.is_one_line_about("plain holds trees judged without a passport", "aloe rejudge")
+    assert not Path("plain/passport.json").exists()
     other = aloe(
         "rejudge", "run", "--config", "c.toml", "--judge", "scripted:judges:reply", "--out", "x"
     )
