@@ -23,7 +23,7 @@ from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
 from aloe.calls.replay import carry, find_plain_models
 from aloe.config import Config
-from aloe.errors import ConfigError, InputError
+from aloe.errors import ConfigError, InputError, StoreError
 from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.checks import check_named_assistants
 from aloe.graphs.context import open_models
@@ -146,6 +146,13 @@ class Simulation:
         done = self.folder.finished()
         return sum(each.tree not in done for each in self.wanted)
 
+    def missing(self) -> str | None:
+        """Say how many trees of an unfinished run are not grown further; None if all are."""
+        there, trees = len(self.wanted), self.config.simulation.trees
+        if not any(each.start for each in self.wanted) or there >= trees:
+            return None
+        return f"{there} of {trees} trees are there; the others are left out"
+
     def changes(self) -> list[str]:
         """Return the settings in which a fork differs from the run that it is forked from."""
         if not self.forked:
@@ -255,6 +262,10 @@ def _plan_extension(
     extended: Path, config: Config, models: Mapping[str, Model]
 ) -> list[PlannedTree]:
     """Return the trees of a finished run, to be grown to more turns than they have."""
+    if RunFolder(extended).busy():
+        raise StoreError(
+            f"{extended} is in use by another aloe process; extend it when that has ended"
+        )
     trees = list(read_trees(extended))
     deepest = max(map(last_turn, trees), default=0)
     if config.simulation.turns <= deepest and not config.simulation.rollouts.count:

@@ -253,6 +253,8 @@ def simulate(options: SimulateOptions) -> None:
     )
     if options.record and not options.record.resolve().parent.is_dir():
         raise ConfigError(f"{options.record} cannot be written: there is no such folder")
+    if options.extend and (missing := simulation.missing()):
+        say(f"{options.extend} is unfinished: {missing}", style="yellow")
     if options.dry_run:
         _show_forecast(simulation.forecast(), as_json=options.as_json)
     else:

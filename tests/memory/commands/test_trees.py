@@ -8,7 +8,7 @@ from builders import SCRIPTED
 from command import RunAloe
 
 from aloe.calls.event import read_events
-from aloe.memory.run_folder import read_trees
+from aloe.memory.run_folder import RunFolder, read_trees
 
 
 def simulate(
@@ -68,6 +68,23 @@ def test_what_cannot_be_extended(
     assert not (tmp_path / "new").exists()
     same = aloe("simulate", "--extend", "run", "--turns", 3, "--out", tmp_path / "run")
     assert same.is_one_line_about("name another folder")
+
+
+def test_an_unfinished_run_is_extended_as_far_as_it_is_there_and_not_while_it_grows(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path
+) -> None:
+    run, new = RunFolder(tmp_path / "run"), tmp_path / "new"
+    simulate(aloe, personas_file, run.path, 1)
+    longer = ["simulate", "--extend", run.path, "--turns", 2, "--quiet", "--out", new]
+    with run.locked():
+        busy = aloe(*longer)
+    assert busy.is_one_line_about("in use by another aloe process", "when that has ended")
+    assert not new.exists()
+    assert "trees are there" not in aloe(*longer).err
+    run.trees.write_text("".join(run.trees.read_text().splitlines(keepends=True)[:2]))
+    ran = aloe(*longer[:-1], tmp_path / "fewer", "--json")
+    assert (ran.code, ran.result["trees"]) == (0, 2)
+    assert "2 of 3 trees are there; the others are left out" in ran.err
 
 
 def test_trees_of_another_model_are_not_extended(
