@@ -12,7 +12,8 @@ from pathlib import Path
 from aloe.errors import InputError
 from aloe.files.records import read_models
 from aloe.memory.verifiable.catalogue import find_wish
-from aloe.schema import Persona, digest
+from aloe.memory.verifiable.phrases import find_stated
+from aloe.schema import Persona, digest, sentences
 
 SHIPPED = Path(__file__).parent / "pool" / "personas.jsonl.gz"
 """The pool that comes with the program."""
@@ -54,21 +55,35 @@ def find_problem(persona: Persona) -> str | None:
             find_wish(*wish)
     except ValueError as error:
         return f"preferences: {error}"
+    for name, value in find_stated(persona.personality).items() if persona.preferences else ():
+        if (wanted := persona.preferences.get(name, value)) != value:
+            return (
+                f"preferences: {name} is '{wanted}' there and '{value}' in the personality; change "
+                "one of them, and leave out id and facts to get them anew"
+            )
     if _was_changed(persona):
-        return f"persona {persona.id} has facts that its texts lack; leave out id and facts"
+        return (
+            f"persona {persona.id} has the id and facts of other texts; leave out id and facts to "
+            "get them anew"
+        )
     return None
 
 
 def _was_changed(persona: Persona) -> bool:
     """Whether id and facts follow from texts that the persona had before somebody changed them.
 
-    Facts may be in other words than the texts: then the id follows from the texts.
+    Facts may be in other words than the texts: then the id follows from the texts. An id may follow
+    from something else, such as whose conversations were imported: then the facts are the sentences
+    of the texts.
     """
     if persona.id == digest(persona.profile, persona.personality):
         return False
-    return bool(_DERIVED_ID.fullmatch(persona.id)) and any(
-        fact.text not in persona.profile + persona.personality for fact in persona.facts
-    )
+    if not _DERIVED_ID.fullmatch(persona.id):
+        return False
+    told = {fact.text for fact in persona.facts}
+    if {*sentences(persona.profile), *sentences(persona.personality)} - told:
+        return True
+    return any(each not in persona.profile + persona.personality for each in told)
 
 
 def as_lines(personas: Iterable[Persona], *, derived: bool = True) -> str:

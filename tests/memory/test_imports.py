@@ -64,7 +64,7 @@ def test_a_cell_without_a_value_does_not_make_our_line_a_strangers(tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"profile": "I keep bees in Graz."}, "facts that its texts lack"),
+        ({"profile": "I keep bees in Graz."}, "id and facts of other texts"),
         ({"facts": []}, "the persona has no facts"),
         ({"preferences": {"volume": "loud"}}, "there is no wish about 'volume'"),
         ({"preferences": {"length": None}}, "preferences.length: Input should be a valid string"),

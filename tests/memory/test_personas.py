@@ -5,11 +5,14 @@ import pytest
 
 from aloe.errors import InputError
 from aloe.memory.personas import SHIPPED, as_lines, read_personas
+from aloe.memory.verifiable.generation import reword
 from aloe.schema import Fact, Persona, digest
 
 ANNA = Persona.of("I am 30. I keep bees.", "I want short replies.", axes={"age": 30})
 BERT = Persona.of("I am 61. I repair clocks.", "I like jokes.")
 WISHES = Persona.of("I sail.", "I want no emoji.", preferences={"emoji": "none"})
+
+STATED = reword(WISHES, "test")
 
 
 def test_lines_come_back_plain_and_gzipped(tmp_path: Path) -> None:
@@ -38,6 +41,15 @@ def test_two_texts_are_enough(tmp_path: Path) -> None:
         (as_lines([ANNA, BERT, ANNA]), r"a\.jsonl:3: persona \w+ appears twice"),
         (as_lines([ANNA]).replace('"schema_version":1', '"schema_version":99'), "99 is newer"),
         (as_lines([ANNA]).replace('"I am 30. I keep', '"I am 30. I race'), r":1: .*leave out id"),
+        (
+            as_lines([ANNA]).replace('keep bees."', 'keep bees. I have two daughters."'),
+            r":1: .*other texts; leave out id and facts to get them anew",
+        ),
+        (as_lines([ANNA]).replace('replies."', 'replies. I hate emoji."'), r":1: .*leave out id"),
+        (
+            as_lines([STATED]).replace('"emoji":"none"', '"emoji":"some"'),
+            r":1: preferences: emoji is 'some' there and 'none' in the personality; .*leave out",
+        ),
         (
             as_lines([BERT, WISHES]).replace('"none"', '"never"'),
             r":2: .* emoji is 'some' or",
