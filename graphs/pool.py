@@ -30,7 +30,7 @@ from aloe.graphs.concurrency import work_through
 from aloe.memory.axes import KINDS, Kind, sample
 from aloe.memory.descriptions import Description, join
 from aloe.memory.pool.gate import Fate, PersonaPool
-from aloe.memory.pool.growth import GrowthLog, Outcome
+from aloe.memory.pool.growth import GrowthLog, Outcome, read_waiting, write_waiting
 from aloe.memory.pool.pairing import pair_descriptions
 from aloe.memory.validation import Validator, find_custom_reasons, find_reasons
 from aloe.schema import Lineage, Persona, derive_seed
@@ -89,6 +89,8 @@ class GrowthProgress:
     found: int
     """Personas that were there at the start."""
     size: int
+    waiting: int = 0
+    """Accepted descriptions of which no persona is made yet."""
     on_change: Callable[[], None] = field(default=lambda: None, repr=False)
     newest: Persona | None = None
 
@@ -198,11 +200,28 @@ async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
     personas = [join(*pair) for pair in pairs]
     await asyncio.to_thread(context.pool.admit, personas)
     used = {id(description) for pair in pairs for description in pair}
+    left = [d for d in state["waiting"] if id(d) not in used]
+    await asyncio.to_thread(write_waiting, context.pool.files.waiting, left)
     progress = context.progress
+    progress.waiting = len(left)
     progress.size = len(context.pool)
     progress.newest = personas[-1] if personas else progress.newest
     progress.on_change()
-    return {"waiting": [d for d in state["waiting"] if id(d) not in used]}
+    return {"waiting": left}
+
+
+def take_up(pool: PersonaPool) -> list[Description]:
+    """Return what an earlier growth left waiting, as far as it is still new.
+
+    After a kill some of it may be in the pool; on a shared store, near-copies of it.
+    """
+    left = read_waiting(pool.files.waiting)
+    found = []
+    for kind in KINDS:
+        there = [each for each in left if each.kind == kind]
+        fates = pool.gate(kind, [each.text for each in there]) if there else []
+        found += [each for each, fate in zip(there, fates, strict=True) if fate.accepted]
+    return found
 
 
 def find_end_reason(context: PoolContext) -> Ended | None:
@@ -250,7 +269,9 @@ async def grow_pool(context: PoolContext) -> Ended:
     """
     if reason := find_end_reason(context):
         return reason
-    start = PoolState(tasks=[], drafts=[], waiting=[])
+    waiting = await asyncio.to_thread(take_up, context.pool)
+    context.progress.waiting = len(waiting)
+    start = PoolState(tasks=[], drafts=[], waiting=waiting)
     # Every round admits, or fills the window in which growth counts as saturated: it does end.
     unlimited = {"recursion_limit": 2**31 - 1}
     await pool_graph().ainvoke(start, config=unlimited, context=context)

@@ -154,8 +154,9 @@ class GrowthDisplay(Display):
     def line(self) -> str:
         """Return the state in one line."""
         p, judged, accepted = self.progress, *self._judged()
+        waiting = f"{p.waiting} waiting for a mate, " if p.waiting else ""
         told = (
-            f"personas: {p.size}/{p.target}, {accepted} of {judged} candidates accepted, "
+            f"personas: {p.size}/{p.target}, {accepted} of {judged} candidates accepted, {waiting}"
             f"{self._calls.totals.output_tokens} tokens written, {self.seconds():.0f} s"
         )
         return ", ".join(filter(None, [told, self.to_go()]))
@@ -171,6 +172,8 @@ class GrowthDisplay(Display):
             self.to_go(),
         )
         parts: list[RenderableType] = [bar, _describe_acceptance(self._log, judged, accepted)]
+        if p.waiting:
+            parts.append(Text(f"accepted and in no persona yet: {p.waiting}, kept for later"))
         if self._log.refusals:
             reasons = ", ".join(f"{why} {n}" for why, n in self._log.refusals.most_common(6))
             parts.append(Text(f"refused: {reasons}"))
@@ -193,6 +196,7 @@ class GrowthDisplay(Display):
             "personas_now": self.progress.size - self.progress.found,
             "candidates": judged,
             "accepted": accepted,
+            "waiting": self.progress.waiting,
             "refused": dict(self._log.refusals),
             "seconds": round(seconds, 2),
             "calls": totals.calls,

@@ -125,7 +125,7 @@ def stats(
     from aloe.memory.pool import map as maps
     from aloe.memory.pool import report
     from aloe.memory.pool.files import PoolFiles
-    from aloe.memory.pool.growth import read_growth
+    from aloe.memory.pool.growth import read_growth, read_waiting
 
     if picture:
         maps.check_drawing()
@@ -133,17 +133,21 @@ def stats(
     found = load_vectors(path, personas, settings)
     outcomes = list(read_growth(PoolFiles(path).growth))
     measured = report.measure_pool(personas, found, outcomes, count)
+    waiting = len(read_waiting(PoolFiles(path).waiting))
     drawn, colours = _map(personas, found, by, picture)
     parts = [_figures(measured), _coverage(measured.coverage), _pairs(measured.nearest)]
     if measured.saturation:
         parts.append(_saturation(measured.saturation))
     parts.append(Panel(drawn, title="map (principal components of the profiles)"))
+    if waiting:
+        parts.append(Text(f"accepted and in no persona yet: {waiting}"))
     if picture:
         parts.append(Text(f"the picture is coloured by {by}: {', '.join(colours)}"))
     show(Group(*parts), as_json=as_json)
     if picture:
         say_written(picture)
-    finish({**_stats_json(measured), "map": str(picture) if picture else None}, as_json=as_json)
+    result = {**_stats_json(measured), "waiting": waiting}
+    finish({**result, "map": str(picture) if picture else None}, as_json=as_json)
 
 
 def _stats_json(measured: "PoolReport") -> dict[str, Any]:

@@ -4,6 +4,7 @@
     personas.pool/      derived from it; can be deleted and is rebuilt at the next start
         chroma/         vectors of every profile and personality (not with a Chroma server)
         growth.jsonl    what became of every candidate, with the reason
+        waiting.jsonl   what the gate has accepted and nobody is yet made of
         events.jsonl    every model call
         lock            held by the one process that may write
 
@@ -34,6 +35,7 @@ class PoolFiles:
         self.folder = path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".pool")
         self.chroma = self.folder / "chroma"
         self.growth = self.folder / "growth.jsonl"
+        self.waiting = self.folder / "waiting.jsonl"
         self.events = self.folder / "events.jsonl"
         self.lock = self.folder / "lock"
 

@@ -4,6 +4,9 @@ growth.jsonl holds one line per candidate, in the order they were judged: what w
 whether it was accepted, and if not the reasons and the text, so that rejections can be inspected.
 The saturation curve, the acceptance over the last window, and the number at which growth resumes
 (no seed is ever used twice) all come from here. It is only a record: a pool opens without it.
+
+What was accepted and still has no mate is in waiting.jsonl, written anew after each round, from
+which the next growth takes it up.
 """
 
 from collections import Counter, deque
@@ -12,9 +15,10 @@ from pathlib import Path
 
 from aloe.files.journal import append_lines, cut_torn_line
 from aloe.files.records import read_models
+from aloe.files.writing import replace_text
 from aloe.memory.axes import Axes, Kind
 from aloe.memory.descriptions import Description
-from aloe.schema import Record
+from aloe.schema import Lineage, Record
 
 
 class Outcome(Record):
@@ -30,7 +34,7 @@ class Outcome(Record):
     """Content hash of the most similar description; None if the gate was not reached."""
     similarity: float | None = None
     text: str | None = None
-    """The text if it was refused; accepted texts are in personas.jsonl."""
+    """The text if it was refused; accepted texts are in personas.jsonl, or wait for a mate."""
 
     @classmethod
     def of(cls, number: int, given: Description, reasons: Sequence[str] = ()) -> "Outcome":
@@ -43,6 +47,41 @@ class Outcome(Record):
             similarity=given.lineage.nearest,
             text=given.text if reasons else None,
         )
+
+
+class Waiting(Record):
+    """An accepted description without a mate: one line of waiting.jsonl."""
+
+    kind: Kind
+    text: str
+    axes: Axes
+    lineage: Lineage
+
+
+def write_waiting(path: Path, descriptions: Sequence[Description]) -> None:
+    """Keep what waits for a mate, in place of what waited before.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    if descriptions or path.exists():
+        lines = (Waiting.model_validate(each, from_attributes=True) for each in descriptions)
+        replace_text(path, "".join(f"{line.model_dump_json()}\n" for line in lines))
+
+
+def read_waiting(path: Path) -> list[Description]:
+    """Return what waits for a mate.
+
+    Raises:
+        InputError: a line is broken (with its number).
+    """
+    if not path.exists():
+        return []
+    found = read_models(path, Waiting, what="not a description that waits; delete the file")
+    return [
+        Description(kind=line.kind, text=line.text, axes=line.axes, lineage=line.lineage)
+        for _, line in found
+    ]
 
 
 class GrowthLog:

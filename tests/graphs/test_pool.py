@@ -10,12 +10,12 @@ from aloe.agents.writer import Writer
 from aloe.config import PersonasConfig
 from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
 from aloe.graphs.pool import GrowthProgress, PoolContext, grow_pool
-from aloe.memory.axes import MIX, Axes, Kind
+from aloe.memory.axes import KINDS, MIX, Axes, Kind
 from aloe.memory.composition import Composer
 from aloe.memory.descriptions import Description, read_seeds
 from aloe.memory.personas import read_personas
 from aloe.memory.pool.files import PoolFiles
-from aloe.memory.pool.growth import GrowthLog, read_growth
+from aloe.memory.pool.growth import GrowthLog, read_growth, read_waiting, write_waiting
 from aloe.memory.pool.open import open_pool
 from aloe.memory.pool.report import find_duplicates, gather_vectors, measure_coverage
 from aloe.memory.validation import find_custom_reasons
@@ -92,6 +92,34 @@ def test_growing_on_adds_and_changes_nothing(path: Path) -> None:
     assert len({o.number for o in outcomes}) == len(outcomes) > len(numbers)
     ended, _ = grow(path, Composer(), target=25)
     assert (ended, len(read_personas(path))) == ("target", 25)
+
+
+def test_what_was_accepted_without_a_mate_is_taken_up_by_the_next_growth(path: Path) -> None:
+    for target in (5, 9, 16):
+        _, log = grow(path, Composer(), target=target, batch=16)
+        waiting = read_waiting(PoolFiles(path).waiting)
+        assert log.accepted == 2 * target + len(waiting)
+        assert waiting
+    people = read_personas(path)
+    used = {text for each in people for text in (each.profile, each.personality)}
+    assert not used & {each.text for each in waiting}
+    assert all(set(each.lineage) == {"profile", "personality"} for each in people)
+    assert find_duplicates(people, gather_vectors(people, BagOfWords(), {}), 0.8) == []
+
+
+def test_after_a_kill_nobody_is_made_twice_of_what_waited(path: Path) -> None:
+    grow(path, Composer(), target=5, batch=16)
+    people, file = read_personas(path), PoolFiles(path).waiting
+    waiting = read_waiting(file)
+    again = [
+        Description(kind=kind, text=getattr(each, kind), axes={}, lineage=each.lineage[kind])
+        for each in people
+        for kind in KINDS
+    ]
+    write_waiting(file, [*again, *waiting])  # as it was before the last round put them into people
+    grow(path, Composer(), target=9, batch=16)
+    assert len({each.profile for each in read_personas(path)}) == 9
+    assert not {each.text for each in again} & {each.text for each in read_waiting(file)}
 
 
 def test_a_writer_that_repeats_itself_saturates_the_pool(path: Path) -> None:
