@@ -103,8 +103,8 @@ def _check_headings(text: str, path: Path) -> None:
             headed = True
         elif found := _MISWRITTEN.match(line):
             raise ConfigError(
-                f"{place}: '{line.strip()}' begins no message; write '## {found[1].lower()}' and "
-                "nothing else on that line, or other words"
+                f"{place}: '{line.rstrip()}' begins no message; write '## {found[1].lower()}' at "
+                "its start and nothing else, or other words"
             )
         elif line.strip() and not headed and _HEADING.search(text):
             raise ConfigError(

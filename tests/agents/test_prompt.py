@@ -54,7 +54,7 @@ def test_a_file_without_a_message_is_refused(tmp_path: Path) -> None:
     ("before", "after", "words"),
     [
         ("## system", "## System", "line 1 of the prompt: '## System' .* '## system'"),
-        ("## system", " ## system", "line 1"),
+        ("## system", " ## system", "line 1 of the prompt: ' ## system' .* at its start"),
         ("## system", "##system", "line 1"),
         ("## system", "You are strict.\n\n## system", "line 1 .* before the first heading"),
         ("## assistant", "## Assistant:", "line 6 of the prompt: '## Assistant:' .*'## assistant'"),
