@@ -20,18 +20,17 @@ from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.files.journal import append_lines, cut_torn_line
-from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
 from aloe.memory.growing_trees import GrowingTrees
-from aloe.passport import Passport, read_passport
+from aloe.memory.run_inputs import RunInputs
 from aloe.schema import SCHEMA_VERSION, Persona, Tree
 
 _NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
 
 
-class RunFolder:
+class RunFolder(RunInputs):
     """A folder that holds one run.
 
     Args:
@@ -39,13 +38,9 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.config = path / "config.toml"
-        self.trees = path / "trees.jsonl"
         self.events = path / "events.jsonl"
-        self.prompts = path / "prompts.json"
-        self.models = path / "models.json"
-        self.passport = path / "passport.json"
         self.errors = path / "errors.log"
         self.growing = GrowingTrees(path)
 
@@ -80,93 +75,6 @@ class RunFolder:
             )
         if prompts is not None:
             self.check_prompts(prompts)
-
-    def check_prompts(self, prompts: Mapping[str, str]) -> None:
-        """Make sure that the run in the folder, if there is one, was made with these prompts.
-
-        Raises:
-            ConfigError: it was made with others.
-            InputError: what is written about them is broken.
-        """
-        if not self.prompts.exists():
-            return
-        held = self.read_prompts()
-        # A name that is not there is one of a prompt that was not recorded at the time.
-        if changed := [name for name in prompts if held.get(name, prompts[name]) != prompts[name]]:
-            raise ConfigError(
-                f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
-                "name another folder, or use its prompts"
-            )
-
-    def check_passport(self, passport: Passport | None, remedy: str = "") -> None:
-        """Make sure that all confidences of the run come from one calibration, or there are none.
-
-        Args:
-            passport: the one that further verdicts go by; None: they have no confidence.
-            remedy: what to do if they differ, unless trees are to be added to these.
-
-        Raises:
-            ConfigError: the verdicts in the folder go by another.
-            InputError: the folder's passport is broken.
-        """
-        if not self.trees.exists():
-            return
-        there = read_passport(self.passport) if self.passport.exists() else None
-        if (there and there.calibration) == (passport and passport.calibration):
-            return
-        if there is None:
-            what = "judged without a passport, so only new ones would have confidences"
-            use = "leave judge.passport out (`aloe rejudge` gives confidences to all of them)"
-        else:
-            of = "another audit of the judge" if passport else f"{self.passport}"
-            what = f"with confidences of {of}"
-            use = f"name {self.passport} as judge.passport"
-        remedy = remedy or f"name another folder, or {use}"
-        raise ConfigError(f"{self.path} holds trees {what}; {remedy}")
-
-    def keep_passport(self, passport: Passport | None) -> None:
-        """Keep the judge's passport beside the trees; None: no confidence of theirs goes by any.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        if passport:
-            replace_text(self.passport, passport.json_text())
-        else:
-            self.passport.unlink(missing_ok=True)
-
-    def read_prompts(self) -> dict[str, str]:
-        """Return the content hash of every prompt, by name; empty where none is written down.
-
-        Raises:
-            InputError: what is written about them is broken.
-        """
-        return _read_hashes(self.prompts, "prompts")
-
-    def check_models(self, models: Mapping[str, str]) -> None:
-        """Make sure that the run in the folder was made with the models that are here now.
-
-        Args:
-            models: hash of the files of each, by model string (`aloe.models.weights`).
-
-        Raises:
-            ConfigError: the files of one have changed since.
-            InputError: what is written about them is broken.
-        """
-        if changed := self.find_changed(models):
-            raise ConfigError(
-                f"{self.path} holds a run with {changed[0]} as it was before its files changed; "
-                "name another folder"
-            )
-
-    def find_changed(self, models: Mapping[str, str]) -> list[str]:
-        """Return the models whose files are others than those of the run in the folder.
-
-        Raises:
-            InputError: what is written about them is broken.
-        """
-        held = _read_hashes(self.models, "models")  # none in folders of earlier versions
-        return [name for name, found in models.items() if held.get(name, found) != found]
 
     @contextmanager
     def writing(
@@ -305,18 +213,6 @@ class RunFolder:
                         raise InputError(self.trees, "not a tree", line=number) from None
                     yield number, start, tree
                 start += len(line)
-
-
-def _read_hashes(path: Path, what: str) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    try:
-        held = load_json(path)
-    except (OSError, ValueError):
-        held = None
-    if not isinstance(held, dict):
-        raise InputError(path, f"is not a list of {what}; delete it to continue")
-    return held
 
 
 def _line_at(file: BinaryIO, start: int) -> bytes:
