@@ -82,16 +82,19 @@ def failure(status: int, message: str = "no", **given: Any) -> Answer:
 
 
 def streamed(
-    *pieces: str,
+    *pieces: str | dict[str, Any],
     thoughts: tuple[str, ...] = (),
     finish: str | None = "stop",
     error: Any = None,
     done: bool = True,
     drip: float = 0.0,
 ) -> Answer:
-    """Return a chat completion as a stream of events; `error` comes in place of its end."""
-    deltas = [{"reasoning_content": each} for each in thoughts]
-    deltas += [{"content": each} for each in pieces]
+    """Return a chat completion as a stream of events; `error` comes in place of its end.
+
+    A piece is text, or a whole delta.
+    """
+    deltas: list[Any] = [{"reasoning_content": each} for each in thoughts]
+    deltas += [{"content": each} if isinstance(each, str) else each for each in pieces]
     head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     events: list[Any] = [
         {**head, "choices": [{"index": 0, "delta": each, "finish_reason": None}]} for each in deltas

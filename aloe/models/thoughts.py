@@ -41,6 +41,8 @@ _FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "t
 """Fields of a message with thoughts; a server that fills several says the same in each."""
 _BLOCKS = ("thinking", "reasoning", "reasoning_content")
 """Types of content blocks that hold thoughts."""
+TEXTS = (*_BLOCKS, "text", "summary", "content")
+"""Fields of a block that hold its text, or blocks within it; the first that is filled counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +215,7 @@ def _texts(value: Any, depth: int = 0) -> Iterator[str]:
         for each in value:
             yield from _texts(each, depth + 1)
     elif isinstance(value, Mapping) and depth < 8:
-        for name in ("thinking", "reasoning", "reasoning_content", "text", "summary", "content"):
+        for name in TEXTS:
             if value.get(name):
                 yield from _texts(value[name], depth + 1)
                 return

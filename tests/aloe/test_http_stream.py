@@ -14,7 +14,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config, LimitsConfig, ModelConfig
 from aloe.errors import CallError, TransientCallError
 from aloe.models.http_answer import UnreadableError
-from aloe.models.http_stream import read_stream
+from aloe.models.http_stream import add_blocks, read_stream
 from aloe.models.open import Model, Reply, open_model
 
 
@@ -145,6 +145,65 @@ def test_pieces_may_be_cut_anywhere() -> None:
     answer = asyncio.run(read_stream(one_by_one(), 10_000, heard.append))
     assert answer["choices"][0]["message"]["content"] == "Grüße, 世界!"
     assert heard == ["Grüße, ", "Grüße, 世界", "Grüße, 世界!"]
+
+
+def thought(text: str) -> dict[str, Any]:
+    return {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+
+
+@pytest.mark.parametrize(
+    ("deltas", "whole"),
+    [
+        (
+            [
+                {"content": [thought("They ")]},
+                {"content": [thought("want tea.")]},
+                {"content": [{"type": "text", "text": "Good "}]},
+                {"content": "mor"},
+                {"content": [{"type": "text", "text": "ning."}]},
+            ],
+            {"content": [thought("They want tea."), {"type": "text", "text": "Good morning."}]},
+        ),
+        (
+            [
+                {
+                    "content": "Good ",
+                    "thinking_blocks": [{"type": "thinking", "thinking": "They "}],
+                },
+                {"thinking_blocks": [{"type": "thinking", "thinking": "want tea."}]},
+                {
+                    "content": "morning.",
+                    "thinking_blocks": [{"type": "thinking", "signature": "x"}],
+                },
+            ],
+            {
+                "content": "Good morning.",
+                "thinking_blocks": [
+                    {"type": "thinking", "thinking": "They want tea.", "signature": "x"}
+                ],
+            },
+        ),
+    ],
+    ids=["content", "field"],
+)
+def test_blocks_say_the_same_streamed_or_whole(
+    server: ChatServer, deltas: list[Any], whole: dict[str, Any]
+) -> None:
+    server.behave = lambda _: streamed(*deltas)
+    reply, heard = listen(lean(server))
+    body = {"choices": [{"message": whole, "finish_reason": "stop"}]}
+    server.behave = lambda _: Answer(body=body)
+    same, _ = listen(lean(server))
+    assert (reply.text, reply.thoughts) == (same.text, same.thoughts)
+    assert (same.text, same.thoughts) == ("Good morning.", "They want tea.")
+    assert heard[-1] == "Good morning."
+
+
+def test_blocks_that_differ_stay_apart() -> None:
+    first = {"type": "thinking", "thinking": "a", "index": 0}
+    blocks: list[Any] = []
+    add_blocks(blocks, [first, {**first, "index": 1}, "x", 1, "y", {"type": "text", "text": None}])
+    assert blocks == [first, {**first, "index": 1}, "x", 1, "y", {"type": "text", "text": None}]
 
 
 def test_what_is_no_event_is_passed_over() -> None:
