@@ -1,7 +1,9 @@
 """GGUF files of the model hub, named as llama.cpp names them: `OWNER/NAME`, `OWNER/NAME:QUANT`.
 
 What is in the hub's cache is taken from there, without a question to anybody; otherwise the file is
-downloaded into it, and held against the size and the checksum that the hub states.
+downloaded into it, and held against the size and the checksum that the hub states. A name without
+a quantization means the same file whatever else is cached; only where the hub cannot be asked is
+another one taken, and named.
 """
 
 import hashlib
@@ -9,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +33,10 @@ _PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
 _CHUNK = 1 << 20
 
 
+class _OfflineError(ModelError):
+    """The hub cannot be reached, or may not be."""
+
+
 class HubFile(NamedTuple):
     """A GGUF file of a repository, as the hub describes it."""
 
@@ -48,16 +55,24 @@ def is_hub_name(name: str) -> bool:
 
 
 def find_cached(name: str) -> Path | None:
-    """Return the file that `name` names if it is in the hub's cache."""
+    """Return the file that `name` names if it is in the hub's cache and no other can be meant."""
     repo, quant = _split(name)
+    there = _find_all_cached(repo)
+    chosen = _choose(list(there), quant or DEFAULT_QUANT)
+    return there[chosen] if chosen else None
+
+
+def _find_all_cached(repo: str) -> dict[str, Path]:
+    """Return the files of a repository in the hub's cache by name, the newest first."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     home = Path(HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots"
     found = [path for path in home.glob("*/**/*.gguf") if path.is_file() and _is_model(path.name)]
     found.sort(key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
-    names = [path.name for path in found]
-    chosen = _choose(names, quant or DEFAULT_QUANT) or (None if quant else _any_whole(names))
-    return found[names.index(chosen)] if chosen else None
+    there: dict[str, Path] = {}
+    for path in found:
+        there.setdefault("/".join(path.relative_to(home).parts[1:]), path)
+    return there
 
 
 def fetch_gguf(name: str) -> Path:
@@ -67,14 +82,31 @@ def fetch_gguf(name: str) -> Path:
         ConfigError: the hub has no such repository or quantization, or its file is in parts.
         ModelError: the hub cannot be reached, or what came is not what it states.
     """
-    if cached := find_cached(name):
-        return cached
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return find_cached(name) or _fetch(name, HF_HUB_CACHE)
+
+
+@cache
+def _fetch(name: str, _cache: str) -> Path:
+    """Ask the hub what `name` means, once in a process, and return that file."""
     repo, quant = _split(name)
+    there = _find_all_cached(repo)
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+    try:
+        with _explained(name, repo):
+            file = _find_file(api, name, repo, quant)
+    except _OfflineError:
+        other = None if quant else _any_whole(list(there))
+        if other is None:
+            raise
+        say(f"local:{name} is {other} of the cache: the hub cannot be asked for {DEFAULT_QUANT}")
+        return there[other]
+    if file.name in there:
+        return there[file.name]
     with _explained(name, repo):
-        file = _find_file(api, name, repo, quant)
         path = _download(api, repo, file)
     _check(name, path, file)
     return path
@@ -200,11 +232,11 @@ def _explained(name: str, repo: str) -> Iterator[None]:
             "HF_TOKEN)"
         ) from None
     except errors.OfflineModeIsEnabled:
-        raise ModelError(
+        raise _OfflineError(
             f"local:{name} is not in the hub's cache, and HF_HUB_OFFLINE forbids to download it"
         ) from None
     except Exception as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ModelError(
+        raise _OfflineError(
             f"local:{name} is not in the hub's cache, and the hub cannot be reached: {said}"
         ) from None

@@ -124,10 +124,7 @@ def test_a_file_is_downloaded_once(
 
 
 def test_eyes_in_the_cache_are_no_model(hub: Hub) -> None:
-    from huggingface_hub import constants
-
-    home = Path(constants.HF_HUB_CACHE) / f"models--{REPO.replace('/', '--')}" / "snapshots" / "1"
-    home.mkdir(parents=True)
+    home = keep()
     (home / "mmproj-n-F16.gguf").touch()
     assert find_cached(f"{REPO}:F16") is find_cached(REPO) is None
     (home / "n-model-it-qat-F16.gguf").touch()
@@ -137,6 +134,56 @@ def test_eyes_in_the_cache_are_no_model(hub: Hub) -> None:
 def test_without_a_default_the_first_whole_file_is_taken(hub: Hub) -> None:
     hub.files = {name: FILES[name] for name in ("big-F16-00001-of-00002.gguf", "tiny-q8_0.gguf")}
     assert fetch_gguf(REPO).name == "tiny-q8_0.gguf"
+
+
+def keep(*files: str) -> Path:
+    """Put files into the hub's cache, as if they had been fetched by name."""
+    from huggingface_hub import constants
+
+    home = Path(constants.HF_HUB_CACHE) / f"models--{REPO.replace('/', '--')}" / "snapshots" / "1"
+    home.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        (home / file).write_bytes(FILES[file])
+    return home
+
+
+def test_what_else_is_cached_does_not_change_what_a_name_means(hub: Hub) -> None:
+    hub.files = FILES
+    keep("tiny-q8_0.gguf")
+    assert "downloaded at first use" in check_model(ModelConfig(model=f"local:{REPO}"))
+    assert fetch_gguf(REPO).name == "tiny-q4_k_m.gguf"
+
+
+def test_a_hub_without_the_default_names_the_file_that_is_cached(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.files = {"tiny-q8_0.gguf": FILES["tiny-q8_0.gguf"]}
+    home = keep("tiny-q8_0.gguf")
+    assert fetch_gguf(REPO) == home / "tiny-q8_0.gguf"
+    assert "downloading" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("off", [True, False])
+def test_offline_another_cached_file_is_taken_and_named(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, off: bool
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", off)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    home = keep("tiny-q8_0.gguf")
+    assert fetch_gguf(REPO) == fetch_gguf(REPO) == home / "tiny-q8_0.gguf"
+    said = capsys.readouterr().err
+    assert said.count(f"local:{REPO} is tiny-q8_0.gguf of the cache") == 1
+    with pytest.raises(ModelError, match="not in the hub's cache"):
+        fetch_gguf(f"{REPO}:Q4_K_M")
+
+
+def test_a_hub_that_refuses_is_not_offline(hub: Hub) -> None:
+    keep("tiny-q8_0.gguf")
+    hub.refuses = 403
+    with pytest.raises(ModelError, match="consent"):
+        fetch_gguf(REPO)
 
 
 @pytest.mark.parametrize(
