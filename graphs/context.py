@@ -22,6 +22,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config, Disclosing, Place, Schedule, SimulationConfig
 from aloe.memory.disclosures import DisclosureChecker, default_checker
 from aloe.models.open import Model, open_model
+from aloe.models.providers import check_urls
 from aloe.schema import Disclosure, Node, Persona, UserNode, Verdict
 
 
@@ -117,13 +118,13 @@ def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
         share: part of the limits of a server that this process may use.
 
     Raises:
-        ConfigError: a model string is wrong or its key or package is missing, or a role of the
-            user's own cannot be used.
+        ConfigError: a model string is wrong or its key or package is missing, a base URL would not
+            be asked, or a role of the user's own cannot be used.
         ModelError: the embedded server cannot be started.
     """
-    return {
-        name: open_model(each, config, share=share) for name, each in models_in_use(config).items()
-    }
+    used = models_in_use(config)
+    check_urls(used)
+    return {name: open_model(each, config, share=share) for name, each in used.items()}
 
 
 def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> SimulationContext:

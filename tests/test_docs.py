@@ -24,8 +24,9 @@ from command import RunAloe
 
 from aloe.cli import COMMANDS, load
 from aloe.config import Config, ModelConfig, validate
+from aloe.models.chat_class import chat_class
 from aloe.models.open import open_model
-from aloe.models.providers import PROVIDERS, chat_class, parse_model
+from aloe.models.providers import PROVIDERS, parse_model
 from aloe.models.weights import WEIGHTS
 
 ROOT = Path(__file__).parent.parent

@@ -83,6 +83,7 @@ def _check_agents(config: "Config") -> "Iterator[Agent]":
     from aloe.agents.registry import find_judge, find_roles, models_in_use, prompts_of
     from aloe.models.check import check_model
     from aloe.models.model_string import ModelString
+    from aloe.models.providers import check_urls
 
     prompts_of(config.updated({"prompt_size": "full"}, source="prompt_size"))  # reads no weights
     read_own_passport(config)
@@ -91,6 +92,7 @@ def _check_agents(config: "Config") -> "Iterator[Agent]":
     if judge:
         places["judge"] = judge.use
     models = {**models_in_use(config), **_find_further_models(config)}
+    check_urls(models)
     for role, model in models.items():
         name = str(ModelString.parse(model.model))
         yield Agent(role, places.pop(role, ""), name, check_model(model))

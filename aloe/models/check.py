@@ -7,7 +7,9 @@ from pathlib import Path
 
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError
-from aloe.models.providers import chat_class, key_variable, parse_model
+from aloe.models.base_url import refuse_unread_urls
+from aloe.models.chat_class import COMMUNITY, chat_class
+from aloe.models.providers import key_variable, parse_model
 from aloe.secrets import redact
 
 
@@ -15,7 +17,8 @@ def check_model(config: ModelConfig) -> str:
     """Return what will answer: a server, a file, a class.
 
     Raises:
-        ConfigError: the string names no provider, or a file, class, package or key is missing.
+        ConfigError: the string names no provider, a file, class, package or key is missing, or the
+            base URL would not be asked.
     """
     found = parse_model(config)
     at_openai = found.provider == "openai" and not found.base_url
@@ -26,6 +29,7 @@ def check_model(config: ModelConfig) -> str:
         )
     check = _CHECKS.get(found.provider)
     what = check(found.name) if check else ""
+    refuse_unread_urls({"": found})
     return redact(found.base_url) if found.base_url else what
 
 
@@ -60,7 +64,7 @@ def _check_langchain(name: str) -> str:
 
 
 def _check_community(name: str) -> str:
-    return _check_langchain(f"langchain_community.chat_models:{name}")
+    return _check_langchain(f"{COMMUNITY}:{name}")
 
 
 def _check_script(name: str) -> str:

@@ -28,6 +28,7 @@ from aloe.config.sent_key import base_url_in
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
+from aloe.models.chat_class import is_openai
 from aloe.models.failures import sort_failure
 from aloe.models.http_answer import ServerError, UnreadableError
 from aloe.models.http_stream import STREAMED, Hear, collect
@@ -37,7 +38,7 @@ from aloe.models.logprobs import first_word
 from aloe.models.markup import message_in
 from aloe.models.model_string import ModelString
 from aloe.models.parameters import Parameters, Send, Sent, parameters_of
-from aloe.models.providers import PROVIDERS, base_url_of, is_openai, key_variable, parse_model
+from aloe.models.providers import base_url_of, key_variable, open_chat, parse_model
 from aloe.models.reply import Reply as Reply
 from aloe.models.reply import writable
 from aloe.models.thoughts import thoughts_apart
@@ -261,12 +262,12 @@ def open_model(config: ModelConfig, settings: Config | None = None, *, share: fl
         share: part of the limits that this process may use.
 
     Raises:
-        ConfigError: the string names no provider or class, an argument does not fit, a key is
-            missing, or a package is not installed.
+        ConfigError: the string names no provider or class, an argument does not fit, a key or
+            package is missing, or a base URL is given that would not be asked.
         ModelError: the embedded server cannot be started.
     """
     found, settings = parse_model(config), settings or Config()
-    opened = PROVIDERS[found.provider](config, found.name, found.base_url, settings.local)
+    opened = open_chat(config, settings.local)
     served = found.provider in ("openai", "local")
     server = base_url_of(opened.chat) if served else str(found)
     return Model(
@@ -346,5 +347,4 @@ def server_of(model: Model) -> Iterator[tuple[str, SecretStr]]:
 
 def _url(model: Model) -> str | None:
     """Return the base URL of the server behind `model`, None if it has none that we know."""
-    served = model.name.startswith(("openai:", "local:"))
-    return base_url_of(model.chat) if served else None
+    return base_url_of(model.chat) if model.name.startswith(("openai:", "local:")) else None

@@ -17,8 +17,7 @@ name of the field that the class has for it, and left out where it has none.
 """
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,10 +29,11 @@ from pydantic import SecretStr
 
 from aloe.config import LocalConfig, ModelConfig
 from aloe.errors import ConfigError
+from aloe.models.base_url import refuse_unread_urls
+from aloe.models.chat_class import COMMUNITY, by_field, chat_class, is_openai
 from aloe.models.instances import find_instance
 from aloe.models.model_string import ModelString
 from aloe.models.suggestion import suggest_model
-from aloe.plugins import import_named
 from aloe.secrets import redact
 
 
@@ -60,7 +60,7 @@ def parse_model(config: ModelConfig) -> ModelString:
     if found.provider not in PROVIDERS or not found.name:
         raise _unknown(config.model)
     if found.provider == "instance":
-        return replace(found, name=found.name.rpartition("#")[0], base_url=None)
+        return replace(found, name=found.name.rpartition("#")[0], base_url=config.base_url)
     return replace(found, base_url=config.base_url or found.base_url)
 
 
@@ -75,6 +75,25 @@ def _unknown(model: str) -> ConfigError:
     if not near and model and Path(model).expanduser().is_dir():
         meant = "; the folder of that name holds no model"
     return ConfigError(f"unknown model '{redact(model)}'{meant} (a model string is one of {known})")
+
+
+def check_urls(models: Mapping[str, ModelConfig]) -> None:
+    """Make sure that every base URL is read, before any model is opened.
+
+    Args:
+        models: by role.
+
+    Raises:
+        ConfigError: a model takes none, or its class is missing; roles are named.
+    """
+    refuse_unread_urls({role: parse_model(each) for role, each in models.items()})
+
+
+def open_chat(config: ModelConfig, local: LocalConfig) -> Opened:
+    """Build the chat model that a model string means; it raises what `open_model` does."""
+    found = parse_model(config)
+    refuse_unread_urls({"": found})
+    return PROVIDERS[found.provider](config, found.name, found.base_url, local)
 
 
 def base_url_of(chat: BaseChatModel) -> str:
@@ -209,21 +228,21 @@ def _huggingface(config: ModelConfig, name: str, _url: str | None, _: LocalConfi
 
 
 def _community(config: ModelConfig, name: str, url: str | None, local: LocalConfig) -> Opened:
-    return _langchain(config, f"langchain_community.chat_models:{name}", url, local)
+    return _langchain(config, f"{COMMUNITY}:{name}", url, local)
 
 
 def _langchain(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig) -> Opened:
     """Build any chat class of LangChain's, with what settings say and the class has a field for."""
     kind = chat_class(name)
     wished = {**sampling_of(config), **_reasoning_fields(kind, config)}
-    sampling = dict(_by_field(kind, wished))
+    sampling = dict(by_field(kind, wished))
     connection: dict[str, Any] = {
         "timeout": config.timeout, "max_retries": 0, "include_response_headers": True
     }  # fmt: skip
     connection |= {"base_url": base_url} if base_url else {}
     if config.api_key_env:
         connection["api_key"] = _api_key(config, base_url)
-    given = {**dict(_by_field(kind, connection)), **config.options}
+    given = {**dict(by_field(kind, connection)), **config.options}
     compatible = is_openai(kind)
     if not compatible:
         given = {**sampling, **given}
@@ -248,41 +267,6 @@ def _checked(
         return None
 
 
-def chat_class(name: str) -> Callable[..., BaseChatModel]:
-    """Import the chat class that `PACKAGE:CLASS` names.
-
-    Raises:
-        ConfigError: the package is not installed, or has no such chat model.
-    """
-    package = name.partition(":")[0].partition(".")[0]
-    kind = import_named(
-        name, f"chat model {name} cannot be found; pip install {package.replace('_', '-')}"
-    )
-    if not (isinstance(kind, type) and issubclass(kind, BaseChatModel)):
-        raise ConfigError(f"{name} is not a LangChain chat model")
-    return kind
-
-
-NAMES = {
-    "max_tokens": ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict",
-                   "max_new_tokens"),
-    "timeout": ("timeout", "request_timeout", "default_request_timeout"),
-}  # fmt: skip
-"""Fields by which chat classes know a setting, where they know it by several."""
-
-
-def _by_field(
-    kind: Callable[..., BaseChatModel], settings: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]]:
-    """Yield settings under the names of the fields that a chat class has for them."""
-    known: dict[str, Any] = getattr(kind, "model_fields", {})
-    for name, value in settings.items():
-        for other in NAMES.get(name, (name,)):
-            if other in known or any(each.alias == other for each in known.values()):
-                yield other, value
-                break
-
-
 def _reasoning_fields(kind: Callable[..., BaseChatModel], config: ModelConfig) -> dict[str, Any]:
     """Return how much a model is to think in the one field that its class has for it."""
     wished = reasoning_of(config)
@@ -295,12 +279,6 @@ def _reasoning_fields(kind: Callable[..., BaseChatModel], config: ModelConfig) -
     if "reasoning" in fields:  # ChatOllama's
         return {"reasoning": False if effort == "none" else effort}
     return {"thinking": wished["thinking"]} if "thinking" in fields and effort == "none" else {}
-
-
-def is_openai(kind: type | Callable[..., BaseChatModel]) -> bool:
-    """Whether a chat class speaks OpenAI's protocol, as AzureChatOpenAI does."""
-    base = getattr(sys.modules.get("langchain_openai.chat_models.base"), "BaseChatOpenAI", None)
-    return base is not None and isinstance(kind, type) and issubclass(kind, base)
 
 
 def _instance(config: ModelConfig, _name: str, _url: str | None, _: LocalConfig) -> Opened:

@@ -83,6 +83,8 @@ def audit(
         if model or base_url or limit:
             raise ConfigError("--model, --base-url and --limit go without --against")
         _compare(run, against, half, embedder, as_json=as_json)
+    elif base_url and not model:
+        raise ConfigError("--base-url is the server of a model; name that with --model")
     else:
         _test_rules(half or "fresh", model, base_url, limit, as_json=as_json)
 

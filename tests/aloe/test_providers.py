@@ -20,6 +20,8 @@ from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig, load, validate
 from aloe.errors import CallError, ConfigError, TransientCallError
 from aloe.graphs.api import _Given
+from aloe.graphs.context import open_models
+from aloe.models.check import check_model
 from aloe.models.open import Model, Reply, open_model
 from aloe.models.scripted import Script, ScriptedChat
 from aloe.schema import digest
@@ -63,6 +65,7 @@ class ChatStrict(BaseChatModel):
 
 class ChatOllamaLike(ChatStrict):
     num_predict: int | None = None
+    server: str | None = Field(default=None, alias="base_url")
     reasoning: bool | str | None = None
 
 
@@ -119,6 +122,57 @@ def test_thinking_goes_into_the_field_that_a_class_has(package: str) -> None:
     assert chat.reasoning is False
     chat = open_model(config.model_copy(update={"reasoning": "low"})).chat
     assert chat.reasoning == "low"
+
+
+NOWHERE = "http://127.0.0.1:9/v1"
+FAKE = "langchain:langchain_core.language_models.fake_chat_models:FakeListChatModel"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "local:smollm2-135m",
+        "local:smollm2-135m@http://127.0.0.1:9/v1",
+        "hf:./folder",
+        "scripted:aloe.agents.scripted:reply",
+        FAKE,
+        FakeListChatModel(responses=["Hi"]),
+    ],
+)
+def test_a_base_url_that_nobody_would_ask_is_refused(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    url = None if "@" in str(model) else NOWHERE
+    config = ModelConfig(
+        model=model, base_url=url, options={"responses": ["Hi"]} if model == FAKE else {}
+    )
+    for use in (open_model, check_model):
+        with pytest.raises(ConfigError, match="takes no base URL") as error:
+            use(config)
+        assert NOWHERE in str(error.value)
+        assert ("in options" in str(error.value)) == (model == FAKE)
+
+
+def test_a_base_url_is_for_the_field_that_a_class_has_for_it(package: str) -> None:
+    config = ModelConfig(model=f"langchain:{package}:ChatOllamaLike", base_url=NOWHERE)
+    chat: Any = open_model(config).chat
+    assert chat.server == NOWHERE
+    assert check_model(config) == NOWHERE
+
+
+def test_roles_that_cannot_take_a_base_url_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    own = Config.model_validate({"models": {"user": "openai:x", "judge": "hf:y"}})
+    with pytest.raises(ConfigError) as error:
+        open_models(own.with_model(None, NOWHERE))
+    said = str(error.value)
+    assert "local:smollm2-135m (inducer, hinted, plain) and hf:y (judge) take no base URL" in said
+    assert "openai:x" not in said
+    assert "--model openai:NAME" in said
+    with pytest.raises(ConfigError, match=r"\(user, inducer, hinted, plain, judge\)"):
+        open_models(Config().with_model(None, NOWHERE))
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,5 @@ def test_a_side_that_says_nothing_is_refused(aloe: RunAloe, tmp_path: Path) -> N
     for flag in (("--limit", 3), ("--model", "local:x"), ("--base-url", "http://127.0.0.1")):
         ran = aloe("users", "audit", tmp_path, *against, *flag)
         assert ran.is_one_line_about("go without --against")
+    ran = aloe("users", "audit", "--base-url", "http://127.0.0.1")
+    assert ran.is_one_line_about("--base-url", "--model")

@@ -117,6 +117,10 @@ def one(first): ...
         ("[simulation]\nexpansion = 'checked:one'", ["(candidates, verdicts, rng)"]),
         ("[training]\nreward = 'checked:one'", ["(prompts, completions, **columns)"]),
         ("[training]\nreward = 'rule'", ["no reward rule"]),
+        (
+            "[models.judge]\nbase_url = 'http://h/v1'",
+            ["local:smollm2-135m (judge) takes no base URL"],
+        ),
         ("[budget]\nmax_cost = 1\n[models]\njudge = 'openai:x'", ['[prices."x"]']),
         ("[budget]\nmax_cost = 1\n[models]\nwriter = 'openai:w'", ['[prices."w"]']),
         ("[budget]\nmax_cost = 1\n[benchmark]\ncandidate = 'openai:c'", ['[prices."c"]']),

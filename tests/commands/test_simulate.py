@@ -243,6 +243,7 @@ def test_a_key_never_leaves_the_environment(
         (["--model", "local:no-such"], ["no-such"]),
         (["--model", "openai:x", "--base-url", "http://127.0.0.1:9/v1"], ["nothing answers at"]),
         (["--model", "openai:x", "--base-url", "127.0.0.1:9"], ["127.0.0.1:9"]),
+        (["--base-url", "http://h/v1"], ["http://h/v1", "(user, inducer,", "--model openai:NAME"]),
         (["--turns", "0"], ["simulation.turns"]),
         (["--expansion", "all"], ["simulation.expansion", "preferred"]),
         (["--config", "none.toml"], ["none.toml", "cannot be read"]),

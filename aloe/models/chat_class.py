@@ -1,0 +1,54 @@
+"""LangChain's chat classes, found by name, and what each calls its settings."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from aloe.errors import ConfigError
+from aloe.plugins import import_named
+
+COMMUNITY = "langchain_community.chat_models"
+"""The package of the classes that `community:` names."""
+
+
+def chat_class(name: str) -> Callable[..., BaseChatModel]:
+    """Import the chat class that `PACKAGE:CLASS` names.
+
+    Raises:
+        ConfigError: the package is not installed, or has no such chat model.
+    """
+    package = name.partition(":")[0].partition(".")[0]
+    kind = import_named(
+        name, f"chat model {name} cannot be found; pip install {package.replace('_', '-')}"
+    )
+    if not (isinstance(kind, type) and issubclass(kind, BaseChatModel)):
+        raise ConfigError(f"{name} is not a LangChain chat model")
+    return kind
+
+
+NAMES = {
+    "max_tokens": ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict",
+                   "max_new_tokens"),
+    "timeout": ("timeout", "request_timeout", "default_request_timeout"),
+}  # fmt: skip
+"""Fields by which chat classes know a setting, where they know it by several."""
+
+
+def by_field(
+    kind: Callable[..., BaseChatModel], settings: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield settings under the names of the fields that a chat class has for them."""
+    known: dict[str, Any] = getattr(kind, "model_fields", {})
+    for name, value in settings.items():
+        for other in NAMES.get(name, (name,)):
+            if other in known or any(each.alias == other for each in known.values()):
+                yield other, value
+                break
+
+
+def is_openai(kind: type | Callable[..., BaseChatModel]) -> bool:
+    """Whether a chat class speaks OpenAI's protocol, as AzureChatOpenAI does."""
+    base = getattr(sys.modules.get("langchain_openai.chat_models.base"), "BaseChatOpenAI", None)
+    return base is not None and isinstance(kind, type) and issubclass(kind, base)
