@@ -113,7 +113,7 @@ def identity(config: Config) -> JudgeIdentity:
     """Return what makes the judge of `config` the judge it is."""
     own = find_judge(config)
     judges = judges_in_use(config).values()
-    models = tuple(str(ModelString.parse(each.model)) for each in judges)
+    models = tuple(str(ModelString.parse(each.model, each.options)) for each in judges)
     if own:
         prompts = [own.prompt]
     else:

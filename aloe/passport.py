@@ -74,7 +74,7 @@ class JudgeIdentity(Record):
     """What makes a judge: change any of it and the passport is another judge's."""
 
     models: tuple[str, ...]
-    """Model string of each judge that votes."""
+    """Model string of each judge that votes, with the model that a chat class's options name."""
     prompts: dict[str, str]
     """Content hash of each prompt in use, by its name."""
     criteria: dict[str, float]

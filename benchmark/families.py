@@ -27,8 +27,9 @@ def family(model: str) -> str | None:
 
 def warn_about_judges(config: Config) -> list[str]:
     """Return what is wrong with who judges whom, one sentence each; empty if nothing is."""
-    user, candidate = config.models.user.model, config.benchmark.candidate.model
-    judges = [each.model for each in config.models.judges().values()]
+    asked = (config.models.user, config.benchmark.candidate, *config.models.judges().values())
+    names = [str(ModelString.parse(each.model, each.options)) for each in asked]
+    user, candidate, *judges = names
     found = []
     for judge in judges:
         if judge == user:

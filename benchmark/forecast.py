@@ -17,8 +17,10 @@ from aloe.benchmark.inference import count_clusters
 from aloe.benchmark.statistics import minimum_detectable_difference
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.calls.batch_rounds import BatchOffer, is_batchable, offer_batches
+from aloe.calls.prices import find_price
 from aloe.config import PAID, Condition, Config, ModelConfig
 from aloe.models.model_string import ModelString
+from aloe.models.providers import parse_model
 
 MESSAGE_TOKENS, REPLY_TOKENS = 30, 120
 """What a message of the user and a reply of the candidate are taken to have."""
@@ -122,7 +124,7 @@ def _add(
     written: int,
 ) -> None:
     for kind, count in (("calls", calls), ("input", read), ("output", written)):
-        needs[role, model.model, kind] += count
+        needs[role, str(parse_model(model)), kind] += count
 
 
 def _history(turns: int) -> int:
@@ -172,7 +174,7 @@ def _cost(
     total = 0.0
     for (_, model, kind), count in needs.items():
         found = ModelString.parse(model)
-        price = config.prices.get(found.name)
+        price = find_price(config.prices, model)
         if price is None and found.provider in PAID:
             return None
         if price and kind != "calls":

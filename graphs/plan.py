@@ -9,6 +9,7 @@ from itertools import cycle, islice
 from aloe.agents.mood import recorded_mood
 from aloe.config import Config
 from aloe.errors import ConfigError
+from aloe.models.model_string import ModelString
 from aloe.models.open import Model
 from aloe.schema import Persona, Tree, derive_seed
 
@@ -58,16 +59,22 @@ def plan_trees(personas: Sequence[Persona], count: int, seed: int) -> Iterator[P
         yield PlannedTree(persona=persona, seed=tree_seed)
 
 
+def names_of(model: Model) -> set[str]:
+    """Return what records call a model: earlier ones name only the class of a chat class's."""
+    return {model.name, str(ModelString.parse(model.config.model))}
+
+
 def plan_extension(trees: Iterable[Tree], models: Mapping[str, Model]) -> list[PlannedTree]:
     """Return a plan that grows finished trees further.
 
     Raises:
         ConfigError: they were grown with other models.
     """
-    names = {name: model.name for name, model in models.items()}
+    names = {name: names_of(model) for name, model in models.items()}
     found = []
     for tree in trees:
-        if tree.models != names:
+        same = names.keys() == tree.models.keys()
+        if not same or any(tree.models[name] not in known for name, known in names.items()):
             raise ConfigError(f"tree {tree.id} was grown with other models; use the same ones")
         found.append(PlannedTree(persona=tree.persona, seed=tree.seed, start=tree))
     return found

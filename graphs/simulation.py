@@ -28,7 +28,7 @@ from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.checks import check_named_assistants
 from aloe.graphs.context import open_models
 from aloe.graphs.expansion import check_expansion
-from aloe.graphs.plan import PlannedTree, last_turn, plan_extension, plan_trees
+from aloe.graphs.plan import PlannedTree, last_turn, names_of, plan_extension, plan_trees
 from aloe.graphs.rollouts import plan_rollouts
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
@@ -252,7 +252,7 @@ def _close_models(config: Config, recording: Path) -> dict[str, Model]:
     plain = find_plain_models(recording)
     return {
         name: replace(model, openai_compatible=False)
-        if model.name in plain and "seed" not in model.config.omit
+        if names_of(model) & plain and "seed" not in model.config.omit
         else model
         for name, model in closed.items()
     }

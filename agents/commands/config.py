@@ -94,7 +94,7 @@ def _check_agents(config: "Config") -> "Iterator[Agent]":
     models = {**models_in_use(config), **_find_further_models(config)}
     check_urls(models)
     for role, model in models.items():
-        name = str(ModelString.parse(model.model))
+        name = str(ModelString.parse(model.model, model.options))
         yield Agent(role, places.pop(role, ""), name, check_model(model))
     for role, place in places.items():  # those that ask no model
         yield Agent(role, place, "", "")

@@ -20,6 +20,7 @@ from aloe.calls.batch_rounds import (
 )
 from aloe.calls.budget import Spent
 from aloe.calls.expected import ExpectedCalls
+from aloe.calls.prices import find_price
 from aloe.calls.ranges import dollars, say_count, say_time, span
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
 from aloe.judge_names import is_judge
@@ -318,7 +319,7 @@ def _cost(
 ) -> float | None:
     """Return US dollars; None if the model has to be paid and its price is not known."""
     found = parse_model(model)
-    if price := prices.get(found.name):
+    if price := find_price(prices, str(found)):
         share = price.batch if batch and is_batchable(model) else 1.0
         whole = usage.input_tokens * price.input + usage.output_tokens * price.output
         return share * whole / 1e6

@@ -27,6 +27,7 @@ from aloe.calls.batches import Batches
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
 from aloe.calls.journal import Journal
+from aloe.calls.prices import find_price
 from aloe.calls.refusals import Refusals
 from aloe.calls.sample import vary_seed
 from aloe.calls.totals import Totals
@@ -48,7 +49,7 @@ class CallLog:
 
     Args:
         file: open events file, written line by line; None keeps no record.
-        prices: US dollars per million tokens by model name.
+        prices: US dollars per million tokens, as the settings have them.
         on_event: called with each finished event, for a live display.
         budget: what may be spent; None for no limit.
         patient: whether to go on where no answer of a role can be read, as one does who wants
@@ -167,14 +168,13 @@ class CallLog:
             event.prompt.append(name)
 
     def _cost(self, event: Event) -> float | None:
-        model = ModelString.parse(event.model)
-        if price := self._prices.get(model.name):
+        if price := find_price(self._prices, event.model):
             cached = price.input if price.cached is None else price.cached
             read = event.input_tokens - event.cached_tokens
             wrote = event.output_tokens * price.output
             whole = (read * price.input + event.cached_tokens * cached + wrote) / 1e6
             return whole * price.batch if event.batch else whole
-        return None if model.provider in PAID else 0.0
+        return None if ModelString.parse(event.model).provider in PAID else 0.0
 
 
 def _varied(wishes: Mapping[str, Any]) -> dict[str, Any]:

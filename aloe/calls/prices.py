@@ -1,10 +1,22 @@
-"""Whether what calls cost is known."""
+"""What calls cost, and whether it is known."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from aloe.config import PAID, Config
+from aloe.config import PAID, Config, Price
 from aloe.errors import ConfigError
-from aloe.models.model_string import ModelString
+from aloe.models.model_string import CLASSES, ModelString
+
+
+def find_price(prices: Mapping[str, Price], model: str) -> Price | None:
+    """Return the price of a model; of one that a chat class asks, else the price of the class.
+
+    Args:
+        prices: by model string without the provider.
+        model: as calls name it.
+    """
+    found = ModelString.parse(model)
+    words = found.name.split(":")[: CLASSES.get(found.provider)]
+    return prices.get(found.name) or prices.get(":".join(words))
 
 
 def check_prices(config: Config, models: Iterable[str]) -> None:
@@ -21,7 +33,7 @@ def check_prices(config: Config, models: Iterable[str]) -> None:
         return
     for model in models:
         parts = ModelString.parse(model)
-        if parts.provider in PAID and parts.name not in config.prices:
+        if parts.provider in PAID and not find_price(config.prices, model):
             raise ConfigError(
                 f'a cap in dollars needs the price of {parts}: add [prices."{parts.name}"] '
                 "with input and output, in dollars per million tokens, to the settings"

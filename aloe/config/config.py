@@ -59,8 +59,9 @@ class Config(Settings):
     little more than continue an example, `full` for all others; `auto`: by each agent's model
     (`aloe.agents.prompt_size`)."""
     prices: dict[str, Price] = Field(default_factory=dict)
-    """By the provider's model name. Embedded models are free; a model that is not listed has an
-    unknown cost, and is shown that way."""
+    """By the provider's model name; of a LangChain class by `CLASS:MODEL`, or by the class for all
+    of its models. Embedded models are free; a model that is not listed has an unknown cost, and is
+    shown that way."""
 
     @model_validator(mode="after")
     def _roles_have_names_of_their_own(self) -> Self:

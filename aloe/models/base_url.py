@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from aloe.errors import ConfigError
 from aloe.models.chat_class import COMMUNITY, by_field, chat_class
-from aloe.models.model_string import ModelString
+from aloe.models.model_string import CLASSES, ModelString
 from aloe.secrets import redact
 
 
@@ -26,7 +26,7 @@ def refuse_unread_urls(models: Mapping[str, ModelString]) -> None:
         roles[redact(str(each))] += [role] if role else []
     named = [f"{model} ({', '.join(of)})" if of else model for model, of in roles.items()]
     urls = " and ".join(dict.fromkeys(redact(str(each.base_url)) for each in unread.values()))
-    of_class = any(each.provider in ("langchain", "community") for each in unread.values())
+    of_class = any(each.provider in CLASSES for each in unread.values())
     cure = ", give the class its server in options," if of_class else ""
     raise ConfigError(
         f"{urls} would not be asked: {' and '.join(named)} take{'s' * (len(named) == 1)} no base "
@@ -35,7 +35,7 @@ def refuse_unread_urls(models: Mapping[str, ModelString]) -> None:
 
 
 def _takes(model: ModelString) -> bool:
-    if model.provider in ("langchain", "community"):
+    if model.provider in CLASSES:
         name = model.name if model.provider == "langchain" else f"{COMMUNITY}:{model.name}"
         return any(by_field(chat_class(name), {"base_url": model.base_url}))
     return model.provider == "openai"

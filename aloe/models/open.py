@@ -71,7 +71,7 @@ class Model:
     """A chat model with the settings of one role."""
 
     name: str
-    """Model string without its base URL: what events, trees and prices call it."""
+    """`ModelString` as text: what events, trees and prices call it."""
     config: ModelConfig
     chat: BaseChatModel
     openai_compatible: bool
@@ -269,7 +269,7 @@ def open_model(config: ModelConfig, settings: Config | None = None, *, share: fl
     found, settings = parse_model(config), settings or Config()
     opened = open_chat(config, settings.local)
     served = found.provider in ("openai", "local")
-    server = base_url_of(opened.chat) if served else str(found)
+    server = base_url_of(opened.chat) if served else f"{found.provider}:{found.name}"
     return Model(
         name=str(found),
         config=config,

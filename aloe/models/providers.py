@@ -54,7 +54,7 @@ def parse_model(config: ModelConfig) -> ModelString:
     Raises:
         ConfigError: the string names no provider.
     """
-    found = ModelString.parse(config.model)
+    found = ModelString.parse(config.model, config.options)
     if found.provider not in PROVIDERS and config.base_url:
         found = ModelString.parse(f"openai:{config.model}")
     if found.provider not in PROVIDERS or not found.name:

@@ -208,6 +208,19 @@ def test_another_judges_passport_is_refused(tmp_path: Path) -> None:
         read_own_passport(own)
 
 
+@pytest.mark.parametrize("option", ["model", "model_name"])
+def test_a_passport_is_of_the_model_that_a_chat_class_asks(tmp_path: Path, option: str) -> None:
+    def judged_by(model: str) -> Config:
+        judge = {"model": "langchain:pkg:Chat", "options": {option: model}}
+        return config().updated({"models.judge": judge}, source="test")
+
+    settings = with_passport(tmp_path / "p.json", judged_by("small"))
+    assert read_own_passport(settings)
+    other = judged_by("big").updated({"judge.passport": settings.judge.passport}, source="test")
+    with pytest.raises(ConfigError, match=r"another judge's passport \(models differ\)"):
+        read_own_passport(other)
+
+
 def test_a_custom_judge_with_a_prompt_of_its_own_can_be_told_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,12 +13,14 @@ from langchain_core.messages import AIMessage
 
 from aloe.calls.event import Event, appending, read_events, write_event
 from aloe.calls.log import CallLog
+from aloe.calls.prices import check_prices, find_price
 from aloe.calls.recorded_call import read_calls
 from aloe.calls.sample import sampling
-from aloe.config import Price
+from aloe.config import BudgetConfig, Config, Price
 from aloe.errors import (
     CallError,
     Cause,
+    ConfigError,
     ContextError,
     ModelError,
     StoreError,
@@ -115,6 +117,34 @@ def test_an_unknown_price_is_not_taken_for_none(
     ask(log, named)
     assert events[0].cost == (None if cost is None else pytest.approx(cost))
     assert log.totals.unpriced == (cost is None)
+
+
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        ("langchain:pkg:Chat:small", 1),
+        ("langchain:pkg:Chat:big:8b", 2),
+        ("langchain:pkg:Chat", 2),
+        ("community:Chat:small", 3),
+        ("openai:pkg:Chat:big", None),
+        ("langchain:pkg:Other:small", None),
+    ],
+)
+def test_a_chat_class_is_priced_by_its_model_or_else_as_a_class(
+    model: str, price: float | None
+) -> None:
+    prices = {"pkg:Chat:small": 1, "pkg:Chat": 2, "Chat": 3}
+    settings = Config(
+        budget=BudgetConfig(max_cost=1.0),
+        prices={name: Price(input=each, output=0) for name, each in prices.items()},
+    )
+    found = find_price(settings.prices, model)
+    assert (found and found.input) == price
+    if price is None:
+        with pytest.raises(ConfigError, match=f'prices."{model.partition(":")[2]}"'):
+            check_prices(settings, [model])
+    else:
+        check_prices(settings, [model])
 
 
 def test_a_failed_call_is_logged_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

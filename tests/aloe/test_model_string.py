@@ -27,6 +27,14 @@ def test_a_model_string_has_three_parts(
     assert str(found) == text.partition("@http")[0]
 
 
+def test_the_model_of_a_chat_class_is_in_its_options() -> None:
+    options = {"temperature": 1, "model": "claude:x"}
+    assert str(ModelString.parse("langchain:pkg:Chat", options)) == "langchain:pkg:Chat:claude:x"
+    assert str(ModelString.parse("community:Chat@http://h", options)) == "community:Chat:claude:x"
+    assert str(ModelString.parse("community:Chat", {"model": 1})) == "community:Chat"
+    assert str(ModelString.parse("openai:y", options)) == "openai:y"
+
+
 def test_a_name_alone_is_a_model_at_the_url_of_the_settings() -> None:
     found = parse_model(ModelConfig(model="Qwen/Qwen3-8B", base_url="http://h/v1"))
     assert found == ModelString(provider="openai", name="Qwen/Qwen3-8B", base_url="http://h/v1")

@@ -103,7 +103,7 @@ def test_a_class_gets_what_it_has_fields_for(package: str, monkeypatch: Any) -> 
     assert (chat.model, chat.temperature, chat.max_tokens) == ("strict-2", 0.3, 9)
     assert (chat.timeout, chat.max_retries, chat.thinking) == (7, 0, {"type": "disabled"})
     assert chat.api_key.get_secret_value() == "abc"
-    assert model.name == f"langchain:{package}:ChatStrict"
+    assert model.name == f"langchain:{package}:ChatStrict:strict-2"
     assert ask(model, logprobs=True).text == "0.3 None 9 []"
 
 

@@ -36,6 +36,15 @@ def test_nothing_to_warn_of() -> None:
     assert warn_about_judges(config("openai:a-1", "openai:b-1", "openai:c-1", "openai:d-1")) == []
 
 
+def test_two_models_of_one_chat_class_are_two() -> None:
+    one, two = ({"model": "langchain:pkg:Chat", "options": {"model": m}} for m in "ab")
+    raw = {
+        "models": {"user": one, "judge": two, "panel": ["openai:c"]},
+        "benchmark": {"candidate": one},
+    }
+    assert warn_about_judges(validate(Config, raw, source="test")) == []
+
+
 def test_every_conflict_of_interest_is_named() -> None:
     found = warn_about_judges(
         config("openai:gpt-5", "openai:qwen-3", "openai:gpt-5", "openai:qwen-9")

@@ -16,9 +16,12 @@ from aloe.agents.prompt import shipped
 from aloe.agents.scripted import reply
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
-from aloe.config import EXPANSION_NAMES, Config, Schedule
-from aloe.errors import CallError, ContextError, ModelError, TransientCallError
+from aloe.config import EXPANSION_NAMES, Config, ModelConfig, Schedule
+from aloe.errors import CallError, ConfigError, ContextError, ModelError, TransientCallError
+from aloe.graphs.plan import plan_extension
 from aloe.graphs.turn import turn_graph
+from aloe.memory.merge import replace_fields
+from aloe.models.open import closed_model
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Tree, UserNode, digest
 from aloe.training.export import Skipped, dpo_rows, sft_rows
@@ -346,3 +349,21 @@ def test_a_turn_can_be_played_on_its_own() -> None:
     result = asyncio.run(turn_graph().ainvoke(task, context=context))
     assert set(result) == {"nodes", "verdicts"}
     assert [node.role for node in result["nodes"]] == ["user", "assistant", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "same"),
+    [
+        ("langchain:pkg:Chat:m", True),
+        ("langchain:pkg:Chat", True),  # as before models of a class were told apart
+        ("langchain:pkg:Chat:other", False),
+    ],
+)
+def test_trees_are_extended_by_the_models_that_grew_them(recorded: str, *, same: bool) -> None:
+    model = closed_model(ModelConfig(model="langchain:pkg:Chat", options={"model": "m"}), "")
+    tree = replace_fields(grow(config(turns=1)), models={"user": recorded})
+    if same:
+        assert plan_extension([tree], {"user": model})[0].start == tree
+    else:
+        with pytest.raises(ConfigError, match="grown with other models"):
+            plan_extension([tree], {"user": model})
