@@ -153,8 +153,8 @@ def _paragraphs(text: str) -> Iterator[str]:
     if "\n" in text:
         yield re.sub(r"\n+", "\n\n", text)
     pieces = sentences(text)
-    half = max(1, len(pieces) // 2)
-    yield " ".join(pieces[:half]) + "\n\n" + " ".join(pieces[half:])
+    if half := len(pieces) // 2:
+        yield " ".join(pieces[:half]) + "\n\n" + " ".join(pieces[half:])
 
 
 _HEDGE = r"\b(?:perhaps|maybe|possibly|probably|it seems|i think)\b,?"

@@ -14,6 +14,8 @@ _ASIDE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 """Code, headings, block quotations and quoted questions."""
+_EMPHASIS = re.compile(r"(?<=[.!?])[*_]+")
+"""What closes emphasis behind a sentence, whose end `sentences` would not see."""
 _MARKED = re.compile(r"[?\uff1f\u061f]\W*\Z")
 _REQUEST = re.compile(
     r"(?:(?:so|and|but|now|please|just|first|also|then)\b,?\s+)*"
@@ -32,7 +34,8 @@ def find_questions_in(reply: str) -> tuple[str, ...]:
     List marks, emphasis and brackets around a sentence are left out. Quoted questions, headings
     and code ask nothing.
     """
-    pieces = (_clean(piece) for piece in sentences(_ASIDE.sub(" ", reply)))
+    plain = _EMPHASIS.sub("", _ASIDE.sub(" ", reply))
+    pieces = (_clean(piece) for piece in sentences(plain))
     return tuple(piece for piece in pieces if _asks(piece))
 
 

@@ -21,6 +21,11 @@ _PREAMBLE = compile_any(
 )
 """What is said before the question is asked."""
 
+_POLITE = compile_any(
+    r"\A(?:could|can|would|will) you (?:please |kindly )?(?=(?:tell me|let me know|say)\b)"
+)
+"""What makes "tell me whether" a question to the user, and not one about what the user can do."""
+
 _ELSEWHERE = compile_any(
     r"\A(?:did|has|have (?!you any\b)|had|was|were|who|when|where|why|(?:could|can) you)\b",
     r"\b(?:he|she|him|her|his|their|each other)\b|\b(?:ask|give|pay|tell|thank|for|to) them\b",
@@ -187,7 +192,8 @@ def find_asked(question: str) -> str | None:
         A dimension of the catalogue; `OPEN` for a question about how to answer that names none;
         None for any other question.
     """
-    asked = _PREAMBLE.sub("", question.replace("\u201c", '"').replace("\u201d", '"'))
+    straight = question.replace("\u201c", '"').replace("\u201d", '"')
+    asked = _POLITE.sub("", _PREAMBLE.sub("", straight))
     if _ELSEWHERE.search(asked):
         return None
     for dimension, pattern in _RARE.items():

@@ -65,6 +65,8 @@ _GREETING = _pattern(r"\A\W*(?:hello|hi|hey|good (?:morning|day|evening)|greetin
 _NEXT = _pattern(r"\bnext steps?\b")
 _BOLD = _pattern(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _BREAK = _pattern(r"\n\s*\n")
+_ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])\s+", re.MULTILINE)
+_EMPHASIS = _pattern(r"(?<=[.!?])[*_]+")
 _HEDGE = _pattern(r"\b(?:perhaps|maybe|might|possibly|probably|it seems|i think)\b")
 _SORRY = _pattern(r"\b(?:sorry|apolog\w+)\b")
 _EXAMPLE = _pattern(r"\b(?:for example|for instance|e\.g\.)")
@@ -84,8 +86,15 @@ def count_words(text: str) -> int:
     return len(re.findall(r"\w[\w'\u2019-]*", text))
 
 
+def _has_break(text: str) -> bool:
+    """Whether there is a blank line within; at an end nobody sees one, or learns it."""
+    return bool(_BREAK.search(text.strip()))
+
+
 def _sentence_lengths(text: str) -> list[int]:
-    return [length for piece in sentences(text) if (length := count_words(piece))]
+    """Return the words of each sentence; marks of list items are none, and emphasis ends one."""
+    plain = _EMPHASIS.sub("", _ITEM.sub("", text)).replace("\u201d", '"')
+    return [length for piece in sentences(plain) if (length := count_words(piece))]
 
 
 def _short_sentences(text: str) -> bool:
@@ -254,13 +263,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "several",
             "I want a reply broken into paragraphs.",
             "Break it into paragraphs.",
-            _has(_BREAK),
+            _has_break,
         ),
         _wish(
             "one",
             "I want a reply in one block without blank lines.",
             "One block, please, no blank lines.",
-            _lacks(_BREAK),
+            lambda text: not _has_break(text),
         ),
     ),
     "hedging": (

@@ -49,6 +49,11 @@ def test_a_reply_that_keeps_all_wishes_is_left_alone() -> None:
     assert rewrite(REPLIES[1], {"emoji": "none", "question": "none"}, 1) == REPLIES[1]
 
 
+def test_a_single_sentence_is_not_broken_into_paragraphs_that_nobody_sees() -> None:
+    reply = "You can plant tomatoes in spring."
+    assert rewrite(reply, {"paragraphs": "several"}, 0) == reply
+
+
 def test_the_same_seed_gives_the_same_words_and_others_vary() -> None:
     wanted = {"question": "asked"}
     written = [rewrite(REPLIES[1], wanted, seed) for seed in range(9)]

@@ -12,6 +12,8 @@ from aloe.memory.questions import find_questions_in
         ("", []),
         ("Really?! Tell me more.", ["Really?!", "Tell me more."]),
         ("- **How old are you?**\n2. Do you smoke?\n", ["How old are you?", "Do you smoke?"]),
+        ("**Do you want a list?** I can do that.", ["Do you want a list?"]),
+        ("*Really?* I see. __Do you smoke?__ Say so.", ["Really?", "Do you smoke?"]),
         ("It is cheap (do you have a card?) and quick.", ["do you have a card?"]),
         ("It is cheap. (Do you have a card?)", ["Do you have a card?"]),
         ("What do you think? 😊", ["What do you think?"]),

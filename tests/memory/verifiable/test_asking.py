@@ -50,3 +50,21 @@ def test_what_is_said_before_a_question_does_not_count() -> None:
 
 def test_curly_quotation_marks_are_read_too() -> None:
     assert find_asked("Do you write \u201ccolour\u201d or \u201ccolor\u201d?") == "spelling"
+
+
+@pytest.mark.parametrize("opening", ["Could you tell me whether", "Can you please let me know if",
+                                     "Would you kindly tell me whether"])  # fmt: skip
+@pytest.mark.parametrize("half", ["train", "test"])
+def test_a_question_may_be_put_politely(half: str, opening: str) -> None:
+    for name, texts in PHRASES[half].items():  # type: ignore[index]
+        polite = [f"{opening} {text[0].lower()}{text[1:]}" for text in texts]
+        assert {text: find_asked(text) for text in polite} == dict.fromkeys(polite, name)
+
+
+@pytest.mark.parametrize("question", [
+    "Could you tell me where you live?", "Can you tell me how long you have lived there?",
+    "Could you let me know what your dog eats?", "Would you tell me how long the wall is?",
+    "Can you say who wrote it?", "Could you write him a short note?", "Can you use a list there?",
+])  # fmt: skip
+def test_a_polite_question_about_something_else_is_about_nothing(question: str) -> None:
+    assert find_asked(question) is None
