@@ -172,7 +172,8 @@ class ChatSession:
     async def ask(self, turn: ChatTurn, hear: HearReply = lambda _name, _text: None) -> None:
         """Ask all who have not answered, and keep the turn.
 
-        Who fails is named in `turn.failures`; if nobody answers, the turn is not kept.
+        Who fails is named in `turn.failures`; if nobody answers, the turn is not kept. What has
+        come before this is cancelled is kept.
 
         Args:
             turn: what `begin` or `retry` returned.
@@ -185,12 +186,11 @@ class ChatSession:
         missing = [name for name in turn.order if name not in turn.replies]
         turn.failures = {}
         work = [self._answer(turn, name, hear) for name in missing]
-        done = await asyncio.gather(*work, return_exceptions=True)
-        if turn.replies:  # whatever became of the others, these were paid for
-            if turn is self.unanswered:
-                self.turns.append(turn)
-                self.unanswered = None
-            self._save()
+        try:
+            done = await asyncio.gather(*work, return_exceptions=True)
+        finally:
+            if turn.replies:  # whatever became of the others, these were paid for
+                self._keep(turn)
         for each in done:
             if isinstance(each, BaseException):
                 raise each
@@ -313,6 +313,12 @@ class ChatSession:
             default_checker().check, persona, self.tree_id, turn.path, turn.user, replies
         )
         turn.replies |= {each.agent: each for each in checked}
+
+    def _keep(self, turn: ChatTurn) -> None:
+        if turn is self.unanswered:
+            self.turns.append(turn)
+            self.unanswered = None
+        self._save()
 
     def _save(self) -> None:
         self.chat.folder.replace(self.tree_id, self.tree if self.turns else None)

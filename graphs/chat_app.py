@@ -261,7 +261,8 @@ class ChatApp(App[int]):
             self._add(Text("stopped: what was coming is not kept; /again asks again", "red"))
         elif event.worker.error:
             self._fail(event.worker.error)
-        elif turn.replies:
+            return
+        if turn.replies and self.return_value is None:  # and nobody is leaving
             self._marking = self.run_worker(self._mark(turn), exit_on_error=False)
 
     async def _mark(self, turn: ChatTurn) -> None:

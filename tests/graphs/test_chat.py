@@ -205,6 +205,47 @@ def test_a_reply_that_was_paid_for_is_kept_when_the_budget_ends(tmp_path: Path) 
     assert (said.content, answered.content in (PLAIN, EMOJI)) == ("Hello.", True)
 
 
+def test_a_reply_that_came_before_the_others_were_stopped_is_kept(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+    gate = asyncio.Event()
+
+    def note(messages: Sequence[BaseMessage], _: dict[str, Any]) -> str:
+        seen.append([each.text for each in messages])
+        return PLAIN
+
+    async def late(*_: Any) -> str:
+        await gate.wait()
+        return EMOJI
+
+    async def stop(session: ChatSession, text: str) -> None:
+        gate.clear()
+        turn = session.begin(text)
+        asking = asyncio.create_task(session.ask(turn))
+        while not turn.replies:
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert [node.content for node in stored(tmp_path).nodes][-2:] == [text, PLAIN]
+        with pytest.raises(ChatError, match="two replies"):
+            session.prefer("1")
+        gate.set()
+
+    async def talk(session: ChatSession) -> None:
+        await stop(session, "My name is Ann.")
+        await session.ask(session.begin("What is my name?"))
+        await stop(session, "Sure?")
+        await session.ask(session.retry())
+
+    with talking(tmp_path, note, late) as session:
+        asyncio.run(talk(session))
+    first = ["My name is Ann.", PLAIN, "What is my name?"]
+    assert seen == [first[:1], first, [*first, PLAIN, "Sure?"]]
+    assert [node.agent for node in stored(tmp_path).nodes] == [
+        "human", "model", *["human", "model", "beside"] * 2
+    ]  # fmt: skip
+
+
 def test_the_ledger_grows_with_what_is_said_and_asked(tmp_path: Path) -> None:
     replies = iter(["Do you like emoji?", EMOJI, PLAIN])
     with talking(tmp_path, lambda *_: next(replies)) as session:

@@ -169,6 +169,25 @@ def test_what_is_typed_meanwhile_is_given_back(tmp_path: Path, server: ChatServe
     play(tmp_path, script, server.model)
 
 
+def test_a_stopped_turn_keeps_the_reply_that_is_there(tmp_path: Path, server: ChatServer) -> None:
+    hold_back(server)
+
+    async def script(pilot: Pilot[int], app: ChatApp) -> None:
+        for key in ("escape", "ctrl+q"):
+            await enter(pilot, app, "I want no emoji.", wait=False)
+            while not app.session.unanswered or not app.session.unanswered.replies:
+                await asyncio.sleep(0.01)
+            await pilot.press(key)
+            await pilot.pause(0.1)
+            if key == "escape":
+                assert "stopped" in shown(app)
+                assert PLAIN in shown(app)
+
+    app = play(tmp_path, script, says(PLAIN), server.model)
+    assert app.error is None
+    assert len(stored(tmp_path).nodes) == 4
+
+
 def test_a_model_that_fails_says_so_in_its_place(tmp_path: Path, server: ChatServer) -> None:
     server.behave = lambda _: failure(400, "no such thing")
 
