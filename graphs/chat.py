@@ -7,6 +7,7 @@ any other, which is on disk after every turn. Nothing here knows of a screen.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -40,7 +41,6 @@ from aloe.schema import (
     UserNode,
     Verdict,
     derive_seed,
-    digest,
     sentences,
 )
 
@@ -154,7 +154,7 @@ class ChatSession:
             **note_tellings(text, path),
         )
         named = not self.chat.blind
-        turn = ChatTurn(user=user, before=before, order=self._order(number), named=named)
+        turn = ChatTurn(user=user, before=before, order=self._draw_order(), named=named)
         self.unanswered = turn
         return turn
 
@@ -262,10 +262,10 @@ class ChatSession:
         budget = Budget(chat.config.budget, spent)
         self.calls = CallLog(events, prices=chat.config.prices, budget=budget, patient=True)
 
-    def _order(self, turn: int) -> tuple[str, ...]:
+    def _draw_order(self) -> tuple[str, ...]:
+        """Draw by no seed: who has chatted before, or takes a message back, must not know it."""
         names = self.chat.names
-        drawn = int(digest("chat order", self.tree_id, turn), 16) % 2
-        return names[::-1] if self.chat.blind and drawn else names
+        return names[::-1] if self.chat.blind and secrets.randbits(1) else names
 
     async def _answer(self, turn: ChatTurn, name: str, hear: HearReply) -> None:
         assert self.calls is not None

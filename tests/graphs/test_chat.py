@@ -90,7 +90,11 @@ def test_replies_that_are_the_same_are_a_tie_whatever_one_says(tmp_path: Path) -
     assert (verdict.outcome, verdict.votes) == ("tie", ())
 
 
-def test_the_order_is_drawn_where_it_is_blind_and_counts_in_the_vote(tmp_path: Path) -> None:
+def test_the_order_is_drawn_where_it_is_blind_and_counts_in_the_vote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coins = iter([0, 1, 1, 0, 1, 0, 0, 1])
+    monkeypatch.setattr("secrets.randbits", lambda _: next(coins))
     with talking(tmp_path, says(PLAIN), says(EMOJI), blind=True) as session:
         for number in range(8):
             turn = say(session, f"Number {number}.")
@@ -105,6 +109,20 @@ def test_the_order_is_drawn_where_it_is_blind_and_counts_in_the_vote(tmp_path: P
     assert {verdict.outcome for verdict in tree.verdicts} == {"second"}
     shown = [verdict.votes[0].order == "second-first" for verdict in tree.verdicts]
     assert shown == [order == ("beside", "model") for order in orders]
+
+
+def test_nobody_can_know_the_order_from_an_earlier_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coins = iter([0, 1, 0, 1])
+    monkeypatch.setattr("secrets.randbits", lambda _: next(coins))
+    drawn = []
+    for name in ("one", "other"):
+        with talking(tmp_path / name, says(PLAIN), says(EMOJI), blind=True) as session:
+            for _ in range(2):
+                drawn.append(say(session, "Hello.").order[0])
+                session.undo()
+    assert drawn == ["model", "beside"] * 2
 
 
 def test_a_message_can_be_taken_back(tmp_path: Path) -> None:
