@@ -5,7 +5,7 @@ not good enough) is found before anything is written.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,6 @@ from aloe.training.export import (
     Row,
     Rows,
     Skipped,
-    collect_notes,
     take_all_columns,
     take_trainer_columns,
     wrap_exporter,
@@ -164,7 +163,7 @@ def export_trees(plan: ExportPlan) -> Exported:
     if plan.least_accuracy is not None:
         _check_judge(plan.passport, plan.least_accuracy)
     found = [
-        {**row, **collect_notes(tree, row, plan.roles or ())}
+        {**row, **_collect_notes(tree, row, plan.roles or ())}
         for tree in trees
         for row in make(tree, skipped)
     ]
@@ -176,6 +175,18 @@ def export_trees(plan: ExportPlan) -> Exported:
     else:
         splits = _write_splits(plan, trees, rows, skipped, len(added))
     return Exported(rows=rows, skipped=skipped, splits=splits, restraint=len(added))
+
+
+def _collect_notes(tree: Tree, row: Row, roles: Iterable[str]) -> Row:
+    """Return what custom roles noted on the messages of a row: a column for each role.
+
+    A column holds the notes by what the message is in the row (`user`, `chosen` and so on), None
+    where there is none.
+    """
+    return {
+        role: {part: tree.by_id[node].notes.get(role) for part, node in row["nodes"].items()}
+        for role in roles
+    }
 
 
 def _above_margin(found: list[Row], least: float, skipped: Skipped) -> list[Row]:

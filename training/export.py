@@ -21,8 +21,8 @@ from typing_extensions import TypedDict
 
 from aloe.ranking import beaten
 from aloe.schema import Persona, Tree, UserNode, Verdict, digest
+from aloe.training.usable import NO_PLACE, find_flaw, is_usable, without_markup
 from aloe.training.usable import Skipped as Skipped
-from aloe.training.usable import find_flaw, is_usable, without_markup
 
 Format = Literal["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"]
 
@@ -168,16 +168,19 @@ def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     A row has `profile` and `personality`, of whom the user played last, and `conversations`: for
     each turn the user's message, the preferred and the rejected reply, which of them the
     conversation went on with (`preferred` at its end), and what of profile and personality was
-    revealed by then. A path ends before the first
-    turn whose continued reply has no preference with another; the layout has no place for one. One
-    that is the beginning of another gives no row.
+    revealed by then. A path ends before the first turn whose continued reply has no preference with
+    another, and of several it takes one; the layout has no place for more, so what is in no path is
+    counted. A path that is the beginning of another gives no row.
     """
     labels = {
         user.id: [v for v in tree.verdicts_on(user.id) if is_usable(tree, v, skipped)]
         for user in _user_nodes(tree)
     }
     leaves = [user for user in _user_nodes(tree) if not _continued(tree, user)]
-    paths = [(leaf, list(_aloe_turns(tree, leaf, labels))) for leaf in leaves]
+    placed: set[tuple[str, str]] = set()
+    paths = [(leaf, list(_aloe_turns(tree, leaf, labels, placed))) for leaf in leaves]
+    if lost := sum((v.first, v.second) not in placed for each in labels.values() for v in each):
+        skipped[NO_PLACE] += lost
     held = {digest([]), *(digest(turns[:n]) for _, turns in paths for n in range(len(turns)))}
     for leaf, turns in paths:
         if (name := digest(turns)) not in held:
@@ -255,18 +258,6 @@ def wrap_exporter(make: Rows) -> Rows:
     return rows
 
 
-def collect_notes(tree: Tree, row: Row, roles: Iterable[str]) -> Row:
-    """Return what custom roles noted on the messages of a row: a column for each role.
-
-    A column holds the notes by what the message is in the row (`user`, `chosen` and so on), None
-    where there is none.
-    """
-    return {
-        role: {part: tree.by_id[node].notes.get(role) for part, node in row["nodes"].items()}
-        for role in roles
-    }
-
-
 def _full(row: Row, origin: Origin) -> Row:
     return {**asdict(origin), **row}
 
@@ -285,7 +276,10 @@ def _continued(tree: Tree, user: UserNode) -> bool:
     return any(tree.children(reply.id) for reply in tree.children(user.id))
 
 
-def _aloe_turns(tree: Tree, leaf: UserNode, labels: dict[str, list[Verdict]]) -> Iterator[Row]:
+def _aloe_turns(
+    tree: Tree, leaf: UserNode, labels: dict[str, list[Verdict]], placed: set[tuple[str, str]]
+) -> Iterator[Row]:
+    """Yield the turns of a path, and add to `placed` which pairs they hold."""
     path = tree.path(leaf.id)
     for user in (node for node in path if isinstance(node, UserNode)):
         on = next((node.id for node in path if node.parent == user.id), None)
@@ -293,6 +287,7 @@ def _aloe_turns(tree: Tree, leaf: UserNode, labels: dict[str, list[Verdict]]) ->
         verdict = next(fitting, None)
         if verdict is None or not (verdict.preferred and verdict.rejected):
             return
+        placed.add((verdict.first, verdict.second))
         yield {
             "user": user.content,
             "assistant": {

@@ -18,6 +18,9 @@ from aloe.wording import same_text, visible
 Skipped = Counter[str]
 """Comparisons that gave no row, by reason."""
 
+NO_PLACE = "no place in this layout"
+"""The reason where a row has place for one comparison a turn and ends before an undecided turn."""
+
 MARKUP = "control markup"
 """The reason where a message holds thoughts or marks of a chat template (`aloe.models.markup`)."""
 

@@ -176,6 +176,22 @@ def test_rows_are_about_whom_the_user_played() -> None:
     assert all(row["preferences"] == [["emoji", "none"]] for row in ROWS["grpo"](played, Counter()))
 
 
+def test_pairs_without_a_place_in_the_original_layout_are_counted() -> None:
+    third, last = assistant("So.", OPENING, agent="c"), user("Why?", YES.id, turn=3)
+    because, why = assistant("Because.", last, agent="a"), assistant("Why not?", last, agent="b")
+    nodes = (OPENING, GOOD, BAD, third, NEXT, YES, NO, last, because, why)
+    on_third = verdict(because, why, "first")
+    for middle, turns, lost in (("first", 3, 2), ("tie", 1, 3)):
+        verdicts = (
+            verdict(GOOD, BAD, "first"), verdict(GOOD, third, "first"),
+            verdict(BAD, third, "first"), verdict(YES, NO, middle), on_third,
+        )  # fmt: skip
+        skipped: Skipped = Counter()
+        (row,) = ROWS["aloe"](tree(*nodes, verdicts=verdicts), skipped)
+        assert len(row["conversations"]) == turns
+        assert skipped == {"no place in this layout": lost, **({"tie": 1} if lost == 3 else {})}
+
+
 def test_no_word_of_ours_reaches_a_prompt() -> None:
     ours = {
         line.strip()
