@@ -64,6 +64,8 @@ class Event:
     too_long: bool = False
     """Whether the call failed because the conversation exceeds the model's context; in the line
     only if so."""
+    about: str | None = None
+    """Node that the call was opened for: of a reply, the message it answers; never in the line."""
 
 
 class _Reply(TypedDict):
@@ -137,6 +139,7 @@ def write_event(file: TextIO, event: Event) -> None:
     then = "finished work is kept: free some space, then run the same command again"
     with explain_failure("the log of calls", then):
         fields = {k: v for k, v in vars(event).items() if k not in ("batch", "too_long") or v}
+        del fields["about"]
         file.write(_LINES.encode(fields) + "\n")
         file.flush()
 

@@ -113,7 +113,8 @@ class CallLog:
         self, role: str, model: Model, *, tree: str | None = None, node: str | None = None
     ) -> AsyncIterator["Call"]:
         """Open one call; its event is written on leaving, also when the call failed."""
-        call = Call(self, model, Event(role=role, model=model.name, tree=tree, node=node))
+        event = Event(role=role, model=model.name, tree=tree, node=node, about=node)
+        call = Call(self, model, event)
         try:
             yield call
         except asyncio.CancelledError:
@@ -303,7 +304,7 @@ class Call:
 
     def _next(self, error: TransientCallError | CallError | None = None) -> None:
         """Write down an attempt that another one follows."""
-        kept = ("role", "model", "tree", "node", "key", "arguments")  # nothing came of it yet
+        kept = ("role", "model", "tree", "node", "about", "key", "arguments")  # nothing came of it
         fresh = Event(**{name: getattr(self.event, name) for name in kept})
         self.close(error)
         self.event = fresh

@@ -25,7 +25,7 @@ HOLD = 2.0
 """Seconds for which one conversation is shown, so that a person can read it."""
 
 WATCHED = 64
-"""Conversations whose newest exchange is kept."""
+"""Exchanges that are kept."""
 
 LINES = 8
 """Messages of an exchange that are shown."""
@@ -36,39 +36,48 @@ FIGURES = 16
 Line = tuple[str, str]
 """Who, and what."""
 
+Place = tuple[str, str | None]
+"""The tree and the user message of an exchange: branches of a tree grow at the same time."""
+
 
 class NewestExchange:
     """The newest user message of a conversation with what came of it."""
 
     def __init__(self) -> None:
-        self._by_tree: dict[str, list[Line]] = {}
-        self._shown: str | None = None
+        self._lines: dict[Place, list[Line]] = {}
+        self._shown: Place | None = None
         self._since = 0.0
 
     def add(self, event: "Event") -> None:
-        """Take notice of a finished call; one that failed, or is no sentence, says nothing."""
+        """Take notice of a finished call; one that failed, or is no sentence, says nothing.
+
+        Nor does a reply whose message is not known.
+        """
         if not event.reply or not event.tree or not _speaks(event):
             return
-        words = " ".join(str(event.reply["text"]).split())
+        line = event.role, " ".join(str(event.reply["text"]).split())
         if event.role == "user":
-            self._by_tree.pop(event.tree, None)
-            if len(self._by_tree) >= WATCHED:
-                del self._by_tree[next(iter(self._by_tree))]
-        self._by_tree.setdefault(event.tree, []).append((event.role, words))
-        self._turn_to(event.tree)
+            self._put((event.tree, event.node), [line])
+        elif lines := self._lines.get((event.tree, event.about)):
+            self._put((event.tree, event.about), [*lines, line])
 
     def finish(self, exchange: "FinishedExchange") -> None:
         """Take notice of an exchange that is complete."""
-        self._by_tree[exchange.tree] = list(describe_exchange(exchange))
-        self._turn_to(exchange.tree)
+        user = next((each.id for each in exchange.nodes if isinstance(each, UserNode)), None)
+        self._put((exchange.tree, user), list(describe_exchange(exchange)))
 
-    def _turn_to(self, tree: str) -> None:
-        if self._shown not in self._by_tree or time.monotonic() - self._since > HOLD:
-            self._shown, self._since = tree, time.monotonic()
+    def _put(self, place: Place, lines: list[Line]) -> None:
+        """Keep what was said, and show it once the exchange on the screen had its time."""
+        self._lines.pop(place, None)
+        self._lines[place] = lines
+        if len(self._lines) > WATCHED:
+            del self._lines[next(iter(self._lines))]
+        if self._shown not in self._lines or time.monotonic() - self._since > HOLD:
+            self._shown, self._since = place, time.monotonic()
 
     def view(self) -> RenderableType:
         """Return a line or two for each of the messages."""
-        return Lines(tuple(self._by_tree.get(self._shown or "", ()))[-LINES:])
+        return Lines(tuple(self._lines[self._shown] if self._shown else ())[-LINES:])
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,14 @@ def test_what_a_judge_is_called(name: str, judges: bool) -> None:
 
 
 def test_a_role_with_a_name_like_a_judge_s_is_none() -> None:
-    event = Event(role="judge_tone", model="m", tree="t", node="n", reply={"text": "A"})
+    told = Event(role="user", model="m", tree="t", node="n", reply={"text": "Hello"})
+    event = Event(role="judge_tone", model="m", tree="t", node="n", about="n", reply={"text": "A"})
     call = RecordedCall(event=vars(event), messages=())
     assert Interpreter().interpret(call) == "A"
     newest = NewestExchange()
+    newest.add(told)
     newest.add(event)
-    assert newest.view() == Lines((("judge_tone", "A"),))
+    assert newest.view() == Lines((("user", "Hello"), ("judge_tone", "A")))
     mine, other = (
         forecast(
             config().updated(

@@ -35,9 +35,14 @@ from aloe.training.progress import TrainingProgress
 from aloe.views.figures import Throughput, counted, duration, spending
 
 
-def event(role: str, text: str, *, tree: str = "t1", outcome: str = "ok") -> Event:
-    reply = {"text": text, "finish": "stop"}
-    return Event(role=role, model="m", tree=tree, node=None, outcome=outcome, reply=reply)
+def event(
+    role: str, text: str, *, tree: str = "t1", outcome: str = "ok", user: str | None = None
+) -> Event:
+    """Return the call in which a user says something, or in which it is answered."""
+    reply, node = {"text": text, "finish": "stop"}, user if role == "user" else f"{role} {user}"
+    return Event(
+        role=role, model="m", tree=tree, node=node, about=user, outcome=outcome, reply=reply
+    )
 
 
 def display(progress: RunProgress, *, budget: Budget | None = None) -> RunDisplay:
@@ -131,6 +136,21 @@ def test_the_newest_exchange_stays_long_enough_to_be_read(still: Any) -> None:
     assert "second tree" in drawn(newest.view(), 80)
 
 
+def test_a_reply_is_shown_below_the_message_that_it_answers(still: Any) -> None:
+    newest = NewestExchange()
+    for user, text in (("u1", "I keep bees."), ("u2", "I hate bees.")):
+        newest.add(event("user", text, user=user))
+    for user, text in (("u3", "To nobody."), ("u2", "Avoid honey."), ("u1", "Eat honey.")):
+        newest.add(event("hinted", text, user=user))
+    lines = drawn(newest.view(), 80).strip().splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines] == ["I keep bees.", "Eat honey."]
+    still.now += 3
+    newest.add(event("plain", "No honey.", user="u2"))
+    lines = drawn(newest.view(), 80).strip().splitlines()
+    said = [line.split(maxsplit=1)[1] for line in lines]
+    assert said == ["I hate bees.", "Avoid honey.", "No honey."]
+
+
 def test_failed_calls_say_nothing_and_memory_stays_small() -> None:
     newest = NewestExchange()
     newest.add(Event(role="user", model="m", tree="t", node=None, outcome="error"))
@@ -138,7 +158,7 @@ def test_failed_calls_say_nothing_and_memory_stays_small() -> None:
     assert drawn(newest.view(), 80).strip() == ""
     for number in range(1000):
         newest.add(event("user", "hello", tree=f"t{number}"))
-    assert len(newest._by_tree) <= 64
+    assert len(newest._lines) <= 64
     assert "hello" in drawn(newest.view(), 80)
 
 
@@ -233,6 +253,16 @@ def test_exchanges_of_growing_trees_count_and_finished_trees_count_once() -> Non
     assert progress.growing == {}
 
 
+def test_calls_say_which_message_they_are_about() -> None:
+    found: list[Event] = []
+    tree = grow(config(turns=2, expansion="both"), calls=CallLog(on_event=found.append))
+    nodes = {node.id: node for node in tree.nodes}
+    written = [(each.about, nodes[each.node].parent) for each in found if each.node in nodes
+               and each.role == nodes[each.node].agent]  # fmt: skip
+    assert len(written) > 4
+    assert all(about == parent for about, parent in written)
+
+
 def test_a_run_tells_of_exchanges(tmp_path: Path) -> None:
     found = config(turns=2)
     progress, told = RunProgress(wanted=2), []
@@ -257,7 +287,7 @@ def test_a_run_tells_of_exchanges(tmp_path: Path) -> None:
 )
 def test_what_agents_do_is_said_in_words(verdict: dict[str, Any], words: str) -> None:
     newest = NewestExchange()
-    newest.add(event("user", "Hello"))
+    newest.add(event("user", "Hello", user=NODES[0].id))
     for role, answer in (("inducer", '{"1": "user"}'), ("judge", "A"), ("judge2", "B")):
         newest.add(event(role, answer))
     noted = event("safety", '{"level": 2}')
