@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from aloe.views.marks import preference, profile_of, verdicts_about
+from aloe.views.marks import profile_of, verdicts_about
 
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Tree, UserNode
@@ -36,7 +36,10 @@ class Grown(Protocol):
 
 
 def _abstains(tree: "Tree", node: "AnyNode") -> bool:
-    return node.role == "assistant" and preference(tree, node) == "?"
+    """Whether a judge abstained on a reply, whatever its mark says of it."""
+    return node.role == "assistant" and any(
+        verdict.outcome == "abstain" for verdict in verdicts_about(tree, node)
+    )
 
 
 def _faulty(_tree: "Tree", node: "AnyNode") -> bool:

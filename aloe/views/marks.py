@@ -52,9 +52,10 @@ def verdicts_about(tree: "Tree", node: "AssistantNode") -> "list[Verdict]":
 
 
 def preference(tree: "Tree", node: "AssistantNode") -> str:
-    """Return `★`, `=`, `?` or a blank."""
+    """Return `★`, `=`, `?` or a blank; a star is for a reply that won and lost to nobody."""
     verdicts = verdicts_about(tree, node)
-    if any(verdict.preferred == node.id for verdict in verdicts):
+    won = any(verdict.preferred == node.id for verdict in verdicts)
+    if won and not any(verdict.rejected == node.id for verdict in verdicts):
         return "★"
     outcomes = {verdict.outcome for verdict in verdicts}
     return "?" if "abstain" in outcomes else "=" if "tie" in outcomes else " "

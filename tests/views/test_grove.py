@@ -1,14 +1,16 @@
 """What is shown of a run, and where something is in it."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from types import SimpleNamespace
 
 import pytest
-from builders import PERSONAS, config, grow
+from builders import PERSONAS, assistant, config, grow
 from sample_tree import CUT, HINTED, MUTE, OPENING, OTHER, PLAIN, SECOND, SHORT, SORRY, TREE
 
-from aloe.schema import Node
+from aloe.schema import Node, Outcome, Verdict
 from aloe.views.grove import FILTERS, KINDS, Grove
+from aloe.views.marks import preference
 
 GROWN = grow(config(turns=2), persona=PERSONAS[1]).model_copy(update={"verdicts": ()})
 GROVE = Grove(SimpleNamespace(trees=[GROWN, TREE], unfinished={GROWN.id}, running=True))
@@ -48,3 +50,29 @@ def test_a_step_goes_round() -> None:
     assert GROVE.find_next(found, (0, None), -1) == (1, CUT.id)
     assert GROVE.find_ids(CUT.id[:6]) == [(1, CUT.id)]
     assert GROVE.find_ids(TREE.id[:6]) == [(1, None)]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "marks", "unsure"),
+    [
+        (("first", "first", "first"), "★  ", ""),  # the second beat the third and lost to the first
+        (("abstain", "first", "first"), "★★ ", "ab"),
+        (("first", "second", "first"), "   ", ""),  # round in a circle
+        (("tie", "first", "abstain"), "★??", "bc"),
+    ],
+)
+def test_of_three_replies_a_star_is_for_who_lost_to_nobody(
+    outcomes: tuple[Outcome, ...], marks: str, unsure: str
+) -> None:
+    replies = [assistant(f"Reply {name}.", OPENING, agent=name) for name in "abc"]
+    verdicts = tuple(
+        Verdict(node=OPENING.id, first=one.id, second=other.id, votes=(), outcome=outcome)
+        for (one, other), outcome in zip(combinations(replies, 2), outcomes, strict=True)
+    )
+    update = {"nodes": (OPENING, *replies), "verdicts": verdicts}
+    tree = TREE.model_copy(update=update)
+    assert "".join(preference(tree, each) for each in replies) == marks
+    grove = Grove(SimpleNamespace(trees=[tree], unfinished=set(), running=False))
+    found = [tree.by_id[node or ""].agent for _, node in grove.find_kind("abstain")]
+    assert found == list(unsure)
+    assert grove.count("abstain") == bool(unsure)
