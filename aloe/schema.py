@@ -124,8 +124,8 @@ class UserNode(Record):
     repaired: tuple[Fault, ...] = ()
     """What was wrong with earlier drafts of this message, which were asked for again."""
     played: Persona | None = Field(default=None, exclude_if=lambda played: played is None)
-    """Who the user was here if a custom role said so; None, and left out of the file: the tree's
-    persona."""
+    """Who the user was here if a custom role or the case said so; None, and left out of the file:
+    the tree's persona."""
     former: Annotated[tuple[str, ...], Field(exclude_if=lambda former: not former)] = ()
     """Ids that this message had before custom roles reworded it, under which earlier calls are
     logged; left out of the file if none."""

@@ -124,7 +124,7 @@ def _find_turn(tree: Tree, turn: int) -> tuple[Tree, UserNode, AssistantNode]:
 def _draw_user(tree: Tree, user: UserNode) -> Group:
     """Return a message, and what the replies had to do with what it tells."""
     why = [
-        Text(f"({REASONS[told.why]}: {describe_matter(tree, told)})", "dim")
+        Text(f"({REASONS[told.why]}: {describe_matter(tree, told, user)})", "dim")
         for told in user.told
         if told.why != "scheduled"
     ]
@@ -132,5 +132,5 @@ def _draw_user(tree: Tree, user: UserNode) -> Group:
 
 
 def _draw_reply(tree: Tree, reply: AssistantNode) -> Group:
-    checked = check_wishes(tree.persona.preferences, reply.content)
+    checked = check_wishes(tree.played(reply.id).preferences, reply.content)
     return Group(said(reply.content), draw_ticks(checked), Text())

@@ -160,7 +160,10 @@ async def check(state: DialogueState, runtime: Context) -> dict[str, Any]:
 def check_nodes(
     dialogue: Dialogue, said: Sequence[Node], checker: DisclosureChecker, *, scheduled: bool = True
 ) -> list[Node]:
-    """Return the nodes with what the check finds, each held against who the user then was."""
+    """Return the nodes with what the check finds, each held against who the user then was.
+
+    A message of somebody else than at the start says who that is.
+    """
     found: list[Node] = []
     for user, reply in zip(said[::2], said[1::2], strict=True):
         assert isinstance(user, UserNode)
@@ -169,6 +172,8 @@ def check_nodes(
         message, replies = checker.check(
             persona, dialogue.id, found, user, [reply], scheduled=scheduled
         )
+        if not persona.plays_like(dialogue.personas[0]):
+            message = message.model_copy(update={"played": persona})
         found += [message, *replies]
     return found
 

@@ -20,19 +20,20 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
     if not any(persona.preferences for persona in (tree.persona, *others)):
         return Wishes()
     words: dict[str, Mapping[str, str]] = {}
-    told, checked = dict[str, dict[str, str]](), {}
+    told, checked, spoken = dict[str, dict[str, str]](), {}, {}
     for node in tree.nodes:  # parents stand before their children
         before = told.get(node.parent or "", {})
-        if node.role == "user":
-            told[node.id] = before | find_stated(node.content)
-            continue
-        told[node.id] = before
         persona = persona_at(node.turn) if persona_at else tree.played(node.id)
-        if not (wanted := persona.preferences):
-            continue
         if persona.id not in words:
             words[persona.id] = find_words(persona)
-        own, silent = words[persona.id], not node.content.strip()
+        own = words[persona.id]
+        if node.role == "user":
+            told[node.id], spoken[node.id] = before | find_stated(node.content), own
+            continue
+        told[node.id] = before
+        if not (wanted := persona.preferences):
+            continue
+        silent = not node.content.strip()
         checked[node.id] = [
             CheckedWish(
                 words=own[name],
@@ -41,8 +42,7 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
             )
             for name, kept in check_wishes(wanted, node.content).items()
         ]
-    every = {name: said for own in words.values() for name, said in own.items()}
-    return Wishes(words=every, checked=checked)
+    return Wishes(words=spoken, checked=checked)
 
 
 def find_words(persona: Persona) -> Mapping[str, str]:

@@ -140,8 +140,9 @@ def wish_marks(wishes: Wishes, reply: str) -> Iterator[Mark]:
 
 def describe_user(tree: "Tree", user: "UserNode", wishes: Wishes) -> Iterator[Mark]:
     """Yield what a message told and why, and what a question that got nothing came to."""
+    words = wishes.words.get(user.id, {})
     why = {
-        wishes.words.get(each.about) or fact_text(tree, each.about): REASONS[each.why]
+        words.get(each.about) or fact_text(tree, each.about): REASONS[each.why]
         for each in list_tellings(tree, user)
     }
     for each in user.revealed:

@@ -23,8 +23,9 @@ class CheckedWish:
 class Wishes:
     """The wishes in one tree."""
 
-    words: Mapping[str, str] = field(default_factory=dict)
-    """How the user says each, by dimension."""
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """How the user says each, by id of the user's message and dimension: who the user is, and so
+    what is wished for, may change on the way."""
     checked: Mapping[str, Sequence[CheckedWish]] = field(default_factory=dict)
     """By id of the reply."""
 

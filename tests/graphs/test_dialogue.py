@@ -10,7 +10,7 @@ from learners import cases
 from aloe.agents.candidate import CONDITIONS, CandidateAgent
 from aloe.agents.scripted import reply as scripted_reply
 from aloe.agents.user import UserAgent
-from aloe.benchmark.cases import Case, Flip, Probe
+from aloe.benchmark.cases import Case, Flip, Probe, load_cases
 from aloe.benchmark.dialogues import RECALL, plan
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.log import CallLog
@@ -19,7 +19,10 @@ from aloe.errors import CallError
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.verifiable.phrases import find_questions, find_traits
+from aloe.memory.wish_checks import check_replies, find_words
 from aloe.schema import Tree
+from aloe.views.report_tree import describe_user
+from aloe.views.tellings import describe_tellings
 
 HELP = "Oil the chain first. Then check the brakes, both tyres and the lights before you set off."
 
@@ -109,6 +112,30 @@ def test_a_user_who_changes_says_so_and_is_another_from_then_on() -> None:
     manners = [[who.personality in text for who in (PERSONAS[0], other)] for text in seen]
     assert manners == [[True, False], [True, False], [False, True]]  # turns 1, 2 and 4
     assert [each.persona_at(turn) for turn in (1, 2, 3, 4)] == [PERSONAS[0]] * 2 + [other] * 2
+    assert [node.played for node in tree.nodes[::2]] == [None, None, *[other] * 3]
+
+
+def test_what_a_user_tells_is_said_as_who_it_was_then() -> None:
+    each = load_cases("flip-verifiable")[0].model_copy(update={"disclosure": "answering"})
+    tree = held(each, agents=context(lambda *_: "So be it."))
+    words = [find_words(each.persona_at(turn)) for turn in (1, each.turns)]
+    wishes = check_replies(tree, each.persona_at)
+    assert wishes == check_replies(tree)  # the tree knows as much as the case
+    both = set[str]()
+    for node in tree.nodes[: 2 * each.turns : 2]:
+        assert each.flip
+        assert node.role == "user"
+        now, other = words if node.turn < each.flip.turn else words[::-1]
+        marks = [mark[1] for mark in describe_user(tree, node, wishes)]
+        lines = describe_tellings(tree, node)
+        for told in node.told:
+            if told.about in now:
+                both |= {f"{told.about} {node.turn < each.flip.turn}"}
+                assert now[told.about] in marks
+                assert other[told.about] not in marks
+                wanted = each.persona_at(node.turn).preferences[told.about]
+                assert any(line.endswith(f"{told.about}, {wanted}") for line in lines)
+    assert {name for name in words[0] if {f"{name} True", f"{name} False"} <= both}
 
 
 def test_rules_play_whose_wishes_a_program_can_check() -> None:
