@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aloe.disclosing import read_disclosures
 from aloe.judge_names import is_judge
 from aloe.models.logprobs import keep_usable
+from aloe.record import digest
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = {"A": "the reply shown first", "B": "the reply shown second"}
 """What a reply is called whose author is not known."""
+Authors = defaultdict[str, set[tuple[str, str | None]]]
+"""By text of a reply: who wrote it, and the id under which that is known."""
 _NUMBERED = re.compile(r"^\d+\. (.*)$", re.MULTILINE)
 _WORD = re.compile(r"\W*(?:(?:reply|answer|score|rating)\b\W*)?(A|B|TIE|YES|NO|[1-5])\W*", re.I)
 
@@ -28,16 +31,15 @@ class Interpreter:
     """Says in words what the calls of a log came to.
 
     It has to hear all calls of a tree in their order: who wrote the replies that a judge was shown
-    is known from earlier calls, or from the tree.
+    is known from earlier calls that answered the same message, or from the tree.
 
     Args:
         trees: trees that are known already.
     """
 
     def __init__(self, trees: "Iterable[Tree]" = ()) -> None:
-        self._agents: defaultdict[str | None, dict[str, str]] = defaultdict(dict)
-        for tree in trees:
-            self._agents[tree.id] = {node.content: node.agent for node in tree.nodes}
+        self._known = {tree.id: _find_authors(tree) for tree in trees}
+        self._heard: defaultdict[str | None, Authors] = defaultdict(_nobody)
 
     def interpret(self, call: "RecordedCall") -> str:
         """Return what a call came to: why it failed, or what was said."""
@@ -50,7 +52,7 @@ class Interpreter:
             return _induced(call)
         if role == "reader":
             return _doubted(call)
-        self._agents[call.event["tree"]].setdefault(text.strip(), role)
+        self._heard[call.event["tree"]][text.strip()].add((role, call.event["node"]))
         return describe_json(text)
 
     def _judge(self, call: "RecordedCall") -> str:
@@ -60,6 +62,8 @@ class Interpreter:
         if said not in ("A", "B", "TIE"):
             return describe_json(call.text)
         a, b = (self._shown(call, letter) for letter in "AB")
+        if a == b:  # who wrote both is not told apart by name
+            a = b = None
         first, second = a or UNKNOWN["A"], b or UNKNOWN["B"]
         outcome: dict[str, Outcome] = {"A": "first", "B": "second", "TIE": "tie"}
         margin = odds["A"] - odds["B"] if {"A", "B"} <= odds.keys() else None
@@ -68,11 +72,41 @@ class Interpreter:
         return words + (f", shown {outcome[said]}" if known else "")
 
     def _shown(self, call: "RecordedCall", letter: str) -> str | None:
-        """Return who wrote what a judge was shown as A or B, if the prompt says so as shipped."""
+        """Return who wrote what a judge was shown as A or B, if the prompt says so as shipped.
+
+        Only who answered the message that the call is about can have; None if that is not one.
+        """
         _, found, after = "\n".join(text for _, text in call.messages).rpartition(f"[{letter}] ")
-        agents = self._agents[call.event["tree"]] if found else {}
-        begun = [text for text in agents if text and after.startswith(text)]
-        return agents[max(begun, key=len)] if begun else None
+        tree, about = call.event["tree"], call.event["node"]
+        authors = self._known.get(tree) or self._heard[tree]
+        begun = [text for text in authors if text and after.startswith(text)] if found else []
+        for text in sorted(begun, key=len, reverse=True):
+            if names := {who for who, at in authors[text] if _answers(about, who, text, at)}:
+                return names.pop() if len(names) == 1 else None
+        return None
+
+
+def _nobody() -> Authors:
+    return defaultdict(set)
+
+
+def _find_authors(tree: "Tree") -> Authors:
+    """Return who wrote the replies of a tree, to messages by any id that they ever had."""
+    found = _nobody()
+    for node in tree.nodes:
+        if node.role == "user":
+            for reply in tree.children(node.id):
+                found[reply.content] |= {(reply.agent, each) for each in (*node.former, node.id)}
+    return found
+
+
+def _answers(message: str | None, agent: str, text: str, at: str | None) -> bool:
+    """Whether a text that is known `at` an id answers a message.
+
+    Agents log a reply under its own id, which follows from the message's; custom roles under the
+    message's.
+    """
+    return at is not None and at in (message, digest(message, "assistant", agent, text))
 
 
 def _answer(call: "RecordedCall") -> tuple[str | None, dict[str, float]]:

@@ -1,14 +1,16 @@
 """What agents answer is said in words, for whoever reads a log."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sample_tree import CALLS, HINTED, OPENING, PLAIN, TREE, exchange
+from builders import assistant
+from sample_tree import CALLS, HINTED, OPENING, PLAIN, SECOND, TREE, exchange
 from snapshots import drawn
 
 from aloe.calls.recorded_call import RecordedCall
-from aloe.schema import Tree
+from aloe.schema import AssistantNode, Tree
 from aloe.views.answers import Interpreter, describe_json
 from aloe.views.calls import call_line
 from aloe.views.node import node_view
@@ -17,9 +19,11 @@ from aloe.views.tree import Drawer
 SHOWN = f"[A] {HINTED.content}\n\n[B] {PLAIN.content}\n\nWhich one?"
 
 
-def call(role: str, text: str, prompt: str = SHOWN, **logprobs: float) -> RecordedCall:
+def call(
+    role: str, text: str, prompt: str = SHOWN, about: str = OPENING.id, **logprobs: float
+) -> RecordedCall:
     reply = {"text": text, "finish": "stop", "logprobs": logprobs or None}
-    return exchange(role, OPENING.id, ("user", prompt), reply=reply)
+    return exchange(role, about, ("user", prompt), reply=reply)
 
 
 def written() -> list[RecordedCall]:
@@ -53,6 +57,48 @@ def test_an_answer_is_said_in_words(answered: RecordedCall, words: str) -> None:
     assert interpreter.interpret(answered) == words
     if "prefers" in words and "shown first" in words:  # the tree knows as much as the log
         assert Interpreter([TREE]).interpret(answered) == words
+
+
+def again(nodes: Sequence[AssistantNode]) -> tuple[list[RecordedCall], RecordedCall]:
+    """Return the calls that wrote replies to a message, and a judge's about the first two."""
+    about = nodes[0].parent
+    wrote = [call(each.agent, each.content, "Hi", about=each.id) for each in nodes]
+    shown = f"[A] {nodes[0].content}\n\n[B] {nodes[1].content}\n\nWhich one?"
+    return wrote, call("judge", "A", shown, about=about)
+
+
+def test_who_wrote_a_reply_is_looked_up_among_those_to_the_same_message() -> None:
+    plain = assistant(HINTED.content, SECOND, agent="plain")
+    hinted = assistant(PLAIN.content, SECOND, agent="hinted")
+    third = assistant(HINTED.content, SECOND, agent="third")
+    later = [plain, hinted]
+    tree = TREE.model_copy(update={"nodes": (OPENING, HINTED, PLAIN, SECOND, *later)})
+    first, second = again([HINTED, PLAIN]), again(later)
+    for interpreter in (Interpreter([tree]), Interpreter()):
+        for wrote, judged in (first, second, first):  # the other way round in the second
+            for each in wrote:
+                interpreter.interpret(each)
+            better = "prefers plain to hinted" if judged is second[1] else "prefers hinted to plain"
+            assert interpreter.interpret(judged) == f"{better}, shown first"
+    unsure = "prefers the reply shown first"
+    wrote, judged = again([*later, third])  # two wrote the same
+    for interpreter in (Interpreter([tree.model_copy(update={"nodes": (*tree.nodes, third)})]),
+                        Interpreter()):  # fmt: skip
+        for each in wrote:
+            interpreter.interpret(each)
+        assert interpreter.interpret(judged) == unsure
+    assert Interpreter([TREE]).interpret(judged) == unsure  # a message that none of them answers
+    replies = [HINTED, assistant("No.", OPENING, agent="hinted")]
+    same = TREE.model_copy(update={"nodes": (OPENING, *replies)})
+    _, judged = again(replies)
+    assert Interpreter([same]).interpret(judged) == unsure  # one agent wrote both
+
+
+def test_messages_are_known_by_their_former_ids() -> None:
+    opening = OPENING.model_copy(update={"former": ("before",)})
+    tree = TREE.model_copy(update={"nodes": (opening, *TREE.nodes[1:])})
+    judged = call("judge", "A", about="before")
+    assert Interpreter([tree]).interpret(judged) == "prefers hinted to plain, shown first"
 
 
 def test_a_failed_call_says_why() -> None:
