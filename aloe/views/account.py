@@ -61,11 +61,14 @@ class Spending:
     """The calls of a run, added up as they are read: none of them is kept but each tree's last."""
 
     def __init__(self, events: Iterable[Mapping[str, Any]]) -> None:
+        self.logged = False
+        """Whether there is any call; without, what the run took is not known."""
         self.total = Account()
         self.by_tree: dict[str, Account] = {}
         self.by_role: dict[str, Account] = {}
         self.last: dict[str, Mapping[str, Any]] = {}
         for event in events:
+            self.logged = True
             self.total.add(event)
             self.by_role.setdefault(event["role"], Account()).add(event)
             if tree := event["tree"]:

@@ -5,7 +5,7 @@ page of hundreds opens at once.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,10 +80,10 @@ def report(
         about=_about(rows),
         status=describe_status(len(extras.unfinished), running=extras.running),
         known=len(rows),
-        figures=_figures(rows, wishes, spent.total),
+        figures=_figures(rows, wishes, spent),
         charts=chart_run(trees, wishes),
         bands=BANDS,
-        agents=_agents(trees, spent.by_role),
+        agents=_agents(trees, spent),
         folds=[fold_tree(row, unfinished=row.tree.id in extras.unfinished) for row in rows[:shown]],
         kinds={"all": "all", **KINDS} | ({"unfinished": "unfinished"} if extras.unfinished else {}),
         settings=extras.settings,
@@ -105,26 +105,33 @@ def _about(rows: Sequence[Sums]) -> str:
 
 
 def _figures(
-    rows: Sequence[Sums], wishes: Sequence[Wishes], total: Account
+    rows: Sequence[Sums], wishes: Sequence[Wishes], spent: Spending
 ) -> Iterable[tuple[str, str, str]]:
     decided = sum(row.decided for row in rows)
     compared = sum(len(row.tree.verdicts) for row in rows)
     replies = sum(node.role == "assistant" for row in rows for node in row.tree.nodes)
     users = [(row.tree, node) for row in rows for node in row.tree.nodes if node.role == "user"]
     minds, faults = sum(row.minds for row in rows), sum(row.faults for row in rows)
+    checked, total = sum(row.checked for row in rows), spent.total
     told = [w for each in wishes for found in each.checked.values() for w in found if w.told]
     if told:
         kept = sum(wish.kept for wish in told)
         yield "wishes kept", _percent(kept, len(told)), f"of {len(told):,} told by then"
     yield "decided", _percent(decided, compared), f"of {counted(compared, 'comparison')}"
     yield "judge abstains", _percent(sum(r.count("abstain") for r in rows), compared), "of them"
+    things = sum(len(find_told(*each)) for each in users)
     yield (
         "told",
-        f"{sum(len(find_told(*each)) for each in users):,}",
+        f"{things:,}" if things or checked else "-",
         f"things in {counted(len(users), 'user message')}",
     )
-    yield "mind-reading", _percent(minds, replies), f"of {counted(replies, 'reply')}"
+    looked = counted(checked, "reply" if checked == replies else "checked reply")
+    yield "mind-reading", _percent(minds, checked), f"of {looked}"
     yield "faults", f"{faults:,}", f"in {counted(replies + len(users), 'message')}"
+    if not spent.logged:
+        yield "calls", "-", "no log of them"
+        yield "cost", "-", "no log of calls"
+        return
     yield "calls", f"{total.calls:,}", f"{total.output_tokens:,} tokens written"
     yield "cost", total.money, f"{total.input_tokens:,} tokens read"
 
@@ -133,20 +140,24 @@ def _percent(part: int, whole: int) -> str:
     return f"{part / whole:.0%}" if whole else "-"
 
 
-def _agents(trees: "Sequence[Tree]", spent: Mapping[str, Account]) -> list[tuple[str, ...]]:
+def _agents(trees: "Sequence[Tree]", spent: Spending) -> list[tuple[str, ...]]:
     messages: Counter[str] = Counter()
     faults: Counter[str] = Counter()
-    models: dict[str, str] = {}
+    models: dict[str, dict[str, None]] = {}  # all of an agent: trees may be of several runs
     for tree in trees:
-        models |= tree.models
+        for name, model in tree.models.items():
+            models.setdefault(name, {})[model] = None
         for node in tree.nodes:
             messages[node.agent] += 1
             faults[node.agent] += bool(node.faults)
     rows: list[tuple[str, ...]] = []
-    for name in dict.fromkeys([*models, *messages, *spent]):
-        account = spent.get(name, Account())
-        each = f"{account.seconds / account.calls:.2f}" if account.calls else "-"
+    for name in dict.fromkeys([*models, *messages, *spent.by_role]):
         counts = (f"{messages[name]:,}", f"{faults[name]:,}") if messages[name] else ("-", "-")
-        took = (f"{account.calls:,}", each, f"{account.output_tokens:,}", account.money)
-        rows.append((name, models.get(name, "-"), *counts, *took))
+        took = _took(spent.by_role.get(name, Account())) if spent.logged else ("-",) * 4
+        rows.append((name, ", ".join(models.get(name, "-")), *counts, *took))
     return rows
+
+
+def _took(account: Account) -> tuple[str, ...]:
+    each = f"{account.seconds / account.calls:.2f}" if account.calls else "-"
+    return f"{account.calls:,}", each, f"{account.output_tokens:,}", account.money

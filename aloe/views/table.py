@@ -55,6 +55,13 @@ class Sums:
         """Replies that read the user's mind."""
         return sum(bool(n.mind_reading) for n in self.tree.nodes if n.role == "assistant")
 
+    @property
+    def checked(self) -> int:
+        """Replies that were looked at for what the user had not told; 0 in an imported tree."""
+        users = (node for node in self.tree.nodes if node.role == "user")
+        found = self.minds or any(user.consistency or user.stated for user in users)
+        return sum(node.role == "assistant" for node in self.tree.nodes) if found else 0
+
     def result(self) -> dict[str, Any]:
         """Return the row for machines."""
         tree, account = self.tree, self.account
@@ -86,7 +93,7 @@ COLUMNS: dict[str, Callable[[Sums], str]] = {
     "tie": lambda each: str(each.count("tie")),
     "abstain": lambda each: str(each.count("abstain")),
     "faults": lambda each: str(each.faults),
-    "minds": lambda each: str(each.minds),
+    "minds": lambda each: str(each.minds) if each.checked else "-",
     "seconds": lambda each: f"{each.account.seconds:.1f}" if each.account else "-",
     "cost": lambda each: each.account.money if each.account else "-",
 }

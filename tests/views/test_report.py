@@ -10,6 +10,7 @@ from builders import PERSONAS, assistant, config, grow, user
 from command import RunAloe
 from rich.console import Console
 from sample_tree import CALLS, OPENING, TREE, spelled_out
+from snapshots import drawn
 from wellformed import faults_of
 
 from aloe.memory.run_folder import RunFolder
@@ -21,6 +22,7 @@ from aloe.views.account import Spending
 from aloe.views.report import Extras, report
 from aloe.views.report_calls import CallShelf
 from aloe.views.report_charts import chart_run
+from aloe.views.table import TreeTable
 from aloe.views.tree import head
 from aloe.views.votes import describe_votes
 from aloe.views.wishes import Wishes
@@ -66,8 +68,7 @@ def data(page: str) -> list[dict[str, object]]:
 
 def test_figures_are_those_of_the_run() -> None:
     page = report("a run", [TREE, GROWN], SPENT, shown=10)
-    plain = re.sub(r"<[^>]+>", " ", page.split("<script")[0])
-    words = " ".join(plain.split())
+    words = words_of(page)
     compared = len(TREE.verdicts) + len(GROWN.verdicts)
     won = sum(verdict.preferred is not None for tree in (TREE, GROWN) for verdict in tree.verdicts)
     assert f"decided {won / compared:.0%} of {compared} comparisons" in words
@@ -76,6 +77,38 @@ def test_figures_are_those_of_the_run() -> None:
     assert page.count("<svg") == 4
     assert [len(tree["nodes"]) for tree in data(page)] == [len(TREE.nodes), len(GROWN.nodes)]  # type: ignore[arg-type]
     assert data(page)[0]["kinds"] == ["abstain", "fault", "mind-reading"]
+
+
+def words_of(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page.split("<script")[0]).split())
+
+
+def test_trees_of_two_runs_name_all_models_of_an_agent() -> None:
+    other = GROWN.model_copy(update={"models": {"hinted": "local:large", "judge": "openai:judge"}})
+    said = words_of(report("runs", [TREE, other, TREE], SPENT, shown=0))
+    assert "hinted openai:small, local:large" in said
+    assert "judge openai:judge -" in said
+
+
+def test_what_was_not_logged_or_checked_is_no_zero() -> None:
+    opening = user("Hello.")
+    nodes = (opening, assistant("Hi.", opening))
+    imported = TREE.model_copy(update={"nodes": nodes, "verdicts": (), "models": {}})
+    said = words_of(report("imported", [imported], Spending([]), shown=0))
+    assert "told - things in 1 user message" in said
+    assert "mind-reading - of 0 checked replies" in said
+    assert "calls - no log of them cost - no log of calls" in said
+    assert "a0 - 1 0 - - - -" in said
+    assert "$0" not in said
+    seen = opening.model_copy(update={"stated": ("a fact",)})
+    checked = imported.model_copy(update={"nodes": (seen, nodes[1])})
+    free = Spending([{**CALLS[0].event, "carried": True}])
+    said = words_of(report("checked", [checked, imported], free, shown=0))
+    assert "told 0 things in 2 user messages" in said
+    assert "mind-reading 0% of 1 checked reply" in said
+    assert "calls 0 0 tokens written cost $0.0000" in said  # a log says so
+    table = drawn(TreeTable([checked, imported], {}), 160)
+    assert [line.split()[-3] for line in table.splitlines()[1:3]] == ["0", "-"]
 
 
 def test_a_page_of_a_large_run_stays_small() -> None:
