@@ -63,10 +63,7 @@ def bench(
         raise ConfigError("model: name the model under test")
     given = {"benchmark.cases": cases, "benchmark.seeds": seeds, "benchmark.limit": limit}
     path = Path(config) if config else None
-    named = {key: value for key, value in given.items() if value is not None}
-    candidate = load_candidate(
-        path, {**(settings or {}), **named}, model=model, user=user, judges=judges
-    )
+    candidate = load_candidate(path, settings, given, model=model, user=user, judges=judges)
     plan = plan_bench(Path(out), with_controls(candidate, controls))
 
     def around(_: Condition, state: BenchProgress, _calls: CallLog) -> nullcontext[Any]:

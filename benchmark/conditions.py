@@ -12,8 +12,7 @@ from aloe.errors import ConfigError
 
 def load_candidate(
     path: Path | None,
-    overrides: Mapping[str, object],
-    *,
+    *overrides: Mapping[str, object] | None,
     model: str | None,
     user: str | None,
     judges: Sequence[str],
@@ -33,7 +32,7 @@ def load_candidate(
         ConfigError: a setting is wrong, it makes a control of the candidate, or a judge is named
             twice.
     """
-    loaded = load(path, overrides, source=source)
+    loaded = load(path, *overrides, source=source)
     if (condition := loaded.benchmark.condition) != "candidate":
         flag = "floor=MODEL" if condition == "floor" else condition
         raise ConfigError(

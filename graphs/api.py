@@ -186,11 +186,10 @@ class _Given:
         if not (model is None or isinstance(model, str) or is_chat(model) or callable(model)):
             wanted = "a model string, a chat model of LangChain's or a function"
             raise ConfigError(f"model: {wanted}, not {model!r}")
-        given = {key: value for key, value in self.simulation.items() if value is not None}
-        named = {f"simulation.{key}": value for key, value in given.items()}
+        named = {f"simulation.{key}": value for key, value in self.simulation.items()}
         path = Path(self.config) if self.config else None
         try:
-            resolved = load(path, {**(self.changes or {}), **named}, source="arguments")
+            resolved = load(path, self.changes, named, source="arguments")
             if "trees" not in resolved.simulation.model_fields_set:
                 resolved = resolved.updated({"simulation.trees": trees}, source="arguments")
         except ConfigError as error:  # by the names that they have here

@@ -120,7 +120,7 @@ def _resolve(config: Path | None, settings: Mapping[str, Any], named: Mapping[st
     more = named.get("arguments")
     if isinstance(more, Mapping):
         del over["training.arguments"]
-    found = load(config, {**settings, **over}, source="arguments")
+    found = load(config, settings, over, source="arguments")
     if not isinstance(more, Mapping):
         return found
     arguments = {**found.training.arguments, **more}

@@ -18,15 +18,15 @@ from aloe.files.writing import replace_text
 
 def load(
     path: Path | None,
-    overrides: Mapping[str, Any] | None = None,
-    *,
+    *overrides: Mapping[str, Any] | None,
     source: str = "command line",
 ) -> Config:
-    """Read settings from a TOML file (None: defaults), then apply dotted `overrides`.
+    """Read settings from a TOML file (None: defaults), then apply dotted `overrides` in order.
 
     Args:
         path: TOML file, or None.
-        overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped.
+        overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped,
+            so that what was not given leaves the ones before it as they are.
         source: where they come from, for what an error says where there is no file.
 
     Raises:
@@ -38,10 +38,11 @@ def load(
     raw, named = _parse(path, text) if path else {}, path or source
     if path and is_stored(path):
         check_trust(path, text, validate(Config, raw, source=path))
-    for key, value in (overrides or {}).items():
-        if value is not None:
-            change(raw, key, value, source=named)
-    given = {key for key, value in (overrides or {}).items() if value is not None}
+    given = {
+        key: value for each in overrides for key, value in (each or {}).items() if value is not None
+    }
+    for key, value in given.items():
+        change(raw, key, value, source=named)
     return validate(Config, raw, source=named, elsewhere=dict.fromkeys(given, source))
 
 
