@@ -7,15 +7,13 @@ how you sleep". "Let me know if you need more" is how replies end and asks nothi
 
 import re
 
-from aloe.schema import sentences
+from aloe.sentences import sentences_of_markdown
 
 _ASIDE = re.compile(
     r"```.*?(?:```|\Z)|`[^`\n]*`|^\s*(?:#{1,6}\s|>)[^\n]*|\"[^\"\n]*\?\"|\u201c[^\u201d\n]*\?\u201d",
     re.DOTALL | re.MULTILINE,
 )
 """Code, headings, block quotations and quoted questions."""
-_EMPHASIS = re.compile(r"(?<=[.!?])[*_]+")
-"""What closes emphasis behind a sentence, whose end `sentences` would not see."""
 _MARKED = re.compile(r"[?\uff1f\u061f]\W*\Z")
 _REQUEST = re.compile(
     r"(?:(?:so|and|but|now|please|just|first|also|then)\b,?\s+)*"
@@ -34,8 +32,7 @@ def find_questions_in(reply: str) -> tuple[str, ...]:
     List marks, emphasis and brackets around a sentence are left out. Quoted questions, headings
     and code ask nothing.
     """
-    plain = _EMPHASIS.sub("", _ASIDE.sub(" ", reply))
-    pieces = (_clean(piece) for piece in sentences(plain))
+    pieces = (_clean(piece) for piece in sentences_of_markdown(_ASIDE.sub(" ", reply)))
     return tuple(piece for piece in pieces if _asks(piece))
 
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from aloe.schema import sentences
+from aloe.sentences import sentences_of_markdown
 
 Rule = Callable[[str], bool]
 
@@ -66,7 +66,6 @@ _NEXT = _pattern(r"\bnext steps?\b")
 _BOLD = _pattern(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _BREAK = _pattern(r"\n\s*\n")
 _ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])\s+", re.MULTILINE)
-_EMPHASIS = _pattern(r"(?<=[.!?])[*_]+")
 _HEDGE = _pattern(r"\b(?:perhaps|maybe|might|possibly|probably|it seems|i think)\b")
 _SORRY = _pattern(r"\b(?:sorry|apolog\w+)\b")
 _EXAMPLE = _pattern(r"\b(?:for example|for instance|e\.g\.)")
@@ -93,8 +92,8 @@ def _has_break(text: str) -> bool:
 
 def _sentence_lengths(text: str) -> list[int]:
     """Return the words of each sentence; marks of list items are none, and emphasis ends one."""
-    plain = _EMPHASIS.sub("", _ITEM.sub("", text)).replace("\u201d", '"')
-    return [length for piece in sentences(plain) if (length := count_words(piece))]
+    plain = _ITEM.sub("", text).replace("\u201d", '"')
+    return [length for piece in sentences_of_markdown(plain) if (length := count_words(piece))]
 
 
 def _short_sentences(text: str) -> bool:
