@@ -7,7 +7,8 @@ from pathlib import Path
 
 from aloe.agents.prompt import chosen
 from aloe.agents.prompt_size import prompt_for
-from aloe.benchmark.cases import Case, load_cases
+from aloe.benchmark.case import Case
+from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.families import warn_about_judges
 from aloe.benchmark.folder import SCORES, check_same, read_bench

@@ -17,11 +17,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from aloe.benchmark.case import TURNS
-from aloe.benchmark.case import Case as Case
-from aloe.benchmark.case import Flip as Flip
-from aloe.benchmark.case import Past as Past
-from aloe.benchmark.case import Probe as Probe
+from aloe.benchmark.case import TURNS, Case, Flip, Probe
 from aloe.benchmark.formats.known import reader_of
 from aloe.config import Disclosing, Mood
 from aloe.errors import ConfigError, InputError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aloe.agents.candidate import CONDITIONS
 from aloe.agents.disclosing import check_users
-from aloe.benchmark.cases import Case
+from aloe.benchmark.case import Case
 from aloe.benchmark.scores import Shown
 from aloe.config import Condition, Config
 from aloe.graphs.dialogue import Dialogue

@@ -15,7 +15,7 @@ from typing import get_args
 
 from aloe import config as settings
 from aloe.benchmark.bench_result import BenchResult
-from aloe.benchmark.cases import Case
+from aloe.benchmark.case import Case
 from aloe.benchmark.scores import ReplyScores, read_whole_scores
 from aloe.config import Condition, Config
 from aloe.config.differences import UNSHAPING

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from aloe.agents.faults import echoes
-from aloe.benchmark.cases import Probe
+from aloe.benchmark.case import Probe
 from aloe.benchmark.scores import Recall
 from aloe.memory.disclosures import DisclosureChecker, find_hidden
 from aloe.memory.words import find_content_words, find_names, find_numbers

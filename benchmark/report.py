@@ -28,7 +28,7 @@ from aloe.benchmark.card import (
     format_named,
     render_card,
 )
-from aloe.benchmark.cases import Case
+from aloe.benchmark.case import Case
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.parquet import write_parquet

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from aloe.agents.rules import RULE
-from aloe.benchmark.cases import Case
+from aloe.benchmark.case import Case
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.reply_levels import mean_gain, mean_level, reply_level
 from aloe.benchmark.scores import ReplyScores, Score, Shown

@@ -10,7 +10,7 @@ because a single one may happen to want what this user wants.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from aloe.benchmark.cases import Case
+from aloe.benchmark.case import Case
 from aloe.errors import ConfigError
 
 RULED = 8

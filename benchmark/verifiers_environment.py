@@ -29,7 +29,8 @@ from aloe.agents.prompt import chosen
 from aloe.agents.rating import LEVELS, PointwiseJudge
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
-from aloe.benchmark.cases import Case, load_cases
+from aloe.benchmark.case import Case
+from aloe.benchmark.cases import load_cases
 from aloe.benchmark.conditions import load_candidate
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.run import open_player

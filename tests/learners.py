@@ -6,7 +6,7 @@ from typing import Any
 from demonstration import demonstrate
 from langchain_core.messages import BaseMessage
 
-from aloe.benchmark.cases import Case
+from aloe.benchmark.case import Case
 from aloe.benchmark.experiment.players import OPEN_QUESTIONS
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.memory.verifiable.phrases import find_stated

@@ -26,7 +26,7 @@ from math import comb
 from typing import Literal
 
 from aloe.agents.rewriter import REACHABLE
-from aloe.benchmark.cases import Case
+from aloe.benchmark.case import Case
 from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import Embedder

@@ -10,7 +10,8 @@ from builders import PERSONAS
 from command import RunAloe
 
 from aloe.agents.restraint import make_restraint, read_stock
-from aloe.benchmark.cases import Probe, load_cases
+from aloe.benchmark.case import Probe
+from aloe.benchmark.cases import load_cases
 from aloe.benchmark.reply_checks import personal, right
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import read_trees

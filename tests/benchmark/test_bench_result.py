@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from rows import table
 
 from aloe.benchmark.bench_result import BenchResult
-from aloe.benchmark.cases import Case, load_cases
+from aloe.benchmark.case import Case
+from aloe.benchmark.cases import load_cases
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.suite_result import compute_suites
 from aloe.errors import InputError

@@ -11,7 +11,8 @@ import pytest
 from demonstration import demonstrate
 
 from aloe.benchmark import decontamination
-from aloe.benchmark.cases import SUITES, Case, load_cases
+from aloe.benchmark.case import Case
+from aloe.benchmark.cases import SUITES, load_cases
 from aloe.benchmark.swaps import RULED, assign_stand_ins
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError

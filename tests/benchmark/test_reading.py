@@ -1,7 +1,7 @@
 import pytest
 from builders import assistant, user
 
-from aloe.benchmark.cases import Probe
+from aloe.benchmark.case import Probe
 from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, takes_up, used
 from aloe.memory.disclosures import DisclosureChecker, order_facts
 from aloe.memory.embedder import MiniLmEmbedder

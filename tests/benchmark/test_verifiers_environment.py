@@ -9,7 +9,8 @@ from statistics import fmean
 import pytest
 from conftest import ROOT
 
-from aloe.benchmark.cases import Case, Past, load_cases
+from aloe.benchmark.case import Case, Past
+from aloe.benchmark.cases import load_cases
 from aloe.memory.verifiable.scoring import measure_satisfaction
 
 PYTHON = ROOT / ".venv-verifiers" / "bin" / "python"

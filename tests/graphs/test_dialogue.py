@@ -10,7 +10,8 @@ from learners import cases
 from aloe.agents.candidate import CONDITIONS, CandidateAgent
 from aloe.agents.scripted import reply as scripted_reply
 from aloe.agents.user import UserAgent
-from aloe.benchmark.cases import Case, Flip, Probe, load_cases
+from aloe.benchmark.case import Case, Flip, Probe
+from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import RECALL, plan
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.log import CallLog

@@ -13,7 +13,8 @@ from learners import repeat
 
 from aloe.agents.candidate import CONDITIONS, CandidateAgent
 from aloe.agents.user import UserAgent
-from aloe.benchmark.cases import Case, Past, load_cases
+from aloe.benchmark.case import Case, Past
+from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import RECALL, plan
 from aloe.benchmark.forecast import _candidate
 from aloe.benchmark.swaps import assign_stand_ins
