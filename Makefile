@@ -45,7 +45,7 @@ lint: $(VENV)/.tests
 types: $(VENV)/.tests
 	$(BIN)/mypy
 
-tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(VERIFIERS)/.done $(SERVERS)/.done
+tests: $(VENV)/.tests $(STUDIO)/.done $(INSPECT)/.done $(VERIFIERS)/.done $(SERVERS)/.done $(VENV)/.browser
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # Shows which lines no test runs; slower than the tests alone.
@@ -90,6 +90,16 @@ inspect: $(INSPECT)/.done
 	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	.venv-$*/bin/$(LOCKED) $<
 	@touch $@
+
+# A browser for the tests of HTML pages, which are skipped where it is not there and cannot be installed.
+BROWSER := command -v chromium || command -v chromium-browser
+CHROMIUM := apt-get install -qq -y --no-install-recommends chromium
+$(VENV)/.browser: | $(BIN)/python
+	@if ! { $(BROWSER); } >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing chromium with apt-get (a minute, once)"; \
+	  { $(CHROMIUM) || { apt-get update -qq && $(CHROMIUM); }; } >$@.log 2>&1 || tail -n 3 $@.log; \
+	fi
+	@if { $(BROWSER); } >/dev/null; then touch $@; else echo "no chromium: tests of pages are skipped"; fi
 
 clean:
 	rm -rf $(VENV) $(STUDIO) $(INSPECT) $(VERIFIERS) $(SERVERS) runs site build dist *.egg-info
