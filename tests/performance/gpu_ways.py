@@ -1,7 +1,7 @@
 """Random models of known sizes, and the rows of a step for each way of training on them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from aloe.training.packed_dataset import Batch, Example, make_batch
 from aloe.training.packing import EncodedReply, Packed, pack
 from aloe.training.start import add_lora
 from tests.performance.training import WORDS, encode_pairs
+from tests.performance.trie_rows import pack_trie
 from tests.tiny import tokenizer
 
 Tensor = Any
@@ -102,11 +103,18 @@ def pack_apart(answers: Sequence[EncodedReply]) -> Packed:
     )
 
 
+LAYOUTS: dict[str, Callable[[Sequence[EncodedReply]], Mapping[str, object]]] = {
+    "loop": pack_apart,
+    "trie": pack_trie,
+}
+"""How a way lays out its rows, if not as our trees."""
+
+
 def make_rows(cell: Cell, step: Rows) -> list[Batch]:
-    """Return the rows of one optimizer step: one of trees, or several of a loop."""
+    """Return the rows of one optimizer step: one of trees or tries, or several of a loop."""
     dpo = cell.method == "dpo"
     answers = [pair if dpo else pair[:1] for pair in encode_pairs(step, tokenizer())]
-    if cell.way == "tree":
+    if cell.way != "loop":
         parts = [answers]
     else:
         expected = cell.trees * cell.turns * (1 + dpo) * (cell.turns + 1) * cell.message
@@ -115,8 +123,8 @@ def make_rows(cell: Cell, step: Rows) -> list[Batch]:
     rows = []
     for part in parts:
         row = make_batch([Example(answers=each, tree="t") for each in part])
-        if cell.way == "loop":
-            row = cast(Batch, {**row, **pack_apart([answer for each in part for answer in each])})
+        if lay := LAYOUTS.get(cell.way):
+            row = cast(Batch, {**row, **lay([answer for each in part for answer in each])})
             row["labels"] = row["labels"] if dpo else row["targets"]
         row["reference"] = torch.zeros(len(part) * (1 + dpo))
         rows.append(row)

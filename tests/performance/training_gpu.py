@@ -6,9 +6,10 @@ Run as: make bench-training-gpu      (all cells, at most eight minutes; needs a 
 Nothing is downloaded: models are random weights of known shapes, and text is tokenised by the
 tests' own tokenizer, so only their sizes are real. `tree` is our trainer; `loop` the same trainer
 and kernels on rows in which nothing is shared (one document mask over all sequences, the head on
-reply tokens only); `trl` is the pinned TRL's trainer as it comes. All have LoRA of rank 16 and, for
-DPO, the reference's scores given. Steps differ in length, as real ones do: the first two show what
-is compiled, and the median of the others is the figure.
+reply tokens only); `trie` the same trainer on the rows and with the attention that the pinned TRL's
+AsyncGRPO shares prefixes by (`trie_rows`); `trl` is the pinned TRL's trainer as it comes. All have
+LoRA of rank 16 and, for DPO, the reference's scores given. Steps differ in length, as real ones do:
+the first two show what is compiled, and the median of the others is the figure.
 
 Cells come in the order of their importance, and each result is written as soon as it is there.
 """
@@ -34,15 +35,18 @@ from aloe.training.arguments import make_arguments
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.packed_dataset import Batch
 from aloe.training.packing import EncodedReply
-from aloe.training.scores import answer_log_probabilities, token_log_probabilities
+from aloe.training.scores import answer_log_probabilities
 from aloe.training.sft import TreeSftTrainer
 from tests.performance.gpu_ways import Cell, Rows, conversation, count_flops, make_model, make_rows
 from tests.performance.training import encode_pairs
+from tests.performance.trie_rows import TrieDpoTrainer, TrieSftTrainer, score_row
 from tests.tiny import tokenizer
 
 Tensor = Any
 
 PAGE = Path(__file__).parents[2] / "docs/performance/training-gpu.md"
+PACKED = ("tree", "loop", "trie")
+"""Ways of our trainer."""
 TRL_PAIRS = 4
 """Most examples in a micro-batch of TRL; as many as divide a step."""
 
@@ -51,7 +55,7 @@ def _cells(*given: tuple[str, str, int, int, int]) -> list[Cell]:
     return [
         Cell(way=way, method=method, shape=shape, turns=turns, message=message, trees=trees)
         for method, shape, turns, message, trees in given
-        for way in ("tree", "loop", "trl")
+        for way in (*PACKED, "trl")
     ]
 
 
@@ -69,7 +73,7 @@ CELLS = _cells(
 )
 TOY = [
     replace(cell, shape="toy", steps=2)
-    for cell in _cells(("dpo", "", 3, 6, 2), ("sft", "", 3, 6, 2))[:5]
+    for cell in _cells(("dpo", "", 3, 6, 2), ("sft", "", 3, 6, 2))[:7]
 ]
 
 
@@ -150,14 +154,20 @@ def _arguments(cell: Cell, micro_batches: int, *, packed: bool) -> Any:
 
 def _packed(cell: Cell, steps: list[Rows], model: Any, _device: str) -> tuple[Any, float, float]:
     rows = [make_rows(cell, step) for step in steps]
-    kind: Any = TreeDpoTrainer if cell.method == "dpo" else TreeSftTrainer
-    trainer = kind(
-        rows=[row for step in rows for row in step],
-        model=model,
-        args=_arguments(cell, len(rows[0]), packed=True),
-    )
+    trainer = _trainer(cell, rows, model)
     flops = median(count_flops(cell.shape, step) for step in rows)
     return trainer, median(sum(len(row["ids"]) for row in step) for step in rows), flops
+
+
+def _trainer(cell: Cell, steps: list[list[Batch]], model: Any) -> Any:
+    kinds: Any = (
+        (TrieSftTrainer, TrieDpoTrainer) if cell.way == "trie" else (TreeSftTrainer, TreeDpoTrainer)
+    )
+    return kinds[cell.method == "dpo"](
+        rows=[row for step in steps for row in step],
+        model=model,
+        args=_arguments(cell, len(steps[0]), packed=True),
+    )
 
 
 def _trl(cell: Cell, steps: list[Rows], model: Any, _device: str) -> tuple[Any, float, float]:
@@ -195,7 +205,7 @@ def _trl(cell: Cell, steps: list[Rows], model: Any, _device: str) -> tuple[Any, 
 
 def gradient_cosines(shape: str, turns: int, message: int, device: str) -> dict[str, float]:
     """Return the cosine of each way's gradient to that of one answer at a time in fp32."""
-    cell = Cell(way="tree", method="dpo", shape=shape, turns=turns, message=message, trees=1)
+    tree = Cell(way="tree", method="dpo", shape=shape, turns=turns, message=message, trees=1)
     step = conversation(turns, message, 0)
     answers = [answer for pair in encode_pairs(step, tokenizer()) for answer in pair]
 
@@ -215,18 +225,14 @@ def gradient_cosines(shape: str, turns: int, message: int, device: str) -> dict[
     alone = partial(_score_alone, plain)
     expected = slope(plain, lambda: torch.stack([alone(each) for each in answers])).cpu()
     found = {}
-    for way in ("tree", "loop"):
-        rows = make_rows(replace(cell, way=way), step)
-        model = make_model(shape, device)
-        trainer = TreeDpoTrainer(
-            rows=rows, model=model, args=_arguments(cell, len(rows), packed=True)
-        )
+    for way in PACKED:
+        cell = replace(tree, way=way)
+        rows, model = make_rows(cell, step), make_model(shape, device)
+        trainer = _trainer(cell, [rows], model)
         batches = [trainer._prepare_inputs(row) for row in rows]
 
         def scores(batches: Sequence[Batch] = batches, model: Any = model) -> Tensor:
-            return torch.cat(
-                [answer_log_probabilities(b, token_log_probabilities(model, b)) for b in batches]
-            )
+            return torch.cat([answer_log_probabilities(b, score_row(model, b)) for b in batches])
 
         with trainer.accelerator.autocast():
             other = slope(model, scores).cpu()
@@ -330,8 +336,10 @@ def page(text: str, card: str) -> str:
         "# What tree packing saves on a GPU\n\n"
         f"`make bench-training-gpu` on one {card}, torch {torch.__version__}, bf16, LoRA of rank "
         "16, random weights (8B with activation checkpointing). `loop` has the same kernels and "
-        f"shares nothing; `trl` is TRL's trainer, up to {TRL_PAIRS} examples a micro-batch. The "
-        "figure is the median of the steps after the second.\n\n"
+        "shares nothing; `trie` has the rows and the gather of TRL's AsyncGRPO, with torch's "
+        "kernel in place of FlashAttention 3; `trl` is TRL's trainer, up to "
+        f"{TRL_PAIRS} examples a micro-batch. The figure is the median of the steps after the "
+        "second.\n\n"
         f"{text}\n"
     )
 

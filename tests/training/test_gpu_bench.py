@@ -22,7 +22,9 @@ def test_all_ways_take_the_same_steps(results):
     losses = {(each["method"], each["way"]): each["loss"] for each in results[:-1]}
     assert losses["dpo", "loop"] == pytest.approx(losses["dpo", "tree"], abs=1e-5)
     assert losses["dpo", "trl"] == pytest.approx(losses["dpo", "tree"], abs=1e-3)
+    assert losses["dpo", "trie"] == pytest.approx(losses["dpo", "tree"], abs=1e-5)
     assert losses["sft", "loop"] == pytest.approx(losses["sft", "tree"], abs=1e-5)
+    assert losses["sft", "trie"] == pytest.approx(losses["sft", "tree"], abs=1e-5)
     for each in results[:-1]:
         assert each["seconds"] > 0
         assert each["peak_gib"] is None  # it is not measured here
@@ -30,7 +32,7 @@ def test_all_ways_take_the_same_steps(results):
 
 def test_gradients_are_compared_with_one_answer_at_a_time(results):
     cosines = results[-1]["cosines"]
-    assert cosines.keys() == {"tree", "loop"}
+    assert cosines.keys() == {"tree", "loop", "trie"}
     assert min(cosines.values()) > 0.99999
 
 
