@@ -5,11 +5,12 @@ are compared, and the effect of a user on both cancels out. With many difference
 significant by luck, so p-values are adjusted over all lines of the table (Holm 1979).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from aloe.benchmark.bench_plan import READ
 from aloe.benchmark.elicitation_figures import (
     depends_on_replies,
     measure_each,
@@ -29,8 +30,9 @@ from aloe.benchmark.statistics import (
     mean_cell,
 )
 from aloe.benchmark.suite_result import MOST_MISSING, is_incomplete
-from aloe.config import Config
+from aloe.config import Config, find_differing
 from aloe.errors import ConfigError
+from aloe.models.model_string import ModelString
 from aloe.schema import Record
 
 METRICS: dict[str, str] = {
@@ -51,6 +53,12 @@ ASKING_METRICS: dict[str, str] = {
 }
 """What is compared beside where what users tell depends on the replies; elsewhere there is no line
 of it, for each line makes all others less certain."""
+COMPARED = tuple(name for name in READ if name != "seed")
+"""How the names of the settings begin that two benches should share, beside their cases."""
+
+MOST_NAMED = 3
+"""Settings that a warning names."""
+
 COUNTS = ("questions", "needless")
 """Those that are no levels: numbers of each reply."""
 
@@ -79,6 +87,8 @@ class Side:
     seed: int = 0
     prompts: Mapping[str, str] = field(default_factory=dict)
     """Content hash by name; empty where none are recorded."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Hash of the files by model string; empty where none are recorded."""
     finished: bool = True
 
 
@@ -198,20 +208,26 @@ def _adjusted(
 def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
     """Return what makes the sides hard to compare with the first: other users, judges, cases."""
     found = [f"{side.name} is not finished" for side in sides if not side.finished]
+    base = sides[0]
     for side, config in zip(sides[1:], configs[1:], strict=True):
-        for what, there, here in (
-            ("simulated user", configs[0].models.user, config.models.user),
-            ("settings of [user]", configs[0].user, config.user),
-            ("judges", configs[0].models.judges(), config.models.judges()),
-            ("cases", configs[0].benchmark.cases, config.benchmark.cases),
-            ("least mass of a rating", configs[0].judge.min_mass, config.judge.min_mass),
-            ("prompts", *_recorded_by_both(sides[0].prompts, side.prompts)),
-            ("swapped users", *_recorded_by_both(_swaps(sides[0]), _swaps(side))),
-        ):
-            if there != here:
-                found.append(
-                    f"{sides[0].name} and {side.name} differ in {what}, which may be the reason"
-                )
+        asked = _find_asked(configs[0])
+        recorded = (
+            ("prompts", base.prompts, side.prompts),
+            (
+                "the files of the models that play users or judge",
+                _among(base.models, asked),
+                _among(side.models, asked),
+            ),
+            ("swapped users", _swaps(base), _swaps(side)),
+        )
+        differing = [
+            *_differing_settings(base, side, configs[0], config),
+            *(what for what, there, here in recorded if _differs(there, here)),
+        ]
+        found += [
+            f"{base.name} and {side.name} differ in {what}, which may be the reason"
+            for what in differing
+        ]
     for side in sides:
         if suites := _find_incomplete(side.rows):
             found.append(
@@ -229,11 +245,38 @@ def _find_incomplete(rows: Iterable[ReplyScores]) -> list[str]:
     return [suite for suite, each in by_suite.items() if is_incomplete(each)]
 
 
-def _recorded_by_both(
-    there: Mapping[str, object], here: Mapping[str, object]
-) -> tuple[list[object], list[object]]:
-    names = sorted(there.keys() & here.keys())
-    return [there[name] for name in names], [here[name] for name in names]
+def _differing_settings(base: Side, side: Side, there: Config, here: Config) -> Iterator[str]:
+    """Yield the settings that differ of those that dialogues and ratings depend on."""
+    found = find_differing(there, here, COMPARED)
+    if there.benchmark.cases != here.benchmark.cases:
+        found = {"benchmark.cases": (there.benchmark.cases, here.benchmark.cases), **found}
+    named = [
+        f"{name} ({old!r} in {base.name}, {new!r} in {side.name})"
+        for name, (old, new) in sorted(found.items(), key=_which_model_first)[:MOST_NAMED]
+    ]
+    if more := len(found) - len(named):
+        named.append(f"{more} more")
+    if named:
+        yield f"settings: {', '.join(named)}"
+
+
+def _which_model_first(setting: tuple[str, object]) -> bool:
+    return not setting[0].endswith(".model")
+
+
+def _find_asked(config: Config) -> set[str]:
+    """Return the model strings of the user and the judges; the candidate is to differ."""
+    asked = (config.models.user, *config.models.judges().values())
+    return {str(ModelString.parse(each.model)) for each in asked}
+
+
+def _among(hashes: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    return {name: found for name, found in hashes.items() if name in names}
+
+
+def _differs(there: Mapping[str, object], here: Mapping[str, object]) -> bool:
+    """Whether something that both have recorded is not the same."""
+    return any(there[name] != here[name] for name in there.keys() & here.keys())
 
 
 def _swaps(side: Side) -> dict[str, tuple[str, ...]]:

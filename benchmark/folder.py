@@ -91,6 +91,15 @@ class Bench:
         """
         return RunFolder(self.path).read_prompts()
 
+    @property
+    def models(self) -> dict[str, str]:
+        """Hash of the files of every model on this machine, by model string, if recorded.
+
+        Raises:
+            InputError: what is written about them is broken.
+        """
+        return RunFolder(self.path).read_models()
+
     @cached_property
     def result(self) -> BenchResult:
         """What was computed.

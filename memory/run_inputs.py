@@ -105,13 +105,23 @@ class RunInputs:
                 "name another folder"
             )
 
+    def read_models(self) -> dict[str, str]:
+        """Return the hash of the files of every model that was here, by model string.
+
+        Folders of earlier versions have none.
+
+        Raises:
+            InputError: what is written about them is broken.
+        """
+        return _read_hashes(self.models, "models")
+
     def find_changed(self, models: Mapping[str, str]) -> list[str]:
         """Return the models whose files are others than those of the run in the folder.
 
         Raises:
             InputError: what is written about them is broken.
         """
-        held = _read_hashes(self.models, "models")  # none in folders of earlier versions
+        held = self.read_models()
         return [name for name, found in models.items() if held.get(name, found) != found]
 
 

@@ -12,7 +12,7 @@ Each section is in the file of its name; all are exported here.
 
 from aloe.config.benchmark import BenchmarkConfig, Condition
 from aloe.config.config import Config, Size
-from aloe.config.differences import differences, shaping
+from aloe.config.differences import differences, find_differing, shaping
 from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import MIN_MASS, Criterion, JudgeConfig, Schedule
 from aloe.config.limits import LimitsConfig
@@ -63,6 +63,7 @@ __all__ = [
     "UserConfig",
     "change_model",
     "differences",
+    "find_differing",
     "find_models",
     "load",
     "place_of",

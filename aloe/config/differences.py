@@ -42,12 +42,20 @@ def differences(old: Config, new: Config, read: tuple[str, ...] = ("",)) -> list
         new: those of now.
         read: how the names of the settings begin that the run reads; by default, it reads all.
     """
+    found = find_differing(old, new, read)
+    return [f"{key}: {there!r} there, {now!r} now" for key, (there, now) in found.items()]
+
+
+def find_differing(
+    old: Config, new: Config, read: tuple[str, ...] = ("",)
+) -> dict[str, tuple[Any, Any]]:
+    """Return what both say of each setting that differs, by its dotted name; see `differences`."""
     before, after = shaping(old), shaping(new)
-    return [
-        f"{key}: {before.get(key)!r} there, {after.get(key)!r} now"
+    return {
+        key: (before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys())
         if key.startswith(read) and before.get(key) != after.get(key)
-    ]
+    }
 
 
 def shaping(config: Config) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def compare(
             rows=each.own_rows,
             seed=each.config.seed,
             prompts=each.prompts,
+            models=each.models,
             finished=each.finished,
         )
         for each in benches

@@ -90,14 +90,23 @@ def test_what_else_differs_is_said() -> None:
     sides = [side("a", rows), side("b", rows)]
     assert caveats(sides, [config(), config()]) == []
     (other,) = caveats(sides, [config(), config(user="openai:x")])
-    assert "simulated user" in other
+    assert "models.user.model" in other
     reticent = config().updated({"user.disclosure": "reticent"}, source="test")
     (other,) = caveats(sides, [config(), reticent])
-    assert "settings of [user]" in other
+    assert "differ in settings: user.disclosure ('schedule' in a, 'reticent' in b)" in other
+    for name, value in (("user_words", 15), ("user_window", 1)):
+        changed = config().updated({f"simulation.{name}": value}, source="test")
+        (other,) = caveats(sides, [config(), changed])
+        assert f"simulation.{name}" in other
+    assert caveats(sides, [config(), config().updated({"seed": 8}, source="test")]) == []
+    models = [replace(each, models={"local:u": each.name, "x:c": each.name}) for each in sides]
+    assert caveats(models, [config(), config()]) == []
+    (files,) = caveats(models, [config(user="local:u"), config(user="local:u")])
+    assert "the files of the models" in files
     (judges,) = caveats(sides, [config(), config(panel=["openai:x"])])
-    assert "judges" in judges
+    assert "models.panel" in judges
     (mass,) = caveats(sides, [config(), config().updated({"judge.min_mass": 0.1}, source="test")])
-    assert "least mass" in mass
+    assert "judge.min_mass" in mass
     other = replace(sides[1], prompts={"judge_score": "b", "user": "u"})
     for prompts, words in (({"judge_score": "a"}, "differ in prompts"), ({"user": "u"}, "")):
         found = caveats([replace(sides[0], prompts=prompts), other], [config(), config()])
