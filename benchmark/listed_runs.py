@@ -84,13 +84,14 @@ class ListedRun:
         return settings.read_stored(self.path / CONFIG)
 
     def _describe_run(self) -> dict[str, str]:
-        done, growing = _count_lines(self.path / "trees.jsonl"), _count_growing(self.path)
+        done, unfinished = _count_lines(self.path / "trees.jsonl"), _count_growing(self.path)
+        unfinished = max(unfinished, (RunFolder(self.path).planned() or 0) - done)
         models: dict[str, list[str]] = {}
         for each in self._config.models.assistants:
             models.setdefault(each.model, []).append(each.name)
         return {
-            "state": self._state(whole=done > 0 and not growing),
-            "size": counted(done, "tree") + (f", {growing:,} unfinished" if growing else ""),
+            "state": self._state(whole=done > 0 and not unfinished),
+            "size": counted(done, "tree") + (f", {unfinished:,} unfinished" if unfinished else ""),
             "models": "; ".join(f"{', '.join(names)}: {name}" for name, names in models.items()),
             "figure": "",
         }

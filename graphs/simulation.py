@@ -78,12 +78,22 @@ class Simulation:
             InputError: the recording cannot be read.
             StoreError: another process is writing, or the folder cannot be written.
         """
-        with self.folder.writing(self.config, self.prompts, self.weights):
+        with self.folder.writing(self._stored(), self.prompts, self.weights):
             if not self.folder.events.exists():
                 self._carry_over()
             with appending(self.folder.events) as events:
                 self.folder.keep_passport(self.passport)
                 yield events
+
+    def _stored(self) -> Config:
+        """Return the settings with the number of trees that the run will have.
+
+        One that extends an unfinished run has fewer than that was to have.
+        """
+        trees = len(self.wanted)
+        if trees in (0, self.config.simulation.trees):
+            return self.config
+        return self.config.updated({"simulation.trees": trees}, source="the trees of the run")
 
     def _carry_over(self) -> None:
         """Put answers of another run where this one looks for its own."""

@@ -156,6 +156,16 @@ class RunFolder(RunInputs):
             lines.pop(name, None)
         replace_chunks(self.trees, lines.values())
 
+    def planned(self) -> int | None:
+        """Return how many trees the run is to have; None where nobody said, as in a chat.
+
+        Raises:
+            ConfigError: its settings cannot be read.
+        """
+        if not self.config.exists() or not self.prompts.exists():
+            return None
+        return settings.read_stored(self.config).simulation.trees
+
     def finished(self) -> set[str]:
         """Return the ids of the trees in the folder; a torn last line is passed over.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aloe.calls.event import read_events
-from aloe.memory.run_folder import RunFolder, read_run
+from aloe.memory.run_folder import RunFolder, RunTrees, read_run
 from aloe.memory.wish_checks import check_replies
 from aloe.page import Live
 from aloe.schema import Tree
@@ -20,7 +20,7 @@ class RunPage:
     html: str
     trees: list[Tree]
     unfinished: int
-    """How many of the trees are not whole."""
+    """How many trees are not whole, those included of which there is nothing to show."""
 
 
 def render_run(run: Path, *, shown: int, live: Live | None = None) -> RunPage:
@@ -37,13 +37,25 @@ def render_run(run: Path, *, shown: int, live: Live | None = None) -> RunPage:
     folder, found = RunFolder(run), read_run(run)
     calls = CallShelf(tree.id for tree in found.trees[:shown])
     spent = Spending(calls.watch(read_events(folder.events)))
+    missing = _count_missing(folder, found, spent)
     extras = Extras(
         settings=folder.config.read_text(encoding="utf-8") if folder.config.exists() else "",
         unfinished=found.unfinished,
+        missing=missing,
         running=found.running,
         wishes=check_replies,
         calls=calls,
         live=live,
     )
     html = report(run.resolve().name, found.trees, spent, shown=shown, extras=extras)
-    return RunPage(html=html, trees=found.trees, unfinished=len(found.unfinished))
+    return RunPage(html=html, trees=found.trees, unfinished=len(found.unfinished) + missing)
+
+
+def _count_missing(folder: RunFolder, found: RunTrees, spent: Spending) -> int:
+    """Return how many trees have no complete exchange: set aside, interrupted or not begun.
+
+    A fork may hold answers for trees that nobody wants any more; those do not count.
+    """
+    known = {tree.id for tree in found.trees}
+    begun = sum(tree not in known and took.calls > 0 for tree, took in spent.by_tree.items())
+    return max(begun, (folder.planned() or 0) - len(known))

@@ -34,6 +34,8 @@ class Extras:
     """The run's config.toml as text."""
     unfinished: frozenset[str] = frozenset()
     """Ids of trees that are not whole."""
+    missing: int = 0
+    """Trees without a complete exchange, which the page cannot show."""
     running: bool = False
     """Whether somebody is at work on them."""
     wishes: "Callable[[Tree], Wishes]" = check_nothing
@@ -78,7 +80,7 @@ def report(
         {"trees": opened},
         live=extras.live,
         about=_about(rows),
-        status=describe_status(len(extras.unfinished), running=extras.running),
+        status=describe_status(len(extras.unfinished) + extras.missing, running=extras.running),
         known=len(rows),
         figures=_figures(rows, wishes, spent),
         charts=chart_run(trees, wishes),

@@ -73,6 +73,8 @@ def rejudge(
         raise ConfigError("name the new judge: --judge STR, or --config FILE.toml")
     resolved = _settings(run, config, judge, base_url, concurrency, batch=batch)
     trees, folder = list(read_trees(run)), RunFolder(out)
+    if trees:  # what is judged may be some of what the old run was to have
+        resolved = resolved.updated({"simulation.trees": len(trees)}, source=run)
     prompts = prompts_of(resolved)
     check_panel(resolved)
     folder.check(resolved, prompts)

@@ -97,6 +97,15 @@ def test_a_list_says_how_runs_stand(runs: Path) -> None:
     assert "nonsense" in line["figure"]
 
 
+def test_trees_that_were_set_aside_or_not_begun_are_unfinished(runs: Path) -> None:
+    folder = RunFolder(runs / "planned")
+    with folder.writing(SETTINGS.updated({"simulation.trees": 4}, source="test"), prompts={}):
+        folder.append(TREES[0])
+    line = find_runs([runs])["planned"].describe()
+    assert (line["state"], line["size"]) == ("unfinished", "1 tree, 3 unfinished")
+    assert "stopped with 3 unfinished trees<" in RunPages([runs]).answer("/run/planned", {}).text
+
+
 def test_pages_are_those_of_now(runs: Path) -> None:
     pages = RunPages([runs])
     listed = pages.answer("/", {})

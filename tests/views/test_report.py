@@ -187,6 +187,18 @@ def test_a_running_or_stopped_run_shows_what_is_there(tmp_path: Path, aloe: RunA
     assert "unfinished" not in said
 
 
+def test_trees_that_only_the_log_knows_are_unfinished(tmp_path: Path, aloe: RunAloe) -> None:
+    folder = RunFolder(tmp_path)
+    failed = CALLS[0].event | {"reply": None, "outcome": "error", "error": "HTTP 500"}
+    lines = [failed | {"tree": each} for each in ("a", "b", "b", GROWN.id)]
+    with folder.writing(config(turns=3, both_turns=1)):
+        folder.append(GROWN)
+        lines.append(failed | {"tree": "of a fork", "carried": True})
+        folder.events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "stopped with 2 unfinished trees<" in render_run(tmp_path, shown=9).html
+    assert aloe("report", tmp_path, "--json").result["unfinished"] == 2
+
+
 def test_wishes_are_said_in_the_users_words_with_what_became_of_them() -> None:
     persona = generate(1, wishes=2, about=["emoji", "exclamation"])
     words = find_words(persona)

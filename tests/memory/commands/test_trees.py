@@ -85,6 +85,9 @@ def test_an_unfinished_run_is_extended_as_far_as_it_is_there_and_not_while_it_gr
     ran = aloe(*longer[:-1], tmp_path / "fewer", "--json")
     assert (ran.code, ran.result["trees"]) == (0, 2)
     assert "2 of 3 trees are there; the others are left out" in ran.err
+    assert (run.planned(), RunFolder(tmp_path / "fewer").planned()) == (3, 2)
+    assert aloe("report", tmp_path / "fewer", "--json").result["unfinished"] == 0
+    assert aloe("report", run.path, "--json").result["unfinished"] == 1
 
 
 def test_trees_of_another_model_are_not_extended(
