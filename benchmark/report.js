@@ -1,28 +1,39 @@
 // Cases of a benchmark: the dialogues of a case beside each other, each turn with its ratings.
 const dialogues = data("dialogues"), cases = byId("cases");
-function drawTurn(box, dialogue, one) {
-  box.append(message({
+// The messages of a turn: what is drawn is what is searched.
+function messagesOf(one) {
+  const found = [{
     role: "user", id: one.u.id, text: one.u.text, marks: one.u.marks,
     head: [["turn " + one.k, ""], [one.u.fixed ? "fixed by the case" : "", ""]],
-  }));
-  if (one.r === null) return;
+  }];
+  if (one.r === null) return found;
   const level = (whose, value) => (value === null ? whose + " missing" : whose + " " + value);
-  box.append(message({
-    role: "assistant", id: one.r.id, text: one.r.text, marks: one.r.marks,
+  found.push({
+    role: "assistant", id: one.r.id, text: one.r.text, marks: one.r.marks, rated: one.r,
     head: [[level("own", one.r.own), "who"], [level("swapped", one.r.swapped), ""], [many(one.r.words, "word"), ""]],
-  }));
+  });
+  if (one.after) found.push(
+    { role: "user", text: one.after.question, marks: [], head: [["asked afterwards", ""]] },
+    { role: "assistant", text: one.after.answer, marks: [["note", one.after.found, ""]], head: [] },
+  );
+  return found;
+}
+function drawTurn(box, dialogue, one) {
+  for (const each of messagesOf(one)) {
+    box.append(message(each));
+    if (each.rated) box.append(ratingsOf(dialogue, one));
+  }
+}
+function ratingsOf(dialogue, one) {
   const names = new Set([one.u.node, one.r.node]);
   const calls = dialogue.calls ? dialogue.calls.calls.filter((call) => names.has(call.node)) : [];
-  box.append(folded("behind", many(one.r.ratings.length, "rating") + (calls.length ? " and " + many(calls.length, "call") : ""), (fold) => {
+  return folded("behind", many(one.r.ratings.length, "rating") + (calls.length ? " and " + many(calls.length, "call") : ""), (fold) => {
     const list = element("ul");
     for (const [said, missing] of one.r.ratings) list.append(element("li", missing ? "bad" : "", said));
     fold.append(list);
     if (dialogue.calls) callFolds(fold, calls, dialogue.calls.texts);
     else fold.append(element("p", "dim", "Prompts and answers of this dialogue are not in this page: aloe trace DIR --node " + one.u.node.slice(0, 8)));
-  }));
-  if (!one.after) return;
-  box.append(message({ role: "user", text: one.after.question, head: [["asked afterwards", ""]] }));
-  box.append(message({ role: "assistant", text: one.after.answer, head: [], marks: [["note", one.after.found, ""]] }));
+  });
 }
 function drawDialogue(dialogue) {
   const box = element("section", "dialogue");
@@ -30,10 +41,9 @@ function drawDialogue(dialogue) {
   for (const one of dialogue.turns) drawTurn(box, dialogue, one);
   return box;
 }
-const sides = (one) => (one.r ? [one.u, one.r] : [one.u]);
 const items = [...cases.children].map((fold) => {
   const { about, held } = dialogues[fold.dataset.case];
-  const messages = held.flatMap((dialogue) => dialogue.turns.flatMap(sides));
+  const messages = held.flatMap((dialogue) => dialogue.turns.flatMap(messagesOf));
   return {
     fold,
     kinds: [],

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape, unescape
 from importlib.util import find_spec
 from pathlib import Path
@@ -97,6 +97,43 @@ def dom(url: str, *, profile: Path) -> str:
     said = [line for line in opened.stderr.splitlines() if "CONSOLE" in line]
     assert said == [], said
     return opened.stdout
+
+
+SEARCHING = """
+addEventListener("load", async () => {
+  const found = {}, search = document.getElementById("search");
+  for (const query of QUERIES) {
+    search.value = query;
+    search.dispatchEvent(new Event("input"));
+    await new Promise((done) => setTimeout(done, 300));
+    document.getElementById("expand").click();
+    const marks = [...document.querySelectorAll("mark")].map((each) => each.textContent);
+    found[query] = [document.getElementById("found").textContent, marks];
+  }
+  const told = document.createElement("pre");
+  told.id = "told";
+  told.textContent = JSON.stringify(found);
+  document.body.append(told);
+});
+"""
+
+
+def search_in(page: str, queries: Sequence[str], folder: Path) -> dict[str, tuple[str, list[str]]]:
+    """Return what a page says it found for each of some queries, and what it marked.
+
+    Args:
+        page: HTML.
+        queries: what is searched for, one after the other.
+        folder: where the browser may write.
+    """
+    script = f"<script>const QUERIES = {json.dumps(queries)};{SEARCHING}</script></body>"
+    path = folder / "searched.html"
+    path.write_text(page.replace("</body>", script), encoding="utf-8")
+    told = re.search(
+        r'id="told">(.*?)</pre>', dom(path.as_uri(), profile=folder / "profile"), re.DOTALL
+    )
+    assert told
+    return {query: (said, marks) for query, (said, marks) in json.loads(unescape(told[1])).items()}
 
 
 def look_at(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import look_at, needs_chromium
+from chromium import look_at, needs_chromium, search_in
 from command import RunAloe
 from damaging import damage, nested, used_or_refused
 from pydantic import ValidationError
@@ -225,6 +225,18 @@ def test_reports_in_a_browser(bench: Bench, tmp_path: Path) -> None:
     drawn = seen["bench", 420]["text"]
     assert drawn.count("turn 1") == 12
     assert re.search(r"own [1-5]swapped [1-5]", drawn)
+
+
+@needs_chromium
+def test_search_finds_whatever_a_case_shows(bench: Bench, tmp_path: Path) -> None:
+    page = render_report(bench)
+    cases = embedded(page, "dialogues").values()
+    held = [dialogue for case in cases for dialogue in case["held"]]
+    after = [one["after"] for each in held for one in each["turns"] if one["after"]]
+    question, found = after[0]["question"], after[0]["found"]
+    said = search_in(page, [question, found], tmp_path)
+    assert said[question] == ("12 matches in 3 of 3 cases", [question] * 12)
+    assert said[found][1] == [found] * sum(each["found"] == found for each in after)
 
 
 def test_passports_of_the_judges_are_shown(aloe: RunAloe, folder: Path) -> None:
