@@ -14,16 +14,22 @@ function data(id) {
 
 // What is searched for, in small letters; wherever it is said, it is marked.
 let wanted = "";
+const composed = (text) => text.normalize("NFC");
+// As long as the composed text, so that positions agree: İ is the only letter whose small form is longer.
+const small = (text) => composed(text).replaceAll("İ", "i").toLowerCase().replaceAll("ς", "σ");
 function places(text) {
-  const found = [], low = text.toLowerCase();
-  if (wanted && low.length === text.length)
-    for (let at = low.indexOf(wanted); at >= 0; at = low.indexOf(wanted, at + wanted.length)) found.push(at);
+  const found = [];
+  if (!wanted) return found;
+  const low = small(text);
+  for (let at = low.indexOf(wanted); at >= 0; at = low.indexOf(wanted, at + wanted.length)) found.push(at);
   return found;
 }
 function say(tag, name, text) {
   const made = element(tag, name);
   let from = 0;
-  for (const at of places(text)) {
+  const found = places(text);
+  if (found.length) text = composed(text);
+  for (const at of found) {
     made.append(text.slice(from, at), element("mark", "", text.slice(at, at + wanted.length)));
     from = at + wanted.length;
   }
@@ -114,7 +120,7 @@ function browse(items) {
   }
   function choose() {
     const before = wanted;
-    wanted = search.value.trim().toLowerCase();
+    wanted = small(search.value.trim());
     let shown = 0, matches = 0;
     for (const item of items) {
       const hits = item.texts.reduce((sum, text) => sum + places(text).length, 0);

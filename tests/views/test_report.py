@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from builders import PERSONAS, assistant, config, grow, user
+from chromium import needs_chromium, search_in
 from command import RunAloe
 from rich.console import Console
 from sample_tree import CALLS, OPENING, TREE, spelled_out
@@ -264,6 +265,24 @@ def test_counts_of_a_rule_are_no_json() -> None:
     verdict = TREE.verdicts[0].model_copy(update={"votes": (vote,), "margin": None})
     said = "counted by rule: hinted keeps 2 of 2 wishes, plain keeps 1 of 2 wishes"
     assert list(describe_votes(TREE, verdict)) == [said]
+
+
+@needs_chromium
+def test_search_finds_every_spelling_of_a_letter(tmp_path: Path) -> None:
+    said = "From \u0130zmir to Porto: a cafe\u0301 in \u039f\u0394\u039f\u03a3."
+    opening = OPENING.model_copy(update={"content": said})
+    tree = Tree.model_validate({**TREE.model_dump(), "nodes": (opening, *TREE.nodes[1:])})
+    marked = {
+        "from \u0130zm": "From \u0130zm",
+        "izmir to p": "\u0130zmir to P",
+        "caf\u00e9 in": "caf\u00e9 in",
+        "CAFE\u0301 IN": "caf\u00e9 in",
+        "\u03bf\u03b4\u03bf\u03c3.": "\u039f\u0394\u039f\u03a3.",
+    }
+    found = search_in(report("a run", [tree], SPENT, shown=1), [*marked], tmp_path)
+    assert {query: marks for query, (_, marks) in found.items()} == {
+        query: [mark] for query, mark in marked.items()
+    }
 
 
 def test_bands_need_six_trees_and_axes_stay() -> None:
