@@ -15,6 +15,8 @@ TICKS = 5
 """About as many lines across a chart."""
 LABELS = 12
 """Most turns named below it."""
+BAR = 4.0
+"""Width of the band of a turn whose neighbours have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +110,26 @@ class Chart:
             count = [self.counts[turn - 1]] if self.counts else []
             yield [str(turn), *count, *(_cell(curve, turn - 1) for curve in self.curves)]
 
-    def band(self, curve: Curve) -> str:
-        """Return the corners of a curve's band; empty if it has none."""
-        edges = [
-            (self._x(turn), low, high)
-            for turn, (low, high) in enumerate(zip(curve.low, curve.high, strict=True), 1)
-            if low is not None and high is not None
-        ]
-        upper = [f"{x},{self._y(high):.1f}" for x, _, high in edges]
-        lower = [f"{x},{self._y(low):.1f}" for x, low, _ in reversed(edges)]
+    def bands(self, curve: Curve) -> Iterator[str]:
+        """Yield the corners of a curve's band for each stretch of turns that have one.
+
+        That of a lone turn is a narrow bar.
+        """
+        stretch: list[tuple[float, float, float]] = []
+        edges = zip(curve.low, curve.high, strict=True)
+        for turn, (low, high) in enumerate([*edges, (None, None)], 1):
+            if low is not None and high is not None:
+                stretch.append((self._place(turn), low, high))
+            elif stretch:
+                yield self._corners(stretch)
+                stretch = []
+
+    def _corners(self, stretch: Sequence[tuple[float, float, float]]) -> str:
+        if len(stretch) == 1:
+            ((x, low, high),) = stretch
+            stretch = [(x - BAR / 2, low, high), (x + BAR / 2, low, high)]
+        upper = [f"{x:.1f},{self._y(high):.1f}" for x, _, high in stretch]
+        lower = [f"{x:.1f},{self._y(low):.1f}" for x, low, _ in reversed(stretch)]
         return " ".join(upper + lower)
 
     def path(self, curve: Curve) -> str:
@@ -129,8 +142,11 @@ class Chart:
         return "".join(parts)
 
     def _x(self, turn: int) -> str:
+        return f"{self._place(turn):.1f}"
+
+    def _place(self, turn: int) -> float:
         width = self.right - self.left
-        return f"{self.left + (turn - 1) / max(self.turns - 1, 1) * width:.1f}"
+        return self.left + (turn - 1) / max(self.turns - 1, 1) * width
 
     def _y(self, level: float) -> float:
         least, greatest = self.ticks[0], self.ticks[-1]

@@ -101,6 +101,15 @@ def test_a_chart_holds_its_curves_and_bands(tmp_path: Path) -> None:
     assert all(0 <= y <= int(view[2]) for y in points[1::2])
 
 
+def test_a_band_is_drawn_over_the_turns_that_have_one(tmp_path: Path) -> None:
+    low, high = [1.0, 1.0, None, 1.0, None], [2.0, 2.0, None, 2.0, None]
+    chart = drawing(tmp_path, Curve(name="a", levels=[1.5] * 5, low=low, high=high))
+    turns = [float(x) for x in re.findall(r'<text x="([^"]*)" y="[^"]*" text-anchor="mid', chart)]
+    drawn = re.findall(r'class="band" points="([^"]*)"', chart)
+    spans = [sorted({float(corner.split(",")[0]) for corner in each.split()}) for each in drawn]
+    assert spans == [turns[:2], [turns[3] - 2, turns[3] + 2]]
+
+
 @pytest.mark.parametrize("levels", [[3.0], [2.0, 2.0], [0.0, 0.0], [-0.2, 0.4], [1e-4, 2e-4]])
 def test_flat_short_and_negative_series_have_ticks_around_them(
     levels: list[float], tmp_path: Path
