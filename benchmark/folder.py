@@ -83,6 +83,11 @@ class Bench:
         return (whole / RESULT).is_file()
 
     @property
+    def running(self) -> bool:
+        """Whether a process is working on it, or on one of its controls."""
+        return any(RunFolder(part).busy() for part in find_parts(self.path))
+
+    @property
     def prompts(self) -> dict[str, str]:
         """Content hash of every prompt that was sent, by name; empty where it is not recorded.
 
@@ -108,6 +113,12 @@ class Bench:
             InputError: it is not there, or broken.
         """
         return BenchResult.read(self.path / RESULT)
+
+
+def find_parts(path: Path) -> list[Path]:
+    """Return a bench folder and those of its controls, also of one that is not rated yet."""
+    inner = (path / name for name in sorted(get_args(Condition)))
+    return [path, *(part for part in inner if (part / CONFIG).is_file())]
 
 
 def read_bench(path: Path) -> Bench:

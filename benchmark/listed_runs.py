@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aloe import config as settings
 from aloe.benchmark.card import format_named
-from aloe.benchmark.folder import CASES, CONFIG, RESULT, SCORES, Bench
+from aloe.benchmark.folder import CASES, CONFIG, RESULT, SCORES, Bench, find_parts
 from aloe.config import Config
 from aloe.errors import AloeError, InputError
 from aloe.memory.run_folder import RunFolder
@@ -40,8 +40,7 @@ class ListedRun:
     @property
     def parts(self) -> list[Path]:
         """Folders with trees: its own, and those of the controls of a benchmark."""
-        inner = sorted(file.parent for file in self.path.glob(f"*/{CONFIG}"))
-        return [self.path, *inner] if self.is_bench else [self.path]
+        return find_parts(self.path) if self.is_bench else [self.path]
 
     @property
     def running(self) -> bool:

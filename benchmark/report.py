@@ -30,7 +30,7 @@ from aloe.benchmark.card import (
 )
 from aloe.benchmark.case import Case
 from aloe.benchmark.figures import Figure, sample
-from aloe.benchmark.folder import Bench
+from aloe.benchmark.folder import SCORES, Bench, find_parts
 from aloe.benchmark.parquet import write_parquet
 from aloe.benchmark.plots import write_plots
 from aloe.benchmark.reply_levels import mean_gain, mean_level
@@ -41,7 +41,6 @@ from aloe.benchmark.tables import LABELS
 from aloe.chart import Chart, Curve, format_counts
 from aloe.config import Condition
 from aloe.files.writing import replace_text
-from aloe.memory.run_folder import RunFolder
 from aloe.page import Live, render_page
 from aloe.passport import Passport
 from aloe.views.figures import counted
@@ -127,8 +126,7 @@ def render_report(
 
 def describe_state(bench: Bench) -> str:
     """Return how a bench stands; empty if it is finished and nobody is at work."""
-    running = any(RunFolder(path).busy() for path in bench.conditions.values())
-    return "running" if running else "" if bench.finished else "unfinished"
+    return "running" if bench.running else "" if bench.finished else "unfinished"
 
 
 def _note(bench: Bench, rows: Mapping[Condition, Sequence[ReplyScores]]) -> str:
@@ -138,10 +136,14 @@ def _note(bench: Bench, rows: Mapping[Condition, Sequence[ReplyScores]]) -> str:
     if bench.finished:
         return said
     planned = len(bench.cases) * settings.seeds
-    rated = (
-        f"{name} {len({row.dialogue for row in found})} of {planned}"
-        for name, found in rows.items()
-    )
+    begun = [part.name for part in find_parts(bench.path)[1:] if not (part / SCORES).exists()]
+    rated = [
+        *(
+            f"{name} {len({r.dialogue for r in found})} of {planned}"
+            for name, found in rows.items()
+        ),
+        *(f"{name} 0 of {planned}" for name in begun),
+    ]
     return f"{said}. Rated so far: {', '.join(rated)}. Figures come with the last dialogue."
 
 

@@ -21,9 +21,11 @@ from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.folder import Bench, read_bench
+from aloe.benchmark.listed_runs import find_runs
 from aloe.benchmark.reply_levels import reply_level
 from aloe.benchmark.report import render_report, write_report
 from aloe.errors import InputError
+from aloe.memory.run_folder import RunFolder
 from aloe.schema import Tree
 from aloe.views.account import Spending
 from aloe.views.report import Extras, report
@@ -187,6 +189,14 @@ def test_an_unfinished_bench_shows_what_is_rated(bench: Bench) -> None:
     assert "Rated so far: candidate 1 of 6, ceiling 6 of 6." in page
     held = [each for case in embedded(page, "dialogues").values() for each in case["held"]]
     assert len(held) == 1 + 6
+    control = RunFolder(bench.path / "ceiling")
+    (control.path / "scores.jsonl").unlink()  # it is being played
+    with control.locked():
+        page = render_report(read_bench(bench.path))
+        line = find_runs([bench.path])["bench"].describe()
+    assert '<span class="status">running</span>' in page
+    assert line["state"] == "running"
+    assert "Rated so far: candidate 1 of 6, ceiling 0 of 6." in page
 
 
 @needs_chromium
