@@ -25,7 +25,7 @@ from aloe.graphs.plan import PlannedTree
 from aloe.memory.disclosures import Tally
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model
-from aloe.schema import SPOILING, Node, Tree
+from aloe.schema import SPOILING, Node, Tree, Verdict
 from aloe.tracebacks import traceback_of
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class RunProgress:
     turns: int = 0
     """User messages among them."""
     outcomes: Counter[str] = field(default_factory=Counter)
-    """Verdicts by outcome, over the trees finished in this process."""
+    """Verdicts by outcome, over what was added in this process to trees that are finished."""
     ledger: Tally = field(default_factory=Tally)
     """What the disclosure checker found in them."""
     severity: Counter[str] = field(default_factory=Counter)
@@ -94,20 +94,31 @@ class RunProgress:
         if self.expected:
             self.expected.end(tree)
 
-    def add(self, tree: Tree) -> None:
-        """Count a finished tree."""
+    def add(self, tree: Tree, start: Tree | None = None) -> None:
+        """Count a finished tree, and what it has beside what it began with.
+
+        Args:
+            tree: the tree.
+            start: the tree as it began; None: with nothing.
+        """
         self.end(tree.id)
         self.finished += 1
-        self._count(tree.nodes)
-        self.outcomes.update(verdict.outcome for verdict in tree.verdicts)
-        self.ledger.add(tree)
-        found = list(_find_severities(tree.nodes))
-        self.severity.update(found)
-        self.spoiled += "spoiled" in found
+        known = start.by_id if start else {}
+        judged = {_pair_of(verdict) for verdict in start.verdicts} if start else set()
+        new = [node for node in tree.nodes if node.id not in known]
+        self._count(new)
+        self.outcomes.update(v.outcome for v in tree.verdicts if _pair_of(v) not in judged)
+        self.ledger.add_nodes(new)
+        self.severity.update(_find_severities(new))
+        self.spoiled += "spoiled" in _find_severities(tree.nodes)
 
     def _count(self, nodes: Sequence[Node]) -> None:
         self.nodes += len(nodes)
         self.turns += sum(node.role == "user" for node in nodes)
+
+
+def _pair_of(verdict: Verdict) -> tuple[str, str, str]:
+    return verdict.node, verdict.first, verdict.second
 
 
 def _find_severities(nodes: Iterable[Node]) -> Iterator[str]:
@@ -155,7 +166,14 @@ async def grow_all(
     engine_opened = open_engine(config, models, calls, trees=len(wanted), on_exchange=take)
     async with engine_opened as engine:
         await finish_trees(
-            by_id, engine.grow, folder, engine, progress, on_change, width=width_of(config)
+            by_id,
+            engine.grow,
+            folder,
+            engine,
+            progress,
+            on_change,
+            width=width_of(config),
+            start_of=lambda planned: planned.start,
         )
 
 
@@ -175,11 +193,13 @@ async def finish_trees(
     on_change: Callable[[], None],
     *,
     width: int,
+    start_of: Callable[[T], Tree | None] = lambda _: None,
 ) -> None:
     """Make those of the trees in `wanted`, by id, that `folder` does not hold yet.
 
     A finished tree is appended at once. One whose calls fail for good is set aside. Calls that an
-    interrupted run had answered are not made again.
+    interrupted run had answered are not made again. What `start_of` returns of a tree was there
+    before, and is not counted as made.
 
     Raises:
         ModelError: a model is refused or gone; what is finished is kept.
@@ -197,7 +217,7 @@ async def finish_trees(
         try:
             made = await make(each)
             folder.append(made)
-            progress.add(made)
+            progress.add(made, start_of(each))
         except CallError as error:
             progress.end(tree)
             progress.failures[tree] = str(error)

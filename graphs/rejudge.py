@@ -68,7 +68,16 @@ async def rejudge(
 
     by_id = {tree.id: tree for tree in trees}
     width = width_of(config)
-    await finish_trees(by_id, judged, folder, calls, progress, on_change, width=width)
+    await finish_trees(
+        by_id,
+        judged,
+        folder,
+        calls,
+        progress,
+        on_change,
+        width=width,
+        start_of=lambda tree: tree.model_copy(update={"verdicts": ()}),
+    )
 
 
 async def judge_tree(

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 
 from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
-from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
+from aloe.graphs.commands.dashboard import RunDisplay, describe_verdicts, exit_on_failures
 from aloe.options import BaseUrl, Batch, ConfigFile, Json, Quiet
 from aloe.resumable import resumable, within_budget
 from aloe.views.folding import Table
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aloe.calls.expected import ExpectedCalls
     from aloe.config import Config
+    from aloe.graphs.batch import RunProgress
     from aloe.graphs.rejudge import Flips
     from aloe.memory.run_folder import RunFolder
     from aloe.passport import Passport
@@ -196,6 +197,22 @@ def _prompts(old: "Config", new: "Config") -> "dict[str, Path]":
     return others | {name: path for name, path in new.prompts.items() if judges(name)}
 
 
+class _JudgingDisplay(RunDisplay):
+    """The state of trees that are judged and do not grow."""
+
+    def findings(self, so_far: "RunProgress") -> str:
+        """Return what the judge found, for the plain line."""
+        return describe_verdicts(so_far)
+
+    def lines(self, p: "RunProgress") -> dict[str, str]:
+        """Return what the judge found, by the name of the line."""
+        return {
+            "trees": f"{p.finished} judged now, {p.finished_before} there before, "
+            f"{len(p.failures)} set aside",
+            "verdicts": describe_verdicts(p),
+        }
+
+
 class _Rejudging:
     """One run in this process: its call log, its progress, its display."""
 
@@ -216,7 +233,7 @@ class _Rejudging:
             on_event=lambda event: self.display.follow(event),
             batches=open_batches(config.limits, file),
         )
-        self.display = RunDisplay(self.progress, self.calls, quiet=quiet, name="rejudge")
+        self.display = _JudgingDisplay(self.progress, self.calls, quiet=quiet, name="rejudge")
 
     async def run(self, trees: Any, folder: Any, models: Any) -> None:
         from aloe.graphs.rejudge import rejudge

@@ -88,12 +88,15 @@ class RunDisplay(Display):
         return (
             f"{self.name}: {p.finished_before + p.finished}/{p.wanted} trees, {p.running} running, "
             f"{self._calls_so_far()}, {t.output_tokens} tokens written, "
-            f"{tokens_per_second:.0f} tokens/s; {_describe_verdicts(so_far)}, "
-            f"{so_far.ledger.kinds['revealed']} revealed"
+            f"{tokens_per_second:.0f} tokens/s; {self.findings(so_far)}"
             + (f"; {len(p.failures)} set aside" if p.failures else "")
             + (f", about {duration(to_go)} to go" if to_go else "")
             + waiting(self._calls)
         )
+
+    def findings(self, so_far: "RunProgress") -> str:
+        """Return what came of the run so far, for the plain line."""
+        return f"{describe_verdicts(so_far)}, {so_far.ledger.kinds['revealed']} revealed"
 
     def _calls_so_far(self) -> str:
         """Return the calls that were made, and of how many if that was forecast."""
@@ -133,12 +136,19 @@ class RunDisplay(Display):
         """Return what the run cost and what came of it, exchanges of growing trees included."""
         self.seconds()  # stops the clock of a run that is complete
         p = self._progress.so_far()
-        lines = {
+        spent = spending(self._calls, self._pace)
+        if p.expected and p.running:
+            spent["calls"] = f"{self._calls_so_far()}, {self._pace.rates()[0]:.1f}/s"
+        return grid(self.lines(p) | spent)
+
+    def lines(self, p: "RunProgress") -> dict[str, str]:
+        """Return what came of the run so far, by the name of the line."""
+        return {
             "trees": f"{p.finished} grown now, {p.finished_before} there before, "
             f"{len(p.failures)} set aside; {counted(p.nodes, 'node')}",
             "turns": f"{p.turns} played"
             + (f", {counted(p.running, 'tree')} under way" if p.running else ""),
-            "verdicts": _describe_verdicts(p),
+            "verdicts": describe_verdicts(p),
             "ledger": _describe_ledger(p.ledger),
             "user": ", ".join(
                 f"{counted(p.severity[kind], 'message')} {kind}"
@@ -146,10 +156,6 @@ class RunDisplay(Display):
             )
             + (f"; {p.spoiled / p.finished:.0%} of the trees spoiled" if p.finished else ""),
         }
-        spent = spending(self._calls, self._pace)
-        if p.expected and p.running:
-            spent["calls"] = f"{self._calls_so_far()}, {self._pace.rates()[0]:.1f}/s"
-        return grid(lines | spent)
 
     def result(self) -> dict[str, Any]:
         """Return the figures for machines."""
@@ -176,7 +182,7 @@ class RunDisplay(Display):
         }
 
 
-def _describe_verdicts(progress: "RunProgress") -> str:
+def describe_verdicts(progress: "RunProgress") -> str:
     """Return what the judge made of the comparisons so far."""
     outcomes = progress.outcomes
     preferred = outcomes["first"] + outcomes["second"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from aloe.graphs.commands.dashboard import RunDisplay
 from aloe.graphs.commands.newest_exchange import NewestExchange
 from aloe.graphs.commands.personas import GrowthDisplay
 from aloe.graphs.context import FinishedExchange, open_models
-from aloe.graphs.plan import plan_trees
+from aloe.graphs.plan import PlannedTree, plan_trees
 from aloe.graphs.pool import GrowthProgress
 from aloe.memory.pool.growth import GrowthLog, Outcome
 from aloe.memory.run_folder import RunFolder
@@ -273,6 +274,21 @@ def test_a_run_tells_of_exchanges(tmp_path: Path) -> None:
         asyncio.run(grow_all(planned, found, folder, opened, CallLog(), progress))
     assert sorted(each.tree for each in told) == sorted([p.tree for p in planned] * 2)
     assert sum(len(each.verdicts) for each in told) == sum(progress.outcomes.values()) > 0
+
+
+def test_what_a_tree_began_with_does_not_count_as_made(tmp_path: Path) -> None:
+    longer, start = config(turns=3), grow(config(turns=2), persona=PERSONAS[0])
+    progress, told = RunProgress(wanted=1), []
+    progress.on_exchange = told.append
+    folder, opened = RunFolder(tmp_path), open_models(longer)
+    planned = [PlannedTree(persona=start.persona, seed=start.seed, start=start)]
+    with folder.writing(longer):
+        asyncio.run(grow_all(planned, longer, folder, opened, CallLog(), progress))
+    assert (progress.finished, progress.turns) == (1, 1)
+    assert progress.nodes == sum(len(each.nodes) for each in told)
+    assert progress.outcomes == Counter(v.outcome for each in told for v in each.verdicts)
+    assert sum(progress.outcomes.values()) > 0
+    assert progress.ledger.replies == progress.nodes - 1
 
 
 @pytest.mark.parametrize(
