@@ -5,11 +5,13 @@ runs is there at once; pages read the trees.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from os import DirEntry, scandir
 from pathlib import Path
 
 from aloe import config as settings
@@ -21,8 +23,8 @@ from aloe.memory.run_folder import RunFolder
 from aloe.schema import digest
 from aloe.views.figures import counted
 
-DEPTH = 3
-"""How far below a folder runs are looked for."""
+MOST_FOLDERS = 10_000
+"""How many folders are looked into for each that is named, the uppermost first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +117,29 @@ class ListedRun:
         }
 
 
-def find_runs(folders: Sequence[Path]) -> dict[str, ListedRun]:
-    """Return the runs in some folders, by name.
+@dataclass(frozen=True, kw_only=True)
+class FoundRuns:
+    """What was found in some folders."""
+
+    runs: dict[str, ListedRun]
+    """By name."""
+    unread: Sequence[Path]
+    """Folders that were not looked into, because there are too many."""
+
+    @property
+    def caution(self) -> str:
+        """What to say of the folders that were not looked into; empty if there are none."""
+        if not self.unread:
+            return ""
+        count = counted(len(self.unread), "folder")
+        return (
+            f"Not looked into {count}, such as {self.unread[0]}, nor into what is in them: "
+            f"only the first {MOST_FOLDERS:,} are. Name folders further down to see their runs."
+        )
+
+
+def find_runs(folders: Sequence[Path]) -> FoundRuns:
+    """Return the runs in some folders, however deep; those inside another run as well.
 
     Args:
         folders: run folders, bench folders, or folders that hold such.
@@ -125,30 +148,56 @@ def find_runs(folders: Sequence[Path]) -> dict[str, ListedRun]:
         InputError: one of them is no folder, or holds no run.
     """
     found: dict[str, ListedRun] = {}
+    unread: list[Path] = []
     known: set[Path] = set()
     for folder in folders:
         if not folder.is_dir():
             raise InputError(folder, "there is no such folder; name run folders, or one with runs")
-        runs = list(_runs_in(folder, DEPTH))
+        runs, left = _look_through(folder)
+        unread += left
         if not runs:
             problem = "holds no run of `aloe simulate` or `aloe bench run`"
+            if left:
+                problem += f" in the first {MOST_FOLDERS:,} folders; name one further down"
             raise InputError(folder, problem)
         for path in runs:
             if path.resolve() not in known:
                 known.add(path.resolve())
                 name = _name(folder, path, found)
                 found[name] = ListedRun(name=name, path=path)
-    return found
+    return FoundRuns(runs=found, unread=unread)
 
 
-def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
-    if _is_run(folder):
-        yield folder
-    elif depth:
+def _look_through(top: Path) -> tuple[list[Path], list[Path]]:
+    """Return the runs in a folder, in order, and the folders that were not looked into."""
+    runs: list[Path] = []
+    seen: set[Path] = set()  # a link may lead back up
+    waiting = deque([top])
+    while waiting and len(seen) < MOST_FOLDERS:
+        folder = waiting.popleft()
+        if (whole := folder.resolve()) in seen:
+            continue
+        seen.add(whole)
+        if _is_run(folder):
+            runs.append(folder)
         with suppress(OSError):  # what may not be looked into holds nothing to show
-            for each in sorted(folder.iterdir()):
-                if each.is_dir() and each.name[0] != ".":
-                    yield from _runs_in(each, depth - 1)
+            waiting += _folders_in(folder)
+    return sorted(runs), list(waiting)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Return what may hold runs of its own: no hidden folder, and no control of a benchmark."""
+    parts = find_parts(folder)[1:] if (folder / CASES).is_file() else []
+    with scandir(folder) as entries:
+        inner = sorted(each.name for each in entries if each.name[0] != "." and _is_folder(each))
+    return [path for name in inner if (path := folder / name) not in parts]
+
+
+def _is_folder(entry: "DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, say
+        return False
 
 
 def _is_run(folder: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from aloe.benchmark.folder import SCORES, Bench
-from aloe.benchmark.listed_runs import ListedRun, find_runs
+from aloe.benchmark.listed_runs import FoundRuns, ListedRun, find_runs
 from aloe.benchmark.report import render_report
 from aloe.errors import AloeError, InputError
 from aloe.memory.run_page import render_run
@@ -54,11 +54,12 @@ class RunPages:
         if path == ICON:
             return ServedPage(204, "")
         try:
-            runs = find_runs(self.folders)
+            found = find_runs(self.folders)
         except AloeError as error:
             return _message(500, "There are no runs", str(error))
+        runs = found.runs
         if path == "/":
-            return ServedPage(200, self._list(runs))
+            return ServedPage(200, self._list(found))
         if path == STATE:
             return _state(runs, query.get("run"))
         if path == COMPARE:
@@ -66,11 +67,14 @@ class RunPages:
         run = runs.get(path.removeprefix(RUN)) if path.startswith(RUN) else None
         return _show(run) if run else _message(404, "There is no such page", NOWHERE)
 
-    def _list(self, runs: dict[str, ListedRun]) -> str:
+    def _list(self, found: FoundRuns) -> str:
+        runs = found.runs
         lines = [{**run.describe(), "address": _address(run.name)} for run in runs.values()]
         title = ", ".join(folder.resolve().name for folder in self.folders)
         live = Live(state=STATE, version=_list_version(runs))
-        return render_page(HERE / "runs.html", title, live=live, runs=lines, compare=COMPARE)
+        return render_page(
+            HERE / "runs.html", title, live=live, runs=lines, compare=COMPARE, caution=found.caution
+        )
 
 
 def _show(run: ListedRun) -> ServedPage:

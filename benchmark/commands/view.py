@@ -35,7 +35,9 @@ def view(
     with RunServer(RunPages(folders), port) as server:
         if not as_json:
             show_text(server.url)
-        finish({"url": server.url, "runs": sorted(found)}, as_json=as_json)
+        if found.caution:
+            say(found.caution, style="yellow")
+        finish({"url": server.url, "runs": sorted(found.runs)}, as_json=as_json)
         say("Ctrl-C ends it.", style="dim")
         if browser:
             import webbrowser

@@ -193,7 +193,7 @@ def test_an_unfinished_bench_shows_what_is_rated(bench: Bench) -> None:
     (control.path / "scores.jsonl").unlink()  # it is being played
     with control.locked():
         page = render_report(read_bench(bench.path))
-        line = find_runs([bench.path])["bench"].describe()
+        line = find_runs([bench.path]).runs["bench"].describe()
     assert '<span class="status">running</span>' in page
     assert line["state"] == "running"
     assert "Rated so far: candidate 1 of 6, ceiling 0 of 6." in page

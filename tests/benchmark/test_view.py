@@ -72,16 +72,39 @@ def ask(
 
 
 def test_runs_are_found_and_named(runs: Path) -> None:
-    found = find_runs([runs, runs / "first"])
+    found = find_runs([runs, runs / "first"]).runs
     assert list(found) == ["bench", "first", "more/second-run"]
     assert [run.is_bench for run in found.values()] == [True, False, False]
-    assert list(find_runs([runs / "first", runs / "more/second run"])) == ["first", "second-run"]
+    assert list(find_runs([runs / "first", runs / "more/second run"]).runs) == [
+        "first",
+        "second-run",
+    ]
     fill(runs.parent / "others/first", TREES[1])
-    assert list(find_runs([runs, runs.parent / "others"]))[-1] == "first-2"
+    assert list(find_runs([runs, runs.parent / "others"]).runs)[-1] == "first-2"
+
+
+def test_runs_are_found_however_deep_and_inside_of_others(
+    runs: Path, aloe: RunAloe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for inner in ("a/b/c/d/deep", "first/inner", "bench/ceiling", "bench/mine"):
+        fill(runs / inner, TREES[0])
+    (runs / "a/b/up").symlink_to(runs, target_is_directory=True)
+    (runs / "loop").symlink_to(runs / "loop")
+    found = find_runs([runs])
+    assert list(found.runs) == [
+        "a/b/c/d/deep", "bench", "bench/mine", "first", "first/inner", "more/second-run",
+    ]  # fmt: skip
+    assert (found.caution, list(found.unread)) == ("", [])
+    monkeypatch.setattr("aloe.benchmark.listed_runs.MOST_FOLDERS", 3)
+    assert list(find_runs([runs]).runs) == ["bench"]
+    page = RunPages([runs]).answer("/", {}).text
+    assert f"such as {runs / 'first'}," in page
+    assert faults_of(page) == []
+    assert aloe("view", runs / "a").is_one_line_about("in the first 3 folders", "further down")
 
 
 def test_a_list_says_how_runs_stand(runs: Path) -> None:
-    first, second = (find_runs([runs])[name] for name in ("first", "more/second-run"))
+    first, second = (find_runs([runs]).runs[name] for name in ("first", "more/second-run"))
     line = second.describe()
     assert (line["kind"], line["state"], line["size"]) == ("simulation", "", "2 trees")
     begun = TREES[1].model_copy(update={"nodes": (), "verdicts": ()})
@@ -92,7 +115,7 @@ def test_a_list_says_how_runs_stand(runs: Path) -> None:
     line = first.describe()
     assert (line["state"], line["size"]) == ("unfinished", "1 tree, 1 unfinished")
     (second.path / "config.toml").write_text("nonsense = 1\n")
-    line = find_runs([runs])["more/second-run"].describe()
+    line = find_runs([runs]).runs["more/second-run"].describe()
     assert line["state"] == "broken"
     assert "nonsense" in line["figure"]
 
@@ -101,7 +124,7 @@ def test_trees_that_were_set_aside_or_not_begun_are_unfinished(runs: Path) -> No
     folder = RunFolder(runs / "planned")
     with folder.writing(SETTINGS.updated({"simulation.trees": 4}, source="test"), prompts={}):
         folder.append(TREES[0])
-    line = find_runs([runs])["planned"].describe()
+    line = find_runs([runs]).runs["planned"].describe()
     assert (line["state"], line["size"]) == ("unfinished", "1 tree, 3 unfinished")
     assert "stopped with 3 unfinished trees<" in RunPages([runs]).answer("/run/planned", {}).text
 
