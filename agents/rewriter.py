@@ -14,7 +14,8 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, EMOJI, Wishes
+from aloe.emoji import EMOJI
+from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Wishes
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
 
@@ -223,7 +224,7 @@ EDITS: dict[tuple[str, str], Edits] = {
     ("lists", "list"): _listed,
     ("lists", "prose"): lambda text: iter([_MARKER.sub("", text)]),
     ("emoji", "some"): _append("🙂", "🌱", "👍", "😊"),
-    ("emoji", "none"): _replace(f"[{EMOJI}\ufe0f]", ""),
+    ("emoji", "none"): _replace(EMOJI, ""),
     ("exclamation", "some"): _append("Good luck!", "You can do it!"),
     ("exclamation", "none"): _replace("!+", "."),
     ("question", "asked"): _append("Does that help?", "What do you think?"),

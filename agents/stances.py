@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from aloe.agents.concepts import forms, ruled_out, wider
-from aloe.memory.verifiable.catalogue import EMOJI
+from aloe.emoji import EMOJI
 from aloe.schema import sentences
 
 Words = frozenset[str]
@@ -114,7 +114,7 @@ _STRONG = re.compile(
     r"|never (?:better|hurt))\b",
     re.I,
 )
-_EMOJI = re.compile(rf"\s*[{EMOJI}]+\ufe0f?")
+_EMOJI = re.compile(rf"\s*(?:{EMOJI}|[\u2600-\u27bf\u2b00-\u2bff]\ufe0f?)+")
 _IT = re.compile(
     r"\b(?:love|adore|enjoy|live for)(?:d|ed)?\b [\w ]{0,18}\b(?:it|them|that)\b|\bmy (?:usual"
     r"|favourite)\b",

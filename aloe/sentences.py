@@ -9,6 +9,8 @@ suites, which a test compares.
 import re
 from functools import lru_cache
 
+from aloe.emoji import EMOJI
+
 _WIDE = "。！？｡।॥؟۔։።။។"  # noqa: RUF001
 _CLOSING = "」』）】》”’\"')\\]"  # noqa: RUF001
 
@@ -21,8 +23,8 @@ _WIDE_GAP = re.compile(
 _HAS_WIDE = re.compile(rf"[{_WIDE}]")
 _END = re.compile(
     rf"[.!?{_WIDE}]*(?:(?P<wide>[{_WIDE}])|[.!?])(?P<closing>[{_CLOSING}»“*_]*)"
-    r"(?P<emoji>(?:[ \t]*[\U0001F000-\U0001FAFF\u2600-\u27BF\u2B50\u2B55]"
-    r"[\uFE0F\u200D\U0001F3FB-\U0001F3FF\u2640\u2642]*)*)"
+    rf"(?P<emoji>(?:[ \t]*(?:{EMOJI}|[\U0001F000-\U0001FAFF\u2600-\u27BF\u2B50\u2B55]"
+    r"[\uFE0F\u200D\U0001F3FB-\U0001F3FF\u2640\u2642]*))*)"
 )
 """What a sentence ends with: a mark, what closes a quotation, bracket or emphasis, and emoji."""
 _NUMBERED = re.compile(r"[\s>*_#-]*\(?(?:\d{1,3}|[A-Za-z])\.")

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from aloe.emoji import EMOJI
 from aloe.sentences import sentences_of_markdown
 
 Rule = Callable[[str], bool]
@@ -44,9 +45,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE)
 
 
-EMOJI = "\u2600-\u27bf\u2b00-\u2bff\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff"
-"""Ranges of characters that count as emoji, for a character class."""
-_EMOJI = _pattern(f"[{EMOJI}]")
+_EMOJI = _pattern(EMOJI)
 _LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE)
 _EXCLAMATION = _pattern("!")
 _QUESTION = _pattern(r"\?")

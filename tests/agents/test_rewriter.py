@@ -45,6 +45,22 @@ def test_one_wish_alone_is_kept(name: str, value: str) -> None:
     assert check_wishes({name: value}, rewrite(breaking, {name: value}, 2)) == {name: True}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reply"),
+    [
+        (
+            "emoji",
+            "none",
+            "1\ufe0f\u20e3 Sow \u23f0 and \u2600\ufe0f\n\U0001f468\u200d\U0001f33e water \u2713",
+        ),
+        ("emoji", "none", "\U0001f1e6\U0001f1f9 \u2764\ufe0f\u200d\U0001f525 \u261d\U0001f3fd sow"),
+    ],
+)
+def test_whatever_form_breaks_a_wish_is_mended(name: str, value: str, reply: str) -> None:
+    assert check_wishes({name: value}, reply) == {name: False}
+    assert check_wishes({name: value}, rewrite(reply, {name: value}, 0)) == {name: True}
+
+
 def test_a_reply_that_keeps_all_wishes_is_left_alone() -> None:
     assert rewrite(REPLIES[1], {"emoji": "none", "question": "none"}, 1) == REPLIES[1]
 

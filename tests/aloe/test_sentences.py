@@ -8,7 +8,7 @@ from aloe.benchmark.cases import SUITES, load_cases
 from aloe.benchmark.gold_pairs import read_gold
 from aloe.memory.descriptions import read_seeds
 from aloe.memory.personas import SHIPPED, read_personas
-from aloe.sentences import sentences
+from aloe.sentences import finished, sentences
 
 
 def at_every_mark(text: str) -> tuple[str, ...]:
@@ -71,3 +71,8 @@ PIECES = "I am Dr. e.g. z. B. St. U.S. no. 5 3. Mai J. a.m. sail 我叫。 ？ �
 def test_pieces_together_are_the_text(words: list[str]) -> None:
     text = " ".join(words)
     assert "".join("".join(sentences(text)).split()) == "".join(words)
+
+
+@pytest.mark.parametrize("emoji", ["\u23f0", "\u2b06\ufe0f", "1\ufe0f\u20e3", "\u2705", "\u2713"])
+def test_an_emoji_behind_the_last_mark_belongs_to_what_is_finished(emoji: str) -> None:
+    assert finished(f"Wake up! {emoji} And th") == f"Wake up! {emoji}"

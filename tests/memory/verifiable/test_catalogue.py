@@ -1,8 +1,11 @@
 import random
+import re
 
 import pytest
+import regex
 from demonstration import demonstrate
 
+from aloe.emoji import EMOJI
 from aloe.memory.verifiable.catalogue import DIMENSIONS, find_wish
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
@@ -39,6 +42,12 @@ def test_there_are_enough_dimensions() -> None:
         ("spelling", "British", "The colour, literally.", "An organism grows."),
         ("spelling", "American", "Two liters of color.", "Read literature, literally."),
         ("spelling", "American", "My favorite realistic organism.", "My favourite one."),
+        ("emoji", "some", "Wake up \u23f0", "Done \u2713 \u2717 \u2605 a \u2192 b \xa9 \u2122"),
+        ("emoji", "some", "1\ufe0f\u20e3 Sow", "1 Sow"),
+        ("emoji", "some", "Sun \u2600\ufe0f", "Sun \u2600"),
+        ("emoji", "some", "Love \u2764\ufe0f", "Love \u2764, \u231a\ufe0e"),
+        ("emoji", "some", "\U0001f3f3\ufe0f\u200d\U0001f308", "Section \xa7 \u2020 \u2660 \u2026"),
+        ("emoji", "some", "\u261d\U0001f3fd", "\u261d \u25b6 \U0001f852"),
         ("closing", "next step", "The next steps: sleep.", "Next time, stepwise."),
     ],
 )
@@ -46,6 +55,16 @@ def test_rules_measure_what_they_say(dimension: str, value: str, good: str, bad:
     rule = find_wish(dimension, value).kept
     assert rule(good)
     assert not rule(bad)
+
+
+def test_emoji_are_what_unicode_shows_as_pictures() -> None:
+    """The signs of the basic plane exactly; beyond it a few that no font has may count too."""
+    one, pictures = re.compile(EMOJI), regex.compile(r"[\p{Emoji_Presentation}--\p{RI}]", regex.V1)
+    others = regex.compile(r"[\p{Emoji}--[0-9#*]--\p{RI}]", regex.V1)
+    for sign in map(chr, [*range(0xD800), *range(0xE000, 0x20000)]):
+        shown = bool(pictures.match(sign))
+        assert shown == bool(one.match(sign)) or (sign > "\U0001f2ff" and not shown), hex(ord(sign))
+        assert not others.match(sign) or one.fullmatch(f"{sign}\ufe0f"), hex(ord(sign))
 
 
 def test_a_traits_sentence_is_one_fact() -> None:
