@@ -328,3 +328,8 @@ def find_wish(dimension: str, value: str) -> Wish:
             return each
     offered = " or ".join(f"'{each.value}'" for each in DIMENSIONS[dimension])
     raise ValueError(f"{dimension} is {offered}, not '{value}'")
+
+
+def find_opposite(dimension: str, value: str) -> str:
+    """Return the other value of a dimension."""
+    return next(each.value for each in DIMENSIONS[dimension] if each.value != value)

@@ -18,7 +18,8 @@ from typing import Literal, NamedTuple, get_args
 
 from aloe.config.user import Phrases
 from aloe.errors import InputError
-from aloe.memory.verifiable.catalogue import DIMENSIONS
+from aloe.memory.verifiable.catalogue import DIMENSIONS, find_opposite
+from aloe.memory.verifiable.negation import read_lead
 
 PHRASES = Path(__file__).parent / "phrases.toml"
 
@@ -45,10 +46,24 @@ def find_stated(text: str) -> dict[str, str]:
     """Return the wishes that phrases in `text` state, of either half: value by dimension.
 
     Letter case, line breaks and the shape of apostrophes and quotation marks do not matter. Of two
-    wishes about one dimension the one stated last counts.
+    wishes about one dimension the one stated last counts. A phrase that the words before it forbid
+    ("Don't ...") states the opposite wish, or none if there is more than one other way.
     """
     stating = _stating()
-    return dict(stating[phrase] for phrase in find_phrases(_plain(text), _by_ending()))
+    lines = _plain(text, keep_lines=True)
+    stated = {}
+    for phrase, end in _find_ends(lines.replace("\n", " "), _by_ending()):
+        dimension, value = stating[phrase]
+        lead = read_lead(lines[: end - len(phrase)], phrase)
+        if lead == "states":
+            stated[dimension] = value
+        elif lead == "forbids" and dimension not in _GRADED:
+            stated[dimension] = find_opposite(dimension, value)
+    return stated
+
+
+_GRADED = ("length", "sentences")
+"""Dimensions in which what is not the one value need not be the other."""
 
 
 def find_all_stated(texts: Iterable[str]) -> dict[str, str]:
@@ -60,9 +75,17 @@ def find_all_stated(texts: Iterable[str]) -> dict[str, str]:
     return {name: value for text in texts for name, value in find_stated(text).items()}
 
 
-def _plain(text: str) -> str:
-    straight = re.sub("[\u2018\u2019]", "'", re.sub("[\u201c\u201d]", '"', text))
-    return " ".join(straight.casefold().split())
+def _plain(text: str, *, keep_lines: bool = False) -> str:
+    """Return a text in small letters with straight quotation marks and single blanks.
+
+    Args:
+        text: any.
+        keep_lines: leave one line break where there were blanks with one or more.
+    """
+    straight = re.sub("[\u2018\u2019]", "'", re.sub("[\u201c\u201d]", '"', text)).casefold()
+    if keep_lines:
+        return "\n".join(filter(None, (" ".join(line.split()) for line in straight.splitlines())))
+    return " ".join(straight.split())
 
 
 @cache
@@ -96,11 +119,16 @@ def index_by_ending(phrases: Iterable[str]) -> Endings:
 
 
 def find_phrases(text: str, endings: Endings) -> Iterator[str]:
-    """Yield the phrases in a text, by where they end, in time that does not grow with them all."""
+    """Return the phrases in a text, by where they end, in time that does not grow with them all."""
+    return (phrase for phrase, _ in _find_ends(text, endings))
+
+
+def _find_ends(text: str, endings: Endings) -> Iterator[tuple[str, int]]:
+    """Yield each phrase in a text with where it ends."""
     for end in range(_ENDING, len(text) + 1):
         for phrase in endings.get(text[end - _ENDING : end], ()):
             if text.endswith(phrase, 0, end):
-                yield phrase
+                yield phrase, end
 
 
 Kind = Literal["traits", "remarks", "questions"]

@@ -126,6 +126,40 @@ def test_the_last_of_two_opposite_wishes_counts() -> None:
     assert find_stated(f"{brief} No, wait: {thorough}") == {"length": "thorough"}
 
 
+@pytest.mark.parametrize(
+    ("said", "stated"),
+    [
+        ("Don't give me an example.", {"example": "none"}),
+        ("So please do not ever\ngive me an example.", {"example": "none"}),
+        ("I don't want you to give me an example.", {"example": "none"}),
+        ("You needn't give me an example.", {"example": "none"}),
+        ("I'd rather you didn\u2019t give me an example.", {"example": "none"}),
+        ("I asked you not to give me an example.", {"example": "none"}),
+        ("Don't, whatever you do, give me an example.", {"example": "none"}),
+        ("Don't leave out the emoji.", {"emoji": "some"}),
+        ("Never skip the greeting.", {"greeting": "greeted"}),
+        ("Do not put the points in a list, please.", {"lists": "prose"}),
+        ("Don't break it into paragraphs. Give me an example.",
+         {"paragraphs": "one", "example": "given"}),
+        ("Don't forget to give me an example.", {"example": "given"}),
+        ("Can't you give me an example.", {"example": "given"}),
+        ("Why don't you give me an example.", {"example": "given"}),
+        ("You never give me an example.", {"example": "given"}),
+        ("No, give me an example.", {"example": "given"}),
+        ("I don't get it, so give me an example.", {"example": "given"}),
+        ("I do not understand\nGive me an example.", {"example": "given"}),
+        ("I'm not a teenager and I want no emoji.", {"emoji": "none"}),
+        ("I never said that I want no emoji.", {}),
+        ("It is not true that I want no emoji.", {}),
+        ("My teachers don't give me an example.", {}),
+        ("Don't be vague and give me an example.", {}),
+        ("Don't cut it to 60 words. Do not chop those sentences up, twelve words tops.", {}),
+    ],
+)  # fmt: skip
+def test_a_phrase_that_is_denied_is_not_its_wish(said: str, stated: dict[str, str]) -> None:
+    assert find_stated(said) == stated
+
+
 def test_other_talk_states_nothing() -> None:
     questions = [text for key, texts in read_phrases().items() if not key.value for text in texts]
     for text in (FILLER, "I want no dog.", "What is the next thing to do?", *questions):
