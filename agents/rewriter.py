@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from aloe.emoji import EMOJI
 from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Wishes
+from aloe.memory.verifiable.forms import drop_marks
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
 
@@ -134,11 +135,8 @@ def _shorten(text: str) -> Iterator[str]:
     yield " ".join(words) if len(words) <= BRIEF else " ".join(words[: BRIEF - 10]) + "."
 
 
-_MARKER = re.compile(r"^\s*(?:[-*\u2022]|\d+[.)])\s+", re.MULTILINE)
-
-
 def _listed(text: str) -> Iterator[str]:
-    pieces = [_MARKER.sub("", piece) for piece in sentences(text)]
+    pieces = [*filter(None, map(drop_marks, sentences(drop_marks(text))))]
     if len(pieces) == 1:
         pieces = re.split(r",\s+|\s+and\s+", pieces[0], maxsplit=1)
     yield "\n".join(f"- {piece}" for piece in pieces)
@@ -222,7 +220,7 @@ _NUMERALS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS, 2)}
 EDITS: dict[tuple[str, str], Edits] = {
     ("length", "brief"): _shorten,
     ("lists", "list"): _listed,
-    ("lists", "prose"): lambda text: iter([_MARKER.sub("", text)]),
+    ("lists", "prose"): lambda text: iter([drop_marks(text)]),
     ("emoji", "some"): _append("🙂", "🌱", "👍", "😊"),
     ("emoji", "none"): _replace(EMOJI, ""),
     ("exclamation", "some"): _append("Good luck!", "You can do it!"),

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aloe.emoji import EMOJI
+from aloe.memory.verifiable.forms import drop_marks, has_list
 from aloe.sentences import sentences_of_markdown
 
 Rule = Callable[[str], bool]
@@ -46,7 +47,6 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 _EMOJI = _pattern(EMOJI)
-_LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE)
 _EXCLAMATION = _pattern("!")
 _QUESTION = _pattern(r"\?")
 _CONTRACTION = _pattern(
@@ -64,7 +64,6 @@ _GREETING = _pattern(r"\A\W*(?:hello|hi|hey|good (?:morning|day|evening)|greetin
 _NEXT = _pattern(r"\bnext steps?\b")
 _BOLD = _pattern(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _BREAK = _pattern(r"\n\s*\n")
-_ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])\s+", re.MULTILINE)
 _HEDGE = _pattern(r"\b(?:perhaps|maybe|might|possibly|probably|it seems|i think)\b")
 _SORRY = _pattern(r"\b(?:sorry|apolog\w+)\b")
 _EXAMPLE = _pattern(r"\b(?:for example|for instance|e\.g\.)")
@@ -91,7 +90,7 @@ def _has_break(text: str) -> bool:
 
 def _sentence_lengths(text: str) -> list[int]:
     """Return the words of each sentence; marks of list items are none, and emphasis ends one."""
-    plain = _ITEM.sub("", text).replace("\u201d", '"')
+    plain = drop_marks(text).replace("\u201d", '"')
     return [length for piece in sentences_of_markdown(plain) if (length := count_words(piece))]
 
 
@@ -142,13 +141,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "list",
             "I want the points of a reply as a list.",
             "Put the points in a list, please.",
-            lambda text: len(_LIST_LINE.findall(text)) >= 2,
+            has_list,
         ),
         _wish(
             "prose",
             "I want running text without any list.",
             "No list, please: plain running text.",
-            _lacks(_LIST_LINE),
+            lambda text: not has_list(text),
         ),
     ),
     "emoji": (

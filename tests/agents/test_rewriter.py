@@ -54,11 +54,20 @@ def test_one_wish_alone_is_kept(name: str, value: str) -> None:
             "1\ufe0f\u20e3 Sow \u23f0 and \u2600\ufe0f\n\U0001f468\u200d\U0001f33e water \u2713",
         ),
         ("emoji", "none", "\U0001f1e6\U0001f1f9 \u2764\ufe0f\u200d\U0001f525 \u261d\U0001f3fd sow"),
+        ("lists", "prose", "**1. Sow**\nIn May.\n**2.** Water\n(c) 3) Wait\n\u2013 Rest"),
+        ("lists", "prose", "> - 1. Sow\n> - 2. Water\n### 3. Wait\n\u2014 Rest"),
+        ("lists", "list", "\u2014 Is it you?\n\u2014 It is. \U0001f642"),
+        ("lists", "list", "**1. Sow in May.** Water it. \u2713"),
     ],
 )
 def test_whatever_form_breaks_a_wish_is_mended(name: str, value: str, reply: str) -> None:
     assert check_wishes({name: value}, reply) == {name: False}
     assert check_wishes({name: value}, rewrite(reply, {name: value}, 0)) == {name: True}
+
+
+def test_marks_go_and_emphasis_stays() -> None:
+    reply = "**1. Sow**\n**2.** Water\n1.**Wait**"
+    assert rewrite(reply, {"lists": "prose"}, 0) == "**Sow**\nWater\n**Wait**"
 
 
 def test_a_reply_that_keeps_all_wishes_is_left_alone() -> None:

@@ -1,0 +1,69 @@
+"""Forms that the rules look for in a reply and that take more than one pattern to tell.
+
+A line that begins with a dash is an item, a line of dialogue, or a sentence with a dash.
+What a list looks like to a reader counts, however its marks are set.
+"""
+
+import re
+
+_BULLET = r"[-*+\u2022\u2023\u2043\u2219\u25aa\u25ab\u25b8\u25ba\u25cb\u25cf\u25e6\u00b7]"
+_DASH = r"[\u2012-\u2015]"
+_NUMBER = r"\(?\d{1,3}[.)]|\(?(?:[a-z]|[ivx]{2,4})\)|[0-9]\ufe0f?\u20e3"
+_MARK = re.compile(
+    rf"^[^\S\n]*(?:>[^\S\n]*)*(?P<head>\#{{1,6}}[^\S\n]+)?"
+    rf"(?:(?P<dash>{_DASH})[^\S\n]+|{_BULLET}[^\S\n]+"
+    rf"|(?P<open>[*_]{{0,3}})(?:{_NUMBER})(?:(?P<close>[*_]{{1,3}})[^\S\n]*|[^\S\n]+))"
+    r"(?=[^\n]*[^\s*_-])",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""The mark of a list item, in bold or not, with something behind it: "* * *" is none."""
+
+_SPEECH = re.compile(
+    r"\b(?:said|says|asked|asks|replied|answered|whispered|shouted|cried|muttered)\b"
+    r"|(?-i:\bI\b)|[\"\u201c\u201d]"
+    r"|\A(?:hello|hi|hey|good (?:morning|day|evening)|yes|no|oh|ah|well|thanks|really)\b(?! \w)",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[.!?\u2026][\"'\u201d\u2019)*_]*\s*\Z")
+_LONG_DASH = "\u2014\u2015"
+
+
+def count_items(text: str) -> int:
+    """Return how many lines of a text are items of a list; of dialogue, none."""
+    marks = [*_MARK.finditer(text)]
+    dashed = [(each["dash"], _line(text, each)) for each in marks if each["dash"]]
+    return len(marks) - (len(dashed) if _is_dialogue(dashed) else 0)
+
+
+def _line(text: str, mark: re.Match[str]) -> str:
+    return text[mark.end() :].partition("\n")[0]
+
+
+def _is_dialogue(lines: list[tuple[str, str]]) -> bool:
+    """Whether lines, each with its dash, are spoken.
+
+    Some ask and others answer, or one says who spoke, or a sentence follows a long dash.
+    """
+    asking = sum("?" in line for _, line in lines)
+    return 0 < asking < len(lines) or any(
+        _SPEECH.search(line) or (dash in _LONG_DASH and _SENTENCE.search(line))
+        for dash, line in lines
+    )
+
+
+def has_list(text: str) -> bool:
+    """Whether a text has two items or more: one alone is a sentence with a mark before it."""
+    return count_items(text) > 1
+
+
+def drop_marks(text: str) -> str:
+    """Return a text without the marks of its items, one behind another included."""
+    while (shorter := _MARK.sub(_without, text)) != text:
+        text = shorter
+    return text
+
+
+def _without(mark: re.Match[str]) -> str:
+    """Return what stays of a mark: a heading's, and emphasis that goes on behind it."""
+    opened, closed = mark["open"] or "", mark["close"] or ""
+    return (mark["head"] or "") + ("" if opened and closed else opened or closed)
