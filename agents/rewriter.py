@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from aloe.emoji import EMOJI
 from aloe.memory.verifiable.catalogue import BRIEF, DIMENSIONS, Wishes
-from aloe.memory.verifiable.forms import drop_marks
+from aloe.memory.verifiable.forms import GREETING, drop_marks
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import sentences
 
@@ -243,12 +243,7 @@ EDITS: dict[tuple[str, str], Edits] = {
     ),
     ("greeting", "greeted"): _open_with("Hello.", "Hi there.", "Hello there."),
     ("greeting", "none"): _either(
-        _replace(
-            r"\A\W*(?:hello|hi|hey|good (?:morning|day|evening)|greetings|dear)"
-            r"(?: there)?\b[,.!]*\s*",
-            "",
-        ),
-        _drop(r"\A\W*(?:hello|hi|hey|good (?:morning|day|evening)|greetings|dear)\b"),
+        _replace(rf"{GREETING}(?: there)?\b[,.!]*\s*", ""), _drop(GREETING)
     ),
     ("closing", "next step"): _append(
         "The next step is to begin.",

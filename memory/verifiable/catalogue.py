@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aloe.emoji import EMOJI
-from aloe.memory.verifiable.forms import drop_marks, has_list
+from aloe.memory.verifiable.forms import drop_marks, greets, has_list
 from aloe.sentences import sentences_of_markdown
 
 Rule = Callable[[str], bool]
@@ -60,7 +60,6 @@ _BRITISH = _pattern(
 _AMERICAN = _pattern(
     r"\b(?:color|favor|flavor|neighbor|center|meter|liters?\b|theater|organiz|realiz)"
 )
-_GREETING = _pattern(r"\A\W*(?:hello|hi|hey|good (?:morning|day|evening)|greetings|dear)\b")
 _NEXT = _pattern(r"\bnext steps?\b")
 _BOLD = _pattern(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _BREAK = _pattern(r"\n\s*\n")
@@ -228,13 +227,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "greeted",
             "I want each reply to open with a greeting.",
             "You did not greet me.",
-            _has(_GREETING),
+            greets,
         ),
         _wish(
             "none",
             "I want no greeting at the start of a reply.",
             "Skip the greeting.",
-            _lacks(_GREETING),
+            lambda text: not greets(text),
         ),
     ),
     "closing": (

@@ -1,6 +1,7 @@
 """Forms that the rules look for in a reply and that take more than one pattern to tell.
 
-A line that begins with a dash is an item, a line of dialogue, or a sentence with a dash.
+A line that begins with a dash is an item, a line of dialogue, or a sentence with a dash; "Dear"
+greets a reader or opens a letter that the reader asked for.
 What a list looks like to a reader counts, however its marks are set.
 """
 
@@ -67,3 +68,45 @@ def _without(mark: re.Match[str]) -> str:
     """Return what stays of a mark: a heading's, and emphasis that goes on behind it."""
     opened, closed = mark["open"] or "", mark["close"] or ""
     return (mark["head"] or "") + ("" if opened and closed else opened or closed)
+
+
+GREETING = (
+    r"\A[^\w>`]*(?:(?:hello|hi|hey|greetings)\b(?!-\w)"
+    r"|good (?:morning|day|afternoon|evening)\b(?=\s*(?:\Z|\n|[^\w\s-])| \w+[,.!:]"
+    r"| (?-i:[A-Z])| (?:there|to|everyone|everybody|all|again|and|dear|my|friends?)\b)"
+    r"|dear\b(?!-\w| (?:me|oh|dear|god|lord|heavens?)\b))"
+)
+"""Pattern of the words that greet, at the start of a reply."""
+_GREETING = re.compile(GREETING, re.IGNORECASE)
+_QUOTATION = re.compile(
+    r"\A[^\w\"\u201c\u201e\u00ab]*"
+    r"(?:\"[^\"]*\"|[\u201c\u201e\u00ab][^\u201d\u201c\u00bb]*[\u201d\u201c\u00bb])"
+)
+_SALUTATION = re.compile(
+    rf"{GREETING}(?:[^\n.!?]|\b(?:Mr|Mrs|Ms|Dr|Prof)\.){{0,50}}[,:]?[*_]*[^\S\n]*\n", re.IGNORECASE
+)
+_TO_ANOTHER = re.compile(
+    r"\A\W*dear[^\S\n]+(?:\[|sir\b|madam\b|(?:mr|mrs|ms|dr|prof)\b|(?:\w+ ){0,2}(?:manager"
+    r"|committee|team|editor|customer service|professor|landlord)\b)",
+    re.IGNORECASE,
+)
+_SIGNED = re.compile(
+    r"^\W*(?:yours?(?: (?:sincerely|faithfully|truly))?|sincerely(?: yours)?|respectfully"
+    r"|(?:(?:with )?(?:kind|kindest|best|warm|warmest) )?(?:regards|wishes)"
+    r"|(?:with )?(?:much )?love|best|cheers|warmly|(?:many )?thanks|thank you)\b[^\w\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def greets(text: str) -> bool:
+    """Whether a reply opens with a greeting of its reader.
+
+    "Dear Anna," does, unless it belongs to a letter that the reply holds: one to somebody whom
+    only a letter addresses ("Dear Sir"), one that is signed, or one in quotation marks.
+    """
+    if not _GREETING.match(text):
+        return False
+    if (quoted := _QUOTATION.match(text)) and re.search(r"\w", text[quoted.end() :]):
+        return False
+    signed = _SALUTATION.match(text) and _SIGNED.search(text)
+    return not signed and not _TO_ANOTHER.match(text)

@@ -58,6 +58,11 @@ def test_one_wish_alone_is_kept(name: str, value: str) -> None:
         ("lists", "prose", "> - 1. Sow\n> - 2. Water\n### 3. Wait\n\u2014 Rest"),
         ("lists", "list", "\u2014 Is it you?\n\u2014 It is. \U0001f642"),
         ("lists", "list", "**1. Sow in May.** Water it. \u2713"),
+        ("greeting", "none", "Dear Anna, sow in May."),
+        ("greeting", "none", "**Good afternoon, Ben!** Sow in May."),
+        ("greeting", "none", "Hello there! Hi Ben. Sow in May."),
+        ("greeting", "greeted", "Dear Anna,\n\nPlease come.\n\nLove,\nTom"),
+        ("greeting", "greeted", '"Hello, Ben." That is how to begin.'),
     ],
 )
 def test_whatever_form_breaks_a_wish_is_mended(name: str, value: str, reply: str) -> None:
