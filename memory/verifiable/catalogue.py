@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aloe.emoji import EMOJI
-from aloe.memory.verifiable.forms import drop_marks, greets, has_list
+from aloe.memory.verifiable.forms import drop_marks, greets, has_list, is_american, is_british
 from aloe.sentences import sentences_of_markdown
 
 Rule = Callable[[str], bool]
@@ -54,12 +54,6 @@ _CONTRACTION = _pattern(
     r"|\b(?:it|that|here|what|there|let|he|she|who|where|how|when)['\u2019]s\b"
 )
 _DIGIT = _pattern(r"\d")
-_BRITISH = _pattern(
-    r"\b(?:colour|favour|flavour|neighbour|centre|metre|litre|theatre|organis(?!m)|realis(?!t|m))"
-)
-_AMERICAN = _pattern(
-    r"\b(?:color|favor|flavor|neighbor|center|meter|liters?\b|theater|organiz|realiz)"
-)
 _NEXT = _pattern(r"\bnext steps?\b")
 _BOLD = _pattern(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _BREAK = _pattern(r"\n\s*\n")
@@ -213,13 +207,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "British",
             'I want British spelling, such as "colour".',
             'British spelling, please: "colour", "centre".',
-            lambda text: bool(_BRITISH.search(text)) and not _AMERICAN.search(text),
+            is_british,
         ),
         _wish(
             "American",
             'I want American spelling, such as "color".',
             'American spelling, please: "color", "center".',
-            lambda text: bool(_AMERICAN.search(text)) and not _BRITISH.search(text),
+            is_american,
         ),
     ),
     "greeting": (

@@ -1,7 +1,7 @@
 """Forms that the rules look for in a reply and that take more than one pattern to tell.
 
 A line that begins with a dash is an item, a line of dialogue, or a sentence with a dash; "Dear"
-greets a reader or opens a letter that the reader asked for.
+greets a reader or opens a letter that the reader asked for; "Color" is a word or part of a name.
 What a list looks like to a reader counts, however its marks are set.
 """
 
@@ -110,3 +110,47 @@ def greets(text: str) -> bool:
         return False
     signed = _SALUTATION.match(text) and _SIGNED.search(text)
     return not signed and not _TO_ANOTHER.match(text)
+
+
+_OUR = r"s|ed|ing|ings"
+_ISE = r"(?:e[sdr]?|ers|ing|able|ations?|ational)"
+
+
+def _spelt(our: str, re_: str, se: str) -> re.Pattern[str]:
+    """Return a pattern of whole words: with `our` or `or`, with `re` or `er`, with `s` or `z`."""
+    middle = re_.removesuffix("e")
+    words = (
+        rf"(?:dis|multi|un|re)?col{our}(?:{_OUR}|ful(?:ly)?|less|ists?|blind|fast|i[sz]e[sd]?)?",
+        rf"(?:dis|un)?fav{our}(?:{_OUR}|abl[ey]|ites?|itism)?",
+        rf"flav{our}(?:{_OUR}|ful|less|some)?",
+        rf"neighb{our}(?:{_OUR}|ly|liness|hoods?)?",
+        rf"cent{re_}(?:s|pieces?)?|cent{middle}(?:ed|ing)",
+        rf"(?:kilo|centi|milli)?met{re_}s?|(?:centi|milli)?lit{re_}s?|(?:amphi)?theat{re_}s?",
+        rf"(?:dis|re|un)?organi{se}{_ISE}|reali{se}{_ISE}",
+    )
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(words)})(?![^\W_])", re.IGNORECASE)
+
+
+_BRITISH = _spelt("our", "re", "s")
+_AMERICAN = _spelt("or", "er", "z")
+_BEGINS = re.compile(r"(?:\A|\n|[.!?:\u2026]\W*\s)[^\w\n]*(?:\d+[.)]\s*)?[^\w\n]*\Z")
+
+
+def _finds(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether a word is there that is no name: small, or with a capital that its place asks for."""
+    return any(
+        found[0][0].islower()
+        or found[0].isupper()
+        or _BEGINS.search(text, max(0, found.start() - 20), found.start())
+        for found in pattern.finditer(text)
+    )
+
+
+def is_british(text: str) -> bool:
+    """Whether words are spelt the British way, and none the American."""
+    return _finds(_BRITISH, text) and not _finds(_AMERICAN, text)
+
+
+def is_american(text: str) -> bool:
+    """Whether words are spelt the American way, and none the British."""
+    return _finds(_AMERICAN, text) and not _finds(_BRITISH, text)

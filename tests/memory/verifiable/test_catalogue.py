@@ -86,6 +86,12 @@ def test_there_are_enough_dimensions() -> None:
         ("greeting", "greeted", "Dear friend, sow.", "Dear me, what a frost."),
         ("greeting", "greeted", '"Hello! Sow in May."', "> Dear Anna, come."),
         ("greeting", "greeted", "Hello Ben", "Hi-fi sets hum."),
+        ("spelling", "American", "Color it.", "Colorado"),
+        ("spelling", "American", "Your neighbor's _color_.", "The Lincoln Center in Centerville"),
+        ("spelling", "American", "**Flavors** matter.", "A coloratura, a colorectal surgeon."),
+        ("spelling", "British", "In Colorado, colours glow.", "The Globe Theatre"),
+        ("spelling", "British", "Ten kilometres to the centre.", "Ten kilometers to the center."),
+        ("spelling", "British", "Disorganised, unfavourable.", "Disorganized, unfavorable."),
         ("closing", "next step", "The next steps: sleep.", "Next time, stepwise."),
     ],
 )
