@@ -9,6 +9,9 @@ nothing is guessed. A "not" that asks for something, as in "Don't forget to", ch
 import re
 from typing import Literal
 
+_REACH = 300
+"""Characters before a phrase that are looked at."""
+
 Lead = Literal["states", "forbids", "unclear"]
 """What the words before a phrase make of it."""
 
@@ -80,6 +83,7 @@ def read_lead(before: str, phrase: str) -> Lead:
             breaks are kept.
         phrase: in small letters.
     """
+    before = before[-_REACH:]
     flat = before.replace("\n", " ")
     if _BARE_ASIDE.search(flat):
         return "forbids"
