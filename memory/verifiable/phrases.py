@@ -50,11 +50,11 @@ def find_stated(text: str) -> dict[str, str]:
     ("Don't ...") states the opposite wish, or none if there is more than one other way.
     """
     stating = _stating()
-    lines = _plain(text, keep_lines=True)
+    plain = _plain(text)
     stated = {}
-    for phrase, end in _find_ends(lines.replace("\n", " "), _by_ending()):
+    for phrase, end in _find_ends(plain, _by_ending()):
         dimension, value = stating[phrase]
-        lead = read_lead(lines[: end - len(phrase)], phrase)
+        lead = read_lead(plain[: end - len(phrase)], phrase)
         if lead == "states":
             stated[dimension] = value
         elif lead == "forbids" and dimension not in _GRADED:
@@ -75,17 +75,9 @@ def find_all_stated(texts: Iterable[str]) -> dict[str, str]:
     return {name: value for text in texts for name, value in find_stated(text).items()}
 
 
-def _plain(text: str, *, keep_lines: bool = False) -> str:
-    """Return a text in small letters with straight quotation marks and single blanks.
-
-    Args:
-        text: any.
-        keep_lines: leave one line break where there were blanks with one or more.
-    """
-    straight = re.sub("[\u2018\u2019]", "'", re.sub("[\u201c\u201d]", '"', text)).casefold()
-    if keep_lines:
-        return "\n".join(filter(None, (" ".join(line.split()) for line in straight.splitlines())))
-    return " ".join(straight.split())
+def _plain(text: str) -> str:
+    straight = re.sub("[\u2018\u2019]", "'", re.sub("[\u201c\u201d]", '"', text))
+    return " ".join(straight.casefold().split())
 
 
 @cache
