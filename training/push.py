@@ -7,7 +7,7 @@ broken off.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -16,21 +16,37 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aloe.errors import ConfigError, ModelError
 from aloe.models.hub import TIMEOUT, choose_bars, is_hub_name
+from aloe.models.weights import ADAPTER, ADAPTER_GGUF, MODEL_GGUF
 from aloe.secrets import redact
 from aloe.training.release import SPLITS, SUFFIXES
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
+Kind = Literal["dataset", "model"]
+
 TOKEN = "HF_TOKEN"
 """Variable that the token is taken from."""
 
-KEPT_HERE = (".*", "checkpoints/*", "training_args.bin")
-"""What stays: hidden files, the way back of a training, and a pickle that names this machine."""
+RECORD = "training.json"
+"""The file by which a model is known as pushed from here."""
 
-STALE = [f"{split}{suffix}" for split in SPLITS for suffix in SUFFIXES]
-"""What an earlier export may have left in the repository: a persona of its test split could be in
-the train split now."""
+KEPT_HERE = (".*", "checkpoints/*", "training_args.bin", "ref/adapter_*")
+"""What stays: hidden files, the way back of a training, a pickle that names this machine, and the
+adapter that a training compared with (of earlier versions)."""
+
+STALE: dict[Kind, tuple[str, ...]] = {
+    "dataset": tuple(f"{split}{suffix}" for split in SPLITS for suffix in SUFFIXES),
+    "model": (
+        "config.json", "generation_config.json", "model.safetensors", "model-*-of-*.safetensors",
+        "model.safetensors.index.json", ADAPTER, "adapter_model.*", ADAPTER_GGUF, MODEL_GGUF,
+        "ref/adapter_*", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
+        "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template.*",
+        "curves.png", RECORD,
+    ),
+}  # fmt: skip
+"""What an earlier push may have left in the repository: a persona of its test split could be in
+the train split now, and an adapter would be put on weights that it was not trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +55,7 @@ class Push:
 
     repo: str
     """As `OWNER/NAME`."""
-    kind: Literal["dataset", "model"]
+    kind: Kind
     public: bool = False
 
     def __post_init__(self) -> None:
@@ -84,8 +100,9 @@ def push_folder(folder: Path, push: Push, environment: Mapping[str, str] = os.en
     """Send a folder; return its address.
 
     Raises:
-        ConfigError: there is no token, it may not write there, or the repository is public and
-            that was not asked for.
+        ConfigError: there is no token, it may not write there, the repository is public and that
+            was not asked for (or private, and it was), or it holds a model that was not pushed
+            from here.
         ModelError: the hub cannot be reached, or refuses what is sent.
     """
     files = list(list_files(folder))
@@ -99,16 +116,44 @@ def push_folder(folder: Path, push: Push, environment: Mapping[str, str] = os.en
             raise ConfigError(
                 f"{push.repo} is public; say --public to push there, or name another repository"
             )
+        if push.public and info.private:
+            raise ConfigError(
+                f"{push.repo} is private and stays so, nothing was sent; make it public in its "
+                "settings on the hub first, or leave out --public"
+            )
+        stale = _find_stale(push, api, files)
         choose_bars()
         api.upload_folder(
             repo_id=push.repo,
             repo_type=push.kind,
             folder_path=folder,
             allow_patterns=files,
-            delete_patterns=STALE if push.kind == "dataset" else None,
+            delete_patterns=stale or None,
             commit_message="Upload with aloe",
         )
     return str(address)
+
+
+def _find_stale(push: Push, api: "HfApi", files: Sequence[str]) -> list[str]:
+    """Return what an earlier push left in the repository and `files` would not replace.
+
+    Raises:
+        ConfigError: that is a model, and was not pushed from here.
+    """
+    there = api.list_repo_files(push.repo, repo_type=push.kind)
+    stale = [
+        name
+        for name in there
+        if name not in files
+        and any(fnmatch(name, each) and name.count("/") == each.count("/")
+                for each in STALE[push.kind])
+    ]  # fmt: skip
+    if stale and push.kind == "model" and RECORD not in there:
+        raise ConfigError(
+            f"{push.repo} holds {stale[0]}, which is no part of this model and not from "
+            "`aloe train`; delete it there, or name another repository"
+        )
+    return stale
 
 
 def _api(environment: Mapping[str, str]) -> "HfApi":

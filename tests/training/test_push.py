@@ -166,6 +166,42 @@ def test_nothing_becomes_public_unasked(hub: Hub, folder: Path) -> None:
     assert "README.md" in hub.files
 
 
+def test_what_is_private_is_not_called_public(hub: Hub, folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"me/rows is private and stays so.*leave out --public"):
+        push_folder(folder, Push(repo="me/rows", kind="dataset", public=True), ENVIRONMENT)
+    assert hub.files == {}
+
+
+def model(folder: Path, *names: str) -> Path:
+    for name in ("README.md", "training.json", "tokenizer.json", *names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"{name} of {folder.name}")
+    return folder
+
+
+def test_no_part_of_an_earlier_model_stays_beside_a_new_one(hub: Hub, tmp_path: Path) -> None:
+    parts = "adapter_config.json", "adapter_model.safetensors", "adapter.gguf", "curves.png"
+    adapter = model(tmp_path / "adapter", *parts, "ref/adapter_config.json")
+    whole = model(tmp_path / "whole", "config.json", "model-00001-of-00002.safetensors")
+    push = Push(repo="me/model", kind="model")
+    hub.files = {"README.md": b"theirs", "model-Q4.gguf": b"theirs", "eval/config.json": b"theirs"}
+    theirs = {"model-Q4.gguf", "eval/config.json"}
+    for folder in (adapter, whole, adapter):
+        push_folder(folder, push, ENVIRONMENT)
+        assert hub.files.keys() - theirs == set(list_files(folder))
+        assert hub.files["tokenizer.json"].decode() == f"tokenizer.json of {folder.name}"
+        assert hub.files.keys() >= theirs
+    assert not any(name.startswith("ref/") for name in hub.files)
+
+
+def test_a_model_from_elsewhere_is_not_deleted(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {"config.json": b"theirs"}
+    adapter = model(tmp_path / "adapter", "adapter_config.json")
+    with pytest.raises(ConfigError, match=r"me/model holds config.json.*name another repository"):
+        push_folder(adapter, Push(repo="me/model", kind="model"), ENVIRONMENT)
+    assert hub.files == {"config.json": b"theirs"}
+
+
 @pytest.mark.parametrize(
     ("refuses", "kind", "words"),
     [
