@@ -175,7 +175,7 @@ def _near(name: str, known: Collection[str]) -> str:
 def _dropout(kind: Any, settings: TrainingConfig) -> dict[str, Any]:
     """Keep the dropout of adapters where it is asked for: some of TRL's trainers take it away."""
     known = "disable_dropout" in {field.name for field in dataclasses.fields(kind)}
-    return {"disable_dropout": False} if known and settings.dropout else {}
+    return {"disable_dropout": False} if known and settings.lora and settings.dropout else {}
 
 
 def _common(*, packed: bool) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def save_model(trainer: Any, tokenizer: Any, plan: Plan, out: Path) -> None:
     trainer.save_model(str(out))
     if not is_main_process():
         return
+    if "ref" in getattr(trainer.model, "peft_config", {}):  # TRL's copy of what training began with
+        shutil.rmtree(out / "ref", ignore_errors=True)
     tokenizer.save_pretrained(str(out))
     if (generation := getattr(trainer.model, "generation_config", None)) is not None:
         generation.to_json_file(out / GENERATION)  # an adapter is saved without it

@@ -54,6 +54,8 @@ def make_trl_trainer(
     for row in data.all:  # TRL would not say which row does not fit
         _check_context(row, encode_row(row, plan.method, chat, most), plan.method)
     tokenizer = _encoding(start.tokenizer, plan.method, chat)
+    if plan.method in ("dpo", "kto"):
+        drop_only_while_learning(start.model)
     if reward and agents.speak:
         decode = partial(decoded, start.tokenizer)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
@@ -96,6 +98,29 @@ def _fill_batches(arguments: Any, data: TrainingData) -> None:
         )
     if left := prompts % needed:
         data.skipped[SHORT_OF_A_BATCH] += left
+
+
+def drop_only_while_learning(model: Any) -> None:
+    """Let a model in training draw nothing for dropout where no gradient is wanted.
+
+    TRL computes the reference of DPO and KTO by the model in training, so that it would be another
+    at each step.
+    """
+    import torch
+
+    resting: list[bool] = []
+
+    def rest(_module: Any, _given: Any) -> None:
+        resting.append(model.training and not torch.is_grad_enabled())
+        if resting[-1]:
+            model.eval()
+
+    def go_on(*_: Any) -> None:
+        if resting and resting.pop():
+            model.train()
+
+    model.register_forward_pre_hook(rest)
+    model.register_forward_hook(go_on, always_call=True)
 
 
 def _check_context(row: Row, answers: Sequence[EncodedReply], method: Method) -> None:

@@ -10,19 +10,25 @@ pytest.importorskip("torch")
 
 import thinking
 import tiny
+import torch
 from command import RunAloe
 from transformers import AutoTokenizer
+from trl.trainer.utils import use_adapter
 
-from aloe.config import TrainingConfig
+from aloe.config import Config, TrainingConfig
 from aloe.errors import ConfigError, InputError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.markup import message_in
 from aloe.training.arguments import make_arguments
 from aloe.training.dataset import TrainingData, read_rows, read_training_data
 from aloe.training.encoding import count_unread_system_messages
-from aloe.training.plan import Plan
+from aloe.training.plan import Plan, make_plan
+from aloe.training.progress import TrainingProgress
 from aloe.training.reward import RewardModel
 from aloe.training.rollout_agents import RolloutAgents
+from aloe.training.run import _make_trainer
+from aloe.training.saving import save_model
+from aloe.training.start import load_start
 from aloe.training.templates import ChatTokens
 from aloe.training.trl_trainers import make_trl_trainer
 
@@ -146,6 +152,47 @@ def test_a_reward_model_reads_whole_conversations_and_scores_what_it_learnt_on(
     scores = model(prompts=[PROMPT, PROMPT], completions=[GOOD, BAD])
     assert len(scores) == 2
     assert seen[0] == ids
+
+
+def adapted(checkpoint: Path, where: Path) -> Path:
+    """Return the folder of an adapter that has learnt something, with dropout."""
+    start = load_start(str(checkpoint), TrainingConfig(dropout=0.5))
+    torch.manual_seed(0)
+    for name, parameter in start.model.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_(std=0.1)
+    start.model.save_pretrained(where)
+    return where
+
+
+def test_the_reference_knows_no_dropout_and_the_policy_does(checkpoint, tmp_path):
+    start = adapted(checkpoint, tmp_path / "sft")
+
+    def trainer(method: str, *, packing: bool):
+        file = tmp_path / f"{method}.jsonl"
+        file.write_text(json.dumps({**ROW, "label": True} if method == "kto" else ROW) + "\n")
+        config = Config().updated({"training.tree_packing": packing}, source="test")
+        plan = make_plan(method, config, file, tmp_path / f"{method}-{packing}", start)
+        data = read_training_data(file, method)
+        data.rows.extend(data.rows * 3)
+        progress = TrainingProgress(method=method)
+        return plan, *_make_trainer(plan, data, RolloutAgents(), progress)
+
+    packed = trainer("dpo", packing=True)[1].train_dataset[0]["reference"].tolist()
+    dpo, kto = trainer("dpo", packing=False), trainer("kto", packing=False)
+    row = dpo[1].train_dataset[0]
+    found = [row["ref_chosen_logps"], row["ref_rejected_logps"]]
+    assert found == pytest.approx(packed[:2], abs=1e-3)
+    for plan, made, tokenizer in (dpo, kto):
+        model, ids = made.model.train(), torch.arange(12)[None]
+        with torch.no_grad(), use_adapter(model, adapter_name="ref"):
+            assert model.active_adapter == "ref"
+            assert torch.equal(model(input_ids=ids).logits, model(input_ids=ids).logits)
+        assert model.training
+        assert not torch.equal(model(input_ids=ids).logits, model(input_ids=ids).logits)
+        save_model(made, tokenizer, plan, plan.out)
+        assert (plan.out / "adapter_model.safetensors").exists()
+        assert not (plan.out / "ref").exists()
 
 
 def test_weights_of_pairs_concern_dpo_alone(checkpoint, tmp_path):
