@@ -21,8 +21,9 @@ GIB = 2**30
 ROW_TOKENS = 2048
 """Tokens of a row where nothing else is said."""
 STEP_TOKENS = 8192
-"""Tokens of an optimizer step, in rows of whatever size, so that a GPU's memory decides how fast a
-training is and not what is learnt."""
+"""Tokens of an optimizer step at most, in rows of whatever size. No tree is cut for it, so a GPU's
+memory decides how full the rows are: how many pairs or replies a step has, and how many steps there
+are."""
 _SIZES = (8192, 4096, 2048, 1024, 512)
 _SHARE = 0.8
 """Of the free memory, for rows that nobody chose: kernels and fragments want the rest."""

@@ -33,6 +33,8 @@ class TrainingProgress:
     """Tokens it would compute with one sequence an answer; 0 if not packed."""
     row_tokens: int = 0
     """Tokens of a packed row at most; 0 if not packed."""
+    step_rows: int = 0
+    """Packed rows of an optimizer step, for one process; 0 if not packed."""
     notes: list[str] = field(default_factory=list)
     """What a person should know before the first step, a line each."""
     watch: Watch = lambda _progress: None

@@ -243,7 +243,11 @@ def _results(progress: TrainingProgress, state: Any) -> Record:
         "steps": state.global_step,
         "tokens": progress.tokens,
         "flat_tokens": progress.flat_tokens,
-        **({"row_tokens": progress.row_tokens} if progress.row_tokens else {}),
+        **(
+            {"row_tokens": progress.row_tokens, "step_rows": progress.step_rows}
+            if progress.row_tokens
+            else {}
+        ),
         "first_loss": logged[0]["loss"],
         **({"reward": reward} if reward else {}),
         **({"held_out_figures": held_out} if held_out else {}),

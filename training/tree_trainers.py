@@ -15,6 +15,7 @@ from aloe.training.processes import count_processes
 from aloe.training.progress import TrainingProgress
 from aloe.training.sft import TreeSftTrainer
 from aloe.training.start import check_not_random, load_start
+from aloe.views.figures import counted
 
 
 def make_tree_trainer(
@@ -38,12 +39,35 @@ def make_tree_trainer(
     progress.row_tokens = _choose_row_tokens(plan, start.model, arguments)
     packed = pack_dataset(plan, data, start.tokenizer, start.model.config, progress.row_tokens)
     progress.tokens, progress.flat_tokens = packed.tokens, packed.flat_tokens
+    progress.step_rows = arguments.gradient_accumulation_steps
+    if _memory_chooses(plan):
+        progress.notes.append(_explain_rows(progress, len(packed.batches)))
+        progress.update()
     _check_memory(plan, start.model, packed, checkpointing=arguments.activation_checkpointing)
     given = {"held_out": packed.held_out, "model": start.model, "args": arguments}
     if plan.method == "sft":
         return TreeSftTrainer(rows=packed.batches, **given), start.tokenizer
     weighted = plan.settings.weighted
     return TreeDpoTrainer(rows=packed.batches, weighted=weighted, **given), start.tokenizer
+
+
+def _memory_chooses(plan: Plan) -> bool:
+    """Return whether the free memory of a GPU chooses the rows of a training.
+
+    Several processes need the same rows, and their GPUs may differ, so not for these.
+    """
+    chosen = plan.settings.row_tokens or "gradient_accumulation_steps" in plan.settings.arguments
+    return not chosen and torch.cuda.is_available() and count_processes() == 1
+
+
+def _explain_rows(progress: TrainingProgress, rows: int) -> str:
+    """Return which rows memory chose, and how a training on another machine has the same."""
+    size, each = progress.row_tokens, progress.step_rows
+    return (
+        f"free memory allows rows of {size} tokens, {each} a step: "
+        f"{counted(-(-rows // each), 'step')} an epoch; for the same steps anywhere set "
+        f"row_tokens = {size} and gradient_accumulation_steps = {each}"
+    )
 
 
 def score_reference(trainer: TreeDpoTrainer, progress: TrainingProgress) -> None:
@@ -57,8 +81,7 @@ def score_reference(trainer: TreeDpoTrainer, progress: TrainingProgress) -> None
 def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
     """Return the tokens of a row; where memory chooses them, a step has rows accordingly.
 
-    A training that goes on keeps its rows: its checkpoint says how many of them are done. Several
-    processes need the same rows, and their GPUs may differ, so memory does not choose for these.
+    A training that goes on keeps its rows: its checkpoint says how many of them are done.
     """
     settings = plan.settings
     if settings.row_tokens:
@@ -66,7 +89,7 @@ def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
     if "gradient_accumulation_steps" in settings.arguments:
         return footprint.ROW_TOKENS
     kept: int | None = ModelFolder(plan.out).begun().get("row_tokens")
-    if not (kept or (torch.cuda.is_available() and count_processes() == 1)):
+    if not (kept or _memory_chooses(plan)):
         return footprint.ROW_TOKENS
 
     def needed(tokens: int) -> int:

@@ -17,7 +17,8 @@ from aloe.training.footprint import STEP_TOKENS, choose_row_tokens, estimate_byt
 from aloe.training.head import score_in_head
 from aloe.training.model_folder import ModelFolder
 from aloe.training.plan import Plan
-from aloe.training.tree_trainers import _choose_row_tokens
+from aloe.training.progress import TrainingProgress
+from aloe.training.tree_trainers import _choose_row_tokens, _explain_rows
 
 pytestmark = pytest.mark.train
 
@@ -52,7 +53,7 @@ def test_rows_are_as_long_as_memory_takes(free: float, per_token: float, rows: i
     assert STEP_TOKENS % chosen == 0
 
 
-def test_a_step_is_the_same_whatever_the_memory(
+def test_a_step_has_as_many_tokens_at_most_whatever_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -69,6 +70,9 @@ def test_a_step_is_the_same_whatever_the_memory(
         return _choose_row_tokens(plan, model, arguments), arguments.gradient_accumulation_steps
 
     assert choose(4000) == (8192, 1)
+    progress = TrainingProgress(method="dpo", row_tokens=8192, step_rows=1)
+    note = "rows of 8192 tokens, 1 a step: 5 steps an epoch; for the same steps anywhere set"
+    assert note in _explain_rows(progress, 5)
     few, steps = choose(20)
     assert few * steps == STEP_TOKENS
     assert few < 8192

@@ -95,6 +95,7 @@ def test_sft_then_dpo_then_talking_to_the_result(aloe, base, run, tmp_path):
     )
     assert first["last"]["loss"] < first["first_loss"]
     assert first["flat_tokens"] > 1.8 * first["tokens"] > 0
+    assert (first["row_tokens"], first["step_rows"]) == (2048, 4)
     second = result(
         aloe("train", "dpo", "--data", run, "--model", base, "--out", models / "dpo", *QUICK)
     )
