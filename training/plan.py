@@ -63,13 +63,13 @@ def make_plan(
             the settings.
         from_base: whether DPO starts from the base as well.
         named: values of `[training]` (and `disclosure` of `[user]`) given for this training itself,
-            not by a file that serves several; an adapter in `start` has to sit on the `model` among
-            them. None values count as absent.
+            not by a file that serves several; `start` has to come from the `model` among them. None
+            values count as absent.
         report_to: where curves go.
 
     Raises:
-        ConfigError: a package is missing, there is nothing to start from, `start` sits on another
-            base, or a setting that is named would not be read.
+        ConfigError: a package is missing, there is nothing to start from, `start` comes from
+            another base, or a setting that is named would not be read.
     """
     check_extra()
     given = {key: value for key, value in (named or {}).items() if value is not None}

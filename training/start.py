@@ -18,6 +18,7 @@ from aloe.files.json_objects import load_json
 from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
 from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.training.gguf import check_writable, is_gguf
+from aloe.training.model_folder import ModelFolder
 from aloe.training.preflight import ANSWERS
 from aloe.training.stopping import stop_at
 from aloe.training.templates import ChatTokens
@@ -102,16 +103,38 @@ def _targets_of(folder: Path, held: Any) -> Any:
 
 
 def check_base(start: str, model: str) -> None:
-    """Make sure that an adapter sits on the base that was asked for.
+    """Make sure that what training starts from came from the base that was asked for.
 
     Raises:
-        ConfigError: it sits on another.
+        ConfigError: it came from another, or does not say from which.
+        StoreError: the record of a training is broken.
     """
-    if is_adapter(start) and (base := adapter_base(model_path(start))) != _plain(model):
+    named = _plain(model)
+    if is_adapter(start):
+        if (base := adapter_base(model_path(start))) != named:
+            raise ConfigError(
+                f"{start} is an adapter for {base}, not for {named}; name its base with "
+                "--model, or start from another checkpoint"
+            )
+        return
+    first, *before = _trace(start)
+    if named not in (first, *before):
+        whence = f"was trained from {before[-1]}, not from" if before else "is a whole model, not"
         raise ConfigError(
-            f"{start} is an adapter for {base}, not for {_plain(model)}; name its base with "
-            "--model, or start from another checkpoint"
+            f"{start} {whence} {named}; leave out --model, which a whole model does not need, or "
+            "start from another checkpoint"
         )
+
+
+def _trace(start: str) -> list[str]:
+    """Return a model and, in order, what it was trained from, as far as folders here tell."""
+    found: list[str] = []
+    while start and (plain := _plain(start)) not in found:
+        found.append(plain)
+        folder = model_path(start)
+        adapted = is_adapter(start)
+        start = adapter_base(folder) if adapted else ModelFolder(folder).begun().get("start", "")
+    return found
 
 
 def check_not_random(model: Any) -> None:

@@ -21,7 +21,7 @@ import torch
 
 import aloe as library
 from aloe.agents.prompt import shipped
-from aloe.config import ModelConfig, TrainingConfig, load
+from aloe.config import Config, ModelConfig, TrainingConfig, load
 from aloe.errors import BudgetError, ConfigError
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.catalogue import find_wish
@@ -398,6 +398,20 @@ def test_an_adapter_of_another_base_is_refused(aloe, base, run, tmp_path):
                 "--max-steps", "1", "--quiet", "--json"))  # fmt: skip
     other = tiny.save(tmp_path / "other", seed=1)
     assert "is an adapter for" in refused(aloe, tmp_path, other, "--start", tmp_path / "sft")
+
+
+def test_a_whole_model_of_another_base_is_refused(base, tmp_path):
+    sft, other = tmp_path / "models" / "sft", tiny.save(tmp_path / "other", seed=1)
+    sft.mkdir(parents=True)
+    (sft / "training.json").write_text(json.dumps({"start": str(base)}))
+    given = ("dpo", Config(), tmp_path, sft.parent / "dpo")
+    with pytest.raises(ConfigError, match=rf"sft was trained from {base}, not from .*other; leave"):
+        make_plan(*given, named={"model": str(other)})
+    for named in (str(base), f"hf:{base}", str(sft), None):
+        assert make_plan(*given, named={"model": named}).start == str(sft)
+    with pytest.raises(ConfigError, match=rf"{other} is a whole model, not .*base.*; leave out"):
+        make_plan(*given, other, named={"model": str(base)})
+    assert make_plan(*given, other).start == str(other)  # a file that serves several may name one
 
 
 def test_a_folder_of_another_training_is_left_alone(aloe, base, run, tmp_path):
