@@ -139,6 +139,13 @@ def make_arguments(
     return made
 
 
+def computed_in(arguments: Any) -> torch.dtype:
+    """Return the kind of numbers that steps compute in, and that frozen weights have on a GPU."""
+    if arguments.bf16:
+        return torch.bfloat16
+    return torch.float16 if arguments.fp16 else torch.float32
+
+
 def _check_steps(steps: Any) -> None:
     """Refuse a number of steps that TRL would take for none given; -1 is its own word for that."""
     if isinstance(steps, int | float) and steps < 1 and steps != -1:

@@ -39,7 +39,9 @@ def choose_row_tokens(free: int, needed: Callable[[int], int]) -> int:
     return next((size for size in _SIZES if needed(size) <= _SHARE * free), _SIZES[-1])
 
 
-def estimate_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool) -> int:
+def estimate_bytes(
+    model: Any, *, tokens: int, scored: int, checkpointing: bool, item: int = 4
+) -> int:
     """Return the peak memory of one step on top of the weights, in bytes.
 
     Args:
@@ -47,10 +49,9 @@ def estimate_bytes(model: Any, *, tokens: int, scored: int, checkpointing: bool)
         tokens: nodes in the largest row.
         scored: nodes in it whose logits are needed.
         checkpointing: whether activations are recomputed layer by layer.
+        item: bytes of a number that a step computes with, whatever the weights are kept in.
     """
     config = model.config.get_text_config()
-    # On a GPU steps compute in bf16, whatever the weights are kept in.
-    item = 2 if torch.cuda.is_available() else next(model.parameters()).element_size()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
     wide = max(wide) if isinstance(wide, list | tuple) else wide  # one for each layer

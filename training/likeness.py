@@ -69,7 +69,7 @@ def check_likeness(model: Any, tokenizer: Any, base: str) -> None:
         ]
 
     here = scores()
-    with _rounding(model, coarse=_is_quantised(base) or model.dtype == torch.bfloat16):
+    with _rounding(model, coarse=_is_quantised(base) or model.dtype != torch.float32):
         rounded = scores()
     apart = _mean_difference(here, [value for part in served for value in part.values()])
     explained = _mean_difference(here, rounded)

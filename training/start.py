@@ -24,6 +24,8 @@ from aloe.training.stopping import stop_at
 from aloe.training.templates import ChatTokens
 
 if TYPE_CHECKING:
+    import torch
+
     from aloe.training.dataset import Row
 
 
@@ -33,6 +35,7 @@ def load_start(
     *,
     scoring: bool = False,
     rows: Sequence["Row"] = (),
+    on_gpu: "torch.dtype | None" = None,
 ) -> Checkpoint:
     """Load what training starts from, ready to be trained.
 
@@ -41,6 +44,7 @@ def load_start(
         settings: what is trained of it.
         scoring: whether it is to be a reward model.
         rows: what it is trained and evaluated on.
+        on_gpu: kind of the weights on a GPU that are not trained; None: bf16.
 
     Raises:
         ConfigError: the adapter sits on another base than the settings name, the model cannot be
@@ -49,7 +53,8 @@ def load_start(
     """
     from aloe.training.likeness import check_likeness
 
-    loaded = load_checkpoint(start, trainable=True, scoring=scoring)
+    kind = {"on_gpu": on_gpu} if on_gpu else {}
+    loaded = load_checkpoint(start, trainable=True, scoring=scoring, **kind)
     model, tokenizer, adapted = loaded.model, loaded.tokenizer, is_adapter(start)
     chat = ChatTokens(tokenizer)
     _check_tokens(model, tokenizer, chat, rows)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from aloe.training import footprint
+from aloe.training.arguments import computed_in
 from aloe.training.dataset import TrainingData
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.head import score_in_head
@@ -33,7 +34,7 @@ def make_tree_trainer(
         InputError: the chat template refuses a row, or it is too long.
         ConfigError: a setting does not fit the model, or a step does not fit into memory.
     """
-    start = load_start(plan.start, plan.settings, rows=data.all)
+    start = load_start(plan.start, plan.settings, rows=data.all, on_gpu=computed_in(arguments))
     check_not_random(start.model)
     score_in_head(start.model)  # what a step takes depends on whether that works
     progress.row_tokens = _choose_row_tokens(plan, start.model, arguments)
@@ -43,7 +44,7 @@ def make_tree_trainer(
     if _memory_chooses(plan):
         progress.notes.append(_explain_rows(progress, len(packed.batches)))
         progress.update()
-    _check_memory(plan, start.model, packed, checkpointing=arguments.activation_checkpointing)
+    _check_memory(plan, start.model, packed, arguments)
     given = {"held_out": packed.held_out, "model": start.model, "args": arguments}
     if plan.method == "sft":
         return TreeSftTrainer(rows=packed.batches, **given), start.tokenizer
@@ -98,6 +99,7 @@ def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
             tokens=tokens,
             scored=tokens,
             checkpointing=arguments.activation_checkpointing,
+            item=computed_in(arguments).itemsize,
         )
 
     chosen = kept or footprint.choose_row_tokens(footprint.measure_free_bytes(model), needed)
@@ -105,12 +107,14 @@ def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
     return chosen
 
 
-def _check_memory(plan: Plan, model: Any, packed: PackedDataset, *, checkpointing: bool) -> None:
+def _check_memory(plan: Plan, model: Any, packed: PackedDataset, arguments: Any) -> None:
+    checkpointing = arguments.activation_checkpointing
     needed = footprint.estimate_bytes(
         model,
         tokens=max(len(batch["ids"]) for batch in packed.batches),
         scored=max(len(batch["parents"]) for batch in packed.batches),
         checkpointing=checkpointing,
+        item=computed_in(arguments).itemsize,
     )
     free = footprint.measure_free_bytes(model)
     footprint.check_fits(needed, free, lora=plan.settings.lora, checkpointing=checkpointing)

@@ -12,6 +12,7 @@ from typing import Any
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import decoded
+from aloe.training.arguments import computed_in
 from aloe.training.dataset import ANSWERS, Method, Row, TrainingData
 from aloe.training.encoding import encode_row, find_max_length, make_chat_tokens
 from aloe.training.errors import summarise_error
@@ -49,7 +50,13 @@ def make_trl_trainer(
     if plan.method == "grpo":
         _fill_batches(arguments, data)
     reward = find_reward(plan.settings.reward, agents.reward) if plan.method == "grpo" else None
-    start = load_start(plan.start, plan.settings, scoring=plan.method == "reward", rows=data.all)
+    start = load_start(
+        plan.start,
+        plan.settings,
+        scoring=plan.method == "reward",
+        rows=data.all,
+        on_gpu=computed_in(arguments),
+    )
     chat, most = make_chat_tokens(plan, start.tokenizer), find_max_length(plan, start.model.config)
     for row in data.all:  # TRL would not say which row does not fit
         _check_context(row, encode_row(row, plan.method, chat, most), plan.method)

@@ -48,14 +48,21 @@ class Checkpoint:
     """Model string of the base that an adapter sits on; the model's own without one."""
 
 
-def load_checkpoint(name: str, *, trainable: bool = False, scoring: bool = False) -> Checkpoint:
-    """Load the model that `name` stands for, in fp32 on a CPU and in bf16 on a GPU.
+def load_checkpoint(
+    name: str,
+    *,
+    trainable: bool = False,
+    scoring: bool = False,
+    on_gpu: torch.dtype = torch.bfloat16,
+) -> Checkpoint:
+    """Load the model that `name` stands for, in fp32 on a CPU.
 
     Args:
         name: folder, adapter folder, GGUF file, embedded model or cached hub name; a leading
             `hf:` or `local:` is allowed.
         trainable: whether weights may change, those of an adapter included.
         scoring: whether the model gives one score for a conversation instead of the next token.
+        on_gpu: kind of its numbers on a GPU.
 
     Raises:
         ConfigError: a needed package is missing, or an adapter does not fit its base.
@@ -66,7 +73,7 @@ def load_checkpoint(name: str, *, trainable: bool = False, scoring: bool = False
     base = adapter_base(folder) if adapted else name
     with _quiet(), shared_reader():
         with _as_base_of(folder if adapted else None):
-            model, source = _pretrained(base, trainable=trainable, scoring=scoring)
+            model, source = _pretrained(base, trainable=trainable, scoring=scoring, on_gpu=on_gpu)
         if adapted:
             model = _with_adapter(model, folder, trainable=trainable)
             if (folder / "tokenizer_config.json").exists():
@@ -116,7 +123,9 @@ def _as_base_of(adapter: Path | None) -> Iterator[None]:
         raise type(error)(f"the base of {adapter}: {error}") from None
 
 
-def _pretrained(name: str, *, trainable: bool, scoring: bool) -> tuple[Any, Source]:
+def _pretrained(
+    name: str, *, trainable: bool, scoring: bool, on_gpu: torch.dtype
+) -> tuple[Any, Source]:
     """Return a model without adapter, and where its tokenizer is."""
     folder, options = _source(name)
     if trainable and not options:
@@ -126,7 +135,7 @@ def _pretrained(name: str, *, trainable: bool, scoring: bool) -> tuple[Any, Sour
         if scoring
         else transformers.AutoModelForCausalLM
     )
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    dtype = on_gpu if torch.cuda.is_available() else torch.float32
     labels = {"num_labels": 1} if scoring else {}
     return _loaded(name, kind, folder, {"dtype": dtype, **options, **labels}), (folder, options)
 

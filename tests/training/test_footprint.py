@@ -66,7 +66,9 @@ def test_a_step_has_as_many_tokens_at_most_whatever_the_memory(
         plan = Plan(
             method="dpo", settings=config.training, data=tmp_path, out=folder.path, start="x"
         )
-        arguments = SimpleNamespace(activation_checkpointing=False, gradient_accumulation_steps=4)
+        arguments = SimpleNamespace(
+            activation_checkpointing=False, gradient_accumulation_steps=4, bf16=True, fp16=False
+        )
         return _choose_row_tokens(plan, model, arguments), arguments.gradient_accumulation_steps
 
     assert choose(4000) == (8192, 1)
@@ -98,3 +100,9 @@ def test_a_head_that_scores_in_chunks_takes_less() -> None:
     model.lm_head.requires_grad_(False)
     assert score_in_head(model)
     assert estimate_bytes(model, tokens=10**6, scored=10**6, checkpointing=True) < 0.8 * whole
+
+
+def test_half_precision_takes_less() -> None:
+    given = {"tokens": 800, "scored": 8, "checkpointing": False}
+    full, half = (estimate_bytes(tiny.model(), item=item, **given) for item in (4, 2))
+    assert half < 0.7 * full

@@ -3,19 +3,24 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("torch")
 
 import tiny
+import torch
 import transformers
 
-from aloe.config import ModelConfig, TrainingConfig
+from aloe.config import Config, ModelConfig, TrainingConfig
 from aloe.errors import CallError, ConfigError
+from aloe.models import checkpoint
 from aloe.models.open import open_model
-from aloe.training import start
+from aloe.training import start, tree_trainers, trl_trainers
 from aloe.training.arguments import make_arguments
+from aloe.training.dataset import read_training_data
+from aloe.training.plan import make_plan
 from aloe.training.start import check_not_random, load_start
 
 pytestmark = pytest.mark.train
@@ -206,3 +211,38 @@ def test_what_is_trained_is_in_full_precision(tmp_path: Path, lora: bool, scorin
     kinds = {(p.requires_grad, str(p.dtype)) for p in found.parameters()}
     frozen = {(False, "torch.bfloat16")} if lora else set()
     assert kinds == {(True, "torch.float32")} | frozen
+
+
+@pytest.mark.parametrize("packing", [True, False])
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({"bf16": True}, torch.bfloat16),
+        ({"bf16": False}, torch.float32),
+        ({"bf16": False, "fp16": True}, torch.float16),
+    ],
+)
+def test_a_gpu_holds_and_computes_the_numbers_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict, kind: torch.dtype, packing: bool
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row()) + "\n")
+    config = Config().updated(
+        {"training.model": str(tiny.save(tmp_path / "base")), "training.tree_packing": packing},
+        source="test",
+    )
+    plan = make_plan("sft", config, tmp_path / "rows.jsonl", tmp_path / "out")
+    data = read_training_data(plan.data, "sft")
+    arguments = SimpleNamespace(**{"fp16": False, **given})
+    asked = []
+
+    def load(name: str, *, on_gpu: torch.dtype, **_: object) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        model, _ = checkpoint._pretrained(name, trainable=True, scoring=False, on_gpu=on_gpu)
+        asked.append(model.dtype)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, "load_checkpoint", load)
+    make = tree_trainers.make_tree_trainer if packing else trl_trainers.make_trl_trainer
+    with pytest.raises(KeyboardInterrupt):
+        make(plan, data, arguments, None)
+    assert asked == [kind]
