@@ -16,7 +16,7 @@ from aloe.models.hub import is_hub_name
 from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.number_format import format_number
 from aloe.passport import read_passport
-from aloe.training.curves import CURVES, find_first_and_last
+from aloe.training.curves import CURVES, find_first_and_last, name_evaluations
 from aloe.training.makers import CODE, MODELS, PEOPLE, join_makers
 from aloe.training.model_folder import Record
 from aloe.views.figures import counted
@@ -142,10 +142,9 @@ def _facts(record: Record) -> dict[str, Any]:
     }
     if saved:
         facts["tokens a pass"] = f"{record['tokens']} ({saved:.1f}x fewer than one row an answer)"
-    for name, (before, after) in record.get("held_out_figures", {}).items():
-        facts[f"{name}, before and after"] = ", ".join(
-            format_number(each, "{:.4g}") for each in (before, after)
-        )
+    when = " and ".join(name_evaluations(record))
+    for name, values in record.get("held_out_figures", {}).items():
+        facts[f"{name}, {when}"] = ", ".join(format_number(each, "{:.4g}") for each in values)
     return {**facts, **record.get("agents", {}), **record["versions"]}
 
 

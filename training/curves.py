@@ -44,6 +44,31 @@ def find_first_and_last(record: Mapping[str, Any]) -> tuple[str, float, float]:
     return ("loss", record["first_loss"], record["last"]["loss"])
 
 
+def find_held_out(history: Sequence[dict[str, float]], method: str) -> dict[str, Any]:
+    """Return the figures of rows held out, of the first evaluation and of the last that is later.
+
+    By name, and of which steps they are; nothing if nothing was evaluated.
+    """
+    names = [name for name in CURVES[method] if name.startswith("eval_")]
+    evaluated = [entry for entry in history if any(name in entry for name in names)]
+    ends = [e for e in evaluated[-1:] if e["step"] > evaluated[0]["step"]]
+    ends = [*evaluated[:1], *ends]
+    figures = {
+        name: [float(entry[name]) for entry in ends]
+        for name in names
+        if ends and all(name in entry for entry in ends)
+    }
+    steps = [int(entry["step"]) for entry in ends]
+    return {"held_out_figures": figures, "held_out_steps": steps} if figures else {}
+
+
+def name_evaluations(record: Mapping[str, Any]) -> list[str]:
+    """Return when the figures of rows held out were taken, in words, one for each."""
+    steps = record.get("held_out_steps", (0, record["steps"]))  # earlier versions do not say
+    ends = {0: "before", record["steps"]: "after"}
+    return [ends.get(step, f"at step {step}") for step in steps]
+
+
 def draw_sparkline(values: Sequence[float], width: int = 40) -> str:
     """Return `values` as blocks between their least and greatest, newest last."""
     if not values:

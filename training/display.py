@@ -8,7 +8,13 @@ from rich.progress_bar import ProgressBar
 
 from aloe.console import Display, say
 from aloe.number_format import format_number
-from aloe.training.curves import CURVES, collect_values, draw_sparkline, find_first_and_last
+from aloe.training.curves import (
+    CURVES,
+    collect_values,
+    draw_sparkline,
+    find_first_and_last,
+    name_evaluations,
+)
 from aloe.training.model_folder import Record
 from aloe.training.progress import TrainingProgress
 from aloe.training.release import format_counts
@@ -80,9 +86,11 @@ def summarise(out: Path, record: Record) -> str:
     packed = f", {saved:.1f}x fewer tokens by tree packing" if saved else ""
     name, *ends = find_first_and_last(record)
     first, last = (format_number(each, "{:.4g}") for each in ends)
+    when = name_evaluations(record)
+    told = "" if when == ["before", "after"] else f" ({' and '.join(when)})"
     held_out = "".join(
-        f", {each} {format_number(before, '{:.4g}')} to {format_number(after, '{:.4g}')}"
-        for each, (before, after) in record.get("held_out_figures", {}).items()
+        f", {each} {' to '.join(format_number(value, '{:.4g}') for value in values)}{told}"
+        for each, values in record.get("held_out_figures", {}).items()
     )
     left_out = f"; left out: {format_counts(record['left_out'])}" if "left_out" in record else ""
     return (

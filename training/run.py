@@ -226,7 +226,7 @@ def _hash_reward(plan: Plan) -> str | None:
 
 
 def _results(progress: TrainingProgress, state: Any) -> Record:
-    from aloe.training.curves import CURVES, average_ends, collect_values
+    from aloe.training.curves import average_ends, find_held_out
 
     logged = [entry for entry in state.log_history if "loss" in entry]
     if not logged:  # settings want a log entry less often than there are steps
@@ -234,11 +234,6 @@ def _results(progress: TrainingProgress, state: Any) -> Record:
         logged = [{"loss": next(mean, float("nan"))}]
     last: dict[str, float] = logged[-1]
     reward = average_ends(state.log_history, "reward") if progress.method == "grpo" else None
-    held_out = {
-        name: (values[0], values[-1])
-        for name in CURVES[progress.method]
-        if name.startswith("eval_") and (values := collect_values(state.log_history, name))
-    }
     return {
         "steps": state.global_step,
         "tokens": progress.tokens,
@@ -250,7 +245,7 @@ def _results(progress: TrainingProgress, state: Any) -> Record:
         ),
         "first_loss": logged[0]["loss"],
         **({"reward": reward} if reward else {}),
-        **({"held_out_figures": held_out} if held_out else {}),
+        **find_held_out(state.log_history, progress.method),
         "last": {key: last[key] for key in sorted(last) if key not in ("epoch", "step")},
         "seconds": round(progress.seconds, 1),
         "peak_gib": round(progress.peak_gib, 2),

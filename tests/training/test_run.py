@@ -29,8 +29,9 @@ from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona, Tree
 from aloe.training.card import write_card
-from aloe.training.curves import draw_curves, draw_sparkline
+from aloe.training.curves import draw_curves, draw_sparkline, find_held_out
 from aloe.training.dataset import read_rows, read_training_data
+from aloe.training.display import summarise
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.model_folder import ModelFolder, hash_base, hash_model
 from aloe.training.plan import make_plan
@@ -846,6 +847,28 @@ def test_rows_held_out_are_evaluated_before_and_after(aloe, base, run, tmp_path,
     card = (tmp_path / "dpo" / "README.md").read_text()
     assert "3 more held out" in card
     assert "eval_loss, before and after" in card
+
+
+def test_what_was_not_evaluated_after_is_not_called_so(tmp_path):
+    record = {
+        "method": "dpo", "start": "base", "settings": TrainingConfig().model_dump(mode="json"),
+        "rows": 1, "data_hash": "0", "seed": 0, "steps": 7, "seconds": 1.0, "peak_gib": 1.0,
+        "tokens": 0, "flat_tokens": 0, "first_loss": 1.0, "last": {"loss": 1.0}, "versions": {},
+    }  # fmt: skip
+    first, fifth, last = ({"step": step, "eval_loss": 1 - step / 10} for step in (0, 5, 7))
+    for history, row, line in (
+        ([first], "eval_loss, before | 1 |", "eval_loss 1 (before)"),
+        ([fifth], "eval_loss, at step 5 | 0.5 |", "eval_loss 0.5 (at step 5)"),
+        ([first, fifth], "before and at step 5 | 1, 0.5 |", "1 to 0.5 (before and at step 5)"),
+        ([first, fifth, last], "eval_loss, before and after | 1, 0.3 |", "eval_loss 1 to 0.3"),
+    ):
+        whole = {**record, **find_held_out([{"step": 0, "loss": 1.0}, *history], "dpo")}
+        write_card(tmp_path, tmp_path, whole, [])
+        assert row in (tmp_path / "README.md").read_text()
+        assert summarise(tmp_path, whole).endswith(line)
+    assert find_held_out([{"step": 1, "loss": 1.0}], "dpo") == {}
+    earlier = {**record, "held_out_figures": {"eval_loss": [1.0, 0.5]}}
+    assert summarise(tmp_path, earlier).endswith("eval_loss 1 to 0.5")
 
 
 def test_a_card_names_a_judge_only_where_one_decided(run, tmp_path):
