@@ -5,7 +5,7 @@ not good enough) is found before anything is written.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -163,9 +163,7 @@ def export_trees(plan: ExportPlan) -> Exported:
     if plan.least_accuracy is not None:
         _check_judge(plan.passport, plan.least_accuracy)
     found = [
-        {**row, **_collect_notes(tree, row, plan.roles or ())}
-        for tree in trees
-        for row in make(tree, skipped)
+        {**row, **_collect_notes(tree, row, plan)} for tree in trees for row in make(tree, skipped)
     ]
     rows = _above_margin(found, plan.min_margin, skipped)
     rows += (added := _teach_restraint(plan, trees, len(rows)))
@@ -177,15 +175,23 @@ def export_trees(plan: ExportPlan) -> Exported:
     return Exported(rows=rows, skipped=skipped, splits=splits, restraint=len(added))
 
 
-def _collect_notes(tree: Tree, row: Row, roles: Iterable[str]) -> Row:
+def _collect_notes(tree: Tree, row: Row, plan: ExportPlan) -> Row:
     """Return what custom roles noted on the messages of a row: a column for each role.
 
     A column holds the notes by what the message is in the row (`user`, `chosen` and so on), None
     where there is none.
+
+    Raises:
+        ConfigError: there are such roles, and the row does not say which messages it holds.
     """
+    if plan.roles and not row["nodes"]:
+        raise ConfigError(
+            f"--with {plan.roles[0]}: rows of {plan.row_format} do not say which messages they "
+            "hold; leave it out, or let a custom exporter write the notes itself (node.notes)"
+        )
     return {
         role: {part: tree.by_id[node].notes.get(role) for part, node in row["nodes"].items()}
-        for role in roles
+        for role in plan.roles or ()
     }
 
 

@@ -62,7 +62,8 @@ def infer_features(rows: Iterable[Mapping[str, Any]], known: Features) -> Featur
     """
     found: Features = {}
     for row in rows:
-        for column, value in row.items():
+        for key, value in row.items():
+            column = _text(key)
             before = found.get(column, known.get(column, "null"))
             found[column] = before if value is None else _joined(before, _kind_of(value))
     return {column: _settled(kind) for column, kind in found.items()}
@@ -86,14 +87,20 @@ def make_table(rows: Sequence[Mapping[str, Any]], features: Features) -> Any:
     def schema(json_type: Any) -> Any:
         return pyarrow.schema([(name, _arrow(kind, json_type)) for name, kind in features.items()])
 
-    encoded = [{c: _encoded(row.get(c), kind) for c, kind in features.items()} for row in rows]
+    given = [{_text(key): value for key, value in row.items()} for row in rows]
+    encoded = [{c: _encoded(row.get(c), kind) for c, kind in features.items()} for row in given]
     table = pyarrow.Table.from_pylist(encoded, schema=schema(pyarrow.string()))
     return table.cast(schema(pyarrow.json_()))  # which pyarrow cannot build inside of objects
 
 
+def _text(key: Any) -> str:
+    """Return the key of an object as JSON has it, which knows no numbers there."""
+    return key if isinstance(key, str) else json.dumps(key)
+
+
 def _kind_of(value: Any) -> Kind:
     if isinstance(value, dict):
-        return {str(key): _kind_of(held) for key, held in value.items()}
+        return {_text(key): _kind_of(held) for key, held in value.items()}
     if isinstance(value, list | tuple):
         nothing: Kind = "null"
         return [reduce(_joined, map(_kind_of, value), nothing)]
@@ -157,5 +164,6 @@ def _encoded(value: Any, kind: Kind) -> Any:
     if isinstance(kind, list):
         return [_encoded(held, kind[0]) for held in value]
     if isinstance(kind, dict):
-        return {key: _encoded(value.get(key), held) for key, held in kind.items()}
+        given = {_text(key): held for key, held in value.items()}
+        return {key: _encoded(given.get(key), held) for key, held in kind.items()}
     return json.dumps(value, ensure_ascii=False) if kind == "json" else value

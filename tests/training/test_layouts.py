@@ -192,3 +192,19 @@ def test_columns_of_origin_come_along_where_asked(run: Path, name: str) -> None:
     found = asked.shape(rows[0])
     assert (found["tree"], found["turn"]) == (rows[0]["tree"], 1)
     assert "nodes" not in found
+
+
+@pytest.mark.parametrize("name", ["aloe", "own_rows:turns"])
+def test_notes_are_refused_where_rows_do_not_say_their_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "own_rows.py").write_text("def turns(tree, skipped):\n    yield {'id': tree.id}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    noted = tuple(n.model_copy(update={"notes": {"safety": 2}}) for n in TREE.nodes)
+    file = tmp_path / "trees.jsonl"
+    file.write_text(TREE.model_copy(update={"nodes": noted}).model_dump_json() + "\n")
+    asked = ExportPlan(run=file, row_format=name, out=tmp_path / "o.jsonl", roles=["safety"])
+    with pytest.raises(ConfigError, match=rf"--with safety: rows of {name} do not say"):
+        export_trees(asked)
+    assert not asked.out.exists()

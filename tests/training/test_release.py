@@ -222,3 +222,14 @@ def test_preflight_counts_what_would_be_cut_and_dropped() -> None:
     rows = [row(5, 5), row(5, 6), row(10, 1), row(9, 1), row(30, 1)]
     assert preflight(rows, count, 10) == Preflight(rows=5, longest=31, cut=1, dropped=2)
     assert preflight([], count, 10) == Preflight(rows=0, longest=0, cut=0, dropped=0)
+
+
+def test_parquet_has_the_keys_that_json_has(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    rows = [{"by": {1: "user", None: [{True: 1.5}]}, 2: "x"}, {"by": {"1": "again"}, 2: None}]
+    for name in ("rows.parquet", "rows.jsonl"):
+        write_rows(tmp_path / name, rows)
+    found = pyarrow.read_table(tmp_path / "rows.parquet").to_pylist()
+    first, second = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
+    assert found[0] == first
+    assert found[1] == {"by": {**second["by"], "null": None}, "2": None}
