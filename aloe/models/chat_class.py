@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 
@@ -52,3 +53,40 @@ def is_openai(kind: type | Callable[..., BaseChatModel]) -> bool:
     """Whether a chat class speaks OpenAI's protocol, as AzureChatOpenAI does."""
     base = getattr(sys.modules.get("langchain_openai.chat_models.base"), "BaseChatOpenAI", None)
     return base is not None and isinstance(kind, type) and issubclass(kind, base)
+
+
+OPENAI_FIELDS = frozenset((
+    "temperature", "top_p", "frequency_penalty", "seed", "response_format", "logprobs",
+    "top_logprobs", "max_completion_tokens", "reasoning_effort",
+))  # fmt: skip
+"""Parameters that the openai client has an argument for; others go into `extra_body`."""
+
+
+def place(chat: BaseChatModel, fields: Mapping[str, Any]) -> tuple[BaseChatModel, dict[str, Any]]:
+    """Return a chat model on OpenAI's SDK and the arguments of a call of it that carry `fields`.
+
+    Its own limit of tokens is left out: it is among the fields, if it is to be sent, and LangChain
+    would send it under another name beside that.
+    """
+    named = {name: value for name, value in fields.items() if name in OPENAI_FIELDS}
+    body = {name: value for name, value in fields.items() if name not in OPENAI_FIELDS}
+    if body:
+        named["extra_body"] = {**(getattr(chat, "extra_body", None) or {}), **body}
+    if getattr(chat, "max_tokens", None):
+        chat = chat.model_copy(update={"max_tokens": None})
+    return chat, named
+
+
+def renamed_limit(chat: BaseChatModel) -> str | None:
+    """Return what `max_tokens` is to be called for a chat model on OpenAI's SDK; None: that.
+
+    OpenAI and Azure want the new name. Of other servers some pass over it without a word, and
+    write on without a limit.
+    """
+    from openai import AsyncAzureOpenAI
+
+    client = getattr(chat, "root_async_client", None)
+    host = urlsplit(str(getattr(client, "base_url", ""))).hostname or ""
+    theirs = f".{host}".endswith(".api.openai.com") or isinstance(client, AsyncAzureOpenAI)
+    responses = getattr(chat, "use_responses_api", None)  # LangChain renames it for that API
+    return "max_completion_tokens" if theirs or responses else None

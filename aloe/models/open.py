@@ -28,7 +28,7 @@ from aloe.config.sent_key import base_url_in
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
-from aloe.models.chat_class import is_openai
+from aloe.models.chat_class import is_openai, place, renamed_limit
 from aloe.models.failures import sort_failure
 from aloe.models.http_answer import ServerError, UnreadableError
 from aloe.models.http_stream import STREAMED, Hear, collect
@@ -52,12 +52,6 @@ Message = tuple[Literal["system", "user", "assistant"], str]
 ADDED = ("top_logprobs", "reasoning", "omit", "max_tokens_field", "system")
 """Settings that `Model.fingerprint` passes over at their defaults: journals of runs from before
 there were any still answer."""
-
-OPENAI_FIELDS = frozenset((
-    "temperature", "top_p", "frequency_penalty", "seed", "response_format", "logprobs",
-    "top_logprobs", "max_completion_tokens", "reasoning_effort",
-))  # fmt: skip
-"""Parameters that the openai client has an argument for; others go into `extra_body`."""
 
 THINKING = 2048
 """Most tokens of an answer with thoughts before it; the role's `max_tokens` if that is more."""
@@ -182,7 +176,12 @@ class Model:
     def _sent(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> Sent:
         """Return the request for a question, as far as it is known what the model takes."""
         fields = {**self.sampling, **arguments}
-        name = self.config.max_tokens_field or ("max_completion_tokens" if self._by_openai else "")
+        name = self.config.max_tokens_field
+        if self._by_openai:
+            own = getattr(self.chat, "max_tokens", None)
+            if own and "max_tokens" not in self.config.omit:
+                fields = {"max_tokens": own, **fields}
+            name = name or renamed_limit(self.chat)
         if name and "max_tokens" in fields:
             fields[name] = fields.pop("max_tokens")
         return self.parameters.shaped(messages, fields, system=self.config.system == "system")
@@ -215,11 +214,8 @@ class Model:
     def _placed(self, fields: dict[str, Any]) -> tuple[BaseChatModel, dict[str, Any]]:
         """Return the chat model to ask and the arguments of the call that carry `fields`."""
         if self._by_openai:
-            body = {name: fields[name] for name in fields if name not in OPENAI_FIELDS}
-            fields = {name: fields[name] for name in fields if name in OPENAI_FIELDS}
-            if body:
-                fields["extra_body"] = {**(getattr(self.chat, "extra_body", None) or {}), **body}
-        elif not self.openai_compatible:  # it was built with them
+            return place(self.chat, fields)
+        if not self.openai_compatible:  # it was built with them
             known = type(self.chat).model_fields
             changed = {
                 name: fields.get(name, known[name].get_default(call_default_factory=True))

@@ -63,7 +63,7 @@ def test_a_call_over_http_carries_what_was_asked_for(server: ChatServer) -> None
     ]
     assert (body["model"], body["seed"], body["temperature"]) == ("tiny", 5, 0.3)
     assert (body["top_p"], body["frequency_penalty"]) == (0.8, 0.1)
-    assert body.get("max_tokens", body.get("max_completion_tokens")) == 9
+    assert (body["max_tokens"], body.get("max_completion_tokens")) == (9, None)
     assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
     assert "logprobs" not in body
     assert model.name == "openai:tiny"
@@ -72,7 +72,24 @@ def test_a_call_over_http_carries_what_was_asked_for(server: ChatServer) -> None
 def test_a_wish_of_one_call_wins_over_the_settings(server: ChatServer) -> None:
     ask(at(server, max_tokens=9), max_tokens=1)
     body = server.requests[0].body
-    assert {body.get("max_tokens"), body.get("max_completion_tokens")} == {1, None}
+    assert (body["max_tokens"], body.get("max_completion_tokens")) == (1, None)
+
+
+def test_a_limit_among_options_has_the_name_that_the_server_reads(server: ChatServer) -> None:
+    for wishes, limit in (({}, 7), ({"max_tokens": 1}, 1)):
+        ask(open_model(ModelConfig(model=server.model, options={"max_tokens": 7})), **wishes)
+        body = server.requests[-1].body
+        assert (body["max_tokens"], body.get("max_completion_tokens")) == (limit, None)
+
+
+def test_openai_and_azure_get_the_name_that_they_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k-123")
+    azure = {"azure_deployment": "m", "api_version": "2024-10-21", "azure_endpoint": "http://h"}
+    given: dict[str, dict[str, Any]] = {"openai:gpt-4o-mini": {},
+        "langchain:langchain_openai:AzureChatOpenAI": azure}  # fmt: skip
+    for name, options in given.items():
+        model = open_model(ModelConfig(model=name, max_tokens=9, options=options))
+        assert model._sent(HELLO, {}).fields["max_completion_tokens"] == 9  # type: ignore[arg-type]
 
 
 def test_log_probabilities_of_the_first_token(server: ChatServer) -> None:

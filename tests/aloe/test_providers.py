@@ -205,7 +205,7 @@ def test_a_class_that_speaks_openais_protocol_is_asked_for_all_of_it(
     assert model.openai_compatible
     assert ask(model, logprobs=True).text == "Hi"
     body = server.requests[-1].body
-    assert (body["temperature"], body["max_completion_tokens"], body["logprobs"]) == (0.3, 9, True)
+    assert (body["temperature"], body["max_tokens"], body["logprobs"]) == (0.3, 9, True)
     assert "seed" not in body
 
 

@@ -29,8 +29,7 @@ def thinks(request: Request, place: str) -> Answer:
     choice: dict[str, Any] = said.body["choices"][0]
     choice.pop("logprobs", None)
     message = PLACES[place](choice["message"]["content"])
-    names = ("max_tokens", "max_completion_tokens")  # the two clients do not agree
-    if max(request.body.get(name) or 0 for name in names) < 100:
+    if (request.body.get("max_tokens") or 0) < 100:
         text = message["content"]
         kept = "" if place == "a field" else text[: text.index(SECRET) + len(SECRET)]
         choice["finish_reason"] = "length"
