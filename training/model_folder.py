@@ -18,7 +18,14 @@ from aloe.errors import ConfigError, StoreError
 from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.writing import replace_text
-from aloe.models.weights import ADAPTER, adapter_base, find_files, hash_files, model_path
+from aloe.models.weights import (
+    ADAPTER,
+    adapter_base,
+    find_loaded,
+    hash_files,
+    model_path,
+    plain_name,
+)
 from aloe.schema import digest
 from aloe.training.damage import find_damage, step_of
 from aloe.training.processes import count_processes
@@ -60,7 +67,7 @@ def hash_model(start: str) -> str | None:
     path = model_path(start)
     if (record := path / "training.json").is_file():
         return digest(record.read_text(encoding="utf-8"))
-    files = find_files(path)
+    files = find_loaded(plain_name(start))
     return hash_files(files) if files else None
 
 

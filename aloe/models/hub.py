@@ -1,14 +1,15 @@
 """GGUF files of the model hub, named as llama.cpp names them: `OWNER/NAME`, `OWNER/NAME:QUANT`.
 
 What is in the hub's cache is taken from there, without a question to anybody; otherwise the file is
-downloaded into it, and held against the size and the checksum that the hub states. A name without
-a quantization means the same file whatever else is cached; only where the hub cannot be asked is
-another one taken, and named.
+downloaded into it, and held against the size and the checksum that the hub states. A name means the
+same file whatever else is cached: where several there could be meant, the hub is asked, and where
+it cannot be asked, the person is.
 """
 
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -58,8 +59,23 @@ def find_cached(name: str) -> Path | None:
     """Return the file that `name` names if it is in the hub's cache and no other can be meant."""
     repo, quant = _split(name)
     there = _find_all_cached(repo)
-    chosen = _choose(list(there), quant or DEFAULT_QUANT)
-    return there[chosen] if chosen else None
+    fitting = _fitting(list(there), quant or DEFAULT_QUANT)
+    return there[fitting[0]] if len(fitting) == 1 else None
+
+
+def find_revision(name: str) -> Path | None:
+    """Return the file in the hub's cache that says which revision of a repository is meant.
+
+    That is the one from which transformers reads `OWNER/NAME`. The hub's client is not imported for
+    it: it would read then whether it may go online, and the loader has not said yet.
+    """
+    constants = sys.modules.get("huggingface_hub.constants")
+    read = os.environ.get
+    home = Path(read("HF_HOME") or Path(read("XDG_CACHE_HOME") or "~/.cache", "huggingface"))
+    named = read("HF_HUB_CACHE") or read("HUGGINGFACE_HUB_CACHE") or str(home / "hub")
+    cache = getattr(constants, "HF_HUB_CACHE", named)
+    folder = Path(os.path.expandvars(cache)).expanduser() / f"models--{name.replace('/', '--')}"
+    return found if (found := folder / "refs" / "main").is_file() else None
 
 
 def _find_all_cached(repo: str) -> dict[str, Path]:
@@ -80,7 +96,8 @@ def fetch_gguf(name: str) -> Path:
 
     Raises:
         ConfigError: the hub has no such repository or quantization, or its file is in parts.
-        ModelError: the hub cannot be reached, or what came is not what it states.
+        ModelError: the hub cannot be reached, and the cache does not settle what is meant, or what
+            came is not what the hub states.
     """
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -99,11 +116,13 @@ def _fetch(name: str, _cache: str) -> Path:
         with _explained(name, repo):
             file = _find_file(api, name, repo, quant)
     except _OfflineError:
-        other = None if quant else _any_whole(list(there))
-        if other is None:
-            raise
-        say(f"local:{name} is {other} of the cache: the hub cannot be asked for {DEFAULT_QUANT}")
-        return there[other]
+        whole = [each for each in there if not _PART.search(each)]
+        if others := _fitting(whole, quant or DEFAULT_QUANT) or ([] if quant else whole):
+            raise _OfflineError(
+                f"local:{name}: the hub cannot be asked which file that is; its cache has "
+                f"{', '.join(others[:3])}: name one, as in local:{there[others[0]]}"
+            ) from None
+        raise
     if file.name in there:
         return there[file.name]
     with _explained(name, repo):
@@ -142,8 +161,13 @@ def _is_model(file: str) -> bool:
 
 def _choose(files: Sequence[str], quant: str) -> str | None:
     """Return the whole file of a quantization, None if there is none."""
-    fitting = [each for each in files if quant_of(each) == quant.upper()]
-    return next((each for each in sorted(fitting, key=len) if not _PART.search(each)), None)
+    return next(iter(_fitting(files, quant)), None)
+
+
+def _fitting(files: Sequence[str], quant: str) -> list[str]:
+    """Return the whole files of a quantization, the shortest name first."""
+    whole = [each for each in files if not _PART.search(each)]
+    return sorted((each for each in whole if quant_of(each) == quant.upper()), key=len)
 
 
 def _any_whole(files: Sequence[str]) -> str | None:

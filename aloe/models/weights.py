@@ -11,6 +11,7 @@ from pathlib import Path
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError, ModelError
 from aloe.files.json_objects import load_json
+from aloe.models.hub import fetch_gguf, find_revision, is_hub_name
 from aloe.models.model_string import ModelString
 from aloe.record import digest
 
@@ -49,6 +50,9 @@ def hash_models(configs: Iterable[ModelConfig]) -> dict[str, str]:
 def hash_weights(model: str) -> str | None:
     """Return a hash of the files of a model; None if it has none here that could be replaced.
 
+    What `local:` takes from the model hub is downloaded, unless it is in the hub's cache. Of what
+    `hf:` takes from there, the revision is hashed.
+
     Large files are sampled, so that a model of many GB takes a fraction of a second: training
     changes weights all over a file. Their times are left out, for a copy is the same model.
 
@@ -56,17 +60,17 @@ def hash_weights(model: str) -> str | None:
         model: a model string.
 
     Raises:
-        ConfigError: an adapter does not name its base.
-        ModelError: a file cannot be read.
+        ConfigError: an adapter does not name its base, or the hub has no such model.
+        ModelError: a file cannot be read, or does not come from the hub.
     """
     found = ModelString.parse(model)
     if found.provider not in ("hf", "local") or found.name in WEIGHTS:
         return None
     path = Path(found.name).expanduser()
-    find = find_files if found.provider == "hf" else _find_served
-    files = find(path)
+    find = find_loaded if found.provider == "hf" else _find_served
+    files = find(found.name)
     if files and files[0].name != MODEL_GGUF and (path / ADAPTER).is_file():
-        files += find(Path(adapter_base(path)).expanduser())
+        files += find(adapter_base(path))
     return hash_files(files) if files else None
 
 
@@ -87,8 +91,19 @@ def find_files(path: Path) -> list[Path]:
     return sorted(file for file in found if file.is_file())
 
 
-def _find_served(path: Path) -> list[Path]:
-    """Return what is served of a model, a file or a folder; no base of an adapter."""
+def find_loaded(name: str) -> list[Path]:
+    """Return what decides what `hf:` loads, without the base of an adapter."""
+    path = Path(name).expanduser()
+    if path.exists() or not is_hub_name(name):
+        return find_files(path)
+    return [found] if (found := find_revision(name)) else []
+
+
+def _find_served(name: str) -> list[Path]:
+    """Return what `local:` serves of a model, without the base of an adapter."""
+    path = Path(name).expanduser()
+    if is_hub_name(name) and not path.exists():
+        return [fetch_gguf(name)]
     served = (path, path / MODEL_GGUF, path / ADAPTER_GGUF)
     return [file for file in served if file.is_file()][:1]
 

@@ -15,8 +15,10 @@ from command import RunAloe
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.models.check import check_model
-from aloe.models.hub import fetch_gguf, find_cached, is_hub_name, quant_of
+from aloe.models.hub import _fetch, fetch_gguf, find_cached, is_hub_name, quant_of
 from aloe.models.local import weights_path
+from aloe.models.weights import hash_models, hash_weights
+from aloe.training.model_folder import hash_model
 
 REVISION = "c0ffee" + "0" * 34
 REPO = "me/tiny-GGUF"
@@ -164,19 +166,53 @@ def test_a_hub_without_the_default_names_the_file_that_is_cached(
 
 
 @pytest.mark.parametrize("off", [True, False])
-def test_offline_another_cached_file_is_taken_and_named(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, off: bool
+def test_offline_no_other_file_is_taken_and_those_in_the_cache_are_named(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, *, off: bool
 ) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", off)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     home = keep("tiny-q8_0.gguf")
-    assert fetch_gguf(REPO) == fetch_gguf(REPO) == home / "tiny-q8_0.gguf"
-    said = capsys.readouterr().err
-    assert said.count(f"local:{REPO} is tiny-q8_0.gguf of the cache") == 1
+    with pytest.raises(ModelError, match="cannot be asked which file") as problem:
+        fetch_gguf(REPO)
+    assert f"local:{home / 'tiny-q8_0.gguf'}" in str(problem.value)
     with pytest.raises(ModelError, match="not in the hub's cache"):
         fetch_gguf(f"{REPO}:Q4_K_M")
+
+
+def test_of_several_cached_files_of_a_quantization_the_hub_says_which_is_meant(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.files = {**FILES, "tiny-large-q8_0.gguf": b"large", "t-q8_0.gguf": b"t"}
+    home = keep("tiny-q8_0.gguf")
+    (home / "tiny-large-q8_0.gguf").write_bytes(b"large")
+    assert find_cached(f"{REPO}:Q8_0") is None
+    assert fetch_gguf(f"{REPO}:Q8_0").name == "t-q8_0.gguf"
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    _fetch.cache_clear()
+    with pytest.raises(ModelError, match=r"t-q8_0\.gguf, tiny-q8_0\.gguf, tiny-large"):
+        fetch_gguf(f"{REPO}:Q8_0")
+
+
+def test_a_model_of_the_hub_has_a_hash_by_which_another_file_shows(hub: Hub) -> None:
+    hub.files = FILES
+    model = ModelConfig(model=f"local:{REPO}:Q8_0")
+    before = hash_models([model])
+    assert before.keys() == {model.model}
+    find_cached(f"{REPO}:Q8_0").write_bytes(b"another")  # type: ignore[union-attr]
+    assert hash_models([model])[model.model] != before[model.model]
+
+
+def test_a_revision_that_transformers_reads_has_a_hash(hub: Hub) -> None:
+    assert hash_weights(f"hf:{REPO}") is None
+    main = keep().parent.parent / "refs" / "main"
+    main.parent.mkdir()
+    found = set()
+    for revision in ("c0ffee", "decade"):
+        main.write_text(revision)
+        found |= {hash_weights(f"hf:{REPO}"), hash_model(REPO)}
+    assert len(found - {None}) == 2
 
 
 def test_a_hub_that_refuses_is_not_offline(hub: Hub) -> None:
