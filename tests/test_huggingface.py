@@ -1,4 +1,5 @@
 import asyncio
+import json
 import math
 from pathlib import Path
 
@@ -122,6 +123,18 @@ def test_frequency_penalty_keeps_words_from_coming_back(checkpoint: Path) -> Non
         return len({t["token"] for t in reply.response_metadata["logprobs"]["content"]})
 
     assert distinct(2.0) > distinct(None)
+
+
+def test_the_models_own_settings_hold_only_where_no_temperature_is_set(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    file = tiny.save(tmp_path) / "generation_config.json"
+    own = {"repetition_penalty": 1.5, "max_time": 0.0, "num_beams": 2}
+    file.write_text(json.dumps(json.loads(file.read_text()) | own))
+    plain = ask(opened(checkpoint, temperature=0.0, max_tokens=24))
+    assert ask(opened(tmp_path, temperature=0.0, max_tokens=24)) == plain
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"max_time": None, "num_beams": 1}))
+    assert ask(opened(tmp_path, max_tokens=24)) != plain
 
 
 def test_stop_strings_end_the_reply(checkpoint: Path) -> None:

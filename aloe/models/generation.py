@@ -9,8 +9,9 @@ that batches.
 
 import queue
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,9 @@ class Request:
     """0: all tokens."""
     penalty: float = 0.0
     """Taken off a token's logit for each time it was already written."""
+    own: bool = False
+    """Whether what else the model's generation settings say of the scores holds, such as a
+    repetition penalty."""
     seed: int | None = None
     """None: another draw each time."""
     stop: tuple[str, ...] = ()
@@ -61,7 +65,9 @@ class BatchWriter:
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model, self._tokenizer = model, tokenizer
-        ends = model.generation_config.eos_token_id
+        self.settings = model.generation_config
+        """The model's own."""
+        ends = self.settings.eos_token_id
         known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
         self.ends = frozenset(each for each in known if each is not None)
         """Ids of the tokens that end a reply."""
@@ -116,7 +122,7 @@ class BatchWriter:
         mask = [[0] * (width - len(each.prompt)) + [1] * len(each.prompt) for each in requests]
         scored = requests[0].logprobs is not None
         ending = Ending(requests, width, self.ends, self._tokenizer, device)
-        with torch.inference_mode():
+        with torch.inference_mode(), self._set_to(requests[0]):
             output = self._model.generate(
                 input_ids=torch.tensor(rows, device=device),
                 attention_mask=torch.tensor(mask, device=device),
@@ -127,6 +133,7 @@ class BatchWriter:
                 ),
                 stopping_criteria=transformers.StoppingCriteriaList([ending]),
                 pad_token_id=pad,
+                eos_token_id=sorted(self.ends) or None,
                 output_logits=scored,
                 return_dict_in_generate=True,
             )
@@ -136,6 +143,16 @@ class BatchWriter:
             Written(ids=tuple(line[:length]), logits=tuple(step[row] for step in steps[:length]))
             for row, (line, length) in enumerate(zip(lines, ending.lengths.tolist(), strict=True))
         ]
+
+    @contextmanager
+    def _set_to(self, request: Request) -> Iterator[None]:
+        """Take the model's own settings from it, which it adds to what it is given."""
+        if not request.own:
+            self._model.generation_config = transformers.GenerationConfig()
+        try:
+            yield
+        finally:
+            self._model.generation_config = self.settings
 
 
 @dataclass(frozen=True)
@@ -156,8 +173,8 @@ def _together(waiting: Sequence[_Asked]) -> tuple[list[_Asked], list[_Asked]]:
     return batch, others
 
 
-def _kind(request: Request) -> tuple[tuple[str, ...], bool]:
-    return request.stop, request.logprobs is not None
+def _kind(request: Request) -> tuple[tuple[str, ...], bool, bool]:
+    return request.stop, request.logprobs is not None, request.own
 
 
 class Drawing(transformers.LogitsProcessor):  # type: ignore[misc]

@@ -152,10 +152,11 @@ class HuggingFaceChat(BaseChatModel):
         """Return how tokens are drawn: the whole of it as asked, or as the model's settings say."""
         if temperature is not None:
             return {"temperature": temperature, "top_p": top_p or 1.0}
-        own = self._checkpoint.model.generation_config
+        own = self._writer.settings
         if not own.do_sample:
-            return {"temperature": 0.0}
+            return {"temperature": 0.0, "own": True}
         return {
+            "own": True,
             "temperature": 1.0 if own.temperature is None else own.temperature,
             "top_p": top_p or own.top_p or 1.0,
             "top_k": own.top_k or 0,
