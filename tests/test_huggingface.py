@@ -2,6 +2,7 @@ import asyncio
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from langchain_core.messages import HumanMessage
 from transformers import AutoTokenizer
 
 from aloe.config import ModelConfig
-from aloe.errors import ConfigError, ModelError
+from aloe.errors import ConfigError, ContextError, ModelError
+from aloe.models.checkpoint import context_window
 from aloe.models.open import Model, Reply, open_model
 from aloe.models.thoughts import decoded
 
@@ -123,6 +125,26 @@ def test_frequency_penalty_keeps_words_from_coming_back(checkpoint: Path) -> Non
         return len({t["token"] for t in reply.response_metadata["logprobs"]["content"]})
 
     assert distinct(2.0) > distinct(None)
+
+
+def test_no_reply_goes_beyond_the_context_window(checkpoint: Path, tmp_path: Path) -> None:
+    length = ask(opened(checkpoint, temperature=0.0), max_tokens=1).input_tokens
+    short = opened(tiny.save(tmp_path, max_position_embeddings=length + 3), temperature=0.0)
+    reply = ask(short, max_tokens=9)
+    assert (reply.output_tokens, reply.finish) == (3, "length")
+    tiny.save(tmp_path, max_position_embeddings=length)
+    with pytest.raises(ContextError, match=f"takes {length} tokens .* window is {length}"):
+        ask(opened(tmp_path, temperature=0.0))
+
+
+def test_a_window_is_as_long_as_stretched_positions_reach() -> None:
+    yarn: dict[str, Any] = {"rope_type": "yarn", "original_max_position_embeddings": 512}
+    yarn |= {"factor": 4.0, "rope_theta": 1e4}
+    stretched = tiny.model(max_position_embeddings=512, rope_parameters=yarn)
+    assert context_window(stretched) == 2048
+    llama = {"rope_type": "llama3", "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    longer = tiny.model(max_position_embeddings=900, rope_parameters={**yarn, **llama})
+    assert context_window(longer) == 900
 
 
 def test_the_models_own_settings_hold_only_where_no_temperature_is_set(

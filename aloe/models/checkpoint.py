@@ -88,6 +88,20 @@ def embedding_rows(model: Any) -> int:
     return int(model.get_input_embeddings().weight.shape[0])
 
 
+def context_window(model: Any) -> int | None:
+    """Return how many tokens a model reads, prompt and reply; None if it does not say.
+
+    Settings of stretched positions may be added to a model's own and leave its length as it was.
+    """
+    config = model.config.get_text_config()
+    found = getattr(config, "max_position_embeddings", None)
+    rope = getattr(config, "rope_parameters", None) or {}
+    if not found or rope.get("rope_type") not in ("yarn", "dynamic"):
+        return found
+    trained = rope.get("original_max_position_embeddings") or found
+    return max(found, int(trained * rope.get("factor", 1)))
+
+
 @contextmanager
 def reading(what: str, kind: str) -> Iterator[None]:
     """Turn whatever a library raises over a person's files into one line.

@@ -6,6 +6,7 @@ treat it like a server. Requests made at the same time are generated together
 """
 
 import asyncio
+import sys
 from dataclasses import replace
 from typing import Any, Self
 
@@ -15,8 +16,8 @@ from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_me
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
-from aloe.errors import CallError, ConfigError
-from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint
+from aloe.errors import CallError, ConfigError, ContextError
+from aloe.models.checkpoint import Checkpoint, context_window, embedding_rows, load_checkpoint
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.generation import BatchWriter, Request, Written
 from aloe.models.thoughts import decoded
@@ -140,13 +141,28 @@ class HuggingFaceChat(BaseChatModel):
         }
         return Request(
             prompt=tuple(prompt),
-            max_tokens=settings["max_tokens"] or DEFAULT_MAX_TOKENS,
+            max_tokens=min(settings["max_tokens"] or DEFAULT_MAX_TOKENS, self._room(prompt)),
             **self._sampling(settings["temperature"], settings["top_p"]),
             penalty=settings["frequency_penalty"] or 0.0,
             seed=given.get("seed"),
             stop=tuple(stop or ()),
             logprobs=(given.get("top_logprobs") or 0) if given.get("logprobs") else None,
         )
+
+    def _room(self, prompt: list[int]) -> int:
+        """Return how many tokens may follow a prompt, at least one.
+
+        Raises:
+            ContextError: none may.
+        """
+        if (window := context_window(self._checkpoint.model)) is None:
+            return sys.maxsize
+        if len(prompt) >= window:
+            raise ContextError(
+                f"hf:{self.name}: the conversation takes {len(prompt)} tokens and the model's "
+                f"context window is {window}"
+            )
+        return window - len(prompt)
 
     def _sampling(self, temperature: float | None, top_p: float | None) -> dict[str, Any]:
         """Return how tokens are drawn: the whole of it as asked, or as the model's settings say."""
