@@ -43,6 +43,7 @@ def write(
     tensors: Mapping[str, Any] | None = None,
     added: Sequence[str] = (),
     template: str = TEMPLATE,
+    add_bos: bool = False,
 ) -> Path:
     """Write a GGUF file in F32.
 
@@ -55,6 +56,7 @@ def write(
         tensors: further tensors.
         added: further tokens, behind the others.
         template: of a chat, with the marks as they are shipped.
+        add_bos: whether a text begins with the first mark.
     """
     import gguf
 
@@ -68,6 +70,7 @@ def write(
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(10000.0)
     _add_tokenizer(writer, marks, eos, added, template)
+    writer.add_add_bos_token(add_bos)
     for name, value in (of or model()).state_dict().items():
         module, _, leaf = name.rpartition(".")
         if module == "lm_head":
@@ -106,7 +109,6 @@ def _add_tokenizer(
     writer.add_eos_token_id(eos)
     writer.add_pad_token_id(0)
     writer.add_unk_token_id(0)
-    writer.add_add_bos_token(False)
     for shipped, wanted in zip(MARKS, marks, strict=True):
         template = template.replace(shipped, wanted)
     writer.add_chat_template(template)

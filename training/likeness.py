@@ -4,7 +4,9 @@ A model trained on a GGUF file is served by llama.cpp, which reads more of such 
 transformers does. So before the first step both score one conversation, and their log-probabilities
 may differ only by as much as rounding explains. That is measured on the same model: llama.cpp
 rounds the input of a layer (to 8 bits if weights are quantised, else to 16), and transformers does
-the same here once, to see the effect. Both must also split text into the same tokens.
+the same here once, to see the effect. Both must also split text into the same tokens, and prompts
+must be the same: llama.cpp fills in the template by itself, and puts a token before the text where
+the file says so (`add_bos_token`).
 
 On SmolLM2-135M in 8 bits, with prompts of 24, 64 and 200 tokens, served and read log-probabilities
 differed by 0.07, 0.19 and 0.06 nats on average, and rounding by 0.10, 0.15 and 0.07. Positions
@@ -49,13 +51,14 @@ def check_likeness(model: Any, tokenizer: Any, base: str) -> None:
     """Make sure that `model`, read from the GGUF file of `base`, is what llama.cpp serves.
 
     Raises:
-        ModelError: llama.cpp cannot load the file, cuts text differently, or its log-probabilities
-            differ by more than rounding.
+        ModelError: llama.cpp cannot load the file, cuts text differently, makes another prompt of
+            the same conversation, or its log-probabilities differ by more than rounding.
     """
     server = start_server(weights_path(base), name=base, slots=1, context=512)
     text = tokenizer.apply_chat_template(list(_TALK), tokenize=False, add_generation_prompt=True)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     _check_tokens(server, tokenizer, text, ids, base)
+    _check_prompt(server, tokenizer, ids, base)
     ends = [len(ids) * part // PLACES for part in range(1, PLACES + 1)]
     served = [ask_served(server, ids[:end], tokenizer) for end in ends]
     del server
@@ -98,12 +101,32 @@ def _check_tokens(
     theirs = ask(server, "/tokenize", {"content": text, "parse_special": True})["tokens"]
     if theirs == list(ids):
         return
-    at = next((i for i, (a, b) in enumerate(zip(theirs, ids, strict=False)) if a != b), len(ids))
-    ours, others = (tokenizer.decode(part[max(0, at - 1) : at + 3]) for part in (ids, theirs))
+    ours, others, at = _apart(tokenizer, ids, theirs)
     raise ModelError(
         f"{base}: transformers and llama.cpp cut text into different tokens ({ours!r} and "
         f"{others!r} from token {at}); name the checkpoint folder that the file was made from"
     )
+
+
+def _check_prompt(server: EmbeddedServer, tokenizer: Any, ids: Sequence[int], base: str) -> None:
+    rendered = ask(server, "/apply-template", {"messages": list(_TALK)})["prompt"]
+    wish = {"content": rendered, "add_special": True, "parse_special": True}
+    if (theirs := ask(server, "/tokenize", wish)["tokens"]) == list(ids):
+        return
+    ours, others, at = _apart(tokenizer, ids, theirs)
+    raise ModelError(
+        f"{base}: llama.cpp makes {len(theirs)} tokens of a conversation of which transformers "
+        f"makes {len(ids)} ({others!r} and {ours!r} from token {at}), so its prompts would not be "
+        "those trained on; name the checkpoint folder that the file was made from, and serve with "
+        "hf:"
+    )
+
+
+def _apart(tokenizer: Any, one: Sequence[int], two: Sequence[int]) -> tuple[str, str, int]:
+    """Return what two rows of tokens say where they part, and where that is."""
+    at = next((i for i, (a, b) in enumerate(zip(two, one, strict=False)) if a != b), len(one))
+    said = [str(tokenizer.decode(part[max(0, at - 1) : at + 3])) for part in (one, two)]
+    return said[0], said[1], at
 
 
 def _is_quantised(base: str) -> bool:

@@ -96,6 +96,15 @@ def test_another_way_to_cut_text_is_found_by_comparing(tmp_path):
         check_likeness(loaded.model, loaded.tokenizer, base)
 
 
+def test_a_token_that_only_llama_cpp_puts_before_a_conversation_is_refused(tmp_path):
+    base = str(gguf_files.write(tmp_path / "base.gguf", add_bos=True))
+    with pytest.raises(ModelError, match=r"'<\|endoftext\|><\|im_start\|>.* from token 0"):
+        load_start(base, TrainingConfig())
+    written = "<|endoftext|>" + gguf_files.TEMPLATE
+    load_start(str(gguf_files.write(tmp_path / "own.gguf", add_bos=True, template=written)),
+               TrainingConfig())  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [
