@@ -8,7 +8,7 @@ Ignoring that gives a model that is fluent but wrong; a test compares log-probab
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,15 +77,28 @@ def write_adapter(folder: Path) -> Path:
     writer = gguf.GGUFWriter(out, _architecture(base))
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(settings["lora_alpha"]))
+    alpha = float(settings["lora_alpha"]) or 1.0
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     reordered = make_reordering(base)
     for name, tensor in load_file(folder / "adapter_model.safetensors").items():
         module, side = _parsed(name)
         part = find_gguf_name(module)
-        value = reordered(part, tensor) if side == "b" else tensor
+        value = tensor.astype("float32")
+        if side == "b":  # llama.cpp multiplies by alpha / rank, whatever PEFT does
+            rank = value.shape[1]
+            value = reordered(part, value) * (_scale(settings, module, rank) * rank / alpha)
         writer.add_tensor(f"{part}.weight.lora_{side}", value.astype("float32"))
     close(writer)
     return out
+
+
+def _scale(settings: Mapping[str, Any], module: str, rank: int) -> float:
+    """Return by what PEFT multiplies an adapter on a module."""
+    from peft.utils.other import get_pattern_key
+
+    own = settings.get("alpha_pattern") or {}
+    alpha = own.get(get_pattern_key(own.keys(), module), settings["lora_alpha"])
+    return float(alpha / (rank**0.5 if settings.get("use_rslora") else rank))
 
 
 def write_model(model: Any, base: str, folder: Path, *, bits: Bits = 16) -> Path:

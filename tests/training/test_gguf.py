@@ -9,11 +9,13 @@ import pytest
 
 pytest.importorskip("torch")
 
+import gguf_files
 import torch
 
 from aloe.config import ModelConfig
 from aloe.models import checkpoint
 from aloe.models.control_tokens import ChatEncoder
+from aloe.models.gguf_reader import open_reader
 from aloe.models.open import open_model
 from aloe.training import gguf as written
 from aloe.training.merge import merge
@@ -167,6 +169,30 @@ def test_training_on_a_gguf_base_leaves_what_local_serves(aloe, small, tmp_path)
     assert ran.code == 0, ran.err
     served, here = (first_tokens(f"{kind}:{tmp_path / 'dpo'}") for kind in ("local", "hf"))
     assert gap(served, here) < 5e-2  # the wrong order of rows gives more than 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"use_rslora": True}, {"alpha_pattern": {"v_proj": 64}, "rank_pattern": {"o_proj": 2}}],
+)
+def test_an_adapter_is_written_with_the_scale_that_peft_gives_it(tmp_path, more):
+    from peft import LoraConfig, get_peft_model
+
+    base = gguf_files.write(tmp_path / "base.gguf")
+    named = {"r": 4, "lora_alpha": 8, "target_modules": ["v_proj", "o_proj"]}
+    adapted = get_peft_model(
+        gguf_files.model(), LoraConfig(init_lora_weights=False, **named, **more)
+    )
+    adapted.peft_config["default"].base_model_name_or_path = str(base)
+    adapted.save_pretrained(tmp_path, save_embedding_layers=False)
+    tensors = {
+        each.name: each.data for each in open_reader(written.write_adapter(tmp_path)).tensors
+    }
+    for part, name in (("v_proj", "attn_v"), ("o_proj", "attn_output")):
+        layer = getattr(adapted.base_model.model.model.layers[1].self_attn, part)
+        there = layer.lora_B["default"].weight.detach().numpy() * layer.scaling["default"]
+        served = tensors[f"blk.1.{name}.weight.lora_b"]
+        assert served * 8 / served.shape[1] == pytest.approx(there, rel=1e-5)
 
 
 def test_a_request_can_switch_the_adapter_off(small, adapter):
