@@ -94,7 +94,7 @@ def context_window(model: Any) -> int | None:
     Settings of stretched positions may be added to a model's own and leave its length as it was.
     """
     config = model.config.get_text_config()
-    found = getattr(config, "max_position_embeddings", None)
+    found: int | None = getattr(config, "max_position_embeddings", None)
     rope = getattr(config, "rope_parameters", None) or {}
     if not found or rope.get("rope_type") not in ("yarn", "dynamic"):
         return found
