@@ -113,11 +113,11 @@ class DisclosureChecker:
         """
         quotes = dict.fromkeys((*sentences(user.content), *(d.quote for d in user.revealed)))
         facts = self._statements(tuple(fact.text for fact in persona.facts))
-        vectors = self._embedder.embed([user.content, *quotes])
-        cosines = np.asarray(vectors @ facts.T)
+        texts = dict.fromkeys((user.content, *filter(is_about_speaker, quotes)))
+        vectors = self._embedder.embed([*texts])
+        cosines = dict(zip(texts, np.asarray(vectors @ facts.T).tolist(), strict=True))
         found = {
-            quote: _classified(quote, persona.facts, row)
-            for quote, row in zip(quotes, cosines[1:].tolist(), strict=True)
+            quote: _classified(quote, persona.facts, cosines.get(quote, ())) for quote in quotes
         }
         said = [*path, user]
         hidden = find_hidden(persona, tree, said, scheduled=scheduled)
@@ -125,7 +125,7 @@ class DisclosureChecker:
             update={
                 "revealed": tuple(found[d.quote] for d in user.revealed),
                 "stated": tuple(dict.fromkeys(d.fact for d in found.values() if d.fact)),
-                "consistency": _consistency(persona, hidden, cosines[0].tolist()),
+                "consistency": _consistency(persona, hidden, cosines[user.content]),
             }
         )
         return checked, [
@@ -164,7 +164,13 @@ def default_checker() -> DisclosureChecker:
 
 
 def _classified(quote: str, facts: Sequence[Fact], cosines: Sequence[float]) -> Disclosure:
-    """Return the disclosure of `quote` with its kind and the statement that it is about."""
+    """Return the disclosure of `quote` with its kind and the statement that it is about.
+
+    Args:
+        quote: a sentence of the user.
+        facts: the persona's.
+        cosines: of both; not read unless the quote is about the speaker.
+    """
     if not facts or not is_about_speaker(quote):
         return Disclosure(quote=quote, kind="invented")
     ranked = sorted(zip(cosines, facts, strict=True), key=lambda pair: -pair[0])

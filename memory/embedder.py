@@ -40,6 +40,8 @@ BATCH = 4
 """Texts in one run of the network: on a CPU more of them cost more in padding than they save."""
 BATCH_TOKENS = 256
 """Tokens in one run, for the memory that it takes."""
+PADDING = 8
+"""Tokens of padding that one more text in a run may bring: about what a run of its own costs."""
 
 
 class Embedder(Protocol):
@@ -149,7 +151,9 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Yield the indices of texts that go through the network together, short ones first."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
-        if len(batch) == BATCH or lengths[index] * (len(batch) + 1) > BATCH_TOKENS:
+        longer = lengths[index] - lengths[batch[-1]] if batch else 0
+        full = len(batch) == BATCH or lengths[index] * (len(batch) + 1) > BATCH_TOKENS
+        if full or longer * len(batch) > PADDING:
             yield batch
             batch = []
         batch.append(index)

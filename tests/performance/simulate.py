@@ -1,20 +1,21 @@
 """What a simulation costs beside the model: `make bench-simulate`.
 
-The same 5-call turn (user, inducer, two assistants in parallel, judge in one order) in four ways,
+The same 5-call turn (user, inducer, two assistants in parallel, judge in one order) in five ways,
 taking turns, each in a process of its own against the bundled load server:
 
-  floor    the agents' own prompts sent by bare asyncio + aiohttp (`floor.py`)
-  aloe     the program as it is, one process: LangGraph, lean client, call log, run folder on disk
-  workers  the same with two processes; starting the second is part of the time
-  stock    as `aloe`, with ChatOpenAI in place of the lean client
+  floor      the agents' own prompts sent by bare asyncio + aiohttp (`floor.py`)
+  aloe       the program as it is, one process: LangGraph, lean client, call log, run folder on
+             disk, and the check of what users said, which embeds their sentences
+  unchecked  the same with `check_ledger = false`
+  workers    as `aloe` with two processes; starting the second is part of the time
+  stock      as `aloe`, with ChatOpenAI in place of the lean client
 
 The digest of the transcripts is compared, so all did the same work. Then 1,000 and 10,000 trees
 without latency, for what memory does; then a few trees on the embedded model, bare and as they
 are, for tokens per second and the share of prompts that its cache served; last, what the limits of
 a server cost a call that they do not hold up.
 
-The check of the ledger is off: it embeds every user sentence, which is no orchestration and would
-hide it. Wall times are medians over the rounds; machines are noisy, so read ratios. The page is
+Wall times are medians over the rounds; machines are noisy, so read ratios. The page is
 written when all is done.
 """
 
@@ -52,10 +53,11 @@ from tests.performance.floor import ONE_ORDER, combined, digest_of, run_floor
 from tests.performance.load_server import ceiling
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "performance" / "simulate.md"
-VARIANTS = ("floor", "aloe", "workers", "stock")
+VARIANTS = ("floor", "aloe", "unchecked", "workers", "stock")
 LABELS = {
     "floor": "floor: bare asyncio + aiohttp",
-    "aloe": "aloe, one process",
+    "aloe": "aloe, one process, defaults",
+    "unchecked": "the same without the check of what users said",
     "workers": "aloe, two processes",
     "stock": "aloe with ChatOpenAI",
 }
@@ -112,7 +114,7 @@ def make_settings(task: Trial) -> Config:
         "trees": task.trees,
         "turns": task.turns,
         "concurrency": task.in_flight,
-        "check_ledger": False,
+        "check_ledger": task.variant != "unchecked",
         "workers": 2 if task.variant == "workers" else 1,
     }
     raw = {
@@ -371,8 +373,8 @@ def page(sections: dict[str, str]) -> str:
         "# What a simulation costs apart from the model\n\n"
         f"Written by `make bench-simulate` on {machine}. Five calls a turn: user, inducer, two "
         "assistants in parallel, judge in one order. Each variant runs in its own processes and "
-        "writes call log and run folder as in any run; the ledger's check (30 ms of CPU a turn) is "
-        "off.\n\n"
+        "writes call log and run folder as in any run, and holds what users said against their "
+        "personas, unless the table says otherwise.\n\n"
     )
     return head + "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items()) + "\n"
 
@@ -396,7 +398,7 @@ def main() -> None:
         personas = Path(place) / "personas.jsonl"
         chosen = read_personas(SHIPPED)[: given.trees]
         personas.write_text("".join(map(as_line, chosen)), encoding="utf-8")
-        sections = {"Four variants": compare(given, str(personas))}
+        sections = {"Five variants": compare(given, str(personas))}
         if given.stream:
             sections["Many trees"] = stream(given, str(personas))
         if given.embedded:
