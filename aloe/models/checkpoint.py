@@ -321,6 +321,7 @@ def quiet_peft() -> Iterator[None]:
             "Found missing adapter keys",
             "fan_in_fan_out is set",
             ".*_pattern keys did not match",
+            ".is_gradient_checkpointing. is deprecated",  # transformers, of what peft asks it
         ):
             warnings.filterwarnings("ignore", advice)
         yield
