@@ -166,10 +166,7 @@ def default_checker() -> DisclosureChecker:
 def _classified(quote: str, facts: Sequence[Fact], cosines: Sequence[float]) -> Disclosure:
     """Return the disclosure of `quote` with its kind and the statement that it is about.
 
-    Args:
-        quote: a sentence of the user.
-        facts: the persona's.
-        cosines: of both; not read unless the quote is about the speaker.
+    The cosines are of the quote and each fact, and not read unless it is about the speaker.
     """
     if not facts or not is_about_speaker(quote):
         return Disclosure(quote=quote, kind="invented")

@@ -131,7 +131,8 @@ def test_datasets_loads_the_folder_and_the_table_of_every_format(
     odd = [n for n, tree in enumerate(trees) if choose_split(tree.persona.id, 0.5) == "train"]
     changed = [bare(tree) if n in odd else with_notes(tree) for n, tree in enumerate(trees)]
     (run := tmp_path / "run.jsonl").write_text("".join(t.model_dump_json() + "\n" for t in changed))
-    export = ["export", run, "--format", kind, "--with", "safety", *["--columns"][:columns]]
+    notes = [] if kind == "aloe" else ["--with", "safety"]
+    export = ["export", run, "--format", kind, *notes, *["--columns"][:columns]]
     assert aloe(*export, "--test-share", 0.5, "--out", tmp_path / "set").code == 0
     found = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
     assert found["train"].features == found["test"].features
@@ -202,7 +203,7 @@ def test_what_a_role_noted_is_exported_when_asked(tmp_path: Path, aloe: RunAloe)
         assert set(row) == {"prompt", "chosen", "rejected", "safety"}
         said = {"user": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]}
         assert row["safety"] == {part: level[text[-1]["content"]] for part, text in said.items()}
-    for kind, parts in (("sft", ["user", "completion"]), ("grpo", ["user"]), ("aloe", [])):
+    for kind, parts in (("sft", ["user", "completion"]), ("grpo", ["user"])):
         assert aloe("export", run, "--format", kind, "--with", "safety", "--out", out).code == 0
         assert list(json.loads(out.read_text().splitlines()[0])["safety"]) == parts
     parquet = aloe("export", run, "--format", "dpo", "--with", "safety", "--out", tmp_path / "x")
@@ -210,6 +211,8 @@ def test_what_a_role_noted_is_exported_when_asked(tmp_path: Path, aloe: RunAloe)
     plain = aloe("export", run, "--format", "dpo", "--columns", "--out", out)
     assert plain.code == 0
     assert "nodes" not in json.loads(out.read_text().splitlines()[0])
+    whole = aloe("export", run, "--format", "aloe", "--with", "safety", "--out", out)
+    assert whole.is_one_line_about("--with safety", "aloe")
     unknown = aloe("export", run, "--format", "dpo", "--with", "saftey", "--out", out)
     assert unknown.is_one_line_about("--with saftey", "there are safety")
     taken = aloe("export", run, "--format", "dpo", "--with", "prompt", "--out", out)

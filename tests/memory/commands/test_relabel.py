@@ -21,7 +21,7 @@ LIST = "- a\n- b"
 def asked_and_answered(name: str = "t") -> Tree:
     """Return a tree in which a question loses to an answer, and a better talk follows it."""
     opening = user("I sell tea. What now?")
-    answer, question = (assistant(text, opening, agent=text) for text in (f"Do: {LIST}", "Why?"))
+    answer, question = (assistant(text, opening, agent=text) for text in (f"Do:\n{LIST}", "Why?"))
     rows = []
     for reply, texts in ((answer, (LIST, LIST)), (question, ("Fine.", "Good."))):
         said = user(f"Go on after {reply.content[:3]}", reply.id, turn=2)
