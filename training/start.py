@@ -53,8 +53,7 @@ def load_start(
     """
     from aloe.training.likeness import check_likeness
 
-    kind = {"on_gpu": on_gpu} if on_gpu else {}
-    loaded = load_checkpoint(start, trainable=True, scoring=scoring, **kind)
+    loaded = load_checkpoint(start, trainable=True, scoring=scoring, on_gpu=on_gpu)
     model, tokenizer, adapted = loaded.model, loaded.tokenizer, is_adapter(start)
     chat = ChatTokens(tokenizer)
     _check_tokens(model, tokenizer, chat, rows)

@@ -75,6 +75,10 @@ class TreeTrainer(transformers.Trainer):
         """Return the loss of one row, summed over its items."""
         raise NotImplementedError
 
+    def score_row(self, model: Any, batch: Batch, **asked: Any) -> tuple[Tensor, Any]:
+        """Return ln p of each scored token of a row, and the model's output; see `score`."""
+        return score(model, batch, **asked)
+
     def compute_loss(
         self,
         model: Any,
@@ -84,7 +88,7 @@ class TreeTrainer(transformers.Trainer):
     ) -> Any:
         """Return the row's share of the mean loss over the items of the optimizer step."""
         asked = {"output_router_logits": True} if self._balance else {}
-        scores, output = score(model, inputs, **asked)
+        scores, output = self.score_row(model, inputs, **asked)
         total = self.row_loss(inputs, scores)
         items = num_items_in_batch if num_items_in_batch is not None else len(inputs["labels"])
         loss = total / items

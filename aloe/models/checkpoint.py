@@ -53,7 +53,7 @@ def load_checkpoint(
     *,
     trainable: bool = False,
     scoring: bool = False,
-    on_gpu: torch.dtype = torch.bfloat16,
+    on_gpu: torch.dtype | None = None,
 ) -> Checkpoint:
     """Load the model that `name` stands for, in fp32 on a CPU.
 
@@ -62,7 +62,7 @@ def load_checkpoint(
             `hf:` or `local:` is allowed.
         trainable: whether weights may change, those of an adapter included.
         scoring: whether the model gives one score for a conversation instead of the next token.
-        on_gpu: kind of its numbers on a GPU.
+        on_gpu: kind of its numbers on a GPU; None: bf16.
 
     Raises:
         ConfigError: a needed package is missing, or an adapter does not fit its base.
@@ -138,7 +138,7 @@ def _as_base_of(adapter: Path | None) -> Iterator[None]:
 
 
 def _pretrained(
-    name: str, *, trainable: bool, scoring: bool, on_gpu: torch.dtype
+    name: str, *, trainable: bool, scoring: bool, on_gpu: torch.dtype | None
 ) -> tuple[Any, Source]:
     """Return a model without adapter, and where its tokenizer is."""
     folder, options = _source(name)
@@ -149,7 +149,7 @@ def _pretrained(
         if scoring
         else transformers.AutoModelForCausalLM
     )
-    dtype = on_gpu if torch.cuda.is_available() else torch.float32
+    dtype = (on_gpu or torch.bfloat16) if torch.cuda.is_available() else torch.float32
     labels = {"num_labels": 1} if scoring else {}
     return _loaded(name, kind, folder, {"dtype": dtype, **options, **labels}), (folder, options)
 

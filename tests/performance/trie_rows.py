@@ -170,16 +170,21 @@ def use_gather(model: Any) -> None:
     model.get_base_model().set_attn_implementation(trl.TREE_ATTENTION)
 
 
-def score_row(model: Any, row: Packed) -> Tensor:
-    """Return ln p of each scored token of a row of any way.
+def ask_for(row: Packed) -> dict[str, Any]:
+    """Return what TRL's attention needs of a row beside its tokens; nothing of other ways.
 
-    That something else is asked for keeps a trie from being padded, as our rows are on a GPU.
+    That something is asked for keeps a trie from being padded, as our rows are on a GPU.
     """
     has = cast("dict[str, Tensor]", row)
     given: dict[str, Any] = {name: has[name] for name in _TENSORS if name in has}
     if given:
         given["tree_max_seqlen_q"], given["tree_max_seqlen_k"] = has["tree_max_seqlens"].tolist()
-    return score(model, row, **given)[0]
+    return given
+
+
+def score_row(model: Any, row: Packed) -> Tensor:
+    """Return ln p of each scored token of a row of any way."""
+    return score(model, row, **ask_for(row))[0]
 
 
 class _TrieTrainer(TreeTrainer):
@@ -190,16 +195,9 @@ class _TrieTrainer(TreeTrainer):
         use_gather(self.model)
         torch._dynamo.utils.counters.clear()  # compiled for the check of scores, used by no step
 
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: Batch,
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
-        """Return the row's share of the mean loss, as ours does for one process and no experts."""
-        loss = self.row_loss(inputs, score_row(model, inputs)) / num_items_in_batch
-        return (loss, {}) if return_outputs else loss
+    def score_row(self, model: Any, batch: Batch, **asked: Any) -> tuple[Tensor, Any]:
+        """Return ln p of each scored token of a trie, and the model's output."""
+        return super().score_row(model, batch, **ask_for(batch), **asked)
 
 
 class TrieDpoTrainer(_TrieTrainer, TreeDpoTrainer):
