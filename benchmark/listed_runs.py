@@ -171,16 +171,17 @@ def find_runs(folders: Sequence[Path]) -> FoundRuns:
 def _look_through(top: Path) -> tuple[list[Path], list[Path]]:
     """Return the runs in a folder, in order, and the folders that were not looked into."""
     runs: list[Path] = []
-    seen: set[Path] = set()  # a link may lead back up
+    seen: set[tuple[int, int]] = set()  # a link may lead back up
     waiting = deque([top])
     while waiting and len(seen) < MOST_FOLDERS:
         folder = waiting.popleft()
-        if (whole := folder.resolve()) in seen:
-            continue
-        seen.add(whole)
-        if _is_run(folder):
-            runs.append(folder)
         with suppress(OSError):  # what may not be looked into holds nothing to show
+            found = folder.stat()
+            if (place := (found.st_dev, found.st_ino)) in seen:
+                continue
+            seen.add(place)
+            if _is_run(folder):
+                runs.append(folder)
             waiting += _folders_in(folder)
     return sorted(runs), list(waiting)
 
