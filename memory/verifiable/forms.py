@@ -93,7 +93,8 @@ _TO_ANOTHER = re.compile(
 _SIGNED = re.compile(
     r"^\W*(?:yours?(?: (?:sincerely|faithfully|truly))?|sincerely(?: yours)?|respectfully"
     r"|(?:(?:with )?(?:kind|kindest|best|warm|warmest) )?(?:regards|wishes)"
-    r"|(?:with )?(?:much )?love|best|cheers|warmly|(?:many )?thanks|thank you)\b[^\w\n]*$",
+    r"|(?:with )?(?:much )?love|best|cheers|warmly|(?:many )?(?:thanks|thank you)(?=\W*\n\W*\w))"
+    r"\b[^\w\n]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -102,7 +103,8 @@ def greets(text: str) -> bool:
     """Whether a reply opens with a greeting of its reader.
 
     "Dear Anna," does, unless it belongs to a letter that the reply holds: one to somebody whom
-    only a letter addresses ("Dear Sir"), one that is signed, or one in quotation marks.
+    only a letter addresses ("Dear Sir"), one that is signed, or one in quotation marks. Thanks at
+    the very end sign nothing: they are for the reader.
     """
     if not _GREETING.match(text):
         return False

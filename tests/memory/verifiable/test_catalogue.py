@@ -80,6 +80,7 @@ def test_there_are_enough_dimensions() -> None:
             "Hello,\n\nsow in May.",
             "Dear Anna,\n\nPlease come.\n\nLove,\nTom",
         ),
+        ("greeting", "greeted", "Hi,\n\nsow.\n\nThank you!", "Hi,\n\nI quit.\n\nMany thanks,\nTom"),
         ("greeting", "greeted", "**Hi Ben!** Sow.", "Dear Sir or Madam, I complain."),
         ("greeting", "greeted", "Hey there", '"Hello, Ben." That is how to begin.'),
         ("greeting", "greeted", "Good morning, Ben.", "Good morning routines start early."),
