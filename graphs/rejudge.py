@@ -5,7 +5,7 @@ The conversations do not change, so any difference is due to the judge. Trees ar
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from aloe.agents.schedule import compare_all
 from aloe.calls.log import CallLog
 from aloe.calls.together import ask_each
 from aloe.config import Config, Schedule
-from aloe.errors import StoreError
+from aloe.errors import ConfigError, StoreError
 from aloe.graphs.batch import RunProgress, finish_trees
 from aloe.graphs.concurrency import width_of
 from aloe.judge_names import is_judge
@@ -131,6 +131,30 @@ def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
                 f"{folder.path} holds judgements of other trees (tree {held.id}); "
                 "name another folder"
             )
+
+
+def keep_hashes(
+    run: RunFolder, players: Iterable[str], judges: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the hashes of the models of a judged run: as of `run` for those who made its trees.
+
+    Args:
+        run: where the trees come from.
+        players: the model strings of all that are no judges.
+        judges: hash of the files of each judge's model that is here, by model string.
+
+    Raises:
+        ConfigError: a judge has the name of a model that made the trees, whose files changed since.
+        InputError: what is written about the models of `run` is broken.
+    """
+    held = run.read_models()
+    kept = {name: held[name] for name in players if name in held}
+    if changed := [name for name in judges if kept.get(name, judges[name]) != judges[name]]:
+        raise ConfigError(
+            f"{changed[0]} played in {run.path} and its files have changed since; copy it to a "
+            "place of its own and name that with --judge"
+        )
+    return dict(sorted({**kept, **judges}.items()))
 
 
 def replace_verdicts(tree: Tree, verdicts: Sequence[Verdict], judges: Mapping[str, str]) -> Tree:

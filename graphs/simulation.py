@@ -203,7 +203,7 @@ def prepare(
     passport = read_own_passport(config)
     folder.check_passport(passport)
     if extended:
-        _check_extended(RunFolder(extended), config, prompts, passport)
+        _check_extended(RunFolder(extended), config, prompts, weights, passport)
     check_expansion(config.simulation)
     check_named_assistants(config)
     if config.simulation.rollouts.count and not extended:
@@ -235,10 +235,15 @@ def prepare(
 
 
 def _check_extended(
-    extended: RunFolder, config: Config, prompts: Mapping[str, str], passport: Passport | None
+    extended: RunFolder,
+    config: Config,
+    prompts: Mapping[str, str],
+    weights: Mapping[str, str],
+    passport: Passport | None,
 ) -> None:
     """Make sure that new turns are made and judged like those of the run that is extended."""
     extended.check_prompts(prompts)
+    extended.check_models(weights, "put those files back, or simulate anew with the present ones")
     named = config.judge.passport
     if named is None:
         other = f"name {extended.passport} as judge.passport in {extended.config}"

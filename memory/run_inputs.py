@@ -89,11 +89,12 @@ class RunInputs:
         """
         return _read_hashes(self.prompts, "prompts")
 
-    def check_models(self, models: Mapping[str, str]) -> None:
+    def check_models(self, models: Mapping[str, str], remedy: str = "name another folder") -> None:
         """Make sure that the run in the folder was made with the models that are here now.
 
         Args:
             models: hash of the files of each, by model string (`aloe.models.weights`).
+            remedy: what to do if they differ.
 
         Raises:
             ConfigError: the files of one have changed since.
@@ -102,7 +103,7 @@ class RunInputs:
         if changed := self.find_changed(models):
             raise ConfigError(
                 f"{self.path} holds a run with {changed[0]} as it was before its files changed; "
-                "name another folder"
+                f"{remedy}"
             )
 
     def read_models(self) -> dict[str, str]:

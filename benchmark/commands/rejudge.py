@@ -82,7 +82,8 @@ def rejudge(
     passport = read_own_passport(resolved)
     folder.check_passport(passport)
     check_same(trees, folder)
-    done = _rejudge(resolved, prompts, passport, trees, folder, quiet=quiet)
+    weights = _hash_models(resolved, RunFolder(run))
+    done = _rejudge(resolved, prompts, weights, passport, trees, folder, quiet=quiet)
     judged = list(read_trees(out)) if folder.trees.exists() else []
     counts = count_flips(trees, judged)
     kept = {
@@ -97,9 +98,23 @@ def rejudge(
     exit_on_failures(done.progress)
 
 
+def _hash_models(config: "Config", run: "RunFolder") -> "dict[str, str]":
+    """Return the hashes of the judges' models and of those that made the trees of `run`."""
+    from aloe.agents.registry import judges_in_use, models_in_use
+    from aloe.graphs.rejudge import keep_hashes
+    from aloe.models.model_string import ModelString
+    from aloe.models.weights import hash_models
+
+    judges = judges_in_use(config)
+    others = [each for name, each in models_in_use(config).items() if name not in judges]
+    players = {str(ModelString.parse(each.model)) for each in others}
+    return keep_hashes(run, players, hash_models(judges.values()))
+
+
 def _rejudge(
     config: "Config",
     prompts: "Mapping[str, str]",
+    weights: "Mapping[str, str]",
     passport: "Passport | None",
     trees: "Sequence[Tree]",
     folder: "RunFolder",
@@ -113,11 +128,9 @@ def _rejudge(
     from aloe.calls.prices import check_prices
     from aloe.loop import make_runner
     from aloe.models.open import check_reachable, open_model
-    from aloe.models.weights import hash_models
     from aloe.telemetry import trace_calls
 
     judges = judges_in_use(config)
-    weights = hash_models(judges.values())
     folder.check_models(weights)
     models = {name: open_model(each, config) for name, each in judges.items()}
     check_prices(config, (model.name for model in models.values()))

@@ -1,10 +1,15 @@
 import asyncio
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
+import pytest
 from builders import PERSONAS, assistant, user
 
 from aloe.agents.judge import Comparison
-from aloe.graphs.rejudge import count_flips, judge_tree
+from aloe.errors import ConfigError
+from aloe.graphs.rejudge import count_flips, judge_tree, keep_hashes
+from aloe.memory.run_folder import RunFolder
 from aloe.schema import AssistantNode, Outcome, Persona, Tree, Verdict
 
 OPENING = user("Hello")
@@ -47,6 +52,16 @@ def test_a_judge_speaks_for_whom_the_user_played() -> None:
     for each in (held, played):
         assert len(asyncio.run(judge_tree(each, Listening(), "round_robin"))) == 3
     assert heard == [PERSONAS[0].profile] * 3 + ["I am 90."] * 3
+
+
+def test_a_judged_run_says_which_files_made_its_trees(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert keep_hashes(run, ["local:user"], {"local:judge": "c"}) == {"local:judge": "c"}
+    run.models.write_text(json.dumps({"local:user": "a", "local:judge": "b"}))
+    found = {"local:user": "a", "local:judge": "c"}
+    assert keep_hashes(run, ["local:user"], {"local:judge": "c"}) == found
+    with pytest.raises(ConfigError, match=r"local:judge played in .* name that with --judge"):
+        keep_hashes(run, ["local:user", "local:judge"], {"local:judge": "c"})
 
 
 def test_pairs_that_only_one_judge_compared_are_not_counted() -> None:

@@ -159,6 +159,25 @@ def test_a_model_whose_files_changed_does_not_go_on_with_a_run(tmp_path: Path) -
         prepare(settings, folder, personas=PERSONAS)
 
 
+def test_a_run_is_not_extended_by_a_model_whose_files_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(content: str) -> None:
+        monkeypatch.setattr(
+            "aloe.graphs.simulation.hash_models",
+            lambda configs: {each.model: content for each in configs},
+        )
+
+    here("before")
+    run(prepared(tmp_path / "first"))
+    here("after")
+    longer = tmp_path / "longer"
+    with pytest.raises(ConfigError, match=r"first holds .* before its files changed; put those"):
+        prepare(config(trees=2, turns=2), RunFolder(longer), extended=tmp_path / "first")
+    here("before")
+    prepare(config(trees=2, turns=2), RunFolder(longer), extended=tmp_path / "first")
+
+
 def test_a_fork_asks_a_model_whose_files_changed_again(tmp_path: Path) -> None:
     first = prepared(tmp_path / "run")
     calls = run(first)
