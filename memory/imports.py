@@ -11,6 +11,9 @@ user chooses.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
 from itertools import cycle
 from pathlib import Path
 from textwrap import shorten
@@ -24,7 +27,7 @@ from aloe.files.records import describe as describe_problem
 from aloe.files.records import read_records
 from aloe.memory.axes import KINDS, Axes, Kind
 from aloe.memory.descriptions import Description, join
-from aloe.memory.persona_layouts import Person, people_in
+from aloe.memory.persona_layouts import Person, people_in, write_plain
 from aloe.memory.personas import find_problem
 from aloe.memory.pool.pairing import find_conflicts
 from aloe.schema import Lineage, Persona, sentences
@@ -75,7 +78,8 @@ def read_foreign(
         path: the file.
         on_bad: called with the error of each record that cannot be used; a line of ours is one that
             cannot if no reader of personas accepts it, rather than one with its texts alone.
-        columns: the columns that hold the texts; several are joined, a line each.
+        columns: the columns that hold the texts; several are joined, a line each. Numbers and dates
+            in them are written as text; a record that holds anything else there cannot be used.
 
     Raises:
         InputError: the file cannot be read, several columns may hold a text, or `on_bad` raises.
@@ -89,6 +93,9 @@ def read_foreign(
             yield from _known(people, place, on_bad)
             continue
         if isinstance(record, dict):
+            if problem := chosen.find_unfit(record):
+                on_bad(place.error(problem))
+                continue
             texts, names = chosen.texts(place, record), tuple(record)
         else:
             texts, names = _bare(record, kind), ()
@@ -133,11 +140,15 @@ def _no_text(record: Any, given: Columns) -> str:
     known = {_plain(str(n)) for n in record if any(_names(kind, str(n)) for kind in KINDS)}
     for name in asked or sorted(known):
         if not _is_text(held[name]):
-            return f"holds {_sort(held[name])} and no text as '{name}'"
+            return _no_text_but(held[name], name)
         return f"holds no text as '{name}'; fill it in, or leave such rows out with --skip-bad"
     if any(_is_sentence(str(name)) for name in record):
         return "has no header line; add one with the columns' names, such as persona"
     return f"has no column known to hold text; its columns are {there}: choose with --column"
+
+
+def _no_text_but(value: Any, name: str) -> str:
+    return f"holds {_sort(value)} and no text as '{name}'"
 
 
 def _sort(value: Any) -> str:
@@ -161,13 +172,29 @@ class _Chosen:
     _found: dict[tuple[str, ...], Columns] = field(default_factory=dict)
     """What was decided for records with these names."""
 
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The columns that the user named, of either text."""
+        return frozenset(_plain(name) for names in self.given.values() for name in names)
+
+    def find_unfit(self, record: Mapping[str, Any]) -> str | None:
+        """Say which column that the user named holds what is no text; None if none does."""
+        for name, value in record.items():
+            if _plain(name) in self.asked and not (_is_text(value) or _is_plain(value)):
+                return _no_text_but(value, _plain(name))
+        return None
+
     def texts(self, place: Place, record: Mapping[str, Any]) -> Texts:
         """Return the texts that are there.
 
         Raises:
             InputError: several columns may hold one.
         """
-        names = tuple(name for name, value in record.items() if _is_text(value))
+        names = tuple(
+            name
+            for name, value in record.items()
+            if _is_text(value) or (_plain(name) in self.asked and _is_plain(value))
+        )
         if names not in self._found:
             self._found[names] = {kind: self._columns(place, kind, names) for kind in KINDS}
         joined = {
@@ -181,8 +208,7 @@ class _Chosen:
         if self.given[kind]:
             wanted = map(_plain, self.given[kind])
             return tuple(name for each in wanted for name in names if _plain(name) == each)
-        taken = {_plain(name) for each in self.given.values() for name in each}
-        free = [name for name in names if _plain(name) not in taken]
+        free = [name for name in names if _plain(name) not in self.asked]
         fitting = [name for name in free if _names(kind, name)]
         if not fitting and kind == "profile":
             fitting = [name for name in free if _plain(name) in LOOSE_KEYS]
@@ -210,12 +236,19 @@ def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str) or _is_list_of_texts(value)
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value can be written as text without a loss."""
+    return isinstance(value, int | float | Decimal | date) and not isinstance(value, bool)
+
+
 def _is_list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _text(value: Any) -> str:
     """Return the text of a cell; of a list, a line for each."""
+    if _is_plain(value):
+        return write_plain(value)
     parts = [value] if isinstance(value, str) else value or ()
     return "\n".join(part.strip() for part in parts if part.strip())
 

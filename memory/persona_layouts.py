@@ -126,10 +126,15 @@ def _text(value: Any) -> str:
         return ", ".join(filter(None, map(_text, value)))
     if isinstance(value, bool):
         return "yes" if value else "no"
+    return "" if value is None else write_plain(value)
+
+
+def write_plain(value: Any) -> str:
+    """Return a number, a date or a text as text; empty for the blank of a table."""
     if isinstance(value, float):  # a table's blank is no number, and its whole numbers are floats
         whole = isfinite(value) and value.is_integer()
         return "" if not isfinite(value) else str(int(value)) if whole else f"{value:g}"
-    return "" if value is None else str(value).strip()
+    return str(value).strip()
 
 
 def _attribute(name: str, value: Any) -> str:

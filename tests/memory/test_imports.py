@@ -185,6 +185,30 @@ def test_chosen_columns_are_joined_in_the_order_given(tmp_path: Path) -> None:
     assert isinstance(whole, Persona)
 
 
+def test_a_chosen_column_is_never_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [
+        {"job": "I mend nets.", "years": 61, "temper": None},
+        {"job": "I teach.", "years": 34.0, "temper": {"tone": "dry"}},
+        {"job": "I bake.", "years": True},
+        {"job": "I sail.", "years": float("nan"), "temper": ["I shout.", 3]},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    texts, bad = read(path, {"profile": ["job", "Years"]})
+    assert texts == [
+        {"profile": "I mend nets.\n61"}, {"profile": "I teach.\n34"}, {"profile": "I sail."}
+    ]  # fmt: skip
+    assert [line.removeprefix(f"{path}:") for line in bad] == [
+        "3: holds a yes or no and no text as 'years'"
+    ]
+    texts, bad = read(path, {"profile": ["job"], "personality": ["temper"]})
+    assert texts == [{"profile": "I mend nets."}, {"profile": "I bake."}]
+    assert [line.removeprefix(f"{path}:") for line in bad] == [
+        "2: holds an object and no text as 'temper'",
+        "4: holds a list and no text as 'temper'",
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
