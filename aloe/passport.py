@@ -24,6 +24,10 @@ from aloe.schema import Record, Verdict, digest
 PASSPORT_VERSION = 1
 
 
+Calibration = tuple[float | None, float | None]
+"""A slope, and an accuracy for where there are no margins."""
+
+
 class Share(Record):
     """A share of `count` cases with its 95% interval."""
 
@@ -218,7 +222,7 @@ class Passport(Record):
         }
 
     @property
-    def calibration(self) -> tuple[float | None, float | None]:
+    def calibration(self) -> Calibration:
         """All that `confidence` goes by: the slope, and the accuracy where there are no margins."""
         return self.slope, self.accuracy.value
 

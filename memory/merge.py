@@ -3,15 +3,65 @@
 Node ids are content hashes that cover the parent, so two trees of one id are two views of the same
 conversations: putting them together is a union, and what both hold appears once. Where they
 disagree about the same node or the same comparison, the one named first is kept. Labels by return
-are left out of a tree that became larger: they say what came of replies, and there is more of it.
+are left out of a tree that got nodes or verdicts: they say what came of replies, and how replies
+were ranked, and there is more of it. Trees do not say what all of a run's were made with, its
+folder does; so folders are compared before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.memory.returns import forget_returns
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree
+
+
+def check_alike(runs: Iterable[Path]) -> None:
+    """Make sure that runs were made with the same prompts and files of models, and judged alike.
+
+    Args:
+        runs: run folders, or their trees.jsonl. Of other files nothing is known.
+
+    Raises:
+        ConfigError: two differ in what both say, or have confidences of two calibrations, or only
+            one has any.
+        InputError: what a folder says is broken.
+    """
+    paths = [run.parent if run.name == "trees.jsonl" else run for run in runs]
+    folders = [folder for folder in map(RunFolder, paths) if folder.config.exists()]
+    _check_hashes(folders, RunFolder.read_prompts, "other prompts")
+    _check_hashes(folders, RunFolder.read_models, "other files of models")
+    calibrations = [folder.calibration() for folder in folders]
+    if len(set(calibrations)) < 2:
+        return
+    judged = [
+        (folder, by)
+        for folder, by in zip(folders, calibrations, strict=True)
+        if any(verdict.preferred for tree in read_trees(folder.path) for verdict in tree.verdicts)
+    ]
+    for folder, by in judged[1:]:
+        first, held = judged[0]
+        if by != held:
+            raise ConfigError(
+                f"the confidences of {first.path} and {folder.path} go by other passports, or only "
+                "one has any; `aloe rejudge` judges one of them like the other"
+            )
+
+
+def _check_hashes(
+    folders: Iterable[RunFolder], read: Callable[[RunFolder], Mapping[str, str]], what: str
+) -> None:
+    held: dict[str, tuple[str, RunFolder]] = {}
+    for folder in folders:
+        for name, found in read(folder).items():
+            before, first = held.setdefault(name, (found, folder))
+            if before != found:
+                raise ConfigError(
+                    f"{first.path} and {folder.path} were made with {what} ({name}); merge runs "
+                    "that were made alike"
+                )
 
 
 def merge(trees: Iterable[Tree]) -> list[Tree]:
@@ -57,7 +107,7 @@ def _unite(one: Tree, other: Tree) -> Tree:
         one,
         models=one.models | other.models,
         nodes=(*one.nodes, *nodes),
-        verdicts=tuple(forget_returns(verdicts) if nodes else verdicts),
+        verdicts=tuple(forget_returns(verdicts) if nodes or new else verdicts),
     )
 
 

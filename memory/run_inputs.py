@@ -10,7 +10,7 @@ from pathlib import Path
 from aloe.errors import ConfigError, InputError
 from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
-from aloe.passport import Passport, read_passport
+from aloe.passport import Calibration, Passport, read_passport
 
 
 class RunInputs:
@@ -57,8 +57,8 @@ class RunInputs:
         """
         if not self.trees.exists():
             return
-        there = read_passport(self.passport) if self.passport.exists() else None
-        if (there and there.calibration) == (passport and passport.calibration):
+        there = self.calibration()
+        if there == (passport and passport.calibration):
             return
         if there is None:
             what = "judged without a passport, so only new ones would have confidences"
@@ -69,6 +69,14 @@ class RunInputs:
             use = f"name {self.passport} as judge.passport"
         remedy = remedy or f"name another folder, or {use}"
         raise ConfigError(f"{self.path} holds trees {what}; {remedy}")
+
+    def calibration(self) -> Calibration | None:
+        """Return what the confidences of the run go by; None if it has none.
+
+        Raises:
+            InputError: the folder's passport is broken.
+        """
+        return read_passport(self.passport).calibration if self.passport.exists() else None
 
     def keep_passport(self, passport: Passport | None) -> None:
         """Keep the judge's passport beside the trees; None: no confidence of theirs goes by any.

@@ -37,13 +37,15 @@ def merge_(
 ) -> None:
     """Merge the trees of several runs into one file; trees with the same id become one.
 
-    Where two runs disagree about a node or a comparison, the first one named wins.
+    Where two runs disagree about a node or a comparison, the first one named wins. Runs with other
+    prompts, files of models or passports are refused.
 
     Example: `aloe trees merge runs/monday runs/tuesday --out week.jsonl`
     """
-    from aloe.memory.merge import merge
+    from aloe.memory.merge import check_alike, merge
     from aloe.memory.run_folder import read_trees
 
+    check_alike(runs)
     _write(merge(tree for run in runs for tree in read_trees(run)), out, as_json=as_json)
 
 

@@ -1,6 +1,8 @@
 """Cutting and merging: whatever is done, what is left is a tree."""
 
+import json
 import random
+from pathlib import Path
 
 import pytest
 from builders import PERSONAS, assistant, config, grow, user
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from aloe.config import EXPANSION_NAMES
 from aloe.errors import ConfigError
-from aloe.memory.merge import merge
+from aloe.memory.merge import check_alike, merge
 from aloe.memory.prune import prune, prune_all
-from aloe.schema import Persona, Tree, UserNode, Verdict
+from aloe.memory.returns import ReturnRule, label_returns
+from aloe.memory.run_folder import RunFolder
+from aloe.schema import AssistantNode, Persona, Tree, UserNode, Verdict
 
 WIDE = grow(config(turns=3, expansion="both"))
 
@@ -97,6 +101,64 @@ def test_a_node_that_two_trees_hold_is_the_firsts() -> None:
     )
     assert merge([tree, other]) == [tree]
     assert merge([other, tree]) == [other]
+
+
+def test_verdicts_that_are_added_take_labels_by_return_away() -> None:
+    opening = user("Hello")
+    a, b, c = (assistant(name, opening, agent=name) for name in "abc")
+
+    def judged(*pairs: tuple[AssistantNode, AssistantNode]) -> Tree:
+        verdicts = tuple(
+            Verdict(node=opening.id, first=x.id, second=y.id, votes=(), outcome="first")
+            for x, y in pairs
+        )
+        tree = Tree(
+            id="t", persona=PERSONAS[0], seed=0, models={}, nodes=(opening, a, b, c),
+            verdicts=verdicts,
+        )  # fmt: skip
+        return label_returns(tree, ReturnRule(horizon=1, z=0))
+
+    one, two = judged((a, b)), judged((c, a), (c, b))
+    assert merge([one, one]) == [one]
+    assert one.verdicts[0].by_return
+    (both,) = merge([one, two])
+    assert [verdict.by_return for verdict in both.verdicts] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("prompts.json", r"one and .*two were made with other prompts \(judge\)"),
+        ("models.json", r"one and .*two were made with other files of models \(judge\)"),
+    ],
+)
+def test_folders_made_with_other_files_are_not_merged(tmp_path: Path, file: str, said: str) -> None:
+    for run, held in (("one", {"judge": "a", "x": "b"}), ("two", {"judge": "c"}), ("old", {})):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "config.toml").touch()
+        if held:
+            (tmp_path / run / file).write_text(json.dumps(held))
+        (tmp_path / run / "trees.jsonl").write_text(WIDE.model_dump_json() + "\n")
+    one, two, old = (tmp_path / run for run in ("one", "two", "old"))
+    check_alike([one, old, tmp_path / "elsewhere.jsonl", one / "trees.jsonl"])
+    with pytest.raises(ConfigError, match=said):
+        check_alike([one, old, two / "trees.jsonl"])
+
+
+def test_confidences_of_several_passports_do_not_mix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunFolder, "calibration", lambda folder: by[folder.path.name])
+    by = {"one": (1.0, 0.8), "two": (1.0, 0.8), "other": (2.0, 0.8), "none": None, "chat": None}
+    for name in by:
+        tree = WIDE.model_copy(update={"verdicts": ()}) if name == "chat" else WIDE
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.toml").touch()
+        (tmp_path / name / "trees.jsonl").write_text(tree.model_dump_json() + "\n")
+    check_alike(tmp_path / name for name in ("one", "chat", "two"))
+    for name in ("other", "none"):
+        with pytest.raises(ConfigError, match=rf"one and .*{name} go by other passports"):
+            check_alike(tmp_path / each for each in ("one", "chat", name))
 
 
 def test_other_models_do_not_mix() -> None:
