@@ -40,7 +40,7 @@ def import_files(
         bool, typer.Option("--skip-bad", help="Skip broken records and keep the rest.")
     ] = False,
     keep_near: Annotated[
-        bool, typer.Option("--keep-near", help="Keep near-duplicates too.")
+        bool, typer.Option("--keep-near", help="Keep near-duplicates too, but no exact ones.")
     ] = False,
     config: ConfigFile = None,
     as_json: Json = False,

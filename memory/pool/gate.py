@@ -109,6 +109,10 @@ class PersonaPool:
         self._claimed[kind] |= vectors.keys() - lost.keys()
         return lost
 
+    def knows(self, kind: Kind, description: str) -> bool:
+        """Return whether a description of this id is in the pool, or held until admitted."""
+        return description in self.indexes[kind] or description in self._held[kind]
+
     def hold(self, kind: Kind, texts: Sequence[str]) -> None:
         """Embed texts that are to be admitted whatever they are near to."""
         vectors = self.embedder.embed(texts)

@@ -65,7 +65,7 @@ def import_personas(
         config: embedder, threshold and store of the pool.
         columns: the columns that hold the texts, as the user names them.
         skip_bad: whether to set broken records aside.
-        keep_near: whether to keep near-copies.
+        keep_near: whether to keep near-copies; a life that is there word by word never comes again.
 
     Raises:
         InputError: a record is broken, there are no profiles, or columns are not there.
@@ -190,6 +190,8 @@ class _ImportGate:
 
         A personality that the pool knows word by word can be used again; a life cannot.
         """
+        if kind == "profile":
+            wanted = [each for each in wanted if not self._is_there(each)]
         if not wanted:
             return []
         texts = [description.text for description in wanted]
@@ -222,6 +224,15 @@ class _ImportGate:
         if chosen:
             self._pool.hold("personality", sorted({p.personality for p in chosen}))
         yield from chosen
+
+    def _is_there(self, life: Description) -> bool:
+        """Whether a life is in the pool word by word, or was in a row before; note it if so."""
+        there = self._pool.knows("profile", life.id)
+        if there:
+            place = self._given.places[life.id]
+            said = f"{place} has the same profile as another row or one in the pool"
+            self._given.repeated.append(said)
+        return there
 
     def _refuse(self, description: Description, fate: Fate) -> None:
         nearest = fate.nearest

@@ -170,6 +170,10 @@ class DescriptionIndex:
         self._collection = collection
         self._writer = writer
 
+    def __contains__(self, description: str) -> bool:
+        """Return whether a description of this id is stored, as far as is known here."""
+        return description in self._known
+
     def stored(self) -> Iterator[tuple[list[str], Vectors]]:
         """Yield ids and vectors of all that is stored, in pages, oldest first."""
         for start in count(0, PAGE):

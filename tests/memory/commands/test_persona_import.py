@@ -81,6 +81,24 @@ def test_what_is_left_out_of_an_import_is_named(
     assert aloe(*given, tmp_path / "all.jsonl", "--keep-near").result["added"] == len(rows) + 1
 
 
+def test_a_life_is_in_a_pool_once_whatever_is_kept(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    first, more, out = (tmp_path / name for name in ("a.csv", "b.csv", "pool.jsonl"))
+    rows = ["I mend bicycles in Porto.,", "I fish off Hue.,", "I bake in Leeds.,I shout."]
+    first.write_text("\n".join(["profile,personality", *rows]))
+    more.write_text("profile,personality\nI bake in Leeds.,I whisper.\nI teach chess.,\n")
+    given = ("--out", out, "--config", bag_settings, "--keep-near", "--json")
+    assert aloe("personas", "import", first, *given).result["added"] == 3
+    ran = aloe("personas", "import", more, first, *given)
+    assert (ran.result["added"], ran.result["near"]) == (1, [])
+    said = "has the same profile as another row or one in the pool"
+    assert sorted(ran.result["repeated"]) == [
+        f"{first}:2 {said}", f"{first}:3 {said}", f"{more}:2 {said}"
+    ]  # fmt: skip
+    assert len({each.profile for each in read_personas(out)}) == 4
+
+
 def test_rows_that_all_say_the_same_are_refused(
     tmp_path: Path, bag_settings: Path, aloe: RunAloe
 ) -> None:
