@@ -79,6 +79,8 @@ def _summarise(out: Path, report: "ImportReport") -> str:
         said.append(
             f"left out {counted(len(report.unmatched), 'profile')} at odds with every personality"
         )
+    if report.unused:
+        said.append(f"left out {counted(len(report.unused), 'personality')} without a profile")
     return "; ".join(said)
 
 
@@ -90,7 +92,8 @@ def _name_rows(report: "ImportReport") -> None:
         for each in report.near
     ]
     contradicting = [f"{place} contradicts every personality" for place in report.unmatched]
-    for lines in (bad, report.repeated, copies, contradicting):
+    unused = [f"{place} is joined with no profile" for place in report.unused]
+    for lines in (bad, report.repeated, copies, contradicting, unused):
         for line in lines[:SHOWN]:
             say(line)
         if len(lines) > SHOWN:

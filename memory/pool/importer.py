@@ -13,7 +13,7 @@ from aloe.memory.embedder import open_embedder
 from aloe.memory.imports import Columns, ImportedText, describe, match_personalities, read_foreign
 from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.open import open_pool
-from aloe.schema import Persona, digest
+from aloe.schema import Persona
 
 FEW = 3
 """Rows from which a file that says the same in all of them is taken for a mistake."""
@@ -41,6 +41,8 @@ class ImportReport:
     repeated: list[str]
     unmatched: list[str]
     """Where the profiles stand that contradict every personality."""
+    unused: list[str]
+    """Where the personalities stand that no profile was joined with."""
     bad: list[str]
     """What is wrong with the records that were set aside."""
 
@@ -80,13 +82,14 @@ def import_personas(
         pairs = list(match_personalities(loose["profile"], personalities))
         fresh = [persona for persona, _ in pairs if persona.id not in pool.ids]
         pool.admit([*fresh, *gate.new_wholes()])
-        joined = {digest(persona.profile) for persona, _ in pairs}
+        joined = {each.id for _, parts in pairs for each in parts}
         return ImportReport(
             added=len(pool) - before,
             personas=len(pool),
             near=gate.near,
             repeated=given.repeated,
             unmatched=[str(given.places[p.id]) for p in loose["profile"] if p.id not in joined],
+            unused=[str(given.places[p.id]) for p in loose["personality"] if p.id not in joined],
             bad=given.bad,
         )
 

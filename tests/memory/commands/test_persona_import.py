@@ -99,6 +99,21 @@ def test_a_life_is_in_a_pool_once_whatever_is_kept(
     assert len({each.profile for each in read_personas(out)}) == 4
 
 
+def test_personalities_without_a_profile_are_named(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    profiles, personalities = tmp_path / "profile.jsonl", tmp_path / "personality.jsonl"
+    profiles.write_text('"She repairs violins in Kyoto."\n')
+    personalities.write_text('"He is patient."\n"She loves puns."\n"They argue."\n')
+    ran = aloe(
+        "personas", "import", profiles, personalities, "--out", tmp_path / "pool.jsonl",
+        "--config", bag_settings, "--json",
+    )  # fmt: skip
+    assert (ran.result["added"], ran.result["unmatched"]) == (1, [])
+    assert ran.result["unused"] == [f"{personalities}:1", f"{personalities}:3"]
+    assert "left out 2 personalities without a profile" in " ".join(ran.err.split())
+
+
 def test_rows_that_all_say_the_same_are_refused(
     tmp_path: Path, bag_settings: Path, aloe: RunAloe
 ) -> None:
