@@ -60,7 +60,8 @@ def convert_wildchat(record: Fields, place: Place) -> Conversation:
 
 def convert_arena(record: Fields, place: Place) -> Conversation:
     """Return a dialogue of SimulatorArena, of a person at work with the `model` named."""
-    asked, answered = (_texts(record, name, place) for name in ("user_queries", "ai_responses"))
+    asked = _texts(record, "user_queries", place, empty=False)
+    answered = _texts(record, "ai_responses", place, empty=True)
     if len(asked) - len(answered) not in (0, 1):
         raise place.error(
             f"'user_queries' has {len(asked)} texts and 'ai_responses' {len(answered)}; as many "
@@ -77,13 +78,15 @@ def convert_arena(record: Fields, place: Place) -> Conversation:
     return replace(found, persona=unknown(person)) if person else found
 
 
-def _texts(record: Fields, name: str, place: Place) -> list[str]:
+def _texts(record: Fields, name: str, place: Place, *, empty: bool) -> list[str]:
     found = record.get(name)
     if not isinstance(found, list) or not found:
         raise place.error(f"'{name}' is {sort_of(found)}; a list of texts is expected")
     for number, each in enumerate(found, 1):
         if not isinstance(each, str):
             raise place.error(f"item {number} of '{name}' is no text but {sort_of(each)}")
+        if not empty and not visible(each):
+            raise place.error(f"item {number} of '{name}' is empty")
     return found
 
 
@@ -172,7 +175,8 @@ def _message(
         text = "\n".join(_parts(text, place, f"{where}'{content}' "))
     if roles[role] == "assistant" and text is None and message.get("tool_calls"):
         raise place.error(f"{where}calls a tool; trees hold text only")
-    return roles[role], read_text({content: text}, content, place, where, empty=role != "user")
+    by_user = roles[role] == "user"
+    return roles[role], read_text({content: text}, content, place, where, empty=not by_user)
 
 
 def _parts(parts: Sequence[Any], place: Place, where: str) -> Iterator[str]:

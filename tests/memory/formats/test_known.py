@@ -144,6 +144,21 @@ def test_errors_name_file_line_field_and_what_is_expected(
         assert (kept.format, len(kept.trees), len(kept.bad)) == (name, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"conversations": [{"from": "human", "value": " "}]}, "message 1 of 'conversations': "),
+        (
+            {"user_queries": ["Hi", ""], "ai_responses": ["Ho"], "model": "x"},
+            "item 2 of 'user_queries' is empty",
+        ),
+    ],
+)
+def test_a_user_says_something(record: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"given.jsonl:1: {said}"):
+        import_trees([write(tmp_path, record)])
+
+
 def test_a_pair_that_contradicts_one_before(tmp_path: Path) -> None:
     pair = {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "A rose."}
     turned = {**pair, "chosen": pair["rejected"], "rejected": pair["chosen"]}
