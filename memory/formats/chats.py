@@ -35,8 +35,8 @@ SHAREGPT = {
 
 
 def convert_messages(record: Fields, place: Place) -> Conversation:
-    """Return a record with OpenAI's `messages`."""
-    said = read_messages(record, "messages", place)
+    """Return a record with OpenAI's `messages`; `system` may stand beside them."""
+    said = add_system(record, read_messages(record, "messages", place))
     return _talk(said, place, read_name(record, "id", place))
 
 
@@ -44,9 +44,7 @@ def convert_sharegpt(record: Fields, place: Place) -> Conversation:
     """Return a record of ShareGPT, with `from` and `value`; `system` may stand beside them."""
     turns = read_list(record, "conversations", place)
     said = [_sharegpt(turn, place, number) for number, turn in enumerate(turns, 1)]
-    if isinstance(record.get("system"), str) and visible(record["system"]):
-        said.insert(0, ("system", record["system"]))
-    return _talk(said, place, read_name(record, "id", place))
+    return _talk(add_system(record, said), place, read_name(record, "id", place))
 
 
 def convert_wildchat(record: Fields, place: Place) -> Conversation:
@@ -109,6 +107,20 @@ def read_messages(record: Fields, name: str, place: Place) -> list[Said]:
         _message(message, ROLES, "role", "content", place, f"message {number} of '{name}': ")
         for number, message in enumerate(read_list(record, name, place), 1)
     ]
+
+
+def add_system(record: Fields, said: Sequence[Said], name: str = "system") -> list[Said]:
+    """Return messages with the system message that a field beside them holds, if any.
+
+    One that stands in both places is one; two different ones are put together.
+    """
+    text = record.get(name)
+    if not isinstance(text, str) or not visible(text):
+        return list(said)
+    if not said or said[0][0] != "system":
+        return [("system", text), *said]
+    both = dict.fromkeys((text, said[0][1]))
+    return [("system", "\n\n".join(both)), *said[1:]]
 
 
 def take_turns(

@@ -1,15 +1,15 @@
 """Preference data: `chosen` and `rejected` (UltraFeedback binarized, TRL), or scored `completions`.
 
 What was said before the compared replies is one path. `chosen` and `rejected` may be whole
-conversations, as UltraFeedback has them, or replies beside a `prompt`. Where both have the same
-score somebody had to pick one, so that is a tie. Whoever judged, the data do not say it here: the
-judge is called `imported`.
+conversations, as UltraFeedback has them, or replies beside a `prompt`; a `system` message may stand
+beside either. Where both have the same score somebody had to pick one, so that is a tie. Whoever
+judged, the data do not say it here: the judge is called `imported`.
 """
 
 from typing import Any
 
 from aloe.files.lines import Place
-from aloe.memory.formats.chats import Said, read_messages, take_turns
+from aloe.memory.formats.chats import Said, add_system, read_messages, take_turns
 from aloe.memory.formats.conversation import Conversation, ConversationTurn, ScoredReply, unknown
 from aloe.memory.formats.fields import Fields, read_list, read_name, read_number, read_text
 from aloe.schema import digest
@@ -32,7 +32,7 @@ def convert_pair(record: Fields, place: Place) -> Conversation:
             "'chosen' and 'rejected' differ before their last message; only two replies to the "
             "same conversation can be compared"
         )
-    history = paths["chosen"] or before
+    history = add_system(record, paths["chosen"] or before)
     exchanges, system = take_turns(history, place, what="'prompt'")
     if exchanges[-1].replies:
         raise place.error("'prompt' ends with the assistant; a reply must answer the user")
@@ -76,10 +76,14 @@ def _completions(record: Fields, place: Place) -> Conversation:
     """Return a row of the original UltraFeedback: an `instruction` and what several models said."""
     message = read_text(record, "instruction", place)
     found = read_list(record, "completions", place)
+    history: list[Said] = add_system(record, [("user", message)])
+    for each in reversed(found):
+        history = add_system(each, history, "custom_system_prompt")
     replies = tuple(_completion(each, place, number) for number, each in enumerate(found, 1))
-    name = digest([["user", message]])
+    name = digest(history)
     exchange = ConversationTurn(message=message, replies=replies)
-    return Conversation(id=name, exchanges=(exchange,), persona=unknown(name))
+    system = len(history) > 1
+    return Conversation(id=name, exchanges=(exchange,), persona=unknown(name), system=system)
 
 
 def _completion(fields: Fields, place: Place, number: int) -> ScoredReply:

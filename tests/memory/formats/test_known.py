@@ -159,6 +159,27 @@ def test_a_user_says_something(record: dict[str, Any], said: str, tmp_path: Path
         import_trees([write(tmp_path, record)])
 
 
+def test_a_system_message_in_a_field_of_its_own_is_counted(tmp_path: Path) -> None:
+    pair = {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "A rose."}
+    pirate, formal = {"system": "Be a pirate."}, {"system": "Be formal."}
+    found = import_trees([write(tmp_path, pair, {**pair, **pirate}, {**pair, **formal})])
+    assert (found.left_out, len(found.trees)) == ({SYSTEM: 2}, 3)
+    talk = [{"role": "user", "content": "Name a tree."}]
+    both = [{"role": "system", "content": "Be formal."}, *talk]
+    talks = [{"messages": talk}, {"messages": talk, **formal}, {"messages": both, **formal}]
+    found = import_trees([write(tmp_path, *talks)])
+    assert (found.left_out, len(found.trees)) == ({SYSTEM: 2}, 2)
+    replies = [
+        {"model": name, "response": name, "overall_score": 1, "custom_system_prompt": f"Be {name}."}
+        for name in "abc"
+    ]
+    scored = [
+        {"instruction": "Name a tree.", "completions": each} for each in (replies[:2], replies[1:])
+    ]
+    found = import_trees([write(tmp_path, *scored)])
+    assert (found.left_out, [len(tree.verdicts) for tree in found.trees]) == ({SYSTEM: 2}, [1, 1])
+
+
 def test_a_pair_that_contradicts_one_before(tmp_path: Path) -> None:
     pair = {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "A rose."}
     turned = {**pair, "chosen": pair["rejected"], "rejected": pair["chosen"]}
