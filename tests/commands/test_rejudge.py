@@ -64,8 +64,10 @@ def test_another_judge_flips_labels_and_nothing_else(
     aloe: RunAloe, run: Path, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
+    (run / "models.json").write_text(json.dumps({SCRIPTED: "of whoever made the trees"}))
     ran = aloe("rejudge", run, "--judge", "scripted:contrary:reply", "--out", new, "--json")
     assert ran.code == 0, ran.err
+    assert json.loads((new / "models.json").read_text()) == {SCRIPTED: "of whoever made the trees"}
     old_trees, new_trees = list(read_trees(run)), list(read_trees(new))
     assert [said(tree) for tree in new_trees] == [said(tree) for tree in old_trees]
     turned = {"first": "second", "second": "first", "abstain": "abstain", "tie": "tie"}
