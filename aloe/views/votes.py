@@ -6,9 +6,10 @@ from math import exp
 from typing import TYPE_CHECKING
 
 from aloe.number_format import format_number
+from aloe.wording import same_text, visible
 
 if TYPE_CHECKING:
-    from aloe.schema import ReturnLabel, Tree, Verdict, Vote
+    from aloe.schema import Outcome, ReturnLabel, Tree, Verdict, Vote
 
 
 def describe_verdict(tree: "Tree", verdict: "Verdict") -> str:
@@ -23,11 +24,19 @@ def describe_verdict(tree: "Tree", verdict: "Verdict") -> str:
     else:
         said = f"{names['first']} and {names['second']}: the judge abstains"
     if not verdict.votes:
-        return f"{said}; " + (
-            "the replies are identical" if first.content == second.content else "one is empty"
-        )
+        return f"{said}; {_why_unasked(first.content, second.content, verdict.outcome)}"
     said += "" if verdict.margin is None else f", by {abs(verdict.margin):.2f}"
     return said + ("" if verdict.confidence is None else f", {verdict.confidence:.0%} sure")
+
+
+def _why_unasked(first: str, second: str, outcome: "Outcome") -> str:
+    """Return why there are no votes, by the rule that gave the outcome without any."""
+    if outcome == "tie" and same_text(first, second):
+        return "the replies are identical" if first == second else "the replies look alike"
+    empty = sum(not visible(text) for text in (first, second))
+    if outcome == "abstain" and empty:
+        return "both are empty" if empty == 2 else "one is empty"
+    return "no judge was asked"
 
 
 def describe_votes(tree: "Tree", verdict: "Verdict") -> Iterator[str]:

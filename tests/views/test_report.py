@@ -25,7 +25,7 @@ from aloe.views.report_calls import CallShelf
 from aloe.views.report_charts import chart_run
 from aloe.views.table import TreeTable
 from aloe.views.tree import head
-from aloe.views.votes import describe_votes
+from aloe.views.votes import describe_verdict, describe_votes
 from aloe.views.wishes import Wishes
 
 EVIL = "</script><script>document.title='run over'</script><img src=x onerror=alert(1)>"
@@ -257,6 +257,26 @@ def test_votes_are_sentences() -> None:
     ]
     (empty,) = message(page, "Leave Rui")["verdicts"]
     assert empty == ["hinted and plain: the judge abstains; one is empty", []]
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "why"),
+    [
+        (("Do it.", "Do  it.\n"), "tie", "a tie; the replies look alike"),
+        (("Do it.", "Do it."), "tie", "a tie; the replies are identical"),
+        (("Do it.", "\u200b"), "abstain", "the judge abstains; one is empty"),
+        (("", " "), "abstain", "the judge abstains; both are empty"),
+        (("Do it.", "As you mend bicycles: do it."), "first", "; no judge was asked"),
+    ],
+)
+def test_it_says_why_no_judge_was_asked(said: tuple[str, str], outcome: str, why: str) -> None:
+    told = TREE.verdicts[0].model_copy(update={"votes": (), "outcome": outcome, "margin": None})
+    texts = dict(zip((told.first, told.second), said, strict=True))
+    nodes = [
+        node.model_copy(update={"content": texts.get(node.id, node.content)}) for node in TREE.nodes
+    ]
+    tree = TREE.model_copy(update={"nodes": tuple(nodes)})
+    assert describe_verdict(tree, told).endswith(why)
 
 
 def test_counts_of_a_rule_are_no_json() -> None:
