@@ -68,7 +68,8 @@ def with_controls(config: Config, controls: Sequence[str]) -> dict[Condition, Co
         controls: names of conditions; `floor=MODEL` also names the untuned model.
 
     Raises:
-        ConfigError: there is no such control, or its model is missing or too many.
+        ConfigError: there is no such control, it is named twice, or its model is missing or too
+            many.
     """
     found: dict[Condition, Config] = {"candidate": config}
     for control in controls:
@@ -76,6 +77,11 @@ def with_controls(config: Config, controls: Sequence[str]) -> dict[Condition, Co
         condition = _control(name)
         if (condition == "floor") != bool(model):
             raise ConfigError("--control floor=MODEL names the untuned model; no other takes one")
+        if condition in found:
+            raise ConfigError(
+                f"--control: '{condition}' is named twice and a folder holds one of each; give the "
+                "other with another --out"
+            )
         changes: dict[str, Any] = {"condition": condition}
         if model:
             changes["candidate"] = _named(config, config.benchmark.candidate, model)

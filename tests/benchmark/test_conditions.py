@@ -43,6 +43,13 @@ def test_a_control_is_not_made_by_settings(tmp_path: Path, condition: str, contr
         load_candidate(path, {}, model=None, user=None, judges=[])
 
 
+@pytest.mark.parametrize("twice", [["floor=hf:a", "floor=hf:b"], ["ceiling", "ceiling"]])
+def test_a_control_is_named_once(file: Path, twice: list[str]) -> None:
+    found = load_candidate(file, {}, model=None, user=None, judges=[])
+    with pytest.raises(ConfigError, match=f"'{twice[0].partition('=')[0]}' is named twice"):
+        with_controls(found, twice)
+
+
 def test_a_model_that_the_settings_know_keeps_its_server(file: Path) -> None:
     found = load_candidate(file, {}, model="openai:a", user=None, judges=["hf:j", "openai:a"])
     floor = with_controls(
