@@ -38,8 +38,9 @@ _POLITE = re.compile(
     re.IGNORECASE,
 )
 _ONESELF = re.compile(
-    r"\b(?:I(?:['\u2019]m| am|['\u2019]ve| have| was| live| work| like| love| hate| prefer| used to"
-    r"| never| always)|my)\b"
+    r"\b(?:I(?:['\u2019]?m| am|['\u2019]?ve| have| was| live| work| like| love| hate| prefer"
+    r"| used to| never| always)|my)\b",
+    re.IGNORECASE,  # people write "i'm" and "im"
 )
 _ENDINGS = {
     "s": ("",), "es": ("", "e"), "ies": ("y",), "ied": ("y",), "ed": ("", "e"), "ing": ("", "e"),

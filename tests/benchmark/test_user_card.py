@@ -51,11 +51,23 @@ def test_each_figure() -> None:
         "turn of the first statement about oneself": 1,
         "who tell anything about themselves": 1,
     }
-    assert find_disclosure(["Is my soup too salty?", "Fix it.", "My oven is old."]) is None
+    assert find_disclosure(["Is my soup too salty?", "Fix it.", "The oven is old."]) is None
     assert find_disclosure(["Fix it.", "It broke, and my oven is old."]) == 2
     assert measure_unknown(["She organizes the enthusastic bakers of Torun; wories"]) == 2 / 4
     assert measure_variety(["yes no"] * 25) == 2 / 50
     assert measure_front_loading(["Only one."]) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I'm a nurse.", "i'm a nurse in ohio", "im a nurse", "I\u2019ve two boys.", "ive two boys",
+        "i live in porto, any tips", "My oven is old.", "my kids are loud", "MY KIDS ARE LOUD",
+    ],
+)  # fmt: skip
+def test_carelessly_written_statements_about_oneself_count_too(said: str) -> None:
+    assert find_disclosure(["Fix it.", said]) == 2
+    assert find_disclosure([f"{said.rstrip('.')}?", "Army life is limited."]) is None
 
 
 def test_users_beside_people(tmp_path: Path) -> None:
