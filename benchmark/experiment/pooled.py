@@ -2,7 +2,8 @@
 
 A seed draws other people, grows other trees and trains other models, so each is an experiment by
 itself. Taken together their users are more users: intervals are over all of them, and what stands
-beside the pooled figure is each seed's own.
+beside the pooled figure is each seed's own. Lives that are near-copies are found within a seed
+only, which the page says: its intervals are too narrow where seeds drew similar lives.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +57,7 @@ def write_pooled(path: Path, experiments: Sequence[tuple[Config, Made]]) -> Summ
             "# Results of the experiment with several seeds",
             _head(path, experiments),
             _goals(goals, each, best),
-            tabulate_models(together),
+            tabulate_models(together, pooled=True),
             tabulate_differences(together),
             draw_levels_beside(path, together, BEST),
         ],

@@ -22,9 +22,20 @@ from aloe.schema import AssistantNode, Tree
 COLUMNS = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR", "n_ir": "N-IR"}
 PAIRED = {"al_mean": "average AL", "gain": "own - swapped", "ir": "IR"}
 
+ACROSS = (
+    "; those of different seeds count as several, alike or not, so the intervals are too narrow "
+    "where seeds drew similar lives"
+)
+"""What a page of several seeds says beside the number of lives."""
 
-def tabulate_models(found: Sequence[Tested]) -> str:
-    """Return the figures of each model."""
+
+def tabulate_models(found: Sequence[Tested], *, pooled: bool = False) -> str:
+    """Return the figures of each model.
+
+    Args:
+        found: what was tested.
+        pooled: whether the users are those of several seeds, each clustered by itself.
+    """
     rows = [
         (
             each.name,
@@ -36,16 +47,19 @@ def tabulate_models(found: Sequence[Tested]) -> str:
         for each in found
     ]
     head = ("model", *COLUMNS.values(), "words a reply", "empty", "own - swapped by seed")
-    return f"## Test users\n\n{_rests_on(found[0])}\n\n" + format_table(head, rows, numeric=True)
+    return f"## Test users\n\n{_rests_on(found[0], pooled)}\n\n" + format_table(
+        head, rows, numeric=True
+    )
 
 
-def _rests_on(each: Tested) -> str:
+def _rests_on(each: Tested, pooled: bool) -> str:
     """Say how many independent things the intervals draw, which are fewer than users."""
     lives = {row.profile for row in each.rows}
     swapped = {(r.case, r.seed) for r in each.rows if "swapped" in {s.shown for s in r.scores}}
+    whose, across = ("users of one seed", ACROSS) if pooled else ("users", "")
     return (
-        "Intervals count users whose lives are near-copies as one "
-        f"({len(lives)} are left). Own - swapped is that of {len(swapped)} of "
+        f"Intervals count {whose} whose lives are near-copies as one "
+        f"({len(lives)} are left){across}. Own - swapped is that of {len(swapped)} of "
         f"{each.result.dialogues} dialogues, those for which somebody who differs in both was left "
         "to stand in."
     )

@@ -22,7 +22,11 @@ def test_each_seed_has_a_figure_of_its_own() -> None:
         found[seed] = [tested.Tested(name="base", rows=rows, result=compute_suite(rows, 0))]
     together = _pooled(found)
     assert together[0].result.figures["gain"].value == 0.5
-    assert "| 0.250, 0.750 |" in tabulate_models(together)
+    page = tabulate_models(together, pooled=True)
+    assert "| 0.250, 0.750 |" in page
+    # two lives of each seed, which nobody has compared with those of the other
+    assert "users of one seed whose lives are near-copies as one (4 are left); those of" in page
+    assert "as one (2 are left). Own" in tabulate_models(found[3])
 
 
 @pytest.mark.train
