@@ -129,8 +129,10 @@ class BenchPlan:
         """Return how many calls a condition takes, less those that are answered already."""
         dialogues = {condition: self.dialogues[condition]}
         needed = forecast(self.config, dialogues, self._floor).calls
+        wanted = {each.dialogue.id for each in self.dialogues[condition]}
         events = read_events(RunFolder(self.folder(condition)).events)
-        return sum(needed.values()) - sum(bool(event["reply"]) for event in events)
+        answered = (bool(event["reply"]) for event in events if event["tree"] in wanted)
+        return sum(needed.values()) - sum(answered)
 
     @property
     def _floor(self) -> ModelConfig | None:
@@ -208,6 +210,12 @@ def _check_swaps(path: Path, planned: Sequence[PlannedDialogue]) -> None:
 
 
 def _spread(suite: Sequence[Case], limit: int | None) -> list[Case]:
-    """Return up to `limit` cases, spread evenly over the suite."""
-    count = min(limit or len(suite), len(suite))
-    return [suite[number * len(suite) // count] for number in range(count)]
+    """Return up to `limit` cases, spread over the suite; a higher limit adds to a lower one's.
+
+    Each further case is from the middle of a widest gap: places are numbers with reversed bits
+    (van der Corput's sequence).
+    """
+    count, bits = len(suite), len(suite).bit_length()
+    turned = (int(f"{number:0{bits}b}"[::-1], 2) for number in range(2**bits))
+    places = list(dict.fromkeys(part * count >> bits for part in turned))
+    return [suite[place] for place in sorted(places[: limit or count])]

@@ -11,8 +11,10 @@ from learners import cases
 from server import Answer, ChatServer, Request, completion, failure, scripted
 
 from aloe.agents.prompt import chosen
+from aloe.benchmark.bench_plan import _spread, plan_bench
 from aloe.benchmark.card import render_card
 from aloe.benchmark.cases import SUITES, load_cases
+from aloe.benchmark.conditions import load_candidate
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.parquet import write_parquet
 from aloe.benchmark.report import render_report
@@ -488,6 +490,36 @@ def test_corrected_clusters_reach_the_rows_that_are_there(aloe: RunAloe, tmp_pat
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert run(aloe, out, *arguments).code == 0
     assert {row.profile for row in read_bench(out).own_rows} == wanted
+
+
+def test_a_higher_limit_keeps_what_a_lower_one_has_played(
+    aloe: RunAloe, taught: Path, tmp_path: Path
+) -> None:
+    out, arguments = tmp_path / "run", ["--cases", taught, "--seeds", 1]
+    played = []
+    for limit in (3, 5):
+        assert run(aloe, out, *arguments, "--limit", limit).code == 0
+        played.append({case.id for case in read_bench(out).cases})
+    assert len(played[0] & played[1]) == 3
+    assert len(list(read_bench(out).trees())) == 5
+    named = {"benchmark.cases": str(taught), "benchmark.seeds": 1, "benchmark.limit": 3}
+    config = load_candidate(None, named, model=S, user=None, judges=[])
+    assert plan_bench(out, {"candidate": config}).count_calls("candidate") == 0
+
+
+def test_cases_are_spread_over_the_suite_whatever_the_limit() -> None:
+    suite = load_cases("aloe-100")
+    place = {case.id: number for number, case in enumerate(suite)}
+    before: set[int] = set()
+    for limit in range(1, len(suite) + 1):
+        taken = [place[case.id] for case in _spread(suite, limit)]
+        assert taken == sorted(taken)
+        assert len(taken) == limit
+        assert before <= set(taken)
+        before = set(taken)
+        gaps = np.diff([*taken, len(suite)])
+        assert max(gaps) <= 2 * len(suite) / limit + 1
+    assert _spread(suite, None) == _spread(suite, 1000) == suite
 
 
 def test_what_a_control_has_too_much_and_a_bench_within_are_passed_over(
