@@ -51,7 +51,8 @@ def bench(
         progress: called with the progress of a condition after every model call.
 
     Returns:
-        The result, as in `out/result.json`; what was set aside is a warning.
+        The result, as in `out/result.json`; what was set aside is a warning, and so is a control
+        of an earlier call that lacks dialogues.
 
     Raises:
         ConfigError: an argument, a setting or a model cannot be used.
@@ -76,4 +77,7 @@ def bench(
         set_aside = f"set aside {counted(len(held.failures), 'dialogue')}"
         failed = f"{counted(held.unjudged, 'rating')} failed"
         warnings.warn(f"{set_aside}, {failed}{first}", stacklevel=2)
-    return held.finish()
+    result = held.finish()
+    for text in result.warnings[len(plan.warnings) :]:
+        warnings.warn(text, stacklevel=2)
+    return result

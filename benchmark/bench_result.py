@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError, model_validator
 
-from aloe.benchmark.suite_result import SuiteResult
+from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.records import describe
@@ -43,7 +43,8 @@ class BenchResult(Record):
     """Versions of what the numbers may depend on, as far as it is installed."""
     primary: Literal["gain"] = "gain"
     complete: bool
-    """Whether no suite lacks too many ratings under any condition."""
+    """Whether no suite lacks too many ratings under any condition, and no control dialogues that
+    the candidate has."""
     conditions: dict[Condition, PlayedCondition]
     """The candidate's first."""
     user: str
@@ -77,6 +78,12 @@ class BenchResult(Record):
     def candidate(self) -> str:
         """Model string of the candidate."""
         return next(iter(self.conditions.values())).model
+
+    def describe_gaps(self) -> str:
+        """Return why the result is incomplete, in words; empty if it is not."""
+        if any(each.incomplete for suite in self.suites.values() for each in suite.values()):
+            return f"more than {MOST_MISSING:.0%} of the ratings are missing"
+        return "" if self.complete else "a control lacks dialogues"
 
     def by_suite(self) -> dict[str, SuiteResult]:
         """Return the candidate's numbers by suite."""

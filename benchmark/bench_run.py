@@ -1,7 +1,7 @@
 """A bench run in this process: its conditions one after the other, and their results."""
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +31,7 @@ from aloe.models.open import Model, check_reachable, closed_model, open_model
 from aloe.schema import digest
 from aloe.telemetry import trace_calls
 from aloe.views.account import Account
+from aloe.views.figures import counted
 
 PACKAGES = ("langgraph", "langchain-core", "pydantic", "numpy", "torch", "transformers")
 """What the numbers may depend on."""
@@ -117,12 +118,13 @@ class BenchRun:
         """Write result.json and return it; controls that earlier commands made are in it."""
         config = self.plan.config
         configs, rows = _with_earlier_controls(self.plan, self.rows)
-        suites = compute_suites(rows, config.seed)
+        suites, lacking = compute_suites(rows, config.seed), _find_lacking(self.plan, configs, rows)
         result = BenchResult(
             version=aloe.__version__,
             python=platform.python_version(),
             packages=_installed(),
-            complete=not any(r.incomplete for each in suites.values() for r in each.values()),
+            complete=not lacking
+            and not any(r.incomplete for each in suites.values() for r in each.values()),
             conditions={
                 name: PlayedCondition(
                     model=each.benchmark.candidate.model, about=CONDITIONS[name].about
@@ -136,7 +138,7 @@ class BenchRun:
             seeds=config.benchmark.seeds,
             seed=config.seed,
             prompts=self.plan.prompts,
-            warnings=tuple(self.plan.warnings),
+            warnings=(*self.plan.warnings, *lacking),
             spent=_spending(self.plan.out),
             suites=suites,
         )
@@ -193,6 +195,28 @@ def _with_earlier_controls(
             configs[name] = settings.read_stored(path / CONFIG)
             every += [row for row in bench.rows(name) if row.dialogue in dialogues]
     return configs, every
+
+
+def _find_lacking(
+    plan: BenchPlan, configs: Mapping[Condition, Config], rows: Iterable[ReplyScores]
+) -> list[str]:
+    """Return a sentence for each earlier control that has not all dialogues of the candidate."""
+    there: dict[Condition, set[str]] = {}
+    for row in rows:
+        there.setdefault(row.control, set()).add(row.dialogue)
+    found = []
+    for name in configs.keys() - plan.configs.keys():
+        needs_other = CONDITIONS[name].told == "swapped"
+        planned = plan.dialogues["candidate"]
+        wanted = sum(bool(each.stand_ins) or not needs_other for each in planned)
+        if (count := len(there.get(name, ()))) < wanted:
+            model = f"={configs[name].benchmark.candidate.model}" if name == "floor" else ""
+            found.append(
+                f"the control {name} has {count} of {counted(wanted, 'dialogue')}, so its figures "
+                "are of other users than the candidate's; add the rest with "
+                f"--control {name}{model}"
+            )
+    return sorted(found)
 
 
 def _installed() -> dict[str, str]:

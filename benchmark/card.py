@@ -10,8 +10,8 @@ from aloe.benchmark.bench_result import PlayedCondition
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.markdown import escape, format_table
-from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
-from aloe.benchmark.tables import LABELS, SHARES
+from aloe.benchmark.suite_result import SuiteResult
+from aloe.benchmark.tables import LABELS, SHARES, name_columns
 from aloe.config import Condition
 from aloe.number_format import format_number
 from aloe.passport import Passport
@@ -95,8 +95,8 @@ def render_card(bench: Bench, passports: Sequence[Passport]) -> str:
     """
     result = bench.result
     parts = [f"## ALOE benchmark: {escape(result.candidate)}\n"]
-    if not result.complete:
-        parts.append(f"**Incomplete**: more than {MOST_MISSING:.0%} of the ratings are missing.\n")
+    if gaps := result.describe_gaps():
+        parts.append(f"**Incomplete**: {gaps}.\n")
     parts += [f"- Warning: {escape(text)}" for text in result.warnings]
     for suite, by_condition in result.suites.items():
         parts += [f"\n### {escape(suite)}\n", _suite(by_condition)]
@@ -131,7 +131,7 @@ def _suite(by_condition: Mapping[Condition, SuiteResult]) -> str:
     return "\n".join(
         [
             about,
-            format_table(["", *by_condition], figure_rows(by_condition)) + "\n",
+            format_table(["", *name_columns(by_condition)], figure_rows(by_condition)) + "\n",
             format_table(head, curve) + "\n",
         ]
     )

@@ -59,13 +59,14 @@ class Bench:
     def rows(self, condition: Condition = "candidate") -> list[ReplyScores]:
         """Return the scores of one condition, for the cases and repetitions of this bench.
 
-        A control may have more, from a time when the bench had.
+        A control may have more, from a time when the bench had, and clusters that were corrected.
         """
         every = read_whole_scores(self.conditions[condition] / SCORES)
         if not (self.path / CASES).exists():  # the folder of a control
             return every
-        cases, seeds = {case.id for case in self.cases}, self.config.benchmark.seeds
-        return [row for row in every if row.case in cases and row.seed < seeds]
+        cases, seeds = {case.id: case for case in self.cases}, self.config.benchmark.seeds
+        kept = (row for row in every if row.case in cases and row.seed < seeds)
+        return [label_row(row, cases[row.case]) for row in kept]
 
     @property
     def own_rows(self) -> list[ReplyScores]:
@@ -113,6 +114,11 @@ class Bench:
             InputError: it is not there, or broken.
         """
         return BenchResult.read(self.path / RESULT)
+
+
+def label_row(row: ReplyScores, case: Case) -> ReplyScores:
+    """Return a row with the clusters of its case as they are now; they are no part of its id."""
+    return row.model_copy(update={"profile": case.profile, "personality": case.personality})
 
 
 def find_parts(path: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
+from aloe.benchmark.tables import name_columns
 
 PANELS = {"own": "AL(k)", "gain": "gain: own - swapped"}
 
@@ -23,7 +24,8 @@ def write_plots(bench: Bench, folder: Path) -> list[Path]:
     written = []
     for suite, by_condition in bench.result.suites.items():
         picture = Picture(figsize=(9, 3.6), layout="constrained")
-        curves = {str(condition): result.curves for condition, result in by_condition.items()}
+        results = (result.curves for result in by_condition.values())
+        curves = dict(zip(name_columns(by_condition), results, strict=True))
         draw_panels(picture, PANELS, curves).legend(frameon=False)
         picture.suptitle(suite)
         for ending in ("png", "svg"):

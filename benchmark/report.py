@@ -36,8 +36,8 @@ from aloe.benchmark.plots import write_plots
 from aloe.benchmark.reply_levels import mean_gain, mean_level
 from aloe.benchmark.report_dialogues import collect_dialogues, format_level
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult, tabulate_turns
-from aloe.benchmark.tables import LABELS
+from aloe.benchmark.suite_result import SuiteResult, tabulate_turns
+from aloe.benchmark.tables import LABELS, name_columns
 from aloe.chart import Chart, Curve, format_counts
 from aloe.config import Condition
 from aloe.files.writing import replace_text
@@ -148,8 +148,8 @@ def _note(bench: Bench, rows: Mapping[Condition, Sequence[ReplyScores]]) -> str:
 
 
 def _warnings(result: BenchResult) -> list[str]:
-    missing = f"Incomplete: more than {MOST_MISSING:.0%} of the ratings are missing."
-    return [*([] if result.complete else [missing]), *result.warnings]
+    gaps = result.describe_gaps()
+    return [*([f"Incomplete: {gaps}."] if gaps else []), *result.warnings]
 
 
 def _suite(
@@ -168,7 +168,7 @@ def _suite(
         f"Intervals are 95% and rest on {counted(main.clusters, 'cluster')}.",
         "tiles": list(_tiles(main)),
         "charts": _charts(by_condition, {c: _count_cells(name, rows[c]) for c in by_condition}),
-        "conditions": list(by_condition),
+        "conditions": name_columns(by_condition),
         "figures": figure_rows(by_condition),
         "legend": [(each, conditions[each].model, conditions[each].about) for each in by_condition],
         "faults": [_faults(*each) for each in by_condition.items()],

@@ -15,7 +15,7 @@ from aloe.agents.prompt import chosen
 from aloe.agents.rating import PointwiseJudge
 from aloe.agents.user import UserAgent
 from aloe.benchmark.dialogues import PlannedDialogue
-from aloe.benchmark.folder import SCORES
+from aloe.benchmark.folder import SCORES, label_row
 from aloe.benchmark.judging import RETRIED, judge_dialogue, missing_dialogue
 from aloe.benchmark.scores import Missing, ReplyScores, read_scores, write_scores
 from aloe.calls.event import Event, read_events
@@ -173,18 +173,12 @@ def _finished_rows(
     for row in read_scores(path) if path.exists() else ():
         found.setdefault(row.dialogue, []).append(row)
     return {
-        id_: [_labelled(row, wanted[id_]) for row in rows]
+        id_: [label_row(row, wanted[id_].case) for row in rows]
         for id_, rows in found.items()
         if id_ in wanted
         and len(rows) == wanted[id_].case.turns
         and not any(score.missing in RETRIED for row in rows for score in row.scores)
     }
-
-
-def _labelled(row: ReplyScores, planned: PlannedDialogue) -> ReplyScores:
-    """Return a row with the clusters of its case as they are now; they are no part of its id."""
-    labels = {"profile": planned.case.profile, "personality": planned.case.personality}
-    return row.model_copy(update=labels)
 
 
 def _reason(role: str | None) -> Missing:

@@ -132,10 +132,19 @@ def figures_table(result: SuiteResult) -> Table:
 def conditions_table(by_condition: Mapping[Condition, SuiteResult]) -> Table:
     """Return candidate and controls, one line each."""
     table = _table("condition", "gain", "average AL", "IR")
-    for condition, result in by_condition.items():
-        cells = [result.figures.get(name) for name in ("gain", "al_mean", "ir")]
-        table.add_row(condition, *(_compact(figure) for figure in cells))
+    for name, result in zip(name_columns(by_condition), by_condition.values(), strict=True):
+        cells = [result.figures.get(figure) for figure in ("gain", "al_mean", "ir")]
+        table.add_row(name, *(_compact(figure) for figure in cells))
     return table
+
+
+def name_columns(by_condition: Mapping[Condition, SuiteResult]) -> list[str]:
+    """Return the conditions, those with fewer dialogues than the first with how many they have."""
+    whole = next(iter(by_condition.values())).dialogues
+    return [
+        name if result.dialogues == whole else f"{name} ({result.dialogues} of {whole})"
+        for name, result in by_condition.items()
+    ]
 
 
 def _compact(figure: Figure | None) -> str:

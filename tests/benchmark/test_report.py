@@ -158,6 +158,8 @@ def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
 def test_an_incomplete_run_says_so_on_page_and_card(bench: Bench) -> None:
     assert "Incomplete" not in render_report(bench)
     raw = json.loads((bench.path / "result.json").read_text())
+    for by_condition in raw["suites"].values():
+        by_condition["candidate"]["incomplete"] = True
     (bench.path / "result.json").write_text(json.dumps(raw | {"complete": False}))
     again = read_bench(bench.path)
     assert "Incomplete: more than 5% of the ratings are missing" in render_report(again)

@@ -483,13 +483,35 @@ def test_an_extended_run_is_unfinished_until_it_is_whole(aloe: RunAloe, tmp_path
 def test_corrected_clusters_reach_the_rows_that_are_there(aloe: RunAloe, tmp_path: Path) -> None:
     out, path = tmp_path / "run", asked(tmp_path)
     arguments = ["--cases", path, "--user", S, "--judge", S, "--seeds", 1]
-    run(aloe, out, *arguments)
+    run(aloe, out, *arguments, "--control", "ceiling")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     wanted = {f"corrected {line['profile']}" for line in lines}
     lines = [line | {"profile": f"corrected {line['profile']}"} for line in lines]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert run(aloe, out, *arguments).code == 0
     assert {row.profile for row in read_bench(out).own_rows} == wanted
+    assert {row.profile for row in read_bench(out).rows("ceiling")} == wanted
+
+
+def test_part_of_an_earlier_control_is_not_taken_for_a_whole_one(
+    aloe: RunAloe, taught: Path, tmp_path: Path
+) -> None:
+    out, arguments = tmp_path / "run", ["--cases", taught, "--seeds", 1]
+    first = run(aloe, out, *arguments, "--limit", 3, "--control", f"floor={S}", model=LEARN)
+    assert (first.code, first.result["complete"]) == (0, True)
+    ran = run(aloe, out, *arguments, model=LEARN)
+    assert (ran.code, ran.result["complete"]) == (2, False)
+    (said,) = ran.result["warnings"]
+    assert said.startswith("the control floor has 3 of 9 dialogues")
+    assert said.endswith(f"--control floor={S}")
+    assert "the control floor has 3 of 9 dialogues" in " ".join(ran.err.split())
+    card, page = render_card(read_bench(out), ()), render_report(read_bench(out))
+    assert "**Incomplete**: a control lacks dialogues." in card
+    assert "| candidate | floor (3 of 9) |" in card
+    assert "floor (3 of 9)" in page
+    whole = run(aloe, out, *arguments, "--control", f"floor={S}", model=LEARN)
+    assert (whole.code, whole.result["complete"], whole.result["warnings"]) == (0, True, [])
+    assert "| candidate | floor |" in render_card(read_bench(out), ())
 
 
 def test_a_higher_limit_keeps_what_a_lower_one_has_played(
