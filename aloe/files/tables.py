@@ -3,7 +3,8 @@
 CSV does not describe itself. The separator is the one that gives the first rows as many cells as
 the header. Any other row is refused, because text with an unquoted separator or line break would
 otherwise be cut silently. A misplaced quotation mark casts doubt on everything after it, so it ends
-the reading.
+the reading. Blanks behind separators belong to the text unless the header has them too, so that no
+row changes how another is read.
 """
 
 import csv
@@ -34,6 +35,10 @@ _LONGEST = 2**31 - 1
 _BATCH = 1024
 """Rows of a Parquet file in memory at a time."""
 
+_BLANK = (
+    "a blank stands before a quotation mark; leave it out, or put a blank behind every separator "
+    "of the header too"
+)
 _STRAY = "a quotation mark is out of place; inside a quoted text each is doubled, and one ends it"
 
 
@@ -47,7 +52,8 @@ def csv_rows(
     Args:
         path: the file, for errors.
         lines: its lines with their numbers, at least one.
-        on_bad: called with the error of each row that is not as wide as the header.
+        on_bad: called with the error of each row that is not as wide as the header, or has a blank
+            before a quotation mark.
 
     Raises:
         InputError: a quotation mark is out of place, or two columns have one name.
@@ -58,18 +64,22 @@ def csv_rows(
         del sample[0]
     texts = [text for _, text in sample]
     separator = told[1] if told else _separator(texts)
+    spaced = _is_spaced(texts, separator)
+    raw: list[str] = []
+    """The lines of the row that is read."""
     reader = csv.reader(
-        chain(texts, (text for _, text in lines)),
+        _noted(chain(texts, (text for _, text in lines)), raw),
         delimiter=separator,
-        skipinitialspace=f'{separator} "' in "".join(texts),
+        skipinitialspace=spaced,
         strict=True,
     )
-    rows = _cells(reader, path, sample[0][0] if sample else 1)
+    rows = _cells(reader, path, sample[0][0] if sample else 1, raw)
     head, cells = next(rows, (Place(path), []))
     names = [name.strip() for name in cells]
     _check_names(names, head)
     for place, cells in rows:
-        if problem := _misfit(cells, names, separator):
+        doubtful = not spaced and _blank_before_quote(cells, raw, separator)
+        if problem := _BLANK if doubtful else _misfit(cells, names, separator):
             on_bad(place.error(problem))
         else:
             yield place, {k: cell for k, cell in zip(names, cells, strict=False) if k}
@@ -107,9 +117,31 @@ def _separator(sample: list[str]) -> str:
     return max(SEPARATORS, key=fit)
 
 
-def _cells(reader: "Reader", path: Path, first: int) -> Iterator[tuple[Place, list[str]]]:
-    """Yield the cells of every row that is not blank; the text begins at line `first`."""
+def _is_spaced(sample: list[str], separator: str) -> bool:
+    """Whether the header has blanks behind separators, which then belong to no cell."""
+    header: list[str] = next(filter(None, csv.reader(sample, delimiter=separator)), [])
+    return any(name.startswith(" ") for name in header[1:])
+
+
+def _noted(lines: Iterator[str], raw: list[str]) -> Iterator[str]:
+    """Yield lines, and add each to `raw`."""
+    for line in lines:
+        raw.append(line)
+        yield line
+
+
+def _blank_before_quote(cells: list[str], raw: list[str], separator: str) -> bool:
+    """Whether a cell may be a quoted text with a blank before it, which makes the quotes text."""
+    doubtful = any(re.match(' +"', cell) for cell in cells)
+    return doubtful and bool(re.search(f'{re.escape(separator)} +"', "".join(raw)))
+
+
+def _cells(
+    reader: "Reader", path: Path, first: int, raw: list[str]
+) -> Iterator[tuple[Place, list[str]]]:
+    """Yield the cells of every row that is not blank, its lines in `raw`; `first` is the first."""
     while True:
+        raw.clear()
         place = Place(path, line=first + reader.line_num)
         try:
             cells = next(reader, None)

@@ -171,6 +171,8 @@ def test_rubbish_is_read_or_refused(content: bytes, suffix: str) -> None:
         ("a.csv", "id,persona\n1,A nurse\nwho bakes\n", "a.csv:3: has 1 cell,.* line break"),
         ("a.csv", '\nid,persona\n1,"A\nvet"\n2,"A "big" vet"\n', "a.csv:5: a quotation mark"),
         ("a.csv", 'id,persona\n1,"A nurse\n2,A vet\n', "a.csv:2: a quotation mark"),
+        ("a.csv", 'id,persona\n1, "A nurse"\n', "a.csv:2: a blank stands before a quotation mark"),
+        ("a.csv", 'id,persona\n1, "A vet, retired"\n', "a.csv:2: a blank stands before a quot"),
         ("a.csv", "persona,id,persona\nx,1,y\n", "a.csv:1: two columns are called 'persona'"),
         ("a.json", '{\n "a": 1,\n "b" 2\n}\n', "a.json:3: is not JSON.* begins at line 1"),
         ("a.jsonl", '"ok"\n{"a": 1\n{"b": 2}\n', "a.jsonl:3: is not JSON.* begins at line 2"),
@@ -195,6 +197,22 @@ def test_a_broken_line_yields_nothing_and_the_rest_stays(tmp_path: Path) -> None
     path.write_text('"a"\n"persona": "x",\n"b""c" oops\n\ufeff"d""e"\n')
     assert [value for _, value in read_records(path, bad.append)] == ["a", "d", "e"]
     assert len(bad) == 2
+
+
+@pytest.mark.parametrize(("header", "read"), [("id,persona", " A vet"), ("id, persona", "A vet")])
+def test_the_header_alone_says_whether_blanks_stand_behind_separators(
+    tmp_path: Path, header: str, read: str
+) -> None:
+    quoted = 'Is "Ann", "Bob" or I meant?'
+    more = f'2,"{quoted.replace(chr(34), 2 * chr(34))}"\n'
+    for text in ("", more):
+        (tmp_path / "a.csv").write_text(f"{header}\n1, A vet\n{text}")
+        assert [row["persona"] for row in records(tmp_path / "a.csv")] == [read, quoted][
+            : 2 if text else 1
+        ]
+    blank = f'{header}\n1," ""A vet"" he said"\n'  # quoted as a whole, so nothing is doubtful
+    (tmp_path / "a.csv").write_text(blank)
+    assert records(tmp_path / "a.csv")[0]["persona"] == ' "A vet" he said'
 
 
 def test_places(tmp_path: Path) -> None:
