@@ -199,16 +199,36 @@ def count_returns(before: Sequence[Tree], after: Sequence[Tree]) -> tuple[int, i
 
 
 def count_flips(before: Sequence[Tree], after: Sequence[Tree]) -> Flips:
-    """Count how the outcomes of `before` changed in `after`, over the pairs that both compared."""
-    new = {tree.id: tree for tree in after}
-    return Counter(pair for tree in before if tree.id in new for pair in _pair_outcomes(tree, new))
+    """Count how the outcomes of `before` changed in `after`, over the pairs that both compared.
+
+    Pairs about which no judge was asked, replies that are alike or empty, say nothing about judges
+    and are left out.
+    """
+    return Counter(
+        _outcomes(old, new) for old, new in _compared_twice(before, after) if old.votes or new.votes
+    )
 
 
-def _pair_outcomes(tree: Tree, new: Mapping[str, Tree]) -> Iterator[tuple[Outcome, Outcome]]:
-    after = {frozenset((v.first, v.second)): v for v in new[tree.id].verdicts}
-    for before in tree.verdicts:
-        if verdict := after.get(frozenset((before.first, before.second))):
-            swapped: dict[Outcome, Outcome] = {"first": "second", "second": "first"}
-            same_way = verdict.first == before.first
-            outcome = verdict.outcome
-            yield before.outcome, outcome if same_way else swapped.get(outcome, outcome)
+def count_unasked(before: Sequence[Tree], after: Sequence[Tree]) -> int:
+    """Count the pairs of both that `count_flips` leaves out: nobody was asked about them."""
+    return sum(not (old.votes or new.votes) for old, new in _compared_twice(before, after))
+
+
+def _compared_twice(
+    before: Sequence[Tree], after: Sequence[Tree]
+) -> Iterator[tuple[Verdict, Verdict]]:
+    """Yield the verdicts on each pair that both compared, the old one and the new one."""
+    judged = {tree.id: tree for tree in after}
+    for tree in before:
+        if again := judged.get(tree.id):
+            found = {frozenset((v.first, v.second)): v for v in again.verdicts}
+            for old in tree.verdicts:
+                if new := found.get(frozenset((old.first, old.second))):
+                    yield old, new
+
+
+def _outcomes(old: Verdict, new: Verdict) -> tuple[Outcome, Outcome]:
+    """Return both outcomes, of the replies in the order of the old verdict."""
+    swapped: dict[Outcome, Outcome] = {"first": "second", "second": "first"}
+    same_way = old.first == new.first
+    return old.outcome, new.outcome if same_way else swapped.get(new.outcome, new.outcome)

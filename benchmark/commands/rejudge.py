@@ -65,7 +65,13 @@ def rejudge(
     """
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import check_panel, prompts_of
-    from aloe.graphs.rejudge import carry_labels, check_same, count_flips, count_returns
+    from aloe.graphs.rejudge import (
+        carry_labels,
+        check_same,
+        count_flips,
+        count_returns,
+        count_unasked,
+    )
     from aloe.memory.run_folder import RunFolder, read_trees
 
     if out.resolve() == run.resolve():
@@ -85,12 +91,13 @@ def rejudge(
     weights = _hash_models(resolved, RunFolder(run))
     done = _rejudge(resolved, prompts, weights, passport, trees, folder, quiet=quiet)
     judged = list(read_trees(out)) if folder.trees.exists() else []
-    counts = count_flips(trees, judged)
+    counts, unasked = count_flips(trees, judged), count_unasked(trees, judged)
     kept = {
         "labels_by_return": count_returns(trees, judged),
         "labels_by_people": carry_labels(run, folder, judged),
     }
-    result = {"out": str(out), **done.result(), **_figures(counts), **_account(kept)}
+    result = {"out": str(out), **done.result(), **_figures(counts), "unasked": unasked}
+    result |= _account(kept)
     said = [_sentence(result), *_describe_kept(kept)]
     show(Group(done.display.figures(), _table(counts), *said), as_json=as_json)
     say_written(out)
@@ -317,9 +324,10 @@ def _describe_kept(kept: "Mapping[str, tuple[int, int]]") -> "Iterator[str]":
 
 
 def _sentence(result: dict[str, Any]) -> str:
-    kappa = result["kappa"]
+    kappa, unasked = result["kappa"], result["unasked"]
     return (
         f"{result['same']} of {result['comparisons']} outcomes are the same (kappa "
         f"{'undefined' if kappa is None else format(kappa, '.2f')}); {result['turned']} of "
         f"{result['decided_in_both']} preferences reversed"
+        + (f"; {unasked} more, alike or empty, were put to no judge" if unasked else "")
     )

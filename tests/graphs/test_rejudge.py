@@ -8,17 +8,20 @@ from builders import PERSONAS, assistant, user
 
 from aloe.agents.judge import Comparison
 from aloe.errors import ConfigError
-from aloe.graphs.rejudge import count_flips, judge_tree, keep_hashes
+from aloe.graphs.rejudge import count_flips, count_unasked, judge_tree, keep_hashes
 from aloe.memory.run_folder import RunFolder
-from aloe.schema import AssistantNode, Outcome, Persona, Tree, Verdict
+from aloe.schema import AssistantNode, Outcome, Persona, Tree, Verdict, Vote
 
 OPENING = user("Hello")
 A, B, C = (assistant(f"Reply {name}", OPENING, agent=name) for name in "abc")
 
 
+VOTE = Vote(judge="judge", order="first-second", raw="A", choice="first")
+
+
 def tree(*judged: tuple[AssistantNode, AssistantNode, Outcome]) -> Tree:
     verdicts = tuple(
-        Verdict(node=OPENING.id, first=one.id, second=other.id, votes=(), outcome=outcome)
+        Verdict(node=OPENING.id, first=one.id, second=other.id, votes=(VOTE,), outcome=outcome)
         for one, other, outcome in judged
     )
     return Tree(
@@ -62,6 +65,19 @@ def test_a_judged_run_says_which_files_made_its_trees(tmp_path: Path) -> None:
     assert keep_hashes(run, ["local:user"], {"local:judge": "c"}) == found
     with pytest.raises(ConfigError, match=r"local:judge played in .* name that with --judge"):
         keep_hashes(run, ["local:user", "local:judge"], {"local:judge": "c"})
+
+
+def test_pairs_that_no_judge_was_asked_about_are_no_agreement() -> None:
+    before = tree((A, B, "first"), (A, C, "tie"), (B, C, "tie"))
+    asked, settled, judged_once = before.verdicts
+    alike = settled.model_copy(update={"votes": ()})
+    held = before.model_copy(update={"verdicts": (asked, alike, judged_once)})
+    again = held.model_copy(
+        update={"verdicts": (asked, alike, judged_once.model_copy(update={"votes": ()}))}
+    )
+    assert count_flips([held], [again]) == {("first", "first"): 1, ("tie", "tie"): 1}
+    assert count_unasked([held], [again]) == 1
+    assert count_unasked([held], []) == 0
 
 
 def test_pairs_that_only_one_judge_compared_are_not_counted() -> None:
