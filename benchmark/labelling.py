@@ -1,14 +1,13 @@
 """Which comparisons people are asked about, and how their answers compare with the judge's.
 
 A simple random sample of a run would be nearly all opening turns and easy preferences. So pairs are
-drawn from strata, turn by the judge's outcome, one from each in rotation, in an order that depends
-only on the pairs. The agreement then describes the sampled pairs, and is also given by turn; it
-does not estimate the share of correct labels in the whole run.
+drawn from strata, turn by the judge's outcome, one from each in a round, in an order that depends
+only on the seed and the pairs. The agreement then describes the sampled pairs, and is also given by
+turn; it does not estimate the share of correct labels in the whole run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from aloe.benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
 from aloe.label_sheet import can_be_asked
@@ -50,12 +49,19 @@ def list_pairs(trees: Iterable[Tree]) -> Iterator[ReplyPair]:
 
 
 def sample_pairs(found: Iterable[ReplyPair], count: int, seed: int) -> list[ReplyPair]:
-    """Return up to `count` pairs, one from each stratum in turn."""
+    """Return up to `count` pairs, one from each stratum in a round.
+
+    The order of strata is drawn for each round: a sample that ends within one favours no outcome.
+    """
     strata: dict[tuple[str, int], list[ReplyPair]] = {}
     for pair in sorted(found, key=lambda each: digest("label", seed, each.id)):
         strata.setdefault(pair.stratum, []).append(pair)
-    rounds = zip_longest(*(strata[key] for key in sorted(strata)))
-    return [pair for each in rounds for pair in each if pair is not None][:count]
+    drawn = {
+        (number, digest("stratum", seed, number, key)): pair
+        for key, pairs in strata.items()
+        for number, pair in enumerate(pairs)
+    }
+    return [drawn[place] for place in sorted(drawn)][:count]
 
 
 def compare(labels: Sequence[Label], verdicts: Mapping[str, Verdict]) -> PeopleAgreement:

@@ -55,6 +55,19 @@ def test_every_stratum_is_asked_alike() -> None:
     assert len({pair.id for pair in chosen}) == len(chosen)
 
 
+def test_a_sample_that_is_smaller_than_a_round_favours_no_outcome() -> None:
+    outcomes = ("first", "tie", "abstain")
+    asked = [
+        with_outcome(pair, outcome) for outcome in outcomes for pair in PAIRS if pair.turn <= 3
+    ]
+    strata = {pair.stratum for pair in asked}
+    drawn = [sample_pairs(asked, 3, seed) for seed in range(40)]
+    found = Counter(pair.stratum[0] for each in drawn for pair in each)
+    assert len(strata) == 9
+    assert min(found[outcome] for outcome in ("preferred", "tie", "abstain")) > 20
+    assert all(len({pair.stratum for pair in each}) == 3 for each in drawn)
+
+
 def test_the_sample_depends_on_the_pairs_and_the_seed_alone() -> None:
     chosen = [pair.id for pair in sample_pairs(PAIRS, 6, seed=0)]
     assert [pair.id for pair in sample_pairs(reversed(PAIRS), 6, seed=0)] == chosen

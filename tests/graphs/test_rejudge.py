@@ -14,8 +14,6 @@ from aloe.schema import AssistantNode, Outcome, Persona, Tree, Verdict, Vote
 
 OPENING = user("Hello")
 A, B, C = (assistant(f"Reply {name}", OPENING, agent=name) for name in "abc")
-
-
 VOTE = Vote(judge="judge", order="first-second", raw="A", choice="first")
 
 
