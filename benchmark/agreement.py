@@ -10,7 +10,7 @@ the replies.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from math import sqrt
 
 import numpy as np
@@ -32,14 +32,44 @@ def wilson(hits: int, total: int) -> Share:
         raise ValueError(f"{hits} of {total} is no share")
     if total == 0:
         return Share(value=None, low=0.0, high=1.0, count=0)
+    return _interval(hits / total, total, total)
+
+
+def clustered_share(found: Iterable[tuple[Hashable, bool]]) -> Share:
+    """Return a share with Wilson's 95% interval for cases that stand in clusters.
+
+    What several people say about one pair is not independent, so the interval is that of as many
+    independent cases as would vary as much (linearised variance over clusters): no fewer than if
+    the cases of each cluster were always the same (Kish), no more than there are. Clusters of one
+    case each give Wilson's interval.
+
+    Args:
+        found: the cluster of each case, and whether it is a hit.
+    """
+    clusters: dict[Hashable, list[bool]] = {}
+    for cluster, hit in found:
+        clusters.setdefault(cluster, []).append(hit)
+    total = sum(map(len, clusters.values()))
+    hits = sum(map(sum, clusters.values()))
+    if total == 0:
+        return wilson(0, 0)
     share = hits / total
-    centre = (share + Z * Z / (2 * total)) / (1 + Z * Z / total)
-    half = Z / (1 + Z * Z / total) * sqrt(share * (1 - share) / total + (Z / (2 * total)) ** 2)
+    apart = sum((sum(each) - share * len(each)) ** 2 for each in clusters.values())
+    fewest = total**2 / sum(len(each) ** 2 for each in clusters.values())
+    alike = total**2 * share * (1 - share) / apart if apart else fewest
+    return _interval(share, min(max(alike, fewest), total), total)
+
+
+def _interval(share: float, independent: float, count: int) -> Share:
+    """Return a share of `count` cases, which say as much as so many independent ones."""
+    n = independent
+    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z / (1 + Z * Z / n) * sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
     return Share(
         value=share,
         low=min(share, max(0.0, centre - half)),
         high=max(share, min(1.0, centre + half)),
-        count=total,
+        count=count,
     )
 
 

@@ -9,7 +9,7 @@ turn; it does not estimate the share of correct labels in the whole run.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from aloe.benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
+from aloe.benchmark.agreement import clustered_share, cohen_kappa, krippendorff_alpha
 from aloe.label_sheet import can_be_asked
 from aloe.labels import SEEN, Label, pair_id
 from aloe.passport import PeopleAgreement, Share
@@ -69,7 +69,11 @@ def compare(labels: Sequence[Label], verdicts: Mapping[str, Verdict]) -> PeopleA
     blind = [label for label in labels if label.rater != SEEN]
     given = [label for label in blind if label.answer != "skip" and label.pair in verdicts]
     both = [(label.answer, verdicts[label.pair].outcome) for label in given]
-    decided = [(a, b) for a, b in both if {a, b} <= {"first", "second"}]
+    same = [
+        (label.pair, one == other)
+        for label, (one, other) in zip(given, both, strict=True)
+        if {one, other} <= {"first", "second"}
+    ]
     units: dict[str, list[str | None]] = {}
     for label in given:
         units.setdefault(label.pair, []).append(label.answer)
@@ -81,7 +85,7 @@ def compare(labels: Sequence[Label], verdicts: Mapping[str, Verdict]) -> PeopleA
     return PeopleAgreement(
         raters=len(raters),
         labels=len(given),
-        agreement=wilson(sum(a == b for a, b in decided), len(decided)),
+        agreement=clustered_share(same),
         kappa=cohen_kappa(both),
         alpha=krippendorff_alpha(with_judge),
         between=krippendorff_alpha(list(units.values())) if len(raters) > 1 else None,
@@ -91,10 +95,10 @@ def compare(labels: Sequence[Label], verdicts: Mapping[str, Verdict]) -> PeopleA
 def by_turn(labels: Sequence[Label], pairs: Iterable[ReplyPair]) -> dict[int, Share]:
     """Return the agreement at each turn, where both the person and the judge prefer a reply."""
     known = {pair.id: pair for pair in pairs}
-    hits: dict[int, list[bool]] = {}
+    hits: dict[int, list[tuple[str, bool]]] = {}
     for label in labels:
         pair = known.get(label.pair)
         decided = label.answer in ("first", "second") and label.rater != SEEN
         if pair and decided and pair.verdict.preferred:
-            hits.setdefault(pair.turn, []).append(label.answer == pair.verdict.outcome)
-    return {turn: wilson(sum(found), len(found)) for turn, found in sorted(hits.items())}
+            hits.setdefault(pair.turn, []).append((pair.id, label.answer == pair.verdict.outcome))
+    return {turn: clustered_share(found) for turn, found in sorted(hits.items())}

@@ -10,7 +10,7 @@ where few people made many choices.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aloe.agents.judge import Comparison
-from aloe.benchmark.agreement import krippendorff_alpha, wilson
+from aloe.benchmark.agreement import clustered_share, krippendorff_alpha
 from aloe.errors import InputError
 from aloe.files.records import read_records
 from aloe.labels import LABELS, SEEN, Label, pair_id, read_labels
@@ -198,11 +198,16 @@ def _agreed(asked: _Asked) -> PeoplePair | None:
 
 def _describe(pairs: Sequence[PeoplePair]) -> PeopleChoices:
     """Return whose choices the labels of some pairs are, and how far those people agree."""
-    both = [one == other for one, other in _couples(pairs) if "tie" not in (one, other)]
+    both = [
+        (pair.id, one == other)
+        for pair in pairs
+        for one, other in combinations(pair.answers.values(), 2)
+        if "tie" not in (one, other)
+    ]
     return PeopleChoices(
         people=len({name for pair in pairs for name in pair.answers}),
         choices=sum(len(pair.answers) for pair in pairs),
-        ceiling=wilson(sum(both), len(both)),
+        ceiling=clustered_share(both),
     )
 
 
@@ -214,12 +219,12 @@ def count_agreement(pairs: Sequence[PeoplePair], verdicts: Sequence[Verdict]) ->
         verdicts: the judge's, in the same order, on the replies in the order of the pair.
     """
     found = [
-        answer == verdict.outcome
+        (pair.id, answer == verdict.outcome)
         for pair, verdict in zip(pairs, verdicts, strict=True)
         for answer in pair.answers.values()
         if verdict.preferred and answer != "tie"
     ]
-    return wilson(sum(found), len(found))
+    return clustered_share(found)
 
 
 def _majority(answers: Mapping[str, str]) -> str | None:
@@ -227,9 +232,3 @@ def _majority(answers: Mapping[str, str]) -> str | None:
     counts = Counter(answers.values())
     sides = (side for side in ("first", "second") if 2 * counts[side] > counts.total())
     return next(sides, None)
-
-
-def _couples(pairs: Iterable[PeoplePair]) -> Iterator[tuple[str, str]]:
-    """Yield what two people said of the same pair, for every two of them."""
-    for pair in pairs:
-        yield from combinations(pair.answers.values(), 2)

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aloe.benchmark.agreement import (
+    clustered_share,
     cohen_kappa,
     intraclass_correlation,
     krippendorff_alpha,
@@ -30,6 +31,19 @@ def test_no_case_says_nothing() -> None:
     assert (share.value, share.low, share.high) == (None, 0.0, 1.0)
     with pytest.raises(ValueError, match="3 of 2"):
         wilson(3, 2)
+
+
+def test_cases_of_one_cluster_count_as_far_as_they_differ() -> None:
+    alone = clustered_share(enumerate([True] * 7 + [False] * 3))
+    assert alone == wilson(7, 10)
+    assert clustered_share([]) == wilson(0, 0)
+    same = clustered_share((pair, pair < 7) for pair in range(10) for _ in range(4))
+    assert (same.value, same.count) == (0.7, 40)
+    assert (same.low, same.high) == pytest.approx((alone.low, alone.high))
+    mixed = clustered_share((case % 4, case < 28) for case in range(40))
+    assert (mixed.low, mixed.high) == pytest.approx((wilson(28, 40).low, wilson(28, 40).high))
+    agreed = clustered_share((pair, True) for pair in range(10) for _ in range(4))
+    assert agreed.low == pytest.approx(wilson(10, 10).low)
 
 
 def test_kappa_of_a_known_table() -> None:

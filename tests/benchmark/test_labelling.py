@@ -6,6 +6,7 @@ from sample_tree import TREE
 
 from aloe.benchmark.labelling import ReplyPair, by_turn, compare, list_pairs, sample_pairs
 from aloe.labels import Answer, Label
+from aloe.passport import Share
 from aloe.schema import Verdict
 
 TREES = [grow(config(turns=3, both_turns=2), persona=persona, seed=3) for persona in PERSONAS]
@@ -106,6 +107,23 @@ def test_people_among_themselves() -> None:
     assert (found.raters, found.labels, found.between) == (2, 8, 1.0)
     assert found.agreement.value == 0.5
     assert (found.alpha or 9) < 0.5
+
+
+def test_people_who_say_the_same_of_a_pair_make_nothing_surer() -> None:
+    asked = [with_outcome(pair, "first") for pair in PAIRS[:12]]
+    verdicts = {pair.id: pair.verdict for pair in asked}
+
+    def found(raters: int) -> list[Share]:
+        given = [
+            label(pair, "first" if number % 3 else "second", rater=f"r{rater}")
+            for rater in range(raters)
+            for number, pair in enumerate(asked)
+        ]
+        return [compare(given, verdicts).agreement, *by_turn(given, asked).values()]
+
+    for one, five in zip(found(1), found(5), strict=True):
+        assert (five.low, five.high) == pytest.approx((one.low, one.high))
+        assert five.count == 5 * one.count
 
 
 def test_labels_of_other_pairs_do_not_count() -> None:
