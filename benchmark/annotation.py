@@ -69,20 +69,29 @@ def write_tasks(tool: Tool, pairs: Iterable[ReplyPair], out: Path) -> tuple[int,
     return len(records), beside
 
 
-def read_answers(path: Path, pairs: Iterable[ReplyPair]) -> list[Label]:
+def read_answers(path: Path, pairs: Iterable[ReplyPair], rater: str | None = None) -> list[Label]:
     """Return what people said in an export of either tool.
 
     Args:
         path: JSON, as Label Studio exports it (`JSON`, not `JSON-MIN`) or Argilla's `to_json`.
         pairs: all comparisons that there are.
+        rater: whose labels they are; where the export holds those of several people, their names
+            begin so. None: the tool's name and what it calls them.
 
     Raises:
         InputError: the file cannot be read, is neither tool's, or a record names no comparison
             here or holds an answer that was not offered.
     """
     known = {pair.id: pair for pair in pairs}
-    return [
+    found = [
         label for place, record in read_records(path) for label in _labels(place, record, known)
+    ]
+    if rater is None:
+        return found
+    several = len({label.rater for label in found}) > 1
+    return [
+        label.model_copy(update={"rater": f"{rater}:{label.rater}" if several else rater})
+        for label in found
     ]
 
 
@@ -95,6 +104,14 @@ def select_new(found: Iterable[Label], there: Sequence[Label]) -> list[Label]:
             held[label.rater, label.pair] = label.answer
             new.append(label)
     return new
+
+
+def count_replaced(new: Iterable[Label], there: Iterable[Label]) -> int:
+    """Count the labels that are there whose raters say something else of the pair now."""
+    return len(
+        {(label.rater, label.pair) for label in new}
+        & {(label.rater, label.pair) for label in there}
+    )
 
 
 def _swapped(pair: str) -> bool:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from aloe.label_sheet import LabelSheet
     from aloe.passport import PeopleAgreement, Share
 
+PAIRS = 50
+"""Asked about, unless told otherwise."""
+ME = "me"
+"""Who labels, unless told otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelOptions:
@@ -30,12 +35,22 @@ class LabelOptions:
 
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")]
     count: Annotated[
-        int, typer.Option("--count", min=0, help="Number of pairs; 0 only shows the agreement.")
-    ] = 50
+        int | None,
+        typer.Option(
+            "--count",
+            min=0,
+            help=f"Number of pairs, {PAIRS} by default; 0 only shows the agreement.",
+        ),
+    ] = None
     rater: Annotated[
-        str,
-        typer.Option("--rater", metavar="NAME", help="Who labels; all get the same pairs."),
-    ] = "me"
+        str | None,
+        typer.Option(
+            "--rater",
+            metavar="NAME",
+            help=f"Who labels ('{ME}' by default); all get the same pairs. With --from: whose "
+            "labels these are, where the tool's own names will not do.",
+        ),
+    ] = None
     tool: Annotated[
         str | None,
         typer.Option(
@@ -53,6 +68,27 @@ class LabelOptions:
     config: ConfigFile = None
     as_json: Json = False
 
+    def check(self) -> None:
+        """Make sure that every flag is read, and that the labels will count.
+
+        Raises:
+            ConfigError: one would not be read, or the rater's name is taken.
+        """
+        from aloe.labels import SEEN
+
+        if self.rater == SEEN:
+            raise ConfigError(
+                f"--rater {SEEN}: labels of that name were given beside the judge's marks and "
+                "count nowhere; choose another"
+            )
+        unread: dict[str, object] = {}
+        if beside := "--to" if self.tool or self.out else "":
+            unread = {"--from": self.answers, "--rater": self.rater}
+        elif beside := "--from" if self.answers else "":
+            unread = {"--count": self.count, "--seed": self.seed, "--config": self.config}
+        if given := [flag for flag, value in unread.items() if value is not None]:
+            raise ConfigError(f"{', '.join(given)} would not be read beside {beside}; leave it out")
+
 
 @with_flags
 def label(options: LabelOptions) -> None:
@@ -64,7 +100,8 @@ def label(options: LabelOptions) -> None:
     come from a pipe.
 
     Others can label in Argilla or Label Studio: --to writes the pairs for it, --from takes the
-    labels from what it exports.
+    labels from what it exports. Every Label Studio of its own counts people from 1, so tell two of
+    them apart with --rater.
 
     Example: `aloe label runs/first --count 30`
     """
@@ -73,6 +110,7 @@ def label(options: LabelOptions) -> None:
     from aloe.label_sheet import LabelSheet
     from aloe.memory.run_folder import RunFolder, read_trees
 
+    options.check()
     run = options.run
     if not run.is_dir():
         raise InputError(run, "name a run folder: labels are kept beside its trees")
@@ -84,14 +122,14 @@ def label(options: LabelOptions) -> None:
     found = list(list_pairs(read_trees(run)))
     if not found:
         raise InputError(run, "no tree here has two different replies that a judge compared")
-    wanted = sample_pairs(found, options.count, seed)
+    wanted = sample_pairs(found, PAIRS if options.count is None else options.count, seed)
     if options.tool or options.out:
         _send(options.tool, wanted, options.out, as_json=options.as_json)
         return
-    sheet = LabelSheet(run / "labels.jsonl", options.rater)
+    sheet = LabelSheet(run / "labels.jsonl", options.rater or ME)
     if options.answers:
-        _take(sheet, options.answers, found)
-    elif options.count:
+        _take(sheet, options.answers, found, options.rater)
+    elif wanted:
         _ask(sheet, wanted)
     _compare(sheet, found, run / "passport.json", as_json=options.as_json)
 
@@ -112,15 +150,21 @@ def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_js
     finish({"out": str(out), "pairs": count, "shown_by": str(beside)}, as_json=as_json)
 
 
-def _take(sheet: "LabelSheet", answers: Path, found: "list[ReplyPair]") -> None:
-    """Take the labels from an export of another tool."""
-    from aloe.benchmark.annotation import read_answers, select_new
+def _take(sheet: "LabelSheet", answers: Path, found: "list[ReplyPair]", rater: str | None) -> None:
+    """Take the labels from an export of another tool, of one rater if that is named."""
+    from aloe.benchmark.annotation import count_replaced, read_answers, select_new
 
-    given = read_answers(answers, found)
+    given = read_answers(answers, found, rater)
     new = select_new(given, sheet.labels)
+    replaced = count_replaced(new, sheet.labels)
     if new:
         sheet.add(*new)
     say(f"{answers}: {counted(len(given), 'label')}, {len(new)} of them new")
+    if replaced:
+        say(
+            f"{counted(replaced, 'earlier answer')} replaced, of raters with the same names; if "
+            "these are other people, name them with --rater"
+        )
 
 
 def _ask(sheet: "LabelSheet", wanted: "list[ReplyPair]") -> None:

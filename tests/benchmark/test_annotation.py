@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from command import RunAloe
 
-from aloe.benchmark.annotation import CHOICES, read_answers, select_new, write_tasks
+from aloe.benchmark.annotation import (
+    CHOICES,
+    count_replaced,
+    read_answers,
+    select_new,
+    write_tasks,
+)
 from aloe.benchmark.labelling import list_pairs
 from aloe.errors import ConfigError, InputError
 from aloe.labels import Label, read_labels
@@ -60,6 +66,24 @@ def reply_of(label: Label) -> str | None:
     """Return the text of the reply that a label prefers."""
     side = {"first": label.first, "second": label.second}.get(label.answer)
     return TREE.by_id[side].content if side else None
+
+
+def test_two_people_whom_a_tool_calls_alike_are_told_apart_by_name(tmp_path: Path) -> None:
+    tasks = sent(tmp_path, "label-studio")
+
+    def read(choice: str, by: Any = 1, rater: str | None = None) -> list[Label]:
+        records = [annotated(task, choice, by=by) for task in tasks]
+        return read_answers(save(tmp_path, records), PAIRS, rater)
+
+    ann, bob = read("A", rater="ann"), read("B", rater="bob")
+    assert {label.rater for label in [*ann, *bob]} == {"ann", "bob"}
+    assert (select_new(bob, ann), count_replaced(bob, ann)) == (bob, 0)
+    one, other = read("A"), read("B")
+    assert count_replaced(select_new(other, one), one) == len(PAIRS)
+    assert count_replaced(select_new(one, one), one) == 0
+    both = [annotated(task, "A", by=by) for task in tasks for by in (1, 2)]
+    found = read_answers(save(tmp_path, both), PAIRS, "lab")
+    assert {label.rater for label in found} == {"lab:label-studio:1", "lab:label-studio:2"}
 
 
 def test_people_see_what_aloe_label_shows_and_no_more(tmp_path: Path) -> None:
@@ -192,7 +216,8 @@ def test_labels_come_in_once_and_become_verdicts(aloe: RunAloe, tmp_path: Path) 
     assert aloe("label", run, "--from", tmp_path / "export.json").code == 2
     assert (run / "labels.jsonl").read_bytes() == before
     save(tmp_path, [annotated(tasks[0], "B"), annotated(tasks[1], "B", by=8)])
-    assert aloe("label", run, "--from", tmp_path / "export.json").code == 0
+    ran = aloe("label", run, "--from", tmp_path / "export.json")
+    assert (ran.code, "1 earlier answer replaced" in ran.err) == (0, True)
     labels = read_labels(run / "labels.jsonl")
     assert select_new(labels, labels) == []
 

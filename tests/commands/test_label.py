@@ -139,6 +139,22 @@ def heard(terminal: int, words: bytes, *, press: bytes) -> None:
             seen += os.read(terminal, 65536)
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--rater", "browser"), "count nowhere"),
+        (("--to", "argilla", "--out", "t.json", "--from", "a.json"), "--from would not be read"),
+        (("--to", "argilla", "--out", "t.json", "--rater", "ann"), "--rater would not be read"),
+        (("--from", "a.json", "--count", 3, "--seed", 1), "--count, --seed would not be read"),
+        (("--from", "a.json", "--rater", "browser"), "choose another"),
+    ],
+)
+def test_flags_that_would_not_be_read_are_refused(
+    aloe: RunAloe, run: Path, flags: tuple[object, ...], words: str
+) -> None:
+    assert aloe("label", run, *flags).is_one_line_about(words)
+
+
 def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     assert aloe("label", tmp_path / "none").is_one_line_about("run folder")
     assert aloe("label", run / "trees.jsonl").is_one_line_about("run folder")
