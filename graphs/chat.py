@@ -8,7 +8,7 @@ any other, which is on disk after every turn. Nothing here knows of a screen.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     ExitStack,
@@ -35,6 +35,7 @@ from aloe.memory.disclosures import default_checker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable
 from aloe.schema import (
+    AssistantNode,
     Disclosure,
     Persona,
     Tree,
@@ -76,9 +77,16 @@ class Chat:
 
     @contextmanager
     def session(self) -> Iterator["ChatSession"]:
-        """Give a conversation; nothing is written before its first message."""
+        """Give a conversation; nothing is written before its first message.
+
+        However it ends, every turn of it is checked.
+        """
         with ExitStack() as stack:
-            yield ChatSession(self, stack)
+            session = ChatSession(self, stack)
+            try:
+                yield session
+            finally:
+                session.finish()
 
 
 class ChatSession:
@@ -184,7 +192,7 @@ class ChatSession:
             BudgetError: what the folder may cost is spent.
         """
         missing = [name for name in turn.order if name not in turn.replies]
-        turn.failures = {}
+        turn.failures, turn.checked = {}, False
         work = [self._answer(turn, name, hear) for name in missing]
         try:
             done = await asyncio.gather(*work, return_exceptions=True)
@@ -210,8 +218,19 @@ class ChatSession:
         """
         before = turn.user, dict(turn.replies)
         await self._induce(turn)
-        await self._check(turn)
+        self._take_checked(turn, await asyncio.to_thread(self._check, turn))
         if any(turn is each for each in self.turns) and before != (turn.user, turn.replies):
+            self._save()
+
+    def finish(self) -> None:
+        """Check the turns whose marking was broken off; that asks no model.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        if late := [turn for turn in self.turns if not turn.checked]:
+            for turn in late:
+                self._take_checked(turn, self._check(turn))
             self._save()
 
     def prefer(self, choice: Choice) -> Verdict:
@@ -304,15 +323,20 @@ class ChatSession:
         alone = len(files) > 1 and self.chat.models[name].name in files
         return self._cores if alone else nullcontext()
 
-    async def _check(self, turn: ChatTurn) -> None:
+    def _check(self, turn: ChatTurn) -> tuple[UserNode, Sequence[AssistantNode]]:
+        """Return message and replies as they are held against the persona; a thread may do it."""
         persona = self.chat.persona
-        if not (persona.facts and self.chat.config.simulation.check_ledger):
-            return
         replies = [turn.replies[name] for name in turn.order if name in turn.replies]
-        turn.user, checked = await asyncio.to_thread(
-            default_checker().check, persona, self.tree_id, turn.path, turn.user, replies
-        )
-        turn.replies |= {each.agent: each for each in checked}
+        if not (persona.facts and self.chat.config.simulation.check_ledger):
+            return turn.user, replies
+        return default_checker().check(persona, self.tree_id, turn.path, turn.user, replies)
+
+    def _take_checked(
+        self, turn: ChatTurn, checked: tuple[UserNode, Sequence[AssistantNode]]
+    ) -> None:
+        turn.user, replies = checked
+        turn.replies |= {each.agent: each for each in replies}
+        turn.checked = True
 
     def _keep(self, turn: ChatTurn) -> None:
         if turn is self.unanswered:

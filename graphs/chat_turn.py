@@ -35,6 +35,8 @@ class ChatTurn:
     verdict: Verdict | None = None
     marked: bool = False
     """Whether a model has marked what the message tells."""
+    checked: bool = False
+    """Whether the replies that are there were held against the persona."""
     named: bool = True
     """Whether the person knows who wrote which reply."""
 

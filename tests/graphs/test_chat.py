@@ -362,6 +362,30 @@ def test_the_conversation_goes_on_while_it_is_marked(tmp_path: Path) -> None:
     assert again.parent == second.id
 
 
+def test_a_turn_that_is_left_while_it_is_marked_is_checked_all_the_same(tmp_path: Path) -> None:
+    async def never(_messages: Sequence[BaseMessage], _arguments: dict[str, Any]) -> Any:
+        await asyncio.sleep(60)
+
+    async def talk(session: ChatSession) -> None:
+        turn = session.begin("I mend bicycles in Porto. What now?")
+        await session.ask(turn)
+        marking = asyncio.create_task(session.mark(turn))
+        await asyncio.sleep(0.01)
+        session.prefer("2")
+        marking.cancel()
+
+    given = {"models.inducer.model": never, "persona": PERSONAS[0], "inducer": True}
+    with talking(tmp_path, says("Ask your son Rui."), says(EMOJI), **given) as session:
+        asyncio.run(talk(session))
+    tree = stored(tmp_path)
+    user, reply, _ = tree.nodes
+    assert isinstance(user, UserNode)
+    assert isinstance(reply, AssistantNode)
+    assert user.stated
+    assert reply.mind_reading
+    assert len(tree.verdicts) == 1
+
+
 def test_an_inducer_that_fails_costs_no_reply(tmp_path: Path) -> None:
     with talking(tmp_path, says(PLAIN), inducer=True, **{"models.inducer.model": fails}) as session:
         turn = say(session, "I mend bicycles. I want no emoji.")
