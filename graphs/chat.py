@@ -8,13 +8,12 @@ any other, which is on disk after every turn. Nothing here knows of a screen.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     ExitStack,
     contextmanager,
     nullcontext,
-    suppress,
 )
 from dataclasses import dataclass
 from functools import partial
@@ -30,20 +29,10 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError, ModelError
 from aloe.graphs.chat_ledger import Ledger, keep_ledger, mark_wishes, note_tellings
-from aloe.graphs.chat_turn import HUMAN, NAMES, ChatError, ChatTurn, Choice
-from aloe.memory.disclosures import default_checker
+from aloe.graphs.chat_turn import HUMAN, NAMES, ChatError, ChatTurn, Checked, Choice
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable
-from aloe.schema import (
-    AssistantNode,
-    Disclosure,
-    Persona,
-    Tree,
-    UserNode,
-    Verdict,
-    derive_seed,
-    sentences,
-)
+from aloe.schema import Persona, Tree, UserNode, Verdict, derive_seed
 
 HearReply = Callable[[str, str], None]
 """Told who is answering, by name, and what the reply says so far."""
@@ -102,6 +91,8 @@ class ChatSession:
         self._stack = stack
         self._seed = 0
         self._cores = asyncio.Lock()
+        self._unmarkable = False
+        """Whether the model that marks messages is refused or gone."""
 
     @property
     def last(self) -> ChatTurn:
@@ -113,6 +104,11 @@ class ChatSession:
         if not self.turns:
             raise ChatError("nothing has been said yet")
         return self.turns[-1]
+
+    @property
+    def unmarked(self) -> int:
+        """Messages that no model has marked though one was to: it failed, or the person left."""
+        return sum(not turn.marked for turn in self.turns if "inducer" in self.chat.models)
 
     @property
     def tree_id(self) -> str:
@@ -203,7 +199,7 @@ class ChatSession:
             if isinstance(each, BaseException):
                 raise each
 
-    async def mark(self, turn: ChatTurn) -> None:
+    async def mark(self, turn: ChatTurn) -> str | None:
         """Mark what a turn tells of the person, as far as no rule has found it.
 
         A model does that, if there is one for it, and a persona is what all is held against. It
@@ -212,15 +208,20 @@ class ChatSession:
         Args:
             turn: one that was answered.
 
+        Returns:
+            What the person is to be told, once: that the model is refused or gone, and marks
+            nothing any more.
+
         Raises:
             StoreError: the folder cannot be written.
             BudgetError: what the folder may cost is spent.
         """
         before = turn.user, dict(turn.replies)
-        await self._induce(turn)
-        self._take_checked(turn, await asyncio.to_thread(self._check, turn))
+        ended = await self._induce(turn)
+        turn.take_checked(await asyncio.to_thread(self._check, turn))
         if any(turn is each for each in self.turns) and before != (turn.user, turn.replies):
             self._save()
+        return ended
 
     def finish(self) -> None:
         """Check the turns whose marking was broken off; that asks no model.
@@ -230,7 +231,7 @@ class ChatSession:
         """
         if late := [turn for turn in self.turns if not turn.checked]:
             for turn in late:
-                self._take_checked(turn, self._check(turn))
+                turn.take_checked(self._check(turn))
             self._save()
 
     def prefer(self, choice: Choice) -> Verdict:
@@ -297,22 +298,24 @@ class ChatSession:
         except (CallError, ModelError) as error:
             turn.failures[name] = str(error)
 
-    async def _induce(self, turn: ChatTurn) -> None:
+    async def _induce(self, turn: ChatTurn) -> str | None:
         model = self.chat.models.get("inducer")
-        if model is None or turn.marked:
-            return
+        if model is None or turn.marked or self._unmarkable:
+            return None
         assert self.calls is not None
         config = self.chat.config
         prompt = prompt_for("inducer", config, config.models.inducer)
         inducer = Inducer(model=model, calls=self.calls, prompt=prompt)
-        with suppress(CallError, ModelError):  # the wishes are marked all the same
+        try:
             async with self._turn_of("inducer"):
                 found = await inducer.induce(self.tree_id, turn.user)
-            told = {each.quote for each in (*turn.user.revealed, *found)}
-            said = dict.fromkeys(each for each in sentences(turn.user.content) if each in told)
-            revealed = tuple(Disclosure(quote=each) for each in said)
-            turn.user = turn.user.model_copy(update={"revealed": revealed})
-            turn.marked = True
+        except CallError:  # the wishes are marked all the same
+            return None
+        except ModelError as error:
+            known, self._unmarkable = self._unmarkable, True
+            return None if known else f"no model marks what you say any more: {error}"
+        turn.take_marked(found)
+        return None
 
     def _turn_of(self, name: str) -> AbstractAsyncContextManager[object]:
         """Let embedded models of different files take turns.
@@ -323,20 +326,10 @@ class ChatSession:
         alone = len(files) > 1 and self.chat.models[name].name in files
         return self._cores if alone else nullcontext()
 
-    def _check(self, turn: ChatTurn) -> tuple[UserNode, Sequence[AssistantNode]]:
-        """Return message and replies as they are held against the persona; a thread may do it."""
-        persona = self.chat.persona
-        replies = [turn.replies[name] for name in turn.order if name in turn.replies]
-        if not (persona.facts and self.chat.config.simulation.check_ledger):
-            return turn.user, replies
-        return default_checker().check(persona, self.tree_id, turn.path, turn.user, replies)
-
-    def _take_checked(
-        self, turn: ChatTurn, checked: tuple[UserNode, Sequence[AssistantNode]]
-    ) -> None:
-        turn.user, replies = checked
-        turn.replies |= {each.agent: each for each in replies}
-        turn.checked = True
+    def _check(self, turn: ChatTurn) -> Checked:
+        if self.chat.persona.facts and self.chat.config.simulation.check_ledger:
+            return turn.hold_against(self.chat.persona, self.tree_id)
+        return turn.user, []
 
     def _keep(self, turn: ChatTurn) -> None:
         if turn is self.unanswered:

@@ -267,8 +267,10 @@ class ChatApp(App[int]):
 
     async def _mark(self, turn: ChatTurn) -> None:
         """Let what a turn tells be marked, while the conversation goes on."""
-        await self.session.mark(turn)
+        ended = await self.session.mark(turn)
         self._draw()
+        if ended:
+            self._add(Text(ended, "red"))
 
     def _draw_frame(self) -> None:
         """Draw what is being written."""

@@ -1,11 +1,22 @@
 """One turn of a conversation with a person: a message, the replies to it, what was preferred."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from aloe.agents.judge import Comparison
 from aloe.errors import AloeError
-from aloe.schema import AssistantNode, Node, Persona, UserNode, Verdict, Vote
+from aloe.memory.disclosures import default_checker
+from aloe.schema import (
+    AssistantNode,
+    Disclosure,
+    Node,
+    Persona,
+    UserNode,
+    Verdict,
+    Vote,
+    sentences,
+)
 from aloe.verdict import HUMAN as HUMAN
 
 NAMES = ("model", "beside")
@@ -13,6 +24,9 @@ NAMES = ("model", "beside")
 
 Choice = Literal["1", "2", "tie"]
 """The reply that is preferred, by its place on the screen."""
+
+Checked: TypeAlias = tuple[UserNode, list[AssistantNode]]
+"""A message and the replies to it, held against a persona."""
 
 
 class ChatError(AloeError):
@@ -63,6 +77,25 @@ class ChatTurn:
         """What was said up to the reply that the conversation goes on with."""
         last = (self.goes_on,) if self.goes_on else ()
         return (*self.path, self.user, *last)
+
+    def take_marked(self, found: Iterable[Disclosure]) -> None:
+        """Take in the sentences that a model marked, beside those that rules have."""
+        told = {each.quote for each in (*self.user.revealed, *found)}
+        said = dict.fromkeys(each for each in sentences(self.user.content) if each in told)
+        revealed = tuple(Disclosure(quote=each) for each in said)
+        self.user = self.user.model_copy(update={"revealed": revealed})
+        self.marked = True
+
+    def hold_against(self, persona: Persona, tree: str) -> Checked:
+        """Return message and replies with what of them fits the persona; changes nothing."""
+        replies = [self.replies[name] for name in self.order if name in self.replies]
+        return default_checker().check(persona, tree, self.path, self.user, replies)
+
+    def take_checked(self, found: Checked) -> None:
+        """Take in what `hold_against` found."""
+        self.user, replies = found
+        self.replies |= {each.agent: each for each in replies}
+        self.checked = True
 
     def judge(self, persona: Persona, tree: str, choice: Choice) -> Verdict:
         """Return the person's verdict; replies that are the same, or empty, need none.

@@ -183,6 +183,7 @@ def summary(session: ChatSession) -> Mapping[str, object]:
         "turns": len(session.turns),
         "preferred": preferred,
         "tie": sum(verdict.outcome == "tie" for verdict in verdicts),
+        "unmarked": session.unmarked,
         "calls": totals.calls if totals else 0,
         "output_tokens": totals.output_tokens if totals else 0,
         "cost": None if totals and totals.unpriced else round(totals.cost, 6) if totals else 0.0,

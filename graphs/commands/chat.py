@@ -169,6 +169,8 @@ def _end(session: "ChatSession") -> None:
     if session.chat.blind:
         for line in unblinded(session):
             say(line.plain)
+    if session.unmarked:
+        say(f"{counted(session.unmarked, 'message')} not marked by the model for it")
     path = session.chat.folder.path
     say(f"kept in {path}: {counted(len(session.turns), 'turn')}")
     say(f"next: aloe trace {path} --first, aloe export {path} --format dpo --out pairs.jsonl")

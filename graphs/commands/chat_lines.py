@@ -93,7 +93,8 @@ def _answer(session: ChatSession, loop: Runner, turn: ChatTurn) -> None:
             say(f"{place + 1}: no reply: {why}; /again asks again", style="red")
     stdout().file.flush()
     if turn.replies:
-        loop.run(session.mark(turn))
+        if ended := loop.run(session.mark(turn)):
+            say(ended, style="red")
         _say_ledger(session, turn)
 
 

@@ -101,7 +101,7 @@ def test_lines_in_and_replies_out(chat: Chat, aloe: RunAloe) -> None:
     assert "kept in run: 2 turns" in ran.err
     assert ran.result == {
         "out": "run", "tree": stored().id, "turns": 2, "preferred": {"model": 0, "beside": 1},
-        "tie": 1, "calls": 4, "output_tokens": 10, "cost": 0.0,
+        "tie": 1, "unmarked": 0, "calls": 4, "output_tokens": 10, "cost": 0.0,
     }  # fmt: skip
     nobody = "(no persona)"
     assert nobody in aloe("trace", "run", "--first").out

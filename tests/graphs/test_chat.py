@@ -14,10 +14,11 @@ from server import ChatServer, failure, streamed
 
 from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig
-from aloe.errors import BudgetError, ConfigError, InputError, StoreError
+from aloe.errors import BudgetError, ConfigError, InputError, ModelError, StoreError
 from aloe.graphs.chat import Chat, ChatSession
 from aloe.graphs.chat_setup import chat_settings, find_persona, wants_inducer
 from aloe.graphs.chat_turn import ChatError, ChatTurn
+from aloe.graphs.chat_view import summary
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.generation import generate
 from aloe.schema import AssistantNode, UserNode
@@ -391,6 +392,31 @@ def test_an_inducer_that_fails_costs_no_reply(tmp_path: Path) -> None:
         turn = say(session, "I mend bicycles. I want no emoji.")
     assert turn.failures == {}
     assert [each.quote for each in session.ledger.told] == ["I want no emoji."]
+    assert (session.unmarked, summary(session)["unmarked"]) == (1, 1)
+
+
+def test_an_inducer_that_is_refused_is_said_once_and_not_asked_again(tmp_path: Path) -> None:
+    asked = []
+
+    def refused(messages: Sequence[BaseMessage], _arguments: dict[str, Any]) -> str:
+        asked.append(messages)
+        raise ModelError("HTTP 404: no such model")
+
+    async def talk(session: ChatSession) -> None:
+        told = []
+        for _ in range(2):
+            turn = session.begin("I mend bicycles. I want no emoji.")
+            await session.ask(turn)
+            told.append(await session.mark(turn))
+        assert told == ["no model marks what you say any more: HTTP 404: no such model", None]
+
+    given = {"models.inducer.model": refused}
+    with talking(tmp_path, says(PLAIN), inducer=True, **given) as session:
+        asyncio.run(talk(session))
+    assert (len(asked), session.unmarked) == (1, 2)
+    with talking(tmp_path / "none", says(PLAIN)) as session:
+        say(session, "I mend bicycles.")
+    assert session.unmarked == 0
 
 
 def test_personas_are_found_in_files_and_in_the_pool(
