@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any, Literal
 
+from aloe.agents.registry import models_in_use
 from aloe.benchmark.agreement import wilson
 from aloe.benchmark.audit import AuditProgress, audit
 from aloe.benchmark.gold_pairs import GoldPair, pick_pairs, read_gold
@@ -31,8 +32,10 @@ from aloe.graphs.concurrency import work_through
 from aloe.graphs.context import SimulationContext, make_context, open_models
 from aloe.loop import make_runner
 from aloe.memory.disclosures import order_facts, tells
+from aloe.memory.known_weights import keep_weights
 from aloe.memory.personas import SHIPPED, read_personas
 from aloe.models.open import Model
+from aloe.models.weights import hash_models
 from aloe.passport import Share
 from aloe.schema import (
     AssistantNode,
@@ -293,6 +296,7 @@ def main(given: Sequence[str] | None = None) -> None:
     chosen = arguments(given)
     chosen.out.mkdir(parents=True, exist_ok=True)
     events = chosen.out / "events.jsonl"
+    keep_weights(events, hash_models(models_in_use(settings(chosen)).values()))
     with make_runner() as loop, appending(events) as file:
         calls = CallLog(file, patient=True)
         calls.remember(read_events(events))

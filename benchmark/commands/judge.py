@@ -130,11 +130,14 @@ def _ask(
     from aloe.files.journal import cut_torn_line
     from aloe.files.lock import acquire_lock
     from aloe.loop import make_runner
+    from aloe.memory.known_weights import keep_weights
     from aloe.models.open import check_reachable, open_model
+    from aloe.models.weights import hash_models
     from aloe.telemetry import trace_calls
 
     check_panel(config)
     judges = judges_in_use(config)
+    keep_weights(events, hash_models(judges.values()))
     models = {name: open_model(each, config) for name, each in judges.items()}
     check_prices(config, (model.name for model in models.values()))
     progress = AuditProgress(wanted=len(pairs))

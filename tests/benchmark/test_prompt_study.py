@@ -19,6 +19,7 @@ from aloe.benchmark.prompt_study import (
     tells,
     wants,
 )
+from aloe.errors import ConfigError
 from aloe.schema import Disclosure, Fact, Fault
 
 NOTE = Fact.of("fact", "I mend bicycles in Porto.")
@@ -110,7 +111,7 @@ def test_variety_is_the_share_of_different_pairs_of_words() -> None:
 
 
 def test_a_study_of_scripted_agents_goes_on_where_it_stopped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = ["--model", "scripted:aloe.agents.scripted:reply", "--personas", "2", "--turns", "2"]
     asked += ["--pairs", "4", "--plain", "--out", str(tmp_path)]
@@ -124,3 +125,7 @@ def test_a_study_of_scripted_agents_goes_on_where_it_stopped(
     main(asked)
     assert json.loads(capsys.readouterr().out)["user"] == found["user"]
     assert (tmp_path / "events.jsonl").read_text() == calls
+    (tmp_path / "events.models.json").write_text(json.dumps({asked[1]: "before"}))
+    monkeypatch.setattr("aloe.benchmark.prompt_study.hash_models", lambda _: {asked[1]: "now"})
+    with pytest.raises(ConfigError, match="as it was before its files changed"):
+        main(asked)

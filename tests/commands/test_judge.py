@@ -103,6 +103,24 @@ def test_the_same_command_again_asks_nothing(aloe: RunAloe) -> None:
     assert (Path("s.json").read_bytes(), Path("s.events.jsonl").read_bytes()) == before
 
 
+def test_answers_of_weights_that_were_replaced_are_not_taken_for_those_of_the_new_ones(
+    aloe: RunAloe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["judge", "audit", "--model", SCRIPTED, "--limit", 4, "--own", 0, "--out", "s.json"]
+
+    def put(weights: str) -> None:
+        monkeypatch.setattr("aloe.models.weights.hash_models", lambda _: {SCRIPTED: weights})
+
+    for _ in range(2):
+        put("old")
+        assert aloe(*command).code == 0
+    put("new")
+    assert aloe(*command).is_one_line_about("s.events.jsonl", "before its files changed")
+    Path("s.events.jsonl").unlink()
+    assert aloe(*command).code == 0
+    assert json.loads(Path("s.events.models.json").read_text()) == {SCRIPTED: "new"}
+
+
 def test_a_server_that_fails_half_way_loses_nothing(aloe: RunAloe, server: ChatServer) -> None:
     command = [
         "judge",
