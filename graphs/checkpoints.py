@@ -3,14 +3,15 @@
 If the run folder survives, its journal is enough to resume a run, and cheaper. Checkpoints are for
 a folder that is lost with its machine, or for inspecting states with LangGraph's own tools: each
 step of a tree is saved in LangGraph's tables, in a thread named after the tree and a digest of
-everything that shapes it, its persona too. So the same command resumes from there on any machine,
-and finished trees are not grown again.
+everything that shapes it, its persona and the weights on this machine too. So the same command
+resumes from there on any machine, and finished trees are not grown again.
 
 The server is found as by any Postgres program, from PGHOST, PGUSER, PGPASSWORD, PGSERVICE and so
 on, so the settings hold no password.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -37,19 +38,22 @@ class Checkpoints:
 
     Args:
         config: settings of the run.
+        weights: hash of the files of every model on this machine, by model string; none in a
+            replay.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, weights: Mapping[str, str]) -> None:
         passport = read_own_passport(config)  # by which the verdicts that are kept have confidences
         calibration = passport.calibration if passport else ()
-        self._run = digest(shaping(config), prompts_of(config), *calibration)
+        files = [dict(weights)] if weights else []  # without, the threads of earlier versions
+        self._run = digest(shaping(config), prompts_of(config), *calibration, *files)
         self._opening = asyncio.Lock()
         self._saver: Any = None
 
     @classmethod
-    def of(cls, config: Config) -> "Checkpoints | None":
+    def of(cls, config: Config, weights: Mapping[str, str]) -> "Checkpoints | None":
         """Return what `config` asks for."""
-        return cls(config) if config.simulation.checkpoints else None
+        return cls(config, weights) if config.simulation.checkpoints else None
 
     async def prepare(self) -> None:
         """Make LangGraph's tables unless they are there.

@@ -26,6 +26,7 @@ from aloe.models.limits import limiter_of
 from aloe.models.local import lent_servers
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model
+from aloe.models.weights import hash_models
 from aloe.schema import Tree
 
 TREES_EACH = 128
@@ -105,27 +106,32 @@ async def open_engine(
     Raises:
         ConfigError: the settings do not go together, or Ray or Postgres is not installed or not
             there.
+        ModelError: a file of a model cannot be read.
     """
-    checkpoints = Checkpoints.of(config)
+    weights: dict[str, str] = {}
+    if config.simulation.checkpoints and not calls.replayed:
+        weights = hash_models(models_in_use(config).values())
+    checkpoints = Checkpoints.of(config, weights)
     async with AsyncExitStack() as stack:
         if checkpoints:
             await checkpoints.prepare()
             stack.push_async_callback(checkpoints.close)
         size = count_workers(config, trees, calls)
-        opened = _open(config, models, calls, checkpoints, size, on_exchange)
+        setup = WorkerSetup(config=config, share=1 / size, servers=lent_servers(), weights=weights)
+        opened = _open(setup, models, calls, checkpoints, size, on_exchange)
         yield await stack.enter_async_context(opened)
 
 
 @asynccontextmanager
 async def _open(
-    config: Config,
+    setup: WorkerSetup,
     models: dict[str, Model],
     calls: CallLog,
     checkpoints: Checkpoints | None,
     size: int,
     on_exchange: OnExchange,
 ) -> AsyncIterator[Engine]:
-    setup = WorkerSetup(config=config, share=1 / size, servers=lent_servers())
+    config = setup.config
     if config.simulation.engine == "ray":
         from aloe.graphs.cluster import RayCluster
 

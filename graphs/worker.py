@@ -9,7 +9,7 @@ not at all (`aloe.graphs.engine.InProcessConnection`).
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -63,6 +63,8 @@ class WorkerSetup:
     """Part of the limits of a server that it may use."""
     servers: Lent = field(default_factory=dict, repr=False)
     """Embedded servers of the process that started it."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Hash of the files of every model, by model string, as `aloe.graphs.checkpoints` wants it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +142,7 @@ class Worker:
         borrow_servers(setup.servers)
         calls = CallLog(prices=setup.config.prices, on_event=report)
         models = open_models(setup.config, share=setup.share)
-        checkpoints = Checkpoints.of(setup.config)
+        checkpoints = Checkpoints.of(setup.config, setup.weights)
         grow = make_grower(setup.config, models, calls, checkpoints, on_exchange=report)
         return cls(grow, calls, report)
 

