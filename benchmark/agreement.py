@@ -56,8 +56,9 @@ def clustered_share(found: Iterable[tuple[Hashable, bool]]) -> Share:
     share = hits / total
     apart = sum((sum(each) - share * len(each)) ** 2 for each in clusters.values())
     fewest = total**2 / sum(len(each) ** 2 for each in clusters.values())
-    alike = total**2 * share * (1 - share) / apart if apart else fewest
-    return _interval(share, min(max(alike, fewest), total), total)
+    varied = total**2 * share * (1 - share)  # 0: all are hits or none, so nothing tells how alike
+    independent = min(varied / apart if apart else total, total) if varied else fewest
+    return _interval(share, max(independent, fewest), total)
 
 
 def _interval(share: float, independent: float, count: int) -> Share:
