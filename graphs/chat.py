@@ -48,6 +48,10 @@ class Chat:
     """Whom the person plays; without texts, the person is themself."""
     models: dict[str, Model]
     """By name: `model`, and if wanted `beside` and `inducer`."""
+    weights: dict[str, str]
+    """Hash of the files of every model that the folder has seen, by model string."""
+    prompts: dict[str, str]
+    """Content hash of every prompt that the folder has seen, by name."""
     blind: bool = False
     """Whether the order of the replies is drawn and their writers are not named."""
 
@@ -273,7 +277,8 @@ class ChatSession:
         if self.calls:
             return
         chat = self.chat
-        self._stack.enter_context(chat.folder.writing(chat.config))
+        seen = chat.prompts or None, chat.weights
+        self._stack.enter_context(chat.folder.writing(chat.config, *seen))
         there = chat.folder.finished()
         seeds = (derive_seed(chat.config.seed, chat.persona.id, number) for number in count())
         self._seed = next(each for each in seeds if Tree.id_for(chat.persona, each) not in there)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aloe.agents.prompt_size import prompt_for
 from aloe.calls.prices import check_prices
 from aloe.config import Config, ModelConfig, change_model, find_models, load
 from aloe.errors import ConfigError, InputError
@@ -12,6 +13,7 @@ from aloe.graphs.chat_turn import NAMES
 from aloe.memory.personas import SHIPPED, read_personas
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import open_model
+from aloe.models.weights import hash_models
 from aloe.schema import Persona
 
 PATIENCE = 20.0
@@ -84,19 +86,32 @@ def prepare_chat(
         blind: whether the order of the replies is drawn and their writers are not named.
 
     Raises:
-        ConfigError: a model or a prompt cannot be used, or the folder holds another run.
+        ConfigError: a model or a prompt cannot be used, or the folder holds another run or one
+            with a model as it was before its files changed.
         ModelError: the embedded server cannot be started.
         StoreError: the folder cannot be used.
     """
     if blind and not beside:
         raise ConfigError("--blind hides which of two models wrote a reply; name one with --beside")
-    folder.check(config)
     who = config.models.assistants[: 1 + beside]
     wanted: dict[str, ModelConfig] = {each.name: each for each in who}
     wanted |= {"inducer": config.models.inducer} if inducer else {}
+    used = [prompt_for("inducer", config, config.models.inducer)] if inducer else []
+    prompts = {prompt.name: prompt.sha for prompt in used}
+    folder.check(config, prompts)
+    weights = hash_models(wanted.values())
+    folder.check_models(weights)
     models = {name: open_model(each, config) for name, each in wanted.items()}
     check_prices(config, (model.name for model in models.values()))
-    return Chat(config=config, folder=folder, persona=persona, models=models, blind=blind)
+    return Chat(
+        config=config,
+        folder=folder,
+        persona=persona,
+        models=models,
+        weights={**folder.read_models(), **weights},
+        prompts={**folder.read_prompts(), **prompts},
+        blind=blind,
+    )
 
 
 def find_persona(given: str | None) -> Persona:

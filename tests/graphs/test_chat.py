@@ -1,8 +1,9 @@
 """A conversation with a person: what becomes of each turn, on disk and for the next one."""
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.graphs.chat_view import summary
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.generation import generate
+from aloe.models.model_string import ModelString
 from aloe.schema import AssistantNode, UserNode
 from aloe.training.export import ROWS
 
@@ -154,6 +156,39 @@ def test_conversations_of_one_folder_stand_beside_each_other(tmp_path: Path) -> 
         with pytest.raises(StoreError, match="in use"):
             say(second, "Mine too.")
     with pytest.raises(ConfigError, match="other settings"), talking(tmp_path, "scripted:a:b"):
+        pass
+
+
+def test_a_model_that_was_replaced_needs_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(weights: str) -> None:
+        def found(configs: Iterable[ModelConfig]) -> dict[str, str]:
+            return {str(ModelString.parse(each.model)): weights for each in configs}
+
+        monkeypatch.setattr("aloe.graphs.chat_setup.hash_models", found)
+
+    given = {"models.inducer.model": "scripted:aloe.agents.scripted:reply"}
+    put("old")
+    for inducer in (True, False):
+        with talking(tmp_path, says(PLAIN), inducer=inducer, **given) as session:
+            say(session, "Hello.")
+    folder = session.chat.folder
+    assert set(folder.read_models().values()) == {"old"}
+    assert len(folder.read_models()) == 2, "the inducer's too"
+    assert folder.read_prompts()
+    put("new")
+    with (
+        pytest.raises(ConfigError, match="as it was before its files changed"),
+        talking(tmp_path, says(PLAIN), **given),
+    ):
+        pass
+    put("old")
+    folder.prompts.write_text(json.dumps(dict.fromkeys(folder.read_prompts(), "other")))
+    with (
+        pytest.raises(ConfigError, match="holds a run with other prompts"),
+        talking(tmp_path, says(PLAIN), inducer=True, **given),
+    ):
         pass
 
 
