@@ -6,7 +6,9 @@ Every member is asked in both orders and decides independently; the majority of 
 decision wins, and without a majority the panel abstains. All votes are kept. Margins of different
 models are on different scales, so a panel has none.
 
-A passport belongs to one judge: it is refused if models, prompts, criteria or threshold differ.
+A passport belongs to one judge: it is refused if models, prompts, criteria or threshold differ, or
+if other weights stand where the model was. The latter is looked at where models are to be asked: a
+replay needs none.
 """
 
 from collections.abc import Mapping
@@ -20,9 +22,11 @@ from aloe.agents.rules import RuleJudge
 from aloe.calls.log import CallLog
 from aloe.calls.together import ask_each
 from aloe.config import Config
+from aloe.console import say
 from aloe.errors import ConfigError
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model
+from aloe.models.weights import hash_models
 from aloe.passport import JudgeIdentity, Passport, read_passport
 from aloe.schema import Verdict
 
@@ -109,8 +113,13 @@ def _models(config: Config, models: Mapping[str, Model], calls: CallLog) -> Judg
     return Panel(members=members, at_once=at_once) if len(members) > 1 else members[0]
 
 
-def identity(config: Config) -> JudgeIdentity:
-    """Return what makes the judge of `config` the judge it is."""
+def identity(config: Config, weights: Mapping[str, str] | None = None) -> JudgeIdentity:
+    """Return what makes the judge of `config` the judge it is.
+
+    Args:
+        config: settings of the run.
+        weights: hash of the files of each of its models, by model string; None: not known.
+    """
     own = find_judge(config)
     judges = judges_in_use(config).values()
     models = tuple(str(ModelString.parse(each.model, each.options)) for each in judges)
@@ -125,11 +134,14 @@ def identity(config: Config) -> JudgeIdentity:
         criteria=dict(config.judge.criteria),
         min_margin=config.judge.min_margin,
         min_mass=config.judge.min_mass,
+        weights=dict(weights or {}),
     )
 
 
 def read_own_passport(config: Config) -> Passport | None:
     """Return the passport of the judge that `config` describes; None if it names none.
+
+    Its weights are not looked at (`check_audited`).
 
     Raises:
         InputError: it cannot be read.
@@ -139,10 +151,34 @@ def read_own_passport(config: Config) -> Passport | None:
         return None
     passport = read_passport(config.judge.passport)
     own = identity(config).model_dump()
-    differ = [key for key, value in passport.judge.model_dump().items() if own[key] != value]
+    audited = passport.judge.model_dump(exclude={"weights"})
+    differ = [key for key, value in audited.items() if own[key] != value]
     if differ:
         raise ConfigError(
             f"{config.judge.passport} is another judge's passport ({', '.join(differ)} differ); "
             "run `aloe judge audit` with this run's settings"
         )
     return passport
+
+
+def check_audited(config: Config) -> None:
+    """Make sure that the passport in use is of the weights that are here.
+
+    One of an earlier version does not say, which is said.
+
+    Raises:
+        InputError: the passport cannot be read.
+        ConfigError: it is another judge's, or the files of a model have changed since.
+        ModelError: a file of a model cannot be read.
+    """
+    if (passport := read_own_passport(config)) is None:
+        return
+    file, known = config.judge.passport, passport.judge.weights
+    here = hash_models(judges_in_use(config).values())
+    if changed := [name for name, found in here.items() if known.get(name, found) != found]:
+        raise ConfigError(
+            f"{file} is the passport of {changed[0]} as it was before its files changed; run "
+            "`aloe judge audit` again"
+        )
+    if unknown := sorted(here.keys() - known.keys()):
+        say(f"{file} does not say of which files of {unknown[0]} it is; a new audit would")

@@ -89,6 +89,10 @@ class JudgeIdentity(Record):
     """Smallest probability of an answer from which its odds are read; None of a judge from before
     that was looked at, which took any."""
 
+    weights: dict[str, str] = Field(default_factory=dict, exclude_if=lambda weights: not weights)
+    """Hash of the files of each model that was on the machine, by model string without options;
+    empty also of a judge from before they were kept."""
+
     @property
     def id(self) -> str:
         """Content hash."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from aloe.agents.faults import silence
 from aloe.agents.panel import identity, make_judge
+from aloe.agents.registry import judges_in_use
 from aloe.agents.transcript import chat_messages
 from aloe.benchmark.gold_pairs import AuditPair, pick_pairs
 from aloe.benchmark.passport import JudgedPair, issue
@@ -19,6 +20,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.graphs.concurrency import work_through
 from aloe.models.open import Model
+from aloe.models.weights import hash_models
 from aloe.passport import Passport, PeopleChoices
 from aloe.schema import Verdict, derive_seed
 
@@ -71,6 +73,7 @@ async def audit(
     """
     plain = config.model_copy(update={"judge": config.judge.model_copy(update={"passport": None})})
     judge = make_judge(plain, models, calls)
+    weights = hash_models(judges_in_use(plain).values())
     with_own = {pair.id for pair in pick_pairs(pairs, own if "judge" in models else 0)}
     judged: dict[str, JudgedPair] = {}
 
@@ -86,7 +89,8 @@ async def audit(
         on_change()
 
     await work_through(pairs, min(config.simulation.concurrency, len(pairs)), work)
-    return issue(identity(plain), [judged[pair.id] for pair in pairs], _choices(people, judged))
+    found = [judged[pair.id] for pair in pairs]
+    return issue(identity(plain, weights), found, _choices(people, judged))
 
 
 def _choices(people: PeopleGold | None, judged: Mapping[str, JudgedPair]) -> PeopleChoices | None:

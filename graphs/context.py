@@ -11,7 +11,7 @@ from typing import Protocol
 from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.inducer import Inducer
 from aloe.agents.judge import Judge
-from aloe.agents.panel import make_judge
+from aloe.agents.panel import check_audited, make_judge
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.registry import models_in_use
 from aloe.agents.role_agent import RoleAgent, RoleAssistant, make_roles
@@ -110,20 +110,25 @@ class SimulationContext:
         return frozenset(role.place for role in self.roles)
 
 
-def open_models(config: Config, *, share: float = 1.0) -> dict[str, Model]:
+def open_models(config: Config, *, share: float = 1.0, checked: bool = False) -> dict[str, Model]:
     """Build the model of every agent, by agent name.
 
     Args:
         config: settings of the run.
         share: part of the limits of a server that this process may use.
+        checked: whether another process has made sure that the passport is of these weights.
 
     Raises:
+        InputError: the judge's passport cannot be read.
         ConfigError: a model string is wrong or its key or package is missing, a base URL would not
-            be asked, or a role of the user's own cannot be used.
+            be asked, a role of the user's own cannot be used, or the judge's passport is of other
+            weights.
         ModelError: the embedded server cannot be started.
     """
     used = models_in_use(config)
     check_urls(used)
+    if not checked:
+        check_audited(config)
     return {name: open_model(each, config, share=share) for name, each in used.items()}
 
 

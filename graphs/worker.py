@@ -141,7 +141,7 @@ class Worker:
         """
         borrow_servers(setup.servers)
         calls = CallLog(prices=setup.config.prices, on_event=report)
-        models = open_models(setup.config, share=setup.share)
+        models = open_models(setup.config, share=setup.share, checked=True)
         checkpoints = Checkpoints.of(setup.config, setup.weights)
         grow = make_grower(setup.config, models, calls, checkpoints, on_exchange=report)
         return cls(grow, calls, report)

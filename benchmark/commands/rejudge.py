@@ -129,6 +129,7 @@ def _rejudge(
     quiet: bool,
 ) -> "_Rejudging":
     """Judge the trees that `folder` does not hold yet."""
+    from aloe.agents.panel import check_audited
     from aloe.agents.registry import judges_in_use
     from aloe.calls.batch_request import check_batches
     from aloe.calls.event import appending
@@ -139,6 +140,7 @@ def _rejudge(
 
     judges = judges_in_use(config)
     folder.check_models(weights)
+    check_audited(config)
     models = {name: open_model(each, config) for name, each in judges.items()}
     check_prices(config, (model.name for model in models.values()))
     if config.limits.batch:

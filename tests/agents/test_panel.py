@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage
 from aloe import simulate
 from aloe.agents.commands.roles import _about
 from aloe.agents.judge import PreferenceJudge, Question, majority
-from aloe.agents.panel import Panel, identity, make_judge, read_own_passport
+from aloe.agents.panel import Panel, check_audited, identity, make_judge, read_own_passport
 from aloe.agents.prompt import FOLDER, parse, shipped
 from aloe.agents.registry import judges_in_use
 from aloe.benchmark.agreement import wilson
@@ -199,6 +199,28 @@ def test_without_margins_confidence_is_accuracy_and_never_under_one_half(tmp_pat
 def test_without_a_passport_there_is_no_confidence() -> None:
     built = make_judge(config(), {"judge": scripted_model(liking(0.5))}, CallLog())
     assert ask(built).confidence is None
+
+
+def test_a_passport_is_of_the_weights_that_were_audited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def put(weights: str) -> None:
+        monkeypatch.setattr("aloe.agents.panel.hash_models", lambda _: {SCRIPTED: weights})
+
+    before = with_passport(tmp_path / "old.json", config())
+    assert '"weights"' not in (tmp_path / "old.json").read_text()
+    audited = identity(config(), {SCRIPTED: "a"})
+    settings = with_passport(tmp_path / "p.json", config(), judge=audited)
+    put("a")
+    check_audited(settings)
+    assert capsys.readouterr().err == ""
+    check_audited(before)
+    assert "does not say of which files of" in capsys.readouterr().err
+    put("b")
+    assert read_own_passport(settings), "a replay asks no weights"
+    with pytest.raises(ConfigError, match=r"p\.json is the passport of .* as it was before"):
+        prepare(settings, RunFolder(tmp_path / "run"), personas=PERSONAS)
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_judges_passport_is_refused(tmp_path: Path) -> None:
