@@ -47,7 +47,8 @@ def bench(
         seeds: dialogues per case.
         limit: maximum number of cases, spread over the suite.
         config: settings, a TOML file; None: defaults.
-        settings: values over those of `config`, by dotted key.
+        settings: values over those of `config`, by dotted key; a mapping for a section leaves what
+            it does not name, and None switches off.
         progress: called with the progress of a condition after every model call.
 
     Returns:
@@ -64,7 +65,7 @@ def bench(
         raise ConfigError("model: name the model under test")
     given = {"benchmark.cases": cases, "benchmark.seeds": seeds, "benchmark.limit": limit}
     path = Path(config) if config else None
-    candidate = load_candidate(path, settings, given, model=model, user=user, judges=judges)
+    candidate = load_candidate(path, given, written=settings, model=model, user=user, judges=judges)
     plan = plan_bench(Path(out), with_controls(candidate, controls))
 
     def around(_: Condition, state: BenchProgress, _calls: CallLog) -> nullcontext[Any]:

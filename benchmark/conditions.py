@@ -12,7 +12,8 @@ from aloe.errors import ConfigError
 
 def load_candidate(
     path: Path | None,
-    *overrides: Mapping[str, object] | None,
+    *flags: Mapping[str, object] | None,
+    written: Mapping[str, object] | None = None,
     model: str | None,
     user: str | None,
     judges: Sequence[str],
@@ -22,7 +23,8 @@ def load_candidate(
 
     Args:
         path: settings; the defaults if None.
-        overrides: values by dotted key; None leaves the file's.
+        flags: values by dotted key; None leaves the file's.
+        written: the same of a mapping that the user wrote, under them: there, None counts.
         model: model string of the candidate, over the file's.
         user: model string of the simulated user.
         judges: model strings; none leaves the file's.
@@ -32,7 +34,7 @@ def load_candidate(
         ConfigError: a setting is wrong, it makes a control of the candidate, or a judge is named
             twice.
     """
-    loaded = load(path, *overrides, source=source)
+    loaded = load(path, *flags, written=written, source=source)
     if (condition := loaded.benchmark.condition) != "candidate":
         flag = "floor=MODEL" if condition == "floor" else condition
         raise ConfigError(

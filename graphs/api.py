@@ -66,7 +66,8 @@ def simulate(
             models in the settings, which may be any of these.
         base_url: server of that model.
         config: settings, a TOML file; None: defaults.
-        settings: values over those of `config`, by dotted key, such as `{"roles.safety": {...}}`.
+        settings: values over those of `config`, by dotted key, such as `{"roles.safety": {...}}`; a
+            mapping for a section leaves what it does not name, and None switches off.
         out: run folder, resumed if it exists; None keeps no record.
         progress: a function to call with a `RunProgress` after every model call, or whether to show
             a bar; None shows one in notebooks.
@@ -189,7 +190,7 @@ class _Given:
         named = {f"simulation.{key}": value for key, value in self.simulation.items()}
         path = Path(self.config) if self.config else None
         try:
-            resolved = load(path, self.changes, named, source="arguments")
+            resolved = load(path, named, written=self.changes, source="arguments")
             if "trees" not in resolved.simulation.model_fields_set:
                 resolved = resolved.updated({"simulation.trees": trees}, source="arguments")
         except ConfigError as error:  # by the names that they have here

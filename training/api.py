@@ -86,7 +86,8 @@ def train(
             the base.
         from_base: whether `dpo` starts from the base as well.
         config: settings, a TOML file; None: defaults.
-        settings: values over those of `config`, by dotted key.
+        settings: values over those of `config`, by dotted key; a mapping for a section leaves what
+            it does not name, and None switches off.
         progress: called frequently with a `TrainingProgress`.
         training: values of `[training]`, such as `tree_packing=False`; None values count as absent,
             and `arguments` change those of the settings that they name.
@@ -120,7 +121,7 @@ def _resolve(config: Path | None, settings: Mapping[str, Any], named: Mapping[st
     more = named.get("arguments")
     if isinstance(more, Mapping):
         del over["training.arguments"]
-    found = load(config, settings, over, source="arguments")
+    found = load(config, over, written=settings, source="arguments")
     if not isinstance(more, Mapping):
         return found
     arguments = {**found.training.arguments, **more}

@@ -5,7 +5,7 @@ which nothing may be imported, opened or sent.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,21 @@ from aloe.files.writing import replace_text
 
 def load(
     path: Path | None,
-    *overrides: Mapping[str, Any] | None,
+    *flags: Mapping[str, Any] | None,
+    written: Mapping[str, Any] | None = None,
     source: str = "command line",
 ) -> Config:
-    """Read settings from a TOML file (None: defaults), then apply dotted `overrides` in order.
+    """Read settings from a TOML file (None: defaults), then apply others by dotted key, in order.
+
+    A mapping given for a section changes what it names there and leaves the rest; another model
+    named so loses server, key and options of the one before.
 
     Args:
         path: TOML file, or None.
-        overrides: values by dotted key, such as `{"simulation.turns": 5}`; None values are skipped,
-            so that what was not given leaves the ones before it as they are.
+        flags: values by dotted key, such as `{"simulation.turns": 5}`, applied last; None values
+            are skipped, so that what was not given leaves the ones before it as they are.
+        written: the same of a mapping that the user wrote, applied first: None counts there, and
+            switches off what it names.
         source: where they come from, for what an error says where there is no file.
 
     Raises:
@@ -38,12 +44,21 @@ def load(
     raw, named = _parse(path, text) if path else {}, path or source
     if path and is_stored(path):
         check_trust(path, text, validate(Config, raw, source=path))
-    given = {
-        key: value for each in overrides for key, value in (each or {}).items() if value is not None
-    }
-    for key, value in given.items():
-        change(raw, key, value, source=named)
-    return validate(Config, raw, source=named, elsewhere=dict.fromkeys(given, source))
+    given = [*(written or {}).items()]
+    for each in flags:
+        given += [(key, value) for key, value in (each or {}).items() if value is not None]
+    for key, value in given:
+        change(raw, key, value, source=named, kind=Config)
+    elsewhere = {key: source for name, value in given for key in _keys(name, value)}
+    return validate(Config, raw, source=named, elsewhere=elsewhere)
+
+
+def _keys(name: str, value: Any) -> Iterator[str]:
+    """Yield a dotted key and those within its value."""
+    yield name
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _keys(f"{name}.{key}", inner)
 
 
 def read_stored(path: Path) -> Config:

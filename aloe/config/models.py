@@ -1,7 +1,7 @@
 """Which model plays which role."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -17,6 +17,9 @@ PAID = ("openai", "langchain", "community", "instance")
 
 class ModelConfig(Settings):
     """One chat model in one role; a bare string in TOML is short for `{model = "..."}`."""
+
+    short_for: ClassVar[str | None] = "model"
+    tied: ClassVar[frozenset[str]] = frozenset({"base_url", "api_key_env", "options"})
 
     model: str = DEFAULT_MODEL
     """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, also a LangChain chat

@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,6 +15,10 @@ class Settings(BaseModel):
     """Base of every section: immutable, and unknown keys and numbers without end are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    short_for: ClassVar[str | None] = None
+    """The key that is meant where one value stands for the whole section; None: nothing can."""
+    tied: ClassVar[frozenset[str]] = frozenset()
+    """Keys that belong to the value of that key: they go where another is named without them."""
 
     def updated(self, changes: Mapping[str, Any], *, source: str | Path) -> Self:
         """Return a copy with other values, checked like those of a file.
@@ -29,7 +34,7 @@ class Settings(BaseModel):
         """
         raw = self.model_dump()
         for key, value in changes.items():
-            change(raw, key, value, source=source, settings=self)
+            change(raw, key, value, source=source, kind=type(self))
         return validate(type(self), raw, source=source)
 
 
@@ -37,31 +42,77 @@ S = TypeVar("S", bound=Settings)
 
 
 def change(
-    raw: dict[str, Any], key: str, value: Any, *, source: str | Path, settings: Any = None
+    raw: dict[str, Any], key: str, value: Any, *, source: str | Path, kind: Any = None
 ) -> None:
     """Set one value in settings that are not checked yet.
+
+    A mapping given for a section changes what it names there and leaves the rest.
 
     Args:
         raw: the settings, changed in place.
         key: name of the value, after the names of the sections around it and a dot each.
         value: what it becomes.
         source: where it comes from, for the error.
-        settings: what `raw` was made of, if anything; tells its sections from its values.
+        kind: the section that `raw` is to be, or a table of sections; tells its sections from its
+            values.
 
     Raises:
         ConfigError: what should be a section is none.
     """
     name, _, rest = key.partition(".")
-    known = settings.get(name) if isinstance(settings, dict) else getattr(settings, name, None)
-    inside = {rest: value} if rest else value
-    if not rest and not (isinstance(known, Settings) and isinstance(value, Mapping)):
+    inner = _inner_kind(kind, name)
+    merged = _is_section(inner) and isinstance(value, Mapping)
+    if not (rest or merged):
         raw[name] = value
         return
-    section = raw.setdefault(name, {})
-    if not isinstance(section, dict):
+    section = _opened(raw.get(name), inner)
+    if section is None:
         raise ConfigError(f"{source}: {name}: should be a section of settings")
-    for each, inner in inside.items():
-        change(section, each, inner, source=source, settings=known)
+    raw[name] = _without_tied(section, value, inner) if merged and not rest else section
+    for each, new in ({rest: value} if rest else value).items():
+        change(raw[name], str(each), new, source=source, kind=inner)
+
+
+def _without_tied(
+    section: dict[str, Any], changes: Mapping[str, Any], kind: type[Settings]
+) -> dict[str, Any]:
+    """Return `section` without what belongs to a value that `changes` put another in place of."""
+    named = kind.short_for
+    if named is None or changes.get(named) in (None, section.get(named)):
+        return section
+    return {key: value for key, value in section.items() if key not in kind.tied}
+
+
+def _opened(raw: Any, kind: Any) -> dict[str, Any] | None:
+    """Return a copy of what stands for a section, to be changed; None if that cannot be one."""
+    if isinstance(raw, Settings):
+        return raw.model_dump()
+    if raw is None or isinstance(raw, Mapping):
+        return dict(raw or {})
+    return {kind.short_for: raw} if _is_section(kind) and kind.short_for else None
+
+
+def _inner_kind(kind: Any, name: str) -> Any:
+    """Return the section, or the table of sections, at `name` in a section or table; else None."""
+    inner = None
+    if get_origin(kind) is dict:
+        inner = get_args(kind)[1]
+    elif _is_section(kind) and name in kind.model_fields:
+        inner = kind.model_fields[name].annotation
+    found = (each for each in _alternatives(inner) if _is_section(each) or get_origin(each) is dict)
+    return next(found, None)
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) in (Union, UnionType):
+        for each in get_args(annotation):
+            yield from _alternatives(each)
+    else:
+        yield get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Settings)
 
 
 def validate(

@@ -216,13 +216,16 @@ class SimulateOptions:
         """Return the settings of rollouts; those of the run that is extended are its own."""
         if not self.extend:
             return {}
+        from aloe.config import RolloutConfig
+
         given = {
             "count": self.rollouts,
             "policy": self.policy,
             "horizon": self.horizon,
             "until_turn": self.until_turn,
         }
-        return {"simulation.rollouts": {k: v for k, v in given.items() if v is not None}}
+        named = {key: value for key, value in given.items() if value is not None}
+        return {"simulation.rollouts": {**RolloutConfig().model_dump(), **named}}
 
 
 @with_flags

@@ -46,6 +46,59 @@ def test_flags_win_over_the_file_and_none_does_not(tmp_path: Path) -> None:
     assert (found.seed, found.simulation.turns, found.simulation.trees) == (4, 9, 2)
 
 
+FILE = """
+roles = {mine = {use = "x:Y", level = 2}}
+[models]
+user = "openai:short"
+judge = {model = "openai:a", base_url = "http://127.0.0.1:1/v1", max_tokens = 64}
+reader = "openai:paid"
+[judge]
+min_margin = 0.5
+criteria = {style = 1.0}
+[simulation]
+node_budget = 30
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "now"),
+    [
+        ({"models.judge": {"temperature": 0.3}}, "models.judge.max_tokens", 64),
+        ({"models.judge": {"temperature": 0.3}}, "models.judge.model", "openai:a"),
+        ({"models": {"judge": {"top_p": 0.3}}}, "models.judge.base_url", "http://127.0.0.1:1/v1"),
+        ({"models.judge": {"model": "openai:b"}}, "models.judge.base_url", None),
+        ({"models.judge": {"model": "openai:b"}}, "models.judge.max_tokens", 64),
+        ({"models.user": {"max_tokens": 9}}, "models.user.model", "openai:short"),
+        ({"models.reader": {"max_tokens": 9}}, "models.reader.model", "openai:paid"),
+        ({"roles.mine": {"least": 1}}, "roles.mine.arguments", {"level": 2, "least": 1}),
+        ({"judge": {"min_margin": 0.2}}, "judge.criteria", {"style": 1.0}),
+        ({"judge": {"criteria": {"content": 1.0}}}, "judge.criteria", {"content": 1.0}),
+        ({"simulation.turns": 7, "simulation": {"trees": 2}}, "simulation.turns", 7),
+        ({"simulation.node_budget": None}, "simulation.node_budget", None),
+        ({"models.reader": None}, "models.reader", None),
+    ],
+)
+def test_what_a_user_wrote_changes_what_it_names(
+    tmp_path: Path, written: dict[str, Any], key: str, now: object
+) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(FILE)
+    found: Any = load(file, written=written)
+    for name in key.split("."):
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
+    assert found == now
+
+
+def test_a_section_that_a_user_wrote_is_left_as_it_was() -> None:
+    given = {"roles": {"mine": {"use": "x:Y"}}, "roles.mine.level": 3}
+    assert load(None, written=given).roles["mine"].arguments == {"level": 3}
+    assert given["roles"] == {"mine": {"use": "x:Y"}}
+    with pytest.raises(ConfigError, match=r"^mine: models\.judge\.temperature: "):
+        load(None, written={"models.judge": {"temperature": -1}}, source="mine")
+    with pytest.raises(ConfigError, match=r"^mine: simulation\.turns: "):
+        load(None, written={"simulation.turns": None}, source="mine")
+
+
 def test_one_model_for_every_role_keeps_the_rest() -> None:
     before = config(models={"user": {"temperature": 0.1}})
     after = before.with_model("openai:x", "http://127.0.0.1:1/v1")
