@@ -227,6 +227,18 @@ def check_panel(config: Config) -> None:
         )
 
 
+def check_prompt_names(config: Config) -> None:
+    """Make sure that every custom prompt has the name of an existing one, or of a role.
+
+    It opens no file and imports no role, so whatever reads any prompt of settings calls it first:
+    a prompt under a misspelt name would not be sent.
+
+    Raises:
+        ConfigError: a name under `[prompts]` is not known.
+    """
+    check_names(config.prompts, [*shipped_names(), *config.roles])
+
+
 def check_prompts(config: Config, roles: Sequence[Role]) -> None:
     """Make sure that every custom prompt replaces an existing one and fits.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aloe.agents.prompt import chosen
 from aloe.agents.prompt_size import prompt_for
+from aloe.agents.registry import check_prompt_names
 from aloe.benchmark.case import Case
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
@@ -158,12 +159,13 @@ def plan_bench(out: Path, configs: Mapping[Condition, Config]) -> BenchPlan:
         configs: settings by condition, the candidate's first.
 
     Raises:
-        ConfigError: a model string names no provider, the cases do not go together, or a folder
-            holds another run.
+        ConfigError: a model string names no provider, there is no such prompt, the cases do not go
+            together, or a folder holds another run.
         InputError: the cases cannot be read.
         ModelError: a file of a model cannot be read.
     """
     config = configs["candidate"]
+    check_prompt_names(config)
     candidates = [each.benchmark.candidate for each in configs.values()]
     for model in (*candidates, *_asked(config)):
         parse_model(model)

@@ -21,9 +21,8 @@ from aloe.calls.log import CallLog
 from aloe.config import Config, load
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.batch import RunProgress
-from aloe.graphs.checks import check_named_assistants
+from aloe.graphs.checks import check_simulation
 from aloe.graphs.context import open_models
-from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.simulation import prepare
 from aloe.graphs.worker import make_grower
@@ -146,8 +145,7 @@ def graph(
     from langgraph.graph import END, START, StateGraph
 
     resolved = _Given([], model, base_url, config, settings, simulation).settings(trees=1)
-    check_expansion(resolved.simulation)
-    check_named_assistants(resolved)
+    check_simulation(resolved)
     grow = make_grower(resolved, open_models(resolved), CallLog(prices=resolved.prices))
 
     async def simulate(state: GraphInput) -> dict[str, Tree]:

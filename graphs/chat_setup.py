@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.agents.prompt_size import prompt_for
+from aloe.agents.registry import check_prompt_names
 from aloe.calls.prices import check_prices
 from aloe.config import Config, ModelConfig, change_model, find_models, load
 from aloe.errors import ConfigError, InputError
@@ -93,6 +94,7 @@ def prepare_chat(
     """
     if blind and not beside:
         raise ConfigError("--blind hides which of two models wrote a reply; name one with --beside")
+    check_prompt_names(config)
     who = config.models.assistants[: 1 + beside]
     wanted: dict[str, ModelConfig] = {each.name: each for each in who}
     wanted |= {"inducer": config.models.inducer} if inducer else {}

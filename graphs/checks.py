@@ -2,7 +2,13 @@
 
 from collections.abc import Collection
 
-from aloe.agents.registry import find_roles, models_in_use
+from aloe.agents.registry import (
+    check_judge,
+    check_panel,
+    check_prompts,
+    find_roles,
+    models_in_use,
+)
 from aloe.calls.prices import check_prices
 from aloe.config import Config
 from aloe.errors import ConfigError
@@ -19,6 +25,19 @@ def check_settings(config: Config) -> None:
     check_expansion(config.simulation)
     models = [*models_in_use(config).values(), config.models.writer]
     check_prices(config, (str(parse_model(each)) for each in models))
+
+
+def check_simulation(config: Config) -> None:
+    """Make sure that everything settings say of a simulation can be used, and is.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    check_prompts(config, find_roles(config))
+    check_judge(config)
+    check_panel(config)
+    check_expansion(config.simulation)
+    check_named_assistants(config)
 
 
 def check_named_assistants(config: Config) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from aloe.agents.registry import check_prompt_names
 from aloe.agents.writer import PersonaWriter, Writer
 from aloe.calls.budget import Budget
 from aloe.calls.event import appending, read_events
@@ -55,12 +56,13 @@ def open_growth(
         on_embedded: called with (done, wanted) while missing vectors are made.
 
     Raises:
-        ConfigError: a model, an embedder or a custom rule cannot be used, or a cap in dollars
-            cannot be kept.
+        ConfigError: a model, an embedder, a prompt or a custom rule cannot be used, or a cap in
+            dollars cannot be kept.
         InputError: seeds or personas cannot be read.
         ModelError: the writer's model cannot be reached.
         StoreError: the pool cannot be written, or another process is writing it.
     """
+    check_prompt_names(config)
     validators = {name: load_plugin("validators", name) for name in config.personas.validators}
     seeds = read_seeds(config.personas.seeds)
     embedder = open_embedder(config.personas.embedder)

@@ -23,9 +23,8 @@ from typing_extensions import TypedDict
 from aloe.calls.log import CallLog
 from aloe.config import EXPANSION_NAMES, Config, load
 from aloe.errors import ConfigError
-from aloe.graphs.checks import check_named_assistants
+from aloe.graphs.checks import check_simulation
 from aloe.graphs.context import SimulationContext, make_context, open_models
-from aloe.graphs.expansion import check_expansion
 from aloe.graphs.tree import grow_tree
 from aloe.schema import Persona
 
@@ -81,8 +80,7 @@ def _prepare(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
     settings = settings.with_model(given.model, None).updated(
         {"simulation": changes}, source="request"
     )
-    check_expansion(settings.simulation)
-    check_named_assistants(settings)
+    check_simulation(settings)
     models = open_models(settings)
     context = make_context(settings, models, CallLog())
     return context, {name: model.name for name, model in models.items()}

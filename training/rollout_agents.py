@@ -43,7 +43,7 @@ def open_agents(config: "Config", plan: Plan) -> Iterator[AgentFactory | None]:
     """Yield what makes the agents once the rows are known; None if the training needs none.
 
     Raises:
-        ConfigError: a custom judge is to rate, which compares.
+        ConfigError: a custom judge is to rate, which compares, or there is no such prompt.
     """
     training = config.training
     wanted = training.reward in READY or training.horizon
@@ -55,6 +55,7 @@ def open_agents(config: "Config", plan: Plan) -> Iterator[AgentFactory | None]:
             "judge.use names a judge that compares two replies, and a reward is about one; name a "
             "custom reward with --reward MODULE:FUNCTION"
         )
+    from aloe.agents.registry import check_prompt_names
     from aloe.calls.log import CallLog
     from aloe.calls.prices import check_prices
     from aloe.loop import make_runner
@@ -62,6 +63,7 @@ def open_agents(config: "Config", plan: Plan) -> Iterator[AgentFactory | None]:
     from aloe.telemetry import trace_calls
     from aloe.training.spending import SpendingFile, open_budget
 
+    check_prompt_names(config)
     spending = SpendingFile(plan.out)
     budget = open_budget(config.budget, spending.read(), count_processes())
     calls = CallLog(prices=config.prices, budget=budget, on_event=spending.add)

@@ -120,7 +120,7 @@ def _ask(
     quiet: bool,
 ) -> "Passport":
     """Ask about the pairs that are not answered yet; `events` keeps the calls."""
-    from aloe.agents.registry import check_panel, judges_in_use
+    from aloe.agents.registry import check_panel, check_prompt_names, judges_in_use
     from aloe.benchmark.audit import AuditProgress
     from aloe.benchmark.audit import audit as ask
     from aloe.calls.budget import Budget
@@ -135,6 +135,7 @@ def _ask(
     from aloe.models.weights import hash_models
     from aloe.telemetry import trace_calls
 
+    check_prompt_names(config)
     check_panel(config)
     judges = judges_in_use(config)
     keep_weights(events, hash_models(judges.values()))

@@ -186,11 +186,13 @@ def _settings(
 ) -> "Config":
     """Return the settings of `run` with the judge of `config` or, before it, of the flags."""
     from aloe import config as settings
+    from aloe.agents.registry import check_prompt_names
 
     stored = run / "config.toml"
     asked = {"simulation.concurrency": concurrency}
     old = settings.load(stored if stored.exists() else None, asked)
     new = settings.load(config) if config else old
+    check_prompt_names(new)
     batch = batch or bool(config and new.limits.batch)
     changes: dict[str, Any] = {
         "judge": new.judge,

@@ -54,6 +54,24 @@ def test_told_to_end_a_command_ends_as_on_ctrl_c(
         assert kept
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "bench run --seeds 1 --limit 2 --out run",
+        "judge audit --limit 20 --own 0 --out run.json",
+        "personas grow --count 9 --compose --out run.jsonl",
+    ],
+)
+def test_a_prompt_under_a_misspelt_name_is_refused(
+    aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.toml").write_text("[prompts]\njudge_scor = 'none.md'\n")
+    ran = aloe(*command.split(), "--model", SCRIPTED, "--config", "c.toml")
+    assert ran.is_one_line_about("prompts.judge_scor", "did you mean 'judge_score'")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.toml"]
+
+
 def test_so_does_what_awaits_nothing() -> None:
     with pytest.raises(typer.Exit) as ended, resumable():
         signal.raise_signal(signal.SIGTERM)

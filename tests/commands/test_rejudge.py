@@ -267,6 +267,14 @@ def test_another_prompt_needs_another_folder(
     assert aloe(*command).is_one_line_about("other prompts (judge)")
 
 
+def test_a_prompt_under_a_misspelt_name_is_refused(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "c.toml").write_text("[prompts]\njugde = 'none.md'\n")
+    ran = aloe("rejudge", run, "--config", tmp_path / "c.toml", "--out", tmp_path / "new")
+    assert ran.is_one_line_about("prompts.jugde", "did you mean 'judge'")
+
+
 def test_judgements_of_other_trees_are_not_mixed_in(
     aloe: RunAloe, run: Path, personas_file: Path, tmp_path: Path
 ) -> None:

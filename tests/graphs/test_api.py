@@ -11,7 +11,7 @@ import pytest
 from builders import PERSONAS, SCRIPTED
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aloe import simulate, simulate_async
+from aloe import graph, simulate, simulate_async
 from aloe.agents.scripted import reply
 from aloe.errors import CallError, ConfigError, InputError
 from aloe.graphs.plan import plan_trees
@@ -28,6 +28,10 @@ def answers(messages, arguments):
     if any("bees" in message.text for message in messages):
         raise CallError("context too long")
     return reply(messages, arguments)
+
+
+def judges(comparison, model):
+    return 1
 
 
 def nothing(messages, arguments):
@@ -106,6 +110,24 @@ def test_what_a_person_got_wrong_is_one_of_our_errors(own: Path) -> None:
 def test_an_error_names_the_argument(personas: Any, given: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         simulate(personas, **{"model": SCRIPTED, **given})
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"prompts": {"asistant": "none.md"}}, "did you mean 'assistant'"),
+        ({"models.panel": [SCRIPTED], "judge.use": "notebook_models:judges"}, "does not vote"),
+        (
+            {"simulation.node_budget": 9, "simulation.budget_keeps": "nobody"},
+            "no assistant 'nobody'",
+        ),
+    ],
+)
+def test_a_graph_refuses_what_a_simulation_refuses(settings: dict[str, Any], told: str) -> None:
+    for build in (graph, lambda **given: simulate(PERSONAS, **given)):
+        with pytest.raises(ConfigError, match=told):
+            build(model=SCRIPTED, turns=1, settings=settings)
 
 
 def test_a_text_is_a_persona() -> None:

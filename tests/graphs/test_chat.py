@@ -522,6 +522,12 @@ def test_blind_wants_two(tmp_path: Path) -> None:
         pass
 
 
+def test_a_prompt_under_a_misspelt_name_is_refused(tmp_path: Path) -> None:
+    misspelt = talking(tmp_path, says(PLAIN), prompts={"inducr": "none.md"})
+    with pytest.raises(ConfigError, match="did you mean 'inducer'"), misspelt:
+        pass
+
+
 def test_embedded_models_of_different_files_take_turns(tmp_path: Path) -> None:
     at_work, most = 0, 0
 

@@ -79,6 +79,14 @@ def test_a_request_names_no_model_and_no_code_of_its_own(asked: dict[str, str]) 
         asyncio.run(simulation().ainvoke(ASKED, context=context))
 
 
+@pytest.mark.usefixtures("scripted")
+def test_settings_that_a_simulation_refuses_are_refused() -> None:
+    file = Path(os.environ[SETTINGS])
+    file.write_text(load(file, {"prompts": {"asistant": "none.md"}}).toml())
+    with pytest.raises(ConfigError, match="did you mean 'assistant'"):
+        asyncio.run(simulation().ainvoke(ASKED, context=StudioContext()))
+
+
 @pytest.mark.parametrize(
     ("origin", "heard"),
     [

@@ -591,6 +591,13 @@ def test_a_judge_that_compares_is_no_matter_to_other_methods(run, tmp_path):
         pass
 
 
+def test_a_prompt_under_a_misspelt_name_is_refused(run, tmp_path):
+    config = load(None, {"training.reward": "judge", "prompts": {"judge_scor": "none.md"}})
+    plan = make_plan("grpo", config, run, tmp_path)
+    with pytest.raises(ConfigError, match="mean 'judge_score'"), open_agents(config, plan):
+        pass
+
+
 def test_an_adapter_that_is_trained_further_keeps_its_shape(aloe, base, run, tmp_path):
     models, config = tmp_path / "models", tmp_path / "c.toml"
     config.write_text('[training]\nrank = 4\nalpha = 6\ntarget_modules = ["q_proj"]\n')
