@@ -49,7 +49,7 @@ class CustomJudge:
         )
         margin = await called(f"judge '{self.use}'", asked.tree, self.play, asked, model)
         try:
-            margin = None if margin is None or isnan(margin) else float(margin)
+            margin = _number(margin)
         except (ValueError, TypeError, OverflowError):
             raise RoleError(
                 f"judge '{self.use}' failed in tree {asked.tree}: {defined_in(self.play)}: "
@@ -60,6 +60,18 @@ class CustomJudge:
         small = margin is None or 0 < abs(margin) < self.min_margin
         held = margin if margin is not None and isfinite(margin) else None
         return asked.verdict("abstain" if small else choice or "abstain", (vote,), margin=held)
+
+
+def _number(margin: Any) -> float | None:
+    """Return a margin as a float, None for none.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is no number. A truth value is none: it could only
+            ever be for the first reply, or a tie.
+    """
+    if isinstance(margin, bool) or str(getattr(margin, "dtype", "")).endswith("bool"):
+        raise TypeError
+    return None if margin is None or isnan(margin) else float(margin)
 
 
 def _side(margin: float) -> Literal["first", "second", "tie"]:

@@ -197,6 +197,16 @@ def weighted(asked, model, by=0):
     return by
 
 
+def is_longer(asked, model):
+    return len(asked.first.content) > len(asked.second.content)
+
+
+def is_longer_in_numpy(asked, model):
+    import numpy
+
+    return numpy.bool_(is_longer(asked, model))
+
+
 def equal(asked, model):
     return 0
 
@@ -617,6 +627,9 @@ def test_a_judge_of_ones_own_asks_with_another_seed_about_each_pair(own: str) ->
 def test_a_prompt_of_ones_own_is_sent_and_recorded(own: str, tmp_path: Path) -> None:
     for name in ("user", "inducer", "assistant", "hint", "judge"):
         text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    for use in ("is_longer", "is_longer_in_numpy"):  # true for the first, and never the second
+        with pytest.raises(RoleError, match=r"a number or None, not '(True|False)'"):
+            grow(settings({"judge": {"use": f"{own}:{use}"}}, turns=1))
         (tmp_path / "own.md").write_text(f"{text}\nIn the manner of {name}.", encoding="utf-8")
         sent: list[str] = []
 
