@@ -180,7 +180,7 @@ class RoleModel:
             said = message_in(tidied(reply))
             if said == text or (said and text and (text.endswith(said) or said.endswith(text))):
                 return reply
-        return Reply(text=text, finish="stop", input_tokens=0, cached_tokens=0, output_tokens=0)
+        return Reply.whole(text)
 
 
 def _read(kind: type[M], reply: Reply) -> M | None:

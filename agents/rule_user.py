@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aloe.agents.disclosing import Act, CheckableWishes, choose_act, find_known, schedule_fact
+from aloe.agents.rewording import Rewording
 from aloe.agents.transcript import Turns
 from aloe.calls.sample import vary_seed
 from aloe.config import Phrases, UserConfig
@@ -62,6 +63,8 @@ class RuleUser:
     """Asked in turn, from a place that the tree decides."""
     config: UserConfig = field(default_factory=UserConfig)
     """When it tells something, and in which half of the phrases."""
+    most_words: int = 60
+    """A message that a custom role reworded is over-long with more words."""
 
     async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
         """Write the user message that follows `path` (empty: the opening message)."""
@@ -91,6 +94,17 @@ class RuleUser:
             told=(*life, *act.told),
             asked=act.asked,
         )
+
+    async def recheck(
+        self,
+        persona: Persona,  # noqa: ARG002
+        tree: str,  # noqa: ARG002
+        path: Turns,
+        changed: Rewording,
+    ) -> UserNode:
+        """Return a message that a custom role reworded, with the faults of what it says now."""
+        earlier = [node.content for node in path]
+        return changed.with_faults(changed.find_faults(earlier, most_words=self.most_words))
 
     def _question(self, tree: str, turn: int, said: str) -> str:
         first = (derive_seed("question", tree) + turn - 1) % len(self.questions)

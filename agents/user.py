@@ -33,6 +33,7 @@ from aloe.agents.prompt import Prompt, chosen, shipped
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.reader import Reader
 from aloe.agents.repairs import REPAIRS
+from aloe.agents.rewording import Rewording
 from aloe.agents.rule_user import QUESTIONS
 from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
@@ -169,6 +170,23 @@ class UserAgent:
         if best is None:
             raise CallError(f"{self.model.name}: {_silence(repaired)}")
         return best[1]
+
+    async def recheck(
+        self, persona: Persona, tree: str, path: Turns, changed: Rewording
+    ) -> UserNode:
+        """Return a message that a custom role reworded, with the faults of what it says now.
+
+        Raises:
+            CallError: the call of a second reader failed.
+        """
+        faults = changed.find_faults(
+            [node.content for node in path],
+            most_words=self.most_words,
+            part=self._part(persona, tree),
+        )
+        if not SPOILING & set(faults) and await self._doubted(persona, tree, path, changed.user):
+            faults = ("doubted", *faults)
+        return changed.with_faults(faults)
 
     def done(self, persona: Persona, tree: str, path: Turns) -> bool:
         """Whether a path has come to its end: a farewell, or nothing comes up any more."""

@@ -150,9 +150,7 @@ async def _margin(each: _Seen, reader: Reader) -> tuple[float | None, bool]:
 
 def _seen(turns: Iterable[Turn]) -> Iterator[_Seen]:
     for turn in turns:
-        reply = Reply(
-            text=turn.message, finish="stop", input_tokens=0, cached_tokens=0, output_tokens=0
-        )
+        reply = Reply.whole(turn.message)
         text, persona = tidied(reply), Persona.of(turn.profile, turn.personality)
         part = Part.of(persona, shipped("user"))
         faults = user_faults(text, reply, turn.conversation, most_words=MOST_WORDS, part=part)

@@ -14,6 +14,7 @@ from aloe.agents.judge import Judge
 from aloe.agents.panel import check_audited, make_judge
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.registry import models_in_use
+from aloe.agents.rewording import Rewording
 from aloe.agents.role_agent import RoleAgent, RoleAssistant, make_roles
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
@@ -31,6 +32,11 @@ class User(Protocol):
 
     async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
         """Write the user message that follows `path`."""
+
+    async def recheck(
+        self, persona: Persona, tree: str, path: Turns, changed: Rewording
+    ) -> UserNode:
+        """Return a message that a custom role reworded, with the faults of what it says now."""
 
     def done(self, persona: Persona, tree: str, path: Turns) -> bool:
         """Whether the conversation has come to its end with the message that ends `path`."""
@@ -50,6 +56,16 @@ class UserByPersona:
             CallError: a call failed.
         """
         return await self._player(persona).speak(persona, tree, path)
+
+    async def recheck(
+        self, persona: Persona, tree: str, path: Turns, changed: Rewording
+    ) -> UserNode:
+        """Return a message that a custom role reworded, with the faults of what it says now.
+
+        Raises:
+            CallError: a call failed.
+        """
+        return await self._player(persona).recheck(persona, tree, path, changed)
 
     def done(self, persona: Persona, tree: str, path: Turns) -> bool:
         """Whether the conversation has come to its end with the message that ends `path`."""
@@ -177,4 +193,5 @@ def _make_user(config: Config, models: dict[str, Model], calls: CallLog) -> User
     model = UserAgent.of(config, models["user"], calls, reader=models.get("reader"))
     if config.user.disclosure == "schedule":
         return model
-    return UserByPersona(model=model, rule=RuleUser(config=config.user))
+    rule = RuleUser(config=config.user, most_words=config.simulation.user_words)
+    return UserByPersona(model=model, rule=rule)

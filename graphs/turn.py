@@ -26,6 +26,7 @@ from pydantic import JsonValue
 from typing_extensions import TypedDict
 
 from aloe.agents.judge import Comparison
+from aloe.agents.rewording import Rewording
 from aloe.agents.role_agent import noted, reworded
 from aloe.agents.roles import Exchange, Update
 from aloe.agents.schedule import compare_all
@@ -174,14 +175,25 @@ def _make_hook(place: Place) -> Callable[..., Awaitable[dict[str, Any]]]:
         now = state.copy()
         for role in runtime.context.roles:
             if role.place == place:
-                update = await role.update(_exchange_of(now))
+                before, exchange = now.get("user"), _exchange_of(now)
+                model = role.model_for(exchange)
+                update = await role.update(exchange, model)
                 now.update(_apply(now, role.name, update))  # type: ignore[typeddict-item]
-        changed = {key: value for key, value in now.items() if value is not state.get(key)}
-        if "candidates" in changed:
-            changed["candidates"] = Overwrite(now["candidates"])
-        return changed
+                if before and update.text and now["user"].id != before.id:
+                    reply = model.reply_in(update.text)
+                    changed = Rewording(draft=before, user=now["user"], reply=reply)
+                    now["user"] = await _recheck(now, changed, runtime)
+        found = {key: value for key, value in now.items() if value is not state.get(key)}
+        if "candidates" in found:
+            found["candidates"] = Overwrite(now["candidates"])
+        return found
 
     return play
+
+
+async def _recheck(state: TurnWithRoles, changed: Rewording, runtime: Context) -> UserNode:
+    user = runtime.context.user
+    return await user.recheck(state["persona"], state["tree"], state["path"], changed)
 
 
 def _exchange_of(state: TurnWithRoles) -> Exchange:

@@ -58,6 +58,11 @@ class Reply:
         counts = dict.fromkeys(("input_tokens", "cached_tokens", "output_tokens"), 0)
         return cls(**{"finish": fold_finish({}, record["text"]), **counts, **given})
 
+    @classmethod
+    def whole(cls, text: str) -> Self:
+        """Return a reply that nobody had to be asked for."""
+        return cls(text=text, finish="stop", input_tokens=0, cached_tokens=0, output_tokens=0)
+
     @property
     def said(self) -> str:
         """The text as it came."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from builders import PERSONAS, config, grow, scripted_model
@@ -13,13 +13,13 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 import aloe
 from aloe.agents.panel import identity
-from aloe.agents.prompt import FOLDER
+from aloe.agents.prompt import FOLDER, shipped
 from aloe.agents.registry import prompts_of
 from aloe.agents.scripted import reply
 from aloe.calls.event import Event, appending, read_events
 from aloe.calls.log import CallLog
 from aloe.calls.recorded_call import read_calls
-from aloe.config import Config
+from aloe.config import Config, Size
 from aloe.errors import CallError, ConfigError, RoleError
 from aloe.graphs.turn import turn_graph
 from aloe.schema import AssistantNode, Tree, UserNode
@@ -78,6 +78,10 @@ def seen(exchange, model):
 
 def joins(exchange, model, words="And I want tea."):
     return Update(text=f"{exchange.user.content} {words}", note="joined")
+
+
+def instead(exchange, model, text):
+    return Update(text=text or None)
 
 
 def other(exchange, model):
@@ -193,10 +197,6 @@ def no_float(asked, model):
     return 10**400
 
 
-def weighted(asked, model, by=0):
-    return by
-
-
 def is_longer(asked, model):
     return len(asked.first.content) > len(asked.second.content)
 
@@ -205,6 +205,10 @@ def is_longer_in_numpy(asked, model):
     import numpy
 
     return numpy.bool_(is_longer(asked, model))
+
+
+def weighted(asked, model, by=0):
+    return by
 
 
 def equal(asked, model):
@@ -247,6 +251,13 @@ def answers(
         return text if "You rate risk." in messages[0].text else reply(messages, arguments)
 
     return script
+
+
+def calls_user(messages: Sequence[BaseMessage]) -> bool:
+    return messages[0].text[:30] in {shipped("user", size).messages[0][1][:30] for size in SIZES}
+
+
+SIZES: tuple[Size, ...] = get_args(Size)
 
 
 def settings(changes: dict[str, Any], **simulation: Any) -> Config:
@@ -339,6 +350,39 @@ def test_a_second_speaker_joins_without_entering_the_ledger(own: str) -> None:
         assert node.revealed
     marked = grown(own, "joins", after="user", words="I am rich.")
     assert all("I am rich." in [d.quote for d in node.revealed] for node in users(marked))
+
+
+ASSISTANT = "As an AI language model, I cannot pretend to be a person. How can I help you today?"
+MENDED = "I mend bicycles in Porto. How do I find more customers?"
+
+
+def test_a_message_that_a_role_reworded_has_the_faults_of_its_new_text(own: str) -> None:
+    def faulty(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+        return ASSISTANT if calls_user(messages) else str(reply(messages, arguments))
+
+    def says(text: str, *, after: str) -> Config:
+        role = {"use": f"{own}:instead", "after": after, "text": text}
+        return settings({"roles": {"mine": role}}, turns=1)
+
+    for after in ("user", "inducer"):
+        (mended,) = users(grow(says(MENDED, after=after), model=scripted_model(faulty)))
+        assert (mended.content, mended.faults) == (MENDED, ())
+        assert mended.repaired == ("refusal",)
+        (spoiled,) = users(grow(says(ASSISTANT, after=after)))
+        assert spoiled.faults[0] == "refusal"
+        (kept,) = users(grow(says("", after=after), model=scripted_model(faulty)))
+        assert kept.faults[0] == "refusal"
+
+
+def test_a_text_of_a_role_that_broke_off_is_told(own: str) -> None:
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        if "You rate risk." not in messages[0].text:
+            return reply(messages, arguments)
+        return AIMessage("And I want", response_metadata={"finish_reason": "length"})
+
+    changes = {"roles": {"mine": {"use": f"{own}:Companion", "after": "user"}}}
+    (user,) = users(grow(settings(changes, turns=1), model=scripted_model(script)))
+    assert user.faults == ("truncated",)
 
 
 def test_calls_about_a_message_that_roles_reworded_are_found(own: str, tmp_path: Path) -> None:
@@ -583,6 +627,9 @@ def test_a_judge_of_ones_own_returns_a_margin(own: str) -> None:
         grow(settings({"judge": {"use": f"{own}:no_number"}}, turns=1))
     with pytest.raises(RoleError, match="returns a number or None, not '1000"):
         grow(settings({"judge": {"use": f"{own}:no_float"}}, turns=1))
+    for use in ("is_longer", "is_longer_in_numpy"):  # true for the first, and never the second
+        with pytest.raises(RoleError, match=r"a number or None, not '(True|False)'"):
+            grow(settings({"judge": {"use": f"{own}:{use}"}}, turns=1))
 
 
 def test_a_judge_of_ones_own_is_another_judge_with_other_arguments(own: str) -> None:
@@ -627,9 +674,6 @@ def test_a_judge_of_ones_own_asks_with_another_seed_about_each_pair(own: str) ->
 def test_a_prompt_of_ones_own_is_sent_and_recorded(own: str, tmp_path: Path) -> None:
     for name in ("user", "inducer", "assistant", "hint", "judge"):
         text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    for use in ("is_longer", "is_longer_in_numpy"):  # true for the first, and never the second
-        with pytest.raises(RoleError, match=r"a number or None, not '(True|False)'"):
-            grow(settings({"judge": {"use": f"{own}:{use}"}}, turns=1))
         (tmp_path / "own.md").write_text(f"{text}\nIn the manner of {name}.", encoding="utf-8")
         sent: list[str] = []
 

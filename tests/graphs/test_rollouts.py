@@ -24,6 +24,7 @@ from command import RunAloe
 from langchain_core.messages import AIMessage, BaseMessage
 from rich.console import Console
 
+from aloe.agents.rewording import Rewording
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
@@ -233,6 +234,11 @@ class Answering:
         text = LISTS if asked and not told else "Go on." if path else "What now?"
         parent = path[-1].id if path else None
         return UserNode.of(parent, text, tree=tree, turn=len(path) // 2 + 1)
+
+    async def recheck(
+        self, persona: Persona, tree: str, path: Turns, changed: Rewording
+    ) -> UserNode:
+        return changed.user
 
     def done(self, persona: Persona, tree: str, path: Turns) -> bool:
         return False
