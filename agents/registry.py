@@ -223,7 +223,7 @@ def check_panel(config: Config) -> None:
     if config.judge.use and config.models.panel:
         raise ConfigError(
             "models.panel does not vote, because judge.use names a judge of your own; leave out "
-            "one of the two (a panel for benchmarks belongs in settings of their own)"
+            "one of the two (`aloe bench` asks the panel in any case: give it settings of its own)"
         )
 
 

@@ -17,12 +17,12 @@ from aloe.models.providers import parse_model
 
 
 def check_settings(config: Config) -> None:
-    """Make sure that the expansion policy of `config` can be used, and a cap on cost be kept.
+    """Make sure that a simulation takes what `config` says of it, and a cap on cost can be kept.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: naming the setting.
     """
-    check_expansion(config.simulation)
+    check_simulation(config)
     models = [*models_in_use(config).values(), config.models.writer]
     check_prices(config, (str(parse_model(each)) for each in models))
 

@@ -89,6 +89,8 @@ class Counts:
     def __call__(self, exchange, model): ...
 
 def one(first): ...
+
+def Judges(comparison, model): ...
 """
 
 
@@ -111,6 +113,14 @@ def one(first): ...
         ("[judge]\npassport = 'none.json'", ["none.json"]),
         ("[prompts]\njuge = 'x.md'", ["did you mean 'judge'"]),
         ("[prompts]\njudge = 'x.md'", ["x.md"]),
+        (
+            "[simulation]\nnode_budget = 9\nbudget_keeps = 'nobody'",
+            ["no assistant 'nobody'"],
+        ),
+        (
+            "[judge]\nuse = 'checked:Judges'\n[models]\npanel = ['local:smollm2-135m']",
+            ["models.panel does not vote", "aloe bench"],
+        ),
         ("[personas]\nseeds = 'nowhere'", ["nowhere"]),
         ("[personas]\nvalidators = ['checked:nothing']", ["nothing"]),
         ("[personas]\nembedder = 'minilmm'", ["minilmm"]),
