@@ -16,6 +16,7 @@ from aloe.calls.recorded_call import RecordedCall, join_messages
 from aloe.config import Config
 from aloe.errors import CallError, ModelError
 from aloe.graphs.context import make_context
+from aloe.judge_names import is_judge
 from aloe.models.open import Model
 from aloe.models.thoughts import joined_thoughts
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
@@ -95,10 +96,24 @@ def _check_answers(
     for place, event in enumerate(events):
         asked.setdefault((event.role, event.model), []).append(place)
     for (who, name), places in asked.items():
-        model = next((each for each in models.values() if each.name == name), models[role])
+        model = _find_model(models, role, who, name)
         answers = _describe([events[n] for n in places], [made[n] for n in places], model)
         shown = f"role {who}" if len(asked) == 1 else f"role {who} ({redact(name)})"
         yield Check(shown, True, answers)
+
+
+def _find_model(models: Mapping[str, Model], role: str, who: str, name: str) -> Model:
+    """Return the model that an agent was asked as.
+
+    Args:
+        models: by agent name.
+        role: whose call is made.
+        who: the agent of the event, `judge` for all who vote.
+        name: model string of the event.
+    """
+    own = models.get(who, models[role])
+    voters = [each for agent, each in models.items() if who == "judge" and is_judge(agent)]
+    return next((each for each in (own, *voters) if each.name == name), own)
 
 
 def _make_calls(

@@ -111,6 +111,12 @@ def test_each_answer_is_judged(aloe: RunAloe, server: ChatServer) -> None:
     assert all(well for well, _ in found.values())
 
 
+def test_the_limit_of_the_role_itself_is_told(aloe: RunAloe, server: ChatServer) -> None:
+    server.behave = lambda r: completion("I mend bicycles. And I", finish="length")
+    found = checks(aloe, server)
+    assert "cut at max_tokens = 100" in found["role writer"][1]
+
+
 def test_a_role_that_fails_leaves_the_others(aloe: RunAloe, server: ChatServer) -> None:
     server.behave = lambda r: (
         failure(400, "no JSON for you today") if "response_format" in r.body and
