@@ -33,6 +33,9 @@ UNSHAPING = frozenset({"timeout", "max_reply_bytes", "api_key_env"})
 
 _IDLE = re.compile(rf"(?:models\.[^.]+|roles\.[^.]+\.model)\.(?:{'|'.join(UNSHAPING)})")
 
+_ARGUMENT = re.compile(r"roles\.[^.]+\.(?!model\b)|.+\.options[.\[]")
+"""Begins the name of an argument of the user's own code, to which an empty list is not none."""
+
 
 def differences(old: Config, new: Config, read: tuple[str, ...] = ("",)) -> list[str]:
     """Return one line for each setting that differs and matters for what a run contains.
@@ -54,8 +57,13 @@ def find_differing(
     return {
         key: (before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys())
-        if key.startswith(read) and before.get(key) != after.get(key)
+        if key.startswith(read) and _differ(before.get(key), after.get(key))
     }
+
+
+def _differ(there: Any, now: Any) -> bool:
+    """Whether two values differ; code of the user's own may tell true from 1."""
+    return bool(there != now) or isinstance(there, bool) != isinstance(now, bool)
 
 
 def shaping(config: Config) -> dict[str, Any]:
@@ -70,7 +78,10 @@ def shaping(config: Config) -> dict[str, Any]:
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
+    """Yield what is in settings by dotted name; what is empty counts only for the user's code."""
+    if isinstance(value, dict | list) and not value and _ARGUMENT.match(prefix):
+        yield prefix, value
+    elif isinstance(value, dict):
         for key, inner in value.items():
             yield from _flat(inner, f"{prefix}.{key}" if prefix else key)
     elif isinstance(value, list):

@@ -195,6 +195,25 @@ def test_what_may_shape_a_reply_may_not_change(change: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"roles.mine.banned": []}, {}),
+        ({"roles.mine.banned": {}}, {"roles.mine.banned": []}),
+        ({"judge.options": {"words": []}}, {}),
+        ({"models.user.options": {"stop": []}}, {}),
+        ({"roles.mine.level": 1}, {"roles.mine.level": True}),
+    ],
+)
+def test_what_is_empty_or_true_is_told_from_none_and_one(
+    before: dict[str, Any], now: dict[str, Any]
+) -> None:
+    plain = config().updated({"roles.mine.use": "x:Y", "judge.use": "x:Z"}, source="test")
+    there, here = (plain.updated(each, source="test") for each in (before, now))
+    assert len(differences(there, here)) == len(differences(here, there)) == 1
+    assert differences(there, there) == []
+
+
+@pytest.mark.parametrize(
     "change",
     [{"models.user.timeout": 240}, {"telemetry.spans": True}, {"models.judge.max_reply_bytes": 9}],
 )
