@@ -70,7 +70,7 @@ def compare(labels: Sequence[Label], verdicts: Mapping[str, Verdict]) -> PeopleA
     given = [label for label in blind if label.answer != "skip" and label.pair in verdicts]
     both = [(label.answer, verdicts[label.pair].outcome) for label in given]
     same = [
-        (label.pair, one == other)
+        (label.node, one == other)
         for label, (one, other) in zip(given, both, strict=True)
         if {one, other} <= {"first", "second"}
     ]
@@ -100,5 +100,6 @@ def by_turn(labels: Sequence[Label], pairs: Iterable[ReplyPair]) -> dict[int, Sh
         pair = known.get(label.pair)
         decided = label.answer in ("first", "second") and label.rater != SEEN
         if pair and decided and pair.verdict.preferred:
-            hits.setdefault(pair.turn, []).append((pair.id, label.answer == pair.verdict.outcome))
+            same = label.answer == pair.verdict.outcome
+            hits.setdefault(pair.turn, []).append((label.node, same))
     return {turn: clustered_share(found) for turn, found in sorted(hits.items())}

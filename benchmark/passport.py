@@ -6,22 +6,24 @@ for the wrong reason: the order of the replies (Wang et al. 2023, arXiv 2305.179
 et al. 2024, arXiv 2404.04475), one's own words (Panickssery et al. 2024, arXiv 2404.13076).
 Mirrored pairs, which share both replies, tell whether the persona was read at all.
 
-Intervals of shares are Wilson's and treat pairs as independent. Mirror images are not: a judge with
-a fixed taste gets opposite results on them, which makes the true interval of its accuracy narrower
-than the one given. Intervals of effects treat whole mirror groups as clusters.
+Intervals of shares are Wilson's. People's pairs on one message share replies and are a cluster;
+constructed pairs are treated as independent. Mirror images are not: a judge with a fixed taste gets
+opposite results on them, which makes the true interval of its accuracy narrower than the one given.
+Intervals of effects treat whole mirror groups as clusters.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
 from statistics import fmean
 
 import numpy as np
 
-from aloe.benchmark.agreement import cohen_kappa, krippendorff_alpha, wilson
+from aloe.benchmark.agreement import clustered_share, cohen_kappa, krippendorff_alpha, wilson
 from aloe.benchmark.gold_pairs import AuditPair, gold_hash
 from aloe.benchmark.inference import confidence_interval
+from aloe.benchmark.people_pairs import PeoplePair
 from aloe.benchmark.statistics import average_level
 from aloe.passport import Effect, JudgeIdentity, Passport, PeopleChoices, Share, Threshold
 from aloe.schema import Verdict, Vote, digest
@@ -79,24 +81,24 @@ def issue(
         choices: whose choices the labels are; None if the pairs were constructed.
     """
     outcomes = Counter(each.outcome for each in judged)
-    votes = [vote for each in judged for vote in each.verdict.votes]
+    votes = [(each, vote) for each in judged for vote in each.verdict.votes]
     margins = [(each.pair.group, m) for each in judged if (m := each.margin) is not None]
-    decided = [each for each in judged if each.decided]
-    masses = [vote.mass for vote in votes if vote.mass is not None]
+    masses = [vote.mass for _, vote in votes if vote.mass is not None]
+    chosen = [(each, vote) for each, vote in votes if _chose(vote)]
     return Passport(
         judge=judge,
         gold=gold_hash(each.pair for each in judged),
         pairs=len(judged),
         outcomes=dict(sorted(outcomes.items())),
         accuracy=_accuracy(judged),
-        coverage=wilson(len(decided), len(judged)),
+        coverage=_share((each, each.decided) for each in judged),
         by_kind=_by_kind(judged),
         mirrored=_mirrored(judged),
-        flips=_share(a.choice != b.choice for a, b in _both_orders(judged)),
-        first_slot=_share(vote.choice == _shown_first(vote) for vote in votes if _chose(vote)),
-        unreadable=_share(vote.choice is None for vote in votes),
+        flips=_share((each, a.choice != b.choice) for each, a, b in _both_orders(judged)),
+        first_slot=_share((each, vote.choice == _shown_first(vote)) for each, vote in chosen),
+        unreadable=_share((each, vote.choice is None) for each, vote in votes),
         mass=fmean(masses) if masses else None,
-        odds=_share(vote.logprobs is not None for vote in votes),
+        odds=_share((each, vote.logprobs is not None) for each, vote in votes),
         length_effect=_effect(judged, _length),
         self_preference=_effect(judged, _own) if any(each.own for each in judged) else None,
         kappa=cohen_kappa([(each.label, each.verdict.outcome) for each in judged]),
@@ -109,7 +111,7 @@ def issue(
 
 
 def _accuracy(judged: Sequence[JudgedPair]) -> Share:
-    return _share(each.outcome == "right" for each in judged if each.decided)
+    return _share((each, each.outcome == "right") for each in judged if each.decided)
 
 
 def _by_kind(judged: Sequence[JudgedPair]) -> dict[str, Share]:
@@ -125,12 +127,15 @@ def _mirrored(judged: Sequence[JudgedPair]) -> Share:
         if each.pair.mirror:
             groups.setdefault(each.pair.mirror, []).append(each)
     both = [group for group in groups.values() if len(group) > 1 and all(j.decided for j in group)]
-    return _share(all(j.outcome == "right" for j in group) for group in both)
+    return _share((group[0], all(j.outcome == "right" for j in group)) for group in both)
 
 
-def _share(hits: Iterator[bool]) -> Share:
-    found = list(hits)
-    return wilson(sum(found), len(found))
+def _share(cases: Iterable[tuple[JudgedPair, bool]]) -> Share:
+    """Return the share of hits, given the pair of each case; people's are clustered by message."""
+    found = list(cases)
+    if any(isinstance(each.pair, PeoplePair) for each, _ in found):
+        return clustered_share((each.pair.group, hit) for each, hit in found)
+    return wilson(sum(hit for _, hit in found), len(found))
 
 
 def _chose(vote: Vote) -> bool:
@@ -141,8 +146,8 @@ def _shown_first(vote: Vote) -> str:
     return vote.order.split("-")[0]
 
 
-def _both_orders(judged: Sequence[JudgedPair]) -> Iterator[tuple[Vote, Vote]]:
-    """Yield the two votes of each judge and criterion on a pair, where both chose."""
+def _both_orders(judged: Sequence[JudgedPair]) -> Iterator[tuple[JudgedPair, Vote, Vote]]:
+    """Yield each pair with the two votes of a judge and criterion on it, where both chose."""
     for each in judged:
         asked: dict[tuple[str, str | None, int], list[Vote]] = {}
         seen: Counter[tuple[str, str | None, str]] = Counter()
@@ -153,7 +158,7 @@ def _both_orders(judged: Sequence[JudgedPair]) -> Iterator[tuple[Vote, Vote]]:
             asked.setdefault((vote.judge, vote.criterion, number), []).append(vote)
         for pair in asked.values():
             if len(pair) == 2 and all(map(_chose, pair)):
-                yield pair[0], pair[1]
+                yield each, pair[0], pair[1]
 
 
 def _rating(judged: JudgedPair) -> str | None:

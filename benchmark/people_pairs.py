@@ -199,7 +199,7 @@ def _agreed(asked: _Asked) -> PeoplePair | None:
 def _describe(pairs: Sequence[PeoplePair]) -> PeopleChoices:
     """Return whose choices the labels of some pairs are, and how far those people agree."""
     both = [
-        (pair.id, one == other)
+        (pair.group, one == other)
         for pair in pairs
         for one, other in combinations(pair.answers.values(), 2)
         if "tie" not in (one, other)
@@ -219,7 +219,7 @@ def count_agreement(pairs: Sequence[PeoplePair], verdicts: Sequence[Verdict]) ->
         verdicts: the judge's, in the same order, on the replies in the order of the pair.
     """
     found = [
-        (pair.id, answer == verdict.outcome)
+        (pair.group, answer == verdict.outcome)
         for pair, verdict in zip(pairs, verdicts, strict=True)
         for answer in pair.answers.values()
         if verdict.preferred and answer != "tie"

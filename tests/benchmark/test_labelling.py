@@ -126,6 +126,24 @@ def test_people_who_say_the_same_of_a_pair_make_nothing_surer() -> None:
         assert five.count == 5 * one.count
 
 
+def test_pairs_on_one_message_make_nothing_surer() -> None:
+    asked = [with_outcome(pair, "first") for pair in PAIRS[:12]]
+    verdicts = [pair.verdict.model_copy(update={"second": "third"}) for pair in asked]
+    others = [ReplyPair(tree=p.tree, verdict=v) for p, v in zip(asked, verdicts, strict=True)]
+
+    def found(pairs: list[ReplyPair]) -> list[Share]:
+        known = {pair.id: pair.verdict for pair in pairs}
+        given = [
+            label(pair, "first" if number % 12 % 3 else "second")
+            for number, pair in enumerate(pairs)
+        ]
+        return [compare(given, known).agreement, *by_turn(given, pairs).values()]
+
+    for one, two in zip(found(asked), found([*asked, *others]), strict=True):
+        assert (two.low, two.high) == pytest.approx((one.low, one.high))
+        assert two.count == 2 * one.count
+
+
 def test_labels_of_other_pairs_do_not_count() -> None:
     assert compare([label(PAIRS[0], "first")], {}).labels == 0
     assert by_turn([label(PAIRS[0], "first")], []) == {}

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from command import RunAloe
 
+from aloe.benchmark.agreement import clustered_share, wilson
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.benchmark.people_pairs import count_agreement, holds_choices, pick_people, read_people
 from aloe.errors import InputError
 from aloe.labels import SEEN, Answer, Label, append_labels, pair_id
+from aloe.memory.formats.conversation import Conversation, ConversationTurn, ScoredReply, unknown
 from aloe.memory.formats.known import import_trees
 from aloe.passport import JudgeIdentity, Passport, read_passport
 from aloe.schema import Tree, Verdict
@@ -132,3 +134,42 @@ def test_a_passport_of_constructed_pairs_says_so() -> None:
     assert found.against == "against constructed pairs"
     assert "choices" not in found.model_dump()
     assert Passport.model_validate_json(found.model_dump_json()) == found
+
+
+def of_one_message(number: int) -> Tree:
+    """Return a tree in which somebody scored four replies to one message: six pairs."""
+    replies = tuple(
+        ScoredReply(text=f"Answer {number} {'very ' * k}long.", agent=f"m{k}", score=k)
+        for k in range(4)
+    )
+    turn = ConversationTurn(message=f"Question {number}?", replies=replies)
+    return Conversation(
+        id=f"c{number}",
+        exchanges=(turn,),
+        persona=unknown(f"p{number}"),
+        user="human",
+        rater=f"human:u{number}",
+    ).tree()
+
+
+def test_pairs_on_one_message_make_intervals_no_narrower_than_one_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "trees.jsonl"
+    file.write_text("".join(of_one_message(n).model_dump_json() + "\n" for n in range(20)))
+    gold = read_people(file)
+    known = {message for pair in gold.pairs if int((message := pair.group), 16) % 2}
+    judged = []
+    for pair in gold.pairs:  # all pairs on a message are judged alike
+        right = pair.better_is_first == (pair.group in known)
+        verdict = pair.comparison.verdict("first" if right else "second")
+        judged.append(JudgedPair(pair=pair, verdict=verdict))
+    assert (len(gold.pairs), len({pair.group for pair in gold.pairs})) == (120, 20)
+    found = issue(JUDGE, judged, gold.choices)
+    apart = wilson(6 * len(known), 120)
+    for share in (
+        found.accuracy,
+        found.by_kind["turn 1"],
+        count_agreement(gold.pairs, [each.verdict for each in judged]),
+    ):
+        assert (share.value, share.count) == (apart.value, 120)
+        assert share.high - share.low > 2 * (apart.high - apart.low)
+    assert found.coverage == clustered_share((n // 6, True) for n in range(120))
