@@ -58,7 +58,8 @@ async def audit(
     """Return the passport of the judge that `config` describes.
 
     Args:
-        config: settings; a passport that they name is not looked at.
+        config: settings; a passport that they name is not looked at, nor do rules judge in the
+            judge's place: what they said would be no verdict of it.
         pairs: what the judge is asked.
         models: those of the judges, by agent name.
         calls: the log that every call passes.
@@ -71,7 +72,8 @@ async def audit(
         ModelError: a model is refused or gone.
         CallError: a call failed for good.
     """
-    plain = config.model_copy(update={"judge": config.judge.model_copy(update={"passport": None})})
+    alone = config.judge.model_copy(update={"passport": None, "rules": False})
+    plain = config.model_copy(update={"judge": alone})
     judge = make_judge(plain, models, calls)
     weights = hash_models(judges_in_use(plain).values())
     with_own = {pair.id for pair in pick_pairs(pairs, own if "judge" in models else 0)}

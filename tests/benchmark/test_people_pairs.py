@@ -13,7 +13,7 @@ from aloe.labels import SEEN, Answer, Label, append_labels, pair_id
 from aloe.memory.formats.conversation import Conversation, ConversationTurn, ScoredReply, unknown
 from aloe.memory.formats.known import import_trees
 from aloe.passport import JudgeIdentity, Passport, read_passport
-from aloe.schema import Tree, Verdict
+from aloe.schema import AssistantNode, Persona, Tree, UserNode, Verdict
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
 JUDGE = JudgeIdentity(models=("m",), prompts={}, criteria={}, min_margin=0.0)
@@ -173,3 +173,35 @@ def test_pairs_on_one_message_make_intervals_no_narrower_than_one_of_them(tmp_pa
         assert (share.value, share.count) == (apart.value, 120)
         assert share.high - share.low > 2 * (apart.high - apart.low)
     assert found.coverage == clustered_share((n // 6, True) for n in range(120))
+
+
+def with_emoji(number: int) -> Tree:
+    """Return a tree whose persona wants no emoji and whose longer reply has one."""
+    persona = Persona.of(f"I live at {number}.", "I want no emoji.", preferences={"emoji": "none"})
+    tree = Tree.id_for(persona, 0)
+    user = UserNode.of(None, "How do I knit?", tree=tree, turn=1)
+    texts = {"a": "Cast on, and knit row by row. \U0001f642", "b": "No idea."}
+    first, second = (
+        AssistantNode.of(user.id, text, agent=name, turn=1) for name, text in texts.items()
+    )
+    verdict = Verdict(node=user.id, first=first.id, second=second.id, votes=(), outcome="abstain")
+    nodes = (user, first, second)
+    return Tree(id=tree, persona=persona, seed=0, models={}, nodes=nodes, verdicts=(verdict,))
+
+
+def test_rules_do_not_judge_in_place_of_the_judge_that_is_audited(
+    aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = [with_emoji(number) for number in range(4)]
+    (tmp_path / "trees.jsonl").write_text("".join(t.model_dump_json() + "\n" for t in trees))
+    for tree in trees:
+        label(tmp_path, tree, tree.verdicts[0], ann="first")
+    (tmp_path / "longer_judge.py").write_text(LONGER)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings, out = tmp_path / "my.toml", tmp_path / "passport.json"
+    settings.write_text('[models]\njudge = "scripted:longer_judge:reply"\n')
+    ran = aloe("judge", "audit", "--config", settings, "--pairs", tmp_path, "--out", out)
+    assert ran.code == 0, ran.err
+    found = read_passport(out)
+    assert found.outcomes == {"right": 4}
+    assert found.flips.count == 4
