@@ -1,12 +1,13 @@
 """How simulated users write, beside people: a card of figures that any text has.
 
 Nothing here knows a persona, because people's dialogues come without one; both sides are measured
-by the same rules on the words alone, and on as many messages. A tree counts with one of its longest
-paths. A word that no dictionary has is a typo or a rare word. What varies is the person, so the
-conversations of one are averaged before anything else, and intervals come from drawing people anew.
-The rules for politeness, statements about oneself and unknown words are for English. An interval is
-not adjusted for there being several figures: of twenty that do not differ one will look as if it
-did.
+by the same rules on the words alone, and on as many messages: every conversation is cut to the same
+number, and one that has fewer is left out, or its length would look like manner. A tree counts with
+one of its longest paths. A word that no dictionary has is a typo or a rare word. What varies is the
+person, so the conversations of one are averaged before anything else, and intervals come from
+drawing people anew. The rules for politeness, statements about oneself and unknown words are for
+English. An interval is not adjusted for there being several figures: of twenty that do not differ
+one will look as if it did.
 """
 
 import re
@@ -89,8 +90,11 @@ class UserCard(Record):
     people: int
     """Conversations of people."""
     turns: int
-    """Messages of each conversation that were read, from the first: as many as the longest of
-    either side has, whichever is shorter."""
+    """Messages of each conversation that were read, from the first."""
+    simulated_left_out: int = 0
+    """Conversations of simulated users that have fewer messages."""
+    people_left_out: int = 0
+    """Conversations of people that have fewer."""
     figures: dict[str, Beside]
 
 
@@ -102,6 +106,8 @@ class Sides:
     people: list[tuple[str, Said]]
     turns: int
     """Messages that are left of each conversation, from the first."""
+    left_out: tuple[int, int]
+    """Conversations of simulated users and of people that have fewer messages."""
 
 
 def keep_half(trees: Iterable[Tree], half: PeopleHalf) -> Iterator[Tree]:
@@ -112,9 +118,9 @@ def keep_half(trees: Iterable[Tree], half: PeopleHalf) -> Iterator[Tree]:
 
 
 def pair_sides(simulated: Iterable[Tree], people: Iterable[Tree]) -> Sides:
-    """Return what both sides say, cut to as many messages as the longest of either has.
+    """Return what both sides say, every conversation cut to the same number of messages.
 
-    Trees in which nobody says anything are passed over.
+    Conversations with fewer are left out. Trees in which nobody says anything are passed over.
 
     Raises:
         ConfigError: nobody says anything on one side.
@@ -123,9 +129,33 @@ def pair_sides(simulated: Iterable[Tree], people: Iterable[Tree]) -> Sides:
     for side, whose in ((ours, "simulated users"), (theirs, "people")):
         if not side:
             raise ConfigError(f"there is no message of {whose} to compare")
-    turns = min(max(len(said) for _, said in side) for side in (ours, theirs))
-    cut = [[(person, said[:turns]) for person, said in side] for side in (ours, theirs)]
-    return Sides(simulated=cut[0], people=cut[1], turns=turns)
+    turns = _choose_turns(ours, theirs)
+    cut = [
+        [(person, said[:turns]) for person, said in side if len(said) >= turns]
+        for side in (ours, theirs)
+    ]
+    left_out = len(ours) - len(cut[0]), len(theirs) - len(cut[1])
+    return Sides(simulated=cut[0], people=cut[1], turns=turns, left_out=left_out)
+
+
+def _choose_turns(*sides: Sequence[tuple[str, Said]]) -> int:
+    """Return to how many messages conversations are cut, so that most can be compared.
+
+    That is this number times the people who say as many, on the side with fewer of them; fewer
+    than `FEWEST` people only where there are no more.
+    """
+    longest: list[dict[str, int]] = []
+    for side in sides:
+        most: dict[str, int] = {}
+        for person, said in side:
+            most[person] = max(most.get(person, 0), len(said))
+        longest.append(most)
+
+    def worth(turns: int) -> tuple[bool, int]:
+        people = min(sum(most >= turns for most in each.values()) for each in longest)
+        return people >= FEWEST, turns * people
+
+    return max(range(1, min(max(each.values()) for each in longest) + 1), key=worth)
 
 
 def measure_users(simulated: Iterable[Tree], people: Iterable[Tree], *, seed: int = 0) -> UserCard:
@@ -145,6 +175,8 @@ def measure_users(simulated: Iterable[Tree], people: Iterable[Tree], *, seed: in
         simulated=len(sides.simulated),
         people=len(sides.people),
         turns=sides.turns,
+        simulated_left_out=sides.left_out[0],
+        people_left_out=sides.left_out[1],
         figures=figures,
     )
 

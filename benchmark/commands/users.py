@@ -169,10 +169,16 @@ def _card_view(card: "UserCard", told: "UserAuc | None") -> RenderableType:
         table.add_row(name, *cells, style="bold" if found.differs else None)
     words = (
         f"{counted(card.simulated, 'conversation')} of simulated users, {card.people} of people, "
-        f"the first {counted(card.turns, 'message')} of each; "
+        f"the first {counted(card.turns, 'message')} of each{_left_out(card)}; "
         "bold: the 95% interval of the difference excludes 0"
     )
     return Group(table, "", words, *(["", _auc_view(told)] if told else []))
+
+
+def _left_out(card: "UserCard") -> str:
+    """Say how many conversations are too short to be compared; empty if none is."""
+    ours, theirs = card.simulated_left_out, card.people_left_out
+    return f" (with fewer, left out: {ours} and {theirs})" if ours or theirs else ""
 
 
 def _auc_view(told: "UserAuc") -> RenderableType:

@@ -13,6 +13,7 @@ from aloe.benchmark.user_card import (
     measure_unknown,
     measure_users,
     measure_variety,
+    pair_sides,
     words_of,
 )
 from aloe.errors import ConfigError
@@ -89,6 +90,32 @@ def test_users_beside_people(tmp_path: Path) -> None:
     one = [replace_fields(tree, persona=ours[0].persona) for tree in ours]
     alone = measure_users(one, theirs).figures["messages that ask"]
     assert (alone.simulated.count, alone.simulated.low, alone.differs) == (1, None, False)
+
+
+def test_conversations_are_compared_at_one_length(tmp_path: Path, aloe: RunAloe) -> None:
+    long = [[f"Fix the {thing}.", *["And?"] * 8, "My oven is old."] for thing in NOUNS]
+    short = [[f"Fix the {thing}.", "And?", "Why?"] for thing in NOUNS[:6]]
+    theirs = talks(tmp_path, *short, ["Hi."], long[6], [*long[7], "So?", "Or?"])
+    ours = talks(tmp_path, *long)
+    sides = pair_sides(ours, theirs)
+    assert {len(said) for side in (sides.simulated, sides.people) for _, said in side} == {3}
+    card = measure_users(ours, theirs)
+    assert (card.simulated, card.people, card.turns) == (8, 8, 3)
+    assert (card.simulated_left_out, card.people_left_out) == (0, 1)
+    # in ten messages all of ours tell something, and of the people only those who say as many
+    assert not any(each.differs for each in card.figures.values())
+    run = tmp_path / "trees.jsonl"
+    run.write_text("".join(each.model_dump_json() + "\n" for each in ours))
+    ran = aloe("users", "audit", run, "--against", tmp_path / "talks0.jsonl")
+    shown = " ".join(ran.out.split())
+    assert "the first 3 messages of each (with fewer, left out: 0 and 1)" in shown
+
+
+def test_few_long_conversations_do_not_cost_the_interval(tmp_path: Path) -> None:
+    long = [[f"Fix the {thing}.", *["And?"] * 11] for thing in NOUNS]
+    theirs = [*long[:4], *([f"Fix the {thing}.", "And?"] for thing in NOUNS)]
+    card = measure_users(talks(tmp_path, *long), talks(tmp_path, *theirs))
+    assert (card.turns, card.people) == (2, 12)
 
 
 NOUNS = ("tap", "roof", "door", "lamp", "sink", "bike", "wall", "shed")
