@@ -49,6 +49,8 @@ class Answer:
     """The likeliest word or, without log-probabilities, what the text says; None: unreadable."""
     thinking: bool = False
     """Whether the model is, or seems to be, thinking still."""
+    hesitant: bool = False
+    """Whether the words had too little mass where the answer began, so that its text is a draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ class Words:
     words: tuple[str, ...]
     pattern: re.Pattern[str]
     """Matches all of an answer; its group 1 is the word."""
+    weighed: bool = False
+    """Whether an answer that is `hesitant` counts as unreadable."""
 
     def read(self, reply: Reply, min_mass: float = MIN_MASS) -> Answer:
         """Read a reply.
@@ -80,7 +84,11 @@ class Words:
                 likeliest = max(found, key=lambda word: found[word])
                 return replace(answer, logprobs=found, most=max(most, FLOOR), word=likeliest)
             unseen = mass < UNSEEN and reply.finish != "stop" and _has_word(reply.said)
-            answer = replace(answer, thinking=answer.thinking or unseen)
+            answer = replace(
+                answer,
+                thinking=answer.thinking or unseen,
+                hesitant=not (reply.thoughts or self._hides_thoughts(reply, listed, mass)),
+            )
         match = self.pattern.fullmatch("" if unended else reply.text)
         return replace(answer, word=match[1].upper() if match else None)
 
@@ -91,6 +99,11 @@ class Words:
             if word := self._begun(token):
                 found.setdefault(word, []).append(value)
         return {word: add_up(values) for word, values in found.items()}
+
+    def _hides_thoughts(self, reply: Reply, listed: Mapping[str, float], mass: float) -> bool:
+        """Whether what is listed seems to be of thoughts that the server took out of a reply."""
+        likeliest = max(listed, key=lambda token: listed[token])
+        return mass < UNSEEN and reply.finish == "stop" and self._begun(likeliest) is None
 
     def _begun(self, token: str) -> str | None:
         """Return the one word that a token is the beginning of, whatever its case and marks."""
@@ -149,6 +162,8 @@ async def ask_for_word(
             if answer.word is None:
                 more = room == 1 or (room is None and answer.thinking and not roomy)
                 call.event.outcome = "truncated" if more else "unreadable"
+            elif words.weighed and answer.hesitant:
+                call.event.outcome = "unreadable"
         return answer
 
     one_token = model.gives_logprobs and (known(1) or not known(None))

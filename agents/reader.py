@@ -2,8 +2,9 @@
 
 Rules catch form and voice, and contradictions of the persona's plain words; noticing that a widower
 mentions the wife waiting at home takes a reader. If a model is configured for it, it gets one
-question with two possible answers, read by their probabilities like a judge's. Any other answer
-counts as unreadable and is never held against a message.
+question with two possible answers, read by their probabilities like a judge's. Any other answer,
+and one of which the server says that neither was likely, counts as unreadable and is never held
+against a message.
 """
 
 import re
@@ -17,7 +18,11 @@ from aloe.config import MIN_MASS
 from aloe.models.open import Model
 from aloe.schema import Persona, derive_seed
 
-ANSWERS = Words(words=("YES", "NO"), pattern=re.compile(r"\W*(yes|no)\b\W*", re.IGNORECASE))
+ANSWERS = Words(
+    words=("YES", "NO"),
+    pattern=re.compile(r"\W*(yes|no)\b\W*", re.IGNORECASE),
+    weighed=True,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +80,7 @@ class Reader:
 
 
 def _margin(answer: Answer) -> float | None:
-    if answer.word is None:
+    if answer.word is None or answer.hesitant:
         return None
     if not answer.logprobs:
         return float("inf") if answer.word == "NO" else float("-inf")

@@ -72,7 +72,7 @@ class Report(Record):
     milliseconds: float
     """CPU time a turn, of the rules."""
     unreadable: int = Field(default=0, ge=0)
-    """Turns of which a second reader said neither YES nor NO."""
+    """Turns of which a second reader said neither YES nor NO, or neither likely enough."""
 
     @property
     def caught(self) -> float:

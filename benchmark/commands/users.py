@@ -238,7 +238,7 @@ def _view(report: "Report") -> RenderableType:
         f"{report.milliseconds:.1f} ms of CPU a turn ({report.half} half)"
     )
     if report.unreadable:
-        words += f"; of {report.unreadable} turns the second reader said neither YES nor NO"
+        words += f"; of {report.unreadable} turns the second reader gave no clear YES or NO"
     return Group(table, "", words)
 
 

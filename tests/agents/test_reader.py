@@ -61,6 +61,33 @@ def test_an_answer_that_is_none_is_unreadable_and_never_a_fault(model) -> None: 
     assert asyncio.run(agent.speak(PERSONAS[0], "t", [])).faults == ()
 
 
+def listed(text: str, **options: float):  # type: ignore[no-untyped-def]
+    """Return a model that says `text`, where its first word could have been one of these."""
+    logprobs = [{"token": word, "logprob": math.log(p)} for word, p in options.items()]
+    place = {**logprobs[0], "top_logprobs": logprobs}
+    message = AIMessage(text, response_metadata={"logprobs": {"content": [place]}})
+    return scripted_model(lambda *_: message)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [says(NO=0.2, The=0.19, YES=0.15), says(NO=0.02, I=0.019), listed("NO", The=0.6, NO=0.3)],
+)
+def test_an_answer_that_was_not_likely_is_unreadable_too(model) -> None:  # type: ignore[no-untyped-def]
+    events: list[Event] = []
+    reader = Reader(model=model, calls=CallLog(on_event=events.append))
+    assert margin(reader) is None
+    assert [event.outcome for event in events] == ["unreadable"]
+    agent = UserAgent(model=scripted_model(lambda *_: CALM), calls=CallLog(), reader=reader)
+    assert asyncio.run(agent.speak(PERSONAS[0], "t", [])).faults == ()
+
+
+@pytest.mark.parametrize("text", ["<think>Is she married?</think>NO", "NO"])
+def test_what_is_listed_of_thoughts_says_nothing_about_the_answer(text: str) -> None:
+    model = listed(text, **{"<think>": 0.99, "NO": 1e-6})
+    assert margin(Reader(model=model, calls=CallLog())) == math.inf
+
+
 def test_what_is_doubted_is_asked_for_again_and_not_exported() -> None:
     asked: list[str] = []
 
