@@ -62,6 +62,23 @@ def chat_settings(
     return config.updated(changes, source="command line")
 
 
+def wants_second(config: Config, *, model: str | None, beside: str | None) -> bool:
+    """Whether a second model answers as well.
+
+    That is one that was named or, if none was, the settings' own second assistant. It does not if
+    it differs from the first in nothing but what a chat leaves out, such as a hint.
+
+    Args:
+        config: as `chat_settings` returns it.
+        model: model string of the first, if it was named.
+        beside: model string of the second, if it was named.
+    """
+    if model is not None or beside is not None:
+        return beside is not None
+    first, second = (each.model_dump(exclude={"name"}) for each in config.models.assistants)
+    return first != second
+
+
 def wants_inducer(config: Config, inducer: str | None) -> bool:
     """Whether a model is to mark what the person tells: one that was named, here or in settings."""
     return bool(inducer) or config.models.inducer != Config().models.inducer

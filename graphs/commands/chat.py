@@ -75,7 +75,12 @@ class ChatOptions:
 
     def prepare(self) -> "Chat":
         """Return the chat that can begin."""
-        from aloe.graphs.chat_setup import find_persona, prepare_chat, wants_inducer
+        from aloe.graphs.chat_setup import (
+            find_persona,
+            prepare_chat,
+            wants_inducer,
+            wants_second,
+        )
         from aloe.memory.run_folder import RunFolder
 
         if self.me and self.persona:
@@ -85,7 +90,7 @@ class ChatOptions:
             config,
             RunFolder(self.out or Path("runs") / f"chat-{datetime.now():%Y%m%d-%H%M%S}"),
             find_persona(self.persona),
-            beside=self.beside is not None,
+            beside=wants_second(config, model=self.model, beside=self.beside),
             inducer=wants_inducer(config, self.inducer),
             blind=self.blind,
         )

@@ -153,6 +153,21 @@ def test_the_models_are_hidden_until_the_end(chat: Chat) -> None:
     assert ran.out.count("chat_models") == 2  # by /why, and what comes after it is hidden again
 
 
+def test_the_two_assistants_of_a_file_both_answer(
+    chat: Chat, aloe: RunAloe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = (
+        f'[[models.assistants]]\nname = "{n}"\nmodel = "{named(n)}"\n' for n in ("plain", "bright")
+    )
+    Path("two.toml").write_text("".join(both))
+    monkeypatch.setattr("sys.stdin", StringIO("What can I cook?\n/prefer 2\n"))
+    ran = aloe("chat", "--config", "two.toml", "--out", "run", "--json")
+    assert ran.code == 0, ran.err
+    tree = stored()
+    assert [node.agent for node in tree.nodes] == ["human", "model", "beside"]
+    assert tree.verdicts[0].preferred == tree.nodes[2].id
+
+
 def test_a_persona_is_shown_and_played(chat: Chat, personas_file: Path) -> None:
     ran = chat("Hello.", persona=f"{personas_file}:{PERSONAS[1].id}")
     assert PERSONAS[1].profile in ran.err

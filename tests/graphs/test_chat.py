@@ -17,7 +17,7 @@ from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig
 from aloe.errors import BudgetError, ConfigError, InputError, ModelError, StoreError
 from aloe.graphs.chat import Chat, ChatSession
-from aloe.graphs.chat_setup import chat_settings, find_persona, wants_inducer
+from aloe.graphs.chat_setup import chat_settings, find_persona, wants_inducer, wants_second
 from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.graphs.chat_view import summary
 from aloe.memory.run_folder import read_trees
@@ -515,6 +515,27 @@ def test_another_model_is_not_asked_at_the_server_of_the_one_before(tmp_path: Pa
     again = chat_settings(file, {}, model=None, beside="openai:base", inducer=None).models
     for each in again.assistants:  # both are what the file says of that model
         assert (each.base_url, each.api_key_env) == ("http://127.0.0.1:8001/v1", "MY_KEY")
+
+
+def test_two_assistants_of_the_settings_both_answer(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    none: dict[str, str | None] = {"model": None, "beside": None}
+
+    def second(text: str, **named: str) -> bool:
+        file.write_text(text)
+        given = {**none, **named}
+        return wants_second(chat_settings(file, {}, inducer=None, **given), **given)
+
+    one = '[[models.assistants]]\nname = "a"\nmodel = "hf:x"\n'
+    two = f'{one}[[models.assistants]]\nname = "b"\nmodel = "hf:x"\n'
+    assert second(two + "temperature = 0.1\n")
+    assert second(two.replace("hf:x", "hf:y", 1))
+    assert not second(two + "hint = true\n")  # a chat gives no hints
+    assert not second("")
+    assert not second(two + "temperature = 0.1\n", model="hf:z")
+    assert second(two, beside="hf:x")
+    written = chat_settings(file, {}, inducer=None, **none).toml()  # by a chat with one of them
+    assert not second(written)
 
 
 def test_blind_wants_two(tmp_path: Path) -> None:
