@@ -152,15 +152,13 @@ class UserAgent:
                 unsaid = any(self._leaves_out(said, each) for each in notes)
                 call.event.outcome = faults[0] if faults else "no_note" if unsaid else "ok"
                 given = {"turn": turn, "faults": faults, "told": act.told, "asked": act.asked}
-                node = UserNode.of(parent, text, tree=tree, **given)
+                node = UserNode.of(parent, text, tree=tree, repaired=tuple(repaired), **given)
                 call.event.node = node.id
             if not SPOILING & set(faults) and await self._doubted(persona, tree, path, node):
                 faults = ("doubted", *faults)
                 node = node.model_copy(update={"faults": faults})
-            if not faults:
-                node = node.model_copy(update={"repaired": tuple(repaired)})
-                if not unsaid:
-                    return node
+            if not faults and not unsaid:
+                return node
             repaired += faults[:1]
             found = (REPAIRS[faults[0]].reason if faults else None, UNSAID if unsaid else None)
             reason = " ".join(filter(None, found))

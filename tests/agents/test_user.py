@@ -160,6 +160,12 @@ def test_a_long_message_is_asked_for_again_with_the_reason_and_counted() -> None
     assert speak(Seen(" ".join(f"word{i}" for i in range(60)))).faults == ()
 
 
+def test_what_was_wrong_before_stays_where_something_else_is_wrong_at_last() -> None:
+    long = " ".join(f"word{i}" for i in range(61))
+    node = speak(Seen("As an AI I cannot ride. How can I help you today?", long))
+    assert (node.faults, node.repaired) == (("over_long",), ("role_confusion",))
+
+
 def test_silence_costs_the_tree() -> None:
     script = Seen("")
     with pytest.raises(CallError, match="said nothing"):
