@@ -28,7 +28,8 @@ class TrainingDisplay(Display):
     def __init__(self, progress: TrainingProgress, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
         self.progress = progress
-        self._began: tuple[float, int] | None = None
+        self._began: tuple[str, float, int] | None = None
+        """The phase, and when its first step here was done, and which that was."""
         self._noted = 0
 
     def follow(self, progress: TrainingProgress) -> None:
@@ -37,16 +38,16 @@ class TrainingDisplay(Display):
         for note in progress.notes[self._noted :]:
             say(note)
         self._noted = len(progress.notes)
-        if self._began is None and progress.step:
-            self._began = time.monotonic(), progress.step
+        if progress.step and (self._began is None or self._began[0] != progress.phase):
+            self._began = progress.phase, time.monotonic(), progress.step
         self.update()
 
     def to_go(self) -> str:
-        """Say how long the rest takes at the pace so far; empty if that is not known."""
+        """Say how long the rest of a phase takes at its pace so far; empty if that is not known."""
         p = self.progress
-        if self._began is None or not p.steps or not self._began[1] < p.step < p.steps:
+        phase, started, step = self._began or ("", 0.0, 0)
+        if phase != p.phase or not p.steps or not step < p.step < p.steps:
             return ""
-        started, step = self._began
         seconds = (time.monotonic() - started) / (p.step - step) * (p.steps - p.step)
         return f"about {duration(seconds)} to go"
 

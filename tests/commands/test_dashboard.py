@@ -183,6 +183,23 @@ def test_a_training_says_when_it_will_be_done(still: Any) -> None:
     assert shown.to_go() == ""
 
 
+def test_the_time_before_the_steps_of_a_training_is_none_of_theirs(still: Any) -> None:
+    shown = TrainingDisplay(TrainingProgress(method="dpo"), quiet=True)
+    progress = TrainingProgress(method="dpo", phase="reference", steps=70)
+    for step in (1, 70):
+        progress.step = step
+        shown.follow(progress)
+        still.now += 600
+    progress.phase, progress.step, progress.steps = "training", 0, 135
+    assert shown.to_go() == ""
+    for step, to_go in ((61, ""), (62, "about 13 min to go")):  # taken up again at step 60
+        still.now += 10
+        progress.step = step
+        assert shown.to_go() == to_go
+        shown.follow(progress)
+        assert shown.to_go() == to_go
+
+
 def test_a_growth_says_from_the_first_call_when_it_will_be_done(tmp_path: Path, still: Any) -> None:
     calls, log = CallLog(), GrowthLog(tmp_path / "growth.jsonl", window=32)
     progress = GrowthProgress(target=8, found=2, size=2)
