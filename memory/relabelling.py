@@ -16,7 +16,7 @@ from aloe.files.records import read_records
 from aloe.files.writing import explain_failure, replace_chunks, replace_folder
 from aloe.label_agreement import LabelAgreement
 from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, forget_returns, label_returns
-from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_folder import RunFolder, find_home, read_trees
 from aloe.schema import Tree
 from aloe.views.figures import counted
 
@@ -107,7 +107,7 @@ def relabel_file(
         StoreError: `out` cannot be written, is in use or holds other trees.
     """
     next(read_trees(source), None)  # before anything is made
-    target = _find_home(out or source)
+    target = find_home(out or source)
     if target.suffix == ".gz":
         raise ConfigError(f"{target} is compressed; name another file with --out")
     if target.is_file() or target.suffix == ".jsonl":
@@ -133,15 +133,9 @@ def _write(
     return found
 
 
-def _find_home(source: Path) -> Path:
-    """Return the run folder of a file of trees if it is in one, and else what was named."""
-    in_run = source.name == "trees.jsonl" and (source.parent / "config.toml").exists()
-    return source.parent if in_run else source
-
-
 def _check_same(source: Path, target: Path) -> None:
     """Make sure that what is written over are labels of these very trees."""
-    if not target.exists() or _find_home(source).resolve() == target.resolve():
+    if not target.exists() or find_home(source).resolve() == target.resolve():
         return
     there = target.is_file() or (target / "trees.jsonl").exists()
     held = read_trees(target) if there else iter(())

@@ -230,6 +230,12 @@ def _line_at(file: BinaryIO, start: int) -> bytes:
     return file.readline().rstrip(b"\n") + b"\n"
 
 
+def find_home(trees: Path) -> Path:
+    """Return the run folder of a file of trees if it is in one, and else what was named."""
+    in_run = trees.name == "trees.jsonl" and (trees.parent / "config.toml").exists()
+    return trees.parent if in_run else trees
+
+
 def read_trees(path: Path) -> Iterator[Tree]:
     """Yield the trees of a run folder, or of a JSONL file, one at a time.
 

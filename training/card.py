@@ -12,6 +12,7 @@ from typing import Any
 
 from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
+from aloe.memory.run_folder import find_home
 from aloe.models.hub import is_hub_name
 from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.number_format import format_number
@@ -122,7 +123,7 @@ def _passport(data: Path, record: Record) -> str:
     judges = record.get("judges", [MODELS])
     if record["settings"]["label"] == "people" or (judges and not {MODELS, CODE} & {*judges}):
         return "The labels are no model's, so no judge passport belongs to them."
-    file = data / "passport.json" if data.is_dir() else data.parent / "passport.json"
+    file = find_home(data) / "passport.json"
     if not file.exists():
         return "No judge passport came with the data: how good its labels are is unknown."
     return "Judge passport:\n\n" + _table(read_passport(file).summary())

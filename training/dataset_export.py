@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from aloe.errors import ConfigError
-from aloe.memory.run_folder import read_trees
+from aloe.memory.run_folder import find_home, read_trees
 from aloe.passport import read_passport
 from aloe.plugins import describe_error, entry_points, load_plugin
 from aloe.schema import Tree
@@ -86,9 +86,10 @@ class ExportPlan:
         return self.out.name.endswith(FILE_TYPES)
 
     @property
-    def passport(self) -> Path:
-        """Where the run's judge passport is, if it has one."""
-        return (self.run if self.run.is_dir() else self.run.parent) / "passport.json"
+    def passport(self) -> Path | None:
+        """Where the run's judge passport is; None if it has none, or this is a file elsewhere."""
+        file = find_home(self.run) / "passport.json"
+        return file if file.exists() else None
 
     @property
     def chosen(self) -> RowFormat:
@@ -161,7 +162,7 @@ def export_trees(plan: ExportPlan) -> Exported:
     check_relabelled(trees, plan.label, str(plan.run))
     _check_notes(trees, plan.roles or ())
     if plan.least_accuracy is not None:
-        _check_judge(plan.passport, plan.least_accuracy)
+        _check_judge(plan, plan.least_accuracy)
     found = [
         {**row, **_collect_notes(tree, row, plan)} for tree in trees for row in make(tree, skipped)
     ]
@@ -292,7 +293,7 @@ def _write_splits(
         suffix=plan.suffix,
         settings=layout.explain(f"train{plan.suffix}") if layout else (),
         restraint=restraint,
-        passport=plan.passport.read_text(encoding="utf-8") if plan.passport.exists() else None,
+        passport=plan.passport.read_text(encoding="utf-8") if plan.passport else None,
         licence=plan.licence,
     )
     shaped = {split: list(map(plan.shape, held)) for split, held in sides.items()}
@@ -331,12 +332,12 @@ def _check_notes(trees: Sequence[Tree], roles: Sequence[str]) -> None:
             raise ConfigError(f"--with {role}: no message has its notes; there are {there}")
 
 
-def _check_judge(passport: Path, least: float) -> None:
+def _check_judge(plan: ExportPlan, least: float) -> None:
     """Make sure that the run's judge is known to be good enough."""
-    if not passport.exists():
+    if (passport := plan.passport) is None:
         raise ConfigError(
-            f"{passport} does not exist, so the judge's accuracy is unknown; run `aloe judge "
-            "audit`, name the passport in [judge], and judge the trees again with `aloe rejudge`"
+            f"{plan.run}: no run folder with a passport.json, so the judge's accuracy is unknown; "
+            "`aloe judge audit`, name its passport in [judge], and judge again: `aloe rejudge`"
         )
     found = read_passport(passport)
     accuracy = found.accuracy

@@ -207,6 +207,25 @@ def test_labels_of_a_judge_that_is_not_good_enough_are_not_exported(
     trees = lines("known/trees.jsonl")
     expected = {v["confidence"] for tree in trees for v in tree["verdicts"] if v["confidence"]}
     assert {row["confidence"] for row in lines("rows.jsonl")} == expected != set()
+    assert aloe(*export, "known/trees.jsonl", "--require-judge-accuracy", "0.1").code == 0
+
+
+def test_a_passport_beside_a_file_of_trees_is_not_that_of_their_judge(
+    aloe: RunAloe, personas_file: Path
+) -> None:
+    assert aloe("judge", "audit", "--model", SCRIPTED, "--limit", 40, "--quiet").code == 0
+    ran = aloe(
+        "simulate", "--personas", personas_file, "--model", SCRIPTED, "--trees", 2, "--turns", 2,
+        "--quiet", "--out", "run",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert aloe("trees", "merge", "run", "--out", "week.jsonl").code == 0
+    assert Path("passport.json").exists()
+    export = ["export", "week.jsonl", "--format", "dpo", "--out", "data"]
+    ran = aloe(*export, "--require-judge-accuracy", "0.1")
+    assert ran.is_one_line_about("week.jsonl", "passport.json", "unknown")
+    assert aloe(*export).code == 0
+    assert "no judge passport" in Path("data/README.md").read_text()
 
 
 def test_pairs_of_ones_own(aloe: RunAloe) -> None:
