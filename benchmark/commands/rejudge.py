@@ -72,8 +72,9 @@ def rejudge(
         count_returns,
         count_unasked,
     )
-    from aloe.memory.run_folder import RunFolder, read_trees
+    from aloe.memory.run_folder import RunFolder, find_home, read_trees
 
+    run = find_home(run)
     if out.resolve() == run.resolve():
         raise ConfigError("--out must be another folder: the old verdicts are kept")
     if judge is None and config is None:

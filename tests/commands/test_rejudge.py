@@ -316,10 +316,22 @@ def test_a_run_that_is_not_there(aloe: RunAloe, tmp_path: Path) -> None:
 
 
 def test_a_bare_file_of_trees_can_be_judged(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
-    new = tmp_path / "new"
-    ran = aloe("rejudge", run / "trees.jsonl", "--judge", SCRIPTED, "--out", new, "--json")
+    new, bare = tmp_path / "new", tmp_path / "bare.jsonl"
+    bare.write_bytes((run / "trees.jsonl").read_bytes())
+    ran = aloe("rejudge", bare, "--judge", SCRIPTED, "--out", new, "--json")
     assert ran.code == 0, ran.err
-    assert (new / "trees.jsonl").read_bytes() == (run / "trees.jsonl").read_bytes()
+    assert (new / "trees.jsonl").read_bytes() == bare.read_bytes()
+
+
+def test_a_file_of_trees_in_a_run_folder_is_judged_with_the_settings_of_the_run(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    save(run / "config.toml", load(run / "config.toml", {"judge.min_margin": 0.9}))
+    for source, new in ((run, "folder"), (run / "trees.jsonl", "file")):
+        ran = aloe("rejudge", source, "--judge", SCRIPTED, "--out", tmp_path / new, "--json")
+        assert ran.code == 0, ran.err
+    for name in ("config.toml", "trees.jsonl"):
+        assert (tmp_path / "file" / name).read_bytes() == (tmp_path / "folder" / name).read_bytes()
 
 
 def test_killed_and_taken_up_again(
