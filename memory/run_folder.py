@@ -10,7 +10,7 @@ are put in the order of the run's plan, so that equal runs are equal files whate
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,6 +234,23 @@ def find_home(trees: Path) -> Path:
     """Return the run folder of a file of trees if it is in one, and else what was named."""
     in_run = trees.name == "trees.jsonl" and (trees.parent / "config.toml").exists()
     return trees.parent if in_run else trees
+
+
+def check_out(out: Path, sources: Iterable[Path]) -> None:
+    """Make sure that a file of trees that is to be written is nothing read, and no run's.
+
+    Args:
+        out: the file.
+        sources: run folders, or files.
+
+    Raises:
+        ConfigError: it is.
+    """
+    for source in sources:
+        if out.resolve() in (source.resolve(), (source / "trees.jsonl").resolve()):
+            raise ConfigError(f"--out is also the input ({source}); name another file")
+    if find_home(out.resolve()) != out.resolve():
+        raise ConfigError(f"--out {out} holds the trees of a run; name another file")
 
 
 def read_trees(path: Path) -> Iterator[Tree]:

@@ -43,9 +43,10 @@ def merge_(
     Example: `aloe trees merge runs/monday runs/tuesday --out week.jsonl`
     """
     from aloe.memory.merge import check_alike, merge
-    from aloe.memory.run_folder import read_trees
+    from aloe.memory.run_folder import check_out, read_trees
 
     check_alike(runs)
+    check_out(out, runs)
     _write(merge(tree for run in runs for tree in read_trees(run)), out, as_json=as_json)
 
 
@@ -67,10 +68,11 @@ def prune_(
     Example: `aloe trees prune runs/first --spoiled --out clean.jsonl`
     """
     from aloe.memory.prune import prune_all
-    from aloe.memory.run_folder import read_trees
+    from aloe.memory.run_folder import check_out, read_trees
 
     if turns is None and not spoiled:
         raise ConfigError("say what to cut: --turns N, --spoiled or both")
+    check_out(out, [run])
     _write(prune_all(read_trees(run), turns=turns, spoiled=spoiled), out, as_json=as_json)
 
 
@@ -107,9 +109,9 @@ def import_(
     Example: `aloe trees import conversations.jsonl survey.jsonl --out trees.jsonl`
     """
     from aloe.memory.formats.known import import_trees
+    from aloe.memory.run_folder import check_out
 
-    for file in files:
-        _check_apart(file, out)
+    check_out(out, files)
     found = import_trees(files, form, skip_bad=skip_bad)
     _say_left_out(found)
     more = {"format": found.format, "bad": found.bad, "left_out": dict(found.left_out)}
@@ -128,12 +130,6 @@ def _say_left_out(found: "Imported") -> None:
     judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in found.trees)
     if alone := asked - judged:
         say(f"without two replies to compare: {alone} of {counted(asked, 'turn')}")
-
-
-def _check_apart(source: Path, out: Path) -> None:
-    """Make sure that what is read is not written over."""
-    if source.resolve() == out.resolve():
-        raise ConfigError(f"--out is also the input ({source}); name another file")
 
 
 def _write(

@@ -113,6 +113,26 @@ def test_prune_and_merge(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> 
     assert whole.read_bytes() == (tmp_path / "run" / "trees.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("command", [["prune", "--turns", 1], ["merge"]], ids=["prune", "merge"])
+def test_a_run_is_not_written_over(
+    aloe: RunAloe, personas_file: Path, tmp_path: Path, command: list[object]
+) -> None:
+    for name in ("run", "other"):
+        simulate(aloe, personas_file, tmp_path / name, 2)
+    runs = [tmp_path / name / "trees.jsonl" for name in ("run", "other")]
+    copy = stored(tmp_path / "copy.jsonl", *map(json.loads, runs[0].read_text().splitlines()))
+    before = [file.read_bytes() for file in (*runs, copy)]
+    for source, out, words in (
+        (tmp_path / "run", runs[0], "also the input"),
+        (runs[0], runs[0], "also the input"),
+        (copy, copy, "also the input"),
+        (tmp_path / "run", runs[1], "holds the trees of a run"),
+    ):
+        ran = aloe("trees", command[0], source, *command[1:], "--out", out)
+        assert ran.is_one_line_about("--out", words, "name another file")
+    assert [file.read_bytes() for file in (*runs, copy)] == before
+
+
 def test_import(aloe: RunAloe, personas_file: Path, tmp_path: Path) -> None:
     simulate(aloe, personas_file, tmp_path / "run", 3, "--expansion", "both")
     talks, trees, pairs = (tmp_path / name for name in ("talks.jsonl", "trees.jsonl", "pairs"))
