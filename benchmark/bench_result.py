@@ -48,9 +48,9 @@ class BenchResult(Record):
     conditions: dict[Condition, PlayedCondition]
     """The candidate's first."""
     user: str
-    """Model string."""
+    """Model string, or `rule`; earlier versions named a model that was not asked."""
     judges: tuple[str, ...]
-    """Model strings."""
+    """The same of whoever judged."""
     cases: str
     """Suite or file."""
     cases_hash: str

@@ -11,6 +11,7 @@ from typing import Any
 import aloe
 from aloe import config as settings
 from aloe.agents.candidate import CONDITIONS
+from aloe.agents.rules import RULE
 from aloe.benchmark.bench_plan import BenchPlan
 from aloe.benchmark.bench_result import BenchResult, BenchSpending, PlayedCondition
 from aloe.benchmark.folder import CONFIG, RESULT, SCORES, read_bench, write_cases
@@ -116,7 +117,8 @@ class BenchRun:
 
     def finish(self) -> BenchResult:
         """Write result.json and return it; controls that earlier commands made are in it."""
-        config = self.plan.config
+        config, by_rule = self.plan.config, self.plan.by_rule
+        judges = config.models.judges().values()
         configs, rows = _with_earlier_controls(self.plan, self.rows)
         suites, lacking = compute_suites(rows, config.seed), _find_lacking(self.plan, configs, rows)
         result = BenchResult(
@@ -131,8 +133,8 @@ class BenchRun:
                 )
                 for name, each in configs.items()
             },
-            user=config.models.user.model,
-            judges=tuple(each.model for each in config.models.judges().values()),
+            user=RULE if by_rule else config.models.user.model,
+            judges=(RULE,) if by_rule else tuple(each.model for each in judges),
             cases=config.benchmark.cases,
             cases_hash=digest(*(case.id for case in self.plan.cases)),
             seeds=config.benchmark.seeds,

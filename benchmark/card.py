@@ -6,6 +6,7 @@ prompts by hash, the seeds, missing ratings and warnings. It is written from the
 
 from collections.abc import Mapping, Sequence
 
+from aloe.agents.rules import RULE
 from aloe.benchmark.bench_result import PlayedCondition
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
@@ -21,6 +22,14 @@ UNKNOWN_JUDGE = (
     "No judge passport came with the run: how far its judges can be trusted is unknown "
     "(`aloe judge audit`)."
 )
+RULES_JUDGED = (
+    "Rules played the users and rated the replies: the figures rest on no model's opinion."
+)
+
+
+def describe_judges(bench: Bench) -> str:
+    """Return what is to be said of the judges of a bench beside which there is no passport."""
+    return RULES_JUDGED if bench.by_rule else UNKNOWN_JUDGE
 
 
 def format_named(name: str, figure: Figure | None) -> str:
@@ -54,8 +63,8 @@ def collect_provenance(bench: Bench) -> dict[str, str]:
         "Python": result.python,
         **result.packages,
         **{f"{name} (condition)": each.model for name, each in result.conditions.items()},
-        "user simulator": result.user,
-        "judges": ", ".join(result.judges),
+        "user simulator": RULE if bench.by_rule else result.user,
+        "judges": RULE if bench.by_rule else ", ".join(result.judges),
         "cases": f"{result.cases}, {len(bench.cases)} played, hash {result.cases_hash}",
         "repetitions": f"{result.seeds}, from seed {result.seed}",
         **{f"prompt {name}": sha for name, sha in result.prompts.items()},
@@ -104,7 +113,7 @@ def render_card(bench: Bench, passports: Sequence[Passport]) -> str:
     for passport in passports:
         parts.append(format_table(["", ""], passport.summary().items()) + "\n")
     if not passports:
-        parts.append(UNKNOWN_JUDGE + "\n")
+        parts.append(describe_judges(bench) + "\n")
     rows = [[name, f"`{value}`"] for name, value in collect_provenance(bench).items()]
     parts += ["\n### To repeat it\n", format_table(["", ""], rows) + "\n"]
     return "\n".join(parts)

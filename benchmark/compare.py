@@ -19,7 +19,7 @@ from aloe.benchmark.elicitation_figures import (
 )
 from aloe.benchmark.figures import Figure, Sample, sample
 from aloe.benchmark.inference import paired_difference
-from aloe.benchmark.scores import ReplyScores
+from aloe.benchmark.scores import ReplyScores, is_by_rule
 from aloe.benchmark.statistics import (
     Array,
     Statistic,
@@ -55,6 +55,14 @@ ASKING_METRICS: dict[str, str] = {
 of it, for each line makes all others less certain."""
 COMPARED = tuple(name for name in READ if name != "seed")
 """How the names of the settings begin that two benches should share, beside their cases."""
+PLAYING = (
+    "models.user.",
+    "models.judge.",
+    "models.panel",
+    "simulation.user_window",
+    "judge.min_mass",
+)
+"""Of these, those on which nothing depends where rules play and rate."""
 
 MOST_NAMED = 3
 """Settings that a warning names."""
@@ -210,7 +218,8 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
     found = [f"{side.name} is not finished" for side in sides if not side.finished]
     base = sides[0]
     for side, config in zip(sides[1:], configs[1:], strict=True):
-        asked = _find_asked(configs[0])
+        by_rule = is_by_rule(base.rows) and is_by_rule(side.rows)
+        asked = set() if by_rule else _find_asked(configs[0])
         recorded = (
             ("prompts", base.prompts, side.prompts),
             (
@@ -221,7 +230,7 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
             ("swapped users", _swaps(base), _swaps(side)),
         )
         differing = [
-            *_differing_settings(base, side, configs[0], config),
+            *_differing_settings(base, side, configs[0], config, by_rule=by_rule),
             *(what for what, there, here in recorded if _differs(there, here)),
         ]
         found += [
@@ -245,9 +254,12 @@ def _find_incomplete(rows: Iterable[ReplyScores]) -> list[str]:
     return [suite for suite, each in by_suite.items() if is_incomplete(each)]
 
 
-def _differing_settings(base: Side, side: Side, there: Config, here: Config) -> Iterator[str]:
+def _differing_settings(
+    base: Side, side: Side, there: Config, here: Config, *, by_rule: bool
+) -> Iterator[str]:
     """Yield the settings that differ of those that dialogues and ratings depend on."""
-    found = find_differing(there, here, COMPARED)
+    unread = PLAYING if by_rule else ()
+    found = find_differing(there, here, tuple(name for name in COMPARED if name not in unread))
     if there.benchmark.cases != here.benchmark.cases:
         found = {"benchmark.cases": (there.benchmark.cases, here.benchmark.cases), **found}
     named = [

@@ -16,7 +16,7 @@ from typing import get_args
 from aloe import config as settings
 from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.case import Case
-from aloe.benchmark.scores import ReplyScores, read_whole_scores
+from aloe.benchmark.scores import ReplyScores, is_by_rule, read_whole_scores
 from aloe.config import Condition, Config
 from aloe.config.differences import UNSHAPING
 from aloe.errors import ConfigError, InputError
@@ -72,6 +72,11 @@ class Bench:
     def own_rows(self) -> list[ReplyScores]:
         """The scores of the folder itself, whatever its condition."""
         return read_whole_scores(self.path / SCORES)
+
+    @cached_property
+    def by_rule(self) -> bool:
+        """Whether rules played the users and rated, and not the models that the settings name."""
+        return is_by_rule(self.own_rows)
 
     def trees(self, condition: Condition = "candidate") -> Iterator[Tree]:
         """Yield the dialogues of one condition."""

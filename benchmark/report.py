@@ -21,8 +21,8 @@ import numpy as np
 
 from aloe.benchmark.bench_result import BenchResult, PlayedCondition
 from aloe.benchmark.card import (
-    UNKNOWN_JUDGE,
     collect_provenance,
+    describe_judges,
     figure_rows,
     format_missing,
     format_named,
@@ -117,7 +117,7 @@ def render_report(
         warnings=_warnings(result) if result else [],
         suites=[_suite(*each, result.conditions, rows) for each in suites] if result else [],
         passports=[each.summary() for each in passports],
-        unknown_judge=UNKNOWN_JUDGE.replace("`", ""),
+        about_judges=describe_judges(bench).replace("`", ""),
         cases=list(_cases(bench.cases, rows.get("candidate") or next(iter(rows.values()), []))),
         repeating=collect_provenance(bench) if result else {},
         meanings=MEANINGS,

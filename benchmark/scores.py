@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from aloe.agents.rules import RULE
 from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.journal import append_lines
@@ -151,6 +152,11 @@ class ReplyScores(Record):
     def of(self, shown: Shown) -> list[Score]:
         """Return the scores for one of the two personas, in the order of the judges."""
         return [score for score in self.scores if score.shown == shown]
+
+
+def is_by_rule(rows: Iterable[ReplyScores]) -> bool:
+    """Whether rules rated every reply, so that they played every user, too, and no model did."""
+    return {score.judge for row in rows for score in row.scores} == {RULE}
 
 
 def write_scores(path: Path, rows: Iterable[ReplyScores]) -> None:

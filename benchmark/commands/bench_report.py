@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from aloe.console import finish, show_text, stderr
+from aloe.errors import ConfigError
 from aloe.options import Json
 
 EXTRAS = {"pyarrow": "parquet", "matplotlib": "plots"}
@@ -33,9 +34,11 @@ def report(
     from aloe.benchmark.report import write_report
     from aloe.passport import read_passport
 
-    beside = folder / "passport.json"
-    files = passport or ([beside] if beside.exists() else [])
-    written, lacking = write_report(read_bench(folder), [read_passport(file) for file in files])
+    bench, beside = read_bench(folder), folder / "passport.json"
+    if passport and bench.by_rule:
+        raise ConfigError(f"--passport: rules rated the replies in {folder}; leave it out")
+    files = passport or ([beside] if beside.exists() and not bench.by_rule else [])
+    written, lacking = write_report(bench, [read_passport(file) for file in files])
     if not as_json:
         for path in written:
             show_text(str(path))

@@ -120,6 +120,17 @@ def test_what_else_differs_is_said() -> None:
     assert "c is incomplete" in caveats([sides[0], broken], [config(), config()])[0]
 
 
+def test_models_that_were_not_asked_are_no_reason() -> None:
+    rows = table(OWN / 5, judges={"rule": 0.0})
+    sides = [replace(side(name, rows), models={"local:u": name}) for name in "ab"]
+    settings = {"models": {"user": "local:u", "judge": "local:u", "panel": ["local:v"]}}
+    named = validate(Config, {**settings, "judge": {"min_mass": 0.1}}, source="test")
+    assert caveats(sides, [named, validate(Config, {}, source="test")]) == []
+    words = named.updated({"simulation.user_words": 15}, source="test")
+    (said,) = caveats(sides, [named, words])
+    assert "settings: simulation.user_words" in said
+
+
 def test_one_incomplete_suite_among_several_is_said() -> None:
     holes = np.where(np.arange(20)[:, None] < 3, NAN, OWN[:, :2])
     whole, broken = (table(own, suite=name) for own, name in ((OWN, "whole"), (holes, "broken")))

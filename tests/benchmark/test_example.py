@@ -10,6 +10,7 @@ import pytest
 from command import RunAloe
 
 from aloe.benchmark import example as shipped
+from aloe.benchmark.card import render_card
 from aloe.benchmark.dialogue_pair import DRAWN, DialoguePair, find_quantile, measure_changes
 from aloe.benchmark.example import (
     ARCHIVE,
@@ -47,6 +48,13 @@ def test_it_is_small_and_names_no_place_of_the_machine_it_was_made_on() -> None:
         texts = {name: archive.read(name).decode() for name in archive.namelist()}
     places = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|Users|mnt|var|opt)/")
     assert [name for name, text in texts.items() if places.search(text)] == []
+
+
+def test_its_cards_name_no_model_that_was_not_asked(example: Path) -> None:
+    for name in (BASE, TRAINED):
+        card = render_card(read_bench(example / name), [])
+        assert "| user simulator | `rule` |" in card
+        assert "judge passport" not in card
 
 
 def test_it_is_shown_and_every_command_that_it_names_works(

@@ -83,6 +83,16 @@ def test_who_learns_one_wish_a_turn_has_the_exact_slope(
     assert found["n_ir"]["value"] == pytest.approx(1 / 9)
     levels = np.arange(1, 11) / 10
     bench = read_bench(tmp_path / "run")
+    assert (bench.result.user, bench.result.judges) == ("rule", ("rule",))
+    (bench.path / "passport.json").write_text("that of some judge")
+    assert aloe("bench", "report", bench.path).code == 0
+    card, page = ((bench.path / name).read_text() for name in ("card.md", "report.html"))
+    for text in (card, page):
+        assert "Rules played the users" in text
+        assert "judge passport" not in text
+    assert "| judges | `rule` |" in card
+    given = aloe("bench", "report", bench.path, "--passport", bench.path / "passport.json")
+    assert given.is_one_line_about("--passport", "rules rated the replies")
     for rows in np.array_split(bench.own_rows, 9):
         np.testing.assert_allclose([row.of("own")[0].value for row in rows], levels)
 
