@@ -1,5 +1,6 @@
 """What a bench run is going to do, before anything is spent or written."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +13,8 @@ from aloe.benchmark.case import Case
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.families import warn_about_judges
-from aloe.benchmark.folder import SCORES, check_same, read_bench
-from aloe.benchmark.forecast import BenchForecast, forecast
+from aloe.benchmark.folder import SCORES, check_same, finished_rows, read_bench
+from aloe.benchmark.forecast import BenchForecast, PlayedPart, forecast
 from aloe.benchmark.scores import read_scores
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.event import read_events
@@ -115,7 +116,7 @@ class BenchPlan:
         return self.out if condition == "candidate" else self.out / condition
 
     def forecast(self, prior: Path | None) -> BenchForecast:
-        """Return what it will cost and what it could show.
+        """Return what the rest of it will cost and what all of it could show.
 
         Args:
             prior: an earlier bench folder, which knows how much users differ.
@@ -124,16 +125,27 @@ class BenchPlan:
             InputError: there is none.
         """
         earlier = read_bench(prior).result.by_suite() if prior else None
-        return forecast(self.config, self.dialogues, self._floor, earlier)
+        played = {name: self._find_played(name) for name in self.dialogues}
+        return forecast(self.config, self.dialogues, self._floor, earlier, played)
 
     def count_calls(self, condition: Condition) -> int:
         """Return how many calls a condition takes, less those that are answered already."""
         dialogues = {condition: self.dialogues[condition]}
-        needed = forecast(self.config, dialogues, self._floor).calls
-        wanted = {each.dialogue.id for each in self.dialogues[condition]}
-        events = read_events(RunFolder(self.folder(condition)).events)
-        answered = (bool(event["reply"]) for event in events if event["tree"] in wanted)
-        return sum(needed.values()) - sum(answered)
+        played = {condition: self._find_played(condition)}
+        return sum(forecast(self.config, dialogues, self._floor, None, played).calls.values())
+
+    def _find_played(self, condition: Condition) -> PlayedPart:
+        """Return what the folder of a condition holds."""
+        folder = self.folder(condition)
+        cases = {each.dialogue.id: each.case for each in self.dialogues[condition]}
+        return PlayedPart(
+            finished=finished_rows(folder / SCORES, cases).keys(),
+            answered=Counter(
+                (event["tree"], event["role"], event["model"])
+                for event in read_events(RunFolder(folder).events)
+                if event["tree"] in cases and event["reply"]
+            ),
+        )
 
     @property
     def _floor(self) -> ModelConfig | None:

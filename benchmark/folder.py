@@ -7,7 +7,7 @@ So a control is resumed, read and compared like any run, and a forgotten control
 `result.json` holds the figures computed from all of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import get_args
 from aloe import config as settings
 from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.case import Case
-from aloe.benchmark.scores import ReplyScores, is_by_rule, read_whole_scores
+from aloe.benchmark.scores import RETRIED, ReplyScores, is_by_rule, read_scores, read_whole_scores
 from aloe.config import Condition, Config
 from aloe.config.differences import UNSHAPING
 from aloe.errors import ConfigError, InputError
@@ -124,6 +124,28 @@ class Bench:
 def label_row(row: ReplyScores, case: Case) -> ReplyScores:
     """Return a row with the clusters of its case as they are now; they are no part of its id."""
     return row.model_copy(update={"profile": case.profile, "personality": case.personality})
+
+
+def finished_rows(path: Path, cases: Mapping[str, Case]) -> dict[str, list[ReplyScores]]:
+    """Return the rows of the dialogues that need no more rating, by dialogue.
+
+    Args:
+        path: a file of scores, which need not be there; a torn last line is passed over.
+        cases: by the id of the dialogues wanted.
+
+    Raises:
+        InputError: a line is broken (with its number).
+    """
+    found: dict[str, list[ReplyScores]] = {}
+    for row in read_scores(path, torn=True) if path.exists() else ():
+        found.setdefault(row.dialogue, []).append(row)
+    return {
+        id_: [label_row(row, cases[id_]) for row in rows]
+        for id_, rows in found.items()
+        if id_ in cases
+        and len(rows) == cases[id_].turns
+        and not any(score.missing in RETRIED for row in rows for score in row.scores)
+    }
 
 
 def find_parts(path: Path) -> list[Path]:

@@ -7,8 +7,9 @@ missed, and finding it takes more users, not more seeds.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 
 from aloe.benchmark.clusters import LEAST_CLUSTERS
@@ -31,6 +32,9 @@ JUDGE_REPLY_TOKENS = 2
 TOKEN_CHARACTERS = 4
 """Characters of a token, where a text is there to be counted."""
 
+Needed = tuple[int, int, int]
+"""Calls, tokens read and tokens written."""
+
 PRIOR_SPREAD = 0.15
 """Standard deviation of the gain between users, as a share of the judge's scale, where no earlier
 run says better: 0.6 levels from 1 to 5."""
@@ -38,7 +42,7 @@ run says better: 0.6 levels from 1 to 5."""
 
 @dataclass(frozen=True, kw_only=True)
 class BenchForecast:
-    """What a run is going to need."""
+    """What a run is going to need beside what its folder holds already."""
 
     dialogues: int
     calls: dict[str, int]
@@ -62,37 +66,61 @@ class BenchForecast:
     """Where the spread between users comes from."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlayedPart:
+    """What the folder of a condition holds already."""
+
+    finished: Collection[str] = ()
+    """Ids of the dialogues that are held and rated."""
+    answered: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """Calls by dialogue, role and model string."""
+
+    def leave(self, dialogue: str, role: str, model: str, needed: Needed) -> Needed:
+        """Return what is still to come of what one agent needs in a dialogue."""
+        calls, read, written = needed
+        if dialogue in self.finished or not calls:
+            return 0, 0, 0
+        left = max(0, calls - self.answered.get((dialogue, role, model), 0))
+        return left, round(read * left / calls), round(written * left / calls)
+
+
 def forecast(
     config: Config,
     planned: Mapping[Condition, Sequence[PlannedDialogue]],
     floor: ModelConfig | None = None,
     earlier: Mapping[str, SuiteResult] | None = None,
+    played: Mapping[Condition, PlayedPart] | None = None,
 ) -> BenchForecast:
-    """Return what the dialogues in `planned` need.
+    """Return what the dialogues in `planned` still need, and what all of them could show.
 
     Args:
         config: settings of the candidate's run.
         planned: dialogues by condition.
         floor: model of the condition `floor`.
         earlier: what an earlier run found about its candidate, by suite.
+        played: what is there already, by condition.
     """
     needs: Counter[tuple[str, str, str]] = Counter()
     judges = config.models.judges()
+    ahead: dict[Condition, list[PlannedDialogue]] = {}
     for condition, dialogues in planned.items():
+        there = (played or {}).get(condition, PlayedPart())
+        ahead[condition] = [each for each in dialogues if each.dialogue.id not in there.finished]
         candidate = floor if condition == "floor" and floor else config.benchmark.candidate
         for each in dialogues:
-            _add(needs, "candidate", candidate, *_candidate(each))
+            add = partial(_add, needs, there, each.dialogue.id)
+            add("candidate", candidate, _candidate(each))
             if each.case.persona.preferences:
                 continue
-            _add(needs, "user", config.models.user, *_user(each))
+            add("user", config.models.user, _user(each))
             for judge, model in judges.items():
-                _add(needs, judge, model, *_judge(each))
+                add(judge, model, _judge(each), role="judge")
     suites: dict[str, list[PlannedDialogue]] = {}
     for each in next(iter(planned.values()), []):
         suites.setdefault(each.case.suite, []).append(each)
     clusters = {suite: count_clusters(*_labels(each)) for suite, each in suites.items()}
     return BenchForecast(
-        dialogues=sum(map(len, planned.values())),
+        dialogues=sum(map(len, ahead.values())),
         calls={
             role: sum(n for (who, _, kind), n in needs.items() if who == role and kind == "calls")
             for role in dict.fromkeys(who for who, _, _ in needs)
@@ -101,7 +129,7 @@ def forecast(
         output_tokens=sum(n for (*_, kind), n in needs.items() if kind == "output"),
         cost=_cost(config, needs),
         batched=_cost(config, needs, batch=True),
-        rounds=sum(_rounds(config, dialogues) for dialogues in planned.values() if dialogues),
+        rounds=sum(_rounds(config, dialogues) for dialogues in ahead.values() if dialogues),
         batch=offer_batches(
             config, [config.benchmark.candidate, config.models.user, *judges.values()]
         ),
@@ -117,14 +145,18 @@ def forecast(
 
 def _add(
     needs: Counter[tuple[str, str, str]],
-    role: str,
+    there: PlayedPart,
+    dialogue: str,
+    agent: str,
     model: ModelConfig,
-    calls: int,
-    read: int,
-    written: int,
+    needed: Needed,
+    *,
+    role: str = "",
 ) -> None:
-    for kind, count in (("calls", calls), ("input", read), ("output", written)):
-        needs[role, str(parse_model(model)), kind] += count
+    name = str(parse_model(model))
+    left = there.leave(dialogue, role or agent, name, needed)
+    for kind, count in zip(("calls", "input", "output"), left, strict=True):
+        needs[agent, name, kind] += count
 
 
 def _history(turns: int) -> int:
@@ -132,7 +164,7 @@ def _history(turns: int) -> int:
     return (MESSAGE_TOKENS + REPLY_TOKENS) * turns * (turns - 1) // 2
 
 
-def _candidate(planned: PlannedDialogue) -> tuple[int, int, int]:
+def _candidate(planned: PlannedDialogue) -> Needed:
     turns = planned.dialogue.turns
     told = PERSONA_TOKENS if planned.dialogue.told else 0
     past = sum(len(text) for _, text in planned.dialogue.history) // TOKEN_CHARACTERS
@@ -140,13 +172,13 @@ def _candidate(planned: PlannedDialogue) -> tuple[int, int, int]:
     return turns, read, turns * REPLY_TOKENS
 
 
-def _user(planned: PlannedDialogue) -> tuple[int, int, int]:
+def _user(planned: PlannedDialogue) -> Needed:
     turns = planned.dialogue.turns - len(planned.dialogue.prescribed)
     read = _history(turns) + turns * (USER_PROMPT_TOKENS + MESSAGE_TOKENS)
     return turns, read, turns * MESSAGE_TOKENS
 
 
-def _judge(planned: PlannedDialogue) -> tuple[int, int, int]:
+def _judge(planned: PlannedDialogue) -> Needed:
     turns, shown = planned.case.turns, 2 if planned.stand_ins else 1
     fixed = JUDGE_PROMPT_TOKENS + PERSONA_TOKENS + MESSAGE_TOKENS + REPLY_TOKENS
     return (

@@ -27,9 +27,6 @@ from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
 
-RETRIED: frozenset[Missing] = frozenset({"user", "candidate", "judge"})
-"""Reasons that may pass: the same command again tries these cells anew."""
-
 
 async def judge_dialogue(
     planned: PlannedDialogue,

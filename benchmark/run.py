@@ -8,16 +8,15 @@ table with their reason.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from aloe.agents.candidate import CONDITIONS, CandidateAgent
 from aloe.agents.prompt import chosen
 from aloe.agents.rating import PointwiseJudge
 from aloe.agents.user import UserAgent
 from aloe.benchmark.dialogues import PlannedDialogue
-from aloe.benchmark.folder import SCORES, label_row
-from aloe.benchmark.judging import RETRIED, judge_dialogue, missing_dialogue
-from aloe.benchmark.scores import Missing, ReplyScores, read_scores, write_scores
+from aloe.benchmark.folder import SCORES, finished_rows
+from aloe.benchmark.judging import judge_dialogue, missing_dialogue
+from aloe.benchmark.scores import Missing, ReplyScores, write_scores
 from aloe.calls.event import Event, read_events
 from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig
@@ -114,7 +113,8 @@ async def run_condition(
         for name in config.models.judges()
     ]
     path, held = folder.path / SCORES, _held(folder, wanted)
-    rows = _finished_rows(path, wanted)
+    cut_torn_line(path)
+    rows = finished_rows(path, {id_: each.case for id_, each in wanted.items()})
     progress.judged = len(rows)
     todo = {tree.id: tree for tree in held if tree.id not in rows}
     calls.remember(
@@ -162,23 +162,6 @@ def _context(
 def _held(folder: RunFolder, wanted: Mapping[str, PlannedDialogue]) -> list[Tree]:
     trees = read_trees(folder.path) if folder.trees.exists() else ()
     return [tree for tree in trees if tree.id in wanted]
-
-
-def _finished_rows(
-    path: Path, wanted: Mapping[str, PlannedDialogue]
-) -> dict[str, list[ReplyScores]]:
-    """Return the rows of the dialogues that need no more judging, by dialogue."""
-    cut_torn_line(path)
-    found: dict[str, list[ReplyScores]] = {}
-    for row in read_scores(path) if path.exists() else ():
-        found.setdefault(row.dialogue, []).append(row)
-    return {
-        id_: [label_row(row, wanted[id_].case) for row in rows]
-        for id_, rows in found.items()
-        if id_ in wanted
-        and len(rows) == wanted[id_].case.turns
-        and not any(score.missing in RETRIED for row in rows for score in row.scores)
-    }
 
 
 def _reason(role: str | None) -> Missing:

@@ -28,6 +28,9 @@ Missing = Literal["user", "candidate", "judge", "unreadable", "spoiled"]
 `unreadable`: the judge answered, but with no level. `spoiled`: the simulated user had stopped being
 one by then (see `aloe.schema.SPOILING`)."""
 
+RETRIED: frozenset[Missing] = frozenset({"user", "candidate", "judge"})
+"""Reasons that may pass: the same command again tries these cells anew."""
+
 
 class Score(Record):
     """What one judge made of one reply, for one persona."""

@@ -28,7 +28,6 @@ from aloe.resumable import resumable
 
 if TYPE_CHECKING:
     from aloe.calls.forecast import Forecast
-    from aloe.calls.log import CallLog
     from aloe.config import Config
     from aloe.graphs.simulation import Simulation
 
@@ -259,15 +258,24 @@ def simulate(options: SimulateOptions) -> None:
     if options.extend and (missing := simulation.missing()):
         say(f"{options.extend} is unfinished: {missing}", style="yellow")
     if options.dry_run:
-        _show_forecast(simulation.forecast(), as_json=options.as_json)
+        _show_forecast(simulation, as_json=options.as_json)
     else:
         _run(simulation, options)
 
 
-def _show_forecast(forecast: "Forecast", *, as_json: bool) -> None:
+def _show_forecast(simulation: "Simulation", *, as_json: bool) -> None:
     """Say what the run will take, and end the command."""
+    forecast = simulation.forecast()
     show(forecast.line(), as_json=as_json)
+    _warn_of_budget(simulation, forecast)
     finish({"forecast": asdict(forecast)}, as_json=as_json)
+
+
+def _warn_of_budget(simulation: "Simulation", forecast: "Forecast") -> None:
+    """Say so if the run will come to the end of its budget; a replay spends nothing."""
+    exceeds = forecast.exceeds(simulation.config.budget, simulation.history.spent)
+    if exceeds and not simulation.replayed:
+        say("the budget will end the run before that", style="yellow")
 
 
 def _run(simulation: "Simulation", options: SimulateOptions) -> None:
@@ -288,7 +296,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
             display = RunDisplay(progress, calls, quiet=options.quiet)
             calls.listen(display.follow)
             if not options.quiet:
-                _announce(simulation, forecast, calls)
+                _announce(simulation, forecast)
             try:
                 with resumable(folder.path), display.running():
                     loop.run(simulation.grow(calls, progress, display.update))
@@ -312,7 +320,7 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
     exit_on_failures(progress)
 
 
-def _announce(simulation: "Simulation", forecast: "Forecast", calls: "CallLog") -> None:
+def _announce(simulation: "Simulation", forecast: "Forecast") -> None:
     """Tell a fork from what it is forked from, and what the run will take."""
     if simulation.forked:
         changed = "; ".join(simulation.changes()) or "no setting differs"
@@ -328,5 +336,4 @@ def _announce(simulation: "Simulation", forecast: "Forecast", calls: "CallLog") 
         )
     if not simulation.replayed:
         say(forecast.line())
-        if forecast.exceeds(calls.budget.limits, simulation.history.spent):
-            say("the budget will end the run before that", style="yellow")
+        _warn_of_budget(simulation, forecast)

@@ -5,7 +5,7 @@ from rows import table
 
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.dialogues import plan
-from aloe.benchmark.forecast import forecast
+from aloe.benchmark.forecast import PlayedPart, forecast
 from aloe.benchmark.suite_result import compute_suite
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.config import Config, validate
@@ -25,6 +25,25 @@ def test_calls_are_counted_exactly() -> None:
     ahead = forecast(config(), planned)
     assert ahead.dialogues == 600
     assert ahead.calls == {"candidate": 6600, "user": 6000, "judge": 12000, "judge2": 12000}
+
+
+def test_what_is_there_is_not_ahead() -> None:
+    planned = {"candidate": plan(SUITE[:2], SWAPS, 1, "candidate")}
+    whole = forecast(config(), planned)
+    done, begun = (each.dialogue.id for each in planned["candidate"])
+    answered = {(begun, "candidate", "openai:c"): 4, (begun, "judge", "openai:k"): 50}
+    left = forecast(
+        config(), planned, None, None,
+        {"candidate": PlayedPart(finished={done}, answered=answered)},
+    )  # fmt: skip
+    assert whole.calls == {"candidate": 22, "user": 20, "judge": 40, "judge2": 40}
+    assert (left.dialogues, left.calls) == (
+        1, {"candidate": 7, "user": 10, "judge": 20, "judge2": 0},
+    )  # fmt: skip
+    assert 0 < left.output_tokens < whole.output_tokens / 2
+    assert (left.clusters, left.detectable) == (whole.clusters, whole.detectable)
+    nothing = forecast(config(), planned, played={"candidate": PlayedPart(finished={done, begun})})
+    assert (nothing.dialogues, set(nothing.calls.values()), nothing.rounds) == (0, {0}, 0)
 
 
 def test_rules_cost_nothing() -> None:

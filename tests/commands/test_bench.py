@@ -287,6 +287,10 @@ def test_a_rating_that_cannot_be_had_is_missing_with_its_reason(
     missing = [score for row in rows for score in row.scores if score.value is None]
     assert {score.missing for score in missing} == {reason}
     assert len(missing) == 3
+    ahead = run(aloe, out, *arguments, "--dry-run").result["forecast"]
+    again = {row.dialogue for row in rows if any(score.value is None for score in row.scores)}
+    assert ahead["dialogues"] == (len(again) if retried else 0)
+    assert ahead["calls"] == {"candidate": 0, "user": 0, "judge": 3 if retried else 0}
     moody.failing = lambda _: None
     calls = len(server.requests)
     again = run(aloe, out, *arguments)

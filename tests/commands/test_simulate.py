@@ -74,6 +74,10 @@ def test_a_dry_run_says_what_the_run_takes_and_does_nothing(
     assert forecast["least"]["calls"] == forecast["most"]["calls"] == ran.result["calls"]
     left = aloe(*command, "--dry-run").result["forecast"]
     assert (left["most"]["calls"], left["measured"]) == (0, True)
+    for cap, said in ((ran.result["calls"], False), (1, True)):
+        capped = aloe(*command[:-3], "--model", SCRIPTED, "--out", f"{out}2", "--max-calls", cap,
+                      "--dry-run")  # fmt: skip
+        assert ("the budget will end the run before that" in capped.err) == said
 
 
 def test_quiet_says_nothing_on_the_way(aloe: RunAloe, personas_file: Path, out: Path) -> None:
