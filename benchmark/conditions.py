@@ -35,12 +35,7 @@ def load_candidate(
             twice.
     """
     loaded = load(path, *flags, written=written, source=source)
-    if (condition := loaded.benchmark.condition) != "candidate":
-        flag = "floor=MODEL" if condition == "floor" else condition
-        raise ConfigError(
-            f"{path or source}: benchmark.condition: '{condition}' is a control, which is played "
-            f"beside the candidate; leave it out and give --control {flag}"
-        )
+    check_condition(loaded, str(path or source))
     changes: dict[str, Any] = {}
     if model:
         changes["benchmark.candidate"] = _named(loaded, loaded.benchmark.candidate, model)
@@ -56,6 +51,20 @@ def load_candidate(
             f"a judge is named twice ({', '.join(names)}): it would only repeat itself"
         )
     return config
+
+
+def check_condition(config: Config, where: str) -> None:
+    """Make sure that settings are those of a candidate.
+
+    Raises:
+        ConfigError: naming the control that they are of, and `where` that stands.
+    """
+    if (condition := config.benchmark.condition) != "candidate":
+        flag = "floor=MODEL" if condition == "floor" else condition
+        raise ConfigError(
+            f"{where}: benchmark.condition: '{condition}' is a control, which is played beside the "
+            f"candidate; leave it out and give --control {flag}"
+        )
 
 
 def _named(config: Config, before: ModelConfig, model: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from aloe.agents.registry import (
     find_roles,
     models_in_use,
 )
+from aloe.calls.batch_request import check_batchable
 from aloe.calls.prices import check_prices
 from aloe.config import Config
 from aloe.errors import ConfigError
@@ -17,12 +18,15 @@ from aloe.models.providers import parse_model
 
 
 def check_settings(config: Config) -> None:
-    """Make sure that a simulation takes what `config` says of it, and a cap on cost can be kept.
+    """Make sure that `aloe simulate` takes what `config` says, and a cap on cost can be kept.
 
     Raises:
         ConfigError: naming the setting.
     """
     check_simulation(config)
+    check_rollouts(config)
+    if config.limits.batch:
+        check_batchable(models_in_use(config).values())
     models = [*models_in_use(config).values(), config.models.writer]
     check_prices(config, (str(parse_model(each)) for each in models))
 
@@ -38,6 +42,19 @@ def check_simulation(config: Config) -> None:
     check_panel(config)
     check_expansion(config.simulation)
     check_named_assistants(config)
+
+
+def check_rollouts(config: Config) -> None:
+    """Make sure that no rollouts are wanted, for a run that extends no other.
+
+    Raises:
+        ConfigError: some are.
+    """
+    if config.simulation.rollouts.count:
+        raise ConfigError(
+            "simulation.rollouts.count: rollouts continue the replies of a finished run; leave it "
+            "out, and name the run: --extend DIR --rollouts N"
+        )
 
 
 def check_named_assistants(config: Config) -> None:

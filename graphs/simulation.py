@@ -25,7 +25,7 @@ from aloe.calls.replay import carry, find_plain_models
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.graphs.batch import RunProgress, grow_all
-from aloe.graphs.checks import check_named_assistants
+from aloe.graphs.checks import check_named_assistants, check_rollouts
 from aloe.graphs.context import open_models
 from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import PlannedTree, last_turn, names_of, plan_extension, plan_trees
@@ -206,8 +206,8 @@ def prepare(
         _check_extended(RunFolder(extended), config, prompts, weights, passport)
     check_expansion(config.simulation)
     check_named_assistants(config)
-    if config.simulation.rollouts.count and not extended:
-        raise ConfigError("rollouts continue the replies of a finished run; name it: --extend")
+    if not extended:
+        check_rollouts(config)
     models = _close_models(config, replayed) if replayed else open_models(config)
     if extended:
         wanted = _plan_extension(extended, config, models)

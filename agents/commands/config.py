@@ -1,4 +1,4 @@
-"""`aloe config check`: would every command take these settings?"""
+"""`aloe config check`: would any command refuse these settings?"""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -69,7 +69,7 @@ def check(
     for each in agents:
         table.add_row(*map(Text, each))
     show(table, as_json=as_json)
-    show(Text(f"{file}: every command takes these settings"), as_json=as_json)
+    show(Text(f"{file}: no command refuses these settings"), as_json=as_json)
     finish({"ok": True, "file": str(file), "roles": [a._asdict() for a in agents]}, as_json=as_json)
 
 

@@ -121,6 +121,14 @@ def Judges(comparison, model): ...
             "[judge]\nuse = 'checked:Judges'\n[models]\npanel = ['local:smollm2-135m']",
             ["models.panel does not vote", "aloe bench"],
         ),
+        ("[benchmark]\ncondition = 'ceiling'", ["benchmark.condition", "--control ceiling"]),
+        ("[limits]\nbatch = true", ["limits.batch", "OpenAI's batch API"]),
+        (
+            "[limits]\nbatch = true\n[models]\n"
+            "user = {model = 'openai:x@http://h/v1', options = {top_k = 1}}",
+            ["top_k cannot go into a batch"],
+        ),
+        ("[simulation.rollouts]\ncount = 4", ["simulation.rollouts.count", "--extend DIR"]),
         ("[personas]\nseeds = 'nowhere'", ["nowhere"]),
         ("[personas]\nvalidators = ['checked:nothing']", ["nothing"]),
         ("[personas]\nembedder = 'minilmm'", ["minilmm"]),
