@@ -224,7 +224,7 @@ def _compare(
     entered = _enter(passport, agreement)
     if sheet.labels:
         say_written(sheet.path, *([Path(entered)] if entered else []))
-    result = {"labels": str(sheet.path), "passport": entered, **agreement.model_dump(mode="json")}
+    result = {"out": str(sheet.path), "passport": entered, **agreement.model_dump(mode="json")}
     finish(result, as_json=as_json)
 
 

@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from aloe.console import Display, finish, say, show
+from aloe.errors import EXIT_CODE
 from aloe.memory.commands import persona_files, persona_import, persona_reports
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
 from aloe.resumable import resumable, within_budget
@@ -20,6 +21,8 @@ from aloe.views.figures import Throughput, counted, duration, spending
 from aloe.views.folding import Table, grid, said
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from aloe.calls.log import CallLog
     from aloe.config import Config
     from aloe.graphs.pool import Ended, GrowthProgress
@@ -85,8 +88,16 @@ def grow(
     with resumable(out), within_budget(out):
         display, ended = _grow(resolved, out, compose=compose, quiet=quiet)
     show(display.panel(), as_json=as_json)
-    show(_describe_end(out, display, ended), as_json=as_json, lines=True, cut=False)
+    size = display.progress.size
+    show(Text(f"{out}: {counted(size, 'persona')}."), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "ended": ended, **display.result()}, as_json=as_json)
+    if ended == "saturated":
+        say(
+            f"aloe: {size} of {target} personas: hardly any candidate is new and valid; try more "
+            "seeds, another model or a higher temperature",
+            style="red",
+        )
+        raise typer.Exit(EXIT_CODE)
 
 
 app.command("show")(persona_reports.show_personas)
@@ -130,6 +141,7 @@ class GrowthDisplay(Display):
         self._calls = calls
         self._judged_before = log.judged
         self._accepted_before = log.accepted
+        self._refused_before = log.refusals.copy()
         self._pace = Throughput(calls.totals)
 
     def seconds(self) -> float:
@@ -174,8 +186,8 @@ class GrowthDisplay(Display):
         parts: list[RenderableType] = [bar, _describe_acceptance(self._log, judged, accepted)]
         if p.waiting:
             parts.append(Text(f"accepted and in no persona yet: {p.waiting}, kept for later"))
-        if self._log.refusals:
-            reasons = ", ".join(f"{why} {n}" for why, n in self._log.refusals.most_common(6))
+        if refused := self._refused():
+            reasons = ", ".join(f"{why} {n}" for why, n in refused.most_common(6))
             parts.append(Text(f"refused: {reasons}"))
         self.seconds()  # stops the clock of a growth that has its target
         parts.append(grid(spending(self._calls, self._pace)))
@@ -187,6 +199,10 @@ class GrowthDisplay(Display):
         """Return candidates judged and accepted in this process."""
         return self._log.judged - self._judged_before, self._log.accepted - self._accepted_before
 
+    def _refused(self) -> "Counter[str]":
+        """Return the reasons of refusal in this process."""
+        return self._log.refusals - self._refused_before
+
     def result(self) -> dict[str, Any]:
         """Return the figures for machines."""
         judged, accepted = self._judged()
@@ -197,7 +213,7 @@ class GrowthDisplay(Display):
             "candidates": judged,
             "accepted": accepted,
             "waiting": self.progress.waiting,
-            "refused": dict(self._log.refusals),
+            "refused": dict(self._refused()),
             "seconds": round(seconds, 2),
             "calls": totals.calls,
             "errors": totals.errors,
@@ -206,17 +222,6 @@ class GrowthDisplay(Display):
             "output_tokens": totals.output_tokens,
             "cost": None if totals.unpriced else round(totals.cost, 6),
         }
-
-
-def _describe_end(out: Path, display: GrowthDisplay, ended: "Ended") -> Text:
-    """Return how the growth ended."""
-    said = f"{out}: {counted(display.progress.size, 'persona')}."
-    if ended == "saturated":
-        said += (
-            f" Saturated before {display.progress.target}: hardly any candidate is new and valid. "
-            "Try more seeds, another model or a higher temperature."
-        )
-    return Text(said)
 
 
 def _describe_acceptance(log: "GrowthLog", judged: int, accepted: int) -> Text:

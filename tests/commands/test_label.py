@@ -41,6 +41,7 @@ def test_answers_are_kept_and_gone_on_with(
     first = aloe("label", run, "--count", 5, "--json")
     assert first.code == 0
     assert first.result["labels"] == 2
+    assert first.result["out"] == str(run / "labels.jsonl")
     assert "1 of 5" in first.err
     assert "resumes here" in first.err
     press(monkeypatch, "?ts\nxb")  # keys without a meaning are passed over

@@ -56,6 +56,28 @@ def test_a_growth_keeps_to_its_budget(tmp_path: Path, bag_settings: Path, aloe: 
     assert aloe(*grow, *unpriced).is_one_line_about("needs the price of openai:x")
 
 
+SAME = """
+def reply(messages, arguments):
+    return "I am 30. I keep bees in Crete. I want to sell honey in the city."
+"""
+
+
+def test_a_growth_that_stays_short_says_so_and_counts_what_it_refused_itself(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "same_writer.py").write_text(SAME)
+    monkeypatch.syspath_prepend(tmp_path)
+    out, few = tmp_path / "personas.jsonl", tmp_path / "few.toml"
+    few.write_text(bag_settings.read_text() + "window = 12\nmin_acceptance = 0.2\n")
+    grow = ("personas", "grow", "--out", out, "--config", few, "--count", 5, "--json")
+    for _ in range(2):
+        ran = aloe(*grow, "--model", "scripted:same_writer:reply")
+        assert (ran.code, ran.result["ended"]) == (2, "saturated")
+        assert f"{ran.result['personas']} of 5 personas" in ran.err
+        refused = ran.result["candidates"] - ran.result["accepted"]
+        assert 0 < max(ran.result["refused"].values()) <= refused
+
+
 def test_own_seeds_are_shown_and_a_broken_one_is_named(
     tmp_path: Path, bag_settings: Path, aloe: RunAloe
 ) -> None:
