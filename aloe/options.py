@@ -1,6 +1,6 @@
 """Options that several commands share, so that they read and behave the same everywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,6 +101,26 @@ PushToHub = Annotated[
 ]
 Public = Annotated[bool, typer.Option("--public", help="Push to a public repository.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be pushed, send nothing.")]
+
+
+def is_given(value: object) -> bool:
+    """Whether the value of a flag is one that somebody gave; 0 is."""
+    return not (value is None or value is False or value == [])
+
+
+def refuse_unread(flags: Mapping[str, object], where: str) -> None:
+    """Make sure that no flag was given that a command would not read.
+
+    Args:
+        flags: values by name.
+        where: beside or without which other flag they would not be read.
+
+    Raises:
+        ConfigError: naming those that were given.
+    """
+    if given := [name for name, value in flags.items() if is_given(value)]:
+        them = "it" if len(given) == 1 else "them"
+        raise ConfigError(f"{', '.join(given)} would not be read {where}; leave {them} out")
 
 
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from aloe.console import finish, show, show_text
 from aloe.errors import ConfigError, StoreError
-from aloe.options import ConfigFile, Json
+from aloe.options import ConfigFile, Json, refuse_unread
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def show_(
 
     Example: `aloe roles show judge --prompt > my_judge.md`
     """
+    if prompt:
+        refuse_unread({"--json": as_json}, "beside --prompt")
     about, told = _about(name, config)
     if prompt:
         if told is None:

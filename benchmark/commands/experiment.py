@@ -8,7 +8,7 @@ import typer
 
 from aloe.console import finish, say, say_written, show
 from aloe.errors import EXIT_CODE, ConfigError
-from aloe.options import ConfigFile, Json, Quiet, Seed
+from aloe.options import ConfigFile, Json, Quiet, Seed, refuse_unread
 from aloe.resumable import resumable, within_budget
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def experiment(
 
     if config is None:
         raise ConfigError("name the settings: --config examples/proof.toml, or proof-quick.toml")
-    if quick and (ablation or report):
-        raise ConfigError("--quick makes neither ablations nor a report; leave out --quick")
+    _check_quick(quick, {"--ablation": ablation, "--report": report, "--no-test": not test})
     if seeds > 1 and (quick or ablation):
         raise ConfigError("--seeds makes whole experiments; leave out --quick and --ablation")
     if report and report.suffix != ".md":
@@ -165,6 +164,12 @@ def experiment_trees(
     say_written(out)
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)
     exit_on_failures(progress)
+
+
+def _check_quick(quick: bool, more: dict[str, object]) -> None:
+    """Make sure that nothing is asked for that the quick form does not make."""
+    if quick:
+        refuse_unread(more, "beside --quick")
 
 
 def _check(config: "Config", *, plain: bool) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from aloe.console import finish, say, say_written, show, stderr
 from aloe.errors import ConfigError, InputError
 from aloe.number_format import format_number
-from aloe.options import ConfigFile, Json, Seed, with_flags
+from aloe.options import ConfigFile, Json, Seed, refuse_unread, with_flags
 from aloe.views.figures import counted
 from aloe.views.folding import grid
 
@@ -81,13 +81,11 @@ class LabelOptions:
                 f"--rater {SEEN}: labels of that name were given beside the judge's marks and "
                 "count nowhere; choose another"
             )
-        unread: dict[str, object] = {}
-        if beside := "--to" if self.tool or self.out else "":
-            unread = {"--from": self.answers, "--rater": self.rater}
-        elif beside := "--from" if self.answers else "":
-            unread = {"--count": self.count, "--seed": self.seed, "--config": self.config}
-        if given := [flag for flag, value in unread.items() if value is not None]:
-            raise ConfigError(f"{', '.join(given)} would not be read beside {beside}; leave it out")
+        if self.tool or self.out:
+            refuse_unread({"--from": self.answers, "--rater": self.rater}, "beside --to")
+        elif self.answers:
+            asking = {"--count": self.count, "--seed": self.seed, "--config": self.config}
+            refuse_unread(asking, "beside --from")
 
 
 @with_flags

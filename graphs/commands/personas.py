@@ -5,7 +5,7 @@ itself in `memory`. Heavy packages are imported when a command runs, so `--help`
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Group, RenderableType
@@ -15,7 +15,7 @@ from rich.text import Text
 from aloe.console import Display, finish, say, show
 from aloe.errors import EXIT_CODE
 from aloe.memory.commands import persona_files, persona_import, persona_reports
-from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed
+from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed, refuse_unread
 from aloe.resumable import resumable, within_budget
 from aloe.views.figures import Throughput, counted, duration, spending
 from aloe.views.folding import Table, grid, said
@@ -68,13 +68,15 @@ def grow(
     from aloe import config as settings
     from aloe.memory.pool.files import count_saved
 
+    if compose:
+        refuse_unread({"--model": model, "--base-url": base_url}, "beside --compose")
     resolved = settings.load(
         config,
         {
             "seed": seed,
             "personas.target": count,
             "personas.seeds": seeds,
-            "personas.batch": batch or (COMPOSED_BATCH if compose else None),
+            "personas.batch": COMPOSED_BATCH if compose and batch is None else batch,
         },
     ).with_model(model, base_url)
     size, target = count_saved(out), resolved.personas.target
@@ -92,12 +94,7 @@ def grow(
     show(Text(f"{out}: {counted(size, 'persona')}."), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "ended": ended, **display.result()}, as_json=as_json)
     if ended == "saturated":
-        say(
-            f"aloe: {size} of {target} personas: hardly any candidate is new and valid; try more "
-            "seeds, another model or a higher temperature",
-            style="red",
-        )
-        raise typer.Exit(EXIT_CODE)
+        _end_short(size, target)
 
 
 app.command("show")(persona_reports.show_personas)
@@ -108,6 +105,16 @@ app.command("split")(persona_files.split)
 app.command("export")(persona_files.export)
 app.command("verifiable")(persona_files.compose_verifiable)
 app.command("import")(persona_import.import_files)
+
+
+def _end_short(size: int, target: int) -> NoReturn:
+    """Say why a pool has fewer personas than asked for, and end the command accordingly."""
+    say(
+        f"aloe: {size} of {target} personas: hardly any candidate is new and valid; try more "
+        "seeds, another model or a higher temperature",
+        style="red",
+    )
+    raise typer.Exit(EXIT_CODE)
 
 
 def _grow(

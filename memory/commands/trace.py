@@ -11,13 +11,27 @@ from rich.text import Text
 from aloe.console import finish, say_written, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
 from aloe.memory.commands.traced_run import TracedRun
-from aloe.options import Json, Svg
+from aloe.options import Json, Svg, is_given, refuse_unread
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aloe.calls.recorded_call import RecordedCall
 
 LAST = 10
 """Calls of the past that `--follow` begins with."""
+
+WHAT = ("--highlight", "--node", "--diff")
+"""Flags that say what is shown."""
+
+UNREAD = {
+    "--follow": (*WHAT, "--first", "--tui", "--svg"),
+    "--tui": (*WHAT, "--agent", "--search", "--full", "--raw", "--svg", "--json"),
+    "--highlight": ("--node", "--diff", "--agent", "--search", "--full", "--raw"),
+    "--node": ("--diff", "--full"),
+    "--diff": ("--agent", "--search", "--full"),
+}
+"""Flags that are not read, by the flag beside which they are not."""
 
 
 def trace(
@@ -62,8 +76,7 @@ def trace(
 
     Example: `aloe trace runs/first --tree 3fa9`
     """
-    if node and diff:
-        raise ConfigError("--node and --diff show one thing each; give one of them")
+    _check_read(locals())
     trace = TracedRun(
         run=run, wanted=tree, first=first, agent=agent, search=search, full=full, raw=raw
     )
@@ -78,6 +91,18 @@ def trace(
     if svg:
         _save(picture, svg)
     finish(result, as_json=as_json)
+
+
+def _check_read(arguments: "Mapping[str, object]") -> None:
+    """Make sure that every flag has a part in what is shown.
+
+    Raises:
+        ConfigError: one has none.
+    """
+    given = {f"--{name.removeprefix('as_')}": value for name, value in arguments.items()}
+    for flag, unread in UNREAD.items():
+        if is_given(given[flag]):
+            refuse_unread({name: given[name] for name in unread}, f"beside {flag}")
 
 
 def _save(picture: RenderableType, svg: Path) -> None:

@@ -9,7 +9,8 @@ import typer
 from command import RunAloe
 from typer.testing import CliRunner
 
-from aloe.options import Seed, with_flags
+from aloe.errors import ConfigError
+from aloe.options import Seed, refuse_unread, with_flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,14 @@ def test_what_has_to_be_given_stands_first_and_is_asked_for() -> None:
     assert "Take the flags." in page
     assert page.index("--out") < page.index("--word") < page.index("--seed")
     assert "--out" in run("--seed", "3", code=2)
+
+
+def test_flags_that_would_not_be_read_are_named() -> None:
+    refuse_unread({"--a": None, "--b": False, "--c": []}, "beside --d")
+    with pytest.raises(ConfigError, match="--a would not be read beside --d; leave it out"):
+        refuse_unread({"--a": 0, "--b": False}, "beside --d")
+    with pytest.raises(ConfigError, match="--b, --c would not be read without --d; leave them out"):
+        refuse_unread({"--a": None, "--b": True, "--c": ["x"]}, "without --d")
 
 
 @pytest.mark.parametrize(

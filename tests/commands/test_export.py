@@ -251,6 +251,22 @@ def test_a_folder_is_not_called_like_a_file(
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--max-length", 10), "--max-length would not be read without --tokenizer"),
+        (("--licence", "cc0-1.0"), "--licence would not be read beside a file"),
+    ],
+)
+def test_flags_that_would_not_be_read_are_refused(
+    aloe: RunAloe, run: Path, tmp_path: Path, flags: tuple[object, ...], words: str
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    ran = aloe("export", run, "--format", "dpo", "--out", out, *flags)
+    assert ran.is_one_line_about(words)
+    assert not out.exists()
+
+
 def test_what_is_read_is_not_written_over(aloe: RunAloe, run: Path) -> None:
     before = (run / "trees.jsonl").read_bytes()
     for source in (run, run / "trees.jsonl"):

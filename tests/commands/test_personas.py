@@ -104,6 +104,9 @@ def test_own_seeds_are_shown_and_a_broken_one_is_named(
         (("--model", "openai:x@http://127.0.0.1:9/v1"), ("nothing answers",)),
         (("--seeds", "nowhere"), ("nowhere", "cannot be read")),
         (("--count", "0"), ("personas.target",)),
+        (("--batch", "0"), ("personas.batch",)),
+        (("--compose", "--batch", "0"), ("personas.batch",)),
+        (("--compose", "--model", WRITER), ("--model would not be read beside --compose",)),
     ],
 )
 def test_bad_input_is_one_line(

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.options import DryRun, Json, Public, PushToHub, with_flags
+from aloe.options import DryRun, Json, Public, PushToHub, refuse_unread, with_flags
 from aloe.views.figures import counted
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FORMATS = ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe")
 """Those of `aloe.training.export`, which is not loaded to show them."""
+
+LENGTH = 1024
+"""What TRL's DPO takes, unless told otherwise."""
 
 
 def complete_format() -> list[str]:
@@ -74,8 +77,11 @@ class ExportOptions:
         typer.Option("--tokenizer", metavar="DIR", help="Count tokens with this tokenizer."),
     ] = None
     max_length: Annotated[
-        int, typer.Option("--max-length", min=1, help="The trainer's limit; TRL's DPO has 1024.")
-    ] = 1024
+        int | None,
+        typer.Option(
+            "--max-length", min=1, help=f"With --tokenizer: the trainer's limit [{LENGTH}]."
+        ),
+    ] = None
     least_accuracy: Annotated[
         float | None,
         typer.Option(
@@ -96,8 +102,8 @@ class ExportOptions:
         ),
     ] = 0.0
     licence: Annotated[
-        str, typer.Option("--licence", help="Licence of the data, for the card.")
-    ] = "other"
+        str | None, typer.Option("--licence", help="Licence of the data, for the card [other].")
+    ] = None
     push_to_hub: PushToHub = None
     public: Public = False
     dry_run: DryRun = False
@@ -119,6 +125,10 @@ def export(options: ExportOptions) -> None:
     from aloe.training.preflight import make_token_counter
     from aloe.training.release import format_counts
 
+    if not options.tokenizer:
+        refuse_unread({"--max-length": options.max_length}, "without --tokenizer")
+    if options.out.name.endswith(FILE_TYPES):
+        refuse_unread({"--licence": options.licence}, "beside a file as --out, which has no card")
     if options.tokenizer and options.row_format == "aloe":
         raise ConfigError("the aloe format has no prompts to count; leave out --tokenizer")
     check_label(options.label)
@@ -126,7 +136,8 @@ def export(options: ExportOptions) -> None:
     if push and options.out.name.endswith(FILE_TYPES):
         raise ConfigError("--push-to-hub needs a folder with a card: give --out a folder's name")
     count = make_token_counter(options.tokenizer) if options.tokenizer else None
-    plan = ExportPlan(**{each.name: getattr(options, each.name) for each in fields(ExportPlan)})
+    given = {each.name: getattr(options, each.name) for each in fields(ExportPlan)}
+    plan = ExportPlan(**{name: value for name, value in given.items() if value is not None})
     done = export_trees(plan)
     left_out = dict(done.skipped)
     result: dict[str, Any] = {"out": str(plan.out), "rows": len(done.rows), "left_out": left_out}
@@ -145,7 +156,7 @@ def export(options: ExportOptions) -> None:
         result["settings"] = plan.settings
         show(Text("\n".join(plan.settings)), as_json=options.as_json, lines=True)
     if count:
-        length = options.max_length
+        length = options.max_length or LENGTH
         result["preflight"] = _preflight(done.rows, count, length, as_json=options.as_json)
     if push:
         result |= push_or_show(plan.out, push, dry_run=options.dry_run, as_json=options.as_json)

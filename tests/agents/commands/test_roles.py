@@ -161,6 +161,8 @@ def test_show_tells_what_is_asked(
     (tmp_path / "copy.md").write_text(aloe("roles", "show", "judge", "--prompt").out)
     assert parse(tmp_path / "copy.md").messages == shipped("judge").messages
     assert aloe("roles", "show", "nobody").is_one_line_about("there is no 'nobody'", "inducer")
+    both = aloe("roles", "show", "judge", "--prompt", "--json")
+    assert both.is_one_line_about("--json would not be read beside --prompt")
     nothing = aloe("roles", "show", "size", "--prompt", "--config", "my.toml")
     assert nothing.is_one_line_about("'size' has no prompt")
 

@@ -19,6 +19,8 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     assert ran.is_one_line_about("--config", "proof.toml")
     ran = aloe("experiment", "--no-test", "--config", "x.toml", "--out", tmp_path / "p")
     assert ran.is_one_line_about("--no-test", "--ablation")
+    ran = aloe("experiment", "--quick", "--no-test", "--config", "x.toml", "--out", tmp_path / "p")
+    assert ran.is_one_line_about("--no-test would not be read beside --quick")
     file = tmp_path / "c.toml"
     file.write_text('[experiment]\nrewriter = "nobody"\n', encoding="utf-8")
     ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")

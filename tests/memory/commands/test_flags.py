@@ -11,7 +11,7 @@ import aloe as package
 ROOT = Path(package.__file__).parent.parent
 COMMANDS = [
     node
-    for folder in ("memory", "agents")
+    for folder in ("aloe", "memory", "agents", "graphs", "training", "benchmark")
     for file in sorted((ROOT / folder / "commands").glob("*.py"))
     for node in ast.parse(file.read_text("utf-8")).body
     if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")

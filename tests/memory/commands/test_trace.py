@@ -112,6 +112,22 @@ def test_calls_of_one_agent(aloe: RunAloe, simulated: Path) -> None:
     assert aloe("trace", simulated, "--agent", "nobody").is_one_line_about("inducer", "judge")
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--highlight", "--agent", "x", "--node", "y"), "--node, --agent would not"),
+        (("--follow", "--svg", "f.svg", "--json"), "--svg would not be read beside --follow"),
+        (("--tui", "--svg", "f.svg", "--json"), "--svg, --json would not be read beside --tui"),
+        (("--node", "x", "--diff", "y"), "--diff would not be read beside --node"),
+        (("--diff", "x", "--search", "y"), "--search would not be read beside --diff"),
+    ],
+)
+def test_flags_that_would_not_be_read_are_refused(
+    aloe: RunAloe, run: Path, flags: tuple[str, ...], words: str
+) -> None:
+    assert aloe("trace", run, *flags).is_one_line_about(words)
+
+
 def test_search(aloe: RunAloe, run: Path) -> None:
     ran = aloe("trace", run, "--search", "LEEDS", "--json")
     assert [row["id"] for row in ran.result["trees"]] == [TREES[1].id]
