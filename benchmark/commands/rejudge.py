@@ -65,13 +65,7 @@ def rejudge(
     """
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import check_panel, prompts_of
-    from aloe.graphs.rejudge import (
-        carry_labels,
-        check_same,
-        count_flips,
-        count_returns,
-        count_unasked,
-    )
+    from aloe.graphs.rejudge import check_same
     from aloe.memory.run_folder import RunFolder, find_home, read_trees
 
     run = find_home(run)
@@ -91,6 +85,18 @@ def rejudge(
     check_same(trees, folder)
     weights = _hash_models(resolved, RunFolder(run))
     done = _rejudge(resolved, prompts, weights, passport, trees, folder, quiet=quiet)
+    _end(run, trees, folder, done, as_json=as_json)
+    exit_on_failures(done.progress)
+
+
+def _end(
+    run: Path, trees: "list[Tree]", folder: "RunFolder", done: "_Rejudging", *, as_json: bool
+) -> None:
+    """Show which labels flipped and which others stayed, and give the summary."""
+    from aloe.graphs.rejudge import carry_labels, count_flips, count_returns, count_unasked
+    from aloe.memory.run_folder import read_trees
+
+    out = folder.path
     judged = list(read_trees(out)) if folder.trees.exists() else []
     counts, unasked = count_flips(trees, judged), count_unasked(trees, judged)
     kept = {
@@ -103,7 +109,6 @@ def rejudge(
     show(Group(done.display.figures(), _table(counts), *said), as_json=as_json)
     say_written(out)
     finish(result, as_json=as_json)
-    exit_on_failures(done.progress)
 
 
 def _hash_models(config: "Config", run: "RunFolder") -> "dict[str, str]":
