@@ -115,7 +115,16 @@ def check_columns(row: Mapping[str, Any], *, by_rule: bool) -> None:
 def rules(
     *, completions: Sequence[Conversation], preferences: Sequence[Any], **_columns: Any
 ) -> list[float]:
-    """Return for each completion the share of its user's wishes that it keeps, in [0, 1]."""
+    """Return for each completion the share of its user's wishes that it keeps, in [0, 1].
+
+    Raises:
+        ConfigError: a user has no wishes that a program can check; any reply would keep them all.
+    """
+    if not all(preferences):
+        raise ConfigError(
+            "the reward rules: a row has no wishes that a program can check (its 'preferences' "
+            "are empty); leave such rows out, or reward them with a judge"
+        )
     return [
         measure_satisfaction(dict(wishes), said_in(completion[-1]))
         for completion, wishes in zip(completions, preferences, strict=True)

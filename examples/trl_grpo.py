@@ -1,10 +1,13 @@
 """GRPO in a TRL script of your own, with the wishes of simulated users as the reward.
 
-    aloe export runs/first --format grpo --out grpo.jsonl
+    aloe personas verifiable --count 20 --out personas.jsonl
+    aloe simulate --personas personas.jsonl --out runs/wishes
+    aloe export runs/wishes --format grpo --out grpo.jsonl
     python examples/trl_grpo.py grpo.jsonl Qwen/Qwen2.5-0.5B-Instruct out
 
 `aloe train grpo` does the same and more: a judge as the reward, several turns ahead, resuming. Here
-every argument is TRL's. The reward is one of TRL's reward functions, so others go beside it.
+every argument is TRL's. The reward is one of TRL's reward functions, so others go beside it. It
+counts wishes that a program can check, so rows of users without any are an error.
 
 Tried for two steps with the tests' random model on a CPU; never with a model of any use.
 """

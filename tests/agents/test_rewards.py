@@ -47,6 +47,13 @@ def test_rules_count_the_wishes_kept() -> None:
     assert rules(completions=said, preferences=wishes, tree=["t"] * 3) == [1.0, 0.5, 0.0]
 
 
+@pytest.mark.parametrize("none", [[], None, {}])
+def test_a_user_without_wishes_is_no_reason_for_full_marks(none: Any) -> None:
+    wishes = [[["length", "brief"]], none]
+    with pytest.raises(ConfigError, match="a row has no wishes that a program can check"):
+        rules(completions=replies("Yes.", "Yes."), preferences=wishes)
+
+
 def test_the_judge_rates_from_nought_to_one_and_keeps_quiet_about_what_it_cannot_read() -> None:
     asked = []
 
