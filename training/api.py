@@ -15,6 +15,7 @@ from aloe.training.features import KINDS, infer_features, make_table
 from aloe.training.labels import Label, check_label, check_relabelled, label_rows
 from aloe.training.plan import make_plan
 from aloe.training.progress import Watch
+from aloe.training.spreading import spread_prompts
 
 if TYPE_CHECKING:
     import datasets
@@ -52,6 +53,7 @@ def to_dataset(
     skipped: Counter[str] = Counter()
     make = label_rows(row_format, ROWS[row_format], label)
     made = [row for tree in trees for row in make(tree, skipped)]
+    made = spread_prompts(made) if row_format == "kto" else made
     rows = [
         take_all_columns(row, row_format) if origin else take_trainer_columns(row, row_format)
         for row in made

@@ -11,12 +11,10 @@ by how many comparisons share its prompt: K candidates give K(K-1)/2 pairs on on
 not count that much more than two.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
@@ -24,13 +22,14 @@ from typing_extensions import TypedDict
 from aloe.errors import ConfigError, InputError
 from aloe.files.lines import Place
 from aloe.schema import SCHEMA_VERSION, Tree, digest
+from aloe.training.columns import read_extra, read_mark, read_number, read_tree, show_value
 from aloe.training.export import ROWS, ChatMessage, Format, Skipped
-from aloe.training.features import KINDS, fits
 from aloe.training.labels import LOOKING_AHEAD, Label, explain_missing, label_rows
 from aloe.training.makers import find_judges
 from aloe.training.messages import UnfitError, read_prompt, read_reply, read_turns
 from aloe.training.people import read_people, take_people
 from aloe.training.source import Source, find_file, open_source
+from aloe.training.spreading import spread_prompts
 from aloe.wording import same_text
 
 Method = Literal["sft", "dpo", "kto", "reward", "grpo"]
@@ -97,15 +96,6 @@ ANSWERS: dict[Method, tuple[str, ...]] = {
 MARKS: dict[Method, dict[str, str]] = {"sft": {"label": "kto", "reward": "step"}}
 """Columns that say how good a reply is, by method that would learn it anyway, with their format."""
 
-WORDS = {
-    "profile": "a text",
-    "personality": "a text",
-    "preferences": "a list of pairs of texts",
-    "revealed": "a list of texts",
-    "facts": "a list of facts, each with id, kind and text",
-}
-"""What the columns that GRPO's rewards read have to be."""
-
 
 def read_training_data(data: Path, method: Method, label: Label = "judge") -> TrainingData:
     """Return all that `data` holds for one method; `label` says whose labels trees are read by.
@@ -153,7 +143,7 @@ def _read(
     rows = list(_rows(source, method, skipped, label, judges))
     if not rows:
         raise InputError(source.file, f"holds no rows to train {method} on")
-    return rows
+    return spread_prompts(rows) if method == "kto" else rows
 
 
 def read_held_out_rows(data: Path, method: Method) -> list[Row]:
@@ -265,7 +255,7 @@ def _examples(raw: Any, method: Method) -> Iterator[dict[str, Any]]:
 def _check_version(columns: dict[str, Any]) -> None:
     version = columns.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, bool) or not isinstance(version, int):
-        raise UnfitError(f"'schema_version' is {_shown(version)}, not a whole number")
+        raise UnfitError(f"'schema_version' is {show_value(version)}, not a whole number")
     if version != SCHEMA_VERSION:
         raise UnfitError(
             f"is of schema version {version}, this program reads {SCHEMA_VERSION}; export it again"
@@ -294,57 +284,9 @@ def _row(columns: dict[str, Any], method: Method) -> Row:
         raise UnfitError("'chosen' and 'rejected' are identical: there is nothing to prefer")
     row.update(answers)  # type: ignore[typeddict-item]
     if method == "kto":
-        row["label"] = _label(columns["label"])
-    row["tree"] = _tree(columns, row["prompt"])
+        row["label"] = read_mark(columns["label"])
+    row["tree"] = read_tree(columns, row["prompt"])
     if "confidence" in columns:
-        row["weight"] = _number(columns, "confidence", default=1.0, most=1.0)
-    row["extra"] = _extra(columns, method)
+        row["weight"] = read_number(columns, "confidence", default=1.0, most=1.0)
+    row["extra"] = read_extra(columns, method)
     return row
-
-
-def _label(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise UnfitError(f"'label' is {_shown(value)}, neither true nor false")
-    return value
-
-
-def _tree(columns: dict[str, Any], prompt: list[ChatMessage]) -> str:
-    """Return the tree of a row: the one it names, or that of all rows that open like it."""
-    if "tree" not in columns:
-        first = next(i for i, message in enumerate(prompt) if message["role"] == "user")
-        return digest(prompt[: first + 1])
-    tree = columns["tree"]
-    if isinstance(tree, bool) or not isinstance(tree, str | int) or tree == "":
-        raise UnfitError(f"'tree' is {_shown(tree)}, neither a name nor a whole number")
-    return str(tree)
-
-
-def _number(
-    columns: dict[str, Any], name: str, *, default: float, most: float = sys.float_info.max
-) -> float:
-    """Return a column that holds a finite number from 0 to `most`."""
-    value = columns.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnfitError(f"'{name}' is {_shown(value)}, not a number")
-    if not 0 <= value <= most:  # which no NaN is
-        limit = f"0 to {most:g}" if most < sys.float_info.max else "finite and not below 0"
-        raise UnfitError(f"'{name}' is {_shown(value)}; it must be {limit}")
-    return float(value)
-
-
-def _extra(columns: dict[str, Any], method: Method) -> dict[str, Any]:
-    """Return what a trainer reads beside messages and label."""
-    if method == "reward":
-        return {"margin": _number(columns, "margin", default=0.0)}
-    if method != "grpo":
-        return {}
-    found = {name: columns[name] for name in WORDS if name in columns}
-    for name, value in found.items():
-        if not fits(KINDS[name], value):
-            raise UnfitError(f"'{name}' is {_shown(value)}, not {WORDS[name]}")
-    return found
-
-
-def _shown(value: Any) -> str:
-    """Return a value as a message shows it, cut where it is long."""
-    return shorten(repr(value), 40, placeholder="...")

@@ -12,12 +12,10 @@ from pathlib import Path
 
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import find_home, read_trees
-from aloe.passport import read_passport
 from aloe.plugins import describe_error, entry_points, load_plugin
 from aloe.schema import Tree
 from aloe.training.export import (
     COLUMNS,
-    OPTIONAL_COLUMNS,
     ROWS,
     Origin,
     Row,
@@ -27,6 +25,7 @@ from aloe.training.export import (
     take_trainer_columns,
     wrap_exporter,
 )
+from aloe.training.export_checks import check_judge, check_notes
 from aloe.training.features import KINDS, Features, infer_features
 from aloe.training.labels import Label, check_relabelled, label_rows
 from aloe.training.layouts import LAYOUTS, RowFormat, find_format, keep_learnt_whole
@@ -39,6 +38,7 @@ from aloe.training.release import (
     write_folder,
     write_rows,
 )
+from aloe.training.spreading import spread_prompts
 from aloe.views.figures import counted
 
 FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
@@ -160,14 +160,15 @@ def export_trees(plan: ExportPlan) -> Exported:
         said = read_people(plan.run)
         trees = [take_people(tree, said, skipped) for tree in trees]
     check_relabelled(trees, plan.label, str(plan.run))
-    _check_notes(trees, plan.roles or ())
+    check_notes(trees, plan.roles or ())
     if plan.least_accuracy is not None:
-        _check_judge(plan, plan.least_accuracy)
+        check_judge(plan.run, plan.passport, plan.least_accuracy)
     found = [
         {**row, **_collect_notes(tree, row, plan)} for tree in trees for row in make(tree, skipped)
     ]
     rows = _above_margin(found, plan.min_margin, skipped)
     rows += (added := _teach_restraint(plan, trees, len(rows)))
+    rows = spread_prompts(rows) if method == "kto" else rows
     splits = None
     if plan.to_file:
         write_rows(plan.out, [plan.shape(row) for row in rows], plan.known)
@@ -281,6 +282,8 @@ def _write_splits(
     sides: dict[Split, list[Row]] = {"train": [], "test": []}
     for row in rows:
         sides[choose_split(row["persona"], plan.test_share)].append(row)
+    if plan.chosen.method == "kto":
+        sides = {split: spread_prompts(held) for split, held in sides.items()}
     features = infer_features(map(plan.shape, rows), plan.known)
     layout = plan.chosen.layout
     card = render_dataset_card(
@@ -317,33 +320,3 @@ def _check_out(plan: ExportPlan) -> None:
         raise ConfigError(f"{out} is a file; name a folder, or a file ending in {types}")
     if not plan.to_file and out.name.lower().endswith(OTHER_TYPES) and not out.is_dir():
         raise ConfigError(f"{out} looks like a file, not a folder; files end in {types}")
-
-
-def _check_notes(trees: Sequence[Tree], roles: Sequence[str]) -> None:
-    """Make sure that somebody noted what is asked for, and that the columns are free."""
-    known = sorted({role for tree in trees for node in tree.nodes for role in node.notes})
-    columns = (*COLUMNS.values(), *OPTIONAL_COLUMNS.values())
-    taken = {*Origin.__dataclass_fields__, *(name for names in columns for name in names)}
-    for role in roles:
-        if role in taken:
-            raise ConfigError(f"--with {role}: rows have a column of that name; rename the role")
-        if role not in known:
-            there = ", ".join(known) or "none at all"
-            raise ConfigError(f"--with {role}: no message has its notes; there are {there}")
-
-
-def _check_judge(plan: ExportPlan, least: float) -> None:
-    """Make sure that the run's judge is known to be good enough."""
-    if (passport := plan.passport) is None:
-        raise ConfigError(
-            f"{plan.run}: no run folder with a passport.json, so the judge's accuracy is unknown; "
-            "`aloe judge audit`, name its passport in [judge], and judge again: `aloe rejudge`"
-        )
-    found = read_passport(passport)
-    accuracy = found.accuracy
-    if (accuracy.value or 0.0) < least:
-        raise ConfigError(
-            f"the judge is right on {accuracy.value or 0.0:.0%} of the pairs that it decides, "
-            f"{found.against} ({passport}), and {least:.0%} are required; judge again with "
-            "another: `aloe rejudge`"
-        )

@@ -16,11 +16,12 @@ from aloe.training.arguments import computed_in
 from aloe.training.dataset import ANSWERS, Method, Row, TrainingData
 from aloe.training.encoding import encode_row, find_max_length, make_chat_tokens
 from aloe.training.errors import summarise_error
-from aloe.training.export import ChatMessage
+from aloe.training.export import ChatMessage, Skipped
 from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
 from aloe.training.reward import LookAhead, find_reward, make_policy
 from aloe.training.rollout_agents import RolloutAgents
+from aloe.training.spreading import spread_prompts
 from aloe.training.start import load_start
 from aloe.training.templates import ChatTokens
 
@@ -49,6 +50,10 @@ def make_trl_trainer(
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     if plan.method == "grpo":
         _fill_batches(arguments, data)
+    if plan.method == "kto" and len(data.rows) == 1:
+        raise ConfigError(
+            "kto holds each reply against one to another message, and there is 1 row; export more"
+        )
     reward = find_reward(plan.settings.reward, agents.reward) if plan.method == "grpo" else None
     start = load_start(
         plan.start,
@@ -66,9 +71,11 @@ def make_trl_trainer(
     if reward and agents.speak:
         decode = partial(decoded, start.tokenizer)
         reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
+    parts: tuple[Sequence[Row], ...] = (data.rows, data.held_out)
+    if plan.method == "kto":
+        parts = tuple(_spread(part, arguments, data.skipped) for part in parts)
     learnt, rest = (
-        Dataset.from_list(_alike([_columns(row, plan.method) for row in part]))
-        for part in (data.rows, data.held_out)
+        Dataset.from_list(_alike([_columns(row, plan.method) for row in part])) for part in parts
     )
     try:
         trainer = getattr(trl, TRAINERS[plan.method])(
@@ -105,6 +112,23 @@ def _fill_batches(arguments: Any, data: TrainingData) -> None:
         )
     if left := prompts % needed:
         data.skipped[SHORT_OF_A_BATCH] += left
+
+
+ALONE = "reply alone in its batch"
+"""The reason where KTO has no reply to another message to hold one against."""
+
+
+def _spread(rows: Sequence[Row], arguments: Any, skipped: Skipped) -> Sequence[Row]:
+    """Return KTO's rows in the order of its batches, without one that would be a batch alone.
+
+    TRL would hold that reply against itself. A single row of those held out stays.
+    """
+    size = arguments.per_device_train_batch_size
+    found = spread_prompts(rows, size)
+    if len(found) < size or len(found) % size != 1:
+        return found
+    skipped[ALONE] += 1
+    return found[:-1]
 
 
 def drop_only_while_learning(model: Any) -> None:

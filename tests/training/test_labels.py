@@ -17,6 +17,7 @@ from aloe.training.api import to_dataset
 from aloe.training.dataset import Method, read_rows, read_training_data
 from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, take_trainer_columns
 from aloe.training.labels import NO_LABEL, OFF_PATH, label_rows, render_agreement
+from aloe.training.spreading import spread_prompts
 
 OPENING = user("Hello")
 ANSWER = assistant("An answer.", OPENING, agent="a0")
@@ -290,6 +291,7 @@ def test_training_reads_trees_by_either_label(run: Path, method: Method) -> None
     found = read_rows(run, method, skipped, "return")
     kind: Format = "rm" if method == "reward" else method  # type: ignore[assignment]
     made, left_out = rows(kind, labelled())
+    made = spread_prompts(made) if kind == "kto" else made
     assert [row["prompt"] for row in found] == [row["prompt"] for row in made]
     assert skipped == left_out
     assert read_training_data(run, method, "return").rows == found
@@ -298,7 +300,8 @@ def test_training_reads_trees_by_either_label(run: Path, method: Method) -> None
     judged = [
         {name: row[name] for name in columns if name in row} for row in read_rows(run, method)
     ]  # type: ignore[literal-required]
-    expected = ROWS[kind](unlabelled()[0], Counter())
+    expected = list(ROWS[kind](unlabelled()[0], Counter()))
+    expected = spread_prompts(expected) if kind == "kto" else expected
     assert judged == [{name: row[name] for name in columns if name in row} for row in expected]
 
 

@@ -201,6 +201,34 @@ def test_weights_of_pairs_concern_dpo_alone(checkpoint, tmp_path):
         prepared("dpo", checkpoint, tmp_path, weighted=True)
 
 
+def test_kto_measures_on_replies_to_other_messages(checkpoint, tmp_path):
+    """TRL pairs each row with its neighbour, in the order in which they come."""
+    rows = [
+        {"prompt": said("user", f"{subject}?"), "completion": said("assistant", f"{subject} {n}."),
+         "label": n == 1}
+        for subject in ("Owls", "Rain", "Tea", "Bread", "Snow", "Wool", "Ink")
+        for n in range(1 if subject == "Ink" else 2)
+    ]  # fmt: skip
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = TrainingConfig(model=str(checkpoint), lora=False)
+    plan = Plan(method="kto", settings=settings, data=file, out=tmp_path / "out",
+                start=str(checkpoint))  # fmt: skip
+    data = read_training_data(file, "kto")
+    arguments = make_arguments("kto", settings, checkpoints=tmp_path, seed=0, packed=False)
+    trainer, _ = make_trl_trainer(plan, data, arguments, RolloutAgents())
+    assert list(trainer._get_train_sampler()) == list(range(12))
+    assert data.skipped == {"reply alone in its batch": 1}
+    own = {}
+    for row in trainer.train_dataset:
+        own.setdefault(tuple(row["prompt_ids"]), []).append(row["completion_ids"])
+    for row in trainer.train_dataset:
+        assert row["KL_completion_ids"] not in own[tuple(row["prompt_ids"])]
+    data.rows[1:] = []
+    with pytest.raises(ConfigError, match="there is 1 row"):
+        make_trl_trainer(plan, data, arguments, RolloutAgents())
+
+
 def test_grpo_samples_from_the_prompt_as_text(checkpoint, tmp_path):
     agents = RolloutAgents(reward=lambda completions, **_: [0.0] * len(completions))
     ids = prepared("grpo", checkpoint, tmp_path, agents)._tokenize_prompts([PROMPT, PROMPT])[0]
