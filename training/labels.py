@@ -12,13 +12,14 @@ alone teach nothing about late turns. `mixed` takes the judge's label where ther
 ahead.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from statistics import fmean, stdev
 from typing import Any, Literal
 
 from aloe.errors import ConfigError
 from aloe.label_agreement import LabelAgreement
+from aloe.memory.returns import ROUNDING
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
 from aloe.training.usable import without_markup
@@ -188,31 +189,48 @@ def _step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 
 @without_markup
 def _grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
-    """Yield GRPO rows with the replies whose returns are known, and their advantages.
+    """Yield GRPO rows with the replies whose returns can be compared, and their advantages.
 
     An advantage is a return minus the mean of its siblings' and its own, in their standard
-    deviations; 0 where they are equal.
+    deviations; 0 where they are equal but for rounding.
     """
     returns = _find_returns(tree)
     for row in ROWS["grpo"](tree, skipped):
         group = returns.get(row["nodes"]["user"], {})
-        values = list(group.values())
-        spread = stdev(values) if len(values) > 1 else 0.0
-        yield {
-            **row,
-            "replies": [tree.by_id[reply].content for reply in group],
-            "advantages": [(v - fmean(values)) / spread if spread else 0.0 for v in values],
-        }
+        replies = [tree.by_id[reply].content for reply in group]
+        yield {**row, "replies": replies, "advantages": _find_advantages([*group.values()])}
+
+
+def _find_advantages(values: Sequence[float]) -> list[float]:
+    """Return how far each value is from the mean, in standard deviations."""
+    if not values or max(values) - min(values) <= ROUNDING:
+        return [0.0] * len(values)
+    return [(value - fmean(values)) / stdev(values) for value in values]
 
 
 def _find_returns(tree: Tree) -> Mapping[str, dict[str, float]]:
-    """Return the returns that were compared, by user message and reply."""
-    found: dict[str, dict[str, float]] = {}
+    """Return returns that can be held against each other, by user message and reply.
+
+    Labels compare replies that were continued as deep, so those that no chain of comparisons links
+    are of different depths. Of a message's replies the largest group counts, the first of equal
+    ones.
+    """
+    groups: dict[str, list[dict[str, float]]] = {}
     for verdict in tree.verdicts:
         if verdict.by_return and verdict.by_return.returns:
-            pair = zip((verdict.first, verdict.second), verdict.by_return.returns, strict=True)
-            found.setdefault(verdict.node, {}).update(pair)
-    return found
+            pair = dict(
+                zip((verdict.first, verdict.second), verdict.by_return.returns, strict=True)
+            )
+            held = groups.setdefault(verdict.node, [])
+            linked = [group for group in held if group.keys() & pair.keys()]
+            joined = {key: value for group in [*linked, pair] for key, value in group.items()}
+            apart = [group for group in held if not group.keys() & pair.keys()]
+            groups[verdict.node] = [*apart, joined]
+    order = {node.id: place for place, node in enumerate(tree.nodes)}
+    return {
+        user: max(held, key=lambda group: (len(group), -min(order[reply] for reply in group)))
+        for user, held in groups.items()
+    }
 
 
 def _find_best_path(tree: Tree) -> set[str]:
@@ -221,7 +239,7 @@ def _find_best_path(tree: Tree) -> set[str]:
         reply
         for group in _find_returns(tree).values()
         for reply, value in group.items()
-        if value < max(group.values())
+        if value < max(group.values()) - ROUNDING
     }
     found: set[str] = set()
     for node in tree.nodes:  # parents stand before their children

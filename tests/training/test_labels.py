@@ -12,11 +12,17 @@ from command import RunAloe
 
 from aloe.errors import ConfigError, InputError
 from aloe.memory.api import relabel
-from aloe.schema import Tree
+from aloe.schema import ReturnLabel, Tree
 from aloe.training.api import to_dataset
 from aloe.training.dataset import Method, read_rows, read_training_data
 from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, take_trainer_columns
-from aloe.training.labels import NO_LABEL, OFF_PATH, label_rows, render_agreement
+from aloe.training.labels import (
+    NO_LABEL,
+    OFF_PATH,
+    _find_best_path,
+    label_rows,
+    render_agreement,
+)
 from aloe.training.spreading import spread_prompts
 
 OPENING = user("Hello")
@@ -118,6 +124,47 @@ def test_groups_bring_their_advantages() -> None:
     }  # fmt: skip
     judged = list(ROWS["grpo"](labelled(), Counter()))
     assert set(take_trainer_columns(judged[0], "grpo")) == set(COLUMNS["grpo"])
+
+
+def returned(*pairs: tuple[Any, Any, float, float], horizon: int = 3) -> Tree:
+    """Return a tree of one message whose replies were compared by these returns."""
+    replies = {each.id: each for pair in pairs for each in pair[:2]}
+    verdicts = [
+        compared(first, second).model_copy(update={"by_return": ReturnLabel(
+            outcome="tie" if abs(one - other) < 1e-9 else "first" if one > other else "second",
+            returns=(one, other), levels="rated", horizon=horizon, discount=0.9, z=0.0,
+        )})
+        for first, second, one, other in pairs
+    ]  # fmt: skip
+    return tree_of([OPENING, *replies.values()], *verdicts)
+
+
+REPLIES = [assistant(f"Reply {n}.", OPENING, agent=f"a{n}") for n in range(5)]
+
+
+def test_returns_that_differ_by_rounding_are_equal() -> None:
+    sums = sum((0.1, 0.2, 0.3)), sum((0.3, 0.2, 0.1))
+    assert sums[0] != sums[1]
+    tree = returned((REPLIES[0], REPLIES[1], *sums))
+    (row,), _ = rows("grpo", tree)
+    assert row["advantages"] == [0.0, 0.0]
+    after = [user("More", reply.id, turn=2) for reply in REPLIES[:2]]
+    deep = tree_of([*tree.nodes, *after], *tree.verdicts)
+    assert _find_best_path(deep) == {OPENING.id, *(each.id for each in after)}
+
+
+def test_a_group_has_only_replies_that_were_continued_as_deep() -> None:
+    """The first and the second are as deep as each other, the others deeper."""
+    one, two, *deeper = REPLIES
+    tree = returned(
+        (one, two, 0.9, 1.0), (deeper[0], deeper[1], 0.25, 0.5), (deeper[2], deeper[1], 0.75, 0.5)
+    )
+    (row,), _ = rows("grpo", tree)
+    assert set(row["replies"]) == {each.content for each in deeper}
+    found = dict(zip(row["replies"], row["advantages"], strict=True))
+    assert found == pytest.approx({"Reply 2.": -1.0, "Reply 3.": 0.0, "Reply 4.": 1.0})
+    (row,), _ = rows("grpo", returned((one, two, 0.9, 1.0), (*deeper[:2], 0.25, 0.5)))
+    assert row["replies"] == ["Reply 0.", "Reply 1."]
 
 
 def test_paths_name_the_reply_that_returns_prefer() -> None:
