@@ -12,7 +12,13 @@ from aloe.schema import Tree
 from aloe.training.dataset import Method
 from aloe.training.export import COLUMNS, ROWS, Format, take_all_columns, take_trainer_columns
 from aloe.training.features import KINDS, infer_features, make_table
-from aloe.training.labels import Label, check_label, check_relabelled, label_rows
+from aloe.training.labels import (
+    Label,
+    check_label,
+    check_relabelled,
+    check_rewards,
+    label_rows,
+)
 from aloe.training.plan import make_plan
 from aloe.training.progress import Watch
 from aloe.training.spreading import spread_prompts
@@ -36,8 +42,8 @@ def to_dataset(
         origin: whether to keep the columns that say where a row comes from.
 
     Raises:
-        ConfigError: there is no such format or label, the trees have no labels by return, or
-            `datasets` is not installed.
+        ConfigError: there is no such format or label, the trees have no labels by return, step rows
+            would have rewards on two scales, or `datasets` is not installed.
     """
     if row_format not in ROWS:
         raise ConfigError(f"row_format: '{row_format}' is none of {', '.join(ROWS)}")
@@ -46,6 +52,7 @@ def to_dataset(
         raise ConfigError("labels by people are stored with a run's trees; use `aloe export`")
     trees = list(trees)
     check_relabelled(trees, label, "none of these trees")
+    check_rewards(trees, row_format, label)
     try:
         import datasets
     except ImportError:

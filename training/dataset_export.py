@@ -27,7 +27,7 @@ from aloe.training.export import (
 )
 from aloe.training.export_checks import check_judge, check_notes
 from aloe.training.features import KINDS, Features, infer_features
-from aloe.training.labels import Label, check_relabelled, label_rows
+from aloe.training.labels import Label, check_relabelled, check_rewards, label_rows
 from aloe.training.layouts import LAYOUTS, RowFormat, find_format, keep_learnt_whole
 from aloe.training.people import read_people, take_people
 from aloe.training.release import (
@@ -160,6 +160,7 @@ def export_trees(plan: ExportPlan) -> Exported:
         said = read_people(plan.run)
         trees = [take_people(tree, said, skipped) for tree in trees]
     check_relabelled(trees, plan.label, str(plan.run))
+    check_rewards(trees, method, plan.label, restrained=bool(plan.restraint))
     check_notes(trees, plan.roles or ())
     if plan.least_accuracy is not None:
         check_judge(plan.run, plan.passport, plan.least_accuracy)

@@ -30,8 +30,13 @@ LOOKING_AHEAD: tuple[Label, ...] = ("return", "mixed")
 
 BY_BOTH = "by return where both replies were continued as deep, and else the judge's"
 
+NOT_AS_DEEP = "not as deep"
+"""The reason where one of two replies was continued deeper than the other."""
+BESIDE_RETURNS = "judge's label beside returns"
+"""The reason where a reward would be a share among siblings whose rewards are returns."""
+
 BLIND = frozenset((
-    "not continued", "not as deep", "no level below", "mind-reading reply", "reply without a level",
+    "not continued", NOT_AS_DEEP, "no level below", "mind-reading reply", "reply without a level",
 ))  # fmt: skip
 """Reasons of a comparison by return that could not look ahead. Of two replies only one has to be
 without a level; whether the judge's label of them can be learnt, `is_usable` decides."""
@@ -82,6 +87,27 @@ def check_relabelled(trees: Iterable[Tree], label: Label, where: str) -> None:
     """
     if label in LOOKING_AHEAD and not any(v.by_return for tree in trees for v in tree.verdicts):
         raise ConfigError(explain_missing(where))
+
+
+def check_rewards(
+    trees: Iterable[Tree], row_format: str, label: Label, *, restrained: bool = False
+) -> None:
+    """Make sure that the rewards of step rows are on one scale: shares, or returns of ratings.
+
+    Raises:
+        ConfigError: they would be on two.
+    """
+    if row_format != "step" or label not in LOOKING_AHEAD:
+        return
+    if not any(v.by_return and v.by_return.levels == "rated" for t in trees for v in t.verdicts):
+        return
+    why = "in rows of step, for the returns of these trees are made of given ratings, on any scale"
+    if label == "mixed":
+        raise ConfigError(
+            f"label: mixed puts shares in [0, 1] beside returns {why}; take return or judge"
+        )
+    if restrained:
+        raise ConfigError(f"--restraint puts rewards of 0 and 1 beside returns {why}; leave it out")
 
 
 def explain_missing(where: str) -> str:
@@ -179,12 +205,29 @@ def _sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 def _step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield step rows of the replies told apart from a sibling, with the return as reward.
 
-    Where the label is the judge's, the reward is too: the share of siblings beaten.
+    Where returns tell none of a message's replies apart, the reward is the share of siblings that
+    the judge ranks below. So all replies to a message have rewards of one kind; what would need the
+    other is counted.
     """
-    returns = _find_returns(tree)
-    for row in ROWS["step"](_take_returns(tree, tree.verdicts, skipped), skipped):
+    groups = _find_returns(tree)
+    deep = [v for v in tree.verdicts if not _has_returns(v) or v.first in groups[v.node]]
+    told = {v.node for v in deep if _has_returns(v) and not _is_open(v)}
+    kept = [v for v in deep if v.node not in told or _has_returns(v) or _is_open(v)]
+    for reason, before, after in ((NOT_AS_DEEP, tree.verdicts, deep), (BESIDE_RETURNS, deep, kept)):
+        if lost := len(before) - len(after):
+            skipped[reason] += lost
+    for row in ROWS["step"](_take_returns(tree, kept, skipped), skipped):
         user, reply = (row["nodes"][part] for part in ("user", "completion"))
-        yield {**row, "reward": returns.get(user, {}).get(reply, row["reward"])}
+        yield {**row, "reward": groups[user][reply] if user in told else row["reward"]}
+
+
+def _has_returns(verdict: Verdict) -> bool:
+    return bool(verdict.by_return and verdict.by_return.returns)
+
+
+def _is_open(verdict: Verdict) -> bool:
+    """Return whether a comparison has no winner by its label, the judge's where that was taken."""
+    return not verdict.by_return or verdict.by_return.outcome not in ("first", "second")
 
 
 @without_markup

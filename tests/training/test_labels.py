@@ -17,6 +17,7 @@ from aloe.training.api import to_dataset
 from aloe.training.dataset import Method, read_rows, read_training_data
 from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, take_trainer_columns
 from aloe.training.labels import (
+    BESIDE_RETURNS,
     NO_LABEL,
     OFF_PATH,
     _find_best_path,
@@ -165,6 +166,43 @@ def test_a_group_has_only_replies_that_were_continued_as_deep() -> None:
     assert found == pytest.approx({"Reply 2.": -1.0, "Reply 3.": 0.0, "Reply 4.": 1.0})
     (row,), _ = rows("grpo", returned((one, two, 0.9, 1.0), (*deeper[:2], 0.25, 0.5)))
     assert row["replies"] == ["Reply 0.", "Reply 1."]
+
+
+def test_replies_to_a_message_have_rewards_of_one_kind() -> None:
+    """The third reply was not continued, so only the judge compared it."""
+    one, two, third, fourth, fifth = REPLIES
+    blind = ReturnLabel(outcome="abstain", reason="not continued", levels="wishes", horizon=3,
+                        discount=0.9, z=0.0)  # fmt: skip
+    judged = [compared(one, third), compared(third, two)]
+    judged = [v.model_copy(update={"by_return": blind}) for v in judged]
+    for returns, expected, lost in (
+        ((0.375, 0.25), {"Reply 0.": 0.375, "Reply 1.": 0.25}, {BESIDE_RETURNS: 2}),
+        ((0.25, 0.25), {"Reply 0.": 1.0, "Reply 1.": 0.0, "Reply 2.": 0.5}, {"tie": 1}),
+    ):
+        tree = returned((one, two, *returns))
+        tree = tree_of([*tree.nodes, third], *tree.verdicts, *judged)
+        skipped: Skipped = Counter()
+        found = list(label_rows("step", ROWS["step"], "mixed")(tree, skipped))
+        assert {row["completion"][0]["content"]: row["reward"] for row in found} == expected
+        assert skipped == lost
+    deeper = returned((one, two, 0.0, 1.0), (third, fourth, 0.5, 0.25), (third, fifth, 0.5, 0.125))
+    steps, skipped = rows("step", deeper)
+    assert {row["reward"] for row in steps} == {0.5, 0.25, 0.125}
+    assert skipped == {"not as deep": 1}
+
+
+def test_rewards_on_two_scales_are_refused(aloe: RunAloe, tmp_path: Path) -> None:
+    rated = labelled()
+    (tmp_path / "trees.jsonl").write_text(rated.model_dump_json() + "\n")
+    export = ("export", tmp_path / "trees.jsonl", "--format", "step", "--out", tmp_path / "r.jsonl")
+    ran = aloe(*export, "--label", "mixed")
+    assert ran.is_one_line_about("label: mixed", "given ratings", "take return or judge")
+    ran = aloe(*export, "--label", "return", "--restraint", 0.1)
+    assert ran.is_one_line_about("--restraint", "given ratings", "leave it out")
+    with pytest.raises(ConfigError, match="label: mixed"):
+        to_dataset([rated], "step", label="mixed")
+    assert not (tmp_path / "r.jsonl").exists()
+    assert aloe(*export, "--label", "return").code == 0
 
 
 def test_paths_name_the_reply_that_returns_prefer() -> None:
