@@ -119,14 +119,37 @@ def _find_base(model: str) -> str | None:
 
 
 def _passport(data: Path, record: Record) -> str:
-    """Return what the run folder knows about its judge; nothing if no model's labels are learnt."""
-    judges = record.get("judges", [MODELS])
-    if record["settings"]["label"] == "people" or (judges and not {MODELS, CODE} & {*judges}):
+    """Return what the run folder knows about its judge, if labels of a model were learnt."""
+    if record["method"] == "grpo":
+        return _name_rater(record)
+    if record.get("labelled"):
+        return "The rows do not say whose labels they have, so how good these are is unknown."
+    if not _learns_judge(record):
         return "The labels are no model's, so no judge passport belongs to them."
     file = find_home(data) / "passport.json"
     if not file.exists():
         return "No judge passport came with the data: how good its labels are is unknown."
     return "Judge passport:\n\n" + _table(read_passport(file).summary())
+
+
+def _learns_judge(record: Record) -> bool:
+    """Return whether labels of a model or of custom code were learnt."""
+    label, judges = record["settings"]["label"], record.get("judges", [MODELS])
+    if label == "people" or (judges and not {MODELS, CODE} & {*judges}):
+        return False
+    by_judge = "siblings"  # returns that are made of how the judge ranked the replies to a message
+    return label != "return" or by_judge in record.get("levels", [by_judge])
+
+
+def _name_rater(record: Record) -> str:
+    """Say who rated what GRPO sampled: it learns no labels of its data."""
+    if record["settings"]["reward"] != "judge":
+        return "No judge's labels were learnt, so no judge passport belongs to them."
+    rater = record.get("agents", {}).get("judge", "the judge of the settings")
+    return (
+        f"No labels of the data were learnt: {rater} rated single replies. A judge passport says "
+        "how well a judge compares two, so how good these ratings are is unknown."
+    )
 
 
 def _facts(record: Record) -> dict[str, Any]:

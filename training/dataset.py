@@ -13,7 +13,7 @@ not count that much more than two.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +68,8 @@ class TrainingData:
     """Whether any row to be learnt brought a confidence."""
     judges: frozenset[str] = frozenset()
     """Who judged the trees (`aloe.training.makers`), as far as that is known."""
+    levels: frozenset[str] = frozenset()
+    """What the labels by return that were taken are made of (`aloe.memory.levels`)."""
 
     @property
     def all(self) -> list[Row]:
@@ -97,6 +99,14 @@ MARKS: dict[Method, dict[str, str]] = {"sft": {"label": "kto", "reward": "step"}
 """Columns that say how good a reply is, by method that would learn it anyway, with their format."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Basis:
+    """What the labels of trees rest on; fields as in `TrainingData`."""
+
+    judges: set[str] = field(default_factory=set)
+    levels: set[str] = field(default_factory=set)
+
+
 def read_training_data(data: Path, method: Method, label: Label = "judge") -> TrainingData:
     """Return all that `data` holds for one method; `label` says whose labels trees are read by.
 
@@ -105,15 +115,16 @@ def read_training_data(data: Path, method: Method, label: Label = "judge") -> Tr
     """
     source = open_source(find_file(data, FORMAT[method]))
     skipped: Skipped = Counter()
-    judges: set[str] = set()
-    rows = _read(source, method, skipped, label, judges)
+    basis = _Basis()
+    rows = _read(source, method, skipped, label, basis)
     return TrainingData(
         rows=_weighted(rows, source.file),
         held_out=read_held_out_rows(data, method),
         skipped=skipped,
         labelled=source.kind != "trees",
         confident=any("weight" in row for row in rows),
-        judges=frozenset(judges),
+        judges=frozenset(basis.judges),
+        levels=frozenset(basis.levels),
     )
 
 
@@ -132,15 +143,15 @@ def read_rows(
         InputError: there are none, or a row is unusable (with its line).
     """
     source = open_source(find_file(data, FORMAT[method]))
-    rows = _read(source, method, Counter() if skipped is None else skipped, label, set())
+    rows = _read(source, method, Counter() if skipped is None else skipped, label, _Basis())
     return _weighted(rows, source.file)
 
 
 def _read(
-    source: Source, method: Method, skipped: Skipped, label: Label, judges: set[str]
+    source: Source, method: Method, skipped: Skipped, label: Label, basis: _Basis
 ) -> list[Row]:
     """Return the rows of a source; those without a confidence have no weight yet."""
-    rows = list(_rows(source, method, skipped, label, judges))
+    rows = list(_rows(source, method, skipped, label, basis))
     if not rows:
         raise InputError(source.file, f"holds no rows to train {method} on")
     return spread_prompts(rows) if method == "kto" else rows
@@ -158,16 +169,16 @@ def read_held_out_rows(data: Path, method: Method) -> list[Row]:
     file = train.with_name(train.name.replace("train.", "test.", 1))
     if file == train or not file.is_file():
         return []
-    rows = list(_rows(open_source(file), method, Counter(), "judge", set()))
+    rows = list(_rows(open_source(file), method, Counter(), "judge", _Basis()))
     return _weighted(rows, file) if rows else []
 
 
 def _rows(
-    source: Source, method: Method, skipped: Skipped, label: Label, judges: set[str]
+    source: Source, method: Method, skipped: Skipped, label: Label, basis: _Basis
 ) -> Iterator[Row]:
-    """Yield the rows of a source; who judged its trees is added to `judges`."""
+    """Yield the rows of a source; what its trees' labels rest on is added to `basis`."""
     if source.kind != "rows":
-        return _from_trees(source.trees(), method, skipped, label, judges)
+        return _from_trees(source.trees(), method, skipped, label, basis)
     if label != "judge":
         raise InputError(
             source.file,
@@ -205,12 +216,14 @@ def _from_trees(
     method: Method,
     skipped: Skipped,
     label: Label,
-    judges: set[str],
+    basis: _Basis,
 ) -> Iterator[Row]:
     make, labelled, place = label_rows(FORMAT[method], ROWS[FORMAT[method]], label), False, None
     said = None
     for place, tree in trees:
-        judges |= find_judges(tree)
+        basis.judges.update(find_judges(tree))
+        if label in LOOKING_AHEAD:
+            basis.levels.update(v.by_return.levels for v in tree.verdicts if v.by_return)
         if label == "people":
             said = said or read_people(place.path)
             tree = take_people(tree, said, skipped)

@@ -67,6 +67,7 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
             **agents.spent(),
             **({"left_out": dict(data.skipped)} if data.skipped else {}),
             **({"labelled": True} if data.labelled else {"judges": sorted(data.judges)}),
+            **({"levels": sorted(data.levels)} if data.levels else {}),
             **noticed,
         }
         if main:

@@ -11,6 +11,7 @@ import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,7 +30,7 @@ from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona, Tree
-from aloe.training.card import write_card
+from aloe.training.card import _passport, write_card
 from aloe.training.curves import draw_curves, draw_sparkline, find_held_out
 from aloe.training.dataset import read_rows, read_training_data
 from aloe.training.display import summarise
@@ -905,6 +906,33 @@ def test_a_card_names_a_judge_only_where_one_decided(run, tmp_path):
         card = (tmp_path / "README.md").read_text()
         assert words in card
         assert ("no judge passport belongs" in card) == (data == chat)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "about", "there"),
+    [
+        ("dpo", {}, {}, True),
+        ("dpo", {"label": "return"}, {"levels": ["siblings"]}, True),
+        ("dpo", {"label": "return"}, {"levels": ["rated", "wishes"]}, False),
+        ("dpo", {"label": "mixed"}, {"levels": ["wishes"]}, True),
+        ("dpo", {"label": "people"}, {}, False),
+        ("dpo", {}, {"labelled": True}, False),
+        ("grpo", {"reward": "rules"}, {}, False),
+        ("grpo", {"reward": "judge"}, {"agents": {"judge": "openai:rater"}}, False),
+    ],
+)
+def test_a_card_shows_a_passport_where_its_judge_was_learnt(
+    tmp_path, monkeypatch, method, settings, about, there
+):
+    (tmp_path / "passport.json").touch()
+    monkeypatch.setattr("aloe.training.card.read_passport", lambda _: SimpleNamespace(summary=dict))
+    record = {"method": method, "settings": TrainingConfig(**settings).model_dump(mode="json")}
+    found = _passport(tmp_path, {**record, **about})
+    assert found.startswith("Judge passport:") == there
+    silent = not there and not {*about} & {"agents", "labelled"}
+    assert ("no judge passport belongs" in found) == silent
+    assert ("openai:rater rated single replies" in found) == ("agents" in about)
+    assert ("rows do not say whose labels" in found) == ("labelled" in about)
 
 
 def voted(tree: Tree, changes: dict[str, str] | None) -> Tree:
