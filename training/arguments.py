@@ -39,12 +39,13 @@ _OWN: dict[Method, dict[str, Any]] = {
         "beta": 0.0,
         "num_generations": 4,
         "max_completion_length": 64,
+        "mask_truncated_completions": True,
         "per_device_train_batch_size": 4,
         "gradient_accumulation_steps": 2,
     },
 }
 """What we change of TRL's defaults: its length limits cut or drop late turns without a word, KTO
-needs other replies in the same batch, and GRPO a group of them."""
+needs other replies in the same batch, and GRPO a group of them, of which it cuts off long ones."""
 
 _READ_BY_TREES = {"beta", "loss_type", "loss_weights", "router_aux_loss_coef"}
 _SET_BY_PACKING = (

@@ -166,6 +166,8 @@ def _facts(record: Record) -> dict[str, Any]:
     }
     if saved:
         facts["tokens a pass"] = f"{record['tokens']} ({saved:.1f}x fewer than one row an answer)"
+    if "cut_off" in record:
+        facts["replies cut off"] = f"{record['cut_off']:.1%}"
     when = " and ".join(name_evaluations(record))
     for name, values in record.get("held_out_figures", {}).items():
         facts[f"{name}, {when}"] = ", ".join(format_number(each, "{:.4g}") for each in values)

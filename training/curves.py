@@ -19,8 +19,9 @@ CURVES = {
 
 
 def collect_values(history: Sequence[dict[str, float]], name: str) -> list[float]:
-    """Return the logged values of one figure."""
-    return [float(entry[name]) for entry in history if name in entry]
+    """Return the logged values of one figure, without those that are no number."""
+    values = [float(entry[name]) for entry in history if name in entry]
+    return [value for value in values if not isnan(value)]
 
 
 def average_ends(history: Sequence[dict[str, float]], name: str) -> tuple[float, float] | None:
@@ -29,7 +30,7 @@ def average_ends(history: Sequence[dict[str, float]], name: str) -> tuple[float,
     None if it was never logged as a number. What is sampled anew at each step, such as a reward,
     says little in a single entry.
     """
-    values = [value for value in collect_values(history, name) if not isnan(value)]
+    values = collect_values(history, name)
     quarter = max(1, len(values) // 4)
     return (_mean(values[:quarter]), _mean(values[-quarter:])) if values else None
 

@@ -97,8 +97,14 @@ def summarise(out: Path, record: Record) -> str:
     return (
         f"{out}: {record['method']} on {counted(record['rows'], 'row')}, "
         f"{counted(record['steps'], 'step')}, {name} "
-        f"{first} to {last}{held_out}{packed}{left_out}{_control_tokens(record)}"
+        f"{first} to {last}{held_out}{packed}{_cut_off(record)}{left_out}{_control_tokens(record)}"
     )
+
+
+def _cut_off(record: Record) -> str:
+    """Return how many of GRPO's replies did not end by themselves; empty if all did."""
+    share = record.get("cut_off")
+    return f", {share:.1%} of the replies cut off (max_completion_length)" if share else ""
 
 
 def _control_tokens(record: Record) -> str:

@@ -2,7 +2,8 @@
 
 Every reward is a function with TRL's signature: lists of prompts and completions and a list for
 each further column of the rows, and a number for each completion, or None where there is none to
-be had (TRL then learns nothing from that completion). `rules` and `judge` are made of agents, which
+be had (TRL then learns nothing from that completion), as of replies that were cut off
+(`aloe.training.whole_replies`). `rules` and `judge` are made of agents, which
 `aloe.training.rollout_agents` opens; a reward model and a custom function are found here.
 
 With a horizon the reward of a reply is what comes of it: the user answers, the model under training
@@ -13,7 +14,7 @@ its own future, and only the tokens of that one reply are reinforced, not those 
 it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from pathlib import Path
 from statistics import fmean
@@ -26,6 +27,7 @@ from aloe.models.thoughts import split_thoughts
 from aloe.plugins import import_named
 from aloe.signatures import check_call
 from aloe.training.export import ChatMessage
+from aloe.training.whole_replies import take_rows
 
 Messages = Sequence[ChatMessage]
 Reward = Callable[..., Sequence[float | None]]
@@ -147,15 +149,21 @@ class LookAhead:
         speak: the users.
         horizon: replies after the first that count as well.
         decode: from token ids to text.
+        is_whole: whether the reply of these token ids ended by itself.
     """
 
     def __init__(
-        self, reward: Reward, speak: Speak, horizon: int, decode: Callable[[list[int]], str]
+        self,
+        reward: Reward,
+        speak: Speak,
+        horizon: int,
+        decode: Callable[[list[int]], str],
+        is_whole: Callable[[Sequence[int]], bool] = lambda _ids: True,
     ) -> None:
         if iscoroutinefunction(reward):
             raise ConfigError("with a horizon the reward must be a plain function, not async")
         self._reward, self._speak = reward, speak
-        self._horizon, self._decode = horizon, decode
+        self._horizon, self._decode, self._is_whole = horizon, decode, is_whole
         self.policy: Policy | None = None
         self.__name__ = getattr(reward, "__name__", type(reward).__name__)
 
@@ -164,18 +172,22 @@ class LookAhead:
     ) -> list[float | None]:
         """Return the mean reward of each completion and the replies that follow it.
 
-        A turn without a reward is left out of the mean. Where a user falls silent the talk is over
-        and what was gained by then counts: nobody is asked about it any more but the model, since
-        with a sharded model every process has to generate equally often.
+        A turn without a reward is left out of the mean. Where a user falls silent or a reply was
+        cut off, the talk is over and what was gained by then counts: nobody is asked about it any
+        more but the model, since with a sharded model every process has to generate equally often.
         """
         assert self.policy is not None
         gained: list[list[float]] = [[] for _ in prompts]
         prompts, going_on = list(prompts), list(range(len(prompts)))
         for turn in range(self._horizon + 1):
-            there = _take(going_on, columns, len(prompts))
+            if ids := columns.get("completion_ids"):
+                going_on = [place for place in going_on if self._is_whole(ids[place])]
+            there = take_rows(going_on, columns, len(prompts))
             asked = {"prompts": prompts, "completions": completions}
             rewards = (
-                self._reward(**_take(going_on, asked, len(prompts)), **there) if going_on else []
+                self._reward(**take_rows(going_on, asked, len(prompts)), **there)
+                if going_on
+                else []
             )
             for place, reward in zip(going_on, rewards, strict=True):
                 if reward is not None:
@@ -188,20 +200,12 @@ class LookAhead:
                 if text:
                     prompts[place] = [*talk, {"role": "user", "content": text}]
             going_on = [place for place, text in zip(going_on, words, strict=True) if text]
-            ids = self.policy(prompts)
-            completions = [[{"role": "assistant", "content": self._decode(each)}] for each in ids]
-            columns |= {"completion_ids": ids}
+            replies = self.policy(prompts)
+            completions = [
+                [{"role": "assistant", "content": self._decode(each)}] for each in replies
+            ]
+            columns |= {"completion_ids": replies}
         return [fmean(each) if each else None for each in gained]
-
-
-def _take(places: Sequence[int], columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """Return some rows of columns; what is no column of `rows` stays as it is."""
-    return {
-        name: [values[place] for place in places]
-        if isinstance(values, list | tuple) and len(values) == rows
-        else values
-        for name, values in columns.items()
-    }
 
 
 def _without_thoughts(reply: Messages) -> list[ChatMessage]:

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from math import isnan
+from statistics import fmean
 from typing import Any
 
 from aloe.errors import AloeError, ConfigError, ModelError
@@ -226,8 +228,13 @@ def _hash_reward(plan: Plan) -> str | None:
     return hash_model(reward) if reward and reward not in READY else None
 
 
+def _says_something(key: str, value: float) -> bool:
+    """Return whether a logged value is of use in a record; a loss that is no number has to be."""
+    return key not in ("epoch", "step") and (key == "loss" or not isnan(value))
+
+
 def _results(progress: TrainingProgress, state: Any) -> Record:
-    from aloe.training.curves import average_ends, find_held_out
+    from aloe.training.curves import average_ends, collect_values, find_held_out
 
     logged = [entry for entry in state.log_history if "loss" in entry]
     if not logged:  # settings want a log entry less often than there are steps
@@ -235,6 +242,7 @@ def _results(progress: TrainingProgress, state: Any) -> Record:
         logged = [{"loss": next(mean, float("nan"))}]
     last: dict[str, float] = logged[-1]
     reward = average_ends(state.log_history, "reward") if progress.method == "grpo" else None
+    cut = collect_values(state.log_history, "completions/clipped_ratio")
     return {
         "steps": state.global_step,
         "tokens": progress.tokens,
@@ -246,8 +254,9 @@ def _results(progress: TrainingProgress, state: Any) -> Record:
         ),
         "first_loss": logged[0]["loss"],
         **({"reward": reward} if reward else {}),
+        **({"cut_off": round(fmean(cut), 4)} if cut else {}),
         **find_held_out(state.log_history, progress.method),
-        "last": {key: last[key] for key in sorted(last) if key not in ("epoch", "step")},
+        "last": {key: last[key] for key in sorted(last) if _says_something(key, last[key])},
         "seconds": round(progress.seconds, 1),
         "peak_gib": round(progress.peak_gib, 2),
     }

@@ -4,6 +4,7 @@
 Only TRL's length limits are changed; the tokens are the same as with tree packing.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import partial
@@ -19,11 +20,12 @@ from aloe.training.errors import summarise_error
 from aloe.training.export import ChatMessage, Skipped
 from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
-from aloe.training.reward import LookAhead, find_reward, make_policy
+from aloe.training.reward import LookAhead, Reward, find_reward, make_policy
 from aloe.training.rollout_agents import RolloutAgents
 from aloe.training.spreading import spread_prompts
 from aloe.training.start import load_start
 from aloe.training.templates import ChatTokens
+from aloe.training.whole_replies import WholeReplies, reward_whole
 
 TRAINERS = {
     "sft": "SFTTrainer",
@@ -54,7 +56,10 @@ def make_trl_trainer(
         raise ConfigError(
             "kto holds each reply against one to another message, and there is 1 row; export more"
         )
-    reward = find_reward(plan.settings.reward, agents.reward) if plan.method == "grpo" else None
+    reward: Reward | None = None
+    whole = WholeReplies()
+    if plan.method == "grpo":
+        reward = find_reward(plan.settings.reward, agents.reward)
     start = load_start(
         plan.start,
         plan.settings,
@@ -68,9 +73,8 @@ def make_trl_trainer(
     tokenizer = _encoding(start.tokenizer, plan.method, chat)
     if plan.method in ("dpo", "kto"):
         drop_only_while_learning(start.model)
-    if reward and agents.speak:
-        decode = partial(decoded, start.tokenizer)
-        reward = LookAhead(reward, agents.speak, plan.settings.horizon, decode)
+    if reward:
+        reward = _finish_reward(reward, plan, arguments, agents, start.tokenizer, whole)
     parts: tuple[Sequence[Row], ...] = (data.rows, data.held_out)
     if plan.method == "kto":
         parts = tuple(_spread(part, arguments, data.skipped) for part in parts)
@@ -88,9 +92,36 @@ def make_trl_trainer(
         )
     except (ValueError, TypeError) as error:
         raise ConfigError(f"TRL refuses this training: {summarise_error(error)}") from None
+    if reward:
+        whole.ends = frozenset((*trainer.eos_token_ids, start.tokenizer.pad_token_id))
     if isinstance(reward, LookAhead):
         reward.policy = make_policy(trainer)
     return trainer, start.tokenizer
+
+
+def _finish_reward(
+    reward: Reward,
+    plan: Plan,
+    arguments: Any,
+    agents: RolloutAgents,
+    tokenizer: Any,
+    whole: WholeReplies,
+) -> Reward:
+    """Return the reward with what follows from a reply, and without replies that were cut off.
+
+    TRL says of each batch in which a reply has no reward so, with the whole row; it is kept quiet.
+    """
+    logging.getLogger("trl.trainer.grpo_trainer").addFilter(_is_news)
+    cut_counts = not arguments.mask_truncated_completions
+    if agents.speak:
+        decode = partial(decoded, tokenizer)
+        more = () if cut_counts else (whole,)
+        return LookAhead(reward, agents.speak, plan.settings.horizon, decode, *more)
+    return reward if cut_counts else reward_whole(reward, whole)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return "All reward functions returned None" not in str(record.msg)
 
 
 SHORT_OF_A_BATCH = "prompt short of a full batch in each epoch"

@@ -1,5 +1,6 @@
 """What a reply is worth: by name, by a reward model, and with the turns that follow from it."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from aloe.errors import ConfigError
 from aloe.training.reward import LookAhead, RewardModel, find_reward
+from aloe.training.whole_replies import reward_whole
 
 pytestmark = pytest.mark.train
 
@@ -84,6 +86,65 @@ def test_nobody_is_asked_where_all_users_fell_silent() -> None:
     reward = LookAhead(lambda **_: next(rewards), lambda *_, **__: [None], 3, str)
     reward.policy = lambda talks: [[1]] * len(talks)
     assert reward(prompts=[said("user", "a")], completions=[said("assistant", "b")]) == [1.0]
+
+
+def ended(ids: list[int]) -> bool:
+    return ids[-1] == 0
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_reply_that_was_cut_off_earns_nothing(later: bool) -> None:
+    asked: list[Any] = []
+
+    def plain(*, completions: Any, tree: Any, epoch: int, **_: Any) -> list[float]:
+        asked.append(tree)
+        return [float(len(each[0]["content"])) for each in completions]
+
+    async def slow(**given: Any) -> list[float]:
+        return plain(**given)
+
+    made = reward_whole(slow if later else plain, ended)
+    replies = [said("assistant", text) for text in ("a", "bb", "ccc")]
+    given = {"prompts": replies, "completions": replies, "tree": ["s", "t", "u"], "epoch": 7}
+    for ids, expected in (
+        ([[1, 0], [1, 1], [0]], [1.0, None, 3.0]),
+        ([[1], [1], [1]], [None, None, None]),
+    ):
+        found = made(**given, completion_ids=ids)
+        assert (asyncio.run(found) if later else found) == expected
+    assert asked == [["s", "u"]], "nobody is asked where nothing is whole"
+    assert made.__name__ == ("slow" if later else "plain")
+
+
+def test_a_reward_that_forgets_a_reply_is_named() -> None:
+    made = reward_whole(lambda **_: [1.0], ended)
+    replies = [said("assistant", "a")] * 2
+    with pytest.raises(ConfigError, match="returned 1 values for 2 replies"):
+        made(prompts=replies, completions=replies)
+
+
+def test_looking_ahead_ends_where_a_reply_was_cut_off() -> None:
+    talked: list[int] = []
+
+    def policy(conversations: Any) -> list[list[int]]:
+        return [[1], [2, 0], [3, 0]]
+
+    def speak(conversations: Any, **_: Any) -> list[str]:
+        talked.append(len(conversations))
+        return ["more"] * len(conversations)
+
+    def rate(*, completions: Any, **_: Any) -> list[float]:
+        return [float(len(each[0]["content"])) for each in completions]
+
+    reward = LookAhead(rate, speak, 2, lambda ids: "x" * ids[0], ended)
+    reward.policy = policy
+    found = reward(
+        prompts=[said("user", "a")] * 3,
+        completions=[said("assistant", "k" * 5)] * 3,
+        completion_ids=[[1, 0], [1, 1], [1, 0]],
+    )
+    assert found == [5.0, None, (5 + 3 + 3) / 3]
+    assert talked == [2, 1]
 
 
 def test_a_reward_that_is_not_there_is_named() -> None:

@@ -749,6 +749,7 @@ num_generations = 8
 per_device_train_batch_size = 16
 gradient_accumulation_steps = 1
 max_completion_length = 12
+mask_truncated_completions = false
 lr_scheduler_type = "constant"
 """
 
@@ -772,6 +773,20 @@ def grpo(aloe, base, tmp_path):
 def test_grpo_takes_a_reward_of_ones_own(grpo, run):
     record = grpo(run, "rewards:little_e")
     assert 0 < record["last"]["rewards/little_e/mean"] == record["last"]["reward"] < 1
+    assert 0 < record["cut_off"] == record["last"]["completions/clipped_ratio"] <= 1
+
+
+def test_grpo_learns_nothing_from_replies_that_were_cut_off(grpo, run, tmp_path, monkeypatch):
+    whole_only = GRPO.replace("mask_truncated_completions = false\n", "")
+    monkeypatch.setitem(globals(), "GRPO", whole_only.replace("= 12\n", "= 1\n"))
+    record = grpo(run, "rewards:little_e")
+    assert record["cut_off"] == 1.0
+    assert record["last"]["grad_norm"] == 0
+    assert "reward" not in record
+    line = summarise(tmp_path, {**record, "method": "grpo"})
+    assert "100.0% of the replies cut off (max_completion_length)" in line
+    card = (tmp_path / "grpo" / "README.md").read_text()
+    assert "| replies cut off | 100.0% |" in card
 
 
 @pytest.mark.slow

@@ -236,6 +236,16 @@ def test_grpo_samples_from_the_prompt_as_text(checkpoint, tmp_path):
     assert ids[0].count(tiny.tokenizer().eos_token_id) == 3
 
 
+def test_grpo_rewards_whole_replies(checkpoint, tmp_path):
+    agents = RolloutAgents(reward=lambda completions, **_: [1.0] * len(completions))
+    trainer = prepared("grpo", checkpoint, tmp_path, agents)
+    end = ChatTokens(tiny.tokenizer()).end
+    found = trainer.reward_funcs[0](
+        prompts=[PROMPT] * 3, completions=[GOOD] * 3, completion_ids=[[7, end], [7, 7], [end, 7]]
+    )
+    assert found == [1.0, None, None]
+
+
 @pytest.mark.parametrize("prompts", [4, 7])
 def test_grpo_counts_the_prompts_that_fill_no_batch(checkpoint, tmp_path, prompts):
     (tmp_path / "rows.jsonl").write_text((json.dumps({"prompt": PROMPT}) + "\n") * prompts)
