@@ -19,6 +19,13 @@ WORDS = {
 """What the columns that GRPO's rewards read have to be."""
 
 
+TAKEN = frozenset((
+    *("prompt", "prompts", "completion", "completions", "completion_ids", "tree", "schema_version"),
+    *("trainer_state", "log_extra", "log_metric", "environment", "environments", "image", "images"),
+))  # fmt: skip
+"""Names of columns that are read otherwise, or that mean something to TRL's GRPO itself."""
+
+
 def read_mark(value: Any) -> bool:
     """Return the `label` of a row of KTO.
 
@@ -77,6 +84,11 @@ def read_extra(columns: dict[str, Any], method: str) -> dict[str, Any]:
         if not fits(KINDS[name], value):
             raise UnfitError(f"'{name}' is {show_value(value)}, not {WORDS[name]}")
     return found
+
+
+def find_others(columns: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that only a reward of one's own can read."""
+    return {name: value for name, value in columns.items() if name not in TAKEN | WORDS.keys()}
 
 
 def show_value(value: Any) -> str:

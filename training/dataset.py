@@ -22,7 +22,14 @@ from typing_extensions import TypedDict
 from aloe.errors import ConfigError, InputError
 from aloe.files.lines import Place
 from aloe.schema import SCHEMA_VERSION, Tree, digest
-from aloe.training.columns import read_extra, read_mark, read_number, read_tree, show_value
+from aloe.training.columns import (
+    find_others,
+    read_extra,
+    read_mark,
+    read_number,
+    read_tree,
+    show_value,
+)
 from aloe.training.export import ROWS, ChatMessage, Format, Skipped
 from aloe.training.labels import LOOKING_AHEAD, Label, explain_missing, label_rows
 from aloe.training.makers import find_judges
@@ -49,6 +56,8 @@ class Row(TypedDict, total=False):
     """Mean 1 over the data."""
     extra: dict[str, Any]
     """Further columns that TRL's trainer takes, such as a margin or what GRPO's reward reads."""
+    others: dict[str, Any]
+    """Columns of a file that only a reward of one's own can read, until `extra` has them."""
     place: Place
     """Where it is from; not part of what is trained on."""
 
@@ -107,8 +116,16 @@ class _Basis:
     levels: set[str] = field(default_factory=set)
 
 
-def read_training_data(data: Path, method: Method, label: Label = "judge") -> TrainingData:
-    """Return all that `data` holds for one method; `label` says whose labels trees are read by.
+def read_training_data(
+    data: Path, method: Method, label: Label = "judge", *, every_column: bool = False
+) -> TrainingData:
+    """Return all that `data` holds for one method.
+
+    Args:
+        data: run folder, dataset folder or file.
+        method: what is to be trained.
+        label: whose labels trees are read by.
+        every_column: whether a reward may ask for columns of a file that are not ours.
 
     Raises:
         InputError: there is nothing to train on, or a row is unusable (with its line).
@@ -117,6 +134,7 @@ def read_training_data(data: Path, method: Method, label: Label = "judge") -> Tr
     skipped: Skipped = Counter()
     basis = _Basis()
     rows = _read(source, method, skipped, label, basis)
+    _settle_others(rows, wanted=every_column)
     return TrainingData(
         rows=_weighted(rows, source.file),
         held_out=read_held_out_rows(data, method),
@@ -144,6 +162,7 @@ def read_rows(
     """
     source = open_source(find_file(data, FORMAT[method]))
     rows = _read(source, method, Counter() if skipped is None else skipped, label, _Basis())
+    _settle_others(rows, wanted=False)
     return _weighted(rows, source.file)
 
 
@@ -197,6 +216,23 @@ def _weighted(rows: list[Row], file: Path) -> list[Row]:
     return [{**r, "weight": w * len(rows) / total} for r, w in zip(rows, weights, strict=True)]
 
 
+def _settle_others(rows: list[Row], *, wanted: bool) -> None:
+    """Put the columns that are not ours with those that rewards read, or leave them out."""
+    for row in rows:
+        others = row.pop("others", {})
+        if not wanted:
+            continue
+        for name, value in others.items():
+            try:
+                digest(value)
+            except (TypeError, ValueError):
+                raise row["place"].error(
+                    f"has {show_value(value)} as '{name}', which is no value of JSON; leave out "
+                    "the column, or write it as text"
+                ) from None
+        row["extra"] = others | row["extra"]
+
+
 def hash_rows(rows: Sequence[Row]) -> str:
     """Return a content hash of the rows, wherever they are from."""
     return digest(*({k: v for k, v in row.items() if k != "place"} for row in rows))
@@ -206,7 +242,9 @@ def _from_records(records: Iterable[tuple[Place, Any]], method: Method) -> Itera
     for place, record in records:
         try:
             for columns in _examples(record, method):
-                yield {**_row(columns, method), "place": place}
+                row = _row(columns, method)
+                others = find_others(columns) if method == "grpo" else {}
+                yield {**row, **({"others": others} if others else {}), "place": place}
         except UnfitError as error:
             raise place.error(str(error)) from None
 

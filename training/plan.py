@@ -40,6 +40,12 @@ class Plan:
         """Whether trees are packed; only SFT and DPO can be."""
         return self.settings.tree_packing and self.method in ("sft", "dpo")
 
+    @property
+    def own_reward(self) -> bool:
+        """Whether a function of the user's own is the reward (`MODULE:FUNCTION`)."""
+        reward = self.settings.reward or ""
+        return self.method == "grpo" and ":" in reward and not Path(reward).is_dir()
+
 
 def make_plan(
     method: Method,

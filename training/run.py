@@ -45,7 +45,9 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
     """
     progress = TrainingProgress(method=plan.method, watch=watch)
     progress.update()
-    data = read_training_data(plan.data, plan.method, plan.settings.label)
+    data = read_training_data(
+        plan.data, plan.method, plan.settings.label, every_column=plan.own_reward
+    )
     if plan.settings.weighted and not data.confident:
         raise ConfigError(_explain_unweighted(plan, data))
     folder = ModelFolder(plan.out)

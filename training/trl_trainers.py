@@ -46,7 +46,6 @@ def make_trl_trainer(
         InputError: the chat template refuses a row.
     """
     import trl
-    from datasets import Dataset
 
     if plan.settings.weighted and plan.method == "dpo":
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
@@ -78,9 +77,7 @@ def make_trl_trainer(
     parts: tuple[Sequence[Row], ...] = (data.rows, data.held_out)
     if plan.method == "kto":
         parts = tuple(_spread(part, arguments, data.skipped) for part in parts)
-    learnt, rest = (
-        Dataset.from_list(_alike([_columns(row, plan.method) for row in part])) for part in parts
-    )
+    learnt, rest = (_make_dataset(part, plan) for part in parts)
     try:
         trainer = getattr(trl, TRAINERS[plan.method])(
             model=start.model,
@@ -237,6 +234,24 @@ def _encoding(tokenizer: Any, method: Method, chat: ChatTokens) -> Any:
     made.apply_chat_template = apply_chat_template
     made.batch_decode = batch_decode
     return made
+
+
+def _make_dataset(rows: Sequence[Row], plan: Plan) -> Any:
+    """Return rows as the table that TRL's trainers read.
+
+    Raises:
+        ConfigError: a column that only the reward reads has values of several kinds.
+    """
+    from datasets import Dataset
+
+    try:
+        return Dataset.from_list(_alike([_columns(row, plan.method) for row in rows]))
+    except (ValueError, TypeError, NotImplementedError, OverflowError) as error:
+        raise ConfigError(
+            f"{plan.data}: the columns that the reward may read do not fit in a table "
+            f"({summarise_error(error)}); give each the same kind of value in every row, or leave "
+            "it out"
+        ) from None
 
 
 def _alike(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

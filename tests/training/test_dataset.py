@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +304,18 @@ def test_a_parquet_file_says_the_row_that_is_wrong(tmp_path: Path) -> None:
     write_rows(file, [pair(confidence="high")])
     with pytest.raises(InputError, match=r"rows.parquet, row 1: 'confidence' is 'high'"):
         read_rows(file, "dpo")
+
+
+@pytest.mark.train
+def test_columns_for_a_reward_are_values_of_json(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    row = {"prompt": [says("user", "Hello")], "until": date(2026, 1, 1)}
+    parquet.write_table(pyarrow.Table.from_pylist([row]), file := tmp_path / "rows.parquet")
+    assert read_training_data(file, "grpo").rows[0]["extra"] == {}
+    with pytest.raises(InputError, match=r"row 1: has datetime.date\(2026, 1, 1\) as 'until'"):
+        read_training_data(file, "grpo", every_column=True)
 
 
 ENCODED = json.dumps(pair(chosen=[says("assistant", "Grüße!")]), ensure_ascii=False)

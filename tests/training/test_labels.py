@@ -417,7 +417,7 @@ def test_training_takes_the_label_where_it_has_a_say(
     )
     assert aloe("train", "sft", "--data", run, *out, "luck").is_one_line_about("label")
 
-    def read(*given: object) -> None:
+    def read(*given: object, **_: object) -> None:
         raise ConfigError(f"read by {given[-1]}")
 
     monkeypatch.setattr("aloe.training.run.read_training_data", read)

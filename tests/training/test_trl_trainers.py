@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from aloe.errors import ConfigError, InputError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.markup import message_in
 from aloe.training.arguments import make_arguments
-from aloe.training.dataset import TrainingData, read_rows, read_training_data
+from aloe.training.dataset import TrainingData, hash_rows, read_rows, read_training_data
 from aloe.training.encoding import count_unread_system_messages
 from aloe.training.plan import Plan, make_plan
 from aloe.training.progress import TrainingProgress
@@ -234,6 +235,37 @@ def test_grpo_samples_from_the_prompt_as_text(checkpoint, tmp_path):
     ids = prepared("grpo", checkpoint, tmp_path, agents)._tokenize_prompts([PROMPT, PROMPT])[0]
     assert tuple(ids[0]) == tuple(ids[1]) == ChatTokens(tiny.tokenizer()).prompt(PROMPT)
     assert ids[0].count(tiny.tokenizer().eos_token_id) == 3
+
+
+def test_a_reward_of_ones_own_gets_every_column(checkpoint, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    rows = [{"prompt": PROMPT, "tree": f"t{n}", "solution": {"value": n}, "images": [1]}
+            for n in range(4)]  # fmt: skip
+    rows[1]["note"] = "odd"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = {}
+    for reward, every in (("rewards:little_e", True), ("rules", False)):
+        settings = TrainingConfig(model=str(checkpoint), lora=False, reward=reward)
+        plan = Plan(method="grpo", settings=settings, data=file, out=tmp_path / "out",
+                    start=str(checkpoint))  # fmt: skip
+        assert plan.own_reward == every
+        data = read_training_data(file, "grpo", every_column=plan.own_reward)
+        found[every] = hash_rows(data.rows)
+        arguments = make_arguments("grpo", settings, checkpoints=tmp_path, seed=0, packed=False)
+        agents = RolloutAgents(reward=lambda completions, **_: [0.0] * len(completions))
+        table = make_trl_trainer(plan, data, arguments, agents)[0].train_dataset
+        names = {"prompt", "tree", *({"solution", "note"} if every else ())}
+        assert {*table.column_names} == names
+        if every:
+            assert table["solution"][:] == [{"value": n} for n in range(4)]
+            assert table["note"][:] == [None, "odd", None, None]
+    assert found[True] != found[False] == hash_rows(read_rows(file, "grpo"))
+    mixed = [{**row, "solution": value} for row, value in zip(rows, (1, "b", [2], 0), strict=True)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in mixed))
+    data = read_training_data(file, "grpo", every_column=True)
+    plan = replace(plan, settings=TrainingConfig(model=str(checkpoint), reward="rewards:little_e"))
+    with pytest.raises(ConfigError, match="the same kind of value in every row"):
+        make_trl_trainer(plan, data, arguments, agents)
 
 
 def test_grpo_rewards_whole_replies(checkpoint, tmp_path):
