@@ -51,7 +51,8 @@ def make_trl_trainer(
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
     if plan.method == "grpo":
         _fill_batches(arguments, data)
-    if plan.method == "kto" and len(data.rows) == 1:
+    paired = plan.method == "kto" and arguments.loss_type != NO_DIVERGENCE
+    if paired and len(data.rows) == 1:
         raise ConfigError(
             "kto holds each reply against one to another message, and there is 1 row; export more"
         )
@@ -75,7 +76,7 @@ def make_trl_trainer(
     if reward:
         reward = _finish_reward(reward, plan, arguments, agents, start.tokenizer, whole)
     parts: tuple[Sequence[Row], ...] = (data.rows, data.held_out)
-    if plan.method == "kto":
+    if paired:
         parts = tuple(_spread(part, arguments, data.skipped) for part in parts)
     learnt, rest = (_make_dataset(part, plan) for part in parts)
     try:
@@ -142,6 +143,8 @@ def _fill_batches(arguments: Any, data: TrainingData) -> None:
         data.skipped[SHORT_OF_A_BATCH] += left
 
 
+NO_DIVERGENCE = "apo_zero_unpaired"
+"""The loss of KTO that holds no reply against another message."""
 ALONE = "reply alone in its batch"
 """The reason where KTO has no reply to another message to hold one against."""
 
