@@ -19,9 +19,12 @@ CURVES = {
 
 
 def collect_values(history: Sequence[dict[str, float]], name: str) -> list[float]:
-    """Return the logged values of one figure, without those that are no number."""
-    values = [float(entry[name]) for entry in history if name in entry]
-    return [value for value in values if not isnan(value)]
+    """Return the logged values of one figure, without those that are no number.
+
+    TRL logs None where no reply of a step had a reward.
+    """
+    values = [entry.get(name) for entry in history]
+    return [float(value) for value in values if value is not None and not isnan(value)]
 
 
 def average_ends(history: Sequence[dict[str, float]], name: str) -> tuple[float, float] | None:
@@ -86,17 +89,17 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def draw_curves(file: Path, method: str, history: Sequence[dict[str, float]]) -> bool:
-    """Draw the curves of a training as PNG; returns whether matplotlib was there to do it."""
-    if importlib.util.find_spec("matplotlib") is None:
+    """Draw the curves of a training as PNG; returns whether there are any, and matplotlib is."""
+    names = [name for name in CURVES[method] if collect_values(history, name)]
+    if not names or importlib.util.find_spec("matplotlib") is None:
         return False
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    names = [name for name in CURVES[method] if collect_values(history, name)]
     figure = Figure(figsize=(4.5 * len(names), 3.2), layout="constrained")
     for place, name in enumerate(names, 1):
         axes = figure.add_subplot(1, len(names), place)
-        points = [(e["step"], e[name]) for e in history if name in e]
+        points = [(e["step"], e[name]) for e in history if e.get(name) is not None]
         axes.plot([step for step, _ in points], [value for _, value in points])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="optimizer step", ylabel=name, title=f"{method}: {name}")

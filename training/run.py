@@ -230,9 +230,10 @@ def _hash_reward(plan: Plan) -> str | None:
     return hash_model(reward) if reward and reward not in READY else None
 
 
-def _says_something(key: str, value: float) -> bool:
+def _says_something(key: str, value: float | None) -> bool:
     """Return whether a logged value is of use in a record; a loss that is no number has to be."""
-    return key not in ("epoch", "step") and (key == "loss" or not isnan(value))
+    is_number = value is not None and not isnan(value)
+    return key not in ("epoch", "step") and (key == "loss" or is_number)
 
 
 def _results(progress: TrainingProgress, state: Any) -> Record:
