@@ -43,6 +43,11 @@ class Vote(Record):
     """The candidate this vote alone prefers; None if the answer is unreadable."""
 
 
+ROUNDING = 1e-9
+"""Differences of returns up to this are none: sums of shares in another order are not equal bit by
+bit."""
+
+
 class ReturnLabel(Record):
     """The comparison of two siblings by what came of them (`aloe.memory.returns`)."""
 

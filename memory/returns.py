@@ -28,9 +28,7 @@ from typing import Self
 from aloe.errors import ConfigError
 from aloe.memory.levels import Levels, find_levels
 from aloe.schema import AssistantNode, Outcome, ReturnLabel, Tree, UserNode, Verdict
-
-ROUNDING = 1e-9
-"""Differences up to this are none: sums of shares in another order are not equal bit by bit."""
+from aloe.verdict import ROUNDING
 
 NO_LEVEL_BELOW = "no level below"
 """The reason where a talk went on, but nothing that followed has a level."""

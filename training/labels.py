@@ -19,10 +19,10 @@ from typing import Any, Literal
 
 from aloe.errors import ConfigError
 from aloe.label_agreement import LabelAgreement
-from aloe.memory.returns import ROUNDING
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
 from aloe.training.usable import without_markup
+from aloe.verdict import ROUNDING
 
 Label = Literal["judge", "return", "mixed", "people"]
 LABELS: tuple[Label, ...] = ("judge", "return", "mixed", "people")
