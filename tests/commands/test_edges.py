@@ -59,7 +59,7 @@ def test_told_to_end_a_command_ends_as_on_ctrl_c(
     [
         "bench run --seeds 1 --limit 2 --out run",
         "judge audit --limit 20 --own 0 --out run.json",
-        "personas grow --count 9 --compose --out run.jsonl",
+        "personas grow --count 9 --out run.jsonl",
     ],
 )
 def test_a_prompt_under_a_misspelt_name_is_refused(

@@ -288,7 +288,7 @@ def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     assert aloe("trace", twice, "--tree", TREES[0].id[:2]).is_one_line_about("more of the id")
     assert aloe("trace", run, "--node", "zzz").is_one_line_about("no message", "zzz")
     assert aloe("trace", run, "--node", "").is_one_line_about("messages start with")
-    assert aloe("trace", run, "--node", "a", "--diff", "b").is_one_line_about("one of them")
+    assert aloe("trace", run, "--node", "a", "--diff", "b").is_one_line_about("beside --node")
 
 
 def test_the_page_about_it_names_only_flags_that_exist(aloe: RunAloe) -> None:
