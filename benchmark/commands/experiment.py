@@ -137,18 +137,21 @@ def experiment_trees(
     from aloe.memory.personas import read_personas
     from aloe.memory.run_folder import RunFolder
     from aloe.models.open import check_reachable
+    from aloe.models.weights import hash_models
 
     resolved = settings.load(config, {"seed": seed})
     people = read_personas(personas)
     folder = RunFolder(out)
     folder.check(resolved)
+    weights = hash_models(resolved.models.assistants)
+    folder.check_models(weights)
     models = open_assistants(resolved)
     progress = RunProgress(wanted=resolved.simulation.trees)
     asked = [models[each.name] for each in resolved.models.assistants]
     check_prices(resolved, (model.name for model in asked))
     with make_runner() as loop:
         loop.run(check_reachable(asked))
-        with folder.writing(resolved), appending(folder.events) as events:
+        with folder.writing(resolved, models=weights), appending(folder.events) as events:
             calls = CallLog(
                 events,
                 prices=resolved.prices,

@@ -28,6 +28,9 @@ from aloe.files.journal import append_lines
 from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock
 from aloe.files.writing import explain_failure, replace_text
+from aloe.models.hub import is_hub_name
+from aloe.models.model_string import ModelString
+from aloe.models.weights import hash_weights, model_path
 from aloe.schema import digest
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "xllamacpp")
@@ -59,6 +62,9 @@ class Stages:
     """What each stage took, by folder name; the sum over its parts if it was interrupted."""
     at_once: int = 1
     """Most stages that are made at a time."""
+    weights: dict[str, str | None] = field(default_factory=dict)
+    """Hash of the files of each model that was looked at, by model string: all stages of a run are
+    named by the same."""
 
     def __post_init__(self) -> None:
         self._slots = Semaphore(self.at_once)
@@ -92,6 +98,26 @@ class Stages:
         )
         with acquire_lock(self.root / ".lock", lambda _: problem) as lock:
             yield lock.fileno()
+
+    def hash_models(self, *models: str) -> Iterator[dict[str, str]]:
+        """Yield the hashes of models whose files are here, by model string, if there are any.
+
+        Where there are none there is nothing, so that stages from before they counted are found
+        again. Of a name from the hub that is a folder in its cache nothing counts: its revision
+        appears with the download, and changes with the page about the model.
+
+        Raises:
+            ConfigError: an adapter does not name its base.
+            ModelError: a file cannot be read.
+        """
+        found = {}
+        for name in sorted({str(ModelString.parse(each)) for each in models}):
+            if name not in self.weights:
+                self.weights[name] = None if _is_from_hub(name) else hash_weights(name)
+            if weights := self.weights[name]:
+                found[name] = weights
+        if found:
+            yield found
 
     def make(self, name: str, inputs: Sequence[object], make: Callable[[Path], None]) -> Path:
         """Return the path of a stage, made first if it is not there.
@@ -182,6 +208,12 @@ def hash_sources() -> str:
             if name.endswith((".py", ".toml", ".md", ".txt")):
                 found.update((Path(folder) / name).read_bytes())
     return found.hexdigest()[:16]
+
+
+def _is_from_hub(model: str) -> bool:
+    """Whether transformers reads a model from the hub's cache."""
+    found = ModelString.parse(model)
+    return found.provider == "hf" and is_hub_name(found.name) and not model_path(model).exists()
 
 
 def _read(marker: Path) -> dict[str, Any]:

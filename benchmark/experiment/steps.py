@@ -23,6 +23,7 @@ from aloe.files.writing import replace_text
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import as_lines, read_personas
 from aloe.memory.run_folder import read_trees
+from aloe.models.weights import plain_name
 from aloe.schema import Persona, Tree
 
 RunCommand = Callable[[Sequence[str]], None]
@@ -103,6 +104,9 @@ class Steps:
             config.judge.model_dump(mode="json"),
             prompts_of(config),
             *_describe_roles(config),
+            *self.stages.hash_models(
+                *(each.model for each in config.models.assistants if not after)
+            ),
         ]
 
         def make(path: Path) -> None:
@@ -160,8 +164,14 @@ class Steps:
 
     def rejudge(self, trees: Path, judge: Config) -> Path:
         """Return the trees judged by the model in `judge` instead of the rule."""
-        judges = [each.model_dump(mode="json") for each in judge.models.judges().values()]
-        inputs = [trees.name, judges, judge.judge.model_dump(mode="json"), prompts_of(judge)]
+        judges = judge.models.judges().values()
+        inputs = [
+            trees.name,
+            [each.model_dump(mode="json") for each in judges],
+            judge.judge.model_dump(mode="json"),
+            prompts_of(judge),
+            *self.stages.hash_models(*(each.model for each in judges)),
+        ]
 
         def make(path: Path) -> None:
             arguments = ["rejudge", str(trees), "--config", self._settings(path, judge)]
@@ -200,7 +210,14 @@ class Steps:
             training = training.model_copy(update={"weighted": False})
         whose = data.parent.name if data.suffix else data.name
         begin = start.name if start else training.model
-        inputs = [method, whose, begin, training.model_dump(mode="json"), self.config.seed]
+        inputs = [
+            method,
+            whose,
+            begin,
+            training.model_dump(mode="json"),
+            self.config.seed,
+            *self.stages.hash_models(f"hf:{plain_name(training.model)}"),
+        ]
 
         def make(path: Path) -> None:
             config = self.config.model_copy(update={"training": training})
@@ -266,6 +283,7 @@ class Steps:
             config.seed,
             config.user.model_dump(mode="json"),
             {**prompts_of(config), **candidate_prompts(config)},
+            *self.stages.hash_models(*([] if folder else [config.benchmark.candidate.model])),
         ]
 
         def make(path: Path) -> None:

@@ -91,6 +91,21 @@ def test_the_quick_form_fails_unless_the_reward_rises(ran_experiment: Any, tmp_p
         assert ("did not rise" in ran.err) == (code == 2)
 
 
+def test_trees_are_not_resumed_by_a_model_whose_files_were_replaced(
+    aloe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = settings(tmp_path, tmp_path / "tiny").updated({"simulation.trees": 1}, source="test")
+    (tmp_path / "small.toml").write_text(small.toml(), encoding="utf-8")
+    (tmp_path / "people.jsonl").write_text(as_lines([generate(0)]), encoding="utf-8")
+    given = ("--config", tmp_path / "small.toml", "--personas", tmp_path / "people.jsonl")
+    name = small.models.assistants[0].model
+    for weights, code in (("one", 0), ("one", 0), ("two", 2)):
+        monkeypatch.setattr("aloe.models.weights.hash_models", lambda _, w=weights: {name: w})
+        ran = aloe("experiment-trees", *given, "--out", tmp_path / "trees", "--quiet")
+        assert ran.code == code, ran.err
+    assert ran.is_one_line_about(name, "before its files changed")
+
+
 def test_trees_keep_to_the_budget_over_all_parts(aloe: Any, tmp_path: Path) -> None:
     capped = settings(tmp_path, tmp_path / "tiny").updated({"budget.max_calls": 3}, source="test")
     (tmp_path / "capped.toml").write_text(capped.toml(), encoding="utf-8")

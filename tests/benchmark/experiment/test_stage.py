@@ -190,6 +190,37 @@ def test_an_experiment_that_outlives_its_parent_keeps_the_next_one_out(tmp_path:
         pass
 
 
+def test_a_model_whose_files_were_replaced_is_another(tmp_path: Path) -> None:
+    file = tmp_path / "base.gguf"
+    model = f"local:{file}"
+    config = Config().updated(
+        {
+            "training.model": str(file),
+            "benchmark.candidate.model": model,
+            "models.assistants": [{"name": name, "model": model} for name in ("a", "b")],
+        },
+        source="test",
+    )
+
+    def names(weights: bytes) -> set[str]:
+        file.write_bytes(weights)
+        stages = Named(root=tmp_path / "p")
+        steps = Steps(config=config, stages=stages, run_command=lambda _: None)
+        made = {
+            steps.grow_trees().name,
+            steps.run_bench("base", None, "test").name,
+            steps.train("sft", "sft", tmp_path / "rows-1" / "rows.jsonl", None, {}).name,
+        }
+        file.write_bytes(b"replaced meanwhile")  # all stages of a run are named alike
+        assert steps.grow_trees().name in made
+        return made
+
+    assert names(b"one") == names(b"one")
+    assert not names(b"one") & names(b"two")
+    hub = ["hf:owner/name", "local:smollm2-135m", "openai:x@http://h/v1"]
+    assert not list(Stages(root=tmp_path).hash_models(*hub))
+
+
 class Named(Stages):
     """Stages that are named and never made."""
 
