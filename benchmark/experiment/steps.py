@@ -5,7 +5,7 @@ with it, and any of them can be repeated by hand.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from aloe.benchmark.bench_plan import candidate_prompts
 from aloe.benchmark.experiment.people import Part, draw_people
 from aloe.benchmark.experiment.rows import Change, read_rows, write_rows
 from aloe.benchmark.experiment.stage import Stages
+from aloe.benchmark.experiment.stage_inputs import describe_roles, describe_served
 from aloe.benchmark.folder import RESULT, read_bench
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition, Config
@@ -103,10 +104,11 @@ class Steps:
             config.simulation.model_dump(mode="json", exclude={"concurrency", "workers"}),
             config.judge.model_dump(mode="json"),
             prompts_of(config),
-            *_describe_roles(config),
+            *describe_roles(config),
             *self.stages.hash_models(
                 *(each.model for each in config.models.assistants if not after)
             ),
+            *describe_served(config, trained=bool(after)),
         ]
 
         def make(path: Path) -> None:
@@ -284,6 +286,7 @@ class Steps:
             config.user.model_dump(mode="json"),
             {**prompts_of(config), **candidate_prompts(config)},
             *self.stages.hash_models(*([] if folder else [config.benchmark.candidate.model])),
+            *describe_served(config, trained=bool(folder)),
         ]
 
         def make(path: Path) -> None:
@@ -301,15 +304,6 @@ class Steps:
         file = path.with_name(f"{path.name}.toml")
         replace_text(file, config.toml())
         return str(file)
-
-
-def _describe_roles(config: Config) -> Iterator[object]:
-    """Yield the custom roles in order, if there are any: where they stand, and their model.
-
-    Without any there is nothing, so that stages from before they counted are found again.
-    """
-    if config.roles:
-        yield [[name, role.model_dump(mode="json")] for name, role in config.roles.items()]
 
 
 def _inside(path: Path, name: str) -> Path:

@@ -221,6 +221,20 @@ def test_a_model_whose_files_were_replaced_is_another(tmp_path: Path) -> None:
     assert not list(Stages(root=tmp_path).hash_models(*hub))
 
 
+def test_how_a_trained_model_is_served_names_what_it_does(tmp_path: Path) -> None:
+    stages, sft = Named(root=tmp_path), tmp_path / "sft-1"
+
+    def names(served: str) -> set[str]:
+        config = Config().updated({"experiment.served": served}, source="test")
+        steps = Steps(config=config, stages=stages, run_command=lambda _: None)
+        own = steps.grow("own-trees", config, sft.name, deployed=True)
+        return {own.name, steps.run_bench("sft", sft, "test").name}
+
+    one = names("openai:{stage}@http://one/v1")
+    assert one == names("openai:{stage}@http://two/v1")  # the same, elsewhere
+    assert len(one | names("hf:{folder}") | names("local:{folder}")) == 6
+
+
 class Named(Stages):
     """Stages that are named and never made."""
 
