@@ -15,6 +15,7 @@ from aloe.benchmark.experiment.examples import show_examples
 from aloe.benchmark.experiment.players import ASKER, REWRITER
 from aloe.benchmark.experiment.report import (
     Summary,
+    count_users,
     describe,
     draw_levels_beside,
     pack_scores_beside,
@@ -92,7 +93,8 @@ def _users(config: Config) -> str:
             f"- Users are {user.disclosure}: complains {user.complains:g}, volunteers "
             f"{user.volunteers:g}. {phrases}",
             f"- `sft`, from which the others start, learns from {told} other trees: single paths "
-            "of users who answer, and tell one wish after the other."
+            f"with {count_users(config, told)} training users, who answer here and tell one wish "
+            "after the other."
             if told
             else "- `sft`, from which the others start, learns from the same trees.",
         ]

@@ -16,6 +16,7 @@ from aloe.benchmark.experiment.report import (
     WRITTEN,
     Summary,
     count_dialogues,
+    count_users,
     draw_levels_beside,
     summarise,
     write_page,
@@ -116,8 +117,9 @@ def _head(path: Path, experiments: Sequence[tuple[Config, Made]]) -> str:
             WRITTEN.format(about="docs/proof.md"),
             "",
             f"- Base: {config.benchmark.candidate.model}. For each seed {config.simulation.trees} "
-            f"trees with {config.experiment.train} users, {config.experiment.test} test users, and "
-            f"models trained from nothing. Seeds, each with a page of its own: {pages}.",
+            f"trees with {count_users(config, config.simulation.trees)} users, "
+            f"{config.experiment.test} test users, and models trained from nothing. "
+            f"Seeds, each with a page of its own: {pages}.",
             "- Below, the users of all seeds together: "
             f"{config.experiment.test * len(experiments)}, with {count_dialogues(config)} each. "
             "Intervals are 95%, over users as clusters.",

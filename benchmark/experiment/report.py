@@ -167,8 +167,9 @@ def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> s
             f"in the trees: {assistants}"
             f"{rewriters}. Users, inducer and judge are rules.",
             f"- {config.simulation.trees} trees of {config.simulation.turns} turns with "
-            f"{experiment.train} users; {experiment.validation} validation users (one dialogue "
-            f"each); {tested}; {experiment.dialogue_turns} turns a dialogue.",
+            f"{count_users(config, config.simulation.trees)} users; {experiment.validation} "
+            f"validation users (one dialogue each); {tested}; {experiment.dialogue_turns} turns "
+            "a dialogue.",
             f"- Each user has {experiment.wishes} wishes that a program can check, out of "
             f"{len(choose_dimensions(experiment))} dimensions. Intervals are 95%, "
             "over users as clusters. AL is the share of wishes that a reply satisfies, 0 to 1.",
@@ -194,6 +195,11 @@ def _warn_of_changes(made: Validated) -> Iterator[str]:
             "of its sources, and what was changed may tell them apart. For a run in one piece, "
             "begin in another folder."
         )
+
+
+def count_users(config: Config, trees: int) -> int:
+    """Return how many training users so many trees are with: they come in turn."""
+    return min(config.experiment.train, trees)
 
 
 def count_dialogues(config: Config) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from aloe.benchmark.experiment.asking_report import _users
 from aloe.benchmark.experiment.pipeline import Validated
+from aloe.benchmark.experiment.pooled import _head
 from aloe.benchmark.experiment.report import describe
 from aloe.benchmark.experiment.stage import Stages, _code, hash_sources, read_sources
 from aloe.benchmark.experiment.steps import Steps
@@ -74,6 +76,18 @@ def test_a_page_says_so_if_another_model_than_the_base_is_trained(
     made = Validated(people=tmp_path, trees=tmp_path, models={}, validation={})
     text = describe(Config().updated(changes, source="test"), made)
     assert (f"trained is another: {trained}" in text) is said
+
+
+def test_pages_count_the_users_that_trees_are_with(tmp_path: Path) -> None:
+    made = Validated(people=tmp_path, trees=tmp_path, models={}, validation={})
+    for trees, train, users in ((30, 150, 30), (300, 150, 150)):
+        changes = {"simulation.trees": trees, "experiment.train": train}
+        config = Config().updated(changes, source="test")
+        text = describe(config, made)
+        assert f"{trees} trees of {config.simulation.turns} turns with {users} users;" in text
+        assert f"{trees} trees with {users} users," in _head(tmp_path, [(config, None)])
+    told = config.updated({"experiment.sft_trees": 200}, source="test")
+    assert "with 150 training users, who answer here" in _users(told)
 
 
 def test_sources_that_change_while_a_stage_is_made_are_seen(
