@@ -138,6 +138,7 @@ def experiment_trees(
     from aloe.memory.run_folder import RunFolder
     from aloe.models.open import check_reachable
     from aloe.models.weights import hash_models
+    from aloe.telemetry import trace_calls
 
     resolved = settings.load(config, {"seed": seed})
     people = read_personas(personas)
@@ -162,7 +163,12 @@ def experiment_trees(
             work = grow(
                 resolved, people, folder, models, calls, progress, display.update, deployed=deployed
             )
-            with resumable(out), within_budget(out), display.running():
+            with (
+                resumable(out),
+                within_budget(out),
+                display.running(),
+                trace_calls(resolved.telemetry, calls),
+            ):
                 loop.run(work)
     say_written(out)
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)
@@ -192,8 +198,18 @@ def _check(config: "Config", *, plain: bool) -> None:
             f"the experiment trains and needs {missing[0]}: pip install 'aloe-align[train]'"
         )
     find_edited(config)
+    _check_unread(config)
     if config.experiment.recipe == "ask":
         _check_asking(config, plain=plain)
+
+
+def _check_unread(config: "Config") -> None:
+    """Make sure that nothing is asked for that an experiment does not make."""
+    if config.limits.batch:
+        raise ConfigError(
+            "limits.batch: an experiment makes every call at once, for what it trains is at no "
+            "server with a batch API; leave it out"
+        )
 
 
 def _check_asking(config: "Config", *, plain: bool) -> None:

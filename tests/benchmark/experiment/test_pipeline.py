@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from small_experiment import run_command, settings
 
 from aloe.benchmark.cases import load_cases
@@ -104,6 +107,23 @@ def test_trees_are_not_resumed_by_a_model_whose_files_were_replaced(
         ran = aloe("experiment-trees", *given, "--out", tmp_path / "trees", "--quiet")
         assert ran.code == code, ran.err
     assert ran.is_one_line_about(name, "before its files changed")
+
+
+def test_calls_of_trees_are_traced(
+    aloe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(provider, "shutdown", lambda: None)
+    monkeypatch.setattr("aloe.telemetry._provider", lambda: provider)
+    changes = {"simulation.trees": 1, "telemetry.spans": True}
+    traced = settings(tmp_path, tmp_path / "tiny").updated(changes, source="test")
+    (tmp_path / "traced.toml").write_text(traced.toml(), encoding="utf-8")
+    (tmp_path / "people.jsonl").write_text(as_lines([generate(0)]), encoding="utf-8")
+    given = ("--config", tmp_path / "traced.toml", "--personas", tmp_path / "people.jsonl")
+    ran = aloe("experiment-trees", *given, "--out", tmp_path / "trees", "--quiet")
+    assert ran.code == 0, ran.err
+    assert sum(each.name.startswith("chat ") for each in exporter.get_finished_spans()) == 4
 
 
 def test_trees_keep_to_the_budget_over_all_parts(aloe: Any, tmp_path: Path) -> None:
