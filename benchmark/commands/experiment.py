@@ -210,6 +210,11 @@ def _check_unread(config: "Config") -> None:
             "limits.batch: an experiment makes every call at once, for what it trains is at no "
             "server with a batch API; leave it out"
         )
+    if config.simulation.moods:
+        raise ConfigError(
+            "simulation.moods: rules play the users of an experiment, and know no moods; leave "
+            "it out"
+        )
 
 
 def _check_asking(config: "Config", *, plain: bool) -> None:
