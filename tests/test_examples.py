@@ -82,18 +82,31 @@ def test_the_reward_model_judges(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     import tiny
 
+    from aloe.training.reward import RewardModel
+
     torch.manual_seed(0)
-    shape = tiny.model().config.to_dict() | {"num_labels": 1}
-    made = transformers.LlamaForSequenceClassification(transformers.LlamaConfig(**shape))
-    made.save_pretrained(tmp_path)
-    tiny.tokenizer().save_pretrained(tmp_path)
+    base = tiny.save(tmp_path / "base")
+    peft = pytest.importorskip("peft")
+    made = transformers.AutoModelForSequenceClassification.from_pretrained(base, num_labels=1)
+    lora = peft.LoraConfig(r=2, task_type="SEQ_CLS", target_modules="all-linear")
+    made = peft.get_peft_model(made, lora)  # as `aloe train reward` saves it
+    made.save_pretrained(tmp_path / "reward")
+    tiny.tokenizer().save_pretrained(tmp_path / "reward")
     own = settings_in("reward_judge")["judge"]
     assert own["options"] == {"folder": "models/reward"}
-    judge = {**own, "options": {"folder": str(tmp_path)}, "min_margin": 0}
+    judge = {**own, "options": {"folder": str(tmp_path / "reward")}, "min_margin": 0}
     tree = grow(played("reward_judge", judge=judge))
     assert len(tree.verdicts) == 3
     assert all(verdict.margin for verdict in tree.verdicts)
     assert {verdict.outcome for verdict in tree.verdicts} <= {"first", "second"}
+    verdict = tree.verdicts[-1]
+    prompt = [{"role": node.role, "content": node.content} for node in tree.path(verdict.node)]
+    replies = [tree.by_id[each].content for each in (verdict.first, verdict.second)]
+    first, second = RewardModel(str(tmp_path / "reward"))(
+        prompts=[prompt] * 2,
+        completions=[[{"role": "assistant", "content": each}] for each in replies],
+    )
+    assert verdict.margin == pytest.approx(abs(first - second), rel=1e-3)  # no persona in it
     again = grow(played("reward_judge", judge=judge))
     assert again.verdicts == tree.verdicts
     wide = grow(played("reward_judge", judge={**judge, "min_margin": 1e6}))
