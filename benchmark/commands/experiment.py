@@ -138,7 +138,6 @@ def experiment_trees(
     from aloe.memory.run_folder import RunFolder
     from aloe.models.open import check_reachable
     from aloe.models.weights import hash_models
-    from aloe.telemetry import trace_calls
 
     resolved = settings.load(config, {"seed": seed})
     people = read_personas(personas)
@@ -163,12 +162,7 @@ def experiment_trees(
             work = grow(
                 resolved, people, folder, models, calls, progress, display.update, deployed=deployed
             )
-            with (
-                resumable(out),
-                within_budget(out),
-                display.running(),
-                trace_calls(resolved.telemetry, calls),
-            ):
+            with resumable(out), within_budget(out), display.running():
                 loop.run(work)
     say_written(out)
     finish({"out": str(out), "trees": len(folder.finished())}, as_json=as_json)

@@ -33,6 +33,7 @@ from aloe.graphs.tree import grow_tree
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, closed_model, open_model
 from aloe.schema import Persona, Tree
+from aloe.telemetry import trace_calls
 
 
 def open_assistants(config: Config) -> dict[str, Model]:
@@ -132,7 +133,8 @@ async def grow(
 ) -> None:
     """Grow the trees that `folder` does not hold yet; the folder must be held for writing.
 
-    The arguments are those of `aloe.graphs.batch.grow_all` and of `experiment_context`.
+    The arguments are those of `aloe.graphs.batch.grow_all` and of `experiment_context`. Calls are
+    traced as the settings say (`aloe.telemetry`).
 
     Raises:
         ModelError: a model is refused or gone; what is finished is kept.
@@ -148,4 +150,5 @@ async def grow(
         each.tree: each for each in plan_trees(personas, config.simulation.trees, config.seed)
     }
     width = config.simulation.concurrency
-    await finish_trees(wanted, make, folder, calls, progress, on_change, width=width)
+    with trace_calls(config.telemetry, calls):
+        await finish_trees(wanted, make, folder, calls, progress, on_change, width=width)
