@@ -29,7 +29,7 @@ from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.memory.words import is_about_speaker
-from aloe.schema import Asked, AssistantNode, Persona, Telling, UserNode, Why, derive_seed
+from aloe.schema import Asked, AssistantNode, Node, Persona, Telling, UserNode, Why, derive_seed
 
 _OFFER = re.compile(
     r"\b(?:anything|something) else\b|\belse (?:can|could|may) I\b|\blike to know\b"
@@ -186,6 +186,11 @@ def note_told(persona: Persona, path: Turns) -> list[UserNode | AssistantNode]:
     return [noted(node) if isinstance(node, UserNode) else node for node in path]
 
 
+def texts_of_user(path: Iterable[Node]) -> list[str]:
+    """Return the messages of the user on a path."""
+    return [node.content for node in path if isinstance(node, UserNode)]
+
+
 def find_known(matter: Matter, path: Turns) -> set[str]:
     """Return what the user has said on a path."""
     users = (node for node in path if isinstance(node, UserNode))
@@ -227,7 +232,7 @@ class _Choice:
         if self.path and self.config.disclosure != "schedule":
             if only_asked(self.path):
                 return Act(presses=True)
-            for question in find_questions_in(self._reply):
+            for question in find_questions_in(self._reply, texts_of_user(self.path)):
                 if _OFFER.search(question):
                     continue
                 if (asked := self.matter.find_asked(question)) is not None:

@@ -26,6 +26,7 @@ from aloe.agents.disclosing import (
     find_known,
     open_matcher,
     schedule_fact,
+    texts_of_user,
 )
 from aloe.agents.faults import Part, tidied, user_faults
 from aloe.agents.mood import MANNERS, mood_of, taken_back, with_typos
@@ -302,7 +303,7 @@ class UserAgent:
         if act.repeats:
             known = next(fact.text for fact in persona.facts if fact.id == act.repeats)
             return f"{AGAIN if act.asked else AGAINST} {known})"
-        asked = not self._scheduled and find_questions_in(path[-1].content)
+        asked = not self._scheduled and find_questions_in(path[-1].content, texts_of_user(path))
         return LEAVES_OPEN if asked else NO_NOTE
 
 

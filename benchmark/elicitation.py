@@ -45,7 +45,7 @@ def follow_dialogue(
         told = tuple(each for each in users[turn - 1].told if each.about in knowable - known)
         known |= {each.about for each in told}
         reply, following = replies[turn - 1].content, users[turn : turn + 1]
-        questions = len(find_questions_in(reply))
+        questions = len(find_questions_in(reply, [each.content for each in users[:turn]]))
         over = informed or turn in probes or known == knowable
         found.append(
             Elicitation(

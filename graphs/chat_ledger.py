@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aloe.agents.disclosing import texts_of_user
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import find_wish
@@ -67,9 +68,9 @@ def keep_ledger(persona: Persona, path: Sequence[Node]) -> Ledger:
         said=frozenset(said),
         asked=tuple(
             question
-            for node in path
+            for number, node in enumerate(path)
             if isinstance(node, AssistantNode)
-            for question in find_questions_in(node.content)
+            for question in find_questions_in(node.content, texts_of_user(path[:number]))
         ),
     )
 
@@ -92,7 +93,7 @@ def note_tellings(text: str, path: Sequence[Node]) -> dict[str, Any]:
     reply = path[-1] if path and isinstance(path[-1], AssistantNode) else None
     known = find_all_stated(node.content for node in path if isinstance(node, UserNode))
     stated = find_stated(text)
-    questions = find_questions_in(reply.content) if reply else ()
+    questions = find_questions_in(reply.content, texts_of_user(path)) if reply else ()
     about = {name for each in questions if (name := find_asked(each))}
     told = tuple(
         _telling(name, value, about, reply)

@@ -2,10 +2,12 @@
 
 A question mark alone tells too much: a reply also quotes questions that others should be asked,
 and has headings and code with the mark in them. It tells too little where a reply says "tell me
-how you sleep". "Let me know if you need more" is how replies end and asks nothing.
+how you sleep". "Let me know if you need more" is how replies end and asks nothing. Nor does a
+question that the user asked: a reply that repeats it is about to answer it.
 """
 
 import re
+from collections.abc import Iterable
 
 from aloe.sentences import sentences_of_markdown
 
@@ -26,14 +28,32 @@ _REQUEST = re.compile(
 _LIST_MARK = re.compile(r"^[\s*_(\u2022-]*(?:\d+[.)]\s+)?[*_(]*")
 
 
-def find_questions_in(reply: str) -> tuple[str, ...]:
+def find_questions_in(reply: str, messages: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the sentences of a reply that ask the user something, in order.
 
     List marks, emphasis and brackets around a sentence are left out. Quoted questions, headings
     and code ask nothing.
+
+    Args:
+        reply: what the assistant wrote.
+        messages: of the user, before the reply; a question that stands in one asks nothing, in
+            whatever case and with whatever spaces, also behind a colon ("You ask: ...").
     """
     pieces = (_clean(piece) for piece in sentences_of_markdown(_ASIDE.sub(" ", reply)))
-    return tuple(piece for piece in pieces if _asks(piece))
+    asked = tuple(piece for piece in pieces if _asks(piece))
+    said = [_plain(message) for message in messages] if asked else []
+    return tuple(piece for piece in asked if not any(_repeats(piece, each) for each in said))
+
+
+def _repeats(question: str, message: str) -> bool:
+    """Whether a question, or what stands behind its last colon, stands in a plain message."""
+    words = re.sub(r"[^\w?\uff1f\u061f]+\Z", "", _plain(question))
+    ends = {words, words.rpartition(":")[2].strip()} - {""}
+    return any(re.search(rf"(?<!\w){re.escape(end)}(?!\w)", message) for end in ends)
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub("[\u2018\u2019]", "'", text).casefold().split())
 
 
 def _clean(piece: str) -> str:

@@ -222,7 +222,8 @@ class Asker:
                  for end in range(0, len(said), 2)]  # fmt: skip
         if len(known[-1]) >= self.wishes or known[-1].get("question") == "none":
             return None
-        asked = [_find_asked(node.content) for node in said[1::2]]
+        texts = [node.content for node in said]
+        asked = [_find_asked(texts[n], texts[:n:2]) for n in range(1, len(said), 2)]
         dry = any(OPEN in each and known[n] == known[n + 1] for n, each in enumerate(asked))
         done = known[-1].keys() | set().union(*asked)
         left = sorted(set(self.dimensions) - done)
@@ -231,5 +232,6 @@ class Asker:
         return rng.choice(left) if left else None
 
 
-def _find_asked(reply: str) -> set[str]:
-    return {about for each in find_questions_in(reply) if (about := find_asked(each))}
+def _find_asked(reply: str, messages: Sequence[str]) -> set[str]:
+    questions = find_questions_in(reply, messages)
+    return {about for each in questions if (about := find_asked(each))}

@@ -225,6 +225,17 @@ def test_only_the_first_question_about_the_user_is_answered() -> None:
     ]
 
 
+@pytest.mark.parametrize("disclosure", DISCLOSURES)
+def test_a_reply_that_repeats_the_users_question_has_asked_nothing(disclosure: str) -> None:
+    matter = wishes(emoji="some")
+    question = find_questions("emoji", "train")[0]
+    given = {"disclosure": disclosure, "complains": 0, "volunteers": 0}
+    for said, asked in ((f"Well. {question.upper()}", None), ("Well.", "told")):
+        said_first = user(said)
+        path = [said_first, assistant(f"{question} {HELP}", said_first)]
+        assert act(matter, path, **given).asked == asked
+
+
 def test_a_reticent_user_objects_as_often_as_settings_say() -> None:
     matter = wishes(emoji="some")
     path = after("A reply without one.")

@@ -85,6 +85,13 @@ def test_what_a_case_prescribes_answers_no_question() -> None:
     assert [each.answered for each in found] == [False, True, False]
 
 
+def test_a_question_that_the_user_asked_is_not_counted() -> None:
+    nodes = dialogue(("Emoji? Message 1. Shall I?", [], None), ("Fine.", [], None))
+    asked = nodes[0].model_copy(update={"content": "May I have emoji?  Well, EMOJI?"})
+    found = follow_dialogue([asked, *nodes[1:]], [PERSONA] * 2, scheduled=False)
+    assert [each.questions for each in found] == [1, 0]
+
+
 def test_a_question_that_the_user_wants_back_is_not_needless() -> None:
     curious = Persona.of("I mend nets.", "I like it.", preferences={"question": "asked"})
     nodes = dialogue(("Yes? No?", [("question", "volunteered")], None), ("Yes?", [], None))

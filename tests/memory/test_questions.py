@@ -47,3 +47,20 @@ def test_the_sentences_that_ask_are_found_in_order(reply: str, asked: list[str])
 )
 def test_what_only_looks_like_a_question_is_none(reply: str) -> None:
     assert find_questions_in(reply) == ()
+
+
+@pytest.mark.parametrize(
+    ("reply", "asked"),
+    [
+        ("How do I write a good letter? Begin early.", []),
+        ("**HOW do I  write a good letter?** \U0001f60a", []),
+        ("You ask: how do I write a good letter?", []),
+        ("Why? How do I write a good letter? To whom?", ["Why?", "To whom?"]),
+        ("Is it so hard? How old are you?", ["How old are you?"]),
+    ],
+)
+def test_a_question_of_the_users_is_not_asked_by_who_repeats_it(
+    reply: str, asked: list[str]
+) -> None:
+    said = ["Why is it so hard?", "Well. How do I write a good letter?"]
+    assert list(find_questions_in(reply, said)) == asked

@@ -184,6 +184,16 @@ def test_the_asker_asks_nothing_twice() -> None:
     assert asked(reply) == []
 
 
+def test_a_question_that_a_reply_only_repeats_was_not_asked_by_it() -> None:
+    about = {
+        each
+        for n in range(60)
+        for each in asked(ask("How do I thank a teacher?", "How do I thank a teacher? So.", "Ah.",
+                              tree=str(n)))
+    }  # fmt: skip
+    assert "thanks" in about
+
+
 def test_an_open_question_is_asked_again_only_if_it_brought_something() -> None:
     wish = find_traits("emoji", "some", "train")[2]
     for answer, again in ((wish, True), ("I have said all I want.", False)):
