@@ -38,6 +38,8 @@ _OFFER = re.compile(
     re.IGNORECASE,
 )
 """Questions with which replies end, which ask nothing of who the user is."""
+_TEACHES = re.compile(r"\blike to know\b", re.IGNORECASE)
+"""Questions that offer to say more of their topic, even if that is lists or examples."""
 _CLAUSE = re.compile(r"[^.,;:!?]+[.,;:!?]?")
 
 HELP_WORDS = 15
@@ -106,9 +108,13 @@ class CheckableWishes:
         }
 
     def find_asked(self, question: str) -> Sequence[str] | None:
-        """Return the dimension that a question is about, all if it is open."""
+        """Return the dimension that a question is about, all if it is open.
+
+        "Should I start with a hello?" asks about a wish, though offers of help begin like that; an
+        offer of help names no wish.
+        """
         asked = find_asked(question)
-        if asked is None:
+        if asked is None or _TEACHES.search(question):
             return None
         return [name for name in self.upcoming if asked in (name, OPEN)]
 
@@ -141,7 +147,12 @@ class Statements:
         return {each.about for each in user.told}
 
     def find_asked(self, question: str) -> Sequence[str] | None:
-        """Return the statement that answers a question, all of its kind if it is open."""
+        """Return the statement that answers a question, all of its kind if it is open.
+
+        Nothing tells an offer of help from a question about the user but the words it begins with.
+        """
+        if _OFFER.search(question):
+            return None
         if kind := find_open(question):
             traits = [fact.id for fact in self.persona.facts if fact.kind == "trait"]
             return self.upcoming if kind == "fact" else traits
@@ -233,8 +244,6 @@ class _Choice:
             if only_asked(self.path):
                 return Act(presses=True)
             for question in find_questions_in(self._reply, texts_of_user(self.path)):
-                if _OFFER.search(question):
-                    continue
                 if (asked := self.matter.find_asked(question)) is not None:
                     return self._answer(asked)
         reticent = self.config.disclosure == "reticent"

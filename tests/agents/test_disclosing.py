@@ -216,6 +216,25 @@ def test_an_offer_of_help_asks_nothing(closing: str) -> None:
         assert found == Act()
 
 
+@pytest.mark.parametrize(
+    ("question", "about"),
+    [
+        ("Should I start each answer with a hello?", "greeting"),
+        ("Shall I continue to use emoji?", "emoji"),
+        ("Should I explain things with an example?", "example"),
+        ("Is there anything else I should change about my answers?", "emoji"),
+        ("Would you like to know more about writing lists?", None),
+    ],
+)
+def test_a_question_about_a_wish_is_no_offer_however_it_begins(
+    question: str, about: str | None
+) -> None:
+    matter = wishes(emoji="some", greeting="greeted", example="given", lists="list")
+    path = after(f"{HELP} {question}")
+    found = act(matter, path, disclosure="reticent", complains=0, volunteers=0)
+    assert [each.about for each in found.told] == ([about] if about else [])
+
+
 def test_only_the_first_question_about_the_user_is_answered() -> None:
     matter = wishes(emoji="some", lists="list")
     questions = [find_questions(name, "train")[0] for name in ("lists", "emoji")]
