@@ -1,17 +1,20 @@
 """What a user had told when each reply of a dialogue was written, and what the replies ask.
 
 All of it is read off the finished dialogue: the simulated user notes with each message what it puts
-on the table, why, and what it made of the question before (`aloe.schema.Telling`). Of several
-questions in a reply one is answered, as people do, so the others bring nothing.
+on the table, why, and what it made of the question before (`aloe.schema.Telling`). A message that
+the case prescribes has no notes: the checkable wishes that it states count all the same, as they do
+for the user. Of several questions in a reply one is answered, as people do, so the others bring
+nothing.
 """
 
 from collections.abc import Collection, Sequence
 
+from aloe.agents.disclosing import CheckableWishes
 from aloe.benchmark.scores import Elicitation
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.scoring import check_wishes
-from aloe.schema import AssistantNode, Node, Persona, UserNode
+from aloe.schema import AssistantNode, Node, Persona, Telling, UserNode
 
 
 def follow_dialogue(
@@ -42,7 +45,9 @@ def follow_dialogue(
         if turn > 1 and persona != (before := personas[turn - 2]):
             known = {about for about in known if _holds(about, before, persona)}
         knowable = find_knowable(persona, scheduled=scheduled)
-        told = tuple(each for each in users[turn - 1].told if each.about in knowable - known)
+        told = tuple(
+            each for each in _find_told(persona, users[turn - 1]) if each.about in knowable - known
+        )
         known |= {each.about for each in told}
         reply, following = replies[turn - 1].content, users[turn : turn + 1]
         questions = len(find_questions_in(reply, [each.content for each in users[:turn]]))
@@ -61,6 +66,15 @@ def follow_dialogue(
             )
         )
     return found
+
+
+def _find_told(persona: Persona, user: UserNode) -> tuple[Telling, ...]:
+    """Return what a message tells: its notes, and wishes that a prescribed one states."""
+    if user.agent != PRESCRIBED or not persona.preferences:
+        return user.told
+    said = CheckableWishes(persona=persona).find_said(user)
+    return tuple(Telling(about=name, why="scheduled") for name in persona.preferences
+                 if name in said)  # fmt: skip
 
 
 def find_knowable(persona: Persona, *, scheduled: bool) -> frozenset[str]:

@@ -13,6 +13,7 @@ from aloe.benchmark.figures import sample
 from aloe.benchmark.scores import Elicitation, ReplyScores, Score
 from aloe.benchmark.suite_result import compute_suite
 from aloe.graphs.dialogue import PRESCRIBED
+from aloe.memory.verifiable.phrases import find_traits
 from aloe.schema import AssistantNode, Node, Persona, Telling, UserNode
 
 WISHES = {"emoji": "some", "greeting": "greeted", "example": "given", "thanks": "none"}
@@ -83,6 +84,16 @@ def test_what_a_case_prescribes_answers_no_question() -> None:
     prescribed = nodes[2].model_copy(update={"agent": PRESCRIBED})
     found = follow_dialogue([*nodes[:2], prescribed, *nodes[3:]], [PERSONA] * 3, scheduled=False)
     assert [each.answered for each in found] == [False, True, False]
+
+
+def test_wishes_that_a_prescribed_message_states_are_known() -> None:
+    nodes = dialogue(("A.", [], None), ("B.", [("emoji", "asked")], None), ("C.", [], None))
+    wish, other = (find_traits("emoji", value, "test")[0] for value in ("some", "none"))
+    for text, known in ((wish, [1, 1, 1]), (other, [0, 1, 1])):
+        stated = nodes[0].model_copy(update={"agent": PRESCRIBED, "content": text})
+        found = follow_dialogue([stated, *nodes[1:]], [PERSONA] * 3, scheduled=False)
+        assert [each.known for each in found] == known
+        assert sum(len(each.told) for each in found) == 1
 
 
 def test_a_question_that_the_user_asked_is_not_counted() -> None:
