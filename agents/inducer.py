@@ -15,6 +15,7 @@ from aloe.agents.prompt import Prompt, shipped
 from aloe.calls.log import CallLog
 from aloe.disclosing import MARKS
 from aloe.disclosing import read_disclosures as read_disclosures
+from aloe.memory.verifiable.phrases import find_stated
 from aloe.models.open import Model
 from aloe.schema import Disclosure, UserNode, derive_seed, sentences
 
@@ -41,7 +42,8 @@ class Inducer:
                 seed=derive_seed("inducer", tree, user.id),
                 schema=self.schema(said),
             )
-            told = read_disclosures(reply.text, said)
+            wishes = [text for text in said if find_stated(text)]
+            told = read_disclosures(reply.text, said, wishes)
             if told is None:
                 call.event.outcome = "unreadable"
         return told or ()

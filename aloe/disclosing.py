@@ -1,11 +1,12 @@
 """What an inducer's answer says: which sentences of a message tell something about the user.
 
 Plain questions tell nothing, whatever the model says: models tend to mark what follows a fact along
-with it.
+with it. Some complaints are worded as questions ("Where is the greeting?"), so whoever can tell
+them apart names them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aloe.files.json_objects import read_object
 from aloe.schema import Disclosure
@@ -20,14 +21,24 @@ _ASKING = re.compile(
 _OWN = re.compile(r"\b(?:I|my|mine|me|we|our|us)\b|\bI'", re.IGNORECASE)
 
 
-def read_disclosures(answer: str, said: Sequence[str]) -> tuple[Disclosure, ...] | None:
-    """Return what an inducer's answer takes for told of the sentences `said`; None: unreadable."""
+def read_disclosures(
+    answer: str, said: Sequence[str], telling: Collection[str] = ()
+) -> tuple[Disclosure, ...] | None:
+    """Return what an inducer's answer takes for told of the sentences `said`; None: unreadable.
+
+    Args:
+        answer: what the model wrote.
+        said: the sentences of the message.
+        telling: those of them that tell something though they are worded as questions.
+    """
     marks = _marks(answer, len(said))
     if marks is None:
         return None
     marked = zip(said, marks, strict=True)
     return tuple(
-        Disclosure(quote=text) for text, mark in marked if MARKS[mark] and not _only_asks(text)
+        Disclosure(quote=text)
+        for text, mark in marked
+        if MARKS[mark] and (text in telling or not _only_asks(text))
     )
 
 

@@ -79,6 +79,8 @@ def test_marks_behind_the_words(answer: str, quotes: list[int] | None) -> None:
         ("How do I keep hens off the desk when I work from home?", True),
         ("Can you keep it short?", True),
         ("What a day I had!", True),
+        ("What is that emoji doing there?", True),
+        ("Why didn't you stop after sixty words?", True),
         ("Wie halte ich meine Hühner?", True),
     ],
 )
