@@ -9,6 +9,7 @@ can find, but costs no call.
 import re
 from functools import lru_cache
 
+from aloe.memory.verifiable.negation import read_lead
 from aloe.schema import sentences
 
 _AGE = re.compile(
@@ -17,8 +18,8 @@ _AGE = re.compile(
 )
 _OPENING = re.compile(r"(I|My|We|Our|He|His|She|Her|They|Their)\b")
 
-_LIKE = r"\b(?:like|love|enjoy|want|prefer) (?:\w+ )?"
-_DISLIKE = r"\b(?:hate|dislike|detest|skip|lose patience with) (?:\w+ )?"
+_LIKE = r"\b(?:like|love|enjoy|want|prefer) (?P<which>\w+ )?"
+_DISLIKE = r"\b(?:hate|dislike|detest|lose patience with) (?P<which>\w+ )?"
 
 _CLAIMS: dict[str, tuple[str, str]] = {
     "household": (
@@ -98,7 +99,10 @@ _CLAIMS: dict[str, tuple[str, str]] = {
     "emoji": (_LIKE + r"emoji", _DISLIKE + r"emoji"),
     "jokes": (_LIKE + r"(?:jokes|humou?r)", _DISLIKE + r"(?:jokes|humou?r)"),
 }
-"""By topic, two claims of which one person can make only one."""
+"""By topic, two claims of which one person can make only one.
+
+A liking that is denied, as in "I do not like jokes" or "I want no jokes", claims the other side.
+"""
 
 _PATTERNS = {
     topic: tuple(re.compile(claim, re.IGNORECASE) for claim in claims)
@@ -118,12 +122,27 @@ def find_contradictions(*texts: str) -> tuple[str, ...]:
 @lru_cache(maxsize=2**14)
 def _find_claims(text: str) -> frozenset[tuple[str, int]]:
     """Return topic and side of the claims in a text; a description is held against many others."""
-    return frozenset(
-        (topic, side)
-        for topic, sides in _PATTERNS.items()
-        for side, claim in enumerate(sides)
-        if claim.search(text)
-    )
+    return frozenset((topic, side) for topic in _PATTERNS for side in _find_sides(topic, text))
+
+
+def _find_sides(topic: str, text: str) -> set[int]:
+    """Return which sides of a topic a text claims."""
+    return {
+        1 - side if _is_denied(match, text) else side
+        for side, claim in enumerate(_PATTERNS[topic])
+        for match in claim.finditer(text)
+    }
+
+
+def _is_denied(liking: re.Match[str], text: str) -> bool:
+    """Whether a claim is a liking, and its own words or those before it deny it."""
+    if "which" not in liking.re.groupindex:
+        return False
+    if (liking["which"] or "").strip().lower() == "no":
+        return True
+    before = " ".join(text[: liking.start()].lower().replace("\u2019", "'").split())
+    # As a sentence of its own: what stands before "and" denies nothing behind it.
+    return read_lead(f"{before} ", f"i {liking[0].lower()}") != "states"
 
 
 @lru_cache(maxsize=8192)
@@ -156,8 +175,6 @@ def exclude_each_other(text: str, fact: str) -> bool:
         return True
     told = _find_claims(fact)
     return any(
-        (topic, 1 - side) not in told
-        and _PATTERNS[topic][1 - side].search(text)
-        and not _PATTERNS[topic][side].search(text)
+        (topic, 1 - side) not in told and _find_sides(topic, text) == {1 - side}
         for topic, side in told
     )
