@@ -65,6 +65,12 @@ def find_stated(text: str) -> dict[str, str]:
 _GRADED = ("length", "sentences")
 """Dimensions in which what is not the one value need not be the other."""
 
+_EARLIER = {
+    "Don't just tell me, give me an example, I always say.": ("example", "given"),
+    "Would you be so kind as to illustrate it with an example?": ("example", "given"),
+}
+"""What users of earlier versions said, by which their runs are still read."""
+
 
 def find_all_stated(texts: Iterable[str]) -> dict[str, str]:
     """Return the wishes that a user's messages state, whoever wrote them; the latest counts.
@@ -83,7 +89,8 @@ def _plain(text: str) -> str:
 @cache
 def _stating() -> dict[str, tuple[str, str]]:
     """Return the dimension and value that each trait and remark states."""
-    return {
+    earlier = {_plain(text): wish for text, wish in _EARLIER.items()}
+    return earlier | {
         _plain(text): (key.dimension, key.value)
         for key, texts in read_phrases().items()
         for text in texts
@@ -142,7 +149,8 @@ def read_phrases(path: Path = PHRASES) -> dict[Key, tuple[str, ...]]:
     """Return all phrases of a file, and the catalogue's own.
 
     Raises:
-        InputError: the file is no TOML, lacks phrases, or has one inside another or too short.
+        InputError: the file is no TOML, lacks phrases, or has one inside another (in the other
+            half also where only signs differ) or too short.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -184,3 +192,22 @@ def _check(phrases: Mapping[Key, Sequence[str]], path: Path) -> None:
         if len(found := [*find_phrases(text, endings)]) > 1:
             inner = min(found, key=len)
             raise InputError(path, f"has a phrase twice or inside another: '{inner}'")
+    _check_halves(phrases, path)
+
+
+def _check_halves(phrases: Mapping[Key, Sequence[str]], path: Path) -> None:
+    """Make sure that no test phrase is a train phrase with a word or a sign added, or taken."""
+    one, other = (
+        {_words(text) for key, texts in phrases.items() if key.half == half for text in texts}
+        for half in get_args(Phrases)
+    )
+    for inner, outer in ((one, other), (other, one)):
+        endings = index_by_ending(inner)
+        if found := next((each for text in outer for each in find_phrases(text, endings)), ""):
+            words = found.strip()
+            raise InputError(path, f"has a phrase in one of the other half, signs aside: '{words}'")
+
+
+def _words(text: str) -> str:
+    """Return the words of a phrase without signs, a blank around each."""
+    return " ".join(["", *re.findall(r"\w+", _plain(text)), ""])

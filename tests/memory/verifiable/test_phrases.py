@@ -187,6 +187,7 @@ def test_a_question_keeps_the_rules_of_other_dimensions() -> None:
         ('"use an emoji"', '"add an emoji"', "twice or inside another"),
         ("Ditch the emoji, I'm begging you.", "No :-)!", "fewer than 8 letters: 'no :-)!'"),
         ('"show an example"', '"give me an example"', "inside another: 'give me an example.'"),
+        ("Mind showing me", "Mind you, give me", "the other half, signs aside: 'give me"),
     ],
 )
 def test_a_broken_file_is_refused(tmp_path: Path, old: str, new: str, problem: str) -> None:
@@ -196,3 +197,15 @@ def test_a_broken_file_is_refused(tmp_path: Path, old: str, new: str, problem: s
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=re.escape(problem)):
         read_phrases(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Don't just tell me, give me an example, I always say.",
+        "Would you be so kind as to illustrate it with an example?",
+    ],
+)
+def test_what_users_of_earlier_versions_said_is_understood(text: str) -> None:
+    assert find_stated(f"{FILLER} {text}") == {"example": "given"}
+    assert text not in {each for each, *_ in stating()}
