@@ -24,6 +24,7 @@ from aloe.calls.together import ask_each
 from aloe.config import Config
 from aloe.console import say
 from aloe.errors import ConfigError
+from aloe.memory.run_inputs import find_changed
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model
 from aloe.models.weights import hash_models
@@ -175,7 +176,7 @@ def check_audited(config: Config) -> None:
         return
     file, known = config.judge.passport, passport.judge.weights
     here = hash_models(judges_in_use(config).values())
-    if changed := [name for name, found in here.items() if known.get(name, found) != found]:
+    if changed := find_changed(known, here):
         raise ConfigError(
             f"{file} is the passport of {changed[0]} as it was before its files changed; run "
             "`aloe judge audit` again"

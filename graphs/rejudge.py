@@ -22,6 +22,7 @@ from aloe.judge_names import is_judge
 from aloe.labels import LABELS, append_labels, fit_labels, read_labels
 from aloe.memory.returns import keep_returns
 from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_inputs import find_changed
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
 
@@ -149,7 +150,7 @@ def keep_hashes(
     """
     held = run.read_models()
     kept = {name: held[name] for name in players if name in held}
-    if changed := [name for name in judges if kept.get(name, judges[name]) != judges[name]]:
+    if changed := find_changed(kept, judges):
         raise ConfigError(
             f"{changed[0]} played in {run.path} and its files have changed since; copy it to a "
             "place of its own and name that with --judge"

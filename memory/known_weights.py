@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aloe.errors import ConfigError
 from aloe.files.writing import replace_text
-from aloe.memory.run_inputs import RunInputs
+from aloe.memory.run_inputs import find_changed, read_hashes
 
 
 def keep_weights(events: Path, models: Mapping[str, str]) -> None:
@@ -27,14 +27,13 @@ def keep_weights(events: Path, models: Mapping[str, str]) -> None:
         InputError: what is written about them is broken.
         StoreError: the hashes cannot be written.
     """
-    beside = RunInputs(events.parent)
-    beside.models = events.with_suffix(".models.json")
+    beside = events.with_suffix(".models.json")
     begun = events.exists() and events.stat().st_size > 0
-    held = beside.read_models() if begun else {}
-    if begun and (changed := beside.find_changed(models)):
+    held = read_hashes(beside, "models") if begun else {}
+    if changed := find_changed(held, models):
         raise ConfigError(
             f"{events} holds answers of {changed[0]} as it was before its files changed; name "
             f"another output, or delete {events.name} to ask again"
         )
     if models and {**held, **models} != held:
-        replace_text(beside.models, json.dumps({**held, **models}, indent=1) + "\n")
+        replace_text(beside, json.dumps({**held, **models}, indent=1) + "\n")

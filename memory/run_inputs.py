@@ -34,11 +34,7 @@ class RunInputs:
             ConfigError: it was made with others.
             InputError: what is written about them is broken.
         """
-        if not self.prompts.exists():
-            return
-        held = self.read_prompts()
-        # A name that is not there is one of a prompt that was not recorded at the time.
-        if changed := [name for name in prompts if held.get(name, prompts[name]) != prompts[name]]:
+        if changed := find_changed(self.read_prompts(), prompts):
             raise ConfigError(
                 f"{self.path} holds a run with other prompts ({', '.join(changed[:3])}); "
                 "name another folder, or use its prompts"
@@ -95,7 +91,7 @@ class RunInputs:
         Raises:
             InputError: what is written about them is broken.
         """
-        return _read_hashes(self.prompts, "prompts")
+        return read_hashes(self.prompts, "prompts")
 
     def check_models(self, models: Mapping[str, str], remedy: str = "name another folder") -> None:
         """Make sure that the run in the folder was made with the models that are here now.
@@ -122,7 +118,7 @@ class RunInputs:
         Raises:
             InputError: what is written about them is broken.
         """
-        return _read_hashes(self.models, "models")
+        return read_hashes(self.models, "models")
 
     def find_changed(self, models: Mapping[str, str]) -> list[str]:
         """Return the models whose files are others than those of the run in the folder.
@@ -130,11 +126,24 @@ class RunInputs:
         Raises:
             InputError: what is written about them is broken.
         """
-        held = self.read_models()
-        return [name for name, found in models.items() if held.get(name, found) != found]
+        return find_changed(self.read_models(), models)
 
 
-def _read_hashes(path: Path, what: str) -> dict[str, str]:
+def find_changed(held: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the names with another hash now than before; what was not recorded has not changed."""
+    return [name for name, found in now.items() if held.get(name, found) != found]
+
+
+def read_hashes(path: Path, what: str) -> dict[str, str]:
+    """Return hashes by name; empty if there is no such file.
+
+    Args:
+        path: the file.
+        what: whose hashes they are, for the error.
+
+    Raises:
+        InputError: the file is broken.
+    """
     if not path.exists():
         return {}
     try:
