@@ -79,6 +79,6 @@ def bench(
         failed = f"{counted(held.unjudged, 'rating')} failed"
         warnings.warn(f"{set_aside}, {failed}{first}", stacklevel=2)
     result = held.finish()
-    for text in result.warnings[len(plan.warnings) :]:
+    for text in held.lacking:
         warnings.warn(text, stacklevel=2)
     return result

@@ -54,6 +54,8 @@ class BenchRun:
     """Reason by dialogue that was set aside."""
     unjudged: int = 0
     """Ratings that a judge's failing call left out."""
+    lacking: list[str] = field(default_factory=list)
+    """Sentences about controls with fewer dialogues than the candidate; known when finished."""
 
     @property
     def every_model(self) -> list[Model]:
@@ -120,12 +122,13 @@ class BenchRun:
         config, by_rule = self.plan.config, self.plan.by_rule
         judges = config.models.judges().values()
         configs, rows = _with_earlier_controls(self.plan, self.rows)
-        suites, lacking = compute_suites(rows, config.seed), _find_lacking(self.plan, configs, rows)
+        suites = compute_suites(rows, config.seed)
+        self.lacking = _find_lacking(self.plan, configs, rows)
         result = BenchResult(
             version=aloe.__version__,
             python=platform.python_version(),
             packages=_installed(),
-            complete=not lacking
+            complete=not self.lacking
             and not any(r.incomplete for each in suites.values() for r in each.values()),
             conditions={
                 name: PlayedCondition(
@@ -140,7 +143,7 @@ class BenchRun:
             seeds=config.benchmark.seeds,
             seed=config.seed,
             prompts=self.plan.prompts,
-            warnings=(*self.plan.warnings, *lacking),
+            warnings=(*self.plan.warnings, *self.lacking),
             spent=_spending(self.plan.out),
             suites=suites,
         )

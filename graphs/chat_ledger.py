@@ -91,7 +91,7 @@ def note_tellings(text: str, path: Sequence[Node]) -> dict[str, Any]:
         `told` and `asked` of a user's node.
     """
     reply = path[-1] if path and isinstance(path[-1], AssistantNode) else None
-    known = find_all_stated(node.content for node in path if isinstance(node, UserNode))
+    known = find_all_stated(texts_of_user(path))
     stated = find_stated(text)
     questions = find_questions_in(reply.content, texts_of_user(path)) if reply else ()
     about = {name for each in questions if (name := find_asked(each))}

@@ -14,7 +14,7 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.memory.returns import forget_returns
-from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_folder import RunFolder, find_home, read_trees
 from aloe.schema import Tree
 
 
@@ -29,8 +29,8 @@ def check_alike(runs: Iterable[Path]) -> None:
             one has any.
         InputError: what a folder says is broken.
     """
-    paths = [run.parent if run.name == "trees.jsonl" else run for run in runs]
-    folders = [folder for folder in map(RunFolder, paths) if folder.config.exists()]
+    homes = map(RunFolder, map(find_home, runs))
+    folders = [folder for folder in homes if folder.config.exists()]
     _check_hashes(folders, RunFolder.read_prompts, "other prompts")
     _check_hashes(folders, RunFolder.read_models, "other files of models")
     calibrations = [folder.calibration() for folder in folders]

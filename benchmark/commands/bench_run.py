@@ -165,7 +165,7 @@ def _end(held: "BenchRun", *, as_json: bool) -> None:
     """Write and show the numbers, and say what failed."""
     result = held.finish()
     show(_view(result, as_json=as_json), as_json=as_json)
-    for text in result.warnings[len(held.plan.warnings) :]:  # the others came with the forecast
+    for text in held.lacking:  # other warnings came with the forecast
         say(f"aloe: {text}", style="red")
     say_written(held.plan.out)
     finish({"out": str(held.plan.out), **result.summarise()}, as_json=as_json)
