@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from aloe.errors import ConfigError
-from aloe.memory.run_folder import find_home, read_trees
+from aloe.memory.run_folder import check_out, find_home, read_trees
 from aloe.plugins import describe_error, entry_points, load_plugin
 from aloe.schema import Tree
 from aloe.training.export import (
@@ -306,7 +306,7 @@ def _write_splits(
 
 def _check_out(plan: ExportPlan) -> None:
     """Make sure that `out` is what its name says, and not what is read."""
-    out, run, types = plan.out, plan.run, ", ".join(FILE_TYPES)
+    out, types = plan.out, ", ".join(FILE_TYPES)
     layout = plan.chosen.layout
     if layout and plan.to_file and layout.suffix not in (".jsonl", out.suffix):
         raise ConfigError(f"--out {out}: {plan.row_format} is read from {layout.suffix} files only")
@@ -315,8 +315,7 @@ def _check_out(plan: ExportPlan) -> None:
                           f"after a history, in {', '.join(RESTRAINED)}")  # fmt: skip
     if plan.to_file and plan.test_share:
         raise ConfigError("a split needs a folder: give --out a name without .jsonl or .parquet")
-    if out.resolve() in (run.resolve(), (run / "trees.jsonl").resolve()):
-        raise ConfigError(f"--out is also the input ({out}); name another")
+    check_out(out, [plan.run])
     if not plan.to_file and out.is_file():
         raise ConfigError(f"{out} is a file; name a folder, or a file ending in {types}")
     if not plan.to_file and out.name.lower().endswith(OTHER_TYPES) and not out.is_dir():

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -274,6 +275,19 @@ def test_what_is_read_is_not_written_over(aloe: RunAloe, run: Path) -> None:
         assert ran.code == 2
         assert "is also the input" in ran.err
     assert (run / "trees.jsonl").read_bytes() == before
+
+
+def test_no_rows_are_written_over_the_trees_of_another_run(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    (other / "config.toml").touch()
+    before = (other / "trees.jsonl").read_bytes()
+    ran = aloe("export", run, "--format", "dpo", "--out", other / "trees.jsonl")
+    assert ran.code == 2
+    assert "holds the trees of a run" in " ".join(ran.err.split())
+    assert (other / "trees.jsonl").read_bytes() == before
 
 
 def test_a_dataset_without_rows_is_refused(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
