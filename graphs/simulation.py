@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from aloe import config as settings
 from aloe.agents.disclosing import check_users
 from aloe.agents.panel import read_own_passport
-from aloe.agents.registry import check_panel, find_cast, models_in_use, prompts_of
+from aloe.agents.registry import find_cast, models_in_use, prompts_of
 from aloe.calls.batch_request import check_batches
 from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget
@@ -25,9 +25,8 @@ from aloe.calls.replay import carry, find_plain_models
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.graphs.batch import RunProgress, grow_all
-from aloe.graphs.checks import check_named_assistants, check_rollouts
+from aloe.graphs.checks import check_rollouts, check_simulation
 from aloe.graphs.context import open_models
-from aloe.graphs.expansion import check_expansion
 from aloe.graphs.plan import PlannedTree, last_turn, names_of, plan_extension, plan_trees
 from aloe.graphs.rollouts import plan_rollouts
 from aloe.memory.run_folder import RunFolder, read_trees
@@ -195,8 +194,8 @@ def prepare(
         ModelError: the embedded server cannot be started.
         StoreError: the folder cannot be used.
     """
+    check_simulation(config)
     prompts = prompts_of(config)
-    check_panel(config)
     folder.check(config, prompts)
     weights = {} if replayed else hash_models(models_in_use(config).values())
     folder.check_models(weights)
@@ -204,8 +203,6 @@ def prepare(
     folder.check_passport(passport)
     if extended:
         _check_extended(RunFolder(extended), config, prompts, weights, passport)
-    check_expansion(config.simulation)
-    check_named_assistants(config)
     if not extended:
         check_rollouts(config)
     models = _close_models(config, replayed) if replayed else open_models(config)

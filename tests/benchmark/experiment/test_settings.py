@@ -22,21 +22,16 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     ran = aloe("experiment", "--quick", "--no-test", "--config", "x.toml", "--out", tmp_path / "p")
     assert ran.is_one_line_about("--no-test would not be read beside --quick")
     file = tmp_path / "c.toml"
-    file.write_text('[experiment]\nrewriter = "nobody"\n', encoding="utf-8")
-    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
-    assert ran.is_one_line_about("experiment.rewriter", "nobody", "hinted, plain")
-    file.write_text('[experiment]\nstranger = "nobody"\n', encoding="utf-8")
-    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
-    assert ran.is_one_line_about("experiment.stranger", "nobody", "hinted, plain")
-    file.write_text('[experiment]\nasker = "nobody"\n', encoding="utf-8")
-    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
-    assert ran.is_one_line_about("experiment.asker", "nobody", "hinted, plain")
-    file.write_text("[limits]\nbatch = true\n", encoding="utf-8")
-    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
-    assert ran.is_one_line_about("limits.batch", "leave", "out")
-    file.write_text('[simulation]\nmoods = ["typos"]\n', encoding="utf-8")
-    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
-    assert ran.is_one_line_about("simulation.moods", "leave", "out")
+    for text, *words in (
+        ('[experiment]\nrewriter = "nobody"\n', "experiment.rewriter", "nobody", "hinted, plain"),
+        ('[experiment]\nstranger = "nobody"\n', "experiment.stranger", "nobody", "hinted, plain"),
+        ('[experiment]\nasker = "nobody"\n', "experiment.asker", "nobody", "hinted, plain"),
+        ("[limits]\nbatch = true\n", "limits.batch", "leave", "out"),
+        ('[simulation]\nmoods = ["typos"]\n', "simulation.moods", "leave", "out"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        ran = aloe("experiment", "--config", file, "--out", tmp_path / "p")
+        assert ran.is_one_line_about(*words)
     file.write_text("", encoding="utf-8")
     ran = aloe("experiment", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
     assert ran.is_one_line_about("hint-non", "did you mean hint-none")
