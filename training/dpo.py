@@ -10,7 +10,7 @@ Pairs may be weighted (see `aloe.training.dataset`); weights have mean 1, so a w
 the same scale as a plain one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -62,17 +62,20 @@ class TreeDpoTrainer(TreeTrainer):
         self._losses = list(zip(args.loss_type, weights, strict=True))
         self._weighted = weighted
 
-    def note_reference(self) -> Iterator[int]:
-        """Score every row, also those held out; yields the number of rows done so far."""
+    def all_rows(self) -> list[Batch]:
+        """Return every row, also those held out."""
+        return [*self.train_dataset, *(self.eval_dataset or ())]
+
+    def score_answers(self, row: Batch) -> Tensor:
+        """Return ln p of each answer of a row by the model as it is, without dropout."""
         self.model.to(self.args.device)
+        was_training = self.model.training
         self.model.eval()
-        for done, row in enumerate([*self.train_dataset, *(self.eval_dataset or ())], 1):
-            batch = self._prepare_inputs(row)
-            with torch.no_grad(), self.accelerator.autocast():
-                scores = token_log_probabilities(self.model, batch)
-            row["reference"] = answer_log_probabilities(batch, scores).cpu()
-            yield done
-        self.model.train()
+        batch = self._prepare_inputs(row)
+        with torch.no_grad(), self.accelerator.autocast():
+            scores = token_log_probabilities(self.model, batch)
+        self.model.train(was_training)
+        return answer_log_probabilities(batch, scores).cpu()
 
     def row_loss(self, batch: Batch, log_probabilities: Tensor) -> Tensor:
         """Return the preference loss of all pairs."""

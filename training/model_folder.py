@@ -8,7 +8,7 @@ disk has torn (`aloe.training.damage`) are removed. A folder from a different tr
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +40,9 @@ LATER = frozenset((
 ))  # fmt: skip
 """What the records of earlier versions do not hold."""
 
+
+TRIAL = ".trial-"
+"""How the name of a folder begins to which a model is saved on trial."""
 
 ONLY = {
     "reward": ("grpo",),
@@ -89,6 +92,7 @@ class ModelFolder:
         self.file = path / "training.json"
         self.checkpoints = path / "checkpoints"
         self.lock = self.checkpoints / ".lock"
+        self.reference = self.checkpoints / "reference.safetensors"
 
     def check(self, wanted: Record) -> Record | None:
         """Return the finished record if this very training is done, None if it is still to do.
@@ -100,7 +104,7 @@ class ModelFolder:
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path} is a file; name a folder")
         if not self.file.exists():
-            if self.path.exists() and any(self.path.iterdir()):
+            if any(self._foreign()):
                 raise StoreError(f"{self.path} is not empty and holds no training; name another")
             return None
         there = self._there()
@@ -124,6 +128,13 @@ class ModelFolder:
                 f"{now}: its steps would be others; go on with as many, or name another folder"
             )
         return None
+
+    def _foreign(self) -> Iterator[Path]:
+        """Yield the files that no training left which was killed before it had begun."""
+        for path in self.path.rglob("*"):
+            inside = path.relative_to(self.path).parts
+            if path.is_file() and path != self.lock and not inside[0].startswith(TRIAL):
+                yield path
 
     def begun(self) -> Record:
         """Return what is known of the training that was begun here, empty if none was.
@@ -164,11 +175,22 @@ class ModelFolder:
     def locked(self) -> Iterator[None]:
         """Keep other processes from training into the folder.
 
+        A training that fails in here before it has begun leaves nothing behind.
+
         Raises:
-            StoreError: one does, or the folder cannot be written.
+            StoreError: another process trains into it, or the folder cannot be written.
         """
+        new = [p for p in (self.path, *self.path.absolute().parents) if not p.exists()]
         with acquire_lock(self.lock, lambda _: self._in_use):
-            yield
+            for spent in self.path.glob(f"{TRIAL}*"):
+                shutil.rmtree(spent, ignore_errors=True)
+            try:
+                yield
+            except BaseException:
+                if not self.file.exists():
+                    self.abandon()
+                    _remove_empty(new)
+                raise
 
     def check_free(self) -> None:
         """Make sure, before anything is loaded, that no other process trains into the folder.
@@ -191,26 +213,14 @@ class ModelFolder:
         self.lock.unlink(missing_ok=True)
         for spent in self.checkpoints.glob("calls-*.jsonl"):
             spent.unlink(missing_ok=True)
-        for path in (self.checkpoints, self.path):
-            with suppress(OSError):  # it is not there, or something else is in it
-                path.rmdir()
-
-    @contextmanager
-    def left_alone(self) -> Iterator[None]:
-        """Remove the empty folders that a trainer makes, should it be refused inside."""
-        new = [p for p in (self.checkpoints, *self.checkpoints.parents) if not p.exists()]
-        try:
-            yield
-        except BaseException:
-            for path in new:
-                with suppress(OSError):  # something is in it
-                    path.rmdir()
-            raise
+        self.reference.unlink(missing_ok=True)
+        _remove_empty([self.checkpoints, self.path])
 
     def finish(self, record: Record, results: Record) -> Record:
         """Write the results; from now on the model counts as finished."""
         done = {**record, "finished": True, **results}
         replace_text(self.file, json.dumps(done, indent=2) + "\n")
+        self.reference.unlink(missing_ok=True)
         return done
 
     def newest_checkpoint(self, on_damaged: Callable[[str], None] = lambda _: None) -> Path | None:
@@ -233,6 +243,12 @@ class ModelFolder:
         for name, damage in removed.items():
             on_damaged(f"{name} was left incomplete ({damage}) and is removed; {then}")
         return found
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # it is not there, or something is in it
+            folder.rmdir()
 
 
 def _read_by(method: Any, settings: Any) -> Any:

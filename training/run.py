@@ -58,11 +58,14 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
         folder.check_free()
     if done := folder.check(record):
         return done
-    with _quiet(), folder.left_alone():
-        trainer, tokenizer = _make_trainer(plan, data, agents, progress)
-    noticed = _look_at_texts(data.all, tokenizer, progress)
     with folder.locked() if main else nullcontext():
-        _take_steps(trainer, folder, record, progress)
+        with _quiet():
+            trainer, tokenizer = _make_trainer(plan, data, agents, progress)
+        noticed = _look_at_texts(data.all, tokenizer, progress)
+        if main:
+            rows = {"row_tokens": progress.row_tokens} if progress.row_tokens else {}
+            folder.begin({**record, **rows, "processes": count_processes()})
+        _take_steps(trainer, folder, progress)
         with _quiet():
             progress.update(phase="saving")
             save_model(trainer, tokenizer, plan, plan.out)
@@ -130,10 +133,6 @@ def _make_trainer(
 
         trainer, tokenizer = make_trl_trainer(plan, data, arguments, agents)
     check_saving(trainer, plan.out, partial(save_model, trainer, tokenizer, plan))
-    if plan.packed and plan.method == "dpo":
-        from aloe.training.tree_trainers import score_reference
-
-        score_reference(trainer, progress)
     return trainer, tokenizer
 
 
@@ -148,20 +147,19 @@ def _look_at_texts(rows: Sequence[Row], tokenizer: Any, progress: TrainingProgre
     return {**find_control_tokens(rows, tokenizer), **unread}
 
 
-def _take_steps(
-    trainer: Any, folder: ModelFolder, record: Record, progress: TrainingProgress
-) -> None:
+def _take_steps(trainer: Any, folder: ModelFolder, progress: TrainingProgress) -> None:
     import transformers
 
+    from aloe.training.dpo import TreeDpoTrainer
     from aloe.training.step_watcher import StepWatcher
+    from aloe.training.tree_trainers import score_reference
 
     checkpoint = folder.newest_checkpoint(progress.notes.append)
-    if is_main_process():
-        rows = {"row_tokens": progress.row_tokens} if progress.row_tokens else {}
-        folder.begin({**record, **rows, "processes": count_processes()})
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(StepWatcher(progress))
     with _quiet(), _started(trainer, folder):
+        if isinstance(trainer, TreeDpoTrainer):
+            score_reference(trainer, folder.reference, progress)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 

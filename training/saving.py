@@ -14,6 +14,7 @@ from typing import Any
 from aloe.errors import AloeError, ConfigError, StoreError
 from aloe.files.writing import unwritable
 from aloe.training.errors import summarise_error
+from aloe.training.model_folder import TRIAL
 from aloe.training.plan import Plan
 from aloe.training.processes import is_main_process
 
@@ -36,7 +37,7 @@ def check_saving(trainer: Any, out: Path, save: Callable[[Path], None]) -> None:
         return  # no process has the whole model
     where = next(each for each in (out, *out.absolute().parents) if each.is_dir())
     try:
-        with TemporaryDirectory(dir=where, prefix=".trial-") as trial:
+        with TemporaryDirectory(dir=where, prefix=TRIAL) as trial:
             save(Path(trial))
             size = _size(Path(trial))
     except AloeError:

@@ -1,5 +1,6 @@
 """The trainers that compute shared prefixes once: SFT and DPO on packed trees."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from aloe.training.packed_dataset import PackedDataset, pack_dataset
 from aloe.training.plan import Plan
 from aloe.training.processes import count_processes
 from aloe.training.progress import TrainingProgress
+from aloe.training.reference import score_rows
 from aloe.training.sft import TreeSftTrainer
 from aloe.training.start import check_not_random, load_start
 from aloe.views.figures import counted
@@ -71,11 +73,20 @@ def _explain_rows(progress: TrainingProgress, rows: int) -> str:
     )
 
 
-def score_reference(trainer: TreeDpoTrainer, progress: TrainingProgress) -> None:
-    """Score what DPO compares with, before the first step, and tell how far that is."""
+def score_reference(trainer: TreeDpoTrainer, kept: Path, progress: TrainingProgress) -> None:
+    """Score what DPO compares with, before the first step, and tell how far that is.
+
+    Args:
+        trainer: ready for its first step.
+        kept: the file that keeps the scores while the training lasts.
+        progress: is told.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
     progress.phase = "reference"
-    progress.steps = len(trainer.train_dataset) + len(trainer.eval_dataset or ())
-    for done in trainer.note_reference():
+    progress.steps = len(trainer.all_rows())
+    for done in score_rows(trainer, kept):
         progress.update(step=done)
 
 

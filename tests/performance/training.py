@@ -101,7 +101,7 @@ def _tree(rows: Sequence[dict[str, Any]], model: Any, tokenizer: Any, *, dpo: bo
     kind: Any = TreeDpoTrainer if dpo else TreeSftTrainer
     trainer = kind(rows=[batch], model=model, args=_arguments("dpo" if dpo else "sft", 1))
     if dpo:
-        list(trainer.note_reference())
+        batch["reference"] = trainer.score_answers(batch)
     return _timed(trainer), len(batch["ids"])
 
 

@@ -14,6 +14,7 @@ from aloe.config import TrainingConfig
 from aloe.training.arguments import make_arguments
 from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.packed_dataset import Example, make_batch, make_batches
+from aloe.training.reference import score_rows
 from aloe.training.sft import TreeSftTrainer
 from aloe.training.templates import ChatTokens
 
@@ -126,7 +127,7 @@ def test_dpo_takes_the_steps_that_trls_trainer_takes(
         model=tiny.model(),
         args=arguments("dpo", tmp_path, packed=True, **changes),
     )
-    assert list(tree.note_reference()) == [1]
+    assert list(score_rows(tree, tmp_path / "kept")) == [1]
     tree.train()
     for name in ("loss", "rewards/margins", "rewards/chosen", "rewards/accuracies", "grad_norm"):
         assert logged(tree, name) == pytest.approx(logged(plain, name), abs=2e-4), name
@@ -190,7 +191,7 @@ def test_experts_are_balanced_as_by_trl(tokenizer, tmp_path, name, method, coeff
     }
     tree = TreeDpoTrainer(**given) if both else TreeSftTrainer(**given)
     if both:
-        list(tree.note_reference())
+        list(score_rows(tree, tmp_path / "kept"))
     tree.train()
     (loss,), (expected,) = logged(tree, "loss"), logged(plain, "loss")
     if coefficient:  # shared tokens count once: exact where there are none
@@ -217,7 +218,7 @@ def test_how_rows_are_cut_changes_no_step(tokenizer, tmp_path, method):
             args=arguments(method, tmp_path, packed=True, **given),
         )
         if method == "dpo":
-            assert len(list(trainer.note_reference())) == len(rows)
+            assert len(list(score_rows(trainer, tmp_path / f"kept-{budget}"))) == len(rows)
         trainer.train()
         return weights(trainer.model) - weights(tiny.model()), len(rows)
 
@@ -234,7 +235,7 @@ def test_a_weight_counts_a_pair_that_many_times(tokenizer, tmp_path):
             args=arguments("dpo", tmp_path, packed=True, max_steps=1, optim="sgd"),
             weighted=weighted,
         )
-        list(trainer.note_reference())
+        list(score_rows(trainer, tmp_path / f"kept-{weighted}"))
         trainer.train()
         return weights(trainer.model) - weights(tiny.model())
 
