@@ -22,7 +22,7 @@ def test_shipped_settings_load(example: Path) -> None:
 
 def test_its_figures_are_those_of_the_run() -> None:
     results = (RESULTS / "gpu.md").read_text(encoding="utf-8")
-    named = r"satisfies (\d+)% of a user's wishes and\s+the base (\d+)%.*?stays at (\d+)%"
+    named = r"satisfies (\d+)% of a user's wishes and\s+the\s+base (\d+)%.*?stays at (\d+)%"
     (claimed,) = re.findall(named, README, re.DOTALL)
     for percent, model in zip(claimed, ("best of each seed", "base", "shuffled"), strict=True):
         (level,) = re.findall(rf"^\| {model} \| ([\d.]+) \[", results, re.MULTILINE)
