@@ -212,7 +212,7 @@ class Passport(Record):
             "flips with the order": self.flips,
             "votes for the first shown": self.first_slot,
             "unreadable votes": self.unreadable,
-            "liking for length": self.length_effect,
+            "length bias": self.length_effect,
         }
         return {
             "judge": " + ".join(self.judge.models),

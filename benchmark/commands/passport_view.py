@@ -55,9 +55,9 @@ def _shares(passport: "Passport") -> list[tuple[str, "Share"]]:
 
 
 def _effects(passport: "Passport") -> list[tuple[str, "Effect"]]:
-    found = [("liking for length", passport.length_effect)]
+    found = [("length bias", passport.length_effect)]
     if passport.self_preference:
-        found.append(("liking for its own words", passport.self_preference))
+        found.append(("self-preference", passport.self_preference))
     return found
 
 

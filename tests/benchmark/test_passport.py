@@ -237,6 +237,6 @@ def test_a_passport_survives_its_file(tmp_path: Any) -> None:
 def test_a_summary_for_cards_gives_intervals_and_admits_gaps() -> None:
     found = passport([judged(pair, "right", margin=1.0) for pair in PAIRS[:50]]).summary()
     assert found["accuracy where it decides"] == "100% (93% to 100%) of 50"
-    assert found["liking for length"].startswith("0% (")
+    assert found["length bias"].startswith("0% (")
     assert found["unreadable votes"] == "no cases"
     assert found["judge"] == JUDGE.models[0]
