@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from aloe.agents.candidate import CONDITIONS
 from aloe.config import Condition, Config, ModelConfig, change_model, find_models, load
+from aloe.config.own_models import given_for, name_beside, names_model
 from aloe.errors import ConfigError
 
 
@@ -25,25 +26,33 @@ def load_candidate(
         path: settings; the defaults if None.
         flags: values by dotted key; None leaves the file's.
         written: the same of a mapping that the user wrote, under them: there, None counts.
-        model: model string of the candidate, over the file's.
+        model: model string of the candidate, over the file's; server, key and options that
+            `written` gives without a model go with it, as with `user` and the first of `judges`.
         user: model string of the simulated user.
         judges: model strings; none leaves the file's.
         source: where these come from, for what an error says.
 
     Raises:
-        ConfigError: a setting is wrong, it makes a control of the candidate, or a judge is named
-            twice.
+        ConfigError: a setting is wrong, it makes a control of the candidate, `written` names
+            another model than a flag, or a judge is named twice.
     """
     loaded = load(path, *flags, written=written, source=source)
     check_condition(loaded, str(path or source))
     changes: dict[str, Any] = {}
+
+    def beside(section: str, before: ModelConfig, models: Sequence[str]) -> ModelConfig:
+        given = _given_beside(written or {}, section, models)
+        return name_beside(loaded, before, given, models[0], source=source)
+
     if model:
-        changes["benchmark.candidate"] = _named(loaded, loaded.benchmark.candidate, model)
+        changes["benchmark.candidate"] = beside(
+            "benchmark.candidate", loaded.benchmark.candidate, [model]
+        )
     if user:
-        changes["models.user"] = _named(loaded, loaded.models.user, user)
+        changes["models.user"] = beside("models.user", loaded.models.user, [user])
     if judges:
-        first, *others = (_named(loaded, loaded.models.judge, each) for each in judges)
-        changes |= {"models.judge": first, "models.panel": others}
+        changes["models.judge"] = beside("models.judge", loaded.models.judge, judges)
+        changes["models.panel"] = [_named(loaded, loaded.models.judge, each) for each in judges[1:]]
     config = loaded.updated(changes, source=source)
     names = [each.model for each in config.models.judges().values()]
     if len(set(names)) < len(names):
@@ -51,6 +60,21 @@ def load_candidate(
             f"a judge is named twice ({', '.join(names)}): it would only repeat itself"
         )
     return config
+
+
+def _given_beside(
+    written: Mapping[str, object], section: str, models: Sequence[str]
+) -> Mapping[str, Any]:
+    """Return the server, key and options that `written` gives to whichever model a flag names."""
+    given = given_for(written, section)
+    if not names_model(given):
+        return given
+    if given["model"] not in models:
+        raise ConfigError(
+            f"settings: {section}: names {given['model']!r}, and an argument {models[0]!r}; leave "
+            "one of them out"
+        )
+    return {}
 
 
 def check_condition(config: Config, where: str) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import TypedDict
 
 from aloe.calls.log import CallLog
-from aloe.config import Config, load
+from aloe.config import Config, load, with_model_beside
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.batch import RunProgress
 from aloe.graphs.checks import check_simulation
@@ -60,9 +60,9 @@ def simulate(
 
     Args:
         personas: who the users play; see `Personas`.
-        model: plays every role: a model string, a LangChain chat model, or a function (async or
-            not) that takes the messages and the call's arguments and returns the reply; None: the
-            models in the settings, which may be any of these.
+        model: plays every role for which `settings` name no other: a model string, a LangChain chat
+            model, or a function (async or not) that takes the messages and the call's arguments and
+            returns the reply; None: the models in the settings, which may be any of these.
         base_url: server of that model.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key, such as `{"roles.safety": {...}}`; a
@@ -193,34 +193,9 @@ class _Given:
                 resolved = resolved.updated({"simulation.trees": trees}, source="arguments")
         except ConfigError as error:  # by the names that they have here
             raise ConfigError(str(error).replace("simulation.", "")) from None
-        asked = resolved.with_model(model, self.base_url)
         if model is None:
-            return asked
-        return asked.updated(_name_own_models(self.changes or {}, model), source="settings")
-
-
-def _name_own_models(changes: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    """Return the settings that give a role a model of its own, which `model` leaves alone."""
-    flat = dict(changes)
-    for part in ("models", "roles"):
-        flat |= {f"{part}.{role}": given for role, given in (flat.pop(part, None) or {}).items()}
-    found = {}
-    for name, given in flat.items():
-        part, *rest = name.split(".")
-        if part not in ("models", "roles") or rest[1:] not in ([], ["model"]):
-            continue
-        if isinstance(given, list):
-            if any(_names_model(each) for each in given):
-                found[name] = [
-                    each if _names_model(each) else {**each, "model": model} for each in given
-                ]
-        elif _names_model(given):
-            found[name] = given
-    return found
-
-
-def _names_model(given: Any) -> bool:
-    return "model" in given if isinstance(given, Mapping) else given is not None
+            return resolved.with_model(None, self.base_url)
+        return with_model_beside(resolved, model, self.base_url, self.changes or {})
 
 
 def _persona(given: object, number: int) -> Persona:

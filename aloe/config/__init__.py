@@ -20,6 +20,7 @@ from aloe.config.loading import load, read_stored, save
 from aloe.config.local import LocalConfig
 from aloe.config.model_change import change_model, find_models
 from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
+from aloe.config.own_models import with_model_beside
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
 from aloe.config.settings import Settings, validate
@@ -71,4 +72,5 @@ __all__ = [
     "save",
     "shaping",
     "validate",
+    "with_model_beside",
 ]

@@ -35,13 +35,18 @@ def change_model(
     server = base_url or (found.base_url if found else None)
     options = found.options if found else {}
     new = old.model_copy(update={"model": text, "base_url": server, "options": options})
-    same = _server(old) in (None, _server(new))
+    same = has_same_server(old, new)
     return {
         "model": old.model if model is None else model,
         "base_url": server,
         "api_key_env": old.api_key_env if same else None,
         "options": options if same or not find_url(options) else {},
     }
+
+
+def has_same_server(before: ModelConfig, after: ModelConfig) -> bool:
+    """Whether the key of a model may follow to another: to the same server, or if none took it."""
+    return _server(before) in (None, _server(after))
 
 
 def _server(config: ModelConfig) -> str | None:

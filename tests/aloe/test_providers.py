@@ -454,6 +454,55 @@ def test_other_settings_of_a_role_do_not_bring_back_its_model() -> None:
     assert {each.model for each in found.models.by_role().values()} == {SCRIPTED}
 
 
+U = "http://h/v1"
+OWN = {"base_url": U, "api_key_env": "H_KEY", "options": {"extra_body": {"x": 1}}}
+OTHER = {"model": "openai:other", **OWN}
+USE = {"roles.safety.use": "m:f"}
+
+
+def dotted(section: str, given: dict[str, Any]) -> dict[str, Any]:
+    return {f"{section}.{key}": value for key, value in given.items()}
+
+
+@pytest.mark.parametrize("given", [OWN, OTHER])
+@pytest.mark.parametrize("role", ["judge", "reader", "safety", "a"])
+def test_server_key_and_options_given_beside_a_model_for_all_stay(
+    given: dict[str, Any], role: str
+) -> None:
+    section = "roles.safety.model" if role == "safety" else f"models.{role}"
+    first, _, rest = section.partition(".")
+    forms: list[dict[str, Any]] = [
+        USE | dotted(section, given),
+        USE | {section: given},
+        {"roles": {"safety": {"use": "m:f"}}, first: {rest: given}}
+        if role != "safety"
+        else {"roles": {"safety": {"use": "m:f", "model": given}}},
+    ]
+    if role == "a":
+        forms = [{"models.assistants": [{"name": "a", **given}, {"name": "b"}]}]
+    for settings in forms:
+        found = _Given(PERSONAS[:1], "openai:main", "http://main/v1", None, settings).settings(1)
+        models = found.models.by_role() | {name: each.model for name, each in found.roles.items()}
+        own = models.pop(role)
+        assert (own.model, own.base_url, own.api_key_env, own.options) == (
+            given.get("model", "openai:main"), *OWN.values(),
+        )  # fmt: skip
+        assert {(e.model, e.base_url) for e in models.values()} == {
+            ("openai:main", "http://main/v1")
+        }
+
+
+def test_a_key_does_not_follow_to_a_server_that_settings_give(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(
+        '[models.user]\nmodel = "openai:main"\nbase_url = "http://a/v1"\napi_key_env = "A_KEY"\n'
+    )
+    settings = {"models.judge.base_url": U}
+    found = _Given(PERSONAS[:1], "openai:main", None, file, settings).settings(1).models
+    assert (found.user.base_url, found.user.api_key_env) == ("http://a/v1", "A_KEY")
+    assert (found.judge.base_url, found.judge.api_key_env) == (U, None)
+
+
 def test_without_a_model_for_all_each_role_has_its_own() -> None:
     mixed = {"models.assistants": [{"name": "one", "model": SCRIPTED}, {"name": "two"}]}
     found = _Given(personas=PERSONAS[:1], model=None, changes=mixed).settings(1)

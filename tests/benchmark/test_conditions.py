@@ -33,6 +33,26 @@ def test_models_of_flags_take_nothing_over(file: Path) -> None:
     assert floor.benchmark.candidate.temperature == found.benchmark.candidate.temperature
 
 
+def test_server_key_and_options_in_settings_go_with_the_model_of_an_argument(file: Path) -> None:
+    own = {"base_url": "http://h/v1", "api_key_env": "H_KEY", "options": {"extra_body": {"x": 1}}}
+    sections = ("benchmark.candidate", "models.user", "models.judge")
+    written = {f"{section}.{key}": value for section in sections for key, value in own.items()}
+    flags = {"model": "openai:c", "user": "openai:u", "judges": ["openai:j", "openai:k"]}
+    found = load_candidate(file, {}, written=written, **flags)  # type: ignore[arg-type]
+    for each in (found.benchmark.candidate, found.models.user, found.models.judge):
+        assert (each.base_url, each.api_key_env, each.options) == tuple(own.values())
+    assert found.models.panel[0].base_url is None
+
+
+def test_settings_and_an_argument_that_name_two_models_are_refused(file: Path) -> None:
+    written = {"benchmark.candidate": {"model": "openai:y", "base_url": "http://y/v1"}}
+    told = r"benchmark.candidate: names 'openai:y', and an argument 'openai:x'; leave one"
+    with pytest.raises(ConfigError, match=told):
+        load_candidate(file, {}, written=written, model="openai:x", user=None, judges=[])
+    same = load_candidate(file, {}, written=written, model="openai:y", user=None, judges=[])
+    assert same.benchmark.candidate.base_url == "http://y/v1"
+
+
 @pytest.mark.parametrize(
     ("condition", "control"), [("ceiling", "ceiling"), ("floor", "floor=MODEL")]
 )
