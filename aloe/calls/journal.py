@@ -6,7 +6,7 @@ line. So a call that is missing there has come to what the tree or the branch ca
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,8 @@ class Journal:
 
         Where the model said nothing there is nothing to stand in: such a call is made again, so
         that a tree which was set aside for it gets another chance. A line that was carried over
-        from another run stands for its call whatever came of it.
+        from another run stands for its call whatever came of it, unless the call was made again
+        there and said something.
         """
         for line in lines:
             reply, carried, key = line.get("reply"), line.get("carried"), line["key"]
@@ -63,7 +64,7 @@ class Journal:
             CallError: it failed in the run that it was carried over from, or was cancelled there.
         """
         if replies := self._replies.get(call.key):
-            return Reply.of(replies.pop(0))
+            return Reply.of(replies.pop(_find_used(replies)))
         if error := self._failed.get(call.key) or self._cancelled(call):
             raise error
         return None
@@ -81,6 +82,11 @@ class Journal:
         beside = (each.error for each in final if each.node == call.node)
         ends = (each.error for each in final if not isinstance(each.error, ContextError))
         return next(beside, None) or next(ends, None)
+
+
+def _find_used(replies: Sequence[Mapping[str, Any]]) -> int:
+    """Return which reply a run used first: it asks again where the model said nothing."""
+    return next((at for at, reply in enumerate(replies) if _says_something(reply)), 0)
 
 
 def _says_something(reply: Mapping[str, Any]) -> bool:

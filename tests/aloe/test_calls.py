@@ -357,6 +357,15 @@ def test_a_carried_line_stands_whatever_came_of_it() -> None:
     assert ask(log, model, "another").text == "now"
 
 
+def test_a_carried_line_that_says_nothing_gives_way_to_the_answer_that_was_used() -> None:
+    file = StringIO()
+    for said in ("", "then", "later"):
+        ask(CallLog(file), scripted_model(Counting(said)))
+    log, model = CallLog(), scripted_model(Counting("now"))
+    log.remember([{**json.loads(line), "carried": True} for line in file.getvalue().splitlines()])
+    assert [ask(log, model).text for _ in range(4)] == ["then", "later", "", "now"]
+
+
 def test_a_call_that_a_recording_lacks_came_to_what_its_branch_or_tree_came_to() -> None:
     file = StringIO()
     failed = {"n1": ContextError("long"), "n2": CallError("odd"), "n3": TransientCallError("busy")}

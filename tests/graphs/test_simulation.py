@@ -145,6 +145,31 @@ def test_a_run_is_extended_and_forked_without_asking_again(tmp_path: Path) -> No
     assert run(fork) == first / 2, "only the third tree is new"
 
 
+def test_a_fork_and_a_replay_have_the_answers_with_which_a_run_went_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = [True]
+
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        user = any(PERSONAS[0].personality in message.text for message in messages)
+        return "" if user and silent[0] else reply(messages, arguments)
+
+    monkeypatch.setitem(sys.modules, "shy_model", SimpleNamespace(script=script))  # type: ignore[arg-type]
+    wanted = config("scripted:shy_model:script", trees=1, turns=1)
+
+    def grown(name: str, **of: Any) -> int:
+        return run(prepare(wanted, RunFolder(tmp_path / name), personas=PERSONAS, **of))
+
+    grown("run")
+    assert not (tmp_path / "run" / "trees.jsonl").exists()
+    silent[0] = False
+    assert grown("run")
+    assert grown("replay", replayed=tmp_path / "run" / "events.jsonl") == 0
+    assert grown("fork", forked=RunFolder(tmp_path / "run")) == 0
+    trees = {(tmp_path / name / "trees.jsonl").read_bytes() for name in ("run", "replay", "fork")}
+    assert len(trees) == 1
+
+
 def test_a_model_whose_files_changed_does_not_go_on_with_a_run(tmp_path: Path) -> None:
     weights = tmp_path / "m.gguf"
     weights.write_bytes(b"GGUF")
