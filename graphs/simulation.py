@@ -17,6 +17,7 @@ from aloe.calls.batch_request import check_batches
 from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget
 from aloe.calls.event import appending
+from aloe.calls.exchanges import Start
 from aloe.calls.forecast import Forecast, forecast
 from aloe.calls.history import History
 from aloe.calls.log import CallLog
@@ -144,7 +145,7 @@ class Simulation:
             [each.persona for each in todo],
             len(todo),
             self.history.usage,
-            turns_there=min(map(last_turn, starts), default=0),
+            starts=[Start.of(each) for each in starts],
             answered=sum(self.history.trees[each.tree] for each in todo),
             single=sum(rollout.exchanges for rollout in rollouts),
             cast=find_cast(self.config),

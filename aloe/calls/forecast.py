@@ -19,10 +19,11 @@ from aloe.calls.batch_rounds import (
     offer_batches,
 )
 from aloe.calls.budget import Spent
+from aloe.calls.exchanges import Start, add_exchanges
 from aloe.calls.expected import ExpectedCalls
 from aloe.calls.prices import find_price
 from aloe.calls.ranges import dollars, say_count, say_time, span
-from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price, SimulationConfig
+from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price
 from aloe.judge_names import is_judge
 from aloe.models.providers import parse_model
 from aloe.schema import Persona
@@ -157,7 +158,7 @@ def forecast(
     trees: int,
     measured: Mapping[str, RoleUsage] | None = None,
     *,
-    turns_there: int = 0,
+    starts: Sequence[Start] = (),
     answered: int = 0,
     single: int = 0,
     cast: Cast | None = None,
@@ -169,7 +170,7 @@ def forecast(
         personas: those of the trees.
         trees: how many are still to be grown.
         measured: what calls of each role have taken so far.
-        turns_there: turns that the trees have already.
+        starts: where each tree goes on; none for new trees.
         answered: calls for them that need not be made again.
         single: exchanges beside these, with one reply and nothing to judge.
         cast: who takes part; None: whom the settings name.
@@ -178,43 +179,20 @@ def forecast(
     means = {role: _means(usage) for role, usage in (measured or {}).items() if usage.calls}
     if "judge" in means:  # all judges of a panel are one role in the events
         means |= dict.fromkeys(cast.judges, means["judge"])
+    levels = add_exchanges(config.simulation, len(cast.writers), starts or [None] * trees)
+    there = min((each.turn for each in starts), default=0)
     whole = (
-        _estimate(config, cast, personas, trees, means, turns_there, single, at) for at in (0, 1)
+        _estimate(config, cast, personas, trees, means, levels, there, single, at) for at in (0, 1)
     )
     least, most = (estimate.without(answered) for estimate in whole)
-    levels = count_exchanges(config.simulation, len(cast.writers))[turns_there:]
+    exchanges = sum(low + high for low, high in levels.values()) / 2
     return Forecast(
         least=least,
         most=most,
         measured=means.keys() >= {role for role, _, n in _calls(config, cast, personas, 0) if n},
-        exchanges=max(sum(low + high for low, high in levels) / 2, 1.0),
+        exchanges=max(exchanges / max(trees, 1), 1.0),
         batch=offer_batches(config, cast.models.values()),
     )
-
-
-def count_exchanges(simulation: SimulationConfig, assistants: int) -> list[tuple[int, int]]:
-    """Return how many exchanges a tree has at each turn, at least and at most.
-
-    Args:
-        simulation: names policy, turns and the most nodes.
-        assistants: candidates of an exchange.
-    """
-    low = high = 1
-    levels, left = [], (simulation.node_budget or 10**12) // (1 + assistants) - 1
-    for turn in range(1, simulation.turns + 1):
-        levels.append((low, high))
-        both = turn <= simulation.both_turns or simulation.expansion == "both"
-        if both:
-            low, high = low * assistants, high * assistants
-        elif simulation.expansion == "beam":
-            low, high = (min(simulation.beam_width, n * assistants) for n in (low, high))
-        elif simulation.expansion not in ("sample", "preferred"):
-            high *= assistants  # the policy decides on the way
-        # What is dropped is dropped so that those that stay reach the last turn.
-        rest = max(simulation.turns - turn, 1)
-        low, high = (max(1, min(n, left // rest)) for n in (low, high))
-        left -= high
-    return levels
 
 
 def _estimate(
@@ -223,26 +201,27 @@ def _estimate(
     personas: Sequence[Persona],
     trees: int,
     means: Mapping[str, Means],
-    turns_there: int,
+    levels: Mapping[int, tuple[int, int]],
+    there: int,
     single: int,
     at: int,
 ) -> Estimate:
     usage: defaultdict[str, RoleUsage] = defaultdict(RoleUsage)
-    levels = count_exchanges(config.simulation, len(cast.writers))
-    for turn, numbers in list(enumerate(levels))[turns_there:]:
-        for role, each, calls in _calls(config, cast, personas, at):
+    part = list(_calls(config, cast, personas, at))
+    for turn, numbers in levels.items():
+        for role, each, calls in part:
             took = means.get(role) or _guess(config, personas, role, each, turn)
-            usage[role].add(numbers[at] * calls * trees, *took)
-    for role, each, calls in _calls(config, cast, personas, at) if single else ():
+            usage[role].add(numbers[at] * calls, *took)
+    for role, each, calls in part if single else ():
         if not is_judge(role):
-            took = means.get(role) or _guess(config, personas, role, each, turns_there)
+            took = means.get(role) or _guess(config, personas, role, each, there)
             share = _share_of_rollouts(config, cast, role)
             usage[role].add(single * calls * share, *took)
     costs = [_cost(cast.models[role], used, config.prices) for role, used in usage.items()]
     batched = [
         _cost(cast.models[role], used, config.prices, batch=True) for role, used in usage.items()
     ]
-    turns = len(levels[turns_there:])
+    turns = sum(numbers[at] > 0 for numbers in levels.values())
     return Estimate(
         calls=round(sum(used.calls for used in usage.values())),
         input_tokens=round(sum(used.input_tokens for used in usage.values())),

@@ -1,3 +1,4 @@
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,17 @@ from builders import PERSONAS, SCRIPTED, config, grow
 
 from aloe.agents.registry import find_cast
 from aloe.calls.budget import Spent
-from aloe.calls.forecast import RoleUsage, count_exchanges, forecast
+from aloe.calls.exchanges import Start, count_exchanges
+from aloe.calls.forecast import Forecast, RoleUsage, forecast
 from aloe.calls.history import History
 from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config, Price, SimulationConfig
+from aloe.graphs.batch import RunProgress
+from aloe.graphs.simulation import prepare
+from aloe.memory.run_folder import RunFolder
 from aloe.memory.verifiable.generation import generate
+
+BEGUN = Start(turn=1, messages=1, replies=2, nodes=3)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +31,7 @@ from aloe.memory.verifiable.generation import generate
         ({"turns": 3, "expansion": "disagreement"}, [(1, 1), (1, 2), (1, 4)]),
         ({"turns": 3, "expansion": "my:own"}, [(1, 1), (1, 2), (1, 4)]),
         ({"turns": 3, "expansion": "both", "node_budget": 9}, [(1, 1), (1, 1), (1, 1)]),
+        ({"turns": 3, "node_budget": 6}, [(1, 1), (1, 1), (0, 0)]),
     ],
 )
 def test_exchanges_follow_from_the_policy(
@@ -51,6 +59,41 @@ def test_it_foresees_the_calls_that_are_made(settings: dict[str, Any]) -> None:
     assert ahead.least.calls <= log.totals.calls <= ahead.most.calls
     if settings.get("expansion") != "disagreement":
         assert ahead.least == ahead.most
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"turns": 3, "expansion": "both"}, {"turns": 4}),
+        ({"turns": 3}, {"turns": 4, "expansion": "both"}),
+        ({"turns": 2, "expansion": "both"}, {"turns": 4, "expansion": "beam", "beam_width": 3}),
+        ({"turns": 2, "expansion": "both"}, {"turns": 4, "expansion": "both", "node_budget": 21}),
+        ({"turns": 2, "expansion": "both"}, {"turns": 4, "node_budget": 9}),
+        ({"turns": 2, "rollouts": {"count": 3}}, {"turns": 3}),
+    ],
+)
+def test_it_foresees_what_an_extension_asks_by_the_trees_that_are_there(
+    before: dict[str, Any], after: dict[str, Any], tmp_path: Path
+) -> None:
+    def extended(name: str, of: str | None, **settings: Any) -> tuple[Forecast, int]:
+        simulation = prepare(
+            config(trees=1, **settings),
+            RunFolder(tmp_path / name),
+            personas=() if of else PERSONAS[:1],
+            extended=tmp_path / of if of else None,
+        )
+        ahead = simulation.forecast()
+        with simulation.writing() as events:
+            log = simulation.open_log(events)
+            asyncio.run(simulation.grow(log, RunProgress(wanted=1)))
+        return ahead, log.totals.calls
+
+    rollouts = before.pop("rollouts", None)
+    extended("first", None, **before)
+    if rollouts:
+        extended("rolled", "first", **before, rollouts=rollouts)
+    ahead, calls = extended("longer", "rolled" if rollouts else "first", **after)
+    assert ahead.least.calls == ahead.most.calls == calls
 
 
 def test_a_tournament_asks_for_less() -> None:
@@ -98,7 +141,7 @@ def test_rollouts_cost_what_the_assistant_costs_who_answers_in_them() -> None:
     def cost(policy: str | None) -> float:
         changes = {"simulation.rollouts": {"policy": policy}}
         settings = own.updated(changes, source="test")
-        ahead = forecast(settings, PERSONAS[:1], 1, turns_there=1, single=10)
+        ahead = forecast(settings, PERSONAS[:1], 1, starts=[BEGUN], single=10)
         assert ahead.least.calls == 10 * 3, "user, inducer and one assistant"
         return ahead.least.cost or 0.0
 
@@ -241,7 +284,7 @@ def test_calls_of_the_run_say_what_a_call_takes() -> None:
     assert "at the rates of this run so far" in ahead.line()
     half = forecast(config(turns=2), PERSONAS, 4, measured, answered=24).least
     assert (half.calls, half.input_tokens) == (24, 240)
-    further = forecast(config(turns=2), PERSONAS, 4, measured, turns_there=1).least
+    further = forecast(config(turns=2), PERSONAS, 4, measured, starts=[BEGUN] * 4).least
     assert further.calls == 24
 
 
