@@ -125,10 +125,11 @@ class Forecast:
     def exceeds(self, budget: BudgetConfig, spent: Spent) -> bool:
         """Whether the run will come to the end of its budget before its own."""
         least = self.least
+        cost = least.batched if self.batch == "used" else least.cost
         return (
             _over(budget.max_calls, spent.calls + least.calls)
             or _over(budget.max_tokens, spent.tokens + least.input_tokens + least.output_tokens)
-            or _over(budget.max_cost, spent.cost + (least.cost or 0.0))
+            or _over(budget.max_cost, spent.cost + (cost or 0.0))
         )
 
     def line(self) -> str:

@@ -301,5 +301,14 @@ def test_it_sees_the_end_of_the_budget_coming() -> None:
     assert ahead.exceeds(BudgetConfig(max_tokens=10), Spent())
 
 
+def test_a_budget_of_batches_is_one_of_their_prices() -> None:
+    ahead = forecast(hosted(**PRICED, limits={"batch": True}), PERSONAS, 4)
+    whole, half = ahead.least.cost or 0, ahead.least.batched or 0
+    cap = BudgetConfig(max_cost=(whole + half) / 2)
+    assert not ahead.exceeds(cap, Spent())
+    assert ahead.exceeds(cap, Spent(cost=whole - half))
+    assert forecast(hosted(**PRICED), PERSONAS, 4).exceeds(cap, Spent())
+
+
 def test_earlier_parts_of_a_run_that_has_not_begun(tmp_path: Any) -> None:
     assert History.of(tmp_path / "events.jsonl") == History()
