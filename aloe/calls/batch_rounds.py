@@ -64,7 +64,7 @@ def count_rounds(
 
     Args:
         config: settings of the run.
-        cast: who takes part.
+        cast: who takes part, with the models that are asked.
         trees: how many are still to be grown.
         turns: of a tree that are still to be played.
         at: 0 for the fewest, 1 for the most that a tournament may take.

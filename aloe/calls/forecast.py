@@ -7,7 +7,7 @@ otherwise guessed from the lengths that the settings allow; the forecast says wh
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -223,6 +223,7 @@ def _estimate(
         _cost(cast.models[role], used, config.prices, batch=True) for role, used in usage.items()
     ]
     turns = sum(numbers[at] > 0 for numbers in levels.values())
+    asking = replace(cast, models={role: model for role, model, calls in part if calls > 0})
     return Estimate(
         calls=round(sum(used.calls for used in usage.values())),
         input_tokens=round(sum(used.input_tokens for used in usage.values())),
@@ -230,7 +231,7 @@ def _estimate(
         cost=_total(costs),
         seconds=_seconds(config, cast, trees, usage),
         batched=_total(batched),
-        rounds=count_rounds(config, cast, trees, turns, at, rollouts=single > 0),
+        rounds=count_rounds(config, asking, trees, turns, at, rollouts=single > 0),
     )
 
 

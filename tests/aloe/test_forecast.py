@@ -268,6 +268,14 @@ def test_only_what_goes_in_batches_takes_rounds(changes: dict[str, Any], rounds:
     assert forecast(own, PERSONAS, 4).least.rounds == rounds
 
 
+@pytest.mark.parametrize(("rules", "turn"), [(True, 2), (False, 3)])
+def test_users_and_judges_that_are_rules_take_no_rounds(rules: bool, turn: int) -> None:
+    changes = {"user.disclosure": "answering", "judge.rules": rules}
+    own = hosted(limits={"batch": True}).updated(changes, source="test")
+    assert forecast(own, [generate(5)], 1).least.rounds == 2 * turn
+    assert forecast(own, [generate(5), PERSONAS[0]], 2).least.rounds == 2 * 4
+
+
 def test_batches_are_offered_where_they_are_known_to_be() -> None:
     assert "--batch" not in forecast(config("openai:m@http://h/v1"), PERSONAS, 4).line()
     assert "--batch" not in forecast(config(), PERSONAS, 4).line()
