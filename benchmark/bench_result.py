@@ -81,8 +81,14 @@ class BenchResult(Record):
 
     def describe_gaps(self) -> str:
         """Return why the result is incomplete, in words; empty if it is not."""
-        if any(each.incomplete for suite in self.suites.values() for each in suite.values()):
-            return f"more than {MOST_MISSING:.0%} of the ratings are missing"
+        found = [
+            f"{suite}, {condition}: {each.describe_missing()}"
+            for suite, by_condition in self.suites.items()
+            for condition, each in by_condition.items()
+            if each.incomplete
+        ]
+        if found:
+            return f"more than {MOST_MISSING:.0%} of the ratings are missing; {'; '.join(found)}"
         return "" if self.complete else "a control lacks dialogues"
 
     def by_suite(self) -> dict[str, SuiteResult]:
@@ -90,14 +96,18 @@ class BenchResult(Record):
         return {suite: next(iter(each.values())) for suite, each in self.suites.items()}
 
     def summarise(self) -> dict[str, Any]:
-        """Return what a script wants to know: the figures by suite and condition."""
+        """Return what a script wants to know: figures and what they lack by suite and condition."""
         whole = self.model_dump(mode="json")
-        figures = {
-            suite: {name: result["figures"] for name, result in by_condition.items()}
-            for suite, by_condition in whole["suites"].items()
-        }
-        return {**{name: whole[name] for name in ("complete", "warnings", "spent")},
-                "figures": figures}  # fmt: skip
+        figures: dict[str, dict[str, Any]] = {}
+        ratings: dict[str, dict[str, Any]] = {}
+        for suite, by_condition in whole["suites"].items():
+            figures[suite] = {name: result["figures"] for name, result in by_condition.items()}
+            ratings[suite] = {
+                name: {each: result[each] for each in ("ratings", "missing", "incomplete")}
+                for name, result in by_condition.items()
+            }
+        told = {name: whole[name] for name in ("complete", "warnings", "spent")}
+        return {**told, "figures": figures, "ratings": ratings}
 
     def write(self, path: Path) -> None:
         """Write the result to a file.

@@ -85,13 +85,6 @@ def _command(conditions: Mapping[Condition, PlayedCondition]) -> str:
     return f"aloe bench run --config config.toml{''.join(named)} --out NEW"
 
 
-def format_missing(result: SuiteResult) -> str:
-    """Return how many ratings are missing, and why, as a person reads it."""
-    count = sum(result.missing.values())
-    reasons = ", ".join(f"{number} {reason}" for reason, number in result.missing.items())
-    return f"{count} of {result.ratings}" + (f" ({reasons})" if reasons else "")
-
-
 def render_card(bench: Bench, passports: Sequence[Passport]) -> str:
     """Return the snippet.
 
@@ -126,7 +119,11 @@ def _suite(by_condition: Mapping[Condition, SuiteResult]) -> str:
         f"{counted(main.cases, 'case')}, {counted(main.dialogues, 'dialogue')}, "
         f"levels {low:g} to {high:g}; 95% intervals from "
         f"{counted(main.clusters, 'cluster')} (profiles x personalities); missing ratings: "
-        f"{format_missing(main)}.\n"
+        + "; ".join(
+            (f"{name} " if len(by_condition) > 1 else "") + result.describe_missing()
+            for name, result in by_condition.items()
+        )
+        + ".\n"
     )
     curve = [
         [str(turn), format_named("al_mean", figure)]

@@ -24,7 +24,6 @@ from aloe.benchmark.card import (
     collect_provenance,
     describe_judges,
     figure_rows,
-    format_missing,
     format_named,
     render_card,
 )
@@ -182,7 +181,7 @@ def _tiles(result: SuiteResult) -> Iterator[tuple[str, str, str]]:
         if name in result.figures:
             value, _, interval = format_named(name, result.figures[name]).partition(" ")
             yield LABELS[name].strip(), value, interval
-    count, _, reasons = format_missing(result).partition(" (")
+    count, _, reasons = result.describe_missing().partition(" (")
     yield "missing ratings", count, reasons.rstrip(")")
 
 
@@ -190,7 +189,7 @@ def _faults(name: str, result: SuiteResult) -> list[str]:
     faults = ", ".join(f"{count} {fault}" for fault, count in result.user_faults.items())
     return [
         name,
-        format_missing(result),
+        result.describe_missing(),
         str(result.empty),
         str(result.spoiled_cases),
         faults or "none",

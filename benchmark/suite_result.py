@@ -84,6 +84,12 @@ class SuiteResult(Record):
     by_seed: tuple[float | None, ...]
     """The gain (the level, if there is no swap) of each repetition."""
 
+    def describe_missing(self) -> str:
+        """Return how many ratings are missing, and why, as a person reads it."""
+        count = sum(self.missing.values())
+        reasons = ", ".join(f"{number} {why}" for why, number in sorted(self.missing.items()))
+        return f"{count} of {self.ratings}" + (f" ({reasons})" if reasons else "")
+
     @model_validator(mode="after")
     def _curves_are_there(self) -> Self:
         if lacking := {"own", "swapped", "gain"} - self.curves.keys():

@@ -73,7 +73,7 @@ def suite_view(
     main = next(iter(by_condition.values()))
     parts: list[RenderableType] = [_headline(name, main), "", figures_table(main)]
     if len(by_condition) > 1:
-        parts += ["", conditions_table(by_condition)]
+        parts += ["", conditions_table(by_condition), *_lacking(by_condition)]
     if any(figure.value is not None for figure in main.curves["own"]):
         parts += ["", curve(main, width)]
     if "known" in main.curves:
@@ -83,15 +83,13 @@ def suite_view(
 
 
 def _headline(name: str, result: SuiteResult) -> Text:
-    missing = sum(result.missing.values())
     low, high = result.scale
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(result.missing.items()))
     text = Text()
     text.append(f"{name}", "bold")
     text.append(
         f"  {counted(result.cases, 'case')}, {counted(result.dialogues, 'dialogue')}, "
         f"levels {low:g} to {high:g}\n"
-        f"missing: {missing} of {result.ratings} ratings" + (f" ({reasons})" if reasons else "")
+        f"missing ratings: {result.describe_missing()}"
     )
     if result.incomplete:
         missed = f"\nINCOMPLETE: more than {MOST_MISSING:.0%} of the ratings are missing"
@@ -132,19 +130,34 @@ def figures_table(result: SuiteResult) -> Table:
 def conditions_table(by_condition: Mapping[Condition, SuiteResult]) -> Table:
     """Return candidate and controls, one line each."""
     table = _table("condition", "gain", "average AL", "IR")
+    table.columns[0].no_wrap = False
     for name, result in zip(name_columns(by_condition), by_condition.values(), strict=True):
         cells = [result.figures.get(figure) for figure in ("gain", "al_mean", "ir")]
         table.add_row(name, *(_compact(figure) for figure in cells))
     return table
 
 
-def name_columns(by_condition: Mapping[Condition, SuiteResult]) -> list[str]:
-    """Return the conditions, those with fewer dialogues than the first with how many they have."""
-    whole = next(iter(by_condition.values())).dialogues
+def _lacking(by_condition: Mapping[Condition, SuiteResult]) -> list[Text]:
+    """Return a line for each control that lacks ratings; the candidate's are in the headline."""
     return [
-        name if result.dialogues == whole else f"{name} ({result.dialogues} of {whole})"
-        for name, result in by_condition.items()
+        Text(f"missing ratings, {name}: {result.describe_missing()}")
+        for name, result in [*by_condition.items()][1:]
+        if result.missing
     ]
+
+
+def name_columns(by_condition: Mapping[Condition, SuiteResult]) -> list[str]:
+    """Return the conditions with what is to be known before their figures are read.
+
+    That is how many dialogues one has, if fewer than the first, and whether it is incomplete.
+    """
+    whole = next(iter(by_condition.values())).dialogues
+    found = []
+    for name, result in by_condition.items():
+        few = f"{result.dialogues} of {whole}" if result.dialogues != whole else ""
+        notes = ", ".join(filter(None, (few, "incomplete" if result.incomplete else "")))
+        found.append(f"{name} ({notes})" if notes else name)
+    return found
 
 
 def _compact(figure: Figure | None) -> str:

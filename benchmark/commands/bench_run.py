@@ -177,6 +177,8 @@ def _end(held: "BenchRun", *, as_json: bool) -> None:
             "run the same command again to retry",
             style="red",
         )
+    if not result.complete:
+        say(f"aloe: the result is incomplete: {result.describe_gaps()}", style="red")
     if held.failures or not result.complete:
         raise typer.Exit(EXIT_CODE)
 

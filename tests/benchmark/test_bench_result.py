@@ -41,9 +41,22 @@ def test_what_was_written_is_read_again(result: BenchResult, tmp_path: Path) -> 
 
 def test_a_script_is_told_the_figures_alone(result: BenchResult) -> None:
     told = result.summarise()
-    assert list(told) == ["complete", "warnings", "spent", "figures"]
+    assert list(told) == ["complete", "warnings", "spent", "figures", "ratings"]
+    assert told["ratings"]["s"] == {
+        "candidate": {"ratings": 21, "missing": {}, "incomplete": False}
+    }
     assert told["figures"]["s"]["candidate"]["ir"]["count"] == 21
     assert result.candidate == "openai:ü"
+
+
+def test_what_is_incomplete_is_named(result: BenchResult) -> None:
+    assert result.describe_gaps() == ""
+    one = result.suites["s"]["candidate"]
+    lost = one.model_copy(update={"missing": {"unreadable": 5, "judge": 1}, "incomplete": True})
+    suites = {"s": {"candidate": one, "ceiling": lost}}
+    assert result.model_copy(update={"suites": suites, "complete": False}).describe_gaps() == (
+        "more than 5% of the ratings are missing; s, ceiling: 6 of 21 (1 judge, 5 unreadable)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,11 @@ def test_an_incomplete_run_says_so_on_page_and_card(bench: Bench) -> None:
     (bench.path / "result.json").write_text(json.dumps(raw | {"complete": False}))
     again = read_bench(bench.path)
     assert "Incomplete: more than 5% of the ratings are missing" in render_report(again)
-    assert "**Incomplete**" in render_card(again, [])
+    card = render_card(again, [])
+    assert "**Incomplete**" in card
+    assert "candidate (incomplete)" in card
+    assert "missing ratings: candidate 0 of " in card
+    assert "; ceiling 0 of " in card
 
 
 def test_a_mean_over_judges_needs_all_of_them(bench: Bench) -> None:

@@ -1,3 +1,4 @@
+import re
 from io import StringIO
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_everything_fits_eighty_columns_without_colour() -> None:
     assert max(map(len, shown.splitlines())) <= 80
     assert "\x1b" not in shown
     assert "…" not in shown
-    for words in ("gain: AL own - swapped", "no-history", "ICC", "missing: 0 of 480 ratings"):
+    for words in ("gain: AL own - swapped", "no-history", "ICC", "missing ratings: 0 of 480"):
         assert words in shown
 
 
@@ -54,6 +55,16 @@ def test_an_incomplete_run_says_so() -> None:
     shown = text(suite_view("s", found(table(holes)), 80))
     assert "INCOMPLETE" in shown
     assert "judge)" in shown
+
+
+def test_an_incomplete_control_says_so() -> None:
+    holes = np.where(RISING > 3, np.nan, RISING)
+    rows = [*table(RISING, RISING - 1), *table(holes, holes - 1, control="ceiling")]
+    shown = text(suite_view("s", found(rows), 80))
+    assert "missing ratings: 0 of 240\n" in shown
+    assert re.search(r"^ceiling\s.*\(incomplete\)", shown, re.MULTILINE | re.DOTALL)
+    assert re.search(r"missing ratings, ceiling: \d+ of 240 \(\d+ judge\)", shown)
+    assert "…" not in shown
 
 
 def test_comparisons_show_signs_and_both_p_values() -> None:

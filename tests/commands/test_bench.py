@@ -283,6 +283,7 @@ def test_a_rating_that_cannot_be_had_is_missing_with_its_reason(
     ran = run(aloe, out, *arguments)
     assert ran.code == 2
     assert not ran.result["complete"]
+    assert f"candidate: 3 of 12 (3 {reason})" in ran.err.replace("\n", " ")
     rows = read_bench(out).own_rows
     missing = [score for row in rows for score in row.scores if score.value is None]
     assert {score.missing for score in missing} == {reason}
