@@ -14,6 +14,7 @@ from langchain_core.messages import BaseMessage
 from server import ChatServer, failure, streamed
 
 from aloe.agents.scripted import reply
+from aloe.benchmark.listed_runs import find_runs
 from aloe.config import Config, ModelConfig
 from aloe.errors import BudgetError, ConfigError, InputError, ModelError, StoreError
 from aloe.graphs.chat import Chat, ChatSession
@@ -21,6 +22,7 @@ from aloe.graphs.chat_setup import chat_settings, find_persona, wants_inducer, w
 from aloe.graphs.chat_turn import ChatError, ChatTurn
 from aloe.graphs.chat_view import summary
 from aloe.memory.run_folder import read_trees
+from aloe.memory.run_page import render_run
 from aloe.memory.verifiable.generation import generate
 from aloe.models.model_string import ModelString
 from aloe.schema import AssistantNode, UserNode
@@ -157,6 +159,20 @@ def test_conversations_of_one_folder_stand_beside_each_other(tmp_path: Path) -> 
             say(second, "Mine too.")
     with pytest.raises(ConfigError, match="other settings"), talking(tmp_path, "scripted:a:b"):
         pass
+
+
+def test_nobody_planned_how_many_conversations_a_chat_has(tmp_path: Path) -> None:
+    given = {"models.inducer.model": "scripted:aloe.agents.scripted:reply"}
+    with talking(tmp_path, says(PLAIN), inducer=True, **given) as session:
+        session.begin("Hello.")
+        folder = session.chat.folder
+        assert folder.read_prompts()
+        assert folder.planned() is None
+        say(session, "Hello.")
+    assert folder.planned() is None
+    assert render_run(tmp_path, shown=1).unfinished == 0
+    line = find_runs([tmp_path]).runs[tmp_path.name].describe()
+    assert (line["state"], line["size"]) == ("", "1 tree")
 
 
 def test_a_model_that_was_replaced_needs_another_folder(
