@@ -131,6 +131,11 @@ class UserNode(Record):
     logged; left out of the file if none."""
     notes: Notes = Field(default_factory=dict)
 
+    @property
+    def checked(self) -> bool:
+        """Whether it shows a trace of the check against the persona, which leaves one in most."""
+        return bool(self.consistency or self.stated or any(d.kind for d in self.revealed))
+
     @classmethod
     def of(cls, parent: str | None, content: str, *, tree: str, **given: Any) -> Self:
         """Build a node with its content hash; an opening message hangs on the tree's id."""

@@ -22,7 +22,7 @@ from aloe.graphs.concurrency import width_of, work_through
 from aloe.graphs.context import FinishedExchange, OnExchange, ignore_exchange
 from aloe.graphs.engine import open_engine
 from aloe.graphs.plan import PlannedTree
-from aloe.memory.disclosures import Tally
+from aloe.memory.disclosure_tally import Tally
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model
 from aloe.schema import SPOILING, Node, Tree, Verdict

@@ -58,8 +58,7 @@ class Sums:
     @property
     def checked(self) -> int:
         """Replies that were looked at for what the user had not told; 0 in an imported tree."""
-        users = (node for node in self.tree.nodes if node.role == "user")
-        found = self.minds or any(user.consistency or user.stated for user in users)
+        found = self.minds or any(n.checked for n in self.tree.nodes if n.role == "user")
         return sum(node.role == "assistant" for node in self.tree.nodes) if found else 0
 
     def result(self) -> dict[str, Any]:
@@ -76,7 +75,7 @@ class Sums:
             "tie": self.count("tie"),
             "abstain": self.count("abstain"),
             "faults": self.faults,
-            "mind_reading": self.minds,
+            "mind_reading": self.minds if self.checked else None,
             "seconds": round(account.seconds, 2) if account else None,
             "cost": account.cost if account and not account.unpriced else None,
         }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aloe.calls.event import Event
     from aloe.calls.log import CallLog
     from aloe.graphs.batch import RunProgress
-    from aloe.memory.disclosures import Tally
+    from aloe.memory.disclosure_tally import Tally
 
 
 def exit_on_failures(progress: "RunProgress") -> None:
@@ -96,7 +96,8 @@ class RunDisplay(Display):
 
     def findings(self, so_far: "RunProgress") -> str:
         """Return what came of the run so far, for the plain line."""
-        return f"{describe_verdicts(so_far)}, {so_far.ledger.kinds['revealed']} revealed"
+        revealed = so_far.ledger.summary()["revealed"]
+        return f"{describe_verdicts(so_far)}, {'-' if revealed is None else revealed} revealed"
 
     def _calls_so_far(self) -> str:
         """Return the calls that were made, and of how many if that was forecast."""
@@ -193,11 +194,12 @@ def _describe_ledger(tally: "Tally") -> str:
     """Return how well the inducer marked what the user told, as the check sees it."""
     shares = (("recall", tally.recall), ("precision", tally.precision))
     figures = [f"{name} {'-' if share is None else f'{share:.0%}'}" for name, share in shares]
-    figures += [f"{tally.kinds[kind]} {kind}" for kind in ("revealed", "contradicted", "invented")]
+    counts = {name: "-" if n is None else n for name, n in tally.summary().items()}
+    figures += [f"{counts[kind]} {kind}" for kind in ("revealed", "contradicted", "invented")]
     told = [
         f"{tally.reasons[why]} {words}"
         for why, words in REASONS.items()
         if why != "scheduled" and tally.reasons[why]
     ]
-    parts = [", ".join(figures), f"{tally.mind_reading} of {tally.replies} replies read minds"]
+    parts = [", ".join(figures), f"{counts['mind_reading']} of {tally.replies} replies read minds"]
     return "; ".join([*parts, *([f"told: {', '.join(told)}"] if told else [])])

@@ -11,10 +11,13 @@ from disclosures import PERSONAS as LABELLED
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.scripted import reply
-from aloe.memory.disclosures import Tally, default_checker, find_mind_reading, order_facts
+from aloe.graphs.commands.dashboard import _describe_ledger
+from aloe.memory.disclosure_tally import Tally
+from aloe.memory.disclosures import default_checker, find_mind_reading, order_facts
 from aloe.memory.words import denies, find_content_words, find_names, find_numbers, is_about_speaker
 from aloe.schema import Disclosure, Persona, UserNode
 from aloe.training.export import dpo_rows
+from aloe.views.table import Sums
 
 PERSONA = PERSONAS[0]
 """34, mends bicycles in Porto, a son called Rui, swims a lot."""
@@ -172,6 +175,23 @@ def test_old_lines_have_no_check_and_count_for_nothing() -> None:
     tree = grow(config(turns=1)).model_copy(update={"nodes": (unchecked,)})
     tally.add(tree)
     assert (tally.marked, tally.recall, tally.precision) == (0, None, None)
+
+
+def test_what_was_not_looked_at_is_not_shown_as_none_found() -> None:
+    tree = grow(config(turns=2, check_ledger=False))
+    tally = Tally()
+    assert tally.summary()["revealed"] == 0  # nothing was said yet
+    tally.add(tree)
+    summary = tally.summary()
+    names = ("stated", "marked", "revealed", "contradicted", "invented", "mind_reading")
+    assert [summary[name] for name in names] == [None] * 6
+    assert (summary["checked"], summary["messages"]) == (0, 2)
+    said = _describe_ledger(tally)
+    assert said.startswith("recall -, precision -, - revealed, - contradicted, - invented; - of ")
+    assert Sums(tree=tree, account=None).result()["mind_reading"] is None
+    tally.add(grow(config(turns=2)))
+    summary = tally.summary()
+    assert (summary["checked"], summary["messages"], summary["mind_reading"]) == (2, 4, 0)
 
 
 def test_words_names_numbers_and_denial() -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 from sample_tree import PERSONA, SON, TREE
 
 from aloe.graphs.commands.dashboard import _describe_ledger
-from aloe.memory.disclosures import Tally
+from aloe.memory.disclosure_tally import Tally
 from aloe.schema import Telling, Tree
 from aloe.views.account import Spending
 from aloe.views.node import node_view
