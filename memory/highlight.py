@@ -14,6 +14,7 @@ from rich.text import Text
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict
 from aloe.views.folding import Pairs, said
+from aloe.views.marks import STAR, preference
 from aloe.views.ticks import draw_ticks
 
 
@@ -28,9 +29,9 @@ class Highlight:
 
     @property
     def replies(self) -> list[AssistantNode]:
-        """The replies, the preferred one first."""
+        """The replies, the preferred one first, then others that lost to nobody."""
         found = [n for n in self.tree.children(self.user.id) if isinstance(n, AssistantNode)]
-        return sorted(found, key=lambda reply: reply.id != self.best)
+        return sorted(found, key=lambda r: (r.id != self.best, preference(self.tree, r) != STAR))
 
     def __rich__(self) -> Pairs:
         """Draw it, with ticks where a program can check."""
@@ -43,8 +44,8 @@ class Highlight:
             (Text(f"user, turn {self.user.turn}", "bold"), said(self.user.content)),
         ]
         for reply in self.replies:
-            star = "★" if reply.id == self.best else " "
-            rows.append((Text(f"{star} {reply.agent}"), said(reply.content)))
+            sign = preference(self.tree, reply)
+            rows.append((Text(f"{sign} {reply.agent}"), said(reply.content)))
             checked = check_wishes(persona.preferences, reply.content)
             if checked:
                 rows.append((Text(), draw_ticks(checked)))
@@ -57,7 +58,7 @@ class Highlight:
 
 
 def find_highlight(trees: Iterable[Tree]) -> Highlight | None:
-    """Return the exchange with the clearest preference; None if no comparison has one."""
+    """Return the exchange with the clearest preference; None if no reply won and lost to nobody."""
     found = max(_decided(trees), key=lambda each: _clarity(*each), default=None)
     if found is None:
         return None
@@ -69,11 +70,14 @@ def find_highlight(trees: Iterable[Tree]) -> Highlight | None:
 
 
 def _decided(trees: Iterable[Tree]) -> Iterator[tuple[Tree, Verdict]]:
-    """Yield comparisons of whole replies that one of them won."""
+    """Yield comparisons of whole replies that one of them won, which then lost to no other."""
     for tree in trees:
         for verdict in tree.verdicts:
             compared = [tree.by_id[each] for each in (verdict.first, verdict.second)]
-            if verdict.preferred and not any(node.faults for node in compared):
+            best = next((node for node in compared if node.id == verdict.preferred), None)
+            if not isinstance(best, AssistantNode) or any(node.faults for node in compared):
+                continue
+            if preference(tree, best) == STAR:
                 yield tree, verdict
 
 

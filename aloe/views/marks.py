@@ -22,6 +22,9 @@ LEGEND = (
     "◆ revealed   ◇ used before it was told"
 )
 
+STAR = "★"
+"""The sign of a reply that won and lost to nobody."""
+
 NOBODY = "(no persona)"
 """What stands for the texts of a persona that has none, as in a chat as oneself."""
 
@@ -56,7 +59,7 @@ def preference(tree: "Tree", node: "AssistantNode") -> str:
     verdicts = verdicts_about(tree, node)
     won = any(verdict.preferred == node.id for verdict in verdicts)
     if won and not any(verdict.rejected == node.id for verdict in verdicts):
-        return "★"
+        return STAR
     outcomes = {verdict.outcome for verdict in verdicts}
     return "?" if "abstain" in outcomes else "=" if "tie" in outcomes else " "
 

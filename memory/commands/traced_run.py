@@ -91,7 +91,7 @@ class TracedRun:
 
         found = find_highlight(self.choose().trees)
         if found is None:
-            raise InputError(self.run, "no comparison here has a preference")
+            raise InputError(self.run, "no comparison here has a preference for a reply that lost to nobody")
         return found, found.result()
 
     def tree(self) -> "Tree":

@@ -4,9 +4,9 @@ from builders import assistant, user
 from command import RunAloe
 from snapshots import drawn
 
-from aloe.memory.highlight import find_highlight
+from aloe.memory.highlight import Highlight, find_highlight
 from aloe.memory.run_folder import RunFolder
-from aloe.schema import Node, Persona, Tree, Verdict
+from aloe.schema import Node, Persona, Tree, UserNode, Verdict
 
 PERSONA = Persona.of(
     "I mend bicycles. I live in Porto.",
@@ -42,6 +42,30 @@ def test_the_exchange_with_most_wishes_apart_is_shown() -> None:
     assert "✓ exclamation  ✓ question" in text
     assert "✗ exclamation  ✗ question" in text
     assert text.index("★ b") < text.index("  a")
+
+
+def test_the_star_is_for_a_reply_that_lost_to_none_of_its_siblings() -> None:
+    plain = Persona.of("I mend bicycles.", "I am short.")
+    held = tree(("nay", "yea"), persona=plain)
+    asked, a, b = held.nodes
+    assert isinstance(asked, UserNode)
+    third = assistant("aye", asked, agent="c")
+    (clear,) = held.verdicts
+    clear = clear.model_copy(update={"margin": -9.0})  # b won by far, and lost to c
+
+    def shown(*pairs: tuple[Node, Node]) -> Highlight | None:
+        others = [
+            clear.model_copy(update={"first": worse.id, "second": better.id, "margin": -1.0})
+            for worse, better in pairs
+        ]
+        update = {"nodes": (*held.nodes, third), "verdicts": (clear, *others)}
+        return find_highlight([held.model_copy(update=update)])
+
+    found = shown((b, third))
+    assert found
+    assert found.best == third.id
+    assert [line[0] for line in drawn(found, 80).splitlines()[-3:]] == ["★", " ", " "]
+    assert shown((b, third), (third, a)) is None  # each lost to one
 
 
 def test_elsewhere_the_margin_decides() -> None:
