@@ -26,8 +26,8 @@ from aloe.memory.embedder import open_embedder
 from aloe.memory.question_matcher import QuestionMatcher, find_open
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
+from aloe.memory.verifiable.catalogue import find_wish
 from aloe.memory.verifiable.phrases import find_stated
-from aloe.memory.verifiable.scoring import check_wishes
 from aloe.memory.words import is_about_speaker
 from aloe.schema import Asked, AssistantNode, Node, Persona, Telling, UserNode, Why, derive_seed
 
@@ -119,9 +119,9 @@ class CheckableWishes:
         return [name for name in self.upcoming if asked in (name, OPEN)]
 
     def find_opposed(self, reply: str) -> Sequence[str]:
-        """Return the wishes that a reply breaks."""
-        return [name for name, kept in check_wishes(self.persona.preferences, reply).items()
-                if not kept]  # fmt: skip
+        """Return the wishes that a reply breaks: an empty one, those that miss something in it."""
+        wishes = self.persona.preferences.items()
+        return [name for name, value in wishes if not find_wish(name, value).kept(reply)]
 
 
 @dataclass(frozen=True, kw_only=True)

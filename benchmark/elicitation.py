@@ -103,4 +103,4 @@ def _count_broken(persona: Persona, known: Collection[str], reply: str) -> int |
     if not persona.preferences:
         return None
     kept = check_wishes(persona.preferences, reply)
-    return sum(not kept[name] or not reply.strip() for name in known)
+    return sum(not kept[name] for name in known)

@@ -33,11 +33,10 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
         told[node.id] = before
         if not (wanted := persona.preferences):
             continue
-        silent = not node.content.strip()
         checked[node.id] = [
             CheckedWish(
                 words=own[name],
-                kept=kept and not silent,
+                kept=kept,
                 told=before.get(name) == wanted[name],
             )
             for name, kept in check_wishes(wanted, node.content).items()

@@ -7,8 +7,9 @@ from aloe.memory.verifiable.catalogue import Wishes, find_wish
 
 
 def check_wishes(wishes: Wishes, reply: str) -> dict[str, bool]:
-    """Return for each wish whether `reply` keeps it."""
-    return {name: find_wish(name, value).kept(reply) for name, value in wishes.items()}
+    """Return for each wish whether `reply` keeps it; an empty reply keeps none."""
+    said = bool(reply.strip())
+    return {name: said and find_wish(name, value).kept(reply) for name, value in wishes.items()}
 
 
 def measure_satisfaction(wishes: Wishes, reply: str) -> float:

@@ -90,6 +90,11 @@ def some_reply(persona: Persona, rng: random.Random) -> str:
     return f"{demonstrate(kept)} {question}"
 
 
+def test_an_empty_reply_goes_against_the_wishes_that_miss_something_in_it() -> None:
+    persona = generate(0).model_copy(update={"preferences": {"emoji": "none", "question": "asked"}})
+    assert CheckableWishes(persona=persona).find_opposed("") == ["question"]
+
+
 def test_the_schedule_is_what_it_was_whatever_is_asked() -> None:
     for seed in range(40):
         persona = generate(seed, wishes=5)

@@ -44,6 +44,12 @@ def test_the_exchange_with_most_wishes_apart_is_shown() -> None:
     assert text.index("★ b") < text.index("  a")
 
 
+def test_an_empty_reply_has_no_ticks() -> None:
+    found = find_highlight([tree(("", "Why?"))])
+    assert found
+    assert "✗ exclamation  ✗ question" in drawn(found, 80)
+
+
 def test_the_star_is_for_a_reply_that_lost_to_none_of_its_siblings() -> None:
     plain = Persona.of("I mend bicycles.", "I am short.")
     held = tree(("nay", "yea"), persona=plain)

@@ -3,7 +3,10 @@ from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 
 
 def test_silence_satisfies_nobody() -> None:
-    assert measure_satisfaction(generate(0).preferences, "  ") == 0.0
+    wishes = generate(0).preferences
+    assert measure_satisfaction(wishes, "  ") == 0.0
+    for reply in ("", " \n"):
+        assert check_wishes(wishes, reply) == dict.fromkeys(wishes, False)
 
 
 def test_what_nobody_sees_keeps_no_wish() -> None:
