@@ -23,6 +23,7 @@ from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
 from aloe.files.writing import replace_text
 from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.passport import Passport, read_passport
 from aloe.schema import Tree
 
 CONFIG, CASES, SCORES, RESULT = "config.toml", "cases.jsonl", "scores.jsonl", "result.json"
@@ -77,6 +78,16 @@ class Bench:
     def by_rule(self) -> bool:
         """Whether rules played the users and rated, and not the models that the settings name."""
         return is_by_rule(self.own_rows)
+
+    @property
+    def passports(self) -> list[Passport]:
+        """The judge's passport beside the scores; none where there is none, or rules rated.
+
+        Raises:
+            InputError: it is broken.
+        """
+        file = self.path / "passport.json"
+        return [read_passport(file)] if file.exists() and not self.by_rule else []
 
     def trees(self, condition: Condition = "candidate") -> Iterator[Tree]:
         """Yield the dialogues of one condition."""

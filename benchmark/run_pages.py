@@ -11,7 +11,6 @@ from aloe.benchmark.report import render_report
 from aloe.errors import AloeError, InputError
 from aloe.memory.run_page import render_run
 from aloe.page import Live, render_page
-from aloe.passport import read_passport
 from aloe.schema import digest
 
 HERE = Path(__file__).parent
@@ -91,9 +90,8 @@ def _render(run: ListedRun, live: Live) -> str:
         return render_run(run.path, shown=SHOWN, live=live).html
     if not (run.path / SCORES).exists():
         raise InputError(run.path, "no dialogue is rated yet")
-    passport = run.path / "passport.json"
-    passports = [read_passport(passport)] if passport.exists() else []
-    return render_report(Bench(path=run.path), passports, live)
+    bench = Bench(path=run.path)
+    return render_report(bench, bench.passports, live)
 
 
 def _compare(runs: dict[str, ListedRun], left: str, right: str) -> ServedPage:

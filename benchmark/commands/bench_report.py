@@ -34,11 +34,11 @@ def report(
     from aloe.benchmark.report import write_report
     from aloe.passport import read_passport
 
-    bench, beside = read_bench(folder), folder / "passport.json"
+    bench = read_bench(folder)
     if passport and bench.by_rule:
         raise ConfigError(f"--passport: rules rated the replies in {folder}; leave it out")
-    files = passport or ([beside] if beside.exists() and not bench.by_rule else [])
-    written, lacking = write_report(bench, [read_passport(file) for file in files])
+    passports = [read_passport(file) for file in passport or ()] or bench.passports
+    written, lacking = write_report(bench, passports)
     if not as_json:
         for path in written:
             show_text(str(path))

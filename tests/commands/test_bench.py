@@ -18,6 +18,7 @@ from aloe.benchmark.conditions import load_candidate
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.parquet import write_parquet
 from aloe.benchmark.report import render_report
+from aloe.benchmark.run_pages import RunPages
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.phrases import find_traits
 
@@ -87,7 +88,8 @@ def test_who_learns_one_wish_a_turn_has_the_exact_slope(
     (bench.path / "passport.json").write_text("that of some judge")
     assert aloe("bench", "report", bench.path).code == 0
     card, page = ((bench.path / name).read_text() for name in ("card.md", "report.html"))
-    for text in (card, page):
+    served = RunPages([bench.path]).answer("/run/run", {}).text
+    for text in (card, page, served):
         assert "Rules played the users" in text
         assert "judge passport" not in text
     assert "| judges | `rule` |" in card
