@@ -40,7 +40,7 @@ class BenchProgress:
     dialogues: RunProgress
     judged: int = 0
     missing: int = 0
-    """Ratings that are missing, over the dialogues judged now."""
+    """Ratings that are missing, over the dialogues judged."""
     last_role: dict[str, str] = field(default_factory=dict)
     """Agent that called last, by dialogue: the one that failed, if the dialogue did."""
 
@@ -115,7 +115,7 @@ async def run_condition(
     path, held = folder.path / SCORES, _held(folder, wanted)
     cut_torn_line(path)
     rows = finished_rows(path, {id_: each.case for id_, each in wanted.items()})
-    progress.judged = len(rows)
+    progress.judged, progress.missing = len(rows), sum(map(_count_missing, rows.values()))
     todo = {tree.id: tree for tree in held if tree.id not in rows}
     calls.remember(
         event
@@ -128,7 +128,7 @@ async def run_condition(
         write_scores(path, found)
         rows[tree.id] = found
         progress.judged += 1
-        progress.missing += sum(score.value is None for row in found for score in row.scores)
+        progress.missing += _count_missing(found)
         on_change()
 
     await work_through(todo.values(), min(width, len(todo)), judge)
@@ -162,6 +162,10 @@ def _context(
 def _held(folder: RunFolder, wanted: Mapping[str, PlannedDialogue]) -> list[Tree]:
     trees = read_trees(folder.path) if folder.trees.exists() else ()
     return [tree for tree in trees if tree.id in wanted]
+
+
+def _count_missing(rows: Sequence[ReplyScores]) -> int:
+    return sum(score.value is None for row in rows for score in row.scores)
 
 
 def _reason(role: str | None) -> Missing:

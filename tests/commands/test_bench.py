@@ -296,8 +296,9 @@ def test_a_rating_that_cannot_be_had_is_missing_with_its_reason(
     assert ahead["calls"] == {"candidate": 0, "user": 0, "judge": 3 if retried else 0}
     moody.failing = lambda _: None
     calls = len(server.requests)
-    again = run(aloe, out, *arguments)
+    again = aloe("bench", "run", "--model", S, "--out", out, *arguments)
     assert again.code == (0 if retried else 2)
+    assert f"{0 if retried else 3} ratings missing" in again.err  # those of before count, too
     assert len(server.requests) - calls <= 4 + 1  # what had failed, and the list of models
 
 
