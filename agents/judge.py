@@ -2,7 +2,7 @@
 
 It sees the persona, the conversation so far and the user's message, and it sees both orders. Where
 the server gives log-probabilities, one token is enough, if the model was about to answer at all
-(`aloe.agents.answer`). A tie counts half for either reply: with l = ln (P(A) + P(TIE)/2) - ln (P(B)
+(`aloe.models.words`). A tie counts half for either reply: with l = ln (P(A) + P(TIE)/2) - ln (P(B)
 + P(TIE)/2), the margin for the first reply is (l in order first-second  -  l in order second-first)
 / 2, so that a constant liking for "A" cancels. It is a tie if, on average, TIE is likelier than
 either reply, and else a margin below the threshold is an abstention. Tiny models say "A" in both
@@ -22,7 +22,6 @@ On position bias: Zheng et al. 2023 (arXiv 2306.05685), section 3.3. On ties as 
 either: Elo, The Rating of Chessplayers (1978).
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,23 +29,19 @@ from math import exp, inf, log
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from aloe.agents.answer import Answer, Words, ask_for_word
+from aloe.agents.answer import ask_for_word
 from aloe.agents.prompt import Prompt, chosen
 from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
 from aloe.calls.together import ask_each
 from aloe.config import MIN_MASS, Criterion
 from aloe.models.open import Model
+from aloe.models.words import COMPARISON, Answer
 from aloe.schema import AssistantNode, Outcome, Persona, UserNode, Verdict, Vote, derive_seed
 from aloe.wording import same_text, visible
 
 Order = Literal["first-second", "second-first"]
 ORDERS: tuple[Order, Order] = ("first-second", "second-first")
-
-ANSWERS = Words(
-    words=("A", "B", "TIE"),
-    pattern=re.compile(r"\W*(?:(?:reply|answer)\b\W*)?(A|B|TIE)\W*", re.IGNORECASE),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +153,7 @@ class PreferenceJudge:
             b=b.content,
         )
         answer = await ask_for_word(
-            ANSWERS,
+            COMPARISON,
             messages,
             self.model,
             self.calls,

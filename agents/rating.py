@@ -3,30 +3,23 @@
 A benchmark needs levels, not only preferences. A single sampled digit is coarse: most replies get
 the same one. If the server returns log-probabilities, the rating is the expected digit, the mean of
 1 to 5 weighted by their probabilities (Liu et al. 2023, arXiv 2303.16634), which distinguishes
-replies that share a digit; but only if the model was about to say a digit (`aloe.agents.answer`).
+replies that share a digit; but only if the model was about to say a digit (`aloe.models.words`).
 Otherwise one digit is parsed strictly. An unreadable answer is counted and gets no rating; none is
 ever made up.
 """
 
-import re
 from dataclasses import dataclass, field
-from math import exp
 
-from aloe.agents.answer import Answer, Words, ask_for_word
+from aloe.agents.answer import ask_for_word
 from aloe.agents.prompt import Prompt, shipped
 from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
-from aloe.models.logprobs import total
 from aloe.models.open import Model
+from aloe.models.words import RATING, Answer, read_level
 from aloe.schema import AssistantNode, Persona, UserNode, derive_seed
 
-LEVELS = ("1", "2", "3", "4", "5")
-
-ANSWERS = Words(
-    words=LEVELS,
-    pattern=re.compile(r"\W*(?:(?:score|rating)\b\W*)?([1-5])(?:\s*/\s*5)?\W*", re.IGNORECASE),
-)
+LEVELS = RATING.words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +61,7 @@ class PointwiseJudge:
             reply=reply.content,
         )
         answer = await ask_for_word(
-            ANSWERS,
+            RATING,
             messages,
             self.model,
             self.calls,
@@ -82,8 +75,4 @@ class PointwiseJudge:
 
 def read_rating(answer: Answer) -> Rating:
     """Return the rating of one answer: the expected digit, else a digit that stands alone."""
-    value = None if answer.word is None else float(answer.word)
-    if found := answer.logprobs:
-        whole = total(found.values())
-        value = sum(int(level) * exp(logprob) for level, logprob in found.items()) / whole
-    return Rating(value=value, raw=answer.raw, mass=answer.mass)
+    return Rating(value=read_level(answer), raw=answer.raw, mass=answer.mass)

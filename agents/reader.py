@@ -7,22 +7,16 @@ and one of which the server says that neither was likely, counts as unreadable a
 against a message.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from aloe.agents.answer import Answer, Words, ask_for_word
+from aloe.agents.answer import ask_for_word
 from aloe.agents.prompt import Prompt, shipped
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
 from aloe.models.open import Model
+from aloe.models.words import DOUBT, Answer
 from aloe.schema import Persona, derive_seed
-
-ANSWERS = Words(
-    words=("YES", "NO"),
-    pattern=re.compile(r"\W*(yes|no)\b\W*", re.IGNORECASE),
-    weighed=True,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +53,7 @@ class Reader:
             persona=persona.text, history="\n".join(lines) or "(nothing yet)", message=message
         )
         answer = await ask_for_word(
-            ANSWERS,
+            DOUBT,
             messages,
             self.model,
             self.calls,
@@ -84,5 +78,5 @@ def _margin(answer: Answer) -> float | None:
         return None
     if not answer.logprobs:
         return float("inf") if answer.word == "NO" else float("-inf")
-    yes, no = (answer.logprobs.get(word, answer.most) for word in ANSWERS.words)
+    yes, no = (answer.logprobs.get(word, answer.most) for word in DOUBT.words)
     return no - yes

@@ -8,15 +8,18 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from math import exp, log
 from typing import TYPE_CHECKING
 
 from aloe.disclosing import read_disclosures
 from aloe.judge_names import is_judge
-from aloe.models.logprobs import keep_usable
+from aloe.models.reply import Reply
+from aloe.models.words import COMPARISON, DOUBT, RATING, read_level
 from aloe.record import digest
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
+    from aloe.models.words import Answer, Words
     from aloe.schema import Outcome, Tree, Verdict
 
 UNKNOWN = {"A": "the reply shown first", "B": "the reply shown second"}
@@ -24,7 +27,6 @@ UNKNOWN = {"A": "the reply shown first", "B": "the reply shown second"}
 Authors = defaultdict[str, set[tuple[str, str | None]]]
 """By text of a reply: who wrote it, and the id under which that is known."""
 _NUMBERED = re.compile(r"^\d+\. (.*)$", re.MULTILINE)
-_WORD = re.compile(r"\W*(?:(?:reply|answer|score|rating)\b\W*)?(A|B|TIE|YES|NO|[1-5])\W*", re.I)
 
 
 class Interpreter:
@@ -56,20 +58,28 @@ class Interpreter:
         return describe_json(text)
 
     def _judge(self, call: "RecordedCall") -> str:
-        said, odds = _answer(call)
-        if said in ("1", "2", "3", "4", "5"):
-            return f"rates the reply {said} of 5"
-        if said not in ("A", "B", "TIE"):
-            return describe_json(call.text)
+        answer = _read(call, COMPARISON)
+        if answer is None or answer.word is None:
+            return self._rated(call)
+        said, odds = answer.word, answer.logprobs
         a, b = (self._shown(call, letter) for letter in "AB")
         if a == b:  # who wrote both is not told apart by name
             a = b = None
         first, second = a or UNKNOWN["A"], b or UNKNOWN["B"]
         outcome: dict[str, Outcome] = {"A": "first", "B": "second", "TIE": "tie"}
-        margin = odds["A"] - odds["B"] if {"A", "B"} <= odds.keys() else None
+        margin = _log_odds(odds)
         words = describe_outcome(outcome[said], first, second, margin, beside=bool(a and b))
         known = {"A": a, "B": b}.get(said)
         return words + (f", shown {outcome[said]}" if known else "")
+
+    def _rated(self, call: "RecordedCall") -> str:
+        """Return what a judge said who may have been shown one reply, and was not if it was two."""
+        sent = "\n".join(text for _, text in call.messages)
+        answer = None if all(f"[{each}] " in sent for each in "AB") else _read(call, RATING)
+        level = read_level(answer) if answer else None
+        if level is None:
+            return describe_json(call.text)
+        return f"rates the reply {f'{level:.1f}'.removesuffix('.0')} of 5"
 
     def _shown(self, call: "RecordedCall", letter: str) -> str | None:
         """Return who wrote what a judge was shown as A or B, if the prompt says so as shipped.
@@ -109,15 +119,18 @@ def _answers(message: str | None, agent: str, text: str, at: str | None) -> bool
     return at is not None and at in (message, digest(message, "assistant", agent, text))
 
 
-def _answer(call: "RecordedCall") -> tuple[str | None, dict[str, float]]:
-    """Return the word that a model chose, and the log-probabilities of those it could choose."""
-    listed = keep_usable((call.event["reply"] or {}).get("logprobs") or {})
-    odds: dict[str, float] = {}
-    for token, value in sorted(listed.items(), key=lambda each: each[1]):
-        if word := _WORD.fullmatch(token):
-            odds[word[1].upper()] = value
-    match = _WORD.fullmatch(call.text)
-    return (match[1].upper() if match else None), odds
+def _read(call: "RecordedCall", words: "Words") -> "Answer | None":
+    """Return an answer as whoever asked for it read it; None if it was of no use to them."""
+    reply = call.event["reply"]
+    return words.read(Reply.of(reply)) if reply and call.event["outcome"] == "ok" else None
+
+
+def _log_odds(odds: "Mapping[str, float]") -> float | None:
+    """Return the log-odds of A, a tie counted half for either; None if one is not known."""
+    if not {"A", "B"} <= odds.keys():
+        return None
+    half = exp(odds["TIE"]) / 2 if "TIE" in odds else 0.0
+    return log((exp(odds["A"]) + half) / (exp(odds["B"]) + half))
 
 
 def _induced(call: "RecordedCall") -> str:
@@ -127,12 +140,13 @@ def _induced(call: "RecordedCall") -> str:
 
 
 def _doubted(call: "RecordedCall") -> str:
-    said, odds = _answer(call)
+    answer = _read(call, DOUBT)
     words = {"YES": "takes the message for the user's", "NO": "doubts that the user wrote that"}
-    if said not in words:
+    if answer is None or answer.hesitant or answer.word is None:
         return describe_json(call.text)
+    odds = answer.logprobs
     by = f", by {abs(odds['YES'] - odds['NO']):.1f}" if {"YES", "NO"} <= odds.keys() else ""
-    return words[said] + by
+    return words[answer.word] + by
 
 
 def describe_revealed(quotes: Iterable[str]) -> str:

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
-from aloe.agents.judge import ANSWERS, Order, PreferenceJudge, decide, read_vote
+from aloe.agents.judge import Order, PreferenceJudge, decide, read_vote
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
 from aloe.models.open import Reply
+from aloe.models.words import COMPARISON
 from aloe.schema import Verdict, Vote
 
 OPENING = user("I hate lists. What is tea?")
@@ -91,7 +92,7 @@ def test_an_honest_judge_prefers_the_better_wherever_it_stands() -> None:
 
 
 def read(reply: Reply, order: Order) -> Vote:
-    return read_vote(ANSWERS.read(reply, MIN_MASS), order, judge="j")
+    return read_vote(COMPARISON.read(reply, MIN_MASS), order, judge="j")
 
 
 @pytest.mark.parametrize("letter", ["A", "B"])

@@ -8,12 +8,13 @@ from builders import PERSONAS, assistant, scripted_model, user
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe.agents.rating import ANSWERS, PointwiseJudge, Rating, read_rating
+from aloe.agents.rating import PointwiseJudge, Rating, read_rating
 from aloe.agents.scripted import reply as scripted
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import MIN_MASS
 from aloe.models.open import Reply
+from aloe.models.words import RATING
 
 OPENING = user("I hate lists. What is tea?")
 REPLY = assistant("A plant, dried.", OPENING)
@@ -42,7 +43,7 @@ def answered(text: str, **logprobs: float) -> Reply:
 
 
 def read(reply: Reply) -> Rating:
-    return read_rating(ANSWERS.read(reply, MIN_MASS))
+    return read_rating(RATING.read(reply, MIN_MASS))
 
 
 def test_the_judge_sees_persona_message_and_reply_and_one_token_is_asked_for() -> None:

@@ -20,10 +20,15 @@ SHOWN = f"[A] {HINTED.content}\n\n[B] {PLAIN.content}\n\nWhich one?"
 
 
 def call(
-    role: str, text: str, prompt: str = SHOWN, about: str = OPENING.id, **logprobs: float
+    role: str,
+    text: str,
+    prompt: str = SHOWN,
+    about: str = OPENING.id,
+    outcome: str = "ok",
+    **logprobs: float,
 ) -> RecordedCall:
     reply = {"text": text, "finish": "stop", "logprobs": logprobs or None}
-    return exchange(role, about, ("user", prompt), reply=reply)
+    return exchange(role, about, ("user", prompt), reply=reply, outcome=outcome)
 
 
 def written() -> list[RecordedCall]:
@@ -38,7 +43,14 @@ def written() -> list[RecordedCall]:
         (call("judge2", "b"), "prefers plain to hinted, shown second"),
         (call("judge", "TIE"), "finds hinted and plain equal"),
         (call("judge", "B", "elsewise"), "prefers the reply shown second"),
-        (call("judge", "4"), "rates the reply 4 of 5"),
+        (call("judge", "A", **{"A": -3.0, "B": -1.2, " b": -1.2, "b": -1.3}),
+         "prefers plain to hinted by 2.9, shown second"),  # A was drawn, B is likelier
+        (call("judge", "A", A=-0.7, B=-1.6, TIE=-1.2),
+         "prefers hinted to plain by 0.6, shown first"),  # a tie counts half for either
+        (call("judge", "4"), "4"),  # of two replies that says nothing
+        (call("judge", "4", "One reply."), "rates the reply 4 of 5"),
+        (call("judge", "4", "One reply.", **{"4": -0.7, "5": -0.7}), "rates the reply 4.5 of 5"),
+        (call("judge", "A", outcome="unreadable"), "A"),
         (call("judge", '{"better": "A"}'), "better: A"),
         (call("judge", "Hm, both."), "Hm, both."),
         (call("inducer", '{"1": "user", "2": "topic"}', "1. I sew.\n2. How?"), "revealed: I sew."),
