@@ -17,6 +17,7 @@ from aloe.config import Config
 from aloe.errors import CallError, ModelError
 from aloe.graphs.context import make_context
 from aloe.judge_names import is_judge
+from aloe.memory.verifiable.phrases import find_stated
 from aloe.models.open import Model
 from aloe.models.thoughts import joined_thoughts
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
@@ -143,7 +144,8 @@ def _describe(events: Sequence[Event], made: Sequence[RecordedCall], model: Mode
     event, call = next((each for each in answered if each[0].outcome == "ok"), answered[-1])
     assert event.reply
     remarks = list(filter(None, _find_remarks(event, [each for each, _ in answered], model)))
-    words = Interpreter().interpret(call) if event.outcome == "ok" else str(event.reply["text"])
+    interpreter = Interpreter(tells=find_stated)
+    words = interpreter.interpret(call) if event.outcome == "ok" else str(event.reply["text"])
     text = " ".join(words.split())
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     said = f"answers {shown!r} in {event.latency:.1f} s"

@@ -7,7 +7,7 @@ anything to a person. So views say what came of an answer; `--raw` shows it as i
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import exp, log
 from typing import TYPE_CHECKING
 
@@ -37,10 +37,17 @@ class Interpreter:
 
     Args:
         trees: trees that are known already.
+        tells: whether a sentence tells something though it is worded as a question; in `trees`,
+            those that were counted as told do.
     """
 
-    def __init__(self, trees: "Iterable[Tree]" = ()) -> None:
+    def __init__(
+        self, trees: "Iterable[Tree]" = (), tells: Callable[[str], object] = lambda _: False
+    ) -> None:
+        trees = list(trees)
         self._known = {tree.id: _find_authors(tree) for tree in trees}
+        self._told = {quote for tree in trees for quote in _find_told(tree)}
+        self._tells = tells
         self._heard: defaultdict[str | None, Authors] = defaultdict(_nobody)
 
     def interpret(self, call: "RecordedCall") -> str:
@@ -51,11 +58,18 @@ class Interpreter:
         if is_judge(role):
             return self._judge(call)
         if role == "inducer":
-            return _induced(call)
+            return self._induced(call)
         if role == "reader":
             return _doubted(call)
         self._heard[call.event["tree"]][text.strip()].add((role, call.event["node"]))
         return describe_json(text)
+
+    def _induced(self, call: "RecordedCall") -> str:
+        said = _NUMBERED.findall(call.messages[-1][1]) if call.messages else []
+        telling = [text for text in said if text in self._told or self._tells(text)]
+        if not said or (found := read_disclosures(call.text, said, telling)) is None:
+            return describe_json(call.text)
+        return describe_revealed(each.quote for each in found)
 
     def _judge(self, call: "RecordedCall") -> str:
         answer = _read(call, COMPARISON)
@@ -110,6 +124,13 @@ def _find_authors(tree: "Tree") -> Authors:
     return found
 
 
+def _find_told(tree: "Tree") -> "Iterator[str]":
+    """Yield what was counted as told in a tree, sentence by sentence."""
+    for node in tree.nodes:
+        if node.role == "user":
+            yield from (each.quote for each in node.revealed)
+
+
 def _answers(message: str | None, agent: str, text: str, at: str | None) -> bool:
     """Whether a text that is known `at` an id answers a message.
 
@@ -131,12 +152,6 @@ def _log_odds(odds: "Mapping[str, float]") -> float | None:
         return None
     half = exp(odds["TIE"]) / 2 if "TIE" in odds else 0.0
     return log((exp(odds["A"]) + half) / (exp(odds["B"]) + half))
-
-
-def _induced(call: "RecordedCall") -> str:
-    said = _NUMBERED.findall(call.messages[-1][1]) if call.messages else []
-    found = read_disclosures(call.text, said) if said else None
-    return describe_json(call.text) if found is None else describe_revealed(d.quote for d in found)
 
 
 def _doubted(call: "RecordedCall") -> str:

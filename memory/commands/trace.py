@@ -117,12 +117,13 @@ def _follow(trace: TracedRun, *, as_json: bool) -> None:
     """Print calls as they end, until nobody works on the folder any more."""
     from aloe.memory.commands.follow import follow_calls
     from aloe.memory.run_folder import RunFolder
+    from aloe.memory.verifiable.phrases import find_stated
     from aloe.views.answers import Interpreter
     from aloe.views.calls import call_line
 
     if not trace.run.is_dir():
         raise InputError(trace.run, "there is no run folder here to follow")
-    seen, interpreter = 0, Interpreter()
+    seen, interpreter = 0, Interpreter(tells=find_stated)
 
     def line(call: "RecordedCall") -> Text | None:
         words = None if trace.raw else interpreter.interpret(call)

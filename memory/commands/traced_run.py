@@ -91,7 +91,9 @@ class TracedRun:
 
         found = find_highlight(self.choose().trees)
         if found is None:
-            raise InputError(self.run, "no comparison here has a preference for a reply that lost to nobody")
+            raise InputError(
+                self.run, "no comparison here has a preference for a reply that lost to nobody"
+            )
         return found, found.result()
 
     def tree(self) -> "Tree":
@@ -150,12 +152,13 @@ class TracedRun:
 
     def _calls(self) -> Shown:
         from aloe.calls.recorded_call import read_calls
+        from aloe.memory.verifiable.phrases import find_stated
         from aloe.views.answers import Interpreter
         from aloe.views.calls import call_line
 
         # By the ids in the log: a tree without a complete exchange has calls as well.
         every = read_calls(self.events, self.tree().id if self.first else None)
-        interpreter = Interpreter()
+        interpreter = Interpreter(tells=find_stated)
         said = [(each, None if self.raw else interpreter.interpret(each)) for each in every]
         calls = [(each, words) for each, words in said if self.is_wanted(each)]
         if not calls:

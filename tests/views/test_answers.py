@@ -10,7 +10,7 @@ from sample_tree import CALLS, HINTED, OPENING, PLAIN, SECOND, TREE, exchange
 from snapshots import drawn
 
 from aloe.calls.recorded_call import RecordedCall
-from aloe.schema import AssistantNode, Tree
+from aloe.schema import AssistantNode, Disclosure, Tree
 from aloe.views.answers import Interpreter, describe_json
 from aloe.views.calls import call_line
 from aloe.views.node import node_view
@@ -69,6 +69,16 @@ def test_an_answer_is_said_in_words(answered: RecordedCall, words: str) -> None:
     assert interpreter.interpret(answered) == words
     if "prefers" in words and "shown first" in words:  # the tree knows as much as the log
         assert Interpreter([TREE]).interpret(answered) == words
+
+
+def test_a_complaint_worded_as_a_question_is_revealed_if_it_was_counted_so() -> None:
+    said = "What is that emoji doing there?"
+    marked = call("inducer", '{"1": "user"}', f"1. {said}")
+    assert Interpreter().interpret(marked) == "revealed: nothing"
+    assert Interpreter(tells=lambda text: text == said).interpret(marked) == f"revealed: {said}"
+    opening = OPENING.model_copy(update={"revealed": (Disclosure(quote=said),)})
+    tree = TREE.model_copy(update={"nodes": (opening, *TREE.nodes[1:])})
+    assert Interpreter([tree]).interpret(marked) == f"revealed: {said}"
 
 
 def again(nodes: Sequence[AssistantNode]) -> tuple[list[RecordedCall], RecordedCall]:
