@@ -7,6 +7,7 @@ from typing import Any
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.tables import name_columns
+from aloe.files.writing import save_picture
 
 PANELS = {"own": "AL(k)", "gain": "gain: own - swapped"}
 
@@ -16,6 +17,7 @@ def write_plots(bench: Bench, folder: Path) -> list[Path]:
 
     Raises:
         ImportError: matplotlib is not installed.
+        StoreError: a file cannot be written.
     """
     import matplotlib
     from matplotlib.figure import Figure as Picture
@@ -31,7 +33,7 @@ def write_plots(bench: Bench, folder: Path) -> list[Path]:
         for ending in ("png", "svg"):
             path = folder / f"{suite}.{ending}"
             metadata = {"Date": None} if ending == "svg" else {}
-            picture.savefig(path, dpi=200, metadata=metadata)
+            save_picture(picture, path, dpi=200, metadata=metadata)
             written.append(path)
     return written
 

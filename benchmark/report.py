@@ -84,7 +84,6 @@ def write_report(bench: Bench, passports: Sequence[Passport] = ()) -> tuple[list
     else:
         lacking.append("pyarrow")
     if importlib.util.find_spec("matplotlib"):
-        (bench.path / "plots").mkdir(exist_ok=True)
         written += write_plots(bench, bench.path / "plots")
     else:
         lacking.append("matplotlib")

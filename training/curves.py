@@ -6,6 +6,8 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from aloe.files.writing import save_picture
+
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 CURVES = {
@@ -103,5 +105,5 @@ def draw_curves(file: Path, method: str, history: Sequence[dict[str, float]]) ->
         axes.plot([step for step, _ in points], [value for _, value in points])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="optimizer step", ylabel=name, title=f"{method}: {name}")
-    figure.savefig(file, dpi=150)
+    save_picture(figure, file, dpi=150)
     return True

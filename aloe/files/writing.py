@@ -4,7 +4,9 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from aloe.errors import StoreError
 
@@ -36,6 +38,22 @@ def replace_text(path: Path, text: str) -> None:
 def replace_bytes(path: Path, data: bytes) -> None:
     """Write `data` in one step, as `replace_text` does."""
     replace_chunks(path, [data])
+
+
+def save_picture(figure: Any, path: Path, **options: Any) -> None:
+    """Write a figure of matplotlib in one step, as `replace_text` does.
+
+    Args:
+        figure: what is drawn.
+        path: the file, whose ending names the format.
+        options: of `savefig`.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    data = BytesIO()
+    figure.savefig(data, format=path.suffix[1:], **options)
+    replace_bytes(path, data.getvalue())
 
 
 def replace_chunks(path: Path, chunks: Iterable[bytes]) -> int:

@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.plots import draw_band, draw_panels
+from aloe.files.writing import save_picture
 
 PANELS = {"own": "AL(k)", "gain": "own - swapped"}
 
@@ -63,4 +64,4 @@ def draw_scaling(path: Path, points: Mapping[int, Figure]) -> None:
 
 def _save(picture: Any, path: Path) -> None:
     matplotlib.rcParams.update({"svg.hashsalt": "aloe", "svg.fonttype": "none"})
-    picture.savefig(path, metadata={"Date": None})
+    save_picture(picture, path, metadata={"Date": None})

@@ -139,7 +139,6 @@ def write_page(path: Path, parts: Iterable[str]) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace_text(path, "\n\n".join(filter(None, parts)) + "\n")
 
 
@@ -282,6 +281,4 @@ def pack_scores_beside(path: Path, stages: Iterable[Path]) -> str:
 
 def _beside(path: Path, name: str) -> Path:
     """Return a file in the folder of a page's pictures."""
-    folder = path.with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / name
+    return path.with_suffix("") / name

@@ -57,7 +57,6 @@ class Steps:
         found = draw_people(
             config.experiment, config.seed, config.personas.threshold, MiniLmEmbedder()
         )
-        path.mkdir(parents=True, exist_ok=True)
         for part, personas in found.parts.items():
             cases = found.cases(part, config.experiment.dialogue_turns)
             replace_text(path / f"{part}.jsonl", as_lines(personas))
@@ -136,7 +135,7 @@ class Steps:
 
         def make(path: Path) -> None:
             arguments = ["export", str(trees), "--format", kind, "--label", label, "--columns"]
-            self.run_command([*arguments, "--out", str(_inside(path, "rows.jsonl"))])
+            self.run_command([*arguments, "--out", str(path / "rows.jsonl")])
 
         name = f"{kind}-rows" if label == "judge" else f"{kind}-rows-by-{label}"
         return self.stages.make(name, [trees.name, label], make) / "rows.jsonl"
@@ -145,7 +144,7 @@ class Steps:
         """Return the file of rows after a change that `name` and `inputs` identify."""
 
         def make(path: Path) -> None:
-            write_rows(_inside(path, "rows.jsonl"), change(read_rows(rows)))
+            write_rows(path / "rows.jsonl", change(read_rows(rows)))
 
         return self.stages.make(name, [rows.parent.name, *inputs], make) / "rows.jsonl"
 
@@ -160,7 +159,7 @@ class Steps:
 
         def make(path: Path) -> None:
             lines = "".join(t.model_dump_json() + "\n" for t in change(read_trees(trees)))
-            replace_text(_inside(path, "trees.jsonl"), lines)
+            replace_text(path / "trees.jsonl", lines)
 
         return self.stages.make(name, [trees.name, *inputs], make)
 
@@ -300,15 +299,9 @@ class Steps:
 
     def _settings(self, path: Path, config: Config) -> str:
         """Write the settings of a stage beside its folder and return the file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name(f"{path.name}.toml")
         replace_text(file, config.toml())
         return str(file)
-
-
-def _inside(path: Path, name: str) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path / name
 
 
 def read_suite(bench: Path) -> Mapping[Condition, SuiteResult]:

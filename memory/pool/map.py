@@ -6,13 +6,12 @@ coloured by an axis, so a colour confined to one corner shows that the texts ref
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from aloe.errors import ConfigError
-from aloe.files.writing import replace_bytes
+from aloe.files.writing import save_picture
 from aloe.memory.embedder import Vectors
 
 INCHES, DOTS_PER_INCH = 9, 100
@@ -59,9 +58,7 @@ def draw_png(path: Path, places: Vectors, groups: Sequence[str]) -> None:
         axes.scatter(x, y, s=20, color=colours(number % 20), alpha=0.75, linewidths=0, label=group)
     axes.set_axis_off()
     picture.legend(loc="outside lower center", ncols=5, frameon=False)
-    data = BytesIO()
-    picture.savefig(data, format="png")
-    replace_bytes(path, data.getvalue())
+    save_picture(picture, path)
 
 
 def draw_braille(places: Vectors, *, columns: int = 60, rows: int = 18) -> str:

@@ -16,6 +16,7 @@ from aloe.files.writing import (
     replace_chunks,
     replace_folder,
     replace_text,
+    save_picture,
 )
 
 
@@ -62,6 +63,18 @@ def test_a_full_disk_leaves_the_file_that_was_there(tmp_path: Path) -> None:
     with room_for(10), pytest.raises(StoreError, match=r"a cannot be written \(File too large\)"):
         replace_bytes(tmp_path / "a", b"x" * 100)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_picture_is_replaced_whole_or_not_at_all(ending: str, tmp_path: Path) -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    path = tmp_path / "deep" / f"a.{ending}"
+    save_picture(figure, path)
+    before = path.read_bytes()
+    figure.add_subplot()
+    with room_for(100), pytest.raises(StoreError, match=r"cannot be written \(File too large\)$"):
+        save_picture(figure, path)
+    assert [each.read_bytes() for each in path.parent.iterdir()] == [before]
 
 
 def test_chunks_are_counted_and_a_link_goes_on_pointing(tmp_path: Path) -> None:
