@@ -27,6 +27,7 @@ from aloe.files.records import describe as describe_problem
 from aloe.files.records import read_records
 from aloe.memory.axes import KINDS, Axes, Kind
 from aloe.memory.descriptions import Description, join
+from aloe.memory.formats.fields import sort_of
 from aloe.memory.persona_layouts import Person, people_in, write_plain
 from aloe.memory.personas import find_problem
 from aloe.memory.pool.pairing import find_conflicts
@@ -155,8 +156,7 @@ def _sort(value: Any) -> str:
     """Return what a value is, in words."""
     if isinstance(value, list) and any(isinstance(each, dict) for each in value):
         return "a list of records (save that list as a file of its own)"
-    sorts = {bool: "a yes or no", list: "a list", dict: "an object"}
-    return sorts.get(type(value), "a number")
+    return sort_of(value)
 
 
 def _is_sentence(name: str) -> bool:

@@ -10,9 +10,8 @@ from typing import Any
 
 from aloe.benchmark.formats.history import join_turns
 from aloe.files.lines import Place
-from aloe.files.records import read_records
 from aloe.memory.formats.chats import read_messages
-from aloe.memory.formats.fields import Fields, read_list, read_text, sort_of
+from aloe.memory.formats.fields import Fields, read_list, read_objects, read_text, sort_of
 
 KEYS = {"current_request", "current_contextual_preference", "current_checklist"}
 
@@ -28,9 +27,7 @@ def read_cupid(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     Raises:
         InputError: a record is broken.
     """
-    for place, record in read_records(path):
-        if not isinstance(record, dict):
-            raise place.error(f"is {sort_of(record)}, not an object")
+    for place, record in read_objects(path):
         yield place, _case(record, place)
 
 

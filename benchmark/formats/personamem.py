@@ -15,9 +15,8 @@ from typing import Any
 from aloe.benchmark.formats.history import join_turns
 from aloe.errors import InputError
 from aloe.files.lines import Place
-from aloe.files.records import read_records
 from aloe.memory.formats.chats import Said, read_messages
-from aloe.memory.formats.fields import Fields, read_number, read_text
+from aloe.memory.formats.fields import Fields, read_number, read_objects, read_text
 
 KEYS = {"user_question_or_message", "shared_context_id", "end_index_in_shared_context"}
 LATER = {"user_query", "correct_answer", "incorrect_answers"}
@@ -40,7 +39,7 @@ def read_personamem(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
         InputError: it is of another version, a question is broken, or the contexts are not there.
     """
     contexts: Contexts = {}
-    for place, record in read_records(path):
+    for place, record in read_objects(path):
         if not record.keys() >= KEYS:
             raise place.error("is of PersonaMem v2; only v1, with shared contexts, is read")
         contexts = contexts or _contexts(path)
@@ -53,8 +52,8 @@ def _contexts(path: Path) -> Contexts:
     if beside == path or not beside.is_file():
         raise InputError(path, "its contexts are missing; put shared_contexts_*.jsonl beside it")
     found: dict[str, list[Said]] = {}
-    for place, record in read_records(beside):
-        if not isinstance(record, dict) or len(record) != 1:
+    for place, record in read_objects(beside):
+        if len(record) != 1:
             raise place.error("is not a context: expected one id with a list of messages")
         (key,) = record
         found[key] = read_messages(record, key, place)

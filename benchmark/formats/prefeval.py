@@ -11,9 +11,8 @@ from typing import Any
 
 from aloe.benchmark.formats.history import join_turns
 from aloe.files.lines import Place
-from aloe.files.records import read_records
 from aloe.memory.formats.chats import Said
-from aloe.memory.formats.fields import Fields, read_text, sort_of
+from aloe.memory.formats.fields import Fields, read_objects, read_text, sort_of
 from aloe.schema import digest
 
 KEYS = {"preference", "question"}
@@ -32,9 +31,7 @@ def read_prefeval(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     Raises:
         InputError: a record is broken, or is one of the multiple-choice form.
     """
-    for place, record in read_records(path):
-        if not isinstance(record, dict):
-            raise place.error(f"is {sort_of(record)}, not an object")
+    for place, record in read_objects(path):
         yield place, _case(record, place)
 
 

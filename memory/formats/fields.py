@@ -1,9 +1,11 @@
 """Fields of other people's records: what is not as it must be is refused with place and name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from aloe.files.lines import Place
+from aloe.files.lines import OnBad, Place, refuse
+from aloe.files.records import read_records
 from aloe.wording import visible
 
 Fields = Mapping[str, Any]
@@ -15,6 +17,23 @@ def sort_of(value: Any) -> str:
         return "missing"
     sorts = {bool: "a yes or no", str: "a text", list: "a list", dict: "an object"}
     return sorts.get(type(value), "a number")
+
+
+def read_objects(path: Path, on_bad: OnBad = refuse) -> Iterator[tuple[Place, Fields]]:
+    """Yield the records of a file of objects, each with its place, as `read_records` does.
+
+    Args:
+        path: the file.
+        on_bad: called with the error of each record that is broken or is no object.
+
+    Raises:
+        InputError: the file cannot be read, or `on_bad` raises.
+    """
+    for place, record in read_records(path, on_bad):
+        if isinstance(record, dict):
+            yield place, record
+        else:
+            on_bad(place.error(f"is {sort_of(record)}, not an object"))
 
 
 def read_text(

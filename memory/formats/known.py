@@ -26,7 +26,7 @@ from aloe.memory.formats.chats import (
     has_messages,
 )
 from aloe.memory.formats.conversation import Conversation
-from aloe.memory.formats.fields import Fields
+from aloe.memory.formats.fields import Fields, read_objects
 from aloe.memory.formats.pairs import SIDES, convert_pair
 from aloe.memory.formats.prism import part_of, read_prism
 from aloe.schema import Tree
@@ -140,10 +140,8 @@ def _one_by_one(talk: Callable[[Fields, Place], Conversation]) -> Read:
 
     def talks(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Conversation]]:
         for file in files:
-            for place, record in read_records(file, on_bad):
+            for place, record in read_objects(file, on_bad):
                 try:
-                    if not isinstance(record, dict):
-                        raise place.error("is not an object")
                     yield place, talk(record, place)
                 except InputError as error:
                     on_bad(error)

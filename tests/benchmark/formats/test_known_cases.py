@@ -22,6 +22,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.lines import Place
+from aloe.files.records import read_records
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
 
@@ -128,6 +129,17 @@ def test_broken_records(name: str, changes: dict[str, Any], said: str, tmp_path:
         load_cases(str(file))
     assert str(error.value).startswith(f"{file}:2: ")
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["cupid.jsonl", "prefeval_explicit.json", "questions_32k.csv"])
+def test_a_later_record_that_is_no_object_is_named_by_its_line(name: str, tmp_path: Path) -> None:
+    first = next(value for _, value in read_records(GOLDEN / name))
+    file = tmp_path / "questions_32k.jsonl"
+    shutil.copy(GOLDEN / "shared_contexts_32k.jsonl", tmp_path / "shared_contexts_32k.jsonl")
+    file.write_text(f"{json.dumps(first)}\n3\n")
+    with pytest.raises(InputError) as error:
+        load_cases(str(file))
+    assert str(error.value) == f"{file}:2: is a number, not an object"
 
 
 def test_broken_files_of_persona_mem(tmp_path: Path) -> None:
