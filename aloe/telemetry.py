@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import ConfigError
+from aloe.extras import needs
 from aloe.models.model_string import ModelString
 
 if TYPE_CHECKING:
@@ -102,10 +103,8 @@ def _provider() -> Any:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"telemetry.spans needs {error.name}: pip install 'aloe-align[otel]'"
-        ) from None
+    except ModuleNotFoundError:
+        raise ConfigError(needs("telemetry.spans", "opentelemetry-sdk")) from None
     provider = TracerProvider(resource=Resource.create({"service.name": "aloe"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from aloe.benchmark.user_card import DRAWS, FEWEST, FIGURES, Sides, pair_sides
 from aloe.errors import ConfigError
+from aloe.extras import needs
 from aloe.memory.embedder import Embedder
 from aloe.schema import Record, Tree
 
@@ -116,7 +117,7 @@ def check_classifier() -> None:
     try:
         import sklearn  # noqa: F401
     except ModuleNotFoundError:
-        raise ConfigError("--auc needs scikit-learn: pip install 'aloe-align[audit]'") from None
+        raise ConfigError(needs("--auc", "scikit-learn")) from None
 
 
 def gather_messages(sides: Sides, embedder: Embedder) -> Messages:

@@ -22,6 +22,7 @@ from aloe.agents.panel import read_own_passport
 from aloe.agents.registry import prompts_of
 from aloe.config import Config, shaping
 from aloe.errors import ConfigError, StoreError
+from aloe.extras import needs
 from aloe.persona import PLAYED
 from aloe.schema import digest
 
@@ -65,9 +66,8 @@ class Checkpoints:
             from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
             from psycopg import AsyncConnection, Error
         except ImportError:
-            raise ConfigError(
-                'simulation.checkpoints = "postgres" needs pip install "aloe-align[postgres]"'
-            ) from None
+            what = 'simulation.checkpoints = "postgres"'
+            raise ConfigError(needs(what, "langgraph-checkpoint-postgres")) from None
         try:
             connection = await AsyncConnection.connect(
                 "", connect_timeout=SECONDS, **_connection_settings()

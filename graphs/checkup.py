@@ -11,6 +11,7 @@ from aloe.agents.registry import models_in_use, prompts_of
 from aloe.config import DEFAULT_MODEL, Config
 from aloe.cores import count_cores
 from aloe.errors import AloeError
+from aloe.extras import needs
 from aloe.graphs.role_checks import Check, check_roles
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.models.kernels import find_kernels, unused_features
@@ -55,7 +56,7 @@ def _check_installation() -> Iterator[Check]:
         try:
             found = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            found = "not installed; needed for training only: pip install 'aloe-align[train]'"
+            found = f"not installed; only {needs('training', package)}"
         yield Check(package, True, found)
 
 

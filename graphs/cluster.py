@@ -15,6 +15,7 @@ from collections import deque
 from typing import Any, Self
 
 from aloe.errors import AloeError, ConfigError
+from aloe.extras import needs
 from aloe.graphs.worker import Failed, Job, Report, Request, Worker, WorkerSetup
 from aloe.graphs.worker_pool import WorkerLostError
 
@@ -114,7 +115,7 @@ class RayCluster:
         try:
             import ray
         except ModuleNotFoundError:
-            raise ConfigError("--engine ray needs Ray: pip install 'aloe-align[ray]'") from None
+            raise ConfigError(needs("--engine ray", "ray")) from None
         own = {
             "num_cpus": self._size,
             "include_dashboard": False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from aloe.config import Config, load
 from aloe.errors import ConfigError
+from aloe.extras import needs
 from aloe.schema import Tree
 from aloe.training.dataset import Method
 from aloe.training.export import COLUMNS, ROWS, Format, take_all_columns, take_trainer_columns
@@ -56,7 +57,7 @@ def to_dataset(
     try:
         import datasets
     except ImportError:
-        raise ConfigError("to_dataset needs datasets: pip install 'aloe-align[train]'") from None
+        raise ConfigError(needs("to_dataset", "datasets")) from None
     skipped: Counter[str] = Counter()
     make = label_rows(row_format, ROWS[row_format], label)
     made = [row for tree in trees for row in make(tree, skipped)]

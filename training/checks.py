@@ -1,6 +1,7 @@
 """What settings say of training, checked without torch where there is nothing to check with it."""
 
 from aloe.config import Config
+from aloe.extras import TRAINING, require
 from aloe.training.reward import check_reward
 
 
@@ -20,9 +21,7 @@ def check_settings(config: Config) -> None:
         "experiment.rl": experiment.rl,
     }
     if any(given.values()):
-        from aloe.training.plan import check_extra
-
-        check_extra()
+        require("training", *TRAINING)
         from aloe.training.arguments import check_known
 
         for where, arguments in given.items():

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from aloe.config import Config, TrainingConfig
 from aloe.errors import ConfigError
+from aloe.extras import TRAINING, require
 from aloe.training.dataset import Method
 from aloe.training.model_folder import ONLY
 
@@ -77,7 +77,7 @@ def make_plan(
         ConfigError: a package is missing, there is nothing to start from, `start` comes from
             another base, or a setting that is named would not be read.
     """
-    check_extra()
+    require("training", *TRAINING)
     given = {key: value for key, value in (named or {}).items() if value is not None}
     _check_read(method, given, config.training)
     from aloe.training.start import check_base, with_adapter_of
@@ -130,14 +130,3 @@ def _find_start(
         f"DPO starts from an SFT model and there is none at {beside.parent}; run `aloe train sft` "
         "first, name one with --start DIR, or say --from-base (in Python: start, from_base)"
     )
-
-
-def check_extra() -> None:
-    """Make sure that what training needs is installed.
-
-    Raises:
-        ConfigError: a package is missing.
-    """
-    packages = ("torch", "transformers", "trl", "peft", "datasets")
-    if missing := next((name for name in packages if not find_spec(name)), None):
-        raise ConfigError(f"training needs {missing}: pip install 'aloe-align[train]'")

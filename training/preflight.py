@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.errors import ConfigError
+from aloe.extras import needs
 from aloe.models.control_tokens import ChatEncoder
 from aloe.training.export import Row
 
@@ -62,9 +63,7 @@ def make_token_counter(tokenizer: Path) -> Count:
 
         from aloe.models.checkpoint import reading
     except ModuleNotFoundError:
-        raise ConfigError(
-            "--tokenizer needs transformers: pip install 'aloe-align[train]'"
-        ) from None
+        raise ConfigError(needs("--tokenizer", "transformers")) from None
     if not tokenizer.is_dir():
         raise ConfigError(f"{tokenizer} is not a folder; give one with a tokenizer's files")
     with reading(str(tokenizer), "folder with a tokenizer that transformers can load"):

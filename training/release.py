@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aloe.errors import ConfigError, StoreError
+from aloe.extras import needs
 from aloe.files.writing import replace_bytes, replace_text
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
@@ -85,7 +86,7 @@ def write_rows(path: Path, rows: Sequence[Row], known: Features | None = None) -
     try:
         import pyarrow.parquet
     except ModuleNotFoundError:
-        raise ConfigError("Parquet needs pyarrow: pip install 'aloe-align[train]'") from None
+        raise ConfigError(needs("Parquet", "pyarrow")) from None
     data = BytesIO()
     pyarrow.parquet.write_table(make_table(rows, infer_features(rows, known or {})), data)
     replace_bytes(path, data.getvalue())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.errors import InputError
+from aloe.extras import needs
 from aloe.files.lines import Place
 
 _NAME = re.compile(
@@ -39,7 +40,7 @@ def read_hub(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
         import datasets
         import httpx
     except ImportError:
-        raise InputError(path, "needs datasets: pip install 'aloe-align[train]'") from None
+        raise InputError(path, needs("is on the hub, which", "datasets")) from None
     try:
         rows = datasets.load_dataset(
             parts["name"], parts["config"], split=parts["split"] or "train", streaming=True

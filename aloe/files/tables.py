@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import InputError
+from aloe.extras import needs
 from aloe.files.lines import OnBad, Place
 
 if TYPE_CHECKING:
@@ -176,8 +177,7 @@ def parquet_rows(path: Path, file: io.BufferedReader) -> Iterator[tuple[Place, d
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        problem = "is Parquet, which needs pyarrow: pip install 'aloe-align[parquet]'"
-        raise InputError(path, problem) from None
+        raise InputError(path, needs("is Parquet, which", "pyarrow")) from None
     try:
         plain = isinstance(file.raw, io.FileIO)
         source = file if plain else pyarrow.BufferReader(file.read())  # gzip cannot seek quickly

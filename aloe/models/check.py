@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError
+from aloe.extras import require
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.chat_class import COMMUNITY, chat_class
 from aloe.models.providers import key_variable, parse_model
@@ -50,8 +50,7 @@ def _check_local(name: str) -> str:
 
 
 def _check_hf(name: str) -> str:
-    if not find_spec("transformers"):
-        raise ConfigError(f"hf:{name} needs transformers: pip install 'aloe-align[train]'")
+    require(f"hf:{name}", "transformers")
     folder = Path(name).expanduser()
     if name.startswith((".", "/", "~")) and not folder.is_dir():
         raise ConfigError(f"hf:{name}: there is no such folder")

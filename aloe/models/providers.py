@@ -29,6 +29,7 @@ from pydantic import SecretStr
 
 from aloe.config import LocalConfig, ModelConfig
 from aloe.errors import ConfigError
+from aloe.extras import needs
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.chat_class import COMMUNITY, by_field, chat_class, is_openai
 from aloe.models.instances import find_instance
@@ -214,10 +215,8 @@ def _local(config: ModelConfig, name: str, _url: str | None, local: LocalConfig)
 def _huggingface(config: ModelConfig, name: str, _url: str | None, _: LocalConfig) -> Opened:
     try:
         from aloe.models.huggingface import HuggingFaceChat
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{config.model} needs {error.name}: pip install 'aloe-align[train]'"
-        ) from None
+    except ModuleNotFoundError:
+        raise ConfigError(needs(config.model, "transformers")) from None
     if config.reasoning != "auto":
         raise ConfigError(f"{config.model}: reasoning is only for models on a server; leave it out")
     given = {**sampling_of(config), **config.options}

@@ -7,10 +7,9 @@ import typer
 
 from aloe.console import finish, show_text, stderr
 from aloe.errors import ConfigError
+from aloe.extras import needs
 from aloe.options import Json
 
-EXTRAS = {"pyarrow": "parquet", "matplotlib": "plots"}
-"""Extra of aloe that brings a package."""
 MAKES = {"pyarrow": "scores.parquet", "matplotlib": "plots/"}
 """What a package is needed for."""
 
@@ -43,9 +42,5 @@ def report(
         for path in written:
             show_text(str(path))
     for package in lacking:
-        stderr().print(
-            f"{MAKES[package]} needs {package}: pip install 'aloe-align[{EXTRAS[package]}]'",
-            soft_wrap=True,
-            highlight=False,
-        )
+        stderr().print(needs(MAKES[package], package), soft_wrap=True, highlight=False)
     finish({"written": [str(path) for path in written], "lacking": lacking}, as_json=as_json)

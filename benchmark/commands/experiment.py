@@ -8,6 +8,7 @@ import typer
 
 from aloe.console import finish, say, say_written, show
 from aloe.errors import EXIT_CODE, ConfigError
+from aloe.extras import TRAINING, require
 from aloe.options import ConfigFile, Json, Quiet, Seed, refuse_unread
 from aloe.resumable import resumable, within_budget
 
@@ -182,15 +183,9 @@ def _check(config: "Config", *, plain: bool) -> None:
         config: settings of the experiment.
         plain: whether it has its usual form, and one seed.
     """
-    import importlib.util
-
     from aloe.benchmark.experiment.trees import find_edited
 
-    missing = [name for name in ("torch", "trl", "peft") if not importlib.util.find_spec(name)]
-    if missing:
-        raise ConfigError(
-            f"the experiment trains and needs {missing[0]}: pip install 'aloe-align[train]'"
-        )
+    require("the experiment trains and", *TRAINING)
     find_edited(config)
     _check_unread(config)
     if config.experiment.recipe == "ask":

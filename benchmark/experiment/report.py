@@ -31,6 +31,7 @@ from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import SCORES
 from aloe.benchmark.markdown import format_table
 from aloe.config import Config
+from aloe.extras import needs
 from aloe.files.archive import pack_files
 from aloe.files.writing import replace_bytes, replace_text
 from aloe.memory.run_folder import read_trees
@@ -41,7 +42,7 @@ WRITTEN = (
     "docs/results/index.md how to read the results."
 )
 
-NO_PICTURE = "(Curves need matplotlib: `pip install 'aloe-align[plots]'`.)"
+NO_PICTURE = f"({needs('a picture', 'matplotlib')})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import typer
 
 from aloe.console import finish, say, say_written, stdout, waiting
 from aloe.errors import EXIT_CODE, INTERRUPTED, AloeError, ConfigError
+from aloe.extras import needs
 from aloe.options import ConfigFile, Json, MaxCalls, MaxCost, MaxTokens, Seed, Svg, with_flags
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _has_screen() -> bool:
     if not (sys.stdin.isatty() and stdout().is_terminal):
         return False
     if find_spec("textual") is None:
-        say("plain lines, without a screen; pip install 'aloe-align[tui]' brings one")
+        say(f"plain lines: {needs('a screen', 'textual')}")
         return False
     return True
 
@@ -151,11 +152,9 @@ def _on_screen(session: "ChatSession", svg: Path | None, *, typed: bool) -> int:
     """Talk on a screen, or play the lines of a pipe on one that nobody sees."""
     try:
         from aloe.graphs.chat_app import ChatApp
-    except ModuleNotFoundError as error:
-        reason = (
-            f"the screen of a chat needs {error.name}: pip install 'aloe-align[tui]', or --plain"
-        )
-        raise ConfigError(reason) from None
+    except ModuleNotFoundError:
+        reason = needs("the screen of a chat", "textual")
+        raise ConfigError(f"{reason}, or --plain") from None
     code = ChatApp(session, svg).talk(None if typed else sys.stdin.read().splitlines())
     if session.unanswered and not typed:
         for why in session.unanswered.failures.values():

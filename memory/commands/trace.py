@@ -10,6 +10,7 @@ from rich.text import Text
 
 from aloe.console import finish, say_written, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
+from aloe.extras import needs
 from aloe.memory.commands.traced_run import TracedRun
 from aloe.options import Json, Svg, is_given, refuse_unread
 
@@ -145,8 +146,7 @@ def _browse(trace: TracedRun) -> None:
         raise ConfigError("--tui needs a terminal; leave it out to write to a file or a pipe")
     try:
         from aloe.views.browser import Browser
-    except ModuleNotFoundError as error:
-        reason = f"--tui needs {error.name}: pip install 'aloe-align[tui]'"
-        raise ConfigError(reason) from None
+    except ModuleNotFoundError:
+        raise ConfigError(needs("--tui", "textual")) from None
     trace.choose()
     Browser(lambda: replace(trace).choose(), trace.events).run()

@@ -5,12 +5,11 @@ coloured by an axis, so a colour confined to one corner shows that the texts ref
 """
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from aloe.errors import ConfigError
+from aloe.extras import require
 from aloe.files.writing import save_picture
 from aloe.memory.embedder import Vectors
 
@@ -34,8 +33,7 @@ def check_drawing() -> None:
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise ConfigError("a map as PNG needs matplotlib: pip install 'aloe-align[plots]'")
+    require("a map as PNG", "matplotlib")
 
 
 def draw_png(path: Path, places: Vectors, groups: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aloe.console import finish, show
+from aloe.extras import TRAINING, require
 from aloe.options import (
     ConfigFile,
     Disclosure,
@@ -191,9 +192,7 @@ def merge(
 
     Example: `aloe train merge runs/first/models/dpo --out runs/first/models/merged`
     """
-    from aloe.training.plan import check_extra
-
-    check_extra()
+    require("training", *TRAINING)
     from aloe.training.merge import merge as merge_adapter
 
     files = [str(file) for file in merge_adapter(adapter, out, bits=8 if eight_bit else 16)]
