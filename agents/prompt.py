@@ -12,7 +12,6 @@ Settings can replace any shipped prompt with a custom file (`[prompts]`); it mus
 fields, which is checked before the first call.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import cast
 
 from aloe.config import Size
-from aloe.errors import ConfigError
+from aloe.errors import ConfigError, suggest
 from aloe.models.open import Message
 from aloe.schema import digest
 
@@ -158,6 +157,5 @@ def check_names(own: Iterable[str], known: Iterable[str]) -> None:
     names = sorted(known)
     for name in own:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(names)}"
-            raise ConfigError(f"prompts.{name}: there is no such prompt; {hint}")
+            hint = suggest(name, names, f"there are {', '.join(names)}")
+            raise ConfigError(f"prompts.{name}: there is no such prompt{hint}")

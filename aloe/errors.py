@@ -15,6 +15,8 @@ The command line prints any of them as one line on stderr and exits with code 2.
 *says* is never an error: an unusable reply is data, counted where it appears.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +50,16 @@ class InputError(AloeError):
         self, path: Path, problem: str, *, line: int | None = None, row: int | None = None
     ) -> None:
         super().__init__(f"{locate(path, line, row)}: {problem}")
+
+
+def suggest(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return how an error about an unknown name ends: with the nearest of those known, if any is.
+
+    `otherwise` is what to say where none is near; of nothing there is no end.
+    """
+    near = get_close_matches(name, list(known), n=1)
+    said = f"did you mean '{near[0]}'?" if near else otherwise
+    return f"; {said}" if said else ""
 
 
 def locate(path: Path, line: int | None, row: int | None = None) -> str:

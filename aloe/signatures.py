@@ -3,7 +3,6 @@
 Python says so at the first call only, and in a run that comes after models were opened and paid.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from functools import partial
 from inspect import Parameter, Signature
 from typing import Any
 
-from aloe.errors import ConfigError
+from aloe.errors import ConfigError, suggest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,10 +144,9 @@ def _check_arguments(
     by_name = {p.name: p for p in own if p.kind not in _NAMELESS}
     for name in given:
         if name not in by_name and not takes_all:
-            near = difflib.get_close_matches(name, [*by_name, *call.beside], n=1)
-            there = f"it has {', '.join(by_name)}" if by_name else "it has none"
-            hint = f"did you mean '{near[0]}'?" if near else there
-            raise ConfigError(f"{what} has no argument '{name}' ({defined_in(made)}); {hint}")
+            there = f"it has {', '.join(by_name) or 'none'}"
+            hint = suggest(name, [*by_name, *call.beside], there)
+            raise ConfigError(f"{what} has no argument '{name}' ({defined_in(made)}){hint}")
     for name, each in by_name.items():
         if each.default is Parameter.empty and name not in given:
             raise ConfigError(

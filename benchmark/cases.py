@@ -8,7 +8,6 @@ both. The shipped suites therefore store profiles and personalities once (`profi
 Full cases, personas, and the original ALOE files can be read as well.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from pydantic import Field, ValidationError
 from aloe.benchmark.case import TURNS, Case, Flip, Probe
 from aloe.benchmark.formats.known import reader_of
 from aloe.config import Disclosing, Mood
-from aloe.errors import ConfigError, InputError
+from aloe.errors import ConfigError, InputError, suggest
 from aloe.files.hub import is_hub
 from aloe.files.lines import Place, refuse
 from aloe.files.records import describe, read_models, read_records, recognise
@@ -69,8 +68,7 @@ def load_cases(name: str) -> list[Case]:
         return _distinct(SUITES_FOLDER / f"{name}.jsonl", _shipped(name))
     path = Path(name)
     if not path.is_file() and not is_hub(path):
-        near = difflib.get_close_matches(name, SUITES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; suites are {', '.join(SUITES)}"
+        hint = suggest(name, SUITES, f"suites are {', '.join(SUITES)}")
         raise ConfigError(f"{name}: there is neither a suite nor a file of this name{hint}")
     return _distinct(path, _from_file(path))
 

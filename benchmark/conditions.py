@@ -1,6 +1,5 @@
 """The conditions of a benchmark: the candidate's settings, and each control's."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -8,7 +7,7 @@ from typing import Any, cast
 from aloe.agents.candidate import CONDITIONS
 from aloe.config import Condition, Config, ModelConfig, change_model, find_models, load
 from aloe.config.own_models import given_for, name_beside, names_model
-from aloe.errors import ConfigError
+from aloe.errors import ConfigError, suggest
 
 
 def load_candidate(
@@ -127,7 +126,6 @@ def with_controls(config: Config, controls: Sequence[str]) -> dict[Condition, Co
 def _control(name: str) -> Condition:
     if name in CONDITIONS and name != "candidate":
         return cast(Condition, name)
-    near = difflib.get_close_matches(name, CONDITIONS, n=1)
-    known = ", ".join(each for each in CONDITIONS if each != "candidate")
-    hint = f"; did you mean {near[0]}?" if near else f"; there are {known}"
+    known = [each for each in CONDITIONS if each != "candidate"]
+    hint = suggest(name, known, f"there are {', '.join(known)}")
     raise ConfigError(f"--control: there is no '{name}'{hint}")

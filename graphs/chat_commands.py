@@ -4,7 +4,6 @@ A line that begins with a slash is a command, `//` a message that begins with on
 need the screen (`/again`, `/quit`) are only read here.
 """
 
-import difflib
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import get_args
 from rich.console import RenderableType
 from rich.text import Text
 
-from aloe.errors import StoreError
+from aloe.errors import StoreError, suggest
 from aloe.files.writing import explain_failure, replace_folder
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_turn import ChatError, Choice
@@ -52,9 +51,8 @@ def read_line(line: str) -> SlashCommand | str | None:
         return text.removeprefix("/") or None
     name, _, argument = text[1:].partition(" ")
     if name not in ABOUT:
-        near = difflib.get_close_matches(name, ABOUT, n=1)
-        hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
-        raise ChatError(f"there is no /{name}; {hint}")
+        hint = suggest(f"/{name}", (f"/{each}" for each in ABOUT), "/help lists the commands")
+        raise ChatError(f"there is no /{name}{hint}")
     return SlashCommand(name, argument.strip())
 
 

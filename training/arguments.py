@@ -7,9 +7,8 @@ the most expensive mistake there is.
 """
 
 import dataclasses
-import difflib
 import importlib.util
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 import transformers
 
 from aloe.config import TrainingConfig
-from aloe.errors import ConfigError
+from aloe.errors import ConfigError, suggest
 from aloe.training.dataset import Method
 from aloe.training.errors import summarise_error
 
@@ -165,7 +164,7 @@ def check_known(where: str, given: Mapping[str, Any]) -> None:
     known = {field.name for each in _OWN for field in dataclasses.fields(find_config_class(each))}
     for name in given:
         if name not in known:
-            raise ConfigError(f"{where}: TRL has no '{name}'{_near(name, known)}")
+            raise ConfigError(f"{where}: TRL has no '{name}'{suggest(name, known)}")
         _refuse_ours(where, name)
 
 
@@ -173,11 +172,6 @@ def _refuse_ours(where: str, name: str) -> None:
     for start, instead in _SAID_ELSEWHERE.items():
         if name.startswith(start):
             raise ConfigError(f"{where}: leave out '{name}': {instead}")
-
-
-def _near(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _dropout(kind: Any, settings: TrainingConfig) -> dict[str, Any]:
@@ -216,7 +210,7 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
     known = {field.name for field in dataclasses.fields(kind)}
     for name in given:
         if name not in known:
-            near = _near(name, known)
+            near = suggest(name, known)
             raise ConfigError(f"training.arguments: {kind.__name__} has no '{name}'{near}")
         _refuse_ours("training.arguments", name)
     if not packed:

@@ -5,7 +5,6 @@ beside it and switched off to get the base back. Anything that would end a train
 step, or turn its result into a different model where it is served, is checked here.
 """
 
-import difflib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,7 +12,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from aloe.config import TrainingConfig
-from aloe.errors import ConfigError
+from aloe.errors import ConfigError, suggest
 from aloe.files.json_objects import load_json
 from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
 from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
@@ -243,9 +242,8 @@ def _check_targets(model: Any, wanted: Sequence[str]) -> None:
     for name in wanted:
         found = [m for path, m in modules.items() if f".{path}".endswith(f".{name}")]
         if not found:
-            near = difflib.get_close_matches(name, linear, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(linear)}"
-            raise ConfigError(f"training.target_modules: the model has no '{name}'; {hint}")
+            hint = suggest(name, linear, f"it has {', '.join(linear)}")
+            raise ConfigError(f"training.target_modules: the model has no '{name}'{hint}")
         if getattr(model.config, "tie_word_embeddings", False) and any(m in shared for m in found):
             raise ConfigError(
                 f"training.target_modules: '{name}' shares its weights with the "

@@ -4,7 +4,6 @@ Each ablation changes one thing and trains anew. All are measured on the validat
 that the test stays what it is: opened once, for the models that were chosen.
 """
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +26,7 @@ from aloe.benchmark.experiment.rows import (
 )
 from aloe.benchmark.experiment.trees import find_edited
 from aloe.config import Config
-from aloe.errors import ConfigError
+from aloe.errors import ConfigError, suggest
 from aloe.schema import Tree
 
 Train = Callable[[Experiment, str], Path | None]
@@ -135,8 +134,7 @@ def choose_ablations(names: Iterable[str], config: Config) -> list[Ablation]:
         return list(known.values())
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}, all"
+            hint = suggest(name, known, f"there are {', '.join(known)}, all")
             raise ConfigError(f"--ablation: there is no '{name}'{hint}")
     for each in reversed(known.values()):  # what one is against stands before it
         if each.name in wanted:

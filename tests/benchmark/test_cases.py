@@ -345,7 +345,7 @@ def test_original_files_are_crossed_as_the_original_does(tmp_path: Path) -> None
 
 
 def test_what_cannot_be_cases_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="did you mean aloe-100"):
+    with pytest.raises(ConfigError, match="did you mean 'aloe-100'"):
         load_cases("aloe100")
     with pytest.raises(ConfigError, match="suites are aloe-100, verifiable"):
         load_cases("/nowhere/x.jsonl")

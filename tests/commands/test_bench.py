@@ -383,11 +383,11 @@ def test_a_killed_run_goes_on_where_it_was(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--control", "cieling"], ["did you mean ceiling"]),
+        (["--control", "cieling"], ["did you mean 'ceiling'"]),
         (["--control", "floor"], ["floor=MODEL"]),
         (["--control", "ceiling=x"], ["no other takes one"]),
         (["--judge", "openai:a", "--judge", "openai:a"], ["named twice"]),
-        (["--cases", "verifiabel"], ["did you mean verifiable"]),
+        (["--cases", "verifiabel"], ["did you mean 'verifiable'"]),
         (["--prior", "nowhere"], ["nowhere", "no benchmark"]),
         (["--disclosure", "shy"], ["user.disclosure", "'reticent'"]),
     ],

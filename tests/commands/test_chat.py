@@ -117,7 +117,7 @@ def test_lines_in_and_replies_out(chat: Chat, aloe: RunAloe) -> None:
     ("line", "words"),
     [
         ("/foo", "there is no /foo; /help lists"),
-        ("/prefr 1", "did you mean /prefer?"),
+        ("/prefr 1", "did you mean '/prefer'?"),
         ("/prefer 3", "say /prefer 1, /prefer 2 or /prefer tie"),
         ("/prefer", "say /prefer 1"),
         ("/prefer 1", "nothing has been said yet"),

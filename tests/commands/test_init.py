@@ -105,7 +105,7 @@ def Judges(comparison, model): ...
         ("[models]\nwriter = 'langchain:no_such:Chat'", ["no_such"]),
         ("[models]\nuser = 'scripted:checked:one'", ["takes (first)"]),
         ("[benchmark]\ncandidate = 'hf:./nowhere'", ["hf:./nowhere", "no such folder"]),
-        ("[benchmark]\ncases = 'aloe-10'", ["did you mean aloe-100"]),
+        ("[benchmark]\ncases = 'aloe-10'", ["did you mean 'aloe-100'"]),
         ("[roles.x]\nuse = 'checked:Counts'\nleest = 2", ["'leest'", "did you mean 'least'"]),
         ("[roles.x]\nuse = 'checked:Counts'\naftr = 'user'", ["did you mean 'after'"]),
         ("[judge]\nuse = 'checked:one'", ["(comparison, model)"]),

@@ -34,7 +34,7 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
         assert ran.is_one_line_about(*words)
     file.write_text("", encoding="utf-8")
     ran = aloe("experiment", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
-    assert ran.is_one_line_about("hint-non", "did you mean hint-none")
+    assert ran.is_one_line_about("hint-non", "did you mean 'hint-none'")
     assert not (tmp_path / "p").exists()
 
 
