@@ -48,6 +48,14 @@ def redact(text: str) -> str:
     return _USERINFO.sub("***@", _KEY.sub("***", text))
 
 
+def one_line(error: BaseException) -> str:
+    """Return what a library's error says, redacted, on one line of at most 200 characters.
+
+    Its kind if it says nothing.
+    """
+    return redact(" ".join(str(error).split()))[:200] or type(error).__name__
+
+
 def hide(text: str, secret: str) -> str:
     """Return `text` without `secret`, be it plain, quoted as in a URL, or in base64."""
     for form in _forms(secret):

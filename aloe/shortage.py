@@ -3,6 +3,8 @@
 import errno
 from collections.abc import Iterator
 
+from aloe.secrets import one_line
+
 SIGNS = (
     "bad_alloc", "can't start new thread", "cannot allocate memory", "failed to map segment",
     "can't allocate memory", "out of memory", "unable to allocate", "not enough memory",
@@ -12,10 +14,9 @@ SIGNS = (
 def find_shortage(error: BaseException) -> str | None:
     """Return how a lack of memory shows in an error or in what led to it; None if it does not."""
     for each in _all(error, set()):
-        said = " ".join(str(each).split()) or type(each).__name__
         if isinstance(each, MemoryError) or getattr(each, "errno", None) == errno.ENOMEM:
-            return said
-        if sign := next((sign for sign in SIGNS if sign in said.lower()), None):
+            return one_line(each)
+        if sign := next((sign for sign in SIGNS if sign in str(each).lower()), None):
             return sign
     return None
 

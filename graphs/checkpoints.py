@@ -25,6 +25,7 @@ from aloe.errors import ConfigError, StoreError
 from aloe.extras import needs
 from aloe.persona import PLAYED
 from aloe.schema import digest
+from aloe.secrets import one_line
 
 CONNECTIONS = 8
 """Most that a process holds; trees wait for one for a moment."""
@@ -77,7 +78,7 @@ class Checkpoints:
                 await AsyncPostgresSaver(connection).setup()
         except Error as error:
             raise ConfigError(
-                f"simulation.checkpoints: no Postgres can be used ({_first_line(error)}); set "
+                f"simulation.checkpoints: no Postgres can be used ({one_line(error)}); set "
                 "PGHOST, PGUSER, PGPASSWORD and PGDATABASE, or PGSERVICE"
             ) from None
 
@@ -121,7 +122,7 @@ class Checkpoints:
             )
         except (Error, PoolTimeout) as error:
             raise StoreError(
-                f"checkpoints cannot be kept in Postgres ({_first_line(error)}); the same command "
+                f"checkpoints cannot be kept in Postgres ({one_line(error)}); the same command "
                 "resumes from what is saved"
             ) from None
         return state
@@ -165,7 +166,3 @@ def record_types() -> list[type]:
     """Return the classes that a state is made of: nothing else is made from what is stored."""
     found = (each for each in vars(schema).values() if isinstance(each, type))
     return [each for each in found if issubclass(each, schema.Record)]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

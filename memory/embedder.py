@@ -210,12 +210,12 @@ class EndpointEmbedder:
         Raises:
             ModelError: the endpoint cannot be reached or refuses.
         """
-        from aloe.secrets import redact
+        from aloe.secrets import one_line
 
         try:
             return unit(self._client.embed_documents(list(texts)))
         except Exception as error:
-            raise ModelError(f"embedder {self.name}: {redact(str(error))[:300]}") from None
+            raise ModelError(f"embedder {self.name}: {one_line(error)}") from None
 
 
 def open_embedder(name: str) -> Embedder:

@@ -17,8 +17,8 @@ import transformers
 
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError, suggest
+from aloe.secrets import one_line
 from aloe.training.dataset import Method
-from aloe.training.errors import summarise_error
 
 LEARNING_RATE: dict[Method, tuple[float, float]] = {
     "sft": (2e-4, 2e-5),
@@ -133,7 +133,7 @@ def make_arguments(
     try:
         made = kind(**{**defaults, **given})
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"training.arguments: {summarise_error(error)}") from None
+        raise ConfigError(f"training.arguments: {one_line(error)}") from None
     if made.max_steps <= 0 and made.num_train_epochs <= 0:
         raise ConfigError("training.arguments: there are no epochs and no steps to train")
     return made

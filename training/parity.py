@@ -16,8 +16,8 @@ from typing import Any, cast
 import torch
 
 from aloe.errors import AloeError, ConfigError
+from aloe.secrets import one_line
 from aloe.training.adapters import show_adapters
-from aloe.training.errors import summarise_error
 from aloe.training.packing import EncodedReply, Packed, common_prefix, pack, unpack
 from aloe.training.scores import model_dtype, token_log_probabilities
 
@@ -162,4 +162,4 @@ def _refused(problem: str) -> Iterator[None]:
     except (AloeError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        raise ConfigError(f"{problem} ({summarise_error(error)})") from None
+        raise ConfigError(f"{problem} ({one_line(error)})") from None

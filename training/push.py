@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from aloe.errors import ConfigError, ModelError
 from aloe.models.hub import TIMEOUT, choose_bars, is_hub_name
 from aloe.models.weights import ADAPTER, ADAPTER_GGUF, MODEL_GGUF
-from aloe.secrets import redact
+from aloe.secrets import one_line
 from aloe.training.release import SPLITS, SUFFIXES
 
 if TYPE_CHECKING:
@@ -188,14 +188,12 @@ def _explained(push: Push) -> Iterator[None]:
                 f"the token in {TOKEN} may not write to {push.repo} ({status}); give it the right "
                 "to, or name a repository of your own"
             ) from None
-        raise ModelError(f"pushing to {push.repo} failed: {_said(error)}; run it again") from None
+        raise ModelError(
+            f"pushing to {push.repo} failed: {one_line(error)}; run it again"
+        ) from None
     except ValueError as error:  # a card that the hub does not take
-        raise ModelError(f"the hub refuses what goes to {push.repo}: {_said(error)}") from None
+        raise ModelError(f"the hub refuses what goes to {push.repo}: {one_line(error)}") from None
     except Exception as error:  # httpx, hf_xet and the socket each have their own
         raise ModelError(
-            f"pushing to {push.repo} failed, the hub cannot be reached: {_said(error)}"
+            f"pushing to {push.repo} failed, the hub cannot be reached: {one_line(error)}"
         ) from None
-
-
-def _said(error: Exception) -> str:
-    return redact(" ".join(str(error).split()))[:200] or type(error).__name__

@@ -14,8 +14,8 @@ from statistics import fmean
 from typing import Any
 
 from aloe.errors import AloeError, ConfigError, ModelError
+from aloe.secrets import one_line
 from aloe.training.dataset import Row, TrainingData, hash_rows, read_training_data
-from aloe.training.errors import summarise_error
 from aloe.training.model_folder import (
     ModelFolder,
     Record,
@@ -196,7 +196,7 @@ def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
             folder.abandon()
         if isinstance(error, AloeError):
             raise
-        reason = summarise_error(error)
+        reason = one_line(error)
         raise ModelError(f"the first step of the training failed ({reason})") from error
 
 

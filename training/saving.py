@@ -13,7 +13,7 @@ from typing import Any
 
 from aloe.errors import AloeError, ConfigError, StoreError
 from aloe.files.writing import unwritable
-from aloe.training.errors import summarise_error
+from aloe.secrets import one_line
 from aloe.training.model_folder import TRIAL
 from aloe.training.plan import Plan
 from aloe.training.processes import is_main_process
@@ -46,8 +46,7 @@ def check_saving(trainer: Any, out: Path, save: Callable[[Path], None]) -> None:
         raise unwritable(out, error) from None
     except Exception as error:  # whatever the library raises for somebody's model
         raise ConfigError(
-            f"the model could not be saved after training ({summarise_error(error)}); nothing was "
-            "trained"
+            f"the model could not be saved after training ({one_line(error)}); nothing was trained"
         ) from None
     needed, free = _needed(trainer, size), shutil.disk_usage(where).free
     if needed > free:

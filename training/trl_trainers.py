@@ -13,10 +13,10 @@ from typing import Any
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import decoded
+from aloe.secrets import one_line
 from aloe.training.arguments import computed_in
 from aloe.training.dataset import ANSWERS, Method, Row, TrainingData
 from aloe.training.encoding import encode_row, find_max_length, make_chat_tokens
-from aloe.training.errors import summarise_error
 from aloe.training.export import ChatMessage, Skipped
 from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
@@ -89,7 +89,7 @@ def make_trl_trainer(
             **({"reward_funcs": reward} if reward else {}),
         )
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"TRL refuses this training: {summarise_error(error)}") from None
+        raise ConfigError(f"TRL refuses this training: {one_line(error)}") from None
     if reward:
         whole.ends = frozenset((*trainer.eos_token_ids, start.tokenizer.pad_token_id))
     if isinstance(reward, LookAhead):
@@ -252,7 +252,7 @@ def _make_dataset(rows: Sequence[Row], plan: Plan) -> Any:
     except (ValueError, TypeError, NotImplementedError, OverflowError) as error:
         raise ConfigError(
             f"{plan.data}: the columns that the reward may read do not fit in a table "
-            f"({summarise_error(error)}); give each the same kind of value in every row, or leave "
+            f"({one_line(error)}); give each the same kind of value in every row, or leave "
             "it out"
         ) from None
 

@@ -13,12 +13,11 @@ from typing import Any
 from aloe.errors import InputError
 from aloe.extras import needs
 from aloe.files.lines import Place
+from aloe.secrets import one_line
 
 _NAME = re.compile(
     r"hub:(?P<name>[\w.-]+/[\w.-]+)(/(?P<config>[\w.-]+))?(:(?P<split>[\w.-]+)(\[:(?P<rows>\d+)\])?)?"
 )
-_SHOWN = 300
-"""Characters of what the hub says that an error repeats."""
 
 
 def is_hub(path: Path) -> bool:
@@ -50,5 +49,4 @@ def read_hub(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
         ):
             yield Place(path, row=number), row
     except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
-        said = " ".join(str(error).split())[:_SHOWN] or type(error).__name__
-        raise InputError(path, f"cannot be read from the hub ({said})") from None
+        raise InputError(path, f"cannot be read from the hub ({one_line(error)})") from None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from aloe.errors import InputError
 from aloe.extras import needs
 from aloe.files.lines import OnBad, Place
+from aloe.secrets import one_line
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -190,4 +191,4 @@ def parquet_rows(path: Path, file: io.BufferedReader) -> Iterator[tuple[Place, d
         problem = f"has a date or time that cannot be read ({error}); leave its column out"
         raise InputError(path, problem) from None
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise InputError(path, f"is broken Parquet ({str(error).splitlines()[0]})") from None
+        raise InputError(path, f"is broken Parquet ({one_line(error)})") from None

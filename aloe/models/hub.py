@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aloe.console import say, stderr
 from aloe.errors import ConfigError, ModelError
+from aloe.secrets import one_line
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -260,7 +261,7 @@ def _explained(name: str, repo: str) -> Iterator[None]:
             f"local:{name} is not in the hub's cache, and HF_HUB_OFFLINE forbids to download it"
         ) from None
     except Exception as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
         raise _OfflineError(
-            f"local:{name} is not in the hub's cache, and the hub cannot be reached: {said}"
+            f"local:{name} is not in the hub's cache, and the hub cannot be reached: "
+            f"{one_line(error)}"
         ) from None

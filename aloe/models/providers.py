@@ -35,7 +35,7 @@ from aloe.models.chat_class import COMMUNITY, by_field, chat_class, is_openai
 from aloe.models.instances import find_instance
 from aloe.models.model_string import ModelString
 from aloe.models.suggestion import suggest_model
-from aloe.secrets import redact
+from aloe.secrets import one_line, redact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,7 +300,7 @@ def _construct(
     try:
         return kind(**arguments)
     except Exception as error:
-        raise ConfigError(f"{redact(config.model)}: {redact(str(error))[:300]}") from None
+        raise ConfigError(f"{redact(config.model)}: {one_line(error)}") from None
 
 
 PROVIDERS: dict[str, Callable[[ModelConfig, str, str | None, LocalConfig], Opened]] = {

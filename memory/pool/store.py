@@ -15,6 +15,7 @@ from aloe.memory.axes import KINDS, Kind
 from aloe.memory.embedder import Embedder, Vectors
 from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.index import GRAPH, DescriptionIndex
+from aloe.secrets import one_line
 
 REMEDY = (
     "the personas are safe in their own file; free some space, start the server, or delete the "
@@ -36,8 +37,7 @@ def explain_store_failure(store: str | Path, then: str) -> Iterator[None]:
     except AloeError:
         raise
     except Exception as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise StoreError(f"{store} cannot be used ({said}); {then}") from None
+        raise StoreError(f"{store} cannot be used ({one_line(error)}); {then}") from None
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -7,9 +8,12 @@ import pytest
 from command import RunAloe
 
 from aloe.config import ModelConfig, RoleConfig, load
-from aloe.errors import ConfigError
+from aloe.errors import AloeError, ConfigError
+from aloe.files.records import read_records
+from aloe.memory.pool.store import explain_store_failure
+from aloe.models import hub
 from aloe.models.open import open_model
-from aloe.secrets import redact
+from aloe.secrets import one_line, redact
 
 PLAIN = [
     {"stop_token_ids": [1, 2]},
@@ -122,3 +126,39 @@ def test_a_url_without_its_scheme_is_told() -> None:
     for given in ({"model": "openai:x@127.0.0.1:8000/v1"}, {"model": "x", "base_url": "h:80/v1"}):
         with pytest.raises(ConfigError, match=r"needs its scheme: write .*http://"):
             load(None, {f"models.user.{key}": value for key, value in given.items()})
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [("", "ValueError"), (" \n", "ValueError"), ("\none\n two", "one two"), ("x" * 300, "x" * 200)],
+)
+def test_what_a_library_says_is_one_line(message: str, said: str) -> None:
+    assert one_line(ValueError(message)) == said
+
+
+def _in_the_store(error: Exception) -> None:
+    with explain_store_failure("the store", "start it"):
+        raise error
+
+
+def _in_the_hub(error: Exception) -> None:
+    with hub._explained("a/b", "a/b"):
+        raise error
+
+
+def _in_the_data(error: Exception) -> None:
+    datasets = pytest.importorskip("datasets")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "load_dataset", fail)
+        list(read_records(Path("hub:a/b")))
+
+
+@pytest.mark.parametrize("place", [_in_the_store, _in_the_hub, _in_the_data])
+def test_keys_in_what_a_library_says_reach_no_error(place: Callable[[Exception], None]) -> None:
+    with pytest.raises(AloeError, match=r"refused\W+\*\*\*\W+at http://\*\*\*@h") as error:
+        place(RuntimeError("refused\n'sk-proj-abcdef'\nat http://user:pw@h"))
+    assert "\n" not in str(error.value)

@@ -9,17 +9,8 @@ pytest.importorskip("torch")
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError
 from aloe.training import arguments
-from aloe.training.errors import summarise_error
 
 pytestmark = pytest.mark.train
-
-
-@pytest.mark.parametrize(
-    ("message", "said"), [("", "ValueError"), (" \n", "ValueError"), ("\none\ntwo", "one"),
-                          ("x" * 300, "x" * 200)]
-)  # fmt: skip
-def test_an_error_is_one_line(message: str, said: str) -> None:
-    assert summarise_error(ValueError(message)) == said
 
 
 @pytest.mark.parametrize("raised", [ValueError(), TypeError("\n"), ValueError("no\nmore")])
@@ -30,5 +21,5 @@ def test_arguments_that_trl_refuses_without_a_word_are_refused_in_one_line(
         raise raised
 
     monkeypatch.setattr(arguments.find_config_class("sft"), "__post_init__", refuse)
-    with pytest.raises(ConfigError, match=r"^training\.arguments: \w+$"):
+    with pytest.raises(ConfigError, match=r"^training\.arguments: [\w ]+$"):
         arguments.make_arguments("sft", TrainingConfig(), checkpoints=tmp_path, seed=0, packed=True)
