@@ -9,12 +9,13 @@ ever made up.
 """
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from aloe.agents.answer import ask_for_word
-from aloe.agents.prompt import Prompt, shipped
+from aloe.agents.prompt import Prompt, chosen, shipped
 from aloe.agents.transcript import Turns, as_text
 from aloe.calls.log import CallLog
-from aloe.config import MIN_MASS
+from aloe.config import MIN_MASS, Config
 from aloe.models.open import Model
 from aloe.models.words import RATING, Answer, read_level
 from aloe.schema import AssistantNode, Persona, UserNode, derive_seed
@@ -43,6 +44,31 @@ class PointwiseJudge:
     prompt: Prompt = field(default_factory=lambda: shipped("judge_score"))
     min_mass: float = MIN_MASS
     """Probability that the digits must have together for the expected digit to be the rating."""
+
+    @classmethod
+    def of(cls, config: Config, model: Model, calls: CallLog) -> Self:
+        """Return the judge that `config` describes.
+
+        Raises:
+            ConfigError: a custom prompt cannot be used.
+        """
+        prompt = chosen("judge_score", config.prompts)
+        return cls(model=model, calls=calls, prompt=prompt, min_mass=config.judge.min_mass)
+
+    async def share(
+        self, persona: Persona, tree: str, path: Turns, user: UserNode, reply: AssistantNode
+    ) -> float | None:
+        """Return how good a reply is, in [0, 1]; None if its rating cannot be read.
+
+        An empty reply is worth 0, without a call.
+
+        Raises:
+            CallError: the call failed.
+        """
+        if not reply.content:
+            return 0.0
+        value = (await self.rate(persona, tree, path, user, reply)).value
+        return None if value is None else (value - 1) / (len(LEVELS) - 1)
 
     async def rate(
         self, persona: Persona, tree: str, path: Turns, user: UserNode, reply: AssistantNode

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from aloe.agents.disclosing import note_told
-from aloe.agents.rating import LEVELS, PointwiseJudge
+from aloe.agents.rating import PointwiseJudge
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.user import UserAgent
 from aloe.config import UserConfig
@@ -161,13 +161,10 @@ class JudgeReward:
         *before, user, reply = talk.path
         assert isinstance(user, UserNode)
         assert isinstance(reply, AssistantNode)
-        if not reply.content:
-            return 0.0
         try:
-            rating = await self.judge.rate(talk.persona, talk.tree, before, user, reply)
+            return await self.judge.share(talk.persona, talk.tree, before, user, reply)
         except CallError:
             return None
-        return None if rating.value is None else (rating.value - 1) / (len(LEVELS) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,6 +154,7 @@ def aloe(
             planned,
             [open_player(each, closed=by_rule) for each in config.models.judges().values()],
             checker,
+            config,
             seed,
         ),
     )
@@ -224,7 +225,11 @@ def figures(seed: int = 0) -> Any:
 
 
 def alignment(
-    planned: dict[str, PlannedDialogue], judges: list[Model], checker: DisclosureChecker, seed: int
+    planned: dict[str, PlannedDialogue],
+    judges: list[Model],
+    checker: DisclosureChecker,
+    config: Config,
+    seed: int,
 ) -> Any:
     """Rate every reply of a dialogue, as `aloe bench run` does."""
 
@@ -234,7 +239,7 @@ def alignment(
             wanted = planned[str(state.sample_id)]
             if "tree" in state.metadata:
                 tree = Tree.model_validate(state.metadata["tree"])
-                asked = [PointwiseJudge(model=judge, calls=CallLog()) for judge in judges]
+                asked = [PointwiseJudge.of(config, judge, CallLog()) for judge in judges]
                 rows = await judge_dialogue(wanted, tree, asked, checker, "candidate")
             else:
                 reason: Missing = "candidate" if state.metadata["failed_role"] == NAME else "user"

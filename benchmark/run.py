@@ -103,15 +103,7 @@ async def run_condition(
         return await hold(each.dialogue, names, context)
 
     await finish_trees(wanted, make, folder, calls, progress.dialogues, on_change, width=width)
-    judges = [
-        PointwiseJudge(
-            model=models[name],
-            calls=calls,
-            prompt=chosen("judge_score", config.prompts),
-            min_mass=config.judge.min_mass,
-        )
-        for name in config.models.judges()
-    ]
+    judges = [PointwiseJudge.of(config, models[name], calls) for name in config.models.judges()]
     path, held = folder.path / SCORES, _held(folder, wanted)
     cut_torn_line(path)
     rows = finished_rows(path, {id_: each.case for id_, each in wanted.items()})

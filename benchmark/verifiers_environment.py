@@ -25,8 +25,7 @@ from pydantic import ValidationError
 from verifiers.v1.dialects.chat import message_to_wire
 
 from aloe.agents.candidate import NAME
-from aloe.agents.prompt import chosen
-from aloe.agents.rating import LEVELS, PointwiseJudge
+from aloe.agents.rating import PointwiseJudge
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.benchmark.case import Case
@@ -121,12 +120,8 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
         models, calls = self._settings.models, CallLog()
         self._user = UserAgent.of(self._settings, open_player(models.user, closed=by_rule), calls)
         closed = by_rule and self.config.reward != "judge"
-        self._judge = PointwiseJudge(
-            model=open_player(models.judge, closed=closed),
-            calls=calls,
-            prompt=chosen("judge_score", self._settings.prompts),
-            min_mass=self._settings.judge.min_mass,
-        )
+        judge = open_player(models.judge, closed=closed)
+        self._judge = PointwiseJudge.of(self._settings, judge, calls)
 
     async def run(self, task: vf.Task, agents: vf.Agents) -> None:
         """Hold one dialogue and reward it, as far as its user stays a user.
@@ -169,10 +164,7 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
         persona: Persona = planned.case.persona_at(user.turn)
         if self.config.reward != "judge" and persona.preferences:
             return measure_satisfaction(persona.preferences, reply.content)
-        if not reply.content:
-            return 0.0
-        rating = await self._judge.rate(persona, planned.dialogue.id, path, user, reply)
-        return None if rating.value is None else (rating.value - 1) / (len(LEVELS) - 1)
+        return await self._judge.share(persona, planned.dialogue.id, path, user, reply)
 
     def _sum_up(self, levels: Mapping[int, float]) -> float:
         """Return the reward of a dialogue whose replies have these levels, by turn."""

@@ -114,7 +114,6 @@ def _open(config: "Config", rows: Sequence[Row]) -> dict[str, "Model"]:
 def _agents(
     config: "Config", models: Mapping[str, "Model"], calls: "CallLog", wait: "Wait[Any]"
 ) -> RolloutAgents:
-    from aloe.agents.prompt import chosen
     from aloe.agents.rating import PointwiseJudge
     from aloe.agents.rewards import JudgeReward, Users, rules
     from aloe.agents.user import UserAgent
@@ -122,12 +121,9 @@ def _agents(
     reward: Reward | None = rules if config.training.reward == "rules" else None
     about = {name: model.name for name, model in models.items()}
     if "judge" in models:
-        prompt = chosen("judge_score", config.prompts)
-        judge = PointwiseJudge(
-            model=models["judge"], calls=calls, prompt=prompt, min_mass=config.judge.min_mass
-        )
+        judge = PointwiseJudge.of(config, models["judge"], calls)
         reward = JudgeReward(judge=judge, wait=wait)
-        about["judge prompt"] = prompt.sha
+        about["judge prompt"] = judge.prompt.sha
     user = None
     if "user" in models:
         user = UserAgent.of(config, models["user"], calls)

@@ -1,6 +1,7 @@
 import asyncio
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from aloe.agents.rating import PointwiseJudge, Rating, read_rating
 from aloe.agents.scripted import reply as scripted
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
-from aloe.config import MIN_MASS
+from aloe.config import MIN_MASS, Config
 from aloe.models.open import Reply
 from aloe.models.words import RATING
 
@@ -44,6 +45,21 @@ def answered(text: str, **logprobs: float) -> Reply:
 
 def read(reply: Reply) -> Rating:
     return read_rating(RATING.read(reply, MIN_MASS))
+
+
+def test_settings_describe_the_judge_and_its_share_is_of_the_scale(tmp_path: Path) -> None:
+    own = tmp_path / "score.md"
+    own.write_text("## user\n{persona} {history} {message} {reply}")
+    config = Config.model_validate({"prompts": {"judge_score": own}, "judge": {"min_mass": 0.25}})
+    model = scripted_model(lambda messages, _: "4" if REPLY.content in messages[-1].text else "?")
+    judge = PointwiseJudge.of(config, model, CallLog())
+    assert (judge.prompt.path, judge.min_mass) == (own, 0.25)
+
+    def share(text: str) -> float | None:
+        reply = assistant(text, OPENING)
+        return asyncio.run(judge.share(PERSONAS[0], "t", [], OPENING, reply))
+
+    assert [share(REPLY.content), share("No."), share("")] == [0.75, None, 0.0]
 
 
 def test_the_judge_sees_persona_message_and_reply_and_one_token_is_asked_for() -> None:
