@@ -15,7 +15,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Condition
 from aloe.errors import ConfigError
 from aloe.loop import run_anywhere
-from aloe.views.figures import counted
+from aloe.number_format import counted
 
 Watch = Callable[[BenchProgress], None]
 """Called now and then while dialogues are held and judged."""

@@ -23,7 +23,7 @@ from aloe.errors import ConfigError
 from aloe.memory.run_folder import RunFolder
 from aloe.models.providers import parse_model
 from aloe.models.weights import hash_models
-from aloe.views.figures import counted
+from aloe.number_format import counted
 
 CANDIDATE_PROMPTS = ("candidate_told", "candidate_concise")
 """What the candidate is told under some conditions."""

@@ -29,10 +29,10 @@ from aloe.graphs.batch import RunProgress
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable, closed_model, open_model
+from aloe.number_format import counted
 from aloe.schema import digest
 from aloe.telemetry import trace_calls
 from aloe.views.account import Account
-from aloe.views.figures import counted
 
 PACKAGES = ("langgraph", "langchain-core", "pydantic", "numpy", "torch", "transformers")
 """What the numbers may depend on."""

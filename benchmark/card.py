@@ -14,9 +14,8 @@ from aloe.benchmark.markdown import escape, format_table
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.benchmark.tables import LABELS, SHARES, name_columns
 from aloe.config import Condition
-from aloe.number_format import format_number
+from aloe.number_format import counted, format_number
 from aloe.passport import Passport
-from aloe.views.figures import counted
 
 UNKNOWN_JUDGE = (
     "No judge passport came with the run: how far its judges can be trusted is unknown "

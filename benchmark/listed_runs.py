@@ -20,8 +20,8 @@ from aloe.benchmark.folder import CASES, CONFIG, RESULT, SCORES, Bench, find_par
 from aloe.config import Config
 from aloe.errors import AloeError, InputError
 from aloe.memory.run_folder import RunFolder
+from aloe.number_format import counted
 from aloe.schema import digest
-from aloe.views.figures import counted
 
 MOST_FOLDERS = 10_000
 """How many folders are looked into for each that is named, the uppermost first."""

@@ -40,9 +40,9 @@ from aloe.benchmark.tables import LABELS, name_columns
 from aloe.chart import Chart, Curve, format_counts
 from aloe.config import Condition
 from aloe.files.writing import replace_text
+from aloe.number_format import counted
 from aloe.page import Live, render_page
 from aloe.passport import Passport
-from aloe.views.figures import counted
 
 MEANINGS = {
     "AL(k)": "mean rating of the k-th reply over the dialogues that have one",

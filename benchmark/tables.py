@@ -15,8 +15,7 @@ from aloe.benchmark.compare import ComparisonRow
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.config import Condition
-from aloe.number_format import format_number
-from aloe.views.figures import counted
+from aloe.number_format import counted, format_number
 from aloe.views.folding import Table
 
 SHARES = frozenset({

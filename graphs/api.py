@@ -30,8 +30,8 @@ from aloe.loop import run_anywhere
 from aloe.memory.personas import read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.instances import is_chat
+from aloe.number_format import counted
 from aloe.schema import Persona, Tree
-from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

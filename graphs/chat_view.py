@@ -17,8 +17,8 @@ from aloe.graphs.chat import Chat, ChatSession
 from aloe.graphs.chat_ledger import Ledger, WishMark
 from aloe.graphs.chat_turn import ChatTurn
 from aloe.memory.verifiable.catalogue import find_wish
+from aloe.number_format import counted
 from aloe.schema import AssistantNode
-from aloe.views.figures import counted
 from aloe.views.folding import Table
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

@@ -33,10 +33,10 @@ from aloe.graphs.rollouts import plan_rollouts
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.open import Model, check_reachable, closed_model
 from aloe.models.weights import hash_models
+from aloe.number_format import counted
 from aloe.passport import Passport
 from aloe.schema import Persona
 from aloe.telemetry import trace_calls
-from aloe.views.figures import counted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from aloe.files.writing import explain_failure, replace_chunks, replace_folder
 from aloe.label_agreement import LabelAgreement
 from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, forget_returns, label_returns
 from aloe.memory.run_folder import RunFolder, find_home, read_trees
+from aloe.number_format import counted
 from aloe.schema import Tree
-from aloe.views.figures import counted
 
 COMPANIONS = (
     "config.toml", "prompts.json", "models.json", "passport.json", "events.jsonl", "labels.jsonl",

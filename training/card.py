@@ -15,12 +15,11 @@ from aloe.files.writing import replace_text
 from aloe.memory.run_folder import find_home
 from aloe.models.hub import is_hub_name
 from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
-from aloe.number_format import format_number
+from aloe.number_format import counted, format_number
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last, name_evaluations
 from aloe.training.makers import CODE, MODELS, PEOPLE, join_makers
 from aloe.training.model_folder import Record
-from aloe.views.figures import counted
 
 METHODS = {
     "sft": "supervised fine-tuning on the preferred reply of every turn",

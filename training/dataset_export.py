@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import check_out, find_home, read_trees
+from aloe.number_format import counted
 from aloe.plugins import describe_error, entry_points, load_plugin
 from aloe.schema import Tree
 from aloe.training.export import (
@@ -39,7 +40,6 @@ from aloe.training.release import (
     write_rows,
 )
 from aloe.training.spreading import spread_prompts
-from aloe.views.figures import counted
 
 FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
 

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 
 from aloe.console import Display, say
-from aloe.number_format import format_number
+from aloe.number_format import counted, duration, format_number
 from aloe.training.curves import (
     CURVES,
     collect_values,
@@ -18,7 +18,6 @@ from aloe.training.curves import (
 from aloe.training.model_folder import Record
 from aloe.training.progress import TrainingProgress
 from aloe.training.release import format_counts
-from aloe.views.figures import counted, duration
 from aloe.views.folding import Table
 
 

@@ -26,10 +26,10 @@ from aloe.models.weights import (
     model_path,
     plain_name,
 )
+from aloe.number_format import counted
 from aloe.schema import digest
 from aloe.training.damage import find_damage, step_of
 from aloe.training.processes import count_processes
-from aloe.views.figures import counted
 
 Record = dict[str, Any]
 

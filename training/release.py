@@ -18,6 +18,7 @@ from typing import Any, Literal
 from aloe.errors import ConfigError, StoreError
 from aloe.extras import needs
 from aloe.files.writing import replace_bytes, replace_text
+from aloe.number_format import counted
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
 from aloe.training.features import (
@@ -30,7 +31,6 @@ from aloe.training.features import (
 )
 from aloe.training.labels import Label, render_agreement
 from aloe.training.makers import MODELS, PEOPLE, find_judges, find_users, join_makers
-from aloe.views.figures import counted
 
 Split = Literal["train", "test"]
 

@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from aloe.errors import AloeError, ConfigError, ModelError
+from aloe.number_format import counted
 from aloe.secrets import one_line
 from aloe.training.dataset import Row, TrainingData, hash_rows, read_training_data
 from aloe.training.model_folder import (
@@ -29,7 +30,6 @@ from aloe.training.progress import TrainingProgress, Watch
 from aloe.training.reward import READY
 from aloe.training.rollout_agents import AgentFactory, RolloutAgents
 from aloe.training.saving import check_saving, save_model
-from aloe.views.figures import counted
 
 
 def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> Record:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from aloe.number_format import counted
 from aloe.training import footprint
 from aloe.training.arguments import computed_in
 from aloe.training.dataset import TrainingData
@@ -18,7 +19,6 @@ from aloe.training.progress import TrainingProgress
 from aloe.training.reference import score_rows
 from aloe.training.sft import TreeSftTrainer
 from aloe.training.start import check_not_random, load_start
-from aloe.views.figures import counted
 
 
 def make_tree_trainer(

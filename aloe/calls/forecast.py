@@ -22,10 +22,10 @@ from aloe.calls.budget import Spent
 from aloe.calls.exchanges import Start, add_exchanges
 from aloe.calls.expected import ExpectedCalls
 from aloe.calls.prices import find_price
-from aloe.calls.ranges import dollars, say_count, say_time, span
 from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price
 from aloe.judge_names import is_judge
 from aloe.models.providers import parse_model
+from aloe.number_format import dollars, duration, say_count, span
 from aloe.schema import Persona
 
 CHARACTERS = 4
@@ -136,7 +136,7 @@ class Forecast:
         """Return it as a sentence for a person."""
         low, high = self.least, self.most
         cost = dollars(low.cost, high.cost) or "unknown cost (no price given)"
-        time = span(low.seconds, high.seconds, say_time)
+        time = span(low.seconds, high.seconds, duration)
         rounds = f"{span(low.rounds, high.rounds, say_count)} {ROUNDS}"
         if self.batch == "used":
             half = dollars(low.batched, high.batched)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aloe.views.figures import counted
+from aloe.number_format import counted
 
 
 @dataclass(kw_only=True)

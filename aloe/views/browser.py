@@ -22,10 +22,10 @@ from aloe.calls.recorded_call import RecordedCall, read_calls
 from aloe.errors import AloeError
 from aloe.label_sheet import BlindPair, LabelSheet, can_be_asked
 from aloe.labels import SEEN, Label
+from aloe.number_format import counted
 from aloe.views.browser_branch import Branch
 from aloe.views.browser_screens import FilterScreen, HelpScreen, LabelScreen
 from aloe.views.escape_filter import EscapeFilter
-from aloe.views.figures import counted
 from aloe.views.grove import FILTERS, Grove, Grown, Place
 from aloe.views.marks import LEGEND
 from aloe.views.node import calls_about, node_view

@@ -4,11 +4,9 @@ While a run is in progress, rates cover the last few seconds, which is what some
 server wants to see; at the end they cover the whole run.
 """
 
-import re
 import time
 from collections import deque
 from collections.abc import Iterator
-from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,21 +65,6 @@ class Throughput:
         return self.seconds / done * (wanted - done) if 0 < done < wanted else None
 
 
-def counted(number: int, noun: str) -> str:
-    """Return how many there are of something: `1 tree`, `3 trees`, `2 replies`, `2 wishes`."""
-    if number != 1:
-        noun = re.sub(r"(?<![aeiou])y$", "ie", re.sub(r"(s|x|ch|sh)$", r"\1e", noun)) + "s"
-    return f"{number:,} {noun}"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as a person says it: `42 s`, `3 min`, `2 h 10 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = ceil(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def spending(calls: "CallLog", pace: Throughput) -> dict[str, str]:
     """Return calls, tokens, cost and what went wrong, each in one line, by name."""
     from aloe.models.limits import in_force
@@ -108,7 +91,7 @@ def spending(calls: "CallLog", pace: Throughput) -> dict[str, str]:
     return lines
 
 
-def waiting(calls: "CallLog") -> str:
+def awaited_batches(calls: "CallLog") -> str:
     """Return the batches that are waited for, to be read on from a line; empty without any."""
     lines = calls.batches.lines() if calls.batches else []
     return f"; waiting for {'; '.join(lines)}" if lines else ""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aloe.number_format import counted
 from aloe.page import Live, render_page
 from aloe.views.account import Account, Spending
-from aloe.views.figures import counted
 from aloe.views.report_calls import CallShelf
 from aloe.views.report_charts import BANDS, chart_run
 from aloe.views.report_tree import KINDS, fold_tree, tree_data
@@ -94,7 +94,7 @@ def report(
 
 def describe_status(unfinished: int, *, running: bool) -> str:
     """Return how a run stands, in a few words; empty if it is finished and nobody is at work."""
-    trees = f"{unfinished} unfinished tree{'' if unfinished == 1 else 's'}"
+    trees = counted(unfinished, "unfinished tree")
     if running:
         return f"running, {trees}" if unfinished else "running"
     return f"stopped with {trees}" if unfinished else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from aloe.views.figures import counted
+from aloe.number_format import counted
 from aloe.views.marks import fact_text, notes, preference, profile_of, score
 from aloe.views.table import Sums
 from aloe.views.tellings import ANSWERS, REASONS, list_tellings
@@ -134,7 +134,7 @@ def wish_marks(wishes: Wishes, reply: str) -> Iterator[Mark]:
         if wish.told:
             yield ["kept" if wish.kept else "broken", wish.words, ""]
     if untold := [wish.kept for wish in checked if not wish.told]:
-        number = f"{len(untold)} wish{'' if len(untold) == 1 else 'es'}"
+        number = counted(len(untold), "wish")
         yield ["untold", f"{number} not told yet, {sum(untold)} kept", ""]
 
 

@@ -6,7 +6,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from aloe.control_characters import show_controls
-from aloe.views.figures import counted
+from aloe.number_format import counted
 from aloe.views.folding import Table, said
 from aloe.views.marks import fact_text, preference, score
 from aloe.views.node import verdict_view

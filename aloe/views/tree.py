@@ -16,8 +16,8 @@ from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree as Branches
 
+from aloe.number_format import counted
 from aloe.views.account import Account
-from aloe.views.figures import counted
 from aloe.views.folding import Table, grid, said
 from aloe.views.marks import (
     CELLS,

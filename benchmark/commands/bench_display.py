@@ -8,7 +8,8 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from aloe.console import Display
-from aloe.views.figures import Throughput, counted, duration, spending, waiting
+from aloe.number_format import counted, duration
+from aloe.views.figures import Throughput, awaited_batches, spending
 from aloe.views.folding import Table, grid
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class BenchDisplay(Display):
             f"bench {self._name}: {self._held}/{p.dialogues.wanted} dialogues held, "
             f"{p.judged} judged, {self._calls_so_far()}, {p.missing} ratings missing"
             + (f", {text}" if (text := self._to_go()) else "")
-            + waiting(self._calls)
+            + awaited_batches(self._calls)
         )
 
     def panel(self) -> RenderableType:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 
 from aloe.console import finish, say, say_written, show, stderr, stdout
 from aloe.errors import EXIT_CODE, ConfigError
+from aloe.number_format import counted
 from aloe.options import (
     Batch,
     ConfigFile,
@@ -22,7 +23,6 @@ from aloe.options import (
     Seed,
 )
 from aloe.resumable import resumable, within_budget
-from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

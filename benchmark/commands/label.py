@@ -13,9 +13,8 @@ from rich.text import Text
 
 from aloe.console import finish, say, say_written, show, stderr
 from aloe.errors import ConfigError, InputError
-from aloe.number_format import format_number
+from aloe.number_format import counted, format_number
 from aloe.options import ConfigFile, Json, Seed, refuse_unread, with_flags
-from aloe.views.figures import counted
 from aloe.views.folding import grid
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from rich.console import Group, RenderableType
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
-from aloe.number_format import format_number
+from aloe.number_format import counted, format_number
 from aloe.options import ConfigFile, Json
-from aloe.views.figures import counted
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from aloe.memory.embedder import Embedder
 from aloe.memory.splitting import find_close_pairs, find_clusters
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
 from aloe.memory.verifiable.generation import draw_preferences, generate, reword
+from aloe.number_format import counted
 from aloe.schema import Persona, derive_seed, digest
-from aloe.views.figures import counted
 
 Part = Literal["train", "validation", "test"]
 

@@ -165,7 +165,7 @@ def _on_screen(session: "ChatSession", svg: Path | None, *, typed: bool) -> int:
 def _end(session: "ChatSession") -> None:
     """Say what became of the conversation, and what can be done with it."""
     from aloe.graphs.chat_view import unblinded
-    from aloe.views.figures import counted
+    from aloe.number_format import counted
 
     if not session.turns:
         say("nothing was said, so nothing is kept")

@@ -10,7 +10,8 @@ from rich.text import Text
 from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
 from aloe.graphs.commands.newest_exchange import NewestExchange
-from aloe.views.figures import Throughput, counted, duration, spending, waiting
+from aloe.number_format import counted, duration
+from aloe.views.figures import Throughput, awaited_batches, spending
 from aloe.views.folding import Table, grid
 from aloe.views.tellings import REASONS
 
@@ -91,7 +92,7 @@ class RunDisplay(Display):
             f"{tokens_per_second:.0f} tokens/s; {self.findings(so_far)}"
             + (f"; {len(p.failures)} set aside" if p.failures else "")
             + (f", about {duration(to_go)} to go" if to_go else "")
-            + waiting(self._calls)
+            + awaited_batches(self._calls)
         )
 
     def findings(self, so_far: "RunProgress") -> str:

@@ -15,9 +15,10 @@ from rich.text import Text
 from aloe.console import Display, finish, say, show
 from aloe.errors import EXIT_CODE
 from aloe.memory.commands import persona_files, persona_import, persona_reports
+from aloe.number_format import counted, duration
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed, refuse_unread
 from aloe.resumable import resumable, within_budget
-from aloe.views.figures import Throughput, counted, duration, spending
+from aloe.views.figures import Throughput, spending
 from aloe.views.folding import Table, grid, said
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from aloe.console import finish, say, show
 from aloe.errors import ConfigError
 from aloe.files.tables import guard_formula
 from aloe.memory.commands.persona_reports import PoolFile, load_vectors, read_pool
+from aloe.number_format import counted
 from aloe.options import ConfigFile, Json, Seed
-from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from aloe.memory.splitting import Split

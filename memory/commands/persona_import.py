@@ -8,8 +8,8 @@ import typer
 from rich.text import Text
 
 from aloe.console import finish, say, show
+from aloe.number_format import counted
 from aloe.options import ConfigFile, Json
-from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from aloe.memory.imports import Columns

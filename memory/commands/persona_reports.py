@@ -12,8 +12,8 @@ from rich.text import Text
 
 from aloe.console import finish, say_written, show, stderr
 from aloe.errors import InputError
+from aloe.number_format import counted
 from aloe.options import ConfigFile, Json, ending
-from aloe.views.figures import counted
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:

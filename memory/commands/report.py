@@ -7,8 +7,8 @@ import typer
 
 from aloe.console import finish, show
 from aloe.errors import InputError
+from aloe.number_format import counted
 from aloe.options import Json, ending
-from aloe.views.figures import counted
 
 
 def report(

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from aloe.errors import InputError
-from aloe.views.figures import counted
+from aloe.number_format import counted
 from aloe.views.folding import said
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import typer
 
 from aloe.console import finish, say, show
 from aloe.errors import ConfigError
+from aloe.number_format import counted
 from aloe.options import Json, ending
-from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from aloe.memory.formats.known import Imported

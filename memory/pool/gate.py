@@ -19,8 +19,8 @@ from aloe.memory.personas import as_line
 from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.index import DescriptionIndex, Neighbour
 from aloe.memory.pool.store import explain_store_failure
+from aloe.number_format import counted
 from aloe.schema import Persona, digest
-from aloe.views.figures import counted
 
 ROUNDING = 1e-4
 """Similarities this little under the threshold count as reaching it: stored vectors are rounded,

@@ -20,7 +20,7 @@ from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Config, LimitsConfig, ModelConfig, Price
 from aloe.errors import AloeError, BudgetError, CallError, ConfigError, ModelError
 from aloe.models.open import Model, open_model
-from aloe.views.figures import waiting
+from aloe.views.figures import awaited_batches
 
 QUICK = {"batch_lull": 0.04, "batch_poll": 0.01, "backoff": 0.01, "patience": 0.1}
 
@@ -64,7 +64,7 @@ class Asking:
             )
             self.calls.remember(before)
             if self.calls.batches:
-                self.calls.batches.on_change = lambda: self.seen.add(waiting(self.calls))
+                self.calls.batches.on_change = lambda: self.seen.add(awaited_batches(self.calls))
 
             async def one(i: int) -> str | AloeError:
                 model = models[i % len(models)]
@@ -97,7 +97,7 @@ def test_calls_that_wait_go_out_together_and_every_answer_finds_its_call(
     assert not batches.requests  # none was made directly
     then = f"done, since {time.strftime('%H:')}"
     assert any(line.startswith(f"; waiting for batch_0: 0 of 9 {then}") for line in asking.seen)
-    assert not waiting(asking.calls)
+    assert not awaited_batches(asking.calls)
     events = asking.answers()
     assert {event["batch"] for event in events} == {"batch_0"}
     assert sum(event["cost"] for event in events) == pytest.approx(9 * (10 * 0.2 + 5 * 0.1) / 2)

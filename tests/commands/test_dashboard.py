@@ -33,7 +33,7 @@ from aloe.memory.run_folder import RunFolder
 from aloe.models.limits import Limiter
 from aloe.training.display import TrainingDisplay
 from aloe.training.progress import TrainingProgress
-from aloe.views.figures import Throughput, counted, duration, spending
+from aloe.views.figures import Throughput, spending
 
 
 def event(
@@ -100,7 +100,6 @@ def test_time_to_go(still: Any) -> None:
     assert pace.to_go(0, 10) is None
     assert pace.to_go(3, 9) == pytest.approx(60)
     assert pace.to_go(9, 9) is None
-    assert [duration(s) for s in (5.4, 89, 91, 7800)] == ["5 s", "89 s", "2 min", "2 h 10 min"]
 
 
 def test_trouble_is_named_by_role_and_kind() -> None:
@@ -387,21 +386,3 @@ def test_bench_and_rejudge_tell_the_time_to_go_from_the_first_call(
     assert expected.total == 2 * len(trees[0].verdicts)
     assert _expect(settings, trees, {trees[0].id}) is None
     assert _expect(settings.updated({"judge.use": "x:y"}, source="x"), trees, set()) is None
-
-
-@pytest.mark.parametrize(
-    ("number", "noun", "said"),
-    [
-        (1, "tree", "1 tree"),
-        (0, "row", "0 rows"),
-        (1234, "conversation tree", "1,234 conversation trees"),
-        (1, "reply", "1 reply"),
-        (2, "reply", "2 replies"),
-        (2, "turn", "2 turns"),
-        (3, "wish", "3 wishes"),
-        (2, "near-copy", "2 near-copies"),
-        (2, "day", "2 days"),
-    ],
-)
-def test_what_is_counted_agrees_with_its_number(number: int, noun: str, said: str) -> None:
-    assert counted(number, noun) == said

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aloe.calls.ranges import say_count
 from aloe.files.writing import replace_text
+from aloe.number_format import say_count
 from tests.performance.simulate import load_server
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "results" / "cost.md"

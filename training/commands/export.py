@@ -9,8 +9,8 @@ from rich.text import Text
 
 from aloe.console import finish, show
 from aloe.errors import ConfigError
+from aloe.number_format import counted
 from aloe.options import DryRun, Json, Public, PushToHub, refuse_unread, with_flags
-from aloe.views.figures import counted
 
 if TYPE_CHECKING:
     from aloe.training.export import Row
