@@ -29,7 +29,7 @@ from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.words import is_about_speaker
-from aloe.schema import Asked, AssistantNode, Node, Persona, Telling, UserNode, Why, derive_seed
+from aloe.schema import Asked, Node, Persona, Telling, UserNode, Why, derive_seed
 
 _OFFER = re.compile(
     r"\b(?:anything|something) else\b|\belse (?:can|could|may) I\b|\blike to know\b"
@@ -180,7 +180,7 @@ def schedule_fact(persona: Persona, tree: str, turn: int) -> tuple[Telling, ...]
     return tuple(Telling(about=fact.id, why="scheduled") for fact in facts)
 
 
-def note_told(persona: Persona, path: Turns) -> list[UserNode | AssistantNode]:
+def note_told(persona: Persona, path: Turns) -> list[Node]:
     """Return a path of plain messages with a note on each of what its words tell in free text.
 
     Clauses in which the user asks something tell nothing: who wonders what to cook has not said

@@ -24,7 +24,7 @@ from aloe.files.records import describe
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.models.markup import message_in
-from aloe.schema import AssistantNode, Persona, UserNode
+from aloe.schema import AssistantNode, Node, Persona, UserNode
 
 Conversation = Sequence[Mapping[str, str]]
 """Messages with `role` and `content`, user and assistant by turns."""
@@ -43,7 +43,7 @@ class Talk:
 
     persona: Persona
     tree: str
-    path: tuple[UserNode | AssistantNode, ...]
+    path: tuple[Node, ...]
 
 
 def talks(conversations: Sequence[Conversation], columns: Mapping[str, Any]) -> list[Talk]:
@@ -64,8 +64,8 @@ def read_persona(row: Mapping[str, Any]) -> Persona:
     return Persona.of(row["profile"], row["personality"], preferences=wishes, **given)
 
 
-def _path(messages: Conversation, tree: str) -> tuple[UserNode | AssistantNode, ...]:
-    path: list[UserNode | AssistantNode] = []
+def _path(messages: Conversation, tree: str) -> tuple[Node, ...]:
+    path: list[Node] = []
     for message in messages:
         parent, text = path[-1].id if path else None, said_in(message)
         turn = len(path) // 2 + 1

@@ -37,7 +37,7 @@ from aloe.errors import ConfigError
 from aloe.files.json_objects import read_object
 from aloe.models.markup import message_in
 from aloe.models.open import Model, Reply
-from aloe.schema import AssistantNode, Disclosure, Persona, UserNode, Verdict, derive_seed
+from aloe.schema import AssistantNode, Disclosure, Node, Persona, UserNode, Verdict, derive_seed
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class Exchange:
 
     tree: str
     """Id of the tree."""
-    path: tuple[UserNode | AssistantNode, ...]
+    path: tuple[Node, ...]
     """The conversation before this exchange, from the opening message down."""
     played: Persona | None = None
     """`persona`, or None where the role must not see it."""
@@ -126,7 +126,7 @@ class RoleModel:
     replies: list[Reply] = field(default_factory=list)
     """What came back, in this order."""
 
-    async def ask(self, node: UserNode | AssistantNode | None = None, /, **fields: object) -> str:
+    async def ask(self, node: Node | None = None, /, **fields: object) -> str:
         """Fill in the prompt, ask, and return the answer without label and wrapping quotes.
 
         Args:
@@ -139,9 +139,7 @@ class RoleModel:
         """
         return await self._ask(node, fields, lambda reply: tidied(reply) or None) or ""
 
-    async def read(
-        self, kind: type[M], node: UserNode | AssistantNode | None = None, /, **fields: object
-    ) -> M | None:
+    async def read(self, kind: type[M], node: Node | None = None, /, **fields: object) -> M | None:
         """Ask for JSON and parse it as `kind`; return None, and count it, if that fails.
 
         Raises:
@@ -152,7 +150,7 @@ class RoleModel:
 
     async def _ask(
         self,
-        node: UserNode | AssistantNode | None,
+        node: Node | None,
         fields: Mapping[str, object],
         read: Callable[[Reply], T | None],
         kind: type[BaseModel] | None = None,

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from aloe.models.open import Message
-from aloe.schema import AssistantNode, UserNode
+from aloe.schema import Node
 
-Turns = Sequence[UserNode | AssistantNode]
+Turns = Sequence[Node]
 """Nodes from the opening message down, user and assistant by turns."""
 
 

@@ -11,7 +11,7 @@ doing work again is a set difference.
 Latency and cost are not part of a tree (they are in events.jsonl), so equal runs are equal files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -173,6 +173,11 @@ class AssistantNode(Record):
 Node = Annotated[UserNode | AssistantNode, Field(discriminator="role")]
 
 
+def list_revealed(path: Sequence[Node]) -> tuple[Disclosure, ...]:
+    """Return what the user reveals on a path, oldest first."""
+    return tuple(d for node in path if isinstance(node, UserNode) for d in node.revealed)
+
+
 class Tree(Record):
     """One finished conversation tree."""
 
@@ -195,7 +200,7 @@ class Tree(Record):
     @model_validator(mode="after")
     def _is_one_tree(self) -> Self:
         """Make sure that nodes and verdicts hang together, for all who walk them."""
-        by_id: dict[str, UserNode | AssistantNode] = {}
+        by_id: dict[str, Node] = {}
         for node in self.nodes:
             if node.id in by_id:
                 raise ValueError(f"node {node.id} is there twice")
@@ -223,14 +228,33 @@ class Tree(Record):
         """Return the id that the tree of `persona` grown from `seed` has."""
         return digest("tree", persona.id, seed)
 
+    @property
+    def users(self) -> list[UserNode]:
+        """The user's messages, in order; each look walks the tree."""
+        return [node for node in self.nodes if isinstance(node, UserNode)]
+
+    @property
+    def replies(self) -> list[AssistantNode]:
+        """The assistants' replies, in order; each look walks the tree."""
+        return [node for node in self.nodes if isinstance(node, AssistantNode)]
+
+    @property
+    def ends(self) -> list[UserNode]:
+        """The user's messages with which a path ends: no reply to them was continued."""
+        return [
+            user
+            for user in self.users
+            if not any(self.children(reply.id) for reply in self.children(user.id))
+        ]
+
     @cached_property
-    def by_id(self) -> dict[str, UserNode | AssistantNode]:
+    def by_id(self) -> dict[str, Node]:
         """Nodes by id."""
         return {node.id: node for node in self.nodes}
 
     @cached_property
-    def _children(self) -> dict[str | None, list[UserNode | AssistantNode]]:
-        found: dict[str | None, list[UserNode | AssistantNode]] = {}
+    def _children(self) -> dict[str | None, list[Node]]:
+        found: dict[str | None, list[Node]] = {}
         for node in self.nodes:
             found.setdefault(node.parent, []).append(node)
         return found
@@ -242,11 +266,11 @@ class Tree(Record):
             copy.__dict__.pop(looked_up, None)
         return copy
 
-    def children(self, node: str | None) -> list[UserNode | AssistantNode]:
+    def children(self, node: str | None) -> list[Node]:
         """Return the children of `node` (None: the opening messages) in order."""
         return self._children.get(node, [])
 
-    def path(self, node: str) -> list[UserNode | AssistantNode]:
+    def path(self, node: str) -> list[Node]:
         """Return the nodes from the opening message to `node`, both included."""
         found = [self.by_id[node]]
         while (parent := found[-1].parent) is not None:
@@ -260,8 +284,7 @@ class Tree(Record):
 
     def revealed(self, node: str) -> tuple[Disclosure, ...]:
         """Return what the user had revealed when `node` was written, oldest first."""
-        path = self.path(node)
-        return tuple(d for each in path if isinstance(each, UserNode) for d in each.revealed)
+        return list_revealed(self.path(node))
 
     def spoiled(self, node: str) -> bool:
         """Whether the simulated user spoiled the conversation that `node` ends (see `SPOILING`)."""

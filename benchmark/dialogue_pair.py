@@ -107,8 +107,7 @@ class DialoguePair:
 
         Where no question brought anything: the first, the last, and one in the middle.
         """
-        tree = self.trees[1]
-        users = [node for node in tree.nodes if isinstance(node, UserNode)]
+        users = self.trees[1].users
         asked = next((u.turn for u in users if any(told.why == "asked" for told in u.told)), None)
         middle = (self.turns + 1) // 2
         chosen = {1, middle, self.turns} if asked is None else {asked - 1, asked, self.turns}
@@ -116,8 +115,8 @@ class DialoguePair:
 
 
 def _find_turn(tree: Tree, turn: int) -> tuple[Tree, UserNode, AssistantNode]:
-    user = next(n for n in tree.nodes if isinstance(n, UserNode) and n.turn == turn)
-    reply = next(n for n in tree.nodes if isinstance(n, AssistantNode) and n.turn == turn)
+    user = next(user for user in tree.users if user.turn == turn)
+    reply = next(reply for reply in tree.replies if reply.turn == turn)
     return tree, user, reply
 
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeVar
 from aloe.agents.judge import Comparison
 from aloe.errors import InputError
 from aloe.files.records import read_models
-from aloe.schema import AssistantNode, Persona, Record, UserNode, digest
+from aloe.schema import AssistantNode, Node, Persona, Record, UserNode, digest
 
 SHIPPED = Path(__file__).parent / "gold" / "pairs.jsonl"
 
@@ -80,7 +80,7 @@ class GoldPair(Record):
 
     def compared(self, first: str, second: str) -> Comparison:
         """Return a comparison of any two replies to this pair's message."""
-        path: list[UserNode | AssistantNode] = []
+        path: list[Node] = []
         for index, text in enumerate((*self.history, self.message)):
             turn, parent = index // 2 + 1, path[-1].id if path else None
             if index % 2 == 0:

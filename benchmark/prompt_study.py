@@ -42,6 +42,7 @@ from aloe.schema import (
     Disclosure,
     Fact,
     Fault,
+    Node,
     Persona,
     Record,
     Tree,
@@ -121,7 +122,7 @@ async def hold(
     """
     tree = Tree.id_for(persona, 0)
     facts = order_facts(persona, tree)
-    path: list[UserNode | AssistantNode] = []
+    path: list[Node] = []
     revealed: list[Disclosure] = []
     found = []
     for number in range(turns):

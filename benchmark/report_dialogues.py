@@ -20,12 +20,10 @@ from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.run_folder import RunFolder
 from aloe.memory.wish_checks import check_replies
 from aloe.number_format import format_number
-from aloe.schema import AssistantNode, Tree, UserNode
+from aloe.schema import Node, Tree
 from aloe.views.report_calls import ROOM, CallShelf
 from aloe.views.report_tree import Mark, describe_user, wish_marks
 from aloe.views.wishes import Wishes
-
-AnyNode = UserNode | AssistantNode
 
 
 def format_level(value: float | None) -> str:
@@ -148,7 +146,7 @@ def _faults(row: ReplyScores) -> Iterator[Mark]:
         yield ["fault", fault.replace("_", " "), ""]
 
 
-def _reply(held: Held, row: ReplyScores, reply: AnyNode) -> dict[str, Any]:
+def _reply(held: Held, row: ReplyScores, reply: Node) -> dict[str, Any]:
     levels = {
         whose: None if (level := reply_level(row, whose)) is None else f"{level:.3g}"
         for whose in get_args(Shown)

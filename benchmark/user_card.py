@@ -19,10 +19,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from aloe.agents.disclosing import texts_of_user
 from aloe.agents.languages import english_words
 from aloe.errors import ConfigError
 from aloe.label_agreement import asks
-from aloe.schema import Record, Tree, UserNode, derive_seed, sentences
+from aloe.schema import Record, Tree, derive_seed, sentences
 
 DRAWS = 2000
 FEWEST = 6
@@ -188,10 +189,9 @@ def _sayings(trees: Iterable[Tree]) -> list[tuple[str, Said]]:
 
 def words_of(tree: Tree) -> list[str]:
     """Return what the user says on the first of the tree's longest paths."""
-    users = [node for node in tree.nodes if isinstance(node, UserNode)]
-    last = max(users, key=lambda node: node.turn, default=None)
+    last = max(tree.users, key=lambda node: node.turn, default=None)
     path = tree.path(last.id) if last else []
-    return [node.content for node in path if isinstance(node, UserNode)]
+    return texts_of_user(path)
 
 
 def _words(said: Said) -> list[str]:

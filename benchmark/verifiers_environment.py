@@ -40,7 +40,7 @@ from aloe.graphs.dialogue import write_message
 from aloe.memory.returns import ReturnRule
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.models.markup import message_in
-from aloe.schema import SPOILING, AssistantNode, Persona, UserNode
+from aloe.schema import SPOILING, AssistantNode, Node, Persona, UserNode
 
 MODULE = "aloe_users"
 """The name by which verifiers finds the environment."""
@@ -131,7 +131,7 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
             ValueError: there is nothing to reward.
         """
         planned = self._planned[task.data.id]
-        path: list[UserNode | AssistantNode] = []
+        path: list[Node] = []
         levels: dict[int, float] = {}
         spoiled = False
         async with agents.assistant.interaction(task) as talk:

@@ -15,7 +15,15 @@ from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.memory.verifiable.phrases import find_all_stated, find_stated
 from aloe.memory.verifiable.scoring import check_wishes
-from aloe.schema import AssistantNode, Disclosure, Node, Persona, Telling, UserNode, sentences
+from aloe.schema import (
+    AssistantNode,
+    Disclosure,
+    Node,
+    Persona,
+    Telling,
+    list_revealed,
+    sentences,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +68,9 @@ class Ledger:
 
 def keep_ledger(persona: Persona, path: Sequence[Node]) -> Ledger:
     """Return what the messages of a path have brought to light."""
-    users = [node for node in path if isinstance(node, UserNode)]
-    said = find_all_stated(user.content for user in users)
+    said = find_all_stated(texts_of_user(path))
     return Ledger(
-        told=tuple(each for user in users for each in user.revealed),
+        told=list_revealed(path),
         wishes=persona.preferences or said,
         said=frozenset(said),
         asked=tuple(

@@ -92,8 +92,9 @@ async def judge_tree(
         ModelError: the judge's model is refused or gone.
         CallError: a call failed for good.
     """
-    users = [node for node in tree.nodes if isinstance(node, UserNode)]
-    asks = [partial(_judge_replies, tree, user, judge, schedule, at_once=at_once) for user in users]
+    asks = [
+        partial(_judge_replies, tree, user, judge, schedule, at_once=at_once) for user in tree.users
+    ]
     return [each for found in await ask_each(asks, at_once=at_once) for each in found]
 
 

@@ -32,7 +32,7 @@ from aloe.graphs.turn import TurnResult, TurnTask, turn_graph
 from aloe.memory.levels import describe_flaw, find_flaw
 from aloe.memory.merge import replace_fields
 from aloe.memory.returns import forget_returns
-from aloe.schema import SPOILING, AssistantNode, Node, Tree, UserNode, derive_seed
+from aloe.schema import SPOILING, AssistantNode, Node, Tree, UserNode, derive_seed, list_revealed
 from aloe.wording import same_text
 
 logger = logging.getLogger("aloe")
@@ -108,7 +108,7 @@ def _find_compared(tree: Tree) -> list[AssistantNode]:
             _is_sound(tree, e) for e in pair
         ):
             found |= {each.id for each in pair}
-    return [n for n in tree.nodes if isinstance(n, AssistantNode) and n.id in found]
+    return [reply for reply in tree.replies if reply.id in found]
 
 
 def _is_sound(tree: Tree, node: Node) -> bool:
@@ -185,11 +185,6 @@ def _choose(policy: str | None, context: SimulationContext, tree: str, after: st
 
 async def _exchange(tree: Tree, path: list[Node], context: SimulationContext) -> list[Node]:
     """Return what is said next: a message and the one reply to it."""
-    task = TurnTask(
-        tree=tree.id,
-        persona=tree.persona,
-        path=path,
-        revealed=tuple(d for node in path if isinstance(node, UserNode) for d in node.revealed),
-    )
+    task = TurnTask(tree=tree.id, persona=tree.persona, path=path, revealed=list_revealed(path))
     graph = turn_graph(context.places)
     return cast(TurnResult, await graph.ainvoke(task, context=context))["nodes"]

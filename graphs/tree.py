@@ -31,7 +31,7 @@ from aloe.graphs.expansion import Siblings, choose_frontier
 from aloe.graphs.plan import last_turn
 from aloe.graphs.turn import Context, TurnResult, TurnTask, turn_graph
 from aloe.memory.returns import forget_returns
-from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode, Verdict
+from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode, Verdict, list_revealed
 
 logger = logging.getLogger("aloe")
 
@@ -112,8 +112,9 @@ def _path_to(leaf: str | None, by_id: dict[str, Node]) -> list[Node]:
 
 def _make_task(state: TreeState, by_id: dict[str, Node], leaf: str | None) -> TurnTask:
     path = _path_to(leaf, by_id)
-    revealed = tuple(d for node in path if node.role == "user" for d in node.revealed)
-    return TurnTask(tree=state["tree"], persona=state["persona"], path=path, revealed=revealed)
+    return TurnTask(
+        tree=state["tree"], persona=state["persona"], path=path, revealed=list_revealed(path)
+    )
 
 
 @cache

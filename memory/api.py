@@ -8,7 +8,7 @@ from aloe.errors import ConfigError
 from aloe.memory import run_folder
 from aloe.memory.relabelling import relabel_trees
 from aloe.memory.returns import ReturnRule
-from aloe.schema import AssistantNode, Tree, UserNode
+from aloe.schema import Node, Tree
 
 if TYPE_CHECKING:
     import pandas
@@ -70,7 +70,7 @@ COLUMNS = ("tree", "persona", "node", "parent", "turn", "role", "agent", "conten
 """Of `to_frame`."""
 
 
-def _row(tree: Tree, node: UserNode | AssistantNode) -> dict[str, Any]:
+def _row(tree: Tree, node: Node) -> dict[str, Any]:
     verdicts = list(tree.verdicts_on(node.parent)) if node.parent else []
     return {
         "tree": tree.id,

@@ -31,6 +31,7 @@ from aloe.schema import (
     UserNode,
     Verdict,
     digest,
+    list_revealed,
     sentences,
 )
 from aloe.wording import visible
@@ -201,7 +202,7 @@ def _told(
     turn: dict[str, Any], persona: Persona, before: list[Node], place: Place, where: str
 ) -> Iterator[Disclosure]:
     """Yield what a record says was inferred and the user says in this message, word for word."""
-    known = {d.quote for node in before if isinstance(node, UserNode) for d in node.revealed}
+    known = {told.quote for told in list_revealed(before)}
     facts = {fact.text: fact.id for fact in persona.facts}
     for name in ("inferred_profile", "inferred_personality"):
         inferred = read_text({name: "", **_given(turn)}, name, place, where, empty=True)

@@ -27,6 +27,7 @@ from aloe.schema import (
     Consistency,
     Disclosure,
     Fact,
+    Node,
     Persona,
     UserNode,
     derive_seed,
@@ -60,8 +61,6 @@ _AS_SPEAKER = (
 """From what is said to somebody to what they would say of themselves."""
 _CLAUSE = re.compile(r"[,;:]\s|\b(?:but|and|so|because)\b")
 
-Turns = Sequence[UserNode | AssistantNode]
-
 
 def order_facts(persona: Persona, tree: str) -> list[Fact]:
     """Return the persona's facts of life in the order in which this tree reveals them."""
@@ -94,7 +93,7 @@ class DisclosureChecker:
         self,
         persona: Persona,
         tree: str,
-        path: Turns,
+        path: Sequence[Node],
         user: UserNode,
         replies: Sequence[AssistantNode],
         *,
@@ -205,7 +204,7 @@ def _as_speaker(text: str) -> str:
 
 
 def find_hidden(
-    persona: Persona, tree: str, said: Turns, *, scheduled: bool = True
+    persona: Persona, tree: str, said: Sequence[Node], *, scheduled: bool = True
 ) -> frozenset[str]:
     """Return ids of what a user may not have brought up by the end of a path.
 
@@ -239,7 +238,7 @@ def _consistency(
     )
 
 
-def find_mind_reading(reply: str, persona: Persona, path: Turns) -> tuple[str, ...]:
+def find_mind_reading(reply: str, persona: Persona, path: Sequence[Node]) -> tuple[str, ...]:
     """Return the ids of the facts of life that `reply` uses although nobody told it.
 
     Conservative: a fact counts as used only if one sentence of the reply has a name from it, a

@@ -43,7 +43,7 @@ def find_levels(tree: Tree, rated: Mapping[str, float] | None = None) -> Levels:
     source, known = _find_known(tree, rated or {})
     found: dict[str, float] = {}
     missing: dict[str, str] = {}
-    for reply in (node for node in tree.nodes if isinstance(node, AssistantNode)):
+    for reply in tree.replies:
         if flaw := find_flaw(tree, reply):
             missing[reply.id] = flaw
         elif reply.id in known:
@@ -54,7 +54,7 @@ def find_levels(tree: Tree, rated: Mapping[str, float] | None = None) -> Levels:
 
 
 def _find_known(tree: Tree, rated: Mapping[str, float]) -> tuple[LevelSource, Mapping[str, float]]:
-    replies = [node for node in tree.nodes if isinstance(node, AssistantNode)]
+    replies = tree.replies
     wishes = {node.id: tree.played(node.id).preferences for node in replies}
     if any(wishes.values()):
         return "wishes", {

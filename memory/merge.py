@@ -113,7 +113,7 @@ def _unite(one: Tree, other: Tree) -> Tree:
 
 def _is_played_by_rule(tree: Tree) -> bool:
     """Whether a rule plays the user, which has no mood, whatever older trees say."""
-    users = [node.id for node in tree.nodes if node.role == "user"]
+    users = [user.id for user in tree.users]
     if tree.disclosure is None or not users:
         return False
     return all(tree.played(node).preferences for node in users)
@@ -121,7 +121,7 @@ def _is_played_by_rule(tree: Tree) -> bool:
 
 def _is_played_alike(one: Tree, other: Tree) -> bool:
     """Whether the user is the same in every message that both trees have."""
-    shared = (node.id for node in one.nodes if node.role == "user" and node.id in other.by_id)
+    shared = (user.id for user in one.users if user.id in other.by_id)
     return all(one.played(node).plays_like(other.played(node)) for node in shared)
 
 

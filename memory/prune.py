@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from aloe.memory.merge import replace_fields
 from aloe.memory.returns import forget_returns
-from aloe.schema import SPOILING, AssistantNode, Tree, UserNode
+from aloe.schema import SPOILING, Node, Tree, UserNode
 
 
 def prune(tree: Tree, *, turns: int | None = None, spoiled: bool = False) -> Tree | None:
@@ -20,7 +20,7 @@ def prune(tree: Tree, *, turns: int | None = None, spoiled: bool = False) -> Tre
         turns: cut below this turn; None for no limit.
         spoiled: whether to cut user messages that spoil what follows (see `SPOILING`).
     """
-    kept: dict[str, UserNode | AssistantNode] = {}
+    kept: dict[str, Node] = {}
     for node in tree.nodes:
         rooted = node.parent is None or node.parent in kept
         deep = turns is not None and node.turn > turns

@@ -16,7 +16,7 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
         tree: any tree.
         persona_at: who the user is at a turn, from 1; None: who they were in the tree.
     """
-    others = (node.played for node in tree.nodes if node.role == "user" and node.played)
+    others = (user.played for user in tree.users if user.played)
     if not any(persona.preferences for persona in (tree.persona, *others)):
         return Wishes()
     words: dict[str, Mapping[str, str]] = {}

@@ -66,7 +66,7 @@ def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 
     With more than two candidates it is the only one that beats another and is never beaten.
     """
-    for user in _user_nodes(tree):
+    for user in tree.users:
         won, lost = _won_and_lost(tree, user, skipped)
         best = won - lost
         if len(best) == 1:
@@ -95,7 +95,7 @@ def dpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
 @without_markup
 def kto_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield prompt, completion and label: true for a reply that only won, false if only beaten."""
-    for user in _user_nodes(tree):
+    for user in tree.users:
         won, lost = _won_and_lost(tree, user, skipped)
         for node in tree.children(user.id):
             if node.id in won ^ lost:
@@ -112,7 +112,7 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     where a chain of verdicts ranks them (`aloe.ranking`), so that rewards of a tournament mean the
     same as those of a round robin.
     """
-    for user in _user_nodes(tree):
+    for user in tree.users:
         verdicts = list(tree.verdicts_on(user.id))
         for verdict in verdicts:
             is_usable(tree, verdict, skipped)
@@ -138,7 +138,7 @@ def grpo_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     `preferences` are the wishes that a program can check, as pairs of dimension and value. `facts`
     are there only where they do not follow from the persona's texts.
     """
-    for user in _user_nodes(tree):
+    for user in tree.users:
         if reason := tree.lost(user.id):
             skipped[reason] += 1
             continue
@@ -174,11 +174,10 @@ def aloe_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """
     labels = {
         user.id: [v for v in tree.verdicts_on(user.id) if is_usable(tree, v, skipped)]
-        for user in _user_nodes(tree)
+        for user in tree.users
     }
-    leaves = [user for user in _user_nodes(tree) if not _continued(tree, user)]
     placed: set[tuple[str, str]] = set()
-    paths = [(leaf, list(_aloe_turns(tree, leaf, labels, placed))) for leaf in leaves]
+    paths = [(leaf, list(_aloe_turns(tree, leaf, labels, placed))) for leaf in tree.ends]
     if lost := sum((v.first, v.second) not in placed for each in labels.values() for v in each):
         skipped[NO_PLACE] += lost
     held = {digest([]), *(digest(turns[:n]) for _, turns in paths for n in range(len(turns)))}
@@ -262,18 +261,10 @@ def _full(row: Row, origin: Origin) -> Row:
     return {**asdict(origin), **row}
 
 
-def _user_nodes(tree: Tree) -> list[UserNode]:
-    return [node for node in tree.nodes if isinstance(node, UserNode)]
-
-
 def _won_and_lost(tree: Tree, user: UserNode, skipped: Skipped) -> tuple[set[str], set[str]]:
     usable = [v for v in tree.verdicts_on(user.id) if is_usable(tree, v, skipped)]
     won = {verdict.preferred for verdict in usable if verdict.preferred}
     return won, {verdict.rejected for verdict in usable if verdict.rejected}
-
-
-def _continued(tree: Tree, user: UserNode) -> bool:
-    return any(tree.children(reply.id) for reply in tree.children(user.id))
 
 
 def _aloe_turns(

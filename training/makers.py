@@ -14,7 +14,7 @@ UNKNOWN = "not recorded"
 
 def find_users(tree: Tree) -> set[str]:
     """Return who played the user of a tree; nobody is known where it names no models."""
-    played = {node.agent for node in tree.nodes if node.role == "user"} if tree.models else ()
+    played = {user.agent for user in tree.users} if tree.models else ()
     return {_describe_maker(tree, name, tree.models.get("user", "")) for name in played}
 
 

@@ -16,7 +16,7 @@ from aloe.views.marks import profile_of
 from aloe.views.tree import Drawer
 
 if TYPE_CHECKING:
-    from aloe.views.grove import AnyNode
+    from aloe.schema import Node
 
 
 class Branch(Branches[Place]):
@@ -100,7 +100,7 @@ class Branch(Branches[Place]):
         for opening in self._grove.children(number, None):
             self._hang(root, number, drawer, opening)
 
-    def _hang(self, root: TreeNode[Place], number: int, drawer: Drawer, start: "AnyNode") -> None:
+    def _hang(self, root: TreeNode[Place], number: int, drawer: Drawer, start: "Node") -> None:
         follow = [start]
         while len(follow) == 1:
             (node,) = follow
@@ -118,7 +118,7 @@ class Branch(Branches[Place]):
             self._hang(self._hung[number, node.parent], number, drawer, node)
 
     def _add(
-        self, root: TreeNode[Place], number: int, drawer: Drawer, node: "AnyNode"
+        self, root: TreeNode[Place], number: int, drawer: Drawer, node: "Node"
     ) -> TreeNode[Place]:
         words = " ".join(node.content.split()) or "(empty)"
         signs = "⚠" * bool(node.faults)

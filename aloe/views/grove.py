@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from aloe.views.marks import profile_of, verdicts_about
 
 if TYPE_CHECKING:
-    from aloe.schema import AssistantNode, Tree, UserNode
-
-    AnyNode = UserNode | AssistantNode
+    from aloe.schema import Node, Tree
 
 Place = tuple[int, str | None]
 """Number of a tree and id of a message in it; None for the tree as a whole."""
@@ -35,26 +33,26 @@ class Grown(Protocol):
         """Whether a process is working on the run."""
 
 
-def _abstains(tree: "Tree", node: "AnyNode") -> bool:
+def _abstains(tree: "Tree", node: "Node") -> bool:
     """Whether a judge abstained on a reply, whatever its mark says of it."""
     return node.role == "assistant" and any(
         verdict.outcome == "abstain" for verdict in verdicts_about(tree, node)
     )
 
 
-def _faulty(_tree: "Tree", node: "AnyNode") -> bool:
+def _faulty(_tree: "Tree", node: "Node") -> bool:
     return bool(node.faults)
 
 
-def _reads_minds(_tree: "Tree", node: "AnyNode") -> bool:
+def _reads_minds(_tree: "Tree", node: "Node") -> bool:
     return node.role == "assistant" and bool(node.mind_reading)
 
 
-def _judged(tree: "Tree", node: "AnyNode") -> bool:
+def _judged(tree: "Tree", node: "Node") -> bool:
     return node.role == "assistant" and bool(verdicts_about(tree, node))
 
 
-KINDS: "Mapping[str, Callable[[Tree, AnyNode], bool]]" = {
+KINDS: "Mapping[str, Callable[[Tree, Node], bool]]" = {
     "abstain": _abstains,
     "fault": _faulty,
     "mind-reading": _reads_minds,
@@ -133,7 +131,7 @@ class Grove:
         yield number, None
         yield from ((number, node.id) for node in self.trees[number].nodes if node.id in shown)
 
-    def children(self, number: int, node: str | None) -> "list[AnyNode]":
+    def children(self, number: int, node: str | None) -> "list[Node]":
         """Return what is shown below a message, or of a tree's openings."""
         shown = self.shown(number)
         return [each for each in self.trees[number].children(node) if each.id in shown]

@@ -13,9 +13,7 @@ from aloe.number_format import format_number
 from aloe.views.answers import describe_note
 
 if TYPE_CHECKING:
-    from aloe.schema import AssistantNode, Persona, Tree, UserNode, Verdict
-
-    AnyNode = UserNode | AssistantNode
+    from aloe.schema import AssistantNode, Node, Persona, Tree, Verdict
 
 LEGEND = (
     "▶ continued   ★ preferred   = tie   ? judge abstains   ⚠ fault   "
@@ -101,7 +99,7 @@ def fact_text(tree: "Tree", fact: str) -> str:
     return next((each.text for each in facts if each.id == fact), fact)
 
 
-def ids_of(node: "AnyNode") -> tuple[str, ...]:
+def ids_of(node: "Node") -> tuple[str, ...]:
     """Return the ids under which calls about `node` are logged."""
     return (*node.former, node.id) if node.role == "user" else (node.id,)
 
@@ -120,6 +118,6 @@ def profile_of(persona: "Persona") -> str:
     return persona.profile or persona.personality or NOBODY
 
 
-def notes(node: "AnyNode") -> dict[str, str]:
+def notes(node: "Node") -> dict[str, str]:
     """Return what custom roles noted on `node`, in words, by role."""
     return {role: describe_note(note) for role, note in node.notes.items()}

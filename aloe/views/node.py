@@ -20,12 +20,10 @@ from aloe.views.votes import describe_verdict, describe_votes
 
 if TYPE_CHECKING:
     from aloe.calls.recorded_call import RecordedCall
-    from aloe.schema import AssistantNode, ReturnLabel, Tree, UserNode, Verdict, Vote
-
-    AnyNode = UserNode | AssistantNode
+    from aloe.schema import Node, ReturnLabel, Tree, Verdict, Vote
 
 
-def calls_about(node: "AnyNode", exchanges: "Sequence[RecordedCall]") -> "list[RecordedCall]":
+def calls_about(node: "Node", exchanges: "Sequence[RecordedCall]") -> "list[RecordedCall]":
     """Return the calls that wrote, read or judged `node`.
 
     Those of a judge, and of a custom role that wrote a reply, are logged under the user's message;
@@ -45,7 +43,7 @@ def calls_about(node: "AnyNode", exchanges: "Sequence[RecordedCall]") -> "list[R
 
 def node_view(
     tree: "Tree",
-    node: "AnyNode",
+    node: "Node",
     exchanges: "Sequence[RecordedCall]",
     *,
     raw: bool = False,
@@ -76,7 +74,7 @@ def node_view(
     return Group(*parts)
 
 
-def _facts(tree: "Tree", node: "AnyNode") -> RenderableType:
+def _facts(tree: "Tree", node: "Node") -> RenderableType:
     lines = {
         "message": f"{node.id}, turn {node.turn}, written by {node.agent}",
         "tree": f"{tree.id}, answers {node.parent}" if node.parent else f"{tree.id}, opens it",

@@ -111,8 +111,8 @@ def _figures(
 ) -> Iterable[tuple[str, str, str]]:
     decided = sum(row.decided for row in rows)
     compared = sum(len(row.tree.verdicts) for row in rows)
-    replies = sum(node.role == "assistant" for row in rows for node in row.tree.nodes)
-    users = [(row.tree, node) for row in rows for node in row.tree.nodes if node.role == "user"]
+    replies = sum(len(row.tree.replies) for row in rows)
+    users = [(row.tree, user) for row in rows for user in row.tree.users]
     minds, faults = sum(row.minds for row in rows), sum(row.faults for row in rows)
     checked, total = sum(row.checked for row in rows), spent.total
     told = [w for each in wishes for found in each.checked.values() for w in found if w.told]

@@ -70,7 +70,7 @@ def chart_run(trees: "Sequence[Tree]", wishes: "Iterable[Wishes]") -> list[Chart
         trees: all trees.
         wishes: of each, in the same order.
     """
-    assistants = dict.fromkeys(n.agent for t in trees for n in t.nodes if n.role == "assistant")
+    assistants = dict.fromkeys(reply.agent for tree in trees for reply in tree.replies)
     compared, wins, kept, told, words = (TurnValues(order=[*assistants]) for _ in range(5))
     counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for tree, checked in zip(trees, wishes, strict=True):

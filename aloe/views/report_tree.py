@@ -15,9 +15,7 @@ from aloe.views.votes import describe_verdict, describe_votes
 from aloe.views.wishes import Wishes
 
 if TYPE_CHECKING:
-    from aloe.schema import AssistantNode, Tree, UserNode
-
-    AnyNode = UserNode | AssistantNode
+    from aloe.schema import Node, Tree, UserNode
 
 KINDS = {"abstain": "judge abstains", "fault": "faults", "mind-reading": "mind-reading"}
 """What the trees can be narrowed down to, and its name for people."""
@@ -80,7 +78,7 @@ def _troubles(row: Sums) -> dict[str, int]:
     return dict(zip(KINDS, (row.count("abstain"), row.faults, row.minds), strict=True))
 
 
-def _message(tree: "Tree", node: "AnyNode", wishes: Wishes) -> dict[str, Any]:
+def _message(tree: "Tree", node: "Node", wishes: Wishes) -> dict[str, Any]:
     known = {
         "id": node.id,
         "parent": node.parent,
@@ -106,14 +104,14 @@ def _message(tree: "Tree", node: "AnyNode", wishes: Wishes) -> dict[str, Any]:
     }
 
 
-def _common_marks(node: "AnyNode") -> Iterator[Mark]:
+def _common_marks(node: "Node") -> Iterator[Mark]:
     for fault in node.faults:
         yield ["fault", fault.replace("_", " "), ""]
     for name, value in notes(node).items():
         yield ["note", f"{name}: {value}", ""]
 
 
-def _marks(tree: "Tree", node: "AnyNode", wishes: Wishes) -> Iterator[Mark]:
+def _marks(tree: "Tree", node: "Node", wishes: Wishes) -> Iterator[Mark]:
     if node.role == "user":
         yield from describe_user(tree, node, wishes)
         if node.repaired:

@@ -13,15 +13,13 @@ from aloe.views.node import verdict_view
 from aloe.views.tellings import describe_tellings
 
 if TYPE_CHECKING:
-    from aloe.schema import AssistantNode, Tree, UserNode
-
-    AnyNode = UserNode | AssistantNode
+    from aloe.schema import AssistantNode, Node, Tree, UserNode
 
 COLUMN = 34
 """Characters a reply needs to stand beside another."""
 
 
-def find_exchange(tree: "Tree", node: "AnyNode") -> "tuple[UserNode, list[AssistantNode]]":
+def find_exchange(tree: "Tree", node: "Node") -> "tuple[UserNode, list[AssistantNode]]":
     """Return a user's message and the replies to it, of which `node` is one or the other."""
     user = node if node.role == "user" else tree.by_id[node.parent]
     assert user.role == "user"

@@ -53,13 +53,13 @@ class Sums:
     @property
     def minds(self) -> int:
         """Replies that read the user's mind."""
-        return sum(bool(n.mind_reading) for n in self.tree.nodes if n.role == "assistant")
+        return sum(bool(reply.mind_reading) for reply in self.tree.replies)
 
     @property
     def checked(self) -> int:
         """Replies that were looked at for what the user had not told; 0 in an imported tree."""
-        found = self.minds or any(n.checked for n in self.tree.nodes if n.role == "user")
-        return sum(node.role == "assistant" for node in self.tree.nodes) if found else 0
+        found = self.minds or any(user.checked for user in self.tree.users)
+        return len(self.tree.replies) if found else 0
 
     def result(self) -> dict[str, Any]:
         """Return the row for machines."""

@@ -30,12 +30,11 @@ from aloe.views.marks import (
     score,
     short,
 )
+from aloe.views.table import Sums
 from aloe.views.tellings import describe_tellings, find_told
 
 if TYPE_CHECKING:
-    from aloe.schema import AssistantNode, Tree, UserNode
-
-    AnyNode = UserNode | AssistantNode
+    from aloe.schema import AssistantNode, Node, Tree, UserNode
 
 BODY = 36
 """Columns that words need to stand beside their marks, and to move to the right."""
@@ -89,11 +88,11 @@ class Drawer:
         """Return head, branches and legend."""
         return Group(head(self.tree, self.account), Forks(self), Text(LEGEND, "dim"))
 
-    def branch(self, start: "AnyNode") -> "Level":
+    def branch(self, start: "Node") -> "Level":
         """Return what follows `start` up to where the talk branches."""
         lines: list[Line] = []
         after = self.tree.by_id[start.parent] if start.parent else None
-        follow: list[AnyNode] = [start]
+        follow: list[Node] = [start]
         while len(follow) == 1:
             (node,) = follow
             lines.append(self.line(node))
@@ -110,7 +109,7 @@ class Drawer:
         """How many digits of an id tell the nodes apart."""
         return short(node.id for node in self.tree.nodes)
 
-    def line(self, node: "AnyNode") -> Line:
+    def line(self, node: "Node") -> Line:
         """Return the line of one message."""
         return self._user(node) if node.role == "user" else self._assistant(node)
 
@@ -135,7 +134,7 @@ class Drawer:
             body.append(said(f"\n◇ {fact_text(self.tree, fact)}", "red"))
         return self._line(node, Text(), who, body)
 
-    def _line(self, node: "AnyNode", turn: Text, who: Text, body: Text) -> Line:
+    def _line(self, node: "Node", turn: Text, who: Text, body: Text) -> Line:
         if node.faults:
             body.append(f"\n⚠ {', '.join(node.faults)}", "red")
         for name, value in notes(node).items():
@@ -145,21 +144,21 @@ class Drawer:
         who = Text.assemble(who, (f" {node.id[: self.digits]}", "dim"))
         return Line(turn=turn, who=who, score=self._score(node), body=body, took=self._took(node))
 
-    def _took(self, node: "AnyNode") -> Text:
+    def _took(self, node: "Node") -> Text:
         found = [self.took[each] for each in ids_of(node) if each in self.took]
         seconds = sum(each.seconds for each in found)
         tokens = sum(each.output_tokens for each in found)
         made = any(each.calls for each in found)
         return Text(f"{seconds:.1f} s {tokens} tok" if made else "", "dim")
 
-    def _score(self, node: "AnyNode") -> Text:
+    def _score(self, node: "Node") -> Text:
         found = score(self.tree, node) if node.role == "assistant" else None
         if found is None:
             return Text()
         style = "green" if found.share > 0 else "red" if found.share < 0 else "dim"
         return Text(f"{found.text} {found.bar}".rstrip(), style)
 
-    def _words(self, node: "AnyNode", style: str) -> Text:
+    def _words(self, node: "Node", style: str) -> Text:
         words = node.content or "(empty)"
         search = (self.search or "").casefold()
         hidden = words[max(0, SHOWN - len(search) + 1) :]  # what would be cut, in part or whole
@@ -185,7 +184,7 @@ class Forks:
             self._hang(root, opening, options.max_width - GUIDE)
         yield root
 
-    def _hang(self, above: Branches, start: "AnyNode", room: int) -> None:
+    def _hang(self, above: Branches, start: "Node", room: int) -> None:
         """Hang what follows `start` on `above`; the next ones beside it if they need the room."""
         level = self.drawer.branch(start)
         branch = above.add(level)
@@ -201,7 +200,7 @@ class Level:
     title: Text
     """Which reply it goes on from; empty at the opening."""
     lines: tuple[Line, ...]
-    follow: "tuple[AnyNode, ...]"
+    follow: "tuple[Node, ...]"
     """Where the talk goes on; several if it branches, none if it ends."""
     scored: bool
     """Whether there is a column for scores."""
@@ -257,7 +256,7 @@ def head(tree: "Tree", account: Account | None = None) -> RenderableType:
     if tree.disclosure:
         lines["tells"] = tree.disclosure
     lines["models"] = _models(tree)
-    lines["tree"] = _sums(tree)
+    lines["tree"] = _sums(Sums(tree=tree, account=account))
     if account:
         lines["spent"] = account.text
     return grid(lines)
@@ -270,23 +269,16 @@ def _models(tree: "Tree") -> str:
     return "; ".join(f"{model} ({', '.join(names)})" for model, names in agents.items())
 
 
-def _sums(tree: "Tree") -> str:
-    outcomes = [verdict.outcome for verdict in tree.verdicts]
-    decided = sum(verdict.preferred is not None for verdict in tree.verdicts)
-    ends = sum(n.role == "user" and not _goes_on(tree, n) for n in tree.nodes)
-    told = sum(len(find_told(tree, node)) for node in tree.nodes if node.role == "user")
-    turns = max((node.turn for node in tree.nodes), default=0)
-    sums = ", ".join(
-        [counted(turns, "turn"), counted(len(tree.nodes), "message"), counted(ends, "path")]
+def _sums(sums: Sums) -> str:
+    tree = sums.tree
+    told = sum(len(find_told(tree, user)) for user in tree.users)
+    size = (
+        f"{counted(sums.turns, 'turn')}, {counted(len(tree.nodes), 'message')}, "
+        f"{counted(len(tree.ends), 'path')}, {counted(told, 'thing')} told"
     )
-    sums += f", {counted(told, 'thing')} told"
-    if not outcomes:
-        return sums
+    if not tree.verdicts:
+        return size
     return (
-        f"{sums}; {decided} of {counted(len(outcomes), 'comparison')} decided, "
-        f"{outcomes.count('tie')} tie, {outcomes.count('abstain')} abstain"
+        f"{size}; {sums.decided} of {counted(len(tree.verdicts), 'comparison')} decided, "
+        f"{sums.count('tie')} tie, {sums.count('abstain')} abstain"
     )
-
-
-def _goes_on(tree: "Tree", user: "UserNode") -> bool:
-    return any(tree.children(reply.id) for reply in tree.children(user.id))

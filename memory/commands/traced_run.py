@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
     from aloe.calls.recorded_call import RecordedCall
     from aloe.memory.run_folder import RunTrees
-    from aloe.schema import AssistantNode, Tree, UserNode
-
-    AnyNode = UserNode | AssistantNode
+    from aloe.schema import Node, Tree
 
 Shown = tuple[RenderableType, dict[str, Any]]
 """For a person, and for a machine."""
@@ -113,7 +111,7 @@ class TracedRun:
             raise InputError(self.run, reason)
         return found[0]
 
-    def _find(self, start: str) -> "tuple[Tree, AnyNode]":
+    def _find(self, start: str) -> "tuple[Tree, Node]":
         """Return the message whose id starts so."""
         trees = [self.tree()] if self.wanted or self.first else self.trees
         found = {n.id: (t, n) for t in trees for n in t.nodes if n.id.startswith(start)}
@@ -131,7 +129,7 @@ class TracedRun:
         of_tree = (call.event["tree"] or "").startswith(self.wanted or "")
         return of_tree and matches(call, self.agent, self.search)
 
-    def _node(self, tree: "Tree", node: "AnyNode") -> Shown:
+    def _node(self, tree: "Tree", node: "Node") -> Shown:
         from aloe.calls.recorded_call import read_calls
         from aloe.views.node import calls_about, node_view
 
@@ -140,7 +138,7 @@ class TracedRun:
         result = {"node": node.model_dump(mode="json"), "calls": list(map(plain_call, calls))}
         return node_view(tree, node, calls, raw=self.raw), result
 
-    def _diff(self, tree: "Tree", node: "AnyNode") -> Shown:
+    def _diff(self, tree: "Tree", node: "Node") -> Shown:
         from aloe.views.siblings import SiblingView, find_exchange
 
         user, replies = find_exchange(tree, node)

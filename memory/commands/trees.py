@@ -126,7 +126,7 @@ def _say_left_out(found: "Imported") -> None:
         say(f"... and {len(found.bad) - SHOWN} more; --json lists all")
     for what, count in found.left_out.items():
         say(f"{count} {what}")
-    asked = sum(bool(t.children(n.id)) for t in found.trees for n in t.nodes if n.role == "user")
+    asked = sum(bool(tree.children(user.id)) for tree in found.trees for user in tree.users)
     judged = sum(len({verdict.node for verdict in tree.verdicts}) for tree in found.trees)
     if alone := asked - judged:
         say(f"without two replies to compare: {alone} of {counted(asked, 'turn')}")

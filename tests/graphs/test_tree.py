@@ -23,7 +23,7 @@ from aloe.graphs.turn import turn_graph
 from aloe.memory.merge import replace_fields
 from aloe.models.open import closed_model
 from aloe.ranking import beaten
-from aloe.schema import AssistantNode, Tree, UserNode, digest
+from aloe.schema import Node, Tree, UserNode, digest
 from aloe.training.export import Skipped, dpo_rows, sft_rows
 
 ODD = (
@@ -66,7 +66,7 @@ def worlds(draw: st.DrawFn) -> tuple[Config, int]:
 def check_shape(tree: Tree, settings: Config, assistants: int) -> None:
     """Check what every tree promises, walking by `parent` alone."""
     turns, schedule = settings.simulation.turns, settings.judge.schedule
-    seen: dict[str, UserNode | AssistantNode] = {}
+    seen: dict[str, Node] = {}
     for node in tree.nodes:
         parent = seen.get(node.parent or "")
         if isinstance(node, UserNode):

@@ -11,7 +11,7 @@ from builders import PERSONAS, assistant, config, grow, user
 from aloe.errors import InputError
 from aloe.memory.conversations import IMPORTED, is_conversation, read_conversations
 from aloe.memory.formats.conversation import verdict_of
-from aloe.schema import AssistantNode, Disclosure, Tree, UserNode
+from aloe.schema import Disclosure, Node, Tree, UserNode
 from aloe.training.export import ROWS, Format, take_trainer_columns
 
 
@@ -94,7 +94,7 @@ def test_only_the_words_of_the_user_become_disclosures(tmp_path: Path) -> None:
 def test_what_a_user_told_comes_back_quote_by_quote(tmp_path: Path) -> None:
     texts = ("I live in Porto and ask", "I mend bicycles. Which oil?", "And now?")
     quotes = (("I live in Porto",), ("I mend bicycles.",), ())
-    nodes: list[UserNode | AssistantNode] = []
+    nodes: list[Node] = []
     verdicts = []
     for number, (text, told) in enumerate(zip(texts, quotes, strict=True), 1):
         revealed = tuple(Disclosure(quote=quote) for quote in told)

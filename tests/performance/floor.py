@@ -31,13 +31,14 @@ from aloe.models.open import Message
 from aloe.schema import (
     AssistantNode,
     Disclosure,
+    Node,
     Persona,
     UserNode,
     derive_seed,
     sentences,
 )
 
-Nodes = list[UserNode | AssistantNode]
+Nodes = list[Node]
 
 ONE_ORDER = "tests.performance.floor:one_order"
 """The judge of the comparison, as settings name it."""
@@ -185,7 +186,7 @@ async def run_floor(config: Config, todo: Sequence[PlannedTree]) -> tuple[Floor,
     return floor, combined(by_tree)
 
 
-def digest_of(nodes: Sequence[UserNode | AssistantNode]) -> str:
+def digest_of(nodes: Sequence[Node]) -> str:
     """Return a hash of what was said, and by whom."""
     said = [(node.role, node.content) for node in nodes]
     return sha256(json.dumps(said).encode()).hexdigest()

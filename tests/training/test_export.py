@@ -7,11 +7,11 @@ import pytest
 from builders import PERSONAS, SCRIPTED, assistant, config, grow, user
 
 from aloe.agents.prompt import FOLDER, parse
-from aloe.schema import AssistantNode, Fact, Outcome, Persona, Tree, UserNode, Verdict
+from aloe.schema import AssistantNode, Fact, Node, Outcome, Persona, Tree, Verdict
 from aloe.training.export import ROWS, Format, Skipped, dpo_rows, sft_rows, take_trainer_columns
 
 
-def tree(*nodes: UserNode | AssistantNode, verdicts: tuple[Verdict, ...] = ()) -> Tree:
+def tree(*nodes: Node, verdicts: tuple[Verdict, ...] = ()) -> Tree:
     return Tree(
         id="t", persona=PERSONAS[0], seed=0, models={"user": SCRIPTED}, nodes=nodes,
         verdicts=verdicts,
