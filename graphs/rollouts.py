@@ -25,11 +25,12 @@ from aloe.agents.assistant import Assistant
 from aloe.calls.sample import sampling, vary_seed
 from aloe.config import SimulationConfig
 from aloe.errors import ContextError
+from aloe.flaws import describe_flaw
 from aloe.graphs.concurrency import work_through
 from aloe.graphs.context import SimulationContext
 from aloe.graphs.plan import last_turn
 from aloe.graphs.turn import TurnResult, TurnTask, turn_graph
-from aloe.memory.levels import describe_flaw, find_flaw
+from aloe.memory.levels import find_flaw
 from aloe.memory.merge import replace_fields
 from aloe.memory.returns import forget_returns
 from aloe.schema import SPOILING, AssistantNode, Node, Tree, UserNode, derive_seed, list_revealed

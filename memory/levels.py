@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from aloe.flaws import describe_flaw
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Tree
-from aloe.wording import visible
 
 LevelSource = Literal["wishes", "rated", "siblings"]
 
@@ -72,15 +72,6 @@ def find_flaw(tree: Tree, reply: AssistantNode) -> str | None:
     return tree.lost(reply.parent) or describe_flaw(reply)
 
 
-def describe_flaw(reply: AssistantNode) -> str | None:
-    """Return what is wrong with a reply itself; None if nothing is."""
-    if reply.faults:
-        return f"{reply.faults[0]} reply"
-    if not visible(reply.content):
-        return "empty reply"
-    return "mind-reading reply" if reply.mind_reading else None
-
-
 def _rank_siblings(tree: Tree) -> Iterator[tuple[str, float]]:
     """Yield node ids with the share of siblings they beat, a tie counted half.
 
@@ -88,11 +79,7 @@ def _rank_siblings(tree: Tree) -> Iterator[tuple[str, float]]:
     from which nothing can be learnt, or who beats one of them would have a level for that.
     """
     for user in {verdict.node: None for verdict in tree.verdicts}:
-        flawed = {
-            node.id
-            for node in tree.children(user)
-            if isinstance(node, AssistantNode) and describe_flaw(node)
-        }
+        flawed = {node.id for node in tree.children(user) if describe_flaw(node)}
         verdicts = [v for v in tree.verdicts_on(user) if not flawed & {v.first, v.second}]
         order = beaten(verdicts)
         ties = [node for v in verdicts if v.outcome == "tie" for node in (v.first, v.second)]

@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 
 from aloe.ranking import beaten
 from aloe.schema import Persona, Tree, UserNode, Verdict, digest
-from aloe.training.usable import NO_PLACE, find_flaw, is_usable, without_markup
+from aloe.training.usable import NO_PLACE, find_pair_flaw, is_usable, without_markup
 from aloe.training.usable import Skipped as Skipped
 
 Format = Literal["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"]
@@ -119,7 +119,7 @@ def step_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
         if tree.lost(user.id):
             continue
         order = {
-            node: {other for other in others if not find_flaw(tree, node, other)}
+            node: {other for other in others if not find_pair_flaw(tree, node, other)}
             for node, others in beaten(verdicts).items()
         }
         for node in tree.children(user.id):

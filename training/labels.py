@@ -18,6 +18,7 @@ from statistics import fmean, stdev
 from typing import Any, Literal
 
 from aloe.errors import ConfigError
+from aloe.flaws import MIND_READING
 from aloe.label_agreement import LabelAgreement
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
@@ -36,7 +37,7 @@ BESIDE_RETURNS = "judge's label beside returns"
 """The reason where a reward would be a share among siblings whose rewards are returns."""
 
 BLIND = frozenset((
-    "not continued", NOT_AS_DEEP, "no level below", "mind-reading reply", "reply without a level",
+    "not continued", NOT_AS_DEEP, "no level below", MIND_READING, "reply without a level",
 ))  # fmt: skip
 """Reasons of a comparison by return that could not look ahead. Of two replies only one has to be
 without a level; whether the judge's label of them can be learnt, `is_usable` decides."""

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
+from aloe.flaws import describe_flaw
 from aloe.models.markup import holds_marks
-from aloe.schema import AssistantNode, Tree, Verdict
+from aloe.schema import Tree, Verdict
 from aloe.wording import same_text, visible
 
 Skipped = Counter[str]
@@ -33,29 +34,24 @@ def is_usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:
     if not (verdict.preferred and verdict.rejected):
         skipped[verdict.outcome] += 1
         return False
-    found = find_flaw(tree, verdict.preferred, verdict.rejected)
+    found = find_pair_flaw(tree, verdict.preferred, verdict.rejected)
     if found:
-        skipped[f"{found} reply"] += 1
+        skipped[found] += 1
     return found is None
 
 
-def find_flaw(tree: Tree, preferred: str, rejected: str) -> str | None:
-    """Return what forbids to teach that one reply is better than another, None if nothing does."""
+def find_pair_flaw(tree: Tree, preferred: str, rejected: str) -> str | None:
+    """Return what forbids to teach that one reply is better than another, None if nothing does.
+
+    A reply that uses what its user had not told is never to be preferred, but good to reject.
+    """
     pair = (tree.by_id[preferred], tree.by_id[rejected])
-    faults = [node.faults[0] for node in pair if isinstance(node, AssistantNode) and node.faults]
-    if faults:
-        return faults[0]
-    if not all(visible(node.content) for node in pair):
-        return "empty"
+    faulty = [node for node in pair if node.faults]
+    if flawed := faulty or [node for node in pair if not visible(node.content)]:
+        return describe_flaw(flawed[0])
     if same_text(*(node.content for node in pair)):
-        return "identical"
-    return "mind-reading" if _reads_minds(tree, preferred) else None
-
-
-def _reads_minds(tree: Tree, node: str) -> bool:
-    """Whether a reply uses what its user had not told: never to be preferred, good to reject."""
-    reply = tree.by_id[node]
-    return isinstance(reply, AssistantNode) and bool(reply.mind_reading)
+        return "identical reply"
+    return describe_flaw(pair[0])
 
 
 def without_markup(

@@ -21,7 +21,7 @@ from aloe.errors import ConfigError, InputError
 from aloe.labels import Label, read_labels
 from aloe.memory.run_folder import read_trees
 from aloe.training.dataset_export import ExportPlan, export_trees
-from aloe.training.usable import find_flaw
+from aloe.training.usable import find_pair_flaw
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "trees.jsonl"
 (TREE,) = read_trees(GOLDEN)
@@ -200,7 +200,7 @@ def test_labels_come_in_once_and_become_verdicts(aloe: RunAloe, tmp_path: Path) 
         pair.id
         for pair in PAIRS
         if not any(
-            find_flaw(TREE, *each)
+            find_pair_flaw(TREE, *each)
             for each in permutations((pair.verdict.first, pair.verdict.second))
         )
     }

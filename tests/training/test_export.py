@@ -129,6 +129,33 @@ def test_a_reply_that_reads_minds_is_never_preferred(kind: Literal["sft", "dpo"]
     assert not skipped
 
 
+@pytest.mark.parametrize(
+    ("preferred", "rejected", "reason"),
+    [
+        ({"mind": True}, {"faults": ("truncated",)}, "truncated"),
+        ({"text": ""}, {"faults": ("truncated",)}, "truncated"),
+        ({"faults": ("echo",)}, {"faults": ("truncated",)}, "echo"),
+        ({"mind": True}, {"text": ""}, "empty"),
+        ({"text": "", "mind": True}, {}, "empty"),
+        ({"text": ""}, {"text": ""}, "empty"),
+        ({"text": "Bad.", "mind": True}, {}, "identical"),
+        ({"mind": True}, {"mind": True}, "mind-reading"),
+        ({}, {"text": "", "mind": True}, "empty"),
+    ],
+)
+def test_a_pair_with_two_flaws_is_counted_once(
+    preferred: dict[str, Any], rejected: dict[str, Any], reason: str
+) -> None:
+    def change(reply: AssistantNode, text: str | None = None, **flaws: Any) -> AssistantNode:
+        reads = (PERSONAS[0].facts[0].id,) if flaws.pop("mind", False) else ()
+        content = reply.content if text is None else text
+        return reply.model_copy(update={"content": content, "mind_reading": reads, **flaws})
+
+    good, bad = change(GOOD, **preferred), change(BAD, **rejected)
+    found, skipped = rows("dpo", tree(OPENING, good, bad, verdicts=(verdict(good, bad, "first"),)))
+    assert (found, skipped) == ([], {f"{reason} reply": 1})
+
+
 def test_of_three_only_one_that_nobody_beats_is_imitated() -> None:
     third = assistant("Third.", OPENING, agent="c")
     clear = (verdict(GOOD, BAD, "first"), verdict(GOOD, third, "first"), verdict(BAD, third, "tie"))
