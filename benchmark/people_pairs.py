@@ -22,7 +22,7 @@ from aloe.benchmark.agreement import clustered_share, krippendorff_alpha
 from aloe.errors import InputError
 from aloe.files.records import read_records
 from aloe.labels import LABELS, SEEN, Label, pair_id, read_labels
-from aloe.memory.run_folder import read_trees
+from aloe.memory.run_folder import folder_of, read_trees
 from aloe.passport import PeopleChoices, Share
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict, digest
 from aloe.verdict import is_human
@@ -125,7 +125,7 @@ def read_people(path: Path) -> PeopleGold:
     Raises:
         InputError: there are none, or a line is broken (with its number).
     """
-    folder = path if path.is_dir() else path.parent
+    folder = folder_of(path)
     is_sheet = path.is_file() and path.name == LABELS
     trees = list(read_trees(folder if is_sheet else path))
     sheet = folder / LABELS if path.is_dir() or is_sheet else None

@@ -21,7 +21,7 @@ from aloe.graphs.concurrency import width_of
 from aloe.judge_names import is_judge
 from aloe.labels import LABELS, append_labels, fit_labels, read_labels
 from aloe.memory.returns import keep_returns
-from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_folder import RunFolder, folder_of, read_trees
 from aloe.memory.run_inputs import find_changed
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Outcome, Tree, UserNode, Verdict
@@ -181,7 +181,7 @@ def carry_labels(run: Path, folder: RunFolder, trees: Sequence[Tree]) -> tuple[i
         InputError: a label is broken (with its line).
         StoreError: the file cannot be written.
     """
-    labels = read_labels((run if run.is_dir() else run.parent) / LABELS)
+    labels = read_labels(folder_of(run) / LABELS)
     known = {tree.id for tree in trees}
     fitting = list(fit_labels(labels, trees))
     there = {(each.rater, each.pair) for each in read_labels(folder.path / LABELS)}

@@ -248,6 +248,11 @@ def find_home(trees: Path) -> Path:
     return trees.parent if in_run else trees
 
 
+def folder_of(trees: Path) -> Path:
+    """Return the folder of what lies beside trees: the run folder, or that of a file of trees."""
+    return trees if trees.is_dir() else trees.parent
+
+
 def check_out(out: Path, sources: Iterable[Path]) -> None:
     """Make sure that a file of trees that is to be written is nothing read, and no run's.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
-from aloe.memory.run_folder import find_home
+from aloe.memory.run_folder import RunFolder, find_home
 from aloe.models.hub import is_hub_name
 from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.number_format import counted, format_number
@@ -125,7 +125,7 @@ def _passport(data: Path, record: Record) -> str:
         return "The rows do not say whose labels they have, so how good these are is unknown."
     if not _learns_judge(record):
         return "The labels are no model's, so no judge passport belongs to them."
-    file = find_home(data) / "passport.json"
+    file = RunFolder(find_home(data)).passport
     if not file.exists():
         return "No judge passport came with the data: how good its labels are is unknown."
     return "Judge passport:\n\n" + _table(read_passport(file).summary())

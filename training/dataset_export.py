@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from aloe.errors import ConfigError
-from aloe.memory.run_folder import check_out, find_home, read_trees
+from aloe.memory.run_folder import RunFolder, check_out, find_home, read_trees
 from aloe.number_format import counted
 from aloe.plugins import describe_error, entry_points, load_plugin
 from aloe.schema import Tree
@@ -88,7 +88,7 @@ class ExportPlan:
     @property
     def passport(self) -> Path | None:
         """Where the run's judge passport is; None if it has none, or this is a file elsewhere."""
-        file = find_home(self.run) / "passport.json"
+        file = RunFolder(find_home(self.run)).passport
         return file if file.exists() else None
 
     @property

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aloe.errors import ConfigError
-from aloe.labels import SEEN, Label, pair_id, read_labels
+from aloe.labels import LABELS, SEEN, Label, pair_id, read_labels
+from aloe.memory.run_folder import folder_of
 from aloe.schema import Tree, Verdict
 from aloe.training.usable import Skipped
 
@@ -33,7 +34,7 @@ def read_people(trees: Path) -> Said:
         ConfigError: there are none.
         InputError: a label is broken (with its line).
     """
-    file = (trees if trees.is_dir() else trees.parent) / "labels.jsonl"
+    file = folder_of(trees) / LABELS
     said: dict[str, list[Label]] = {}
     seen = 0
     for label in read_labels(file):

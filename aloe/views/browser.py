@@ -21,7 +21,7 @@ from textual.widgets import Tree as Branches
 from aloe.calls.recorded_call import RecordedCall, read_calls
 from aloe.errors import AloeError
 from aloe.label_sheet import BlindPair, LabelSheet, can_be_asked
-from aloe.labels import SEEN, Label
+from aloe.labels import LABELS, SEEN, Label
 from aloe.number_format import counted
 from aloe.views.browser_branch import Branch
 from aloe.views.browser_screens import FilterScreen, HelpScreen, LabelScreen
@@ -311,7 +311,7 @@ class Browser(App[None]):
     def action_label(self) -> None:
         """Ask which of two replies is better."""
         try:
-            sheet = LabelSheet(self._events.with_name("labels.jsonl"), SEEN)
+            sheet = LabelSheet(self._events.with_name(LABELS), SEEN)
         except AloeError as error:
             self.notify(str(error), severity="error")
             return

@@ -105,6 +105,7 @@ def label(options: LabelOptions) -> None:
     from aloe import config as settings
     from aloe.benchmark.labelling import list_pairs, sample_pairs
     from aloe.label_sheet import LabelSheet
+    from aloe.labels import LABELS
     from aloe.memory.run_folder import RunFolder, read_trees
 
     options.check()
@@ -123,12 +124,12 @@ def label(options: LabelOptions) -> None:
     if options.tool or options.out:
         _send(options.tool, wanted, options.out, as_json=options.as_json)
         return
-    sheet = LabelSheet(run / "labels.jsonl", options.rater or ME)
+    sheet = LabelSheet(run / LABELS, options.rater or ME)
     if options.answers:
         _take(sheet, options.answers, found, options.rater)
     elif wanted:
         _ask(sheet, wanted)
-    _compare(sheet, found, run / "passport.json", as_json=options.as_json)
+    _compare(sheet, found, RunFolder(run).passport, as_json=options.as_json)
 
 
 def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_json: bool) -> None:

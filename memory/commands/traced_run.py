@@ -45,7 +45,9 @@ class TracedRun:
     @property
     def events(self) -> Path:
         """Log of the calls; it need not exist."""
-        return (self.run if self.run.is_dir() else self.run.parent) / "events.jsonl"
+        from aloe.memory.run_folder import folder_of
+
+        return folder_of(self.run) / "events.jsonl"
 
     @cached_property
     def found(self) -> "RunTrees":
