@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from aloe.files.journal import cut_torn_line
+from aloe.files.appending import cut_torn_line
 from aloe.labels import Answer, Label, append_labels, latest, pair_id, read_labels
 from aloe.schema import AssistantNode, Tree, Verdict, digest
 from aloe.wording import same_text, visible

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from aloe.files.journal import append_lines
+from aloe.files.appending import append_lines
 from aloe.files.records import read_models
 from aloe.schema import Record, Tree, Verdict, digest
 

@@ -20,7 +20,7 @@ from aloe.benchmark.scores import Missing, ReplyScores, write_scores
 from aloe.calls.event import Event, read_events
 from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig
-from aloe.files.journal import cut_torn_line
+from aloe.files.appending import cut_torn_line
 from aloe.files.writing import replace_text
 from aloe.graphs.batch import RunProgress, finish_trees
 from aloe.graphs.concurrency import width_of, work_through

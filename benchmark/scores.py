@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from aloe.agents.rules import RULE
 from aloe.config import Condition
 from aloe.errors import InputError
-from aloe.files.journal import append_lines
+from aloe.files.appending import append_lines
 from aloe.files.records import read_models
 from aloe.record import FileName
 from aloe.schema import Asked, Fault, Record, Telling

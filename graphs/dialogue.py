@@ -79,7 +79,7 @@ class DialogueContext:
         return dialogue.disclosure or self.user.config.disclosure
 
 
-def find_speaker(user: UserAgent, dialogue: Dialogue, persona: Persona) -> Speaker:
+def make_speaker(user: UserAgent, dialogue: Dialogue, persona: Persona) -> Speaker:
     """Return who plays the user: a rule where a program can check the wishes.
 
     The rule speaks with the phrases that no training has heard, unless settings name others.
@@ -123,7 +123,7 @@ async def write_message(dialogue: Dialogue, path: Turns, user: UserAgent) -> Use
     if (text := dialogue.prescribed.get(turn)) is not None:
         parent = path[-1].id if path else None
         return UserNode.of(parent, text, tree=dialogue.id, turn=turn, agent=PRESCRIBED)
-    return await find_speaker(user, dialogue, persona).speak(persona, dialogue.id, path)
+    return await make_speaker(user, dialogue, persona).speak(persona, dialogue.id, path)
 
 
 async def speak(state: DialogueState, runtime: Context) -> dict[str, Any]:

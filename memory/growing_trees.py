@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aloe.files.journal import append_lines
+from aloe.files.appending import append_lines
 from aloe.files.writing import replace_text
 from aloe.schema import Node, Tree, Verdict
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from aloe import config as settings
 from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
-from aloe.files.journal import append_lines, cut_torn_line
+from aloe.files.appending import append_lines, cut_torn_line
 from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text

@@ -34,7 +34,7 @@ from aloe.training.people import read_people, take_people
 from aloe.training.release import (
     Split,
     choose_split,
-    format_counts,
+    format_left_out,
     render_dataset_card,
     write_folder,
     write_rows,
@@ -278,7 +278,7 @@ def _write_splits(
     restraint: int,
 ) -> dict[Split, int]:
     if not rows:
-        left = f"; left out: {format_counts(skipped)}" if skipped else ""
+        left = f"; left out: {format_left_out(skipped)}" if skipped else ""
         raise ConfigError(f"{plan.run} gives no {plan.row_format} rows{left}; a dataset needs some")
     sides: dict[Split, list[Row]] = {"train": [], "test": []}
     for row in rows:

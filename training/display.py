@@ -17,7 +17,7 @@ from aloe.training.curves import (
 )
 from aloe.training.model_folder import Record
 from aloe.training.progress import TrainingProgress
-from aloe.training.release import format_counts
+from aloe.training.release import format_left_out
 from aloe.views.folding import Table
 
 
@@ -92,7 +92,7 @@ def summarise(out: Path, record: Record) -> str:
         f", {each} {' to '.join(format_number(value, '{:.4g}') for value in values)}{told}"
         for each, values in record.get("held_out_figures", {}).items()
     )
-    left_out = f"; left out: {format_counts(record['left_out'])}" if "left_out" in record else ""
+    left_out = f"; left out: {format_left_out(record['left_out'])}" if "left_out" in record else ""
     return (
         f"{out}: {record['method']} on {counted(record['rows'], 'row')}, "
         f"{counted(record['steps'], 'step')}, {name} "

@@ -62,7 +62,7 @@ def choose_split(persona: str, test_share: float) -> Split:
     return "test" if int(digest("split", persona), 16) / 16**16 < test_share else "train"
 
 
-def format_counts(skipped: Mapping[str, int]) -> str:
+def format_left_out(skipped: Mapping[str, int]) -> str:
     """Return what was left out, each reason with its count; empty if nothing was."""
     return ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
 
@@ -184,7 +184,7 @@ Made with aloe from {counted(len(trees), "conversation tree")}. {made}
 | split | rows | personas |
 |---|---|---|
 {"".join(f"| {split} | {len(held)} | {personas[split]} |{chr(10)}" for split, held in rows.items())}
-No persona is in both splits. Left out: {format_counts(skipped) or "nothing"}.
+No persona is in both splits. Left out: {format_left_out(skipped) or "nothing"}.
 
 {told}## Models
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import Event
 from aloe.config import BudgetConfig
-from aloe.files.journal import append_lines, cut_torn_line
+from aloe.files.appending import append_lines, cut_torn_line
 from aloe.files.records import read_models
 from aloe.training.model_folder import ModelFolder
 

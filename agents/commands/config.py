@@ -81,7 +81,7 @@ def _check_agents(config: "Config") -> "Iterator[Agent]":
     """
     from aloe.agents.panel import read_own_passport
     from aloe.agents.registry import find_judge, find_roles, models_in_use, prompts_of
-    from aloe.models.check import check_model
+    from aloe.models.check import locate_model
     from aloe.models.model_string import ModelString
     from aloe.models.providers import check_urls
 
@@ -95,7 +95,7 @@ def _check_agents(config: "Config") -> "Iterator[Agent]":
     check_urls(models)
     for role, model in models.items():
         name = str(ModelString.parse(model.model, model.options))
-        yield Agent(role, places.pop(role, ""), name, check_model(model))
+        yield Agent(role, places.pop(role, ""), name, locate_model(model))
     for role, place in places.items():  # those that ask no model
         yield Agent(role, place, "", "")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from aloe.calls.event import read_events
 from aloe.errors import InputError
-from aloe.files.journal import append_lines
+from aloe.files.appending import append_lines
 from aloe.secrets import redact
 
 NAME = "batches.jsonl"

@@ -30,7 +30,7 @@ from aloe.calls.event import Event, read_events
 from aloe.cancelling import raise_if_cancelled
 from aloe.config import LimitsConfig
 from aloe.errors import ConfigError, ModelError
-from aloe.files.journal import cut_torn_line
+from aloe.files.appending import cut_torn_line
 from aloe.models.batch_api import BatchResult, RemoteBatch
 from aloe.models.open import Model, server_of
 from aloe.models.parameters import Sent

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aloe.errors import InputError
+from aloe.files.appending import ends_whole
 from aloe.files.hub import is_hub, read_hub
-from aloe.files.journal import ends_whole
 from aloe.files.lines import OnBad, Place, decode_lines, open_bytes, read_lines, refuse
 from aloe.files.tables import csv_rows, parquet_rows
 

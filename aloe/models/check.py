@@ -13,7 +13,7 @@ from aloe.models.providers import key_variable, parse_model
 from aloe.secrets import redact
 
 
-def check_model(config: ModelConfig) -> str:
+def locate_model(config: ModelConfig) -> str:
     """Return what will answer: a server, a file, a class.
 
     Raises:

@@ -200,7 +200,7 @@ def _error_in(answer: Any) -> Any:
     return (first.get("error") or None) if isinstance(first, dict) else None
 
 
-def check_completion(answer: Any) -> dict[str, Any]:
+def parse_completion(answer: Any) -> dict[str, Any]:
     """Return a chat completion with one message that can be read, and counts that can be.
 
     Raises:

@@ -23,7 +23,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, SecretStr
 
-from aloe.models.http_answer import ENCODINGS, check_completion, read_answer, read_bounded
+from aloe.models.http_answer import ENCODINGS, parse_completion, read_answer, read_bounded
 from aloe.models.http_stream import Hear, is_stream, read_stream
 from aloe.models.thoughts import fields_of_thoughts
 
@@ -225,7 +225,7 @@ def message_of(answer: Any) -> AIMessage:
     Raises:
         UnreadableError: it holds none.
     """
-    checked = check_completion(answer)
+    checked = parse_completion(answer)
     choice, usage = checked["choices"][0], checked["usage"]
     message = choice["message"]
     return AIMessage(

@@ -12,7 +12,7 @@ import openai
 
 from aloe.models.http_answer import (
     ENCODINGS,
-    check_completion,
+    parse_completion,
     read_answer,
     read_bounded,
     unpack,
@@ -46,7 +46,7 @@ class CheckedClient(openai.DefaultAsyncHttpxClient):
         if response.is_success:
             answer = read_answer(response.status_code, {}, body, self._most)
             if request.url.path.endswith("/chat/completions"):
-                answer = check_completion(answer)
+                answer = parse_completion(answer)
             body = json.dumps(answer).encode()
         own = [(k, v) for k, v in response.headers.items() if k.lower() not in _OF_THE_BODY]
         return type(response)(response.status_code, headers=own, content=body, request=request)

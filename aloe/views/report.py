@@ -18,7 +18,7 @@ from aloe.views.report_charts import BANDS, chart_run
 from aloe.views.report_tree import KINDS, fold_tree, tree_data
 from aloe.views.table import Sums
 from aloe.views.tellings import find_told
-from aloe.views.wishes import Wishes, check_nothing
+from aloe.views.wishes import Wishes, no_wishes
 
 if TYPE_CHECKING:
     from aloe.schema import Tree
@@ -38,7 +38,7 @@ class Extras:
     """Trees without a complete exchange, which the page cannot show."""
     running: bool = False
     """Whether somebody is at work on them."""
-    wishes: "Callable[[Tree], Wishes]" = check_nothing
+    wishes: "Callable[[Tree], Wishes]" = no_wishes
     """Says which wishes the replies of a tree keep."""
     calls: CallShelf = field(default_factory=lambda: CallShelf(()))
     live: Live | None = None

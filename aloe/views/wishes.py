@@ -30,6 +30,6 @@ class Wishes:
     """By id of the reply."""
 
 
-def check_nothing(_tree: "Tree") -> Wishes:
+def no_wishes(_tree: "Tree") -> Wishes:
     """Return what there is to say where no program can check."""
     return Wishes()

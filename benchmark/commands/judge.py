@@ -127,7 +127,7 @@ def _ask(
     from aloe.calls.event import appending, read_events
     from aloe.calls.log import CallLog
     from aloe.calls.prices import check_prices
-    from aloe.files.journal import cut_torn_line
+    from aloe.files.appending import cut_torn_line
     from aloe.files.lock import acquire_lock
     from aloe.loop import make_runner
     from aloe.memory.known_weights import keep_weights

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import aloe
 from aloe.errors import StoreError
-from aloe.files.journal import append_lines
+from aloe.files.appending import append_lines
 from aloe.files.json_objects import load_json
 from aloe.files.lock import acquire_lock
 from aloe.files.writing import explain_failure, replace_text

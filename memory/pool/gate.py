@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aloe.files.journal import append_lines
+from aloe.files.appending import append_lines
 from aloe.memory.axes import KINDS, Cell, Kind, find_cells
 from aloe.memory.embedder import Embedder, Vectors
 from aloe.memory.personas import as_line

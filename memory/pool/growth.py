@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aloe.files.journal import append_lines, cut_torn_line
+from aloe.files.appending import append_lines, cut_torn_line
 from aloe.files.records import read_models
 from aloe.files.writing import replace_text
 from aloe.memory.axes import Axes, Kind

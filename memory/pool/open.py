@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aloe.config import PersonasConfig
 from aloe.errors import StoreError
-from aloe.files.journal import cut_torn_line
+from aloe.files.appending import cut_torn_line
 from aloe.memory.axes import KINDS, Kind
 from aloe.memory.embedder import Embedder
 from aloe.memory.personas import iter_personas

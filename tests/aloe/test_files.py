@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aloe.errors import InputError, StoreError
-from aloe.files.journal import append_lines, cut_torn_line
+from aloe.files.appending import append_lines, cut_torn_line
 from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.writing import (
     explain_failure,
@@ -134,7 +134,7 @@ def test_cutting(tmp_path: Path, before: str, after: str) -> None:
 def test_however_long_a_torn_line_is_it_is_found(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aloe.files.journal.BLOCK", size)
+    monkeypatch.setattr("aloe.files.appending.BLOCK", size)
     file = tmp_path / "lines"
     for text, whole in (("a\nbcdef", "a\n"), ("abcdef", ""), ("ab\n\n", "ab\n\n"), ("", "")):
         file.write_text(text)

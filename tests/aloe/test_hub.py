@@ -14,7 +14,7 @@ from command import RunAloe
 
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, ConfigError, ModelError
-from aloe.models.check import check_model
+from aloe.models.check import locate_model
 from aloe.models.hub import _fetch, fetch_gguf, find_cached, is_hub_name, quant_of
 from aloe.models.local import weights_path
 from aloe.models.weights import hash_models, hash_weights
@@ -121,7 +121,7 @@ def test_a_file_is_downloaded_once(
     asked = len(hub.asked)
     hub.refuses = 500  # from now on nobody is asked
     assert weights_path(name) == path
-    assert check_model(ModelConfig(model=f"local:{name}")) == str(path)
+    assert locate_model(ModelConfig(model=f"local:{name}")) == str(path)
     assert len(hub.asked) == asked
 
 
@@ -152,7 +152,7 @@ def keep(*files: str) -> Path:
 def test_what_else_is_cached_does_not_change_what_a_name_means(hub: Hub) -> None:
     hub.files = FILES
     keep("tiny-q8_0.gguf")
-    assert "downloaded at first use" in check_model(ModelConfig(model=f"local:{REPO}"))
+    assert "downloaded at first use" in locate_model(ModelConfig(model=f"local:{REPO}"))
     assert fetch_gguf(REPO).name == "tiny-q4_k_m.gguf"
 
 
@@ -269,7 +269,7 @@ def test_off_the_network_it_says_so(
     assert aloe(*simulate).is_one_line_about("not in the hub's cache", "HF_HUB_OFFLINE")
     assert hub.asked == []
     assert not (tmp_path / "run").exists()
-    assert "downloaded at first use" in check_model(ModelConfig(model=f"local:{REPO}"))
+    assert "downloaded at first use" in locate_model(ModelConfig(model=f"local:{REPO}"))
 
 
 def test_names_of_files_are_none_of_the_hub() -> None:

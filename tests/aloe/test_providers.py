@@ -21,7 +21,7 @@ from aloe.config import Config, ModelConfig, load, validate
 from aloe.errors import CallError, ConfigError, TransientCallError
 from aloe.graphs.api import _Given
 from aloe.graphs.context import open_models
-from aloe.models.check import check_model
+from aloe.models.check import locate_model
 from aloe.models.open import Model, Reply, open_model
 from aloe.models.scripted import Script, ScriptedChat
 from aloe.schema import digest
@@ -148,7 +148,7 @@ def test_a_base_url_that_nobody_would_ask_is_refused(
     config = ModelConfig(
         model=model, base_url=url, options={"responses": ["Hi"]} if model == FAKE else {}
     )
-    for use in (open_model, check_model):
+    for use in (open_model, locate_model):
         with pytest.raises(ConfigError, match="takes no base URL") as error:
             use(config)
         assert NOWHERE in str(error.value)
@@ -159,7 +159,7 @@ def test_a_base_url_is_for_the_field_that_a_class_has_for_it(package: str) -> No
     config = ModelConfig(model=f"langchain:{package}:ChatOllamaLike", base_url=NOWHERE)
     chat: Any = open_model(config).chat
     assert chat.server == NOWHERE
-    assert check_model(config) == NOWHERE
+    assert locate_model(config) == NOWHERE
 
 
 def test_roles_that_cannot_take_a_base_url_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

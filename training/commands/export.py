@@ -123,7 +123,7 @@ def export(options: ExportOptions) -> None:
     from aloe.training.dataset_export import FILE_TYPES, ExportPlan, export_trees
     from aloe.training.labels import check_label
     from aloe.training.preflight import make_token_counter
-    from aloe.training.release import format_counts
+    from aloe.training.release import format_left_out
 
     if not options.tokenizer:
         refuse_unread({"--max-length": options.max_length}, "without --tokenizer")
@@ -147,7 +147,7 @@ def export(options: ExportOptions) -> None:
         result["splits"] = done.splits
     show(
         f"{plan.out}: {counted(len(done.rows), f'{plan.row_format} row')}; left out: "
-        f"{format_counts(left_out) or 'none'}",
+        f"{format_left_out(left_out) or 'none'}",
         as_json=options.as_json,
         lines=True,
         cut=False,
