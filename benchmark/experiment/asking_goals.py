@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aloe.benchmark.elicitation_figures import measure_each
 from aloe.benchmark.experiment.asking import IMMEDIATE
-from aloe.benchmark.experiment.goals import Goal, compute_differences, is_above, reaches_zero
+from aloe.benchmark.experiment.goals import Goal, compute_differences, is_above
 from aloe.benchmark.experiment.pipeline import BASE, CONTROL, Cell
 from aloe.benchmark.experiment.rows import identify_pair, read_rows
 from aloe.benchmark.experiment.tested import Tested
@@ -47,11 +47,7 @@ def judge_asking_goals(
     more = compute_differences(immediate.side, tuned.side)
     return [
         *_knowing(base, immediate, tuned, more["known"]),
-        Goal(
-            name="AL in the last two turns above that of the immediate label",
-            found=format_interval(more["al_last"]),
-            reached=is_above(more["al_last"]),
-        ),
+        Goal.above("AL in the last two turns above that of the immediate label", more["al_last"]),
         *_personal(tuned, by_name[CONTROL]),
         *_sparing(tuned),
         _transferring(cells, disclosure),
@@ -80,14 +76,9 @@ def _knowing(base: Tested, immediate: Tested, tuned: Tested, more: Figure) -> li
 
 
 def _personal(tuned: Tested, control: Tested) -> list[Goal]:
-    gain, control_gain = _figure(tuned, "gain"), _figure(control, "gain")
     return [
-        Goal(name="own - swapped above 0", found=format_interval(gain), reached=is_above(gain)),
-        Goal(
-            name="shuffled: own - swapped not above 0",
-            found=format_interval(control_gain),
-            reached=reaches_zero(control_gain),
-        ),
+        Goal.above("own - swapped above 0", _figure(tuned, "gain")),
+        Goal.not_above("shuffled: own - swapped not above 0", _figure(control, "gain")),
     ]
 
 

@@ -29,6 +29,17 @@ class Goal:
     found: str
     reached: bool
 
+    @classmethod
+    def above(cls, name: str, figure: Figure) -> "Goal":
+        """Return the goal that the whole interval of a figure is above 0."""
+        return cls(name=name, found=format_interval(figure), reached=is_above(figure))
+
+    @classmethod
+    def not_above(cls, name: str, figure: Figure) -> "Goal":
+        """Return the goal that a figure has an interval and it is not above 0."""
+        reached = figure.low is not None and figure.low <= 0
+        return cls(name=name, found=format_interval(figure), reached=reached)
+
 
 def judge_goals(by_name: Mapping[str, Tested], best: str) -> list[Goal]:
     """Return what was to be shown, with what was found."""
@@ -49,34 +60,21 @@ def judge_goals(by_name: Mapping[str, Tested], best: str) -> list[Goal]:
             found=format_percent(relative),
             reached=relative.low is not None and relative.low > AT_LEAST,
         ),
-        Goal(name="own - swapped above 0", found=format_interval(gain), reached=is_above(gain)),
-        Goal(name="IR above the base's", found=format_interval(slope), reached=is_above(slope)),
-        Goal(
-            name="shuffled: own - swapped not above 0",
-            found=format_interval(control_gain),
-            reached=reaches_zero(control_gain),
-        ),
+        Goal.above("own - swapped above 0", gain),
+        Goal.above("IR above the base's", slope),
+        Goal.not_above("shuffled: own - swapped not above 0", control_gain),
         Goal(
             name=f"shuffled: own - swapped at most {AROUND} from 0",
             found=format_interval(control_gain),
             reached=control_gain.value is not None and abs(control_gain.value) <= AROUND,
         ),
-        Goal(
-            name="shuffled: IR not above the base's",
-            found=format_interval(control_slope),
-            reached=reaches_zero(control_slope),
-        ),
+        Goal.not_above("shuffled: IR not above the base's", control_slope),
     ]
 
 
 def is_above(figure: Figure) -> bool:
     """Whether the whole interval is above 0."""
     return figure.low is not None and figure.low > 0
-
-
-def reaches_zero(figure: Figure) -> bool:
-    """Whether there is an interval and it is not above 0."""
-    return figure.low is not None and figure.low <= 0
 
 
 def compute_relative_gain(base: Sequence[ReplyScores], tuned: Sequence[ReplyScores]) -> Figure:
