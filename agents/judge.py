@@ -56,6 +56,17 @@ class Comparison:
     first: AssistantNode
     second: AssistantNode
 
+    @classmethod
+    def between(
+        cls, path: Turns, first: str, second: str, *, persona: Persona, tree: str
+    ) -> "Comparison":
+        """Return a comparison of any two texts as replies to the message that a path ends with."""
+        *before, user = path
+        assert isinstance(user, UserNode)
+        one = AssistantNode.of(user.id, first, agent="first", turn=user.turn)
+        two = AssistantNode.of(user.id, second, agent="second", turn=user.turn)
+        return cls(persona=persona, tree=tree, path=before, user=user, first=one, second=two)
+
     @property
     def settled(self) -> Outcome | None:
         """The outcome if nobody need read: replies that look alike tie, empty ones do not count."""

@@ -7,12 +7,11 @@ language without a word list is still recognised as not English. If the evidence
 no verdict.
 """
 
-import gzip
 import re
 from functools import cache, lru_cache
 from itertools import chain
 
-from aloe.memory.embedder import VOCABULARY
+from aloe.memory.embedder import read_vocabulary
 
 OTHER = "other"
 """A language that is not English and has no list here."""
@@ -120,4 +119,4 @@ def _mostly_english(words: list[str]) -> bool:
 @cache
 def english_words() -> frozenset[str]:
     """Return the words and pieces of words of MiniLM's vocabulary, in lower case."""
-    return frozenset(gzip.decompress(VOCABULARY.read_bytes()).decode("utf-8").splitlines())
+    return frozenset(read_vocabulary())

@@ -11,6 +11,7 @@ from typing import Literal
 
 from aloe.files.appending import append_lines
 from aloe.files.records import read_models
+from aloe.files.writing import model_lines
 from aloe.schema import Record, Tree, Verdict, digest
 
 LABELS = "labels.jsonl"
@@ -100,4 +101,4 @@ def append_labels(path: Path, labels: Iterable[Label]) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    append_lines(path, "".join(label.model_dump_json() + "\n" for label in labels))
+    append_lines(path, model_lines(labels))

@@ -13,6 +13,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE.toml", help="Settings file; flags override it."),
 ]
+RunOrTrees = Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one line of JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress display.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all random choices.")]

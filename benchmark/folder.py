@@ -21,7 +21,7 @@ from aloe.config import Condition, Config
 from aloe.config.differences import UNSHAPING
 from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
-from aloe.files.writing import replace_text
+from aloe.files.writing import model_lines, replace_text
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.passport import Passport, read_passport
 from aloe.schema import Tree
@@ -206,4 +206,4 @@ def write_cases(path: Path, cases: list[Case]) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    replace_text(path / CASES, "".join(case.model_dump_json() + "\n" for case in cases))
+    replace_text(path / CASES, model_lines(cases))

@@ -87,16 +87,8 @@ class GoldPair(Record):
                 path.append(UserNode.of(parent, text, tree=self.id, turn=turn))
             else:
                 path.append(AssistantNode.of(str(parent), text, agent="assistant", turn=turn))
-        *before, user = path
-        assert isinstance(user, UserNode)
-        return Comparison(
-            persona=Persona.of(self.persona.profile, self.persona.personality),
-            tree=self.id,
-            path=before,
-            user=user,
-            first=AssistantNode.of(user.id, first, agent="first", turn=user.turn),
-            second=AssistantNode.of(user.id, second, agent="second", turn=user.turn),
-        )
+        persona = Persona.of(self.persona.profile, self.persona.personality)
+        return Comparison.between(path, first, second, persona=persona, tree=self.id)
 
 
 class AuditPair(Protocol):

@@ -24,7 +24,7 @@ from aloe.files.records import read_records
 from aloe.labels import LABELS, SEEN, Label, pair_id, read_labels
 from aloe.memory.run_folder import folder_of, read_trees
 from aloe.passport import PeopleChoices, Share
-from aloe.schema import AssistantNode, Tree, UserNode, Verdict, digest
+from aloe.schema import Tree, Verdict, digest
 from aloe.verdict import is_human
 
 Answers = dict[str, str]
@@ -74,15 +74,9 @@ class PeoplePair:
 
     def compared(self, first: str, second: str) -> Comparison:
         """Return a comparison of any two replies to this pair's message."""
-        *before, user = self.tree.path(self.verdict.node)
-        assert isinstance(user, UserNode)
-        return Comparison(
-            persona=self.tree.played(self.verdict.node),
-            tree=self.tree.id,
-            path=before,
-            user=user,
-            first=AssistantNode.of(user.id, first, agent="first", turn=user.turn),
-            second=AssistantNode.of(user.id, second, agent="second", turn=user.turn),
+        tree, node = self.tree, self.verdict.node
+        return Comparison.between(
+            tree.path(node), first, second, persona=tree.played(node), tree=tree.id
         )
 
     def _content(self, reply: str) -> str:

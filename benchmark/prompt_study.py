@@ -27,7 +27,7 @@ from aloe.benchmark.gold_pairs import GoldPair, pick_pairs, read_gold
 from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
 from aloe.config import Config, validate
-from aloe.files.writing import replace_text
+from aloe.files.writing import model_lines, replace_text
 from aloe.graphs.concurrency import work_through
 from aloe.graphs.context import SimulationContext, make_context, open_models
 from aloe.loop import make_runner
@@ -265,8 +265,7 @@ async def study(given: argparse.Namespace, calls: CallLog) -> dict[str, Any]:
     who = people(given.which)[: given.personas]
     await work_through(who, min(given.width, len(who)), work)
     turns = [turn for persona in who for turn in found[persona.id]]
-    lines = "".join(turn.model_dump_json() + "\n" for turn in turns)
-    replace_text(given.out / "turns.jsonl", lines)
+    replace_text(given.out / "turns.jsonl", model_lines(turns))
     figures = measured(turns) if turns else {}
     if given.pairs:
         figures["judge"] = await judged(config, models, gold(given.which, given.pairs), calls)

@@ -17,6 +17,7 @@ from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.appending import append_lines
 from aloe.files.records import read_models
+from aloe.files.writing import model_lines
 from aloe.record import FileName
 from aloe.schema import Asked, Fault, Record, Telling
 
@@ -168,7 +169,7 @@ def write_scores(path: Path, rows: Iterable[ReplyScores]) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    append_lines(path, "".join(row.model_dump_json() + "\n" for row in rows))
+    append_lines(path, model_lines(rows))
 
 
 def read_scores(path: Path, *, torn: bool = False) -> Iterator[ReplyScores]:

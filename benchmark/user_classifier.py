@@ -33,6 +33,8 @@ from aloe.schema import Record, Tree
 Array = npt.NDArray[np.float64]
 
 FOLDS = 5
+SEED = 0
+"""Equal trees give equal folds and intervals."""
 STRENGTH = 0.01
 """Inverse of the penalty: 400 columns, often fewer messages."""
 
@@ -76,16 +78,13 @@ class Messages:
     """Shape (messages,): the id of who wrote it."""
 
 
-def measure_auc(
-    simulated: Iterable[Tree], people: Iterable[Tree], embedder: Embedder, *, seed: int = 0
-) -> UserAuc:
+def measure_auc(simulated: Iterable[Tree], people: Iterable[Tree], embedder: Embedder) -> UserAuc:
     """Return how well a classifier tells the users of `simulated` from `people`.
 
     Args:
         simulated: trees of simulated users.
         people: trees of people.
         embedder: makes the vectors.
-        seed: the same seed and trees give the same folds and intervals.
 
     Raises:
         ConfigError: scikit-learn is not installed, or a side has fewer than `FEWEST` users.
@@ -102,9 +101,9 @@ def measure_auc(
     both, everybody = (np.isin(seen.users, sorted(each)) for each in (ours & theirs, ours | theirs))
     columns = np.hstack([seen.figures, seen.vectors])
     return UserAuc(
-        whole=_separate(columns, seen, everybody, seed),
-        figures=_separate(seen.figures, seen, everybody, seed),
-        shared=_separate(columns, seen, both, seed) if len(ours & theirs) >= FEWEST else None,
+        whole=_separate(columns, seen, everybody),
+        figures=_separate(seen.figures, seen, everybody),
+        shared=_separate(columns, seen, both) if len(ours & theirs) >= FEWEST else None,
     )
 
 
@@ -138,13 +137,13 @@ def gather_messages(sides: Sides, embedder: Embedder) -> Messages:
     )
 
 
-def _separate(columns: Array, seen: Messages, rows: npt.NDArray[np.bool_], seed: int) -> Auc:
+def _separate(columns: Array, seen: Messages, rows: npt.NDArray[np.bool_]) -> Auc:
     """Return how well the messages of `rows` are told apart by these columns."""
     simulated, users = seen.simulated[rows], seen.users[rows]
-    scores = _predict(columns[rows], simulated, users, seed)
+    scores = _predict(columns[rows], simulated, users)
     _, place = np.unique(scores, return_inverse=True)
     value = _area(place, simulated, np.ones(len(place)))
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(SEED)
     drawn = [_area(place, simulated, each) for each in _draw_users(users, simulated, draw)]
     low, high = value + WIDER * (np.quantile(drawn, (0.025, 0.975)) - value)
     return Auc(
@@ -157,7 +156,7 @@ def _separate(columns: Array, seen: Messages, rows: npt.NDArray[np.bool_], seed:
 
 
 def _predict(
-    columns: Array, simulated: npt.NDArray[np.bool_], users: npt.NDArray[np.str_], seed: int
+    columns: Array, simulated: npt.NDArray[np.bool_], users: npt.NDArray[np.str_]
 ) -> Array:
     """Return how simulated each message looks to a classifier that has not seen its user."""
     from sklearn.impute import SimpleImputer
@@ -171,7 +170,7 @@ def _predict(
         StandardScaler(),
         LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000),
     )
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
     scores: Array = cross_val_predict(
         classifier, columns, simulated, groups=users, cv=folds, method="decision_function"
     )

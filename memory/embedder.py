@@ -63,6 +63,11 @@ def unit(vectors: Any) -> Vectors:
     return scaled
 
 
+def read_vocabulary() -> list[str]:
+    """Return the words and pieces of words that MiniLM knows, in the order of their numbers."""
+    return gzip.decompress(VOCABULARY.read_bytes()).decode("utf-8").splitlines()
+
+
 class MiniLmEmbedder:
     """all-MiniLM-L6-v2, int8, inside this process; loaded at the first text."""
 
@@ -106,8 +111,7 @@ class MiniLmEmbedder:
     def _tokenizer(self) -> Any:
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-        words = gzip.decompress(VOCABULARY.read_bytes()).decode("utf-8").splitlines()
-        vocabulary = {word: number for number, word in enumerate(words)}
+        vocabulary = {word: number for number, word in enumerate(read_vocabulary())}
         tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

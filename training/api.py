@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from aloe.config import Config, load
 from aloe.errors import ConfigError
 from aloe.extras import needs
+from aloe.files.writing import model_lines
 from aloe.schema import Tree
 from aloe.training.dataset import Method
 from aloe.training.export import COLUMNS, ROWS, Format, take_all_columns, take_trainer_columns
@@ -139,6 +140,5 @@ def _resolve(config: Path | None, settings: Mapping[str, Any], named: Mapping[st
 
 
 def _stored(trees: Iterable[Tree], folder: Path) -> Path:
-    lines = "".join(tree.model_dump_json() + "\n" for tree in trees)
-    (folder / "trees.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "trees.jsonl").write_text(model_lines(trees), encoding="utf-8")
     return folder

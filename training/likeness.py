@@ -153,10 +153,10 @@ def _rounding(model: Any, *, coarse: bool) -> Iterator[None]:
             hook.remove()
 
 
-def _in_eight_bits(value: Tensor, block: int = 32) -> Tensor:
+def _in_eight_bits(value: Tensor) -> Tensor:
     """Return numbers rounded to 8 bits, 32 neighbours of a row sharing a scale."""
     width = value.shape[-1]
-    blocks = torch.nn.functional.pad(value, (0, -width % block)).unflatten(-1, (-1, block))
+    blocks = torch.nn.functional.pad(value, (0, -width % 32)).unflatten(-1, (-1, 32))
     scale = blocks.abs().amax(-1, keepdim=True).clamp_min(1e-20) / 127
     return ((blocks / scale).round() * scale).flatten(-2)[..., :width]
 

@@ -23,17 +23,17 @@ class UnfitError(Exception):
     """A row cannot be trained on; says why, for the error that names its line."""
 
 
-def read_prompt(value: Any, column: str = "prompt") -> list[ChatMessage]:
+def read_prompt(value: Any) -> list[ChatMessage]:
     """Return the messages of a prompt, which ends with one of the user.
 
     Raises:
         UnfitError: it is something else.
     """
-    messages = _messages(value, column)
+    messages = _messages(value, "prompt")
     if not messages or not visible(messages[-1]["content"]):
-        raise UnfitError(f"'{column}' is empty")
+        raise UnfitError("'prompt' is empty")
     if messages[-1]["role"] != "user":
-        raise UnfitError(f"'{column}' must end with a user message")
+        raise UnfitError("'prompt' must end with a user message")
     return messages
 
 

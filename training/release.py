@@ -8,7 +8,6 @@ trees are added. The card states counts, sources, and the judge's passport where
 """
 
 import gzip
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -17,7 +16,7 @@ from typing import Any, Literal
 
 from aloe.errors import ConfigError, StoreError
 from aloe.extras import needs
-from aloe.files.writing import replace_bytes, replace_text
+from aloe.files.writing import replace_bytes, replace_text, row_lines
 from aloe.number_format import counted
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
@@ -38,6 +37,9 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 SUFFIXES = (".jsonl", ".parquet")
 """Of the files of a folder."""
+
+WIDTH = 500
+"""Characters of a bin in the table of lengths."""
 
 RESTRAINT = """
 {} rows teach not to be personal: a message that has nothing to do with the user, and of two replies
@@ -80,7 +82,7 @@ def write_rows(path: Path, rows: Sequence[Row], known: Features | None = None) -
         StoreError: the file cannot be written.
     """
     if path.suffix != ".parquet":
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        text = row_lines(rows).encode()
         replace_bytes(path, gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
         return
     try:
@@ -209,10 +211,10 @@ def _prompt_length(prompt: Any) -> int:
     return sum(len(message.get("content") or "") for message in prompt or ())
 
 
-def _histogram(lengths: Sequence[int], width: int = 500) -> str:
-    """Return a Markdown table of lengths in bins of `width` characters."""
+def _histogram(lengths: Sequence[int]) -> str:
+    """Return a Markdown table of lengths in bins of `WIDTH` characters."""
     if not any(lengths):
         return "These rows have no prompts."
-    bins = Counter(length // width for length in lengths)
-    lines = [f"| {b * width}-{b * width + width - 1} | {bins[b]} |" for b in range(max(bins) + 1)]
+    bins = Counter(length // WIDTH for length in lengths)
+    lines = [f"| {b * WIDTH}-{b * WIDTH + WIDTH - 1} | {bins[b]} |" for b in range(max(bins) + 1)]
     return "\n".join(["| characters | rows |", "|---|---|", *lines])

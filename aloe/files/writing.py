@@ -1,14 +1,18 @@
 """Files that appear whole or not at all, and one error for those that cannot be written."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aloe.errors import StoreError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def unwritable(what: Path | str, error: OSError, then: str = "") -> StoreError:
@@ -33,6 +37,16 @@ def replace_text(path: Path, text: str) -> None:
         StoreError: the file cannot be written.
     """
     replace_chunks(path, [text.encode()])
+
+
+def model_lines(records: "Iterable[BaseModel]") -> str:
+    """Return records as JSON, one a line."""
+    return "".join(record.model_dump_json() + "\n" for record in records)
+
+
+def row_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows as JSON, one a line."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def replace_bytes(path: Path, data: bytes) -> None:

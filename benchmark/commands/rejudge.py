@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, describe_verdicts, exit_on_failures
-from aloe.options import BaseUrl, Batch, ConfigFile, Json, Quiet
+from aloe.options import BaseUrl, Batch, ConfigFile, Json, Quiet, RunOrTrees
 from aloe.resumable import resumable, within_budget
 from aloe.views.folding import Table
 
@@ -37,7 +37,7 @@ LOST = {
 
 
 def rejudge(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
+    run: RunOrTrees,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="NEWDIR", help="Run folder to write; resumed if it exists."),

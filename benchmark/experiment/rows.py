@@ -15,7 +15,7 @@ from typing import Any, get_args
 from aloe.config import Phrases
 from aloe.errors import ConfigError
 from aloe.files.records import read_records
-from aloe.files.writing import replace_text
+from aloe.files.writing import replace_text, row_lines
 from aloe.memory.verifiable.phrases import (
     find_phrases,
     find_remarks,
@@ -41,7 +41,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    replace_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    replace_text(path, row_lines(rows))
 
 
 def shuffle_wishes(rows: Sequence[Row], personas: Sequence[Persona], seed: int) -> list[Row]:

@@ -20,7 +20,7 @@ from aloe.benchmark.folder import RESULT, read_bench
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition, Config
 from aloe.errors import InputError
-from aloe.files.writing import replace_text
+from aloe.files.writing import model_lines, replace_text
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import as_lines, read_personas
 from aloe.memory.run_folder import read_trees
@@ -60,8 +60,7 @@ class Steps:
         for part, personas in found.parts.items():
             cases = found.cases(part, config.experiment.dialogue_turns)
             replace_text(path / f"{part}.jsonl", as_lines(personas))
-            lines = (case.model_dump_json() + "\n" for case in cases)
-            replace_text(path / f"{part}.cases.jsonl", "".join(lines))
+            replace_text(path / f"{part}.cases.jsonl", model_lines(cases))
         reserved = {
             part: sorted(sorted(pair) for pair in pairs) for part, pairs in found.reserved.items()
         }
@@ -158,8 +157,7 @@ class Steps:
         """Return a run folder with the trees after a change that `name` and `inputs` identify."""
 
         def make(path: Path) -> None:
-            lines = "".join(t.model_dump_json() + "\n" for t in change(read_trees(trees)))
-            replace_text(path / "trees.jsonl", lines)
+            replace_text(path / "trees.jsonl", model_lines(change(read_trees(trees))))
 
         return self.stages.make(name, [trees.name, *inputs], make)
 

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -87,13 +86,14 @@ def export(
 def _encoded(
     personas: "Sequence[Persona]", form: Format, *, compressed: bool, guard: bool = False
 ) -> bytes:
+    from aloe.files.writing import row_lines
     from aloe.memory.personas import as_lines
 
     if form is Format.csv:
         text = _csv(personas, guard=guard)
     elif form is Format.hub:
         rows = ({"persona": p.text} for p in personas)
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        text = row_lines(rows)
     else:
         text = as_lines(personas, derived=not compressed)
     data = text.encode("utf-8")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from aloe.console import finish, say_written, show
 from aloe.errors import ConfigError
-from aloe.options import Json
+from aloe.options import Json, RunOrTrees
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SHOWN = 100
 
 
 def relabel(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
+    run: RunOrTrees,
     by: Annotated[
         str, typer.Option("--by", metavar="return", help="What the labels are made from.")
     ] = "return",

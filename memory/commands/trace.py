@@ -12,7 +12,7 @@ from aloe.console import finish, say_written, show, stderr, stdout
 from aloe.errors import INTERRUPTED, ConfigError, InputError
 from aloe.extras import needs
 from aloe.memory.commands.traced_run import TracedRun
-from aloe.options import Json, Svg, is_given, refuse_unread
+from aloe.options import Json, RunOrTrees, Svg, is_given, refuse_unread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ UNREAD = {
 
 
 def trace(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
+    run: RunOrTrees,
     tree: Annotated[
         str | None, typer.Option("--tree", metavar="ID", help="Draw this one; a prefix is enough.")
     ] = None,

@@ -10,7 +10,7 @@ import typer
 from aloe.console import finish, say, show
 from aloe.errors import ConfigError
 from aloe.number_format import counted
-from aloe.options import Json, ending
+from aloe.options import Json, RunOrTrees, ending
 
 if TYPE_CHECKING:
     from aloe.memory.formats.known import Imported
@@ -52,7 +52,7 @@ def merge_(
 
 @app.command("prune")
 def prune_(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")],
+    run: RunOrTrees,
     out: Out,
     turns: Annotated[
         int | None, typer.Option("--turns", min=1, help="Keep at most this many turns.")
@@ -139,10 +139,10 @@ def _write(
     as_json: bool,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    from aloe.files.writing import replace_text
+    from aloe.files.writing import model_lines, replace_text
 
     found = list(trees)
-    replace_text(out, "".join(tree.model_dump_json() + "\n" for tree in found))
+    replace_text(out, model_lines(found))
     nodes = sum(len(tree.nodes) for tree in found)
     show(
         f"{out}: {counted(len(found), 'tree')}, {counted(nodes, 'node')}",

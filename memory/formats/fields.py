@@ -60,7 +60,7 @@ def read_text(
     return value
 
 
-def read_name(fields: Fields, name: str, place: Place, where: str = "") -> str | None:
+def read_name(fields: Fields, name: str, place: Place) -> str | None:
     """Return a text or a whole number that names something, as text; None if there is none.
 
     Raises:
@@ -69,7 +69,7 @@ def read_name(fields: Fields, name: str, place: Place, where: str = "") -> str |
     value = fields.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return None if value is None else read_text(fields, name, place, where)
+    return None if value is None else read_text(fields, name, place)
 
 
 def read_number(fields: Fields, name: str, place: Place, where: str = "") -> float:
@@ -89,7 +89,7 @@ def read_number(fields: Fields, name: str, place: Place, where: str = "") -> flo
     return number
 
 
-def read_list(fields: Fields, name: str, place: Place, where: str = "") -> list[Fields]:
+def read_list(fields: Fields, name: str, place: Place) -> list[Fields]:
     """Return a list of objects that is not empty.
 
     Raises:
@@ -98,8 +98,8 @@ def read_list(fields: Fields, name: str, place: Place, where: str = "") -> list[
     value = fields.get(name)
     if not isinstance(value, list) or not value:
         found = "an empty list" if value == [] else sort_of(value)
-        raise place.error(f"{where}'{name}' is {found}; a list of objects is expected")
+        raise place.error(f"'{name}' is {found}; a list of objects is expected")
     for number, each in enumerate(value, 1):
         if not isinstance(each, dict):
-            raise place.error(f"{where}item {number} of '{name}' is {sort_of(each)}, not an object")
+            raise place.error(f"item {number} of '{name}' is {sort_of(each)}, not an object")
     return value

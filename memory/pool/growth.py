@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aloe.files.appending import append_lines, cut_torn_line
 from aloe.files.records import read_models
-from aloe.files.writing import replace_text
+from aloe.files.writing import model_lines, replace_text
 from aloe.memory.axes import Axes, Kind
 from aloe.memory.descriptions import Description
 from aloe.schema import Lineage, Record
@@ -66,7 +66,7 @@ def write_waiting(path: Path, descriptions: Sequence[Description]) -> None:
     """
     if descriptions or path.exists():
         lines = (Waiting.model_validate(each, from_attributes=True) for each in descriptions)
-        replace_text(path, "".join(f"{line.model_dump_json()}\n" for line in lines))
+        replace_text(path, model_lines(lines))
 
 
 def read_waiting(path: Path) -> list[Description]:

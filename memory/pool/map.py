@@ -15,6 +15,8 @@ from aloe.memory.embedder import Vectors
 
 INCHES, DOTS_PER_INCH = 9, 100
 """Size of the picture: a square of 900 pixels."""
+COLUMNS, ROWS = 60, 18
+"""Size in braille characters."""
 
 
 def project(vectors: Vectors) -> Vectors:
@@ -59,13 +61,13 @@ def draw_png(path: Path, places: Vectors, groups: Sequence[str]) -> None:
     save_picture(picture, path)
 
 
-def draw_braille(places: Vectors, *, columns: int = 60, rows: int = 18) -> str:
+def draw_braille(places: Vectors) -> str:
     """Return the picture as braille characters, eight dots a character."""
-    grid = np.zeros((rows * 4, columns * 2), dtype=bool)
-    x = np.minimum((places[:, 0] * columns * 2).astype(int), columns * 2 - 1)
-    y = np.minimum(((1 - places[:, 1]) * rows * 4).astype(int), rows * 4 - 1)
+    grid = np.zeros((ROWS * 4, COLUMNS * 2), dtype=bool)
+    x = np.minimum((places[:, 0] * COLUMNS * 2).astype(int), COLUMNS * 2 - 1)
+    y = np.minimum(((1 - places[:, 1]) * ROWS * 4).astype(int), ROWS * 4 - 1)
     grid[y, x] = True
     weights = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
-    cells = grid.reshape(rows, 4, columns, 2).transpose(0, 2, 1, 3)
+    cells = grid.reshape(ROWS, 4, COLUMNS, 2).transpose(0, 2, 1, 3)
     codes = 0x2800 + (cells * weights).sum(axis=(2, 3))
     return "\n".join("".join(map(chr, line)) for line in codes)

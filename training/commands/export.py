@@ -10,7 +10,7 @@ from rich.text import Text
 from aloe.console import finish, show
 from aloe.errors import ConfigError
 from aloe.number_format import counted
-from aloe.options import DryRun, Json, Public, PushToHub, refuse_unread, with_flags
+from aloe.options import DryRun, Json, Public, PushToHub, RunOrTrees, refuse_unread, with_flags
 
 if TYPE_CHECKING:
     from aloe.training.export import Row
@@ -34,7 +34,7 @@ def complete_format() -> list[str]:
 class ExportOptions:
     """The flags of `aloe export`."""
 
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, or a trees.jsonl.")]
+    run: RunOrTrees
     row_format: Annotated[
         str,
         typer.Option(
