@@ -7,22 +7,31 @@ better than the worse reply: an indication, not a proof).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from aloe.agents.faults import silence
 from aloe.agents.panel import identity, make_judge
-from aloe.agents.registry import judges_in_use
+from aloe.agents.registry import check_panel, check_prompt_names, judges_in_use
 from aloe.agents.transcript import chat_messages
 from aloe.benchmark.gold_pairs import AuditPair, pick_pairs
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.benchmark.people_pairs import PeopleGold, count_agreement
+from aloe.calls.budget import Budget
+from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
+from aloe.calls.prices import check_prices
 from aloe.config import Config
+from aloe.files.appending import cut_torn_line
+from aloe.files.lock import acquire_lock
 from aloe.graphs.concurrency import work_through
-from aloe.models.open import Model
+from aloe.memory.known_weights import keep_weights
+from aloe.models.open import Model, check_reachable, open_model
 from aloe.models.weights import hash_models
 from aloe.passport import Passport, PeopleChoices
 from aloe.schema import Verdict, derive_seed
+from aloe.telemetry import trace_calls
 
 OWN_TOKENS = 80
 """Longest reply, in tokens, that the judge writes itself."""
@@ -42,6 +51,71 @@ class AuditProgress:
         self.done += 1
         self.right += judged.outcome == "right"
         self.decided += judged.decided
+
+
+Around = Callable[[AuditProgress, CallLog], AbstractContextManager[Callable[[], None]]]
+"""Stands around an audit, and gives what is called at every change."""
+
+
+def open_judges(config: Config, events: Path) -> dict[str, Model]:
+    """Return the models of the judges, by agent name, that may go on with what `events` holds.
+
+    Raises:
+        ConfigError: a setting or a model cannot be used, the files of one have changed since, or a
+            cap in dollars cannot be kept.
+        InputError: what is written about the models of earlier calls is broken.
+        ModelError: the embedded server cannot be started.
+        StoreError: the hashes of their files cannot be written.
+    """
+    check_prompt_names(config)
+    check_panel(config)
+    judges = judges_in_use(config)
+    keep_weights(events, hash_models(judges.values()))
+    models = {name: open_model(each, config) for name, each in judges.items()}
+    check_prices(config, (model.name for model in models.values()))
+    return models
+
+
+async def run_audit(
+    config: Config,
+    pairs: Sequence[AuditPair],
+    models: Mapping[str, Model],
+    events: Path,
+    *,
+    own: int,
+    people: PeopleGold | None,
+    around: Around,
+) -> Passport:
+    """Audit the judge that `config` describes, and ask nothing that `events` answers.
+
+    Args:
+        config: settings.
+        pairs: what the judge is asked.
+        models: as of `open_judges`.
+        events: keeps the calls.
+        own: as of `audit`.
+        people: as of `audit`.
+        around: stands around the audit.
+
+    Raises:
+        InputError: what is written about earlier calls is broken.
+        StoreError: another process is writing, or the file cannot be written.
+        ModelError: a model is refused or gone; what is answered is kept.
+        CallError: a call failed for good; the same.
+        BudgetError: the budget is spent; the same.
+    """
+    await check_reachable(list(models.values()))
+    progress = AuditProgress(wanted=len(pairs))
+    taken = f"{events} is in use by another aloe process"
+    with acquire_lock(events, lambda _: taken), appending(events) as file:
+        cut_torn_line(events)
+        budget = Budget.resumed(config.budget, read_events(events))
+        calls = CallLog(file, prices=config.prices, budget=budget, patient=True)
+        calls.remember(read_events(events))
+        with around(progress, calls) as on_change, trace_calls(config.telemetry, calls):
+            return await audit(
+                config, pairs, models, calls, progress, own=own, people=people, on_change=on_change
+            )
 
 
 async def audit(

@@ -1,5 +1,6 @@
 """`aloe judge audit`: gold pairs in, a judge passport out."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from aloe.views.figures import Throughput, spending
 from aloe.views.folding import grid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aloe.benchmark.audit import AuditProgress
     from aloe.benchmark.gold_pairs import AuditPair
@@ -119,50 +120,20 @@ def _ask(
     own: int,
     quiet: bool,
 ) -> "Passport":
-    """Ask about the pairs that are not answered yet; `events` keeps the calls."""
-    from aloe.agents.registry import check_panel, check_prompt_names, judges_in_use
-    from aloe.benchmark.audit import AuditProgress
-    from aloe.benchmark.audit import audit as ask
-    from aloe.calls.budget import Budget
-    from aloe.calls.event import appending, read_events
-    from aloe.calls.log import CallLog
-    from aloe.calls.prices import check_prices
-    from aloe.files.appending import cut_torn_line
-    from aloe.files.lock import acquire_lock
+    """Ask about the pairs that are not answered yet, and show how it goes."""
+    from aloe.benchmark.audit import open_judges, run_audit
     from aloe.loop import make_runner
-    from aloe.memory.known_weights import keep_weights
-    from aloe.models.open import check_reachable, open_model
-    from aloe.models.weights import hash_models
-    from aloe.telemetry import trace_calls
 
-    check_prompt_names(config)
-    check_panel(config)
-    judges = judges_in_use(config)
-    keep_weights(events, hash_models(judges.values()))
-    models = {name: open_model(each, config) for name, each in judges.items()}
-    check_prices(config, (model.name for model in models.values()))
-    progress = AuditProgress(wanted=len(pairs))
-    # One loop for both: a client's connections belong to the loop that opened them.
-    with make_runner() as loop:
-        loop.run(check_reachable(list(models.values())))
-        taken = f"{events} is in use by another aloe process"
-        with acquire_lock(events, lambda _: taken), appending(events) as file:
-            cut_torn_line(events)
-            budget = Budget.resumed(config.budget, read_events(events))
-            calls = CallLog(file, prices=config.prices, budget=budget, patient=True)
-            calls.remember(read_events(events))
-            display = _AuditDisplay(progress, calls, quiet=quiet)
-            change = display.update
-            work = ask(
-                config, pairs, models, calls, progress, own=own, people=people, on_change=change
-            )
-            with (
-                resumable(),
-                within_budget(events),
-                display.running(),
-                trace_calls(config.telemetry, calls),
-            ):
-                return loop.run(work)
+    @contextmanager
+    def around(progress: "AuditProgress", calls: "CallLog") -> "Iterator[Callable[[], None]]":
+        display = _AuditDisplay(progress, calls, quiet=quiet)
+        with display.running():
+            yield display.update
+
+    models = open_judges(config, events)
+    with make_runner() as loop, resumable(), within_budget(events):
+        work = run_audit(config, pairs, models, events, own=own, people=people, around=around)
+        return loop.run(work)
 
 
 class _AuditDisplay(Display):

@@ -14,20 +14,13 @@ from aloe.resumable import resumable, within_budget
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from aloe.calls.expected import ExpectedCalls
-    from aloe.config import Config
     from aloe.graphs.batch import RunProgress
     from aloe.graphs.rejudge import Flips
-    from aloe.memory.run_folder import RunFolder
-    from aloe.passport import Passport
-    from aloe.schema import Tree
+    from aloe.graphs.rejudge_run import RejudgeRun
 
 OUTCOMES = ("first", "second", "tie", "abstain")
-
-CALLS = ("limits", "budget", "local", "telemetry")
-"""Sections about how calls are made: of the new settings as far as these have them."""
 
 LOST = {
     "labels_by_return": "rest on the old judge's ranking; `aloe relabel` makes new ones",
@@ -63,9 +56,7 @@ def rejudge(
 
     Example: `aloe rejudge runs/first --judge openai:gpt-4o-mini --out runs/first-4o`
     """
-    from aloe.agents.panel import read_own_passport
-    from aloe.agents.registry import check_panel, prompts_of
-    from aloe.graphs.rejudge import check_same
+    from aloe.graphs.rejudge_run import prepare, resolve_settings
     from aloe.memory.run_folder import RunFolder, find_home, read_trees
 
     run = find_home(run)
@@ -73,29 +64,19 @@ def rejudge(
         raise ConfigError("--out must be another folder: the old verdicts are kept")
     if judge is None and config is None:
         raise ConfigError("name the new judge: --judge STR, or --config FILE.toml")
-    resolved = _settings(run, config, judge, base_url, concurrency, batch=batch)
-    trees, folder = list(read_trees(run)), RunFolder(out)
-    if trees:  # what is judged may be some of what the old run was to have
-        resolved = resolved.updated({"simulation.trees": len(trees)}, source=run)
-    prompts = prompts_of(resolved)
-    check_panel(resolved)
-    folder.check(resolved, prompts)
-    passport = read_own_passport(resolved)
-    folder.check_passport(passport)
-    check_same(trees, folder)
-    weights = _hash_models(resolved, RunFolder(run))
-    done = _rejudge(resolved, prompts, weights, passport, trees, folder, quiet=quiet)
-    _end(run, trees, folder, done, as_json=as_json)
-    exit_on_failures(done.progress)
+    resolved = resolve_settings(run, config, judge, base_url, concurrency, batch=batch)
+    prepared = prepare(run, list(read_trees(run)), RunFolder(out), resolved)
+    display = _judge_all(prepared, quiet=quiet)
+    _end(run, prepared, display, as_json=as_json)
+    exit_on_failures(prepared.progress)
 
 
-def _end(
-    run: Path, trees: "list[Tree]", folder: "RunFolder", done: "_Rejudging", *, as_json: bool
-) -> None:
+def _end(run: Path, prepared: "RejudgeRun", display: "_JudgingDisplay", *, as_json: bool) -> None:
     """Show which labels flipped and which others stayed, and give the summary."""
     from aloe.graphs.rejudge import carry_labels, count_flips, count_returns, count_unasked
     from aloe.memory.run_folder import read_trees
 
+    trees, folder = prepared.trees, prepared.folder
     out = folder.path
     judged = list(read_trees(out)) if folder.trees.exists() else []
     counts, unasked = count_flips(trees, judged), count_unasked(trees, judged)
@@ -103,128 +84,27 @@ def _end(
         "labels_by_return": count_returns(trees, judged),
         "labels_by_people": carry_labels(run, folder, judged),
     }
-    result = {"out": str(out), **done.result(), **_figures(counts), "unasked": unasked}
+    result = {"out": str(out), **display.result(), **_figures(counts), "unasked": unasked}
     result |= _account(kept)
     said = [_sentence(result), *_describe_kept(kept)]
-    show(Group(done.display.figures(), _table(counts), *said), as_json=as_json)
+    show(Group(display.figures(), _table(counts), *said), as_json=as_json)
     say_written(out)
     finish(result, as_json=as_json)
 
 
-def _hash_models(config: "Config", run: "RunFolder") -> "dict[str, str]":
-    """Return the hashes of the judges' models and of those that made the trees of `run`."""
-    from aloe.agents.registry import judges_in_use, models_in_use
-    from aloe.graphs.rejudge import keep_hashes
-    from aloe.models.model_string import ModelString
-    from aloe.models.weights import hash_models
-
-    judges = judges_in_use(config)
-    others = [each for name, each in models_in_use(config).items() if name not in judges]
-    players = {str(ModelString.parse(each.model)) for each in others}
-    return keep_hashes(run, players, hash_models(judges.values()))
-
-
-def _rejudge(
-    config: "Config",
-    prompts: "Mapping[str, str]",
-    weights: "Mapping[str, str]",
-    passport: "Passport | None",
-    trees: "Sequence[Tree]",
-    folder: "RunFolder",
-    *,
-    quiet: bool,
-) -> "_Rejudging":
-    """Judge the trees that `folder` does not hold yet."""
-    from aloe.agents.panel import check_audited
-    from aloe.agents.registry import judges_in_use
-    from aloe.calls.batch_request import check_batches
-    from aloe.calls.event import appending
-    from aloe.calls.prices import check_prices
+def _judge_all(prepared: "RejudgeRun", *, quiet: bool) -> "_JudgingDisplay":
+    """Judge the trees that are not judged yet, and show how far it is."""
     from aloe.loop import make_runner
-    from aloe.models.open import check_reachable, open_model
-    from aloe.telemetry import trace_calls
 
-    judges = judges_in_use(config)
-    folder.check_models(weights)
-    check_audited(config)
-    models = {name: open_model(each, config) for name, each in judges.items()}
-    check_prices(config, (model.name for model in models.values()))
-    if config.limits.batch:
-        check_batches(list(models.values()))
-    # One loop for both: a client's connections belong to the loop that opened them.
+    folder = prepared.folder.path
     with make_runner() as loop:
-        loop.run(check_reachable(list(models.values())))
-        with folder.writing(config, prompts, weights), appending(folder.events) as events:
-            folder.keep_passport(passport)
-            made = _Rejudging(config, events, len(trees), quiet=quiet)
-            made.progress.expected = _expect(config, trees, folder.finished())
-            with (
-                resumable(folder.path),
-                within_budget(folder.path),
-                made.display.running(),
-                trace_calls(config.telemetry, made.calls),
-            ):
-                loop.run(made.run(trees, folder, models))
-    return made
-
-
-def _expect(config: "Config", trees: "Sequence[Tree]", done: set[str]) -> "ExpectedCalls | None":
-    """Return the calls to come, both orders of each comparison to each judge; None: not known."""
-    from aloe.calls.expected import ExpectedCalls
-
-    todo = [tree for tree in trees if tree.id not in done]
-    compared = sum(bool(verdict.votes) for tree in todo for verdict in tree.verdicts)
-    questions = max(1, len(config.judge.criteria)) * len(config.models.judges())
-    if config.judge.use or not compared:
-        return None
-    calls, each = 2 * compared * questions, compared / len(todo)
-    return ExpectedCalls(forecast=calls, seconds=0.0, trees=len(todo), exchanges=each)
-
-
-def _settings(
-    run: Path,
-    config: Path | None,
-    judge: str | None,
-    base_url: str | None,
-    concurrency: int | None,
-    *,
-    batch: bool,
-) -> "Config":
-    """Return the settings of `run` with the judge of `config` or, before it, of the flags."""
-    from aloe import config as settings
-    from aloe.agents.registry import check_prompt_names
-
-    stored = run / "config.toml"
-    asked = {"simulation.concurrency": concurrency}
-    old = settings.load(stored if stored.exists() else None, asked)
-    new = settings.load(config) if config else old
-    check_prompt_names(new)
-    batch = batch or bool(config and new.limits.batch)
-    changes: dict[str, Any] = {
-        "judge": new.judge,
-        "prices": {**old.prices, **new.prices},
-        "prompts": _prompts(old, new),
-        **{name: getattr(new, name) for name in CALLS if name in new.model_fields_set},
-        "models": {"judge": new.models.judge, "panel": new.models.panel},
-    }
-    if batch:
-        changes["simulation"] = {"workers": None, "engine": "local", "ray_address": None}
-    merged = old.updated(changes, source=config or stored)
-    merged = merged.updated({"limits.batch": batch}, source="command line")
-    judged = merged.with_judge(judge, base_url)
-    if config and not new.judge.use:  # a passport beside no judge may be that of --judge
-        return judged.updated({"judge.passport": new.judge.passport}, source=config)
-    return judged
-
-
-def _prompts(old: "Config", new: "Config") -> "dict[str, Path]":
-    """Return the judge's prompts of the new settings and all others of the old."""
-
-    def judges(name: str) -> bool:
-        return name.startswith("judge") and name not in old.roles
-
-    others = {name: path for name, path in old.prompts.items() if not judges(name)}
-    return others | {name: path for name, path in new.prompts.items() if judges(name)}
+        loop.run(prepared.check_servers())
+        with prepared.writing() as calls:
+            display = _JudgingDisplay(prepared.progress, calls, quiet=quiet, name="rejudge")
+            calls.listen(display.follow)
+            with resumable(folder), within_budget(folder), display.running():
+                loop.run(prepared.judge(calls, display.update))
+    return display
 
 
 class _JudgingDisplay(RunDisplay):
@@ -242,49 +122,12 @@ class _JudgingDisplay(RunDisplay):
             "verdicts": describe_verdicts(p),
         }
 
-
-class _Rejudging:
-    """One run in this process: its call log, its progress, its display."""
-
-    def __init__(self, config: "Config", events: Any, trees: int, *, quiet: bool) -> None:
-        from aloe.calls.batches import open_batches
-        from aloe.calls.budget import Budget
-        from aloe.calls.event import read_events
-        from aloe.calls.log import CallLog
-        from aloe.graphs.batch import RunProgress
-
-        file = Path(events.name)
-        self.config = config
-        self.progress = RunProgress(wanted=trees)
-        self.calls = CallLog(
-            events,
-            prices=config.prices,
-            budget=Budget.resumed(config.budget, read_events(file)),
-            on_event=lambda event: self.display.follow(event),
-            batches=open_batches(config.limits, file),
-        )
-        self.display = _JudgingDisplay(self.progress, self.calls, quiet=quiet, name="rejudge")
-
-    async def run(self, trees: Any, folder: Any, models: Any) -> None:
-        from aloe.graphs.rejudge import rejudge
-
-        await rejudge(
-            self.config, trees, folder, models, self.calls, self.progress, self.display.update
-        )
-
     def result(self) -> dict[str, Any]:
         """Return the summary for machines."""
-        progress, totals = self.progress, self.calls.totals
-        return {
-            "trees": progress.finished + progress.finished_before,
-            "trees_now": progress.finished,
-            "set_aside": len(progress.failures),
-            "seconds": round(self.display.seconds(), 2),
-            "calls": totals.calls,
-            "replayed": totals.replayed,
-            "cost": None if totals.unpriced else round(totals.cost, 6),
-            "unreadable": totals.outcomes["judge", "unreadable"],
-        }
+        names = ("trees", "trees_now", "set_aside", "seconds", "calls", "replayed", "cost")
+        figures = super().result()
+        unreadable = self._calls.totals.outcomes["judge", "unreadable"]
+        return {**{name: figures[name] for name in names}, "unreadable": unreadable}
 
 
 def _figures(counts: "Flips") -> dict[str, Any]:

@@ -14,7 +14,6 @@ from sample_tree import TREE, totals
 from snapshots import Compare, drawn
 
 from aloe.benchmark.commands.bench_display import BenchDisplay
-from aloe.benchmark.commands.rejudge import _expect
 from aloe.benchmark.run import BenchProgress
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import Event
@@ -28,6 +27,7 @@ from aloe.graphs.commands.personas import GrowthDisplay
 from aloe.graphs.context import FinishedExchange, open_models
 from aloe.graphs.plan import PlannedTree, plan_trees
 from aloe.graphs.pool import GrowthProgress
+from aloe.graphs.rejudge_run import expect_calls
 from aloe.memory.pool.growth import GrowthLog, Outcome
 from aloe.memory.run_folder import RunFolder
 from aloe.models.limits import Limiter
@@ -381,8 +381,8 @@ def test_bench_and_rejudge_tell_the_time_to_go_from_the_first_call(
     calls.totals.calls, still.now = 1, still.now + 3
     assert bench.line().endswith("1 of about 40 calls, 0 ratings missing, about 2 min to go")
     settings, trees = config(turns=2), [grow(config(turns=2), persona=PERSONAS[0])]
-    expected = _expect(settings, trees, set())
+    expected = expect_calls(settings, trees, set())
     assert expected is not None
     assert expected.total == 2 * len(trees[0].verdicts)
-    assert _expect(settings, trees, {trees[0].id}) is None
-    assert _expect(settings.updated({"judge.use": "x:y"}, source="x"), trees, set()) is None
+    assert expect_calls(settings, trees, {trees[0].id}) is None
+    assert expect_calls(settings.updated({"judge.use": "x:y"}, source="x"), trees, set()) is None

@@ -109,7 +109,7 @@ def test_answers_of_weights_that_were_replaced_are_not_taken_for_those_of_the_ne
     command = ["judge", "audit", "--model", SCRIPTED, "--limit", 4, "--own", 0, "--out", "s.json"]
 
     def put(weights: str) -> None:
-        monkeypatch.setattr("aloe.models.weights.hash_models", lambda _: {SCRIPTED: weights})
+        monkeypatch.setattr("aloe.benchmark.audit.hash_models", lambda _: {SCRIPTED: weights})
 
     for _ in range(2):
         put("old")

@@ -11,8 +11,8 @@ from command import RunAloe, StartAloe, wait_for
 from server import ChatServer
 
 from aloe.agents.prompt import chosen
-from aloe.benchmark.commands.rejudge import _settings
 from aloe.config import Config, load, save
+from aloe.graphs.rejudge_run import resolve_settings
 from aloe.labels import Label, append_labels, pair_id, read_labels
 from aloe.memory.run_folder import read_trees
 from aloe.schema import ReturnLabel, Tree, Verdict
@@ -127,7 +127,7 @@ def settings(run: Path, config: Path | None, stored: Mapping[str, Any], **flags:
         "batch": False,
         **flags,
     }
-    return _settings(run, config, **given)
+    return resolve_settings(run, config, **given)
 
 
 def test_the_judges_prompts_come_from_the_file_and_the_others_from_the_run(tmp_path: Path) -> None:
