@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Sequence
 
+from aloe.agents.player import plays_by_rule
 from aloe.config import Disclosing, Mood
 from aloe.schema import Persona, derive_seed
 
@@ -33,8 +34,7 @@ def recorded_mood(
     persona: Persona, disclosure: Disclosing, moods: Sequence[Mood], tree: str
 ) -> Mood | None:
     """Return the mood that a tree records: none where a rule plays the user, which knows none."""
-    by_rule = bool(persona.preferences) and disclosure != "schedule"
-    return None if by_rule else mood_of(moods, tree)
+    return None if plays_by_rule(persona, disclosure) else mood_of(moods, tree)
 
 
 def taken_back(statement: str) -> str:

@@ -12,67 +12,18 @@ from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.inducer import Inducer
 from aloe.agents.judge import Judge
 from aloe.agents.panel import check_audited, make_judge
+from aloe.agents.player import User, UserByPersona
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.registry import models_in_use
-from aloe.agents.rewording import Rewording
 from aloe.agents.role_agent import RoleAgent, RoleAssistant, make_roles
 from aloe.agents.rule_user import RuleUser
-from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.calls.log import CallLog
 from aloe.config import Config, Disclosing, Place, Schedule, SimulationConfig
 from aloe.memory.disclosures import DisclosureChecker, default_checker
 from aloe.models.open import Model, open_model
 from aloe.models.providers import check_urls
-from aloe.schema import Disclosure, Node, Persona, UserNode, Verdict
-
-
-class User(Protocol):
-    """Writes the user's messages: a model (`UserAgent`), or a rule."""
-
-    async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
-        """Write the user message that follows `path`."""
-
-    async def recheck(
-        self, persona: Persona, tree: str, path: Turns, changed: Rewording
-    ) -> UserNode:
-        """Return a message that a custom role reworded, with the faults of what it says now."""
-
-    def done(self, persona: Persona, tree: str, path: Turns) -> bool:
-        """Whether the conversation has come to its end with the message that ends `path`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class UserByPersona:
-    """A rule where a program can check the wishes of the persona, a model elsewhere."""
-
-    model: User
-    rule: User
-
-    async def speak(self, persona: Persona, tree: str, path: Turns) -> UserNode:
-        """Write the user message that follows `path`.
-
-        Raises:
-            CallError: a call failed.
-        """
-        return await self._player(persona).speak(persona, tree, path)
-
-    async def recheck(
-        self, persona: Persona, tree: str, path: Turns, changed: Rewording
-    ) -> UserNode:
-        """Return a message that a custom role reworded, with the faults of what it says now.
-
-        Raises:
-            CallError: a call failed.
-        """
-        return await self._player(persona).recheck(persona, tree, path, changed)
-
-    def done(self, persona: Persona, tree: str, path: Turns) -> bool:
-        """Whether the conversation has come to its end with the message that ends `path`."""
-        return self._player(persona).done(persona, tree, path)
-
-    def _player(self, persona: Persona) -> User:
-        return self.rule if persona.preferences else self.model
+from aloe.schema import Disclosure, Node, UserNode, Verdict
 
 
 class Marker(Protocol):
@@ -156,7 +107,11 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
     """
     roles = make_roles(config, models, calls)
     return SimulationContext(
-        user=_make_user(config, models, calls),
+        user=UserByPersona(
+            model=UserAgent.of(config, models["user"], calls, reader=models.get("reader")),
+            rule=RuleUser(config=config.user, most_words=config.simulation.user_words),
+            disclosure=config.user.disclosure,
+        ),
         inducer=Inducer(
             model=models["inducer"],
             calls=calls,
@@ -186,12 +141,3 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
         at_once=calls.batches is not None,
         roles=tuple(role for role in roles if role.place != "among assistants"),
     )
-
-
-def _make_user(config: Config, models: dict[str, Model], calls: CallLog) -> User:
-    """Return who plays the users: by the schedule a model plays all, and wishes are its manner."""
-    model = UserAgent.of(config, models["user"], calls, reader=models.get("reader"))
-    if config.user.disclosure == "schedule":
-        return model
-    rule = RuleUser(config=config.user, most_words=config.simulation.user_words)
-    return UserByPersona(model=model, rule=rule)
