@@ -18,9 +18,8 @@ from aloe.benchmark.inference import count_clusters
 from aloe.benchmark.statistics import minimum_detectable_difference
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.calls.batch_rounds import BatchOffer, is_batchable, offer_batches
-from aloe.calls.prices import find_price
-from aloe.config import PAID, Condition, Config, ModelConfig
-from aloe.models.model_string import ModelString
+from aloe.calls.prices import cost_of, total_cost
+from aloe.config import Condition, Config, ModelConfig
 from aloe.models.providers import parse_model
 
 MESSAGE_TOKENS, REPLY_TOKENS = 30, 120
@@ -203,16 +202,19 @@ def _rounds(config: Config, planned: Sequence[PlannedDialogue]) -> int:
 def _cost(
     config: Config, needs: Mapping[tuple[str, str, str], int], *, batch: bool = False
 ) -> float | None:
-    total = 0.0
-    for (_, model, kind), count in needs.items():
-        found = ModelString.parse(model)
-        price = find_price(config.prices, model)
-        if price is None and found.provider in PAID:
-            return None
-        if price and kind != "calls":
-            share = price.batch if batch and found.provider == "openai" else 1.0
-            total += share * count * (price.input if kind == "input" else price.output) / 1e6
-    return total
+    return total_cost(
+        [
+            cost_of(
+                config.prices,
+                model,
+                read=needs[agent, model, "input"],
+                wrote=needs[agent, model, "output"],
+                batched=batch and is_batchable(ModelConfig(model=model)),
+            )
+            for agent, model, kind in needs
+            if kind == "calls"
+        ]
+    )
 
 
 def _labels(planned: Sequence[PlannedDialogue]) -> tuple[set[str], set[str]]:

@@ -21,8 +21,8 @@ from aloe.calls.batch_rounds import (
 from aloe.calls.budget import Spent
 from aloe.calls.exchanges import Start, add_exchanges
 from aloe.calls.expected import ExpectedCalls
-from aloe.calls.prices import find_price
-from aloe.config import PAID, BudgetConfig, Config, ModelConfig, Price
+from aloe.calls.prices import cost_of, total_cost
+from aloe.config import BudgetConfig, Config, ModelConfig, Price
 from aloe.judge_names import is_judge
 from aloe.models.providers import parse_model
 from aloe.number_format import dollars, duration, say_count, span
@@ -228,9 +228,9 @@ def _estimate(
         calls=round(sum(used.calls for used in usage.values())),
         input_tokens=round(sum(used.input_tokens for used in usage.values())),
         output_tokens=round(sum(used.output_tokens for used in usage.values())),
-        cost=_total(costs),
+        cost=total_cost(costs),
         seconds=_seconds(config, cast, trees, usage),
-        batched=_total(batched),
+        batched=total_cost(batched),
         rounds=count_rounds(config, asking, trees, turns, at, rollouts=single > 0),
     )
 
@@ -299,12 +299,13 @@ def _cost(
     model: ModelConfig, usage: RoleUsage, prices: Mapping[str, Price], *, batch: bool = False
 ) -> float | None:
     """Return US dollars; None if the model has to be paid and its price is not known."""
-    found = parse_model(model)
-    if price := find_price(prices, str(found)):
-        share = price.batch if batch and is_batchable(model) else 1.0
-        whole = usage.input_tokens * price.input + usage.output_tokens * price.output
-        return share * whole / 1e6
-    return None if found.provider in PAID else 0.0
+    return cost_of(
+        prices,
+        str(parse_model(model)),
+        read=usage.input_tokens,
+        wrote=usage.output_tokens,
+        batched=batch and is_batchable(model),
+    )
 
 
 def _seconds(config: Config, cast: Cast, trees: int, usage: Mapping[str, RoleUsage]) -> float:
@@ -319,11 +320,6 @@ def _seconds(config: Config, cast: Cast, trees: int, usage: Mapping[str, RoleUsa
         tokens = sum(u.input_tokens + u.output_tokens for u in usage.values())
         seconds = max(seconds, 60 * tokens / cap)
     return seconds
-
-
-def _total(costs: Sequence[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
 
 
 def _over(cap: float | None, amount: float) -> bool:

@@ -27,15 +27,14 @@ from aloe.calls.batches import Batches
 from aloe.calls.budget import Budget
 from aloe.calls.event import Event, write_event
 from aloe.calls.journal import Journal
-from aloe.calls.prices import find_price
+from aloe.calls.prices import cost_of
 from aloe.calls.refusals import Refusals
 from aloe.calls.sample import vary_seed
 from aloe.calls.totals import Totals
-from aloe.config import PAID, Price
+from aloe.config import Price
 from aloe.errors import CallError, ContextError, TransientCallError
 from aloe.models.http_stream import Hear
 from aloe.models.limits import Limiter
-from aloe.models.model_string import ModelString
 from aloe.models.open import Message, Model, Reply
 from aloe.models.parameters import Send
 from aloe.schema import digest
@@ -139,7 +138,14 @@ class CallLog:
             StoreError: the line cannot be written (a full disk, say).
         """
         if event.cost is None:
-            event.cost = self._cost(event)
+            event.cost = cost_of(
+                self._prices,
+                event.model,
+                read=event.input_tokens,
+                wrote=event.output_tokens,
+                cached=event.cached_tokens,
+                batched=bool(event.batch),
+            )
         if messages:
             self._spell(event, messages)
         self.totals.add(event)
@@ -168,15 +174,6 @@ class CallLog:
                 name = self._spelled[place] = digest(role, text)
                 event.texts[name] = (role, text)
             event.prompt.append(name)
-
-    def _cost(self, event: Event) -> float | None:
-        if price := find_price(self._prices, event.model):
-            cached = price.input if price.cached is None else price.cached
-            read = event.input_tokens - event.cached_tokens
-            wrote = event.output_tokens * price.output
-            whole = (read * price.input + event.cached_tokens * cached + wrote) / 1e6
-            return whole * price.batch if event.batch else whole
-        return None if ModelString.parse(event.model).provider in PAID else 0.0
 
 
 def _varied(wishes: Mapping[str, Any]) -> dict[str, Any]:

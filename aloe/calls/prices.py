@@ -1,6 +1,6 @@
 """What calls cost, and whether it is known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aloe.config import PAID, Config, Price
 from aloe.errors import ConfigError
@@ -17,6 +17,38 @@ def find_price(prices: Mapping[str, Price], model: str) -> Price | None:
     found = ModelString.parse(model)
     words = found.name.split(":")[: CLASSES.get(found.provider)]
     return prices.get(found.name) or prices.get(":".join(words))
+
+
+def cost_of(
+    prices: Mapping[str, Price],
+    model: str,
+    *,
+    read: float,
+    wrote: float,
+    cached: float = 0,
+    batched: bool = False,
+) -> float | None:
+    """Return US dollars; None if the model has to be paid and its price is not known.
+
+    Args:
+        prices: by model string without the provider.
+        model: as calls name it.
+        read: tokens read, those from the server's prefix cache among them.
+        wrote: tokens written.
+        cached: tokens from that cache.
+        batched: whether they came in a batch.
+    """
+    if price := find_price(prices, model):
+        kept = price.input if price.cached is None else price.cached
+        whole = (read - cached) * price.input + cached * kept + wrote * price.output
+        return whole / 1e6 * (price.batch if batched else 1.0)
+    return None if ModelString.parse(model).provider in PAID else 0.0
+
+
+def total_cost(costs: Sequence[float | None]) -> float | None:
+    """Return the sum; None if one is not known."""
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, 0.0) if len(known) == len(costs) else None
 
 
 def check_prices(config: Config, models: Iterable[str]) -> None:
