@@ -33,6 +33,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def to_go(seconds: float | None) -> str:
+    """Say how long the rest takes; empty if that is not known, or nothing is left."""
+    return f"about {duration(seconds)} to go" if seconds else ""
+
+
 def span(low: float, high: float, text: Callable[[float], str]) -> str:
     """Return a range, each end in the words of `text`; once if both read the same."""
     first, last = text(low), text(high)
@@ -45,6 +50,11 @@ def say_count(number: float) -> str:
         if number >= 10 * size:
             return f"{number / size:,.0f}{unit}"
     return f"{number:,.0f}"
+
+
+def say_cost(cost: float | None, form: str = "${:.2f}") -> str:
+    """Return US dollars as a person reads them; None stands for a price that is not known."""
+    return "unknown (no price given)" if cost is None else form.format(cost)
 
 
 def dollars(low: float | None, high: float | None) -> str | None:

@@ -14,7 +14,7 @@ from aloe.benchmark.markdown import escape, format_table
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.benchmark.tables import LABELS, SHARES, name_columns
 from aloe.config import Condition
-from aloe.number_format import counted, format_number
+from aloe.number_format import counted, format_number, say_cost
 from aloe.passport import Passport
 
 UNKNOWN_JUDGE = (
@@ -69,7 +69,7 @@ def collect_provenance(bench: Bench) -> dict[str, str]:
         **{f"prompt {name}": sha for name, sha in result.prompts.items()},
         "calls": f"{spent.calls:,}",
         "tokens": f"{spent.input_tokens:,} read, {spent.output_tokens:,} written",
-        "cost": "unknown (no price given)" if spent.cost is None else f"${spent.cost:.2f}",
+        "cost": say_cost(spent.cost),
         "again with": _command(result.conditions),
     }
 

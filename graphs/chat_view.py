@@ -186,7 +186,7 @@ def summary(session: ChatSession) -> Mapping[str, object]:
         "unmarked": session.unmarked,
         "calls": totals.calls if totals else 0,
         "output_tokens": totals.output_tokens if totals else 0,
-        "cost": None if totals and totals.unpriced else round(totals.cost, 6) if totals else 0.0,
+        "cost": totals.known_cost if totals else 0.0,
     }
 
 

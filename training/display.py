@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 
 from aloe.console import Display, say
-from aloe.number_format import counted, duration, format_number
+from aloe.number_format import counted, format_number, to_go
 from aloe.training.curves import (
     CURVES,
     collect_values,
@@ -48,7 +48,7 @@ class TrainingDisplay(Display):
         if phase != p.phase or not p.steps or not step < p.step < p.steps:
             return ""
         seconds = (time.monotonic() - started) / (p.step - step) * (p.steps - p.step)
-        return f"about {duration(seconds)} to go"
+        return to_go(seconds)
 
     def line(self) -> str:
         """Return phase, step and newest figures in one line."""

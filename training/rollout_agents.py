@@ -135,7 +135,7 @@ def _agents(
             "calls": totals.calls,
             "failed_calls": totals.errors,
             "unreadable": totals.outcomes["judge", "unreadable"],
-            "cost": None if totals.unpriced else round(totals.cost, 6),
+            "cost": totals.known_cost,
         }
 
     return RolloutAgents(

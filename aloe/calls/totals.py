@@ -26,6 +26,11 @@ class Totals:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Calls by (role, outcome)."""
 
+    @property
+    def known_cost(self) -> float | None:
+        """US dollars, to six places; None if the price of a call is not known."""
+        return None if self.unpriced else round(self.cost, 6)
+
     def add(self, event: Event) -> None:
         """Count one call."""
         self.calls += 1

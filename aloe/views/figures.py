@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from aloe.number_format import say_cost
+
 if TYPE_CHECKING:
     from aloe.calls.budget import Budget
     from aloe.calls.log import CallLog
@@ -77,7 +79,7 @@ def spending(calls: "CallLog", pace: Throughput) -> dict[str, str]:
         + (f", {t.replayed:,} replayed" if t.replayed else ""),
         "tokens": f"{t.input_tokens:,} read ({cached:.0%} from cache), "
         f"{t.output_tokens:,} written, {tokens_per_second:.0f}/s",
-        "cost": "unknown (no price given)" if t.unpriced else f"${t.cost:.4f}",
+        "cost": say_cost(t.known_cost, "${:.4f}"),
         "time": f"{pace.seconds:.1f} s",
     }
     if caps := ", ".join(_caps(calls.budget)):

@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from aloe.console import Display
-from aloe.number_format import counted, duration
+from aloe.number_format import counted, say_cost, to_go
 from aloe.views.figures import Throughput, awaited_batches, spending
 from aloe.views.folding import Table, grid
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def forecast_view(ahead: "BenchForecast", warnings: Sequence[str]) -> RenderableType:
     """Return what a run will need and could show, and what makes it doubtful."""
-    cost = "unknown (no price given)" if ahead.cost is None else f"about ${ahead.cost:.2f}"
+    cost = say_cost(ahead.cost, "about ${:.2f}")
     calls = ", ".join(f"{count:,} {role}" for role, count in ahead.calls.items())
     lines = {
         "ahead": f"{counted(ahead.dialogues, 'dialogue')}; calls: {calls}",
@@ -111,4 +111,4 @@ class BenchDisplay(Display):
         if self._calls.batches:  # come when they come
             return ""
         left = self._pace.to_go(self._calls.totals.calls, self._ahead)
-        return f"about {duration(left)} to go" if left else ""
+        return to_go(left)

@@ -10,7 +10,7 @@ from rich.text import Text
 from aloe.console import Display, say_error, stderr
 from aloe.errors import EXIT_CODE
 from aloe.graphs.commands.newest_exchange import NewestExchange
-from aloe.number_format import counted, duration
+from aloe.number_format import counted, to_go
 from aloe.views.figures import Throughput, awaited_batches, spending
 from aloe.views.folding import Table, grid
 from aloe.views.tellings import REASONS
@@ -85,13 +85,12 @@ class RunDisplay(Display):
         """Return the state in one line, exchanges of growing trees included."""
         p, t, so_far = self._progress, self._calls.totals, self._progress.so_far()
         _, tokens_per_second = self._pace.rates()
-        to_go = self.to_go()
         return (
             f"{self.name}: {p.finished_before + p.finished}/{p.wanted} trees, {p.running} running, "
             f"{self._calls_so_far()}, {t.output_tokens} tokens written, "
             f"{tokens_per_second:.0f} tokens/s; {self.findings(so_far)}"
             + (f"; {len(p.failures)} set aside" if p.failures else "")
-            + (f", about {duration(to_go)} to go" if to_go else "")
+            + (f", {left}" if (left := to_go(self.to_go())) else "")
             + awaited_batches(self._calls)
         )
 
@@ -119,7 +118,7 @@ class RunDisplay(Display):
     def panel(self) -> RenderableType:
         """Return bar, figures and the newest exchange."""
         p = self._progress
-        done, to_go = p.finished_before + p.finished, self.to_go()
+        done = p.finished_before + p.finished
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             "trees",
@@ -129,7 +128,7 @@ class RunDisplay(Display):
             f"{done}/{p.wanted}",
             Text(f"{p.running} running" if p.running else ""),
             Text(f"{len(p.failures)} set aside" if p.failures else "", style="red"),
-            Text(f"about {duration(to_go)} to go" if to_go else "", style="dim"),
+            Text(to_go(self.to_go()), style="dim"),
         )
         parts = [bar, self.figures()]
         return Group(*parts, self.newest.view()) if p.running else Group(*parts)
@@ -174,7 +173,7 @@ class RunDisplay(Display):
             "output_tokens": totals.output_tokens,
             "estimated": totals.estimated,
             "tokens_per_second": round(totals.output_tokens / seconds, 1) if seconds else 0.0,
-            "cost": None if totals.unpriced else round(totals.cost, 6),
+            "cost": totals.known_cost,
             "spent": vars(self._calls.budget.spent),
             "verdicts": dict(progress.outcomes),
             "ledger": progress.ledger.summary(),

@@ -15,7 +15,7 @@ from rich.text import Text
 from aloe.console import Display, finish, say, show
 from aloe.errors import EXIT_CODE
 from aloe.memory.commands import persona_files, persona_import, persona_reports
-from aloe.number_format import counted, duration
+from aloe.number_format import counted, to_go
 from aloe.options import BaseUrl, ConfigFile, Json, ModelName, Quiet, Seed, refuse_unread
 from aloe.resumable import resumable, within_budget
 from aloe.views.figures import Throughput, spending
@@ -169,7 +169,7 @@ class GrowthDisplay(Display):
         expected = written * (accepted / judged if judged else 1.0)
         wanted = 2 * (self.progress.target - self.progress.found)
         left = self._pace.to_go(accepted + expected, wanted)
-        return f"about {duration(left)} to go" if left else ""
+        return to_go(left)
 
     def line(self) -> str:
         """Return the state in one line."""
@@ -228,7 +228,7 @@ class GrowthDisplay(Display):
             "input_tokens": totals.input_tokens,
             "cached_tokens": totals.cached_tokens,
             "output_tokens": totals.output_tokens,
-            "cost": None if totals.unpriced else round(totals.cost, 6),
+            "cost": totals.known_cost,
         }
 
 

@@ -6,7 +6,7 @@ from aloe.benchmark.commands.passport_view import _cells
 from aloe.benchmark.commands.users import _mean
 from aloe.benchmark.report_dialogues import format_level
 from aloe.benchmark.user_card import Mean
-from aloe.number_format import counted, duration, format_number
+from aloe.number_format import counted, duration, format_number, say_cost, to_go
 from aloe.passport import Effect
 
 TINY = Effect(value=0.001, low=-0.004, high=0.2, count=50)
@@ -57,3 +57,10 @@ def test_what_is_counted_agrees_with_its_number(number: int, noun: str, said: st
 
 def test_lengths_of_time_are_rounded_up() -> None:
     assert [duration(s) for s in (5.4, 89, 91, 7800)] == ["6 s", "89 s", "2 min", "2 h 10 min"]
+
+
+def test_what_is_not_known_is_said_so() -> None:
+    assert to_go(150) == "about 3 min to go"
+    assert to_go(None) == to_go(0.0) == ""
+    assert say_cost(1.234) == "$1.23"
+    assert say_cost(None, "about ${:.2f}") == "unknown (no price given)"
