@@ -1,15 +1,16 @@
 """95% intervals of what is counted within trees, whose messages are no independent draws.
 
 Trees are the clusters: a tree in which everything goes well says little more than one reply of it.
-Where there are fewer than `FEWEST` trees no interval is given, as in the benchmark.
+Where there are fewer than `LEAST_CLUSTERS` trees no interval is given, as in the benchmark.
 """
 
 from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 
-FEWEST = 6
-"""Clusters below which nothing is said."""
+LEAST_CLUSTERS = 6
+"""The fewest of which an interval or a test says something: where every cluster goes one way, the
+p-value of flipped signs is 2 / 2**clusters or more."""
 
 Z = NormalDist().inv_cdf(0.975)
 
@@ -22,7 +23,7 @@ def share_interval(clusters: Sequence[Sequence[float]]) -> tuple[float, float] |
     Args:
         clusters: values 0 or 1, by cluster; none is empty.
     """
-    if len(clusters) < FEWEST:
+    if len(clusters) < LEAST_CLUSTERS:
         return None
     share, spread = _mean(clusters), _standard_error(clusters)
     # Where all agree, nothing varies: then each cluster counts once.
@@ -39,7 +40,7 @@ def mean_interval(clusters: Sequence[Sequence[float]]) -> tuple[float, float] | 
     Args:
         clusters: values by cluster; none is empty.
     """
-    if len(clusters) < FEWEST:
+    if len(clusters) < LEAST_CLUSTERS:
         return None
     mean, half = _mean(clusters), _student(len(clusters) - 1) * _standard_error(clusters)
     return mean - half, mean + half

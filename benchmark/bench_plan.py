@@ -62,7 +62,7 @@ class BenchPlan:
     @property
     def by_rule(self) -> bool:
         """Whether neither a user nor a judge is a model."""
-        return all(case.persona.preferences for case in self.cases)
+        return all(case.by_rule for case in self.cases)
 
     @cached_property
     def prompts(self) -> dict[str, str]:

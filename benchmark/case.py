@@ -94,6 +94,11 @@ class Case(Record):
         played = self.model_dump(mode="json", exclude={"id", "why", "profile", "personality"})
         return digest("case", played)
 
+    @property
+    def by_rule(self) -> bool:
+        """Whether rules play the user and judge the replies: a program can check its wishes."""
+        return bool(self.persona.preferences)
+
     def persona_at(self, turn: int) -> Persona:
         """Return whom the user is at `turn`, counted from 1: whom replies to that turn must fit."""
         return self.flip.persona if self.flip and turn >= self.flip.turn else self.persona

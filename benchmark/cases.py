@@ -204,7 +204,7 @@ def _given(place: Place, record: Any) -> Case:
         raise place.error(f"this is {other}" if other else describe(error)) from None
     if case.id != case.derive_id():
         raise place.error(f"case {case.id} was changed; leave its id out to get its own")
-    if case.mood and case.persona.preferences:
+    if case.mood and case.by_rule:
         raise place.error("a rule plays whoever has preferences, and has no mood; leave it out")
     return case
 

@@ -7,9 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aloe.benchmark.statistics import Array
-
-LEAST_CLUSTERS = 6
-"""The fewest whose signs can be flipped to any effect: the p-value is 2 / 2**clusters or more."""
+from aloe.intervals import LEAST_CLUSTERS
 
 
 @dataclass(frozen=True, kw_only=True)

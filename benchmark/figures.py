@@ -8,11 +8,13 @@ rating is: judges differ in strictness, so the others alone would be another sca
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from aloe.agents.rules import RULE
 from aloe.benchmark.inference import Interval, confidence_interval
 from aloe.benchmark.scores import ReplyScores, Shown
 from aloe.benchmark.statistics import Array, Statistic, average_level, divide
@@ -52,6 +54,11 @@ class Sample:
     rows: tuple[tuple[ReplyScores, ...], ...]
     """The replies of each dialogue, by turn."""
     seed: int
+
+    @property
+    def judged_by(self) -> Literal["rule", "model"]:
+        """Who gives the levels."""
+        return "rule" if self.judges == (RULE,) else "model"
 
     def cells(self, shown: Shown) -> Array:
         """Return the mean over the judges, shape (dialogues, turns); NaN if one is missing."""

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 
-from aloe.benchmark.clusters import LEAST_CLUSTERS
 from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.inference import count_clusters
 from aloe.benchmark.statistics import minimum_detectable_difference
-from aloe.benchmark.suite_result import SuiteResult
+from aloe.benchmark.suite_result import SCALES, SuiteResult
 from aloe.calls.batch_rounds import BatchOffer, is_batchable, offer_batches
 from aloe.calls.prices import cost_of, total_cost
 from aloe.config import Condition, Config, ModelConfig
+from aloe.intervals import LEAST_CLUSTERS
 from aloe.models.providers import parse_model
 
 MESSAGE_TOKENS, REPLY_TOKENS = 30, 120
@@ -109,7 +109,7 @@ def forecast(
         for each in dialogues:
             add = partial(_add, needs, there, each.dialogue.id)
             add("candidate", candidate, _candidate(each))
-            if each.case.persona.preferences:
+            if each.case.by_rule:
                 continue
             add("user", config.models.user, _user(each))
             for judge, model in judges.items():
@@ -228,8 +228,8 @@ def _detectable(
 ) -> float:
     if earlier and (spread := _spread(earlier)):
         return minimum_detectable_difference(spread, clusters)
-    scale = 1.0 if planned[0].case.persona.preferences else 4.0
-    return minimum_detectable_difference(PRIOR_SPREAD * scale, clusters)
+    low, high = SCALES["rule" if planned[0].case.by_rule else "model"]
+    return minimum_detectable_difference(PRIOR_SPREAD * (high - low), clusters)
 
 
 def _spread(earlier: SuiteResult) -> float | None:

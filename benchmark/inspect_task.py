@@ -131,7 +131,7 @@ def aloe(
     planned = {
         each.dialogue.id: each for each in plan(cases, assign_stand_ins(cases), seeds, "candidate")
     }
-    by_rule = all(case.persona.preferences for case in cases)
+    by_rule = all(case.by_rule for case in cases)
     checker = make_checker()
     return Task(
         dataset=MemoryDataset(

@@ -35,7 +35,7 @@ from aloe.benchmark.plots import write_plots
 from aloe.benchmark.reply_levels import mean_gain, mean_level
 from aloe.benchmark.report_dialogues import collect_dialogues, format_level
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.suite_result import SuiteResult, tabulate_turns
+from aloe.benchmark.suite_result import SCALES, SuiteResult, tabulate_turns
 from aloe.benchmark.tables import LABELS, name_columns
 from aloe.chart import Chart, Curve, format_counts
 from aloe.config import Condition
@@ -287,7 +287,7 @@ def _cases(cases: Sequence[Case], rows: Iterable[ReplyScores]) -> Iterator[dict[
             "levels": [
                 mean_level(row for row in replies if row.turn == k + 1) for k in range(case.turns)
             ],
-            "scale": (0.0, 1.0) if case.persona.preferences else (1.0, 5.0),
+            "scale": SCALES["rule" if case.by_rule else "model"],
             "gain": "" if gain is None else f"{gain:.4f}",
             "level": "" if level is None else f"{level:.4f}",
             "missing": unrated,

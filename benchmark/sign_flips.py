@@ -12,8 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from aloe.benchmark.clusters import LEAST_CLUSTERS, Factor
+from aloe.benchmark.clusters import Factor
 from aloe.benchmark.statistics import Array
+from aloe.intervals import LEAST_CLUSTERS
 
 ALL_FLIPS = 11
 """Clusters up to which every pattern of signs is tried, 2**(clusters - 1) of them."""

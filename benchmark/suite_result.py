@@ -28,6 +28,8 @@ from aloe.benchmark.statistics import (
 from aloe.config import Condition
 from aloe.schema import SPOILING, Record
 
+SCALES = {"rule": (0.0, 1.0), "model": (1.0, 5.0)}
+"""Lowest and highest level, by who gives it."""
 LOW = {"rule": 0.25, "model": 2.0}
 """Highest level that is low, by who gives it: the lower quarter of the scale."""
 MOST_MISSING = 0.05
@@ -126,7 +128,7 @@ def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
     own, gain = tables["own"], tables["gain"]
     faults = Counter(fault for row in rows for fault in row.user_faults)
     return SuiteResult(
-        scale=(0.0, 1.0) if data.judges == ("rule",) else (1.0, 5.0),
+        scale=SCALES[data.judged_by],
         cases=len({row.case for row in rows}),
         dialogues=len(data.dialogues),
         clusters=count_clusters(data.profiles, data.personalities),
@@ -220,7 +222,7 @@ def _blamed(data: Sample) -> Figure:
 
     Where a user has spoiled the dialogue models rate no more, so there the rule alone gives levels.
     """
-    top = LOW["rule" if data.judges == ("rule",) else "model"]
+    top = LOW[data.judged_by]
     low = [
         [
             bool(row.user_faults)

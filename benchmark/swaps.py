@@ -30,7 +30,7 @@ def assign_stand_ins(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
     for case in cases:
         suites.setdefault(case.suite, []).append(case)
     for name, each in suites.items():
-        if len({bool(case.persona.preferences) for case in each}) > 1:
+        if len({case.by_rule for case in each}) > 1:
             raise ConfigError(
                 f"suite '{name}' mixes users whose wishes a program can check with others, "
                 "whose levels are on another scale; put them into two files"
@@ -48,7 +48,7 @@ def _assign(cases: Sequence[Case]) -> dict[int, list[int]]:
     A round gives each case one more, and each to one more. There are as many as serve the same
     cases by the same others.
     """
-    rounds = RULED if cases[0].persona.preferences else 1
+    rounds = RULED if cases[0].by_rule else 1
     first = _match(cases, {})
     found = {number: [other] for number, other in first.items()}
     for _ in range(rounds - 1):

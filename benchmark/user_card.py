@@ -22,12 +22,11 @@ import numpy.typing as npt
 from aloe.agents.disclosing import texts_of_user
 from aloe.agents.languages import english_words
 from aloe.errors import ConfigError
+from aloe.intervals import LEAST_CLUSTERS
 from aloe.label_agreement import asks
 from aloe.schema import Record, Tree, derive_seed, sentences
 
 DRAWS = 2000
-FEWEST = 6
-"""People from which an interval is given: of fewer, drawing anew says too little."""
 VARIETY_WORDS = 50
 """Words at the beginning of a user's part in which the different ones are counted."""
 LETTERS = 4
@@ -63,7 +62,7 @@ class Mean(Record):
     """None where nobody has the figure."""
     low: float | None
     high: float | None
-    """None with fewer than `FEWEST` people."""
+    """None with fewer than `LEAST_CLUSTERS` people."""
     count: int
     """People who have the figure."""
 
@@ -143,7 +142,7 @@ def _choose_turns(*sides: Sequence[tuple[str, Said]]) -> int:
     """Return to how many messages conversations are cut, so that most can be compared.
 
     That is this number times the people who say as many, on the side with fewer of them; fewer
-    than `FEWEST` people only where there are no more.
+    than `LEAST_CLUSTERS` people only where there are no more.
     """
     longest: list[dict[str, int]] = []
     for side in sides:
@@ -154,7 +153,7 @@ def _choose_turns(*sides: Sequence[tuple[str, Said]]) -> int:
 
     def worth(turns: int) -> tuple[bool, int]:
         people = min(sum(most >= turns for most in each.values()) for each in longest)
-        return people >= FEWEST, turns * people
+        return people >= LEAST_CLUSTERS, turns * people
 
     return max(range(1, min(max(each.values()) for each in longest) + 1), key=worth)
 
@@ -294,7 +293,7 @@ def _average(values: npt.NDArray[np.float64]) -> float | None:
 
 def _drawn(values: npt.NDArray[np.float64], draw: np.random.Generator) -> npt.NDArray[np.float64]:
     """Return the means of people drawn anew, with replacement; NaN where they are too few."""
-    if len(values) < FEWEST:
+    if len(values) < LEAST_CLUSTERS:
         return np.full(DRAWS, np.nan)
     means: npt.NDArray[np.float64] = draw.choice(values, (DRAWS, len(values))).mean(axis=1)
     return means

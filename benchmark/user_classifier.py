@@ -24,9 +24,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aloe.benchmark.user_card import DRAWS, FEWEST, FIGURES, Sides, pair_sides
+from aloe.benchmark.user_card import DRAWS, FIGURES, Sides, pair_sides
 from aloe.errors import ConfigError
 from aloe.extras import needs
+from aloe.intervals import LEAST_CLUSTERS
 from aloe.memory.embedder import Embedder
 from aloe.schema import Record, Tree
 
@@ -61,7 +62,8 @@ class UserAuc(Record):
     figures: Auc
     """By the figures alone, which know less of topics."""
     shared: Auc | None
-    """By both, of the personas on both sides alone; None if they are fewer than `FEWEST`."""
+    """By both, of the personas on both sides alone; None if those are fewer than
+    `LEAST_CLUSTERS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +89,16 @@ def measure_auc(simulated: Iterable[Tree], people: Iterable[Tree], embedder: Emb
         embedder: makes the vectors.
 
     Raises:
-        ConfigError: scikit-learn is not installed, or a side has fewer than `FEWEST` users.
+        ConfigError: scikit-learn is not installed, or a side has fewer users than
+            `LEAST_CLUSTERS`.
     """
     check_classifier()
     sides = pair_sides(simulated, people)
     ours, theirs = ({user for user, _ in side} for side in (sides.simulated, sides.people))
-    if min(len(ours), len(theirs)) < FEWEST:
+    if min(len(ours), len(theirs)) < LEAST_CLUSTERS:
         raise ConfigError(
-            f"a classifier needs {FEWEST} users on each side; there are {len(ours)} simulated "
-            f"users and {len(theirs)} people"
+            f"a classifier needs {LEAST_CLUSTERS} users on each side; there are {len(ours)} "
+            f"simulated users and {len(theirs)} people"
         )
     seen = gather_messages(sides, embedder)
     both, everybody = (np.isin(seen.users, sorted(each)) for each in (ours & theirs, ours | theirs))
@@ -103,7 +106,7 @@ def measure_auc(simulated: Iterable[Tree], people: Iterable[Tree], embedder: Emb
     return UserAuc(
         whole=_separate(columns, seen, everybody),
         figures=_separate(seen.figures, seen, everybody),
-        shared=_separate(columns, seen, both) if len(ours & theirs) >= FEWEST else None,
+        shared=_separate(columns, seen, both) if len(ours & theirs) >= LEAST_CLUSTERS else None,
     )
 
 

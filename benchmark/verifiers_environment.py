@@ -107,7 +107,7 @@ class UsersEnv(vf.Env[UsersEnvConfig]):
             source="load_environment",
         )
         check_cases(cases, self._settings)
-        wishes = all(case.persona.preferences for case in cases)
+        wishes = all(case.by_rule for case in cases)
         if config.reward == "rules" and not wishes:
             raise ConfigError(
                 f"reward 'rules' needs users whose wishes a program can check, and "

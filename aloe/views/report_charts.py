@@ -7,7 +7,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from aloe.chart import Chart, Curve, format_counts
-from aloe.intervals import FEWEST, mean_interval, share_interval
+from aloe.intervals import LEAST_CLUSTERS, mean_interval, share_interval
 from aloe.views.tellings import find_told
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from aloe.views.wishes import Wishes
 
 BANDS = (
-    f"Bands are 95% intervals with trees as clusters; there are none with fewer than {FEWEST} "
-    "trees. The small figures count what a turn rests on."
+    "Bands are 95% intervals with trees as clusters; there are none with fewer than "
+    f"{LEAST_CLUSTERS} trees. The small figures count what a turn rests on."
 )
 
 Interval = Callable[[Sequence[Sequence[float]]], tuple[float, float] | None]

@@ -2,15 +2,15 @@
 
 import pytest
 
-from aloe.intervals import FEWEST, mean_interval, share_interval
+from aloe.intervals import LEAST_CLUSTERS, mean_interval, share_interval
 
 HALF = [[1.0], [0.0]] * 10
 
 
 def test_too_few_trees_say_nothing() -> None:
     for interval in (share_interval, mean_interval):
-        assert interval([[0.0, 1.0]] * (FEWEST - 1)) is None
-        assert interval([[0.0, 1.0]] * FEWEST) is not None
+        assert interval([[0.0, 1.0]] * (LEAST_CLUSTERS - 1)) is None
+        assert interval([[0.0, 1.0]] * LEAST_CLUSTERS) is not None
 
 
 def test_a_share_has_the_interval_of_wilson() -> None:
